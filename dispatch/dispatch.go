@@ -1,0 +1,135 @@
+// Package dispatch decides where each request of one model goes and when:
+// admission queue and router as one passive core. Events go in (arrive, first
+// token, done, retry, cancel, replicas changed, pushed back, wake), verdicts
+// come out. It owns the queue and every slot; it knows no clock, no HTTP, no
+// goroutine and no lock, so that the gateway and the simulator drive the same
+// code. Its owner serialises calls and tells it the time.
+package dispatch
+
+import (
+	"time"
+
+	"weir"
+)
+
+// Options configure the Core of one model. The zero value of a limit means
+// "no such limit" unless its comment gives a default.
+type Options struct {
+	Model       string
+	Deployments []Deployment
+	Queue       Queue
+	Shares      map[string]int // fair-share weight per tenant; a tenant not named has 1
+	Attempts    int            // upstream attempts per request, first one included; 0: 3
+	Health      Health
+}
+
+// Deployment is one way to serve the model.
+type Deployment struct {
+	Name   string // unique; the same name keeps its state over Configure
+	Tier   int    // lower is preferred; the next tier takes what this one has no room for
+	Weight int    // share inside its tier; 0: takes nothing new (kept for requests in flight)
+
+	MaxRequests int // in flight per replica
+	MaxWork     int // tokens of work in flight per replica
+
+	// Elastic: replicas may come when asked for, so a request may wait for one
+	// that is starting instead of being refused for want of a ready replica.
+	Elastic bool
+}
+
+// Queue bounds what waits.
+type Queue struct {
+	MaxWork     int           // tokens of work waiting; 0: 2,000,000
+	MaxRequests int           // requests waiting; 0: 10,000
+	MaxWait     time.Duration // interactive: from arrival to verdict; 0: 30 s
+	MaxWaitCold time.Duration // the same while no replica is ready and one may come; 0: 10 min
+	BatchWait   time.Duration // batch: from arrival to verdict; 0: 1 h
+}
+
+// Health is passive: failures of real requests open a replica, real requests
+// probe it again. There are no paid probes.
+type Health struct {
+	Failures int           // consecutive failures that open a replica; 0: 3
+	Base     time.Duration // first time it stays open; 0: 1 s; doubles each time
+	Max      time.Duration // 0: 30 s
+}
+
+// Request is what the Core needs to know of a request.
+type Request struct {
+	ID       uint64 // unique among those the Core holds
+	Tenant   string
+	Class    weir.Class
+	Prompt   int          // tokens of prefill expected
+	Output   int          // tokens of decode expected
+	Deadline weir.Instant // waiting longer is pointless; 0: from Queue
+}
+
+// Kind of a Verdict.
+type Kind uint8
+
+const (
+	Grant  Kind = iota // send it to Deployment/Replica at Addr now
+	Refuse             // answer it with an error now
+)
+
+// Reason names why a verdict fell as it did: metric label, error code and log
+// word alike.
+type Reason string
+
+// Verdict is the Core's answer to one request; each request gets one per
+// Arrive or Retry, unless it is cancelled first.
+type Verdict struct {
+	ID         uint64
+	Kind       Kind
+	Deployment string
+	Replica    string
+	Addr       string // base URL of the replica
+	Reason     Reason
+	Queued     time.Duration // from Arrive or Retry to now
+	RetryAfter time.Duration // with Refuse: a truthful estimate of when room is expected
+	Ahead      int           // with Refuse for a full queue: requests that were ahead
+}
+
+// Result says how one attempt at a replica ended.
+type Result uint8
+
+const (
+	OK        Result = iota // answered to its true end
+	Unhealthy               // connect, 5xx, stall, cut: counts against the replica's health
+	Throttled               // 429/503 with a time to come back: see PushBack; not a matter of health
+	Rejected                // the caller's own error (4xx): says nothing of the replica
+	Abandoned               // the caller went away
+)
+
+// Demand is what the scaler is told: totals since the Core was made (never
+// averages per replica) and levels at the moment. Totals only grow.
+type Demand struct {
+	Arrived, Granted, Refused, Completed, Failed, Cancelled uint64 // requests
+
+	ArrivedPrompt, ArrivedOutput uint64 // tokens expected, of Arrived
+
+	Waiting     int           // requests in the queue
+	WaitingWork int           // their tokens
+	HeadAge     time.Duration // age of the oldest waiting request
+	Deployments []DeploymentDemand
+}
+
+// DeploymentDemand is the part of Demand that belongs to one deployment, in
+// the order of Options.Deployments.
+type DeploymentDemand struct {
+	Name         string
+	InFlight     int    // requests granted and not done
+	InFlightWork int    // their tokens still outstanding
+	Granted      uint64 // total
+	Completed    uint64 // total, Result OK
+	DonePrompt   uint64 // tokens of prefill done, total
+	DoneOutput   uint64 // tokens of decode done, total
+	PerReplica   []ReplicaLoad
+}
+
+// ReplicaLoad is what one replica has in flight.
+type ReplicaLoad struct {
+	ID       string
+	InFlight int
+	Work     int
+}

@@ -1,0 +1,177 @@
+// Package weir is the vocabulary every other package speaks: models,
+// deployments, replicas, requests, usage, money and time, as plain values.
+//
+// It holds no behaviour beyond formatting and arithmetic, imports the standard
+// library only, and may be imported by everyone. What a word means is said
+// once, here.
+package weir
+
+import (
+	"fmt"
+	"time"
+)
+
+// Instant is a point in time in nanoseconds since the Unix epoch; in a
+// simulation, since any epoch its owner picked. Pure packages are told the
+// Instant, they never ask a clock. The zero Instant means "not set".
+type Instant int64
+
+// At converts a wall-clock time. It drops the monotonic reading: shells that
+// need monotonic Instants take one start time and add time.Since(start).
+func At(t time.Time) Instant { return Instant(t.UnixNano()) }
+
+// Add returns the Instant d later.
+func (i Instant) Add(d time.Duration) Instant { return i + Instant(d) }
+
+// Sub returns how long after j the Instant i is.
+func (i Instant) Sub(j Instant) time.Duration { return time.Duration(i - j) }
+
+// Time returns the wall-clock time in UTC.
+func (i Instant) Time() time.Time { return time.Unix(0, int64(i)).UTC() }
+
+// Money is an amount in millionths of a US dollar. Integer, so that sums do
+// not depend on their order.
+type Money int64
+
+// Dollar is one US dollar.
+const Dollar Money = 1_000_000
+
+// String formats as dollars with the six decimals Money holds: "$0.000125".
+func (m Money) String() string {
+	sign := ""
+	if m < 0 {
+		sign, m = "-", -m
+	}
+	return fmt.Sprintf("%s$%d.%06d", sign, m/Dollar, m%Dollar)
+}
+
+// Class says how long a request may wait.
+type Class uint8
+
+const (
+	Interactive Class = iota // somebody is watching
+	Batch                    // may wait; soaks what is idle
+)
+
+var classNames = [...]string{"interactive", "batch"}
+
+func (c Class) String() string { return name(classNames[:], int(c)) }
+
+// Op is what a caller asks a model to do. Its String is a bounded metric label.
+type Op uint8
+
+const (
+	OpChat        Op = iota // /v1/chat/completions
+	OpCompletions           // /v1/completions
+	OpEmbeddings            // /v1/embeddings
+	OpResponses             // /v1/responses
+	OpMessages              // Anthropic /v1/messages
+)
+
+var opNames = [...]string{"chat", "completions", "embeddings", "responses", "messages"}
+
+func (o Op) String() string { return name(opNames[:], int(o)) }
+
+// Usage counts the tokens of one request.
+type Usage struct {
+	Prompt     int64 // tokens in the prompt, cached ones included
+	Cached     int64 // of Prompt, those the upstream had in cache
+	Completion int64 // tokens produced, reasoning included
+	Estimated  bool  // counted by Weir with a tokenizer: the upstream reported none
+}
+
+// ReplicaState is where a replica stands in its life.
+type ReplicaState uint8
+
+const (
+	Starting ReplicaState = iota // asked for, not answering yet
+	Ready                        // takes requests
+	Draining                     // finishes what it has, takes nothing new
+	Failed                       // died or never came up; the place restarts or replaces it
+)
+
+var replicaStateNames = [...]string{"starting", "ready", "draining", "failed"}
+
+func (s ReplicaState) String() string { return name(replicaStateNames[:], int(s)) }
+
+// Replica is one running instance of a deployment.
+type Replica struct {
+	ID         string // unique within its deployment
+	Deployment string
+	Addr       string // base URL requests are sent to; empty until known
+	State      ReplicaState
+	Since      Instant // when it entered State
+	Asked      Instant // when it was asked for: its cold start counts from here
+	ReadyAt    Instant // when Ready: when it became so; when Starting: expected, 0 if unknown
+	Detail     string  // why it Failed or what it waits for, for people
+}
+
+// SLO is what a model promises its callers. Zero fields promise nothing.
+type SLO struct {
+	TTFT time.Duration // time to first token, from arrival at the gateway
+	TPOT time.Duration // mean time per output token after the first
+}
+
+// Outcome is how a request ended. Every request ends as exactly one of them.
+type Outcome uint8
+
+const (
+	Completed Outcome = iota // answered to its true end
+	Refused                  // turned away before any upstream worked on it: limits, queue, bad input
+	Failure                  // accepted and then not answered to its true end, whoever's fault
+)
+
+var outcomeNames = [...]string{"completed", "refused", "failed"}
+
+func (o Outcome) String() string { return name(outcomeNames[:], int(o)) }
+
+// Fault says whose fault it was that a request did not complete.
+type Fault uint8
+
+const (
+	NoFault       Fault = iota
+	CallerFault         // bad request, unknown model or key, client went away
+	PolicyFault         // a limit, budget or queue bound of Weir's configuration
+	UpstreamFault       // the inference server or its provider
+	GatewayFault        // Weir itself
+)
+
+var faultNames = [...]string{"none", "caller", "policy", "upstream", "gateway"}
+
+func (f Fault) String() string { return name(faultNames[:], int(f)) }
+
+// Record is what is known of one request when it has ended: the access log
+// line, and the one input of metrics, meter and ledger. It never holds a prompt
+// or an answer.
+type Record struct {
+	RequestID  string
+	Tenant     string // "" when the key was not known
+	Key        string // name of the key, never the key
+	Model      string // as asked for, "" when unknown to the configuration
+	Deployment string // that served it, or was last tried; "" if none
+	Replica    string
+	Op         Op
+	Class      Class
+	Stream     bool
+
+	Arrived  Instant
+	Ended    Instant
+	Queued   time.Duration // waiting for a verdict, all attempts together
+	TTFT     time.Duration // arrival to first token (first body byte when not streamed); 0 if none came
+	TPOT     time.Duration // mean gap after the first token; 0 below two tokens or when not streamed
+	Own      time.Duration // Weir's own added time: neither queue nor upstream nor caller
+	Attempts int           // upstream attempts made
+	Outcome  Outcome
+	Fault    Fault
+	Code     string // machine-readable error code, "" when completed
+	Status   int    // HTTP status sent; 499 when the client had gone
+	Usage    Usage
+	Cost     Money
+}
+
+func name(names []string, i int) string {
+	if i < len(names) {
+		return names[i]
+	}
+	return fmt.Sprintf("unknown(%d)", i)
+}
