@@ -1,0 +1,90 @@
+// Package arch holds the house rules of the code base as data, and the test
+// that enforces them: who may import whom, and who may know the time. Every
+// rule carries its reason, so that a failing test explains itself.
+package arch
+
+// A pack is what one package (and the folders below it) may use.
+type pack struct {
+	pure    bool     // decides: told the time, starts nothing, touches nothing
+	imports []string // packages of this module it may import, besides the root
+	sdks    []string // third-party module prefixes it may import; nil for pure packages means none
+}
+
+// house is the listing of the project's packages. A package that is not
+// listed fails the test: a new one is a decision, and a line here and in
+// docs/ARCHITECTURE.md.
+var house = map[string]pack{
+	"weir": {pure: true},
+
+	"weir/dispatch": {pure: true},
+	"weir/scale":    {pure: true},
+	"weir/engine":   {pure: true, imports: []string{"weir/fit", "weir/price"}},
+	"weir/fit":      {pure: true, imports: []string{"weir/price"}},
+	"weir/price":    {pure: true, sdks: []string{"github.com/goccy/go-yaml"}},
+	"weir/plan":     {pure: true, imports: []string{"weir/price", "weir/fit", "weir/engine"}},
+	"weir/meter":    {pure: true, imports: []string{"weir/price"}},
+	"weir/trace":    {pure: true},
+	"weir/sim": {pure: true, imports: []string{"weir/scale", "weir/dispatch", "weir/engine", "weir/meter",
+		"weir/fit", "weir/price", "weir/trace", "weir/control", "weir/fleet", "weir/fleet/mem"}},
+
+	"weir/fleet":           {},
+	"weir/fleet/mem":       {pure: true, imports: []string{"weir/fleet"}},
+	"weir/fleet/process":   {imports: []string{"weir/fleet"}},
+	"weir/fleet/fleettest": {imports: []string{"weir/fleet"}},
+
+	"weir/control":         {imports: []string{"weir/scale", "weir/fleet"}},
+	"weir/gateway":         {imports: []string{"weir/dispatch", "weir/meter", "weir/upstream"}},
+	"weir/upstream":        {},
+	"weir/store":           {imports: []string{"weir/meter"}},
+	"weir/store/storetest": {imports: []string{"weir/meter"}},
+	"weir/observe":         {},
+	"weir/scrape":          {},
+	"weir/load":            {imports: []string{"weir/trace"}},
+	"weir/emulate":         {imports: []string{"weir/engine"}},
+	"weir/config":          {},
+
+	"weir/internal/arch": {},
+	"weir/cmd/weir":      {imports: []string{"*"}},
+}
+
+// edge reasons, printed with a violation.
+const (
+	whyPure   = "deciding is a pure function: it is told `now` and given a seeded *rand.Rand, so that production, the simulator and replay run the same code"
+	whyEdge   = "packages meet at few, named edges; anything else goes through a small interface or func declared by its consumer"
+	whyRoot   = "the vocabulary depends on nothing"
+	whySDK    = "an SDK is imported by one folder only, so that replacing it touches one folder only"
+	whyListed = "a new package is a decision: list it here and in docs/ARCHITECTURE.md"
+	whyShape  = "config describes values; only cmd/weir turns them into each package's options"
+)
+
+// owner says which folder alone imports a third-party module. Modules not
+// listed may be used by any shell.
+var owner = map[string]string{
+	"github.com/Azure/azure-sdk-for-go":   "weir/upstream",
+	"modernc.org/sqlite":                  "weir/store",
+	"github.com/pressly/goose":            "weir/store",
+	"github.com/prometheus/client_golang": "weir/observe",
+	"github.com/tiktoken-go/tokenizer":    "weir/upstream",
+	"github.com/spf13/cobra":              "weir/cmd/weir",
+	"github.com/HdrHistogram":             "weir/load",
+}
+
+// forbidden to pure packages: import paths, by what they would let in.
+var impure = map[string]string{
+	"os": "files and environment", "os/exec": "processes", "os/signal": "signals",
+	"net": "network", "net/http": "network", "log": "output", "log/slog": "output",
+	"sync": "locks", "sync/atomic": "shared memory", "syscall": "the system",
+	"runtime": "the scheduler", "crypto/rand": "unseeded randomness", "math/rand": "use math/rand/v2 with a seed",
+}
+
+// clockFuncs of package time that read or wait on the real clock.
+var clockFuncs = map[string]bool{
+	"Now": true, "Since": true, "Until": true, "Sleep": true, "After": true,
+	"AfterFunc": true, "Tick": true, "NewTimer": true, "NewTicker": true,
+}
+
+// seededOnly of package math/rand/v2: the only selectors a pure package may
+// use. Everything else at package level draws from the global source.
+var seededOnly = map[string]bool{
+	"Rand": true, "New": true, "NewPCG": true, "PCG": true, "NewChaCha8": true, "ChaCha8": true, "Source": true, "NewZipf": true, "Zipf": true,
+}
