@@ -1,0 +1,147 @@
+package meter
+
+import (
+	"cmp"
+	"slices"
+
+	"weir"
+)
+
+// Other is the tenant, model and deployment of the row that takes what does
+// not fit the bound of Pending.
+const Other = "other"
+
+// DefaultPending bounds the distinct rows of a Pending that sets no Max.
+const DefaultPending = 10_000
+
+// maxOtherMinutes bounds the minutes Other rows are told apart by: one day.
+const maxOtherMinutes = 24 * 60
+
+// Pending sums Records to Rows until they are written. It is passive: its owner
+// serialises the calls (store.Writer does). The zero value is ready.
+//
+// It holds at most Max distinct rows (0: DefaultPending), and beyond those one
+// row a minute named Other, for a day; what comes later still is added to the
+// newest of them. So nothing is ever lost: totals always add up, only their
+// names coarsen.
+type Pending struct {
+	Max int
+
+	rows   []Row
+	index  map[place]int
+	others int   // rows named Other
+	newest place // of them, where the last was added
+	coarse uint64
+}
+
+type place struct {
+	minute                    int64
+	tenant, model, deployment string
+}
+
+// Add counts one ended request, in the minute it ended.
+func (p *Pending) Add(rec weir.Record) {
+	p.add(RowOf(rec))
+}
+
+// RowOf is one record as a row.
+func RowOf(rec weir.Record) Row {
+	r := Row{
+		Minute: minuteOf(rec.Ended), Tenant: rec.Tenant, Model: rec.Model, Deployment: rec.Deployment, Requests: 1,
+		Prompt: rec.Usage.Prompt, Cached: rec.Usage.Cached, Completion: rec.Usage.Completion, Cost: rec.Cost,
+	}
+	switch rec.Outcome {
+	case weir.Completed:
+		r.Completed = 1
+	case weir.Refused:
+		r.Refused = 1
+	default:
+		r.Failed = 1
+	}
+	if rec.Usage.Estimated {
+		r.Estimated = 1
+	}
+	return r
+}
+
+// minuteOf rounds down, before 1970 too.
+func minuteOf(t weir.Instant) int64 {
+	m := int64(t) / int64(minute)
+	if int64(t)%int64(minute) < 0 {
+		m--
+	}
+	return m
+}
+
+func (p *Pending) add(r Row) {
+	if p.index == nil {
+		p.index = map[place]int{}
+	}
+	at := place{r.Minute, r.Tenant, r.Model, r.Deployment}
+	i, ok := p.index[at]
+	if !ok {
+		at = p.room(at)
+		if i, ok = p.index[at]; !ok {
+			i = len(p.rows)
+			p.index[at] = i
+			p.rows = append(p.rows, Row{Minute: at.minute, Tenant: at.tenant, Model: at.model, Deployment: at.deployment})
+		}
+	}
+	p.rows[i].Add(r)
+}
+
+// room says where a row not known yet goes.
+func (p *Pending) room(at place) place {
+	bound := p.Max
+	if bound <= 0 {
+		bound = DefaultPending
+	}
+	if len(p.rows)-p.others < bound {
+		return at
+	}
+	p.coarse++
+	other := place{at.minute, Other, Other, Other}
+	if _, ok := p.index[other]; ok {
+		return other
+	}
+	if p.others >= maxOtherMinutes {
+		return p.newest
+	}
+	p.others++
+	p.newest = other
+	return other
+}
+
+// Take hands over all rows, ordered by minute, tenant, model and deployment,
+// and forgets them: the caller writes them or calls Return.
+func (p *Pending) Take() []Row {
+	if len(p.rows) == 0 {
+		return nil
+	}
+	rows := slices.Clone(p.rows)
+	slices.SortFunc(rows, Compare)
+	p.rows = p.rows[:0]
+	clear(p.index)
+	p.others = 0
+	return rows
+}
+
+// Return takes back rows that could not be written.
+func (p *Pending) Return(rows []Row) {
+	for _, r := range rows {
+		p.add(r)
+	}
+}
+
+// Len returns how many distinct rows wait to be written.
+func (p *Pending) Len() int { return len(p.rows) }
+
+// Coarsened returns how many additions have lost their names to a row named
+// Other since the beginning.
+func (p *Pending) Coarsened() uint64 { return p.coarse }
+
+// Compare orders rows by minute, tenant, model and deployment.
+func Compare(a, b Row) int {
+	return cmp.Or(cmp.Compare(a.Minute, b.Minute), cmp.Compare(a.Tenant, b.Tenant),
+		cmp.Compare(a.Model, b.Model), cmp.Compare(a.Deployment, b.Deployment))
+}
