@@ -66,7 +66,7 @@ type open struct {
 
 // hold is one reservation's part in one account.
 type hold struct {
-	account           *account
+	account          *account
 	requests, tokens ticket
 }
 

@@ -99,8 +99,10 @@ func (p *Pending) room(at place) place {
 	if len(p.rows)-p.others < bound {
 		return at
 	}
-	p.coarse++
 	other := place{at.minute, Other, Other, Other}
+	if at != other {
+		p.coarse++
+	}
 	if _, ok := p.index[other]; ok {
 		return other
 	}
