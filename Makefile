@@ -1,0 +1,53 @@
+# Weir. `make serve` runs the main job on this machine alone; `make test`
+# passes the tests, installing what they need.
+#
+# Caches (Go's own, the Python environment, node modules) lie outside the tree.
+
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/weir
+WEIR   = bin/weir
+GO    ?= go
+
+export CGO_ENABLED = 0
+
+.PHONY: help serve demo build test test-go test-clients soak race fuzz lint bench docs clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
+
+serve: build ## run the gateway with two models on emulated replicas; nothing else needed
+	$(WEIR) serve $(ARGS)
+
+demo: build ## the same, with ten minutes of a real trace played at it, and the replicas drawn
+	$(WEIR) serve --demo $(ARGS)
+
+build: ## build bin/weir, a static binary
+	$(GO) build -trimpath -o $(WEIR) ./cmd/weir
+
+test: test-go test-clients ## all tests: Go packages, then the real SDKs against a running Weir
+
+test-go:
+	$(GO) test ./...
+
+# The SDKs of Python, Node and Go. Needs python3 with venv and node with npm;
+# as root, a missing one is installed from Debian's packages.
+test-clients: build
+	CACHE=$(CACHE) scripts/client-deps
+	cd test/clients && WEIR_BIN=$(CURDIR)/$(WEIR) WEIR_CLIENTS=$(CACHE)/clients $(GO) test -count=1 -v .
+
+soak: build ## two minutes at a high rate with faults on: memory flat, goroutines back to the baseline
+	cd test/clients && WEIR_BIN=$(CURDIR)/$(WEIR) $(GO) test -count=1 -v -tags soak -run TestSoak .
+
+race: ## the tests of the concurrent packages under the race detector
+	CGO_ENABLED=1 $(GO) test -race -short ./gateway/... ./upstream/... ./control/... ./fleet/... ./store/... ./observe/... ./emulate/... ./load/... ./scrape/...
+
+fuzz: ## every fuzz target for a few seconds (FUZZTIME=10s)
+	FUZZTIME=$(or $(FUZZTIME),5s) scripts/fuzz
+
+lint: ## formatting, vet, staticcheck, and known vulnerabilities where their data can be had
+	CACHE=$(CACHE) scripts/lint
+
+bench: build ## gateway side by side with nginx and a bare ReverseProxy; needs nginx
+	cd bench/gateway && WEIR_BIN=$(CURDIR)/$(WEIR) $(GO) run .
+
+clean: ## remove what was built here
+	rm -rf bin
