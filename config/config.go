@@ -1,0 +1,107 @@
+// Package config turns weir.yaml into typed values and names every fault of it
+// at once, each with file:line:column, path, what is wrong, what is allowed and
+// what to do.
+//
+// It owns the file's structure, units, defaults and cross references, and the
+// JSON Schema that editors use. It refuses to know what the values are used
+// for: it imports no package of Weir but the vocabulary, and cmd/weir converts
+// its structs to each package's Options. That is why a default stands here once
+// and is shown by `weir check --schema`.
+//
+// Every fault is found from the text alone. What the text refers to outside of
+// itself (environment variables, secret files, certificates) is read by
+// Resolve, so that a file can be checked on a machine that has none of them.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// Config is one weir.yaml, complete: what the file leaves out has its default.
+type Config struct {
+	// Where callers connect, and the bounds on what they send.
+	Server Server `yaml:"server"`
+	// Where operators connect: metrics, health, reload.
+	Admin Admin `yaml:"admin"`
+	// What is logged, and how.
+	Log Log `yaml:"log"`
+	// Where usage is kept.
+	Store Store `yaml:"store"`
+	// Where scaling decisions are written.
+	Journal Journal `yaml:"journal"`
+	// What this machine gives to the replicas Weir starts as processes.
+	Machine Machine `yaml:"machine"`
+	// Who may call.
+	Tenants []Tenant `yaml:"tenants" need:"true"`
+	// What can be called, and what serves it.
+	Models []Model `yaml:"models" need:"true"`
+
+	// Warnings are what is allowed but probably not meant, in order of position.
+	Warnings Faults `yaml:"-"`
+
+	file    string
+	secrets []secretAt
+	at      positions
+}
+
+// MaxBytes bounds a configuration file. A thousand tenants fit into a tenth.
+const MaxBytes = 1 << 20
+
+// Load reads, checks and resolves the file at path. The error is a Faults
+// unless the file cannot be read.
+func Load(path string) (*Config, error) {
+	src, err := Read(path)
+	if err != nil {
+		return nil, err
+	}
+	c, err := Parse(path, src)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Resolve(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Read returns the content of the file at path, which must be at most MaxBytes.
+func Read(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("configuration file %s does not exist: name one with -c, or run without one for the built-in demonstration", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("configuration file: %w", err)
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("configuration file %s is a directory: name a file", path)
+	}
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("configuration file: %w", err)
+	}
+	return src, nil
+}
+
+// Parse checks src and returns the configuration it describes. name is what
+// faults call the file. It touches nothing outside of src: secrets are checked
+// for form and read by Resolve. The error, if any, is a Faults with every fault
+// found, in order of position.
+func Parse(name string, src []byte) (*Config, error) {
+	c := &Config{file: name}
+	d := &decoder{file: name, at: positions{}}
+	d.document(src, c)
+	c.at, c.secrets = d.at, d.secrets
+	v := &validator{decoder: d, c: c}
+	if d.whole() {
+		v.config()
+	}
+	c.Warnings = v.warnings.inOrder()
+	if len(d.faults) > 0 {
+		return nil, d.faults.inOrder()
+	}
+	return c, nil
+}

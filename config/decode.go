@@ -1,0 +1,240 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// decoder walks the syntax tree beside the structs, and collects what does not
+// fit. It never stops at the first fault.
+type decoder struct {
+	file    string
+	lines   []string // of the source, for keeping positions inside of it
+	at      positions
+	faults  Faults
+	faulty  map[string]bool // paths whose value could not be read
+	secrets []secretAt
+}
+
+// document decodes src into c, which gets every default first.
+func (d *decoder) document(src []byte, c *Config) {
+	setDefaults(reflect.ValueOf(c).Elem())
+	body, ok := d.parse(src)
+	if !ok {
+		return
+	}
+	d.block(body, "", reflect.ValueOf(c).Elem())
+}
+
+// fault notes what is wrong at a node.
+func (d *decoder) fault(n ast.Node, path, problem, remedy string) {
+	d.faultAt(d.position(n), path, problem, remedy)
+}
+
+func (d *decoder) faultAt(p position, path, problem, remedy string) {
+	d.faults = append(d.faults, Fault{File: d.file, Line: p.line, Column: p.column, Path: path, Problem: problem, Remedy: remedy})
+	if d.faulty == nil {
+		d.faulty = map[string]bool{}
+	}
+	d.faulty[path] = true
+}
+
+// value decodes n into v by v's type.
+func (d *decoder) value(n ast.Node, path string, f field, v reflect.Value) {
+	d.at[path] = d.position(n)
+	switch t := v.Type(); {
+	case isNull(n):
+		d.fault(n, path, "has no value", "give it one, or leave the key out for the default")
+	case isIndirect(n):
+		d.fault(n, path, "anchors, aliases and tags are not supported", "write the value out")
+	case t.Kind() == reflect.Pointer:
+		p := reflect.New(t.Elem())
+		if isBlock(t.Elem()) {
+			setDefaults(p.Elem())
+		}
+		d.value(n, path, f, p.Elem())
+		v.Set(p)
+	case isBlock(t):
+		d.block(n, path, v)
+	case t.Kind() == reflect.Slice:
+		d.list(n, path, f, v)
+	case t.Kind() == reflect.Map:
+		d.texts(n, path, f, v)
+	default:
+		d.scalar(n, path, f, v)
+	}
+}
+
+// block decodes a mapping into the struct v.
+func (d *decoder) block(n ast.Node, path string, v reflect.Value) {
+	entries, ok := entriesOf(n)
+	if !ok {
+		d.fault(n, path, "must be keys with values, not "+describe(n), "write one of: "+strings.Join(shapeOf(v.Type()).keys(), ", "))
+		return
+	}
+	s := shapeOf(v.Type())
+	given := map[string]bool{}
+	for _, e := range entries {
+		key, ok := keyOf(e)
+		if !ok {
+			d.fault(e, path, "a key must be a plain word", "merge keys, anchors and lists as keys are not supported")
+			continue
+		}
+		here := join(path, key)
+		f, known := s.field(key)
+		switch {
+		case !known:
+			d.unknownKey(e.Key, here, v.Type(), key)
+		case given[key]:
+			d.fault(e.Key, here, "is given twice", fmt.Sprintf("the first is on line %d: keep one", d.at[here].line))
+		default:
+			given[key] = true
+			d.entry(e, here, f, v.Field(f.index))
+		}
+	}
+	d.complete(n, path, s, given)
+}
+
+// entry decodes the value of one key. A missing value stands where its key is.
+func (d *decoder) entry(e *ast.MappingValueNode, path string, f field, v reflect.Value) {
+	if isNull(e.Value) {
+		d.at[path] = d.position(e.Key)
+		d.fault(e.Key, path, "has no value", "give it one, or leave the key out")
+		return
+	}
+	d.value(e.Value, path, f, v)
+}
+
+// complete faults what must be given and is not.
+func (d *decoder) complete(n ast.Node, path string, s *shape, given map[string]bool) {
+	for _, f := range s.fields {
+		if f.need && !given[f.key] {
+			d.fault(n, join(path, f.key), "is missing", example(f))
+		}
+	}
+	if s.oneof == nil {
+		return
+	}
+	var have []string
+	for _, key := range s.oneof {
+		if given[key] {
+			have = append(have, key)
+		}
+	}
+	choices := "exactly one of: " + strings.Join(s.oneof, ", ")
+	switch {
+	case len(have) == 0:
+		d.fault(n, path, "none of "+strings.Join(s.oneof, ", ")+" is given", "give "+choices)
+	case len(have) > 1:
+		second := join(path, have[1])
+		d.faultAt(d.at.of(second), path, strings.Join(have, " and ")+" exclude each other", "give "+choices)
+	}
+}
+
+// unknownKey says which key was probably meant, or where the key belongs.
+func (d *decoder) unknownKey(n ast.Node, path string, t reflect.Type, key string) {
+	keys := shapeOf(t).keys()
+	if near := nearest(key, keys); near != "" {
+		d.fault(n, path, "unknown key", fmt.Sprintf("did you mean %q?", near))
+		return
+	}
+	remedy := "known here: " + strings.Join(keys, ", ")
+	if homes := homesOf(key); len(homes) > 0 {
+		remedy = fmt.Sprintf("%s is a key of %s; %s", key, strings.Join(homes, " and "), remedy)
+	}
+	d.fault(n, path, "unknown key", remedy)
+}
+
+// list decodes a sequence.
+func (d *decoder) list(n ast.Node, path string, f field, v reflect.Value) {
+	seq, ok := n.(*ast.SequenceNode)
+	if !ok {
+		d.fault(n, path, "must be a list, not "+describe(n), "write each entry on its own line after - , or all in [ ]")
+		return
+	}
+	if f.need && len(seq.Values) == 0 {
+		d.fault(n, path, "is empty", "give at least one entry")
+	}
+	// Made at its full length: secrets keep pointers into it.
+	v.Set(reflect.MakeSlice(v.Type(), len(seq.Values), len(seq.Values)))
+	for i, item := range seq.Values {
+		here := fmt.Sprintf("%s[%d]", path, i)
+		if isBlock(v.Type().Elem()) {
+			setDefaults(v.Index(i))
+		}
+		d.value(item, here, f, v.Index(i))
+	}
+}
+
+// texts decodes a mapping whose keys are free into a map of texts.
+func (d *decoder) texts(n ast.Node, path string, f field, v reflect.Value) {
+	entries, ok := entriesOf(n)
+	if !ok {
+		d.fault(n, path, "must be names with texts, not "+describe(n), "write NAME: value")
+		return
+	}
+	v.Set(reflect.MakeMap(v.Type()))
+	for _, e := range entries {
+		key, ok := keyOf(e)
+		if !ok {
+			d.fault(e, path, "a name must be a plain word", "merge keys, anchors and lists as keys are not supported")
+			continue
+		}
+		here := join(path, key)
+		if v.MapIndex(reflect.ValueOf(key)).IsValid() {
+			d.fault(e.Key, here, "is given twice", fmt.Sprintf("the first is on line %d: keep one", d.at[here].line))
+			continue
+		}
+		text := reflect.New(v.Type().Elem()).Elem()
+		d.entry(e, here, f, text)
+		v.SetMapIndex(reflect.ValueOf(key), text)
+	}
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// example is the remedy for a missing key.
+func example(f field) string {
+	if f.example != "" {
+		return fmt.Sprintf("add it, for example %s: %s", f.key, f.example)
+	}
+	return "add it"
+}
+
+// homesOf lists the blocks, other than the one at hand, that have a key.
+func homesOf(key string) []string {
+	var homes []string
+	seen := map[reflect.Type]bool{}
+	var walk func(t reflect.Type, path string)
+	walk = func(t reflect.Type, path string) {
+		for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+			if t.Kind() == reflect.Slice {
+				path += "[]"
+			}
+			t = t.Elem()
+		}
+		if !isBlock(t) || seen[t] {
+			return
+		}
+		seen[t] = true
+		for _, f := range shapeOf(t).fields {
+			if f.key == key && path != "" {
+				homes = append(homes, path)
+			}
+			walk(f.typ, join(path, f.key))
+		}
+	}
+	walk(reflect.TypeFor[Config](), "")
+	if len(homes) > 3 {
+		return nil // a word as common as "name" belongs nowhere in particular
+	}
+	return homes
+}

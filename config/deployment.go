@@ -1,0 +1,143 @@
+package config
+
+import "time"
+
+// Deployment is one way to serve a model: a place, a protocol, a price.
+type Deployment struct {
+	_ struct{} `oneof:"external|azureopenai|process"`
+
+	// Name in metrics, logs, usage and x-weir-deployment, unique in the file.
+	Name string `yaml:"name" need:"true" format:"name" example:"gpt-4o/ptu-eastus2"`
+	// Order of preference: 0 first, the next when it is full.
+	Tier int `yaml:"tier" default:"0" min:"0" max:"100"`
+	// Share of the traffic inside its tier. 0 takes nothing new.
+	Weight int `yaml:"weight" default:"1" min:"0" max:"1000000"`
+	// What one replica can hold at once. Bounds admission, so that the rest waits or spills.
+	Capacity Capacity `yaml:"capacity"`
+	// What tokens cost here. Absent prices count as free.
+	Price Price `yaml:"price"`
+	// How long to wait for the upstream.
+	Timeouts Timeouts `yaml:"timeouts"`
+
+	// Servers that run already and that Weir does not start, by URL.
+	External *External `yaml:"external"`
+	// A deployment of an Azure OpenAI resource.
+	AzureOpenAI *AzureOpenAI `yaml:"azureopenai"`
+	// Servers that Weir starts and stops as processes on this machine.
+	Process *Process `yaml:"process"`
+	// How many replicas there should be. Only for places that start replicas (process). Without it: one, always.
+	Scaling *Scaling `yaml:"scaling"`
+}
+
+// Place is the kind of place that runs the deployment's replicas: "external",
+// "azureopenai" or "process".
+func (d *Deployment) Place() string {
+	switch {
+	case d.External != nil:
+		return "external"
+	case d.AzureOpenAI != nil:
+		return "azureopenai"
+	default:
+		return "process"
+	}
+}
+
+// Capacity is what one replica can hold at once. An absent part does not bound.
+type Capacity struct {
+	// Requests in flight per replica.
+	MaxRequests int `yaml:"max_requests" min:"1" max:"1000000" example:"64"`
+	// Tokens of work in flight per replica, prompt and expected completion together.
+	MaxWork int `yaml:"max_work" min:"1" max:"1000000000" example:"200000"`
+}
+
+// Price is what tokens cost.
+type Price struct {
+	// Prompt tokens.
+	Prompt TokenPrice `yaml:"prompt" example:"$2.50/1M tokens"`
+	// Prompt tokens the upstream had in cache. Without it: as Prompt.
+	Cached *TokenPrice `yaml:"cached" example:"$1.25/1M tokens"`
+	// Completion tokens, reasoning included.
+	Completion TokenPrice `yaml:"completion" example:"$10.00/1M tokens"`
+}
+
+// Timeouts bound the wait for an upstream.
+type Timeouts struct {
+	// Until a connection stands, TLS included.
+	Connect time.Duration `yaml:"connect" default:"5s" min:"10ms" max:"5m"`
+	// From the request sent to the answer's header. A server that is not streaming sends it with the answer: allow for the whole generation.
+	Header time.Duration `yaml:"header" default:"2m" min:"10ms" max:"1h"`
+	// Between two parts of a streamed answer.
+	Stall time.Duration `yaml:"stall" default:"1m" min:"10ms" max:"1h"`
+	// For the whole answer.
+	Total time.Duration `yaml:"total" default:"10m" min:"10ms" max:"24h"`
+}
+
+// External are servers that run already.
+type External struct {
+	// Base URL of each server, without /v1. Each is one replica.
+	URLs []string `yaml:"urls" need:"true" format:"url" example:"http://10.0.0.5:8000"`
+	// What the servers speak.
+	Protocol string `yaml:"protocol" default:"openai" enum:"openai|anthropic"`
+	// What the servers call the model. Without it: the model's own name.
+	Model string `yaml:"model" format:"name" example:"meta-llama/Llama-3.1-8B-Instruct"`
+	// Key the servers ask for.
+	APIKey Secret `yaml:"api_key"`
+	// Path of the engine's own metrics (vLLM style), read for queue, KV use and GPU utilisation. "" for none.
+	Metrics string `yaml:"metrics" default:"/metrics" format:"urlpath"`
+}
+
+// AzureOpenAI is one deployment of an Azure OpenAI resource.
+type AzureOpenAI struct {
+	_ struct{} `oneof:"api_key|entra"`
+
+	// Endpoint of the resource.
+	Endpoint string `yaml:"endpoint" need:"true" format:"url" example:"https://contoso-eastus2.openai.azure.com"`
+	// Name of the deployment in that resource. Without it: the model's own name.
+	Deployment string `yaml:"deployment" format:"name" example:"gpt-4o-ptu"`
+	// Version of the classic API, such as 2024-10-21. Without it the v1 API is used, which has none.
+	APIVersion string `yaml:"api_version" format:"apiversion" example:"2024-10-21"`
+	// Key of the resource.
+	APIKey Secret `yaml:"api_key"`
+	// Microsoft Entra ID instead of a key: which identity to use.
+	Entra string `yaml:"entra" enum:"default|managed_identity|workload_identity|cli"`
+	// Client ID of a user-assigned managed identity, or of a workload identity.
+	ClientID string `yaml:"client_id" format:"uuid" example:"00000000-0000-0000-0000-000000000000"`
+}
+
+// Process are servers that Weir starts on this machine, one per replica.
+type Process struct {
+	// Program and arguments; no shell reads them. {port} is the port to listen on, {addr} the address 127.0.0.1:port, {gpu} the GPUs as 0,1 and {replica} the replica's name.
+	Command []string `yaml:"command" need:"true" format:"template"`
+	// Environment variables, added to Weir's own. The same {names} are filled in.
+	Env map[string]string `yaml:"env" format:"template"`
+	// Working folder. Without it: Weir's own.
+	Dir string `yaml:"dir" format:"path"`
+	// How many of machine.gpus each replica gets, set as CUDA_VISIBLE_DEVICES.
+	GPUs int `yaml:"gpus" default:"0" min:"0" max:"16"`
+	// What the servers speak.
+	Protocol string `yaml:"protocol" default:"openai" enum:"openai|anthropic"`
+	// What the servers call the model. Without it: the model's own name.
+	Model string `yaml:"model" format:"name" example:"meta-llama/Llama-3.1-8B-Instruct"`
+	// Key the servers ask for.
+	APIKey Secret `yaml:"api_key"`
+	// Path that answers 200 when the server is ready.
+	Health string `yaml:"health" default:"/health" format:"urlpath"`
+	// Path of the engine's own metrics (vLLM style), read for queue, KV use and GPU utilisation. "" for none.
+	Metrics string `yaml:"metrics" default:"/metrics" format:"urlpath"`
+	// How long a server may take to become ready before it counts as failed.
+	StartTimeout time.Duration `yaml:"start_timeout" default:"10m" min:"100ms" max:"2h"`
+	// How long requests in flight may go on when a replica is taken away.
+	DrainTimeout time.Duration `yaml:"drain_timeout" default:"2m" min:"0s" max:"24h"`
+	// How long a server may take to end after SIGTERM before it is killed.
+	StopTimeout time.Duration `yaml:"stop_timeout" default:"10s" min:"100ms" max:"10m"`
+	// When to start a server again that has ended by itself.
+	Restart Restart `yaml:"restart"`
+}
+
+// Restart says when a server that has ended by itself is started again.
+type Restart struct {
+	// Wait before the first new start. Doubles each time.
+	Base time.Duration `yaml:"base" default:"1s" min:"10ms" max:"10m"`
+	// Longest wait.
+	Max time.Duration `yaml:"max" default:"1m" min:"10ms" max:"1h"`
+}

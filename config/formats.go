@@ -1,0 +1,160 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// A format is a rule for a text. check returns what is wrong and what to do,
+// or twice nothing; pattern says the same, as far as it can, to editors.
+type format struct {
+	pattern string
+	check   func(text string) (problem, remedy string)
+}
+
+var formats = map[string]format{
+	"name":       {namePattern, checkName},
+	"path":       {`.`, checkPath},
+	"listen":     {`^.*:[0-9]{1,5}$`, checkListen},
+	"url":        {`^https?://[^/?#@]+(/[^?#]*)?$`, checkURL},
+	"urlpath":    {`^(/[^?#\s]*)?$`, checkURLPath},
+	"apiversion": {`^[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?$`, checkAPIVersion},
+	"uuid":       {`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`, checkUUID},
+	"template":   {``, checkTemplate},
+	"gpu":        {gpuPattern, checkGPU},
+}
+
+const namePattern = `^[A-Za-z0-9]([A-Za-z0-9._:/@+-]{0,126}[A-Za-z0-9])?$`
+
+var nameRule = regexp.MustCompile(namePattern)
+
+func checkName(text string) (string, string) {
+	if nameRule.MatchString(text) {
+		return "", ""
+	}
+	return quote(text) + " is no name", "a name has 1 to 128 letters, digits and . _ - : / @ +, and begins and ends with a letter or digit"
+}
+
+func checkPath(text string) (string, string) {
+	if text == "" || strings.ContainsRune(text, 0) {
+		return quote(text) + " is no path of a file", "name a file"
+	}
+	return "", ""
+}
+
+func checkListen(text string) (string, string) {
+	remedy := "give host:port, such as 127.0.0.1:8080, [::1]:8080, or :8080 for every interface"
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return quote(text) + " is no address", remedy
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		return fmt.Sprintf("%s has no port from 0 to 65535", quote(text)), remedy
+	}
+	if host != "" && host != "localhost" && net.ParseIP(host) == nil {
+		return fmt.Sprintf("%s names no IP address of this machine", quote(text)), remedy
+	}
+	return "", ""
+}
+
+// loopback says whether an address that passed checkListen is reachable from
+// this machine alone.
+func loopback(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return false
+	}
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+func checkURL(text string) (string, string) {
+	remedy := "give scheme://host:port and, where the server has one, a path before /v1, such as http://10.0.0.5:8000"
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Hostname() == "":
+		return quote(text) + " is no URL", remedy
+	case u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Sprintf("%s has the scheme %s", quote(text), quote(u.Scheme)), "http and https are supported"
+	case u.User != nil:
+		return "a URL must not hold a user or password", "give the key as api_key: env:NAME"
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(text, "#"):
+		return quote(text) + " has a query or fragment", remedy
+	case strings.HasSuffix(strings.TrimSuffix(u.Path, "/"), "/v1"):
+		return quote(text) + " ends in /v1, which Weir adds itself", "write " + strings.TrimSuffix(strings.TrimSuffix(text, "/"), "/v1")
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return quote(text) + " has no port from 1 to 65535", remedy
+		}
+	}
+	return "", ""
+}
+
+func checkURLPath(text string) (string, string) {
+	if text == "" {
+		return "", ""
+	}
+	u, err := url.Parse(text)
+	if err != nil || !strings.HasPrefix(text, "/") || u.Host != "" || u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(text, " ?#\t") {
+		return quote(text) + " is no path of a URL", "give a path such as /health"
+	}
+	return "", ""
+}
+
+var apiVersion = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?$`)
+
+func checkAPIVersion(text string) (string, string) {
+	if apiVersion.MatchString(text) {
+		return "", ""
+	}
+	return quote(text) + " is no API version", "give one such as 2024-10-21, or leave the key out for the v1 API"
+}
+
+var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+func checkUUID(text string) (string, string) {
+	if uuid.MatchString(text) {
+		return "", ""
+	}
+	return quote(text) + " is no client ID", "give the UUID the Azure portal shows, such as 00000000-0000-0000-0000-000000000000"
+}
+
+// templateNames are what a process template may hold in braces.
+var templateNames = []string{"port", "addr", "gpu", "replica"}
+
+var braced = regexp.MustCompile(`\{([^{}"]*)\}`)
+
+func checkTemplate(text string) (string, string) {
+	if strings.ContainsRune(text, 0) {
+		return "holds a NUL character", "remove it"
+	}
+	for _, m := range braced.FindAllStringSubmatch(text, -1) {
+		name := m[1]
+		if contains(templateNames, name) || !plainWord.MatchString(name) {
+			continue // JSON and the like pass through
+		}
+		remedy := "known: {port}, {addr}, {gpu}, {replica}"
+		if near := nearest(name, templateNames); near != "" {
+			remedy = fmt.Sprintf("did you mean {%s}?", near)
+		}
+		return fmt.Sprintf("{%s} is not filled in by Weir", name), remedy
+	}
+	return "", ""
+}
+
+var plainWord = regexp.MustCompile(`^[A-Za-z_]+$`)
+
+const gpuPattern = `^([0-9]{1,3}|(GPU|MIG)-[0-9A-Za-z-]+)$`
+
+var gpuRule = regexp.MustCompile(gpuPattern)
+
+func checkGPU(text string) (string, string) {
+	if gpuRule.MatchString(text) {
+		return "", ""
+	}
+	return quote(text) + " is no GPU", `give its number as "0", or its name as nvidia-smi -L shows it, such as "GPU-8a3f..."`
+}

@@ -1,0 +1,132 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+)
+
+// Secret is a reference to a secret, env:NAME or file:/path, and after Resolve
+// the secret itself. However it is formatted, only the reference shows.
+type Secret struct {
+	ref   string
+	value string
+}
+
+// Set says whether the file names a secret here.
+func (s Secret) Set() bool { return s.ref != "" }
+
+// Reveal is the secret itself; empty before Resolve.
+func (s Secret) Reveal() string { return s.value }
+
+// String is the reference, never the secret.
+func (s Secret) String() string { return s.ref }
+
+// GoString is the reference, so that %#v does not print the secret.
+func (s Secret) GoString() string { return fmt.Sprintf("config.Secret(%q)", s.ref) }
+
+// MarshalText is the reference, for JSON and log handlers.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.ref), nil }
+
+// maxSecret bounds a secret, in bytes: a header has to hold it.
+const maxSecret = 16 << 10
+
+// secretAt is a Secret and where its reference stands.
+type secretAt struct {
+	secret *Secret
+	path   string
+}
+
+var envReference = regexp.MustCompile(`^env:[A-Za-z_][A-Za-z0-9_]*$`)
+
+// parseSecret never repeats the text: it may be the secret itself.
+func parseSecret(text string) (any, string) {
+	path, isFile := strings.CutPrefix(text, "file:")
+	switch {
+	case isFile && path != "" && !strings.ContainsRune(path, 0):
+	case isFile:
+		return nil, "names no file"
+	case envReference.MatchString(text):
+	case strings.HasPrefix(text, "env:"):
+		return nil, "is no name of an environment variable: letters, digits and _ are allowed"
+	default:
+		return nil, "a secret must not stand in this file"
+	}
+	return Secret{ref: text}, ""
+}
+
+// Resolve reads every secret and looks for every certificate the file refers
+// to. The error is a Faults that names each missing one; the secrets that were
+// found are set all the same.
+func (c *Config) Resolve() error {
+	var faults Faults
+	missing := func(path, problem, remedy string) {
+		p := c.at.of(path)
+		faults = append(faults, Fault{File: c.file, Line: p.line, Column: p.column, Path: path, Problem: problem, Remedy: remedy})
+	}
+	for _, s := range c.secrets {
+		value, problem, remedy := readSecret(s.secret.ref)
+		if problem != "" {
+			missing(s.path, problem, remedy)
+			continue
+		}
+		s.secret.value = value
+	}
+	if t := c.Server.TLS; t != nil {
+		for path, file := range map[string]string{"server.tls.cert": t.Cert, "server.tls.key": t.Key} {
+			if _, err := os.Stat(file); err != nil {
+				missing(path, fmt.Sprintf("file %s cannot be read: %v", file, reason(err)), "put the PEM file there")
+			}
+		}
+	}
+	if len(faults) > 0 {
+		return faults.inOrder()
+	}
+	return nil
+}
+
+// readSecret returns what ref refers to, or what is wrong and what to do.
+func readSecret(ref string) (value, problem, remedy string) {
+	if name, ok := strings.CutPrefix(ref, "env:"); ok {
+		value, set := os.LookupEnv(name)
+		if !set || value == "" {
+			return "", fmt.Sprintf("environment variable %s is not set", name), "set it where Weir is started"
+		}
+		return checkSecret(value, "environment variable "+name)
+	}
+	path := strings.TrimPrefix(ref, "file:")
+	info, err := os.Stat(path)
+	if err == nil && info.Size() > maxSecret {
+		return "", fmt.Sprintf("file %s has %d bytes", path, info.Size()), fmt.Sprintf("a secret has at most %d", maxSecret)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Sprintf("file %s cannot be read: %v", path, reason(err)), "put the secret there, readable by Weir alone"
+	}
+	return checkSecret(string(bytes.TrimRight(raw, "\r\n")), "file "+path)
+}
+
+// checkSecret refuses what no HTTP header can carry.
+func checkSecret(value, where string) (string, string, string) {
+	switch {
+	case value == "":
+		return "", where + " is empty", "put the secret there"
+	case len(value) > maxSecret:
+		return "", fmt.Sprintf("%s has %d bytes", where, len(value)), fmt.Sprintf("a secret has at most %d", maxSecret)
+	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError }):
+		return "", where + " holds control characters", "a secret is one line of text"
+	}
+	return value, "", ""
+}
+
+// reason strips the operation and path from a file error: they are named
+// already.
+func reason(err error) error {
+	if pe, ok := err.(*os.PathError); ok {
+		return pe.Err
+	}
+	return err
+}

@@ -1,0 +1,187 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// maxDepth bounds brackets in brackets and dashes after dashes. The deepest
+// value of a weir.yaml is at ten; the parser's time grows with the cube of it.
+const maxDepth = 50
+
+// parse returns the body of the one document in src.
+func (d *decoder) parse(src []byte) (ast.Node, bool) {
+	start := position{1, 1}
+	if len(src) > MaxBytes {
+		d.faultAt(start, "", fmt.Sprintf("the file has %d bytes", len(src)), fmt.Sprintf("at most %d are read", MaxBytes))
+		return nil, false
+	}
+	text, ok := d.plain(src)
+	if !ok {
+		return nil, false
+	}
+	tokens := lexer.Tokenize(text)
+	if t := tooDeep(tokens); t != nil {
+		d.faultAt(d.tokenPosition(t), "", fmt.Sprintf("values are nested more than %d deep here", maxDepth), "a weir.yaml never is: see examples/weir.yaml")
+		return nil, false
+	}
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		d.syntax(err)
+		return nil, false
+	}
+	return d.body(file)
+}
+
+// body returns what the only document of a file holds.
+func (d *decoder) body(file *ast.File) (ast.Node, bool) {
+	start := position{1, 1}
+	var body ast.Node
+	for _, doc := range file.Docs {
+		if doc.Body == nil {
+			continue
+		}
+		if _, ok := doc.Body.(*ast.CommentGroupNode); ok {
+			continue
+		}
+		if body != nil {
+			d.fault(doc.Body, "", "a second document begins here", "one file describes everything: join the two and remove the line ---")
+			return nil, false
+		}
+		body = doc.Body
+	}
+	if body == nil {
+		d.faultAt(start, "", "the file describes nothing", "it needs at least tenants and models: see examples/weir.yaml")
+		return nil, false
+	}
+	return body, true
+}
+
+// plain makes src a text with "\n" between its lines, so that the positions of
+// the parser are those of an editor.
+func (d *decoder) plain(src []byte) (string, bool) {
+	text := strings.TrimPrefix(string(src), "\ufeff")
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	text = strings.ReplaceAll(text, "\r", "\n")
+	d.lines = strings.Split(text, "\n")
+	for i, line := range d.lines {
+		for column, r := range line {
+			bad := r == utf8.RuneError || r < ' ' && r != '\t' || r == 0x7f
+			if bad {
+				p := position{i + 1, utf8.RuneCountInString(line[:column]) + 1}
+				d.faultAt(p, "", "the file holds a control character or is not UTF-8", "save it as plain UTF-8 text")
+				return "", false
+			}
+		}
+	}
+	return text, true
+}
+
+// tooDeep returns the token that goes deeper than maxDepth, or nil.
+func tooDeep(tokens token.Tokens) *token.Token {
+	brackets, run := 0, 0
+	for _, t := range tokens {
+		switch t.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			brackets++
+		case token.SequenceEndType, token.MappingEndType:
+			brackets--
+		}
+		switch t.Type {
+		case token.SequenceEntryType, token.MappingKeyType, token.AnchorType, token.TagType, token.AliasType:
+			run++
+		default:
+			run = 0
+		}
+		if brackets > maxDepth || run > maxDepth || t.Position.IndentNum > 10*maxDepth {
+			return t
+		}
+	}
+	return nil
+}
+
+// syntax notes the error of the parser, which stops at its first.
+func (d *decoder) syntax(err error) {
+	var at interface {
+		GetToken() *token.Token
+		GetMessage() string
+	}
+	p, problem := position{1, 1}, err.Error()
+	if errors.As(err, &at) {
+		problem = at.GetMessage()
+		if t := at.GetToken(); t != nil {
+			p = d.tokenPosition(t)
+		}
+	}
+	d.faultAt(p, "", "this is no YAML: "+problem, "check indentation, quotes and brackets here and on the line before")
+}
+
+// position is where a node begins.
+func (d *decoder) position(n ast.Node) position {
+	switch m := n.(type) {
+	case *ast.MappingNode:
+		// Its token is the first colon; people look for the first key.
+		if !m.IsFlowStyle && len(m.Values) > 0 {
+			return d.position(m.Values[0].Key)
+		}
+	case *ast.MappingValueNode:
+		return d.position(m.Key)
+	}
+	return d.tokenPosition(n.GetToken())
+}
+
+// tokenPosition keeps to the file whatever the parser says.
+func (d *decoder) tokenPosition(t *token.Token) position {
+	if t == nil || t.Position == nil {
+		return position{1, 1}
+	}
+	line := min(max(t.Position.Line, 1), max(len(d.lines), 1))
+	length := 0
+	if line <= len(d.lines) {
+		length = utf8.RuneCountInString(d.lines[line-1])
+	}
+	return position{line, min(max(t.Position.Column, 1), length+1)}
+}
+
+// entriesOf returns the entries of a mapping.
+func entriesOf(n ast.Node) ([]*ast.MappingValueNode, bool) {
+	switch m := n.(type) {
+	case *ast.MappingNode:
+		return m.Values, true
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{m}, true
+	}
+	return nil, false
+}
+
+// keyOf returns the key of an entry when it is a plain word.
+func keyOf(e *ast.MappingValueNode) (string, bool) {
+	switch k := e.Key.(type) {
+	case *ast.StringNode:
+		return k.Value, true
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NullNode:
+		return k.GetToken().Value, true
+	}
+	return "", false
+}
+
+func isNull(n ast.Node) bool {
+	_, null := n.(*ast.NullNode)
+	return null || n == nil
+}
+
+// isIndirect says whether n is anything that stands for another value.
+func isIndirect(n ast.Node) bool {
+	switch n.(type) {
+	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,37 @@
+package config
+
+// Tenant is somebody who calls: a team, a product, a customer.
+type Tenant struct {
+	// Name in metrics, logs and usage.
+	Name string `yaml:"name" need:"true" format:"name" example:"support"`
+	// Keys its callers send as "Authorization: Bearer ..." or "api-key: ...". Make one with `weir key new`.
+	Keys []Key `yaml:"keys"`
+	// What all keys of the tenant together may use.
+	Limits Limits `yaml:"limits"`
+	// How long its requests may wait, unless the request or the model says otherwise.
+	Class string `yaml:"class" default:"interactive" enum:"interactive|batch"`
+	// Its weight when capacity is short: 2 gets twice the work of 1.
+	Share int `yaml:"share" default:"1" min:"1" max:"1000"`
+	// Models it may call, by name. Without it: all.
+	Models []string `yaml:"models" format:"name"`
+}
+
+// Key is one API key of a tenant. The file holds its hash, never the key.
+type Key struct {
+	// Name in metrics, logs and usage, unique within the tenant.
+	Name string `yaml:"name" need:"true" format:"name" example:"ci"`
+	// SHA-256 of the key, as printed by `weir key new`.
+	Hash KeyHash `yaml:"hash" need:"true" example:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`
+	// What this key may use, within what the tenant may.
+	Limits Limits `yaml:"limits"`
+}
+
+// Limits bound use. A limit that is absent does not bound.
+type Limits struct {
+	// Requests per time. More are answered with 429 and the time to come back.
+	Requests Rate `yaml:"requests" min:"1/min" max:"10M/min" example:"600/min"`
+	// Tokens per time, prompt and completion together. More are answered with 429 and the time to come back.
+	Tokens Rate `yaml:"tokens" min:"1/min" max:"1000M/min" example:"200k/min"`
+	// Requests in flight at once. More are answered with 429.
+	Concurrent int `yaml:"concurrent" min:"1" max:"1000000" example:"50"`
+}

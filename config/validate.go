@@ -1,0 +1,186 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// validator checks what no single value shows: references, duplicates and
+// conflicts. It says nothing of values that could not be read.
+type validator struct {
+	*decoder
+	c        *Config
+	warnings Faults
+}
+
+// whole says whether there is a document to cross-check at all.
+func (d *decoder) whole() bool { return !d.faulty[""] }
+
+// blame notes a fault of the value at path, unless that value has one already.
+func (v *validator) blame(path, problem, remedy string, args ...any) {
+	if v.faulty[path] {
+		return
+	}
+	v.faultAt(v.at.of(path), path, problem, fmt.Sprintf(remedy, args...))
+}
+
+// warn notes what is allowed but probably not meant.
+func (v *validator) warn(path, problem, remedy string) {
+	p := v.at.of(path)
+	v.warnings = append(v.warnings, Fault{File: v.file, Line: p.line, Column: p.column, Path: path, Problem: problem, Remedy: remedy})
+}
+
+func (v *validator) config() {
+	v.addresses()
+	v.machine()
+	v.models()
+	v.tenants()
+	v.files()
+}
+
+func (v *validator) addresses() {
+	s, a := v.c.Server, v.c.Admin
+	if !a.Token.Set() && !v.faulty["admin.token"] && !v.faulty["admin.listen"] && !loopback(a.Listen) {
+		v.blame("admin.listen", fmt.Sprintf("%q can be reached from other machines and has no token", a.Listen),
+			"add admin.token: env:NAME, or listen on 127.0.0.1")
+	}
+	if collide(s.Listen, a.Listen) {
+		v.blame("admin.listen", fmt.Sprintf("%q is the address of server.listen too", a.Listen), "give it another port")
+	}
+	if s.TLS == nil && !loopback(s.Listen) && !v.faulty["server.listen"] && !v.faulty["server.tls"] {
+		v.warn("server.listen", "keys and prompts travel in the clear", "add server.tls, or end TLS in front of Weir")
+	}
+}
+
+// collide says whether two listen addresses cannot both be had. Port 0 is any
+// free port.
+func collide(a, b string) bool {
+	hostA, portA, _ := cutAddress(a)
+	hostB, portB, _ := cutAddress(b)
+	if portA != portB || portA == "0" {
+		return false
+	}
+	return hostA == hostB || everywhere(hostA) || everywhere(hostB)
+}
+
+func cutAddress(listen string) (host, port string, ok bool) {
+	i := strings.LastIndexByte(listen, ':')
+	if i < 0 {
+		return listen, "", false
+	}
+	return strings.Trim(listen[:i], "[]"), listen[i+1:], true
+}
+
+func everywhere(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "" || err == nil && ip.IsUnspecified()
+}
+
+func (v *validator) machine() {
+	m := v.c.Machine
+	if m.FirstPort > m.LastPort && !v.faulty["machine.last_port"] {
+		v.blame("machine.first_port", fmt.Sprintf("%d is more than last_port, which is %d", m.FirstPort, m.LastPort), "give first_port at most last_port")
+	}
+	seen := taken{}
+	for i, gpu := range m.GPUs {
+		v.claim(seen, gpu, fmt.Sprintf("machine.gpus[%d]", i), "GPU")
+	}
+}
+
+// files faults two things written to one file.
+func (v *validator) files() {
+	if v.c.Store.Path == v.c.Journal.Path {
+		v.blame("journal.path", fmt.Sprintf("%q is store.path too", v.c.Journal.Path), "give each its own file")
+	}
+}
+
+// taken notes names and blames the second use of one.
+type taken map[string]string // name -> path of its first use
+
+func (v *validator) claim(names taken, name, path, what string) {
+	if name == "" || v.faulty[path] {
+		return
+	}
+	if first, ok := names[name]; ok {
+		v.blame(path, fmt.Sprintf("%s %q is %s already", what, name, first), "give each its own: line %d has the first", v.at.of(first).line)
+		return
+	}
+	names[name] = path
+}
+
+func (v *validator) tenants() {
+	names, hashes := taken{}, taken{}
+	models := v.modelNames()
+	for i := range v.c.Tenants {
+		t := &v.c.Tenants[i]
+		path := fmt.Sprintf("tenants[%d]", i)
+		v.claim(names, t.Name, path+".name", "tenant")
+		keys := taken{}
+		for k := range t.Keys {
+			at := fmt.Sprintf("%s.keys[%d]", path, k)
+			v.claim(keys, t.Keys[k].Name, at+".name", "key")
+			if t.Keys[k].Hash != (KeyHash{}) {
+				v.claim(hashes, t.Keys[k].Hash.String(), at+".hash", "hash")
+			}
+			v.keyLimits(t, k, at)
+		}
+		if len(t.Keys) == 0 && !v.faulty[path+".keys"] && !v.faulty[path] {
+			v.warn(path, fmt.Sprintf("tenant %q has no keys: nobody can call as it", t.Name), "make one with `weir key new`")
+		}
+		v.allowed(t, path, models)
+	}
+}
+
+// keyLimits warns of a key's limit that its tenant's makes void.
+func (v *validator) keyLimits(t *Tenant, k int, at string) {
+	own, all := t.Keys[k].Limits, t.Limits
+	if all.Requests > 0 && own.Requests > all.Requests {
+		v.warn(at+".limits.requests", fmt.Sprintf("%v is more than the tenant's %v", own.Requests, all.Requests), "the tenant's limit holds for all its keys together")
+	}
+	if all.Tokens > 0 && own.Tokens > all.Tokens {
+		v.warn(at+".limits.tokens", fmt.Sprintf("%v is more than the tenant's %v", own.Tokens, all.Tokens), "the tenant's limit holds for all its keys together")
+	}
+	if all.Concurrent > 0 && own.Concurrent > all.Concurrent {
+		v.warn(at+".limits.concurrent", fmt.Sprintf("%d is more than the tenant's %d", own.Concurrent, all.Concurrent), "the tenant's limit holds for all its keys together")
+	}
+}
+
+// allowed checks the models a tenant may call.
+func (v *validator) allowed(t *Tenant, path string, models []string) {
+	seen := taken{}
+	for i, name := range t.Models {
+		at := fmt.Sprintf("%s.models[%d]", path, i)
+		if name == "" || v.faulty[at] {
+			continue
+		}
+		if !contains(models, name) {
+			v.blame(at, fmt.Sprintf("there is no model %q", name), "%s", suggest(name, models, "models"))
+		}
+		v.claim(seen, name, at, "model")
+	}
+}
+
+// modelNames are the names, not the aliases, of all models.
+func (v *validator) modelNames() []string {
+	var names []string
+	for _, m := range v.c.Models {
+		if m.Name != "" {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// suggest names what was probably meant, or what there is.
+func suggest(name string, known []string, what string) string {
+	if near := nearest(name, known); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	const most = 10
+	shown := known
+	if len(shown) > most {
+		shown = shown[:most]
+	}
+	return what + " in this file: " + strings.Join(shown, ", ")
+}

@@ -1,0 +1,193 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"reflect"
+	"strings"
+	"time"
+)
+
+func (v *validator) models() {
+	names, deployments := taken{}, taken{}
+	for i := range v.c.Models {
+		v.claim(names, v.c.Models[i].Name, fmt.Sprintf("models[%d].name", i), "model")
+	}
+	for i := range v.c.Models {
+		m := &v.c.Models[i]
+		path := fmt.Sprintf("models[%d]", i)
+		for k, alias := range m.Aliases {
+			v.claim(names, alias, fmt.Sprintf("%s.aliases[%d]", path, k), "name")
+		}
+		v.ordered(path+".health", "base", m.Health.Base, "max", m.Health.Max)
+		for k := range m.Deployments {
+			at := fmt.Sprintf("%s.deployments[%d]", path, k)
+			v.claim(deployments, m.Deployments[k].Name, at+".name", "deployment")
+			v.deployment(m, &m.Deployments[k], at)
+		}
+		v.weights(m, path)
+	}
+}
+
+// weights warns of a model that nothing new can reach.
+func (v *validator) weights(m *Model, path string) {
+	if len(m.Deployments) == 0 {
+		return
+	}
+	for k, d := range m.Deployments {
+		if d.Weight > 0 || v.faulty[fmt.Sprintf("%s.deployments[%d].weight", path, k)] {
+			return
+		}
+	}
+	v.warn(path+".deployments[0].weight", fmt.Sprintf("every deployment of model %q has weight 0: all requests are refused", m.Name), "give one of them a weight of at least 1")
+}
+
+// ordered blames path.low when it is more than path.high.
+func (v *validator) ordered(path, low string, l time.Duration, high string, h time.Duration) {
+	if l > h && !v.faulty[path+"."+high] {
+		v.blame(path+"."+low, fmt.Sprintf("%v is more than %s, which is %v", l, high, h), "give %s at most %s", low, high)
+	}
+}
+
+// deployment checks one deployment and fills in what depends on its model.
+func (v *validator) deployment(m *Model, d *Deployment, path string) {
+	v.ordered(path+".timeouts", "connect", d.Timeouts.Connect, "total", d.Timeouts.Total)
+	v.ordered(path+".timeouts", "header", d.Timeouts.Header, "total", d.Timeouts.Total)
+	v.ordered(path+".timeouts", "stall", d.Timeouts.Stall, "total", d.Timeouts.Total)
+	if d.Price.Cached == nil {
+		prompt := d.Price.Prompt
+		d.Price.Cached = &prompt
+	}
+	switch {
+	case d.External != nil:
+		v.external(m, d.External, path+".external")
+	case d.AzureOpenAI != nil:
+		v.azure(m, d.AzureOpenAI, path+".azureopenai")
+	case d.Process != nil:
+		v.process(m, d.Process, path+".process")
+	}
+	v.scaling(m, d, path)
+}
+
+func (v *validator) external(m *Model, e *External, path string) {
+	if e.Model == "" {
+		e.Model = m.Name
+	}
+	seen := taken{}
+	for i, u := range e.URLs {
+		e.URLs[i] = strings.TrimSuffix(u, "/")
+		v.claim(seen, e.URLs[i], fmt.Sprintf("%s.urls[%d]", path, i), "URL")
+	}
+}
+
+func (v *validator) azure(m *Model, a *AzureOpenAI, path string) {
+	a.Endpoint = strings.TrimSuffix(a.Endpoint, "/")
+	if a.Deployment == "" {
+		a.Deployment = m.Name
+	}
+	if u, err := url.Parse(a.Endpoint); err == nil && u.Scheme == "http" && !loopback(u.Hostname()+":0") {
+		v.blame(path+".endpoint", fmt.Sprintf("%q would send the key in the clear", a.Endpoint), "write https://")
+	}
+	if strings.HasSuffix(a.Endpoint, "/openai") {
+		v.blame(path+".endpoint", fmt.Sprintf("%q ends in /openai, which Weir adds itself", a.Endpoint), "write %s", strings.TrimSuffix(a.Endpoint, "/openai"))
+	}
+	takesID := a.Entra == "managed_identity" || a.Entra == "workload_identity"
+	if a.ClientID != "" && !takesID && !v.faulty[path+".entra"] {
+		v.blame(path+".client_id", "has no meaning here", "it goes with entra: managed_identity or workload_identity")
+	}
+}
+
+func (v *validator) process(m *Model, p *Process, path string) {
+	if p.Model == "" {
+		p.Model = m.Name
+	}
+	v.ordered(path+".restart", "base", p.Restart.Base, "max", p.Restart.Max)
+	if !v.faulty[path+".health"] && p.Health == "" {
+		v.blame(path+".health", "is empty", "Weir has to know when a server is ready: give a path such as /health")
+	}
+	if len(p.Command) == 0 {
+		return
+	}
+	if p.Command[0] == "" {
+		v.blame(path+".command[0]", "names no program", "the first entry is the program, the others its arguments")
+	}
+	texts := append([]string{}, p.Command...)
+	for _, value := range p.Env {
+		texts = append(texts, value)
+	}
+	all := strings.Join(texts, "\n")
+	if !strings.Contains(all, "{port}") && !strings.Contains(all, "{addr}") {
+		v.blame(path+".command", "does not say where the server is to listen", `put {port} or {addr} into an argument, such as "--port", "{port}"`)
+	}
+	if strings.Contains(all, "{gpu}") && p.GPUs == 0 {
+		v.blame(path+".gpus", "is 0, but the command uses {gpu}", "say how many GPUs one replica needs")
+	}
+	v.gpus(p, path)
+	for name := range p.Env {
+		if at := join(path+".env", name); !plainEnv(name) {
+			v.blame(at, fmt.Sprintf("%q is no name of an environment variable", name), "letters, digits and _ are allowed")
+		}
+	}
+}
+
+// visibleDevices is the variable CUDA reads and Weir sets.
+const visibleDevices = "CUDA_VISIBLE_DEVICES"
+
+// gpus checks that the machine has what one replica needs.
+func (v *validator) gpus(p *Process, path string) {
+	have := len(v.c.Machine.GPUs)
+	if p.GPUs > have && !v.faulty["machine.gpus"] {
+		v.blame(path+".gpus", fmt.Sprintf("%d GPUs per replica are more than machine.gpus lists, which is %d", p.GPUs, have), `list the machine's GPUs, such as machine.gpus: ["0", "1"]`)
+	}
+	if _, set := p.Env[visibleDevices]; set && p.GPUs > 0 {
+		v.blame(path+".env."+visibleDevices, "is set by Weir when gpus is given", "remove one of the two")
+	}
+}
+
+func plainEnv(name string) bool {
+	return envReference.MatchString("env:" + name)
+}
+
+// scaling checks how many replicas there should be. A process deployment
+// always has a Scaling afterwards.
+func (v *validator) scaling(m *Model, d *Deployment, path string) {
+	at := path + ".scaling"
+	if d.Scaling == nil {
+		if d.Process != nil {
+			d.Scaling = &Scaling{}
+			setDefaults(reflect.ValueOf(d.Scaling).Elem())
+		}
+		return
+	}
+	s := d.Scaling
+	if d.Process == nil && (d.External != nil || d.AzureOpenAI != nil) {
+		v.blame(at, fmt.Sprintf("Weir does not start the replicas of %s", d.Place()), "remove it, or serve the model with process")
+		return
+	}
+	if s.Min > s.Max && !v.faulty[at+".max"] {
+		v.blame(at+".min", fmt.Sprintf("%d is more than max, which is %d", s.Min, s.Max), "give min at most max")
+	}
+	if s.Quota > 0 && s.Min > s.Quota {
+		v.blame(at+".min", fmt.Sprintf("%d is more than quota, which is %d", s.Min, s.Quota), "give min at most quota")
+	} else if s.Quota > 0 && s.Max > s.Quota {
+		v.warn(at+".max", fmt.Sprintf("%d is more than quota, which is %d", s.Max, s.Quota), "there will never be more than quota")
+	}
+	if g := s.GPUUtilisation; g != nil && g.Low >= g.High && !v.faulty[at+".gpu_utilisation.high"] {
+		v.blame(at+".gpu_utilisation.low", fmt.Sprintf("%v is not less than high, which is %v", g.Low, g.High), "leave a gap, such as 30%% and 80%%")
+	}
+	v.coldStart(m, s, at)
+}
+
+// coldStart warns of settings under which a cold start breaks the SLO.
+func (v *validator) coldStart(m *Model, s *Scaling, at string) {
+	if s.Min > 0 {
+		return
+	}
+	if s.ColdStart > m.Queue.MaxWaitCold {
+		v.blame(at+".cold_start", fmt.Sprintf("%v is more than the model's queue.max_wait_cold, which is %v: after scaling to zero no request could wait for a replica", s.ColdStart, m.Queue.MaxWaitCold),
+			"raise queue.max_wait_cold, or min to 1")
+	}
+	if m.SLO.TTFT > 0 && s.ColdStart > m.SLO.TTFT {
+		v.warn(at+".min", fmt.Sprintf("0 replicas and a cold start of %v break the model's slo.ttft of %v", s.ColdStart, m.SLO.TTFT), "give min at least 1, or accept it for the first request after a pause")
+	}
+}
