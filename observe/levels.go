@@ -1,0 +1,161 @@
+package observe
+
+import (
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"weir"
+)
+
+// Sources are asked at each scrape for what is true at that moment; a nil one
+// shows nothing. They must be quick and safe for concurrent use.
+type Sources struct {
+	Levels   func() []Level        // one per model, and one per model and deployment
+	Replicas func() []weir.Replica // all of them
+	Ledger   func() Ledger
+}
+
+// Level is what one model has waiting (Deployment empty) or one deployment of
+// it has in flight.
+type Level struct {
+	Model, Deployment string
+	Waiting           int // requests
+	WaitingTokens     int
+	InFlight          int // requests
+	InFlightTokens    int
+}
+
+// Ledger says how the writing of usage is doing. Counters only grow.
+type Ledger struct {
+	Rows      int           // waiting to be written
+	Lag       time.Duration // age of the oldest record not written
+	Written   uint64        // rows
+	Failures  uint64        // writes that failed
+	Coarsened uint64        // records whose names were lost for want of room; their counts were not
+}
+
+// levels collects Sources.
+type levels struct {
+	m *Metrics
+
+	mu sync.Mutex
+	s  Sources
+
+	waiting, waitingTokens, inFlight, inFlightTokens, replicas *prometheus.Desc
+	rows, lag, written, failures, coarsened                    *prometheus.Desc
+}
+
+func newLevels(m *Metrics) *levels {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
+	return &levels{
+		m:              m,
+		waiting:        desc("weir_requests_waiting", "Requests waiting for a replica.", "model"),
+		waitingTokens:  desc("weir_tokens_waiting", "Tokens of work those requests are expected to cost.", "model"),
+		inFlight:       desc("weir_requests_in_flight", "Requests at a replica.", "model", "deployment"),
+		inFlightTokens: desc("weir_tokens_in_flight", "Tokens of work those requests still have to do, as expected.", "model", "deployment"),
+		replicas:       desc("weir_replicas", "Replicas by state.", "deployment", "state"),
+		rows:           desc("weir_ledger_pending_rows", "Rows of usage waiting to be written."),
+		lag:            desc("weir_ledger_lag_seconds", "Age of the oldest usage not written."),
+		written:        desc("weir_ledger_written_rows_total", "Rows of usage written."),
+		failures:       desc("weir_ledger_failures_total", "Writes of usage that failed and were tried again."),
+		coarsened:      desc("weir_ledger_coarsened_total", "Records summed under the name other for want of room; their counts are kept."),
+	}
+}
+
+// Watch sets what is asked at each scrape, in place of what was set before.
+func (m *Metrics) Watch(s Sources) {
+	m.live.mu.Lock()
+	defer m.live.mu.Unlock()
+	m.live.s = s
+}
+
+// Describe implements prometheus.Collector.
+func (l *levels) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{l.waiting, l.waitingTokens, l.inFlight, l.inFlightTokens, l.replicas,
+		l.rows, l.lag, l.written, l.failures, l.coarsened} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (l *levels) Collect(ch chan<- prometheus.Metric) {
+	l.mu.Lock()
+	s := l.s
+	l.mu.Unlock()
+	l.m.mu.RLock()
+	known := l.m.known
+	l.m.mu.RUnlock()
+	if s.Levels != nil {
+		l.collectLevels(ch, known, s.Levels())
+	}
+	if s.Replicas != nil {
+		l.collectReplicas(ch, known, s.Replicas())
+	}
+	if s.Ledger != nil {
+		l.collectLedger(ch, s.Ledger())
+	}
+}
+
+// collectLevels sums first: several unknown names share one series.
+func (l *levels) collectLevels(ch chan<- prometheus.Metric, known names, levels []Level) {
+	waiting, inFlight := map[string][2]int{}, map[who][2]int{}
+	for _, v := range levels {
+		model := bounded(known.models, v.Model)
+		if v.Deployment == "" {
+			sum := waiting[model]
+			waiting[model] = [2]int{sum[0] + v.Waiting, sum[1] + v.WaitingTokens}
+			continue
+		}
+		at := who{model: model, deployment: bounded(known.deployments, v.Deployment)}
+		sum := inFlight[at]
+		inFlight[at] = [2]int{sum[0] + v.InFlight, sum[1] + v.InFlightTokens}
+	}
+	for model, v := range waiting {
+		ch <- gauge(l.waiting, float64(v[0]), model)
+		ch <- gauge(l.waitingTokens, float64(v[1]), model)
+	}
+	for at, v := range inFlight {
+		ch <- gauge(l.inFlight, float64(v[0]), at.model, at.deployment)
+		ch <- gauge(l.inFlightTokens, float64(v[1]), at.model, at.deployment)
+	}
+}
+
+// states are all there are, so that a state without replicas shows a zero.
+var states = [...]weir.ReplicaState{weir.Starting, weir.Ready, weir.Draining, weir.Failed}
+
+func (l *levels) collectReplicas(ch chan<- prometheus.Metric, known names, replicas []weir.Replica) {
+	counts := map[string]*[len(states)]int{}
+	for d := range known.deployments {
+		counts[d] = new([len(states)]int)
+	}
+	for _, r := range replicas {
+		d := bounded(known.deployments, r.Deployment)
+		if counts[d] == nil {
+			counts[d] = new([len(states)]int)
+		}
+		if int(r.State) < len(states) {
+			counts[d][r.State]++
+		}
+	}
+	for d, byState := range counts {
+		for _, s := range states {
+			ch <- gauge(l.replicas, float64(byState[s]), d, s.String())
+		}
+	}
+}
+
+func (l *levels) collectLedger(ch chan<- prometheus.Metric, s Ledger) {
+	ch <- gauge(l.rows, float64(s.Rows))
+	ch <- gauge(l.lag, seconds(s.Lag))
+	ch <- prometheus.MustNewConstMetric(l.written, prometheus.CounterValue, float64(s.Written))
+	ch <- prometheus.MustNewConstMetric(l.failures, prometheus.CounterValue, float64(s.Failures))
+	ch <- prometheus.MustNewConstMetric(l.coarsened, prometheus.CounterValue, float64(s.Coarsened))
+}
+
+func gauge(d *prometheus.Desc, v float64, labels ...string) prometheus.Metric {
+	return prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}

@@ -1,0 +1,82 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync/atomic"
+
+	"weir"
+)
+
+// Format is how log lines look.
+type Format string
+
+const (
+	Auto Format = "auto" // Text on a terminal, JSON elsewhere
+	Text Format = "text"
+	JSON Format = "json"
+)
+
+// NewLogger returns a logger that writes to w, in the format, at the level; a
+// *slog.LevelVar may be changed while it runs.
+func NewLogger(w io.Writer, f Format, level slog.Leveler) (*slog.Logger, error) {
+	o := &slog.HandlerOptions{Level: level}
+	switch f {
+	case Auto, "":
+		if terminal(w) {
+			return slog.New(slog.NewTextHandler(w, o)), nil
+		}
+		return slog.New(slog.NewJSONHandler(w, o)), nil
+	case Text:
+		return slog.New(slog.NewTextHandler(w, o)), nil
+	case JSON:
+		return slog.New(slog.NewJSONHandler(w, o)), nil
+	}
+	return nil, fmt.Errorf("log format %q is unknown: use %s, %s or %s", f, Auto, Text, JSON)
+}
+
+func terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// AccessLog writes a line for each ended request, once it is switched on. A
+// line holds what a weir.Record holds: names, counts and times, never a prompt,
+// an answer or a key.
+type AccessLog struct {
+	log *slog.Logger
+	on  atomic.Bool
+}
+
+// NewAccessLog returns an access log that is off.
+func NewAccessLog(log *slog.Logger) *AccessLog { return &AccessLog{log: log} }
+
+// Enable switches it on or off.
+func (a *AccessLog) Enable(on bool) { a.on.Store(on) }
+
+// Record writes the line if the log is on.
+func (a *AccessLog) Record(rec weir.Record) {
+	if !a.on.Load() {
+		return
+	}
+	a.log.LogAttrs(context.Background(), slog.LevelInfo, "request",
+		slog.String("request_id", rec.RequestID),
+		slog.String("tenant", rec.Tenant), slog.String("key", rec.Key),
+		slog.String("model", rec.Model), slog.String("deployment", rec.Deployment), slog.String("replica", rec.Replica),
+		slog.String("op", rec.Op.String()), slog.String("class", rec.Class.String()), slog.Bool("stream", rec.Stream),
+		slog.Int("status", rec.Status), slog.String("outcome", rec.Outcome.String()),
+		slog.String("fault", rec.Fault.String()), slog.String("code", rec.Code), slog.Int("attempts", rec.Attempts),
+		slog.Duration("took", rec.Ended.Sub(rec.Arrived)), slog.Duration("queued", rec.Queued),
+		slog.Duration("ttft", rec.TTFT), slog.Duration("tpot", rec.TPOT), slog.Duration("added", rec.Own),
+		slog.Int64("prompt_tokens", rec.Usage.Prompt), slog.Int64("cached_tokens", rec.Usage.Cached),
+		slog.Int64("completion_tokens", rec.Usage.Completion), slog.Bool("estimated", rec.Usage.Estimated),
+		slog.Int64("cost_microdollars", int64(rec.Cost)),
+	)
+}

@@ -1,0 +1,169 @@
+// Package observe makes what Weir does visible: metrics in Prometheus format
+// and logs. It is told (Record, Decided) or asks small funcs when it is scraped
+// (Sources); it decides nothing and knows no other package but the vocabulary.
+//
+// # Labels are bounded
+//
+// Tenants, models and deployments appear under their names only if Configure
+// named them; every other name is "other" and an absent one is "none". Error
+// codes and decision rules are bounded by number. So no caller can make the
+// number of series grow.
+package observe
+
+import (
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"weir"
+)
+
+const (
+	other = "other" // a name that is not configured
+	none  = "none"  // no name: the request did not get that far
+
+	maxCodes = 128 // distinct error codes told apart; later ones are "other"
+	maxRules = 128 // distinct decision rules told apart
+)
+
+// Metrics holds every metric of one process, in a registry of its own. It is
+// safe for concurrent use.
+type Metrics struct {
+	registry *prometheus.Registry
+	live     *levels
+
+	requests  *prometheus.CounterVec
+	tokens    *prometheus.CounterVec
+	cost      *prometheus.CounterVec
+	estimated *prometheus.CounterVec
+	attempts  *prometheus.CounterVec
+	ttft      *prometheus.HistogramVec
+	tpot      *prometheus.HistogramVec
+	queue     *prometheus.HistogramVec
+	added     *prometheus.HistogramVec
+	duration  *prometheus.HistogramVec
+	decisions *prometheus.CounterVec
+	want      *prometheus.GaugeVec
+
+	mu     sync.RWMutex // held for reading while a record is counted
+	known  names
+	series map[who]*series
+	codes  map[string]bool
+	rules  map[string]bool
+}
+
+// Build names what is running, for weir_build_info.
+type Build struct{ Version, Revision, Go string }
+
+// New returns Metrics with everything registered and no names known yet.
+func New(b Build) *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry(), series: map[who]*series{}, codes: map[string]bool{}, rules: map[string]bool{}}
+	m.makeRequestMetrics()
+	m.makeTimeMetrics()
+	m.decisions = m.counter("weir_scale_decisions_total",
+		"Scaling decisions by the rules that moved the number of replicas.", "deployment", "rule")
+	m.want = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "weir_replicas_wanted_count",
+		Help: "Replicas the last decision asked for."}, []string{"deployment"})
+	m.live = newLevels(m)
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "weir_build_info", Help: "Always 1; its labels say what is running.",
+		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Revision, "goversion": b.Go}})
+	build.Set(1)
+	m.registry.MustRegister(m.want, m.live, build, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *Metrics) makeRequestMetrics() {
+	m.requests = m.counter("weir_requests_total",
+		"Ended requests by outcome, by whose fault it was that they did not complete, and by error code.",
+		"tenant", "model", "deployment", "outcome", "fault", "code")
+	m.tokens = m.counter("weir_tokens_total",
+		"Tokens by kind: prompt (not cached), cached (prompt tokens the upstream had in its cache), completion.",
+		"tenant", "model", "deployment", "kind")
+	m.cost = m.counter("weir_cost_dollars_total", "Cost of ended requests in US dollars, at the configured rates.",
+		"tenant", "model", "deployment")
+	m.estimated = m.counter("weir_estimated_requests_total",
+		"Of the ended requests, those whose tokens Weir counted itself because the upstream reported none.",
+		"tenant", "model", "deployment")
+	m.attempts = m.counter("weir_upstream_attempts_total", "Attempts at upstreams, retries included, by the deployment tried last.",
+		"model", "deployment")
+}
+
+func (m *Metrics) makeTimeMetrics() {
+	m.ttft = m.histogram("weir_ttft_seconds", "Time from arrival to the first token; to the first byte when not streamed.",
+		.01, .025, .05, .1, .2, .3, .5, .75, 1, 1.5, 2, 3, 5, 7.5, 10, 20, 40, 80, 160)
+	m.tpot = m.histogram("weir_tpot_seconds", "Mean time per output token after the first, of streams.",
+		.0025, .005, .0075, .01, .015, .02, .025, .03, .04, .05, .075, .1, .15, .2, .3, .5, .75, 1, 2.5)
+	m.queue = m.histogram("weir_queue_seconds", "Time spent waiting for a replica, all attempts together.",
+		.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
+	m.added = m.histogram("weir_added_seconds", "Time Weir itself added to a request: neither queue nor upstream nor caller.",
+		10e-6, 25e-6, 50e-6, 100e-6, 200e-6, 300e-6, 500e-6, 750e-6, .001, .002, .005, .01, .02, .05, .1, .5)
+	m.duration = m.histogram("weir_request_seconds", "Time from arrival to the end of a request, refused ones included.",
+		.005, .01, .025, .05, .1, .25, .5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
+}
+
+func (m *Metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {
+	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	m.registry.MustRegister(v)
+	return v
+}
+
+func (m *Metrics) histogram(name, help string, buckets ...float64) *prometheus.HistogramVec {
+	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: buckets}, []string{"model", "deployment"})
+	m.registry.MustRegister(v)
+	return v
+}
+
+// Decided counts one scaling decision under each of its rules and shows the
+// number of replicas it asked for.
+func (m *Metrics) Decided(deployment string, want int, rules ...string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	deployment = bounded(m.known.deployments, deployment)
+	m.want.WithLabelValues(deployment).Set(float64(want))
+	for _, r := range rules {
+		m.decisions.WithLabelValues(deployment, admit(m.rules, maxRules, r)).Inc()
+	}
+}
+
+// Handler serves the metrics in the format the scraper asks for. At most four
+// scrapes run at once, each for ten seconds at most.
+func (m *Metrics) Handler(log *slog.Logger) http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		ErrorLog:            scrapeLog{log},
+		ErrorHandling:       promhttp.ContinueOnError,
+		MaxRequestsInFlight: 4,
+		Timeout:             10 * time.Second,
+		EnableOpenMetrics:   true,
+	})
+}
+
+// scrapeLog lets promhttp write to slog.
+type scrapeLog struct{ log *slog.Logger }
+
+func (l scrapeLog) Println(v ...any) { l.log.Warn("metrics scrape", "problem", v) }
+
+// admit returns the label for a value of a set that may grow to n.
+func admit(seen map[string]bool, n int, v string) string {
+	if v == "" {
+		return none
+	}
+	if !seen[v] {
+		if len(seen) >= n {
+			return other
+		}
+		seen[v] = true
+	}
+	return v
+}
+
+// seconds of a duration as Prometheus has it.
+func seconds(d time.Duration) float64 { return d.Seconds() }
+
+// dollars of an amount as Prometheus has it.
+func dollars(m weir.Money) float64 { return float64(m) / float64(weir.Dollar) }
