@@ -1,0 +1,193 @@
+package process
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"weir"
+)
+
+// record is what the state folder knows of one replica's process: enough to
+// find it again after Weir died, and never to take another process for it.
+type record struct {
+	ID         string       `json:"replica"`
+	Deployment string       `json:"deployment"`
+	Hash       string       `json:"template"`
+	PID        int          `json:"pid"`     // 0: was about to be started
+	Birth      string       `json:"started"` // of pid
+	Port       int          `json:"port"`
+	GPUs       []string     `json:"gpus,omitempty"`
+	Asked      weir.Instant `json:"asked"`
+	Keep       bool         `json:"keep"`
+}
+
+const recordEnd = ".replica.json"
+
+func lockDir(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("process fleet: state folder: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("process fleet: state folder: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("process fleet: state folder %s is in use by another weir: stop that one, or name another folder: %w", dir, err)
+	}
+	return lock, nil
+}
+
+// record describes a replica whose process is about to start. The lock is
+// held.
+func (f *Fleet) record(r *replica, port int) record {
+	return record{
+		ID: r.view.ID, Deployment: r.dep.Name, Hash: r.dep.hash, Port: port, GPUs: r.gpus, Asked: r.view.Asked, Keep: f.o.Keep,
+	}
+}
+
+func (rec record) addr() string { return "http://" + hostPort(rec.Port) }
+
+func (f *Fleet) recordPath(id string) string { return filepath.Join(f.o.StateDir, id+recordEnd) }
+
+// mark is what a replica's processes carry in their environment.
+func (f *Fleet) mark(id string) string { return f.o.StateDir + "#" + id }
+
+// save writes a record whole or not at all.
+func (f *Fleet) save(rec record) error {
+	b, err := json.Marshal(rec)
+	if err != nil {
+		return err
+	}
+	path := f.recordPath(rec.ID)
+	if err := os.WriteFile(path+".new", b, 0o600); err != nil {
+		return fmt.Errorf("replica could not be recorded: %w", err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return fmt.Errorf("replica could not be recorded: %w", err)
+	}
+	return nil
+}
+
+func (f *Fleet) unsave(id string) { os.Remove(f.recordPath(id)) }
+
+// forget drops a replica that is gone, with its GPUs and its files.
+func (f *Fleet) forget(r *replica) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.o.Log.Info("replica gone", "deployment", r.dep.Name, "replica", r.view.ID)
+	f.room.freeGPUs(r.gpus)
+	f.replicas = slices.DeleteFunc(f.replicas, func(x *replica) bool { return x == r })
+	os.Remove(f.outputPath(r.view.ID))
+	os.Remove(f.outputPath(r.view.ID) + ".1")
+}
+
+// recall reads what an earlier Weir recorded and sorts it into replicas to
+// adopt and leftovers to end.
+func (f *Fleet) recall() error {
+	paths, err := filepath.Glob(filepath.Join(escapeGlob(f.o.StateDir), "*"+recordEnd))
+	if err != nil {
+		return fmt.Errorf("process fleet: state folder: %w", err)
+	}
+	var recs []record
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("process fleet: state folder: %w", err)
+		}
+		var rec record
+		if err := json.Unmarshal(b, &rec); err != nil || rec.ID+recordEnd != filepath.Base(path) {
+			// Written whole or not at all, so this is not ours to act on.
+			f.o.Log.Warn("state file not understood, left alone", "path", path, "err", err)
+			continue
+		}
+		recs = append(recs, rec)
+	}
+	slices.SortFunc(recs, func(a, b record) int { return int(a.number() - b.number()) })
+	for _, rec := range recs {
+		f.seq = max(f.seq, rec.number())
+		if why := f.adopt(rec); why != nil {
+			f.o.Log.Warn("replica of an earlier weir not adopted", "replica", rec.ID, "deployment", rec.Deployment, "pid", rec.PID, "err", why)
+			f.leftovers = append(f.leftovers, rec)
+		}
+	}
+	return nil
+}
+
+// adopt takes a recorded replica over when it is alive and what its
+// deployment asks for.
+func (f *Fleet) adopt(rec record) error {
+	d := f.deps[rec.Deployment]
+	switch {
+	case !f.o.Keep || !rec.Keep:
+		return errors.New("replicas of this fleet end with their weir")
+	case d == nil:
+		return errors.New("its deployment is no longer configured")
+	case d.hash != rec.Hash:
+		return errors.New("its deployment is started in another way now")
+	}
+	if now, err := birth(rec.PID); err != nil || now != rec.Birth {
+		return errors.New("it has ended")
+	}
+	if f.room.usedPort[rec.Port] || !f.room.claimGPUs(rec.GPUs) {
+		return errors.New("its port or GPUs are not this fleet's to give any more")
+	}
+	f.room.usedPort[rec.Port] = true
+	r := newReplica(d, weir.Replica{
+		ID: rec.ID, Deployment: rec.Deployment, Addr: rec.addr(), State: weir.Starting,
+		Since: weir.At(time.Now()), Asked: rec.Asked, Detail: fmt.Sprintf("pid %d, adopted, not checked yet", rec.PID),
+	})
+	r.gpus, r.port = rec.GPUs, rec.Port
+	r.proc = &proc{pid: rec.PID, birth: rec.Birth, mark: f.mark(rec.ID), output: f.outputPath(rec.ID), limit: d.LogBytes}
+	f.replicas = append(f.replicas, r)
+	return nil
+}
+
+// endLeftovers ends, all at once, what was recorded and not adopted. Nothing
+// may start before: they hold GPU memory.
+func (f *Fleet) endLeftovers() {
+	f.mu.Lock()
+	recs := f.leftovers
+	f.leftovers = nil
+	f.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, rec := range recs {
+		wg.Go(func() {
+			grace := 10 * time.Second
+			if d := f.deps[rec.Deployment]; d != nil {
+				grace = d.StopGrace
+			}
+			p := &proc{pid: rec.PID, birth: rec.Birth, mark: f.mark(rec.ID)}
+			if err := p.stop(grace); err != nil {
+				f.o.Log.Error("leftover replica could not be ended", "replica", rec.ID, "err", err)
+				return // its record stays, and the next start tries again
+			}
+			f.unsave(rec.ID)
+			os.Remove(f.outputPath(rec.ID))
+			os.Remove(f.outputPath(rec.ID) + ".1")
+		})
+	}
+	wg.Wait()
+}
+
+// number is the counter at the end of a replica's id.
+func (rec record) number() int {
+	n, err := strconv.Atoi(rec.ID[strings.LastIndexByte(rec.ID, '-')+1:])
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func escapeGlob(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}

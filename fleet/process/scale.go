@@ -1,0 +1,177 @@
+package process
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"weir"
+	"weir/fleet"
+)
+
+// Status lists the deployment's replicas, oldest first.
+func (f *Fleet) Status(ctx context.Context, deployment string) ([]weir.Replica, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.deps[deployment] == nil {
+		return nil, unknown(deployment)
+	}
+	var views []weir.Replica
+	for _, r := range f.of(deployment) {
+		views = append(views, r.view)
+	}
+	return views, nil
+}
+
+// Scale makes the number of replicas want. A failed replica fills a place of
+// its own: it is restarted after its backoff, and a further Scale does not
+// start another beside it, or a command that cannot run would be tried
+// without end. When shrinking, failed ones go before any that serve.
+func (f *Fleet) Scale(ctx context.Context, deployment string, want int, victims []string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d := f.deps[deployment]
+	if d == nil {
+		return unknown(deployment)
+	}
+	if want < 0 {
+		return fmt.Errorf("process deployment %q: scale to %d: want zero or more", deployment, want)
+	}
+	have := 0
+	for _, r := range f.of(deployment) {
+		if !r.leave {
+			have++
+		}
+	}
+	if want < have {
+		f.shrink(deployment, have-want, victims)
+		return nil
+	}
+	return f.grow(d, want-have)
+}
+
+func (f *Fleet) shrink(deployment string, by int, victims []string) {
+	rs := f.of(deployment)
+	drain := func(which func(*replica) bool) {
+		for _, r := range slices.Backward(rs) { // newest first
+			if by > 0 && !r.leave && which(r) {
+				f.drain(r)
+				by--
+			}
+		}
+	}
+	drain(func(r *replica) bool { return r.view.State == weir.Failed })
+	for _, id := range victims {
+		drain(func(r *replica) bool { return r.view.ID == id })
+	}
+	drain(func(r *replica) bool { return r.view.State == weir.Starting })
+	drain(func(*replica) bool { return true })
+}
+
+// grow takes draining replicas back, newest first, then starts new ones.
+func (f *Fleet) grow(d *deployment, by int) error {
+	rs := f.of(d.Name)
+	for _, r := range slices.Backward(rs) {
+		if by > 0 && r.leave && !r.stopping && r.view.State == weir.Draining {
+			r.leave = false
+			f.set(r, weir.Ready, "taken back while draining")
+			by--
+		}
+	}
+	for ; by > 0; by-- {
+		if n := len(f.of(d.Name)); n >= d.MaxReplicas {
+			return fmt.Errorf("process deployment %q: %w: %d replicas, draining ones counted, of at most %d", d.Name, fleet.ErrNoCapacity, n, d.MaxReplicas)
+		}
+		gpus, err := f.room.takeGPUs(d.GPUs)
+		if err != nil {
+			return fmt.Errorf("process deployment %q: %w", d.Name, err)
+		}
+		f.add(d, gpus)
+	}
+	return nil
+}
+
+func (f *Fleet) add(d *deployment, gpus []string) {
+	f.seq++
+	now := weir.At(time.Now())
+	r := newReplica(d, weir.Replica{
+		ID: fmt.Sprintf("%s-%d", plain(d.Name), f.seq), Deployment: d.Name,
+		State: weir.Starting, Since: now, Asked: now, Detail: "asked for",
+	})
+	r.gpus = gpus
+	f.replicas = append(f.replicas, r)
+	wake(f.kick)
+}
+
+// drain takes a replica out of service. Its keeper does the rest.
+func (f *Fleet) drain(r *replica) {
+	r.leave = true
+	if r.view.State == weir.Failed {
+		r.view.Detail = "removed while failed: " + r.view.Detail
+	} else {
+		// Starting ones answer nobody: they cannot be busy, nor be taken back.
+		r.stopping = r.view.State == weir.Starting
+		f.set(r, weir.Draining, "")
+	}
+	wake(r.wake)
+}
+
+// set moves a replica to a state. The lock is held.
+func (f *Fleet) set(r *replica, s weir.ReplicaState, detail string) {
+	now := weir.At(time.Now())
+	if r.view.State != s {
+		r.view.Since = now
+		f.o.Log.Info("replica "+s.String(), "deployment", r.dep.Name, "replica", r.view.ID, "was", r.view.State.String(), "detail", detail)
+	}
+	switch {
+	case s == weir.Starting:
+		r.view.Asked, r.view.ReadyAt = now, 0
+		if r.dep.load > 0 {
+			r.view.ReadyAt = now.Add(r.dep.load)
+		}
+	case s == weir.Ready && r.view.State != weir.Draining: // taken back, it has been ready since before
+		r.view.ReadyAt = now
+	}
+	r.view.State, r.view.Detail = s, detail
+}
+
+// of returns the deployment's replicas, oldest first. The lock is held.
+func (f *Fleet) of(deployment string) []*replica {
+	var rs []*replica
+	for _, r := range f.replicas {
+		if r.dep.Name == deployment {
+			rs = append(rs, r)
+		}
+	}
+	return rs
+}
+
+func unknown(deployment string) error {
+	return fmt.Errorf("process fleet: %w: %q", fleet.ErrUnknown, deployment)
+}
+
+// plain makes a deployment's name fit for a file name and a label.
+func plain(name string) string {
+	return strings.Map(func(c rune) rune {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-' {
+			return c
+		}
+		return '-'
+	}, name)
+}
+
+// wake tells a goroutine to look again, without waiting for it.
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
