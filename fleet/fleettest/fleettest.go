@@ -1,0 +1,190 @@
+// Package fleettest says what every fleet.Actuator must do, as a test suite
+// that each place runs against itself. It knows no place: time, failures and
+// load come through the hooks of a Harness, so that a virtual place runs it
+// without waiting and a real one without sleeping longer than it must.
+package fleettest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"weir"
+	"weir/fleet"
+)
+
+// Harness is one place under test, fresh for each test, and the hooks the
+// suite needs. Every field is required.
+type Harness struct {
+	Actuator   fleet.Actuator
+	Deployment string // the place has it, with no replicas yet
+
+	// Capacity is the most replicas of Deployment the place can have; 4 to 16.
+	Capacity int
+
+	// Settle lets the place work until done says true, and returns whether it
+	// did. A virtual place moves its clock from event to event; a real one
+	// looks again every few milliseconds. It gives up when nothing can come of
+	// waiting further: after an hour of virtual time, or some tens of seconds
+	// of the real.
+	Settle func(done func() bool) bool
+
+	// Hold makes a replica busy (it works on a request) or idle again. A
+	// draining replica must not end while it is held. A replica nobody ever
+	// held is idle.
+	Hold func(replica string, busy bool)
+
+	// Fail makes a replica die by itself, as a crash or the loss of its
+	// machine would.
+	Fail func(replica string)
+}
+
+// Run holds the place that make builds against the contract. make is called
+// once for each test and registers its own clean-up with t.
+func Run(t *testing.T, make func(t *testing.T) Harness) {
+	for _, c := range []struct {
+		name string
+		test func(*suite)
+	}{
+		{"an unknown deployment is ErrUnknown", unknownDeployment},
+		{"a fresh deployment has no replicas", freshIsEmpty},
+		{"replicas start, then become ready", startThenReady},
+		{"scaling is idempotent", idempotent},
+		{"scaling up keeps what runs", upKeeps},
+		{"scaling down drains the victims in their order", victimsInOrder},
+		{"scaling down without victims uses its own judgement", downWithoutVictims},
+		{"victims that do not exist are passed over", strangeVictims},
+		{"more victims than needed spares the last", spareVictims},
+		{"a draining replica ends when it is idle, not before", drainEnds},
+		{"growing takes draining replicas back first, newest first", takeBack},
+		{"to zero and back", zeroAndBack},
+		{"a failed replica is reported, and made good by no more than one", failedMadeGood},
+		{"beyond capacity it gives what it can", capacity},
+		{"a negative number is an error and changes nothing", negative},
+		{"a context that has ended changes nothing", endedContext},
+		{"status is in order of age and belongs to the caller", orderAndOwnership},
+		{"it is safe for concurrent use", concurrent},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := make(t)
+			if h.Actuator == nil || h.Deployment == "" || h.Capacity < 4 || h.Capacity > 16 || h.Settle == nil || h.Hold == nil || h.Fail == nil {
+				t.Fatalf("the harness lacks a field, or its capacity %d is not 4 to 16", h.Capacity)
+			}
+			c.test(&suite{T: t, h: h, seen: map[string]int{}})
+		})
+	}
+}
+
+// suite is one test with the checks that hold at every look at the place.
+type suite struct {
+	*testing.T
+	h     Harness
+	limit int            // Starting plus Ready must not be more; set by scale
+	seen  map[string]int // replica ID to the order it was first seen in
+}
+
+// scale asks for want and fails the test when the place refuses.
+func (s *suite) scale(want int, victims ...string) {
+	s.Helper()
+	s.limit = want
+	if err := s.h.Actuator.Scale(s.Context(), s.h.Deployment, want, victims); err != nil {
+		s.Fatalf("scale to %d: %v", want, err)
+	}
+}
+
+// status reads the place and checks what must hold at any moment.
+func (s *suite) status() []weir.Replica {
+	s.Helper()
+	rs, err := s.h.Actuator.Status(s.Context(), s.h.Deployment)
+	if err != nil {
+		s.Fatalf("status: %v", err)
+	}
+	if have := live(rs); len(have) > s.limit {
+		s.Fatalf("%d replicas start or serve, asked for %d:\n%s", len(have), s.limit, list(rs))
+	}
+	last, ids := -1, map[string]bool{}
+	for _, r := range rs {
+		if r.ID == "" || ids[r.ID] || r.Deployment != s.h.Deployment {
+			s.Fatalf("a replica without id, with another's, or of deployment %q:\n%s", r.Deployment, list(rs))
+		}
+		ids[r.ID] = true
+		if _, ok := s.seen[r.ID]; !ok {
+			s.seen[r.ID] = len(s.seen)
+		}
+		if s.seen[r.ID] < last {
+			s.Fatalf("%s is older than one before it:\n%s", r.ID, list(rs))
+		}
+		last = s.seen[r.ID]
+		if r.Asked == 0 || r.Since == 0 || r.State == weir.Ready && r.ReadyAt == 0 {
+			s.Fatalf("%s %v lacks a time (asked %d, since %d, ready at %d)", r.ID, r.State, r.Asked, r.Since, r.ReadyAt)
+		}
+		if r.State == weir.Failed && r.Detail == "" {
+			s.Fatalf("%s failed and does not say why", r.ID)
+		}
+	}
+	return rs
+}
+
+// until settles the place until ok holds of its status, and returns that.
+func (s *suite) until(what string, ok func([]weir.Replica) bool) []weir.Replica {
+	s.Helper()
+	var rs []weir.Replica
+	if !s.h.Settle(func() bool { rs = s.status(); return ok(rs) }) {
+		s.Fatalf("never came: %s; at the end:\n%s", what, list(rs))
+	}
+	return rs
+}
+
+// ready scales to n and settles until n are ready and nothing else is left.
+func (s *suite) ready(n int) []weir.Replica {
+	s.Helper()
+	s.scale(n)
+	return s.until(fmt.Sprintf("%d ready and no other", n), func(rs []weir.Replica) bool {
+		return len(rs) == n && len(in(rs, weir.Ready)) == n
+	})
+}
+
+func in(rs []weir.Replica, state weir.ReplicaState) (ids []string) {
+	for _, r := range rs {
+		if r.State == state {
+			ids = append(ids, r.ID)
+		}
+	}
+	return ids
+}
+
+func live(rs []weir.Replica) []string {
+	var ids []string
+	for _, r := range rs {
+		if r.State == weir.Starting || r.State == weir.Ready {
+			ids = append(ids, r.ID)
+		}
+	}
+	return ids
+}
+
+func same(a, b []string) bool { return slices.Equal(a, b) }
+
+func list(rs []weir.Replica) string {
+	out := ""
+	for _, r := range rs {
+		out += fmt.Sprintf("  %s %v %s\n", r.ID, r.State, r.Detail)
+	}
+	return out
+}
+
+// wantError fails the test unless err wraps want.
+func (s *suite) wantError(err, want error) {
+	s.Helper()
+	if !errors.Is(err, want) {
+		s.Fatalf("error is %v, want one that wraps %q", err, want)
+	}
+}
+
+func (s *suite) ended() context.Context {
+	ctx, cancel := context.WithCancel(s.Context())
+	cancel()
+	return ctx
+}
