@@ -23,6 +23,7 @@ type replica struct {
 	gpus     []string
 	leave    bool // asked to go
 	stopping bool // and past being taken back
+	served   bool // its process was ready once
 	kept     bool // has a keeper
 
 	wake   chan struct{}
@@ -70,6 +71,9 @@ func (f *Fleet) live(ctx context.Context, r *replica) error {
 		return errLeft
 	}
 	if r.proc == nil {
+		if err := f.awaitGPUs(ctx, r); err != nil {
+			return err
+		}
 		if err := f.start(r); err != nil {
 			return err
 		}
@@ -91,6 +95,35 @@ func (f *Fleet) live(ctx context.Context, r *replica) error {
 	return err
 }
 
+// awaitGPUs waits until the GPUs it was promised are free of the replicas
+// that drain on them.
+func (f *Fleet) awaitGPUs(ctx context.Context, r *replica) error {
+	for {
+		if f.gone(r) {
+			return errLeft
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if f.takeGPUs(r) {
+			return nil
+		}
+		f.note(r, fmt.Sprintf("waits for %d GPUs that draining replicas hold", r.dep.GPUs))
+		pause(ctx, r, pollEvery)
+	}
+}
+
+func (f *Fleet) takeGPUs(r *replica) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(r.gpus) == r.dep.GPUs {
+		return true // kept through a restart
+	}
+	gpus, ok := f.room.takeGPUs(r.dep.GPUs)
+	r.gpus = gpus
+	return ok
+}
+
 // untilReady waits for the first healthy answer.
 func (f *Fleet) untilReady(ctx context.Context, r *replica) error {
 	began := time.Now()
@@ -103,9 +136,10 @@ func (f *Fleet) untilReady(ctx context.Context, r *replica) error {
 			return errLeft
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case unwell == nil:
-			f.ready(r)
+		case unwell == nil && f.ready(r):
 			return nil
+		case unwell == nil:
+			return errLeft
 		case time.Since(began) > r.dep.StartTimeout:
 			return r.proc.explain(fmt.Errorf("not ready within its start timeout of %v: %w", r.dep.StartTimeout, unwell))
 		}
@@ -183,31 +217,30 @@ func (f *Fleet) drained(r *replica, quiet *time.Time) bool {
 	return r.stopping
 }
 
-// ready marks a healthy replica as such, or leaves it draining when it was
-// found so.
-func (f *Fleet) ready(r *replica) {
+// ready marks a healthy replica as such; false when it was asked to go in the
+// meantime.
+func (f *Fleet) ready(r *replica) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if r.leave {
-		return
+		r.stopping = true
+		return false
 	}
-	adopted := r.proc.cmd == nil
+	r.served = true
 	f.set(r, weir.Ready, fmt.Sprintf("pid %d", r.proc.pid))
-	if !adopted {
+	if r.proc.cmd != nil { // an adopted one says nothing about how long starting takes
 		r.dep.load = r.view.ReadyAt.Sub(r.view.Asked)
 	}
+	return true
 }
 
-// gone says whether the replica is to be stopped rather than restarted.
-// Between two processes, and before the first, a drain is immediate.
+// gone says whether the replica is to be stopped before it has served; from
+// then on it cannot be taken back.
 func (f *Fleet) gone(r *replica) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if r.leave && (r.stopping || r.proc == nil) {
-		r.stopping = true
-		return true
-	}
-	return false
+	r.stopping = r.stopping || r.leave
+	return r.stopping
 }
 
 // wasReady says for how long a replica has been ready; 0 when it is not.

@@ -71,7 +71,7 @@ func (f *Fleet) start(r *replica) error {
 	}
 	rec.PID, rec.Birth = p.pid, p.birth
 	f.mu.Lock()
-	r.proc, r.port = p, port
+	r.proc, r.port, r.served = p, port, false
 	r.view.Addr = rec.addr()
 	f.mu.Unlock()
 	if err := f.save(rec); err != nil {

@@ -72,6 +72,7 @@ type Fleet struct {
 
 	mu        sync.Mutex
 	seq       int // of the last replica's id
+	seqSaved  int // no later Weir starts below it
 	deps      map[string]*deployment
 	replicas  []*replica // all deployments, in order of age
 	leftovers []record   // of an earlier Weir, to be ended before anything starts
@@ -117,6 +118,7 @@ func New(o Options) (*Fleet, error) {
 // kept, every process of the fleet has ended. It may be called once.
 func (f *Fleet) Run(ctx context.Context) error {
 	defer f.lock.Close()
+	defer f.returnSequence()
 	defer f.health.CloseIdleConnections()
 
 	var starter sync.WaitGroup

@@ -220,8 +220,8 @@ func TestRunLeavesNothingBehind(t *testing.T) {
 		return runtime.NumGoroutine() <= goroutines && openFiles(t) <= files
 	})
 	left, err := filepath.Glob(filepath.Join(dir, "*"))
-	if err != nil || len(left) != 1 || filepath.Base(left[0]) != "lock" {
-		t.Errorf("state folder holds %v, %v: want only its lock", left, err)
+	if err != nil || len(left) != 2 || filepath.Base(left[0]) != "lock" || filepath.Base(left[1]) != "sequence" {
+		t.Errorf("state folder holds %v, %v: want only its lock and sequence", left, err)
 	}
 }
 
@@ -278,4 +278,26 @@ func TestBadOptionsAreNamed(t *testing.T) {
 	d := server("m", visibleDevices+"=7")
 	d.GPUs = 1
 	f("which the fleet sets", Options{GPUs: []string{"0"}, Deployments: []Deployment{d}})
+}
+
+func TestANewReplicaWaitsForTheGPUOfADrainingOne(t *testing.T) {
+	var busy atomic.Int64
+	busy.Store(1)
+	a, b := server("a"), server("b")
+	a.GPUs, b.GPUs = 1, 1
+	o := options(t.TempDir(), a, b)
+	o.GPUs, o.Busy = []string{"0"}, func(string) int { return int(busy.Load()) }
+	f, _ := run(t, o)
+	scale(t, f, "a", 1)
+	await(t, f, "a", "ready", all(1, weir.Ready))
+	scale(t, f, "a", 0)
+	scale(t, f, "b", 1)
+	await(t, f, "b", "waits", func(rs []weir.Replica) bool {
+		return rs[0].State == weir.Starting && strings.Contains(rs[0].Detail, "draining replicas hold")
+	})
+	if err := f.Scale(t.Context(), "a", 1, nil); !errors.Is(err, fleet.ErrNoCapacity) {
+		t.Errorf("taking back a replica whose GPU is promised: %v, want ErrNoCapacity", err)
+	}
+	busy.Store(0)
+	await(t, f, "b", "ready", all(1, weir.Ready))
 }

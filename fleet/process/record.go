@@ -47,6 +47,54 @@ func lockDir(dir string) (*os.File, error) {
 	return lock, nil
 }
 
+// sequenceBlock is how many ids are set aside at once, so that not every new
+// replica writes a file. A crash skips what is left of them.
+const sequenceBlock = 100
+
+func (f *Fleet) sequencePath() string { return filepath.Join(f.o.StateDir, "sequence") }
+
+// saveSequence sets the next ahead ids aside: an id names one replica for
+// ever, in the journal and in logs too, across restarts of Weir.
+func (f *Fleet) saveSequence(ahead int) error {
+	if err := replaceFile(f.sequencePath(), []byte(strconv.Itoa(f.seq+ahead))); err != nil {
+		return fmt.Errorf("process fleet: replica numbers: %w", err)
+	}
+	f.seqSaved = f.seq + ahead
+	return nil
+}
+
+// returnSequence gives back the ids set aside and not used.
+func (f *Fleet) returnSequence() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.saveSequence(0); err != nil {
+		f.o.Log.Warn("replica numbers will skip some", "err", err)
+	}
+}
+
+func (f *Fleet) loadSequence() error {
+	b, err := os.ReadFile(f.sequencePath())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("process fleet: replica numbers: %w", err)
+	}
+	if f.seq, err = strconv.Atoi(strings.TrimSpace(string(b))); err != nil {
+		return fmt.Errorf("process fleet: replica numbers: %s: %w: write a number above that of any replica there was", f.sequencePath(), err)
+	}
+	f.seqSaved = f.seq
+	return nil
+}
+
+// replaceFile writes a file whole or not at all.
+func replaceFile(path string, b []byte) error {
+	if err := os.WriteFile(path+".new", b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
 // record describes a replica whose process is about to start. The lock is
 // held.
 func (f *Fleet) record(r *replica, port int) record {
@@ -62,17 +110,12 @@ func (f *Fleet) recordPath(id string) string { return filepath.Join(f.o.StateDir
 // mark is what a replica's processes carry in their environment.
 func (f *Fleet) mark(id string) string { return f.o.StateDir + "#" + id }
 
-// save writes a record whole or not at all.
 func (f *Fleet) save(rec record) error {
 	b, err := json.Marshal(rec)
+	if err == nil {
+		err = replaceFile(f.recordPath(rec.ID), b)
+	}
 	if err != nil {
-		return err
-	}
-	path := f.recordPath(rec.ID)
-	if err := os.WriteFile(path+".new", b, 0o600); err != nil {
-		return fmt.Errorf("replica could not be recorded: %w", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
 		return fmt.Errorf("replica could not be recorded: %w", err)
 	}
 	return nil
@@ -94,6 +137,9 @@ func (f *Fleet) forget(r *replica) {
 // recall reads what an earlier Weir recorded and sorts it into replicas to
 // adopt and leftovers to end.
 func (f *Fleet) recall() error {
+	if err := f.loadSequence(); err != nil {
+		return err
+	}
 	paths, err := filepath.Glob(filepath.Join(escapeGlob(f.o.StateDir), "*"+recordEnd))
 	if err != nil {
 		return fmt.Errorf("process fleet: state folder: %w", err)

@@ -17,8 +17,9 @@ type room struct {
 	usedPort map[int]bool
 }
 
-// takeGPUs takes the first n free ones.
-func (m *room) takeGPUs(n int) ([]string, error) {
+// takeGPUs takes the first n free ones; false, taking none, when there are
+// fewer.
+func (m *room) takeGPUs(n int) ([]string, bool) {
 	var free []string
 	for _, id := range m.gpus {
 		if !m.usedGPU[id] {
@@ -26,12 +27,9 @@ func (m *room) takeGPUs(n int) ([]string, error) {
 		}
 	}
 	if len(free) < n {
-		return nil, fmt.Errorf("%w: a replica needs %d GPUs, %d of %d are free", fleet.ErrNoCapacity, n, len(free), len(m.gpus))
+		return nil, false
 	}
-	for _, id := range free[:n] {
-		m.usedGPU[id] = true
-	}
-	return free[:n:n], nil
+	return free[:n:n], m.claimGPUs(free[:n])
 }
 
 // claimGPUs takes exactly these; false, taking none, when one is not there or

@@ -76,49 +76,89 @@ func (f *Fleet) shrink(deployment string, by int, victims []string) {
 	drain(func(*replica) bool { return true })
 }
 
-// grow takes draining replicas back, newest first, then starts new ones.
+// grow takes draining replicas back, newest first, then starts new ones. GPUs
+// that draining replicas hold count as free: the new one waits for them.
 func (f *Fleet) grow(d *deployment, by int) error {
 	rs := f.of(d.Name)
 	for _, r := range slices.Backward(rs) {
-		if by > 0 && r.leave && !r.stopping && r.view.State == weir.Draining {
-			r.leave = false
-			f.set(r, weir.Ready, "taken back while draining")
+		if by > 0 && r.leave && !r.stopping {
+			if err := f.promise(d); err != nil {
+				return err
+			}
+			f.takeBack(r)
 			by--
 		}
 	}
 	for ; by > 0; by-- {
-		if n := len(f.of(d.Name)); n >= d.MaxReplicas {
-			return fmt.Errorf("process deployment %q: %w: %d replicas, draining ones counted, of at most %d", d.Name, fleet.ErrNoCapacity, n, d.MaxReplicas)
+		if err := f.promise(d); err != nil {
+			return err
 		}
-		gpus, err := f.room.takeGPUs(d.GPUs)
-		if err != nil {
-			return fmt.Errorf("process deployment %q: %w", d.Name, err)
+		if err := f.add(d); err != nil {
+			return err
 		}
-		f.add(d, gpus)
 	}
 	return nil
 }
 
-func (f *Fleet) add(d *deployment, gpus []string) {
+// crowd is how many times MaxReplicas there may be with those that are being
+// stopped: demand that flips faster than processes end must not pile them up.
+const crowd = 4
+
+// promise says whether the place has room for one more replica.
+func (f *Fleet) promise(d *deployment) error {
+	live, gpus := 0, 0
+	for _, r := range f.replicas {
+		if !r.leave {
+			gpus += r.dep.GPUs
+			if r.dep == d {
+				live++
+			}
+		}
+	}
+	switch {
+	case live >= d.MaxReplicas:
+		return fmt.Errorf("process deployment %q: %w: it has %d replicas of at most %d", d.Name, fleet.ErrNoCapacity, live, d.MaxReplicas)
+	case len(f.of(d.Name)) >= crowd*d.MaxReplicas:
+		return fmt.Errorf("process deployment %q: %w: %d replicas are still being stopped", d.Name, fleet.ErrNoCapacity, len(f.of(d.Name))-live)
+	case d.GPUs > 0 && gpus+d.GPUs > len(f.room.gpus):
+		return fmt.Errorf("process deployment %q: %w: a replica needs %d GPUs, %d of %d are taken", d.Name, fleet.ErrNoCapacity, d.GPUs, gpus, len(f.room.gpus))
+	}
+	return nil
+}
+
+func (f *Fleet) takeBack(r *replica) {
+	r.leave = false
+	if r.served {
+		f.set(r, weir.Ready, "taken back while draining")
+	} else {
+		r.view.State, r.view.Since, r.view.Detail = weir.Starting, weir.At(time.Now()), "taken back while starting"
+	}
+}
+
+func (f *Fleet) add(d *deployment) error {
+	if f.seq+1 > f.seqSaved {
+		if err := f.saveSequence(sequenceBlock); err != nil {
+			return err
+		}
+	}
 	f.seq++
 	now := weir.At(time.Now())
 	r := newReplica(d, weir.Replica{
 		ID: fmt.Sprintf("%s-%d", plain(d.Name), f.seq), Deployment: d.Name,
 		State: weir.Starting, Since: now, Asked: now, Detail: "asked for",
 	})
-	r.gpus = gpus
 	f.replicas = append(f.replicas, r)
 	wake(f.kick)
+	return nil
 }
 
 // drain takes a replica out of service. Its keeper does the rest.
 func (f *Fleet) drain(r *replica) {
 	r.leave = true
 	if r.view.State == weir.Failed {
+		r.stopping = true // nothing runs: there is nothing to take back
 		r.view.Detail = "removed while failed: " + r.view.Detail
 	} else {
-		// Starting ones answer nobody: they cannot be busy, nor be taken back.
-		r.stopping = r.view.State == weir.Starting
 		f.set(r, weir.Draining, "")
 	}
 	wake(r.wake)
