@@ -42,9 +42,7 @@ type Config struct {
 	// Warnings are what is allowed but probably not meant, in order of position.
 	Warnings Faults `yaml:"-"`
 
-	file    string
-	secrets []secretAt
-	at      positions
+	source *decoder // for Resolve: where what stands
 }
 
 // MaxBytes bounds a configuration file. A thousand tenants fit into a tenth.
@@ -91,15 +89,17 @@ func Read(path string) ([]byte, error) {
 // for form and read by Resolve. The error, if any, is a Faults with every fault
 // found, in order of position.
 func Parse(name string, src []byte) (*Config, error) {
-	c := &Config{file: name}
+	c := &Config{}
 	d := &decoder{file: name, at: positions{}}
 	d.document(src, c)
-	c.at, c.secrets = d.at, d.secrets
+	c.source = d
 	v := &validator{decoder: d, c: c}
 	if d.whole() {
 		v.config()
 	}
 	c.Warnings = v.warnings.inOrder()
+	d.excerpts(c.Warnings)
+	d.excerpts(d.faults)
 	if len(d.faults) > 0 {
 		return nil, d.faults.inOrder()
 	}

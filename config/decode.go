@@ -17,6 +17,7 @@ type decoder struct {
 	faults  Faults
 	faulty  map[string]bool // paths whose value could not be read
 	secrets []secretAt
+	hidden  map[int]int // line -> column from which it may hold a secret
 }
 
 // document decodes src into c, which gets every default first.
@@ -87,6 +88,7 @@ func (d *decoder) block(n ast.Node, path string, v reflect.Value) {
 		f, known := s.field(key)
 		switch {
 		case !known:
+			d.hideValueOf(e)
 			d.unknownKey(e.Key, here, v.Type(), key)
 		case given[key]:
 			d.fault(e.Key, here, "is given twice", fmt.Sprintf("the first is on line %d: keep one", d.at[here].line))

@@ -16,6 +16,9 @@ type Fault struct {
 
 	Problem string // what is wrong, with the value where it is no secret
 	Remedy  string // what is allowed, or what to write instead
+
+	Excerpt string // the line, or the part of it around Column, without what may be a secret
+	Mark    int    // characters of Excerpt before Column
 }
 
 // Error is one line: file:line:column: path: problem; remedy.

@@ -46,7 +46,8 @@ func (d *decoder) leaf(n ast.Node, path string, f field, l leaf, v reflect.Value
 			}
 		}
 		shown := describe(n)
-		if v.Type() == reflect.TypeFor[Secret]() {
+		if private(v.Type()) {
+			d.hide(d.position(n))
 			shown = "something else"
 		}
 		d.fault(n, path, "must be "+l.want+", not "+shown, remedy)
@@ -67,12 +68,18 @@ func (d *decoder) leaf(n ast.Node, path string, f field, l leaf, v reflect.Value
 // badLeaf words the fault of a text that parse refused. What may be a secret is
 // not repeated.
 func (d *decoder) badLeaf(n ast.Node, path string, l leaf, t reflect.Type, text, problem string) {
-	switch t {
-	case reflect.TypeFor[Secret](), reflect.TypeFor[KeyHash]():
+	if private(t) {
+		d.hide(d.position(n))
 		d.fault(n, path, problem, l.bare)
-	default:
-		d.fault(n, path, fmt.Sprintf("%s %s", quote(text), problem), "give "+l.want)
+		return
 	}
+	d.fault(n, path, fmt.Sprintf("%s %s", quote(text), problem), "give "+l.want)
+}
+
+// private says whether a wrong value of type t may be a secret that somebody
+// wrote into the file.
+func private(t reflect.Type) bool {
+	return t == reflect.TypeFor[Secret]() || t == reflect.TypeFor[KeyHash]()
 }
 
 func (d *decoder) text(n ast.Node, path string, f field, v reflect.Value) {

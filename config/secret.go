@@ -2,7 +2,9 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
 	"strings"
@@ -62,30 +64,35 @@ func parseSecret(text string) (any, string) {
 // to. The error is a Faults that names each missing one; the secrets that were
 // found are set all the same.
 func (c *Config) Resolve() error {
-	var faults Faults
-	missing := func(path, problem, remedy string) {
-		p := c.at.of(path)
-		faults = append(faults, Fault{File: c.file, Line: p.line, Column: p.column, Path: path, Problem: problem, Remedy: remedy})
+	d := c.source
+	if d == nil {
+		return nil // made in code, not by Parse: there is nothing to refer to
 	}
-	for _, s := range c.secrets {
+	d.faults = nil
+	for _, s := range d.secrets {
 		value, problem, remedy := readSecret(s.secret.ref)
 		if problem != "" {
-			missing(s.path, problem, remedy)
+			d.faultAt(d.at.of(s.path), s.path, problem, remedy)
 			continue
 		}
 		s.secret.value = value
 	}
 	if t := c.Server.TLS; t != nil {
-		for path, file := range map[string]string{"server.tls.cert": t.Cert, "server.tls.key": t.Key} {
-			if _, err := os.Stat(file); err != nil {
-				missing(path, fmt.Sprintf("file %s cannot be read: %v", file, reason(err)), "put the PEM file there")
-			}
-		}
+		d.pemFile("server.tls.cert", t.Cert)
+		d.pemFile("server.tls.key", t.Key)
 	}
-	if len(faults) > 0 {
-		return faults.inOrder()
+	if len(d.faults) > 0 {
+		d.excerpts(d.faults)
+		return d.faults.inOrder()
 	}
 	return nil
+}
+
+// pemFile faults a file that is not there.
+func (d *decoder) pemFile(path, file string) {
+	if _, err := os.Stat(file); err != nil {
+		d.faultAt(d.at.of(path), path, fmt.Sprintf("file %s cannot be read: %v", file, reason(err)), "put the PEM file there")
+	}
 }
 
 // readSecret returns what ref refers to, or what is wrong and what to do.
@@ -125,8 +132,9 @@ func checkSecret(value, where string) (string, string, string) {
 // reason strips the operation and path from a file error: they are named
 // already.
 func reason(err error) error {
-	if pe, ok := err.(*os.PathError); ok {
-		return pe.Err
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return at.Err
 	}
 	return err
 }

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"weir/config"
+)
+
+func newCheck() *cobra.Command {
+	var (
+		file   string
+		schema bool
+		strict bool
+	)
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check a weir.yaml and name every fault of it",
+		Long: `Check reads a configuration as "weir serve" would, and names every fault at
+once: where it is, what is wrong, what is allowed.
+
+Secrets and certificates the file refers to but this machine does not have are
+warnings here, so that a file can be checked where it is written; "weir serve"
+refuses to start without them. With --strict, warnings fail too.
+
+With --schema it prints the JSON Schema of weir.yaml instead. Editors that
+speak the YAML language server take it from a comment in the file:
+
+  # yaml-language-server: $schema=weir.schema.json
+
+` + exitHelp,
+		Example: `  weir check                                 # ./weir.yaml
+  weir check -c production.yaml --strict     # in CI, with the secrets there
+  weir check --schema > weir.schema.json     # for your editor`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if schema {
+				_, err := cmd.OutOrStdout().Write(config.Schema())
+				return err
+			}
+			return check(cmd, file, strict)
+		},
+	}
+	cmd.Flags().StringVarP(&file, "config", "c", "weir.yaml", "configuration `file`")
+	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of weir.yaml and check nothing")
+	cmd.Flags().BoolVar(&strict, "strict", false, "fail on warnings, missing secrets included")
+	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
+	return cmd
+}
+
+// check prints what is wrong with a file, or what it describes.
+func check(cmd *cobra.Command, file string, strict bool) error {
+	src, err := config.Read(file)
+	if err != nil {
+		return configError{err}
+	}
+	c, err := config.Parse(file, src)
+	if err != nil {
+		return configError{err}
+	}
+	warnings := c.Warnings
+	var missing config.Faults
+	if err := c.Resolve(); errors.As(err, &missing) {
+		warnings = append(warnings, missing...)
+	} else if err != nil {
+		return configError{err}
+	}
+	if strict && len(warnings) > 0 {
+		return configError{warnings}
+	}
+	painter{cmd.ErrOrStderr(), colourful(cmd.ErrOrStderr())}.faults("warning", warnings)
+	fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s, %s, %s\n", file,
+		count(len(c.Tenants), "tenant"), count(len(c.Models), "model"), count(deployments(c), "deployment"))
+	return nil
+}
+
+func deployments(c *config.Config) int {
+	n := 0
+	for _, m := range c.Models {
+		n += len(m.Deployments)
+	}
+	return n
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"weir/config"
+)
+
+func newKey() *cobra.Command {
+	cmd := group(&cobra.Command{
+		Use:   "key",
+		Short: "Make API keys and the hashes weir.yaml holds of them",
+		Long: `Weir stores no keys. weir.yaml holds the SHA-256 of each, and a caller's key is
+hashed and looked up.`,
+		Example: `  weir key new --name ci`,
+	})
+	cmd.AddCommand(newKeyNew(), newKeyHash())
+	return cmd
+}
+
+func newKeyNew() *cobra.Command {
+	var name string
+	cmd := &cobra.Command{
+		Use:   "new",
+		Short: "Make an API key and print it, once, with the lines for weir.yaml",
+		Long: `Makes a key of 256 random bits. It is kept nowhere: who loses it makes a new
+one.`,
+		Example: `  weir key new --name ci`,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			key := config.NewKey()
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), `%s
+
+This is the only time the key is shown. For weir.yaml, under the tenant's keys:
+
+      - name: %s
+        hash: %s
+`, key, name, config.HashKey(key))
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&name, "name", "default", "`name` of the key, for metrics and logs")
+	return cmd
+}
+
+// minKey is the shortest key whose hash is printed: a plain SHA-256 of
+// anything shorter could be searched.
+const minKey = 24
+
+func newKeyHash() *cobra.Command {
+	return &cobra.Command{
+		Use:   "hash",
+		Short: "Print the hash of a key read from standard input",
+		Long: fmt.Sprintf(`For keys that come from elsewhere, such as a vault. A key must have at least %d
+characters and should be random: its hash could be searched otherwise.`, minKey),
+		Example: `  weir key hash < key.txt`,
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			line, err := bufio.NewReader(io.LimitReader(cmd.InOrStdin(), 16<<10)).ReadString('\n')
+			if err != nil && !errors.Is(err, io.EOF) {
+				return err
+			}
+			key := strings.TrimRight(line, "\r\n")
+			if len(key) < minKey {
+				return fmt.Errorf("the key on standard input has %d characters: at least %d are needed, since its hash could be searched otherwise; make one with `weir key new`", len(key), minKey)
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), config.HashKey(key))
+			return err
+		},
+	}
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// run executes one command line and returns the exit code. Everything a
+// command says goes to the given writers.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		explain(stderr, err)
+	}
+	return exitCode(err)
+}
+
+// newRoot lists every subcommand.
+func newRoot() *cobra.Command {
+	root := group(&cobra.Command{
+		Use:   "weir",
+		Short: "Keep AI workloads on capacity that fits",
+		Long: `Weir stands between the callers of models and everything that can serve them.
+It decides where each request goes, how many replicas there should be, and what
+it costs.
+
+` + exitHelp,
+		Example: `  weir serve                      # two emulated models, nothing else needed
+  weir check -c weir.yaml         # every fault of a configuration at once
+  weir serve -c weir.yaml         # the real thing`,
+		SilenceUsage:  true, // an error is one message, not a page of help
+		SilenceErrors: true, // explain prints it
+	})
+	root.AddCommand(
+		newCheck(),
+		newKey(),
+		newVersion(),
+	)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{cmd.CommandPath(), err}
+	})
+	addCobraCommands(root)
+	return root
+}
+
+// addCobraCommands makes the commands cobra brings (help, completion) carry an
+// example like all others.
+func addCobraCommands(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "help":
+			cmd.Example = "  weir help check"
+		case "completion":
+			cmd.Example = "  source <(weir completion bash)      # for this shell; see weir completion bash --help to keep it"
+			for _, shell := range cmd.Commands() {
+				shell.Example = completionExamples[shell.Name()]
+			}
+		}
+	}
+}
+
+var completionExamples = map[string]string{
+	"bash":       "  weir completion bash > /etc/bash_completion.d/weir",
+	"zsh":        `  weir completion zsh > "${fpath[1]}/_weir"`,
+	"fish":       "  weir completion fish > ~/.config/fish/completions/weir.fish",
+	"powershell": "  weir completion powershell | Out-String | Invoke-Expression",
+}
+
+// group makes cmd one that does nothing by itself: without arguments it shows
+// its help, with unknown ones it says so.
+func group(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		problem := fmt.Errorf("unknown command %q", args[0])
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			problem = fmt.Errorf("unknown command %q; did you mean %q?", args[0], near[0])
+		}
+		return usageError{cmd.CommandPath(), problem}
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	return cmd
+}
+
+// noArgs refuses arguments that are no flags.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usageError{cmd.CommandPath(), fmt.Errorf("takes no argument, have %q", args[0])}
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+func newVersion() *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version, the commit and the Go release of this binary",
+		Example: "  weir version",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			b := readBuild()
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "weir %s\ncommit %s\n%s %s/%s\n", b.version, b.commit, b.goVersion, runtime.GOOS, runtime.GOARCH)
+			return err
+		},
+	}
+}
+
+// build is what a binary knows of its own making.
+type build struct {
+	version   string // "v1.2.3", or "(devel)" for one not built from a tag
+	commit    string // with "+changes" when the tree was not clean; "unknown" without version control
+	goVersion string
+}
+
+func readBuild() build {
+	b := build{version: "(devel)", commit: "unknown", goVersion: runtime.Version()}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b
+	}
+	if info.Main.Version != "" {
+		b.version = info.Main.Version
+	}
+	changed := false
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			b.commit = s.Value
+		case "vcs.modified":
+			changed = s.Value == "true"
+		}
+	}
+	if changed {
+		b.commit += "+changes"
+	}
+	return b
+}
