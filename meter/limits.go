@@ -51,7 +51,7 @@ func burst(perMinute int64, d time.Duration) int64 {
 		return 0
 	}
 	if d <= 0 {
-		return perMinute
+		return min(perMinute, maxLevel)
 	}
 	hi, lo := bits.Mul64(uint64(perMinute), uint64(d))
 	if hi >= minute {

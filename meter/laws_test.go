@@ -1,0 +1,291 @@
+package meter
+
+import (
+	"math/big"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"weir"
+)
+
+// past is one admitted request as the laws see it.
+type past struct {
+	r        Reservation
+	at       weir.Instant
+	reserved int64
+	used     int64 // = reserved until settled
+	closed   bool
+}
+
+// world drives one tenant's token limit and remembers everything.
+type world struct {
+	m           *Meter
+	now         weir.Instant
+	rate, burst int64
+	all         []past
+	refunds     int64
+}
+
+func newWorld(t *rapid.T) *world {
+	rate := rapid.Int64Range(1, 5000).Draw(t, "rate")
+	span := rapid.SampledFrom([]time.Duration{0, time.Second, 10 * time.Second, 3 * time.Minute}).Draw(t, "burst")
+	return &world{m: New(map[string]Limits{"demo": {TokensPerMinute: rate, Burst: span}}), now: t0, rate: rate, burst: burst(rate, span)}
+}
+
+// step does one random thing; requests never use more than they reserved.
+func (w *world) step(t *rapid.T) {
+	switch rapid.SampledFrom([]string{"wait", "reserve", "reserve", "settle", "release"}).Draw(t, "do") {
+	case "wait":
+		w.now = w.now.Add(time.Duration(rapid.Int64Range(0, int64(90*time.Second)).Draw(t, "wait")))
+	case "reserve":
+		n := rapid.Int64Range(0, w.burst).Draw(t, "tokens")
+		if r, refusal := w.m.Reserve(w.now, "demo", "ci", n); refusal == nil {
+			w.all = append(w.all, past{r: r, at: w.now, reserved: n, used: n})
+		}
+	case "settle":
+		w.close(t, true)
+	case "release":
+		w.close(t, false)
+	}
+}
+
+func (w *world) close(t *rapid.T, settle bool) {
+	if len(w.all) == 0 {
+		return
+	}
+	p := &w.all[rapid.IntRange(0, len(w.all)-1).Draw(t, "which")]
+	used := int64(0)
+	if settle {
+		used = rapid.Int64Range(0, p.reserved).Draw(t, "used")
+		w.m.Settle(w.now, p.r, weir.Usage{Prompt: used / 3, Completion: used - used/3})
+	} else {
+		w.m.Release(w.now, p.r)
+	}
+	if !p.closed { // closing again must change nothing, so neither does the model
+		p.closed, p.used = true, used
+		w.refunds++
+	}
+}
+
+// level is what may be taken now, in billionths of a 60th of a token.
+func (w *world) level() *big.Int {
+	b := &w.m.accounts[scope{tenant: "demo"}].tokens
+	b.refill(w.now)
+	l := new(big.Int).Mul(big.NewInt(b.level), big.NewInt(int64(minute)))
+	return l.Add(l, new(big.Int).SetUint64(b.frac))
+}
+
+// replay is the level of a plain bucket that had known from the beginning what
+// each request would use.
+func (w *world) replay() *big.Int {
+	full := new(big.Int).Mul(big.NewInt(w.burst), big.NewInt(int64(minute)))
+	level, at := new(big.Int).Set(full), t0
+	refill := func(now weir.Instant) {
+		level.Add(level, new(big.Int).Mul(big.NewInt(w.rate), big.NewInt(int64(now-at))))
+		if level.Cmp(full) > 0 {
+			level.Set(full)
+		}
+		at = now
+	}
+	for _, p := range w.all {
+		refill(p.at)
+		level.Sub(level, new(big.Int).Mul(big.NewInt(p.used), big.NewInt(int64(minute))))
+	}
+	refill(w.now)
+	return level
+}
+
+// In any window no more is used by the requests admitted in it than the burst
+// and what refills in it, however often and late reservations are given back.
+func TestNeverMoreThanBurstAndRateInAnyWindow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			w.step(t)
+		}
+		for i := range w.all {
+			var used int64
+			for _, p := range w.all[i:] {
+				used += p.used
+				span := new(big.Int).Mul(big.NewInt(w.rate), big.NewInt(int64(p.at-w.all[i].at)))
+				most := span.Add(span, new(big.Int).Mul(big.NewInt(w.burst), big.NewInt(int64(minute))))
+				if new(big.Int).Mul(big.NewInt(used), big.NewInt(int64(minute))).Cmp(most) > 0 {
+					t.Fatalf("admitted %d within %s at %d a minute and a burst of %d", used, p.at.Sub(w.all[i].at), w.rate, w.burst)
+				}
+			}
+		}
+	})
+}
+
+// Settling leaves the bucket where it would stand had the true use been
+// reserved: never above, and below by less than a token for each settlement.
+func TestSettlingIsAsIfTheTrueUseHadBeenReserved(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		for range rapid.IntRange(1, 60).Draw(t, "steps") {
+			w.step(t)
+			have, want := w.level(), w.replay()
+			short := new(big.Int).Sub(want, have)
+			if short.Sign() < 0 {
+				t.Fatalf("level %s, a bucket that knew the true use has %s", have, want)
+			}
+			if short.Cmp(big.NewInt((w.refunds+1)*int64(minute))) > 0 {
+				t.Fatalf("level %s after %d settlements, want %s", have, w.refunds, want)
+			}
+		}
+	})
+}
+
+func TestARefusalIsLiftedExactlyWhenItSays(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t)
+		for range rapid.IntRange(1, 40).Draw(t, "steps") {
+			w.step(t)
+		}
+		n := rapid.Int64Range(0, w.burst+1).Draw(t, "tokens")
+		r, refusal := w.m.Reserve(w.now, "demo", "ci", n)
+		if refusal == nil {
+			w.m.Release(w.now, r)
+			return
+		}
+		if refusal.TooLarge != (n > w.burst) {
+			t.Fatalf("%d tokens of a burst of %d: %+v", n, w.burst, refusal)
+		}
+		if refusal.TooLarge {
+			return
+		}
+		if refusal.RetryAfter <= 0 {
+			t.Fatalf("%+v", refusal)
+		}
+		if _, early := w.m.Reserve(w.now.Add(refusal.RetryAfter-1), "demo", "ci", n); early == nil {
+			t.Fatalf("admitted a nanosecond before %s", refusal.RetryAfter)
+		}
+		if _, late := w.m.Reserve(w.now.Add(refusal.RetryAfter), "demo", "ci", n); late != nil {
+			t.Fatalf("told to come back in %s, then refused: %v", refusal.RetryAfter, late)
+		}
+	})
+}
+
+// Whatever happened, when everything is closed nothing is in flight, and after
+// a pause every limit is whole again.
+func TestEverythingClosedLeavesNothingBehind(t *testing.T) {
+	names := rapid.SampledFrom([]string{"a", "b", "c"})
+	rapid.Check(t, func(t *rapid.T) {
+		limits := map[string]Limits{"a": {RequestsPerMinute: 20, TokensPerMinute: 500, MaxConcurrent: 3},
+			"a/b": {TokensPerMinute: 300}, "b": {MaxConcurrent: 2}, "b/a": {RequestsPerMinute: 5}}
+		m, now := New(limits), t0
+		var open []Reservation
+		for range rapid.IntRange(1, 80).Draw(t, "steps") {
+			now = now.Add(time.Duration(rapid.Int64Range(0, int64(5*time.Second)).Draw(t, "wait")))
+			switch rapid.IntRange(0, 4).Draw(t, "do") {
+			case 0, 1, 2:
+				if r, refusal := m.Reserve(now, names.Draw(t, "tenant"), names.Draw(t, "key"), rapid.Int64Range(-1, 600).Draw(t, "tokens")); refusal == nil {
+					open = append(open, r)
+				}
+			case 3:
+				if len(open) > 0 {
+					m.Settle(now, open[rapid.IntRange(0, len(open)-1).Draw(t, "which")], weir.Usage{Prompt: rapid.Int64Range(-5, 900).Draw(t, "used")})
+				}
+			case 4:
+				m.Configure(now, limits)
+			}
+		}
+		for _, r := range append(open, open...) {
+			m.Settle(now, r, weir.Usage{})
+		}
+		if m.Open() != 0 {
+			t.Fatalf("%d open", m.Open())
+		}
+		for s, a := range m.accounts {
+			if a.inFlight != 0 || a.tokens.takes != 0 || a.requests.takes != 0 {
+				t.Fatalf("%v: %d in flight, %d and %d taken", s, a.inFlight, a.tokens.takes, a.requests.takes)
+			}
+		}
+		later := now.Add(24 * time.Hour)
+		for range 3 {
+			if _, refusal := m.Reserve(later, "a", "b", 100); refusal != nil {
+				t.Fatal(refusal)
+			}
+		}
+	})
+}
+
+func FuzzReservationsCannotBreakTheMeter(f *testing.F) {
+	f.Add([]byte{0, 10, 1, 3, 200, 0, 2, 1, 5})
+	f.Add([]byte{255, 254, 253, 0, 0, 0, 9, 9, 9, 1, 2, 3})
+	f.Fuzz(func(t *testing.T, script []byte) {
+		m := New(map[string]Limits{"a": {TokensPerMinute: 1000, RequestsPerMinute: 7, MaxConcurrent: 4}, "a/k": {TokensPerMinute: 300, Burst: time.Second}})
+		now := t0
+		var open []Reservation
+		for i := 0; i+2 < len(script); i += 3 {
+			now = now.Add(time.Duration(script[i+1]) * 37 * time.Millisecond)
+			n := int64(script[i+2]) * 7
+			switch script[i] % 4 {
+			case 0, 1:
+				if r, refusal := m.Reserve(now, "a", []string{"", "k"}[script[i]%2], n); refusal == nil {
+					open = append(open, r)
+				} else if !refusal.TooLarge && refusal.RetryAfter <= 0 {
+					t.Fatalf("a refusal without a time to come back: %+v", refusal)
+				}
+			case 2:
+				if len(open) > 0 {
+					m.Settle(now, open[int(script[i+2])%len(open)], weir.Usage{Prompt: n})
+				}
+			case 3:
+				m.Release(now, Reservation{slot: uint32(script[i+1]), generation: uint32(script[i+2])})
+			}
+			for s, a := range m.accounts {
+				if b := a.tokens; b.level > b.burst || len(b.lows) > maxLows || a.inFlight < 0 || a.maxOpen > 0 && a.inFlight > a.maxOpen {
+					t.Fatalf("%v: %+v", s, a)
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkReserveAndSettle(b *testing.B) {
+	m := New(map[string]Limits{"demo": {RequestsPerMinute: 1 << 40, TokensPerMinute: 1 << 40, MaxConcurrent: 1000},
+		"demo/ci": {RequestsPerMinute: 1 << 40, TokensPerMinute: 1 << 40, MaxConcurrent: 1000}})
+	now := t0
+	var open [64]Reservation // so many are in flight
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		now = now.Add(time.Microsecond)
+		m.Settle(now, open[i%len(open)], weir.Usage{Prompt: 900, Completion: int64(i % 512)})
+		r, refusal := m.Reserve(now, "demo", "ci", 1500)
+		if refusal != nil {
+			b.Fatal(refusal)
+		}
+		open[i%len(open)] = r
+	}
+}
+
+// The worst case of bucket.lows: saturated, every reservation of another size,
+// settled late and in another order.
+func BenchmarkReserveAndSettleSaturated(b *testing.B) {
+	m := New(map[string]Limits{"demo": {TokensPerMinute: 60_000_000}})
+	now := t0
+	var open [512]Reservation
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		now = now.Add(900 * time.Microsecond)
+		slot := i * 31 % len(open)
+		m.Settle(now, open[slot], weir.Usage{Prompt: int64(200 + i%700)})
+		r, _ := m.Reserve(now, "demo", "ci", int64(1000+i*37%900))
+		open[slot] = r
+	}
+}
+
+func TestReservingAndSettlingDoesNotAllocate(t *testing.T) {
+	m := New(map[string]Limits{"demo": {RequestsPerMinute: 1 << 30, TokensPerMinute: 1 << 30, MaxConcurrent: 10}, "demo/ci": {TokensPerMinute: 1 << 30}})
+	now := t0
+	if n := testing.AllocsPerRun(1000, func() {
+		now = now.Add(time.Microsecond)
+		r, _ := m.Reserve(now, "demo", "ci", 1500)
+		m.Settle(now, r, weir.Usage{Prompt: 900})
+	}); n != 0 {
+		t.Fatalf("%v allocations", n)
+	}
+}
