@@ -77,7 +77,7 @@ func TestFaultsNameTheLine(t *testing.T) {
 
 // The extract is the first ten minutes of a recorded trace: see its README.
 func TestTheRecordedExtractIsReadFromGzip(t *testing.T) {
-	f, err := os.Open(filepath.Join("..", "testdata", "traces", "azure23_conv_10min.csv.gz"))
+	f, err := os.Open(filepath.Join("testdata", "azure23_conv_10min.csv.gz"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func FuzzReader(f *testing.F) {
 }
 
 func BenchmarkReader(b *testing.B) {
-	data, err := os.ReadFile(filepath.Join("..", "testdata", "traces", "azure23_conv_10min.csv.gz"))
+	data, err := os.ReadFile(filepath.Join("testdata", "azure23_conv_10min.csv.gz"))
 	if err != nil {
 		b.Fatal(err)
 	}
