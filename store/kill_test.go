@@ -1,0 +1,151 @@
+package store_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"weir/meter"
+	"weir/store"
+)
+
+// killedChild is set in the environment of the process that is to be killed,
+// to the path of its ledger.
+const killedChild = "WEIR_TEST_KILLED_CHILD"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(killedChild); path != "" {
+		meterUntilKilled(path)
+	}
+	os.Exit(m.Run())
+}
+
+// announcing tells on standard output what a write has made durable, after it
+// returned, and what it was about to write, before.
+type announcing struct {
+	meter.Ledger
+	written int64
+}
+
+func (a *announcing) Write(ctx context.Context, rows []meter.Row) error {
+	var n int64
+	for _, r := range rows {
+		n += r.Requests
+	}
+	fmt.Println("writing", a.written+n)
+	if err := a.Ledger.Write(ctx, rows); err != nil {
+		return err
+	}
+	a.written += n
+	fmt.Println("written", a.written)
+	return nil
+}
+
+// meterUntilKilled is a process that meters as fast as it can.
+func meterUntilKilled(path string) {
+	s, err := store.Open(path)
+	if err != nil {
+		fmt.Println("failed", err)
+		os.Exit(1)
+	}
+	w := store.NewWriter(&announcing{Ledger: s}, store.WriterOptions{Every: 20 * time.Millisecond})
+	go func() {
+		for i := 0; ; i++ {
+			w.Add(record(fmt.Sprint(i % 50)))
+			if i%100 == 0 {
+				time.Sleep(time.Millisecond)
+			}
+		}
+	}()
+	fmt.Println("failed", w.Run(context.Background()))
+	os.Exit(1)
+}
+
+// kill -9 at any moment: everything a write had finished is there, and of the
+// write under way all or nothing. So what is lost is what came since the last
+// write began, which is Every and the time of one write.
+func TestKillNineLosesAtMostWhatCameSinceTheLastWrite(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for round := range 4 {
+		path := filepath.Join(t.TempDir(), "weir.db")
+		child := exec.CommandContext(t.Context(), exe)
+		child.Env = append(os.Environ(), killedChild+"="+path)
+		out, err := child.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := child.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		writing, written := int64(0), int64(0)
+		read := func() bool {
+			if !lines.Scan() {
+				return false
+			}
+			word, n, _ := strings.Cut(lines.Text(), " ")
+			switch word {
+			case "writing":
+				_, err = fmt.Sscan(n, &writing)
+			case "written":
+				_, err = fmt.Sscan(n, &written)
+			default:
+				err = fmt.Errorf("child: %s", lines.Text())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return true
+		}
+		// Even rounds are killed while a write is about to begin, odd ones after.
+		for n := 0; n < 7+round; n++ {
+			if !read() {
+				t.Fatal("the child ended by itself")
+			}
+		}
+		if err := child.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		for read() { // what it still said before it died
+		}
+		_ = child.Wait() // "signal: killed"
+		found := int64(0)
+		rows, err := openAt(t, path).Usage(t.Context(), meter.Query{AllTenants: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rows {
+			found += r.Requests
+			if r.Prompt != 100*r.Requests || int64(r.Cost) != 400*r.Requests {
+				t.Fatalf("half a row: %+v", r)
+			}
+		}
+		if found != written && found != writing {
+			t.Fatalf("found %d requests, want %d (finished) or %d (under way)", found, written, writing)
+		}
+		t.Logf("finished %d, under way %d, found %d", written, writing, found)
+	}
+}
+
+func openAt(t testing.TB, path string) *store.SQLite {
+	t.Helper()
+	s, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
