@@ -94,14 +94,14 @@ func Parse(name string, src []byte) (*Config, error) {
 	d.document(src, c)
 	c.source = d
 	v := &validator{decoder: d, c: c}
-	if d.whole() {
+	if d.whole {
 		v.config()
 	}
-	c.Warnings = v.warnings.inOrder()
+	c.Warnings = v.warnings.InOrder()
 	d.excerpts(c.Warnings)
 	d.excerpts(d.faults)
 	if len(d.faults) > 0 {
-		return nil, d.faults.inOrder()
+		return nil, d.faults.InOrder()
 	}
 	return c, nil
 }

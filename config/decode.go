@@ -14,6 +14,7 @@ type decoder struct {
 	file    string
 	lines   []string // of the source, for keeping positions inside of it
 	at      positions
+	whole   bool // there is a document to cross-check
 	faults  Faults
 	faulty  map[string]bool // paths whose value could not be read
 	secrets []secretAt
@@ -27,6 +28,7 @@ func (d *decoder) document(src []byte, c *Config) {
 	if !ok {
 		return
 	}
+	_, d.whole = entriesOf(body)
 	d.block(body, "", reflect.ValueOf(c).Elem())
 }
 
@@ -48,7 +50,7 @@ func (d *decoder) value(n ast.Node, path string, f field, v reflect.Value) {
 	d.at[path] = d.position(n)
 	switch t := v.Type(); {
 	case isNull(n):
-		d.fault(n, path, "has no value", "give it one, or leave the key out for the default")
+		d.fault(n, path, "has no value", "give it one, or remove the entry")
 	case isIndirect(n):
 		d.fault(n, path, "anchors, aliases and tags are not supported", "write the value out")
 	case t.Kind() == reflect.Pointer:
@@ -77,7 +79,7 @@ func (d *decoder) block(n ast.Node, path string, v reflect.Value) {
 		return
 	}
 	s := shapeOf(v.Type())
-	given := map[string]bool{}
+	given := map[string]int{} // key -> its line
 	for _, e := range entries {
 		key, ok := keyOf(e)
 		if !ok {
@@ -90,10 +92,10 @@ func (d *decoder) block(n ast.Node, path string, v reflect.Value) {
 		case !known:
 			d.hideValueOf(e)
 			d.unknownKey(e.Key, here, v.Type(), key)
-		case given[key]:
-			d.fault(e.Key, here, "is given twice", fmt.Sprintf("the first is on line %d: keep one", d.at[here].line))
+		case given[key] > 0:
+			d.fault(e.Key, here, "is given twice", fmt.Sprintf("the first is on line %d: keep one", given[key]))
 		default:
-			given[key] = true
+			given[key] = d.position(e.Key).line
 			d.entry(e, here, f, v.Field(f.index))
 		}
 	}
@@ -111,9 +113,9 @@ func (d *decoder) entry(e *ast.MappingValueNode, path string, f field, v reflect
 }
 
 // complete faults what must be given and is not.
-func (d *decoder) complete(n ast.Node, path string, s *shape, given map[string]bool) {
+func (d *decoder) complete(n ast.Node, path string, s *shape, given map[string]int) {
 	for _, f := range s.fields {
-		if f.need && !given[f.key] {
+		if f.need && given[f.key] == 0 {
 			d.fault(n, join(path, f.key), "is missing", example(f))
 		}
 	}
@@ -122,7 +124,7 @@ func (d *decoder) complete(n ast.Node, path string, s *shape, given map[string]b
 	}
 	var have []string
 	for _, key := range s.oneof {
-		if given[key] {
+		if given[key] > 0 {
 			have = append(have, key)
 		}
 	}
@@ -145,7 +147,7 @@ func (d *decoder) unknownKey(n ast.Node, path string, t reflect.Type, key string
 	}
 	remedy := "known here: " + strings.Join(keys, ", ")
 	if homes := homesOf(key); len(homes) > 0 {
-		remedy = fmt.Sprintf("%s is a key of %s; %s", key, strings.Join(homes, " and "), remedy)
+		remedy = fmt.Sprintf("%s is a key of %s; %s", key, strings.Join(homes, " or "), remedy)
 	}
 	d.fault(n, path, "unknown key", remedy)
 }
@@ -205,6 +207,12 @@ func join(path, key string) string {
 
 // example is the remedy for a missing key.
 func example(f field) string {
+	if f.typ == reflect.TypeFor[KeyHash]() {
+		return leaves[f.typ].bare("")
+	}
+	if f.example != "" && f.typ.Kind() == reflect.Slice {
+		return fmt.Sprintf("add it, for example %s: [%s]", f.key, f.example)
+	}
 	if f.example != "" {
 		return fmt.Sprintf("add it, for example %s: %s", f.key, f.example)
 	}

@@ -39,7 +39,8 @@ const excerptWidth = 120
 
 // likeSecret finds keys whose value is kept out of excerpts unless it is a
 // reference or a hash, also where the file is no YAML and nothing is decoded.
-var likeSecret = regexp.MustCompile(`(?i)(?:key|token|secret|password|credential)["']?\s*:\s*["']?()`)
+// A plain "key:" is the file of server.tls.
+var likeSecret = regexp.MustCompile(`(?i)(?:[a-z]_?key|token|secret|password|credential)["']?\s*:\s*["']?()`)
 
 var reference = regexp.MustCompile(`^(env:|file:|sha256:)`)
 

@@ -53,9 +53,9 @@ func (fs Faults) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// inOrder sorts by position. Faults at one position keep the order in which
+// InOrder sorts by position, in place, and returns fs. Faults at one position keep the order in which
 // they were found.
-func (fs Faults) inOrder() Faults {
+func (fs Faults) InOrder() Faults {
 	slices.SortStableFunc(fs, func(a, b Fault) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})

@@ -79,8 +79,6 @@ func checkURL(text string) (string, string) {
 		return quote(text) + " is no URL", remedy
 	case u.Scheme != "http" && u.Scheme != "https":
 		return fmt.Sprintf("%s has the scheme %s", quote(text), quote(u.Scheme)), "http and https are supported"
-	case u.User != nil:
-		return "a URL must not hold a user or password", "give the key as api_key: env:NAME"
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(text, "#"):
 		return quote(text) + " has a query or fragment", remedy
 	case strings.HasSuffix(strings.TrimSuffix(u.Path, "/"), "/v1"):

@@ -40,10 +40,7 @@ func (d *decoder) leaf(n ast.Node, path string, f field, l leaf, v reflect.Value
 	if !isText {
 		remedy := "give " + l.want
 		if number, ok := numberOf(n); ok {
-			remedy = l.bare
-			if strings.Contains(l.bare, "%[1]s") {
-				remedy = fmt.Sprintf(l.bare, number)
-			}
+			remedy = l.bare(number)
 		}
 		shown := describe(n)
 		if private(v.Type()) {
@@ -70,7 +67,7 @@ func (d *decoder) leaf(n ast.Node, path string, f field, l leaf, v reflect.Value
 func (d *decoder) badLeaf(n ast.Node, path string, l leaf, t reflect.Type, text, problem string) {
 	if private(t) {
 		d.hide(d.position(n))
-		d.fault(n, path, problem, l.bare)
+		d.fault(n, path, problem, l.bare(""))
 		return
 	}
 	d.fault(n, path, fmt.Sprintf("%s %s", quote(text), problem), "give "+l.want)
@@ -105,6 +102,11 @@ func (d *decoder) text(n ast.Node, path string, f field, v reflect.Value) {
 		d.fault(n, path, quote(text)+" is not allowed", remedy)
 		return
 	}
+	if f.format == "url" && strings.Contains(text, "@") {
+		d.hide(d.position(n))
+		d.fault(n, path, "a URL must not hold a user or password", "give a key as api_key: env:NAME")
+		return
+	}
 	if check, ok := formats[f.format]; ok {
 		if problem, remedy := check.check(text); problem != "" {
 			d.fault(n, path, problem, remedy)
@@ -117,6 +119,10 @@ func (d *decoder) text(n ast.Node, path string, f field, v reflect.Value) {
 func (d *decoder) integer(n ast.Node, path string, f field, v reflect.Value) {
 	allowed := fmt.Sprintf("a whole number from %s to %s", f.min, f.max)
 	i, ok := n.(*ast.IntegerNode)
+	if text, isText := textOf(n); isText && !quoted(n) && digits(text) {
+		d.fault(n, path, text+" is out of range", "give "+allowed) // too long for the parser
+		return
+	}
 	if !ok {
 		remedy := "give " + allowed
 		if text, isText := textOf(n); isText && quoted(n) && plainDecimal.MatchString(text) {
@@ -132,6 +138,10 @@ func (d *decoder) integer(n ast.Node, path string, f field, v reflect.Value) {
 	}
 	v.SetInt(number)
 	d.bounds(n, path, f, v, i.Token.Value)
+}
+
+func digits(text string) bool {
+	return text != "" && len(text) < 60 && strings.Trim(strings.TrimPrefix(text, "-"), "0123456789") == ""
 }
 
 // whole converts what the parser makes of an integer.

@@ -60,7 +60,7 @@ func compiled(t *testing.T) *jsonschema.Schema {
 // instance reads YAML as the editor's validator does.
 func instance(t *testing.T, src []byte) (any, error) {
 	t.Helper()
-	j, err := yaml.YAMLToJSON(src)
+	j, err := yaml.YAMLToJSON(bytes.TrimPrefix(src, []byte("\ufeff")))
 	if err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ func (c *Config) Resolve() error {
 	}
 	if len(d.faults) > 0 {
 		d.excerpts(d.faults)
-		return d.faults.inOrder()
+		return d.faults.InOrder()
 	}
 	return nil
 }

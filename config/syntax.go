@@ -120,7 +120,7 @@ func (d *decoder) syntax(err error) {
 			p = d.tokenPosition(t)
 		}
 	}
-	d.faultAt(p, "", "this is no YAML: "+problem, "check indentation, quotes and brackets here and on the line before")
+	d.faultAt(p, "", "this is no YAML: "+strings.ReplaceAll(problem, "'\t'", "tab"), "check indentation, quotes and brackets here and on the line before")
 }
 
 // position is where a node begins.
@@ -165,7 +165,7 @@ func entriesOf(n ast.Node) ([]*ast.MappingValueNode, bool) {
 func keyOf(e *ast.MappingValueNode) (string, bool) {
 	switch k := e.Key.(type) {
 	case *ast.StringNode:
-		return k.Value, true
+		return k.Value, k.Value != ""
 	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NullNode:
 		return k.GetToken().Value, true
 	}

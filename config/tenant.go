@@ -21,7 +21,7 @@ type Key struct {
 	// Name in metrics, logs and usage, unique within the tenant.
 	Name string `yaml:"name" need:"true" format:"name" example:"ci"`
 	// SHA-256 of the key, as printed by `weir key new`.
-	Hash KeyHash `yaml:"hash" need:"true" example:"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"`
+	Hash KeyHash `yaml:"hash" need:"true"`
 	// What this key may use, within what the tenant may.
 	Limits Limits `yaml:"limits"`
 }

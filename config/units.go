@@ -52,7 +52,7 @@ func (p TokenPrice) String() string { return weir.Money(p).String() + "/1M token
 // A leaf is a type that is written as text with a unit.
 type leaf struct {
 	want    string                          // what is allowed, for people
-	bare    string                          // remedy for a number without unit; %s is the number
+	bare    func(number string) string      // remedy for a number without unit
 	pattern string                          // what parse accepts, for the JSON Schema; parse may still refuse
 	parse   func(text string) (any, string) // the value, or what is wrong with the text
 }
@@ -61,43 +61,45 @@ type leaf struct {
 var leaves = map[reflect.Type]leaf{
 	reflect.TypeFor[time.Duration](): {
 		want:    "a duration such as 1500ms, 30s, 2m or 1h30m",
-		bare:    "write %[1]ss for seconds, %[1]sms for milliseconds, %[1]sm for minutes",
+		bare:    func(n string) string { return fmt.Sprintf("write %[1]ss for seconds, %[1]sms or %[1]sm", n) },
 		pattern: `^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`,
 		parse:   parseDuration,
 	},
 	reflect.TypeFor[Size](): {
 		want:    "a size such as 512KiB, 4MiB or 16KB",
-		bare:    "write %[1]sB for bytes, %[1]sKiB or %[1]sMiB for multiples of 1024, %[1]sKB or %[1]sMB for multiples of 1000",
+		bare:    func(n string) string { return fmt.Sprintf("write %[1]sB for bytes, %[1]sKiB or %[1]sMiB", n) },
 		pattern: `^[0-9]+(\.[0-9]+)?(B|KB|MB|GB|KiB|MiB|GiB)$`,
 		parse:   parseSize,
 	},
 	reflect.TypeFor[Percent](): {
 		want:    "a percentage such as 80%",
-		bare:    "write %[1]s%%",
+		bare:    barePercent,
 		pattern: `^[0-9]+(\.[0-9]+)? ?%$`,
 		parse:   parsePercent,
 	},
 	reflect.TypeFor[Rate](): {
 		want:    "a rate such as 10/s, 600/min or 200k/min",
-		bare:    "write %[1]s/min or %[1]s/s",
+		bare:    func(n string) string { return fmt.Sprintf("write %[1]s/min or %[1]s/s", n) },
 		pattern: `^[0-9]+(\.[0-9]+)?[kM]? ?/ ?(s|min|h)$`,
 		parse:   parseRate,
 	},
 	reflect.TypeFor[TokenPrice](): {
 		want:    "a price such as $2.50/1M tokens or $0.0025/1K tokens",
-		bare:    "write $%[1]s/1M tokens",
+		bare:    func(n string) string { return "write $" + n + "/1M tokens" },
 		pattern: `^\$[0-9]+(\.[0-9]+)? ?/ ?1 ?[KkM]( tokens)?$`,
 		parse:   parseTokenPrice,
 	},
 	reflect.TypeFor[KeyHash](): {
 		want:    "the hash of a key: sha256: and 64 hexadecimal digits",
-		bare:    "make a key and its hash with `weir key new`",
+		bare:    func(string) string { return "make a key and its hash with `weir key new`" },
 		pattern: `^sha256:[0-9a-f]{64}$`,
 		parse:   parseKeyHash,
 	},
 	reflect.TypeFor[Secret](): {
-		want:    "a reference to a secret: env:NAME or file:/path",
-		bare:    "put the secret into an environment variable and write env:NAME, or into a file and write file:/path",
+		want: "a reference to a secret: env:NAME or file:/path",
+		bare: func(string) string {
+			return "put the secret into an environment variable and write env:NAME, or into a file and write file:/path"
+		},
 		pattern: `^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$`,
 		parse:   parseSecret,
 	},
@@ -132,7 +134,7 @@ func parseSize(text string) (any, string) {
 		}
 		n, ok := decimal(number)
 		if !ok {
-			return nil, fmt.Sprintf("%q is no number", number)
+			return nil, notPlain
 		}
 		n.Mul(n, new(big.Rat).SetInt64(u.bytes))
 		if !n.IsInt() {
@@ -153,7 +155,7 @@ func parsePercent(text string) (any, string) {
 	}
 	n, ok := decimal(strings.TrimSpace(number))
 	if !ok {
-		return nil, fmt.Sprintf("%q is no number", number)
+		return nil, notPlain
 	}
 	f, _ := n.Float64()
 	return Percent(f), ""
@@ -182,7 +184,7 @@ func parseRate(text string) (any, string) {
 	}
 	n, ok := decimal(number)
 	if !ok {
-		return nil, fmt.Sprintf("%q is no number", number)
+		return nil, notPlain
 	}
 	n.Mul(n, scale)
 	f, _ := n.Mul(n, new(big.Rat).SetInt64(multiple)).Float64()
@@ -200,7 +202,7 @@ func parseTokenPrice(text string) (any, string) {
 	}
 	n, ok := decimal(amount)
 	if !ok {
-		return nil, fmt.Sprintf("%q is no amount", amount)
+		return nil, notPlain
 	}
 	per = strings.TrimSpace(per)
 	per = strings.TrimSpace(strings.TrimSuffix(per, "tokens"))
@@ -219,6 +221,18 @@ func parseTokenPrice(text string) (any, string) {
 		return nil, "is more than $1000000 per 1M tokens"
 	}
 	return TokenPrice(n.Num().Int64()), ""
+}
+
+// notPlain is the problem of a text whose unit is right and whose number is not.
+const notPlain = "does not begin with a plain number right before its unit"
+
+// barePercent takes a number below 1 for a fraction.
+func barePercent(number string) string {
+	if n, ok := decimal(number); ok && n.Cmp(big.NewRat(1, 1)) < 0 {
+		f, _ := n.Mul(n, big.NewRat(100, 1)).Float64()
+		number = strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	return "write " + number + "%"
 }
 
 var plainDecimal = regexp.MustCompile(`^[0-9]{1,15}(\.[0-9]{1,15})?$`)

@@ -14,15 +14,23 @@ type validator struct {
 	warnings Faults
 }
 
-// whole says whether there is a document to cross-check at all.
-func (d *decoder) whole() bool { return !d.faulty[""] }
-
 // blame notes a fault of the value at path, unless that value has one already.
 func (v *validator) blame(path, problem, remedy string, args ...any) {
 	if v.faulty[path] {
 		return
 	}
 	v.faultAt(v.at.of(path), path, problem, fmt.Sprintf(remedy, args...))
+}
+
+// badUnder says whether the value at path, or any inside of it, could not be
+// read.
+func (v *validator) badUnder(path string) bool {
+	for faulty := range v.faulty {
+		if rest, ok := strings.CutPrefix(faulty, path); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			return true
+		}
+	}
+	return false
 }
 
 // warn notes what is allowed but probably not meant.

@@ -19,7 +19,7 @@ func (v *validator) models() {
 		for k, alias := range m.Aliases {
 			v.claim(names, alias, fmt.Sprintf("%s.aliases[%d]", path, k), "name")
 		}
-		v.ordered(path+".health", "base", m.Health.Base, "max", m.Health.Max)
+		v.ordered(path+".health", "base", &m.Health.Base, "max", m.Health.Max)
 		for k := range m.Deployments {
 			at := fmt.Sprintf("%s.deployments[%d]", path, k)
 			v.claim(deployments, m.Deployments[k].Name, at+".name", "deployment")
@@ -42,18 +42,24 @@ func (v *validator) weights(m *Model, path string) {
 	v.warn(path+".deployments[0].weight", fmt.Sprintf("every deployment of model %q has weight 0: all requests are refused", m.Name), "give one of them a weight of at least 1")
 }
 
-// ordered blames path.low when it is more than path.high.
-func (v *validator) ordered(path, low string, l time.Duration, high string, h time.Duration) {
-	if l > h && !v.faulty[path+"."+high] {
-		v.blame(path+"."+low, fmt.Sprintf("%v is more than %s, which is %v", l, high, h), "give %s at most %s", low, high)
+// ordered blames path.low when it is more than path.high. A low that the file
+// does not give follows high instead.
+func (v *validator) ordered(path, low string, l *time.Duration, high string, h time.Duration) {
+	if *l <= h || v.faulty[path+"."+high] {
+		return
 	}
+	if _, given := v.at[path+"."+low]; !given {
+		*l = h
+		return
+	}
+	v.blame(path+"."+low, fmt.Sprintf("%s is more than %s, which is %s", short(*l), high, short(h)), "give %s at most %s", low, high)
 }
 
 // deployment checks one deployment and fills in what depends on its model.
 func (v *validator) deployment(m *Model, d *Deployment, path string) {
-	v.ordered(path+".timeouts", "connect", d.Timeouts.Connect, "total", d.Timeouts.Total)
-	v.ordered(path+".timeouts", "header", d.Timeouts.Header, "total", d.Timeouts.Total)
-	v.ordered(path+".timeouts", "stall", d.Timeouts.Stall, "total", d.Timeouts.Total)
+	v.ordered(path+".timeouts", "connect", &d.Timeouts.Connect, "total", d.Timeouts.Total)
+	v.ordered(path+".timeouts", "header", &d.Timeouts.Header, "total", d.Timeouts.Total)
+	v.ordered(path+".timeouts", "stall", &d.Timeouts.Stall, "total", d.Timeouts.Total)
 	if d.Price.Cached == nil {
 		prompt := d.Price.Prompt
 		d.Price.Cached = &prompt
@@ -101,11 +107,12 @@ func (v *validator) process(m *Model, p *Process, path string) {
 	if p.Model == "" {
 		p.Model = m.Name
 	}
-	v.ordered(path+".restart", "base", p.Restart.Base, "max", p.Restart.Max)
+	v.ordered(path+".restart", "base", &p.Restart.Base, "max", p.Restart.Max)
 	if !v.faulty[path+".health"] && p.Health == "" {
 		v.blame(path+".health", "is empty", "Weir has to know when a server is ready: give a path such as /health")
 	}
-	if len(p.Command) == 0 {
+	v.gpus(p, path)
+	if len(p.Command) == 0 || v.badUnder(path+".command") || v.badUnder(path+".env") {
 		return
 	}
 	if p.Command[0] == "" {
@@ -122,7 +129,6 @@ func (v *validator) process(m *Model, p *Process, path string) {
 	if strings.Contains(all, "{gpu}") && p.GPUs == 0 {
 		v.blame(path+".gpus", "is 0, but the command uses {gpu}", "say how many GPUs one replica needs")
 	}
-	v.gpus(p, path)
 	for name := range p.Env {
 		if at := join(path+".env", name); !plainEnv(name) {
 			v.blame(at, fmt.Sprintf("%q is no name of an environment variable", name), "letters, digits and _ are allowed")
@@ -178,16 +184,40 @@ func (v *validator) scaling(m *Model, d *Deployment, path string) {
 	v.coldStart(m, s, at)
 }
 
-// coldStart warns of settings under which a cold start breaks the SLO.
+// coldStart checks that a request can wait for the first replica after scaling
+// to zero, unless another deployment answers meanwhile.
 func (v *validator) coldStart(m *Model, s *Scaling, at string) {
-	if s.Min > 0 {
+	if s.Min > 0 || answersMeanwhile(m) || v.faulty[at+".cold_start"] {
 		return
 	}
-	if s.ColdStart > m.Queue.MaxWaitCold {
-		v.blame(at+".cold_start", fmt.Sprintf("%v is more than the model's queue.max_wait_cold, which is %v: after scaling to zero no request could wait for a replica", s.ColdStart, m.Queue.MaxWaitCold),
-			"raise queue.max_wait_cold, or min to 1")
+	cold := short(s.ColdStart)
+	if wait := m.Queue.MaxWaitCold; s.ColdStart > wait {
+		v.blame(at+".cold_start", fmt.Sprintf("%s is more than the model's queue.max_wait_cold, which is %s: after scaling to zero no request could wait for a replica", cold, short(wait)),
+			"raise queue.max_wait_cold, or scaling.min to 1")
 	}
 	if m.SLO.TTFT > 0 && s.ColdStart > m.SLO.TTFT {
-		v.warn(at+".min", fmt.Sprintf("0 replicas and a cold start of %v break the model's slo.ttft of %v", s.ColdStart, m.SLO.TTFT), "give min at least 1, or accept it for the first request after a pause")
+		v.warn(at+".min", fmt.Sprintf("with 0 replicas, a cold start of %s breaks the model's slo.ttft of %s", cold, short(m.SLO.TTFT)), "give min at least 1, or accept it for the first request after a pause")
 	}
+}
+
+// answersMeanwhile says whether a deployment of the model always has a replica.
+func answersMeanwhile(m *Model) bool {
+	for _, d := range m.Deployments {
+		if d.Weight > 0 && (d.Scaling == nil || d.Scaling.Min > 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// short drops the zeros of time.Duration's own format: 2m, not 2m0s.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }

@@ -1,0 +1,95 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Each testdata/bad/NAME.yaml must give exactly the faults of NAME.err, one a
+// line. Regenerate with -update and read the difference.
+func TestEveryBadFileGivesItsMessages(t *testing.T) {
+	for _, file := range badFiles(t) {
+		_, err := Parse(filepath.Base(file), read(t, file))
+		var faults Faults
+		if !errors.As(err, &faults) || len(faults) == 0 {
+			t.Errorf("%s: want faults, have %v", file, err)
+			continue
+		}
+		golden(t, strings.TrimSuffix(file, ".yaml")+".err", faults.Error()+"\n")
+	}
+}
+
+func TestEveryGoodFileGivesItsWarningsAlone(t *testing.T) {
+	for _, file := range glob(t, "testdata/good/*.yaml") {
+		c, err := Parse(filepath.Base(file), read(t, file))
+		if err != nil {
+			t.Errorf("%s:\n%v", file, err)
+			continue
+		}
+		text := ""
+		if len(c.Warnings) > 0 {
+			text = c.Warnings.Error() + "\n"
+		}
+		golden(t, strings.TrimSuffix(file, ".yaml")+".warn", text)
+	}
+}
+
+func TestEveryExampleIsValid(t *testing.T) {
+	for _, file := range glob(t, "../examples/*.yaml") {
+		c, err := Parse(filepath.Base(file), read(t, file))
+		if err != nil {
+			t.Errorf("%s:\n%v", file, err)
+			continue
+		}
+		if len(c.Warnings) > 0 {
+			t.Errorf("%s has warnings:\n%v", file, c.Warnings)
+		}
+	}
+}
+
+// golden compares with a file, which is absent for the empty text.
+func golden(t *testing.T, file, have string) {
+	t.Helper()
+	if *update {
+		if have == "" {
+			_ = os.Remove(file)
+		} else if err := os.WriteFile(file, []byte(have), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil && !(have == "" && errors.Is(err, os.ErrNotExist)) {
+		t.Error(err)
+	}
+	if have != string(want) {
+		t.Errorf("%s\nhave:\n%s\nwant:\n%s", file, have, want)
+	}
+}
+
+// What looks like a secret in a bad file is nowhere in what is shown of it.
+func TestNoFaultShowsASecret(t *testing.T) {
+	for file, secrets := range map[string][]string{
+		"literal_secrets":     {"s3cr3t", "pQx1nF0mZ3", "1234567890", "sk-proj", "MY-KEY", "4711"},
+		"misspelt_secret_key": {"sk-very-secret"},
+		"syntax_secret":       {"my-secret"},
+		"urls":                {"pw@"},
+		"hashes":              {"md5"},
+	} {
+		_, err := Parse(file, read(t, "testdata/bad/"+file+".yaml"))
+		var faults Faults
+		if !errors.As(err, &faults) {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for _, f := range faults {
+			for _, secret := range secrets {
+				if strings.Contains(f.Error()+f.Excerpt, secret) {
+					t.Errorf("%s shows %q:\n%s\n%s", file, secret, f.Error(), f.Excerpt)
+				}
+			}
+		}
+	}
+}
