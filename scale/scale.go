@@ -2,6 +2,15 @@
 // a pure function from policy, state and observation to a decision with its
 // signed reasons and the next state. It knows no clock and no place; control
 // and sim call it with what they have seen.
+//
+// A decision is a chain. The signals say what demand needs; the forecast, the
+// backlog and the calendar may raise that; what speaks against shrinking may
+// hold it; the bounds have the last word. Every step that moves the number is
+// a Reason, so that the chain reads from the replicas there are to the
+// replicas there should be. Each rule is one small function of its own.
+//
+// The baseline_*.go files are other people's policies behind the same shape,
+// to be run beside Decide and compared.
 package scale
 
 import (
@@ -14,45 +23,76 @@ import (
 // pushed by the gateway and only grow; levels are of now. Nothing here is an
 // average per replica.
 type Observation struct {
-	Now weir.Instant
+	Now weir.Instant `json:"now"`
 
 	// Replicas, in order of age. Failed ones may be listed; they count for nothing.
-	Replicas []weir.Replica
+	// Of each, Decide reads ID, State, Since, Asked and ReadyAt.
+	Replicas []weir.Replica `json:"replicas"`
 
 	// Demand. SignalAge is how old these figures are; stale figures hold.
-	SignalAge     time.Duration
-	Arrived       uint64 // requests, total
-	ArrivedPrompt uint64 // tokens, total
-	ArrivedOutput uint64 // tokens expected, total
-	Completed     uint64 // requests, total
-	DonePrompt    uint64 // tokens of prefill done, total
-	DoneOutput    uint64 // tokens of decode done, total
-	Waiting       int    // requests queued at the gateway
-	WaitingWork   int    // their tokens
-	HeadAge       time.Duration
-	InFlight      int             // requests at replicas
-	InFlightWork  int             // their tokens still to do
-	Attained      uint64          // requests that met the SLO, total
-	Missed        uint64          // requests that did not, total
-	PerReplica    map[string]Load // by replica ID, for choosing victims
+	SignalAge     time.Duration   `json:"signal_age"`
+	Arrived       uint64          `json:"arrived"`        // requests, total
+	ArrivedPrompt uint64          `json:"arrived_prompt"` // tokens, total
+	ArrivedOutput uint64          `json:"arrived_output"` // tokens expected, total
+	Completed     uint64          `json:"completed"`      // requests, total
+	DonePrompt    uint64          `json:"done_prompt"`    // tokens of prefill done, total
+	DoneOutput    uint64          `json:"done_output"`    // tokens of decode done, total
+	Waiting       int             `json:"waiting"`        // requests queued at the gateway
+	WaitingWork   int             `json:"waiting_work"`   // their tokens
+	HeadAge       time.Duration   `json:"head_age"`
+	InFlight      int             `json:"in_flight"`             // requests at replicas
+	InFlightWork  int             `json:"in_flight_work"`        // their tokens still to do
+	Attained      uint64          `json:"attained"`              // requests that met the SLO, total
+	Missed        uint64          `json:"missed"`                // requests that did not, total
+	PerReplica    map[string]Load `json:"per_replica,omitempty"` // by replica ID, for choosing victims
 
 	// What the engines say, where they say it. Negative: not known.
-	GPUUtilisation float64 // 0..1, mean over ready replicas
-	KVUse          float64 // 0..1, highest over ready replicas
-	EngineWaiting  int     // requests queued inside engines, total; -1 unknown
+	GPUUtilisation float64 `json:"gpu_utilisation"` // 0..1, mean over ready replicas
+	KVUse          float64 `json:"kv_use"`          // 0..1, highest over ready replicas
+	EngineWaiting  int     `json:"engine_waiting"`  // requests queued inside engines, total
 
-	Quota int // most replicas the place can have now; negative: not known
+	Quota      int  `json:"quota"`       // most replicas the place can have now; negative: not known
+	NoCapacity bool `json:"no_capacity"` // since the last observation the place said that it has no more
+
+	// UTCOffset is what local time is ahead of UTC now, in the zone Schedules
+	// are written in. An input, so that a replay needs no time zone data.
+	UTCOffset time.Duration `json:"utc_offset"`
 }
 
 // Load is what one replica holds.
 type Load struct {
-	InFlight int
-	Work     int
+	InFlight int `json:"in_flight"`
+	Work     int `json:"work"`
 }
 
 // Rule names one step in the chain from demand to decision. The names are the
 // metric label, the journal field and the word in the log.
 type Rule string
+
+// The rules, in the order of the chain.
+const (
+	RuleHold        Rule = "hold"        // no signal is known yet
+	RuleStale       Rule = "stale"       // signals too old to act on
+	RuleRequests    Rule = "requests"    // requests per second against the target per replica
+	RuleConcurrency Rule = "concurrency" // requests in flight and queued against the target per replica
+	RuleQueue       Rule = "queue"       // requests queued against the target per replica
+	RuleGPU         Rule = "gpu"         // GPU utilisation, sustained
+	RuleCapacity    Rule = "capacity"    // token work against the capacity learned or given
+	RuleForecast    Rule = "forecast"    // demand expected when a replica asked for now is ready
+	RuleBacklog     Rule = "backlog"     // what is queued cannot be served in time by what there is
+	RuleSchedule    Rule = "schedule"    // the calendar
+	RuleRestart     Rule = "restart"     // the scaler came up a moment ago and has no history
+	RuleWindow      Rule = "window"      // more was needed within the scale-in window
+	RuleBreakEven   Rule = "break-even"  // starting again would cost more than waiting idle
+	RuleProjection  Rule = "projection"  // those left would be too busy
+	RuleZero        Rule = "zero"        // not idle long enough to have none
+	RuleLate        Rule = "late"        // starting for much longer than starts take: not counted on
+	RuleMin         Rule = "min"
+	RuleBudget      Rule = "budget"
+	RuleMax         Rule = "max"
+	RuleQuota       Rule = "quota"
+	RuleStockOut    Rule = "stock-out" // the place had no more a moment ago
+)
 
 // Reason is one signed step: rule moved the number from From to To.
 type Reason struct {
@@ -64,8 +104,26 @@ type Reason struct {
 
 // Decision is how many replicas there should be and why.
 type Decision struct {
-	Wanted  int      // what demand asks for, before bounds
-	Want    int      // what to ask the place for
-	Victims []string // whom to drain first when shrinking, in order
-	Reasons []Reason // From of the first is the present count, To of the last is Want
+	Have    int      `json:"have"`              // replicas that start or serve
+	Wanted  int      `json:"wanted"`            // what demand asks for, before bounds
+	Want    int      `json:"want"`              // what to ask the place for
+	Victims []string `json:"victims,omitempty"` // whom to drain first when shrinking, in order
+	Reasons []Reason `json:"reasons"`           // From of the first is Have, To of the last is Want
+}
+
+// Decider is anything that decides: a Policy's Decider, or a baseline's. The
+// State is its own; it starts from the zero State.
+type Decider func(State, Observation) (Decision, State)
+
+// Decider returns Decide with p filled in.
+func (p Policy) Decider() Decider {
+	p = p.withDefaults()
+	return func(s State, o Observation) (Decision, State) { return decide(p, s, o) }
+}
+
+// Decide says how many replicas there should be. It is pure: the same policy,
+// state and observation give the same decision, and s is not changed. p must
+// be valid; see Policy.Validate.
+func Decide(p Policy, s State, o Observation) (Decision, State) {
+	return decide(p.withDefaults(), s, o)
 }

@@ -1,0 +1,129 @@
+package scale
+
+import (
+	"fmt"
+	"time"
+
+	"weir"
+)
+
+// backlog sizes the fleet to what is queued, at once. It looks at the work
+// that will still be waiting when a replica asked for now would be ready: what
+// those that run and those that come up until then can spare works off part of
+// it, and only the rest calls for more, enough to be done within DrainWithin,
+// or within the cold start when that is longer: who waits that long for a
+// replica should have use for it for as long. From zero there is nothing to
+// spare, so that the fleet is sized to the whole queue and not to one.
+func (t *turn) backlog() {
+	queued := t.queued()
+	if t.stale || queued == 0 || t.p.DrainWithin < 0 {
+		return
+	}
+	work, rate, each, ok := t.flow()
+	if !ok {
+		t.backlogByCount(queued)
+		return
+	}
+	if t.ready > 0 && work/(each*float64(t.ready)) <= seconds(t.slack()) {
+		return
+	}
+	left := min(work, work+(rate-each*float64(t.ready))*seconds(t.cold)-each*t.coming())
+	if left <= 0 {
+		return
+	}
+	within := max(t.p.DrainWithin, t.cold)
+	t.pile(whole(rate/each+left/(each*seconds(within))),
+		"%d requests queued, %.3g replica-seconds of them left when a start would be done, to be served within %v",
+		queued, left/each, within.Round(time.Second))
+}
+
+// flow is what waits, what arrives per second and what one replica does per
+// second: in work where the capacity is known, else in requests, where the
+// replicas are busy enough for what they complete to be what they can.
+func (t *turn) flow() (waiting, rate, each float64, ok bool) {
+	if l := &t.s.Learned; l.Factor > 0 && l.Confidence() >= trusted {
+		return t.queuedWork(), t.rates.work, l.Factor, true
+	}
+	if t.ready > 0 && t.rates.completed > 0 {
+		return float64(t.queued()), t.rates.requests, t.rates.completed / float64(t.ready), true
+	}
+	return 0, 0, 0, false
+}
+
+// backlogByCount does without a capacity: as many as hold all requests there
+// are at the target for concurrency. A queue that is there for a moment is no
+// reason; its head must have waited for longer than the slack.
+func (t *turn) backlogByCount(queued int) {
+	if t.ready > 0 && t.o.HeadAge <= t.slack() {
+		return
+	}
+	target := t.p.TargetConcurrency
+	if target == 0 {
+		target = t.p.usualConcurrency()
+	}
+	n := whole(float64(t.o.InFlight+t.o.Waiting) / target)
+	t.pile(n, "%d requests queued and %d in flight, %.3g fit a replica", queued, t.o.InFlight, target)
+}
+
+// pile raises the number to n, at least one, and notes how much of it is for
+// the backlog alone.
+func (t *turn) pile(n int, format string, args ...any) {
+	t.extra = max(0, max(n, 1)-t.n)
+	t.raise(RuleBacklog, max(n, 1), format, args...)
+}
+
+// queuedWork is the work that waits, in nominal replica-seconds.
+func (t *turn) queuedWork() float64 {
+	tokens := float64(t.o.WaitingWork)
+	if inside := max(0, t.o.EngineWaiting); inside > 0 && t.o.InFlight > 0 {
+		tokens += float64(t.o.InFlightWork) * min(1, float64(inside)/float64(t.o.InFlight))
+	}
+	return tokens * t.rates.perToken
+}
+
+// coming is how many replica-seconds those that start now will have given by
+// the time a replica asked for now would be ready.
+func (t *turn) coming() float64 {
+	sum := 0.0
+	typical := t.s.coldStart(t.p, 0.5)
+	for i := range t.o.Replicas {
+		r := &t.o.Replicas[i]
+		if r.State != weir.Starting {
+			continue
+		}
+		at := r.ReadyAt
+		if at == 0 {
+			at = r.Asked.Add(typical)
+		}
+		if left := max(0, at.Sub(t.o.Now)); left < t.cold {
+			sum += seconds(t.cold - left)
+		}
+	}
+	return sum
+}
+
+// slack is how long a request may wait in the queue and still meet the SLO.
+func (t *turn) slack() time.Duration {
+	if t.p.SLO.TTFT > 0 {
+		return t.p.SLO.TTFT / 2
+	}
+	return time.Second
+}
+
+// replaceLate asks for one more in place of each that has been starting for so
+// long that it will hardly come up, when it is needed. At most a quarter is
+// replaced: when most are late, all of the place is slow and more would be too.
+func (t *turn) replaceLate() {
+	if t.stale || t.late == 0 || t.wanted <= t.have-t.late {
+		return
+	}
+	t.raise(RuleLate, t.wanted+min(t.late, max(1, t.wanted/4)), "%s starting for more than three times what a start takes (%v)",
+		count(t.late, "replica is", "replicas are"), t.cold.Round(time.Second))
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

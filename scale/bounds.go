@@ -1,0 +1,67 @@
+package scale
+
+import (
+	"time"
+
+	"weir"
+)
+
+func (t *turn) atLeastMin() { t.raise(RuleMin, t.p.Min, "minimum %d", t.p.Min) }
+
+func (t *turn) atMostMax() {
+	most := t.ceiling()
+	t.lower(RuleMax, most, "maximum %d", most)
+}
+
+// withinBudget bounds what all replicas cost in an hour. Draining ones are
+// still paid for.
+func (t *turn) withinBudget() {
+	if t.p.BudgetPerHour == 0 || t.p.Price == 0 {
+		return
+	}
+	most := max(0, int(t.p.BudgetPerHour/t.p.Price)-t.draining)
+	t.lower(RuleBudget, most, "%v an hour pays for %d at %v, %d draining", t.p.BudgetPerHour, most+t.draining, t.p.Price, t.draining)
+}
+
+// withinQuota does not ask for what the place cannot have. It takes nothing
+// away: replicas that run have their quota.
+func (t *turn) withinQuota() {
+	if q := t.o.Quota; q >= 0 && t.n > t.have {
+		t.lower(RuleQuota, max(q, t.have), "quota %d", q)
+	}
+}
+
+// Breaker keeps from asking again and again for what the place does not have.
+// A place that said it has no more is asked again after a while that doubles
+// each time, and anew from the first when it gave some. It closes when the
+// place gave all it was asked for, or has not said no for long.
+type Breaker struct {
+	Until weir.Instant  `json:"until"` // no more are asked for before
+	Wait  time.Duration `json:"wait"`  // the last wait; 0: closed
+	Have  int           `json:"have"`  // what there was when it opened
+}
+
+const (
+	breakerFirst = 15 * time.Second
+	breakerMost  = 10 * time.Minute
+)
+
+// withinStock asks for no more than there are while the breaker is open.
+func (t *turn) withinStock() {
+	b := &t.s.Breaker
+	now := t.o.Now
+	switch {
+	case t.o.NoCapacity:
+		wait := 2 * b.Wait
+		if t.have > b.Have {
+			wait = breakerFirst
+		}
+		b.Wait = min(max(wait, breakerFirst), breakerMost)
+		b.Until, b.Have = now.Add(b.Wait), t.have
+	case b.Wait > 0 && (t.have > b.Have || now.Sub(b.Until) > breakerMost):
+		*b = Breaker{}
+	}
+	if now < b.Until && t.n > t.have {
+		t.lower(RuleStockOut, t.have, "the place had no more; asking again in %v", b.Until.Sub(now).Round(time.Second))
+	}
+}

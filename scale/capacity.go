@@ -1,0 +1,131 @@
+package scale
+
+import (
+	"fmt"
+	"time"
+
+	"weir"
+)
+
+// Learned is what has been learned about one replica's capacity, in nominal
+// replicas: 1 is what Policy.Capacity says, or the nominal speeds where it
+// says nothing.
+//
+// Two things teach it. While requests wait, replicas do all they can, and what
+// they do is their capacity. And when too many requests miss the SLO at some
+// load, the capacity at the SLO is below that load. Load that went well
+// teaches little: it says that the capacity is no less.
+type Learned struct {
+	Factor float64 `json:"factor"` // capacity at the SLO
+	Weight float64 `json:"weight"` // how much stands behind it, in observations; the profile counts for profileWeight
+	Limit  float64 `json:"limit"`  // throughput when saturated; 0: never seen
+
+	// The observation under way.
+	From   Sample `json:"from,omitzero"`
+	Ready  int    `json:"ready,omitempty"`
+	Queued bool   `json:"queued,omitempty"`
+}
+
+const (
+	learnEvery    = 15 * time.Second
+	warmFor       = 10 * time.Second // a replica fills up after it became ready
+	profileWeight = 12
+	maxWeight     = 40
+	trusted       = 0.5 // confidence from which on the learned capacity asks for replicas
+)
+
+// Confidence is between 0, nothing known, and 1.
+func (l Learned) Confidence() float64 { return l.Weight / (l.Weight + 4) }
+
+// capacity is the work that arrives against what one replica can do.
+func (t *turn) capacity() (need, bool) {
+	l := &t.s.Learned
+	target := l.Factor * t.p.TargetUse
+	load := t.rates.work
+	return need{RuleCapacity, load / target, func() string {
+		return fmt.Sprintf("work for %.3g replicas arrives%s, capacity %.3g used to %.0f %%, confidence %.0f %%",
+			load, t.surging(), l.Factor, 100*t.p.TargetUse, 100*l.Confidence())
+	}}, target > 0 && t.rates.known && l.Confidence() >= trusted
+}
+
+// learn watches the replicas for learnEvery at a time. It looks away when
+// their number changes or one is still warming up.
+func (t *turn) learn() {
+	l, o := &t.s.Learned, t.o
+	if l.Weight == 0 && t.p.Capacity != (Capacity{}) {
+		l.Factor, l.Weight = 1, profileWeight
+	}
+	now := sampled(o)
+	if l.From.At == 0 || t.fresh || l.Ready != t.ready || !l.From.before(now) || t.warming(l.From.At) {
+		t.watch(now)
+		return
+	}
+	if now.At.Sub(l.From.At) < learnEvery {
+		return
+	}
+	done := t.p.work(now.Prefill-l.From.Prefill, now.Decode-l.From.Decode)
+	each := done / seconds(now.At.Sub(l.From.At)) / float64(max(t.ready, 1))
+	attained, missed := now.Attained-l.From.Attained, now.Missed-l.From.Missed
+	if t.ready > 0 && each > 0 {
+		t.saw(each, l.Queued && t.queued() > 0, attained, missed)
+	}
+	t.watch(now)
+}
+
+func (t *turn) watch(now Sample) {
+	l := &t.s.Learned
+	l.From, l.Ready, l.Queued = now, t.ready, t.queued() > 0
+}
+
+// warming says whether a replica became ready too short before at.
+func (t *turn) warming(at weir.Instant) bool {
+	for i := range t.o.Replicas {
+		if r := &t.o.Replicas[i]; r.State == weir.Ready && r.ReadyAt.Add(warmFor) > at {
+			return true
+		}
+	}
+	return false
+}
+
+// saw learns from one observation: each is what a replica did, in nominal
+// replicas.
+func (t *turn) saw(each float64, saturated bool, attained, missed uint64) {
+	l, n := &t.s.Learned, attained+missed
+	switch {
+	case saturated:
+		l.towards(&l.Limit, each, 0.3)
+		gain := 0.3
+		if each > l.Factor && l.Factor > 0 {
+			gain = 0.1 // saturated is not yet within the SLO
+		}
+		l.towards(&l.Factor, each, max(gain, 1/(1+l.Weight)))
+		l.Weight = min(l.Weight+1, maxWeight)
+	case float64(missed) >= 2+float64(n)*(1-t.p.Attainment+0.01):
+		// Far below what is known to be possible, something else is slow.
+		if l.Factor > 0 && each > 0.3*l.Factor && each < l.Factor {
+			l.towards(&l.Factor, max(0.95*each, t.least()), 0.2)
+			l.Weight = min(l.Weight+0.5, maxWeight)
+		}
+	case n >= 5 && missed == 0 && each > l.Factor:
+		l.towards(&l.Factor, each, 0.2)
+	}
+}
+
+// least is what the capacity is never learned below: half of what was seen or
+// given. A fault that has nothing to do with load must not grow the fleet
+// without end.
+func (t *turn) least() float64 {
+	known := t.s.Learned.Limit
+	if t.p.Capacity != (Capacity{}) {
+		known = max(known, 1)
+	}
+	return known / 2
+}
+
+// towards moves v to x by gain, or all the way when it was not known.
+func (l *Learned) towards(v *float64, x, gain float64) {
+	if *v == 0 {
+		gain = 1
+	}
+	*v += gain * (x - *v)
+}

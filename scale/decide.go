@@ -1,0 +1,165 @@
+package scale
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"weir"
+)
+
+// turn is one call of Decide: what it is given, what it has worked out so far
+// and the chain it leaves behind.
+type turn struct {
+	p *Policy
+	s *State // the next one
+	o *Observation
+
+	// The replicas, counted.
+	starting, ready, draining, late int
+	have                            int // starting plus ready
+
+	rates rates
+	stale bool
+	fresh bool // first step, or the first after a gap
+	cold  time.Duration
+
+	n       int // the number so far
+	wanted  int // n before what holds and bounds it
+	extra   int // of wanted, what only the backlog called for
+	reasons []Reason
+}
+
+// rules is the chain: every step may move t.n.
+var rules = [...]func(*turn){
+	(*turn).demand,
+	(*turn).backlog,
+	(*turn).schedule,
+	(*turn).wantedSoFar,
+	(*turn).holdRestart,
+	(*turn).holdWindow,
+	(*turn).holdBreakEven,
+	(*turn).holdProjection,
+	(*turn).holdZero,
+	(*turn).replaceLate,
+	(*turn).atLeastMin,
+	(*turn).withinBudget,
+	(*turn).atMostMax,
+	(*turn).withinQuota,
+	(*turn).withinStock,
+}
+
+func decide(p Policy, s State, o Observation) (Decision, State) {
+	t := turn{p: &p, s: &s, o: &o, reasons: make([]Reason, 0, 4)}
+	t.observe()
+	t.n = t.have
+	for _, rule := range rules {
+		rule(&t)
+	}
+	t.conclude()
+	d := Decision{Have: t.have, Wanted: t.wanted, Want: t.n, Reasons: t.reasons}
+	if t.n < t.have {
+		d.Victims = victims(&o, t.have-t.n)
+	}
+	return d, s
+}
+
+// observe counts the replicas and brings the memory up to date.
+func (t *turn) observe() {
+	s, o := t.s, t.o
+	t.fresh = s.Now == 0 || o.Now < s.Now || o.Now.Sub(s.Now) > gapAfter
+	if t.fresh {
+		s.Started, s.Samples, s.GPU = o.Now, nil, Sustained{}
+	}
+	s.sawStarts(o)
+	t.cold = s.coldStart(t.p, 0.9)
+	t.count()
+	t.stale = o.SignalAge > t.p.StaleAfter
+	if t.stale {
+		return
+	}
+	s.remember(o)
+	t.rates = s.rates(t.p, o)
+	if o.InFlight+o.Waiting > 0 || t.rates.requests > 0 || s.Active == 0 {
+		s.Active = o.Now
+	}
+	t.learn()
+}
+
+func (t *turn) count() {
+	patience := 3*t.cold + 30*time.Second
+	known := len(t.s.Cold) >= 3 // else it is the guess of the policy that may be wrong
+	for i := range t.o.Replicas {
+		switch r := &t.o.Replicas[i]; r.State {
+		case weir.Starting:
+			t.starting++
+			if known && t.o.Now.Sub(r.Asked) > patience && t.o.Now > r.ReadyAt {
+				t.late++
+			}
+		case weir.Ready:
+			t.ready++
+		case weir.Draining:
+			t.draining++
+		}
+	}
+	t.have = t.starting + t.ready
+}
+
+// conclude leaves the state for the next step.
+func (t *turn) conclude() {
+	t.s.regret(t)
+	t.s.Now, t.s.Want = t.o.Now, t.n
+}
+
+// wantedSoFar notes what demand, forecast and calendar ask for, and remembers
+// it for what speaks against shrinking.
+func (t *turn) wantedSoFar() {
+	t.wanted = t.n
+	s, now := t.s, t.o.Now
+	if t.fresh {
+		n := max(t.n, t.have)
+		s.Peaks, s.Steady = needed(nil, now, n), needed(nil, now, n)
+		return
+	}
+	if !t.stale {
+		s.Peaks, s.Steady = needed(s.Peaks, now, t.n), needed(s.Steady, now, t.n-t.extra)
+	}
+	s.Peaks = within(s.Peaks, now, t.breakEven())
+	s.Steady = within(s.Steady, now, t.p.ScaleInAfter)
+}
+
+// to moves the number to n, for a reason. A rule that moves nothing leaves no
+// trace, except the first: a decision always says what demand was seen.
+func (t *turn) to(rule Rule, n int, format string, args ...any) {
+	if n == t.n && len(t.reasons) > 0 {
+		return
+	}
+	t.reasons = append(t.reasons, Reason{Rule: rule, From: t.n, To: n, Note: fmt.Sprintf(format, args...)})
+	t.n = n
+}
+
+// raise is to when n is more than the number so far.
+func (t *turn) raise(rule Rule, n int, format string, args ...any) {
+	if n > t.n {
+		t.to(rule, n, format, args...)
+	}
+}
+
+// lower is to when n is less than the number so far.
+func (t *turn) lower(rule Rule, n int, format string, args ...any) {
+	if n < t.n {
+		t.to(rule, n, format, args...)
+	}
+}
+
+// whole is the number of replicas that x asks for: x rounded up, a hair less
+// than a whole one being taken as it.
+func whole(x float64) int {
+	switch {
+	case !(x > 0):
+		return 0
+	case x > maxReplicas:
+		return maxReplicas
+	}
+	return int(math.Ceil(x - 1e-9))
+}

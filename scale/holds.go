@@ -1,0 +1,153 @@
+package scale
+
+import (
+	"math"
+	"time"
+
+	"weir"
+)
+
+// The rules in this file speak against shrinking. Each may raise the number
+// again, up to what there is; the fleet shrinks only as far as all of them
+// agree.
+
+// hold raises the number to n, but never above what there is.
+func (t *turn) hold(rule Rule, n int, format string, args ...any) {
+	t.raise(rule, min(n, t.have), format, args...)
+}
+
+// holdRestart keeps what runs until a whole window of history is there. What
+// a scaler that has just come up does not remember may still be true.
+func (t *turn) holdRestart() {
+	if up := t.o.Now.Sub(t.s.Started); up < t.p.ScaleInAfter && t.n < t.have {
+		if p, ok := peak(t.s.Steady, t.o.Now, t.p.ScaleInAfter); ok && p.At == t.s.Started {
+			t.hold(RuleRestart, p.N, "%d ran when the scaler came up %v ago; shrinking waits for %v of history", p.N, up.Round(time.Second), t.p.ScaleInAfter)
+		}
+	}
+}
+
+// holdWindow keeps what was needed at any time within the window, except what
+// only a backlog called for: when that is served, it is over.
+func (t *turn) holdWindow() {
+	if p, ok := peak(t.s.Steady, t.o.Now, t.p.ScaleInAfter); ok {
+		t.hold(RuleWindow, p.N, "%d were needed %v ago, within the window of %v", p.N, t.o.Now.Sub(p.At).Round(time.Second), t.p.ScaleInAfter)
+	}
+}
+
+// holdBreakEven keeps a replica until its idle time has cost as much as it
+// would cost to start it again. Who has waited that long without being needed
+// has spent at most twice what the best choice in hindsight would have (the
+// ski-rental argument). A start costs its whole cold start twice: the replica
+// is paid and serves nobody, and those it should have served wait. When
+// shrinking was regretted lately, that is, followed by growing, it costs more.
+func (t *turn) holdBreakEven() {
+	d := t.breakEven()
+	if p, ok := peak(t.s.Peaks, t.o.Now, d); ok {
+		t.hold(RuleBreakEven, p.N, "%d were needed %v ago; being idle costs less than starting again until %v have passed", p.N, t.o.Now.Sub(p.At).Round(time.Second), d.Round(time.Second))
+	}
+}
+
+func (t *turn) breakEven() time.Duration {
+	return min(time.Duration(2*t.s.Regret.patience()*float64(t.cold)), maxBreakEven)
+}
+
+// Regret counts scale-ins that were followed by a scale-out within the time
+// that waiting would have been cheaper. Each makes the next wait longer; an
+// hour without halves the effect.
+type Regret struct {
+	In    weir.Instant `json:"in"`    // last scale-in; 0: none, or regretted already
+	At    weir.Instant `json:"at"`    // last regret
+	Count float64      `json:"count"` // as of At
+}
+
+const (
+	maxBreakEven = 2 * time.Hour
+	regretHalves = time.Hour
+	mostRegret   = 3
+)
+
+func (r Regret) patience() float64 { return 1 + r.Count/2 }
+
+func (s *State) regret(t *turn) {
+	r := &s.Regret
+	switch {
+	case t.n < t.have:
+		r.In = t.o.Now
+	case t.n > t.have && r.In != 0 && t.o.Now.Sub(r.In) < 2*t.breakEven():
+		r.Count = min(r.now(t.o.Now)+1, mostRegret)
+		r.At, r.In = t.o.Now, 0
+	}
+	if r.Count > 0 && t.o.Now.Sub(r.At) > regretHalves {
+		r.Count, r.At = r.Count/2, r.At.Add(regretHalves)
+		if r.Count < 0.1 {
+			r.Count = 0
+		}
+	}
+}
+
+func (r Regret) now(now weir.Instant) float64 {
+	return r.Count * math.Exp2(-float64(now.Sub(r.At))/float64(regretHalves))
+}
+
+// holdProjection keeps as many as would not be too busy with the load there is
+// now: by each measure that is known, the load of those that are ready must
+// fit those that would be left.
+func (t *turn) holdProjection() {
+	if t.n >= t.have || t.stale {
+		return
+	}
+	if q := t.queued(); q > 0 && t.ready > 0 {
+		t.hold(RuleProjection, t.have, "%d requests are queued", q)
+		return
+	}
+	if share, of, ok := t.attained(); ok && share < t.p.Attainment-0.01 && t.busy() {
+		t.hold(RuleProjection, t.have, "%.1f %% of the last %d requests met the SLO, it should be %.1f %%", 100*share, of, 100*t.p.Attainment)
+		return
+	}
+	if most := 0.8 * float64(t.p.MaxConcurrency); most > 0 {
+		t.hold(RuleProjection, whole(t.rates.flying/most), "%.3g requests in flight, at most %.3g should be in each of those left", t.rates.flying, most)
+	}
+	if use := t.o.KVUse; use > 0 {
+		t.hold(RuleProjection, whole(use*float64(t.ready)/0.8), "KV cache %.0f %% full of %d, at most 80 %% of those left", 100*use, t.ready)
+	}
+	if use := t.o.GPUUtilisation; use > 0 && t.p.GPU.High > 0 {
+		t.hold(RuleProjection, whole(use*float64(t.ready)/t.p.GPU.High), "utilisation %.0f %% of %d, at most %.0f %% of those left", 100*use, t.ready, 100*t.p.GPU.High)
+	}
+	if l := t.s.Learned; l.Factor > 0 && l.Confidence() >= trusted {
+		t.hold(RuleProjection, whole(t.rates.work/(l.Factor*0.9)), "work for %.3g replicas arrives, capacity %.3g used to at most 90 %%", t.rates.work, l.Factor)
+	}
+}
+
+// attained is the share of requests that met the SLO in the last minute, when
+// there were enough to say.
+func (t *turn) attained() (share float64, of uint64, ok bool) {
+	a, have := t.s.since(t.o.Now, longWindow)
+	if !have {
+		return 0, 0, false
+	}
+	met := t.o.Attained - a.Attained
+	of = met + t.o.Missed - a.Missed
+	return float64(met) / float64(max(of, 1)), of, of >= 20
+}
+
+// busy says whether there is load enough for the number of replicas to be why
+// the SLO is missed. Requests that miss it on idle replicas would hold the
+// fleet for ever.
+func (t *turn) busy() bool {
+	l := t.s.Learned
+	if l.Factor == 0 || t.ready == 0 {
+		return true
+	}
+	return t.rates.work > 0.5*l.Factor*float64(t.ready)
+}
+
+// holdZero keeps one until no request has come for ZeroAfter. The last replica
+// is the one whose cold start a caller would see.
+func (t *turn) holdZero() {
+	if t.n > 0 || t.have == 0 || t.p.Min > 0 {
+		return
+	}
+	if idle := t.o.Now.Sub(t.s.Active); idle < t.p.ZeroAfter {
+		t.hold(RuleZero, 1, "last request %v ago, none is kept after %v", idle.Round(time.Second), t.p.ZeroAfter)
+	}
+}

@@ -1,0 +1,162 @@
+package scale
+
+import (
+	"fmt"
+	"time"
+
+	"weir"
+)
+
+// need is what one signal asks for.
+type need struct {
+	rule     Rule
+	replicas float64 // before rounding up
+	note     func() string
+}
+
+// signals are asked in this order; the first of those that ask for the most
+// gives the reason.
+var signals = [...]func(*turn) (need, bool){
+	(*turn).requests,
+	(*turn).concurrency,
+	(*turn).queue,
+	(*turn).gpu,
+	(*turn).capacity,
+}
+
+// demand takes the most that any signal asks for. Without a signal, or with
+// stale ones, what there is stays.
+func (t *turn) demand() {
+	if t.stale {
+		t.to(RuleStale, t.have, "signals are %v old, more than %v: holding", t.o.SignalAge.Round(time.Second), t.p.StaleAfter)
+		return
+	}
+	var most need
+	for _, signal := range signals {
+		if n, ok := signal(t); ok && (most.note == nil || n.replicas > most.replicas) {
+			most = n
+		}
+	}
+	if most.note == nil {
+		t.to(RuleHold, t.have, "no signal is known yet: holding")
+		return
+	}
+	t.to(most.rule, whole(most.replicas), "%s", most.note())
+}
+
+// requests is the rate against its target.
+func (t *turn) requests() (need, bool) {
+	rate, target := t.rates.requests, t.p.TargetRequests
+	return need{RuleRequests, rate / target, func() string {
+		return fmt.Sprintf("%.3g requests/s%s, target %.3g per replica", rate, t.surging(), target)
+	}}, target > 0 && t.rates.known
+}
+
+func (t *turn) surging() string {
+	if t.rates.surge {
+		return " (surge)"
+	}
+	return ""
+}
+
+// concurrency is what is in flight against its target. Replicas that can
+// admit no more hide what is asked of them, and replicas that work off a queue
+// show more than is asked. So while requests wait, what counts is as many as
+// arrive in the time one stays (Little's law). What waits already is the
+// backlog's matter, unless there is no replica to wait for.
+func (t *turn) concurrency() (need, bool) {
+	target := t.p.TargetConcurrency
+	if target == 0 && !t.p.hasTarget() && t.s.Learned.Confidence() < trusted {
+		target = t.p.usualConcurrency()
+	}
+	load := t.flying()
+	return need{RuleConcurrency, load / target, func() string {
+		return fmt.Sprintf("%.3g requests in flight if none waits%s, target %.3g per replica", load, t.surging(), target)
+	}}, target > 0
+}
+
+// flying is how many requests would be in flight if none had to wait.
+func (t *turn) flying() float64 {
+	r := t.rates
+	switch {
+	case t.ready == 0:
+		return r.flying + float64(t.queued())
+	case t.queued() > 0 && r.completed > 0:
+		return r.flying * r.requests / r.completed
+	}
+	return r.flying
+}
+
+func (p *Policy) hasTarget() bool {
+	return p.TargetRequests > 0 || p.TargetConcurrency > 0 || p.TargetQueue > 0 || p.GPU.High > 0
+}
+
+// usualConcurrency is the concurrency a replica is taken to be well loaded at
+// when nothing is known: 70 % of what it admits, or of 32.
+func (p *Policy) usualConcurrency() float64 {
+	if p.MaxConcurrency > 0 {
+		return 0.7 * float64(p.MaxConcurrency)
+	}
+	return 0.7 * 32
+}
+
+// queue is what waits against its target. An empty queue says nothing about
+// how busy the replicas are, so that it asks for none to go: that is left to
+// the projection.
+func (t *turn) queue() (need, bool) {
+	waiting, target := t.queued(), t.p.TargetQueue
+	return need{RuleQueue, float64(waiting) / target, func() string {
+		return fmt.Sprintf("%d requests queued, target %.3g per replica", waiting, target)
+	}}, target > 0
+}
+
+// queued counts requests at the gateway and, where they tell, in engines.
+func (t *turn) queued() int { return t.o.Waiting + max(0, t.o.EngineWaiting) }
+
+// Sustained remembers since when a level has been high or low.
+type Sustained struct {
+	Ready int          `json:"ready"` // replicas it was the mean of; another number begins anew
+	High  weir.Instant `json:"high"`  // 0: is not
+	Low   weir.Instant `json:"low"`   // 0: is not
+}
+
+// gpu asks for more when the utilisation has been high for long enough, for
+// one less when it has been low, and else for what is ready. GPU utilisation
+// says that the GPU had something to do, not how much of it was used: it is
+// here because people know it, and best used beside another target.
+func (t *turn) gpu() (need, bool) {
+	use, p, s := t.o.GPUUtilisation, t.p.GPU, &t.s.GPU
+	if p.High == 0 || use < 0 || t.ready == 0 {
+		*s = Sustained{}
+		return need{}, false
+	}
+	if s.Ready != t.ready {
+		*s = Sustained{Ready: t.ready}
+	}
+	mark(&s.High, use > p.High, t.o.Now)
+	mark(&s.Low, use < p.Low, t.o.Now)
+	n, word := float64(t.ready), "between"
+	switch {
+	case lasted(s.High, t.o.Now, p.Sustain):
+		n, word = max(n*use/p.High, n+1), fmt.Sprintf("above for %v", p.Sustain)
+	case lasted(s.Low, t.o.Now, p.Sustain):
+		n, word = n-1, fmt.Sprintf("below for %v", p.Sustain)
+	}
+	return need{RuleGPU, n, func() string {
+		return fmt.Sprintf("utilisation %.0f %% of %d, %s %.0f and %.0f %%", 100*use, t.ready, word, 100*p.Low, 100*p.High)
+	}}, true
+}
+
+// mark keeps the moment since when is has been so.
+func mark(since *weir.Instant, is bool, now weir.Instant) {
+	switch {
+	case !is:
+		*since = 0
+	case *since == 0:
+		*since = now
+	}
+}
+
+func lasted(since, now weir.Instant, d time.Duration) bool {
+	return since != 0 && now.Sub(since) >= d
+}

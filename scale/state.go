@@ -1,0 +1,167 @@
+package scale
+
+import (
+	"slices"
+	"time"
+
+	"weir"
+)
+
+// State is what Decide remembers from one step to the next: a value, bounded
+// (a few kilobytes, most of it the weekly profile), that marshals to JSON and
+// back without loss. The zero State is a scaler that has just come up: it
+// knows nothing, and holds what runs. Its fields are for reading; only Decide
+// and the baselines write them.
+type State struct {
+	Now     weir.Instant `json:"now"`     // of the last step
+	Started weir.Instant `json:"started"` // of the first step, or the first after a gap
+	Active  weir.Instant `json:"active"`  // when a request was last seen
+	Want    int          `json:"want"`    // last decided
+	Samples []Sample     `json:"samples"` // of the totals, for rates; at most maxSamples
+	Cold    []int64      `json:"cold"`    // last cold starts seen, milliseconds; at most maxColds
+	Peaks   []Peak       `json:"peaks"`   // what was needed lately, falling; at most maxPeaks
+	Steady  []Peak       `json:"steady"`  // the same without what only a backlog called for
+	Learned Learned      `json:"learned"` // capacity of a replica
+	GPU     Sustained    `json:"gpu"`     // how long GPU utilisation has been high or low
+	Breaker Breaker      `json:"breaker"` // after a stock-out
+	Regret  Regret       `json:"regret"`  // scale-ins that were followed by a scale-out
+}
+
+// Sample is the totals at one moment.
+type Sample struct {
+	At       weir.Instant `json:"at"`
+	Arrived  uint64       `json:"n"`
+	Prompt   uint64       `json:"p"` // arrived
+	Output   uint64       `json:"o"` // arrived
+	Prefill  uint64       `json:"dp"`
+	Decode   uint64       `json:"do"`
+	Attained uint64       `json:"a"`
+	Missed   uint64       `json:"m"`
+	Done     uint64       `json:"d"` // requests completed
+	Flying   int          `json:"f"` // requests in flight, a level
+}
+
+// Peak is a number of replicas that was needed, and when last.
+type Peak struct {
+	At weir.Instant `json:"at"`
+	N  int          `json:"n"`
+}
+
+const (
+	maxSamples = 32
+	maxColds   = 16
+	maxPeaks   = 48
+
+	longWindow  = time.Minute      // the rate of arrivals, when nothing surges
+	shortWindow = 10 * time.Second // in which a surge shows
+	gapAfter    = 2 * time.Minute  // between steps: more is a restart
+)
+
+// sampled is o's totals.
+func sampled(o *Observation) Sample {
+	return Sample{
+		At: o.Now, Arrived: o.Arrived, Prompt: o.ArrivedPrompt, Output: o.ArrivedOutput,
+		Prefill: o.DonePrompt, Decode: o.DoneOutput,
+		Attained: o.Attained, Missed: o.Missed, Done: o.Completed, Flying: o.InFlight,
+	}
+}
+
+// before says whether a can have come before b: no total has shrunk.
+func (a Sample) before(b Sample) bool {
+	return a.At <= b.At && a.Arrived <= b.Arrived && a.Prompt <= b.Prompt && a.Output <= b.Output &&
+		a.Prefill <= b.Prefill && a.Decode <= b.Decode && a.Done <= b.Done && a.Attained <= b.Attained && a.Missed <= b.Missed
+}
+
+// remember adds the totals of o. Totals that shrank are those of a gateway
+// that came up again: what was sampled before means nothing any more.
+func (s *State) remember(o *Observation) {
+	now := sampled(o)
+	if n := len(s.Samples); n > 0 {
+		last := s.Samples[n-1]
+		if !last.before(now) {
+			s.Samples = nil
+		} else if now.At.Sub(last.At) < longWindow/(maxSamples-2) {
+			return
+		}
+	}
+	s.Samples = push(s.Samples, now, maxSamples)
+}
+
+// since returns the newest sample that is at least d old, or the oldest one.
+func (s *State) since(now weir.Instant, d time.Duration) (Sample, bool) {
+	if len(s.Samples) == 0 {
+		return Sample{}, false
+	}
+	for i := len(s.Samples) - 1; i > 0; i-- {
+		if now.Sub(s.Samples[i].At) >= d {
+			return s.Samples[i], true
+		}
+	}
+	return s.Samples[0], true
+}
+
+// push appends v to a list of at most limit, in a new array: a State that was
+// handed out is never changed.
+func push[T any](list []T, v T, limit int) []T {
+	if over := len(list) + 1 - limit; over > 0 {
+		list = list[over:]
+	}
+	return append(slices.Clip(list), v)
+}
+
+// sawStarts learns the cold starts of replicas that became ready since the
+// last step.
+func (s *State) sawStarts(o *Observation) {
+	for i := range o.Replicas {
+		r := &o.Replicas[i]
+		if s.Now != 0 && r.State == weir.Ready && r.ReadyAt > s.Now && r.ReadyAt <= o.Now && r.Asked > 0 && r.ReadyAt >= r.Asked {
+			s.Cold = push(s.Cold, r.ReadyAt.Sub(r.Asked).Milliseconds(), maxColds)
+		}
+	}
+}
+
+// coldStart is a quantile of the cold starts seen, or what the policy says
+// until three have been.
+func (s *State) coldStart(p *Policy, quantile float64) time.Duration {
+	if len(s.Cold) < 3 {
+		return p.ColdStart
+	}
+	sorted := slices.Sorted(slices.Values(s.Cold))
+	i := int(quantile*float64(len(sorted)-1) + 0.5)
+	return time.Duration(sorted[i]) * time.Millisecond
+}
+
+// needed adds that n replicas were needed now to a list of peaks. Peaks fall
+// strictly, so the first one inside a window is its maximum.
+func needed(peaks []Peak, now weir.Instant, n int) []Peak {
+	keep := len(peaks)
+	for keep > 0 && peaks[keep-1].N <= n {
+		keep--
+	}
+	peaks = push(peaks[:keep], Peak{At: now, N: n}, maxPeaks+1)
+	if len(peaks) > maxPeaks {
+		// Two neighbours become one that stands for both: as high as the first
+		// and as late as the second. It holds a little longer, never shorter.
+		peaks[1].N = peaks[0].N
+		peaks = peaks[1:]
+	}
+	return peaks
+}
+
+// peak is the most that was needed within d before now.
+func peak(peaks []Peak, now weir.Instant, d time.Duration) (Peak, bool) {
+	for _, p := range peaks {
+		if now.Sub(p.At) <= d {
+			return p, true
+		}
+	}
+	return Peak{}, false
+}
+
+// within drops peaks that are older than d.
+func within(peaks []Peak, now weir.Instant, d time.Duration) []Peak {
+	for len(peaks) > 0 && now.Sub(peaks[0].At) > d {
+		peaks = peaks[1:]
+	}
+	return peaks
+}
