@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"weir"
 )
@@ -73,10 +74,15 @@ func (a *AccessLog) Record(rec weir.Record) {
 		slog.String("op", rec.Op.String()), slog.String("class", rec.Class.String()), slog.Bool("stream", rec.Stream),
 		slog.Int("status", rec.Status), slog.String("outcome", rec.Outcome.String()),
 		slog.String("fault", rec.Fault.String()), slog.String("code", rec.Code), slog.Int("attempts", rec.Attempts),
-		slog.Duration("took", rec.Ended.Sub(rec.Arrived)), slog.Duration("queued", rec.Queued),
-		slog.Duration("ttft", rec.TTFT), slog.Duration("tpot", rec.TPOT), slog.Duration("added", rec.Own),
+		ms("took_ms", rec.Ended.Sub(rec.Arrived)), ms("queued_ms", rec.Queued),
+		ms("ttft_ms", rec.TTFT), ms("tpot_ms", rec.TPOT), ms("added_ms", rec.Own),
 		slog.Int64("prompt_tokens", rec.Usage.Prompt), slog.Int64("cached_tokens", rec.Usage.Cached),
 		slog.Int64("completion_tokens", rec.Usage.Completion), slog.Bool("estimated", rec.Usage.Estimated),
 		slog.Int64("cost_microdollars", int64(rec.Cost)),
 	)
+}
+
+// ms is a duration in milliseconds, as its key says.
+func ms(key string, d time.Duration) slog.Attr {
+	return slog.Float64(key, float64(d)/float64(time.Millisecond))
 }

@@ -67,7 +67,7 @@ func New(b Build) *Metrics {
 	m.makeTimeMetrics()
 	m.decisions = m.counter("weir_scale_decisions_total",
 		"Scaling decisions by the rules that moved the number of replicas.", "deployment", "rule")
-	m.want = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "weir_replicas_wanted_count",
+	m.want = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "weir_replicas_wanted",
 		Help: "Replicas the last decision asked for."}, []string{"deployment"})
 	m.live = newLevels(m)
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "weir_build_info", Help: "Always 1; its labels say what is running.",
