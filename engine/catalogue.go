@@ -1,0 +1,123 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+)
+
+// ErrUnknown: no GPU or model of that name.
+var ErrUnknown = errors.New("not in the engine's catalogue")
+
+// ErrNoRoom: the weights leave no room for a KV cache.
+var ErrNoRoom = errors.New("does not fit")
+
+// GPUNames and ModelNames list what Lookup knows.
+func GPUNames() []string { return names(gpus, func(g GPU) string { return g.Name }) }
+
+// ModelNames is what Lookup knows.
+func ModelNames() []string { return names(models, func(m Model) string { return m.Name }) }
+
+func names[T any](all []T, name func(T) string) []string {
+	var list []string
+	for _, t := range all {
+		list = append(list, name(t))
+	}
+	return list
+}
+
+// Lookup is the Spec of a named model on tp GPUs of a named kind, with the
+// weights stored as dtype ("" is bf16), at vLLM's default settings. Errors wrap
+// ErrUnknown and ErrNoRoom.
+func Lookup(gpu, model string, tp int, dtype string) (Spec, error) {
+	g, err := find(gpus, gpu, func(g *GPU) string { return g.Name })
+	if err != nil {
+		return Spec{}, fmt.Errorf("GPU %q: %w; known: %s", gpu, err, strings.Join(GPUNames(), ", "))
+	}
+	m, err := find(models, model, func(m *Model) string { return m.Name })
+	if err != nil {
+		return Spec{}, fmt.Errorf("model %q: %w; known: %s", model, err, strings.Join(ModelNames(), ", "))
+	}
+	return Build(g, m, tp, dtype)
+}
+
+func find[T any](all []T, name string, nameOf func(*T) string) (*T, error) {
+	for i := range all {
+		if strings.EqualFold(nameOf(&all[i]), name) {
+			return &all[i], nil
+		}
+	}
+	return nil, ErrUnknown
+}
+
+// Memory a vLLM engine keeps from the KV cache, per GPU (start-up logs of
+// versions 0.17 to 0.20).
+const (
+	utilisation   = 0.90
+	logitsCopies  = 3.55 // of MaxSeqs x vocabulary x 4 bytes, while sampling
+	activationGiB = 0.15
+	nonTorchGiB   = 0.25 // CUDA context, one GPU
+	nonTorchTPGiB = 2.1  // and with NCCL buffers
+	gib           = 1 << 30
+)
+
+// Build is the Spec of a model on tp GPUs, see Lookup.
+func Build(g *GPU, m *Model, tp int, dtype string) (Spec, error) {
+	if tp < 1 || m.Heads%tp != 0 {
+		return Spec{}, fmt.Errorf("tensor parallel %d does not divide the %d attention heads of %s", tp, m.Heads, m.Name)
+	}
+	s := Spec{MaxSeqs: 256, MaxBatchTokens: 2048, BlockTokens: 16, PrefixCache: true, Load: loadTime(m, tp, dtype)}
+	if g.UsableGiB >= 70 && g.Kernels != &ampere {
+		s.MaxSeqs, s.MaxBatchTokens = 1024, 8192
+	}
+	s.Speed = NewRoofline(g, m, tp, dtype, s.MaxSeqs)
+	weights := weightBytes(m, dtype) / gib / float64(tp)
+	other := logitsCopies*float64(s.MaxSeqs)*float64(m.Vocab)*4/gib + activationGiB + nonTorchGiB
+	if tp > 1 {
+		other += nonTorchTPGiB - nonTorchGiB
+	}
+	room := utilisation*g.UsableGiB - weights - other
+	perToken := float64(m.Layers-m.LinearLayers) * m.kvWidth(tp) * 2 / gib
+	s.KVTokens = int(room / perToken)
+	if s.KVTokens < 2048 {
+		return Spec{}, fmt.Errorf("%w: %s as %s on %d x %s: %.1f GiB of weights per GPU leave %.1f GiB for the KV cache",
+			ErrNoRoom, m.Name, dtypeName(dtype), tp, g.Name, weights, math.Max(room, 0))
+	}
+	return s, nil
+}
+
+func dtypeName(dtype string) string {
+	if dtype == "" {
+		return "bf16"
+	}
+	return dtype
+}
+
+// weightBytes is the size of the weights of all GPUs together. Embedding and
+// output layer stay in 16 bits.
+func weightBytes(m *Model, dtype string) float64 {
+	p := precisionOf(dtype)
+	tables := 2.0
+	if m.TiedHead {
+		tables = 1
+	}
+	return float64(m.denseWeights())*p.weight + float64(m.routedWeights())*p.expert + tables*float64(m.headWeights())*2
+}
+
+// loadTime is a start with the image present: the engine and its compile
+// cache, the weights streamed by all GPUs, NCCL set-up. Llama-3.1-8B on one
+// H100: 41 s (logged: 34 to 55); 70B on two: 111 s (logged: 106 to 184).
+func loadTime(m *Model, tp int, dtype string) time.Duration {
+	const (
+		start     = 29.0
+		nccl      = 30.0
+		gibPerSec = 1.25 // per GPU
+	)
+	s := start + weightBytes(m, dtype)/gib/gibPerSec/float64(tp)
+	if tp > 1 {
+		s += nccl
+	}
+	return time.Duration(s * float64(time.Second)).Round(time.Second)
+}

@@ -1,0 +1,96 @@
+package engine
+
+import "math"
+
+// Kernels is what the kernels of an accelerator family reach of its nominal
+// figures. They are medians of measured kernel times (ai-dynamo/aiconfigurator
+// commit 095f58a51c4c, Apache-2.0; vLLM kernels) at the token counts of
+// gemmTokens; nothing here is fitted to a trace or to a served model.
+type Kernels struct {
+	GEMM16, GEMM8, GEMM4 gemmCurve
+	// Decode attention reads the KV cache at this part of the bandwidth, after
+	// a floor per layer: launch, and the reduction over splits.
+	AttnBandwidth float64
+	AttnFloorUs   float64
+	// Prefill attention by length of the sequence (128, 256, ... 16384).
+	Prefill [8]float64
+	// Fused mixture of experts: the experts hit are read at MoEBandwidth, then
+	// computed at MoECompute, after a floor (routing, sorting, two launches).
+	MoEBandwidth, MoECompute, MoEFloorUs float64
+	// All-reduce inside a CUDA graph, microseconds by elements of 2 bytes
+	// (reduceElements), for 2, 4 and 8 GPUs.
+	Reduce [3]reduceCurve
+}
+
+// gemmTokens are the rows of the measured matrix products.
+var gemmTokens = [12]float64{1, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192}
+
+// gemmCurve is the part of the nominal figures a matrix product reaches: of
+// bandwidth for the first 7 of gemmTokens, of compute for the last 5. Each of
+// the two is a reading of the same measured time; at few rows the matrix is
+// read once and hardly computed with, at many it is the other way round.
+type gemmCurve [12]float64
+
+const gemmBandwidthPoints = 7
+
+// seconds is the time a product of that many rows takes per weight of the
+// matrix.
+func (c *gemmCurve) seconds(rows, weightBytes, bandwidth, flops float64) float64 {
+	at := func(i int) float64 {
+		if i < gemmBandwidthPoints {
+			return weightBytes / (bandwidth * c[i])
+		}
+		return 2 * gemmTokens[i] / (flops * c[i])
+	}
+	last := len(gemmTokens) - 1
+	if rows >= gemmTokens[last] {
+		return at(last) * rows / gemmTokens[last]
+	}
+	i := 0
+	for i+1 < last && rows > gemmTokens[i+1] {
+		i++
+	}
+	lo, hi := gemmTokens[i], gemmTokens[i+1]
+	return lerp(rows, lo, hi, at(i), at(i+1))
+}
+
+// prefillFraction is the part of compute that attention over a sequence of
+// that length reaches.
+func (k *Kernels) prefillFraction(length float64) float64 {
+	x := math.Log2(max(length, 1) / 128)
+	if x <= 0 {
+		return k.Prefill[0] * max(length, 1) / 128 // launch-bound: as long as for 128
+	}
+	i := min(int(x), len(k.Prefill)-2)
+	return lerp(min(x, float64(len(k.Prefill)-1)), float64(i), float64(i+1), k.Prefill[i], k.Prefill[i+1])
+}
+
+var reduceElements = [10]float64{8192, 65536, 131072, 262144, 524288, 1048576, 2097152, 8388608, 33554432, 134217728}
+
+type reduceCurve [10]float64
+
+// seconds is the time one all-reduce of that many elements takes.
+func (c *reduceCurve) seconds(elements float64) float64 {
+	last := len(reduceElements) - 1
+	if elements <= reduceElements[0] {
+		return c[0] * 1e-6
+	}
+	i := 0
+	for i+1 < last && elements > reduceElements[i+1] {
+		i++
+	}
+	return lerp(elements, reduceElements[i], reduceElements[i+1], c[i], c[i+1]) * 1e-6
+}
+
+// reduce is the curve for tp GPUs; the next larger one for counts between.
+func (k *Kernels) reduce(tp int) *reduceCurve {
+	switch {
+	case tp <= 2:
+		return &k.Reduce[0]
+	case tp <= 4:
+		return &k.Reduce[1]
+	}
+	return &k.Reduce[2]
+}
+
+func lerp(x, x0, x1, y0, y1 float64) float64 { return y0 + (x-x0)/(x1-x0)*(y1-y0) }

@@ -1,0 +1,170 @@
+package engine
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"weir"
+)
+
+// linear is a speed with odd figures, so that roundings would show.
+type linear struct{ step, token, pair, seq, kv Picoseconds }
+
+func (l linear) Step(b Batch) Cost {
+	return Cost{
+		Fixed: l.step + Picoseconds(b.Prefill)*l.token + Picoseconds(b.Pairs)*l.pair + Picoseconds(b.Decode)*l.seq,
+		PerKV: l.kv,
+	}
+}
+
+type arrival struct {
+	at     weir.Instant
+	req    Request
+	cancel weir.Instant // 0: not
+}
+
+func drawSpec(t *rapid.T) Spec {
+	block := rapid.SampledFrom([]int{1, 4, 16}).Draw(t, "block")
+	s := Spec{
+		Speed: linear{
+			step:  Picoseconds(rapid.IntRange(1, 30_000_000).Draw(t, "step")),
+			token: Picoseconds(rapid.IntRange(0, 90_001).Draw(t, "token")),
+			pair:  Picoseconds(rapid.IntRange(0, 11).Draw(t, "pair")),
+			seq:   Picoseconds(rapid.IntRange(0, 210_003).Draw(t, "seq")),
+			kv:    Picoseconds(rapid.IntRange(0, 173).Draw(t, "kv")),
+		},
+		MaxSeqs:        rapid.IntRange(1, 12).Draw(t, "seqs"),
+		MaxBatchTokens: rapid.IntRange(1, 80).Draw(t, "budget"),
+		KVTokens:       rapid.IntRange(160, 700).Draw(t, "kv tokens"),
+		BlockTokens:    block,
+		PrefixCache:    rapid.Bool().Draw(t, "prefix cache"),
+		PrefixTokens:   block * rapid.IntRange(1, 3).Draw(t, "prefix tokens"),
+	}
+	return s
+}
+
+func drawArrivals(t *rapid.T) []arrival {
+	n := rapid.IntRange(1, 25).Draw(t, "requests")
+	var list []arrival
+	at := weir.Instant(rapid.Int64Range(0, 1_000_000).Draw(t, "start"))
+	for i := range n {
+		at += weir.Instant(rapid.Int64Range(0, 300_000).Draw(t, "gap"))
+		a := arrival{at: at, req: Request{
+			ID:     uint64(i + 1),
+			Prompt: rapid.IntRange(1, 90).Draw(t, "prompt"),
+			Output: rapid.IntRange(0, 60).Draw(t, "output"),
+		}}
+		family := rapid.Uint64Range(0, 2).Draw(t, "family")
+		for k := range uint64(rapid.IntRange(0, 8).Draw(t, "prefix")) {
+			a.req.Prefix = append(a.req.Prefix, family*100+k)
+		}
+		if rapid.IntRange(0, 5).Draw(t, "cancels") == 0 {
+			a.cancel = a.at + weir.Instant(rapid.Int64Range(0, 2_000_000).Draw(t, "after"))
+		}
+		list = append(list, a)
+	}
+	return list
+}
+
+const farAway = weir.Instant(1) << 55
+
+// play hands a Replica the arrivals, in whatever small or large steps of time
+// pace says, and returns what happened.
+func play(s Spec, list []arrival, load weir.Instant, pace func(now, next weir.Instant) weir.Instant) ([]Event, Load) {
+	r := New(s)
+	r.ready = load
+	var events []Event
+	advance := func(to weir.Instant) {
+		for r.now < to {
+			at := pace(r.now, r.Next())
+			if at <= r.now || at > to {
+				at = to
+			}
+			events = append(events, r.Advance(at)...)
+		}
+	}
+	for _, m := range moments(list) {
+		advance(m.at)
+		if m.cancel {
+			r.Cancel(m.at, m.req.ID)
+		} else if err := r.Arrive(m.at, m.req); err != nil {
+			panic(err)
+		}
+	}
+	for r.Next() != 0 {
+		advance(r.Next())
+	}
+	return append(events, r.Advance(farAway)...), r.Load()
+}
+
+type moment struct {
+	at     weir.Instant
+	cancel bool
+	req    Request
+}
+
+// moments are arrivals and cancellations in order of time.
+func moments(list []arrival) []moment {
+	var all []moment
+	for _, a := range list {
+		all = append(all, moment{a.at, false, a.req})
+	}
+	for _, a := range list {
+		if a.cancel == 0 {
+			continue
+		}
+		i := len(all)
+		for i > 0 && all[i-1].at > a.cancel {
+			i--
+		}
+		all = append(all[:i], append([]moment{{a.cancel, true, a.req}}, all[i:]...)...)
+	}
+	return all
+}
+
+// A replica that jumps from event to event does exactly what one does that
+// computes every step.
+func TestJumpingEqualsStepping(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		spec, list := drawSpec(t), drawArrivals(t)
+		load := weir.Instant(rapid.Int64Range(0, 2_000_000).Draw(t, "load"))
+		have, _ := play(spec, list, load, func(_, next weir.Instant) weir.Instant { return next })
+		want := stepThrough(spec, list, load)
+		if !slices.Equal(have, want) {
+			t.Fatalf("jumping and stepping differ:\n have %v\n want %v", have, want)
+		}
+	})
+}
+
+// How often the owner looks changes nothing.
+func TestLookingOftenerChangesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		spec, list := drawSpec(t), drawArrivals(t)
+		stride := weir.Instant(rapid.Int64Range(1_000, 400_000).Draw(t, "stride"))
+		have, haveLoad := play(spec, list, 0, func(now, _ weir.Instant) weir.Instant { return now + stride })
+		want, wantLoad := play(spec, list, 0, func(_, next weir.Instant) weir.Instant { return next })
+		if !slices.Equal(have, want) {
+			t.Fatalf("events differ:\n have %v\n want %v", have, want)
+		}
+		if haveLoad != wantLoad {
+			t.Fatalf("loads differ:\n have %+v\n want %+v", haveLoad, wantLoad)
+		}
+	})
+}
+
+func stepThrough(s Spec, list []arrival, load weir.Instant) []Event {
+	r := newStepper(s)
+	r.ready = load
+	for _, m := range moments(list) {
+		r.playUntil(m.at)
+		if m.cancel {
+			r.cancel(m.at, m.req.ID)
+		} else {
+			r.waiting = append(r.waiting, &stepSeq{req: m.req, arrived: m.at, target: m.req.Prompt})
+		}
+	}
+	r.playUntil(farAway)
+	return r.events
+}

@@ -1,0 +1,297 @@
+package engine
+
+import (
+	"fmt"
+
+	"weir"
+)
+
+// Replica is one running inference server. Make it with New. Every method that
+// takes a time first lets pass what happened until then; times must not go
+// backwards. It is not safe for concurrent use.
+type Replica struct {
+	spec     Spec
+	ready    weir.Instant // no step begins before
+	draining bool
+
+	clock  clock        // end of the last step that ended
+	now    weir.Instant // the latest time it was told
+	seg    segment      // what is under way
+	pieces []piece      // prompts being computed in it
+
+	decoded int64 // decode steps since New: the clock of decoding sequences
+
+	seqs    []sequence
+	spare   []int32
+	byID    map[uint64]int32
+	running ring  // by admission
+	waiting ring  // first come first; preempted ones in front
+	part    int32 // the running sequence whose prompt is not computed yet, or none
+	finish  finishHeap
+	decodes int     // running sequences that decode
+	held    int64   // KV tokens they hold
+	phase   []int32 // decoding sequences by (tokens held - decoded) modulo block size
+	blocks  blocks
+
+	cancelled  bool // a running sequence is gone
+	admissions uint64
+	load       Load
+	busy       Picoseconds // below a nanosecond, not yet in load.GPUBusy
+	waitTokens int
+	events     []Event
+}
+
+const none = int32(-1)
+
+// sequence is one request inside the replica.
+type sequence struct {
+	req      Request
+	arrived  weir.Instant
+	admitted uint64 // rises with each admission
+	produced int    // output tokens before it (re)joined decoding, minus Replica.decoded then, while it decodes
+	computed int    // prompt tokens in the KV cache, while it is prefilled
+	target   int    // tokens its prefill must compute: the prompt, and what was produced before a preemption
+	named    int    // leading names of Prefix it uses in the cache
+	doneAt   int64  // value of Replica.decoded at which it has produced everything
+	heapAt   int32
+	prev     int32
+	next     int32
+	state    seqState
+	gone     bool // cancelled while a step with it was under way
+}
+
+type seqState uint8
+
+const (
+	isWaiting seqState = iota
+	isPrefilling
+	isDecoding
+)
+
+// piece is a chunk of one prompt computed in the step under way.
+type piece struct {
+	seq    int32
+	tokens int
+}
+
+// ring is a list of sequences linked through their prev and next.
+type ring struct {
+	head, tail int32
+	n          int
+}
+
+// New makes a Replica that can serve at once; see Start. It panics when the
+// Spec has no Speed, or no KV block.
+func New(s Spec) *Replica {
+	s = s.withDefaults()
+	return &Replica{
+		spec:    s,
+		byID:    make(map[uint64]int32),
+		running: ring{none, none, 0},
+		waiting: ring{none, none, 0},
+		part:    none,
+		phase:   make([]int32, s.BlockTokens),
+		blocks:  newBlocks(s),
+	}
+}
+
+// Start begins loading: no step begins before now + Spec.Load. What arrives
+// earlier waits.
+func (r *Replica) Start(now weir.Instant) { r.ready = now.Add(r.spec.Load) }
+
+// ReadyAt is when the load begun by Start ends; 0 without one.
+func (r *Replica) ReadyAt() weir.Instant { return r.ready }
+
+// Drain lets the replica finish what it has and take nothing new.
+func (r *Replica) Drain() { r.draining = true }
+
+// Drained says whether a draining replica has finished.
+func (r *Replica) Drained() bool { return r.draining && len(r.byID) == 0 }
+
+// Arrive hands the replica a request. The first step that begins after now may
+// include it.
+func (r *Replica) Arrive(now weir.Instant, q Request) error {
+	r.run(now)
+	if err := r.acceptable(q); err != nil {
+		return err
+	}
+	i := r.alloc()
+	s := &r.seqs[i]
+	*s = sequence{req: q, arrived: now, target: q.Prompt, heapAt: none}
+	r.byID[q.ID] = i
+	if r.waiting.n == 0 && r.running.n < r.spec.MaxSeqs {
+		r.cut(now)
+	}
+	r.pushBack(&r.waiting, i)
+	r.waitTokens += s.target
+	return nil
+}
+
+func (r *Replica) acceptable(q Request) error {
+	if r.draining {
+		return ErrDraining
+	}
+	if _, ok := r.byID[q.ID]; ok {
+		return fmt.Errorf("%w: %d", ErrDuplicate, q.ID)
+	}
+	if q.Prompt < 1 || q.Output < 0 {
+		return fmt.Errorf("engine: request %d has %d prompt and %d output tokens: want at least 1 and 0", q.ID, q.Prompt, q.Output)
+	}
+	limit := r.blocks.total * r.blocks.tokens
+	if r.spec.MaxLen > 0 {
+		limit = min(limit, r.spec.MaxLen)
+	}
+	if n := q.Prompt + q.Output; n > limit {
+		return fmt.Errorf("%w: %d prompt + %d output tokens, at most %d fit", ErrTooLong, q.Prompt, q.Output, limit)
+	}
+	return nil
+}
+
+// Cancel forgets a request. A step under way with it goes on to its end. An
+// unknown ID is no fault: the request may just have finished.
+func (r *Replica) Cancel(now weir.Instant, id uint64) {
+	r.run(now)
+	i, ok := r.byID[id]
+	if !ok {
+		return
+	}
+	r.cut(now)
+	s := &r.seqs[i]
+	delete(r.byID, id)
+	if s.state == isWaiting {
+		r.remove(&r.waiting, i)
+		r.waitTokens -= s.target
+		r.release(i)
+		return
+	}
+	// Something runs, so a step is under way: it began by now at the latest.
+	s.gone, r.cancelled = true, true
+}
+
+// Next is when something may happen next: no event comes before it. 0: nothing
+// will until a request arrives.
+func (r *Replica) Next() weir.Instant {
+	if r.seg.steps > 0 {
+		return r.seg.end().visible()
+	}
+	at, ok := r.nextStart()
+	if !ok {
+		return 0
+	}
+	return at.visible()
+}
+
+// Advance lets time pass and returns what happened until now, in order. The
+// slice is valid until the next call of any method.
+func (r *Replica) Advance(now weir.Instant) []Event {
+	r.run(now)
+	events := r.events
+	r.events = r.events[:0]
+	return events
+}
+
+// Tokens is how many output tokens the request has produced by now; 0 when the
+// replica does not hold it.
+func (r *Replica) Tokens(now weir.Instant, id uint64) int {
+	r.run(now)
+	i, ok := r.byID[id]
+	if !ok {
+		return 0
+	}
+	s := &r.seqs[i]
+	if s.state != isDecoding {
+		return s.produced
+	}
+	n := s.produced + int(r.decoded)
+	if r.seg.steps > 0 {
+		n += int(r.seg.stepAt(now) - 1)
+	}
+	return n
+}
+
+// NextToken is when the step under way will give the request its next output
+// token, as things stood at the last time the replica was told. 0: that step
+// gives it none (it waits, or more than that step's part of its prompt is
+// left); ask again at Next.
+func (r *Replica) NextToken(id uint64) weir.Instant {
+	i, ok := r.byID[id]
+	if !ok || r.seg.steps == 0 {
+		return 0
+	}
+	s := &r.seqs[i]
+	switch s.state {
+	case isWaiting:
+		return 0
+	case isPrefilling:
+		if s.req.Output == 0 || i == r.part {
+			return 0
+		}
+	}
+	return r.seg.start.add(r.seg.elapsed(r.seg.stepAt(r.now))).visible()
+}
+
+// Load is what the replica holds, as of the last time it was told.
+func (r *Replica) Load() Load {
+	l := r.load
+	l.Running, l.Waiting = r.running.n, r.waiting.n
+	l.WaitingTokens = r.waitTokens
+	l.KVTokens = r.blocks.total * r.blocks.tokens
+	used := r.blocks.used()
+	if n := r.seg.steps; n > 0 {
+		done := r.seg.stepAt(r.now) - 1
+		used += r.blocksFor(r.decoded+1, done)
+		l.Steps += uint64(done)
+		l.OutputTokens += uint64(done * r.seg.batch)
+		l.GPUBusy += (r.busy + r.seg.elapsed(done)).Duration()
+	}
+	l.KVUsedTokens = used * r.blocks.tokens
+	return l
+}
+
+// run lets everything happen that happens up to and including now.
+func (r *Replica) run(now weir.Instant) {
+	if now < r.now {
+		panic(fmt.Sprintf("engine: told %d after %d", now, r.now))
+	}
+	r.now = now
+	for {
+		if r.seg.steps > 0 {
+			if r.seg.end().visible() > now {
+				return
+			}
+			r.settle()
+		}
+		at, ok := r.nextStart()
+		if !ok || at.visible() > now {
+			return
+		}
+		r.begin(at)
+	}
+}
+
+// nextStart is when the next step begins, with none under way.
+func (r *Replica) nextStart() (clock, bool) {
+	at := r.clock
+	if at.visible() < r.ready {
+		at = clock{at: r.ready}
+	}
+	if r.running.n > 0 {
+		return at, true
+	}
+	if r.waiting.n == 0 {
+		return clock{}, false
+	}
+	// A step sees what arrived before it began.
+	if seen := r.seqs[r.waiting.head].arrived + 1; at.visible() < seen {
+		at = clock{at: seen}
+	}
+	return at, true
+}
+
+// cut ends the segment with the step under way, so that the next step is
+// scheduled anew.
+func (r *Replica) cut(now weir.Instant) {
+	if r.seg.steps > 1 {
+		r.seg.steps = r.seg.stepAt(now)
+	}
+}

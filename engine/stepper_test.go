@@ -1,0 +1,251 @@
+package engine
+
+import (
+	"slices"
+
+	"weir"
+)
+
+// stepper is the replica written down the plain way: one step at a time, a
+// block table per sequence, everything in slices. It is the reference that
+// Replica, which jumps, is held against.
+type stepper struct {
+	spec    Spec
+	ready   weir.Instant
+	clock   clock
+	running []*stepSeq
+	waiting []*stepSeq
+	free    int
+	cache   []*stepBlock // named blocks, those without users in order of release
+	events  []Event
+}
+
+type stepSeq struct {
+	req      Request
+	arrived  weir.Instant
+	produced int
+	computed int
+	target   int
+	blocks   int
+	named    []*stepBlock
+	decoding bool
+}
+
+type stepBlock struct {
+	name  uint64
+	users int
+}
+
+func newStepper(s Spec) *stepper {
+	s = s.withDefaults()
+	return &stepper{spec: s, free: s.KVTokens / s.BlockTokens}
+}
+
+// playUntil runs whole steps that begin at or before the limit and says when
+// the one under way ends.
+func (r *stepper) playUntil(limit weir.Instant) {
+	for {
+		at := r.clock
+		if at.visible() < r.ready {
+			at = clock{at: r.ready}
+		}
+		if len(r.running) == 0 {
+			if len(r.waiting) == 0 {
+				return
+			}
+			if seen := r.waiting[0].arrived + 1; at.visible() < seen {
+				at = clock{at: seen}
+			}
+		}
+		if at.visible() > limit {
+			return
+		}
+		r.step(at)
+	}
+}
+
+// cancel forgets a request. A step is computed at its beginning: what it will
+// say after the cancellation is taken back.
+func (r *stepper) cancel(now weir.Instant, id uint64) {
+	r.events = slices.DeleteFunc(r.events, func(e Event) bool { return e.ID == id && e.At > now })
+	same := func(s *stepSeq) bool { return s.req.ID == id }
+	r.waiting = slices.DeleteFunc(r.waiting, same)
+	if i := slices.IndexFunc(r.running, same); i >= 0 {
+		r.drop(r.running[i])
+	}
+}
+
+func (r *stepper) per() int { return r.spec.PrefixTokens / r.spec.BlockTokens }
+
+func (r *stepper) room() int {
+	n := r.free
+	for _, b := range r.cache {
+		if b.users == 0 {
+			n += r.per()
+		}
+	}
+	return n
+}
+
+func (r *stepper) take(n int) {
+	for r.free < n {
+		i := slices.IndexFunc(r.cache, func(b *stepBlock) bool { return b.users == 0 })
+		r.cache = slices.Delete(r.cache, i, i+1)
+		r.free += r.per()
+	}
+	r.free -= n
+}
+
+// grow gives a sequence blocks for that many tokens, preempting from the back;
+// false when it was itself preempted.
+func (r *stepper) grow(s *stepSeq, tokens int, at weir.Instant, preempted *bool) bool {
+	need := (tokens+r.spec.BlockTokens-1)/r.spec.BlockTokens - s.blocks
+	for need > r.room() {
+		last := r.running[len(r.running)-1]
+		r.drop(last)
+		last.target, last.computed, last.decoding = last.req.Prompt+last.produced, 0, false
+		r.waiting = slices.Insert(r.waiting, 0, last)
+		r.events = append(r.events, Event{last.req.ID, Preempted, at})
+		*preempted = true
+		if last == s {
+			return false
+		}
+	}
+	r.take(need)
+	s.blocks += need
+	return true
+}
+
+func (r *stepper) drop(s *stepSeq) {
+	r.running = slices.DeleteFunc(r.running, func(o *stepSeq) bool { return o == s })
+	r.free += s.blocks - len(s.named)*r.per()
+	for _, b := range slices.Backward(s.named) {
+		if b.users--; b.users == 0 {
+			i := slices.Index(r.cache, b)
+			r.cache = append(slices.Delete(r.cache, i, i+1), b)
+		}
+	}
+	s.blocks, s.named = 0, nil
+}
+
+func (r *stepper) step(at clock) {
+	now := at.visible()
+	var batch Batch
+	kv, preempted := 0, false
+	var decoding, pieces []*stepSeq
+	budget := r.spec.MaxBatchTokens
+	for i := 0; i < len(r.running); i++ {
+		s := r.running[i]
+		if s.decoding {
+			held := s.req.Prompt + s.produced - 1
+			if !r.grow(s, held+1, now, &preempted) {
+				break
+			}
+			decoding = append(decoding, s)
+			kv += held
+			budget--
+			continue
+		}
+		if chunk := min(s.target-s.computed, budget); r.grow(s, s.computed+chunk, now, &preempted) {
+			pieces = append(pieces, r.prefill(s, chunk, &batch))
+			budget -= chunk
+		}
+	}
+	for !preempted && len(r.waiting) > 0 && len(r.running) < r.spec.MaxSeqs && budget > 0 {
+		s := r.waiting[0]
+		if s.arrived >= now || !r.fits(s) {
+			break
+		}
+		r.waiting = r.waiting[1:]
+		r.running = append(r.running, s)
+		chunk := min(s.target-s.computed, budget)
+		if !r.grow(s, s.computed+chunk, now, &preempted) {
+			panic("admitted without room")
+		}
+		pieces = append(pieces, r.prefill(s, chunk, &batch))
+		budget -= chunk
+		if s.computed < s.target {
+			break
+		}
+	}
+	batch.Decode = len(decoding)
+	r.clock = at.add(r.spec.Speed.Step(batch).Of(kv))
+	r.finishStep(decoding, pieces)
+}
+
+// fits claims the cached prefix of a waiting sequence when all of it fits.
+func (r *stepper) fits(s *stepSeq) bool {
+	var hit []*stepBlock
+	if r.spec.PrefixCache {
+		for k := 0; k < len(s.req.Prefix) && (k+1)*r.spec.PrefixTokens <= min(s.req.Prompt, s.target-1); k++ {
+			i := slices.IndexFunc(r.cache, func(b *stepBlock) bool { return b.name == s.req.Prefix[k] })
+			if i < 0 {
+				break
+			}
+			hit = append(hit, r.cache[i])
+		}
+	}
+	need := (s.target + r.spec.BlockTokens - 1) / r.spec.BlockTokens
+	for _, b := range hit {
+		if b.users > 0 {
+			need -= r.per()
+		}
+	}
+	if need > r.room() {
+		return false
+	}
+	for _, b := range hit {
+		b.users++
+	}
+	s.named, s.blocks, s.computed = hit, len(hit)*r.per(), len(hit)*r.spec.PrefixTokens
+	return true
+}
+
+func (r *stepper) prefill(s *stepSeq, chunk int, b *Batch) *stepSeq {
+	for range chunk {
+		s.computed++
+		b.Prefill++
+		b.Pairs += int64(s.computed)
+	}
+	if s.computed == s.target {
+		b.Ends++
+	}
+	if !r.spec.PrefixCache {
+		return s
+	}
+	for k := len(s.named); k < len(s.req.Prefix) && (k+1)*r.spec.PrefixTokens <= min(s.computed, s.req.Prompt); k++ {
+		if slices.ContainsFunc(r.cache, func(b *stepBlock) bool { return b.name == s.req.Prefix[k] }) {
+			break
+		}
+		block := &stepBlock{s.req.Prefix[k], 1}
+		r.cache = append(r.cache, block)
+		s.named = append(s.named, block)
+	}
+	return s
+}
+
+func (r *stepper) finishStep(decoding, pieces []*stepSeq) {
+	at := r.clock.visible()
+	emit := func(s *stepSeq, k EventKind) { r.events = append(r.events, Event{s.req.ID, k, at}) }
+	token := func(s *stepSeq) {
+		if s.req.Output > 0 {
+			s.produced++
+		}
+		if s.produced == 1 && !s.decoding {
+			emit(s, FirstToken)
+		}
+		if s.produced == s.req.Output {
+			emit(s, Finished)
+			r.drop(s)
+		}
+		s.decoding = true
+	}
+	for _, s := range decoding {
+		token(s)
+	}
+	for _, s := range pieces {
+		if s.computed == s.target && slices.Contains(r.running, s) {
+			token(s)
+		}
+	}
+}
