@@ -1,0 +1,221 @@
+package upstream
+
+import (
+	"bytes"
+
+	"weir"
+)
+
+// found is what a walk over one object of a stream, or over an answer, saw.
+type found struct {
+	counts
+	hasUsage bool
+	choices  bool // a choice, whatever is in it
+	finish   bool
+	produced bool
+	fail     bool
+	kind     []byte // the value of "type" (responses, messages)
+}
+
+// classify says what an event's data mean. The text a model produces may hold
+// anything, a "usage" or a [DONE] too: only where a key stands tells.
+func (e *Events) classify(ev *Event, name []byte) {
+	if string(bytes.TrimSpace(ev.Data)) == "[DONE]" {
+		ev.Kind = Done
+		return
+	}
+	s := scanner{b: ev.Data}
+	if s.peek() != '{' {
+		ev.Kind = Malformed
+		return
+	}
+	f := &e.seen
+	*f = found{counts: f.counts}
+	switch e.r.op {
+	case weir.OpResponses:
+		f.response(&s)
+	case weir.OpMessages:
+		f.message(&s)
+	default:
+		f.counts = counts{}
+		f.completion(&s)
+	}
+	if !s.done() {
+		ev.Kind = Malformed
+		return
+	}
+	ev.Kind, ev.Produced = f.meaning(e.r.op, name), f.produced
+	if f.hasUsage {
+		ev.Usage = &f.usage
+	}
+	if ev.Kind == Failed {
+		ev.Fail = readStreamFailure(ev.Data)
+	}
+}
+
+// meaning sums up what was found.
+func (f *found) meaning(op weir.Op, name []byte) EventKind {
+	kind := f.kind
+	if len(kind) == 0 {
+		kind = name
+	}
+	switch {
+	case f.fail, string(name) == "error":
+		return Failed
+	case op == weir.OpResponses:
+		return f.responseMeaning(kind)
+	case op == weir.OpMessages:
+		return f.messageMeaning(kind)
+	case f.finish:
+		return Finish
+	case f.produced:
+		return Token
+	case f.hasUsage && !f.choices:
+		return Usage
+	}
+	return Meta
+}
+
+// responseMeaning reads the types of the Responses API: what is produced comes
+// in events that end in .delta.
+func (f *found) responseMeaning(kind []byte) EventKind {
+	switch string(kind) {
+	case "response.completed", "response.incomplete":
+		return Finish
+	case "response.failed", "error":
+		return Failed
+	}
+	if bytes.HasSuffix(kind, []byte(".delta")) {
+		f.produced = true
+		return Token
+	}
+	return Meta
+}
+
+func (f *found) messageMeaning(kind []byte) EventKind {
+	switch string(kind) {
+	case "message_stop":
+		return Done
+	case "error":
+		return Failed
+	case "content_block_delta":
+		f.produced = true
+		return Token
+	case "message_delta":
+		if f.finish {
+			return Finish
+		}
+	}
+	return Meta
+}
+
+// completion walks over a chunk, or a whole answer, of chat or completions.
+func (f *found) completion(s *scanner) {
+	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+		switch string(s.key()) {
+		case "choices":
+			for first, in := true, s.open('['); in && s.next(']', first); first = false {
+				f.choices = true
+				f.choice(s)
+			}
+		case "usage":
+			f.usageObject(s)
+		case "error":
+			f.fail = !s.isNull() || f.fail
+		case "object": // an older vLLM: {"object":"error","message":...}
+			if s.peek() == '"' {
+				f.fail = string(s.str()) == "error" || f.fail
+			} else {
+				s.skip()
+			}
+		default:
+			s.skip()
+		}
+	}
+}
+
+func (f *found) choice(s *scanner) {
+	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+		switch string(s.key()) {
+		case "finish_reason":
+			f.finish = s.hasContent() || f.finish
+		case "text":
+			f.produced = s.hasContent() || f.produced
+		case "delta":
+			f.delta(s)
+		default:
+			s.skip()
+		}
+	}
+}
+
+// delta: everything in it but the role is something produced (content,
+// tool_calls, function_call, refusal, reasoning under its several names,
+// audio), when there is something in it.
+func (f *found) delta(s *scanner) {
+	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+		switch string(s.key()) {
+		case "role", "annotations", "name", "id", "type", "provider_specific_fields":
+			s.skip()
+		default:
+			f.produced = s.hasContent() || f.produced
+		}
+	}
+}
+
+// response walks over an event of the Responses API.
+func (f *found) response(s *scanner) {
+	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+		switch string(s.key()) {
+		case "type":
+			f.typed(s)
+		case "error":
+			f.fail = !s.isNull() || f.fail
+		case "response":
+			for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+				if string(s.key()) == "usage" {
+					f.usageObject(s)
+				} else {
+					s.skip()
+				}
+			}
+		default:
+			s.skip()
+		}
+	}
+}
+
+func (f *found) typed(s *scanner) {
+	if s.peek() == '"' {
+		f.kind = s.str()
+		return
+	}
+	s.skip()
+}
+
+// message walks over an event of the Messages API.
+func (f *found) message(s *scanner) {
+	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+		switch string(s.key()) {
+		case "type":
+			f.typed(s)
+		case "error":
+			f.fail = !s.isNull() || f.fail
+		case "usage":
+			f.usageObject(s)
+		case "message", "delta":
+			for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+				switch string(s.key()) {
+				case "usage":
+					f.usageObject(s)
+				case "stop_reason":
+					f.finish = s.hasContent() || f.finish
+				default:
+					s.skip()
+				}
+			}
+		default:
+			s.skip()
+		}
+	}
+}

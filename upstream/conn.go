@@ -1,0 +1,170 @@
+package upstream
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// bufSize is what is read from a connection at once, and held only while
+// something is in it.
+const bufSize = 4 << 10
+
+// buffers are pooled as pointers to arrays: putting a slice would allocate.
+var buffers = sync.Pool{New: func() any { return new([bufSize]byte) }}
+
+func getBuffer() []byte { return buffers.Get().(*[bufSize]byte)[:] }
+
+// putBuffer takes back what getBuffer gave, and drops anything else.
+func putBuffer(b []byte) {
+	if cap(b) == bufSize {
+		buffers.Put((*[bufSize]byte)(b[:bufSize]))
+	}
+}
+
+// conn is one connection. It belongs to one call at a time; cut alone may be
+// called from elsewhere.
+type conn struct {
+	host   *host
+	tcp    net.Conn
+	nc     net.Conn // tcp, or TLS over it
+	raw    syscall.RawConn
+	reused bool
+	since  time.Time // idle since
+
+	buf  []byte // nil while empty
+	r, w int    // what is read and not consumed: buf[r:w]
+
+	readBy  time.Time // the read deadline that is set
+	writeBy time.Time
+	cut     func() // closes the socket at once, from any goroutine
+
+	vec  net.Buffers // scratch of one request
+	room [8][]byte
+
+	// What conn_unix.go asks of the descriptor, bound once: a closure for each
+	// read would be garbage for each event.
+	tryFn   func(fd uintptr) bool
+	tryN    int
+	tryErr  error
+	quietFn func(fd uintptr)
+	quiet   bool
+}
+
+func newConn(h *host, tcp net.Conn) *conn {
+	c := &conn{host: h, tcp: tcp, nc: tcp}
+	c.cut = func() { tcp.Close() }
+	if sc, ok := tcp.(syscall.Conn); ok {
+		c.raw, _ = sc.SyscallConn()
+	}
+	c.tryFn, c.quietFn = c.try, c.listen
+	return c
+}
+
+func (c *conn) secure(t *tls.Conn) { c.nc = t }
+
+// shut closes without ceremony: a TLS close_notify could block on a peer that
+// does not read, and says nothing that the end of the connection does not.
+func (c *conn) shut() {
+	c.tcp.Close()
+	c.drop()
+}
+
+// rest prepares c for the idle stack.
+func (c *conn) rest() {
+	c.since = time.Now()
+	c.drop()
+}
+
+func (c *conn) drop() {
+	putBuffer(c.buf)
+	c.buf, c.r, c.w = nil, 0, 0
+}
+
+// fill reads more from the connection, at least a byte. While it waits for a
+// plain connection it holds no buffer. It is called with room: either nothing
+// is buffered, or grow or compact made some.
+func (c *conn) fill() error {
+	if c.r == c.w {
+		c.r, c.w = 0, 0
+		if len(c.buf) > bufSize {
+			c.drop()
+		}
+		if c.canWaitEmpty() {
+			return c.fillWhenReady()
+		}
+	}
+	if c.buf == nil {
+		c.buf = getBuffer()
+	}
+	if c.w == len(c.buf) {
+		c.compact()
+	}
+	n, err := c.nc.Read(c.buf[c.w:])
+	c.w += n
+	if n > 0 {
+		return nil
+	}
+	return noProgress(err)
+}
+
+// compact moves what is buffered to the front, or doubles the buffer when it
+// is full. The parsers bound what they let build up.
+func (c *conn) compact() {
+	if c.r > 0 {
+		c.w = copy(c.buf, c.buf[c.r:c.w])
+		c.r = 0
+		return
+	}
+	larger := make([]byte, 2*len(c.buf))
+	copy(larger, c.buf[:c.w])
+	putBuffer(c.buf)
+	c.buf = larger
+}
+
+func noProgress(err error) error {
+	if err == nil {
+		return io.ErrNoProgress
+	}
+	return err
+}
+
+// readBefore has reads fail at limit at the latest, and not before within has
+// passed; writeBefore the same for writes. The deadline is moved only when it
+// has to be.
+func (c *conn) readBefore(within time.Duration, limit time.Time) {
+	if by, move := deadline(c.readBy, within, limit); move {
+		c.readBy = by
+		c.tcp.SetReadDeadline(by)
+	}
+}
+
+func (c *conn) writeBefore(within time.Duration, limit time.Time) {
+	if by, move := deadline(c.writeBy, within, limit); move {
+		c.writeBy = by
+		c.tcp.SetWriteDeadline(by)
+	}
+}
+
+func deadline(set time.Time, within time.Duration, limit time.Time) (time.Time, bool) {
+	now := time.Now()
+	if limit.Sub(now) <= within {
+		return limit, !set.Equal(limit)
+	}
+	slack := within / 8
+	if left := set.Sub(now); left >= within && left <= within+slack {
+		return set, false
+	}
+	by := now.Add(within + slack)
+	if by.After(limit) {
+		by = limit
+	}
+	return by, true
+}
+
+func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

@@ -1,0 +1,75 @@
+//go:build unix
+
+package upstream
+
+import (
+	"io"
+	"syscall"
+)
+
+// canWaitEmpty: a plain connection is waited for by the poller alone, without
+// a buffer to read into. Thousands of streams that are quiet hold none.
+func (c *conn) canWaitEmpty() bool { return c.raw != nil && c.nc == c.tcp }
+
+// fillWhenReady reads into a pooled buffer once there is something to read.
+func (c *conn) fillWhenReady() error {
+	c.tryN, c.tryErr = 0, nil
+	if err := c.raw.Read(c.tryFn); err != nil {
+		return err
+	}
+	if c.tryN > 0 {
+		c.w = c.tryN
+		return nil
+	}
+	return noProgress(c.tryErr)
+}
+
+// try reads once. It returns false when there is nothing yet.
+func (c *conn) try(fd uintptr) bool {
+	if c.buf == nil {
+		c.buf = getBuffer()
+	}
+	for {
+		n, err := syscall.Read(int(fd), c.buf)
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == syscall.EAGAIN:
+			putBuffer(c.buf)
+			c.buf = nil
+			return false
+		case err != nil:
+			c.tryErr = err
+		case n == 0:
+			c.tryErr = io.EOF
+		default:
+			c.tryN = n
+		}
+		return true
+	}
+}
+
+// alive says whether an idle connection may take another request: still open,
+// and nothing has come that nobody asked for. Bytes that wait on an idle
+// connection would be read as the answer to the next request.
+func (c *conn) alive() bool {
+	if c.raw == nil {
+		return true
+	}
+	c.quiet = false
+	err := c.raw.Control(c.quietFn)
+	return err == nil && c.quiet
+}
+
+func (c *conn) listen(fd uintptr) {
+	var b [1]byte
+	if c.nc == c.tcp {
+		_, err := syscall.Read(int(fd), b[:])
+		c.quiet = err == syscall.EAGAIN
+		return
+	}
+	// TLS sends records of its own between replies (session tickets): only the
+	// end of the connection tells.
+	n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	c.quiet = err == syscall.EAGAIN || err == nil && n > 0
+}

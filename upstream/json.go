@@ -1,0 +1,298 @@
+package upstream
+
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
+// maxDepth is how deep JSON may be nested; no known API comes near.
+const maxDepth = 128
+
+// scanner walks over one JSON value without allocating. It checks the grammar
+// (RFC 8259) on the way, so that bad says at the end whether what was read is
+// JSON. After a fault every method returns at once.
+//
+// Keys are compared as they stand: a key written with escapes is not
+// recognised. No server writes one.
+type scanner struct {
+	b     []byte
+	i     int
+	depth int
+	bad   bool
+}
+
+func (s *scanner) fail() { s.bad, s.i = true, len(s.b) }
+
+func (s *scanner) space() {
+	for s.i < len(s.b) {
+		switch s.b[s.i] {
+		case ' ', '\t', '\n', '\r':
+			s.i++
+		default:
+			return
+		}
+	}
+}
+
+// peek returns the next byte that is not space, 0 at the end.
+func (s *scanner) peek() byte {
+	s.space()
+	if s.i < len(s.b) {
+		return s.b[s.i]
+	}
+	return 0
+}
+
+// open enters an object or array: "for s.open('{'); s.more('}'); {...}". When
+// the value is something else it is skipped, and more says false.
+func (s *scanner) open(bracket byte) bool {
+	if s.peek() != bracket {
+		s.skip()
+		return false
+	}
+	if s.depth++; s.depth > maxDepth {
+		s.fail()
+		return false
+	}
+	s.i++
+	return true
+}
+
+// next moves to the next member; first is true before the first one. It
+// returns false behind the closing bracket.
+func (s *scanner) next(bracket byte, first bool) bool {
+	c := s.peek()
+	if c == bracket && !s.bad {
+		s.i++
+		s.depth--
+		return false
+	}
+	if !first {
+		if c != ',' {
+			s.fail()
+			return false
+		}
+		s.i++
+		if s.peek() == bracket {
+			s.fail()
+		}
+	}
+	return !s.bad
+}
+
+// key reads a member's name and its colon.
+func (s *scanner) key() []byte {
+	if s.peek() != '"' {
+		s.fail()
+		return nil
+	}
+	k := s.str()
+	if s.peek() != ':' {
+		s.fail()
+		return nil
+	}
+	s.i++
+	return k
+}
+
+// str reads a string and returns what is between its quotes, escapes as they
+// are.
+func (s *scanner) str() []byte {
+	s.i++
+	start := s.i
+	for s.i < len(s.b) {
+		c := s.b[s.i]
+		switch {
+		case c == '"':
+			s.i++
+			return s.b[start : s.i-1]
+		case c == '\\':
+			s.escape()
+		case c < ' ':
+			s.fail()
+		default:
+			s.i++
+		}
+	}
+	s.fail()
+	return nil
+}
+
+func (s *scanner) escape() {
+	if s.i+1 >= len(s.b) {
+		s.fail()
+		return
+	}
+	switch s.b[s.i+1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		s.i += 2
+	case 'u':
+		if s.i+6 > len(s.b) {
+			s.fail()
+			return
+		}
+		for _, c := range s.b[s.i+2 : s.i+6] {
+			if _, ok := hex(c); !ok {
+				s.fail()
+				return
+			}
+		}
+		s.i += 6
+	default:
+		s.fail()
+	}
+}
+
+// skip walks over any value.
+func (s *scanner) skip() {
+	switch c := s.peek(); {
+	case c == '"':
+		s.str()
+	case c == '{':
+		for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+			s.key()
+			s.skip()
+		}
+	case c == '[':
+		for first, in := true, s.open('['); in && s.next(']', first); first = false {
+			s.skip()
+		}
+	case c == 't':
+		s.literal("true")
+	case c == 'f':
+		s.literal("false")
+	case c == 'n':
+		s.literal("null")
+	default:
+		s.number()
+	}
+}
+
+func (s *scanner) literal(want string) {
+	if !bytes.HasPrefix(s.b[s.i:], []byte(want)) {
+		s.fail()
+		return
+	}
+	s.i += len(want)
+}
+
+// number reads a number and returns its whole part, within ±1e15.
+func (s *scanner) number() int64 {
+	sign, n := int64(1), int64(0)
+	if s.at('-') {
+		sign = -1
+	}
+	if !s.at('0') {
+		n = s.digits()
+	}
+	if s.at('.') {
+		s.digits()
+	}
+	if s.at('e') || s.at('E') {
+		_ = s.at('+') || s.at('-')
+		s.digits()
+		n = 0 // no count is written so
+	}
+	return sign * n
+}
+
+func (s *scanner) at(c byte) bool {
+	if s.i < len(s.b) && s.b[s.i] == c {
+		s.i++
+		return true
+	}
+	return false
+}
+
+func (s *scanner) digits() int64 {
+	n, start := int64(0), s.i
+	for s.i < len(s.b) && s.b[s.i] >= '0' && s.b[s.i] <= '9' {
+		n = min(n*10+int64(s.b[s.i]-'0'), 1e15)
+		s.i++
+	}
+	if s.i == start {
+		s.fail()
+	}
+	return n
+}
+
+// count reads a number of tokens; anything else counts as none.
+func (s *scanner) count() int64 {
+	if c := s.peek(); c != '-' && (c < '0' || c > '9') {
+		s.skip()
+		return 0
+	}
+	return max(0, s.number())
+}
+
+// isNull skips the value and says whether it was null.
+func (s *scanner) isNull() bool {
+	null := s.peek() == 'n'
+	s.skip()
+	return null
+}
+
+// hasContent skips the value and says whether there was something in it: a
+// string, list or object that is not empty. null, numbers and literals are
+// nothing.
+func (s *scanner) hasContent() bool {
+	switch c := s.peek(); c {
+	case '"':
+		return len(s.str()) > 0
+	case '{', '[':
+		open := s.i
+		s.skip()
+		return len(bytes.TrimSpace(s.b[open+1:max(open+1, s.i-1)])) > 0
+	}
+	s.skip()
+	return false
+}
+
+// done says whether the whole input was one value.
+func (s *scanner) done() bool {
+	return !s.bad && s.peek() == 0 && s.i == len(s.b)
+}
+
+// unquote appends what a string between its quotes says.
+func unquote(dst, s []byte) []byte {
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' {
+			dst = append(dst, s[i])
+			continue
+		}
+		i++
+		switch s[i] {
+		case 'n':
+			dst = append(dst, '\n')
+		case 't':
+			dst = append(dst, '\t')
+		case 'r':
+			dst = append(dst, '\r')
+		case 'b':
+			dst = append(dst, '\b')
+		case 'f':
+			dst = append(dst, '\f')
+		case 'u':
+			r := hex4(s[i+1:])
+			i += 4
+			if r >= 0xd800 && r < 0xdc00 && i+6 < len(s) && s[i+1] == '\\' && s[i+2] == 'u' {
+				if low := hex4(s[i+3:]); low >= 0xdc00 && low < 0xe000 {
+					r = 0x10000 + (r-0xd800)<<10 + (low - 0xdc00)
+					i += 6
+				}
+			}
+			dst = utf8.AppendRune(dst, r)
+		default:
+			dst = append(dst, s[i])
+		}
+	}
+	return dst
+}
+
+func hex4(s []byte) (r rune) {
+	for _, c := range s[:4] {
+		d, _ := hex(c)
+		r = r<<4 | rune(d)
+	}
+	return r
+}

@@ -1,0 +1,258 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+)
+
+// host is one address: its connections, and what every request to it starts
+// with.
+type host struct {
+	base
+	client *Client
+	heads  [len(opPaths)]string // request line and constant headers of each operation
+
+	mu      sync.Mutex
+	idle    []*conn         // the last used is the last
+	open    int             // connections, idle ones included, and dials under way
+	waiting []chan struct{} // calls that wait for one of MaxConns, in order
+	used    time.Time       // when a connection was last wanted and none was idle
+	gone    bool            // no longer known to the client
+}
+
+// get returns a connection: the one used last, which is the likeliest to live,
+// or a new one. fresh insists on a new one.
+func (h *host) get(ctx context.Context, fresh bool, limit time.Time) (*conn, error) {
+	for wait := time.Duration(-1); ; {
+		c, turn, err := h.take(fresh)
+		switch {
+		case err != nil:
+			return nil, err
+		case c != nil:
+			return c, nil
+		case turn == nil:
+			return h.dial(ctx, limit)
+		}
+		if wait < 0 {
+			wait = min(h.client.o.ConnectTimeout, time.Until(limit))
+		}
+		started := time.Now()
+		if err := h.await(ctx, turn, wait); err != nil {
+			return nil, err
+		}
+		wait = max(0, wait-time.Since(started))
+	}
+}
+
+// take returns an idle connection, or nothing when one may be dialled (it is
+// counted as open already), or a channel to wait on for the next try.
+func (h *host) take(fresh bool) (*conn, chan struct{}, error) {
+	for {
+		h.mu.Lock()
+		if h.gone {
+			h.mu.Unlock()
+			return nil, nil, errGone
+		}
+		c := h.pop(fresh)
+		if c == nil {
+			turn := h.open1()
+			h.mu.Unlock()
+			return nil, turn, nil
+		}
+		h.mu.Unlock()
+		if !fresh && c.alive() {
+			c.reused = true
+			return c, nil, nil
+		}
+		h.put(c, false)
+	}
+}
+
+// pop takes the connection used last off the stack; for a fresh one only when
+// it has to make room. h.mu is held.
+func (h *host) pop(fresh bool) *conn {
+	n := len(h.idle)
+	if n == 0 || fresh && !h.full() {
+		return nil
+	}
+	c := h.idle[n-1]
+	h.idle[n-1] = nil
+	h.idle = h.idle[:n-1]
+	return c
+}
+
+func (h *host) full() bool {
+	limit := h.client.o.MaxConns
+	return limit > 0 && h.open >= limit
+}
+
+// open1 counts one connection more, or says when to ask again. h.mu is held.
+func (h *host) open1() chan struct{} {
+	h.used = time.Now()
+	if !h.full() {
+		h.open++
+		return nil
+	}
+	turn := make(chan struct{}, 1)
+	h.waiting = append(h.waiting, turn)
+	return turn
+}
+
+// errGone: the host was forgotten between look-up and use; look it up again.
+var errGone = errors.New("this address is no longer in use")
+
+func (h *host) await(ctx context.Context, turn chan struct{}, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	var err error
+	select {
+	case <-turn:
+		return nil
+	case <-ctx.Done():
+		err = &Error{Kind: KindCanceled, Addr: h.base.dial, Err: ctx.Err()}
+	case <-timer.C:
+		err = h.fault(KindConnect, fmt.Errorf("all %d connections (MaxConns) were busy for %v: raise it, or lower the replica's max_requests",
+			h.client.o.MaxConns, h.client.o.ConnectTimeout))
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i, w := range h.waiting {
+		if w == turn {
+			h.waiting = append(h.waiting[:i], h.waiting[i+1:]...)
+			return err
+		}
+	}
+	h.wakeOne() // the turn came at this moment: pass it on
+	return err
+}
+
+// wakeOne lets the longest waiting call try again. h.mu is held.
+func (h *host) wakeOne() {
+	if len(h.waiting) > 0 {
+		h.waiting[0] <- struct{}{}
+		h.waiting = h.waiting[1:]
+	}
+}
+
+// put takes a connection back after a call. Only one whose reply was read to
+// its end, with nothing behind it, may be used again.
+func (h *host) put(c *conn, reusable bool) {
+	h.mu.Lock()
+	if reusable && len(h.idle) < maxIdle && !h.gone {
+		c.rest()
+		h.idle = append(h.idle, c)
+		h.wakeOne()
+		h.mu.Unlock()
+		h.client.sweeper.arm()
+		return
+	}
+	h.open--
+	h.wakeOne()
+	h.mu.Unlock()
+	c.shut()
+}
+
+// dial opens a connection; take has counted it.
+func (h *host) dial(ctx context.Context, limit time.Time) (*conn, error) {
+	c, err := h.connect(ctx, limit)
+	if err != nil {
+		h.mu.Lock()
+		h.open--
+		h.wakeOne()
+		h.mu.Unlock()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (h *host) connect(ctx context.Context, limit time.Time) (*conn, error) {
+	by := time.Now().Add(h.client.o.ConnectTimeout)
+	kind := KindConnect
+	if limit.Before(by) {
+		by, kind = limit, KindTotal
+	}
+	dctx, cancel := context.WithDeadline(ctx, by)
+	defer cancel()
+	dialer := net.Dialer{}
+	tcp, err := dialer.DialContext(dctx, "tcp", h.base.dial)
+	if err != nil {
+		return nil, h.dialFault(ctx, kind, err)
+	}
+	c := newConn(h, tcp)
+	if !h.secure {
+		return c, nil
+	}
+	secured := tls.Client(tcp, h.client.tlsConfig(h.name))
+	if err := secured.HandshakeContext(dctx); err != nil {
+		tcp.Close()
+		if kind != KindTotal || !errors.Is(err, context.DeadlineExceeded) {
+			kind = KindTLS
+		}
+		return nil, h.dialFault(ctx, kind, err)
+	}
+	if p := secured.ConnectionState().NegotiatedProtocol; p != "" && p != "http/1.1" {
+		tcp.Close()
+		return nil, h.fault(KindTLS, fmt.Errorf("the upstream chose protocol %q: set HTTP2 to speak it", p))
+	}
+	c.secure(secured)
+	return c, nil
+}
+
+func (h *host) dialFault(ctx context.Context, kind ErrorKind, err error) *Error {
+	if ctx.Err() != nil {
+		return &Error{Kind: KindCanceled, Addr: h.base.dial, Err: ctx.Err()}
+	}
+	return h.fault(kind, err)
+}
+
+func (h *host) fault(kind ErrorKind, err error) *Error {
+	return &Error{Kind: kind, Addr: h.base.dial, Err: err}
+}
+
+// sweep closes idle connections that are old, or that the upstream has closed,
+// and says how many are left. A host that has long had none is gone.
+func (h *host) sweep(now time.Time) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	kept := h.idle[:0]
+	for _, c := range h.idle {
+		if now.Sub(c.since) < idleTimeout && c.alive() {
+			kept = append(kept, c)
+			continue
+		}
+		h.discard(c)
+	}
+	clear(h.idle[len(kept):])
+	h.idle = kept
+	h.gone = h.open == 0 && len(h.waiting) == 0 && now.Sub(h.used) > 10*idleTimeout
+	return len(kept)
+}
+
+func (h *host) isGone() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.gone
+}
+
+// retire closes what is idle; calls in flight finish.
+func (h *host) retire() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.gone = true
+	for _, c := range h.idle {
+		h.discard(c)
+	}
+	h.idle = nil
+}
+
+// discard closes an idle connection that is off the stack. h.mu is held.
+func (h *host) discard(c *conn) {
+	h.open--
+	h.wakeOne()
+	c.shut()
+}

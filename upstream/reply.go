@@ -1,0 +1,272 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"weir"
+)
+
+// Reply is the answer to a call: status and headers, and a body that is read
+// as it comes. It belongs to one goroutine. Close it.
+type Reply struct {
+	Status        int
+	ContentLength int64 // -1: not known
+
+	head  head
+	body  body
+	h2    *http2Body // instead of body
+	ctx   context.Context
+	stop  func() bool // ends the watch over ctx; false: ctx has ended
+	limit time.Time
+	stall time.Duration
+	addr  string
+	op    weir.Op
+	keep  bool  // the connection may be used again after the body
+	sent  bool  // a byte of the request may have been
+	began bool  // a byte of the reply was there
+	err   error // what ended the body: io.EOF or an *Error
+}
+
+// Header returns the first value of a header, in any case; "" when absent.
+func (r *Reply) Header(name string) string { return r.head.get(name) }
+
+// EachHeader calls f for every header in the order they came.
+func (r *Reply) EachHeader(f func(name, value string)) { r.head.each(f) }
+
+// Read reads the body. io.EOF comes at its true end only: its length reached,
+// its last chunk seen. (A body that neither has a length nor is chunked ends
+// with its connection.) Every other error is an *Error.
+func (r *Reply) Read(p []byte) (int, error) {
+	if r.err != nil || len(p) == 0 {
+		return 0, r.err
+	}
+	if r.h2 != nil {
+		return r.h2.read(r, p)
+	}
+	if n := r.body.direct(len(p)); n >= bufSize {
+		return r.readDirect(p[:n])
+	}
+	v, err := r.next()
+	if err != nil {
+		return 0, err
+	}
+	n := copy(p, v)
+	r.body.unread(len(v) - n)
+	r.settle()
+	return n, nil
+}
+
+// readDirect reads from the socket into p, which holds no more than what is
+// left of the body or the chunk.
+func (r *Reply) readDirect(p []byte) (int, error) {
+	c := r.body.c
+	c.drop()
+	c.readBefore(r.stall, r.limit)
+	n, err := c.nc.Read(p)
+	if n == 0 {
+		return 0, r.end(noProgress(err))
+	}
+	if r.body.how != byClose {
+		r.body.left -= int64(n)
+	}
+	r.settle()
+	return n, nil
+}
+
+// next returns the next decoded bytes, at least one. They stay valid until the
+// next call of next or Close.
+func (r *Reply) next() ([]byte, error) {
+	if r.err != nil {
+		return nil, r.err
+	}
+	if r.h2 != nil {
+		return r.h2.next(r)
+	}
+	for {
+		v, err := r.body.view()
+		if len(v) > 0 {
+			return v, nil
+		}
+		if err == nil {
+			r.body.c.readBefore(r.stall, r.limit)
+			if err = r.body.c.fill(); err == nil {
+				continue
+			}
+			if err == io.EOF && r.body.how != byClose {
+				err = io.ErrUnexpectedEOF
+			}
+		}
+		return nil, r.end(err)
+	}
+}
+
+// more is next without reading: nothing when nothing is in memory.
+func (r *Reply) more() []byte {
+	if r.err != nil || r.h2 != nil {
+		return nil
+	}
+	v, _ := r.body.view() // an error comes again with next
+	return v
+}
+
+// settle gives the connection back as soon as the body was taken to its end.
+func (r *Reply) settle() {
+	if r.body.how == byChunks && r.body.advance() != io.EOF {
+		return
+	}
+	if r.body.finished() {
+		r.end(io.EOF)
+	}
+}
+
+// end notes how the body ended and lets go of the connection.
+func (r *Reply) end(err error) error {
+	if r.err == nil {
+		r.err = err
+		if err != io.EOF {
+			r.err = r.fault(err, KindStall)
+		}
+		r.release(err == io.EOF)
+	}
+	return r.err
+}
+
+// release ends the watch over the context and gives the connection back. A
+// connection that the end of the context may be closing is not used again.
+func (r *Reply) release(whole bool) {
+	if r.body.c == nil {
+		return
+	}
+	watched := r.stop == nil || r.stop()
+	c := r.body.c
+	r.body.c = nil
+	c.host.put(c, whole && watched && r.keep && c.r == c.w)
+}
+
+// Close ends the reply. The connection is kept when the body was read to its
+// end, otherwise it is closed, which tells the upstream to stop. It may be
+// called more than once.
+func (r *Reply) Close() error {
+	if r.h2 != nil {
+		r.h2.close()
+	}
+	if r.err == nil {
+		if r.body.c != nil {
+			r.settle()
+		}
+		if r.err == nil {
+			r.err = &Error{Kind: KindCut, Addr: r.addr, Sent: true, Err: errClosedReply}
+		}
+	}
+	r.release(false)
+	return nil
+}
+
+var errClosedReply = errors.New("the reply was closed")
+
+// abandon turns a failure before the header into what Do returns.
+func (r *Reply) abandon(err error) error {
+	reused := r.body.c.reused
+	f := r.fault(err, KindHeaderTimeout)
+	r.release(false)
+	if reused && !r.began && f.Kind == KindCut {
+		return &staleError{sent: r.sent, err: f}
+	}
+	return f
+}
+
+// fault says what an error of the connection means. late is the kind of a
+// timeout before the limit of the whole.
+func (r *Reply) fault(err error, late ErrorKind) *Error {
+	f := &Error{Kind: KindCut, Addr: r.addr, Sent: r.sent, Err: err}
+	var known *Error
+	var protocol *protocolError
+	switch {
+	case r.ctx.Err() != nil:
+		f.Kind, f.Err = KindCanceled, r.ctx.Err()
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &protocol):
+		f.Kind = KindProtocol
+	case !isTimeout(err):
+	case !time.Now().Before(r.limit):
+		f.Kind = KindTotal
+	default:
+		f.Kind = late
+	}
+	return f
+}
+
+// readHead reads status line and headers, 1xx replies skipped.
+func (r *Reply) readHead(by time.Time) error {
+	c := r.body.c
+	for range maxInterim {
+		n, err := r.awaitHead(by)
+		if err != nil {
+			return err
+		}
+		f, err := r.head.parse(c.buf[c.r : c.r+n])
+		if err != nil {
+			return err
+		}
+		c.r += n
+		if f.status == 101 {
+			return faultf("the upstream switches protocols (101), which was not asked for")
+		}
+		if f.status >= 200 {
+			r.begin(f)
+			return nil
+		}
+	}
+	return faultf("more than %d interim (1xx) replies", maxInterim)
+}
+
+// awaitHead reads until a whole head is buffered and returns its length.
+func (r *Reply) awaitHead(by time.Time) (int, error) {
+	c := r.body.c
+	var scan headScan
+	for {
+		if c.r < c.w {
+			r.began = true
+			n, err := scan.end(c.buf[c.r:c.w])
+			if n > 0 || err != nil {
+				return n, err
+			}
+		}
+		left := time.Until(by)
+		if left <= 0 {
+			return 0, os.ErrDeadlineExceeded
+		}
+		c.readBefore(left, r.limit)
+		if err := c.fill(); err != nil {
+			if err == io.EOF {
+				err = errNoReply
+			}
+			return 0, err
+		}
+	}
+}
+
+var errNoReply = errors.New("the connection ended before the reply's header did")
+
+// begin sets up the body behind a head.
+func (r *Reply) begin(f framing) {
+	r.Status, r.ContentLength = f.status, f.length
+	r.keep = f.keepAlive
+	switch {
+	case f.bodyless:
+		r.ContentLength = 0
+	case f.chunked:
+		r.body.how = byChunks
+		return
+	case f.length < 0:
+		r.body.how, r.keep = byClose, false
+		return
+	}
+	r.body.left = r.ContentLength
+	r.settle()
+}

@@ -1,0 +1,137 @@
+package upstream
+
+import (
+	"bytes"
+
+	"weir"
+)
+
+// AppendText appends the text a model produced, unescaped, to dst: out of the
+// Data of one event of a stream, or of a whole answer that is not streamed.
+// Tool calls count with their names and arguments, reasoning too where it is
+// shown. It is what Estimate is given.
+func AppendText(dst []byte, op weir.Op, data []byte) []byte {
+	t := texts{dst: dst, limit: len(dst) + MaxEventBytes}
+	s := scanner{b: data}
+	if op == weir.OpResponses {
+		t.response(&s)
+	} else {
+		t.named(&s)
+	}
+	return t.dst
+}
+
+// texts collects strings out of JSON.
+type texts struct {
+	dst     []byte
+	limit   int // of len(dst); what comes behind is counted only
+	total   int64
+	numbers int64
+}
+
+func (t *texts) add(quoted []byte) {
+	t.total += int64(len(quoted))
+	if room := t.limit - len(t.dst); len(quoted) <= room {
+		t.dst = unquote(t.dst, quoted)
+	}
+}
+
+// named collects the strings that stand under keys that name produced text.
+func (t *texts) named(s *scanner) {
+	switch s.peek() {
+	case '[':
+		for first, in := true, s.open('['); in && s.next(']', first); first = false {
+			t.named(s)
+		}
+	case '{':
+		for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+			t.member(s, s.key())
+		}
+	default:
+		s.skip()
+	}
+}
+
+func (t *texts) member(s *scanner, key []byte) {
+	if s.peek() != '"' {
+		t.named(s)
+		return
+	}
+	v := s.str()
+	switch string(key) {
+	case "content", "reasoning_content", "reasoning", "refusal", "text", "arguments", "name", "thinking", "partial_json":
+		t.add(v)
+	}
+}
+
+// response collects from an event of the Responses API, where every text comes
+// several times: as deltas, and whole when its part, its item and the response
+// are done. From an event only a delta is taken; a whole answer has no type.
+func (t *texts) response(s *scanner) {
+	var kind, delta []byte
+	whole := *s
+	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+		key := s.key()
+		if s.peek() != '"' {
+			s.skip()
+			continue
+		}
+		switch v := s.str(); string(key) {
+		case "type":
+			kind = v
+		case "delta":
+			delta = v
+		}
+	}
+	switch {
+	case bytes.HasSuffix(kind, []byte(".delta")):
+		t.add(delta)
+	case len(kind) == 0:
+		t.named(&whole)
+	}
+}
+
+// prompt collects what a request asks the model to read.
+func (t *texts) prompt(s *scanner) (messages int64) {
+	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+		switch string(s.key()) {
+		case "messages":
+			for first, in := true, s.open('['); in && s.next(']', first); first = false {
+				messages++
+				t.all(s)
+			}
+		case "prompt", "input", "instructions", "system", "tools", "functions":
+			t.all(s)
+		default:
+			s.skip()
+		}
+	}
+	return messages
+}
+
+// all collects every string but those that are no text for the model: pictures,
+// sounds and files in base64, ids. Numbers are counted: a prompt may be tokens.
+func (t *texts) all(s *scanner) {
+	switch c := s.peek(); {
+	case c == '"':
+		t.add(s.str())
+	case c == '[':
+		for first, in := true, s.open('['); in && s.next(']', first); first = false {
+			t.all(s)
+		}
+	case c == '{':
+		for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+			switch string(s.key()) {
+			case "image_url", "input_audio", "audio", "file", "file_data", "source", "data", "id", "call_id", "tool_call_id", "type", "role", "cache_control":
+				s.skip()
+			default:
+				t.all(s)
+			}
+		}
+	case c == '-' || c >= '0' && c <= '9':
+		t.numbers++
+		s.skip()
+	default:
+		s.skip()
+	}
+}

@@ -1,0 +1,70 @@
+package upstream
+
+import "weir"
+
+// ReadUsage reads the usage of a whole answer that is not streamed. ok is
+// false when it tells none.
+func ReadUsage(op weir.Op, body []byte) (u weir.Usage, ok bool) {
+	s := scanner{b: body}
+	var f found
+	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+		if string(s.key()) == "usage" {
+			f.usageObject(&s)
+		} else {
+			s.skip()
+		}
+	}
+	return f.usage, f.hasUsage && s.done()
+}
+
+// counts are what was told of usage so far.
+type counts struct {
+	usage weir.Usage
+	// The Messages API counts prompt tokens in three parts.
+	input, read, written int64
+}
+
+// usageObject reads usage in the words of any API: prompt_tokens,
+// completion_tokens and prompt_tokens_details (chat, completions, embeddings);
+// input_tokens, output_tokens and input_tokens_details (responses);
+// input_tokens without the cached ones, cache_read_input_tokens,
+// cache_creation_input_tokens and output_tokens (messages).
+//
+// A count that is absent leaves what earlier events of the stream told.
+func (f *found) usageObject(s *scanner) {
+	if s.peek() != '{' {
+		s.skip()
+		return
+	}
+	u := &f.usage
+	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+		switch string(s.key()) {
+		case "prompt_tokens", "input_tokens":
+			f.input = s.count()
+		case "completion_tokens", "output_tokens":
+			u.Completion = s.count()
+		case "prompt_tokens_details", "input_tokens_details":
+			u.Cached = s.cachedTokens()
+		case "cache_read_input_tokens":
+			f.read = s.count()
+		case "cache_creation_input_tokens":
+			f.written = s.count()
+		default:
+			s.skip()
+		}
+	}
+	f.hasUsage = true
+	u.Prompt = f.input + f.read + f.written
+	u.Cached = min(max(u.Cached, f.read), u.Prompt)
+}
+
+func (s *scanner) cachedTokens() (n int64) {
+	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+		if string(s.key()) == "cached_tokens" {
+			n = s.count()
+		} else {
+			s.skip()
+		}
+	}
+	return n
+}
