@@ -1,0 +1,260 @@
+package emulate
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+)
+
+// chatRequest is what is read of POST /v1/chat/completions.
+type chatRequest struct {
+	Model    string `json:"model"`
+	Messages []struct {
+		Role      string          `json:"role"`
+		Content   json.RawMessage `json:"content"`
+		ToolCalls json.RawMessage `json:"tool_calls"`
+	} `json:"messages"`
+	lengthRequest
+	Tools          []chatTool      `json:"tools"`
+	ToolChoice     json.RawMessage `json:"tool_choice"`
+	ResponseFormat struct {
+		Type       string `json:"type"`
+		JSONSchema struct {
+			Schema json.RawMessage `json:"schema"`
+		} `json:"json_schema"`
+	} `json:"response_format"`
+}
+
+type chatTool struct {
+	Function struct {
+		Name       string          `json:"name"`
+		Parameters json.RawMessage `json:"parameters"`
+	} `json:"function"`
+}
+
+// lengthRequest is what chats and completions say alike.
+type lengthRequest struct {
+	Stream        bool `json:"stream"`
+	StreamOptions struct {
+		IncludeUsage bool `json:"include_usage"`
+	} `json:"stream_options"`
+	N                   *int `json:"n"`
+	MaxTokens           *int `json:"max_tokens"`
+	MaxCompletionTokens *int `json:"max_completion_tokens"`
+	MinTokens           int  `json:"min_tokens"`
+	IgnoreEOS           bool `json:"ignore_eos"`
+}
+
+func (q *lengthRequest) fill(c *call) *problem {
+	c.stream, c.usage = q.Stream, q.StreamOptions.IncludeUsage
+	c.limits = limits{least: q.MinTokens, ignoreEOS: q.IgnoreEOS}
+	for _, most := range []*int{q.MaxTokens, q.MaxCompletionTokens} {
+		if most != nil && *most < 1 {
+			return bad("max_tokens", "max_tokens must be at least 1")
+		}
+		if most != nil {
+			c.limits.most = *most
+		}
+	}
+	if q.N != nil && *q.N != 1 {
+		return bad("n", "the emulator gives one choice: n must be 1")
+	}
+	return nil
+}
+
+func parseChat(w http.ResponseWriter, r *http.Request, s *Server) (*call, *problem) {
+	var q chatRequest
+	if p := read(w, r, &q); p != nil {
+		return nil, p
+	}
+	c := &call{model: modelOf(r, q.Model)}
+	if p := q.fill(c); p != nil {
+		return nil, p
+	}
+	if len(q.Messages) == 0 {
+		return nil, bad("messages", "messages is empty: want at least one")
+	}
+	for _, m := range q.Messages {
+		text, err := content(m.Content)
+		if err != nil {
+			return nil, bad("messages", err.Error())
+		}
+		c.prompt.tokens += perMessage
+		c.prompt.add(text)
+		c.prompt.add(plainPrompt(string(m.ToolCalls)))
+	}
+	for _, t := range q.Tools {
+		c.prompt.add(plainPrompt(t.Function.Name + string(t.Function.Parameters)))
+	}
+	room, p := s.admit(c, "messages")
+	if p != nil {
+		return nil, p
+	}
+	if p := q.write(c, room); p != nil {
+		return nil, p
+	}
+	c.dialect = newChatDialect(c)
+	return c, nil
+}
+
+// write decides what is answered: a tool call where one is required, JSON
+// where a format asks for it, else words.
+func (q *chatRequest) write(c *call, room int) *problem {
+	name, must, p := q.chosenTool()
+	if p != nil {
+		return p
+	}
+	switch format := q.ResponseFormat; {
+	case must != "":
+		var schema json.RawMessage
+		for _, t := range q.Tools {
+			if t.Function.Name == name {
+				schema = t.Function.Parameters
+			}
+		}
+		args := "{}"
+		if v, ok := invent(schema, c.prompt.hash, 8).(map[string]any); ok {
+			args = string(mustJSON(v))
+		}
+		end := called
+		if must == "function" {
+			end = stop // a tool forced by name ends as "stop", says OpenAI's reference
+		}
+		c.answer = exact(args, c.limits, room, end)
+		c.answer.tool = name
+	case format.Type == "json_schema":
+		c.answer = exact(string(mustJSON(invent(format.JSONSchema.Schema, c.prompt.hash, 8))), c.limits, room, stop)
+	case format.Type == "json_object":
+		c.answer = exact(`{"answer":"emulated"}`, c.limits, room, stop)
+	default:
+		c.answer = write(c.prompt.hash, c.limits, room)
+	}
+	return nil
+}
+
+// chosenTool says which tool must be called, and by which word: "required" or
+// "function"; "" when none must.
+func (q *chatRequest) chosenTool() (name, must string, p *problem) {
+	var word string
+	var choice chatTool
+	switch {
+	case len(q.ToolChoice) == 0 || string(q.ToolChoice) == "null":
+		return "", "", nil
+	case json.Unmarshal(q.ToolChoice, &word) == nil:
+		if word != "required" {
+			return "", "", nil
+		}
+		if len(q.Tools) == 0 {
+			return "", "", bad("tool_choice", "tool_choice is required and tools is empty")
+		}
+		return q.Tools[0].Function.Name, word, nil
+	case json.Unmarshal(q.ToolChoice, &choice) != nil || choice.Function.Name == "":
+		return "", "", bad("tool_choice", `tool_choice: want "none", "auto", "required" or {"type":"function","function":{"name":...}}`)
+	}
+	for _, t := range q.Tools {
+		if t.Function.Name == choice.Function.Name {
+			return t.Function.Name, "function", nil
+		}
+	}
+	return "", "", bad("tool_choice", "tool_choice names "+choice.Function.Name+", which is not among tools")
+}
+
+// modelOf is the model a request asks for; below Azure's classic paths the
+// deployment in the path stands for it, whatever it is called.
+func modelOf(r *http.Request, model string) string {
+	if r.PathValue("deployment") != "" {
+		return ""
+	}
+	return model
+}
+
+var finishWords = [...]string{stop: "stop", length: "length", called: "tool_calls"}
+
+// chatDialect writes chat.completion objects and chunks. Its pre and post
+// stand around what differs between chunks.
+type chatDialect struct{ pre, post string }
+
+func newChatDialect(c *call) chatDialect {
+	d := chatDialect{
+		pre: `data: {"id":"chatcmpl-` + c.id + `","object":"chat.completion.chunk","created":` + strconv.FormatInt(c.created, 10) +
+			`,"model":` + string(mustJSON(c.model)) + `,"system_fingerprint":"` + Name + `","choices":[`,
+		post: "]}\n\n",
+	}
+	if c.usage {
+		d.post = `],"usage":null}` + "\n\n"
+	}
+	return d
+}
+
+func (d chatDialect) chunk(b []byte, delta, finish string) []byte {
+	b = append(b, d.pre...)
+	b = append(b, `{"index":0,"delta":{`...)
+	b = append(b, delta...)
+	b = append(b, `},"logprobs":null,"finish_reason":`...)
+	b = append(b, finish...)
+	b = append(b, '}')
+	return append(b, d.post...)
+}
+
+func (d chatDialect) open(b []byte, c *call) []byte {
+	if c.answer.tool == "" {
+		return d.chunk(b, `"role":"assistant","content":""`, "null")
+	}
+	return d.chunk(b, `"role":"assistant","content":null,"tool_calls":[{"index":0,"id":"call_`+c.id+
+		`","type":"function","function":{"name":`+string(mustJSON(c.answer.tool))+`,"arguments":""}}]`, "null")
+}
+
+func (d chatDialect) token(b []byte, c *call, i int) []byte {
+	text := c.answer.quotedPiece(i)
+	if c.answer.tool == "" {
+		return d.chunk(b, `"content":`+text, "null")
+	}
+	return d.chunk(b, `"tool_calls":[{"index":0,"function":{"arguments":`+text+`}}]`, "null")
+}
+
+func (d chatDialect) close(b []byte, c *call, u usage) []byte {
+	b = d.chunk(b, "", `"`+finishWords[c.answer.finish]+`"`)
+	return closeOpenAI(b, c, u, d.pre)
+}
+
+// closeOpenAI appends the usage, where asked for, in a chunk without choices,
+// and the end.
+func closeOpenAI(b []byte, c *call, u usage, pre string) []byte {
+	if c.usage {
+		b = append(b, pre...)
+		b = append(b, `],"usage":`...)
+		b = append(b, mustJSON(openAIUsage(u))...)
+		b = append(b, "}\n\n"...)
+	}
+	return append(b, "data: [DONE]\n\n"...)
+}
+
+func (d chatDialect) whole(c *call, u usage) any {
+	message := map[string]any{"role": "assistant", "content": nil, "refusal": nil}
+	text := c.answer.text(u.completion)
+	if c.answer.tool == "" {
+		message["content"] = text
+	} else {
+		message["tool_calls"] = []any{map[string]any{"id": "call_" + c.id, "type": "function", "function": map[string]any{"name": c.answer.tool, "arguments": text}}}
+	}
+	return map[string]any{
+		"id": "chatcmpl-" + c.id, "object": "chat.completion", "created": c.created, "model": c.model, "system_fingerprint": Name,
+		"choices": []any{map[string]any{"index": 0, "message": message, "logprobs": nil, "finish_reason": finishWords[c.answer.finish]}},
+		"usage":   openAIUsage(u),
+	}
+}
+
+func openAIUsage(u usage) any {
+	return map[string]any{
+		"prompt_tokens": u.prompt, "completion_tokens": u.completion, "total_tokens": u.prompt + u.completion,
+		"prompt_tokens_details": map[string]any{"cached_tokens": u.cached},
+	}
+}
+
+// quotedPiece is a piece as a JSON string.
+func (a *answer) quotedPiece(i int) string {
+	if a.fixed == nil {
+		return `"` + a.piece(i) + `"`
+	}
+	return string(mustJSON(a.fixed[i]))
+}
