@@ -30,18 +30,22 @@ type Deployment struct {
 	Weight int    // share inside its tier; 0: takes nothing new (kept for requests in flight)
 
 	MaxRequests int // in flight per replica
-	MaxWork     int // tokens of work in flight per replica
+	MaxWork     int // tokens of work in flight per replica; an idle one takes a larger request
 
 	// Elastic: replicas may come when asked for, so a request may wait for one
 	// that is starting instead of being refused for want of a ready replica.
 	Elastic bool
 }
 
-// Queue bounds what waits.
+// Queue bounds what waits. When it is full, an interactive request takes the
+// place of batch, and one of a tenant that would then have less waiting than its
+// share takes that of the tenant with the most. Requests that wait for a retry
+// have been admitted before and do not count against a newcomer's refusal: they
+// are bounded by what was in flight.
 type Queue struct {
-	MaxWork     int           // tokens of work waiting; 0: 2,000,000
+	MaxWork     int           // tokens of work waiting; 0: 2,000,000; an empty queue takes a larger request
 	MaxRequests int           // requests waiting; 0: 10,000
-	MaxWait     time.Duration // interactive: from arrival to verdict; 0: 30 s
+	MaxWait     time.Duration // interactive: from Arrive or Retry (or the end of a cold start) to verdict; 0: 30 s
 	MaxWaitCold time.Duration // the same while no replica is ready and one may come; 0: 10 min
 	BatchWait   time.Duration // batch: from arrival to verdict; 0: 1 h
 }
@@ -61,7 +65,7 @@ type Request struct {
 	Class    weir.Class
 	Prompt   int          // tokens of prefill expected
 	Output   int          // tokens of decode expected
-	Deadline weir.Instant // waiting longer is pointless; 0: from Queue
+	Deadline weir.Instant // waiting longer is pointless; 0: as Queue says; never later than that
 }
 
 // Kind of a Verdict.
@@ -103,8 +107,12 @@ const (
 
 // Demand is what the scaler is told: totals since the Core was made (never
 // averages per replica) and levels at the moment. Totals only grow.
+//
+// Every request that arrived is in one place: Arrived = Refused + Completed +
+// Failed + Cancelled + Waiting + those in flight. Granted counts attempts, so a
+// request that was retried is in it more than once, and may still be refused.
 type Demand struct {
-	Arrived, Granted, Refused, Completed, Failed, Cancelled uint64 // requests
+	Arrived, Granted, Refused, Completed, Failed, Cancelled uint64
 
 	ArrivedPrompt, ArrivedOutput uint64 // tokens expected, of Arrived
 
@@ -115,7 +123,8 @@ type Demand struct {
 }
 
 // DeploymentDemand is the part of Demand that belongs to one deployment, in
-// the order of Options.Deployments.
+// the order of Options.Deployments. Deployments that are no longer configured
+// are not listed, though requests may still be in flight on them.
 type DeploymentDemand struct {
 	Name         string
 	InFlight     int    // requests granted and not done

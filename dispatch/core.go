@@ -1,0 +1,406 @@
+package dispatch
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"weir"
+)
+
+// Core is the admission queue and router of one model. It is not safe for
+// concurrent use: its owner serialises calls. Time given to it never goes back;
+// an earlier time than the last counts as the last.
+type Core struct {
+	o      Options
+	health Health
+	rng    *rand.Rand // order of newcomers
+	now    weir.Instant
+
+	tiers       []tier
+	deployments []*deployment // in the order of Options
+	leaving     []*deployment // no longer configured, with requests in flight
+
+	calls  map[uint64]*call
+	spare  *call // ended calls, for reuse
+	number uint64
+	turn   uint64
+	timers heap[*timer] // replicas that come back by themselves
+
+	lanes   [2]lane // by class
+	waiting waitList
+	limits  heap[*limit] // when those that wait give up
+	warm    bool         // a replica is ready
+	warmAt  weir.Instant // when one last became so after there was none
+	held    *call        // has a replica kept free, because it is first and found no room
+	stale   bool         // something changed in a call that returns no verdicts
+
+	rate   rate
+	totals Demand
+	out    []Verdict
+}
+
+// call is a request the Core holds, waiting or granted.
+type call struct {
+	Request
+	number uint64       // order of arrival
+	since  weir.Instant // Arrive or the last Retry
+	work   int          // tokens still to do
+
+	on       *replica // granted
+	epoch    uint32   // of on's health at that time
+	first    bool     // its first token has come
+	attempts int
+	tried    []*replica
+
+	flow          *flow // waiting; nil when it was granted before
+	before, after *call // in the flow or among those granted before
+	older, newer  *call // in the waitList
+	limit         limit
+	reserved      *replica // held for it
+}
+
+// limit stands in the heap of waiting calls by when they give up.
+type limit struct {
+	q     *call
+	at    weir.Instant
+	index int
+}
+
+func (l *limit) before(o *limit) bool {
+	return l.at < o.at || l.at == o.at && l.q.number < o.q.number
+}
+func (l *limit) place() *int { return &l.index }
+
+func (q *call) hasTried(r *replica) bool {
+	for _, t := range q.tried {
+		if t == r {
+			return true
+		}
+	}
+	return false
+}
+
+// New returns a Core without replicas. The seed settles what would otherwise be
+// chance, so that several gateways do not all begin with the same replica.
+func New(o Options, seed uint64) *Core {
+	c := &Core{
+		rng:   rand.New(rand.NewPCG(seed, 0x776569722d647370)),
+		calls: map[uint64]*call{},
+	}
+	for i := range c.lanes {
+		c.lanes[i].flows = map[string]*flow{}
+	}
+	c.Configure(0, o)
+	return c
+}
+
+// Arrive asks for a replica for r. Its verdict is among those returned, or
+// comes with a later call; others may be granted or refused by the same call.
+func (c *Core) Arrive(now weir.Instant, r Request) []Verdict {
+	c.begin(now)
+	c.totals.Arrived++
+	c.totals.ArrivedPrompt += uint64(max(r.Prompt, 0))
+	c.totals.ArrivedOutput += uint64(max(r.Output, 0))
+	if c.calls[r.ID] != nil {
+		c.totals.Refused++
+		c.out = append(c.out, Verdict{ID: r.ID, Kind: Refuse, Reason: DuplicateID})
+		return c.out
+	}
+	q := c.newCall(r)
+	if c.waiting.count > 0 {
+		c.end() // who waited comes first to what has become free since
+	}
+	if !c.behindItsOwn(q) && c.grant(q) {
+		return c.out
+	}
+	c.enqueue(q, false)
+	return c.end()
+}
+
+// behindItsOwn says whether requests of the same tenant and class wait already.
+// Those of others that wait do not fit anywhere now, or they would not.
+func (c *Core) behindItsOwn(q *call) bool {
+	l := c.laneOf(q)
+	if l.count == 0 {
+		return false
+	}
+	f := l.flows[q.Tenant]
+	return f != nil && f.count > 0
+}
+
+// Retry says that the attempt of a granted request failed before anything
+// reached the caller. It gets a new verdict: another replica, a tried one only
+// where no other is up, or a refusal when its attempts are used up. A number
+// the Core does not hold as granted is ignored.
+func (c *Core) Retry(now weir.Instant, id uint64, why Result) []Verdict {
+	c.begin(now)
+	q := c.calls[id]
+	if q == nil || q.on == nil {
+		return c.out
+	}
+	r := q.on
+	c.free(q, why)
+	if !q.hasTried(r) {
+		q.tried = append(q.tried, r)
+	}
+	q.since, q.first, q.work = c.now, false, workOf(q.Request)
+	switch {
+	case q.attempts >= c.o.Attempts:
+		c.refuse(q, AttemptsUsed)
+	case c.waiting.count == 0 && c.grant(q):
+	default:
+		c.enqueue(q, true)
+	}
+	return c.end()
+}
+
+// FirstToken says that a granted request has brought its first token: its
+// prefill is no longer outstanding work. When that makes room for one that
+// waits, Next says now, and Wake brings the verdict.
+func (c *Core) FirstToken(now weir.Instant, id uint64) {
+	c.advance(now)
+	q := c.calls[id]
+	if q == nil || q.on == nil || q.first {
+		return
+	}
+	q.first = true
+	r, done := q.on, min(max(q.Prompt, 0), q.work)
+	q.work -= done
+	r.work -= done
+	r.d.work -= done
+	r.d.donePrompt += uint64(max(q.Prompt, 0))
+	c.rate.add(c.now, done)
+	c.answered(q)
+	c.settle(r)
+	c.stale = c.waiting.count > 0
+}
+
+// Done says that a granted request has ended for good. It frees its slot and
+// work. Calling it again, or with a number the Core does not hold as granted,
+// does nothing.
+func (c *Core) Done(now weir.Instant, id uint64, how Result, used weir.Usage) []Verdict {
+	c.begin(now)
+	q := c.calls[id]
+	if q == nil || q.on == nil {
+		return c.out
+	}
+	d := q.on.d
+	if !q.first && (how == OK || used.Completion > 0) {
+		d.donePrompt += uint64(max(q.Prompt, 0))
+	}
+	d.doneOutput += uint64(max(used.Completion, 0))
+	if how == OK {
+		c.rate.add(c.now, q.work)
+		d.completed++
+	}
+	switch how {
+	case OK:
+		c.totals.Completed++
+	case Abandoned:
+		c.totals.Cancelled++
+	default:
+		c.totals.Failed++
+	}
+	c.free(q, how)
+	c.release(q)
+	return c.end()
+}
+
+// Cancel takes back a request whose caller has gone, whether it waits or was
+// granted. It gets no verdict any more. Calling it again does nothing.
+func (c *Core) Cancel(now weir.Instant, id uint64) []Verdict {
+	c.begin(now)
+	q := c.calls[id]
+	if q == nil {
+		return c.out
+	}
+	c.totals.Cancelled++
+	if q.on != nil {
+		c.free(q, Abandoned)
+	} else {
+		c.dequeue(q, false)
+	}
+	c.release(q)
+	return c.end()
+}
+
+// PushBack says that a replica, or with an empty name the whole deployment,
+// wants nothing before until. The latest of several wins. Unknown names are
+// ignored.
+func (c *Core) PushBack(now weir.Instant, deployment, replica string, until weir.Instant) {
+	c.advance(now)
+	d := c.deployment(deployment)
+	if d == nil {
+		return
+	}
+	c.stale = c.waiting.count > 0
+	if replica == "" {
+		d.throttled = max(d.throttled, until)
+		return
+	}
+	if r := d.byID[replica]; r != nil {
+		c.throttle(r, until)
+	}
+}
+
+// Wake does what has become due: replicas that may be asked again, requests
+// that have waited long enough.
+func (c *Core) Wake(now weir.Instant) []Verdict {
+	c.begin(now)
+	return c.end()
+}
+
+// Next is when Wake must be called at the latest; 0: not before another call.
+// It may lie in the past: then at once.
+func (c *Core) Next() weir.Instant {
+	if c.waiting.count == 0 {
+		return 0
+	}
+	if c.stale {
+		return max(c.now, 1)
+	}
+	next := c.limits[0].at
+	if len(c.timers) > 0 {
+		next = min(next, c.timers[0].at)
+	}
+	for _, d := range c.deployments {
+		if d.throttled > c.now {
+			next = min(next, d.throttled)
+		}
+	}
+	return next
+}
+
+// begin starts an event that returns verdicts.
+func (c *Core) begin(now weir.Instant) {
+	c.out = c.out[:0]
+	c.advance(now)
+}
+
+// advance moves time on and brings back replicas whose time has come.
+func (c *Core) advance(now weir.Instant) {
+	c.now = max(c.now, now)
+	for len(c.timers) > 0 && c.timers[0].at <= c.now {
+		c.settle(c.timers[0].r)
+	}
+}
+
+// end serves the queue after an event and refuses who has waited too long.
+func (c *Core) end() []Verdict {
+	if c.waiting.count == 0 {
+		return c.out
+	}
+	c.stale = false
+	c.serve()
+	for len(c.limits) > 0 && c.limits[0].at <= c.now {
+		q := c.limits[0].q
+		c.dequeue(q, false)
+		c.refuse(q, c.late())
+		if len(c.limits) == 0 || c.limits[0].at > c.now {
+			c.serve() // what it kept back for itself is free
+		}
+	}
+	return c.out
+}
+
+// late says why those who wait have waited in vain.
+func (c *Core) late() Reason {
+	if !c.warm {
+		return ColdTimeout
+	}
+	return QueueTimeout
+}
+
+// grant sends q to a replica, if one has room, tier after tier.
+func (c *Core) grant(q *call) bool {
+	avoid := c.avoids(q)
+	for i, t := range c.tiers {
+		if r := c.choose(t, q, avoid); r != nil {
+			c.send(q, r, i)
+			return true
+		}
+	}
+	return false
+}
+
+// send books q on r and says so.
+func (c *Core) send(q *call, r *replica, tier int) {
+	reason := Room
+	switch {
+	case r.open:
+		reason = Probe
+	case tier > 0:
+		reason = Spill
+	}
+	q.attempts++
+	c.take(r, q)
+	r.d.granted++
+	c.totals.Granted++
+	c.out = append(c.out, Verdict{
+		ID: q.ID, Kind: Grant, Deployment: r.d.Name, Replica: r.id, Addr: r.addr,
+		Reason: reason, Queued: c.now.Sub(q.since),
+	})
+}
+
+// avoids says whether q must not go where it has failed, because a replica that
+// it has not tried could serve it, now or when it has room.
+func (c *Core) avoids(q *call) bool {
+	if len(q.tried) == 0 {
+		return false
+	}
+	for _, t := range c.tiers {
+		for _, d := range t {
+			if d.throttled > c.now {
+				continue
+			}
+			for _, r := range d.replicas {
+				if r.usable(c.now) && !q.hasTried(r) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// newCall takes a call from the spare ones and makes the Core hold it.
+func (c *Core) newCall(r Request) *call {
+	q := c.spare
+	if q == nil {
+		q = new(call)
+	} else {
+		c.spare = q.after
+	}
+	c.number++
+	*q = call{Request: r, number: c.number, since: c.now, work: workOf(r), tried: q.tried[:0]}
+	q.limit.q = q
+	c.calls[r.ID] = q
+	return q
+}
+
+// release forgets a call that has ended.
+func (c *Core) release(q *call) {
+	delete(c.calls, q.ID)
+	clear(q.tried)
+	*q = call{tried: q.tried[:0], after: c.spare}
+	c.spare = q
+}
+
+// maxWork bounds what one request may claim to be, so that sums cannot overflow.
+const maxWork = 1 << 31
+
+// workOf is the work of a request that nothing is known to be done of: at least
+// one token, so that each is worth its place in the queue.
+func workOf(r Request) int {
+	return max(min(max(r.Prompt, 0), maxWork)+min(max(r.Output, 0), maxWork), 1)
+}
+
+// maxWait is how long a call may wait from since on, while there is a replica
+// and while there is none.
+func (c *Core) maxWait(class weir.Class) (warm, cold time.Duration) {
+	warm = c.o.Queue.MaxWait
+	if class == weir.Batch {
+		warm = c.o.Queue.BatchWait
+	}
+	return warm, max(warm, c.o.Queue.MaxWaitCold)
+}

@@ -1,0 +1,31 @@
+package dispatch
+
+import "weir"
+
+// Demand returns totals and levels as of now. The slices are the caller's.
+func (c *Core) Demand(now weir.Instant) Demand {
+	c.advance(now)
+	m := c.totals
+	m.Waiting, m.WaitingWork = c.waiting.count, c.waitingWork()
+	if q := c.waiting.oldest; q != nil {
+		m.HeadAge = c.now.Sub(q.since)
+	}
+	m.Deployments = make([]DeploymentDemand, len(c.deployments))
+	for i, d := range c.deployments {
+		m.Deployments[i] = d.demand()
+	}
+	return m
+}
+
+func (d *deployment) demand() DeploymentDemand {
+	m := DeploymentDemand{
+		Name: d.Name, InFlight: d.requests, InFlightWork: d.work,
+		Granted: d.granted, Completed: d.completed,
+		DonePrompt: d.donePrompt, DoneOutput: d.doneOutput,
+		PerReplica: make([]ReplicaLoad, len(d.replicas)),
+	}
+	for i, r := range d.replicas {
+		m.PerReplica[i] = ReplicaLoad{ID: r.id, InFlight: r.requests, Work: r.work}
+	}
+	return m
+}

@@ -1,0 +1,156 @@
+package dispatch
+
+import (
+	"cmp"
+	"slices"
+
+	"weir"
+)
+
+// deployment is one way to serve the model, with its replicas.
+type deployment struct {
+	Deployment
+	retired   bool // no longer configured; kept until its last request has ended
+	throttled weir.Instant
+
+	replicas []*replica // as the fleet listed them, then those that vanished with work in flight
+	byID     map[string]*replica
+	load     heap[*replica] // those that may be given one more request
+	told     bool           // Replicas has been called for it
+	ready    int            // replicas that are ready, whether they have room or not
+	coming   int            // replicas that are starting or will be restarted
+
+	requests, work         int // in flight, over all replicas
+	granted, completed     uint64
+	donePrompt, doneOutput uint64
+
+	credit int      // of the weighted choice, see choose
+	offer  *replica // what choose found in it
+}
+
+// tier is the deployments that are equally preferred and take new requests, in
+// the order they were configured.
+type tier []*deployment
+
+// tiersOf sorts deployments that take anything into tiers.
+func tiersOf(ds []*deployment) []tier {
+	open := slices.DeleteFunc(slices.Clone(ds), func(d *deployment) bool { return d.Weight <= 0 })
+	slices.SortStableFunc(open, func(a, b *deployment) int { return cmp.Compare(a.Tier, b.Tier) })
+	var tiers []tier
+	for i, d := range open {
+		if i == 0 || d.Tier != open[i-1].Tier {
+			tiers = append(tiers, nil)
+		}
+		last := &tiers[len(tiers)-1]
+		*last = append(*last, d)
+	}
+	return tiers
+}
+
+// maxCredit bounds, in requests, what a deployment is owed after it had no room.
+// From 50 owed to 50 ahead is the most that a stretch of requests can be off:
+// 1 % of 10,000.
+const maxCredit = 50
+
+// choose picks a replica of one tier for q, or nil when none has room.
+//
+// Deployments share by smooth weighted round robin: each gains its weight, the
+// richest that can take q is chosen and pays what all gained. One that had no
+// room for a moment keeps its gains and catches up; one without a ready replica
+// is owed nothing, so that a cold start is not met by a stampede.
+func (c *Core) choose(t tier, q *call, avoid bool) *replica {
+	var best *deployment
+	for _, d := range t {
+		if d.ready == 0 {
+			continue
+		}
+		d.offer = d.offering(c.now, q, avoid)
+		if d.offer != nil && (best == nil || d.credit+d.Weight > best.credit+best.Weight) {
+			best = d
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	t.charge(best)
+	return best.offer
+}
+
+// charge books one request on d: all that are up gain, d pays.
+func (t tier) charge(d *deployment) {
+	total := 0
+	for _, o := range t {
+		if o.ready > 0 {
+			total += o.Weight
+			o.credit += o.Weight
+		}
+	}
+	d.credit -= total
+	bound := maxCredit * total
+	for _, o := range t {
+		o.credit = max(min(o.credit, bound), -bound)
+	}
+}
+
+// offering returns the replica of d with the least work if it has room for q.
+func (d *deployment) offering(now weir.Instant, q *call, avoid bool) *replica {
+	if d.throttled > now || len(d.load) == 0 {
+		return nil
+	}
+	r := d.load[0]
+	if avoid {
+		r = d.least(0, q)
+	}
+	if r == nil || r.room() < q.work {
+		return nil
+	}
+	return r
+}
+
+// least returns the replica with the least work below position i of the heap
+// that q has not tried. It looks below those q has tried only.
+func (d *deployment) least(i int, q *call) *replica {
+	if i >= len(d.load) {
+		return nil
+	}
+	if r := d.load[i]; !q.hasTried(r) {
+		return r
+	}
+	a, b := d.least(2*i+1, q), d.least(2*i+2, q)
+	if a == nil || b != nil && b.before(a) {
+		return b
+	}
+	return a
+}
+
+// room is the largest request d can take now; 0: none.
+func (d *deployment) room(now weir.Instant) int {
+	if d.throttled > now || len(d.load) == 0 {
+		return 0
+	}
+	return d.load[0].room()
+}
+
+// forget removes a replica that has vanished.
+func (d *deployment) forget(r *replica) {
+	if d.byID[r.id] == r {
+		delete(d.byID, r.id)
+	}
+	if i := slices.Index(d.replicas, r); i >= 0 {
+		d.replicas = slices.Delete(d.replicas, i, i+1)
+	}
+}
+
+// count refreshes how many replicas are ready and how many may become so.
+func (d *deployment) count() {
+	d.ready, d.coming = 0, 0
+	for _, r := range d.replicas {
+		switch {
+		case r.gone:
+		case r.state == weir.Ready:
+			d.ready++
+		case r.state == weir.Starting, r.state == weir.Failed:
+			d.coming++
+		}
+	}
+}

@@ -1,0 +1,304 @@
+package dispatch
+
+// flow is what one tenant has waiting in one class, first come first served.
+//
+// Between flows the order is start-time fair queueing (Goyal, Vin, Cheng,
+// SIGCOMM 1996): a flow's tag is the virtual time at which its next request may
+// start; serving it moves the tag on by work divided by weight; virtual time is
+// the tag of what was served last. A tenant that was away starts at the present
+// virtual time: it is owed nothing and owes nothing.
+type flow struct {
+	tenant string
+	weight int
+	start  uint64 // tag of the head
+	finish uint64 // tag after the last request served
+	list
+	count int
+	work  int // tokens waiting
+
+	// Node of the tree of lanes, ordered by (start, head's number).
+	left, right *flow
+	prio        uint64
+	need        int // work of the head
+	least       int // smallest need in this subtree
+	order       uint64
+
+	born uint64 // orders flows of equal backlog
+	fat  int    // place in the heap of the largest backlogs
+}
+
+// list is calls in order, linked through themselves.
+type list struct{ first, last *call }
+
+func (l *list) append(q *call) {
+	q.before, q.after = l.last, nil
+	if l.last == nil {
+		l.first = q
+	} else {
+		l.last.after = q
+	}
+	l.last = q
+}
+
+func (l *list) unlink(q *call) {
+	if q.before == nil {
+		l.first = q.after
+	} else {
+		q.before.after = q.after
+	}
+	if q.after == nil {
+		l.last = q.before
+	} else {
+		q.after.before = q.before
+	}
+	q.before, q.after = nil, nil
+}
+
+// tagUnit is virtual time per token at weight one: enough that a weight of
+// thousands still tells requests of a few tokens apart.
+const tagUnit = 1 << 16
+
+// cost is the virtual time that work takes the flow.
+func (f *flow) cost(work int) uint64 {
+	return max(uint64(work)*tagUnit/uint64(f.weight), 1)
+}
+
+// backlog is what f has waiting in proportion to its share.
+func (f *flow) backlog(more int) float64 { return float64(f.work+more) / float64(f.weight) }
+
+// before orders flows by backlog, the largest first.
+func (f *flow) before(o *flow) bool {
+	if a, b := f.backlog(0), o.backlog(0); a != b {
+		return a > b
+	}
+	return f.born > o.born
+}
+
+func (f *flow) place() *int { return &f.fat }
+
+// lane is what waits in one class: first those that were granted before and
+// failed unseen, in order; then a flow per tenant, those with something
+// waiting in a treap by tag, where each node knows the smallest head below it.
+// So "the first in fair order that fits" is found in O(log tenants).
+type lane struct {
+	again            list
+	flows            map[string]*flow // also those without backlog that have a finish ahead of virtual time
+	root             *flow
+	fat              heap[*flow]
+	born             uint64
+	sweepAt          int    // number of flows at which those without a claim are forgotten
+	now              uint64 // virtual time
+	count, work      int    // requests and tokens
+	fresh, freshWork int    // of these, those not granted before
+}
+
+// precedes orders the tree.
+func (f *flow) precedes(o *flow) bool {
+	return f.start < o.start || f.start == o.start && f.order < o.order
+}
+
+func (f *flow) update() {
+	f.least = f.need
+	if f.left != nil {
+		f.least = min(f.least, f.left.least)
+	}
+	if f.right != nil {
+		f.least = min(f.least, f.right.least)
+	}
+}
+
+// split divides the tree into what precedes key and the rest.
+func split(t, key *flow) (low, high *flow) {
+	if t == nil {
+		return nil, nil
+	}
+	if t.precedes(key) {
+		t.right, high = split(t.right, key)
+		low = t
+	} else {
+		low, t.left = split(t.left, key)
+		high = t
+	}
+	t.update()
+	return low, high
+}
+
+func merge(a, b *flow) *flow {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	case a.prio > b.prio:
+		a.right = merge(a.right, b)
+		a.update()
+		return a
+	}
+	b.left = merge(a, b.left)
+	b.update()
+	return b
+}
+
+// insert puts f into the tree under its present tag and head.
+func (l *lane) insert(f *flow) {
+	f.left, f.right = nil, nil
+	f.need, f.order = f.first.work, f.first.number
+	f.prio = mix(f.order)
+	f.update()
+	low, high := split(l.root, f)
+	l.root = merge(merge(low, f), high)
+}
+
+// remove takes f out of the tree; its tag must not have changed since insert.
+func (l *lane) remove(f *flow) {
+	l.root = cut(l.root, f)
+	f.left, f.right = nil, nil
+}
+
+func cut(t, f *flow) *flow {
+	if t == f {
+		return merge(t.left, t.right)
+	}
+	if f.precedes(t) {
+		t.left = cut(t.left, f)
+	} else {
+		t.right = cut(t.right, f)
+	}
+	t.update()
+	return t
+}
+
+// first returns the flow whose turn it is among those whose head needs at most
+// room; nil when none does.
+func (l *lane) first(room int) *flow {
+	t := l.root
+	if t == nil || t.least > room {
+		return nil
+	}
+	for {
+		switch {
+		case t.left != nil && t.left.least <= room:
+			t = t.left
+		case t.need <= room:
+			return t
+		default:
+			t = t.right
+		}
+	}
+}
+
+// mix spreads the bits of a number (Steele, Lea, Flood, "Fast splittable
+// pseudorandom number generators", OOPSLA 2014): the balance of the tree then
+// does not depend on the order of arrivals.
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// flow returns the flow of a tenant, made with that weight when it is new.
+func (l *lane) flow(tenant string, weight int) *flow {
+	f := l.flows[tenant]
+	if f == nil {
+		l.sweep()
+		l.born++
+		f = &flow{tenant: tenant, weight: max(weight, 1), born: l.born}
+		l.flows[tenant] = f
+	}
+	return f
+}
+
+// sweep forgets tenants that are owed nothing and owe nothing, now and then, so
+// that the map does not grow with every tenant ever seen.
+func (l *lane) sweep() {
+	if len(l.flows) < max(l.sweepAt, 64) {
+		return
+	}
+	for tenant, f := range l.flows { // order does not show: each is judged alone
+		if f.count == 0 && f.finish <= l.now {
+			delete(l.flows, tenant)
+		}
+	}
+	l.sweepAt = 2 * len(l.flows)
+}
+
+// enter queues q; again says that it was granted before.
+func (l *lane) enter(q *call, weight int, again bool) {
+	l.count++
+	l.work += q.work
+	if again {
+		l.again.append(q)
+		return
+	}
+	f := l.flow(q.Tenant, weight)
+	f.append(q)
+	q.flow = f
+	f.count++
+	f.work += q.work
+	l.fresh++
+	l.freshWork += q.work
+	if f.count > 1 {
+		l.fat.fix(f)
+		return
+	}
+	f.start = max(l.now, f.finish)
+	l.fat.push(f)
+	l.insert(f)
+}
+
+// leave takes q out of the queue. served says that it was granted, and not
+// cancelled or refused: only then does it count as the tenant's share. Of a
+// flow only the head is ever served.
+func (l *lane) leave(q *call, served bool) {
+	l.count--
+	l.work -= q.work
+	if q.flow == nil {
+		l.again.unlink(q)
+	} else {
+		l.leaveFlow(q, q.flow, served)
+	}
+	if l.count == 0 { // nobody is owed anything
+		clear(l.flows)
+		l.now = 0
+	}
+}
+
+func (l *lane) leaveFlow(q *call, f *flow, served bool) {
+	head := q == f.first
+	if head {
+		l.remove(f)
+	}
+	f.unlink(q)
+	q.flow = nil
+	f.count--
+	f.work -= q.work
+	l.fresh--
+	l.freshWork -= q.work
+	if served {
+		l.now = max(l.now, f.start)
+		f.finish = max(l.now, f.finish) + f.cost(q.work)
+		f.start = f.finish
+	}
+	if f.count == 0 {
+		l.fat.remove(f)
+		return
+	}
+	l.fat.fix(f)
+	if head {
+		l.insert(f)
+	}
+}
+
+// reweigh gives every tenant its present share.
+func (l *lane) reweigh(share func(string) int) {
+	for tenant, f := range l.flows { // order does not show: the heap is rebuilt from a total order
+		f.weight = share(tenant)
+	}
+	flows := l.fat
+	l.fat = nil
+	for _, f := range flows {
+		f.fat = 0
+		l.fat.push(f)
+	}
+}

@@ -1,0 +1,310 @@
+package dispatch
+
+import "weir"
+
+// waitList is all calls that wait, by when they began to.
+type waitList struct {
+	oldest, newest *call
+	count          int
+}
+
+func (w *waitList) push(q *call) {
+	q.older, q.newer = w.newest, nil
+	if w.newest == nil {
+		w.oldest = q
+	} else {
+		w.newest.newer = q
+	}
+	w.newest = q
+	w.count++
+}
+
+func (w *waitList) remove(q *call) {
+	if q.older == nil {
+		w.oldest = q.newer
+	} else {
+		q.older.newer = q.newer
+	}
+	if q.newer == nil {
+		w.newest = q.older
+	} else {
+		q.newer.older = q.older
+	}
+	q.older, q.newer = nil, nil
+	w.count--
+}
+
+func (c *Core) laneOf(q *call) *lane { return &c.lanes[min(int(q.Class), len(c.lanes)-1)] }
+
+func (c *Core) share(tenant string) int { return max(c.o.Shares[tenant], 1) }
+
+func (c *Core) waitingWork() int { return c.lanes[0].work + c.lanes[1].work }
+
+// enqueue lets q wait, or refuses it where waiting is in vain or there is no
+// room to. One that was granted before (again) has had its place: it is not
+// refused for want of one, so at most as many as are in flight exceed the bound.
+func (c *Core) enqueue(q *call, again bool) {
+	at := c.giveUp(q)
+	if reason := c.inVain(at); reason != "" {
+		c.refuse(q, reason)
+		return
+	}
+	if !again && !c.makeRoom(q) {
+		c.refuse(q, QueueFull)
+		return
+	}
+	q.limit.at = at
+	c.limits.push(&q.limit)
+	c.waiting.push(q)
+	c.laneOf(q).enter(q, c.share(q.Tenant), again)
+}
+
+// dequeue takes q out of the queue, because it is served or for another reason.
+func (c *Core) dequeue(q *call, served bool) {
+	c.unhold(q)
+	c.limits.remove(&q.limit)
+	c.waiting.remove(q)
+	c.laneOf(q).leave(q, served)
+}
+
+// giveUp is when q has waited long enough. While no replica is ready that is
+// later; when one has become ready, the usual wait counts from there, so that
+// those who waited out a cold start are not refused at its end.
+func (c *Core) giveUp(q *call) weir.Instant {
+	warm, cold := c.maxWait(q.Class)
+	at := q.since.Add(cold)
+	if c.warm {
+		at = min(at, max(q.since, c.warmAt).Add(warm))
+	}
+	if q.Deadline != 0 {
+		at = min(at, q.Deadline)
+	}
+	return at
+}
+
+// inVain says why nothing can come for one who waits until at, or "".
+func (c *Core) inVain(at weir.Instant) Reason {
+	if len(c.tiers) == 0 {
+		return NoDeployment
+	}
+	if at <= c.now {
+		return c.late()
+	}
+	back, why := c.comesBack()
+	switch {
+	case why == "" || c.hope():
+		return ""
+	case why == NoReplica || back > at:
+		return why
+	}
+	return ""
+}
+
+// hope says whether a replica may come that is not there now. Of a deployment
+// whose replicas nobody has told yet that is taken for granted.
+func (c *Core) hope() bool {
+	for _, t := range c.tiers {
+		for _, d := range t {
+			if d.Elastic || d.coming > 0 || !d.told {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// comesBack says when the first replica may be asked again, and why not now.
+// The reason is "" when one may be asked now, as soon as it has room.
+func (c *Core) comesBack() (at weir.Instant, why Reason) {
+	why = NoReplica
+	for _, t := range c.tiers {
+		for _, d := range t {
+			for _, r := range d.replicas {
+				if r.state != weir.Ready || r.gone {
+					continue
+				}
+				pushed := max(d.throttled, r.throttled)
+				back, because := pushed, AllThrottled
+				if r.openUntil() > pushed {
+					back, because = r.openUntil(), AllUnhealthy
+				}
+				if back <= c.now {
+					return 0, ""
+				}
+				if why == NoReplica || back < at {
+					at, why = back, because
+				}
+			}
+		}
+	}
+	return at, why
+}
+
+// makeRoom says whether the queue can take q, after refusing others for it where
+// that is fair: batch for interactive; else the newest requests of the tenant
+// that has more waiting than its share, for one that would have less.
+func (c *Core) makeRoom(q *call) bool {
+	limit := c.o.Queue
+	shortWork := c.waitingWork() + q.work - limit.MaxWork
+	short := c.waiting.count + 1 - limit.MaxRequests
+	if short <= 0 && shortWork <= 0 || c.waiting.count == 0 {
+		return true
+	}
+	mine, batch := c.laneOf(q), &c.lanes[weir.Batch]
+	if mine != batch && batch.fresh >= short && batch.freshWork >= shortWork {
+		c.evict(batch, short, shortWork)
+		return true
+	}
+	fat := mine.fat.top()
+	if fat == nil {
+		return false
+	}
+	weight, waiting := c.share(q.Tenant), q.work
+	if f := mine.flows[q.Tenant]; f != nil {
+		waiting += f.work
+	}
+	excess := fat.work - int(float64(fat.weight)*float64(waiting)/float64(weight))
+	if fat.tenant == q.Tenant || excess < max(shortWork, 1) {
+		return false
+	}
+	c.evict(mine, short, shortWork)
+	return true
+}
+
+// evict refuses the newest requests of the tenants with the largest backlogs
+// until so many requests and so much work are gone.
+func (c *Core) evict(l *lane, requests, work int) {
+	for (requests > 0 || work > 0) && len(l.fat) > 0 {
+		q := l.fat[0].last
+		requests--
+		work -= q.work
+		c.dequeue(q, false)
+		c.refuse(q, QueueFull)
+	}
+}
+
+// serve grants requests that wait, in their order, until none fits: interactive
+// before batch, within a class those that were granted before, then the flows.
+//
+// When the first in order does not fit though there is room for smaller ones, a
+// replica is held for it: that one takes nothing else until there is room, the
+// others go on serving who fits. So nobody starves and little stands idle.
+func (c *Core) serve() {
+	if c.held != nil && c.held.Class == weir.Batch && c.lanes[weir.Interactive].count > 0 {
+		c.unhold(c.held) // batch keeps nothing back from interactive
+	}
+	c.serveHeld()
+	for i := range c.lanes {
+		c.serveAgain(&c.lanes[i])
+		if !c.serveFlows(&c.lanes[i]) {
+			return
+		}
+	}
+}
+
+// serveAgain serves those that were granted before. Each may go to some replicas
+// only, so one that finds no room does not stand in the way of the next.
+func (c *Core) serveAgain(l *lane) {
+	for q := l.again.first; q != nil; {
+		next, room := q.after, c.room()
+		switch {
+		case room == 0:
+			return
+		case c.grant(q):
+			c.dequeue(q, true)
+		case q.work > room && c.held == nil:
+			c.hold(q)
+		}
+		q = next
+	}
+}
+
+// serveFlows serves the flows in fair order. It says whether any replica has
+// room left.
+func (c *Core) serveFlows(l *lane) bool {
+	for l.root != nil {
+		room := c.room()
+		if room == 0 {
+			return false
+		}
+		if f := l.first(noLimit); f.need > room && c.held == nil && c.hold(f.first) {
+			continue
+		}
+		f := l.first(room)
+		if f == nil || !c.grant(f.first) {
+			return true
+		}
+		c.dequeue(f.first, true)
+	}
+	return true
+}
+
+// room is the largest request any replica can take now; 0: none has room.
+func (c *Core) room() int {
+	most := 0
+	for _, t := range c.tiers {
+		for _, d := range t {
+			most = max(most, d.room(c.now))
+		}
+	}
+	return most
+}
+
+// hold keeps the replica with the least work free for q, if q may go to one.
+func (c *Core) hold(q *call) bool {
+	avoid := c.avoids(q)
+	for _, t := range c.tiers {
+		for _, d := range t {
+			if d.room(c.now) == 0 {
+				continue
+			}
+			r := d.load[0]
+			if avoid {
+				r = d.least(0, q)
+			}
+			if r == nil {
+				continue
+			}
+			r.held, q.reserved, c.held = true, r, q
+			c.settle(r)
+			return true
+		}
+	}
+	return false
+}
+
+// unhold gives back what is held for q, if anything is.
+func (c *Core) unhold(q *call) {
+	if q.reserved == nil {
+		return
+	}
+	r := q.reserved
+	r.held, q.reserved, c.held = false, nil, nil
+	c.settle(r)
+}
+
+// serveHeld grants the request a replica is held for, once it has room there;
+// the replica is given back when it can no longer be waited for.
+func (c *Core) serveHeld() {
+	q := c.held
+	if q == nil {
+		return
+	}
+	r := q.reserved
+	if !r.usable(c.now) || r.d.throttled > c.now || r.d.Weight <= 0 || r.d.retired {
+		c.unhold(q)
+		return
+	}
+	slot := r.d.MaxRequests <= 0 || r.requests < r.d.MaxRequests
+	if r.room() < q.work || !slot {
+		return
+	}
+	c.unhold(q)
+	for i, t := range c.tiers {
+		if t[0].Tier == r.d.Tier {
+			t.charge(r.d)
+			c.send(q, r, i)
+		}
+	}
+	c.dequeue(q, true)
+}

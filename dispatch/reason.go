@@ -1,0 +1,34 @@
+package dispatch
+
+// Why a request was granted.
+const (
+	// Room: a deployment of the preferred tier had room.
+	Room Reason = "room"
+	// Spill: the tiers before had none.
+	Spill Reason = "spill"
+	// Probe: it tries a replica that failed others before it.
+	Probe Reason = "probe"
+)
+
+// Why a request was refused.
+const (
+	// QueueFull: no room at any replica and none in the queue.
+	QueueFull Reason = "queue_full"
+	// QueueTimeout: it waited as long as it may, and no replica had room.
+	QueueTimeout Reason = "queue_timeout"
+	// ColdTimeout: it waited as long as it may for a first replica to become ready.
+	ColdTimeout Reason = "cold_start_timeout"
+	// AllThrottled: every replica has said to stay away for longer than it may wait.
+	AllThrottled Reason = "throttled"
+	// AllUnhealthy: every replica is left alone, after failures, for longer than
+	// it may wait.
+	AllUnhealthy Reason = "unhealthy"
+	// NoReplica: there is no replica and none will come.
+	NoReplica Reason = "no_replica"
+	// NoDeployment: none is configured that takes new requests.
+	NoDeployment Reason = "no_deployment"
+	// AttemptsUsed: each attempt it had has failed.
+	AttemptsUsed Reason = "attempts"
+	// DuplicateID: the Core holds a request of that number already.
+	DuplicateID Reason = "duplicate_id"
+)

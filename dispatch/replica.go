@@ -1,0 +1,219 @@
+package dispatch
+
+import (
+	"math"
+
+	"weir"
+)
+
+// replica is what the core knows of one replica. It outlives its place in the
+// fleet: one that has vanished is kept, taking nothing, until its last request
+// has ended.
+type replica struct {
+	d    *deployment
+	id   string
+	addr string
+
+	state   weir.ReplicaState
+	readyAt weir.Instant // when it is expected, while it starts
+	gone    bool         // no longer in the fleet
+
+	requests int // in flight
+	work     int // tokens of theirs still to do
+	granted  uint64
+	turn     uint64 // when it last got a request: equals take turns
+
+	health
+	throttled weir.Instant // told to stay away until then
+	held      bool         // kept free for a large request: see hold
+
+	inLoad int
+	wake   timer
+}
+
+// health is what real requests have taught about a replica. It has an epoch, so
+// that requests sent before it was opened say nothing about it afterwards: fifty
+// that fail together open it once, not sixteen times.
+type health struct {
+	failures int    // in a row
+	opens    int    // in a row, without a request that ended well in between
+	open     bool   // takes nothing, or while until has passed, one request
+	probe    uint64 // the request that tries an open replica; 0: none
+	until    weir.Instant
+	epoch    uint32
+}
+
+// timer stands in the heap of replicas that come back by themselves.
+type timer struct {
+	r     *replica
+	at    weir.Instant
+	index int
+}
+
+func (t *timer) before(o *timer) bool { return t.at < o.at || t.at == o.at && t.r.turn < o.r.turn }
+func (t *timer) place() *int          { return &t.index }
+
+// before orders replicas by outstanding work, then requests, then by whose turn
+// it is. The first that has room is the best; when the first has none, none has.
+func (r *replica) before(o *replica) bool {
+	if r.work != o.work {
+		return r.work < o.work
+	}
+	if r.requests != o.requests {
+		return r.requests < o.requests
+	}
+	return r.turn < o.turn
+}
+
+func (r *replica) place() *int { return &r.inLoad }
+
+// usable says whether r may be sent requests at all at the moment, room aside.
+func (r *replica) usable(now weir.Instant) bool {
+	return r.state == weir.Ready && !r.gone && r.throttled <= now && (!r.open || r.until <= now)
+}
+
+// inRotation says whether r may be given one more request, work aside.
+func (r *replica) inRotation(now weir.Instant) bool {
+	slots := r.d.MaxRequests
+	return r.usable(now) && !r.held && (slots <= 0 || r.requests < slots) && (!r.open || r.probe == 0)
+}
+
+// noLimit is room without end.
+const noLimit = math.MaxInt
+
+// room is how many tokens of work one more request may bring. An idle replica
+// takes anything: else a request larger than the limit would never be served.
+func (r *replica) room() int {
+	limit := r.d.MaxWork
+	if limit <= 0 || r.requests == 0 {
+		return noLimit
+	}
+	return max(limit-r.work, 0)
+}
+
+// settle puts r into the heaps it belongs to after anything about it changed.
+func (c *Core) settle(r *replica) {
+	if at := max(r.throttled, r.openUntil()); at > c.now && r.state == weir.Ready && !r.gone {
+		r.wake.at = at
+		if c.timers.has(&r.wake) {
+			c.timers.fix(&r.wake)
+		} else {
+			c.timers.push(&r.wake)
+		}
+	} else {
+		c.timers.remove(&r.wake)
+	}
+	load := &r.d.load
+	switch in := r.inRotation(c.now); {
+	case in && load.has(r):
+		load.fix(r)
+	case in:
+		load.push(r)
+	default:
+		load.remove(r)
+	}
+	if r.gone && r.requests == 0 {
+		r.d.forget(r)
+	}
+}
+
+func (r *replica) openUntil() weir.Instant {
+	if r.open {
+		return r.until
+	}
+	return 0
+}
+
+// take books a request on r.
+func (c *Core) take(r *replica, q *call) {
+	c.turn++
+	r.turn = c.turn
+	r.requests++
+	r.work += q.work
+	r.granted++
+	r.d.requests++
+	r.d.work += q.work
+	if r.open {
+		r.probe = q.ID
+	}
+	q.on, q.epoch = r, r.epoch
+	c.settle(r)
+}
+
+// free takes a request off its replica and learns from how it ended there.
+func (c *Core) free(q *call, how Result) {
+	r := q.on
+	q.on = nil
+	r.requests--
+	r.work -= q.work
+	r.d.requests--
+	r.d.work -= q.work
+	if q.epoch == r.epoch {
+		c.learn(r, q.ID, how)
+	}
+	c.settle(r)
+	if r.d.retired && r.d.requests == 0 {
+		c.drop(r.d)
+	}
+}
+
+// learn counts one end towards the health of r.
+func (c *Core) learn(r *replica, id uint64, how Result) {
+	probed := r.open && r.probe == id
+	if probed {
+		r.probe = 0
+	}
+	switch how {
+	case OK:
+		r.close(0)
+		r.opens = 0
+	case Unhealthy:
+		r.failures++
+		if probed || r.failures >= c.health.Failures {
+			r.trip(c.now, c.health)
+		}
+	}
+}
+
+// trip opens r: twice as long each time, up to the maximum.
+func (r *replica) trip(now weir.Instant, h Health) {
+	wait := h.Max
+	if r.opens < 32 && h.Base<<r.opens > 0 {
+		wait = min(h.Base<<r.opens, h.Max)
+	}
+	r.opens++
+	r.failures, r.probe = 0, 0
+	r.open, r.until = true, now.Add(wait)
+	r.epoch++
+}
+
+// close lets r take requests freely again, with failures already counted.
+func (r *replica) close(failures int) {
+	if r.open {
+		r.open, r.until, r.probe = false, 0, 0
+		r.epoch++
+	}
+	r.failures = failures
+}
+
+// answered notes that a request on r has brought its first token. That ends a
+// probe, for a stream may last minutes; but it earns trust for one failure only.
+func (c *Core) answered(q *call) {
+	r := q.on
+	if r.open && r.probe == q.ID && q.epoch == r.epoch {
+		r.close(c.health.Failures - 1)
+		q.epoch = r.epoch
+	}
+}
+
+// throttle moves the time until which r stays away; a later one wins.
+func (c *Core) throttle(r *replica, until weir.Instant) {
+	r.throttled = max(r.throttled, until)
+	c.settle(r)
+}
+
+// renew forgets what was known of the health of r: it is a new process.
+func (r *replica) renew() {
+	r.health = health{epoch: r.epoch + 1}
+	r.throttled = 0
+}

@@ -1,0 +1,257 @@
+package dispatch
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"weir"
+)
+
+var update = flag.Bool("update", false, "rewrite the verdict lines of the stories")
+
+// TestStories plays testdata/*.txt. A line is a command; the indented lines
+// below it are what the Core said. Between commands the Core is woken whenever
+// it asked to be. With -update the indented lines are written anew.
+func TestStories(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) < 12 {
+		t.Fatalf("%d stories, %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			have := tell(t, string(text))
+			if *update {
+				if err := os.WriteFile(file, []byte(have), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			} else if have != string(text) {
+				t.Errorf("the Core says otherwise (go test -run Stories -update, then read the diff):\n%s", have)
+			}
+		})
+	}
+}
+
+// story plays one file.
+type story struct {
+	t    *testing.T
+	o    Options
+	core *Core
+	out  strings.Builder
+}
+
+func tell(t *testing.T, text string) string {
+	s := &story{t: t}
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		if strings.HasPrefix(line, "  ") {
+			continue // what was said before
+		}
+		if f := strings.Fields(line); len(f) > 0 && f[0] != "#" {
+			s.do(f, line)
+		} else {
+			s.out.WriteString(line + "\n")
+		}
+	}
+	return s.out.String()
+}
+
+func (s *story) do(f []string, line string) {
+	s.t.Helper()
+	at, err := time.ParseDuration(f[0])
+	if err != nil { // options come without a time
+		s.out.WriteString(line + "\n")
+		s.option(f)
+		return
+	}
+	now := weir.Instant(time.Hour) + weir.Instant(at) // stories begin at one o'clock: zero means "not set"
+	if s.core == nil {
+		s.core = New(s.o, 1)
+	}
+	for n := s.core.Next(); n != 0 && n <= now; n = s.core.Next() {
+		s.say(fmt.Sprintf("%v: ", n.Sub(weir.Instant(time.Hour))), s.core.Wake(n))
+	}
+	s.out.WriteString(line + "\n")
+	s.say("", s.event(now, f[1], f[2:]))
+}
+
+// event does one thing to the Core.
+func (s *story) event(now weir.Instant, verb string, args []string) []Verdict {
+	switch verb {
+	case "replicas":
+		var rs []weir.Replica
+		for _, a := range args[1:] {
+			id, state, _ := strings.Cut(a, "=")
+			rs = append(rs, weir.Replica{ID: id, State: s.state(state)})
+		}
+		return s.core.Replicas(now, args[0], rs)
+	case "arrive":
+		return s.core.Arrive(now, s.request(now, args))
+	case "first":
+		s.core.FirstToken(now, s.id(args))
+	case "done":
+		return s.core.Done(now, s.id(args), s.result(args), weir.Usage{Completion: int64(s.num(args, "out", 0))})
+	case "retry":
+		return s.core.Retry(now, s.id(args), s.result(args))
+	case "cancel":
+		return s.core.Cancel(now, s.id(args))
+	case "pushback":
+		d, r, _ := strings.Cut(args[0], "/")
+		s.core.PushBack(now, d, r, now.Add(s.dur(args[1])))
+	case "configure":
+		return s.core.Configure(now, s.o)
+	case "wait":
+	case "demand":
+		s.demand(now)
+	default:
+		s.t.Fatalf("no verb %q", verb)
+	}
+	return nil
+}
+
+func (s *story) say(when string, vs []Verdict) {
+	for _, v := range vs {
+		fmt.Fprintf(&s.out, "  %s%d ", when, v.ID)
+		if v.Kind == Grant {
+			fmt.Fprintf(&s.out, "-> %s/%s: %s", v.Deployment, v.Replica, v.Reason)
+		} else {
+			fmt.Fprintf(&s.out, "refused: %s, come back in %v", v.Reason, v.RetryAfter.Round(time.Millisecond))
+		}
+		if v.Queued > 0 {
+			fmt.Fprintf(&s.out, ", waited %v", v.Queued)
+		}
+		if v.Ahead > 0 {
+			fmt.Fprintf(&s.out, ", %d ahead", v.Ahead)
+		}
+		s.out.WriteByte('\n')
+	}
+}
+
+func (s *story) demand(now weir.Instant) {
+	d := s.core.Demand(now)
+	fmt.Fprintf(&s.out, "  arrived %d granted %d completed %d failed %d refused %d cancelled %d, waiting %d with %d tokens, the oldest for %v\n",
+		d.Arrived, d.Granted, d.Completed, d.Failed, d.Refused, d.Cancelled, d.Waiting, d.WaitingWork, d.HeadAge)
+	for _, x := range d.Deployments {
+		fmt.Fprintf(&s.out, "  %s: granted %d, in flight %d with %d tokens:", x.Name, x.Granted, x.InFlight, x.InFlightWork)
+		for _, r := range x.PerReplica {
+			fmt.Fprintf(&s.out, " %s %d/%d", r.ID, r.InFlight, r.Work)
+		}
+		s.out.WriteByte('\n')
+	}
+}
+
+func (s *story) option(f []string) {
+	switch f[0] {
+	case "deployment":
+		d := Deployment{Name: f[1], Tier: s.num(f, "tier", 0), Weight: s.num(f, "weight", 1),
+			MaxRequests: s.num(f, "requests", 0), MaxWork: s.num(f, "work", 0), Elastic: s.val(f, "elastic") != ""}
+		for i := range s.o.Deployments {
+			if s.o.Deployments[i].Name == d.Name {
+				s.o.Deployments[i] = d
+				return
+			}
+		}
+		s.o.Deployments = append(s.o.Deployments, d)
+	case "remove":
+		for i := range s.o.Deployments {
+			if s.o.Deployments[i].Name == f[1] {
+				s.o.Deployments = append(s.o.Deployments[:i:i], s.o.Deployments[i+1:]...)
+				return
+			}
+		}
+	case "queue":
+		s.o.Queue = Queue{MaxWork: s.num(f, "work", 0), MaxRequests: s.num(f, "requests", 0),
+			MaxWait: s.dur(s.val(f, "wait")), MaxWaitCold: s.dur(s.val(f, "cold")), BatchWait: s.dur(s.val(f, "batch"))}
+	case "share":
+		if s.o.Shares == nil {
+			s.o.Shares = map[string]int{}
+		}
+		s.o.Shares[f[1]] = s.num(f, "weight", 1)
+	case "attempts":
+		s.o.Attempts = s.num(f, "max", 0)
+	default:
+		s.t.Fatalf("neither a time nor an option: %q", f[0])
+	}
+}
+
+func (s *story) request(now weir.Instant, args []string) Request {
+	r := Request{ID: s.id(args), Tenant: s.val(args, "tenant"), Prompt: s.num(args, "prompt", 90), Output: s.num(args, "output", 10)}
+	if s.val(args, "batch") != "" {
+		r.Class = weir.Batch
+	}
+	if d := s.val(args, "deadline"); d != "" {
+		r.Deadline = now.Add(s.dur(d))
+	}
+	return r
+}
+
+func (s *story) result(args []string) Result {
+	for i, name := range []string{"ok", "unhealthy", "throttled", "rejected", "abandoned"} {
+		if len(args) > 1 && args[1] == name {
+			return Result(i)
+		}
+	}
+	return OK
+}
+
+func (s *story) state(name string) weir.ReplicaState {
+	for _, st := range []weir.ReplicaState{weir.Starting, weir.Ready, weir.Draining, weir.Failed} {
+		if st.String() == name {
+			return st
+		}
+	}
+	return weir.Ready
+}
+
+func (s *story) id(args []string) uint64 {
+	n, err := strconv.ParseUint(args[0], 10, 64)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return n
+}
+
+// val is the value of key=value among args, or the key itself where it stands alone.
+func (s *story) val(args []string, key string) string {
+	for _, a := range args {
+		if a == key {
+			return key
+		}
+		if v, ok := strings.CutPrefix(a, key+"="); ok {
+			return v
+		}
+	}
+	return ""
+}
+
+func (s *story) num(args []string, key string, otherwise int) int {
+	v := s.val(args, key)
+	if v == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return n
+}
+
+func (s *story) dur(text string) time.Duration {
+	if text == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return d
+}
