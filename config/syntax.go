@@ -12,10 +12,6 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// maxDepth bounds brackets in brackets and dashes after dashes. The deepest
-// value of a weir.yaml is at ten; the parser's time grows with the cube of it.
-const maxDepth = 50
-
 // parse returns the body of the one document in src.
 func (d *decoder) parse(src []byte) (ast.Node, bool) {
 	start := position{1, 1}
@@ -28,8 +24,8 @@ func (d *decoder) parse(src []byte) (ast.Node, bool) {
 		return nil, false
 	}
 	tokens := lexer.Tokenize(text)
-	if t := tooDeep(tokens); t != nil {
-		d.faultAt(d.tokenPosition(t), "", fmt.Sprintf("values are nested more than %d deep here", maxDepth), "a weir.yaml never is: see examples/weir.yaml")
+	if t, problem := excess(tokens); t != nil {
+		d.faultAt(d.tokenPosition(t), "", problem, "a weir.yaml never is like that: see examples/weir.yaml")
 		return nil, false
 	}
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
@@ -82,29 +78,6 @@ func (d *decoder) plain(src []byte) (string, bool) {
 		}
 	}
 	return text, true
-}
-
-// tooDeep returns the token that goes deeper than maxDepth, or nil.
-func tooDeep(tokens token.Tokens) *token.Token {
-	brackets, run := 0, 0
-	for _, t := range tokens {
-		switch t.Type {
-		case token.SequenceStartType, token.MappingStartType:
-			brackets++
-		case token.SequenceEndType, token.MappingEndType:
-			brackets--
-		}
-		switch t.Type {
-		case token.SequenceEntryType, token.MappingKeyType, token.AnchorType, token.TagType, token.AliasType:
-			run++
-		default:
-			run = 0
-		}
-		if brackets > maxDepth || run > maxDepth || t.Position.IndentNum > 10*maxDepth {
-			return t
-		}
-	}
-	return nil
 }
 
 // syntax notes the error of the parser, which stops at its first.
