@@ -1,0 +1,213 @@
+// Package control closes the loop: it asks the place what runs and the gateway
+// what is demanded, lets package scale decide, has the place make it so, and
+// writes down all of it. It is the one writer of replica counts.
+//
+// Step is told the time, so that the simulator drives the same code; Run only
+// waits between steps. It refuses to know how to decide (scale), how to run
+// replicas (fleet) and where demand comes from: that is a func.
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"weir"
+	"weir/fleet"
+	"weir/scale"
+)
+
+// Demand says what is demanded of a deployment now, in an observation that
+// began as scale.Unknown: totals and levels of the gateway, and what engines
+// say of themselves. Now, Replicas, NoCapacity and UTCOffset are filled in by
+// the Controller. After an error the last good figures count, as old as they are.
+type Demand func(now weir.Instant, deployment string) (scale.Observation, error)
+
+// Target is one deployment whose replicas are controlled.
+type Target struct {
+	Deployment string
+	Actuator   fleet.Actuator
+	Demand     Demand
+	Policy     scale.Policy
+
+	// Decide replaces the Policy's own Decider, for comparing policies; By then
+	// names it in the journal.
+	Decide scale.Decider
+	By     string
+
+	Zone *time.Location // Policy.Schedules are in its time; nil: UTC
+}
+
+// Event is what one step of one target came to.
+type Event struct {
+	Deployment  string
+	Observation scale.Observation
+	Decision    scale.Decision
+	Acted       bool  // the place was asked to scale
+	Err         error // what the place answered to that
+}
+
+// Options configure a Controller. Funcs may be nil. They are called by the
+// goroutine that steps the target, several targets at once under Run, and must
+// return soon.
+type Options struct {
+	Journal *Journal      // nil: none is kept
+	Tick    time.Duration // between the steps of a target under Run; 0: 2 s
+	Timeout time.Duration // of one call of an Actuator under Run; 0: 10 s
+
+	// Replicas is given the replicas whenever they were looked at: at every
+	// step, and once more when the place has been asked to scale.
+	Replicas func(deployment string, rs []weir.Replica)
+	Decided  func(Event)                        // after every step that came to a decision
+	Failed   func(deployment string, err error) // no decision was possible, or the journal could not be written
+}
+
+const (
+	defaultTick    = 2 * time.Second
+	defaultTimeout = 10 * time.Second
+	pokeGap        = 100 * time.Millisecond // between steps of a target, however often it is poked
+)
+
+// Controller steps its targets. It is safe for concurrent use.
+type Controller struct {
+	o       Options
+	changed chan struct{} // Configure was called
+
+	mu      sync.Mutex
+	targets []*target
+}
+
+// target is a Target with its memory. Its lock is held for a whole step, and
+// nothing else waits for it: a place that is slow delays only itself.
+type target struct {
+	name    string
+	poke    chan struct{}
+	removed chan struct{}          // closed when it is no longer a target
+	next    atomic.Pointer[Target] // what the next step begins with; nil: as before
+	claimed atomic.Bool            // has its goroutine
+
+	mu         sync.Mutex
+	Target     Target
+	decide     scale.Decider
+	state      scale.State
+	demand     scale.Observation // the last good one
+	asked      weir.Instant      // when that was
+	noCapacity bool              // the place said so since the last observation
+	mark       mark              // its last checkpoint in the journal
+}
+
+// New makes a Controller. states are those of an earlier run, by deployment,
+// as Recover gives them; nil is fine, and then what runs is held.
+func New(o Options, targets []Target, states map[string]scale.State) (*Controller, error) {
+	if o.Tick == 0 {
+		o.Tick = defaultTick
+	}
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	c := &Controller{o: o, changed: make(chan struct{}, 1)}
+	if err := c.Configure(targets); err != nil {
+		return nil, err
+	}
+	for _, t := range c.targets {
+		t.state = states[t.name]
+	}
+	return c, nil
+}
+
+// Configure replaces the targets, from their next step on. A deployment that
+// stays keeps its memory. One that goes is no longer scaled, but for a step
+// under way; its replicas are left as they are. With an error nothing is
+// changed.
+func (c *Controller) Configure(targets []Target) error {
+	if err := validate(targets); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := c.targets
+	c.targets = nil
+	for _, want := range targets {
+		var t *target
+		if i := slices.IndexFunc(old, func(t *target) bool { return t.name == want.Deployment }); i >= 0 {
+			t = old[i]
+			old = slices.Delete(slices.Clone(old), i, i+1)
+		} else {
+			t = &target{name: want.Deployment, poke: make(chan struct{}, 1), removed: make(chan struct{})}
+		}
+		t.next.Store(&want)
+		c.targets = append(c.targets, t)
+	}
+	for _, t := range old {
+		close(t.removed)
+	}
+	wake(c.changed)
+	return nil
+}
+
+func validate(targets []Target) error {
+	var faults []error
+	seen := map[string]bool{}
+	for _, t := range targets {
+		if t.Deployment == "" || t.Actuator == nil || t.Demand == nil {
+			faults = append(faults, fmt.Errorf("control: target %q lacks a name, an actuator or a demand", t.Deployment))
+		}
+		if seen[t.Deployment] {
+			faults = append(faults, fmt.Errorf("control: deployment %q is a target twice: its replicas would have two writers", t.Deployment))
+		}
+		seen[t.Deployment] = true
+		if err := t.Policy.Validate(); err != nil {
+			faults = append(faults, fmt.Errorf("control: policy of %q: %w", t.Deployment, err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// begin takes over what was configured since the last step. The lock is held.
+func (t *target) begin() {
+	want := t.next.Swap(nil)
+	if want == nil {
+		return
+	}
+	t.Target, t.decide = *want, want.Decide
+	if t.decide == nil {
+		t.decide = want.Policy.Decider()
+	}
+	t.mark = mark{} // the journal is told of the policy
+}
+
+// Poke lets the target step at once instead of at its next tick, as when its
+// queue has begun to grow. It never blocks. Only Run heeds it.
+func (c *Controller) Poke(deployment string) {
+	for _, t := range c.all() {
+		if t.name == deployment {
+			wake(t.poke)
+		}
+	}
+}
+
+func (c *Controller) all() []*target {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.targets)
+}
+
+// Step lets every target observe, decide and act, in their order. It waits for
+// the actuators as long as they take.
+func (c *Controller) Step(now weir.Instant) {
+	for _, t := range c.all() {
+		c.step(context.Background(), 0, now, t)
+	}
+}
+
+// wake tells a goroutine to look again, without waiting for it.
+func wake(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}

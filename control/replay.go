@@ -1,0 +1,187 @@
+package control
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"weir/scale"
+)
+
+// recoverBytes is how much of the journal's end Recover reads: many times the
+// lines between two checkpoints of every deployment.
+const recoverBytes = 32 << 20
+
+// maxLine bounds a line that is read: no fleet writes as much.
+const maxLine = 64 << 20
+
+// Recover reads the state of every deployment from the end of the journal: of
+// each, the last checkpoint, and on from there by deciding again. Without a
+// journal there is none, which is no error. A torn last line, and lines that
+// cannot be read, are passed over.
+func Recover(path string) (map[string]scale.State, error) {
+	states := map[string]scale.State{}
+	for i := 1; i >= 0; i-- { // the file set aside last, in case a new one has just begun
+		file, err := os.Open(aside(path, i))
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("control: state from the journal: %w", err)
+		}
+		err = recoverFrom(file, states)
+		if err = errors.Join(err, file.Close()); err != nil {
+			return nil, fmt.Errorf("control: state from the journal %s: %w", aside(path, i), err)
+		}
+	}
+	return states, nil
+}
+
+func recoverFrom(file *os.File, states map[string]scale.State) error {
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if from := info.Size() - recoverBytes; from > 0 {
+		if _, err := file.Seek(from, io.SeekStart); err != nil {
+			return err
+		}
+	}
+	known := map[string]scale.Decider{}
+	lines := newScanner(file)
+	for lines.Scan() {
+		var line Line
+		if json.Unmarshal(lines.Bytes(), &line) != nil || line.Version != Version {
+			continue
+		}
+		if line.State != nil && line.Policy != nil {
+			states[line.Deployment] = *line.State
+			known[line.Deployment] = line.Policy.Decider()
+		}
+		if decide := known[line.Deployment]; decide != nil && line.By == "" {
+			_, states[line.Deployment] = decide(states[line.Deployment], line.Observation)
+		}
+	}
+	return lines.Err()
+}
+
+func newScanner(r io.Reader) *bufio.Scanner {
+	s := bufio.NewScanner(r)
+	s.Buffer(make([]byte, 64<<10), maxLine)
+	return s
+}
+
+// Difference is a decision that came out otherwise than the journal says.
+type Difference struct {
+	Line       int // of the input, from 1
+	Deployment string
+	Wrote, Now scale.Decision
+}
+
+// Report is what a replay found.
+type Report struct {
+	Lines     int // read
+	Decisions int // recomputed
+	Skipped   int // before the first checkpoint of their deployment, or torn at the end
+	First     *Difference
+	Different int
+}
+
+// Replay recomputes every decision of a journal from its observations. with
+// says which Decider to use for a deployment, given its policy in the journal;
+// nil, or a nil Decider, uses that policy itself, beginning anew at every
+// checkpoint with the state in it, and must come to the same decision byte for
+// byte. Another begins at the first checkpoint without a state, keeps its own
+// from there, and differs where it wants another number.
+func Replay(r io.Reader, with func(deployment string, p scale.Policy) scale.Decider) (Report, error) {
+	p := replay{with: with, known: map[string]*replayed{}}
+	lines := newScanner(r)
+	var torn error
+	for lines.Scan() {
+		p.report.Lines++
+		if torn != nil {
+			return p.report, torn // it was not the last line
+		}
+		var line Line
+		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
+			torn = fmt.Errorf("journal line %d: %w", p.report.Lines, err)
+			p.report.Skipped++
+			continue
+		}
+		if line.Version != Version {
+			return p.report, fmt.Errorf("journal line %d is of version %d, this reads %d", p.report.Lines, line.Version, Version)
+		}
+		if err := p.line(&line); err != nil {
+			return p.report, err
+		}
+	}
+	return p.report, lines.Err()
+}
+
+type replay struct {
+	with   func(string, scale.Policy) scale.Decider
+	known  map[string]*replayed
+	report Report
+}
+
+type replayed struct {
+	decide scale.Decider
+	state  scale.State
+	own    bool // decides as the journal's own policy
+}
+
+func (p *replay) line(line *Line) error {
+	d := p.known[line.Deployment]
+	if line.Policy != nil && line.State != nil {
+		d = p.checkpoint(d, line)
+		p.known[line.Deployment] = d
+	}
+	if d == nil || d.own && line.By != "" {
+		p.report.Skipped++
+		return nil
+	}
+	var now scale.Decision
+	now, d.state = d.decide(d.state, line.Observation)
+	p.report.Decisions++
+	same, err := now.Want == line.Decision.Want, error(nil)
+	if d.own {
+		same, err = equal(line.Decision, now)
+	}
+	if err != nil || same {
+		return err
+	}
+	p.report.Different++
+	if p.report.First == nil {
+		p.report.First = &Difference{Line: p.report.Lines, Deployment: line.Deployment, Wrote: line.Decision, Now: now}
+	}
+	return nil
+}
+
+// checkpoint begins anew from what the line holds. Another policy keeps the
+// state it has come to, if it has one.
+func (p *replay) checkpoint(d *replayed, line *Line) *replayed {
+	next := &replayed{decide: line.Policy.Decider(), state: *line.State, own: true}
+	if p.with != nil {
+		if decide := p.with(line.Deployment, *line.Policy); decide != nil {
+			next.decide, next.own, next.state = decide, false, scale.State{}
+			if d != nil {
+				next.state = d.state
+			}
+		}
+	}
+	return next
+}
+
+// equal compares as the journal writes: byte for byte.
+func equal(a, b scale.Decision) (bool, error) {
+	x, err := json.Marshal(a)
+	if err != nil {
+		return false, err
+	}
+	y, err := json.Marshal(b)
+	return bytes.Equal(x, y), err
+}
