@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"weir"
@@ -15,17 +16,21 @@ import (
 const pollEvery = 100 * time.Millisecond
 
 // replica is one place of a deployment: a process, then perhaps another when
-// that one failed. view, leave, stopping and kept are guarded by the fleet's
+// that one failed. view, leave, stopping, kept, replaced and replaces are guarded by the fleet's
 // lock; the rest belongs to the keeper, which writes proc under the lock.
 type replica struct {
 	view     weir.Replica
-	dep      *deployment
 	gpus     []string
+	hash     string // of the template its process was started from
 	leave    bool // asked to go
 	stopping bool // and past being taken back
 	served   bool // its process was ready once
+	replaced bool // a replica of a newer template was started in its place
+
+	replaces *replica // drained when this one is ready; nil: none
 	kept     bool // has a keeper
 
+	dep    atomic.Pointer[deployment] // Configure puts another in its place
 	wake   chan struct{}
 	proc   *proc // set before the keeper starts when adopted
 	port   int
@@ -33,7 +38,9 @@ type replica struct {
 }
 
 func newReplica(d *deployment, view weir.Replica) *replica {
-	return &replica{dep: d, view: view, wake: make(chan struct{}, 1)}
+	r := &replica{view: view, wake: make(chan struct{}, 1)}
+	r.dep.Store(d)
+	return r
 }
 
 // errLeft: the replica was asked to go and is ready to be stopped.
@@ -53,7 +60,7 @@ func (f *Fleet) keep(ctx context.Context, r *replica) {
 		if r.steady {
 			failures = 0
 		}
-		wait := backoff(r.dep.RestartMin, r.dep.RestartMax, failures)
+		wait := backoff(r.dep.Load().RestartMin, r.dep.Load().RestartMax, failures)
 		failures++
 		f.become(r, weir.Failed, fmt.Sprintf("%v; restart in %v", err, wait.Round(time.Millisecond)))
 		if !f.waitOut(ctx, r, wait) {
@@ -82,7 +89,7 @@ func (f *Fleet) live(ctx context.Context, r *replica) error {
 	if err == nil {
 		err = f.whileReady(ctx, r)
 	}
-	r.steady = f.wasReady(r) > r.dep.RestartMax
+	r.steady = f.wasReady(r) > r.dep.Load().RestartMax
 	switch {
 	case ctx.Err() == nil && err != errLeft:
 		f.become(r, weir.Failed, err.Error()) // at once: nothing may be sent to it while it is stopped
@@ -108,7 +115,7 @@ func (f *Fleet) awaitGPUs(ctx context.Context, r *replica) error {
 		if f.takeGPUs(r) {
 			return nil
 		}
-		f.note(r, fmt.Sprintf("waits for %d GPUs that draining replicas hold", r.dep.GPUs))
+		f.note(r, fmt.Sprintf("waits for %d GPUs that draining replicas hold", r.dep.Load().GPUs))
 		pause(ctx, r, pollEvery)
 	}
 }
@@ -116,11 +123,13 @@ func (f *Fleet) awaitGPUs(ctx context.Context, r *replica) error {
 func (f *Fleet) takeGPUs(r *replica) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(r.gpus) == r.dep.GPUs {
+	want := r.dep.Load().GPUs
+	if len(r.gpus) == want {
 		return true // kept through a restart
 	}
-	gpus, ok := f.room.takeGPUs(r.dep.GPUs)
-	r.gpus = gpus
+	f.room.freeGPUs(r.gpus) // configured to have another number
+	var ok bool
+	r.gpus, ok = f.room.takeGPUs(want)
 	return ok
 }
 
@@ -140,8 +149,8 @@ func (f *Fleet) untilReady(ctx context.Context, r *replica) error {
 			return nil
 		case unwell == nil:
 			return errLeft
-		case time.Since(began) > r.dep.StartTimeout:
-			return r.proc.explain(fmt.Errorf("not ready within its start timeout of %v: %w", r.dep.StartTimeout, unwell))
+		case time.Since(began) > r.dep.Load().StartTimeout:
+			return r.proc.explain(fmt.Errorf("not ready within its start timeout of %v: %w", r.dep.Load().StartTimeout, unwell))
 		}
 		r.proc.boundOutput()
 		f.note(r, fmt.Sprintf("pid %d, waiting for health: %v", r.proc.pid, unwell))
@@ -169,14 +178,14 @@ func (f *Fleet) whileReady(ctx context.Context, r *replica) error {
 		if f.drained(r, &quiet) {
 			return errLeft
 		}
-		if time.Since(checked) < r.dep.HealthEvery {
+		if time.Since(checked) < r.dep.Load().HealthEvery {
 			continue
 		}
 		checked = time.Now()
 		r.proc.boundOutput()
 		if err := f.check(ctx, r); err == nil || ctx.Err() != nil {
 			unwell = 0
-		} else if unwell++; unwell >= r.dep.HealthFailures {
+		} else if unwell++; unwell >= r.dep.Load().HealthFailures {
 			return r.proc.explain(fmt.Errorf("%d health checks in a row failed: %w", unwell, err))
 		}
 	}
@@ -202,10 +211,10 @@ func (f *Fleet) drained(r *replica, quiet *time.Time) bool {
 	case quiet.IsZero():
 		*quiet = now
 	}
-	idle := !quiet.IsZero() && now.Sub(*quiet) >= r.dep.DrainQuiet
-	late := weir.At(now).Sub(r.view.Since) >= r.dep.DrainDeadline
+	idle := !quiet.IsZero() && now.Sub(*quiet) >= r.dep.Load().DrainQuiet
+	late := weir.At(now).Sub(r.view.Since) >= r.dep.Load().DrainDeadline
 	if late && busy > 0 {
-		f.o.Log.Warn("replica stopped at its drain deadline with requests unfinished", "deployment", r.dep.Name, "replica", r.view.ID, "busy", busy, "deadline", r.dep.DrainDeadline)
+		f.o.Log.Warn("replica stopped at its drain deadline with requests unfinished", "deployment", r.dep.Load().Name, "replica", r.view.ID, "busy", busy, "deadline", r.dep.Load().DrainDeadline)
 	}
 	r.stopping = idle || late
 	switch {
@@ -228,8 +237,9 @@ func (f *Fleet) ready(r *replica) bool {
 	}
 	r.served = true
 	f.set(r, weir.Ready, fmt.Sprintf("pid %d", r.proc.pid))
+	f.relieve(r)
 	if r.proc.cmd != nil { // an adopted one says nothing about how long starting takes
-		r.dep.load = r.view.ReadyAt.Sub(r.view.Asked)
+		r.dep.Load().load = r.view.ReadyAt.Sub(r.view.Asked)
 	}
 	return true
 }

@@ -100,12 +100,9 @@ func New(o Options) (*Fleet, error) {
 	f := &Fleet{
 		o: o, lock: lock, health: newHealthClient(),
 		spawn: make(chan spawnRequest), kick: make(chan struct{}, 1),
-		deps: map[string]*deployment{},
 		room: room{gpus: o.GPUs, ports: o.Ports, usedGPU: map[string]bool{}, usedPort: map[int]bool{}},
 	}
-	for _, d := range o.Deployments {
-		f.deps[d.Name] = &deployment{Deployment: d, hash: d.hash()}
-	}
+	f.setDeployments(o.Deployments)
 	if err := f.recall(); err != nil {
 		lock.Close()
 		return nil, err
@@ -187,17 +184,60 @@ func (o *Options) fillDeployments() error {
 		}
 		gpus[id] = true
 	}
-	filled, names := make([]Deployment, len(o.Deployments)), map[string]bool{}
-	for i, d := range o.Deployments {
+	var err error
+	o.Deployments, err = filled(o.Deployments, len(o.GPUs))
+	return err
+}
+
+// filled returns the deployments with their defaults, or what is wrong with
+// one.
+func filled(deployments []Deployment, gpus int) ([]Deployment, error) {
+	out, names := make([]Deployment, len(deployments)), map[string]bool{}
+	for i, d := range deployments {
 		if names[d.Name] {
-			return fmt.Errorf("process fleet: deployment %q is named twice", d.Name)
+			return nil, fmt.Errorf("process fleet: deployment %q is named twice", d.Name)
 		}
 		names[d.Name] = true
-		if err := d.fill(len(o.GPUs)); err != nil {
-			return err
+		if err := d.fill(gpus); err != nil {
+			return nil, err
 		}
-		filled[i] = d
+		out[i] = d
 	}
-	o.Deployments = filled
+	return out, nil
+}
+
+// Configure replaces the deployments; on an error nothing changed. Replicas of
+// those no longer named are drained, and Status does not know them any more.
+// How replicas are watched and stopped changes at once. How they are started
+// shows in those started from now on, restarts included: the ones that run go
+// on as they are, and are the first to go when a deployment shrinks, so that
+// one more and one less rolls a replica over.
+func (f *Fleet) Configure(deployments []Deployment) error {
+	deployments, err := filled(deployments, len(f.o.GPUs))
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.setDeployments(deployments)
+	for _, r := range f.replicas {
+		if d := f.deps[r.view.Deployment]; d != nil {
+			r.dep.Store(d)
+		} else if !r.leave {
+			f.drain(r)
+		}
+	}
 	return nil
+}
+
+func (f *Fleet) setDeployments(deployments []Deployment) {
+	old := f.deps
+	f.deps = map[string]*deployment{}
+	for _, d := range deployments {
+		next := &deployment{Deployment: d, hash: d.hash()}
+		if was := old[d.Name]; was != nil && was.hash == next.hash {
+			next.load = was.load
+		}
+		f.deps[d.Name] = next
+	}
 }

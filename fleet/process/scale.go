@@ -47,7 +47,7 @@ func (f *Fleet) Scale(ctx context.Context, deployment string, want int, victims 
 	}
 	have := 0
 	for _, r := range f.of(deployment) {
-		if !r.leave {
+		if !r.leave && !r.replaced {
 			have++
 		}
 	}
@@ -62,7 +62,8 @@ func (f *Fleet) shrink(deployment string, by int, victims []string) {
 	rs := f.of(deployment)
 	drain := func(which func(*replica) bool) {
 		for _, r := range slices.Backward(rs) { // newest first
-			if by > 0 && !r.leave && which(r) {
+			if by > 0 && !r.leave && !r.replaced && which(r) {
+				f.relieve(r)
 				f.drain(r)
 				by--
 			}
@@ -73,6 +74,7 @@ func (f *Fleet) shrink(deployment string, by int, victims []string) {
 		drain(func(r *replica) bool { return r.view.ID == id })
 	}
 	drain(func(r *replica) bool { return r.view.State == weir.Starting })
+	drain(func(r *replica) bool { return r.hash != r.dep.Load().hash })
 	drain(func(*replica) bool { return true })
 }
 
@@ -81,7 +83,7 @@ func (f *Fleet) shrink(deployment string, by int, victims []string) {
 func (f *Fleet) grow(d *deployment, by int) error {
 	rs := f.of(d.Name)
 	for _, r := range slices.Backward(rs) {
-		if by > 0 && r.leave && !r.stopping {
+		if by > 0 && r.leave && !r.stopping && r.dep.Load().hash == d.hash {
 			if err := f.promise(d); err != nil {
 				return err
 			}
@@ -108,11 +110,12 @@ const crowd = 4
 func (f *Fleet) promise(d *deployment) error {
 	live, gpus := 0, 0
 	for _, r := range f.replicas {
-		if !r.leave {
-			gpus += r.dep.GPUs
-			if r.dep == d {
-				live++
-			}
+		if r.leave {
+			continue
+		}
+		gpus += r.dep.Load().GPUs
+		if r.dep.Load().Name == d.Name && !r.replaced {
+			live++
 		}
 	}
 	switch {
@@ -169,13 +172,13 @@ func (f *Fleet) set(r *replica, s weir.ReplicaState, detail string) {
 	now := weir.At(time.Now())
 	if r.view.State != s {
 		r.view.Since = now
-		f.o.Log.Info("replica "+s.String(), "deployment", r.dep.Name, "replica", r.view.ID, "was", r.view.State.String(), "detail", detail)
+		f.o.Log.Info("replica "+s.String(), "deployment", r.dep.Load().Name, "replica", r.view.ID, "was", r.view.State.String(), "detail", detail)
 	}
 	switch {
 	case s == weir.Starting:
 		r.view.Asked, r.view.ReadyAt = now, 0
-		if r.dep.load > 0 {
-			r.view.ReadyAt = now.Add(r.dep.load)
+		if r.dep.Load().load > 0 {
+			r.view.ReadyAt = now.Add(r.dep.Load().load)
 		}
 	case s == weir.Ready && r.view.State != weir.Draining: // taken back, it has been ready since before
 		r.view.ReadyAt = now
@@ -187,7 +190,7 @@ func (f *Fleet) set(r *replica, s weir.ReplicaState, detail string) {
 func (f *Fleet) of(deployment string) []*replica {
 	var rs []*replica
 	for _, r := range f.replicas {
-		if r.dep.Name == deployment {
+		if r.dep.Load().Name == deployment {
 			rs = append(rs, r)
 		}
 	}
