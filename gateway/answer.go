@@ -1,0 +1,107 @@
+package gateway
+
+import (
+	"bytes"
+	"errors"
+	"io"
+
+	"weir/dispatch"
+	"weir/upstream"
+)
+
+// whole passes on an answer that is not a stream. It is held until it is whole,
+// so that one that breaks off can be got elsewhere; a very large one is passed
+// on as it comes.
+func (c *call) whole(r *upstream.Reply) *failure {
+	rec := &c.lease.rec
+	rec.TTFT = c.ownFrom.Sub(rec.Arrived)
+	limit := int64(c.st.bounds.MaxAnswer)
+	if r.ContentLength > limit {
+		return c.large(r, nil)
+	}
+	body, err := readAll(r, r.ContentLength, limit)
+	defer func() { body.free() }()
+	switch {
+	case errors.Is(err, errOverLimit):
+		return c.large(r, body.b)
+	case err != nil:
+		return c.failed(err)
+	}
+	c.ownFrom = c.g.now()
+	used, told := upstream.ReadUsage(c.s.op, body.b)
+	c.startAnswer(r, int64(len(body.b)))
+	if told {
+		// The slot goes back before the caller, who may be slow, is written to.
+		c.lease.used = used
+		c.lease.release(dispatch.OK)
+	}
+	if err := c.x.send(body.b); err != nil {
+		return c.unread()
+	}
+	c.told = true
+	rec.Own += c.g.now().Sub(c.ownFrom)
+	if !told {
+		// Counting takes its time: the caller has its answer already.
+		c.x.flush()
+		c.lease.hangUp()
+		c.lease.used = upstream.Estimate(c.s.op, c.body, upstream.AppendText(nil, c.s.op, body.b))
+	}
+	return nil
+}
+
+// copyBuffer is how much of a large answer is in memory at once.
+const copyBuffer = 64 << 10
+
+// tailKept is how much of the end of a large answer is kept to find its usage.
+const tailKept = 2 << 10
+
+// large passes an answer on as it comes, after what was read of it already.
+func (c *call) large(r *upstream.Reply, head []byte) *failure {
+	c.startAnswer(r, r.ContentLength)
+	if err := c.x.send(head); err != nil {
+		return c.unread()
+	}
+	buf := newBuffer(copyBuffer)
+	defer buf.free()
+	tail := append(make([]byte, 0, 2*tailKept), head[max(0, len(head)-tailKept):]...)
+	for {
+		n, err := r.Read(buf.b[:cap(buf.b)])
+		part := buf.b[:n]
+		if sent := c.x.send(part); sent != nil {
+			return c.unread()
+		}
+		tail = append(tail, part[max(0, n-tailKept):]...)
+		tail = append(tail[:0], tail[max(0, len(tail)-tailKept):]...)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return c.failed(err)
+		}
+	}
+	c.countTail(tail)
+	c.lease.release(dispatch.OK)
+	c.told = true
+	return nil
+}
+
+// unread is the failure of a caller who does not take its answer.
+func (c *call) unread() *failure {
+	p := &problem{is: errClientSlow}
+	if c.x.ctx().Err() != nil {
+		p, _ = explain(gone(c.x.ctx()))
+	}
+	return &failure{problem: p, result: dispatch.Abandoned}
+}
+
+// countTail finds the usage of a large answer in its last bytes, where every
+// server puts it; without any the prompt alone is counted.
+func (c *call) countTail(tail []byte) {
+	if at := bytes.LastIndex(tail, []byte(`"usage"`)); at >= 0 {
+		if used, ok := upstream.ReadUsage(c.s.op, append([]byte{'{'}, tail[at:]...)); ok {
+			c.lease.used = used
+			return
+		}
+	}
+	c.lease.used = upstream.Estimate(c.s.op, c.body, nil)
+}

@@ -1,0 +1,240 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+)
+
+// ask is what the gateway needs to know of a request body. Everything else in
+// it passes through unread.
+//
+// A member the gateway reads may stand only once: of two, the gateway and the
+// upstream might each believe another, and a key limited to one model could
+// reach a second. Any other member may be repeated; that is for the upstream to
+// judge. Names are compared after their escapes, case counts.
+type ask struct {
+	model     span // the value, quotes included
+	stream    bool
+	maxTokens int // 0: not said
+	n         int // answers asked for, at least 1
+	user      span
+
+	streamOptions span
+	includeUsage  span
+	wantsUsage    bool // the caller itself asked for usage in the stream
+
+	open  int  // where the first member stands, after the brace
+	empty bool // there is none
+
+	promptBytes int // of messages, input, prompt, system, instructions and tools
+	binaries    int // of pictures and sounds among them, not in promptBytes
+}
+
+// bits of ask members seen.
+const (
+	sawModel = 1 << iota
+	sawStream
+	sawMaxTokens
+	sawMaxCompletionTokens
+	sawMaxOutputTokens
+	sawN
+	sawUser
+	sawStreamOptions
+	sawIncludeUsage
+)
+
+// askReader fills an ask while the scanner passes the members.
+type askReader struct {
+	scanner
+	ask
+	saw uint
+
+	binaryBefore, binariesBefore int // the scanner's counts at the last member
+}
+
+// fieldError says what is wrong with a member the gateway reads.
+type fieldError struct {
+	field string
+	want  string
+}
+
+func (e *fieldError) Error() string { return fmt.Sprintf("%s must be %s", e.field, e.want) }
+
+// readAsk scans a request body. Its error is a *syntaxError or *fieldError.
+func readAsk(body []byte) (ask, error) {
+	r := askReader{scanner: scanner{b: body}}
+	r.n = 1
+	end, err := r.members(0, r.member)
+	if err != nil {
+		return ask{}, err
+	}
+	if end = r.space(end); end != len(body) {
+		return ask{}, &syntaxError{end, "the end of the body"}
+	}
+	r.open = r.space(0) + 1
+	r.empty = body[r.space(r.open)] == '}'
+	return r.ask, nil
+}
+
+func (r *askReader) member(key []byte, v span) error {
+	binary, binaries := r.binary-r.binaryBefore, r.scanner.binaries-r.binariesBefore
+	r.binaryBefore, r.binariesBefore = r.binary, r.scanner.binaries
+	switch string(unescaped(key)) {
+	case "model":
+		return r.text(sawModel, "model", v, &r.model)
+	case "stream":
+		return r.boolean(sawStream, "stream", v, &r.stream)
+	case "max_tokens":
+		return r.tokens(sawMaxTokens, "max_tokens", v)
+	case "max_completion_tokens":
+		return r.tokens(sawMaxCompletionTokens, "max_completion_tokens", v)
+	case "max_output_tokens":
+		return r.tokens(sawMaxOutputTokens, "max_output_tokens", v)
+	case "n":
+		return r.count(sawN, "n", v, &r.n)
+	case "user":
+		return r.text(sawUser, "user", v, &r.user)
+	case "stream_options":
+		return r.options(v)
+	case "messages", "input", "prompt", "system", "instructions", "tools":
+		r.promptBytes += v.to - v.from - binary
+		r.ask.binaries += binaries
+	}
+	return nil
+}
+
+// unescaped resolves the escapes in what stands between two quotes, already
+// validated. Almost nothing has any.
+func unescaped(inside []byte) []byte {
+	if bytes.IndexByte(inside, '\\') < 0 {
+		return inside
+	}
+	quoted := make([]byte, 0, len(inside)+2)
+	quoted = append(append(append(quoted, '"'), inside...), '"')
+	var s string
+	if json.Unmarshal(quoted, &s) != nil {
+		return nil
+	}
+	return []byte(s)
+}
+
+func (r *askReader) once(bit uint, field string) error {
+	if r.saw&bit != 0 {
+		return &fieldError{field, "given once, not twice"}
+	}
+	r.saw |= bit
+	return nil
+}
+
+func (r *askReader) null(v span) bool { return r.b[v.from] == 'n' }
+
+func (r *askReader) text(bit uint, field string, v span, into *span) error {
+	if err := r.once(bit, field); err != nil || r.null(v) {
+		return err
+	}
+	if r.b[v.from] != '"' {
+		return &fieldError{field, "a string"}
+	}
+	*into = v
+	return nil
+}
+
+func (r *askReader) boolean(bit uint, field string, v span, into *bool) error {
+	if err := r.once(bit, field); err != nil || r.null(v) {
+		return err
+	}
+	switch r.b[v.from] {
+	case 't', 'f':
+		*into = r.b[v.from] == 't'
+		return nil
+	}
+	return &fieldError{field, "true or false"}
+}
+
+// count reads a number of at least 1; whether a smaller or a broken one is
+// allowed is for the upstream to say.
+func (r *askReader) count(bit uint, field string, v span, into *int) error {
+	if err := r.once(bit, field); err != nil || r.null(v) {
+		return err
+	}
+	if c := r.b[v.from]; c != '-' && (c < '0' || c > '9') {
+		return &fieldError{field, "a number"}
+	}
+	if n := number(r.b[v.from:v.to]); n >= 1 {
+		*into = n
+	}
+	return nil
+}
+
+// number reads a JSON number, rounded down and at most MaxInt32.
+func number(b []byte) int {
+	n := 0
+	for _, c := range b {
+		if c < '0' || c > '9' || n > math.MaxInt32 {
+			f, _ := strconv.ParseFloat(string(b), 64)
+			return int(max(min(f, math.MaxInt32), math.MinInt32))
+		}
+		n = n*10 + int(c-'0')
+	}
+	return min(n, math.MaxInt32)
+}
+
+// tokens reads one of the three names of the same limit; the largest counts.
+func (r *askReader) tokens(bit uint, field string, v span) error {
+	most := 0
+	err := r.count(bit, field, v, &most)
+	r.maxTokens = max(r.maxTokens, most)
+	return err
+}
+
+func (r *askReader) options(v span) error {
+	if err := r.once(sawStreamOptions, "stream_options"); err != nil {
+		return err
+	}
+	r.streamOptions = v
+	if r.null(v) {
+		return nil
+	}
+	if r.b[v.from] != '{' {
+		return &fieldError{"stream_options", "an object"}
+	}
+	_, err := r.members(v.from, r.option)
+	return err
+}
+
+func (r *askReader) option(key []byte, v span) error {
+	if string(unescaped(key)) != "include_usage" {
+		return nil
+	}
+	r.includeUsage = v
+	return r.boolean(sawIncludeUsage, "stream_options.include_usage", v, &r.wantsUsage)
+}
+
+// tokensPerBinary is what one picture or sound is taken for: a 1024 x 1024
+// picture at high detail costs 765 tokens, 2048 x 4096 costs 1,105 (OpenAI,
+// "Images and vision", calculating costs, 2025).
+const tokensPerBinary = 1000
+
+// bytesPerToken of the JSON of a prompt: about four letters of English make
+// one token, scripts of three bytes a letter make nearly one token a letter.
+const bytesPerToken = 4
+
+// promptTokens estimates the prompt from its size: good to about a quarter,
+// which is what queues and reservations need. It is settled with the truth.
+func (a *ask) promptTokens() int {
+	return (a.promptBytes+bytesPerToken-1)/bytesPerToken + a.binaries*tokensPerBinary
+}
+
+// modelName is the model asked for, "" if none.
+func (a *ask) modelName(body []byte) string { return quotedText(body, a.model) }
+
+// quotedText decodes the string value at v.
+func quotedText(body []byte, v span) string {
+	if v.absent() {
+		return ""
+	}
+	return string(unescaped(body[v.from+1 : v.to-1]))
+}

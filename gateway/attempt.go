@@ -1,0 +1,129 @@
+package gateway
+
+import (
+	"strings"
+	"time"
+
+	"weir"
+	"weir/dispatch"
+	"weir/upstream"
+)
+
+// failure is how an attempt ended that gave the caller nothing.
+type failure struct {
+	problem *problem
+	result  dispatch.Result
+	retry   bool          // another replica or deployment may do better
+	after   time.Duration // with Throttled: how long to leave this one alone
+}
+
+// maxErrorBody bounds what is read of an upstream's error.
+const maxErrorBody = 1 << 20
+
+// attempt sends the request to the replica the verdict names and passes its
+// answer on. A failure that leaves the caller untouched may be retried.
+func (c *call) attempt(v dispatch.Verdict) *failure {
+	l := &c.lease
+	l.rec.Attempts++
+	l.used = weir.Usage{}
+	l.target = c.targetOf(v.Deployment)
+	if l.target == nil {
+		return &failure{problem: &problem{is: errNoReplica}, result: dispatch.Unhealthy, retry: true}
+	}
+	c.prepare(l.target)
+	l.rec.Own += l.queuedAt.Sub(c.ownFrom) + c.g.now().Sub(l.grantedAt)
+	reply, err := l.target.client.Do(c.x.ctx(), v.Addr, &c.up)
+	if err != nil {
+		return c.failed(err)
+	}
+	l.reply = reply
+	c.ownFrom = c.g.now()
+	switch {
+	case reply.Status >= 300:
+		return c.refusedBy(reply)
+	case c.ask.stream && isEventStream(reply):
+		return c.relay(reply)
+	}
+	return c.whole(reply)
+}
+
+// targetOf finds a deployment in the configuration in force or, when it is no
+// more, in the one the request began with. Both are held until the call ends.
+func (c *call) targetOf(deployment string) *target {
+	if now := c.g.state.Load(); now != c.st && now != c.later {
+		if c.later != nil {
+			c.later.drop()
+		}
+		c.later = c.g.present()
+	}
+	if c.later != nil {
+		if t := c.later.targets[deployment]; t != nil {
+			return t
+		}
+	}
+	return c.st.targets[deployment]
+}
+
+// failed reads an error of the upstream client; the next attempt starts now.
+func (c *call) failed(err error) *failure {
+	c.ownFrom = c.g.now()
+	if ctx := c.x.ctx(); ctx.Err() != nil {
+		p, _ := explain(gone(ctx))
+		return &failure{problem: p, result: dispatch.Abandoned}
+	}
+	return ofUpstream(err)
+}
+
+// prepare makes the upstream's request of the caller's.
+func (c *call) prepare(t *target) {
+	edits := c.edits[:0]
+	if t.Upstream.Model != "" || c.ask.model.absent() {
+		if named := c.ask.modelName(c.body); named != t.upstreamModel {
+			edits = c.ask.editModel(edits, &t.names)
+		}
+	}
+	c.asksUsage = t.asksUsage(c.s.op) && c.ask.stream && !c.ask.wantsUsage
+	if c.asksUsage {
+		edits = c.ask.editUsage(edits, c.body)
+	}
+	sortEdits(edits)
+	c.segments = splice(c.segments[:0], c.body, edits)
+	c.fields = passRequestHeaders(&c.x, c.fields[:0])
+	c.up = upstream.Call{
+		Op: c.s.op, Body: c.segments, ContentType: "application/json", Header: c.fields,
+		RequestID: c.lease.rec.RequestID, Stream: c.ask.stream,
+	}
+}
+
+func isEventStream(r *upstream.Reply) bool {
+	return strings.HasPrefix(r.Header("Content-Type"), "text/event-stream")
+}
+
+// refusedBy reads an upstream's error. The caller's own mistakes go to the
+// caller as they are; others may do better elsewhere.
+func (c *call) refusedBy(r *upstream.Reply) *failure {
+	body, err := readAll(r, r.ContentLength, maxErrorBody)
+	defer body.free()
+	if err != nil && err != errOverLimit {
+		return c.failed(err)
+	}
+	u := upstream.ReadFailure(c.s.op, r.Status, r.Header, body.b, time.Now())
+	f := ofFailure(&u)
+	if u.Fault != weir.CallerFault || f.retry || err == errOverLimit {
+		return f
+	}
+	c.startAnswer(r, int64(len(body.b)))
+	c.lease.release(dispatch.Rejected)
+	if c.x.send(body.b) == nil {
+		c.x.flush()
+	}
+	c.told = true
+	return f
+}
+
+// startAnswer sends the upstream's status and headers with the gateway's own.
+func (c *call) startAnswer(r *upstream.Reply, size int64) {
+	passAnswerHeaders(&c.x, r, c.lease.rec.RequestID)
+	c.sayWhere()
+	c.x.start(r.Status, size)
+}

@@ -1,0 +1,87 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"math/bits"
+	"sync"
+)
+
+// Buffers for bodies and answers come from pools by size, so that a large one
+// is not kept for small requests and a small one is not grown for each large
+// request. Ones above the largest class are left to the collector.
+const (
+	smallestClass = 12 // 4 KiB
+	largestClass  = 20 // 1 MiB
+)
+
+var pools [largestClass - smallestClass + 1]sync.Pool
+
+// buffer is pooled memory. Its owner gives it back once, by free.
+type buffer struct{ b []byte }
+
+func classOf(n int) int { return max(bits.Len(uint(max(n, 1)-1)), smallestClass) }
+
+// newBuffer returns an empty buffer with room for n bytes.
+func newBuffer(n int) *buffer {
+	c := classOf(n)
+	if c > largestClass {
+		return &buffer{make([]byte, 0, n)}
+	}
+	if b, ok := pools[c-smallestClass].Get().(*buffer); ok {
+		b.b = b.b[:0]
+		return b
+	}
+	return &buffer{make([]byte, 0, 1<<c)}
+}
+
+// free gives the memory back. A nil buffer has none.
+func (b *buffer) free() {
+	if b == nil {
+		return
+	}
+	if c := classOf(cap(b.b)); c <= largestClass && cap(b.b) == 1<<c {
+		pools[c-smallestClass].Put(b)
+	}
+}
+
+// grown returns a buffer of at least twice the room with the same bytes and
+// frees b.
+func (b *buffer) grown() *buffer {
+	next := newBuffer(2 * cap(b.b))
+	next.b = append(next.b, b.b...)
+	b.free()
+	return next
+}
+
+// trusted is how much room an announced length gets before its bytes are
+// there: announcing costs a caller nothing.
+const trusted = 256 << 10
+
+var errOverLimit = errors.New("over the limit")
+
+// readAll reads r to its end into a buffer. size is how much is expected, -1
+// if unknown. More than limit bytes end with errOverLimit and what was read up
+// to then, which is more than limit by one byte at least.
+func readAll(r io.Reader, size, limit int64) (*buffer, error) {
+	room := min(size, limit, trusted)
+	if size < 0 {
+		room = 1 << smallestClass
+	}
+	b := newBuffer(int(room) + 1) // one more byte to see the end with
+	for {
+		if len(b.b) == cap(b.b) {
+			b = b.grown()
+		}
+		n, err := r.Read(b.b[len(b.b):min(int64(cap(b.b)), limit+1)])
+		b.b = b.b[:len(b.b)+n]
+		switch {
+		case int64(len(b.b)) > limit:
+			return b, errOverLimit
+		case err == io.EOF:
+			return b, nil
+		case err != nil:
+			return b, err
+		}
+	}
+}

@@ -1,0 +1,108 @@
+package gateway
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"weir"
+	"weir/dispatch"
+)
+
+// Demand is what a scaler is told of one deployment: totals that only grow and
+// levels of now, nothing divided by a number of replicas.
+type Demand struct {
+	Model dispatch.Demand           // of the whole model, its queue included
+	Here  dispatch.DeploymentDemand // of the deployment alone
+
+	// Requests that ended, by whether they met the model's SLO. Those the
+	// caller spoilt (bad requests, callers gone, limits of tenants) are in
+	// neither; those the model had no room for are missed.
+	Attained, Missed uint64
+}
+
+// Demand reads the demand on a deployment.
+func (g *Gateway) Demand(deployment string) (Demand, error) {
+	t := g.state.Load().targets[deployment]
+	if t == nil {
+		return Demand{}, fmt.Errorf("deployment %q is not configured", deployment)
+	}
+	d := Demand{Model: t.model.demand(g.now())}
+	for _, here := range d.Model.Deployments {
+		if here.Name == deployment {
+			d.Here = here
+		}
+	}
+	d.Attained, d.Missed = g.slo.of(deployment)
+	d.Missed += t.model.missed.Load()
+	return d, nil
+}
+
+// tally counts requests by deployment and by whether they met their SLO. Only
+// configured deployments get requests, so it is as bounded as configurations.
+type tally struct {
+	mu sync.Mutex
+	by map[string]*kept
+}
+
+type kept struct{ attained, missed uint64 }
+
+func (t *tally) add(deployment string, attained bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	k := t.by[deployment]
+	if k == nil {
+		if t.by == nil {
+			t.by = map[string]*kept{}
+		}
+		k = &kept{}
+		t.by[deployment] = k
+	}
+	if attained {
+		k.attained++
+	} else {
+		k.missed++
+	}
+}
+
+func (t *tally) of(deployment string) (attained, missed uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if k := t.by[deployment]; k != nil {
+		return k.attained, k.missed
+	}
+	return 0, 0
+}
+
+// judge counts an ended request for or against the SLO of its model.
+func (g *Gateway) judge(l *lease) {
+	r := &l.rec
+	switch {
+	case l.served == nil || r.Fault == weir.CallerFault:
+	case r.Outcome == weir.Refused && r.Fault == weir.PolicyFault && l.id == 0: // a limit of the tenant, not want of room
+	case r.Deployment == "":
+		l.served.missed.Add(1)
+	default:
+		g.slo.add(r.Deployment, attained(r, l.served.slo))
+	}
+}
+
+// attained says whether a request met what its model promises. An answer that
+// is not streamed has no first token to see: it is held to the time its tokens
+// would have taken in a stream.
+func attained(r *weir.Record, slo weir.SLO) bool {
+	if r.Outcome != weir.Completed {
+		return false
+	}
+	if r.Stream {
+		return (slo.TTFT == 0 || r.TTFT <= slo.TTFT) && (slo.TPOT == 0 || r.TPOT <= slo.TPOT)
+	}
+	if slo.TTFT == 0 || slo.TPOT == 0 && r.Usage.Completion > 1 {
+		return true
+	}
+	whole := slo.TTFT
+	if n := r.Usage.Completion; n > 1 {
+		whole += slo.TPOT * time.Duration(n-1)
+	}
+	return r.Ended.Sub(r.Arrived) <= whole
+}

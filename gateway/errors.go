@@ -1,0 +1,167 @@
+package gateway
+
+import (
+	"errors"
+	"time"
+
+	"weir"
+	"weir/dispatch"
+)
+
+// Why a request did not complete. Each has one row in answers, and only there
+// it gets its status, its fault and its codes.
+var (
+	errNoKey          = errors.New("no API key was sent: send it as \"Authorization: Bearer <key>\", \"api-key: <key>\" or \"x-api-key: <key>\"")
+	errBadKey         = errors.New("the API key is not known here: check that it is whole and has not been withdrawn")
+	errNoPath         = errors.New("there is nothing under this path: see the list of paths in the guide")
+	errMethod         = errors.New("this path does not take this method: models are called with POST, lists are read with GET")
+	errNoModel        = errors.New("the request names no model: put its name into \"model\"")
+	errUnknownModel   = errors.New("no such model")
+	errModelForbidden = errors.New("the key's tenant may not use this model")
+	errNotSpoken      = errors.New("the model's servers do not speak this protocol")
+
+	errEncoding = errors.New("request bodies with a Content-Encoding are not read: send the JSON as it is")
+	errTooLarge = errors.New("the request body is too large")
+	errSlowBody = errors.New("the request body did not arrive in time")
+	errCutBody  = errors.New("the request body broke off")
+	errSyntax   = errors.New("the request body is not valid JSON")
+	errField    = errors.New("a member of the request body is not what it must be")
+
+	errRequestLimit    = errors.New("limit of requests reached")
+	errTokenLimit      = errors.New("limit of tokens reached")
+	errConcurrentLimit = errors.New("limit of concurrent requests reached")
+	errBeyondLimit     = errors.New("the request is larger than its limit ever allows")
+	errGatewayFull     = errors.New("the gateway holds as many requests as it may")
+	errStreamsFull     = errors.New("the gateway holds as many streams as it may")
+
+	errQueueFull    = errors.New("too many requests wait for this model")
+	errWaited       = errors.New("no capacity came free in the time a request may wait")
+	errCold         = errors.New("no replica became ready in the time a request may wait for a first one")
+	errNoReplica    = errors.New("nothing serves this model now")
+	errNoDeployment = errors.New("no deployment of this model takes requests")
+	errUnhealthy    = errors.New("every replica of this model has failed lately and is left alone")
+	errThrottled    = errors.New("every deployment of this model is throttled by its provider")
+
+	errUnreachable  = errors.New("the inference server could not be reached")
+	errSilent       = errors.New("the inference server did not answer in time")
+	errStalled      = errors.New("the inference server stopped in the middle of its answer")
+	errTookTooLong  = errors.New("the answer took longer than it may in all")
+	errCut          = errors.New("the inference server's answer broke off")
+	errGarbled      = errors.New("the inference server's answer is not what the protocol allows")
+	errCredential   = errors.New("the gateway could not identify itself to the inference server")
+	errUpstream     = errors.New("the inference server reported an error")
+	errUpstreamSays = errors.New("the inference server refused the request") // the caller's own fault
+
+	errClientGone = errors.New("the caller went away")
+	errClientSlow = errors.New("the caller took too long to take its answer")
+	errStopping   = errors.New("the gateway is stopping: send the request again")
+	errInternal   = errors.New("the gateway failed: this is a fault in Weir, please report it")
+)
+
+// answer is how the world is told of an error.
+type answer struct {
+	status    int
+	fault     weir.Fault
+	code      string // OpenAI's "code" and the Record's
+	kind      string // OpenAI's "type"
+	azure     string // Azure's "code", "" the same as code
+	anthropic string // Anthropic's "type"
+}
+
+// answers is the one table from errors to what callers see. Types and codes
+// are those of OpenAI's, Azure's and Anthropic's own error references where
+// they have one for the case.
+var answers = map[error]answer{
+	errNoKey:          {401, weir.CallerFault, "missing_api_key", "invalid_request_error", "401", "authentication_error"},
+	errBadKey:         {401, weir.CallerFault, "invalid_api_key", "invalid_request_error", "401", "authentication_error"},
+	errNoPath:         {404, weir.CallerFault, "unknown_url", "invalid_request_error", "404", "not_found_error"},
+	errMethod:         {405, weir.CallerFault, "method_not_allowed", "invalid_request_error", "", "invalid_request_error"},
+	errNoModel:        {400, weir.CallerFault, "missing_model", "invalid_request_error", "BadRequest", "invalid_request_error"},
+	errUnknownModel:   {404, weir.CallerFault, "model_not_found", "invalid_request_error", "DeploymentNotFound", "not_found_error"},
+	errModelForbidden: {403, weir.PolicyFault, "model_not_allowed", "invalid_request_error", "", "permission_error"},
+	errNotSpoken:      {400, weir.CallerFault, "unsupported_operation", "invalid_request_error", "OperationNotSupported", "invalid_request_error"},
+
+	errEncoding: {415, weir.CallerFault, "unsupported_encoding", "invalid_request_error", "", "invalid_request_error"},
+	errTooLarge: {413, weir.CallerFault, "request_too_large", "invalid_request_error", "", "request_too_large"},
+	errSlowBody: {408, weir.CallerFault, "request_timeout", "invalid_request_error", "", "invalid_request_error"},
+	errCutBody:  {400, weir.CallerFault, "request_cut", "invalid_request_error", "", "invalid_request_error"},
+	errSyntax:   {400, weir.CallerFault, "invalid_json", "invalid_request_error", "", "invalid_request_error"},
+	errField:    {400, weir.CallerFault, "invalid_value", "invalid_request_error", "", "invalid_request_error"},
+
+	errRequestLimit:    {429, weir.PolicyFault, "rate_limit_exceeded", "requests", "429", "rate_limit_error"},
+	errTokenLimit:      {429, weir.PolicyFault, "rate_limit_exceeded", "tokens", "429", "rate_limit_error"},
+	errConcurrentLimit: {429, weir.PolicyFault, "concurrency_limit_exceeded", "requests", "429", "rate_limit_error"},
+	errBeyondLimit:     {400, weir.PolicyFault, "request_exceeds_limit", "invalid_request_error", "", "invalid_request_error"},
+	errGatewayFull:     {503, weir.PolicyFault, "gateway_full", "server_error", "", "overloaded_error"},
+	errStreamsFull:     {503, weir.PolicyFault, "too_many_streams", "server_error", "", "overloaded_error"},
+
+	// The codes of the core's refusals are the core's own words.
+	errQueueFull:    {429, weir.PolicyFault, string(dispatch.QueueFull), "requests", "429", "rate_limit_error"},
+	errWaited:       {503, weir.PolicyFault, string(dispatch.QueueTimeout), "server_error", "", "overloaded_error"},
+	errCold:         {503, weir.PolicyFault, string(dispatch.ColdTimeout), "server_error", "", "overloaded_error"},
+	errNoReplica:    {503, weir.PolicyFault, string(dispatch.NoReplica), "server_error", "", "overloaded_error"},
+	errNoDeployment: {503, weir.PolicyFault, string(dispatch.NoDeployment), "server_error", "", "overloaded_error"},
+	errUnhealthy:    {503, weir.UpstreamFault, string(dispatch.AllUnhealthy), "server_error", "", "overloaded_error"},
+	errThrottled:    {429, weir.UpstreamFault, string(dispatch.AllThrottled), "requests", "429", "rate_limit_error"},
+
+	errUnreachable:  {502, weir.UpstreamFault, "upstream_unreachable", "server_error", "", "api_error"},
+	errSilent:       {504, weir.UpstreamFault, "upstream_timeout", "server_error", "", "api_error"},
+	errStalled:      {504, weir.UpstreamFault, "upstream_stalled", "server_error", "", "api_error"},
+	errTookTooLong:  {504, weir.UpstreamFault, "upstream_total_timeout", "server_error", "", "api_error"},
+	errCut:          {502, weir.UpstreamFault, "upstream_cut", "server_error", "", "api_error"},
+	errGarbled:      {502, weir.UpstreamFault, "upstream_protocol", "server_error", "", "api_error"},
+	errCredential:   {502, weir.UpstreamFault, "upstream_credential", "server_error", "", "api_error"},
+	errUpstream:     {502, weir.UpstreamFault, "upstream_error", "server_error", "", "api_error"},
+	errUpstreamSays: {400, weir.CallerFault, "upstream_refused", "invalid_request_error", "", "invalid_request_error"},
+
+	errClientGone: {499, weir.CallerFault, "client_gone", "invalid_request_error", "", "api_error"},
+	errClientSlow: {499, weir.CallerFault, "client_slow", "invalid_request_error", "", "api_error"},
+	errStopping:   {503, weir.GatewayFault, "gateway_stopping", "server_error", "", "overloaded_error"},
+	errInternal:   {500, weir.GatewayFault, "internal_error", "server_error", "InternalServerError", "api_error"},
+}
+
+// problem is an error with what is particular to this request.
+type problem struct {
+	is       error // one of those above
+	message  string
+	param    string        // the member at fault
+	after    time.Duration // when to come back
+	hasAfter bool
+	status   int    // instead of the table's, where the upstream's own is passed on
+	code     string // likewise
+}
+
+func (p *problem) Error() string {
+	if p.message == "" {
+		return p.is.Error()
+	}
+	return p.message
+}
+
+func (p *problem) Unwrap() error { return p.is }
+
+// explain turns any error into a problem and its row; one that nobody foresaw
+// is the gateway's fault.
+func explain(err error) (*problem, answer) {
+	var p *problem
+	if !errors.As(err, &p) {
+		p = &problem{is: errInternal}
+		for is := err; is != nil; is = errors.Unwrap(is) {
+			if _, ok := answers[is]; ok {
+				p = &problem{is: is, message: err.Error()}
+				break
+			}
+		}
+	}
+	a, ok := answers[p.is]
+	if !ok {
+		p, a = &problem{is: errInternal}, answers[errInternal]
+	}
+	if p.status != 0 {
+		a.status = p.status
+	}
+	if p.code != "" {
+		a.code = p.code
+	}
+	return p, a
+}

@@ -1,0 +1,137 @@
+package gateway
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"weir"
+	"weir/dispatch"
+)
+
+// model is one model being served: its dispatch core behind the one lock that
+// serialises it, and those who wait for its verdicts. It lives as long as the
+// model's name is configured; a new configuration reaches it through the core.
+type model struct {
+	name string
+	kick func(weir.Instant) // told when the core must be woken sooner
+
+	mu      sync.Mutex
+	core    *dispatch.Core
+	lastID  uint64
+	waiting map[uint64]*lease // queued, by the id the core knows them by
+
+	next atomic.Int64 // weir.Instant at which the core must be woken; 0: never
+
+	// Requests of this model by whether they met its SLO, that no deployment
+	// ever had: refused for want of capacity.
+	missed atomic.Uint64
+}
+
+func newModel(name string, o dispatch.Options, seed uint64, kick func(weir.Instant)) *model {
+	return &model{name: name, kick: kick, core: dispatch.New(o, seed), waiting: map[uint64]*lease{}}
+}
+
+// arrive hands the core a new request. Its verdict comes back, or later on the
+// lease's channel.
+func (m *model) arrive(now weir.Instant, r dispatch.Request, l *lease) (dispatch.Verdict, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lastID++
+	r.ID, l.id = m.lastID, m.lastID
+	return m.await(m.core.Arrive(now, r), l)
+}
+
+// retry tells the core that an attempt failed unseen by the caller.
+func (m *model) retry(now weir.Instant, l *lease, why dispatch.Result) (dispatch.Verdict, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.await(m.core.Retry(now, l.id, why), l)
+}
+
+// await delivers verdicts and puts the lease among the waiting when its own is
+// not among them. The lock is held.
+func (m *model) await(vs []dispatch.Verdict, l *lease) (own dispatch.Verdict, ok bool) {
+	m.waiting[l.id] = l
+	for _, v := range vs {
+		if v.ID == l.id {
+			own, ok = v, true
+			delete(m.waiting, v.ID)
+			continue
+		}
+		m.deliver(v)
+	}
+	m.rearm()
+	return own, ok
+}
+
+// tell does something to the core and delivers what it says. The lock is taken.
+func (m *model) tell(f func(c *dispatch.Core) []dispatch.Verdict) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, v := range f(m.core) {
+		m.deliver(v)
+	}
+	m.rearm()
+}
+
+// done tells the core that a granted request has ended for good.
+func (m *model) done(now weir.Instant, id uint64, how dispatch.Result, used weir.Usage) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, v := range m.core.Done(now, id, how, used) {
+		m.deliver(v)
+	}
+	m.rearm()
+}
+
+// cancel takes back a request that waits. A verdict that came in the meantime
+// is in the lease's channel and is taken out.
+func (m *model) cancel(now weir.Instant, l *lease) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.waiting, l.id)
+	select {
+	case <-l.verdict:
+	default:
+	}
+	for _, v := range m.core.Cancel(now, l.id) {
+		m.deliver(v)
+	}
+	m.rearm()
+}
+
+func (m *model) firstToken(now weir.Instant, id uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.core.FirstToken(now, id)
+}
+
+func (m *model) pushBack(now weir.Instant, deployment, replica string, until weir.Instant) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.core.PushBack(now, deployment, replica, until)
+	m.rearm()
+}
+
+func (m *model) demand(now weir.Instant) dispatch.Demand {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.core.Demand(now)
+}
+
+// deliver hands a verdict to who waits for it. The channel has room for the one
+// verdict a waiting lease gets.
+func (m *model) deliver(v dispatch.Verdict) {
+	if l := m.waiting[v.ID]; l != nil {
+		delete(m.waiting, v.ID)
+		l.verdict <- v
+	}
+}
+
+// rearm notes when the core must be woken next.
+func (m *model) rearm() {
+	next := m.core.Next()
+	if weir.Instant(m.next.Swap(int64(next))) != next && next != 0 {
+		m.kick(next)
+	}
+}

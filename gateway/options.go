@@ -1,0 +1,140 @@
+package gateway
+
+import (
+	"crypto/sha256"
+	"log/slog"
+	"net"
+	"time"
+
+	"weir"
+	"weir/dispatch"
+	"weir/meter"
+	"weir/upstream"
+)
+
+// Options are what a Gateway is made of. Listen, Drain, Record and Log hold
+// for its life; Config may be swapped by Apply.
+type Options struct {
+	Listen Listen
+	// Drain is how long requests in flight may go on after Run was told to
+	// stop; then they are cut, streams with an error event. 0: 30 s.
+	Drain  time.Duration
+	Config Config
+	// Record is called once for every request to a model, however it ended,
+	// from the goroutine that served it. It must not block. nil: nobody is told.
+	Record func(weir.Record)
+	Log    *slog.Logger // nil: slog.Default()
+}
+
+// Listen says where and how connections are accepted. Zero values are the
+// defaults named.
+type Listen struct {
+	Addr     string       // host:port; used by Run when Listener is nil
+	Listener net.Listener // an open socket instead of Addr
+	// CertFile and KeyFile hold PEM; both empty: plain HTTP. A changed file is
+	// seen within a minute, and at every Apply.
+	CertFile, KeyFile string
+
+	HeaderTimeout  time.Duration // for a request's header; 0: 10 s
+	IdleTimeout    time.Duration // for a connection without a request; 0: 2 min
+	MaxHeaderBytes int           // of one request's header; 0: 64 KiB
+	MaxConns       int           // connections open at once, one more is closed at once; 0: 50,000
+}
+
+// Config is what may be swapped while serving.
+type Config struct {
+	Tenants []Tenant
+	Models  []Model
+	Bounds  Bounds
+}
+
+// Tenant is who calls.
+type Tenant struct {
+	Name   string
+	Keys   []Key
+	Limits meter.Limits // of all its keys together
+	Class  weir.Class   // of its requests unless the model or the request says otherwise
+	Share  int          // fair-share weight in the queue; 0: 1
+	Models []string     // names of the models it may use; empty: all
+}
+
+// Key is one secret of a tenant, known by its hash only.
+type Key struct {
+	Name   string
+	SHA256 [sha256.Size]byte // of the key as the caller sends it
+	Limits meter.Limits
+}
+
+// Model is what a caller asks for by name.
+type Model struct {
+	Name        string
+	Aliases     []string // further names for it
+	SLO         weir.SLO
+	Class       *weir.Class // nil: the tenant's
+	Queue       dispatch.Queue
+	Attempts    int // upstream attempts per request, first one included; 0: 3
+	Health      dispatch.Health
+	Deployments []Deployment
+}
+
+// Deployment is one way to serve a model.
+type Deployment struct {
+	dispatch.Deployment // Name is unique over all models
+
+	Upstream upstream.Options
+	Rates    meter.Rates
+	// Addrs are the base URLs of replicas that are always there. Where there
+	// are none, Upstream.BaseURL is the one replica; where that is empty too,
+	// replicas are told by SetReplicas.
+	Addrs []string
+	// NoStreamUsage: the upstream refuses stream_options; usage of its streams
+	// is estimated. Azure's classic API before 2024-08-01-preview is known to.
+	NoStreamUsage bool
+}
+
+// Bounds keep every request finite. Zero values are the defaults named.
+type Bounds struct {
+	MaxBody      int64         // bytes of a request body; 0: 16 MiB
+	MaxRequests  int           // in flight, waiting ones included; 0: 20,000
+	MaxStreams   int           // of them streamed answers; 0: 10,000
+	BodyTimeout  time.Duration // for a caller to send its body; 0: 1 min
+	WriteTimeout time.Duration // for a caller to take what was written; 0: 30 s
+
+	// What a stream may show before its first token and still move elsewhere
+	// unseen: an event more and it is passed on, and can only fail openly.
+	HoldEvents int           // 0: 64
+	HoldBytes  int           // 0: 64 KiB
+	HoldTime   time.Duration // from the first event on, seen when the next comes; 0: 20 s
+
+	// MaxAnswer is the largest answer that is held whole before it is passed
+	// on, so that it can still be got elsewhere when it breaks off. Larger
+	// ones are passed on as they come. 0: 4 MiB
+	MaxAnswer int
+}
+
+func (b Bounds) withDefaults() Bounds {
+	orElse(&b.MaxBody, 16<<20)
+	orElse(&b.MaxRequests, 20_000)
+	orElse(&b.MaxStreams, 10_000)
+	orElse(&b.BodyTimeout, time.Minute)
+	orElse(&b.WriteTimeout, 30*time.Second)
+	orElse(&b.HoldEvents, 64)
+	orElse(&b.HoldBytes, 64<<10)
+	orElse(&b.HoldTime, 20*time.Second)
+	orElse(&b.MaxAnswer, 4<<20)
+	return b
+}
+
+func (l Listen) withDefaults() Listen {
+	orElse(&l.HeaderTimeout, 10*time.Second)
+	orElse(&l.IdleTimeout, 2*time.Minute)
+	orElse(&l.MaxHeaderBytes, 64<<10)
+	orElse(&l.MaxConns, 50_000)
+	return l
+}
+
+func orElse[T int | int64 | time.Duration](v *T, otherwise T) {
+	if *v <= 0 {
+		*v = otherwise
+	}
+}

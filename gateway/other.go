@@ -1,0 +1,110 @@
+package gateway
+
+// other serves what is not a request to a model: lists, health, and paths that
+// do not exist. These make no Record.
+func (c *call) other() {
+	if c.s.service != noService && c.x.method() != "GET" && c.x.method() != "HEAD" {
+		c.x.set("Allow", "GET, HEAD")
+		c.sayOther(errMethod)
+		return
+	}
+	switch c.s.service {
+	case reportHealth:
+		c.say(200, []byte(`{"status":"ok"}`))
+	case reportReady:
+		c.ready()
+	case listModels, showModel:
+		c.models()
+	default:
+		c.sayOther(errNoPath)
+	}
+}
+
+// ready says whether new requests are welcome: not when the gateway stops.
+func (c *call) ready() {
+	if c.g.stopping.Load() {
+		c.say(503, []byte(`{"status":"stopping"}`))
+		return
+	}
+	c.say(200, []byte(`{"status":"ready"}`))
+}
+
+func (c *call) say(status int, body []byte) {
+	c.x.set("Content-Type", "application/json")
+	c.x.start(status, int64(len(body)))
+	if c.x.method() != "HEAD" {
+		c.x.send(body)
+	}
+}
+
+func (c *call) sayOther(err error) {
+	p, a := explain(err)
+	c.x.set("X-Weir-Fault", a.fault.String())
+	c.say(a.status, errorBody(c.s.dialect, p, a))
+}
+
+// models lists the models the key may use, or shows one.
+func (c *call) models() {
+	k, err := authenticate(&c.x, c.st.keys)
+	if err != nil {
+		c.sayOther(err)
+		return
+	}
+	if c.x.get("Anthropic-Version") != "" {
+		c.s.dialect = anthropic
+	}
+	if c.s.service == showModel {
+		m := c.st.models[c.s.model]
+		if m == nil || !k.tenant.mayUse(m.name) {
+			c.sayOther(&problem{is: errUnknownModel, param: "model"})
+			return
+		}
+		c.say(200, modelEntry(nil, c.s.dialect, m.name))
+		return
+	}
+	c.say(200, modelList(c.s.dialect, c.st.list, k.tenant))
+}
+
+func modelList(d dialect, list []*served, t *tenant) []byte {
+	b := []byte(`{"object":"list","data":[`)
+	if d == anthropic {
+		b = []byte(`{"has_more":false,"data":[`)
+	}
+	first := true
+	for _, m := range list {
+		if !t.mayUse(m.name) {
+			continue
+		}
+		if !first {
+			b = append(b, ',')
+		}
+		first = false
+		b = modelEntry(b, d, m.name)
+	}
+	return append(b, "]}"...)
+}
+
+func modelEntry(b []byte, d dialect, name string) []byte {
+	b = append(b, `{"id":`...)
+	b = quoteJSON(b, name)
+	if d == anthropic {
+		b = append(b, `,"type":"model","created_at":"1970-01-01T00:00:00Z","display_name":`...)
+		return append(quoteJSON(b, name), '}')
+	}
+	return append(b, `,"object":"model","created":0,"owned_by":"weir"}`...)
+}
+
+// Ready says whether the gateway takes new requests: it does until it was told
+// to stop.
+func (g *Gateway) Ready() bool { return !g.stopping.Load() }
+
+// Levels are what the gateway holds now.
+type Levels struct {
+	Requests int // to models, in whatever phase
+	Streams  int // of them streamed
+}
+
+// Levels reads what the gateway holds now.
+func (g *Gateway) Levels() Levels {
+	return Levels{Requests: int(g.open.Load()), Streams: int(g.streams.Load())}
+}

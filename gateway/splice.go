@@ -1,0 +1,89 @@
+package gateway
+
+import (
+	"net"
+	"slices"
+)
+
+// edit replaces body[at:cut] by text.
+type edit struct {
+	at, cut int
+	text    []byte
+}
+
+// The members a splice may put in, with and without the comma that others
+// after them need.
+var (
+	usageMember      = []byte(`"include_usage":true`)
+	usageMemberComma = []byte(`"include_usage":true,`)
+	usageOption      = []byte(`"stream_options":{"include_usage":true}`)
+	usageOptionComma = []byte(`"stream_options":{"include_usage":true},`)
+	usageObject      = []byte(`{"include_usage":true}`)
+	literalTrue      = []byte(`true`)
+)
+
+// modelNames is an upstream's name of a model as it is written into bodies,
+// quoted once at configuration.
+type modelNames struct {
+	value  []byte // "name"
+	member []byte // "model":"name"
+	comma  []byte // "model":"name",
+}
+
+func namesOf(model string) modelNames {
+	value := quoteJSON(nil, model)
+	member := append([]byte(`"model":`), value...)
+	return modelNames{value, member, append(slices.Clone(member), ',')}
+}
+
+// splice appends body with its edits to out as segments: the caller's bytes
+// stay where they are, only what must differ is put between them.
+func splice(out net.Buffers, body []byte, edits []edit) net.Buffers {
+	done := 0
+	for _, e := range edits {
+		if e.at > done {
+			out = append(out, body[done:e.at])
+		}
+		out = append(out, e.text)
+		done = e.cut
+	}
+	return append(out, body[done:])
+}
+
+// editModel makes the body name the model as the upstream does.
+func (a *ask) editModel(edits []edit, m *modelNames) []edit {
+	switch {
+	case !a.model.absent():
+		return append(edits, edit{a.model.from, a.model.to, m.value})
+	case a.empty:
+		return append(edits, edit{a.open, a.open, m.member})
+	}
+	return append(edits, edit{a.open, a.open, m.comma})
+}
+
+// editUsage makes the body ask for usage in the stream. It is called when the
+// caller did not ask itself.
+func (a *ask) editUsage(edits []edit, body []byte) []edit {
+	switch o := a.streamOptions; {
+	case o.absent() && a.empty:
+		return append(edits, edit{a.open, a.open, usageOption})
+	case o.absent():
+		return append(edits, edit{a.open, a.open, usageOptionComma})
+	case body[o.from] == 'n':
+		return append(edits, edit{o.from, o.to, usageObject})
+	case !a.includeUsage.absent():
+		return append(edits, edit{a.includeUsage.from, a.includeUsage.to, literalTrue})
+	default:
+		s := scanner{b: body}
+		if body[s.space(o.from+1)] == '}' {
+			return append(edits, edit{o.from + 1, o.from + 1, usageMember})
+		}
+		return append(edits, edit{o.from + 1, o.from + 1, usageMemberComma})
+	}
+}
+
+// sortEdits puts them in the order of the body. Insertions at the same place
+// keep their order; they are written with their commas and do not depend on it.
+func sortEdits(edits []edit) {
+	slices.SortStableFunc(edits, func(a, b edit) int { return a.at - b.at })
+}

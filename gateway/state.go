@@ -1,0 +1,208 @@
+package gateway
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"strconv"
+	"sync/atomic"
+
+	"weir"
+	"weir/dispatch"
+	"weir/upstream"
+)
+
+// state is one configuration, ready to serve. A request keeps the one it began
+// with; what it does to models and deployments reaches those that are current.
+type state struct {
+	bounds  Bounds
+	keys    map[[sha256.Size]byte]*key
+	models  map[string]*served // by name and alias
+	list    []*served          // in the order configured
+	targets map[string]*target // by deployment name
+
+	// users are those who may still send over its connections; one of them is
+	// the gateway itself until another configuration takes its place.
+	users atomic.Int64
+}
+
+// hold keeps the connections open until drop; false if they are closed already.
+func (st *state) hold() bool {
+	for {
+		n := st.users.Load()
+		if n == 0 {
+			return false
+		}
+		if st.users.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// drop ends a hold. With the last one the idle connections are closed.
+func (st *state) drop() {
+	if st.users.Add(-1) == 0 {
+		st.close()
+	}
+}
+
+// present holds and returns the configuration in force.
+func (g *Gateway) present() *state {
+	for {
+		if st := g.state.Load(); st.hold() {
+			return st
+		}
+	}
+}
+
+// served is a model as one configuration has it.
+type served struct {
+	*model
+	slo      weir.SLO
+	class    *weir.Class
+	protocol map[upstream.Protocol]bool // spoken by its deployments
+}
+
+func (s *served) classOf(t *tenant) weir.Class {
+	if s.class != nil {
+		return *s.class
+	}
+	return t.class
+}
+
+// speaks says whether the model's deployments serve an operation. All of them
+// must, since any of them may be picked.
+func (s *served) speaks(op weir.Op) error {
+	for p := range s.protocol {
+		if !p.Serves(op) {
+			return &problem{is: errNotSpoken, message: fmt.Sprintf("the model %q is served by %s servers, which do not take %s requests", s.name, p, op)}
+		}
+	}
+	return nil
+}
+
+// target is one deployment as one configuration has it.
+type target struct {
+	Deployment
+	client        *upstream.Client
+	model         *model
+	upstreamModel string
+	names         modelNames
+	silent        atomic.Bool // its last whole stream told no usage
+}
+
+// asksUsage says whether streams are asked for their usage: those of the
+// OpenAI protocols, whose streams say none otherwise.
+func (t *target) asksUsage(op weir.Op) bool {
+	return !t.NoStreamUsage && (op == weir.OpChat || op == weir.OpCompletions)
+}
+
+// newState makes a state of a valid configuration. Models the present one has
+// are taken over with their queues and what they have in flight; nothing of
+// them changes before adopt.
+func (g *Gateway) newState(c Config, present *state) (*state, error) {
+	st := &state{bounds: c.Bounds.withDefaults(), keys: map[[sha256.Size]byte]*key{}, models: map[string]*served{}, targets: map[string]*target{}}
+	st.users.Store(1)
+	for i := range c.Models {
+		if err := g.addModel(st, &c.Models[i], present, sharesOf(c.Tenants)); err != nil {
+			st.close()
+			return nil, err
+		}
+	}
+	for i := range c.Tenants {
+		st.addTenant(&c.Tenants[i])
+	}
+	return st, nil
+}
+
+func sharesOf(tenants []Tenant) map[string]int {
+	shares := map[string]int{}
+	for _, t := range tenants {
+		if t.Share > 0 {
+			shares[t.Name] = t.Share
+		}
+	}
+	return shares
+}
+
+func (st *state) addTenant(t *Tenant) {
+	caller := &tenant{name: t.Name, class: t.Class}
+	if len(t.Models) > 0 {
+		caller.models = map[string]bool{}
+		for _, m := range t.Models {
+			if s := st.models[m]; s != nil { // by alias too
+				caller.models[s.name] = true
+			}
+		}
+	}
+	for _, k := range t.Keys {
+		st.keys[k.SHA256] = &key{name: k.Name, tenant: caller}
+	}
+}
+
+func (g *Gateway) addModel(st *state, m *Model, present *state, shares map[string]int) error {
+	s := &served{slo: m.SLO, class: m.Class, protocol: map[upstream.Protocol]bool{}}
+	if present != nil && present.models[m.Name] != nil && present.models[m.Name].name == m.Name {
+		s.model = present.models[m.Name].model
+	} else {
+		s.model = newModel(m.Name, optionsOf(m, shares), seedOf(m.Name), g.wakeBy)
+	}
+	for _, name := range append([]string{m.Name}, m.Aliases...) {
+		st.models[name] = s
+	}
+	st.list = append(st.list, s)
+	for _, d := range m.Deployments {
+		client, err := upstream.New(d.Upstream)
+		if err != nil {
+			return fmt.Errorf("deployment %q: %w", d.Name, err)
+		}
+		t := &target{Deployment: d, client: client, model: s.model, upstreamModel: d.Upstream.Model}
+		if t.upstreamModel == "" {
+			t.upstreamModel = m.Name
+		}
+		t.names = namesOf(t.upstreamModel)
+		if v := d.Upstream.APIVersion; v != "" && v < "2024-08-01" {
+			t.NoStreamUsage = true
+		}
+		st.targets[d.Name] = t
+		s.protocol[d.Upstream.Protocol] = true
+	}
+	return nil
+}
+
+// optionsOf is what the model's core is told.
+func optionsOf(m *Model, shares map[string]int) dispatch.Options {
+	o := dispatch.Options{Model: m.Name, Queue: m.Queue, Shares: maps.Clone(shares), Attempts: m.Attempts, Health: m.Health}
+	for _, d := range m.Deployments {
+		o.Deployments = append(o.Deployments, d.Deployment)
+	}
+	return o
+}
+
+// seedOf gives each model its own stream of choices, the same in every run.
+func seedOf(name string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	return h.Sum64()
+}
+
+// fixed are the replicas a deployment always has; none where they are told.
+func (t *target) fixed(now weir.Instant) []weir.Replica {
+	addrs := t.Addrs
+	if len(addrs) == 0 && t.Upstream.BaseURL != "" {
+		addrs = []string{t.Upstream.BaseURL}
+	}
+	var rs []weir.Replica
+	for i, addr := range addrs {
+		rs = append(rs, weir.Replica{ID: strconv.Itoa(i), Deployment: t.Name, Addr: addr, State: weir.Ready, Since: now, Asked: now, ReadyAt: now})
+	}
+	return rs
+}
+
+// close lets the idle connections go.
+func (st *state) close() {
+	for _, t := range st.targets {
+		t.client.Close()
+	}
+}

@@ -1,0 +1,247 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+
+	"weir"
+	"weir/dispatch"
+	"weir/upstream"
+)
+
+// stream is the state of one streamed answer.
+type stream struct {
+	c      *call
+	events *upstream.Events
+
+	held      *buffer      // events before the first token, not shown yet
+	holding   int          // how many
+	heldSince weir.Instant // when the first of them came
+
+	first, last weir.Instant // first and last token
+	tokens      int64        // events with produced text
+	finishes    int          // choices the upstream said are complete
+	done        bool         // it said that the stream is
+	usage       bool         // it said what was used
+
+	counts bool    // the upstream is known to say no usage: request and text are kept to count it
+	text   *buffer // produced, at most maxText of it
+}
+
+// maxText bounds what is kept of a stream to count its tokens.
+const maxText = 64 << 10
+
+// relay passes a stream on, event by event. Until the first token (or until
+// what is held outgrows its bounds) nothing is shown, so that a failure is one
+// the caller never sees. From then on the stream ends with the upstream's own
+// finish or with an error event, never with a finish of the gateway's making.
+func (c *call) relay(r *upstream.Reply) *failure {
+	t := c.lease.target
+	s := stream{c: c, events: r.Events(), counts: c.asksNone(t)}
+	f := s.run()
+	s.held.free()
+	s.count()
+	s.text.free()
+	if f == nil {
+		t.silent.Store(!s.usage)
+	}
+	return f
+}
+
+func (s *stream) run() *failure {
+	for {
+		e, err := s.events.Next()
+		if err != nil {
+			return s.ended(err)
+		}
+		if e.Usage != nil {
+			s.usage = true
+			s.c.lease.used = *e.Usage
+		}
+		if f, over := s.take(&e); over {
+			return f
+		}
+	}
+}
+
+// take handles one event and says whether the stream is over.
+func (s *stream) take(e *upstream.Event) (*failure, bool) {
+	if e.Produced {
+		s.token(e)
+	}
+	switch e.Kind {
+	case upstream.Usage:
+		if s.c.asksUsage {
+			return nil, false // asked for by the gateway: not the caller's to see
+		}
+	case upstream.Failed:
+		return s.failure(e), true
+	case upstream.Malformed:
+		return &failure{problem: &problem{is: errGarbled, message: "the inference server sent an event that is not valid JSON"},
+			result: dispatch.Unhealthy, retry: true}, true
+	case upstream.Finish:
+		s.finishes++
+	case upstream.Done:
+		s.done = true
+	case upstream.Comment:
+		if !s.c.streaming {
+			return nil, false // a sign of life is no reason to give up the retry
+		}
+	}
+	if err := s.show(e); err != nil {
+		return s.c.unread(), true
+	}
+	return nil, false
+}
+
+// failure handles an error inside a stream that began as a success.
+func (s *stream) failure(e *upstream.Event) *failure {
+	f := ofFailure(e.Fail)
+	if !s.c.streaming {
+		return f
+	}
+	if s.c.x.send(e.Raw) == nil {
+		s.c.x.flush()
+	}
+	s.c.told = true
+	return f
+}
+
+func (s *stream) token(e *upstream.Event) {
+	s.tokens++
+	if s.counts {
+		s.keep(e.Data)
+	}
+	s.last = s.c.g.now()
+	if s.first != 0 {
+		return
+	}
+	s.first = s.last
+	l := &s.c.lease
+	l.rec.TTFT = s.first.Sub(l.rec.Arrived)
+	l.served.firstToken(s.first, l.id)
+}
+
+// keep adds the text of an event to what will be counted.
+func (s *stream) keep(data []byte) {
+	if s.text == nil {
+		s.text = newBuffer(0)
+	}
+	if len(s.text.b) < maxText {
+		s.text.b = upstream.AppendText(s.text.b, s.c.s.op, data)
+	}
+}
+
+// show passes an event on, or holds it while that is allowed.
+func (s *stream) show(e *upstream.Event) error {
+	c := s.c
+	if !c.streaming {
+		if e.Kind == upstream.Meta && s.hold(e.Raw) {
+			return nil
+		}
+		s.open()
+	}
+	c.events++
+	if err := c.x.send(e.Raw); err != nil {
+		return err
+	}
+	if s.events.Buffered() {
+		return nil
+	}
+	return c.x.flush()
+}
+
+// hold keeps an event back if the bounds allow.
+func (s *stream) hold(raw []byte) bool {
+	b := &s.c.st.bounds
+	now := s.c.g.now()
+	if s.held == nil {
+		s.held, s.heldSince = newBuffer(len(raw)), now
+	}
+	if s.holding >= b.HoldEvents || len(s.held.b)+len(raw) > b.HoldBytes || now.Sub(s.heldSince) > b.HoldTime {
+		return false
+	}
+	if len(s.held.b)+len(raw) > cap(s.held.b) {
+		s.held = s.held.grown()
+	}
+	s.held.b = append(s.held.b, raw...)
+	s.holding++
+	return true
+}
+
+// open shows the caller the status and what was held. From here on there is no
+// other replica, and no need of the request's body.
+func (s *stream) open() {
+	c := s.c
+	c.streaming = true
+	c.startAnswer(c.lease.reply, -1)
+	if s.held != nil {
+		c.x.send(s.held.b) // an error shows at the flush
+		c.events += s.holding
+		s.held.free()
+		s.held = nil
+	}
+	if !s.counts {
+		c.body = nil
+		c.lease.body.free()
+		c.lease.body = nil
+	}
+}
+
+// ended judges the end of the upstream's bytes.
+func (s *stream) ended(err error) *failure {
+	c := s.c
+	switch {
+	case s.whole(errors.Is(err, io.EOF)):
+	case errors.Is(err, io.EOF):
+		return &failure{problem: &problem{is: errCut, message: "the inference server ended its stream without finishing the answer"},
+			result: dispatch.Unhealthy, retry: true}
+	default:
+		return c.failed(err)
+	}
+	if !c.streaming {
+		s.open() // an answer of no tokens
+	}
+	if err := c.x.flush(); err != nil {
+		return c.unread()
+	}
+	c.told = true
+	return nil
+}
+
+// whole says whether the upstream has finished its answer: it said so, or, as
+// some servers do, it finished every choice and ended properly without a word.
+func (s *stream) whole(properEnd bool) bool {
+	switch {
+	case s.done:
+		return true
+	case s.c.s.op == weir.OpResponses: // its last event is the finish
+		return s.finishes > 0
+	}
+	return properEnd && s.finishes >= s.c.ask.n
+}
+
+// count settles what was used: what the upstream said or, if it did not come
+// to that, what was seen. An upstream that never says is counted with a
+// tokenizer from its second stream on; a stream that was broken off is taken
+// for one token an event, which is what servers send.
+func (s *stream) count() {
+	l := &s.c.lease
+	switch {
+	case s.usage:
+	case s.tokens == 0:
+		return // nothing was produced, and an attempt elsewhere may follow
+	case s.counts:
+		l.hangUp() // counting takes its time
+		l.used = upstream.Estimate(s.c.s.op, s.c.body, s.text.b)
+	default:
+		l.used = weir.Usage{Prompt: int64(s.c.ask.promptTokens()), Completion: s.tokens, Estimated: true}
+	}
+	l.rec.TPOT = tpot(s.first, s.last, max(l.used.Completion, s.tokens))
+}
+
+// asksNone says whether the stream of a deployment is expected to tell no usage.
+func (c *call) asksNone(t *target) bool {
+	openAI := c.s.op == weir.OpChat || c.s.op == weir.OpCompletions
+	return openAI && (t.NoStreamUsage || t.silent.Load())
+}

@@ -1,0 +1,107 @@
+package gateway
+
+import (
+	"strings"
+
+	"weir"
+)
+
+// dialect is the tongue a caller speaks: the shape of its errors.
+type dialect uint8
+
+const (
+	openAI dialect = iota
+	azure
+	anthropic
+)
+
+// service is what a path asks of the gateway.
+type service uint8
+
+const (
+	noService    service = iota
+	callModel            // POST: a model answers
+	listModels           // GET: the models the key may use
+	showModel            // GET: one of them
+	reportHealth         // GET /healthz
+	reportReady          // GET /readyz
+)
+
+// surface is what a path says of a request.
+type surface struct {
+	service service
+	dialect dialect
+	op      weir.Op
+	model   string // named in the path: Azure classic and showModel
+}
+
+// locate reads a path. The Azure surfaces are the classic one, where the path
+// names the deployment (Weir's model name) and the body need not name the
+// model, and the v1 one, which is OpenAI's below /openai.
+func locate(path string) surface {
+	if rest, ok := strings.CutPrefix(path, "/v1/"); ok {
+		return locateV1(rest, openAI)
+	}
+	if rest, ok := strings.CutPrefix(path, "/openai/"); ok {
+		return locateAzure(rest)
+	}
+	switch path {
+	case "/healthz":
+		return surface{service: reportHealth}
+	case "/readyz":
+		return surface{service: reportReady}
+	}
+	return surface{}
+}
+
+func locateV1(rest string, d dialect) surface {
+	switch rest {
+	case "chat/completions":
+		return surface{service: callModel, dialect: d, op: weir.OpChat}
+	case "completions":
+		return surface{service: callModel, dialect: d, op: weir.OpCompletions}
+	case "embeddings":
+		return surface{service: callModel, dialect: d, op: weir.OpEmbeddings}
+	case "responses":
+		return surface{service: callModel, dialect: d, op: weir.OpResponses}
+	case "models":
+		return surface{service: listModels, dialect: d}
+	case "messages":
+		if d == openAI {
+			return surface{service: callModel, dialect: anthropic, op: weir.OpMessages}
+		}
+	}
+	if model, ok := strings.CutPrefix(rest, "models/"); ok && model != "" {
+		return surface{service: showModel, dialect: d, model: model}
+	}
+	return surface{dialect: d}
+}
+
+func locateAzure(rest string) surface {
+	if below, ok := strings.CutPrefix(rest, "v1/"); ok {
+		return locateV1(below, azure)
+	}
+	if rest == "models" {
+		return surface{service: listModels, dialect: azure}
+	}
+	if model, ok := strings.CutPrefix(rest, "models/"); ok && model != "" {
+		return surface{service: showModel, dialect: azure, model: model}
+	}
+	// A model's name may itself hold slashes, so the end of the path decides.
+	below, _ := strings.CutPrefix(rest, "deployments/")
+	for _, o := range azureOps {
+		if model, ok := strings.CutSuffix(below, o.suffix); ok && model != "" && len(below) < len(rest) {
+			return surface{service: callModel, dialect: azure, op: o.op, model: model}
+		}
+	}
+	return surface{dialect: azure}
+}
+
+var azureOps = [...]struct {
+	suffix string
+	op     weir.Op
+}{
+	{"/chat/completions", weir.OpChat}, // before completions, whose suffix it has
+	{"/completions", weir.OpCompletions},
+	{"/embeddings", weir.OpEmbeddings},
+}

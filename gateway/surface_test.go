@@ -1,0 +1,45 @@
+package gateway
+
+import (
+	"testing"
+
+	"weir"
+)
+
+func TestPathsLeadToTheirService(t *testing.T) {
+	f := func(path string, want surface) {
+		t.Helper()
+		if got := locate(path); got != want {
+			t.Errorf("%s: %+v, want %+v", path, got, want)
+		}
+	}
+	call := func(d dialect, op weir.Op, model string) surface {
+		return surface{service: callModel, dialect: d, op: op, model: model}
+	}
+	f("/v1/chat/completions", call(openAI, weir.OpChat, ""))
+	f("/v1/completions", call(openAI, weir.OpCompletions, ""))
+	f("/v1/embeddings", call(openAI, weir.OpEmbeddings, ""))
+	f("/v1/responses", call(openAI, weir.OpResponses, ""))
+	f("/v1/messages", call(anthropic, weir.OpMessages, ""))
+	f("/v1/models", surface{service: listModels})
+	f("/v1/models/org/name", surface{service: showModel, model: "org/name"})
+	f("/openai/v1/chat/completions", call(azure, weir.OpChat, ""))
+	f("/openai/v1/responses", call(azure, weir.OpResponses, ""))
+	f("/openai/v1/models", surface{service: listModels, dialect: azure})
+	f("/openai/v1/messages", surface{dialect: azure})
+	f("/openai/models", surface{service: listModels, dialect: azure})
+	f("/openai/models/gpt-4o", surface{service: showModel, dialect: azure, model: "gpt-4o"})
+	f("/openai/deployments/gpt-4o/chat/completions", call(azure, weir.OpChat, "gpt-4o"))
+	f("/openai/deployments/gpt-4o/completions", call(azure, weir.OpCompletions, "gpt-4o"))
+	f("/openai/deployments/org/m/embeddings", call(azure, weir.OpEmbeddings, "org/m"))
+	f("/openai/deployments/chat/completions", call(azure, weir.OpCompletions, "chat"))
+	f("/openai/deployments//chat/completions", call(azure, weir.OpCompletions, "/chat"))
+	f("/openai/gpt-4o/chat/completions", surface{dialect: azure})
+	f("/healthz", surface{service: reportHealth})
+	f("/readyz", surface{service: reportReady})
+	for _, path := range []string{"", "/", "/v1", "/v1/", "/v1/chat", "/v1/models/", "/v2/chat/completions", "/v1/chat/completions/"} {
+		if got := locate(path); got.service != noService {
+			t.Errorf("%q: %+v", path, got)
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"weir"
+	"weir/dispatch"
+	"weir/meter"
+	"weir/upstream"
+)
+
+// What other packages report, in the words of the table of answers.
+
+// ofBody words what the scan of a body found.
+func ofBody(err error) *problem {
+	var f *fieldError
+	if errors.As(err, &f) {
+		return &problem{is: errField, message: f.Error(), param: f.field}
+	}
+	return &problem{is: errSyntax, message: err.Error()}
+}
+
+// ofRefusal words a limit that was reached.
+func ofRefusal(r *meter.Refusal) *problem {
+	p := &problem{is: errTokenLimit, message: r.Error(), after: r.RetryAfter, hasAfter: true}
+	switch {
+	case r.TooLarge:
+		p.is, p.hasAfter = errBeyondLimit, false
+	case r.Kind == meter.Requests:
+		p.is = errRequestLimit
+	case r.Kind == meter.Concurrent:
+		p.is = errConcurrentLimit
+	}
+	return p
+}
+
+// kindErrors are the upstream client's errors by what they mean to a caller.
+var kindErrors = map[upstream.ErrorKind]error{
+	upstream.KindConnect:       errUnreachable,
+	upstream.KindTLS:           errUnreachable,
+	upstream.KindCredential:    errCredential,
+	upstream.KindHeaderTimeout: errSilent,
+	upstream.KindStall:         errStalled,
+	upstream.KindTotal:         errTookTooLong,
+	upstream.KindCut:           errCut,
+	upstream.KindProtocol:      errGarbled,
+	upstream.KindCall:          errInternal,
+	upstream.KindCanceled:      errClientGone,
+}
+
+// ofUpstream judges an error of the upstream client. What an upstream was,
+// where it stands and how it failed inside is for the log, not for callers.
+func ofUpstream(err error) *failure {
+	f := &failure{problem: &problem{is: errInternal}, result: dispatch.Unhealthy, retry: true}
+	var e *upstream.Error
+	if !errors.As(err, &e) {
+		return f
+	}
+	if is, ok := kindErrors[e.Kind]; ok {
+		f.problem.is = is
+	}
+	switch e.Kind {
+	case upstream.KindTotal: // the time is up elsewhere too
+		f.retry = false
+	case upstream.KindCredential, upstream.KindCall:
+		f.result = dispatch.Rejected // says nothing of the replica's health
+	}
+	return f
+}
+
+// throttledUnsaid is how long a throttled replica is left alone when it did
+// not say.
+const throttledUnsaid = time.Second
+
+// ofFailure judges an error an upstream reported.
+func ofFailure(u *upstream.Failure) *failure {
+	p := &problem{is: errUpstream, message: fmt.Sprintf("the inference server reported an error (status %d%s)", u.Status, said(u))}
+	f := &failure{problem: p, result: dispatch.Unhealthy, retry: u.Retryable}
+	switch {
+	case u.Fault == weir.CallerFault:
+		*p = problem{is: errUpstreamSays, message: u.Message, status: u.Status, code: u.Code}
+		f.result, f.retry = dispatch.Rejected, false
+	case u.Throttled:
+		p.is, p.message = errThrottled, "the model's provider is throttling: retry after the time given"
+		f.result, f.after = dispatch.Throttled, throttledUnsaid
+		if u.HasRetryAfter {
+			f.after = u.RetryAfter
+		}
+		p.after, p.hasAfter = f.after, true
+	case u.Status == 401 || u.Status == 403:
+		p.is, p.message = errCredential, ""
+		f.result = dispatch.Rejected
+	}
+	return f
+}
+
+func said(u *upstream.Failure) string {
+	if u.Message == "" {
+		return ""
+	}
+	return ": " + shortened(u.Message)
+}
+
+// reasonErrors are the core's refusals.
+var reasonErrors = map[dispatch.Reason]error{
+	dispatch.QueueFull:    errQueueFull,
+	dispatch.QueueTimeout: errWaited,
+	dispatch.ColdTimeout:  errCold,
+	dispatch.AllThrottled: errThrottled,
+	dispatch.AllUnhealthy: errUnhealthy,
+	dispatch.NoReplica:    errNoReplica,
+	dispatch.NoDeployment: errNoDeployment,
+	dispatch.AttemptsUsed: errUpstream, // the last attempt's failure is told instead
+}
+
+// ofVerdict words a refusal of the core.
+func ofVerdict(v dispatch.Verdict) *problem {
+	p := &problem{is: errInternal, after: v.RetryAfter, hasAfter: v.RetryAfter > 0}
+	if is, ok := reasonErrors[v.Reason]; ok {
+		p.is = is
+	}
+	if v.Reason == dispatch.QueueFull {
+		p.message = fmt.Sprintf("%d requests wait for this model already, as many as may: retry after the time given", v.Ahead)
+	}
+	return p
+}

@@ -1,0 +1,84 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Validate names every fault of the configuration at once.
+func (c Config) Validate() error {
+	v := validator{tenants: map[string]bool{}, keys: map[[32]byte]string{}, models: map[string]bool{}, deployments: map[string]bool{}}
+	for i := range c.Models {
+		v.model(&c.Models[i])
+	}
+	for i := range c.Tenants {
+		v.tenant(&c.Tenants[i])
+	}
+	return errors.Join(v.faults...)
+}
+
+type validator struct {
+	faults      []error
+	tenants     map[string]bool
+	keys        map[[32]byte]string
+	models      map[string]bool // and aliases
+	deployments map[string]bool
+}
+
+func (v *validator) fault(format string, args ...any) {
+	v.faults = append(v.faults, fmt.Errorf(format, args...))
+}
+
+func (v *validator) model(m *Model) {
+	if m.Name == "" {
+		v.fault("a model has no name")
+	}
+	for _, name := range append([]string{m.Name}, m.Aliases...) {
+		if v.models[name] {
+			v.fault("model name %q is given twice; names and aliases must be unique", name)
+		}
+		v.models[name] = true
+	}
+	if len(m.Deployments) == 0 {
+		v.fault("model %q has no deployment; without one nothing can serve it", m.Name)
+	}
+	for _, d := range m.Deployments {
+		if d.Name == "" {
+			v.fault("model %q has a deployment without a name", m.Name)
+		}
+		if v.deployments[d.Name] {
+			v.fault("deployment name %q is given twice; names must be unique over all models", d.Name)
+		}
+		v.deployments[d.Name] = true
+	}
+}
+
+func (v *validator) tenant(t *Tenant) {
+	if t.Name == "" {
+		v.fault("a tenant has no name")
+	}
+	if v.tenants[t.Name] {
+		v.fault("tenant name %q is given twice", t.Name)
+	}
+	v.tenants[t.Name] = true
+	names := map[string]bool{}
+	for _, k := range t.Keys {
+		full := t.Name + "/" + k.Name
+		if k.Name == "" || names[k.Name] {
+			v.fault("key %q: every key of a tenant needs a name of its own", full)
+		}
+		names[k.Name] = true
+		if k.SHA256 == ([32]byte{}) {
+			v.fault("key %q has no SHA-256", full)
+		}
+		if other, ok := v.keys[k.SHA256]; ok {
+			v.fault("keys %q and %q are the same key", other, full)
+		}
+		v.keys[k.SHA256] = full
+	}
+	for _, m := range t.Models {
+		if !v.models[m] {
+			v.fault("tenant %q may use model %q, which is not configured", t.Name, m)
+		}
+	}
+}
