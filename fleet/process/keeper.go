@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync/atomic"
 	"time"
 
 	"weir"
@@ -16,21 +15,20 @@ import (
 const pollEvery = 100 * time.Millisecond
 
 // replica is one place of a deployment: a process, then perhaps another when
-// that one failed. view, leave, stopping, kept, replaced and replaces are guarded by the fleet's
-// lock; the rest belongs to the keeper, which writes proc under the lock.
+// that one failed. view, gpus and the fields down to replaces are guarded by
+// the fleet's lock; the rest belongs to the keeper, which writes proc under
+// the lock.
 type replica struct {
 	view     weir.Replica
+	dep      *deployment // as it was configured when this replica was asked for
 	gpus     []string
-	hash     string // of the template its process was started from
-	leave    bool // asked to go
-	stopping bool // and past being taken back
-	served   bool // its process was ready once
-	replaced bool // a replica of a newer template was started in its place
-
+	leave    bool     // asked to go
+	stopping bool     // and past being taken back
+	served   bool     // its process was ready once
+	kept     bool     // has a keeper
+	replaced bool     // a replica of a newer template was started in its place
 	replaces *replica // drained when this one is ready; nil: none
-	kept     bool // has a keeper
 
-	dep    atomic.Pointer[deployment] // Configure puts another in its place
 	wake   chan struct{}
 	proc   *proc // set before the keeper starts when adopted
 	port   int
@@ -38,9 +36,7 @@ type replica struct {
 }
 
 func newReplica(d *deployment, view weir.Replica) *replica {
-	r := &replica{view: view, wake: make(chan struct{}, 1)}
-	r.dep.Store(d)
-	return r
+	return &replica{dep: d, view: view, wake: make(chan struct{}, 1)}
 }
 
 // errLeft: the replica was asked to go and is ready to be stopped.
@@ -60,7 +56,7 @@ func (f *Fleet) keep(ctx context.Context, r *replica) {
 		if r.steady {
 			failures = 0
 		}
-		wait := backoff(r.dep.Load().RestartMin, r.dep.Load().RestartMax, failures)
+		wait := backoff(r.dep.RestartMin, r.dep.RestartMax, failures)
 		failures++
 		f.become(r, weir.Failed, fmt.Sprintf("%v; restart in %v", err, wait.Round(time.Millisecond)))
 		if !f.waitOut(ctx, r, wait) {
@@ -89,7 +85,7 @@ func (f *Fleet) live(ctx context.Context, r *replica) error {
 	if err == nil {
 		err = f.whileReady(ctx, r)
 	}
-	r.steady = f.wasReady(r) > r.dep.Load().RestartMax
+	r.steady = f.wasReady(r) > r.dep.RestartMax
 	switch {
 	case ctx.Err() == nil && err != errLeft:
 		f.become(r, weir.Failed, err.Error()) // at once: nothing may be sent to it while it is stopped
@@ -115,7 +111,7 @@ func (f *Fleet) awaitGPUs(ctx context.Context, r *replica) error {
 		if f.takeGPUs(r) {
 			return nil
 		}
-		f.note(r, fmt.Sprintf("waits for %d GPUs that draining replicas hold", r.dep.Load().GPUs))
+		f.note(r, fmt.Sprintf("waits for %d GPUs that draining replicas hold", r.dep.GPUs))
 		pause(ctx, r, pollEvery)
 	}
 }
@@ -123,13 +119,11 @@ func (f *Fleet) awaitGPUs(ctx context.Context, r *replica) error {
 func (f *Fleet) takeGPUs(r *replica) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	want := r.dep.Load().GPUs
-	if len(r.gpus) == want {
+	if len(r.gpus) == r.dep.GPUs {
 		return true // kept through a restart
 	}
-	f.room.freeGPUs(r.gpus) // configured to have another number
-	var ok bool
-	r.gpus, ok = f.room.takeGPUs(want)
+	gpus, ok := f.room.takeGPUs(r.dep.GPUs)
+	r.gpus = gpus
 	return ok
 }
 
@@ -149,8 +143,8 @@ func (f *Fleet) untilReady(ctx context.Context, r *replica) error {
 			return nil
 		case unwell == nil:
 			return errLeft
-		case time.Since(began) > r.dep.Load().StartTimeout:
-			return r.proc.explain(fmt.Errorf("not ready within its start timeout of %v: %w", r.dep.Load().StartTimeout, unwell))
+		case time.Since(began) > r.dep.StartTimeout:
+			return r.proc.explain(fmt.Errorf("not ready within its start timeout of %v: %w", r.dep.StartTimeout, unwell))
 		}
 		r.proc.boundOutput()
 		f.note(r, fmt.Sprintf("pid %d, waiting for health: %v", r.proc.pid, unwell))
@@ -178,14 +172,14 @@ func (f *Fleet) whileReady(ctx context.Context, r *replica) error {
 		if f.drained(r, &quiet) {
 			return errLeft
 		}
-		if time.Since(checked) < r.dep.Load().HealthEvery {
+		if time.Since(checked) < r.dep.HealthEvery {
 			continue
 		}
 		checked = time.Now()
 		r.proc.boundOutput()
 		if err := f.check(ctx, r); err == nil || ctx.Err() != nil {
 			unwell = 0
-		} else if unwell++; unwell >= r.dep.Load().HealthFailures {
+		} else if unwell++; unwell >= r.dep.HealthFailures {
 			return r.proc.explain(fmt.Errorf("%d health checks in a row failed: %w", unwell, err))
 		}
 	}
@@ -211,10 +205,10 @@ func (f *Fleet) drained(r *replica, quiet *time.Time) bool {
 	case quiet.IsZero():
 		*quiet = now
 	}
-	idle := !quiet.IsZero() && now.Sub(*quiet) >= r.dep.Load().DrainQuiet
-	late := weir.At(now).Sub(r.view.Since) >= r.dep.Load().DrainDeadline
+	idle := !quiet.IsZero() && now.Sub(*quiet) >= r.dep.DrainQuiet
+	late := weir.At(now).Sub(r.view.Since) >= r.dep.DrainDeadline
 	if late && busy > 0 {
-		f.o.Log.Warn("replica stopped at its drain deadline with requests unfinished", "deployment", r.dep.Load().Name, "replica", r.view.ID, "busy", busy, "deadline", r.dep.Load().DrainDeadline)
+		f.o.Log.Warn("replica stopped at its drain deadline with requests unfinished", "deployment", r.dep.Name, "replica", r.view.ID, "busy", busy, "deadline", r.dep.DrainDeadline)
 	}
 	r.stopping = idle || late
 	switch {
@@ -239,7 +233,7 @@ func (f *Fleet) ready(r *replica) bool {
 	f.set(r, weir.Ready, fmt.Sprintf("pid %d", r.proc.pid))
 	f.relieve(r)
 	if r.proc.cmd != nil { // an adopted one says nothing about how long starting takes
-		r.dep.Load().load = r.view.ReadyAt.Sub(r.view.Asked)
+		r.dep.load = r.view.ReadyAt.Sub(r.view.Asked)
 	}
 	return true
 }

@@ -67,11 +67,11 @@ func (f *Fleet) start(r *replica) error {
 	p, err := f.launch(r, rec.ID, port)
 	if err != nil {
 		drop()
-		return fmt.Errorf("could not start %s: %w", r.dep.Load().Command[0], err)
+		return fmt.Errorf("could not start %s: %w", r.dep.Command[0], err)
 	}
 	rec.PID, rec.Birth = p.pid, p.birth
 	f.mu.Lock()
-	r.proc, r.port, r.served, r.hash = p, port, false, rec.Hash
+	r.proc, r.port, r.served = p, port, false
 	r.view.Addr = rec.addr()
 	f.mu.Unlock()
 	if err := f.save(rec); err != nil {
@@ -82,17 +82,17 @@ func (f *Fleet) start(r *replica) error {
 }
 
 func (f *Fleet) launch(r *replica, id string, port int) (*proc, error) {
-	p := &proc{mark: f.mark(id), output: f.outputPath(id), limit: r.dep.Load().LogBytes}
+	p := &proc{mark: f.mark(id), output: f.outputPath(id), limit: r.dep.LogBytes}
 	out, err := os.OpenFile(p.output, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
-	argv, env := r.dep.Load().expand(id, p.mark, port, r.gpus, len(f.o.GPUs) > 0)
+	argv, env := r.dep.expand(id, p.mark, port, r.gpus, len(f.o.GPUs) > 0)
 	// The output goes to a file and not through a pipe: a replica that
 	// outlives Weir must not die of writing a line, nor wait for Weir to read.
 	p.cmd = exec.Command(argv[0], argv[1:]...)
-	p.cmd.Dir, p.cmd.Env = r.dep.Load().Dir, append(append([]string{}, f.o.Environ...), env...)
+	p.cmd.Dir, p.cmd.Env = r.dep.Dir, append(append([]string{}, f.o.Environ...), env...)
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	p.cmd.SysProcAttr = ownGroup(!f.o.Keep)
 	q := spawnRequest{p.cmd, make(chan error, 1)}
@@ -230,7 +230,7 @@ func (f *Fleet) outputPath(id string) string { return filepath.Join(f.o.StateDir
 
 // end stops a replica's process and gives its port back.
 func (f *Fleet) end(r *replica) {
-	if err := r.proc.stop(r.dep.Load().StopGrace); err != nil {
+	if err := r.proc.stop(r.dep.StopGrace); err != nil {
 		f.o.Log.Error("replica's process could not be ended", "replica", r.view.ID, "err", err)
 	}
 	f.mu.Lock()

@@ -100,9 +100,12 @@ func New(o Options) (*Fleet, error) {
 	f := &Fleet{
 		o: o, lock: lock, health: newHealthClient(),
 		spawn: make(chan spawnRequest), kick: make(chan struct{}, 1),
+		deps: map[string]*deployment{},
 		room: room{gpus: o.GPUs, ports: o.Ports, usedGPU: map[string]bool{}, usedPort: map[int]bool{}},
 	}
-	f.setDeployments(o.Deployments)
+	for _, d := range o.Deployments {
+		f.deps[d.Name] = &deployment{Deployment: d, hash: d.hash()}
+	}
 	if err := f.recall(); err != nil {
 		lock.Close()
 		return nil, err
@@ -204,40 +207,4 @@ func filled(deployments []Deployment, gpus int) ([]Deployment, error) {
 		out[i] = d
 	}
 	return out, nil
-}
-
-// Configure replaces the deployments; on an error nothing changed. Replicas of
-// those no longer named are drained, and Status does not know them any more.
-// How replicas are watched and stopped changes at once. How they are started
-// shows in those started from now on, restarts included: the ones that run go
-// on as they are, and are the first to go when a deployment shrinks, so that
-// one more and one less rolls a replica over.
-func (f *Fleet) Configure(deployments []Deployment) error {
-	deployments, err := filled(deployments, len(f.o.GPUs))
-	if err != nil {
-		return err
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.setDeployments(deployments)
-	for _, r := range f.replicas {
-		if d := f.deps[r.view.Deployment]; d != nil {
-			r.dep.Store(d)
-		} else if !r.leave {
-			f.drain(r)
-		}
-	}
-	return nil
-}
-
-func (f *Fleet) setDeployments(deployments []Deployment) {
-	old := f.deps
-	f.deps = map[string]*deployment{}
-	for _, d := range deployments {
-		next := &deployment{Deployment: d, hash: d.hash()}
-		if was := old[d.Name]; was != nil && was.hash == next.hash {
-			next.load = was.load
-		}
-		f.deps[d.Name] = next
-	}
 }

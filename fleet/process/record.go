@@ -99,7 +99,7 @@ func replaceFile(path string, b []byte) error {
 // held.
 func (f *Fleet) record(r *replica, port int) record {
 	return record{
-		ID: r.view.ID, Deployment: r.dep.Load().Name, Hash: r.dep.Load().hash, Port: port, GPUs: r.gpus, Asked: r.view.Asked, Keep: f.o.Keep,
+		ID: r.view.ID, Deployment: r.dep.Name, Hash: r.dep.hash, Port: port, GPUs: r.gpus, Asked: r.view.Asked, Keep: f.o.Keep,
 	}
 }
 
@@ -127,7 +127,7 @@ func (f *Fleet) unsave(id string) { os.Remove(f.recordPath(id)) }
 func (f *Fleet) forget(r *replica) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.o.Log.Info("replica gone", "deployment", r.dep.Load().Name, "replica", r.view.ID)
+	f.o.Log.Info("replica gone", "deployment", r.dep.Name, "replica", r.view.ID)
 	f.room.freeGPUs(r.gpus)
 	f.replicas = slices.DeleteFunc(f.replicas, func(x *replica) bool { return x == r })
 	os.Remove(f.outputPath(r.view.ID))
@@ -192,7 +192,7 @@ func (f *Fleet) adopt(rec record) error {
 		ID: rec.ID, Deployment: rec.Deployment, Addr: rec.addr(), State: weir.Starting,
 		Since: weir.At(time.Now()), Asked: rec.Asked, Detail: fmt.Sprintf("pid %d, adopted, not checked yet", rec.PID),
 	})
-	r.gpus, r.port, r.hash = rec.GPUs, rec.Port, rec.Hash
+	r.gpus, r.port = rec.GPUs, rec.Port
 	r.proc = &proc{pid: rec.PID, birth: rec.Birth, mark: f.mark(rec.ID), output: f.outputPath(rec.ID), limit: d.LogBytes}
 	f.replicas = append(f.replicas, r)
 	return nil

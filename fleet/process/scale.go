@@ -74,7 +74,6 @@ func (f *Fleet) shrink(deployment string, by int, victims []string) {
 		drain(func(r *replica) bool { return r.view.ID == id })
 	}
 	drain(func(r *replica) bool { return r.view.State == weir.Starting })
-	drain(func(r *replica) bool { return r.hash != r.dep.Load().hash })
 	drain(func(*replica) bool { return true })
 }
 
@@ -83,7 +82,7 @@ func (f *Fleet) shrink(deployment string, by int, victims []string) {
 func (f *Fleet) grow(d *deployment, by int) error {
 	rs := f.of(d.Name)
 	for _, r := range slices.Backward(rs) {
-		if by > 0 && r.leave && !r.stopping && r.dep.Load().hash == d.hash {
+		if by > 0 && r.leave && !r.stopping && r.dep.hash == d.hash {
 			if err := f.promise(d); err != nil {
 				return err
 			}
@@ -113,8 +112,8 @@ func (f *Fleet) promise(d *deployment) error {
 		if r.leave {
 			continue
 		}
-		gpus += r.dep.Load().GPUs
-		if r.dep.Load().Name == d.Name && !r.replaced {
+		gpus += r.dep.GPUs
+		if r.dep.Name == d.Name && !r.replaced {
 			live++
 		}
 	}
@@ -172,13 +171,13 @@ func (f *Fleet) set(r *replica, s weir.ReplicaState, detail string) {
 	now := weir.At(time.Now())
 	if r.view.State != s {
 		r.view.Since = now
-		f.o.Log.Info("replica "+s.String(), "deployment", r.dep.Load().Name, "replica", r.view.ID, "was", r.view.State.String(), "detail", detail)
+		f.o.Log.Info("replica "+s.String(), "deployment", r.dep.Name, "replica", r.view.ID, "was", r.view.State.String(), "detail", detail)
 	}
 	switch {
 	case s == weir.Starting:
 		r.view.Asked, r.view.ReadyAt = now, 0
-		if r.dep.Load().load > 0 {
-			r.view.ReadyAt = now.Add(r.dep.Load().load)
+		if r.dep.load > 0 {
+			r.view.ReadyAt = now.Add(r.dep.load)
 		}
 	case s == weir.Ready && r.view.State != weir.Draining: // taken back, it has been ready since before
 		r.view.ReadyAt = now
@@ -190,7 +189,7 @@ func (f *Fleet) set(r *replica, s weir.ReplicaState, detail string) {
 func (f *Fleet) of(deployment string) []*replica {
 	var rs []*replica
 	for _, r := range f.replicas {
-		if r.dep.Load().Name == deployment {
+		if r.dep.Name == deployment {
 			rs = append(rs, r)
 		}
 	}
