@@ -17,7 +17,7 @@ type format struct {
 }
 
 var formats = map[string]format{
-	"name":       {namePattern, checkName},
+	"name":       {namePattern, CheckName},
 	"path":       {`.`, checkPath},
 	"listen":     {`^.*:[0-9]{1,5}$`, checkListen},
 	"url":        {`^https?://[^/?#@]+(/[^?#]*)?$`, checkURL},
@@ -32,7 +32,9 @@ const namePattern = `^[A-Za-z0-9]([A-Za-z0-9._:/@+-]{0,126}[A-Za-z0-9])?$`
 
 var nameRule = regexp.MustCompile(namePattern)
 
-func checkName(text string) (string, string) {
+// CheckName says what is wrong with a name of a tenant, key, model or
+// deployment, and what to do; or twice nothing.
+func CheckName(text string) (string, string) {
 	if nameRule.MatchString(text) {
 		return "", ""
 	}

@@ -34,6 +34,9 @@ one.`,
 		Example: `  weir key new --name ci`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if problem, remedy := config.CheckName(name); problem != "" {
+				return usageError{cmd.CommandPath(), fmt.Errorf("%s; %s", problem, remedy)}
+			}
 			key := config.NewKey()
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), `%s
 
