@@ -63,7 +63,7 @@ func check(cmd *cobra.Command, file string, strict bool) error {
 	warnings := c.Warnings
 	var missing config.Faults
 	if err := c.Resolve(); errors.As(err, &missing) {
-		warnings = append(warnings, missing...)
+		warnings = append(warnings, missing...).InOrder()
 	} else if err != nil {
 		return configError{err}
 	}
