@@ -26,15 +26,15 @@ func (f *Fleet) Configure(ds []Deployment) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.o.Deployments = o.Deployments
-	was := f.deps
-	f.deps = map[string]*deployment{}
+	deps := map[string]*deployment{}
 	for _, d := range o.Deployments {
 		next := &deployment{Deployment: d, hash: d.hash()}
-		if old := was[d.Name]; old != nil {
+		if old := f.deps[d.Name]; old != nil {
 			next.load = old.load
 		}
-		f.deps[d.Name] = next
+		deps[d.Name] = next
 	}
+	f.deps = deps
 	for _, r := range append([]*replica(nil), f.replicas...) {
 		if r.leave {
 			continue

@@ -17,8 +17,15 @@ import (
 // it has recorded both as running, and kills it without warning.
 func another(t *testing.T, dir string, keep bool) (replicas []int) {
 	t.Helper()
+	return anotherWithDaughters(t, dir, keep, "")
+}
+
+// anotherWithDaughters waits, with a prefix, until the replicas have each
+// started a process of their own too.
+func anotherWithDaughters(t *testing.T, dir string, keep bool, prefix string) (replicas []int) {
+	t.Helper()
 	c := exec.Command(os.Args[0], dir)
-	c.Env = append(os.Environ(), part+"=weir")
+	c.Env = append(os.Environ(), part+"=weir", "DAUGHTER="+prefix)
 	if keep {
 		c.Env = append(c.Env, "KEEP=1")
 	}
@@ -27,7 +34,10 @@ func another(t *testing.T, dir string, keep bool) (replicas []int) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "two replicas run", func() bool { replicas = pids(t, dir); return len(replicas) == 2 })
+	until(t, "two replicas run", func() bool {
+		replicas = pids(t, dir)
+		return len(replicas) == 2 && (prefix == "" || len(daughters(t, prefix)) == 2)
+	})
 	for _, pid := range replicas {
 		if !alive(pid) {
 			t.Fatalf("replica %d does not run: %s", pid, out.String())
@@ -51,6 +61,20 @@ func another(t *testing.T, dir string, keep bool) (replicas []int) {
 func TestReplicasDieWithAKilledWeir(t *testing.T) {
 	for _, pid := range another(t, t.TempDir(), false) {
 		until(t, "replica ended", func() bool { return !alive(pid) })
+	}
+}
+
+// The kernel ends the replicas of a killed Weir, but not what they started.
+func TestWhatReplicasOfAKilledWeirStartedIsEndedByTheNext(t *testing.T) {
+	dir := t.TempDir()
+	prefix := filepath.Join(t.TempDir(), "daughter-")
+	for _, pid := range anotherWithDaughters(t, dir, false, prefix) {
+		until(t, "replica ended", func() bool { return !alive(pid) })
+	}
+	hers := daughters(t, prefix)
+	run(t, options(dir, server("m")))
+	for _, pid := range hers {
+		until(t, "its descendant ended", func() bool { return !alive(pid) })
 	}
 }
 
@@ -194,4 +218,28 @@ func TestAStateFolderHasOneUser(t *testing.T) {
 	}
 	stop()
 	run(t, options(dir, server("m")))
+}
+
+func TestAStateFileThatIsNotOursIsLeftAlone(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "odd"+recordEnd)
+	if err := os.WriteFile(path, []byte("{half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, _ := run(t, options(dir, server("m")))
+	scale(t, f, "m", 1)
+	await(t, f, "m", "ready", all(1, weir.Ready))
+	if b, err := os.ReadFile(path); err != nil || string(b) != "{half" {
+		t.Errorf("%q %v", b, err)
+	}
+}
+
+func TestADamagedSequenceIsAnErrorAndNotARestartAtOne(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "sequence"), []byte("?"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(options(dir, server("m"))); err == nil || !strings.Contains(err.Error(), "write a number above") {
+		t.Errorf("%v", err)
+	}
 }

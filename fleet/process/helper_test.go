@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -54,7 +55,7 @@ func serve() {
 		if err := c.Start(); err != nil {
 			os.Exit(4)
 		}
-		if err := os.WriteFile(os.Getenv("DAUGHTER"), fmt.Append(nil, c.Process.Pid), 0o600); err != nil {
+		if err := os.WriteFile(os.Getenv("DAUGHTER")+os.Args[2], fmt.Append(nil, c.Process.Pid), 0o600); err != nil {
 			os.Exit(4)
 		}
 	}
@@ -211,6 +212,25 @@ func get(t *testing.T, url string) string {
 func alive(pid int) bool {
 	_, err := birth(pid)
 	return err == nil
+}
+
+// daughters are the processes started by replicas with DAUGHTER set to prefix.
+func daughters(t *testing.T, prefix string) (pids []int) {
+	t.Helper()
+	paths, err := filepath.Glob(prefix + "*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pid, err := strconv.Atoi(string(b)); err == nil { // else not written yet
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 // pids of the replicas recorded in a state folder.

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -169,20 +168,15 @@ func TestAReplicaThatIgnoresSIGTERMIsKilledWithItsDescendants(t *testing.T) {
 	f, stop := run(t, options(filepath.Join(dir, "state"), d))
 	scale(t, f, "m", 1)
 	await(t, f, "m", "ready", all(1, weir.Ready))
-	b, err := os.ReadFile(daughter)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid, err := strconv.Atoi(string(b))
-	if err != nil {
-		t.Fatal(err)
-	}
-	own := pids(t, filepath.Join(dir, "state"))
+	own, hers := pids(t, filepath.Join(dir, "state")), daughters(t, daughter)
 	stop()
 	if len(own) != 1 || alive(own[0]) {
 		t.Errorf("replica %v still there after the fleet ended", own)
 	}
-	until(t, "its descendant outside the process group ended", func() bool { return !alive(pid) })
+	if len(hers) != 1 {
+		t.Fatalf("descendants %v, want one", hers)
+	}
+	until(t, "its descendant outside the process group ended", func() bool { return !alive(hers[0]) })
 }
 
 func TestOutputIsBounded(t *testing.T) {
@@ -300,4 +294,25 @@ func TestANewReplicaWaitsForTheGPUOfADrainingOne(t *testing.T) {
 	}
 	busy.Store(0)
 	await(t, f, "b", "ready", all(1, weir.Ready))
+}
+
+func TestAFailuresDetailHoldsTheLastLinesOnly(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out")
+	f := func(content, want string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if have := lastLines(path); have != want {
+			t.Errorf("have %q, want %q", have, want)
+		}
+	}
+	f("", "")
+	f("one line", "one line")
+	f("1\n2\n3\n4\n5\n6\n7\n", "3 | 4 | 5 | 6 | 7")
+	f("bad \xff byte\n", "bad ? byte")
+	f(strings.Repeat("x", 5<<10)+"\nend\n", strings.Repeat("x", tailBytes-5)+" | end")
+	if have := lastLines(path + ".none"); have != "" {
+		t.Errorf("no file: %q", have)
+	}
 }

@@ -202,14 +202,14 @@ func (f *Fleet) adopt(rec record) error {
 // may start before: they hold GPU memory.
 func (f *Fleet) endLeftovers() {
 	f.mu.Lock()
-	recs := f.leftovers
+	recs, deps := f.leftovers, f.deps // Configure replaces the map, it does not change it
 	f.leftovers = nil
 	f.mu.Unlock()
 	var wg sync.WaitGroup
 	for _, rec := range recs {
 		wg.Go(func() {
 			grace := 10 * time.Second
-			if d := f.deps[rec.Deployment]; d != nil {
+			if d := deps[rec.Deployment]; d != nil {
 				grace = d.StopGrace
 			}
 			p := &proc{pid: rec.PID, birth: rec.Birth, mark: f.mark(rec.ID)}
