@@ -40,7 +40,9 @@ it costs.
 		SilenceErrors: true, // explain prints it
 	})
 	root.AddCommand(
+		newServe(),
 		newCheck(),
+		newEmulate(),
 		newKey(),
 		newVersion(),
 	)

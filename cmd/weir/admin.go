@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"weir"
+	"weir/meter"
+)
+
+// adminAPI is what operators may ask of a running node. It has an address of
+// its own, loopback unless a token guards it.
+type adminAPI struct {
+	token    string // "" on loopback only
+	metrics  http.Handler
+	ready    func() error
+	reload   func() error
+	replicas func() []replicaView
+	usage    func(context.Context, meter.Query) ([]meter.Row, error)
+	recent   func() []decisionView
+	log      *slog.Logger
+}
+
+// replicaView is one replica as operators see it.
+type replicaView struct {
+	Deployment string    `json:"deployment"`
+	ID         string    `json:"id"`
+	State      string    `json:"state"`
+	Addr       string    `json:"addr,omitempty"`
+	Since      time.Time `json:"since"`
+	InFlight   int       `json:"in_flight"`
+	Work       int       `json:"work_tokens"`
+	Detail     string    `json:"detail,omitempty"`
+}
+
+func (a *adminAPI) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", a.metrics)
+	mux.HandleFunc("GET /admin/replicas", func(w http.ResponseWriter, _ *http.Request) { reply(w, a.replicas()) })
+	mux.HandleFunc("GET /admin/decisions", func(w http.ResponseWriter, _ *http.Request) { reply(w, a.recent()) })
+	mux.HandleFunc("GET /admin/usage", a.serveUsage)
+	mux.HandleFunc("POST /admin/reload", a.serveReload)
+	guarded := a.guard(mux)
+
+	open := http.NewServeMux() // probes carry no token
+	open.Handle("/", guarded)
+	open.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	open.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := a.ready(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	return open
+}
+
+func (a *adminAPI) guard(next http.Handler) http.Handler {
+	if a.token == "" {
+		return next
+	}
+	want := []byte("Bearer " + a.token)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if subtle.ConstantTimeCompare([]byte(r.Header.Get("authorization")), want) != 1 {
+			w.Header().Set("www-authenticate", "Bearer")
+			http.Error(w, "the admin address wants its token: authorization: Bearer ...", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (a *adminAPI) serveReload(w http.ResponseWriter, _ *http.Request) {
+	if err := a.reload(); err != nil {
+		http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+		return
+	}
+	fmt.Fprintln(w, "reloaded")
+}
+
+// maxUsage is the longest time one question about usage may cover.
+const maxUsage = 400 * 24 * time.Hour
+
+// serveUsage answers GET /admin/usage?since=24h&step=hour&tenant=&model=&deployment=.
+func (a *adminAPI) serveUsage(w http.ResponseWriter, r *http.Request) {
+	q, err := usageQuery(r, time.Now())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	rows, err := a.usage(r.Context(), q)
+	switch {
+	case errors.Is(err, meter.ErrTooManyRows):
+		http.Error(w, err.Error(), http.StatusBadRequest)
+	case err != nil:
+		a.log.Error("usage", "error", err)
+		http.Error(w, "the ledger cannot be read: "+err.Error(), http.StatusInternalServerError)
+	default:
+		reply(w, usageViews(rows))
+	}
+}
+
+func usageQuery(r *http.Request, now time.Time) (meter.Query, error) {
+	form := r.URL.Query()
+	since := 24 * time.Hour
+	if s := form.Get("since"); s != "" {
+		d, err := time.ParseDuration(s)
+		if err != nil || d <= 0 || d > maxUsage {
+			return meter.Query{}, fmt.Errorf("since=%.40q: want a duration such as 90m or 24h, at most %v", s, maxUsage)
+		}
+		since = d
+	}
+	steps := map[string]meter.Step{"": meter.PerHour, "minute": meter.PerMinute, "hour": meter.PerHour, "day": meter.PerDay}
+	step, ok := steps[form.Get("step")]
+	if !ok {
+		return meter.Query{}, fmt.Errorf("step=%.40q: want minute, hour or day", form.Get("step"))
+	}
+	return meter.Query{
+		From: now.Add(-since).Unix() / 60, Step: step,
+		Tenant: form.Get("tenant"), Model: form.Get("model"), Deployment: form.Get("deployment"),
+	}, nil
+}
+
+// usageView is one row of the ledger as operators see it.
+type usageView struct {
+	From       time.Time `json:"from"`
+	Tenant     string    `json:"tenant"`
+	Model      string    `json:"model"`
+	Deployment string    `json:"deployment"`
+	Requests   int64     `json:"requests"`
+	Completed  int64     `json:"completed"`
+	Refused    int64     `json:"refused"`
+	Failed     int64     `json:"failed"`
+	Estimated  int64     `json:"estimated"`
+	Prompt     int64     `json:"prompt_tokens"`
+	Cached     int64     `json:"cached_tokens"`
+	Completion int64     `json:"completion_tokens"`
+	CostMicros int64     `json:"cost_micro_usd"`
+}
+
+func usageViews(rows []meter.Row) []usageView {
+	views := make([]usageView, 0, len(rows))
+	for _, r := range rows {
+		views = append(views, usageView{
+			From: time.Unix(r.Minute*60, 0).UTC(), Tenant: r.Tenant, Model: r.Model, Deployment: r.Deployment,
+			Requests: r.Requests, Completed: r.Completed, Refused: r.Refused, Failed: r.Failed, Estimated: r.Estimated,
+			Prompt: r.Prompt, Cached: r.Cached, Completion: r.Completion, CostMicros: int64(r.Cost),
+		})
+	}
+	return views
+}
+
+// runAdmin serves the admin address until ctx ends.
+func runAdmin(ctx context.Context, ln net.Listener, h http.Handler, log *slog.Logger) error {
+	srv := &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		WriteTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("admin address: %w", err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(grace); err != nil {
+		srv.Close()
+	}
+	<-served
+	return nil
+}
+
+// reply writes v as indented JSON.
+func reply(w http.ResponseWriter, v any) {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	data = append(data, '\n')
+	w.Header().Set("content-type", "application/json")
+	w.Header().Set("content-length", strconv.Itoa(len(data)))
+	_, _ = w.Write(data) // a client that left needs no answer
+}
+
+// viewOf shows a replica with what it has in flight.
+func viewOf(r weir.Replica, inFlight, work int) replicaView {
+	return replicaView{
+		Deployment: r.Deployment, ID: r.ID, State: r.State.String(), Addr: r.Addr,
+		Since: r.Since.Time().Truncate(time.Millisecond), InFlight: inFlight, Work: work, Detail: strings.TrimSpace(r.Detail),
+	}
+}

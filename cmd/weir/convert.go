@@ -1,0 +1,226 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"weir"
+	"weir/config"
+	"weir/dispatch"
+	"weir/fleet/process"
+	"weir/gateway"
+	"weir/meter"
+	"weir/observe"
+	"weir/scale"
+	"weir/upstream"
+)
+
+// This file turns the values of weir.yaml into each package's options. It is
+// the only place that knows both, and it decides nothing.
+
+// gatewayConfig is the part of a configuration that may be swapped while
+// serving.
+func gatewayConfig(c *config.Config, credential func(*config.AzureOpenAI) (upstream.Credential, error)) (gateway.Config, error) {
+	g := gateway.Config{Bounds: gateway.Bounds{
+		MaxBody: int64(c.Server.MaxBody), MaxRequests: c.Server.MaxRequests, MaxStreams: c.Server.MaxStreams,
+		BodyTimeout: c.Server.BodyTimeout, WriteTimeout: c.Server.WriteTimeout,
+	}}
+	for i := range c.Tenants {
+		g.Tenants = append(g.Tenants, gatewayTenant(&c.Tenants[i]))
+	}
+	for i := range c.Models {
+		m, err := gatewayModel(&c.Models[i], credential)
+		if err != nil {
+			return gateway.Config{}, err
+		}
+		g.Models = append(g.Models, m)
+	}
+	return g, nil
+}
+
+func gatewayTenant(t *config.Tenant) gateway.Tenant {
+	g := gateway.Tenant{Name: t.Name, Limits: limits(t.Limits), Class: class(t.Class), Share: t.Share, Models: t.Models}
+	for _, k := range t.Keys {
+		g.Keys = append(g.Keys, gateway.Key{Name: k.Name, SHA256: k.Hash, Limits: limits(k.Limits)})
+	}
+	return g
+}
+
+func gatewayModel(m *config.Model, credential func(*config.AzureOpenAI) (upstream.Credential, error)) (gateway.Model, error) {
+	g := gateway.Model{
+		Name: m.Name, Aliases: m.Aliases, SLO: weir.SLO(m.SLO), Attempts: m.Attempts,
+		Queue: dispatch.Queue(m.Queue), Health: dispatch.Health(m.Health),
+	}
+	if m.Class != "" {
+		c := class(m.Class)
+		g.Class = &c
+	}
+	for i := range m.Deployments {
+		d, err := gatewayDeployment(m, &m.Deployments[i], credential)
+		if err != nil {
+			return gateway.Model{}, err
+		}
+		g.Deployments = append(g.Deployments, d)
+	}
+	return g, nil
+}
+
+func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*config.AzureOpenAI) (upstream.Credential, error)) (gateway.Deployment, error) {
+	g := gateway.Deployment{
+		Deployment: dispatch.Deployment{
+			Name: d.Name, Tier: d.Tier, Weight: d.Weight,
+			MaxRequests: d.Capacity.MaxRequests, MaxWork: d.Capacity.MaxWork,
+			Elastic: d.Process != nil,
+		},
+		Rates: rates(d.Price),
+		Upstream: upstream.Options{
+			ConnectTimeout: d.Timeouts.Connect, HeaderTimeout: d.Timeouts.Header,
+			StallTimeout: d.Timeouts.Stall, TotalTimeout: d.Timeouts.Total,
+		},
+	}
+	u := &g.Upstream
+	switch {
+	case d.External != nil:
+		u.Protocol, u.Model = upstream.Protocol(d.External.Protocol), orName(d.External.Model, m.Name)
+		u.Credential = serverKey(u.Protocol, d.External.APIKey)
+		g.Addrs = d.External.URLs
+	case d.AzureOpenAI != nil:
+		a := d.AzureOpenAI
+		u.Protocol, u.Model, u.APIVersion = upstream.AzureOpenAI, orName(a.Deployment, m.Name), a.APIVersion
+		c, err := credential(a)
+		if err != nil {
+			return gateway.Deployment{}, err
+		}
+		u.Credential = c
+		g.Addrs = []string{a.Endpoint}
+		g.NoStreamUsage = a.APIVersion != "" && a.APIVersion < "2024-08-01"
+	default:
+		u.Protocol, u.Model = upstream.Protocol(d.Process.Protocol), orName(d.Process.Model, m.Name)
+		u.Credential = serverKey(u.Protocol, d.Process.APIKey)
+	}
+	return g, nil
+}
+
+// serverKey is how an inference server that is not Azure's takes a key.
+func serverKey(p upstream.Protocol, key config.Secret) upstream.Credential {
+	switch {
+	case !key.Set():
+		return nil
+	case p == upstream.Anthropic:
+		return upstream.StaticKey("x-api-key", key.Reveal())
+	default:
+		return upstream.StaticKey("authorization", "Bearer "+key.Reveal())
+	}
+}
+
+// azureCredential is the api-key of a resource, or an Entra ID identity.
+func azureCredential(a *config.AzureOpenAI) (upstream.Credential, error) {
+	if a.APIKey.Set() {
+		return upstream.StaticKey("api-key", a.APIKey.Reveal()), nil
+	}
+	return upstream.Entra(upstream.EntraOptions{Identity: a.Entra, ClientID: a.ClientID})
+}
+
+func rates(p config.Price) meter.Rates {
+	r := meter.Rates{Prompt: weir.Money(p.Prompt), Cached: weir.Money(p.Prompt), Completion: weir.Money(p.Completion)}
+	if p.Cached != nil {
+		r.Cached = weir.Money(*p.Cached)
+	}
+	return r
+}
+
+func limits(l config.Limits) meter.Limits {
+	return meter.Limits{RequestsPerMinute: l.Requests.PerMinute(), TokensPerMinute: l.Tokens.PerMinute(), MaxConcurrent: l.Concurrent}
+}
+
+func class(name string) weir.Class {
+	if name == weir.Batch.String() {
+		return weir.Batch
+	}
+	return weir.Interactive
+}
+
+// processDeployments is how their replicas are run.
+func processDeployments(c *config.Config) []process.Deployment {
+	var ds []process.Deployment
+	for _, d := range processPlaces(c) {
+		p := d.Process
+		var env []string
+		for _, name := range slices.Sorted(maps.Keys(p.Env)) {
+			env = append(env, name+"="+p.Env[name])
+		}
+		ds = append(ds, process.Deployment{
+			Name: d.Name, Command: p.Command, Env: env, GPUs: p.GPUs, HealthPath: p.Health,
+			StartTimeout: p.StartTimeout, DrainDeadline: p.DrainTimeout, StopGrace: p.StopTimeout,
+			RestartMin: p.Restart.Base, RestartMax: p.Restart.Max, MaxReplicas: scalingOf(d).Max,
+		})
+	}
+	return ds
+}
+
+// processPlaces are the deployments whose replicas Weir starts itself.
+func processPlaces(c *config.Config) []*config.Deployment {
+	var ds []*config.Deployment
+	for i := range c.Models {
+		for k := range c.Models[i].Deployments {
+			if d := &c.Models[i].Deployments[k]; d.Process != nil {
+				ds = append(ds, d)
+			}
+		}
+	}
+	return ds
+}
+
+// scalingOf is the deployment's scaling, or that of one replica, always.
+func scalingOf(d *config.Deployment) config.Scaling {
+	if d.Scaling != nil {
+		return *d.Scaling
+	}
+	return config.Scaling{Min: 1, Max: 1}
+}
+
+// policy is how the replicas of a deployment follow its load.
+func policy(m *config.Model, d *config.Deployment) scale.Policy {
+	s := scalingOf(d)
+	p := scale.Policy{
+		Min: s.Min, Max: s.Max, SLO: weir.SLO(m.SLO),
+		TargetRequests: s.TargetRequests.PerSecond(), TargetConcurrency: float64(s.TargetConcurrency),
+		MaxConcurrency: d.Capacity.MaxRequests,
+		ScaleInAfter:   s.ScaleInAfter, ColdStart: s.ColdStart,
+		DrainWithin: s.Queue.DrainWithin,
+	}
+	if d.Scaling != nil && !s.Queue.Enabled {
+		p.DrainWithin = -1
+	}
+	if g := s.GPUUtilisation; g != nil {
+		p.GPU = scale.GPU{High: g.High.Fraction(), Low: g.Low.Fraction(), Sustain: g.Sustain}
+	}
+	// Idle replicas of a deployment that may go to zero go as soon as its
+	// other replicas would: one wait to configure, not two.
+	p.ZeroAfter = max(p.ScaleInAfter, time.Second)
+	return p
+}
+
+// known are the names that may stand in metrics.
+func known(c *config.Config) observe.Known {
+	var k observe.Known
+	for _, t := range c.Tenants {
+		k.Tenants = append(k.Tenants, t.Name)
+	}
+	for _, m := range c.Models {
+		k.Models = append(k.Models, m.Name)
+		for _, d := range m.Deployments {
+			k.Deployments = append(k.Deployments, d.Name)
+		}
+	}
+	return k
+}
+
+// orName returns name, or otherwise where it is empty.
+func orName(name, otherwise string) string {
+	if name != "" {
+		return name
+	}
+	return otherwise
+}

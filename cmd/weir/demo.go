@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"weir"
+	"weir/load"
+	"weir/trace"
+)
+
+// The demonstration plays ten recorded minutes in two.
+const (
+	demoSpeed = 5
+	demoModel = "demo-chat"
+)
+
+// demo plays a recorded trace at its own node and draws, line by line, how the
+// replicas follow. It ends the node when they have gone back to where they
+// began.
+type demo struct {
+	out io.Writer
+	key string
+}
+
+func (d demo) run(ctx context.Context, n *node) error {
+	deployment := demoModel + "/emulated"
+	if err := d.await(ctx, n, deployment, "the first replica", func(rs []weir.Replica) bool { return ready(rs) > 0 }); err != nil {
+		return err
+	}
+	recorded, err := trace.AzureConversation()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(d.out, "playing ten minutes of a recorded Azure conversation service at %dx\n\n", demoSpeed)
+	fmt.Fprintf(d.out, "%6s %8s  %-24s %8s %10s %12s  %s\n", "time", "sent/s", "replicas (# ready, + starting, - draining)", "waiting", "in flight", "first token", "so far")
+	m := n.config.Load().Models[0]
+	sent := 0
+	result, err := load.Play(ctx, load.Options{
+		URL: "http://" + reachable(n.callers.Addr()), Key: d.key, Model: demoModel,
+		Source: trace.Faster(recorded, demoSpeed), SLO: load.SLO(m.SLO),
+		Progress: func(p load.Progress) {
+			d.draw(n, deployment, p, p.Sent-sent)
+			sent = p.Sent
+		},
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(d.out, "\n%s\n", result)
+	floor := scalingOf(&m.Deployments[0]).Min
+	if err := d.await(ctx, n, deployment, fmt.Sprintf("the replicas to go back to %d", floor), func(rs []weir.Replica) bool { return len(rs) == floor }); err != nil {
+		return err
+	}
+	fmt.Fprintln(d.out, "\nwhy, decision by decision: the log above, or the journal", n.config.Load().Journal.Path)
+	if result.Failed > 0 || result.Refused > 0 || result.Skipped > 0 {
+		return fmt.Errorf("%d requests failed, %d were refused, %d were not sent: none should", result.Failed, result.Refused, result.Skipped)
+	}
+	return nil
+}
+
+// draw prints one line of the picture.
+func (d demo) draw(n *node, deployment string, p load.Progress, sent int) {
+	rs, err := n.fleet.Status(context.Background(), deployment)
+	if err != nil {
+		return // the node is stopping
+	}
+	at := (p.Elapsed * demoSpeed).Round(time.Second)
+	waiting, inFlight := n.levelOf(deployment)
+	fmt.Fprintf(d.out, "%6s %8d  %-42s %8d %10d %12s  %d completed, %d refused, %d failed\n",
+		fmt.Sprintf("%d:%02d", int(at.Minutes()), int(at.Seconds())%60), sent, picture(rs), waiting, inFlight,
+		p.RecentTTFT.Round(time.Millisecond), p.Completed, p.Refused, p.Failed)
+}
+
+// picture draws one character a replica.
+func picture(rs []weir.Replica) string {
+	signs := map[weir.ReplicaState]string{weir.Ready: "#", weir.Starting: "+", weir.Draining: "-", weir.Failed: "x"}
+	var b strings.Builder
+	for _, state := range []weir.ReplicaState{weir.Ready, weir.Starting, weir.Draining, weir.Failed} {
+		for _, r := range rs {
+			if r.State == state {
+				b.WriteString(signs[state])
+			}
+		}
+	}
+	return b.String()
+}
+
+func ready(rs []weir.Replica) int {
+	k := 0
+	for _, r := range rs {
+		if r.State == weir.Ready {
+			k++
+		}
+	}
+	return k
+}
+
+// demoPatience bounds each wait of the demonstration.
+const demoPatience = 5 * time.Minute
+
+// await looks at the replicas until cond holds.
+func (d demo) await(ctx context.Context, n *node, deployment, what string, cond func([]weir.Replica) bool) error {
+	fmt.Fprintf(d.out, "waiting for %s\n", what)
+	ctx, cancel := context.WithTimeout(ctx, demoPatience)
+	defer cancel()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		rs, err := n.fleet.Status(ctx, deployment)
+		if err != nil {
+			return err
+		}
+		if cond(rs) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return fmt.Errorf("waited %v in vain for %s: see the log above", demoPatience, what)
+			}
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}

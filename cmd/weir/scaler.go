@@ -1,0 +1,258 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"weir"
+	"weir/config"
+	"weir/control"
+	"weir/scale"
+	"weir/scrape"
+)
+
+// scaler wires package control into a node: demand from the gateway and from
+// the engines' own metrics in, decisions to the process place, the journal,
+// metrics and log out.
+type scaler struct {
+	n       *node
+	journal *control.Journal
+	ctrl    *control.Controller
+	engines *engines
+
+	mu     sync.Mutex
+	latest []decisionView // those that changed something, newest last
+}
+
+// maxDecisions bounds what GET /admin/decisions shows; the journal has all.
+const maxDecisions = 200
+
+// decisionView is one decision as operators see it.
+type decisionView struct {
+	At         time.Time      `json:"at"`
+	Deployment string         `json:"deployment"`
+	Have       int            `json:"have"`
+	Wanted     int            `json:"wanted"`
+	Want       int            `json:"want"`
+	Reasons    []scale.Reason `json:"reasons"`
+	Err        string         `json:"error,omitempty"`
+}
+
+func newScaler(n *node, c *config.Config) (*scaler, error) {
+	s := &scaler{n: n, engines: newEngines()}
+	states, err := control.Recover(c.Journal.Path)
+	if err != nil {
+		return nil, fmt.Errorf("journal.path: %w", err)
+	}
+	s.journal, err = control.OpenJournal(control.JournalOptions{Path: c.Journal.Path, MaxBytes: int64(c.Journal.MaxSize)})
+	if err != nil {
+		return nil, fmt.Errorf("journal.path: %w", err)
+	}
+	s.ctrl, err = control.New(control.Options{
+		Journal: s.journal, Decided: s.decided,
+		Failed: func(deployment string, err error) {
+			n.log.Error("no scaling decision", "deployment", deployment, "error", err)
+		},
+	}, s.targets(c), states)
+	if err != nil {
+		s.journal.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// targets are the deployments whose replicas Weir runs.
+func (s *scaler) targets(c *config.Config) []control.Target {
+	var ts []control.Target
+	for i := range c.Models {
+		m := &c.Models[i]
+		for k := range m.Deployments {
+			d := &m.Deployments[k]
+			if d.Process == nil {
+				continue
+			}
+			ts = append(ts, control.Target{
+				Deployment: d.Name, Actuator: s.n.fleet, Demand: s.demand(scalingOf(d).Quota),
+				Policy: policy(m, d), Zone: time.Local,
+			})
+		}
+	}
+	return ts
+}
+
+// validate says whether configure would take the configuration.
+func (s *scaler) validate(c *config.Config) error {
+	var faults []error
+	for _, t := range s.targets(c) {
+		if err := t.Policy.Validate(); err != nil {
+			faults = append(faults, fmt.Errorf("scaling of %s: %w", t.Deployment, err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (s *scaler) configure(c *config.Config) error { return s.ctrl.Configure(s.targets(c)) }
+
+// run steps until ctx ends.
+func (s *scaler) run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	wg.Go(func() { s.engines.run(ctx, s.n) })
+	err := s.ctrl.Run(ctx)
+	wg.Wait()
+	return err
+}
+
+func (s *scaler) close() error { return s.journal.Close() }
+
+// demand observes a deployment: its own part of the gateway's demand, and the
+// model's queue, which the first deployment that can grow answers for.
+func (s *scaler) demand(quota int) control.Demand {
+	return func(now weir.Instant, deployment string) (scale.Observation, error) {
+		o := scale.Unknown(now)
+		d, err := s.n.gateway.Demand(deployment)
+		if err != nil {
+			return o, err
+		}
+		m, here := d.Model, d.Here
+		o.Arrived, o.ArrivedPrompt, o.ArrivedOutput = m.Arrived, m.ArrivedPrompt, m.ArrivedOutput
+		o.Waiting, o.WaitingWork, o.HeadAge = m.Waiting, m.WaitingWork, m.HeadAge
+		o.Completed, o.DonePrompt, o.DoneOutput = here.Completed, here.DonePrompt, here.DoneOutput
+		o.InFlight, o.InFlightWork = here.InFlight, here.InFlightWork
+		o.Attained, o.Missed = d.Attained, d.Missed
+		o.PerReplica = make(map[string]scale.Load, len(here.PerReplica))
+		for _, r := range here.PerReplica {
+			o.PerReplica[r.ID] = scale.Load{InFlight: r.InFlight, Work: r.Work}
+		}
+		if quota > 0 {
+			o.Quota = quota
+		}
+		s.engines.observe(deployment, &o)
+		return o, nil
+	}
+}
+
+// decided tells everybody of a decision that changes something.
+func (s *scaler) decided(e control.Event) {
+	rules := make([]string, 0, len(e.Decision.Reasons))
+	for _, r := range e.Decision.Reasons {
+		rules = append(rules, string(r.Rule))
+	}
+	s.n.metrics.Decided(e.Deployment, e.Decision.Want, rules...)
+	if !e.Acted {
+		return
+	}
+	v := decisionView{
+		At: e.Observation.Now.Time(), Deployment: e.Deployment, Have: e.Decision.Have,
+		Wanted: e.Decision.Wanted, Want: e.Decision.Want, Reasons: e.Decision.Reasons,
+	}
+	args := []any{"deployment", e.Deployment, "have", v.Have, "want", v.Want, "why", because(v.Reasons)}
+	if e.Err != nil {
+		v.Err = e.Err.Error()
+		s.n.log.Warn("scaled, but not as asked", append(args, "error", e.Err)...)
+	} else {
+		s.n.log.Info("scaled", args...)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.latest = append(s.latest, v)
+	if extra := len(s.latest) - maxDecisions; extra > 0 {
+		s.latest = append([]decisionView(nil), s.latest[extra:]...)
+	}
+}
+
+// because words a chain of reasons: "requests 1→4 (17.0/s of 4.0/s each), max 4→3".
+func because(reasons []scale.Reason) string {
+	parts := make([]string, 0, len(reasons))
+	for _, r := range reasons {
+		part := fmt.Sprintf("%s %d→%d", r.Rule, r.From, r.To)
+		if r.Note != "" {
+			part += " (" + r.Note + ")"
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (s *scaler) recent() []decisionView {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]decisionView{}, s.latest...)
+}
+
+// engines keeps what inference servers last said of their own load.
+type engines struct {
+	mu   sync.Mutex
+	last map[string][]scrape.Result // by deployment
+}
+
+// scrapeEvery is how often engines are asked; as often as a decision is made.
+const scrapeEvery = 2 * time.Second
+
+func newEngines() *engines { return &engines{last: map[string][]scrape.Result{}} }
+
+// run asks the ready replicas of every deployment that has a metrics path.
+func (e *engines) run(ctx context.Context, n *node) {
+	tick := time.NewTicker(scrapeEvery)
+	defer tick.Stop()
+	clients := map[string]*scrape.Client{} // by path
+	defer func() {
+		for _, c := range clients {
+			c.Close()
+		}
+	}()
+	for {
+		for _, d := range processPlaces(n.config.Load()) {
+			if d.Process.Metrics == "" {
+				continue
+			}
+			c := clients[d.Process.Metrics]
+			if c == nil {
+				c = scrape.New(scrape.Options{Path: d.Process.Metrics})
+				clients[d.Process.Metrics] = c
+			}
+			e.keep(d.Name, c.ReadAll(ctx, n.readyAddrs(ctx, d.Name)))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (e *engines) keep(deployment string, rs []scrape.Result) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.last[deployment] = rs
+}
+
+// observe fills in what the engines of a deployment said, where all of those
+// that answered said it.
+func (e *engines) observe(deployment string, o *scale.Observation) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var gpu float64
+	gpus := 0
+	for _, r := range e.last[deployment] {
+		if r.Err != nil {
+			continue
+		}
+		if r.Known.GPUUtilisation {
+			gpu += r.GPUUtilisation
+			gpus++
+		}
+		if r.Known.KVUse {
+			o.KVUse = max(o.KVUse, r.KVUse)
+		}
+		if r.Known.Waiting {
+			o.EngineWaiting = max(o.EngineWaiting, 0) + r.Waiting
+		}
+	}
+	if gpus > 0 {
+		o.GPUUtilisation = gpu / float64(gpus)
+	}
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"weir/config"
+)
+
+// serveFlags are what the command line may say over the file.
+type serveFlags struct {
+	file   string
+	listen string
+	admin  string
+	state  string
+	demo   bool
+}
+
+func newServe() *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve callers, and keep the replicas behind them as many as the load needs",
+		Long: `Serve runs the gateway, the scaler and what they need in one process.
+
+Without a file it serves two models on emulated replicas of this machine, makes
+a key for the tenant "demo" and prints it. With a file it serves what the file
+describes, before Azure OpenAI deployments, OpenAI-compatible servers, or
+servers it starts itself.
+
+SIGHUP, or POST /admin/reload at the admin address, reads the file again: what
+is valid is swapped in without losing a request, what is not changes nothing.
+SIGINT or SIGTERM stops: no new requests, those in flight go on for
+server.drain_timeout, then streams end with an error event.
+
+` + exitHelp,
+		Example: `  weir serve                      # two emulated models, nothing else needed
+  weir serve --demo               # the same, under ten minutes of a real trace
+  weir serve -c weir.yaml`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd, f) },
+	}
+	cmd.Flags().StringVarP(&f.file, "config", "c", "", "configuration `file`; none: the built-in demonstration")
+	cmd.Flags().StringVar(&f.listen, "listen", "", "`address` for callers, over server.listen")
+	cmd.Flags().StringVar(&f.admin, "admin", "", "`address` for operators, over admin.listen")
+	cmd.Flags().StringVar(&f.state, "state", "", "`folder` for replicas' state, and for the built-in demonstration's ledger and journal (default \".weir\")")
+	cmd.Flags().BoolVar(&f.demo, "demo", false, "play ten minutes of a real trace at the built-in demonstration and draw the replicas")
+	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
+	return cmd
+}
+
+func serve(cmd *cobra.Command, f serveFlags) error {
+	if f.demo && f.file != "" {
+		return usageError{cmd.CommandPath(), fmt.Errorf("--demo plays at the built-in demonstration: leave -c out")}
+	}
+	load, key, err := f.loader()
+	if err != nil {
+		return err
+	}
+	c, err := load()
+	if err != nil {
+		return configError{err}
+	}
+	n, err := newNode(c, load, f.stateDir(), cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	printWelcome(cmd.OutOrStdout(), n, key)
+	if f.demo {
+		return n.run(cmd.Context(), demo{out: cmd.OutOrStdout(), key: key})
+	}
+	return n.run(cmd.Context(), nil)
+}
+
+func (f serveFlags) stateDir() string { return orName(f.state, ".weir") }
+
+// loader returns what reads the configuration, at the start and at each
+// reload, and the key made for the demonstration ("" with a file).
+func (f serveFlags) loader() (load func() (*config.Config, error), key string, err error) {
+	over := func(c *config.Config, err error) (*config.Config, error) {
+		if err != nil {
+			return nil, err
+		}
+		c.Server.Listen = orName(f.listen, c.Server.Listen)
+		c.Admin.Listen = orName(f.admin, c.Admin.Listen)
+		return c, nil
+	}
+	if f.file != "" {
+		return func() (*config.Config, error) { return over(config.Load(f.file)) }, "", nil
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, "", fmt.Errorf("the demonstration starts this program as its replicas: %w", err)
+	}
+	key = config.NewKey()
+	return func() (*config.Config, error) {
+		c, err := config.Default(exe, config.HashKey(key))
+		if err != nil {
+			return nil, err
+		}
+		c.Store.Path = filepath.Join(f.stateDir(), c.Store.Path)
+		c.Journal.Path = filepath.Join(f.stateDir(), c.Journal.Path)
+		return over(c, nil)
+	}, key, nil
+}
+
+// printWelcome says where to go from here.
+func printWelcome(w io.Writer, n *node, key string) {
+	scheme := "http"
+	if n.config.Load().Server.TLS != nil {
+		scheme = "https"
+	}
+	url := scheme + "://" + reachable(n.callers.Addr())
+	fmt.Fprintf(w, "weir serves callers at   %s\n", url)
+	fmt.Fprintf(w, "     and operators at   http://%s   (/metrics /healthz /readyz /admin/replicas /admin/decisions /admin/usage)\n", reachable(n.operators.Addr()))
+	for i := range n.config.Load().Models {
+		m := &n.config.Load().Models[i]
+		for k := range m.Deployments {
+			d := &m.Deployments[k]
+			fmt.Fprintf(w, "model %-18s %s", m.Name, d.Name)
+			if d.Process != nil {
+				s := scalingOf(d)
+				fmt.Fprintf(w, ", %d to %d replicas started here", s.Min, s.Max)
+			}
+			fmt.Fprintln(w)
+		}
+	}
+	if key == "" {
+		return
+	}
+	fmt.Fprintf(w, `key   %s   (made for this run)
+
+try   curl %s/v1/chat/completions -H "authorization: Bearer %s" \
+        -d '{"model":"demo-chat","stream":true,"messages":[{"role":"user","content":"Hello"}]}'
+
+The replicas behind it are emulated: they time their words as the GPU named
+would, and the words mean nothing. The first ones are loading.
+
+`, key, url, key)
+}
+
+// reachable is an address people can open: a wildcard listens on loopback too.
+func reachable(a net.Addr) string {
+	t, ok := a.(*net.TCPAddr)
+	if !ok || !t.IP.IsUnspecified() {
+		return a.String()
+	}
+	return net.JoinHostPort("127.0.0.1", fmt.Sprint(t.Port))
+}
