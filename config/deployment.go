@@ -112,7 +112,7 @@ type Process struct {
 	Env map[string]string `yaml:"env" format:"template"`
 	// Working folder. Without it: Weir's own.
 	Dir string `yaml:"dir" format:"path"`
-	// How many of machine.gpus each replica gets, set as CUDA_VISIBLE_DEVICES.
+	// How many GPUs each replica gets, of those in machine.gpus, set as CUDA_VISIBLE_DEVICES.
 	GPUs int `yaml:"gpus" default:"0" min:"0" max:"16"`
 	// What the servers speak.
 	Protocol string `yaml:"protocol" default:"openai" enum:"openai|anthropic"`

@@ -72,14 +72,12 @@ type Journal struct {
 
 // Machine is what this machine gives to the replicas of process deployments.
 type Machine struct {
-	// GPUs replicas may get, as CUDA_VISIBLE_DEVICES takes them: "0", "1" or "GPU-<uuid>".
+	// GPUs replicas may get, as CUDA_VISIBLE_DEVICES takes them: "0", "1" or "GPU-<uuid>". Without it: all that Weir sees.
 	GPUs []string `yaml:"gpus" format:"gpu"`
 	// First port of the range replicas listen on.
 	FirstPort int `yaml:"first_port" default:"20000" min:"1" max:"65535"`
 	// Last port of the range.
 	LastPort int `yaml:"last_port" default:"29999" min:"1" max:"65535"`
-	// Folder with a small file and the output of every replica. One Weir at a time uses it.
-	StateDir string `yaml:"state_dir" default:"weir.replicas" format:"path"`
 	// Whether replicas go on serving when Weir ends, for the next Weir to adopt. Without it they end with it.
 	Keep bool `yaml:"keep" default:"false"`
 }

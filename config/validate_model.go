@@ -139,10 +139,11 @@ func (v *validator) process(m *Model, p *Process, path string) {
 // visibleDevices is the variable CUDA reads and Weir sets.
 const visibleDevices = "CUDA_VISIBLE_DEVICES"
 
-// gpus checks that the machine has what one replica needs.
+// gpus checks that the machine has what one replica needs, where the file says
+// what the machine has.
 func (v *validator) gpus(p *Process, path string) {
 	have := len(v.c.Machine.GPUs)
-	if p.GPUs > have && !v.faulty["machine.gpus"] {
+	if have > 0 && p.GPUs > have && !v.badUnder("machine.gpus") {
 		v.blame(path+".gpus", fmt.Sprintf("%d GPUs per replica are more than machine.gpus lists, which is %d", p.GPUs, have), `list the machine's GPUs, such as machine.gpus: ["0", "1"]`)
 	}
 	if _, set := p.Env[visibleDevices]; set && p.GPUs > 0 {
