@@ -1,0 +1,206 @@
+// Package price is the catalogue: GPUs, Azure VM sizes, open models, token and
+// PTU prices, each figure with its source and date. The figures are data: YAML
+// files embedded in the binary, one per kind, which a user's file overrides or
+// adds to (Catalogue.Override).
+//
+// It answers what a thing is and costs; whether it fits, how fast it is and
+// what is cheapest is for fit, engine and plan. It knows no network: Retail
+// reads pages of the public Azure Retail Prices API that its caller fetched.
+//
+// A figure that is not known is said to be missing and never invented: a Figure
+// or Price says whether it is Known, and Trail collects what a calculation
+// used, what of it is old and what it missed.
+package price
+
+import (
+	"cmp"
+	"embed"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+//go:embed *.yaml
+var embedded embed.FS
+
+// Catalogue is everything known. It is immutable: Override returns another.
+type Catalogue struct {
+	sources   map[string]*Source
+	gpus      table[GPU]
+	vms       table[VM]
+	vmPrices  table[VMPrice]
+	models    table[Model]
+	tokens    table[Tokens]
+	ptus      table[PTU]
+	ptuPrices table[PTUPrice]
+	services  table[Service]
+	meters    table[Meter]
+}
+
+// ErrUnknown: the catalogue has no entry of that name.
+var ErrUnknown = errors.New("not in the catalogue")
+
+// Default returns the catalogue embedded in the binary.
+func Default() (*Catalogue, error) {
+	c := &Catalogue{}
+	entries, err := embedded.ReadDir(".")
+	if err != nil {
+		return nil, fmt.Errorf("price: %w", err)
+	}
+	for _, e := range entries {
+		text, err := embedded.ReadFile(e.Name())
+		if err != nil {
+			return nil, fmt.Errorf("price: %w", err)
+		}
+		if c, err = c.Override("embedded "+e.Name(), text); err != nil {
+			return nil, err
+		}
+	}
+	return c, c.Validate()
+}
+
+// GPU finds a GPU by its name or one it is also known by ("H100-80GB").
+func (c *Catalogue) GPU(name string) (GPU, error) { return c.gpus.find("GPU", name) }
+
+// GPUs lists all, in the catalogue's order.
+func (c *Catalogue) GPUs() []GPU { return slices.Clone(c.gpus.list) }
+
+// VM finds an Azure VM size ("Standard_ND96isr_H100_v5", the prefix may lack).
+func (c *Catalogue) VM(name string) (VM, error) { return c.vms.find("VM size", name) }
+
+// VMs lists all, in the catalogue's order.
+func (c *Catalogue) VMs() []VM { return slices.Clone(c.vms.list) }
+
+// VMPrice is what a size costs in a region. A size without an entry there is
+// ErrUnknown: its price is not known, which is not to say that it is not sold.
+func (c *Catalogue) VMPrice(vm, region string) (VMPrice, error) {
+	v, err := c.VM(vm)
+	if err != nil {
+		return VMPrice{}, err
+	}
+	return c.vmPrices.find("price of VM size in region", joined(v.Name, region))
+}
+
+// VMPrices lists all, in the catalogue's order.
+func (c *Catalogue) VMPrices() []VMPrice { return slices.Clone(c.vmPrices.list) }
+
+// Model finds the shape of an open model by its name, with or without its
+// owner ("meta-llama/Llama-3.1-8B", "Llama-3.1-8B").
+func (c *Catalogue) Model(name string) (Model, error) { return c.models.find("model", name) }
+
+// Models lists all, in the catalogue's order.
+func (c *Catalogue) Models() []Model { return slices.Clone(c.models.list) }
+
+// Tokens finds the token prices of an Azure OpenAI model for a deployment type
+// ("GlobalStandard"); for regional types, in a region, or what holds in all.
+func (c *Catalogue) Tokens(model, sku, region string) (Tokens, error) {
+	if region != "" {
+		if t, err := c.tokens.find("", joined(model, sku, region)); err == nil {
+			return t, nil
+		}
+	}
+	return c.tokens.find("token price of model and deployment type", joined(model, sku))
+}
+
+// AllTokens lists all token prices, in the catalogue's order.
+func (c *Catalogue) AllTokens() []Tokens { return slices.Clone(c.tokens.list) }
+
+// PTU finds what one provisioned throughput unit carries of a model.
+func (c *Catalogue) PTU(model string) (PTU, error) { return c.ptus.find("PTU sizing of model", model) }
+
+// PTUs lists all, in the catalogue's order.
+func (c *Catalogue) PTUs() []PTU { return slices.Clone(c.ptus.list) }
+
+// PTUPrice finds what one PTU of a deployment type costs
+// ("GlobalProvisionedManaged").
+func (c *Catalogue) PTUPrice(sku string) (PTUPrice, error) {
+	return c.ptuPrices.find("PTU price of deployment type", sku)
+}
+
+// PTUPrices lists all, in the catalogue's order.
+func (c *Catalogue) PTUPrices() []PTUPrice { return slices.Clone(c.ptuPrices.list) }
+
+// Service finds a service that can run models ("managed_online").
+func (c *Catalogue) Service(name string) (Service, error) { return c.services.find("service", name) }
+
+// Services lists all, in the catalogue's order.
+func (c *Catalogue) Services() []Service { return slices.Clone(c.services.list) }
+
+// Sources lists all sources, by ID.
+func (c *Catalogue) Sources() []Source {
+	var all []Source
+	for _, id := range slices.Sorted(maps.Keys(c.sources)) {
+		all = append(all, *c.sources[id])
+	}
+	return all
+}
+
+// Validate checks what one file cannot see of another: GPUs that VM sizes name,
+// sizes that prices name.
+func (c *Catalogue) Validate() error {
+	var faults []error
+	for _, v := range c.vms.list {
+		if _, err := c.GPU(v.GPU); err != nil {
+			faults = append(faults, fmt.Errorf("price: VM size %s: %w", v.Name, err))
+		}
+	}
+	for _, p := range c.vmPrices.list {
+		if _, err := c.VM(p.VM); err != nil {
+			faults = append(faults, fmt.Errorf("price: %w", err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// table is the entries of one kind in order, found by key.
+type table[T any] struct {
+	list []T
+	at   map[string]int // by lower-case name
+}
+
+func (t *table[T]) find(what, name string) (T, error) {
+	if i, ok := t.at[strings.ToLower(name)]; ok {
+		return t.list[i], nil
+	}
+	var none T
+	return none, fmt.Errorf("%s %s is %w%s: check the name, or add it to your price file",
+		what, strings.ReplaceAll(name, separator, ", "), ErrUnknown, t.near(name))
+}
+
+// near suggests up to three names that share most with the one asked for.
+func (t *table[T]) near(name string) string {
+	type candidate struct {
+		name   string
+		common int
+	}
+	var all []candidate
+	for known := range t.at {
+		if n := commonPrefix(known, strings.ToLower(name)); n >= 3 {
+			all = append(all, candidate{known, n})
+		}
+	}
+	slices.SortFunc(all, func(a, b candidate) int { return cmp.Or(cmp.Compare(b.common, a.common), cmp.Compare(a.name, b.name)) })
+	var names []string
+	for _, c := range all[:min(3, len(all))] {
+		names = append(names, strings.ReplaceAll(c.name, separator, ", "))
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " (near: " + strings.Join(names, "; ") + ")"
+}
+
+func commonPrefix(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+// separator joins the parts of a key; no name contains it.
+const separator = "\x00"
+
+func joined(parts ...string) string { return strings.Join(parts, separator) }

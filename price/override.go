@@ -1,0 +1,203 @@
+package price
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/token"
+)
+
+// maxFile bounds a price file; the largest of our own is a twentieth of it.
+const maxFile = 4 << 20
+
+// file is what a price file may hold; all of it is optional.
+type file struct {
+	Sources   map[string]*Source `yaml:"sources"`
+	GPUs      []GPU              `yaml:"gpus"`
+	VMs       []VM               `yaml:"vms"`
+	VMPrices  []VMPrice          `yaml:"vm_prices"`
+	Models    []Model            `yaml:"models"`
+	Tokens    []Tokens           `yaml:"tokens"`
+	PTUs      []PTU              `yaml:"ptus"`
+	PTUPrices []PTUPrice         `yaml:"ptu_prices"`
+	Services  []Service          `yaml:"services"`
+	Meters    []Meter            `yaml:"meters"`
+}
+
+// raw is the same file as plain values: it tells which fields an entry gives.
+type raw map[string]any
+
+// Override returns the catalogue with the entries of a price file added. An
+// entry whose name is known replaces the fields it gives and keeps the others,
+// each with its own source. name is the file's, for errors. Unknown keys,
+// unnamed sources and dates that are none are errors; every entry has a source
+// of its own file or of one before.
+func (c *Catalogue) Override(name string, text []byte) (*Catalogue, error) {
+	next, err := c.override(text)
+	if err != nil {
+		return nil, fmt.Errorf("price: %s: %w", name, err)
+	}
+	return next, nil
+}
+
+func (c *Catalogue) override(text []byte) (*Catalogue, error) {
+	if len(text) > maxFile {
+		return nil, fmt.Errorf("%d bytes are more than the %d a price file may have", len(text), maxFile)
+	}
+	if err := plain(text); err != nil {
+		return nil, err
+	}
+	var f file
+	if err := yaml.UnmarshalWithOptions(text, &f, yaml.Strict()); err != nil {
+		return nil, err
+	}
+	given := raw{}
+	if err := yaml.Unmarshal(text, &given); err != nil {
+		return nil, err
+	}
+	next := *c
+	next.sources = maps.Clone(c.sources)
+	if next.sources == nil {
+		next.sources = map[string]*Source{}
+	}
+	if err := next.addSources(f.Sources); err != nil {
+		return nil, err
+	}
+	return &next, errors.Join(
+		merge(&next.gpus, f.GPUs, given, "gpus", "GPU", next.sources),
+		merge(&next.vms, f.VMs, given, "vms", "VM size", next.sources),
+		merge(&next.vmPrices, f.VMPrices, given, "vm_prices", "VM size", next.sources),
+		merge(&next.models, f.Models, given, "models", "model", next.sources),
+		merge(&next.tokens, f.Tokens, given, "tokens", "tokens of", next.sources),
+		merge(&next.ptus, f.PTUs, given, "ptus", "PTU of", next.sources),
+		merge(&next.ptuPrices, f.PTUPrices, given, "ptu_prices", "PTU of", next.sources),
+		merge(&next.services, f.Services, given, "services", "service", next.sources),
+		merge(&next.meters, f.Meters, given, "meters", "meter", next.sources),
+	)
+}
+
+// plain refuses what no price file needs and a hostile one could exhaust us
+// with: nesting that a parser follows to the end of its stack, and aliases,
+// which make a small file a large one.
+func plain(text []byte) error {
+	const deepest = 8
+	depth := 0
+	for _, t := range lexer.Tokenize(string(text)) {
+		switch t.Type {
+		case token.AnchorType, token.AliasType, token.MergeKeyType, token.TagType:
+			return fmt.Errorf("line %d: anchors, aliases and tags have no place in a price file", t.Position.Line)
+		case token.MappingStartType, token.SequenceStartType:
+			depth++
+		case token.MappingEndType, token.SequenceEndType:
+			depth--
+		}
+		if depth > deepest || t.Position.IndentNum > 4*deepest {
+			return fmt.Errorf("line %d: nested deeper than %d levels", t.Position.Line, deepest)
+		}
+	}
+	return nil
+}
+
+func (c *Catalogue) addSources(given map[string]*Source) error {
+	for _, id := range slices.Sorted(maps.Keys(given)) {
+		s := given[id]
+		if s == nil || s.What == "" {
+			return fmt.Errorf("source %s: it needs a what: who says so", id)
+		}
+		if s.Date != "" {
+			if _, err := parseDate(s.Date); err != nil {
+				return fmt.Errorf("source %s: date %q is none: write 2026-09-23, or 2026-09", id, s.Date)
+			}
+		}
+		s.ID = id
+		c.sources[id] = s
+	}
+	return nil
+}
+
+// entry is a kind of the catalogue, as a pointer.
+type entry[T any] interface {
+	*T
+	keys() []string // the first is the entry's own; the others find it too
+}
+
+// merge adds entries to a table, copying it first: catalogues share tables.
+func merge[T any, E entry[T]](t *table[T], add []T, given raw, section, what string, sources map[string]*Source) error {
+	if len(add) == 0 {
+		return nil
+	}
+	next := table[T]{list: slices.Clone(t.list), at: maps.Clone(t.at)}
+	if next.at == nil {
+		next.at = map[string]int{}
+	}
+	entries, _ := given[section].([]any)
+	seen := map[string]bool{}
+	for i := range add {
+		e := E(&add[i])
+		own := strings.ToLower(e.keys()[0])
+		if strings.Trim(own, separator) == "" || len(entries) != len(add) {
+			return fmt.Errorf("%s: entry %d has no name", section, i+1)
+		}
+		if seen[own] {
+			return fmt.Errorf("%s: %s is there twice", section, strings.ReplaceAll(e.keys()[0], separator, " "))
+		}
+		seen[own] = true
+		label := what + " " + strings.ReplaceAll(e.keys()[0], separator, " ")
+		fields, _ := entries[i].(map[string]any)
+		if err := attribute(reflect.ValueOf(e).Elem(), label, sources); err != nil {
+			return err
+		}
+		at, known := next.at[own]
+		if known {
+			copyGiven(reflect.ValueOf(&next.list[at]).Elem(), reflect.ValueOf(e).Elem(), fields)
+		} else {
+			at = len(next.list)
+			next.list = append(next.list, add[i])
+		}
+		for _, k := range E(&next.list[at]).keys() {
+			if other, taken := next.at[strings.ToLower(k)]; taken && other != at {
+				return fmt.Errorf("%s: the name %s belongs to another entry already", label, k)
+			}
+			next.at[strings.ToLower(k)] = at
+		}
+	}
+	*t = next
+	return nil
+}
+
+// attribute gives every figure of an entry its name and its source.
+func attribute(v reflect.Value, label string, sources map[string]*Source) error {
+	own := v.FieldByName("Source").String()
+	if sources[own] == nil {
+		return fmt.Errorf("%s: source %q is not among the sources: name one, with who says so and when", label, own)
+	}
+	for i := range v.NumField() {
+		tag, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+		f, ok := v.Field(i).Addr().Interface().(interface {
+			attribute(name, source string, sources map[string]*Source) error
+		})
+		if !ok {
+			continue
+		}
+		if err := f.attribute(tag+" of "+label, own, sources); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyGiven copies the fields the file names.
+func copyGiven(to, from reflect.Value, given map[string]any) {
+	for i := range to.NumField() {
+		tag, _, _ := strings.Cut(to.Type().Field(i).Tag.Get("yaml"), ",")
+		if _, ok := given[tag]; ok {
+			to.Field(i).Set(from.Field(i))
+		}
+	}
+}

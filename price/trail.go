@@ -1,0 +1,71 @@
+package price
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"weir"
+)
+
+// Trail collects what a calculation took from the catalogue, so that its answer
+// can name every source, say what is old and what was missing. The zero value
+// is ready.
+type Trail struct {
+	sources []Source
+	missing []string
+}
+
+// Figure returns the number and notes its source; false, and a note of what is
+// missing, when it is not known.
+func (t *Trail) Figure(f Figure) (float64, bool) {
+	t.note(f.known, f.name, f.from)
+	return f.value, f.known
+}
+
+// Price returns the amount and notes its source; false, and a note of what is
+// missing, when it is not known.
+func (t *Trail) Price(p Price) (weir.Money, bool) {
+	t.note(p.known, p.name, p.from)
+	return p.amount, p.known
+}
+
+func (t *Trail) note(known bool, name string, from *Source) {
+	switch {
+	case !known:
+		if !slices.Contains(t.missing, name) {
+			t.missing = append(t.missing, name)
+		}
+	case from != nil && !slices.Contains(t.sources, *from):
+		t.sources = append(t.sources, *from)
+	}
+}
+
+// Sources lists what was used, in the order of first use.
+func (t *Trail) Sources() []Source { return slices.Clone(t.sources) }
+
+// Missing lists the figures that were asked for and are not known.
+func (t *Trail) Missing() []string { return slices.Clone(t.missing) }
+
+// Stale says, one line each, which of the sources used are older than
+// StaleAfter or of an age nobody knows.
+func (t *Trail) Stale(now weir.Instant) []string { return stale(t.sources, now) }
+
+// Stale says the same of the whole catalogue.
+func (c *Catalogue) Stale(now weir.Instant) []string { return stale(c.Sources(), now) }
+
+func stale(sources []Source, now weir.Instant) []string {
+	var lines []string
+	for _, s := range sources {
+		if !s.Stale(now) {
+			continue
+		}
+		if at, known := s.AsOf(); known {
+			days := int(now.Sub(at) / (24 * time.Hour))
+			lines = append(lines, fmt.Sprintf("%s is %d days old (%s: %s); run weir price update", s.ID, days, s.Date, s.What))
+		} else {
+			lines = append(lines, fmt.Sprintf("%s is of unknown age (%s); run weir price update", s.ID, s.What))
+		}
+	}
+	return lines
+}
