@@ -182,6 +182,9 @@ func (v *validator) scaling(m *Model, d *Deployment, path string) {
 	if g := s.GPUUtilisation; g != nil && g.Low >= g.High && !v.faulty[at+".gpu_utilisation.high"] {
 		v.blame(at+".gpu_utilisation.low", fmt.Sprintf("%v is not less than high, which is %v", g.Low, g.High), "leave a gap, such as 30%% and 80%%")
 	}
+	if p, have := d.Process, len(v.c.Machine.GPUs); p != nil && have >= p.GPUs && p.GPUs > 0 && s.Max > have/p.GPUs {
+		v.warn(at+".max", fmt.Sprintf("%d replicas need more GPUs than machine.gpus lists: there is room for %d", s.Max, have/p.GPUs), "lower max, or list further GPUs")
+	}
 	v.coldStart(m, s, at)
 }
 
