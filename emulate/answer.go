@@ -144,61 +144,6 @@ func cut(text string) []string {
 	return pieces
 }
 
-// invent makes a value that fits a JSON schema, as far as schemas of tools go:
-// types, properties, enums. depth ends schemas that nest without end.
-func invent(schema json.RawMessage, hash uint64, depth int) any {
-	var s struct {
-		Type       any                        `json:"type"`
-		Enum       []any                      `json:"enum"`
-		Const      any                        `json:"const"`
-		Properties map[string]json.RawMessage `json:"properties"`
-		Required   []string                   `json:"required"`
-		Items      json.RawMessage            `json:"items"`
-		AnyOf      []json.RawMessage          `json:"anyOf"`
-	}
-	if depth <= 0 || json.Unmarshal(schema, &s) != nil {
-		return nil
-	}
-	kind, _ := s.Type.(string)
-	if kinds, ok := s.Type.([]any); ok && len(kinds) > 0 { // ["string", "null"]
-		kind, _ = kinds[0].(string)
-	}
-	switch {
-	case s.Const != nil:
-		return s.Const
-	case len(s.Enum) > 0:
-		return s.Enum[mix(hash)%uint64(len(s.Enum))]
-	case len(s.AnyOf) > 0:
-		return invent(s.AnyOf[0], hash, depth-1)
-	case kind == "object" || s.Properties != nil:
-		return inventObject(s.Properties, s.Required, hash, depth)
-	case kind == "array":
-		if s.Items == nil {
-			return []any{}
-		}
-		return []any{invent(s.Items, mix(hash), depth-1)}
-	case kind == "integer":
-		return mix(hash) % 100
-	case kind == "number":
-		return float64(mix(hash)%1000) / 10
-	case kind == "boolean":
-		return mix(hash)%2 == 0
-	case kind == "null":
-		return nil
-	}
-	return words[mix(hash)%uint64(len(words))]
-}
-
-func inventObject(props map[string]json.RawMessage, required []string, hash uint64, depth int) any {
-	out := map[string]any{} // encoding/json writes its keys in order
-	for i, name := range required {
-		if p, ok := props[name]; ok && i < 64 {
-			out[name] = invent(p, mix(hash+uint64(i)), depth-1)
-		}
-	}
-	return out
-}
-
 // mustJSON encodes values that cannot fail to: strings, numbers, and maps and
 // slices of them.
 func mustJSON(v any) []byte {

@@ -113,7 +113,7 @@ func (q *chatRequest) write(c *call, room int) *problem {
 			}
 		}
 		args := "{}"
-		if v, ok := invent(schema, c.prompt.hash, 8).(map[string]any); ok {
+		if v, ok := invent(schema, c.prompt.hash).(map[string]any); ok {
 			args = string(mustJSON(v))
 		}
 		end := called
@@ -123,7 +123,7 @@ func (q *chatRequest) write(c *call, room int) *problem {
 		c.answer = exact(args, c.limits, room, end)
 		c.answer.tool = name
 	case format.Type == "json_schema":
-		c.answer = exact(string(mustJSON(invent(format.JSONSchema.Schema, c.prompt.hash, 8))), c.limits, room, stop)
+		c.answer = exact(string(mustJSON(invent(format.JSONSchema.Schema, c.prompt.hash))), c.limits, room, stop)
 	case format.Type == "json_object":
 		c.answer = exact(`{"answer":"emulated"}`, c.limits, room, stop)
 	default:
