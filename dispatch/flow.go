@@ -4,9 +4,12 @@ package dispatch
 //
 // Between flows the order is start-time fair queueing (Goyal, Vin, Cheng,
 // SIGCOMM 1996): a flow's tag is the virtual time at which its next request may
-// start; serving it moves the tag on by work divided by weight; virtual time is
-// the tag of what was served last. A tenant that was away starts at the present
-// virtual time: it is owed nothing and owes nothing.
+// start; the lowest goes first, and serving it moves the tag on by work divided
+// by weight. Virtual time runs as in WF2Q+ (Bennett, Zhang, INFOCOM 1997): with
+// the work served, divided by the weights of all that wait, never behind the
+// lowest tag. A tenant that was away starts at the present virtual time: it is
+// owed nothing and owes nothing; and an endless row of new tenants does not keep
+// the others from their turn.
 type flow struct {
 	tenant string
 	weight int
@@ -88,6 +91,7 @@ type lane struct {
 	born             uint64
 	sweepAt          int    // number of flows at which those without a claim are forgotten
 	now              uint64 // virtual time
+	weights          int    // of the flows that wait
 	count, work      int    // requests and tokens
 	fresh, freshWork int    // of these, those not granted before
 }
@@ -243,6 +247,7 @@ func (l *lane) enter(q *call, weight int, again bool) {
 		return
 	}
 	f.start = max(l.now, f.finish)
+	l.weights += f.weight
 	l.fat.push(f)
 	l.insert(f)
 }
@@ -276,17 +281,25 @@ func (l *lane) leaveFlow(q *call, f *flow, served bool) {
 	l.fresh--
 	l.freshWork -= q.work
 	if served {
-		l.now = max(l.now, f.start)
-		f.finish = max(l.now, f.finish) + f.cost(q.work)
+		f.finish = f.start + f.cost(q.work)
 		f.start = f.finish
+		l.now += uint64(q.work) * tagUnit / uint64(l.weights)
 	}
-	if f.count == 0 {
+	switch {
+	case f.count == 0:
+		l.weights -= f.weight
 		l.fat.remove(f)
-		return
-	}
-	l.fat.fix(f)
-	if head {
+	case head:
+		l.fat.fix(f)
 		l.insert(f)
+	default:
+		l.fat.fix(f)
+	}
+	if t := l.root; t != nil {
+		for t.left != nil {
+			t = t.left
+		}
+		l.now = max(l.now, t.start)
 	}
 }
 
@@ -296,9 +309,10 @@ func (l *lane) reweigh(share func(string) int) {
 		f.weight = share(tenant)
 	}
 	flows := l.fat
-	l.fat = nil
+	l.fat, l.weights = nil, 0
 	for _, f := range flows {
 		f.fat = 0
+		l.weights += f.weight
 		l.fat.push(f)
 	}
 }

@@ -190,6 +190,15 @@ func (c *Core) evict(l *lane, requests, work int) {
 // replica is held for it: that one takes nothing else until there is room, the
 // others go on serving who fits. So nobody starves and little stands idle.
 func (c *Core) serve() {
+	for again := true; again; {
+		held := c.held
+		c.serveOnce()
+		// What was held may have become free after it was passed over.
+		again = held != nil && c.held != held && c.waiting.count > 0
+	}
+}
+
+func (c *Core) serveOnce() {
 	if c.held != nil && c.held.Class == weir.Batch && c.lanes[weir.Interactive].count > 0 {
 		c.unhold(c.held) // batch keeps nothing back from interactive
 	}
@@ -291,7 +300,8 @@ func (c *Core) serveHeld() {
 		return
 	}
 	r := q.reserved
-	if !r.usable(c.now) || r.d.throttled > c.now || r.d.Weight <= 0 || r.d.retired {
+	lost := !r.usable(c.now) || r.d.throttled > c.now || r.d.Weight <= 0 || r.d.retired
+	if lost || q.hasTried(r) && c.avoids(q) {
 		c.unhold(q)
 		return
 	}

@@ -1,0 +1,225 @@
+package dispatch
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"weir"
+)
+
+// laws checks what must hold after every event.
+func (w *world) laws() {
+	w.lawConservation()
+	w.lawBooks()
+	w.lawNobodyWaitsForNothing()
+	w.lawStructure()
+}
+
+// Every request that arrived is in exactly one place.
+func (w *world) lawConservation() {
+	d := w.core.Demand(w.now)
+	inFlight := uint64(len(w.granted))
+	if sum := d.Refused + d.Completed + d.Failed + d.Cancelled + uint64(d.Waiting) + inFlight; sum != d.Arrived {
+		w.fault("arrived %d, accounted for %d: %+v", d.Arrived, sum, d)
+	}
+	if d.Arrived != w.lastID || d.Refused != w.ended.refused || d.Cancelled != w.ended.cancelled ||
+		d.Completed+d.Failed != w.ended.done || d.Waiting != len(w.waiting) {
+		w.fault("the core counts %+v, the world %d arrived, %+v, %d waiting", d, w.lastID, w.ended, len(w.waiting))
+	}
+}
+
+// What replicas and queue are said to hold is the sum of what they hold.
+func (w *world) lawBooks() {
+	c := w.core
+	requests, work := map[*replica]int{}, map[*replica]int{}
+	waiting, waitingWork, retried := 0, 0, 0
+	for _, q := range c.calls {
+		if q.on != nil {
+			requests[q.on]++
+			work[q.on] += q.work
+			continue
+		}
+		waiting++
+		waitingWork += q.work
+		if q.flow == nil {
+			retried++
+		}
+	}
+	if waiting != c.waiting.count || waiting != len(c.limits) || waitingWork != c.waitingWork() {
+		w.fault("%d requests of %d tokens wait; the core says %d, %d limits, %d tokens", waiting, waitingWork, c.waiting.count, len(c.limits), c.waitingWork())
+	}
+	for _, d := range slices.Concat(c.deployments, c.leaving) {
+		sum, sumWork := 0, 0
+		for _, r := range d.replicas {
+			if r.requests != requests[r] || r.work != work[r] {
+				w.fault("%s/%s says %d/%d, has %d/%d", d.Name, r.id, r.requests, r.work, requests[r], work[r])
+			}
+			if r.gone && r.requests == 0 {
+				w.fault("%s/%s has vanished and is remembered", d.Name, r.id)
+			}
+			sum, sumWork = sum+r.requests, sumWork+r.work
+		}
+		if d.requests != sum || d.work != sumWork {
+			w.fault("%s says %d/%d, has %d/%d", d.Name, d.requests, d.work, sum, sumWork)
+		}
+	}
+	fresh := c.lanes[0].fresh + c.lanes[1].fresh
+	if fresh+retried != waiting {
+		w.fault("%d fresh and %d retried make %d waiting", fresh, retried, waiting)
+	}
+}
+
+// Nothing waits while a replica it may go to has room for it, but for one
+// replica that is kept free for one request. Of a tenant's own, only the first
+// in line is looked at.
+func (w *world) lawNobodyWaitsForNothing() {
+	c := w.core
+	for _, q := range c.calls {
+		if q.on != nil || q.flow != nil && q.flow.first != q {
+			continue
+		}
+		avoid := c.avoids(q)
+		for _, d := range c.deployments {
+			for _, r := range d.replicas {
+				if hasRoom(c.now, d, r, q) && !(avoid && q.hasTried(r)) && (!r.held || c.held == q) {
+					w.fault("%d waits at %d, though %s/%s has room for %d tokens (%d/%d)", q.ID, w.now, d.Name, r.id, q.work, r.requests, r.work)
+				}
+			}
+		}
+	}
+	if q := c.held; q != nil && (q.on != nil || c.calls[q.ID] != q || !q.reserved.held) {
+		w.fault("a replica is kept free for %d, which does not wait for it", q.ID)
+	}
+	for _, l := range c.limits {
+		if l.at <= c.now {
+			w.fault("%d waits beyond its limit", l.q.ID)
+		}
+	}
+}
+
+// hasRoom says from the plain facts whether r may be given q now.
+func hasRoom(now weir.Instant, d *deployment, r *replica, q *call) bool {
+	switch {
+	case d.Weight <= 0 || d.throttled > now || r.throttled > now || r.gone || r.state != weir.Ready:
+		return false
+	case r.open && (r.until > now || r.probe != 0):
+		return false
+	case d.MaxRequests > 0 && r.requests >= d.MaxRequests:
+		return false
+	}
+	return d.MaxWork == 0 || r.requests == 0 || r.work+q.work <= d.MaxWork
+}
+
+// Heaps and trees are in order.
+func (w *world) lawStructure() {
+	c := w.core
+	checkHeap(w, "limits", c.limits)
+	checkHeap(w, "timers", c.timers)
+	for _, d := range c.deployments {
+		checkHeap(w, "load of "+d.Name, d.load)
+		for _, r := range d.replicas {
+			if in := r.inRotation(c.now); in != d.load.has(r) {
+				w.fault("%s/%s: in rotation %v, in the heap %v", d.Name, r.id, in, !in)
+			}
+		}
+	}
+	for i := range c.lanes {
+		l := &c.lanes[i]
+		checkHeap(w, "backlogs", l.fat)
+		var last *flow
+		n := 0
+		var walk func(f *flow)
+		walk = func(f *flow) {
+			if f == nil {
+				return
+			}
+			least := f.least
+			f.update()
+			walk(f.left)
+			if last != nil && !last.precedes(f) || f.least != least || f.first == nil || f.need != f.first.work {
+				w.fault("the tree of flows is out of order at %s", f.tenant)
+			}
+			last = f
+			n++
+			walk(f.right)
+		}
+		walk(l.root)
+		if n != len(l.fat) {
+			w.fault("%d flows in the tree, %d in the heap", n, len(l.fat))
+		}
+	}
+}
+
+func checkHeap[T item[T]](w *world, name string, h heap[T]) {
+	for i, x := range h {
+		if *x.place() != i+1 || i > 0 && x.before(h[(i-1)/2]) {
+			w.fault("heap %s is out of order at %d", name, i)
+		}
+	}
+}
+
+func TestLawsHoldWhateverHappens(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		if w := play(rapid.SliceOfN(rapid.Byte(), 30, 1500).Draw(t, "events")); len(w.faults) > 0 {
+			t.Fatalf("%v\n%s", w.faults, w.log.String())
+		}
+	})
+}
+
+// TestLawsHoldInLongLives is the same over thousands of events, where queues
+// grow long and deployments come and go. What fails here, the fuzz target shrinks.
+func TestLawsHoldInLongLives(t *testing.T) {
+	for seed := range uint64(40) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		data := make([]byte, 6000)
+		for i := range data {
+			data[i] = byte(rng.Uint32())
+		}
+		if w := play(data); len(w.faults) > 0 {
+			t.Fatalf("seed %d: %v", seed, w.faults)
+		}
+	}
+}
+
+// FuzzEvents is the same with the events read from bytes.
+func FuzzEvents(f *testing.F) {
+	f.Add([]byte("the first bytes are options, the others events"))
+	f.Add([]byte{0, 9, 9, 9, 9, 9, 1, 1, 2, 0, 3, 2, 2, 1, 3, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 7, 0, 1, 20, 30, 40, 1, 8, 1})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > 2000 {
+			return
+		}
+		if w := play(data); len(w.faults) > 0 {
+			t.Fatalf("%v\n%s", w.faults, w.log.String())
+		}
+	})
+}
+
+// play lets bytes choose the events, and then ends everything.
+func play(data []byte) *world {
+	w := newWorld(func(n int) int {
+		if len(data) == 0 {
+			return 0
+		}
+		b := data[0]
+		data = data[1:]
+		return int(b) % n
+	})
+	for len(data) > 0 && len(w.faults) == 0 {
+		w.step()
+	}
+	w.drain()
+	return w
+}
+
+func TestSameSeedSameEventsSameVerdicts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		data := rapid.SliceOfN(rapid.Byte(), 50, 1500).Draw(t, "events")
+		if a, b := play(slices.Clone(data)), play(data); a.log.String() != b.log.String() {
+			t.Fatalf("once\n%s\nand again\n%s", a.log.String(), b.log.String())
+		}
+	})
+}
