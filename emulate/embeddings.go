@@ -93,7 +93,7 @@ func (s *Server) prefill(w http.ResponseWriter, r *http.Request, inputs []prompt
 		}
 	}()
 	for i := range inputs {
-		f, err := s.loop.join(s.request(&inputs[i], 0), false)
+		f, err := s.loop.join(s.request(&inputs[i], 0), stop, false)
 		if err != nil {
 			openAIErrors.write(w, unavailable(err))
 			return false

@@ -53,7 +53,7 @@ func (s *Server) infer(shape *errorShape, parse parser) http.HandlerFunc {
 			shape.write(w, *p)
 			return
 		}
-		f, err := s.loop.join(s.request(&c.prompt, c.answer.tokens), c.stream)
+		f, err := s.loop.join(s.request(&c.prompt, c.answer.tokens), c.answer.finish, c.stream)
 		if err != nil {
 			shape.write(w, unavailable(err))
 			return

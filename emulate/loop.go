@@ -42,7 +42,8 @@ type flow struct {
 	id       uint64
 	place    int // in loop.flows
 	tokens   int // it will produce
-	each     bool
+	end      finish
+	each     bool // it is woken for new tokens, else only at its end
 	more     chan struct{}
 	produced atomic.Int64
 	over     atomic.Bool // no more will come: finished, or the loop has stopped
@@ -92,9 +93,9 @@ func (l *loop) readyLocked() error {
 	return nil
 }
 
-// join gives a request to the replica. With each, its goroutine is woken for
-// new tokens, else only at its end. Every flow must leave.
-func (l *loop) join(q engine.Request, each bool) (*flow, error) {
+// join gives a request to the replica, which will end it as end says. Every
+// flow must leave.
+func (l *loop) join(q engine.Request, end finish, each bool) (*flow, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.readyLocked(); err != nil {
@@ -110,7 +111,7 @@ func (l *loop) join(q engine.Request, each bool) (*flow, error) {
 	if err := l.replica.Arrive(now, q); err != nil {
 		return nil, err
 	}
-	f := &flow{id: q.ID, place: len(l.flows), tokens: q.Output, each: each, more: make(chan struct{}, 1), arrived: now}
+	f := &flow{id: q.ID, place: len(l.flows), tokens: q.Output, end: end, each: each, more: make(chan struct{}, 1), arrived: now}
 	l.flows = append(l.flows, f)
 	l.byID[f.id] = f
 	l.totals.prompt += uint64(q.Prompt)
@@ -239,7 +240,7 @@ func (l *loop) finish(f *flow, at weir.Instant) {
 	if f.tokens > 1 && f.first != 0 {
 		l.totals.tpot.observe(l.wall(at.Sub(f.first))/time.Duration(f.tokens-1), 1)
 	}
-	l.totals.finished++
+	l.totals.finished[f.end]++
 	f.over.Store(true)
 	l.drop(f)
 	wake(f.more)
