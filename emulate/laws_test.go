@@ -101,6 +101,9 @@ func TestASharedPrefixIsNotComputedTwice(t *testing.T) {
 		if cold < 60*time.Millisecond || warm > 15*time.Millisecond {
 			t.Errorf("first token after %v, with the prefix cached %v", cold, warm)
 		}
+		if hits := s.loop.snapshot().cached; hits < 3900 || hits > 4100 {
+			t.Errorf("%d tokens from the cache, want about 4000", hits)
+		}
 	})
 }
 

@@ -17,7 +17,7 @@ type totals struct {
 	ttft, gap, tpot, e2e histogram
 }
 
-// The bounds are vLLM's (vllm/v1/metrics/loggers.py, v0.11).
+// The bounds are vLLM's (vllm/v1/metrics/loggers.py at commit 005a810, 2025).
 func newTotals() totals {
 	gaps := []float64{.01, .025, .05, .075, .1, .15, .2, .3, .4, .5, .75, 1, 2.5, 5, 7.5, 10, 20, 40, 80}
 	return totals{
@@ -57,7 +57,8 @@ func (h *histogram) clone() histogram {
 type snapshot struct {
 	totals
 	running, waiting int
-	preemptions      int
+	preemptions      uint64
+	cached           uint64 // prompt tokens found in the prefix cache
 	kvUse, gpuUse    float64
 }
 
@@ -75,7 +76,7 @@ func (l *loop) snapshot() snapshot {
 		}
 	}
 	load := l.replica.Load()
-	s := snapshot{totals: l.totals, running: load.Running, waiting: load.Waiting, preemptions: int(load.Preemptions)}
+	s := snapshot{totals: l.totals, running: load.Running, waiting: load.Waiting, preemptions: load.Preemptions, cached: load.CachedTokens}
 	s.ttft, s.gap, s.tpot, s.e2e = l.totals.ttft.clone(), l.totals.gap.clone(), l.totals.tpot.clone(), l.totals.e2e.clone()
 	if load.KVTokens > 0 {
 		s.kvUse = float64(load.KVUsedTokens) / float64(load.KVTokens)
@@ -109,6 +110,8 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
 	p.one("gauge", "vllm:gpu_cache_usage_perc", "KV cache in use; 1 is all of it.", m.kvUse)
 	p.one("counter", "vllm:num_preemptions_total", "Requests put back for want of KV room.", float64(m.preemptions))
 	p.one("counter", "vllm:prompt_tokens_total", "Prompt tokens taken.", float64(m.prompt))
+	p.one("counter", "vllm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache.", float64(m.prompt))
+	p.one("counter", "vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache.", float64(m.cached))
 	p.one("counter", "vllm:generation_tokens_total", "Tokens produced.", float64(m.generated))
 	p.family("counter", "vllm:request_success_total", "Requests that ended, by how.")
 	p.value("vllm:request_success_total", `,finished_reason="stop"}`, float64(m.finished[stop]+m.finished[called])) // as vLLM counts tool calls

@@ -149,7 +149,8 @@ func Parse(in io.Reader) (Reading, error) {
 }
 
 // The names of one figure, the first one present counts. vLLM renamed its KV
-// gauge (gpu_cache_usage_perc until V0); despite their names both go to 1.
+// gauge in 0.9; despite their names both go to 1. Newer llama.cpp servers tell
+// nothing of theirs.
 var (
 	running = []string{"vllm:num_requests_running", "sglang:num_running_reqs", "tgi_batch_current_size", "llamacpp:requests_processing"}
 	waiting = []string{"vllm:num_requests_waiting", "sglang:num_queue_reqs", "tgi_queue_size", "llamacpp:requests_deferred"}
