@@ -68,25 +68,25 @@ var leaves = map[reflect.Type]leaf{
 	reflect.TypeFor[Size](): {
 		want:    "a size such as 512KiB, 4MiB or 16KB",
 		bare:    func(n string) string { return fmt.Sprintf("write %[1]sB for bytes, %[1]sKiB or %[1]sMiB", n) },
-		pattern: `^[0-9]+(\.[0-9]+)?(B|KB|MB|GB|KiB|MiB|GiB)$`,
+		pattern: `^[0-9]{1,15}(\.[0-9]{1,15})?(B|KB|MB|GB|KiB|MiB|GiB)$`,
 		parse:   parseSize,
 	},
 	reflect.TypeFor[Percent](): {
 		want:    "a percentage such as 80%",
 		bare:    barePercent,
-		pattern: `^[0-9]+(\.[0-9]+)? ?%$`,
+		pattern: `^[0-9]{1,15}(\.[0-9]{1,15})? *%$`,
 		parse:   parsePercent,
 	},
 	reflect.TypeFor[Rate](): {
 		want:    "a rate such as 10/s, 600/min or 200k/min",
 		bare:    func(n string) string { return fmt.Sprintf("write %[1]s/min or %[1]s/s", n) },
-		pattern: `^[0-9]+(\.[0-9]+)?[kM]? ?/ ?(s|min|h)$`,
+		pattern: `^[0-9]{1,15}(\.[0-9]{1,15})?[kM]? */ *(s|min|h)$`,
 		parse:   parseRate,
 	},
 	reflect.TypeFor[TokenPrice](): {
 		want:    "a price such as $2.50/1M tokens or $0.0025/1K tokens",
 		bare:    func(n string) string { return "write $" + n + "/1M tokens" },
-		pattern: `^\$[0-9]+(\.[0-9]+)? ?/ ?1 ?[KkM]( tokens)?$`,
+		pattern: `^\$[0-9]{1,15}(\.[0-9]{1,15})? */ *1 *[KkM] *(tokens)?$`,
 		parse:   parseTokenPrice,
 	},
 	reflect.TypeFor[KeyHash](): {
@@ -153,7 +153,7 @@ func parsePercent(text string) (any, string) {
 	if !ok {
 		return nil, unitProblem(text, "%")
 	}
-	n, ok := decimal(strings.TrimSpace(number))
+	n, ok := decimal(strings.TrimRight(number, " "))
 	if !ok {
 		return nil, notPlain
 	}
@@ -171,11 +171,12 @@ func parseRate(text string) (any, string) {
 	if !ok {
 		return nil, unitProblem(text, "/s, /min or /h")
 	}
-	scale, ok := ratePer[strings.TrimSpace(per)]
+	per = strings.TrimLeft(per, " ")
+	scale, ok := ratePer[per]
 	if !ok {
-		return nil, fmt.Sprintf("has the unknown unit %q: use /s, /min or /h", "/"+strings.TrimSpace(per))
+		return nil, fmt.Sprintf("has the unknown unit %q: use /s, /min or /h", "/"+per)
 	}
-	number = strings.TrimSpace(number)
+	number = strings.TrimRight(number, " ")
 	multiple := int64(1)
 	if number != "" {
 		if m, ok := rateMultiples[number[len(number)-1:]]; ok {
@@ -196,7 +197,7 @@ func parseTokenPrice(text string) (any, string) {
 	if !ok {
 		return nil, "does not say per how many tokens"
 	}
-	amount, ok := strings.CutPrefix(strings.TrimSpace(money), "$")
+	amount, ok := strings.CutPrefix(strings.TrimRight(money, " "), "$")
 	if !ok {
 		return nil, "is no amount in US dollars: put a $ before it"
 	}
@@ -204,9 +205,7 @@ func parseTokenPrice(text string) (any, string) {
 	if !ok {
 		return nil, notPlain
 	}
-	per = strings.TrimSpace(per)
-	per = strings.TrimSpace(strings.TrimSuffix(per, "tokens"))
-	switch strings.ReplaceAll(per, " ", "") {
+	switch strings.ReplaceAll(strings.TrimSuffix(per, "tokens"), " ", "") {
 	case "1M":
 	case "1K", "1k":
 		n.Mul(n, big.NewRat(1000, 1))
