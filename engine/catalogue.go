@@ -40,7 +40,7 @@ func Lookup(gpu, model string, tp int, dtype string) (Spec, error) {
 	if err != nil {
 		return Spec{}, fmt.Errorf("model %q: %w; known: %s", model, err, strings.Join(ModelNames(), ", "))
 	}
-	return Build(g, m, tp, dtype)
+	return Build(g, m, Layout{TP: tp}, dtype)
 }
 
 func find[T any](all []T, name string, nameOf func(*T) string) (*T, error) {
@@ -63,24 +63,27 @@ const (
 	gib           = 1 << 30
 )
 
-// Build is the Spec of a model on tp GPUs, see Lookup.
-func Build(g *GPU, m *Model, tp int, dtype string) (Spec, error) {
+// Build is the Spec of a model spread over GPUs, see Lookup.
+func Build(g *GPU, m *Model, l Layout, dtype string) (Spec, error) {
+	l = l.withDefaults()
+	tp := l.TP
 	if tp < 1 || m.Heads%tp != 0 {
 		return Spec{}, fmt.Errorf("tensor parallel %d does not divide the %d attention heads of %s", tp, m.Heads, m.Name)
 	}
-	s := Spec{MaxSeqs: 256, MaxBatchTokens: 2048, BlockTokens: 16, PrefixCache: true, Load: loadTime(m, tp, dtype)}
+	s := Spec{MaxSeqs: 256, MaxBatchTokens: 2048, BlockTokens: 16, Async: true, PrefixCache: true, Load: loadTime(m, l, dtype)}
 	if g.UsableGiB >= 70 && g.Kernels != &ampere {
 		s.MaxSeqs, s.MaxBatchTokens = 1024, 8192
 	}
-	s.Speed = NewRoofline(g, m, tp, dtype, s.MaxSeqs)
-	weights := weightBytes(m, dtype) / gib / float64(tp)
-	other := logitsCopies*float64(s.MaxSeqs)*float64(m.Vocab)*4/gib + activationGiB + nonTorchGiB
+	s.MaxSeqs, s.MaxBatchTokens = s.MaxSeqs*l.DP, s.MaxBatchTokens*l.DP
+	s.Speed = NewRoofline(g, m, l, dtype, s.MaxSeqs)
+	weights := weightBytes(m, l, dtype) / gib / float64(tp)
+	other := logitsCopies*float64(s.MaxSeqs/l.DP)*float64(m.Vocab)*4/gib + activationGiB + nonTorchGiB
 	if tp > 1 {
 		other += nonTorchTPGiB - nonTorchGiB
 	}
 	room := utilisation*g.UsableGiB - weights - other
 	perToken := float64(m.Layers-m.LinearLayers) * m.kvWidth(tp) * 2 / gib
-	s.KVTokens = int(room / perToken)
+	s.KVTokens = int(room/perToken) * l.DP
 	if s.KVTokens < 2048 {
 		return Spec{}, fmt.Errorf("%w: %s as %s on %d x %s: %.1f GiB of weights per GPU leave %.1f GiB for the KV cache",
 			ErrNoRoom, m.Name, dtypeName(dtype), tp, g.Name, weights, math.Max(room, 0))
@@ -95,28 +98,28 @@ func dtypeName(dtype string) string {
 	return dtype
 }
 
-// weightBytes is the size of the weights of all GPUs together. Embedding and
+// weightBytes is the size of the weights of all GPUs of a rank together. Embedding and
 // output layer stay in 16 bits.
-func weightBytes(m *Model, dtype string) float64 {
+func weightBytes(m *Model, l Layout, dtype string) float64 {
 	p := precisionOf(dtype)
 	tables := 2.0
 	if m.TiedHead {
 		tables = 1
 	}
-	return float64(m.denseWeights())*p.weight + float64(m.routedWeights())*p.expert + tables*float64(m.headWeights())*2
+	return float64(m.denseWeights())*p.weight + float64(m.routedWeights())*p.expert/float64(l.DP) + tables*float64(m.headWeights())*2
 }
 
 // loadTime is a start with the image present: the engine and its compile
 // cache, the weights streamed by all GPUs, NCCL set-up. Llama-3.1-8B on one
 // H100: 41 s (logged: 34 to 55); 70B on two: 111 s (logged: 106 to 184).
-func loadTime(m *Model, tp int, dtype string) time.Duration {
+func loadTime(m *Model, l Layout, dtype string) time.Duration {
 	const (
 		start     = 29.0
 		nccl      = 30.0
 		gibPerSec = 1.25 // per GPU
 	)
-	s := start + weightBytes(m, dtype)/gib/gibPerSec/float64(tp)
-	if tp > 1 {
+	s := start + weightBytes(m, l, dtype)/gib/gibPerSec/float64(l.TP)
+	if l.TP > 1 {
 		s += nccl
 	}
 	return time.Duration(s * float64(time.Second)).Round(time.Second)

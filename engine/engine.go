@@ -13,7 +13,9 @@
 // served; decoding sequences first; what is left of the step's token budget
 // goes to prefill in chunks; KV blocks are taken as tokens come; when none is
 // left, the latest admitted sequence loses its blocks, goes back to the head
-// of the queue and later computes its tokens again.
+// of the queue and later computes its tokens again. With Spec.Async each step
+// is scheduled when the one before it begins: what arrives or ends meanwhile
+// counts a step later, and the host's work is hidden behind the GPU's.
 package engine
 
 import (
@@ -34,6 +36,7 @@ type Spec struct {
 	MaxLen         int           // longest prompt plus answer; 0: what the KV cache holds
 	Load           time.Duration // from Start until it can serve
 	PrefixCache    bool          // keep the blocks of finished prompts for requests that share them
+	Async          bool          // schedule each step while the one before it runs, as vLLM does since 0.14
 	PrefixTokens   int           // tokens one Request.Prefix id stands for; 0: BlockTokens; a multiple of it
 }
 

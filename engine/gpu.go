@@ -23,7 +23,7 @@ var gpus = []GPU{
 	{Name: "L4", UsableGiB: 22.06, BandwidthGB: 300, TFLOPS16: 121, TFLOPS8: 242, Kernels: &ada},
 	{Name: "L40S", UsableGiB: 44.42, BandwidthGB: 864, TFLOPS16: 362, TFLOPS8: 733, Kernels: &ada},
 	{Name: "T4", UsableGiB: 14.56, BandwidthGB: 320, TFLOPS16: 65, Kernels: &turing},
-	{Name: "RTX4090", UsableGiB: 23.52, BandwidthGB: 1008, TFLOPS16: 165, TFLOPS8: 330, Kernels: &ada},
+	{Name: "RTX4090", UsableGiB: 23.52, BandwidthGB: 1008, TFLOPS16: 165, TFLOPS8: 330, Kernels: &adaGeForce},
 	{Name: "RTX PRO 6000", UsableGiB: 94.97, BandwidthGB: 1792, TFLOPS16: 467.8, TFLOPS8: 935.6, Kernels: &blackwellPro},
 	{Name: "B200", UsableGiB: 178.35, BandwidthGB: 7700, TFLOPS16: 2250, TFLOPS8: 4500, TFLOPS4: 9000, NVLink: true, Kernels: &blackwell},
 }

@@ -9,9 +9,14 @@ import "math"
 type Kernels struct {
 	GEMM16, GEMM8, GEMM4 gemmCurve
 	// Decode attention reads the KV cache at this part of the bandwidth, after
-	// a floor per layer: launch, and the reduction over splits.
+	// a floor per layer (launch, and the reduction over splits) and per sequence
+	// of it. In a step that also prefills, FlashAttention 2 runs decoding
+	// sequences as prefill tiles, which read the cache once per query head
+	// instead of once per group: it takes AttnMixed times as long.
 	AttnBandwidth float64
 	AttnFloorUs   float64
+	AttnSeqUs     float64
+	AttnMixed     float64
 	// Prefill attention by length of the sequence (128, 256, ... 16384).
 	Prefill [8]float64
 	// Fused mixture of experts: the experts hit are read at MoEBandwidth, then

@@ -5,7 +5,7 @@ var hopper = Kernels{
 	GEMM16:        gemmCurve{0.82, 0.825, 0.803, 0.806, 0.81, 0.816, 0.779, 0.808, 0.836, 0.836, 0.802, 0.755},
 	GEMM8:         gemmCurve{0.665, 0.635, 0.643, 0.628, 0.653, 0.624, 0.535, 0.544, 0.568, 0.565, 0.553, 0.639},
 	GEMM4:         gemmCurve{0.665, 0.635, 0.643, 0.628, 0.653, 0.624, 0.535, 0.544, 0.568, 0.565, 0.553, 0.639},
-	AttnBandwidth: 0.92, AttnFloorUs: 13,
+	AttnBandwidth: 0.92, AttnFloorUs: 13, AttnSeqUs: 0.05, AttnMixed: 1,
 	Prefill:      [8]float64{0.029, 0.064, 0.134, 0.23, 0.365, 0.48, 0.564, 0.612},
 	MoEBandwidth: 0.9, MoECompute: 0.5, MoEFloorUs: 25,
 	Reduce: [3]reduceCurve{
@@ -21,7 +21,7 @@ var hopperHBM3e = Kernels{
 	GEMM16:        gemmCurve{0.745, 0.748, 0.75, 0.755, 0.75, 0.751, 0.624, 0.814, 0.827, 0.832, 0.779, 0.751},
 	GEMM8:         gemmCurve{0.584, 0.565, 0.568, 0.486, 0.556, 0.521, 0.405, 0.576, 0.65, 0.641, 0.613, 0.668},
 	GEMM4:         gemmCurve{0.584, 0.565, 0.568, 0.486, 0.556, 0.521, 0.405, 0.576, 0.65, 0.641, 0.613, 0.668},
-	AttnBandwidth: 0.88, AttnFloorUs: 13,
+	AttnBandwidth: 0.88, AttnFloorUs: 13, AttnSeqUs: 0.05, AttnMixed: 1,
 	Prefill:      [8]float64{0.029, 0.064, 0.134, 0.23, 0.365, 0.48, 0.564, 0.612},
 	MoEBandwidth: 0.85, MoECompute: 0.5, MoEFloorUs: 25,
 	Reduce: [3]reduceCurve{
@@ -37,7 +37,7 @@ var ampere = Kernels{
 	GEMM16:        gemmCurve{0.701, 0.696, 0.681, 0.672, 0.68, 0.592, 0.433, 0.773, 0.84, 0.877, 0.892, 0.918},
 	GEMM8:         gemmCurve{0.701, 0.696, 0.681, 0.672, 0.68, 0.592, 0.433, 0.773, 0.84, 0.877, 0.892, 0.918},
 	GEMM4:         gemmCurve{0.701, 0.696, 0.681, 0.672, 0.68, 0.592, 0.433, 0.773, 0.84, 0.877, 0.892, 0.918},
-	AttnBandwidth: 0.78, AttnFloorUs: 22,
+	AttnBandwidth: 0.78, AttnFloorUs: 22, AttnSeqUs: 0.15, AttnMixed: 1.7,
 	Prefill:      [8]float64{0.066, 0.133, 0.23, 0.34, 0.438, 0.507, 0.542, 0.564},
 	MoEBandwidth: 0.75, MoECompute: 0.36, MoEFloorUs: 25,
 	Reduce: [3]reduceCurve{
@@ -52,7 +52,7 @@ var ada = Kernels{
 	GEMM16:        gemmCurve{0.847, 0.761, 0.757, 0.748, 0.735, 0.721, 0.703, 0.612, 0.641, 0.663, 0.613, 0.558},
 	GEMM8:         gemmCurve{0.685, 0.681, 0.667, 0.664, 0.679, 0.649, 0.605, 0.466, 0.508, 0.506, 0.494, 0.484},
 	GEMM4:         gemmCurve{0.685, 0.681, 0.667, 0.664, 0.679, 0.649, 0.605, 0.466, 0.508, 0.506, 0.494, 0.484},
-	AttnBandwidth: 0.82, AttnFloorUs: 13,
+	AttnBandwidth: 0.82, AttnFloorUs: 13, AttnSeqUs: 0.15, AttnMixed: 1.9,
 	Prefill:      [8]float64{0.078, 0.15, 0.244, 0.346, 0.409, 0.459, 0.492, 0.503},
 	MoEBandwidth: 0.8, MoECompute: 0.36, MoEFloorUs: 25,
 	Reduce: [3]reduceCurve{
@@ -67,7 +67,7 @@ var turing = Kernels{
 	GEMM16:        gemmCurve{0.847, 0.761, 0.757, 0.748, 0.735, 0.721, 0.703, 0.612, 0.641, 0.663, 0.613, 0.558},
 	GEMM8:         gemmCurve{0.847, 0.761, 0.757, 0.748, 0.735, 0.721, 0.703, 0.612, 0.641, 0.663, 0.613, 0.558},
 	GEMM4:         gemmCurve{0.847, 0.761, 0.757, 0.748, 0.735, 0.721, 0.703, 0.612, 0.641, 0.663, 0.613, 0.558},
-	AttnBandwidth: 0.7, AttnFloorUs: 20,
+	AttnBandwidth: 0.7, AttnFloorUs: 20, AttnSeqUs: 0.15, AttnMixed: 1.9,
 	Prefill:      [8]float64{0.078, 0.15, 0.244, 0.346, 0.409, 0.459, 0.492, 0.503},
 	MoEBandwidth: 0.7, MoECompute: 0.3, MoEFloorUs: 25,
 	Reduce: [3]reduceCurve{
@@ -77,19 +77,36 @@ var turing = Kernels{
 	},
 }
 
-// blackwellPro: RTX PRO 6000 Blackwell Server; attention and all-reduce (PCIe) as
-// measured on the L40S.
+// adaGeForce: RTX 4090, from layer profiles of vLLM (casys-kaist/LLMServingSim
+// profiler/perf/RTX4090, MIT). Against the L40S it has memory without ECC, and half
+// the rate with 32 bit accumulation, which it then holds at any power limit.
+// Prefill attention and PCIe as on the L40S, for the same reason at nearly twice
+// the part of that rate.
+var adaGeForce = Kernels{
+	GEMM16:        gemmCurve{0.93, 0.91, 0.905, 0.84, 0.82, 0.725, 0.605, 0.98, 0.985, 0.99, 0.99, 0.99},
+	GEMM8:         gemmCurve{0.75, 0.75, 0.73, 0.73, 0.75, 0.71, 0.66, 0.8, 0.88, 0.9, 0.9, 0.9},
+	GEMM4:         gemmCurve{0.75, 0.75, 0.73, 0.73, 0.75, 0.71, 0.66, 0.8, 0.88, 0.9, 0.9, 0.9},
+	AttnBandwidth: 0.925, AttnFloorUs: 20, AttnSeqUs: 0.2, AttnMixed: 2.0,
+	Prefill:      [8]float64{0.13, 0.25, 0.42, 0.6, 0.72, 0.8, 0.85, 0.87},
+	MoEBandwidth: 0.88, MoECompute: 0.6, MoEFloorUs: 25,
+	Reduce: ada.Reduce,
+}
+
+// blackwellPro: RTX PRO 6000 Blackwell Server. Decode attention and experts: layer
+// profiles of vLLM (casys-kaist/LLMServingSim profiler/perf/RTXPRO6000, MIT): there
+// is no attention kernel made for it; most of the experts' computing hides behind their reading. Prefill
+// attention as on the L40S; all-reduce as there over a PCIe twice as fast.
 var blackwellPro = Kernels{
 	GEMM16:        gemmCurve{0.822, 0.793, 0.788, 0.77, 0.771, 0.73, 0.67, 0.763, 0.803, 0.843, 0.858, 0.85},
 	GEMM8:         gemmCurve{0.723, 0.729, 0.73, 0.735, 0.733, 0.695, 0.492, 0.586, 0.7, 0.768, 0.789, 0.784},
 	GEMM4:         gemmCurve{0.479, 0.504, 0.521, 0.569, 0.624, 0.659, 0.583, 0.508, 0.587, 0.624, 0.628, 0.634},
-	AttnBandwidth: 0.82, AttnFloorUs: 13,
+	AttnBandwidth: 0.85, AttnFloorUs: 10, AttnSeqUs: 0.17, AttnMixed: 1.7,
 	Prefill:      [8]float64{0.078, 0.15, 0.244, 0.346, 0.409, 0.459, 0.492, 0.503},
-	MoEBandwidth: 0.8, MoECompute: 0.4, MoEFloorUs: 25,
+	MoEBandwidth: 0.83, MoECompute: 1.15, MoEFloorUs: 25,
 	Reduce: [3]reduceCurve{
-		{6.22, 10.99, 18.05, 32.1, 60.25, 116.82, 229.41, 891.88, 3541.61, 14061.69},
-		{17.51, 59.63, 115.58, 218.98, 360.6, 840.76, 1648.68, 6676.24, 27241.48, 108478.44},
-		{27.37, 108.35, 207.08, 444.53, 582.65, 2079.95, 4014.5, 15805.88, 60072.98, 240073.73},
+		{6.22, 8.61, 12.14, 19.16, 33.23, 61.52, 117.81, 449.05, 1773.92, 7033.96},
+		{17.51, 38.57, 66.55, 118.25, 189.06, 429.13, 833.1, 3346.88, 13629.5, 54248},
+		{27.37, 67.86, 117.23, 235.95, 305.01, 1053.66, 2020.93, 7916.62, 30050.2, 120051},
 	},
 }
 
@@ -98,7 +115,7 @@ var blackwell = Kernels{
 	GEMM16:        gemmCurve{0.696, 0.725, 0.717, 0.7, 0.734, 0.701, 0.616, 0.643, 0.666, 0.69, 0.696, 0.681},
 	GEMM8:         gemmCurve{0.287, 0.456, 0.446, 0.455, 0.453, 0.441, 0.339, 0.369, 0.444, 0.476, 0.473, 0.444},
 	GEMM4:         gemmCurve{0.358, 0.359, 0.362, 0.382, 0.396, 0.402, 0.377, 0.303, 0.362, 0.407, 0.451, 0.462},
-	AttnBandwidth: 0.92, AttnFloorUs: 10,
+	AttnBandwidth: 0.92, AttnFloorUs: 10, AttnSeqUs: 0.05, AttnMixed: 1,
 	Prefill:      [8]float64{0.029, 0.064, 0.134, 0.23, 0.365, 0.48, 0.564, 0.612},
 	MoEBandwidth: 0.8, MoECompute: 0.45, MoEFloorUs: 25,
 	Reduce: [3]reduceCurve{

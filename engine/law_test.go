@@ -39,6 +39,7 @@ func drawSpec(t *rapid.T) Spec {
 		MaxBatchTokens: rapid.IntRange(1, 80).Draw(t, "budget"),
 		KVTokens:       rapid.IntRange(160, 700).Draw(t, "kv tokens"),
 		BlockTokens:    block,
+		Async:          rapid.Bool().Draw(t, "async"),
 		PrefixCache:    rapid.Bool().Draw(t, "prefix cache"),
 		PrefixTokens:   block * rapid.IntRange(1, 3).Draw(t, "prefix tokens"),
 	}

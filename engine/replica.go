@@ -14,10 +14,12 @@ type Replica struct {
 	ready    weir.Instant // no step begins before
 	draining bool
 
-	clock  clock        // end of the last step that ended
-	now    weir.Instant // the latest time it was told
-	seg    segment      // what is under way
-	pieces []piece      // prompts being computed in it
+	clock   clock        // end of the last step that ended
+	lastAt  weir.Instant // when the last step that ended began
+	leaving []int32      // ended at clock, too late for a step scheduled before to use their room
+	now     weir.Instant // the latest time it was told
+	seg     segment      // what is under way
+	pieces  []piece      // prompts being computed in it
 
 	decoded int64 // decode steps since New: the clock of decoding sequences
 

@@ -9,10 +9,11 @@ type Roofline struct {
 	gpu   *GPU
 	model *Model
 	tp    float64
+	dp    float64
 	bits  precision
 
-	perKV   Picoseconds
-	decodes []Picoseconds // fixed cost of plain decode steps by sequences, filled by NewRoofline
+	perKV, perKVMixed Picoseconds
+	decodes           []Picoseconds // fixed cost of plain decode steps by sequences, filled by NewRoofline
 }
 
 // precision is how weights and KV are stored.
@@ -24,14 +25,18 @@ type precision struct {
 
 // Physical constants of a serving engine, the same for every GPU and model.
 const (
-	// Host work between steps that the GPU waits for: scheduling, input
-	// preparation, sampling and output handling of vLLM's V1 engine.
-	stepOverhead = 1.0e-3
-	// The same per sequence in the batch: detokenised output, block table row.
-	seqOverhead = 6e-6
+	// Work between steps that the GPU waits for: launching the graph, copying
+	// inputs, the sampler's launches, with scheduling done a step ahead.
+	stepOverhead = 0.5e-3
+	// The same per sequence in the batch: sampling (measured 0.3 ms for 256 on
+	// an RTX 4090), its row of the block table.
+	seqOverhead = 2e-6
 	// Small kernels of a layer inside a CUDA graph (two norms, rotary, KV
 	// write, activation, residual): 7 launches of about 2 us.
 	layerOverhead = 14e-6
+	// What an NCCL collective takes before it moves anything, over the
+	// all-reduce inside a graph that the curves are of.
+	ncclLatency, ncclLatencyPCIe = 15e-6, 30e-6
 	// Bytes a layer's small kernels move per token: about 12 passes over the
 	// hidden state and 3 over the MLP's inner state, 2 bytes each.
 	hiddenPasses, innerPasses = 12, 3
@@ -39,12 +44,28 @@ const (
 	streamFraction = 0.75
 )
 
-// NewRoofline prepares the step times of a model on tp GPUs. Weights are
-// stored as dtype says (bf16, fp16, fp8, int8, fp4, nvfp4, mxfp4, int4); an
-// unknown dtype counts as bf16. maxSeqs is the largest batch to prepare for.
-func NewRoofline(g *GPU, m *Model, tp int, dtype string, maxSeqs int) *Roofline {
-	r := &Roofline{gpu: g, model: m, tp: float64(tp), bits: precisionOf(dtype)}
-	r.perKV = Picos(r.kvBytes() / (g.BandwidthGB * 1e9 * g.Kernels.AttnBandwidth))
+// Layout is how a replica is spread over GPUs.
+type Layout struct {
+	TP int // tensor parallel: each matrix is split over that many GPUs; 0: 1
+	// DP: that many ranks of TP GPUs step together, each with its own sequences
+	// and KV cache, and share one set of experts (data parallel attention, expert
+	// parallel mixture). The Replica is all of them. 0: 1.
+	DP int
+}
+
+func (l Layout) withDefaults() Layout { return Layout{max(1, l.TP), max(1, l.DP)} }
+
+// GPUs is how many GPUs the replica has.
+func (l Layout) GPUs() int { l = l.withDefaults(); return l.TP * l.DP }
+
+// NewRoofline prepares the step times of a model. Weights are stored as dtype
+// says (bf16, fp16, fp8, int8, fp4, nvfp4, mxfp4, int4); an unknown dtype
+// counts as bf16. maxSeqs is the largest batch to prepare for.
+func NewRoofline(g *GPU, m *Model, l Layout, dtype string, maxSeqs int) *Roofline {
+	l = l.withDefaults()
+	r := &Roofline{gpu: g, model: m, tp: float64(l.TP), dp: float64(l.DP), bits: precisionOf(dtype)}
+	r.perKV = Picos(r.kvBytes() / r.dp / (g.BandwidthGB * 1e9 * g.Kernels.AttnBandwidth))
+	r.perKVMixed = Picos(float64(r.perKV) * 1e-12 * g.Kernels.AttnMixed)
 	r.decodes = make([]Picoseconds, maxSeqs+1)
 	for n := range r.decodes {
 		r.decodes[n] = r.fixed(Batch{Decode: n})
@@ -79,21 +100,43 @@ func (r *Roofline) Step(b Batch) Cost {
 	if b.Prefill == 0 && b.Decode < len(r.decodes) {
 		return Cost{r.decodes[b.Decode], r.perKV}
 	}
-	return Cost{r.fixed(b), r.perKV}
+	perKV := r.perKV
+	if b.Prefill > 0 {
+		perKV = r.perKVMixed
+	}
+	return Cost{r.fixed(b), perKV}
 }
 
 // fixed is everything but the reading of the KV cache.
 func (r *Roofline) fixed(b Batch) Picoseconds {
-	tokens := float64(b.Prefill + b.Decode)
-	logits := float64(b.Ends + b.Decode)
+	rank := r.busiest(b)
+	tokens := float64(rank.Prefill + rank.Decode)
+	total := tokens * r.dp // collectives want equal parts: every rank is padded to the busiest
+	logits := float64(rank.Ends + rank.Decode)
 	t := stepOverhead + seqOverhead*logits
-	t += r.dense(tokens) + r.head(logits) + r.experts(tokens)
-	t += r.stream(tokens) + r.exchange(tokens) + r.prefillAttention(b)
+	t += r.dense(tokens) + r.head(logits) + r.experts(total)
+	t += r.stream(tokens) + r.exchange(tokens, total, b.Prefill > 0) + r.prefillAttention(rank)
 	t += float64(r.model.Layers) * layerOverhead
-	if b.Decode > 0 {
-		t += float64(r.model.Layers) * r.gpu.Kernels.AttnFloorUs * 1e-6
+	if k := r.gpu.Kernels; b.Decode > 0 {
+		t += float64(r.model.Layers) * (k.AttnFloorUs + k.AttnSeqUs*float64(rank.Decode)) * 1e-6
 	}
 	return Picos(t)
+}
+
+// busiest is the part of a batch that the rank with most of it has: sequences
+// are spread evenly, but a prompt is computed by one rank.
+func (r *Roofline) busiest(b Batch) Batch {
+	if r.dp == 1 {
+		return b
+	}
+	share := func(n int) int { return int(math.Ceil(float64(n) / r.dp)) }
+	b.Decode, b.Ends = share(b.Decode), share(b.Ends)
+	if b.Prefill > 0 {
+		part := float64(share(b.Prompts)) / float64(b.Prompts)
+		b.Prefill = int(float64(b.Prefill) * part)
+		b.Pairs = int64(float64(b.Pairs) * part)
+	}
+	return b
 }
 
 // product is the time of matrix products with that many weights in all.
@@ -122,7 +165,7 @@ func (r *Roofline) head(logits float64) float64 {
 	return r.product(logits, float64(r.model.headWeights())/r.tp, 2)
 }
 
-// experts is the fused mixture: with T tokens that each pick k of E experts,
+// experts is the fused mixture over the tokens of all ranks: with T tokens that each pick k of E experts,
 // E(1-(1-k/E)^T) of them are read.
 func (r *Roofline) experts(tokens float64) float64 {
 	m, g := r.model, r.gpu
@@ -130,14 +173,14 @@ func (r *Roofline) experts(tokens float64) float64 {
 		return 0
 	}
 	e, k := float64(m.Experts), float64(m.ExpertsPerToken)
-	hit := e * (1 - math.Pow(1-k/e, tokens))
+	hit := e * (1 - math.Pow(1-k/e, tokens)) / r.dp
 	size := float64(m.expertWeights()) / r.tp
 	read := hit * size * r.bits.expert / (g.BandwidthGB * 1e9 * g.Kernels.MoEBandwidth)
 	tflops := g.TFLOPS16
 	if r.bits.expert <= 1 && g.TFLOPS8 > 0 {
 		tflops = g.TFLOPS8 * 0.6 // measured: fp8 experts gain a fifth over 16 bits
 	}
-	compute := 2 * tokens * k * size / (tflops * 1e12 * g.Kernels.MoECompute)
+	compute := 2 * tokens * k / r.dp * size / (tflops * 1e12 * g.Kernels.MoECompute)
 	return float64(m.moeLayers()) * (read + compute + g.Kernels.MoEFloorUs*1e-6)
 }
 
@@ -152,16 +195,29 @@ func (r *Roofline) stream(tokens float64) float64 {
 	return float64(m.Layers) * tokens * bytes / (r.gpu.BandwidthGB * 1e9 * streamFraction)
 }
 
-// exchange is two all-reduces of the hidden state per layer.
-func (r *Roofline) exchange(tokens float64) float64 {
-	if r.tp < 2 {
-		return 0
-	}
+// exchange is two all-reduces of the hidden state per layer between the GPUs of
+// a rank, and between ranks per mixture layer a gather of every rank's tokens
+// and a scatter of the experts' answers, which together move what an
+// all-reduce of all of them does.
+func (r *Roofline) exchange(tokens, total float64, uneven bool) float64 {
 	k := r.gpu.Kernels
-	if !r.gpu.NVLink {
-		k = &ada // measured over PCIe
+	hidden := float64(r.model.Hidden)
+	t := 0.0
+	if r.tp > 1 {
+		t += 2 * float64(r.model.Layers) * k.reduce(int(r.tp)).seconds(tokens*hidden)
 	}
-	return 2 * float64(r.model.Layers) * k.reduce(int(r.tp)).seconds(tokens*float64(r.model.Hidden))
+	if r.dp > 1 {
+		collectives := 3.0 // gather tokens, gather their routing, scatter answers
+		if uneven {
+			collectives *= r.dp // NCCL then does one broadcast or reduction per rank
+		}
+		latency := ncclLatency
+		if !r.gpu.NVLink {
+			latency = ncclLatencyPCIe
+		}
+		t += float64(r.model.moeLayers()) * (k.reduce(int(r.tp*r.dp)).seconds(total*hidden) + collectives*latency)
+	}
+	return t
 }
 
 // prefillAttention is 4 operations per pair of tokens and per value of a head.

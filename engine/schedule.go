@@ -1,16 +1,53 @@
 package engine
 
-import "time"
+import (
+	"time"
+
+	"weir"
+)
 
 // maxSteps bounds a segment, so that its sums stay far inside 64 bits.
 const maxSteps = 1 << 15
 
 // begin schedules the step that begins at start, and the plain decode steps
-// like it that follow.
+// like it that follow. What it may know depends on when it was scheduled: with
+// Async that is when the step before it began, unless there was nothing to
+// schedule then.
 func (r *Replica) begin(start clock) {
+	known := start.visible()
+	ahead := r.spec.Async && start == r.clock && r.load.Steps > 0
+	if ahead {
+		known = r.lastAt
+	} else {
+		r.freeLeaving()
+	}
+	batch, preempted := r.schedule(start, known)
+	if ahead && batch == (Batch{}) {
+		known = start.visible()
+		r.freeLeaving()
+		batch, preempted = r.schedule(start, known)
+	}
+	freed := r.freeLeaving()
+	r.seg = segment{
+		steps: 1,
+		start: start,
+		cost:  r.spec.Speed.Step(batch),
+		batch: int64(r.decodes),
+		kv:    r.held,
+	}
+	// Steps that may admit somebody are looked at one by one.
+	mayAdmit := preempted || r.waiting.n > 0 && (freed || r.seqs[r.waiting.head].arrived >= known)
+	if len(r.pieces) == 0 && !mayAdmit {
+		most := min(r.seqs[r.finish[0]].doneAt-r.decoded, maxSteps)
+		r.seg.steps = 1 + r.stepsWithin(r.decoded+1, most-1, r.blocks.room())
+	}
+}
+
+// schedule fills one step.
+func (r *Replica) schedule(start clock, known weir.Instant) (batch Batch, preempted bool) {
 	r.pieces = r.pieces[:0]
-	preempted := r.growDecodes(start)
-	batch := Batch{Decode: r.decodes}
+	preempted = r.growDecodes(start)
+	batch.Decode = r.decodes
 	budget := r.spec.MaxBatchTokens - r.decodes
 	if r.part != none {
 		if r.chunkBlocks(r.part, budget) > r.blocks.room() {
@@ -21,20 +58,9 @@ func (r *Replica) begin(start clock) {
 		}
 	}
 	if !preempted {
-		r.admit(start, budget, &batch)
+		r.admit(known, budget, &batch)
 	}
-	r.seg = segment{
-		steps: 1,
-		start: start,
-		cost:  r.spec.Speed.Step(batch),
-		batch: int64(r.decodes),
-		kv:    r.held,
-	}
-	// After a preemption the next step may admit again: look at each.
-	if len(r.pieces) == 0 && !preempted {
-		most := min(r.seqs[r.finish[0]].doneAt-r.decoded, maxSteps)
-		r.seg.steps = 1 + r.stepsWithin(r.decoded+1, most-1, r.blocks.room())
-	}
+	return batch, preempted
 }
 
 // growDecodes takes the blocks the decoding sequences need for the coming
@@ -60,8 +86,8 @@ func (r *Replica) chunkBlocks(i int32, budget int) int {
 func (r *Replica) preempt(i int32, start clock) {
 	s := &r.seqs[i]
 	r.drop(i)
-	s.target = s.req.Prompt + s.produced
-	s.computed, s.state = 0, isWaiting
+	r.freeBlocks(i)
+	s.target, s.state = s.req.Prompt+s.produced, isWaiting
 	r.pushFront(&r.waiting, i)
 	r.waitTokens += s.target
 	r.load.Preemptions++
@@ -78,6 +104,7 @@ func (r *Replica) compute(i int32, budget int, b *Batch) int {
 	}
 	r.blocks.take(r.chunkBlocks(i, budget))
 	b.Prefill += chunk
+	b.Prompts++
 	b.Pairs += int64(chunk)*int64(s.computed) + int64(chunk)*int64(chunk+1)/2
 	s.computed += chunk
 	r.nameBlocks(s)
@@ -105,11 +132,11 @@ func (r *Replica) nameBlocks(s *sequence) {
 
 // admit lets waiting sequences into the batch, first come first served, while
 // there is a place, budget, and room for their whole prompt.
-func (r *Replica) admit(start clock, budget int, b *Batch) {
-	for r.waiting.n > 0 && r.running.n < r.spec.MaxSeqs && budget > 0 && r.part == none {
+func (r *Replica) admit(known weir.Instant, budget int, b *Batch) {
+	for r.waiting.n > 0 && r.running.n+len(r.leaving) < r.spec.MaxSeqs && budget > 0 && r.part == none {
 		i := r.waiting.head
 		s := &r.seqs[i]
-		if s.arrived >= start.visible() {
+		if s.arrived >= known {
 			return
 		}
 		hit, shared := r.cached(s)
@@ -145,6 +172,7 @@ func (r *Replica) cached(s *sequence) (hit, shared int) {
 // settle ends the segment under way.
 func (r *Replica) settle() {
 	n := r.seg.steps
+	r.lastAt = r.seg.start.add(r.seg.elapsed(n - 1)).visible()
 	r.clock = r.seg.end()
 	r.busy += r.seg.elapsed(n)
 	r.load.GPUBusy += time.Duration(r.busy / picosPerNano)
@@ -167,6 +195,9 @@ func (r *Replica) settle() {
 	}
 	r.pieces = r.pieces[:0]
 	r.sweep()
+	if r.running.n+r.waiting.n == 0 {
+		r.freeLeaving()
+	}
 }
 
 // sample gives a sequence whose prompt is computed its next token: its first,
@@ -222,32 +253,48 @@ func (r *Replica) sweep() {
 	}
 }
 
-// leave takes a running sequence out and forgets it.
+// leave takes a running sequence out, for good. Its room is free when the next
+// step has been scheduled.
 func (r *Replica) leave(i int32) {
 	r.drop(i)
-	r.release(i)
+	r.leaving = append(r.leaving, i)
 }
 
-// drop takes a running sequence out of the batch and its blocks from it. What
-// it has produced is then in produced.
+// freeLeaving frees the room of the sequences that have left.
+func (r *Replica) freeLeaving() (any bool) {
+	for _, i := range r.leaving {
+		r.freeBlocks(i)
+		r.release(i)
+	}
+	any = len(r.leaving) > 0
+	r.leaving = r.leaving[:0]
+	return any
+}
+
+// drop takes a running sequence out of the batch. What it has produced is then
+// in produced, and the tokens it has blocks for in computed.
 func (r *Replica) drop(i int32) {
 	s := &r.seqs[i]
-	tokens := s.computed
 	if s.state == isDecoding {
 		s.produced += int(r.decoded)
-		tokens = s.req.Prompt + s.produced - 1
+		s.computed = s.req.Prompt + s.produced - 1
 		r.heapRemove(int(s.heapAt))
 		r.decodes--
-		r.held -= int64(tokens)
-		r.phase[r.phaseOf(tokens)]--
-	}
-	r.blocks.give(r.blocks.of(tokens) - s.named*r.blocks.prefix.size)
-	if s.named > 0 {
-		r.blocks.prefix.release(s.req.Prefix[:s.named])
-		s.named = 0
+		r.held -= int64(s.computed)
+		r.phase[r.phaseOf(s.computed)]--
 	}
 	if r.part == i {
 		r.part = none
 	}
 	r.remove(&r.running, i)
+}
+
+// freeBlocks gives back the blocks of a dropped sequence.
+func (r *Replica) freeBlocks(i int32) {
+	s := &r.seqs[i]
+	r.blocks.give(r.blocks.of(s.computed) - s.named*r.blocks.prefix.size)
+	if s.named > 0 {
+		r.blocks.prefix.release(s.req.Prefix[:s.named])
+	}
+	s.computed, s.named = 0, 0
 }

@@ -24,6 +24,7 @@ func (p Picoseconds) Duration() time.Duration {
 // Batch is the work of one forward step.
 type Batch struct {
 	Prefill int   // prompt tokens computed in it
+	Prompts int   // prompts they belong to
 	Pairs   int64 // for each of them, the tokens it attends to, summed
 	Ends    int   // prompts that end in it, so that a token is sampled for each
 	Decode  int   // sequences that get one more token each

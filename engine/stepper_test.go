@@ -16,6 +16,9 @@ type stepper struct {
 	running []*stepSeq
 	waiting []*stepSeq
 	free    int
+	last    weir.Instant // when the step before began
+	begun   bool
+	leaving []*stepSeq
 	cache   []*stepBlock // named blocks, those without users in order of release
 	events  []Event
 }
@@ -71,7 +74,7 @@ func (r *stepper) cancel(now weir.Instant, id uint64) {
 	same := func(s *stepSeq) bool { return s.req.ID == id }
 	r.waiting = slices.DeleteFunc(r.waiting, same)
 	if i := slices.IndexFunc(r.running, same); i >= 0 {
-		r.drop(r.running[i])
+		r.leave(r.running[i])
 	}
 }
 
@@ -116,6 +119,19 @@ func (r *stepper) grow(s *stepSeq, tokens int, at weir.Instant, preempted *bool)
 	return true
 }
 
+// leave takes a sequence out of the batch; its blocks stay until let.
+func (r *stepper) leave(s *stepSeq) {
+	r.running = slices.DeleteFunc(r.running, func(o *stepSeq) bool { return o == s })
+	r.leaving = append(r.leaving, s)
+}
+
+func (r *stepper) let() {
+	for _, s := range r.leaving {
+		r.drop(s)
+	}
+	r.leaving = nil
+}
+
 func (r *stepper) drop(s *stepSeq) {
 	r.running = slices.DeleteFunc(r.running, func(o *stepSeq) bool { return o == s })
 	r.free += s.blocks - len(s.named)*r.per()
@@ -128,11 +144,29 @@ func (r *stepper) drop(s *stepSeq) {
 	s.blocks, s.named = 0, nil
 }
 
+// step schedules and runs one step. A pipelined one was scheduled when the
+// step before it began, unless nothing was there to schedule.
 func (r *stepper) step(at clock) {
-	now := at.visible()
-	var batch Batch
-	kv, preempted := 0, false
-	var decoding, pieces []*stepSeq
+	known := at.visible()
+	ahead := r.spec.Async && r.begun && at == r.clock
+	if ahead {
+		known = r.last
+	} else {
+		r.let()
+	}
+	decoding, pieces, batch, kv := r.schedule(at.visible(), known)
+	if ahead && len(decoding)+len(pieces) == 0 {
+		r.let()
+		decoding, pieces, batch, kv = r.schedule(at.visible(), at.visible())
+	}
+	r.let()
+	r.last, r.begun = at.visible(), true
+	r.clock = at.add(r.spec.Speed.Step(batch).Of(kv))
+	r.finishStep(decoding, pieces)
+}
+
+func (r *stepper) schedule(now, known weir.Instant) (decoding, pieces []*stepSeq, batch Batch, kv int) {
+	preempted := false
 	budget := r.spec.MaxBatchTokens
 	for i := 0; i < len(r.running); i++ {
 		s := r.running[i]
@@ -151,9 +185,9 @@ func (r *stepper) step(at clock) {
 			budget -= chunk
 		}
 	}
-	for !preempted && len(r.waiting) > 0 && len(r.running) < r.spec.MaxSeqs && budget > 0 {
+	for !preempted && len(r.waiting) > 0 && len(r.running)+len(r.leaving) < r.spec.MaxSeqs && budget > 0 {
 		s := r.waiting[0]
-		if s.arrived >= now || !r.fits(s) {
+		if s.arrived >= known || !r.fits(s) {
 			break
 		}
 		r.waiting = r.waiting[1:]
@@ -169,8 +203,7 @@ func (r *stepper) step(at clock) {
 		}
 	}
 	batch.Decode = len(decoding)
-	r.clock = at.add(r.spec.Speed.Step(batch).Of(kv))
-	r.finishStep(decoding, pieces)
+	return decoding, pieces, batch, kv
 }
 
 // fits claims the cached prefix of a waiting sequence when all of it fits.
@@ -202,6 +235,7 @@ func (r *stepper) fits(s *stepSeq) bool {
 }
 
 func (r *stepper) prefill(s *stepSeq, chunk int, b *Batch) *stepSeq {
+	b.Prompts++
 	for range chunk {
 		s.computed++
 		b.Prefill++
@@ -236,7 +270,7 @@ func (r *stepper) finishStep(decoding, pieces []*stepSeq) {
 		}
 		if s.produced == s.req.Output {
 			emit(s, Finished)
-			r.drop(s)
+			r.leave(s)
 		}
 		s.decoding = true
 	}
