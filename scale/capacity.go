@@ -11,10 +11,11 @@ import (
 // replicas: 1 is what Policy.Capacity says, or the nominal speeds where it
 // says nothing.
 //
-// Two things teach it. While requests wait, replicas do all they can, and what
-// they do is their capacity. And when too many requests miss the SLO at some
-// load, the capacity at the SLO is below that load. Load that went well
-// teaches little: it says that the capacity is no less.
+// Three things teach it. While requests wait, replicas do all they can, and
+// what they do is their capacity. When too many requests miss the SLO at some
+// load, the capacity at the SLO is below that load. And when steady load piles
+// up a backlog, it is below that load as well. Load that went well teaches
+// little: it says that the capacity is no less.
 type Learned struct {
 	Factor float64 `json:"factor"` // capacity at the SLO
 	Weight float64 `json:"weight"` // how much stands behind it, in observations; the profile counts for profileWeight
@@ -111,15 +112,31 @@ func (t *turn) saw(each float64, saturated bool, attained, missed uint64) {
 	}
 }
 
-// least is what the capacity is never learned below: half of what was seen or
-// given. A fault that has nothing to do with load must not grow the fleet
-// without end.
-func (t *turn) least() float64 {
-	known := t.s.Learned.Limit
-	if t.p.Capacity != (Capacity{}) {
-		known = max(known, 1)
+// tooMuch learns from steady load that piled up a backlog before anything else
+// called for more replicas.
+func (t *turn) tooMuch() {
+	if t.stale || t.extra == 0 || t.n <= t.have || t.starting > 0 || t.ready == 0 ||
+		t.rates.surge || t.rates.work <= 0 || t.warming(t.o.Now.Add(-longWindow/2)) {
+		return
 	}
-	return known / 2
+	l, each := &t.s.Learned, 0.95*t.rates.work/float64(t.ready)
+	if l.Weight == 0 || each < l.Factor {
+		l.towards(&l.Factor, max(each, t.least()), max(0.1, 1/(1+l.Weight)))
+		l.Weight = min(l.Weight+1, maxWeight)
+	}
+}
+
+// least is what the capacity is never learned below: half of what was seen, or
+// of what is given where nothing was. A fault that has nothing to do with load
+// must not grow the fleet without end.
+func (t *turn) least() float64 {
+	if seen := t.s.Learned.Limit; seen > 0 {
+		return seen / 2
+	}
+	if t.p.Capacity != (Capacity{}) {
+		return 0.5
+	}
+	return 0
 }
 
 // towards moves v to x by gain, or all the way when it was not known.

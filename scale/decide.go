@@ -33,6 +33,7 @@ type turn struct {
 // rules is the chain: every step may move t.n.
 var rules = [...]func(*turn){
 	(*turn).demand,
+	(*turn).forecast,
 	(*turn).backlog,
 	(*turn).schedule,
 	(*turn).wantedSoFar,
@@ -84,6 +85,7 @@ func (t *turn) observe() {
 		s.Active = o.Now
 	}
 	t.learn()
+	t.foresee()
 }
 
 func (t *turn) count() {
@@ -108,6 +110,8 @@ func (t *turn) count() {
 // conclude leaves the state for the next step.
 func (t *turn) conclude() {
 	t.s.regret(t)
+	t.weigh()
+	t.tooMuch()
 	t.s.Now, t.s.Want = t.o.Now, t.n
 }
 

@@ -48,7 +48,8 @@ func (t *turn) holdBreakEven() {
 }
 
 func (t *turn) breakEven() time.Duration {
-	return min(time.Duration(2*t.s.Regret.patience()*float64(t.cold)), maxBreakEven)
+	once := max(2*t.cold, minBreakEven)
+	return min(time.Duration(t.s.Regret.patience()*float64(once)), maxBreakEven)
 }
 
 // Regret counts scale-ins that were followed by a scale-out within the time
@@ -61,6 +62,7 @@ type Regret struct {
 }
 
 const (
+	minBreakEven = time.Minute // or the number would follow chance
 	maxBreakEven = 2 * time.Hour
 	regretHalves = time.Hour
 	mostRegret   = 3
@@ -113,7 +115,8 @@ func (t *turn) holdProjection() {
 	if use := t.o.GPUUtilisation; use > 0 && t.p.GPU.High > 0 {
 		t.hold(RuleProjection, whole(use*float64(t.ready)/t.p.GPU.High), "utilisation %.0f %% of %d, at most %.0f %% of those left", 100*use, t.ready, 100*t.p.GPU.High)
 	}
-	if l := t.s.Learned; l.Factor > 0 && l.Confidence() >= trusted {
+	// Little evidence is enough to keep what there is; asking for more takes trust.
+	if l := t.s.Learned; l.Factor > 0 && l.Weight >= 1 {
 		t.hold(RuleProjection, whole(t.rates.work/(l.Factor*0.9)), "work for %.3g replicas arrives, capacity %.3g used to at most 90 %%", t.rates.work, l.Factor)
 	}
 }

@@ -70,7 +70,8 @@ func TestAStepGrowsOnceAndShrinksOnce(t *testing.T) {
 }
 
 func TestStartingReplicasAreCounted(t *testing.T) {
-	w := newWorld(scale.Policy{Min: 1, Max: 50, TargetRequests: 0.8}.Decider(), mem.Deployment{ColdStart: 10 * time.Minute}, 1)
+	p := scale.Policy{Min: 1, Max: 50, TargetRequests: 0.8, Forecast: scale.Forecast{Off: true}}
+	w := newWorld(p.Decider(), mem.Deployment{ColdStart: 10 * time.Minute}, 1)
 	w.rate = 0.5
 	w.run(12 * time.Minute)
 	w.rate = 4 // 5 replicas, ready only after ten minutes in which nothing gets better

@@ -10,6 +10,7 @@ type rates struct {
 	known     bool
 	requests  float64 // per second
 	work      float64 // replica-seconds of a nominal replica per second
+	load      float64 // what forecasts are about, per second, over the long window
 	completed float64 // requests per second, over the short window
 	flying    float64 // requests in flight, mean over the short window
 	perToken  float64 // replica-seconds of a nominal replica per token of the present mix
@@ -50,6 +51,7 @@ func (s *State) rates(p *Policy, o *Observation) rates {
 	}
 	r := rates{known: true, perToken: p.perToken(long, now)}
 	r.requests, r.work = p.arrivals(long, now)
+	r.load = p.load(long, now)
 	r.flying = s.meanFlying(now)
 	short, _ := s.since(o.Now, shortWindow)
 	r.completed = float64(now.Done-short.Done) / seconds(now.At.Sub(short.At))

@@ -23,6 +23,7 @@ type State struct {
 	Steady  []Peak       `json:"steady"`  // the same without what only a backlog called for
 	Learned Learned      `json:"learned"` // capacity of a replica
 	GPU     Sustained    `json:"gpu"`     // how long GPU utilisation has been high or low
+	Future  Outlook      `json:"future"`  // forecasters
 	Breaker Breaker      `json:"breaker"` // after a stock-out
 	Regret  Regret       `json:"regret"`  // scale-ins that were followed by a scale-out
 }

@@ -61,7 +61,8 @@ func (w *world) step() (scale.Observation, scale.Decision) {
 	w.serve()
 	w.observe()
 	var d scale.Decision
-	d, w.state = w.decide(w.state, w.o)
+	o := w.o
+	d, w.state = w.decide(w.state, o)
 	w.o.NoCapacity = w.scale(d.Want, d.Victims) != nil
 	if n := len(w.changes); n == 0 || w.changes[n-1] != d.Want {
 		w.changes = append(w.changes, d.Want)
@@ -71,7 +72,7 @@ func (w *world) step() (scale.Observation, scale.Decision) {
 			w.fleet.Drained("m", r.ID)
 		}
 	}
-	return w.o, d
+	return o, d
 }
 
 func (w *world) scale(want int, victims []string) error {

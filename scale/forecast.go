@@ -1,0 +1,251 @@
+package scale
+
+import (
+	"math"
+	"time"
+)
+
+// Outlook is what is known of the future: forecasters that each say, at every
+// bin, what the load will be when a replica asked for now would be ready, and
+// how well each of them did.
+//
+// They are judged by their pinball loss at the policy's quantile and at that
+// horizon, and the best one speaks. Each learns a margin of its own, such that
+// the load stays below its forecast plus margin as often as the quantile says.
+// One of them is the load of now, without margin: when none beats it, the
+// forecast is silent. It can only raise the number of replicas.
+//
+// The unit is the load of Sample: nominal replica-seconds of work per second,
+// or requests per second where tokens are not told.
+type Outlook struct {
+	From    Sample    `json:"from,omitzero"` // begin of the bin under way
+	Width   float64   `json:"width"`         // seconds, mean of the last bins
+	Recent  []float32 `json:"recent"`        // load of the last bins, for the mean over a minute; at most maxRecent
+	Level   float64   `json:"level"`         // Holt's, damped
+	Trend   float64   `json:"trend"`         // per bin
+	Top     float64   `json:"top"`           // highest load of late; falls by half in about an hour
+	Season  Season    `json:"season"`
+	Methods [4]Method `json:"methods"`  // as named in methodNames
+	Pending []Said    `json:"pending"`  // not yet due, oldest first; at most maxAhead
+	Pick    int       `json:"pick"`     // who speaks
+	PerLoad float64   `json:"per_load"` // replicas needed per unit of load
+}
+
+// Said is what each method said at one bin.
+type Said [4]float32
+
+// Method is one forecaster's record.
+type Method struct {
+	Margin float64 `json:"margin"` // of the load, added to its forecasts
+	Loss   float64 `json:"loss"`   // mean pinball loss of late
+	Judged int     `json:"judged"` // forecasts that came due; counted to enoughJudged
+}
+
+const (
+	byNow = iota
+	byLast
+	byTrend
+	bySeason
+)
+
+var methodNames = [4]string{"now", "last value", "trend", "season"}
+
+const (
+	maxRecent    = 12
+	maxAhead     = 60
+	enoughJudged = 24 // before a method may speak
+
+	levelGain   = 0.35
+	trendGain   = 0.10
+	trendDamp   = 0.93 // of the trend, for each bin further ahead
+	marginGain  = 0.1  // shared among the forecasts that one surprise makes wrong
+	lossGain    = 0.02
+	perLoadGain = 0.1
+	topKeeps    = 2.0 // a forecast is at most that many times the highest load of late
+)
+
+// binWidth is a sixth of a cold start: fine enough to follow a ramp, coarse
+// enough for the mean of a bin to mean something.
+func (p *Policy) binWidth() time.Duration {
+	return min(max(p.ColdStart/6, 5*time.Second), time.Minute)
+}
+
+// load of a deployment between two samples, per second.
+func (p *Policy) load(a, b Sample) float64 {
+	dt := seconds(b.At.Sub(a.At))
+	if dt <= 0 {
+		return 0
+	}
+	if b.Prompt+b.Output == 0 {
+		return float64(b.Arrived-a.Arrived) / dt
+	}
+	return p.work(b.Prompt-a.Prompt, b.Output-a.Output) / dt
+}
+
+// foresee closes the bin when it is full: what came is held against what was
+// said about it, and each method says what will be.
+func (t *turn) foresee() {
+	f, now := &t.s.Future, sampled(t.o)
+	if t.p.Forecast.Off {
+		return
+	}
+	if f.From.At == 0 || t.fresh || !f.From.before(now) {
+		f.From, f.Pending = now, nil
+		return
+	}
+	width := now.At.Sub(f.From.At)
+	if width < t.p.binWidth() {
+		return
+	}
+	load := t.p.load(f.From, now)
+	f.From = now
+	if f.Width == 0 {
+		f.Width = seconds(width)
+	}
+	f.Width += 0.2 * (seconds(width) - f.Width)
+	f.Recent = push(f.Recent, float32(load), f.meanOver())
+	f.Top = max(load, f.Top*math.Exp2(-seconds(width)/3600))
+
+	mean := f.mean()
+	f.judge(mean, t.p.Forecast.Quantile, f.ahead(t.cold))
+	f.follow(load)
+	f.Season.saw(now.At.Add(t.o.UTCOffset), mean)
+	said := f.say(t.o, t.cold, mean)
+	f.Pending = push(f.Pending, said, maxAhead)
+}
+
+// ahead is the horizon in bins: a cold start and one bin for the decision.
+func (f *Outlook) ahead(cold time.Duration) int {
+	return min(max(int(math.Ceil(seconds(cold)/f.Width))+1, 1), maxAhead)
+}
+
+// meanOver is how many bins make a minute.
+func (f *Outlook) meanOver() int {
+	return min(max(int(60/f.Width+0.5), 1), maxRecent)
+}
+
+// mean is the load over the last minute: what a forecast is about. Within a
+// minute, chance rules, and the queue and Policy.TargetUse are there for it.
+func (f *Outlook) mean() float64 {
+	sum := 0.0
+	for _, v := range f.Recent {
+		sum += float64(v)
+	}
+	return sum / float64(max(len(f.Recent), 1))
+}
+
+// judge holds the forecasts that are due against what came.
+func (f *Outlook) judge(came, quantile float64, ahead int) {
+	for len(f.Pending) >= ahead {
+		said := f.Pending[0]
+		f.Pending = f.Pending[1:]
+		for i := range f.Methods {
+			f.Methods[i].judge(i, float64(said[i]), came, quantile, f.Top, marginGain/float64(ahead))
+		}
+	}
+	best := byNow
+	for i := range f.Methods {
+		if m := &f.Methods[i]; m.Judged >= enoughJudged && m.Loss < f.Methods[best].Loss {
+			best = i
+		}
+	}
+	// Who speaks goes on speaking until another is better by more than chance.
+	if have := &f.Methods[f.Pick]; f.Methods[best].Loss < 0.95*have.Loss || have.Loss > f.Methods[byNow].Loss {
+		f.Pick = best
+	}
+}
+
+// judge one forecast. Pinball loss counts what came above the forecast with
+// quantile, what stayed below it with the rest; the quantile minimises it. The
+// margin climbs and falls in the same proportion, so that it comes to rest
+// where the load stays below as often as it should.
+func (m *Method) judge(i int, said, came, quantile, top, climb float64) {
+	if said < 0 {
+		return // it did not know
+	}
+	unit := scaleOf(said, top)
+	with := said + m.Margin*unit
+	loss := (1 - quantile) * (with - came)
+	step := -(1 - quantile)
+	if came > with {
+		loss, step = quantile*(came-with), quantile
+	}
+	gain := max(lossGain, 1/float64(m.Judged+1))
+	m.Loss += gain * (loss - m.Loss)
+	m.Judged = min(m.Judged+1, enoughJudged)
+	if i != byNow && unit > 0 {
+		m.Margin = min(max(m.Margin+climb*step, 0), 2)
+	}
+}
+
+// scaleOf is what a margin is a share of: the forecast, and at little load a
+// tenth of the highest of late, since a few requests double nothing.
+func scaleOf(said, top float64) float64 { return max(said, top/10) }
+
+// follow is Holt's method: a level, and a trend by which it rises.
+func (f *Outlook) follow(load float64) {
+	if len(f.Recent) == 1 && f.Level == 0 {
+		f.Level = load
+		return
+	}
+	before := f.Level
+	f.Level = levelGain*load + (1-levelGain)*(f.Level+trendDamp*f.Trend)
+	f.Trend = trendGain*(f.Level-before) + (1-trendGain)*trendDamp*f.Trend
+}
+
+// say is every method's forecast for the horizon; -1 where it does not know.
+func (f *Outlook) say(o *Observation, cold time.Duration, mean float64) Said {
+	ahead := f.ahead(cold)
+	damped := trendDamp * (1 - math.Pow(trendDamp, float64(ahead))) / (1 - trendDamp)
+	limit := topKeeps * f.Top
+	said := Said{
+		byNow:   float32(mean),
+		byLast:  float32(max(f.Level, 0)),
+		byTrend: float32(min(max(f.Level+damped*f.Trend, 0), limit)),
+	}
+	said[bySeason] = -1
+	local := o.Now.Add(o.UTCOffset)
+	if v, ok := f.Season.ahead(local, local.Add(cold), mean); ok {
+		said[bySeason] = float32(min(v, limit))
+	}
+	return said
+}
+
+// forecast raises the number to what is expected when a replica asked for now
+// would be ready.
+func (t *turn) forecast() {
+	f := &t.s.Future
+	if t.stale || t.p.Forecast.Off || f.PerLoad == 0 || f.Pick == byNow || len(f.Pending) == 0 {
+		return
+	}
+	said := float64(f.Pending[len(f.Pending)-1][f.Pick])
+	if said < 0 {
+		return
+	}
+	m := f.Methods[f.Pick]
+	load := said + m.Margin*scaleOf(said, f.Top)
+	t.raise(RuleForecast, whole(f.PerLoad*load), "%.3g replicas' load expected in %v by %s, margin %.0f %%",
+		f.PerLoad*load, t.cold.Round(time.Second), methodNames[f.Pick], 100*m.Margin)
+}
+
+// weigh remembers how many replicas a unit of load calls for, when nothing
+// surges and nothing waits: then signals and load are of the same minute.
+func (t *turn) weigh() {
+	f := &t.s.Future
+	if t.stale || !t.rates.known || t.rates.load <= 0 || t.rates.surge || t.queued() > 0 {
+		return
+	}
+	most := 0.0
+	for _, signal := range [...]func(*turn) (need, bool){(*turn).requests, (*turn).concurrency, (*turn).capacity} {
+		if n, ok := signal(t); ok {
+			most = max(most, n.replicas)
+		}
+	}
+	switch per := most / t.rates.load; {
+	case most == 0:
+	case f.PerLoad == 0:
+		f.PerLoad = per
+	default:
+		f.PerLoad += perLoadGain * (per - f.PerLoad)
+	}
+}
