@@ -151,7 +151,7 @@ func processDeployments(c *config.Config) []process.Deployment {
 			env = append(env, name+"="+p.Env[name])
 		}
 		ds = append(ds, process.Deployment{
-			Name: d.Name, Command: p.Command, Env: env, GPUs: p.GPUs, HealthPath: p.Health,
+			Name: d.Name, Command: p.Command, Dir: p.Dir, Env: env, GPUs: p.GPUs, HealthPath: p.Health,
 			StartTimeout: p.StartTimeout, DrainDeadline: p.DrainTimeout, StopGrace: p.StopTimeout,
 			RestartMin: p.Restart.Base, RestartMax: p.Restart.Max, MaxReplicas: scalingOf(d).Max,
 		})

@@ -28,6 +28,7 @@ type demo struct {
 }
 
 func (d demo) run(ctx context.Context, n *node) error {
+	n.access.Enable(false) // three thousand lines would hide the picture
 	deployment := demoModel + "/emulated"
 	if err := d.await(ctx, n, deployment, "the first replica", func(rs []weir.Replica) bool { return ready(rs) > 0 }); err != nil {
 		return err

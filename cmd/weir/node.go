@@ -87,7 +87,8 @@ func newNode(c *config.Config, load func() (*config.Config, error), stateDir str
 	}
 	n.fleet, err = process.New(process.Options{
 		Deployments: processDeployments(c), StateDir: filepath.Join(stateDir, "replicas"),
-		GPUs: visibleGPUs(), Busy: n.busy, Log: n.log,
+		GPUs: gpus(c), Ports: [2]int{c.Machine.FirstPort, c.Machine.LastPort}, Keep: c.Machine.Keep,
+		Busy: n.busy, Log: n.log,
 	})
 	if err != nil {
 		return n, err
@@ -254,6 +255,8 @@ func fixedParts(have, want *config.Config) error {
 	fixed("server.idle_timeout", have.Server.IdleTimeout == want.Server.IdleTimeout)
 	fixed("server.drain_timeout", have.Server.DrainTimeout == want.Server.DrainTimeout)
 	fixed("admin", have.Admin.Listen == want.Admin.Listen && have.Admin.Token.Reveal() == want.Admin.Token.Reveal())
+	fixed("machine", slices.Equal(have.Machine.GPUs, want.Machine.GPUs) && have.Machine.FirstPort == want.Machine.FirstPort &&
+		have.Machine.LastPort == want.Machine.LastPort && have.Machine.Keep == want.Machine.Keep)
 	fixed("log.format", have.Log.Format == want.Log.Format)
 	fixed("store", have.Store == want.Store)
 	fixed("journal", have.Journal == want.Journal)
@@ -360,9 +363,13 @@ func listen(key, addr string) (net.Listener, error) {
 	return ln, nil
 }
 
-// visibleGPUs are the GPUs replicas may get: CUDA_VISIBLE_DEVICES where it is
-// set, else those the NVIDIA driver lists. None is no fault.
-func visibleGPUs() []string {
+// gpus are the GPUs replicas may get: those the file names, else
+// CUDA_VISIBLE_DEVICES where it is set, else those the NVIDIA driver lists.
+// None is no fault.
+func gpus(c *config.Config) []string {
+	if len(c.Machine.GPUs) > 0 {
+		return c.Machine.GPUs
+	}
 	if v, ok := os.LookupEnv("CUDA_VISIBLE_DEVICES"); ok {
 		return strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' })
 	}

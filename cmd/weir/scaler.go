@@ -25,7 +25,8 @@ type scaler struct {
 	engines *engines
 
 	mu     sync.Mutex
-	latest []decisionView // those that changed something, newest last
+	latest []decisionView    // those that changed something, newest last
+	said   map[string][2]int // have and want of the last one told, by deployment
 }
 
 // maxDecisions bounds what GET /admin/decisions shows; the journal has all.
@@ -43,7 +44,7 @@ type decisionView struct {
 }
 
 func newScaler(n *node, c *config.Config) (*scaler, error) {
-	s := &scaler{n: n, engines: newEngines()}
+	s := &scaler{n: n, engines: newEngines(), said: map[string][2]int{}}
 	states, err := control.Recover(c.Journal.Path)
 	if err != nil {
 		return nil, fmt.Errorf("journal.path: %w", err)
@@ -142,7 +143,7 @@ func (s *scaler) decided(e control.Event) {
 		rules = append(rules, string(r.Rule))
 	}
 	s.n.metrics.Decided(e.Deployment, e.Decision.Want, rules...)
-	if !e.Acted {
+	if !e.Acted || !s.news(e) {
 		return
 	}
 	v := decisionView{
@@ -162,6 +163,19 @@ func (s *scaler) decided(e control.Event) {
 	if extra := len(s.latest) - maxDecisions; extra > 0 {
 		s.latest = append([]decisionView(nil), s.latest[extra:]...)
 	}
+}
+
+// news says whether a decision differs from the last one told: a replica that
+// cannot start is asked for again at every step.
+func (s *scaler) news(e control.Event) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	is := [2]int{e.Decision.Have, e.Decision.Want}
+	if was, told := s.said[e.Deployment]; told && was == is && e.Err == nil {
+		return false
+	}
+	s.said[e.Deployment] = is
+	return true
 }
 
 // because words a chain of reasons: "requests 1→4 (17.0/s of 4.0/s each), max 4→3".

@@ -15,7 +15,8 @@ import (
 func TestGoSDK(t *testing.T) {
 	plain := openai.NewClient(option.WithBaseURL(world.url+"/v1"), option.WithAPIKey(world.key), option.WithMaxRetries(0))
 	azured := openai.NewClient(
-		azure.WithEndpoint(world.url, "2024-10-21"), azure.WithAPIKey(world.key), option.WithMaxRetries(0))
+		azure.WithEndpoint(world.url, "2024-10-21"), azure.WithAPIKey(world.key),
+		azure.WithUnsafeAllowHTTP(), option.WithMaxRetries(0))
 
 	for name, client := range map[string]openai.Client{"openai": plain, "azure": azured} {
 		t.Run(name, func(t *testing.T) {

@@ -257,9 +257,10 @@ def wait_for(cond, what, seconds=10):
 def main():
     failed = 0
     for f in CHECKS:
+        began = time.monotonic()
         try:
             f()
-            print("ok  ", f.__name__, flush=True)
+            print("ok  ", f.__name__, f"({1e3 * (time.monotonic() - began):.0f} ms)", flush=True)
         except Exception:
             failed += 1
             print("FAIL", f.__name__, flush=True)

@@ -105,9 +105,10 @@ async function until(cond, what, seconds = 10) {
 
 let failed = 0;
 for (const [name, f] of Object.entries(checks)) {
+  const began = Date.now();
   try {
     await f();
-    console.log("ok  ", name);
+    console.log("ok  ", name, `(${Date.now() - began} ms)`);
   } catch (e) {
     failed++;
     console.log("FAIL", name);
