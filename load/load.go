@@ -17,7 +17,7 @@ import (
 	"weir/trace"
 )
 
-// Options say what to play and where.
+// Options say what to play and where. URL, Model and Source are needed.
 type Options struct {
 	URL    string // base URL without /v1, such as http://127.0.0.1:8080
 	Key    string // sent as a bearer token; "" sends none
@@ -50,17 +50,6 @@ type Progress struct {
 	RecentTTFT                                 time.Duration // mean over the requests that got a first token since the last call; 0 if none
 }
 
-// end is how one request ended.
-type end struct {
-	status int // 0 when no answer came
-	err    error
-	cut    bool
-	ttft   time.Duration
-	total  time.Duration
-	tokens int           // content events seen
-	gap    time.Duration // longest between two tokens
-}
-
 // Play sends every request of the trace and waits for the last answer. The
 // Result is complete also when ctx ended early or the trace had a fault: then
 // the error says so and the Result holds what was played.
@@ -68,8 +57,12 @@ func Play(ctx context.Context, o Options) (*Result, error) {
 	if o.URL == "" || o.Model == "" || o.Source == nil {
 		return nil, errors.New("load: a URL, a model and a trace are needed")
 	}
+	own := o.Client == nil
 	p := &player{o: withDefaults(o), result: newResult(o.SLO), began: time.Now()}
-	stop := p.report(ctx)
+	if own {
+		defer p.o.Client.CloseIdleConnections()
+	}
+	stop := p.report()
 	err := p.feed(ctx)
 	p.wait.Wait()
 	stop()
@@ -112,7 +105,7 @@ type player struct {
 func (p *player) feed(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
+	for number := 1; ; number++ {
 		a, err := p.o.Source.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -120,7 +113,8 @@ func (p *player) feed(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("the trace ended early: %w", err)
 		}
-		timer.Reset(time.Until(p.began.Add(a.At)))
+		due := p.began.Add(a.At)
+		timer.Reset(time.Until(due))
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -129,7 +123,11 @@ func (p *player) feed(ctx context.Context) error {
 		if !p.admit() {
 			continue
 		}
-		p.wait.Go(func() { p.finish(p.send(ctx, a)) })
+		p.wait.Go(func() {
+			e := p.send(ctx, number, a, due)
+			e.cancelled = e.err != nil && ctx.Err() != nil
+			p.finish(e)
+		})
 	}
 }
 
@@ -158,7 +156,7 @@ func (p *player) finish(e end) {
 
 // report calls Progress each second until the function it returns is called,
 // which makes a last call and waits for it.
-func (p *player) report(ctx context.Context) (stop func()) {
+func (p *player) report() (stop func()) {
 	if p.o.Progress == nil {
 		return func() {}
 	}

@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -124,7 +125,7 @@ func TestCancelEndsThePlay(t *testing.T) {
 	defer srv.Close()
 	src, _ := trace.Gamma(1000, 1, time.Hour, rand.New(rand.NewPCG(1, 1)), func(*rand.Rand) (int, int) { return 1, 1 })
 	r, err := Play(ctx, Options{URL: srv.URL, Model: "m", Source: src})
-	if err == nil || r.Failed == 0 {
+	if !errors.Is(err, context.Canceled) || r.Cancelled == 0 || r.Failed > 0 || r.Arrived != r.Skipped+r.Completed+r.Cancelled {
 		t.Errorf("%v\n%s", err, r)
 	}
 }
@@ -144,12 +145,98 @@ func TestProgressIsCalledToTheEnd(t *testing.T) {
 
 func TestResultIsJSON(t *testing.T) {
 	r := newResult(SLO{})
-	r.add(end{status: 200, ttft: 10 * time.Millisecond, total: 30 * time.Millisecond, tokens: 3})
+	r.add(end{status: 200, ttft: 10 * time.Millisecond, last: 30 * time.Millisecond, total: 31 * time.Millisecond, tokens: 3})
+	r.Arrived, r.Elapsed = 1, 1500*time.Millisecond
 	data, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(data), `"TPOT":{"count":1,"max_ms":10`) {
-		t.Errorf("%s", data)
+	for _, want := range []string{`"elapsed_s":1.5`, `"tpot":{"count":1,"max_ms":10`, `"attainment":1`, `"statuses":{"200":1}`} {
+		if !strings.Contains(string(data), want) {
+			t.Errorf("no %s in %s", want, data)
+		}
+	}
+}
+
+// A server that says more tokens than it sent events is believed: several tokens
+// come in one event when it is in a hurry.
+func TestTokensAreCountedByTheServersUsage(t *testing.T) {
+	r := play(t, 3, func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"so so so\"}}]}\n\n"+
+			"data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0}]}}]}\n\n"+
+			"data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"+
+			"data: {\"choices\":[],\"usage\":{\"completion_tokens\":11}}\n\n: bye\n\ndata: [DONE]\n\n")
+	})
+	if r.Completed != 3 || r.Tokens != 33 || r.TTFT.Count() != 3 {
+		t.Errorf("%s", r)
+	}
+}
+
+func TestAThousandStreamsAtOnce(t *testing.T) {
+	const n = 1000
+	var open atomic.Int32
+	all := make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if open.Add(1) == n {
+			close(all)
+		}
+		<-all // nobody is answered before everybody has asked
+		whole(w, 20)
+	}))
+	defer srv.Close()
+	var src trace.Slice
+	for range n {
+		src = append(src, trace.Arrival{Prompt: 100, Output: 20})
+	}
+	r, err := Play(t.Context(), Options{URL: srv.URL, Model: "m", Source: &src})
+	if err != nil || r.Completed != n || r.Tokens != 20*n {
+		t.Errorf("%v\n%s", err, r)
+	}
+}
+
+func TestErrorsAreFewKinds(t *testing.T) {
+	r := play(t, 40, func(w http.ResponseWriter, _ *http.Request) { panic(http.ErrAbortHandler) })
+	if r.Failed != 40 || len(r.Errors) > 3 || r.Statuses[0] != 40 {
+		t.Errorf("%s", r)
+	}
+	many := newResult(SLO{})
+	for i := range 100 {
+		many.add(end{status: 200, err: fmt.Errorf("kind %d", i)})
+	}
+	if len(many.Errors) != maxErrors+1 || many.Errors["others"] != 100-maxErrors {
+		t.Errorf("%v", many.Errors)
+	}
+}
+
+func TestPromptsShareWhatTheTraceSays(t *testing.T) {
+	text := func(number int, prompt int, blocks ...uint64) string {
+		var b struct{ Messages []struct{ Content string } }
+		if err := json.Unmarshal(body("m", number, trace.Arrival{Prefix: blocks}, prompt, 1), &b); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(strings.Fields(b.Messages[0].Content)); n != prompt {
+			t.Fatalf("%d words, want %d", n, prompt)
+		}
+		return b.Messages[0].Content
+	}
+	shared := func(a, b string) int {
+		x, y := strings.Fields(a), strings.Fields(b)
+		n := 0
+		for n < min(len(x), len(y)) && x[n] == y[n] {
+			n++
+		}
+		return n
+	}
+	if n := shared(text(1, 1500, 7, 8), text(2, 1500, 7, 8)); n < 1024 || n > 1030 {
+		t.Errorf("two blocks are 1,024 tokens; %d are shared", n)
+	}
+	if n := shared(text(1, 1500, 7, 8), text(2, 1500, 7, 9)); n < 512 || n > 518 {
+		t.Errorf("one block is 512 tokens; %d are shared", n)
+	}
+	if n := shared(text(1, 100), text(2, 100)); n > 6 {
+		t.Errorf("%d tokens are shared, the trace says none", n)
+	}
+	if text(3, 700, 1) != text(3, 700, 1) || len(strings.Fields(text(3, 300, 1))) != 300 {
+		t.Error("not the same twice")
 	}
 }

@@ -3,7 +3,9 @@ package load
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,7 +13,9 @@ import (
 )
 
 // Result is what a play has seen. Arrived = Skipped + Completed + Refused +
-// Failed + Cancelled once Play has returned.
+// Failed + Cancelled once Play has returned. All times count from when the trace
+// had the request arrive, so that a load tester that is late does not flatter
+// the server.
 type Result struct {
 	Elapsed   time.Duration
 	Arrived   int // requests of the trace that came up
@@ -20,8 +24,9 @@ type Result struct {
 	Refused   int // answered with 429 or 503
 	Failed    int // anything else: other statuses, no answer, cut streams
 	Cut       int // of Failed: the status was 200 and the stream had no finish
+	Cancelled int // in flight when the play was ended
 	Attained  int // of Completed: within the SLO
-	Tokens    int // content events received
+	Tokens    int // received, by the server's own count where it gives one
 
 	TTFT, TPOT, Total Times
 	Gap               Times // longest pause inside each stream
@@ -77,26 +82,31 @@ func newResult(slo SLO) *Result {
 func (r *Result) add(e end) {
 	r.Statuses[e.status]++
 	r.Tokens += e.tokens
-	var tpot time.Duration
-	if e.tokens > 1 {
-		tpot = (e.total - e.ttft) / time.Duration(e.tokens-1)
-	}
 	switch {
+	case e.cancelled:
+		r.Cancelled++
 	case e.status == http.StatusTooManyRequests || e.status == http.StatusServiceUnavailable:
 		r.Refused++
-		return
 	case e.status != http.StatusOK || e.err != nil:
 		r.Failed++
 		if e.cut {
 			r.Cut++
 		}
 		r.note(e)
-		return
+	default:
+		r.complete(e)
 	}
+}
+
+func (r *Result) complete(e end) {
 	r.Completed++
-	r.TTFT.add(e.ttft)
 	r.Total.add(e.total)
+	var tpot time.Duration
+	if e.tokens > 0 {
+		r.TTFT.add(e.ttft)
+	}
 	if e.tokens > 1 {
+		tpot = (e.last - e.ttft) / time.Duration(e.tokens-1)
 		r.TPOT.add(tpot)
 		r.Gap.add(e.gap)
 	}
@@ -108,7 +118,7 @@ func (r *Result) add(e end) {
 func (r *Result) note(e end) {
 	what := fmt.Sprintf("status %d", e.status)
 	if e.err != nil {
-		what = e.err.Error()
+		what = reason(e.err)
 	}
 	if _, seen := r.Errors[what]; !seen && len(r.Errors) >= maxErrors {
 		what = "others"
@@ -116,8 +126,34 @@ func (r *Result) note(e end) {
 	r.Errors[what]++
 }
 
+// MarshalJSON writes seconds and milliseconds, as the names say.
+func (r *Result) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Elapsed    float64        `json:"elapsed_s"`
+		Arrived    int            `json:"arrived"`
+		Skipped    int            `json:"skipped"`
+		Completed  int            `json:"completed"`
+		Refused    int            `json:"refused"`
+		Failed     int            `json:"failed"`
+		Cut        int            `json:"cut"`
+		Cancelled  int            `json:"cancelled"`
+		Attained   int            `json:"attained"`
+		Attainment float64        `json:"attainment"`
+		Tokens     int            `json:"tokens"`
+		TTFT       Times          `json:"ttft"`
+		TPOT       Times          `json:"tpot"`
+		Gap        Times          `json:"longest_pause"`
+		Total      Times          `json:"total"`
+		Statuses   map[int]int    `json:"statuses"`
+		Errors     map[string]int `json:"errors"`
+	}{
+		r.Elapsed.Seconds(), r.Arrived, r.Skipped, r.Completed, r.Refused, r.Failed, r.Cut, r.Cancelled,
+		r.Attained, r.Attainment(), r.Tokens, r.TTFT, r.TPOT, r.Gap, r.Total, r.Statuses, r.Errors,
+	})
+}
+
 // Attainment is the share of arrived requests that met the SLO: what was
-// skipped, refused or failed did not.
+// skipped, refused, cancelled or failed did not.
 func (r *Result) Attainment() float64 {
 	if r.Arrived == 0 {
 		return 0
@@ -142,8 +178,8 @@ func (r *Result) String() string {
 		}
 		b.WriteByte('\n')
 	}
-	for what, n := range r.Errors {
-		fmt.Fprintf(&b, "%6d x %s\n", n, what)
+	for _, what := range slices.Sorted(maps.Keys(r.Errors)) {
+		fmt.Fprintf(&b, "%6d x %s\n", r.Errors[what], what)
 	}
 	return b.String()
 }

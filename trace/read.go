@@ -30,6 +30,7 @@ import (
 type Reader struct {
 	lines *bufio.Scanner
 	line  int
+	width int // columns of the header
 	parse func(text []byte) (Arrival, error)
 	first []byte // a first line that is data already (Mooncake)
 	last  time.Duration
@@ -104,8 +105,14 @@ func (t *Reader) next() ([]byte, error) {
 // header finds the columns of a CSV.
 func (t *Reader) header(head string) error {
 	at := map[string]int{}
-	for i, name := range strings.Split(strings.TrimPrefix(strings.TrimRight(head, "\r"), "\ufeff"), ",") {
-		at[strings.TrimSpace(name)] = i
+	names := strings.Split(strings.TrimPrefix(strings.TrimRight(head, "\r"), "\ufeff"), ",")
+	t.width = len(names)
+	for i, name := range names {
+		name = strings.TrimSpace(name)
+		if _, twice := at[name]; twice {
+			return faultf(1, "column %.40q comes twice", name)
+		}
+		at[name] = i
 	}
 	column := func(name string) int {
 		if i, ok := at[name]; ok {
@@ -128,7 +135,10 @@ func (t *Reader) header(head string) error {
 type columns struct{ at, in, out, prefix, client int }
 
 func (t *Reader) csv(text []byte, c columns) (Arrival, error) {
-	f := fields(text)
+	f, err := t.fields(text)
+	if err != nil {
+		return Arrival{}, err
+	}
 	at, err := t.seconds(field(f, c.at))
 	if err != nil {
 		return Arrival{}, err
@@ -163,7 +173,10 @@ func (t *Reader) csv(text []byte, c columns) (Arrival, error) {
 type azureColumns struct{ at, in, out int }
 
 func (t *Reader) azure(text []byte, c azureColumns) (Arrival, error) {
-	f := fields(text)
+	f, err := t.fields(text)
+	if err != nil {
+		return Arrival{}, err
+	}
 	stamp := field(f, c.at)
 	when, err := time.Parse("2006-01-02 15:04:05.999999999", strings.TrimSuffix(stamp, "+00:00"))
 	if err != nil {
@@ -235,8 +248,12 @@ func (t *Reader) integer(what, s string) (int, error) {
 }
 
 // fields splits at commas: no published trace quotes.
-func fields(text []byte) []string {
-	return strings.Split(strings.TrimRight(string(text), "\r"), ",")
+func (t *Reader) fields(text []byte) ([]string, error) {
+	f := strings.Split(strings.TrimRight(string(text), "\r"), ",")
+	if len(f) != t.width {
+		return nil, faultf(t.line, "%d columns, the header has %d", len(f), t.width)
+	}
+	return f, nil
 }
 
 func field(f []string, i int) string {

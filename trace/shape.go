@@ -2,6 +2,7 @@ package trace
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -33,8 +34,16 @@ func (c *cut) Next() (Arrival, error) {
 	}
 }
 
-// Faster plays s in 1/x of its time: the same requests, closer together.
+// Faster plays s in 1/x of its time: the same requests, closer together. A
+// factor that is not above zero is an error of the first Next.
 func Faster(s Source, x float64) Source { return &faster{s, x} }
+
+func sensible(x float64) error {
+	if !(x > 0) || math.IsInf(x, 0) {
+		return fmt.Errorf("a trace cannot be played %v times: the factor must be above zero", x)
+	}
+	return nil
+}
 
 type faster struct {
 	s Source
@@ -42,6 +51,9 @@ type faster struct {
 }
 
 func (f *faster) Next() (Arrival, error) {
+	if err := sensible(f.x); err != nil {
+		return Arrival{}, err
+	}
 	a, err := f.s.Next()
 	a.At = time.Duration(float64(a.At) / f.x)
 	return a, err
@@ -51,7 +63,8 @@ func (f *faster) Next() (Arrival, error) {
 // thins at random; above one it adds, to each request, x-1 on average whose
 // lengths are drawn from the last Window requests and whose arrivals are drawn
 // from the gap to the next. So the rate curve is kept, its noise shrinks as that
-// of more callers would, and no request is a copy of its neighbour.
+// of more callers would, and no request is a copy of its neighbour. A factor
+// that is not above zero is an error of the first Next.
 func Scale(s Source, x float64, rng *rand.Rand) Source {
 	return &scaled{s: s, x: x, rng: rng}
 }
@@ -71,6 +84,9 @@ type scaled struct {
 }
 
 func (c *scaled) Next() (Arrival, error) {
+	if err := sensible(c.x); err != nil {
+		return Arrival{}, err
+	}
 	for len(c.pending) == 0 {
 		if c.err != nil {
 			return Arrival{}, c.err

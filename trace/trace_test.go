@@ -63,7 +63,13 @@ func TestFaultsNameTheLine(t *testing.T) {
 	f("a,b,c\n1,2,3\n", "no trace format")
 	f(head+"x,1,1\n", "line 2: arrival_s")
 	f(head+"0,1,1\n1,1.5,1\n", "line 3: input_tokens")
-	f(head+"0,1\n", "line 2: output_tokens")
+	f(head+"0,1\n", "line 2: 2 columns, the header has 3")
+	f(head+"0,1,1,1\n", "line 2: 4 columns")
+	f(head+"0,1,\n", "line 2: output_tokens")
+	f("arrival_s,input_tokens,output_tokens,client\n0,1,1,x\n", "line 2: client")
+	f("arrival_s,input_tokens,output_tokens,prefix_blocks\n0,1,1,1 x\n", "line 2: prefix block")
+	f("arrival_s,arrival_s\n", "line 1: column \"arrival_s\" comes twice")
+	f("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46,1,1\n2023-11-16 18:15:45,1,1\n", "line 3: arrives at -1s, before")
 	f(head+"0,0,1\n", "line 2: 0 prompt")
 	f(head+"5,1,1\n4,1,1\n", "line 3: arrives at 4s, before")
 	f(head+"-1,1,1\n", "out of range")
@@ -92,6 +98,17 @@ func TestTheRecordedExtractIsReadFromGzip(t *testing.T) {
 	}
 	if len(all) != 2867 || all[len(all)-1].At >= 10*time.Minute {
 		t.Errorf("%d arrivals, the last at %v", len(all), all[len(all)-1].At)
+	}
+}
+
+func TestAFactorThatMakesNoSenseIsAnError(t *testing.T) {
+	for _, x := range []float64{0, -1, math.NaN(), math.Inf(1)} {
+		if _, err := Faster(ten(), x).Next(); err == nil || errors.Is(err, io.EOF) {
+			t.Errorf("Faster by %v: %v", x, err)
+		}
+		if _, err := Scale(ten(), x, rand.New(rand.NewPCG(1, 1))).Next(); err == nil || errors.Is(err, io.EOF) {
+			t.Errorf("Scale by %v: %v", x, err)
+		}
 	}
 }
 
