@@ -114,8 +114,13 @@ func (c *Catalogue) PTU(model string) (PTU, error) { return c.ptus.find("PTU siz
 func (c *Catalogue) PTUs() []PTU { return slices.Clone(c.ptus.list) }
 
 // PTUPrice finds what one PTU of a deployment type costs
-// ("GlobalProvisionedManaged").
-func (c *Catalogue) PTUPrice(sku string) (PTUPrice, error) {
+// ("GlobalProvisionedManaged") in a region, or what holds in all.
+func (c *Catalogue) PTUPrice(sku, region string) (PTUPrice, error) {
+	if region != "" {
+		if p, err := c.ptuPrices.find("", joined(sku, region)); err == nil {
+			return p, nil
+		}
+	}
 	return c.ptuPrices.find("PTU price of deployment type", sku)
 }
 

@@ -59,6 +59,10 @@ const (
 	PCIe           Link = "pcie"
 )
 
+func (l Link) valid() bool {
+	return l == NVLink || l == NVLinkPairs || l == InfinityFabric || l == PCIe
+}
+
 // Share is the part of one GPU the size holds: 1, or less for a size that holds
 // a slice.
 func (v VM) Share() float64 {
@@ -139,6 +143,10 @@ const (
 	Encoder        Attention = "encoder"         // bidirectional, no KV cache
 	EncoderDecoder Attention = "encoder_decoder" // layers are per side
 )
+
+func (a Attention) valid() bool {
+	return a == MHA || a == GQA || a == MLA || a == Encoder || a == EncoderDecoder
+}
 
 func (m *Model) keys() []string {
 	keys := append([]string{m.Name}, m.Also...)

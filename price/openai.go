@@ -155,4 +155,8 @@ const (
 	PTUMeter    MeterKind = "ptu"
 )
 
+func (k MeterKind) valid() bool {
+	return k == InputMeter || k == CachedMeter || k == WriteMeter || k == OutputMeter || k == PTUMeter
+}
+
 func (m *Meter) keys() []string { return []string{m.Meter} }

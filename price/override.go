@@ -30,8 +30,34 @@ type file struct {
 	Meters    []Meter            `yaml:"meters"`
 }
 
-// raw is the same file as plain values: it tells which fields an entry gives.
-type raw map[string]any
+// given tells which fields an entry of the file gives. That is needed only
+// where an entry is known already, so the file is read for it only then.
+type given struct {
+	text []byte
+	raw  map[string][]map[string]any
+}
+
+// fields of the nth entry of a section.
+func (g *given) fields(section string, n int) (map[string]any, error) {
+	if g.raw == nil {
+		var all map[string]any
+		if err := yaml.Unmarshal(g.text, &all); err != nil {
+			return nil, err
+		}
+		g.raw = map[string][]map[string]any{}
+		for name, entries := range all {
+			list, _ := entries.([]any)
+			for _, e := range list {
+				fields, _ := e.(map[string]any)
+				g.raw[name] = append(g.raw[name], fields)
+			}
+		}
+	}
+	if n >= len(g.raw[section]) {
+		return nil, fmt.Errorf("%s: entry %d cannot be read", section, n+1)
+	}
+	return g.raw[section][n], nil
+}
 
 // Override returns the catalogue with the entries of a price file added. An
 // entry whose name is known replaces the fields it gives and keeps the others,
@@ -57,10 +83,7 @@ func (c *Catalogue) override(text []byte) (*Catalogue, error) {
 	if err := yaml.UnmarshalWithOptions(text, &f, yaml.Strict()); err != nil {
 		return nil, err
 	}
-	given := raw{}
-	if err := yaml.Unmarshal(text, &given); err != nil {
-		return nil, err
-	}
+	g := &given{text: text}
 	next := *c
 	next.sources = maps.Clone(c.sources)
 	if next.sources == nil {
@@ -70,15 +93,15 @@ func (c *Catalogue) override(text []byte) (*Catalogue, error) {
 		return nil, err
 	}
 	return &next, errors.Join(
-		merge(&next.gpus, f.GPUs, given, "gpus", "GPU", next.sources),
-		merge(&next.vms, f.VMs, given, "vms", "VM size", next.sources),
-		merge(&next.vmPrices, f.VMPrices, given, "vm_prices", "VM size", next.sources),
-		merge(&next.models, f.Models, given, "models", "model", next.sources),
-		merge(&next.tokens, f.Tokens, given, "tokens", "tokens of", next.sources),
-		merge(&next.ptus, f.PTUs, given, "ptus", "PTU of", next.sources),
-		merge(&next.ptuPrices, f.PTUPrices, given, "ptu_prices", "PTU of", next.sources),
-		merge(&next.services, f.Services, given, "services", "service", next.sources),
-		merge(&next.meters, f.Meters, given, "meters", "meter", next.sources),
+		merge(&next.gpus, f.GPUs, g, "gpus", "GPU", next.sources),
+		merge(&next.vms, f.VMs, g, "vms", "VM size", next.sources),
+		merge(&next.vmPrices, f.VMPrices, g, "vm_prices", "VM size", next.sources),
+		merge(&next.models, f.Models, g, "models", "model", next.sources),
+		merge(&next.tokens, f.Tokens, g, "tokens", "model", next.sources),
+		merge(&next.ptus, f.PTUs, g, "ptus", "PTU of", next.sources),
+		merge(&next.ptuPrices, f.PTUPrices, g, "ptu_prices", "PTU of", next.sources),
+		merge(&next.services, f.Services, g, "services", "service", next.sources),
+		merge(&next.meters, f.Meters, g, "meters", "meter", next.sources),
 	)
 }
 
@@ -128,7 +151,7 @@ type entry[T any] interface {
 }
 
 // merge adds entries to a table, copying it first: catalogues share tables.
-func merge[T any, E entry[T]](t *table[T], add []T, given raw, section, what string, sources map[string]*Source) error {
+func merge[T any, E entry[T]](t *table[T], add []T, g *given, section, what string, sources map[string]*Source) error {
 	if len(add) == 0 {
 		return nil
 	}
@@ -136,12 +159,11 @@ func merge[T any, E entry[T]](t *table[T], add []T, given raw, section, what str
 	if next.at == nil {
 		next.at = map[string]int{}
 	}
-	entries, _ := given[section].([]any)
 	seen := map[string]bool{}
 	for i := range add {
 		e := E(&add[i])
 		own := strings.ToLower(e.keys()[0])
-		if strings.Trim(own, separator) == "" || len(entries) != len(add) {
+		if strings.Trim(own, separator) == "" {
 			return fmt.Errorf("%s: entry %d has no name", section, i+1)
 		}
 		if seen[own] {
@@ -149,12 +171,15 @@ func merge[T any, E entry[T]](t *table[T], add []T, given raw, section, what str
 		}
 		seen[own] = true
 		label := what + " " + strings.ReplaceAll(e.keys()[0], separator, " ")
-		fields, _ := entries[i].(map[string]any)
 		if err := attribute(reflect.ValueOf(e).Elem(), label, sources); err != nil {
 			return err
 		}
 		at, known := next.at[own]
 		if known {
+			fields, err := g.fields(section, i)
+			if err != nil {
+				return err
+			}
 			copyGiven(reflect.ValueOf(&next.list[at]).Elem(), reflect.ValueOf(e).Elem(), fields)
 		} else {
 			at = len(next.list)
@@ -179,6 +204,9 @@ func attribute(v reflect.Value, label string, sources map[string]*Source) error 
 	}
 	for i := range v.NumField() {
 		tag, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+		if err := check(v.Field(i), tag+" of "+label); err != nil {
+			return err
+		}
 		f, ok := v.Field(i).Addr().Interface().(interface {
 			attribute(name, source string, sources map[string]*Source) error
 		})
@@ -188,6 +216,31 @@ func attribute(v reflect.Value, label string, sources map[string]*Source) error 
 		if err := f.attribute(tag+" of "+label, own, sources); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// maxCount bounds the counts of an entry, so that sizes computed from them do
+// not overflow unnoticed.
+const maxCount = 1 << 40
+
+// check refuses counts and words no entry can have.
+func check(f reflect.Value, name string) error {
+	if word, ok := f.Interface().(interface{ valid() bool }); ok && !f.IsZero() && !word.valid() {
+		return fmt.Errorf("%s: %q is none", name, f.Interface())
+	}
+	n := 0.0
+	switch f.Kind() {
+	case reflect.Int, reflect.Int64:
+		n = float64(f.Int())
+	case reflect.Float64:
+		n = f.Float()
+	}
+	if s, ok := f.Interface().(Steps); ok {
+		n = float64(min(s.Minimum, s.Increment))
+	}
+	if !(n >= 0 && n <= maxCount) {
+		return fmt.Errorf("%s is %v: it must be from 0 to %d", name, n, int64(maxCount))
 	}
 	return nil
 }

@@ -1,0 +1,38 @@
+package meter
+
+import (
+	"fmt"
+
+	"weir"
+	"weir/price"
+)
+
+// RatesOf takes the rates of the price catalogue. batch takes those of batch
+// jobs. A price that is not known is an error, but for two that have a meaning:
+// without a price for cached tokens they cost what the others cost, and an
+// embedding has no completion.
+func RatesOf(t price.Tokens, batch bool) (Rates, error) {
+	var r Rates
+	var err error
+	if r.Prompt, err = t.Input.Get(); err != nil {
+		return Rates{}, fmt.Errorf("meter: %w", err)
+	}
+	if !t.Embedding {
+		if r.Completion, err = t.Output.Get(); err != nil {
+			return Rates{}, fmt.Errorf("meter: %w", err)
+		}
+	}
+	r.Cached = r.Prompt
+	if t.Cached.Known() {
+		r.Cached = t.Cached.Amount()
+	}
+	if !batch {
+		return r, nil
+	}
+	percent, err := t.BatchPercent.Get()
+	if err != nil {
+		return Rates{}, fmt.Errorf("meter: %w", err)
+	}
+	part := func(m weir.Money) weir.Money { return (m*weir.Money(percent) + 50) / 100 }
+	return Rates{part(r.Prompt), part(r.Cached), part(r.Completion)}, nil
+}

@@ -1,0 +1,354 @@
+package price_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"weir"
+	"weir/price"
+)
+
+func catalogue(t testing.TB) *price.Catalogue {
+	t.Helper()
+	c, err := price.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+var november = weir.At(time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC))
+
+func TestEverythingIsFoundByItsNames(t *testing.T) {
+	c := catalogue(t)
+	for _, name := range []string{"H100-SXM-80GB", "h100-80gb", "H100"} {
+		if g, err := c.GPU(name); err != nil || g.Name != "H100-SXM-80GB" {
+			t.Error(name, err)
+		}
+	}
+	for _, name := range []string{"meta-llama/Llama-3.1-8B", "llama-3.1-8b"} {
+		if m, err := c.Model(name); err != nil || m.Layers != 32 {
+			t.Error(name, err)
+		}
+	}
+	if v, err := c.VM("nd96isr_h100_v5"); err != nil || v.GPUs != 8 || v.Interconnect != price.NVLink || v.VCPUs != 96 {
+		t.Error(v, err)
+	}
+	if v, err := c.VM("Standard_NV12ads_A10_v5"); err != nil || v.Share() != 1.0/3 {
+		t.Error(v, err)
+	}
+	if s, err := c.Service("managed_online"); err != nil || s.QuotaFactor.Value() != 1.2 {
+		t.Error(s, err)
+	}
+}
+
+func TestPricesAreWholeMicroDollars(t *testing.T) {
+	c := catalogue(t)
+	hour, err := c.VMPrice("Standard_ND96isr_H100_v5", "eastus")
+	if err != nil || hour.Hour.Amount() != 98_320_000 {
+		t.Error(hour, err)
+	}
+	nano, err := c.Tokens("gpt-5-nano", "GlobalStandard", "eastus")
+	if err != nil || nano.Cached.Amount() != 5000 || nano.Output.Amount() != 400_000 {
+		t.Error(nano, err)
+	}
+	ptu, err := c.PTUPrice(price.DataZoneProvisioned, "eastus")
+	if err != nil || ptu.Hour.Amount() != 1_100_000 || ptu.Year.Amount() != 2916*weir.Dollar {
+		t.Error(ptu, err)
+	}
+}
+
+func TestWhatIsMissingIsSaidAndNeverInvented(t *testing.T) {
+	c := catalogue(t)
+	a10, err := c.GPU("A10")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := a10.UsableGiB.Get(); v != 0 || !errors.Is(err, price.ErrUnknown) ||
+		err.Error() != "usable_gib of GPU A10 is not in the catalogue: add it to your price file, or run weir price update" {
+		t.Error(v, err)
+	}
+	pro, err := c.Tokens("gpt-5-pro", "GlobalStandard", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pro.Cached.Get(); !errors.Is(err, price.ErrUnknown) {
+		t.Error(err)
+	}
+	for _, missing := range []func() error{
+		func() error { _, err := c.VMPrice("Standard_ND96isr_H200_v5", "eastus"); return err },
+		func() error { _, err := c.VMPrice("Standard_NC40ads_H100_v5", "westeurope"); return err },
+		func() error { _, err := c.GPU("H1000"); return err },
+		func() error { _, err := c.Model(""); return err },
+		func() error { _, err := c.PTUPrice("GlobalStandard", ""); return err },
+	} {
+		if err := missing(); !errors.Is(err, price.ErrUnknown) {
+			t.Error(err)
+		}
+	}
+	if _, err := c.GPU("H100-81GB"); err == nil || !strings.Contains(err.Error(), "near: h100-80gb") {
+		t.Error("names that are near are suggested", err)
+	}
+	whisper, err := c.Model("whisper-large-v3-turbo")
+	if err != nil || fmt.Sprint(whisper.Missing()) != "[layers vocab]" {
+		t.Error(whisper.Missing(), err)
+	}
+}
+
+func TestEveryFigureHasASourceThatSaysWhoAndPricesSayWhen(t *testing.T) {
+	c := catalogue(t)
+	var trail price.Trail
+	for _, p := range c.VMPrices() {
+		trail.Price(p.Hour)
+	}
+	for _, p := range c.AllTokens() {
+		if p.Input.Known() {
+			trail.Price(p.Input)
+		}
+	}
+	if len(trail.Missing()) != 0 {
+		t.Error(trail.Missing())
+	}
+	for _, s := range c.Sources() {
+		if s.What == "" || s.ID == "" {
+			t.Errorf("%+v", s)
+		}
+	}
+	want := []string{"undated is of unknown age (third-party list that read the Azure Retail Prices API, day not stated); run weir price update",
+		"retail-nd is 98 days old (2026-08-17: third party that read the Azure Retail Prices API); run weir price update",
+		"retail-embedding is 108 days old", "retail-embedding-small is 326 days old"}
+	got := trail.Stale(november)
+	if len(got) != len(want) {
+		t.Fatalf("%q", got)
+	}
+	for i := range want {
+		if !strings.HasPrefix(got[i], want[i]) {
+			t.Errorf("got  %s\nwant %s", got[i], want[i])
+		}
+	}
+}
+
+func TestAFigureIsOldAfterNinetyDaysUnlessItLasts(t *testing.T) {
+	s := price.Source{What: "x", Date: "2026-08-25"}
+	if s.Stale(november) || !s.Stale(november.Add(1)) {
+		t.Error("2026-08-25 is ninety days before 2026-11-23")
+	}
+	s.Lasting = true
+	if s.Stale(november.Add(1 << 60)) {
+		t.Error("a datasheet does not age")
+	}
+}
+
+func TestAUsersFileOverridesFieldsAndAddsEntries(t *testing.T) {
+	c := catalogue(t)
+	next, err := c.Override("mine.yaml", []byte(`
+sources:
+  contract: {what: "our agreement", date: 2026-11-01}
+vm_prices:
+- {vm: Standard_NC40ads_H100_v5, region: eastus, source: contract, spot: 2.5}
+- {vm: Standard_NC40ads_H100_v5, region: westeurope, source: contract, hour: 7.1234567e0}
+`))
+	if err == nil {
+		t.Fatal("seven decimals of a dollar are no micro-dollars")
+	}
+	next, err = c.Override("mine.yaml", []byte(`
+sources:
+  contract: {what: "our agreement", date: 2026-11-01}
+gpus:
+- {name: A10, source: contract, usable_gib: 22.07}
+vm_prices:
+- {vm: Standard_NC40ads_H100_v5, region: eastus, source: contract, spot: 2.5}
+- {vm: Standard_NC40ads_H100_v5, region: westeurope, source: contract, hour: {is: 7.123456, source: retail-nd}}
+models:
+- {name: acme/small, source: contract, family: llama, attention: gqa, layers: 2, dtype: bf16}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a10, _ := next.GPU("A10-24GB")
+	if a10.UsableGiB.Value() != 22.07 || a10.UsableGiB.From().ID != "contract" || a10.BandwidthGB.Value() != 600 || a10.BandwidthGB.From().ID != "gpu-a10" || !a10.BF16 {
+		t.Errorf("%+v", a10)
+	}
+	east, _ := next.VMPrice("NC40ads_H100_v5", "eastus")
+	if east.Hour.Amount() != 6_980_000 || east.Spot.Amount() != 2_500_000 || east.Hour.From().ID != "undated" {
+		t.Errorf("%+v", east)
+	}
+	west, _ := next.VMPrice("NC40ads_H100_v5", "westeurope")
+	if west.Hour.Amount() != 7_123_456 || west.Hour.From().ID != "retail-nd" {
+		t.Errorf("%+v", west)
+	}
+	if m, err := next.Model("small"); err != nil || m.Layers != 2 {
+		t.Error(m, err)
+	}
+	if old, _ := c.GPU("A10"); old.UsableGiB.Known() {
+		t.Error("the catalogue overridden has changed")
+	}
+	if len(next.GPUs()) != len(c.GPUs()) || len(next.Models()) != len(c.Models())+1 {
+		t.Error("an entry of a known name is not another one")
+	}
+}
+
+func TestBadFilesSayWhatIsWrong(t *testing.T) {
+	c := catalogue(t)
+	for text, want := range map[string]string{
+		"gpus: [{name: X, source: nobody}]":                                                       `GPU X: source "nobody" is not among the sources`,
+		"gpus: [{name: X, source: gpu-t4, memory: 5}]":                                            `unknown field "memory"`,
+		"gpus: [{name: X, source: gpu-t4, memory_gb: plenty}]":                                    `"plenty" is no number`,
+		"gpus: [{name: X, source: gpu-t4, memory_gb: -1}]":                                        `"-1" is no number`,
+		"gpus: [{name: X, source: gpu-t4, memory_gb: {is: 5, source: none}}]":                     `memory_gb of GPU X: source "none" is not among the sources`,
+		"gpus: [{name: X, source: gpu-t4, also: [T4]}]":                                           "the name T4 belongs to another entry already",
+		"gpus: [{source: gpu-t4}]":                                                                "entry 1 has no name",
+		"gpus: [{name: X, source: gpu-t4}, {name: x, source: gpu-t4}]":                            "x is there twice",
+		"sources: {a: {date: 2026-01-01}}":                                                        "source a: it needs a what",
+		"sources: {a: {what: b, date: 2026-13-01}}":                                               `date "2026-13-01" is none`,
+		"vm_prices: [{vm: a, region: b, source: undated, hour: 1e-7}]":                            "at most six decimals",
+		"vm_prices: [{vm: a, region: b, source: undated, hour: 1e999}]":                           "is no decimal number",
+		"gpus: &a [{name: X, source: gpu-t4}]":                                                    "anchors, aliases and tags",
+		"gpus: [[[[[[[[[[]]]]]]]]]]":                                                              "nested deeper than 8 levels",
+		"gpus: {name: X}":                                                                         "mine.yaml",
+		"hello":                                                                                   "mine.yaml",
+		"gpus: [{name: X":                                                                         "mine.yaml",
+		"vms: [{name: V, source: hf, gpu: T4, gpus: 1, vcpus: 4, interconnect: string}]":          `interconnect of VM size V: "string" is none`,
+		"models: [{name: M, source: gpu-t4, family: f, attention: flash, dtype: bf16}]":           `attention of model M: "flash" is none`,
+		"models: [{name: M, source: gpu-t4, family: f, attention: mha, layers: -3, dtype: bf16}]": "layers of model M is -3",
+	} {
+		if _, err := c.Override("mine.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s\nwant an error with %q, got %v", text, want, err)
+		}
+	}
+	if _, err := c.Override("mine.yaml", make([]byte, 5<<20)); err == nil {
+		t.Error("5 MiB are too much")
+	}
+}
+
+// Microsoft's own example: gpt-5.2, 1,000 requests a minute, 200 in, 20 out.
+func TestPTUsOfMicrosoftsExample(t *testing.T) {
+	p, err := catalogue(t).PTU("gpt-5.2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		cached             float64
+		exact              string
+		dataZone, regional int
+	}{{0, "105.88", 110, 150}, {100_000, "76.47", 80, 100}} {
+		exact, err := p.Exact(200_000, c.cached, 20_000)
+		if err != nil || fmt.Sprintf("%.2f", exact) != c.exact {
+			t.Error(exact, err)
+		}
+		for sku, want := range map[string]int{price.GlobalProvisioned: c.dataZone, price.DataZoneProvisioned: c.dataZone, price.RegionalProvisioned: c.regional} {
+			steps, err := p.Steps(sku)
+			if err != nil || steps.Round(exact) != want {
+				t.Errorf("%s: %d, want %d (%v)", sku, steps.Round(exact), want, err)
+			}
+		}
+	}
+	if s := (price.Steps{Minimum: 15, Increment: 5}); s.Round(0) != 15 || s.Round(15) != 15 || s.Round(15.01) != 20 || s.Round(20.0000000001) != 20 {
+		t.Error("rounding to minimum and increment")
+	}
+	llama, err := catalogue(t).PTU("Llama-3.3-70B")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := llama.Steps(price.RegionalProvisioned); !errors.Is(err, price.ErrUnknown) {
+		t.Error(err)
+	}
+	if _, err := llama.Steps("GlobalStandard"); err == nil {
+		t.Error("pay-as-you-go has no PTUs")
+	}
+}
+
+// At list price a PTU paid by the hour never beats pay-as-you-go, one reserved
+// for a month does at full use at best, for a year from about 85 %: computed
+// independently in the research these figures come from.
+func TestBreakEvenOfPTUs(t *testing.T) {
+	c := catalogue(t)
+	ptu, err := c.PTUPrice(price.GlobalProvisioned, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for model, want := range map[string][3]int{"gpt-4.1": {278, 99, 84}, "gpt-4o": {267, 95, 81}, "gpt-4o-mini": {300, 107, 91},
+		"gpt-5": {281, 100, 85}, "gpt-5.2": {280, 100, 85}, "gpt-5.4": {278, 99, 84}, "o1": {483, 172, 146}} {
+		p, err := c.PTU(model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens, err := c.Tokens(model, "GlobalStandard", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		perHour := p.InputTPM.Value() * 60 / 1e6 * float64(tokens.Input.Amount())
+		got := [3]int{}
+		for i, hourly := range []float64{float64(ptu.Hour.Amount()), float64(ptu.Month.Amount()) / 730, float64(ptu.Year.Amount()) / 8760} {
+			got[i] = int(math.Round(100 * hourly / perHour))
+		}
+		for i := range got {
+			if got[i] < want[i]-1 || got[i] > want[i]+1 {
+				t.Errorf("%s: %d %%, want %d %%", model, got, want)
+				break
+			}
+		}
+	}
+}
+
+// The parameters a shape adds up to are the published ones, so no digit of it
+// is wrong.
+func TestShapesAddUpToThePublishedParameters(t *testing.T) {
+	checked := 0
+	for _, m := range catalogue(t).Models() {
+		dense := m.Experts == 0 && m.LinearLayers == 0 && !m.Vision && (m.Attention == price.MHA || m.Attention == price.GQA)
+		if !dense || len(m.Missing()) > 0 || m.Family == "phi" { // phi-2 has two MLP matrices
+			continue
+		}
+		checked++
+		attention := m.Hidden * m.HeadDim * 2 * (m.Heads + m.KVHeads)
+		tables := 2
+		if m.Tied {
+			tables = 1
+		}
+		total := float64(m.Layers*(attention+3*m.Hidden*m.Intermediate)+tables*m.Vocab*m.Hidden) / 1e9
+		if off := math.Abs(total-m.TotalB) / m.TotalB; off > 0.015 {
+			t.Errorf("%s: the shape has %.3f, published are %.3f", m.Name, total, m.TotalB)
+		}
+	}
+	if checked < 30 {
+		t.Errorf("only %d shapes were checked", checked)
+	}
+}
+
+func FuzzPriceFiles(f *testing.F) {
+	f.Add([]byte("gpus: [{name: X, source: gpu-t4, memory_gb: {is: 5, source: gpu-t4}}]"))
+	f.Add([]byte("sources:\n  a: {what: b, date: 2026-01}\nvm_prices:\n- {vm: a, region: b, source: a, hour: 3.67}\n"))
+	f.Add([]byte("{{{{{{"))
+	f.Add([]byte("- - - - - -"))
+	c, err := price.Default()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		next, err := c.Override("fuzz", text)
+		if err != nil {
+			return
+		}
+		if _, err := next.GPU("T4"); err != nil {
+			t.Fatal("what was there is gone:", err)
+		}
+		for _, ch := range c.Changes(next) {
+			if ch.After.Amount() < 0 || ch.After.From().What == "" {
+				t.Fatal(ch)
+			}
+		}
+	})
+}
+
+func BenchmarkDefault(b *testing.B) {
+	for b.Loop() {
+		if _, err := price.Default(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
