@@ -4,52 +4,76 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 	"time"
-)
 
-// ErrUnknown: no GPU or model of that name.
-var ErrUnknown = errors.New("not in the engine's catalogue")
+	"weir/price"
+)
 
 // ErrNoRoom: the weights leave no room for a KV cache.
 var ErrNoRoom = errors.New("does not fit")
 
-// GPUNames and ModelNames list what Lookup knows.
-func GPUNames() []string { return names(gpus, func(g GPU) string { return g.Name }) }
-
-// ModelNames is what Lookup knows.
-func ModelNames() []string { return names(models, func(m Model) string { return m.Name }) }
-
-func names[T any](all []T, name func(T) string) []string {
-	var list []string
-	for _, t := range all {
-		list = append(list, name(t))
-	}
-	return list
-}
+// ErrUnknown: the catalogue has no GPU or model of that name.
+var ErrUnknown = price.ErrUnknown
 
 // Lookup is the Spec of a named model on tp GPUs of a named kind, with the
-// weights stored as dtype ("" is bf16), at vLLM's default settings. Errors wrap
+// weights stored as dtype ("" is bf16), at vLLM's default settings, by the
+// catalogue embedded in the binary. A model is known by its full name
+// ("meta-llama/Llama-3.1-8B") or by what follows the slash, with or without an
+// ending that does not change its shape ("Llama-3.1-8B-Instruct"). Errors wrap
 // ErrUnknown and ErrNoRoom.
 func Lookup(gpu, model string, tp int, dtype string) (Spec, error) {
-	g, err := find(gpus, gpu, func(g *GPU) string { return g.Name })
+	c, err := price.Default()
 	if err != nil {
-		return Spec{}, fmt.Errorf("GPU %q: %w; known: %s", gpu, err, strings.Join(GPUNames(), ", "))
+		return Spec{}, err
 	}
-	m, err := find(models, model, func(m *Model) string { return m.Name })
-	if err != nil {
-		return Spec{}, fmt.Errorf("model %q: %w; known: %s", model, err, strings.Join(ModelNames(), ", "))
-	}
-	return Build(g, m, Layout{TP: tp}, dtype)
+	return Of(c, gpu, model, Layout{TP: tp}, dtype)
 }
 
-func find[T any](all []T, name string, nameOf func(*T) string) (*T, error) {
-	for i := range all {
-		if strings.EqualFold(nameOf(&all[i]), name) {
-			return &all[i], nil
+// Of is Lookup in another catalogue and for any layout.
+func Of(c *price.Catalogue, gpu, model string, l Layout, dtype string) (Spec, error) {
+	pg, err := c.GPU(gpu)
+	if err != nil {
+		return Spec{}, err
+	}
+	g, err := NewGPU(pg)
+	if err != nil {
+		return Spec{}, fmt.Errorf("GPU %s: %w", gpu, err)
+	}
+	pm, err := findModel(c, model)
+	if err != nil {
+		return Spec{}, err
+	}
+	return Build(g, NewModel(pm), l, dtype)
+}
+
+func findModel(c *price.Catalogue, name string) (price.Model, error) {
+	m, err := c.Model(name)
+	if err == nil {
+		return m, nil
+	}
+	for _, m := range c.Models() {
+		if shapeName(m.Name) == shapeName(name) {
+			return m, nil
 		}
 	}
-	return nil, ErrUnknown
+	return price.Model{}, err
+}
+
+// sameShape are endings of model names that do not change the shape.
+var sameShape = regexp.MustCompile(`-(instruct|chat|it|hf|fp8|base|v0\.[0-9]|v1\.[0-9]|2507|0528)$`)
+
+// shapeName is what identifies the shape in a model's name.
+func shapeName(name string) string {
+	name = strings.ToLower(name[strings.LastIndexByte(name, '/')+1:])
+	for {
+		short := sameShape.ReplaceAllString(name, "")
+		if short == name {
+			return strings.TrimPrefix(name, "meta-")
+		}
+		name = short
+	}
 }
 
 // Memory a vLLM engine keeps from the KV cache, per GPU (start-up logs of
@@ -67,7 +91,10 @@ const (
 func Build(g *GPU, m *Model, l Layout, dtype string) (Spec, error) {
 	l = l.withDefaults()
 	tp := l.TP
-	if tp < 1 || m.Heads%tp != 0 {
+	if m.Layers == 0 || m.Hidden == 0 || m.Vocab == 0 || m.Heads == 0 {
+		return Spec{}, fmt.Errorf("the catalogue does not know the shape of %s", m.Name)
+	}
+	if m.Heads%tp != 0 {
 		return Spec{}, fmt.Errorf("tensor parallel %d does not divide the %d attention heads of %s", tp, m.Heads, m.Name)
 	}
 	s := Spec{MaxSeqs: 256, MaxBatchTokens: 2048, BlockTokens: 16, Async: true, PrefixCache: true, Load: loadTime(m, l, dtype)}

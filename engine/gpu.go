@@ -1,5 +1,11 @@
 package engine
 
+import (
+	"strings"
+
+	"weir/price"
+)
+
 // GPU is what the roofline needs to know of an accelerator. Figures are
 // nominal (dense); what kernels reach of them is in Kernels.
 type GPU struct {
@@ -13,17 +19,74 @@ type GPU struct {
 	Kernels     *Kernels
 }
 
-// gpus are the accelerators known by name. Figures: NVIDIA datasheets, and for
-// UsableGiB the start-up logs of vLLM.
-var gpus = []GPU{
-	{Name: "H100-80GB", UsableGiB: 79.19, BandwidthGB: 3350, TFLOPS16: 989, TFLOPS8: 1979, NVLink: true, Kernels: &hopper},
-	{Name: "H200", UsableGiB: 139.81, BandwidthGB: 4800, TFLOPS16: 989, TFLOPS8: 1979, NVLink: true, Kernels: &hopperHBM3e},
-	{Name: "A100-80GB", UsableGiB: 79.25, BandwidthGB: 2039, TFLOPS16: 312, NVLink: true, Kernels: &ampere},
-	{Name: "A100-40GB", UsableGiB: 39.50, BandwidthGB: 1555, TFLOPS16: 312, NVLink: true, Kernels: &ampere},
-	{Name: "L4", UsableGiB: 22.06, BandwidthGB: 300, TFLOPS16: 121, TFLOPS8: 242, Kernels: &ada},
-	{Name: "L40S", UsableGiB: 44.42, BandwidthGB: 864, TFLOPS16: 362, TFLOPS8: 733, Kernels: &ada},
-	{Name: "T4", UsableGiB: 14.56, BandwidthGB: 320, TFLOPS16: 65, Kernels: &turing},
-	{Name: "RTX4090", UsableGiB: 23.52, BandwidthGB: 1008, TFLOPS16: 165, TFLOPS8: 330, Kernels: &adaGeForce},
-	{Name: "RTX PRO 6000", UsableGiB: 94.97, BandwidthGB: 1792, TFLOPS16: 467.8, TFLOPS8: 935.6, Kernels: &blackwellPro},
-	{Name: "B200", UsableGiB: 178.35, BandwidthGB: 7700, TFLOPS16: 2250, TFLOPS8: 4500, TFLOPS4: 9000, NVLink: true, Kernels: &blackwell},
+// NewGPU reads a GPU of the catalogue. Errors wrap those of a figure that is
+// not known.
+func NewGPU(g price.GPU) (*GPU, error) {
+	e := &GPU{Name: g.Name, NVLink: g.LinkGB.Value() > 0, Kernels: kernelsOf(g)}
+	for _, f := range []struct {
+		to   *float64
+		from price.Figure
+		must bool
+	}{
+		{&e.BandwidthGB, g.BandwidthGB, true},
+		{&e.TFLOPS16, g.TFLOPS16(), true},
+		{&e.UsableGiB, g.UsableGiB, false},
+		{&e.TFLOPS8, g.FP8TFLOPS, false},
+		{&e.TFLOPS4, g.FP4TFLOPS, false},
+	} {
+		v, err := f.from.Get()
+		if err != nil && f.must {
+			return nil, err
+		}
+		*f.to = v
+	}
+	if e.UsableGiB == 0 {
+		// No start-up log known: what is sold, less the 1 % drivers keep.
+		gb, err := g.MemoryGB.Get()
+		if err != nil {
+			return nil, err
+		}
+		e.UsableGiB = gb * 1e9 / gib * 1.06 // 80 GB GPUs have 80 GiB, of which 79.2 are seen
+		e.UsableGiB = min(e.UsableGiB, gb*0.99)
+	}
+	return e, nil
+}
+
+// kernelsOf picks the measured kernels of a GPU's family; for one that was not
+// measured, those of the nearest one.
+func kernelsOf(g price.GPU) *Kernels {
+	switch {
+	case strings.HasPrefix(g.Compute, "12"):
+		return &blackwellPro
+	case strings.HasPrefix(g.Compute, "10"):
+		return &blackwell
+	case g.Compute == "9.0" && g.BandwidthGB.Value() > 4000:
+		return &hopperHBM3e
+	case g.Compute == "9.0":
+		return &hopper
+	case g.Compute == "8.9" && strings.HasPrefix(g.Name, "RTX"):
+		return &adaGeForce
+	case g.Compute == "8.9":
+		return &ada
+	case strings.HasPrefix(g.Compute, "8"):
+		return &ampere
+	case strings.HasPrefix(g.Compute, "7"):
+		return &turing
+	}
+	return &hopper
+}
+
+// GPUNames lists the GPUs of the embedded catalogue that Lookup can model.
+func GPUNames() []string {
+	c, err := price.Default()
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, g := range c.GPUs() {
+		if _, err := NewGPU(g); err == nil {
+			names = append(names, g.Name)
+		}
+	}
+	return names
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"weir"
+	"weir/price"
 )
 
 // rows reads a CSV file with a header into maps by column.
@@ -123,6 +124,15 @@ func quantile(list []timing, f func(timing) float64, q float64) float64 {
 	return x[min(int(q*float64(len(x))), len(x)-1)]
 }
 
+func catalogue(t testing.TB) *price.Catalogue {
+	t.Helper()
+	c, err := price.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 func TestX(t *testing.T) {
 	for _, c := range []struct {
 		file, gpu, model string
@@ -132,9 +142,7 @@ func TestX(t *testing.T) {
 		{"vllm_rtx4090_llama31_8b", "RTX4090", "Llama-3.1-8B", 256, 41408, 1},
 		{"vllm_rtxpro6000_qwen3_30b_a3b_dp2", "RTX PRO 6000", "Qwen3-30B-A3B", 128, 0, 2},
 	} {
-		g, _ := find(gpus, c.gpu, func(g *GPU) string { return g.Name })
-		mo, _ := find(models, c.model, func(m *Model) string { return m.Name })
-		spec, err := Build(g, mo, Layout{1, c.dp}, "bf16")
+		spec, err := Of(catalogue(t), c.gpu, c.model, Layout{1, c.dp}, "bf16")
 		if err != nil && c.kv == 0 {
 			t.Fatal(err)
 		}

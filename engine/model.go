@@ -1,5 +1,7 @@
 package engine
 
+import "weir/price"
+
 // Model is the shape of a decoder (or encoder) as far as its speed and its
 // memory depend on it.
 type Model struct {
@@ -12,6 +14,7 @@ type Model struct {
 	Intermediate int // of a dense MLP layer
 	Vocab        int
 	TiedHead     bool // the output layer is the embedding table
+	Encoder      bool // no output layer, no decoding: an embedding model
 	PlainMLP     bool // two MLP matrices (GELU) instead of three (SwiGLU)
 
 	Experts         int // per MoE layer; 0: dense
@@ -84,16 +87,34 @@ func (m *Model) kvWidth(tp int) float64 {
 	return 2 * float64(m.HeadDim) * max(1, float64(m.KVHeads)/float64(tp))
 }
 
-// models are the models known by name: shapes from their published
-// config.json.
-var models = []Model{
-	{Name: "Llama-3.1-8B", Layers: 32, Hidden: 4096, Heads: 32, KVHeads: 8, HeadDim: 128, Intermediate: 14336, Vocab: 128256},
-	{Name: "Llama-3.3-70B", Layers: 80, Hidden: 8192, Heads: 64, KVHeads: 8, HeadDim: 128, Intermediate: 28672, Vocab: 128256},
-	{Name: "Llama-2-70B", Layers: 80, Hidden: 8192, Heads: 64, KVHeads: 8, HeadDim: 128, Intermediate: 28672, Vocab: 32000},
-	{Name: "Qwen3-30B-A3B", Layers: 48, Hidden: 2048, Heads: 32, KVHeads: 4, HeadDim: 128, Vocab: 151936,
-		Experts: 128, ExpertsPerToken: 8, MoEIntermediate: 768},
-	{Name: "Mixtral-8x7B", Layers: 32, Hidden: 4096, Heads: 32, KVHeads: 8, HeadDim: 128, Vocab: 32000,
-		Experts: 8, ExpertsPerToken: 2, MoEIntermediate: 14336},
-	{Name: "bge-large-en", Layers: 24, Hidden: 1024, Heads: 16, KVHeads: 16, HeadDim: 64, Intermediate: 4096, Vocab: 30522,
-		TiedHead: true, PlainMLP: true},
+// NewModel reads a model of the catalogue.
+func NewModel(p price.Model) *Model {
+	m := &Model{
+		Name: p.Name, Layers: p.Layers, Hidden: p.Hidden, Heads: p.Heads, KVHeads: p.KVHeads, HeadDim: p.HeadDim,
+		Intermediate: p.Intermediate, Vocab: p.Vocab, TiedHead: p.Tied,
+		Experts: p.Experts, ExpertsPerToken: p.ExpertsPerToken, SharedExperts: p.SharedExperts,
+		MoEIntermediate: p.MoEIntermediate, DenseLayers: p.DenseLayers,
+		Window: p.Window, WindowLayers: p.WindowLayers, LinearLayers: p.LinearLayers,
+	}
+	m.Encoder = p.Attention == price.Encoder
+	m.PlainMLP = m.Encoder
+	if p.KVLoRARank > 0 {
+		m.LatentDim = p.KVLoRARank + p.QKRopeDim
+		m.AttnWeights = latentWeights(p)
+		m.HeadDim = p.QKNopeDim + p.QKRopeDim
+	}
+	return m
+}
+
+// latentWeights is the size of the attention matrices of an MLA layer: queries
+// through their own low rank where there is one, the latent down and up, and
+// the output (DeepSeek-V2, arXiv 2405.04434, section 2.1).
+func latentWeights(p price.Model) int64 {
+	query := int64(p.Hidden) * int64(p.Heads*(p.QKNopeDim+p.QKRopeDim))
+	if p.QLoRARank > 0 {
+		query = int64(p.QLoRARank) * int64(p.Hidden+p.Heads*(p.QKNopeDim+p.QKRopeDim))
+	}
+	down := int64(p.Hidden) * int64(p.KVLoRARank+p.QKRopeDim)
+	up := int64(p.KVLoRARank) * int64(p.Heads*(p.QKNopeDim+p.VHeadDim))
+	return query + down + up + int64(p.Heads*p.VHeadDim)*int64(p.Hidden)
 }

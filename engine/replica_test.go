@@ -127,7 +127,7 @@ func TestLookupNamesWhatItKnows(t *testing.T) {
 	f("H100-80GB", "Llama-3.3-70B", 2, "", nil)
 	f("A100-40GB", "Llama-3.3-70B", 2, "int4", nil)
 	f("RTX PRO 6000", "Qwen3-30B-A3B", 1, "bf16", nil)
-	f("T4", "bge-large-en", 1, "fp16", nil)
+	f("T4", "bge-large-en-v1.5", 1, "fp16", nil)
 	f("T4", "Llama-3.1-8B", 1, "fp16", ErrNoRoom)
 	f("L4", "Llama-3.1-8B", 1, "fp8", nil)
 	f("Z80", "Llama-3.1-8B", 1, "", ErrUnknown)

@@ -159,7 +159,7 @@ func (r *Roofline) dense(tokens float64) float64 {
 // head is the output layer, computed for the tokens that are sampled from; it
 // stays in 16 bits.
 func (r *Roofline) head(logits float64) float64 {
-	if logits == 0 || r.model.TiedHead && r.model.PlainMLP {
+	if logits == 0 || r.model.Encoder {
 		return 0
 	}
 	return r.product(logits, float64(r.model.headWeights())/r.tp, 2)
