@@ -20,8 +20,11 @@ type found struct {
 // classify says what an event's data mean. The text a model produces may hold
 // anything, a "usage" or a [DONE] too: only where a key stands tells.
 func (e *Events) classify(ev *Event, name []byte) {
-	if string(bytes.TrimSpace(ev.Data)) == "[DONE]" {
+	switch string(bytes.TrimSpace(ev.Data)) {
+	case "[DONE]":
 		ev.Kind = Done
+		return
+	case "": // a client would not dispatch it: a keep-alive
 		return
 	}
 	s := scanner{b: ev.Data}

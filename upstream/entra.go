@@ -81,7 +81,7 @@ type tokens struct {
 	token   azcore.AccessToken
 	value   string        // "Bearer " and the token
 	renewal chan struct{} // closed when the one under way is done; nil when none is
-	tried   time.Time     // when the last one began
+	tried   time.Time     // when the last one began, then when it ended
 	err     error         // of the last one
 }
 
@@ -142,6 +142,6 @@ func (t *tokens) renew(done chan struct{}) {
 	if t.err = err; err == nil {
 		t.token, t.value = token, "Bearer "+token.Token
 	}
-	t.renewal = nil
+	t.renewal, t.tried = nil, time.Now()
 	close(done)
 }

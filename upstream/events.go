@@ -17,7 +17,7 @@ const (
 	Usage                      // carries usage and no choices
 	Done                       // [DONE], message_stop
 	Failed                     // an error inside the stream: Event.Fail says which
-	Comment                    // no data: a keep-alive
+	Comment                    // no data, or empty data: a keep-alive
 	Malformed                  // the data is not a JSON object
 )
 

@@ -207,6 +207,11 @@ func (h *host) dialFault(ctx context.Context, kind ErrorKind, err error) *Error 
 	if ctx.Err() != nil {
 		return &Error{Kind: KindCanceled, Addr: h.base.dial, Err: ctx.Err()}
 	}
+	// The dialer has a timer of its own for the context's deadline, which may
+	// fire first.
+	if by, ok := ctx.Deadline(); ok && !time.Now().Before(by) {
+		return &Error{Kind: KindCanceled, Addr: h.base.dial, Err: context.DeadlineExceeded}
+	}
 	return h.fault(kind, err)
 }
 

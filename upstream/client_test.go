@@ -1,0 +1,343 @@
+package upstream
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"weir"
+)
+
+// echo answers with what it was asked, its length known or chunked.
+func echo(w http.ResponseWriter, r *http.Request) {
+	b, _ := io.ReadAll(r.Body)
+	w.Header().Set("X-Asked", r.Method+" "+r.URL.String()+" "+r.Proto)
+	w.Header().Set("X-Key", r.Header.Get("Api-Key"))
+	if r.Header.Get("X-Chunked") != "" {
+		for len(b) > 0 {
+			n := min(len(b), 1000)
+			w.Write(b[:n])
+			w.(http.Flusher).Flush()
+			b = b[n:]
+		}
+		return
+	}
+	w.Header().Set("Content-Length", fmt.Sprint(len(b)))
+	w.Write(b)
+}
+
+func segments(b []byte, size int) (out net.Buffers) {
+	for len(b) > 0 {
+		n := min(len(b), size)
+		out = append(out, b[:n])
+		b = b[n:]
+	}
+	return out
+}
+
+func TestBodiesOfEverySizeComeBackByteForByte(t *testing.T) {
+	plain := httptest.NewServer(http.HandlerFunc(echo))
+	defer plain.Close()
+	secured := httptest.NewTLSServer(http.HandlerFunc(echo))
+	defer secured.Close()
+	h2 := httptest.NewUnstartedServer(http.HandlerFunc(echo))
+	h2.EnableHTTP2 = true
+	h2.StartTLS()
+	defer h2.Close()
+	h2c := httptest.NewUnstartedServer(http.HandlerFunc(echo))
+	h2c.Config.Protocols = new(http.Protocols)
+	h2c.Config.Protocols.SetUnencryptedHTTP2(true)
+	h2c.Start()
+	defer h2c.Close()
+	for name, o := range map[string]Options{
+		"HTTP/1.1":          {BaseURL: plain.URL},
+		"HTTP/1.1 TLS":      {BaseURL: secured.URL, TLS: trusting(secured)},
+		"HTTP/2.0":          {BaseURL: h2.URL, TLS: trusting(h2), HTTP2: true},
+		"HTTP/2.0 in clear": {BaseURL: h2c.URL, HTTP2: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o.Credential = StaticKey("api-key", "secret")
+			c := newClient(t, o)
+			for _, size := range []int{0, 1, 100, 4095, 4096, 50_000, 3_000_000} {
+				for _, chunked := range []string{"", "yes"} {
+					testEcho(t, c, strings.Fields(name)[0], size, chunked)
+				}
+			}
+		})
+	}
+}
+
+func testEcho(t *testing.T, c *Client, proto string, size int, chunked string) {
+	body := bytes.Repeat([]byte("0123456789abcdef-"), size/17+1)[:size]
+	before := bytes.Clone(body)
+	call := &Call{Op: weir.OpChat, Body: segments(body, 997), RequestID: "r1"}
+	parts := len(call.Body)
+	if chunked != "" {
+		call.Header = []Field{{"X-Chunked", chunked}}
+	}
+	r, err := c.Do(context.Background(), "", call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	got, err := io.ReadAll(r)
+	if err != nil || !bytes.Equal(got, before) || !bytes.Equal(body, before) || len(call.Body) != parts {
+		t.Fatalf("%d bytes (chunked %q): %d bytes came back, error %v", size, chunked, len(got), err)
+	}
+	if want := "POST /v1/chat/completions " + proto; r.Status != 200 || r.Header("x-ASKED") != want || r.Header("X-Key") != "secret" {
+		t.Fatalf("status %d, asked %q, key %q: want 200, %q, secret", r.Status, r.Header("X-Asked"), r.Header("X-Key"), want)
+	}
+	if chunked == "" && r.ContentLength != int64(size) {
+		t.Fatalf("ContentLength %d, want %d", r.ContentLength, size)
+	}
+}
+
+func trusting(s *httptest.Server) *tls.Config {
+	pool := x509.NewCertPool()
+	pool.AddCert(s.Certificate())
+	return &tls.Config{RootCAs: pool}
+}
+
+func TestAnUntrustedCertificateIsATLSFault(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(echo))
+	s.EnableHTTP2 = true
+	s.Config.ErrorLog = silent
+	s.StartTLS()
+	defer s.Close()
+	for _, two := range []bool{false, true} {
+		c := newClient(t, Options{BaseURL: s.URL, HTTP2: two})
+		_, _, err := ask(context.Background(), c, chat("{}"))
+		var e *Error
+		if !errors.As(err, &e) || e.Kind != KindTLS || e.Sent {
+			t.Errorf("HTTP2 %v: %v, want a TLS fault with nothing sent", two, err)
+		}
+	}
+}
+
+func TestConnectionsAreUsedAgain(t *testing.T) {
+	s := serveRaw(t, func(n int, c net.Conn, in *bufio.Reader) {
+		for {
+			if _, err := takeRequest(in); err != nil {
+				return
+			}
+			io.WriteString(c, lines("HTTP/1.1 200 OK|Transfer-Encoding: chunked||3|abc|0||"))
+		}
+	})
+	c := newClient(t, Options{BaseURL: s.url})
+	for range 20 {
+		if _, body, err := ask(context.Background(), c, chat("{}")); body != "abc" || err != nil {
+			t.Fatal(body, err)
+		}
+	}
+	if n := s.accepted.Load(); n != 1 {
+		t.Errorf("20 calls one after the other took %d connections, want 1", n)
+	}
+}
+
+func TestAReplyThatWasNotReadToItsEndEndsItsConnection(t *testing.T) {
+	closed := make(chan struct{}, 1)
+	s := serveRaw(t, func(n int, c net.Conn, in *bufio.Reader) {
+		takeRequest(in)
+		io.WriteString(c, lines("HTTP/1.1 200 OK|Content-Length: 100||abc"))
+		untilClosed(in)
+		closed <- struct{}{}
+	})
+	c := newClient(t, Options{BaseURL: s.url})
+	r, err := c.Do(context.Background(), "", chat("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	r.Close()
+	<-closed
+	if _, err := r.Read(make([]byte, 1)); kindOf(t, err) != KindCut {
+		t.Errorf("Read after Close: %v", err)
+	}
+}
+
+func TestAConnectionClosedWhileIdleIsReplacedUnseen(t *testing.T) {
+	const answer = "HTTP/1.1 200 OK|Content-Length: 2||ok"
+	for name, late := range map[string]bool{"closed before the next call": false, "closed as the next call comes": true} {
+		t.Run(name, func(t *testing.T) {
+			s := serveRaw(t, func(n int, c net.Conn, in *bufio.Reader) {
+				takeRequest(in)
+				io.WriteString(c, lines(answer))
+				if late {
+					in.ReadByte() // the next request is on its way
+				}
+			})
+			c := newClient(t, Options{BaseURL: s.url})
+			for range 10 {
+				if _, body, err := ask(context.Background(), c, chat("{}")); body != "ok" || err != nil {
+					t.Fatal(body, err)
+				}
+			}
+		})
+	}
+}
+
+func TestAConnectionThatEndsAfterTheReplyBeganIsNotRetried(t *testing.T) {
+	s := serveRaw(t, func(n int, c net.Conn, in *bufio.Reader) {
+		takeRequest(in)
+		io.WriteString(c, lines("HTTP/1.1 200 OK|Content-Length: 2||ok"))
+		takeRequest(in)
+		io.WriteString(c, "HTTP/1.1 2")
+	})
+	c := newClient(t, Options{BaseURL: s.url})
+	if _, _, err := ask(context.Background(), c, chat("{}")); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := ask(context.Background(), c, chat("{}"))
+	if kindOf(t, err) != KindCut || s.accepted.Load() != 1 {
+		t.Errorf("%v after %d connections: want one cut, no second try", err, s.accepted.Load())
+	}
+}
+
+func TestBytesNobodyAskedForEndAnIdleConnection(t *testing.T) {
+	sent := make(chan struct{})
+	s := serveRaw(t, func(n int, c net.Conn, in *bufio.Reader) {
+		takeRequest(in)
+		io.WriteString(c, lines("HTTP/1.1 200 OK|Content-Length: 5||first"))
+		if n == 1 {
+			<-sent // the client has its reply: this one answers nothing
+			io.WriteString(c, lines("HTTP/1.1 200 OK|Content-Length: 4||evil"))
+			sent <- struct{}{}
+		}
+		untilClosed(in)
+	})
+	c := newClient(t, Options{BaseURL: s.url})
+	for i := range 2 {
+		if _, body, err := ask(context.Background(), c, chat("{}")); body != "first" || err != nil {
+			t.Fatalf("call %d: %q, %v", i, body, err)
+		}
+		if i == 0 {
+			sent <- struct{}{}
+			<-sent
+		}
+	}
+	if n := s.accepted.Load(); n != 2 {
+		t.Errorf("%d connections, want 2", n)
+	}
+}
+
+func TestMaxConnsBoundsWhatIsOpenAndOthersWaitTheirTurn(t *testing.T) {
+	var mu sync.Mutex
+	open, most := 0, 0
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		open++
+		most = max(most, open)
+		mu.Unlock()
+		io.Copy(w, r.Body)
+		mu.Lock()
+		open--
+		mu.Unlock()
+	}))
+	defer s.Close()
+	c := newClient(t, Options{BaseURL: s.URL, MaxConns: 3})
+	var calls sync.WaitGroup
+	for range 50 {
+		calls.Go(func() {
+			if _, body, err := ask(context.Background(), c, chat("hello")); body != "hello" || err != nil {
+				t.Error(body, err)
+			}
+		})
+	}
+	calls.Wait()
+	if most > 3 {
+		t.Errorf("%d calls at once, want 3 at most", most)
+	}
+}
+
+func TestAWaitForAConnectionIsBoundedAndEndsWithItsContext(t *testing.T) {
+	asked := make(chan struct{})
+	s := serveRaw(t, func(n int, c net.Conn, in *bufio.Reader) {
+		takeRequest(in)
+		close(asked)
+		untilClosed(in)
+	})
+	c := newClient(t, Options{BaseURL: s.url, MaxConns: 1, ConnectTimeout: 20 * time.Millisecond})
+	busy, end := context.WithCancel(context.Background())
+	defer end()
+	var holder sync.WaitGroup
+	defer holder.Wait()
+	holder.Go(func() { c.Do(busy, "", chat("{}")) })
+	<-asked
+	_, _, err := ask(context.Background(), c, chat("{}"))
+	if kindOf(t, err) != KindConnect || !strings.Contains(err.Error(), "MaxConns") {
+		t.Errorf("%v: want a connect fault that names MaxConns", err)
+	}
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, _, err := ask(gone, c, chat("{}")); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v: want canceled", err)
+	}
+	end()
+}
+
+func TestARefusedConnectionSentNothing(t *testing.T) {
+	l, _ := net.Listen("tcp", "127.0.0.1:0")
+	addr := "http://" + l.Addr().String()
+	l.Close()
+	for _, two := range []bool{false, true} {
+		_, _, err := ask(context.Background(), newClient(t, Options{BaseURL: addr, HTTP2: two}), chat("{}"))
+		var e *Error
+		if !errors.As(err, &e) || e.Kind != KindConnect || e.Sent {
+			t.Errorf("HTTP2 %v: %v", two, err)
+		}
+	}
+}
+
+func TestWhatCannotBeSentIsRefused(t *testing.T) {
+	c := newClient(t, Options{Protocol: Anthropic, BaseURL: "http://127.0.0.1:1"})
+	for _, call := range []*Call{
+		{Op: weir.OpEmbeddings},
+		{Op: weir.OpMessages, RequestID: "a\r\nb: c"},
+		{Op: weir.OpMessages, Header: []Field{{"a b", "c"}}},
+		{Op: weir.OpMessages, Header: []Field{{"a", "c\n"}}},
+	} {
+		if _, _, err := ask(context.Background(), c, call); kindOf(t, err) != KindCall {
+			t.Errorf("%+v: %v", call, err)
+		}
+	}
+	c.Close()
+	if _, _, err := ask(context.Background(), c, &Call{Op: weir.OpMessages}); kindOf(t, err) != KindConnect {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+func TestACredentialThatFailsAsksNobody(t *testing.T) {
+	broken := errors.New("no identity here")
+	c := newClient(t, Options{BaseURL: "http://127.0.0.1:1", Credential: func(context.Context) (string, string, error) { return "", "", broken }})
+	if _, _, err := ask(context.Background(), c, chat("{}")); kindOf(t, err) != KindCredential || !errors.Is(err, broken) {
+		t.Error(err)
+	}
+}
+
+func TestAnthropicCallsCarryAVersion(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, r.URL.Path+" "+strings.Join(r.Header.Values("Anthropic-Version"), ","))
+	}))
+	defer s.Close()
+	c := newClient(t, Options{Protocol: Anthropic, BaseURL: s.URL})
+	call := &Call{Op: weir.OpMessages}
+	if _, body, _ := ask(context.Background(), c, call); body != "/v1/messages 2023-06-01" {
+		t.Error(body)
+	}
+	call.Header = []Field{{"Anthropic-Version", "2026-01-01"}}
+	if _, body, _ := ask(context.Background(), c, call); body != "/v1/messages 2026-01-01" {
+		t.Error(body)
+	}
+}
