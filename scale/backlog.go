@@ -44,10 +44,22 @@ func (t *turn) flow() (waiting, rate, each float64, ok bool) {
 	if l := &t.s.Learned; l.Factor > 0 && l.Confidence() >= trusted {
 		return t.queuedWork(), t.rates.work, l.Factor, true
 	}
-	if t.ready > 0 && t.rates.completed > 0 {
-		return float64(t.queued()), t.rates.requests, t.rates.completed / float64(t.ready), true
+	if n := t.seasoned(); n > 0 && t.rates.completed > 0 {
+		return float64(t.queued()), t.rates.requests, t.rates.completed / float64(n), true
 	}
 	return 0, 0, 0, false
+}
+
+// seasoned counts the replicas that have been ready for as long as completed
+// requests are counted over.
+func (t *turn) seasoned() int {
+	n := 0
+	for i := range t.o.Replicas {
+		if r := &t.o.Replicas[i]; r.State == weir.Ready && t.o.Now.Sub(r.ReadyAt) >= shortWindow {
+			n++
+		}
+	}
+	return n
 }
 
 // backlogByCount does without a capacity: as many as hold all requests there

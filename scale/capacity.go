@@ -24,7 +24,9 @@ type Learned struct {
 	// The observation under way.
 	From   Sample `json:"from,omitzero"`
 	Ready  int    `json:"ready,omitempty"`
-	Queued bool   `json:"queued,omitempty"`
+	Always bool   `json:"always,omitempty"` // requests waited at every step
+	Ever   bool   `json:"ever,omitempty"`   // requests waited at some step
+	Before bool   `json:"before,omitempty"` // requests waited at some step of the one before
 }
 
 const (
@@ -61,6 +63,8 @@ func (t *turn) learn() {
 		t.watch(now)
 		return
 	}
+	queued := t.queued() > 0
+	l.Always, l.Ever = l.Always && queued, l.Ever || queued
 	if now.At.Sub(l.From.At) < learnEvery {
 		return
 	}
@@ -68,14 +72,15 @@ func (t *turn) learn() {
 	each := done / seconds(now.At.Sub(l.From.At)) / float64(max(t.ready, 1))
 	attained, missed := now.Attained-l.From.Attained, now.Missed-l.From.Missed
 	if t.ready > 0 && each > 0 {
-		t.saw(each, l.Queued && t.queued() > 0, attained, missed)
+		t.saw(each, attained, missed)
 	}
 	t.watch(now)
 }
 
 func (t *turn) watch(now Sample) {
 	l := &t.s.Learned
-	l.From, l.Ready, l.Queued = now, t.ready, t.queued() > 0
+	queued := t.queued() > 0
+	l.From, l.Ready, l.Before, l.Always, l.Ever = now, t.ready, l.Ever, queued, queued
 }
 
 // warming says whether a replica became ready too short before at.
@@ -90,10 +95,10 @@ func (t *turn) warming(at weir.Instant) bool {
 
 // saw learns from one observation: each is what a replica did, in nominal
 // replicas.
-func (t *turn) saw(each float64, saturated bool, attained, missed uint64) {
+func (t *turn) saw(each float64, attained, missed uint64) {
 	l, n := &t.s.Learned, attained+missed
 	switch {
-	case saturated:
+	case l.Always:
 		l.towards(&l.Limit, each, 0.3)
 		gain := 0.3
 		if each > l.Factor && l.Factor > 0 {
@@ -101,6 +106,8 @@ func (t *turn) saw(each float64, saturated bool, attained, missed uint64) {
 		}
 		l.towards(&l.Factor, each, max(gain, 1/(1+l.Weight)))
 		l.Weight = min(l.Weight+1, maxWeight)
+	case l.Ever || l.Before:
+		// Who met the SLO or not was decided in the queue.
 	case float64(missed) >= 2+float64(n)*(1-t.p.Attainment+0.01):
 		// Far below what is known to be possible, something else is slow.
 		if l.Factor > 0 && each > 0.3*l.Factor && each < l.Factor {

@@ -70,7 +70,7 @@ func (t *turn) observe() {
 	s, o := t.s, t.o
 	t.fresh = s.Now == 0 || o.Now < s.Now || o.Now.Sub(s.Now) > gapAfter
 	if t.fresh {
-		s.Started, s.Samples, s.GPU = o.Now, nil, Sustained{}
+		s.Started, s.Samples, s.Surge, s.GPU = o.Now, nil, 0, Sustained{}
 	}
 	s.sawStarts(o)
 	t.cold = s.coldStart(t.p, 0.9)

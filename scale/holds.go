@@ -30,7 +30,7 @@ func (t *turn) holdRestart() {
 // only a backlog called for: when that is served, it is over.
 func (t *turn) holdWindow() {
 	if p, ok := peak(t.s.Steady, t.o.Now, t.p.ScaleInAfter); ok {
-		t.hold(RuleWindow, p.N, "%d were needed %v ago, within the window of %v", p.N, t.o.Now.Sub(p.At).Round(time.Second), t.p.ScaleInAfter)
+		t.hold(RuleWindow, p.N, "%s needed %v ago, within the window of %v", count(p.N, "was", "were"), t.o.Now.Sub(p.At).Round(time.Second), t.p.ScaleInAfter)
 	}
 }
 
@@ -43,7 +43,7 @@ func (t *turn) holdWindow() {
 func (t *turn) holdBreakEven() {
 	d := t.breakEven()
 	if p, ok := peak(t.s.Peaks, t.o.Now, d); ok {
-		t.hold(RuleBreakEven, p.N, "%d were needed %v ago; being idle costs less than starting again until %v have passed", p.N, t.o.Now.Sub(p.At).Round(time.Second), d.Round(time.Second))
+		t.hold(RuleBreakEven, p.N, "%s needed %v ago; being idle costs less than starting again until %v have passed", count(p.N, "was", "were"), t.o.Now.Sub(p.At).Round(time.Second), d.Round(time.Second))
 	}
 }
 

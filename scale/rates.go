@@ -42,30 +42,48 @@ func (p *Policy) work(prompt, output uint64) float64 {
 // short one when that holds more requests than the rate before it explains.
 // Arrivals that know nothing of each other vary by the square root of their
 // number; three of those, and three requests so that a quiet service is not
-// woken by a pair, are not chance.
+// woken by a pair, are not chance. From a surge on, the long window begins
+// where the surge did: what was before it says nothing any more.
 func (s *State) rates(p *Policy, o *Observation) rates {
 	now := sampled(o)
 	long, ok := s.since(o.Now, longWindow)
+	if s.Surge > long.At && now.At.Sub(s.Surge) >= shortWindow {
+		long, _ = s.since(o.Now, now.At.Sub(s.Surge))
+	}
 	if !ok || now.At <= long.At {
 		return rates{flying: float64(now.Flying), perToken: p.perToken(Sample{}, now)}
 	}
-	r := rates{known: true, perToken: p.perToken(long, now)}
+	r := rates{known: true, perToken: p.perToken(long, now), load: p.load(long, now)}
 	r.requests, r.work = p.arrivals(long, now)
-	r.load = p.load(long, now)
 	r.flying = s.meanFlying(now)
 	short, _ := s.since(o.Now, shortWindow)
 	r.completed = float64(now.Done-short.Done) / seconds(now.At.Sub(short.At))
-	if short.At <= long.At {
-		return r
+	if short.At > long.At {
+		r.surge = r.surges(p, long, short, now)
 	}
-	before, _ := p.arrivals(long, short)
-	expected := before * seconds(now.At.Sub(short.At))
-	if float64(now.Arrived-short.Arrived) > expected+3*math.Sqrt(expected)+3 {
-		if requests, work := p.arrivals(short, now); requests > r.requests {
-			r.requests, r.work, r.surge = requests, max(work, r.work), true
-		}
+	if s.Surge != 0 && now.At.Sub(s.Surge) > longWindow {
+		s.Surge = 0
+	}
+	if r.surge && s.Surge == 0 {
+		s.Surge = short.At
 	}
 	return r
+}
+
+// surges says whether the short window holds more than chance explains, and
+// then goes by it.
+func (r *rates) surges(p *Policy, long, short, now Sample) bool {
+	before, _ := p.arrivals(long, short)
+	expected := before * seconds(now.At.Sub(short.At))
+	if float64(now.Arrived-short.Arrived) <= expected+3*math.Sqrt(expected)+3 {
+		return false
+	}
+	requests, work := p.arrivals(short, now)
+	if requests <= r.requests {
+		return false
+	}
+	r.requests, r.work = requests, max(work, r.work)
+	return true
 }
 
 // arrivals are requests and work per second between two samples.

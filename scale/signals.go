@@ -135,15 +135,15 @@ func (t *turn) gpu() (need, bool) {
 	}
 	mark(&s.High, use > p.High, t.o.Now)
 	mark(&s.Low, use < p.Low, t.o.Now)
-	n, word := float64(t.ready), "between"
+	n, word := float64(t.ready), fmt.Sprintf("between %.0f %% and %.0f %%", 100*p.Low, 100*p.High)
 	switch {
 	case lasted(s.High, t.o.Now, p.Sustain):
-		n, word = max(n*use/p.High, n+1), fmt.Sprintf("above for %v", p.Sustain)
+		n, word = max(n*use/p.High, n+1), fmt.Sprintf("above %.0f %% for %v", 100*p.High, p.Sustain)
 	case lasted(s.Low, t.o.Now, p.Sustain):
-		n, word = n-1, fmt.Sprintf("below for %v", p.Sustain)
+		n, word = n-1, fmt.Sprintf("below %.0f %% for %v", 100*p.Low, p.Sustain)
 	}
 	return need{RuleGPU, n, func() string {
-		return fmt.Sprintf("utilisation %.0f %% of %d, %s %.0f and %.0f %%", 100*use, t.ready, word, 100*p.Low, 100*p.High)
+		return fmt.Sprintf("utilisation of %s is %.0f %%, %s", count(t.ready, "replica", "replicas"), 100*use, word)
 	}}, true
 }
 

@@ -17,6 +17,7 @@ type State struct {
 	Started weir.Instant `json:"started"` // of the first step, or the first after a gap
 	Active  weir.Instant `json:"active"`  // when a request was last seen
 	Want    int          `json:"want"`    // last decided
+	Surge   weir.Instant `json:"surge"`   // when arrivals last rose beyond chance; 0: not within the long window
 	Samples []Sample     `json:"samples"` // of the totals, for rates; at most maxSamples
 	Cold    []int64      `json:"cold"`    // last cold starts seen, milliseconds; at most maxColds
 	Peaks   []Peak       `json:"peaks"`   // what was needed lately, falling; at most maxPeaks
