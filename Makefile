@@ -35,7 +35,7 @@ test-clients: build
 	cd test/clients && WEIR_BIN=$(CURDIR)/$(WEIR) WEIR_CLIENTS=$(CACHE)/clients $(GO) test -count=1 -v .
 
 soak: build ## two minutes at a high rate with faults on: memory flat, goroutines back to the baseline
-	cd test/clients && WEIR_BIN=$(CURDIR)/$(WEIR) $(GO) test -count=1 -v -tags soak -run TestSoak .
+	cd test/clients && WEIR_SOAK=2m WEIR_BIN=$(CURDIR)/$(WEIR) $(GO) test -count=1 -v -timeout 10m -run TestSoak .
 
 race: ## the tests of the concurrent packages under the race detector
 	CGO_ENABLED=1 $(GO) test -race -short ./gateway/... ./upstream/... ./control/... ./fleet/... ./store/... ./observe/... ./emulate/... ./load/... ./scrape/...

@@ -33,6 +33,7 @@ var world *worldT
 
 type worldT struct {
 	dir             string
+	template        string // of weir.yaml
 	url, admin      string
 	key, limitedKey string
 	programs        []*program
@@ -54,7 +55,7 @@ func withWorld(run func() int) (code int, err error) {
 		return 1, err
 	}
 	defer os.RemoveAll(dir)
-	world = &worldT{dir: dir}
+	world = &worldT{dir: dir, template: "weir.yaml.tmpl"}
 	defer world.stop()
 	if err := world.start(); err != nil {
 		return 1, err
@@ -85,12 +86,13 @@ func (w *worldT) start() error {
 }
 
 // emulate starts an emulated server and waits until it is ready.
-func (w *worldT) emulate(name, model string) (string, error) {
+func (w *worldT) emulate(name, model string, more ...string) (string, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return "", err
 	}
-	if _, err := w.run(name, "emulate", "--listen", addr, "--model", model, "--gpu", "H100-80GB", "--load", "100ms"); err != nil {
+	args := append([]string{"emulate", "--listen", addr, "--model", model, "--gpu", "H100-80GB", "--load", "100ms"}, more...)
+	if _, err := w.run(name, args...); err != nil {
 		return "", err
 	}
 	return "http://" + addr, until("http://"+addr+"/health", name)
@@ -108,7 +110,7 @@ func (w *worldT) serve(servers map[string]string) error {
 		hashes = append(hashes, regexp.MustCompile(`sha256:[0-9a-f]{64}`).FindString(string(out)))
 	}
 	file := filepath.Join(w.dir, "weir.yaml")
-	t, err := template.ParseFiles("weir.yaml.tmpl")
+	t, err := template.ParseFiles(w.template)
 	if err != nil {
 		return err
 	}
