@@ -1,0 +1,130 @@
+package scale
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// HPA is the Kubernetes Horizontal Pod Autoscaler (v1.32, autoscaling/v2
+// defaults): sync every 15 s, tolerance 10 %, up by at most 4 pods or 100 % in
+// 15 s, down to the highest recommendation of 300 s.
+type HPA struct {
+	Bounds
+	Metric HPAMetric
+	Target float64 // the knob; 0: 0.7 of utilisation, 5 queued, 22.4 in flight
+}
+
+// HPAMetric says what an HPA looks at.
+type HPAMetric uint8
+
+const (
+	ByUtilisation HPAMetric = iota // a resource metric: mean GPU utilisation of the pods
+	ByQueue                        // an external metric, AverageValue: requests queued
+	ByConcurrency                  // an external metric, AverageValue: requests in flight and queued
+)
+
+const (
+	hpaSync      = 15 * time.Second
+	hpaTolerance = 0.1
+	hpaDown      = 300 * time.Second
+)
+
+// Decider returns the policy.
+func (b HPA) Decider() Decider {
+	b.Target = orDefault(b.Target, [...]float64{0.7, 5, 0.7 * 32}[b.Metric])
+	return b.decider(hpaSync, b.advise)
+}
+
+func (b HPA) advise(m *Memory, o *Observation, c census) (int, string) {
+	if len(m.Advised) == 0 {
+		m.stabilised(o.Now, c.have, hpaDown) // what is there is the first recommendation
+	}
+	if c.have == 0 {
+		return 0, "disabled: there are no replicas" // the HPA does not wake from zero
+	}
+	n, why := b.recommend(o, c)
+	stable := m.stabilised(o.Now, n, hpaDown)
+	switch {
+	case n > c.have:
+		n = min(n, max(c.have+4, 2*c.have))
+	case n < c.have:
+		n = min(stable, c.have)
+	}
+	return n, why
+}
+
+// recommend is the replica calculator.
+func (b HPA) recommend(o *Observation, c census) (int, string) {
+	if b.Metric == ByUtilisation {
+		return b.byUtilisation(o, c)
+	}
+	total, what := o.queuedRequests(), "queued"
+	if b.Metric == ByConcurrency {
+		total, what = o.ongoing(), "in flight and queued"
+	}
+	ratio := total / (b.Target * float64(c.have))
+	why := fmt.Sprintf("%.3g requests %s, target %.3g each", total, what, b.Target)
+	if math.Abs(ratio-1) <= hpaTolerance {
+		return c.have, why
+	}
+	return whole(total / b.Target), why
+}
+
+// byUtilisation counts pods that are not ready as idle when scaling up, and
+// leaves them out when scaling down.
+func (b HPA) byUtilisation(o *Observation, c census) (int, string) {
+	use := o.GPUUtilisation
+	if use < 0 || c.ready == 0 {
+		return c.have, "utilisation is not known"
+	}
+	why := fmt.Sprintf("utilisation %.0f %%, target %.0f %%", 100*use, 100*b.Target)
+	ratio, pods := use/b.Target, c.ready
+	if ratio > 1 && c.starting > 0 {
+		pods = c.have
+		ratio = use * float64(c.ready) / (b.Target * float64(pods))
+		if ratio < 1 {
+			return c.have, why
+		}
+	}
+	if math.Abs(ratio-1) <= hpaTolerance {
+		return c.have, why
+	}
+	n := whole(ratio * float64(pods))
+	if ratio < 1 && n > c.have || ratio > 1 && n < c.have {
+		return c.have, why
+	}
+	return n, why
+}
+
+// KEDA is KEDA on requests queued, as vLLM's production stack has it: it is
+// asked every 30 s, wakes from zero, goes to zero when nothing was queued or in
+// flight for 300 s, and leaves the rest to an HPA.
+type KEDA struct {
+	Bounds
+	Target float64 // the knob: requests queued per replica; 0: 5
+}
+
+// Decider returns the policy.
+func (b KEDA) Decider() Decider {
+	hpa := HPA{b.Bounds, ByQueue, orDefault(b.Target, 5)}
+	return b.decider(hpaSync, func(m *Memory, o *Observation, c census) (int, string) {
+		if o.Now >= m.Until { // polled
+			m.Until = o.Now.Add(30 * time.Second)
+			if o.ongoing() > 0 || m.Since == 0 {
+				m.Since = o.Now
+			}
+			if c.have == 0 && o.ongoing() > 0 {
+				return 1, "requests are queued: active"
+			}
+		}
+		if b.Min == 0 && o.Now.Sub(m.Since) >= 300*time.Second {
+			return 0, "nothing queued or in flight for 300 s"
+		}
+		n, why := hpa.advise(m, o, c)
+		if c.have > 0 {
+			n = max(n, 1)
+		}
+		return n, why
+	})
+}
