@@ -91,6 +91,17 @@ func TestServersThatMisbehave(t *testing.T) {
 	f("trailers without end", chunked+"2|ab|0|"+strings.Repeat("A: b|", maxTrailer)+"~", KindProtocol, "trailers")
 }
 
+// sendAll writes at once or byte by byte.
+func sendAll(c net.Conn, text string, stepwise bool) {
+	if !stepwise {
+		io.WriteString(c, text)
+		return
+	}
+	for _, b := range []byte(text) {
+		c.Write([]byte{b})
+	}
+}
+
 func TestOddButLawfulReplies(t *testing.T) {
 	f := func(name, sends, want string, status int, reused bool) {
 		t.Run(name, func(t *testing.T) {
@@ -100,9 +111,7 @@ func TestOddButLawfulReplies(t *testing.T) {
 						return
 					}
 					text, closes := strings.CutSuffix(sends, "~")
-					for _, b := range []byte(lines(text)) {
-						c.Write([]byte{b})
-					}
+					sendAll(c, lines(text), reused)
 					if closes {
 						return
 					}
