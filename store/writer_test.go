@@ -147,7 +147,9 @@ func TestALedgerThatFailsIsTriedAgainEverMoreSlowlyAndLosesNothing(t *testing.T)
 		if writes < 20 || writes > 30 {
 			t.Fatalf("ten minutes at 1, 2, 4, 8, 16, 30, 30 ... seconds are about 24 attempts, got %d", writes)
 		}
-		if s := w.Stats(); s.Failures != uint64(writes) || s.LastError != "disk full" || s.Lag < 9*time.Minute || s.Rows != 10 {
+		// Ten minutes are ten rows; a record of the last instant may stand beside
+		// its minute's row, not summed yet: then there are eleven.
+		if s := w.Stats(); s.Failures != uint64(writes) || s.LastError != "disk full" || s.Lag < 9*time.Minute || s.Rows < 10 || s.Rows > 11 {
 			t.Fatalf("%+v", s)
 		}
 		if n := strings.Count(log.String(), "cannot be written"); n < 8 || n > 11 {
