@@ -25,12 +25,15 @@ func (g *Gateway) wakeBy(at weir.Instant) {
 	}
 }
 
+// shortestSleep keeps a core whose time never passes from taking the machine.
+const shortestSleep = 100 * time.Microsecond
+
 // ring wakes every core in time until ctx ends.
 func (g *Gateway) ring(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		timer.Reset(g.wake())
+		timer.Reset(max(g.wake(), shortestSleep))
 		select {
 		case <-ctx.Done():
 			return

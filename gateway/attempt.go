@@ -15,6 +15,7 @@ type failure struct {
 	result  dispatch.Result
 	retry   bool          // another replica or deployment may do better
 	after   time.Duration // with Throttled: how long to leave this one alone
+	cause   error         // for the log; nil: the problem says it all
 }
 
 // maxErrorBody bounds what is read of an upstream's error.

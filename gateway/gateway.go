@@ -45,13 +45,15 @@ type Gateway struct {
 	state atomic.Pointer[state]
 	spend spend
 
+	arrived atomic.Uint64
 	open    atomic.Int64 // requests to models, in whatever phase
 	streams atomic.Int64 // of them streamed
 
 	apply    sync.Mutex // held by Apply and SetReplicas
 	replicas map[string][]weir.Replica
 
-	slo tally
+	slo   tally
+	calls sync.Pool // of *call
 
 	alarm    alarm
 	certs    *certificates
@@ -64,6 +66,7 @@ func New(o Options) (*Gateway, error) {
 		listen: o.Listen.withDefaults(), drain: o.Drain, record: o.Record, log: o.Log,
 		began: time.Now(), replicas: map[string][]weir.Replica{}, alarm: newAlarm(), ids: newIDSource(),
 	}
+	g.calls.New = newCall
 	g.epoch = weir.At(g.began)
 	orElse(&g.drain, 30*time.Second)
 	if g.log == nil {

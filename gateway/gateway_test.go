@@ -221,7 +221,7 @@ func (r *running) settled() {
 
 // held says what requests still hold, "" if nothing.
 func (r *running) held() string {
-	if l := r.Levels(); l != (Levels{}) {
+	if l := r.Levels(); l.Requests != 0 || l.Streams != 0 {
 		return fmt.Sprintf("%+v", l)
 	}
 	r.spend.mu.Lock()

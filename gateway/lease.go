@@ -24,6 +24,7 @@ type lease struct {
 	holds   holds
 	verdict chan dispatch.Verdict // cap 1: a waiting lease gets one verdict
 
+	answers     int     // asked for at once
 	target      *target // of the present or last attempt
 	reservation meter.Reservation
 	reply       *upstream.Reply

@@ -104,19 +104,30 @@ func (m *model) firstToken(now weir.Instant, id uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.core.FirstToken(now, id)
+	m.settle(now)
 }
 
 func (m *model) pushBack(now weir.Instant, deployment, replica string, until weir.Instant) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.core.PushBack(now, deployment, replica, until)
-	m.rearm()
+	m.settle(now)
 }
 
 func (m *model) demand(now weir.Instant) dispatch.Demand {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.core.Demand(now)
+}
+
+// settle brings the verdicts an event without verdicts of its own made due.
+func (m *model) settle(now weir.Instant) {
+	if at := m.core.Next(); at != 0 && at <= now {
+		for _, v := range m.core.Wake(now) {
+			m.deliver(v)
+		}
+	}
+	m.rearm()
 }
 
 // deliver hands a verdict to who waits for it. The channel has room for the one

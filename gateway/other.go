@@ -98,13 +98,15 @@ func modelEntry(b []byte, d dialect, name string) []byte {
 // to stop.
 func (g *Gateway) Ready() bool { return !g.stopping.Load() }
 
-// Levels are what the gateway holds now.
+// Levels are what the gateway holds now, and how many requests to models it
+// has seen. As many Records have been emitted as have arrived and are not held.
 type Levels struct {
-	Requests int // to models, in whatever phase
-	Streams  int // of them streamed
+	Arrived  uint64 // requests to models since the gateway was made
+	Requests int    // of them not ended, in whatever phase
+	Streams  int    // of those the streamed ones
 }
 
 // Levels reads what the gateway holds now.
 func (g *Gateway) Levels() Levels {
-	return Levels{Requests: int(g.open.Load()), Streams: int(g.streams.Load())}
+	return Levels{Arrived: g.arrived.Load(), Requests: int(g.open.Load()), Streams: int(g.streams.Load())}
 }

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -44,7 +43,7 @@ type callerConn struct {
 
 // ServeHTTP serves every path of the gateway.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := calls.Get().(*call)
+	c := g.calls.Get().(*call)
 	st := g.present()
 	c.g, c.st = g, st
 	defer c.recycle() // also after the panic of an answer that is cut short
@@ -183,11 +182,3 @@ func (x *exchange) abort() { panic(http.ErrAbortHandler) }
 // closeAfter has the connection closed after the answer: the rest of the
 // request is not wanted.
 func (x *exchange) closeAfter() { x.set("Connection", "close") }
-
-// discard reads what is left of a short body, so that the caller reads the
-// answer instead of a reset connection.
-func (x *exchange) discard(limit int64) {
-	if x.r.ContentLength != 0 {
-		io.CopyN(io.Discard, x.r.Body, limit)
-	}
-}

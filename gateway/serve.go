@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"strconv"
-	"sync"
 	"time"
 
 	"weir"
@@ -40,9 +39,9 @@ type call struct {
 	up       upstream.Call
 }
 
-var calls = sync.Pool{New: func() any {
+func newCall() any {
 	return &call{lease: lease{verdict: make(chan dispatch.Verdict, 1)}}
-}}
+}
 
 // recycle forgets the request and keeps the memory, unless its handler
 // panicked.
@@ -51,11 +50,11 @@ func (c *call) recycle() {
 	if !c.over {
 		return
 	}
-	verdict, segments, fields := c.lease.verdict, c.segments[:0], c.fields[:0]
+	pool, verdict, segments, fields := &c.g.calls, c.lease.verdict, c.segments[:0], c.fields[:0]
 	clear(segments[:cap(segments)])
 	clear(fields[:cap(fields)])
 	*c = call{segments: segments, fields: fields, lease: lease{verdict: verdict}}
-	calls.Put(c)
+	pool.Put(c)
 }
 
 // letGo drops the configurations that were held.
@@ -81,6 +80,7 @@ func (c *call) serve() {
 // open makes the lease: from here on the request counts.
 func (c *call) open() {
 	now := c.g.now()
+	c.g.arrived.Add(1)
 	id := c.x.get("X-Request-Id")
 	if !saneID(id) {
 		id = c.g.ids.next()
@@ -189,6 +189,7 @@ func (c *call) run() error {
 	if c.s.op != weir.OpEmbeddings {
 		output = c.g.spend.expect(l.rec.Tenant, l.rec.Model, c.ask.maxTokens) * c.ask.n
 	}
+	l.answers = c.ask.n
 	if err := l.reserve(c.g.now(), c.key, int64(prompt), int64(output)); err != nil {
 		return err
 	}
@@ -201,14 +202,26 @@ func (c *call) run() error {
 		if f == nil {
 			return nil
 		}
-		l.rec.TTFT = 0
+		c.note(f)
 		if !f.retry || c.x.started {
 			l.release(f.result)
 			return f.problem
 		}
+		l.rec.TTFT = 0
 		if v, err = l.retry(ctx, f); err != nil {
 			return afterFailure(f, err)
 		}
+	}
+}
+
+// note logs a failure that was the upstream's.
+func (c *call) note(f *failure) {
+	if t := c.lease.target; t != nil && answers[f.problem.is].fault == weir.UpstreamFault {
+		err := f.cause
+		if err == nil {
+			err = f.problem
+		}
+		t.trouble.log(c.g.log, c.g.now(), &c.lease.rec, answers[f.problem.is].code, err)
 	}
 }
 

@@ -32,7 +32,7 @@ func (s *spend) settle(now weir.Instant, l *lease, whole bool) {
 		s.meter.Settle(now, l.reservation, l.used)
 	}
 	if whole && l.used.Completion > 0 && !l.used.Estimated {
-		s.learned.Saw(l.rec.Tenant, l.rec.Model, int(l.used.Completion))
+		s.learned.Saw(l.rec.Tenant, l.rec.Model, int(l.used.Completion)/max(l.answers, 1))
 	}
 }
 

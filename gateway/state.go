@@ -90,6 +90,7 @@ type target struct {
 	upstreamModel string
 	names         modelNames
 	silent        atomic.Bool // its last whole stream told no usage
+	trouble       trouble
 }
 
 // asksUsage says whether streams are asked for their usage: those of the

@@ -53,7 +53,7 @@ var kindErrors = map[upstream.ErrorKind]error{
 // ofUpstream judges an error of the upstream client. What an upstream was,
 // where it stands and how it failed inside is for the log, not for callers.
 func ofUpstream(err error) *failure {
-	f := &failure{problem: &problem{is: errInternal}, result: dispatch.Unhealthy, retry: true}
+	f := &failure{problem: &problem{is: errInternal}, result: dispatch.Unhealthy, retry: true, cause: err}
 	var e *upstream.Error
 	if !errors.As(err, &e) {
 		return f

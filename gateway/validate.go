@@ -42,14 +42,17 @@ func (v *validator) model(m *Model) {
 	if len(m.Deployments) == 0 {
 		v.fault("model %q has no deployment; without one nothing can serve it", m.Name)
 	}
+	if err := optionsOf(m, nil).Validate(); err != nil {
+		v.fault("model %q: %w", m.Name, err)
+	}
 	for _, d := range m.Deployments {
-		if d.Name == "" {
-			v.fault("model %q has a deployment without a name", m.Name)
-		}
 		if v.deployments[d.Name] {
 			v.fault("deployment name %q is given twice; names must be unique over all models", d.Name)
 		}
 		v.deployments[d.Name] = true
+		if err := d.Upstream.Validate(); err != nil {
+			v.fault("deployment %q: %w", d.Name, err)
+		}
 	}
 }
 
@@ -61,6 +64,9 @@ func (v *validator) tenant(t *Tenant) {
 		v.fault("tenant name %q is given twice", t.Name)
 	}
 	v.tenants[t.Name] = true
+	if t.Share < 0 {
+		v.fault("tenant %q has share %d; it must not be negative, 0 means 1", t.Name, t.Share)
+	}
 	names := map[string]bool{}
 	for _, k := range t.Keys {
 		full := t.Name + "/" + k.Name
