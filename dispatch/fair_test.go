@@ -220,6 +220,23 @@ func TestRetryAfterIsTheTimeTheQueueNeeds(t *testing.T) {
 	}
 }
 
+// What little was done while nobody waited says nothing of what can be done.
+func TestAQuietHourDoesNotMakeRetryAfterLong(t *testing.T) {
+	c := New(Options{Deployments: []Deployment{{Name: "d", Weight: 1, MaxRequests: 1}}, Queue: Queue{MaxRequests: 1}}, 1)
+	now := epoch
+	c.Replicas(now, "d", ready("r"))
+	for id := uint64(1); id <= 60; id++ { // a hundred tokens a minute
+		c.Arrive(now, Request{ID: id, Prompt: 100})
+		c.Done(now.Add(time.Second), id, OK, weir.Usage{})
+		now = now.Add(time.Minute)
+	}
+	c.Arrive(now, Request{ID: 100, Prompt: 5000})
+	c.Arrive(now, Request{ID: 101, Prompt: 5000})
+	if v := c.Arrive(now, Request{ID: 102, Prompt: 5000}); len(v) != 1 || v[0].RetryAfter != unknownRetryAfter {
+		t.Errorf("%+v", v)
+	}
+}
+
 func TestOptionsSayEveryFault(t *testing.T) {
 	o := Options{
 		Deployments: []Deployment{{Name: "a", Weight: -1}, {Name: "a", MaxWork: -1}, {Name: ""}},

@@ -55,6 +55,9 @@ func (c *Core) enqueue(q *call, again bool) {
 	}
 	q.limit.at = at
 	c.limits.push(&q.limit)
+	if c.waiting.count == 0 {
+		c.rate.start(c.now)
+	}
 	c.waiting.push(q)
 	c.laneOf(q).enter(q, c.share(q.Tenant), again)
 }
@@ -64,6 +67,9 @@ func (c *Core) dequeue(q *call, served bool) {
 	c.unhold(q)
 	c.limits.remove(&q.limit)
 	c.waiting.remove(q)
+	if c.waiting.count == 0 {
+		c.rate.stop(c.now)
+	}
 	c.laneOf(q).leave(q, served)
 }
 

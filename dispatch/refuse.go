@@ -59,7 +59,7 @@ func (c *Core) retryAfter(q *call, why Reason) time.Duration {
 	}
 	if why == QueueFull || why == QueueTimeout {
 		if perSecond := c.rate.perSecond(c.now); perSecond > 0 {
-			wait = max(wait, time.Duration(min(float64(ahead)/perSecond, maxRetryAfter.Seconds())*1e9))
+			wait = max(wait, time.Duration(min(float64(ahead)/perSecond, maxRetryAfter.Seconds())*float64(time.Second)))
 		} else if wait == 0 {
 			wait = unknownRetryAfter
 		}
@@ -81,13 +81,17 @@ func (c *Core) expected() (at weir.Instant) {
 	return at
 }
 
-// rate is how much work is done per second, of late: a mean over windows of at
-// least a second that forgets with a time constant of 20 seconds.
+// rate is how much work is done per second while requests wait: then, and only
+// then, what is done is what can be done. It is a mean over windows of at least
+// a second that forgets with a time constant of 20 seconds of such time.
 type rate struct {
 	mean  float64
 	known bool
-	sum   int
-	since weir.Instant // begin of the window; 0: nothing yet
+
+	running bool // requests wait
+	since   weir.Instant
+	busy    time.Duration // of the present window, before since
+	sum     int           // tokens of the present window
 }
 
 const (
@@ -95,36 +99,40 @@ const (
 	rateMemory = 20 * time.Second
 )
 
-func (r *rate) add(now weir.Instant, work int) {
-	if r.since == 0 {
-		r.since = now
-	}
+// start and stop say when requests begin and cease to wait.
+func (r *rate) start(now weir.Instant) { r.running, r.since = true, now }
+
+func (r *rate) stop(now weir.Instant) {
 	r.roll(now)
-	r.sum += work
+	r.busy += now.Sub(r.since)
+	r.running = false
+}
+
+// add counts work that is done.
+func (r *rate) add(now weir.Instant, work int) {
+	if r.running {
+		r.sum += work
+		r.roll(now)
+	}
 }
 
 // roll closes the window when it is long enough.
 func (r *rate) roll(now weir.Instant) {
-	d := now.Sub(r.since)
-	if d < rateWindow {
+	d := r.busy + now.Sub(r.since)
+	if !r.running || d < rateWindow {
 		return
 	}
 	have := float64(r.sum) / d.Seconds()
-	if !r.known {
-		r.mean, r.known = have, true
-	} else {
+	if r.known {
 		r.mean += (have - r.mean) * d.Seconds() / (d + rateMemory).Seconds()
+	} else {
+		r.mean, r.known = have, true
 	}
-	r.sum, r.since = 0, now
+	r.sum, r.busy, r.since = 0, 0, now
 }
 
+// perSecond is the rate; 0: not known yet.
 func (r *rate) perSecond(now weir.Instant) float64 {
-	if r.since == 0 {
-		return 0
-	}
 	r.roll(now)
-	if !r.known && now > r.since { // less than a window has passed
-		return float64(r.sum) / rateWindow.Seconds()
-	}
 	return r.mean
 }
