@@ -28,11 +28,11 @@ func Lookup(gpu, model string, tp int, dtype string) (Spec, error) {
 	if err != nil {
 		return Spec{}, err
 	}
-	return Of(c, gpu, model, Layout{TP: tp}, dtype)
+	return Of(c, gpu, model, Layout{TP: tp}, Precision{Weights: dtype})
 }
 
 // Of is Lookup in another catalogue and for any layout.
-func Of(c *price.Catalogue, gpu, model string, l Layout, dtype string) (Spec, error) {
+func Of(c *price.Catalogue, gpu, model string, l Layout, p Precision) (Spec, error) {
 	pg, err := c.GPU(gpu)
 	if err != nil {
 		return Spec{}, err
@@ -45,7 +45,7 @@ func Of(c *price.Catalogue, gpu, model string, l Layout, dtype string) (Spec, er
 	if err != nil {
 		return Spec{}, err
 	}
-	return Build(g, NewModel(pm), l, dtype)
+	return Build(g, NewModel(pm), l, p)
 }
 
 func findModel(c *price.Catalogue, name string) (price.Model, error) {
@@ -88,7 +88,7 @@ const (
 )
 
 // Build is the Spec of a model spread over GPUs, see Lookup.
-func Build(g *GPU, m *Model, l Layout, dtype string) (Spec, error) {
+func Build(g *GPU, m *Model, l Layout, p Precision) (Spec, error) {
 	l = l.withDefaults()
 	tp := l.TP
 	if m.Layers == 0 || m.Hidden == 0 || m.Vocab == 0 || m.Heads == 0 {
@@ -97,55 +97,55 @@ func Build(g *GPU, m *Model, l Layout, dtype string) (Spec, error) {
 	if m.Heads%tp != 0 {
 		return Spec{}, fmt.Errorf("tensor parallel %d does not divide the %d attention heads of %s", tp, m.Heads, m.Name)
 	}
-	s := Spec{MaxSeqs: 256, MaxBatchTokens: 2048, BlockTokens: 16, Async: true, PrefixCache: true, Load: loadTime(m, l, dtype)}
+	s := Spec{MaxSeqs: 256, MaxBatchTokens: 2048, BlockTokens: 16, Async: true, PrefixCache: true, Load: loadTime(m, l, p)}
 	if g.UsableGiB >= 70 && g.Kernels != &ampere {
 		s.MaxSeqs, s.MaxBatchTokens = 1024, 8192
 	}
 	s.MaxSeqs, s.MaxBatchTokens = s.MaxSeqs*l.DP, s.MaxBatchTokens*l.DP
-	s.Speed = NewRoofline(g, m, l, dtype, s.MaxSeqs)
-	weights := weightBytes(m, l, dtype) / gib / float64(tp)
+	s.Speed = NewRoofline(g, m, l, p, s.MaxSeqs)
+	weights := weightBytes(m, l, p) / gib / float64(tp)
 	other := logitsCopies*float64(s.MaxSeqs/l.DP)*float64(m.Vocab)*4/gib + activationGiB + nonTorchGiB
 	if tp > 1 {
 		other += nonTorchTPGiB - nonTorchGiB
 	}
 	room := utilisation*g.UsableGiB - weights - other
-	perToken := float64(m.Layers-m.LinearLayers) * m.kvWidth(tp) * 2 / gib
+	perToken := float64(m.Layers-m.LinearLayers) * m.kvWidth(tp) * p.widths().kv / gib
 	s.KVTokens = int(room/perToken) * l.DP
 	if s.KVTokens < 2048 {
 		return Spec{}, fmt.Errorf("%w: %s as %s on %d x %s: %.1f GiB of weights per GPU leave %.1f GiB for the KV cache",
-			ErrNoRoom, m.Name, dtypeName(dtype), tp, g.Name, weights, math.Max(room, 0))
+			ErrNoRoom, m.Name, p.name(), tp, g.Name, weights, math.Max(room, 0))
 	}
 	return s, nil
 }
 
-func dtypeName(dtype string) string {
-	if dtype == "" {
+func (p Precision) name() string {
+	if p.Weights == "" {
 		return "bf16"
 	}
-	return dtype
+	return p.Weights
 }
 
 // weightBytes is the size of the weights of all GPUs of a rank together. Embedding and
 // output layer stay in 16 bits.
-func weightBytes(m *Model, l Layout, dtype string) float64 {
-	p := precisionOf(dtype)
+func weightBytes(m *Model, l Layout, p Precision) float64 {
+	w := p.widths()
 	tables := 2.0
 	if m.TiedHead {
 		tables = 1
 	}
-	return float64(m.denseWeights())*p.weight + float64(m.routedWeights())*p.expert/float64(l.DP) + tables*float64(m.headWeights())*2
+	return float64(m.denseWeights())*w.weight + float64(m.routedWeights())*w.expert/float64(l.DP) + tables*float64(m.headWeights())*2
 }
 
 // loadTime is a start with the image present: the engine and its compile
 // cache, the weights streamed by all GPUs, NCCL set-up. Llama-3.1-8B on one
 // H100: 41 s (logged: 34 to 55); 70B on two: 111 s (logged: 106 to 184).
-func loadTime(m *Model, l Layout, dtype string) time.Duration {
+func loadTime(m *Model, l Layout, p Precision) time.Duration {
 	const (
 		start     = 29.0
 		nccl      = 30.0
 		gibPerSec = 1.25 // per GPU
 	)
-	s := start + weightBytes(m, l, dtype)/gib/gibPerSec/float64(l.TP)
+	s := start + weightBytes(m, l, p)/gib/gibPerSec/float64(l.TP)
 	if l.TP > 1 {
 		s += nccl
 	}

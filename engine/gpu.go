@@ -40,6 +40,8 @@ func NewGPU(g price.GPU) (*GPU, error) {
 		}
 		*f.to = v
 	}
+	sustained := sustainedCompute(g.Name)
+	e.TFLOPS16, e.TFLOPS8, e.TFLOPS4 = e.TFLOPS16*sustained, e.TFLOPS8*sustained, e.TFLOPS4*sustained
 	if e.UsableGiB == 0 {
 		// No start-up log known: what is sold, less the 1 % drivers keep.
 		gb, err := g.MemoryGB.Get()
@@ -50,6 +52,22 @@ func NewGPU(g price.GPU) (*GPU, error) {
 		e.UsableGiB = min(e.UsableGiB, gb*0.99)
 	}
 	return e, nil
+}
+
+// sustainedCompute is what a board's power limit leaves of the compute that
+// its nearest measured relative reaches, by the best matrix product found on
+// each (mag-/gpu_benchmark commit 13f96a42: H100 SXM 792 of 989 TFLOPS, NVL
+// 488.5 of 835, PCIe 499.5 of 756, MI300X 758 of 1307).
+func sustainedCompute(name string) float64 {
+	switch {
+	case strings.HasPrefix(name, "H100-NVL"):
+		return 0.73
+	case strings.HasPrefix(name, "H100-PCIe"):
+		return 0.82
+	case strings.HasPrefix(name, "MI3"):
+		return 0.72
+	}
+	return 1
 }
 
 // kernelsOf picks the measured kernels of a GPU's family; for one that was not

@@ -7,7 +7,7 @@ import "math"
 // commit 095f58a51c4c, Apache-2.0; vLLM kernels) at the token counts of
 // gemmTokens; nothing here is fitted to a trace or to a served model.
 type Kernels struct {
-	GEMM16, GEMM8, GEMM4 gemmCurve
+	GEMM16, GEMM8, GEMM8Block, GEMM4 gemmCurve
 	// Decode attention reads the KV cache at this part of the bandwidth, after
 	// a floor per layer (launch, and the reduction over splits) and per sequence
 	// of it. In a step that also prefills, FlashAttention 2 runs decoding

@@ -1,6 +1,9 @@
 package engine
 
-import "math"
+import (
+	"math"
+	"strings"
+)
 
 // Roofline computes step times from the figures of a GPU and a model: what
 // must be read at bandwidth, what must be computed, what must be exchanged,
@@ -10,17 +13,45 @@ type Roofline struct {
 	model *Model
 	tp    float64
 	dp    float64
-	bits  precision
+	bits  widths
 
 	perKV, perKVMixed Picoseconds
 	decodes           []Picoseconds // fixed cost of plain decode steps by sequences, filled by NewRoofline
 }
 
-// precision is how weights and KV are stored.
-type precision struct {
-	weight float64 // bytes per weight of the layers
-	kv     float64 // bytes per KV value
-	expert float64 // bytes per weight of routed experts
+// Precision is how numbers are stored: bf16, fp16, fp8 (one scale per tensor or
+// channel), fp8_block (one per block, as DeepSeek and Qwen publish), int8,
+// nvfp4 or fp4, mxfp4 (experts only, the rest in 16 bits), int4. Empty or
+// unknown: 16 bits.
+type Precision struct {
+	Weights string
+	KV      string // of the KV cache
+}
+
+// widths are the bytes of one number.
+type widths struct {
+	weight, expert, kv float64
+	block              bool // products with one scale per block
+}
+
+func (p Precision) widths() widths {
+	w := widths{weight: 2, expert: 2, kv: 2}
+	switch p.Weights {
+	case "fp8", "int8":
+		w.weight, w.expert = 1, 1
+	case "fp8_block":
+		w.weight, w.expert, w.block = 1, 1, true
+	case "fp4", "nvfp4":
+		w.weight, w.expert = 4.5/8, 4.5/8
+	case "int4":
+		w.weight, w.expert = 4.16/8, 4.16/8
+	case "mxfp4":
+		w.expert = 4.25 / 8
+	}
+	if strings.HasPrefix(p.KV, "fp8") || p.KV == "int8" {
+		w.kv = 1
+	}
+	return w
 }
 
 // Physical constants of a serving engine, the same for every GPU and model.
@@ -31,9 +62,13 @@ const (
 	// The same per sequence in the batch: sampling (measured 0.3 ms for 256 on
 	// an RTX 4090), its row of the block table.
 	seqOverhead = 2e-6
-	// Small kernels of a layer inside a CUDA graph (two norms, rotary, KV
-	// write, activation, residual): 7 launches of about 2 us.
-	layerOverhead = 14e-6
+	// A small kernel inside a CUDA graph, and how many a layer has besides its
+	// products and its attention: two norms, rotary, KV write, activation, and
+	// residuals; a mixture's gate, top-k, sorting, padding, combining and shared
+	// part; the projections down to the latent and their norms; quantising the
+	// input of each of four products block by block.
+	launch                                                         = 3e-6
+	denseLaunches, moeLaunches, latentLaunches, blockQuantLaunches = 7, 12, 14, 4
 	// What an NCCL collective takes before it moves anything, over the
 	// all-reduce inside a graph that the curves are of.
 	ncclLatency, ncclLatencyPCIe = 15e-6, 30e-6
@@ -58,12 +93,11 @@ func (l Layout) withDefaults() Layout { return Layout{max(1, l.TP), max(1, l.DP)
 // GPUs is how many GPUs the replica has.
 func (l Layout) GPUs() int { l = l.withDefaults(); return l.TP * l.DP }
 
-// NewRoofline prepares the step times of a model. Weights are stored as dtype
-// says (bf16, fp16, fp8, int8, fp4, nvfp4, mxfp4, int4); an unknown dtype
-// counts as bf16. maxSeqs is the largest batch to prepare for.
-func NewRoofline(g *GPU, m *Model, l Layout, dtype string, maxSeqs int) *Roofline {
+// NewRoofline prepares the step times of a model. maxSeqs is the largest batch
+// to prepare for.
+func NewRoofline(g *GPU, m *Model, l Layout, p Precision, maxSeqs int) *Roofline {
 	l = l.withDefaults()
-	r := &Roofline{gpu: g, model: m, tp: float64(l.TP), dp: float64(l.DP), bits: precisionOf(dtype)}
+	r := &Roofline{gpu: g, model: m, tp: float64(l.TP), dp: float64(l.DP), bits: p.widths()}
 	r.perKV = Picos(r.kvBytes() / r.dp / (g.BandwidthGB * 1e9 * g.Kernels.AttnBandwidth))
 	r.perKVMixed = Picos(float64(r.perKV) * 1e-12 * g.Kernels.AttnMixed)
 	r.decodes = make([]Picoseconds, maxSeqs+1)
@@ -71,20 +105,6 @@ func NewRoofline(g *GPU, m *Model, l Layout, dtype string, maxSeqs int) *Rooflin
 		r.decodes[n] = r.fixed(Batch{Decode: n})
 	}
 	return r
-}
-
-func precisionOf(dtype string) precision {
-	switch dtype {
-	case "fp8", "int8":
-		return precision{weight: 1, kv: 2, expert: 1}
-	case "fp4", "nvfp4":
-		return precision{weight: 4.5 / 8, kv: 2, expert: 4.5 / 8}
-	case "int4":
-		return precision{weight: 4.16 / 8, kv: 2, expert: 4.16 / 8}
-	case "mxfp4":
-		return precision{weight: 2, kv: 2, expert: 4.25 / 8}
-	}
-	return precision{weight: 2, kv: 2, expert: 2}
 }
 
 // kvBytes is what one token holds on one GPU, all layers that keep the whole
@@ -116,11 +136,24 @@ func (r *Roofline) fixed(b Batch) Picoseconds {
 	t := stepOverhead + seqOverhead*logits
 	t += r.dense(tokens) + r.head(logits) + r.experts(total)
 	t += r.stream(tokens) + r.exchange(tokens, total, b.Prefill > 0) + r.prefillAttention(rank)
-	t += float64(r.model.Layers) * layerOverhead
+	t += r.launches() * launch
 	if k := r.gpu.Kernels; b.Decode > 0 {
 		t += float64(r.model.Layers) * (k.AttnFloorUs + k.AttnSeqUs*float64(rank.Decode)) * 1e-6
 	}
 	return Picos(t)
+}
+
+// launches is how many small kernels a step starts.
+func (r *Roofline) launches() float64 {
+	m := r.model
+	n := denseLaunches*m.Layers + moeLaunches*m.moeLayers()
+	if m.LatentDim > 0 {
+		n += latentLaunches * m.Layers
+	}
+	if r.bits.block {
+		n += blockQuantLaunches * m.Layers
+	}
+	return float64(n)
 }
 
 // busiest is the part of a batch that the rank with most of it has: sequences
@@ -146,6 +179,8 @@ func (r *Roofline) product(rows, weights, bytes float64) float64 {
 	switch {
 	case bytes < 1 && g.TFLOPS4 > 0:
 		curve, tflops = &k.GEMM4, g.TFLOPS4
+	case r.bits.block && bytes <= 1 && g.TFLOPS8 > 0:
+		curve, tflops = &k.GEMM8Block, g.TFLOPS8
 	case bytes <= 1 && g.TFLOPS8 > 0:
 		curve, tflops = &k.GEMM8, g.TFLOPS8
 	}
@@ -177,7 +212,10 @@ func (r *Roofline) experts(tokens float64) float64 {
 	size := float64(m.expertWeights()) / r.tp
 	read := hit * size * r.bits.expert / (g.BandwidthGB * 1e9 * g.Kernels.MoEBandwidth)
 	tflops := g.TFLOPS16
-	if r.bits.expert <= 1 && g.TFLOPS8 > 0 {
+	switch {
+	case r.bits.expert < 1 && g.TFLOPS4 > 0:
+		tflops = g.TFLOPS4 * 0.6
+	case r.bits.expert <= 1 && g.TFLOPS8 > 0:
 		tflops = g.TFLOPS8 * 0.6 // measured: fp8 experts gain a fifth over 16 bits
 	}
 	compute := 2 * tokens * k / r.dp * size / (tflops * 1e12 * g.Kernels.MoECompute)
@@ -221,13 +259,21 @@ func (r *Roofline) exchange(tokens, total float64, uneven bool) float64 {
 }
 
 // prefillAttention is 4 operations per pair of tokens and per value of a head.
+// A layer with a window pairs each token with at most so many before it.
 func (r *Roofline) prefillAttention(b Batch) float64 {
 	if b.Prefill == 0 {
 		return 0
 	}
 	m := r.model
-	length := 2 * float64(b.Pairs) / float64(b.Prefill) // as if one causal sequence
-	flops := 4 * float64(m.Heads*m.HeadDim) * float64(b.Pairs) / r.tp
-	layers := float64(m.Layers - m.LinearLayers)
-	return layers * flops / (r.gpu.TFLOPS16 * 1e12 * r.gpu.Kernels.prefillFraction(length))
+	time := func(pairs float64) float64 {
+		length := 2 * pairs / float64(b.Prefill) // as if one causal sequence
+		flops := 4 * float64(m.Heads*m.HeadDim) * pairs / r.tp
+		return flops / (r.gpu.TFLOPS16 * 1e12 * r.gpu.Kernels.prefillFraction(length))
+	}
+	pairs := float64(b.Pairs)
+	t := float64(m.Layers-m.LinearLayers-m.WindowLayers) * time(pairs)
+	if m.WindowLayers > 0 {
+		t += float64(m.WindowLayers) * time(min(pairs, float64(m.Window*b.Prefill)))
+	}
+	return t
 }

@@ -1,0 +1,153 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"weir/price"
+)
+
+// benchRow is one published benchmark: how a replica was loaded, and what was
+// measured. NaN where nothing was stated.
+type benchRow struct {
+	id, kind, model, dtype, gpu, engine, version, scenario, arrival string
+	tp, pp, replicas                                                int
+	concurrency, requests, input, output                            float64
+	ttft, itl, ttft99, itl99, e2e, tokens, rps                      float64
+}
+
+func readBench(t testing.TB) []benchRow {
+	var list []benchRow
+	for _, r := range rows(t, "testdata/perf.csv") {
+		n := func(c string) float64 { return number(t, r, c) }
+		b := benchRow{
+			id: r["row_id"], kind: r["kind"], model: r["model"], dtype: r["dtype"], gpu: r["gpu"], engine: r["engine"], version: r["engine_version"],
+			scenario: r["scenario"], arrival: r["arrival"], tp: int(n("tp")), pp: int(n("pp")),
+			concurrency: n("concurrency"), requests: n("num_requests"), input: n("input_len"), output: n("output_len"),
+			ttft: n("ttft_ms"), itl: n("itl_ms"), ttft99: n("ttft_p99_ms"), itl99: n("itl_p99_ms"), e2e: n("e2e_ms"),
+			tokens: n("tokens_per_s"), rps: n("req_per_s"),
+		}
+		b.replicas = int(n("replicas"))
+		list = append(list, b)
+	}
+	return list
+}
+
+// prediction is what the roofline says of a row; NaN where it says nothing.
+type prediction struct{ ttft, itl, e2e, tokens float64 }
+
+var errNotModelled = errors.New("not modelled")
+
+// specOf is the replica of a row, at the defaults of its engine.
+func specOf(c *price.Catalogue, b benchRow) (Spec, error) {
+	gpu, model, dtype := b.gpu, b.model, strings.Fields(b.dtype)[0]
+	switch gpu {
+	case "H200-NVL-141GB": // 600 W instead of 700: H200 figures are the nearest
+		gpu = "H200"
+	case "GH200-144GB":
+		gpu = "H200" // the same memory at 4.9 TB/s
+	case "MI325X":
+		gpu = "MI300X" // the same compute, memory 6.0 instead of 5.3 TB/s: see below
+	}
+	if model == "DeepSeek-V3 AWQ" {
+		model = "deepseek-ai/DeepSeek-V3"
+	}
+	if strings.HasPrefix(model, "zai-org/GLM-4.6") {
+		model = "zai-org/GLM-4.5" // the same shape
+	}
+	if model == "huggyllama/llama-7b" {
+		model = "meta-llama/Llama-2-7b-hf" // the same shape
+	}
+	if strings.Contains(model, "Nemotron") {
+		return Spec{}, fmt.Errorf("%w: layers of one kind each (Mamba, attention or experts)", errNotModelled)
+	}
+	if model == "bigscience/bloom" {
+		return bloomOn(c, gpu, b.tp)
+	}
+	p := Precision{Weights: dtype}
+	switch {
+	case strings.HasPrefix(b.engine, "TensorRT-LLM"), strings.HasPrefix(b.engine, "NIM"), strings.Contains(b.scenario, "MLPerf"):
+		if strings.HasPrefix(dtype, "fp8") || strings.HasSuffix(dtype, "fp4") && dtype != "mxfp4" {
+			p.KV = "fp8" // what those checkpoints and submissions use
+		}
+	case dtype == "fp8":
+		p.Weights = "fp8_block" // as DeepSeek, Qwen and GLM publish them
+	}
+	s, err := Of(c, gpu, model, Layout{TP: b.tp}, p)
+	if err != nil {
+		return s, err
+	}
+	switch {
+	case strings.HasPrefix(b.engine, "TensorRT-LLM"), strings.HasPrefix(b.engine, "NIM"):
+		s.MaxSeqs, s.MaxBatchTokens = 2048, 8192
+	case b.engine == "SGLang":
+		s.MaxSeqs, s.MaxBatchTokens = 2048, 8192
+	}
+	if b.engine == "vLLM" && b.version < "v0.17" && b.version > "v0" {
+		// Before 0.17 the sampler's copies of the logits took 9.6 x instead of
+		// 3.55 x sequences x vocabulary x 4 bytes, which the KV cache had not.
+		m, err := findModel(c, model)
+		if err != nil {
+			return s, err
+		}
+		em := NewModel(m)
+		perToken := float64(em.Layers-em.LinearLayers) * em.kvWidth(b.tp) * p.widths().kv
+		s.KVTokens -= int((9.6 - logitsCopies) * float64(s.MaxSeqs) * float64(m.Vocab) * 4 / perToken)
+	}
+	return s, nil
+}
+
+// bloomOn is BLOOM-176B, which is not in the catalogue: nobody deploys it now.
+func bloomOn(c *price.Catalogue, gpu string, tp int) (Spec, error) {
+	pg, err := c.GPU(gpu)
+	if err != nil {
+		return Spec{}, err
+	}
+	g, err := NewGPU(pg)
+	if err != nil {
+		return Spec{}, err
+	}
+	m := &Model{Name: "bloom", Layers: 70, Hidden: 14336, Heads: 112, KVHeads: 112, HeadDim: 128,
+		Intermediate: 57344, Vocab: 250880, TiedHead: true, PlainMLP: true}
+	return Build(g, m, Layout{TP: tp}, Precision{})
+}
+
+func predict(c *price.Catalogue, b benchRow) (prediction, error) {
+	if b.pp > 1 {
+		return prediction{}, fmt.Errorf("%w: pipeline parallel", errNotModelled)
+	}
+	if b.kind == "trace summary" {
+		return prediction{}, fmt.Errorf("%w: see the replayed traces", errNotModelled)
+	}
+	if math.IsNaN(b.input) || math.IsNaN(b.output) {
+		return prediction{}, fmt.Errorf("%w: lengths not stated", errNotModelled)
+	}
+	spec, err := specOf(c, b)
+	if err != nil {
+		return prediction{}, err
+	}
+	in, out := int(math.Round(b.input)), max(1, int(math.Round(b.output)))
+	spec.KVTokens = max(spec.KVTokens, in+out+spec.BlockTokens) // it ran, so it fitted
+	switch {
+	case b.kind == "fixed batch":
+		n := int(b.concurrency)
+		first := spec.Speed.Step(Batch{Prefill: n * in, Prompts: n, Ends: n, Pairs: int64(n) * int64(in) * int64(in+1) / 2}).Of(0)
+		step := spec.Speed.Step(Batch{Decode: n}).Of(n * (in + out/2))
+		return prediction{first.Duration().Seconds() * 1e3, step.Duration().Seconds() * 1e3, math.NaN(), math.NaN()}, nil
+	case strings.HasPrefix(b.arrival, "Poisson"):
+		return goodput(b, spec, in, out), nil
+	case b.arrival == "closed loop":
+		return closedLoop(b, spec, in, out, int(b.concurrency), int(max(b.concurrency*4, min(64, 8*b.concurrency)))), nil
+	}
+	n := b.requests
+	if math.IsNaN(n) {
+		n = b.concurrency
+	}
+	if math.IsNaN(n) || n > 3*float64(spec.MaxSeqs) {
+		n = 3 * float64(spec.MaxSeqs) // saturated: more of the same
+	}
+	return closedLoop(b, spec, in, out, int(n), int(n)), nil
+}
