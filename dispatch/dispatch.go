@@ -4,6 +4,20 @@
 // come out. It owns the queue and every slot; it knows no clock, no HTTP, no
 // goroutine and no lock, so that the gateway and the simulator drive the same
 // code. Its owner serialises calls and tells it the time.
+//
+// How it decides, in the order of the files to read:
+//
+//   - core.go: the events. A request that finds room is granted at once, tier
+//     after tier; else it is queued, or refused when waiting is in vain.
+//   - deployment.go: inside a tier, smooth weighted round robin between
+//     deployments; inside a deployment, the replica with the least work.
+//   - replica.go: who may be sent requests at all: health learned from real
+//     requests, throttle clocks.
+//   - queue.go: who waits and for how long, who makes way when the queue is full,
+//     who is served when room appears.
+//   - flow.go: weighted fairness between tenants, by work.
+//   - refuse.go: when to come back.
+//   - configure.go: options and replicas that change.
 package dispatch
 
 import (
