@@ -5,12 +5,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 // fixedConn gives out bytes in pieces and then ends.
@@ -32,6 +35,11 @@ func (c *fixedConn) SetWriteDeadline(time.Time) error { return nil }
 
 // readReply reads one reply out of bytes that arrive step by step.
 func readReply(in []byte, step int) (r *Reply, body []byte, err error) {
+	return readReplyIn(in, step, 512)
+}
+
+// readReplyIn reads the body with reads of a size.
+func readReplyIn(in []byte, step, size int) (r *Reply, body []byte, err error) {
 	cl := &Client{}
 	h := &host{client: cl, open: 1}
 	far := time.Now().Add(time.Hour)
@@ -40,9 +48,18 @@ func readReply(in []byte, step int) (r *Reply, body []byte, err error) {
 	if err := r.readHead(far); err != nil {
 		return r, nil, err
 	}
-	body, err = io.ReadAll(r)
-	cl.sweeper.end()
-	return r, body, err
+	defer cl.sweeper.end()
+	buf := make([]byte, size)
+	for {
+		n, err := r.Read(buf)
+		body = append(body, buf[:n]...)
+		if err == io.EOF {
+			return r, body, nil
+		}
+		if err != nil {
+			return r, body, err
+		}
+	}
 }
 
 // FuzzReplies holds the parser against net/http: what is accepted here is
@@ -82,6 +99,37 @@ func FuzzReplies(f *testing.F) {
 				t.Fatalf("header %s: %q, net/http has %q", name, value, theirs.Header[key])
 			}
 		})
+	})
+}
+
+// TestABodyCutAnywhereIsNeverWhole: however its bytes arrive and however large
+// the reads are, a reply that ends early ends with an error, after a true
+// beginning of its body.
+func TestABodyCutAnywhereIsNeverWhole(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		body := bytes.Repeat([]byte("0123456789"), rapid.IntRange(1, 4000).Draw(t, "tens of bytes"))
+		reply := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		if rapid.Bool().Draw(t, "chunked") {
+			reply = []byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+			for rest := body; len(rest) > 0; {
+				n := min(len(rest), rapid.IntRange(1, 20_000).Draw(t, "chunk"))
+				reply = fmt.Appendf(reply, "%x\r\n%s\r\n", n, rest[:n])
+				rest = rest[n:]
+			}
+			reply = append(reply, "0\r\n\r\n"...)
+		}
+		cut := rapid.IntRange(bytes.Index(reply, []byte("\r\n\r\n"))+4, len(reply)).Draw(t, "cut")
+		step := rapid.IntRange(1, 70_000).Draw(t, "step")
+		size := rapid.SampledFrom([]int{1, 100, 4096, 32 << 10, 1 << 20}).Draw(t, "read size")
+		r, got, err := readReplyIn(reply[:cut], step, size)
+		switch whole := cut == len(reply); {
+		case !bytes.HasPrefix(body, got):
+			t.Fatal("what was read is not how the body begins")
+		case whole && (err != nil || len(got) != len(body)):
+			t.Fatalf("whole: %d of %d bytes, %v", len(got), len(body), err)
+		case !whole && (err == nil || err.(*Error).Kind != KindCut):
+			t.Fatalf("cut after %d of %d bytes of the reply (status %d): %d bytes read, then %v", cut, len(reply), r.Status, len(got), err)
+		}
 	})
 }
 

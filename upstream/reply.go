@@ -68,13 +68,22 @@ func (r *Reply) readDirect(p []byte) (int, error) {
 	c.readBefore(r.stall, r.limit)
 	n, err := c.nc.Read(p)
 	if n == 0 {
-		return 0, r.end(noProgress(err))
+		return 0, r.end(r.early(noProgress(err)))
 	}
 	if r.body.how != byClose {
 		r.body.left -= int64(n)
 	}
 	r.settle()
 	return n, nil
+}
+
+// early makes the end of the connection what it is for the body: its end, or a
+// cut.
+func (r *Reply) early(err error) error {
+	if err == io.EOF && r.body.how != byClose {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 // next returns the next decoded bytes, at least one. They stay valid until the
@@ -96,9 +105,7 @@ func (r *Reply) next() ([]byte, error) {
 			if err = r.body.c.fill(); err == nil {
 				continue
 			}
-			if err == io.EOF && r.body.how != byClose {
-				err = io.ErrUnexpectedEOF
-			}
+			err = r.early(err)
 		}
 		return nil, r.end(err)
 	}
