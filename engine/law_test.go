@@ -169,3 +169,55 @@ func stepThrough(s Spec, list []arrival, load weir.Instant) []Event {
 	r.playUntil(farAway)
 	return r.events
 }
+
+// Every request that is not cancelled has its first token once, before it
+// finishes once; and an idle replica holds nothing.
+func TestEveryRequestEndsOnceAndLeavesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		spec, list := drawSpec(t), drawArrivals(t)
+		events, load := play(spec, list, 0, func(_, next weir.Instant) weir.Instant { return next })
+		first, finished := map[uint64]int{}, map[uint64]int{}
+		last := weir.Instant(0)
+		for _, e := range events {
+			if e.At < last {
+				t.Fatalf("events out of order: %v", events)
+			}
+			last = e.At
+			switch e.Kind {
+			case FirstToken:
+				first[e.ID]++
+			case Finished:
+				finished[e.ID]++
+			}
+		}
+		for _, a := range list {
+			want := 1
+			if a.cancel != 0 {
+				want = finished[a.req.ID] // either way, but not twice
+			}
+			if finished[a.req.ID] != want || want > 1 || first[a.req.ID] > 1 ||
+				a.req.Output > 0 && first[a.req.ID] < want {
+				t.Fatalf("request %d: %d first tokens, finished %d times", a.req.ID, first[a.req.ID], finished[a.req.ID])
+			}
+		}
+		if load.Running+load.Waiting+load.KVUsedTokens+load.WaitingTokens != 0 {
+			t.Fatalf("an idle replica holds something: %+v", load)
+		}
+	})
+}
+
+// What runs for days in the simulator must not feed the garbage collector.
+func TestAWarmReplicaAllocatesNothing(t *testing.T) {
+	r := New(Spec{Speed: tick, KVTokens: 1600})
+	at := weir.Instant(0)
+	n := testing.AllocsPerRun(1000, func() {
+		at += ms(100)
+		r.Advance(at)
+		if err := r.Arrive(at, Request{ID: uint64(at), Prompt: 20, Output: 20}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n > 0 {
+		t.Errorf("%v allocations per request", n)
+	}
+}

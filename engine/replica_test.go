@@ -91,8 +91,6 @@ func TestWhatCanNeverFitIsRefused(t *testing.T) {
 	}
 }
 
-// With every request cancelled or finished, a replica holds nothing and every
-// block is free again.
 func TestASharedPrefixIsComputedOnce(t *testing.T) {
 	r := New(Spec{Speed: tick, KVTokens: 1600, PrefixCache: true})
 	for id := range uint64(3) {
