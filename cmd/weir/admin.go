@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"strconv"
 	"strings"
 	"time"
@@ -49,6 +50,9 @@ func (a *adminAPI) handler() http.Handler {
 	mux.HandleFunc("GET /admin/decisions", func(w http.ResponseWriter, _ *http.Request) { reply(w, a.recent()) })
 	mux.HandleFunc("GET /admin/usage", a.serveUsage)
 	mux.HandleFunc("POST /admin/reload", a.serveReload)
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	guarded := a.guard(mux)
 
 	open := http.NewServeMux() // probes carry no token
