@@ -153,6 +153,27 @@ func TestWholeAnswersThatBreakOffAreGotElsewhere(t *testing.T) {
 	}
 }
 
+func TestALargeAnswerThatBreaksOffIsSeenToBeBroken(t *testing.T) {
+	b := rawBackend(t, func(c net.Conn, _ int) {
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n"+strings.Repeat("x", 150_000))
+	})
+	c := config(b)
+	c.Bounds.MaxAnswer = 100_000
+	r := start(t, c)
+	resp, err := r.send(t.Context(), chatPath, chatBody)
+	if err == nil {
+		defer resp.Body.Close()
+		_, err = io.ReadAll(resp.Body)
+	}
+	if err == nil {
+		t.Error("the answer looked whole")
+	}
+	if rec := r.rec(); rec.Outcome != weir.Failure || rec.Fault != weir.UpstreamFault || rec.Code != "upstream_cut" {
+		t.Errorf("%+v", rec)
+	}
+	r.settled()
+}
+
 func TestWhenEveryAttemptFailsTheCallerIsToldWhoseFaultItWas(t *testing.T) {
 	down, _ := net.Listen("tcp", "127.0.0.1:0")
 	down.Close() // nobody listens there any more
@@ -160,7 +181,9 @@ func TestWhenEveryAttemptFailsTheCallerIsToldWhoseFaultItWas(t *testing.T) {
 	defer close(quit)
 	silent := rawBackend(t, func(c net.Conn, _ int) { <-quit })
 	failing := newBackend(t, func(w http.ResponseWriter, r *http.Request) { http.Error(w, `{"error":{"message":"boom"}}`, 500) })
-	locked := newBackend(t, func(w http.ResponseWriter, r *http.Request) { http.Error(w, `{"error":{"message":"bad key"}}`, 401) })
+	locked := newBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, `{"error":{"message":"bad key"}}`, http.StatusUnauthorized)
+	})
 	for _, f := range []struct {
 		url, code string
 		status    int

@@ -5,12 +5,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +23,14 @@ import (
 	"weir/dispatch"
 	"weir/upstream"
 )
+
+// TestMain keeps property tests from leaving files behind: a draw that fails is
+// printed with its seed.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	flag.Set("rapid.nofailfile", "true")
+	os.Exit(m.Run())
+}
 
 // backend is an inference server: an httptest server that counts its calls and
 // keeps the bodies it got.

@@ -205,3 +205,15 @@ func TestAConnectionOutlivesItsRequests(t *testing.T) {
 		}
 	}
 }
+
+func TestALastEventWithoutItsBlankLineIsStillAnEventOfItsOwn(t *testing.T) {
+	for _, tail := range []string{"", "\n", "\r\n"} {
+		last := strings.TrimRight(tokenEvent, "\n") + tail
+		r := start(t, config(rawBackend(t, func(c net.Conn, _ int) { io.WriteString(c, streamHead+chunked(tokenEvent, last)+end) })))
+		_, answer := r.post(chatPath, streamed)
+		rest, ok := strings.CutPrefix(answer, tokenEvent+last+"\n\n")
+		if !ok || !strings.HasPrefix(rest, `data: {"error":`) {
+			t.Errorf("%q", answer)
+		}
+	}
+}

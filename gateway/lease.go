@@ -47,8 +47,6 @@ const (
 	holdsReplica                   // the core has granted it
 )
 
-func (l *lease) has(h holds) bool { return l.holds&h != 0 }
-
 // drop forgets that h is held and says whether it was.
 func (l *lease) drop(h holds) bool {
 	had := l.holds&h != 0

@@ -70,9 +70,6 @@ func (x *exchange) begin(w http.ResponseWriter, r *http.Request, b *Bounds) {
 // gateway cuts what is still open.
 func (x *exchange) ctx() context.Context { return x.r.Context() }
 
-// gone is closed when ctx ends.
-func (x *exchange) gone() <-chan struct{} { return x.r.Context().Done() }
-
 func (x *exchange) method() string { return x.r.Method }
 func (x *exchange) path() string   { return x.r.URL.Path }
 
@@ -83,9 +80,6 @@ func (x *exchange) get(name string) string {
 	}
 	return ""
 }
-
-// bodySize is the announced length of the body, -1 if none was.
-func (x *exchange) bodySize() int64 { return x.r.ContentLength }
 
 // readBody reads the body to its end, within limit bytes and within the time.
 func (x *exchange) readBody(limit int64, within time.Duration) (*buffer, error) {

@@ -145,10 +145,22 @@ func (s *stream) show(e *upstream.Event) error {
 	if err := c.x.send(e.Raw); err != nil {
 		return err
 	}
+	if !endsBlank(e.Raw) { // the last one, of a server that leaves its end out
+		c.x.send(blank)
+	}
 	if s.events.Buffered() {
 		return nil
 	}
 	return c.x.flush()
+}
+
+var blank = []byte("\n\n")
+
+// endsBlank says whether an event ends with its blank line, without which
+// whatever is sent next would belong to it.
+func endsBlank(raw []byte) bool {
+	n := len(raw)
+	return n >= 2 && raw[n-1] == '\n' && (raw[n-2] == '\n' || n >= 3 && raw[n-2] == '\r' && raw[n-3] == '\n')
 }
 
 // hold keeps an event back if the bounds allow.

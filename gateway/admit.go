@@ -1,0 +1,122 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"weir"
+)
+
+// open makes the lease: from here on the request counts.
+func (c *call) open() {
+	now := c.g.now()
+	c.g.arrived.Add(1)
+	id := c.x.get("X-Request-Id")
+	if !saneID(id) {
+		id = c.g.ids.next()
+	}
+	l := &c.lease
+	l.g, l.holds = c.g, holdsPlace
+	l.rec = weir.Record{RequestID: id, Op: c.s.op, Arrived: now}
+	c.g.open.Add(1)
+	c.x.set("X-Request-Id", id)
+}
+
+// admit lets the request in or says why not: key, body, model, bounds, limits.
+func (c *call) admit() error {
+	var err error
+	if c.x.method() != "POST" {
+		c.x.set("Allow", "POST")
+		return errMethod
+	}
+	if c.key, err = authenticate(&c.x, c.st.keys); err != nil {
+		return err
+	}
+	rec := &c.lease.rec
+	rec.Tenant, rec.Key = c.key.tenant.name, c.key.name
+	if n := c.g.open.Load(); n > int64(c.st.bounds.MaxRequests) {
+		return &problem{is: errGatewayFull, message: fmt.Sprintf("the gateway holds %d requests, the most it may (max_requests): retry in a second",
+			c.st.bounds.MaxRequests), after: time.Second, hasAfter: true}
+	}
+	if err := c.read(); err != nil {
+		return err
+	}
+	c.ownFrom = c.g.now()
+	if err := c.findModel(); err != nil {
+		return err
+	}
+	return c.openStream()
+}
+
+// read reads the body and finds in it what the gateway needs.
+func (c *call) read() error {
+	if e := c.x.get("Content-Encoding"); e != "" && e != "identity" {
+		return errEncoding
+	}
+	body, err := c.x.readBody(c.st.bounds.MaxBody, c.st.bounds.BodyTimeout)
+	c.lease.body = body
+	switch {
+	case errors.Is(err, errOverLimit):
+		return &problem{is: errTooLarge, message: fmt.Sprintf("the request body is larger than %d bytes, the most that is read (max_body)", c.st.bounds.MaxBody)}
+	case errors.Is(err, errSlowBody):
+		return &problem{is: errSlowBody, message: fmt.Sprintf("the request body did not arrive within %s (body_timeout)", c.st.bounds.BodyTimeout)}
+	case err != nil && c.x.ctx().Err() != nil:
+		return gone(c.x.ctx())
+	case err != nil:
+		return errCutBody
+	}
+	c.body = body.b
+	if c.ask, err = readAsk(c.body); err != nil {
+		return ofBody(err)
+	}
+	return nil
+}
+
+// findModel finds the model asked for and whether the key may use it.
+func (c *call) findModel() error {
+	name := c.s.model
+	if name == "" {
+		name = c.ask.modelName(c.body)
+	}
+	if name == "" {
+		return &problem{is: errNoModel, param: "model"}
+	}
+	m := c.st.models[name]
+	if m == nil {
+		return &problem{is: errUnknownModel, param: "model",
+			message: fmt.Sprintf("the model %q does not exist here: GET /v1/models lists those the key may use", shortened(name))}
+	}
+	c.lease.served = m
+	rec := &c.lease.rec
+	rec.Model, rec.Class, rec.Stream = m.name, m.classOf(c.key.tenant), c.ask.stream
+	if c.x.get("X-Weir-Class") == weir.Batch.String() {
+		rec.Class = weir.Batch // a request may ask for less, never for more
+	}
+	if !c.key.tenant.mayUse(m.name) {
+		return &problem{is: errModelForbidden, param: "model",
+			message: fmt.Sprintf("the key's tenant %q may not use the model %q", c.key.tenant.name, m.name)}
+	}
+	return m.speaks(c.s.op)
+}
+
+func (c *call) openStream() error {
+	if !c.ask.stream {
+		return nil
+	}
+	c.lease.holds |= holdsStream
+	if n := c.g.streams.Add(1); n > int64(c.st.bounds.MaxStreams) {
+		return &problem{is: errStreamsFull, message: fmt.Sprintf("the gateway holds %d streams, the most it may (max_streams): retry in a second",
+			c.st.bounds.MaxStreams), after: time.Second, hasAfter: true}
+	}
+	return nil
+}
+
+// shortened keeps what a caller sent from filling messages.
+func shortened(s string) string {
+	const most = 100
+	if len(s) <= most {
+		return s
+	}
+	return s[:most] + "..."
+}

@@ -1,0 +1,85 @@
+package gateway
+
+import (
+	"strconv"
+	"time"
+
+	"weir"
+	"weir/dispatch"
+)
+
+// end tells the caller how the request ended, if it was not told yet, and
+// closes the lease.
+func (c *call) end(err error) {
+	if err == nil {
+		c.lease.close(c.x.status, weir.Completed, weir.NoFault, "")
+		return
+	}
+	p, a := explain(err)
+	outcome := weir.Failure
+	if c.lease.rec.Attempts == 0 && p.is != errClientGone && p.is != errStopping {
+		outcome = weir.Refused
+	}
+	away := p.is == errClientGone || p.is == errClientSlow
+	cutShort := c.x.started && !c.streaming && !c.told
+	c.lease.release(dispatch.Abandoned) // before a slow caller is written to
+	switch {
+	case away || c.told:
+	case !c.x.started:
+		c.sayError(p, a)
+	case c.streaming:
+		if c.x.send(errorEvent(c.s.dialect, c.s.op, p, a, c.events)) == nil {
+			c.x.flush()
+		}
+	}
+	status := a.status
+	if c.x.started && !away {
+		status = c.x.status
+	}
+	c.lease.close(status, outcome, a.fault, a.code)
+	if cutShort {
+		c.x.abort()
+	}
+}
+
+// sayError answers with an error in the caller's dialect.
+func (c *call) sayError(p *problem, a answer) {
+	c.x.set("X-Weir-Fault", a.fault.String())
+	if d := c.lease.rec.Deployment; d != "" {
+		c.sayWhere()
+	}
+	if a.status == 429 || a.status == 503 {
+		sayRetryAfter(&c.x, p)
+	}
+	if p.is == errTooLarge || p.is == errSlowBody || p.is == errCutBody {
+		c.x.closeAfter()
+	}
+	body := errorBody(c.s.dialect, p, a)
+	c.x.set("Content-Type", "application/json")
+	c.x.start(a.status, int64(len(body)))
+	c.x.send(body)
+}
+
+// sayRetryAfter says when to come back, where that is known.
+func sayRetryAfter(x *exchange, p *problem) {
+	if p.hasAfter {
+		seconds, ms := retryAfter(p.after)
+		x.set("Retry-After", seconds)
+		x.set("Retry-After-Ms", ms)
+	}
+}
+
+// retryAfter words a time in milliseconds, and rounded up to whole seconds for
+// who reads only those.
+func retryAfter(d time.Duration) (seconds, milliseconds string) {
+	ms := int64((d + time.Millisecond - 1) / time.Millisecond)
+	return strconv.FormatInt((ms+999)/1000, 10), strconv.FormatInt(ms, 10)
+}
+
+// sayWhere says who answers and how long the request waited for it.
+func (c *call) sayWhere() {
+	rec := &c.lease.rec
+	c.x.set("X-Weir-Deployment", rec.Deployment)
+	c.x.set("X-Weir-Replica", rec.Replica)
+	c.x.set("X-Weir-Queue-Ms", strconv.FormatInt(rec.Queued.Milliseconds(), 10))
+}
