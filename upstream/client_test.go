@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -262,29 +263,34 @@ func TestMaxConnsBoundsWhatIsOpenAndOthersWaitTheirTurn(t *testing.T) {
 }
 
 func TestAWaitForAConnectionIsBoundedAndEndsWithItsContext(t *testing.T) {
-	asked := make(chan struct{})
-	s := serveRaw(t, func(n int, c net.Conn, in *bufio.Reader) {
-		takeRequest(in)
-		close(asked)
-		untilClosed(in)
-	})
-	c := newClient(t, Options{BaseURL: s.url, MaxConns: 1, ConnectTimeout: 20 * time.Millisecond})
-	busy, end := context.WithCancel(context.Background())
-	defer end()
-	var holder sync.WaitGroup
-	defer holder.Wait()
-	holder.Go(func() { c.Do(busy, "", chat("{}")) })
-	<-asked
+	full := func(o Options) (*Client, *host) {
+		o.BaseURL, o.MaxConns = "http://127.0.0.1:1", 1
+		c := newClient(t, o)
+		h, err := c.host("")
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.open = 1
+		return c, h
+	}
+	c, h := full(Options{ConnectTimeout: 20 * time.Millisecond})
 	_, _, err := ask(context.Background(), c, chat("{}"))
-	if kindOf(t, err) != KindConnect || !strings.Contains(err.Error(), "MaxConns") {
-		t.Errorf("%v: want a connect fault that names MaxConns", err)
+	if kindOf(t, err) != KindConnect || !strings.Contains(err.Error(), "MaxConns") || len(h.waiting) != 0 {
+		t.Errorf("%v: want a connect fault that names MaxConns, and nobody left waiting", err)
 	}
-	gone, cancel := context.WithCancel(context.Background())
-	cancel()
-	if _, _, err := ask(gone, c, chat("{}")); !errors.Is(err, context.Canceled) {
-		t.Errorf("%v: want canceled", err)
+	c, h = full(Options{ConnectTimeout: time.Hour})
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		for waits := 0; waits == 0; runtime.Gosched() {
+			h.mu.Lock()
+			waits = len(h.waiting)
+			h.mu.Unlock()
+		}
+		cancel()
+	}()
+	if _, _, err := ask(ctx, c, chat("{}")); kindOf(t, err) != KindCanceled || len(h.waiting) != 0 {
+		t.Errorf("%v: want canceled, and nobody left waiting", err)
 	}
-	end()
 }
 
 func TestARefusedConnectionSentNothing(t *testing.T) {

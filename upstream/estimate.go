@@ -67,7 +67,7 @@ func countTokens(text []byte, total int64) int64 {
 		if err != nil {
 			k = (len(piece) + bytesPer - 1) / bytesPer
 		}
-		n += int64(k)
+		n += int64(max(k, 1)) // the vocabulary lacks some control characters
 	}
 	if counted := int64(len(text)); total > counted {
 		n = n * total / counted
