@@ -140,3 +140,29 @@ func benchStream(b *testing.B, events int) {
 	answer.WriteString(end)
 	drive(b, answer.Bytes(), streamed)
 }
+
+// How long until the upstream sees that the caller has gone, before the first
+// token and in the middle of a stream. The bound is 50 ms.
+func BenchmarkCancel(b *testing.B) {
+	for name, sent := range map[string]string{"beforeFirstToken": "", "midStream": streamHead + chunked(roleEvent, tokenEvent)} {
+		b.Run(name, func(b *testing.B) {
+			arrived, gone := make(chan struct{}), make(chan struct{})
+			r := start(b, config(rawBackend(b, func(c net.Conn, _ int) {
+				io.WriteString(c, sent)
+				arrived <- struct{}{}
+				c.Read(make([]byte, 1)) // ends with the connection
+				gone <- struct{}{}
+			})), func(o *Options) { o.Record = nil })
+			for b.Loop() {
+				c, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
+				if err != nil {
+					b.Fatal(err)
+				}
+				fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n%s", chatPath, testKey, len(streamed), streamed)
+				<-arrived
+				c.Close()
+				<-gone
+			}
+		})
+	}
+}
