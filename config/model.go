@@ -48,7 +48,7 @@ type Queue struct {
 type Health struct {
 	// Failures in a row after which a replica gets no requests for a while.
 	Failures int `yaml:"failures" default:"3" min:"1" max:"1000"`
-	// How long it is left alone the first time. Doubles each time.
+	// How long it is left alone the first time. Doubles each time. Callers wait for it no longer than this; of one that stays dead they are told at once.
 	Base time.Duration `yaml:"base" default:"1s" min:"10ms" max:"10m"`
 	// Longest time it is left alone.
 	Max time.Duration `yaml:"max" default:"30s" min:"10ms" max:"1h"`

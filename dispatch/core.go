@@ -33,6 +33,7 @@ type Core struct {
 	warmAt  weir.Instant // when one last became so after there was none
 	held    *call        // has a replica kept free, because it is first and found no room
 	stale   bool         // something changed in a call that returns no verdicts
+	tripped bool         // a replica was opened since those that wait were last looked at
 
 	rate   rate
 	totals Demand
@@ -292,6 +293,9 @@ func (c *Core) end() []Verdict {
 	}
 	c.stale = false
 	c.serve()
+	if c.tripped {
+		c.giveUpOnDead()
+	}
 	for len(c.limits) > 0 && c.limits[0].at <= c.now {
 		q := c.limits[0].q
 		c.dequeue(q, false)
@@ -301,6 +305,19 @@ func (c *Core) end() []Verdict {
 		}
 	}
 	return c.out
+}
+
+// giveUpOnDead refuses all who wait when the last replica has failed its trial:
+// see inVain.
+func (c *Core) giveUpOnDead() {
+	c.tripped = false
+	for q := c.waiting.oldest; q != nil; q = c.waiting.oldest {
+		if c.inVain(q.limit.at) != AllUnhealthy {
+			return
+		}
+		c.dequeue(q, false)
+		c.refuse(q, AllUnhealthy)
+	}
 }
 
 // late says why those who wait have waited in vain.

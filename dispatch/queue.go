@@ -88,7 +88,10 @@ func (c *Core) giveUp(q *call) weir.Instant {
 	return at
 }
 
-// inVain says why nothing can come for one who waits until at, or "".
+// inVain says why nothing can come for one who waits until at, or "". For
+// replicas that failed nobody waits longer than the first spell they are left
+// alone, which the restart of a server fits into: of one that stays dead, callers
+// would rather know at once.
 func (c *Core) inVain(at weir.Instant) Reason {
 	if len(c.tiers) == 0 {
 		return NoDeployment
@@ -101,6 +104,8 @@ func (c *Core) inVain(at weir.Instant) Reason {
 	case why == "" || c.hope():
 		return ""
 	case why == NoReplica || back > at:
+		return why
+	case why == AllUnhealthy && back.Sub(c.now) > c.health.Base:
 		return why
 	}
 	return ""

@@ -171,6 +171,7 @@ func (c *Core) learn(r *replica, id uint64, how Result) {
 		r.failures++
 		if probed || r.failures >= c.health.Failures {
 			r.trip(c.now, c.health)
+			c.tripped = true
 		}
 	}
 }
