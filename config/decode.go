@@ -19,6 +19,7 @@ type decoder struct {
 	faulty  map[string]bool // paths whose value could not be read
 	secrets []secretAt
 	hidden  map[int]int // line -> column from which it may hold a secret
+	other   bool        // the file is no weir.yaml: remedies do not speak of one
 }
 
 // document decodes src into c, which gets every default first.
@@ -146,7 +147,7 @@ func (d *decoder) unknownKey(n ast.Node, path string, t reflect.Type, key string
 		return
 	}
 	remedy := "known here: " + strings.Join(keys, ", ")
-	if homes := homesOf(key); len(homes) > 0 {
+	if homes := homesOf(key); len(homes) > 0 && !d.other {
 		remedy = fmt.Sprintf("%s is a key of %s; %s", key, strings.Join(homes, " or "), remedy)
 	}
 	d.fault(n, path, "unknown key", remedy)

@@ -25,7 +25,7 @@ func (d *decoder) parse(src []byte) (ast.Node, bool) {
 	}
 	tokens := lexer.Tokenize(text)
 	if t, problem := excess(tokens); t != nil {
-		d.faultAt(d.tokenPosition(t), "", problem, "a weir.yaml never is like that: see examples/weir.yaml")
+		d.faultAt(d.tokenPosition(t), "", problem, d.remedy("a weir.yaml never is like that: see examples/weir.yaml"))
 		return nil, false
 	}
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
@@ -54,10 +54,18 @@ func (d *decoder) body(file *ast.File) (ast.Node, bool) {
 		body = doc.Body
 	}
 	if body == nil {
-		d.faultAt(start, "", "the file describes nothing", "it needs at least tenants and models: see examples/weir.yaml")
+		d.faultAt(start, "", "the file describes nothing", d.remedy("it needs at least tenants and models: see examples/weir.yaml"))
 		return nil, false
 	}
 	return body, true
+}
+
+// remedy is one that speaks of weir.yaml, where the file is one.
+func (d *decoder) remedy(text string) string {
+	if d.other {
+		return "write keys with values, one a line"
+	}
+	return text
 }
 
 // plain makes src a text with "\n" between its lines, so that the positions of
