@@ -1,0 +1,3 @@
+module weir/test/faults
+
+go 1.26.8

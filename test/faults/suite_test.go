@@ -1,0 +1,178 @@
+// Package faults holds a gateway against everything an inference server, a
+// network, a disk or an operator can do to it.
+//
+// Every scenario says what goes wrong, and what each side must have seen of
+// it: the caller, the upstream, the ledger, and the gauges, which must return
+// to zero. The upstreams are raw TCP servers, so that they can misbehave on the
+// wire; the gateway is a process, found by its address.
+//
+//	go test -count=1 .                      against Weir (WEIR_BIN, or ../../bin/weir)
+//	go test -count=1 . -update              and write ../../docs/benchmarks/faults.md
+//	go test -list-models -port 19000        the models and upstreams another gateway must be given
+//	go test . -gateway URL -key KEY -port 19000    against that gateway: callers and upstreams only
+package faults
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+var (
+	update     = flag.Bool("update", false, "write docs/benchmarks/faults.md")
+	foreign    = flag.String("gateway", "", "base `URL` of a gateway that runs already, without /v1")
+	foreignKey = flag.String("key", "", "`key` it wants")
+	firstPort  = flag.Int("port", 0, "first `port` of the upstreams; 0: any free ones")
+	listModels = flag.Bool("list-models", false, "print the models a gateway must serve, and where, and end")
+)
+
+// shared is the gateway of every scenario that does not need its own.
+var shared *gateway
+
+// worlds are the upstreams of each scenario, by its name.
+var worlds = map[string]*world{}
+
+// world is a scenario with its upstreams; b may be nil.
+type world struct {
+	*scenario
+	a, b *upstream
+}
+
+func TestMain(m *testing.M) {
+	// Scenarios mostly wait: there may be more at once than processors.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	flag.Parse()
+	code, err := withWorlds(m.Run)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// withWorlds starts upstreams and gateway, runs, and ends all it started.
+func withWorlds(run func() int) (code int, err error) {
+	port := *firstPort
+	var models strings.Builder
+	for i := range scenarios {
+		w := &world{scenario: &scenarios[i]}
+		if w.a, err = newUpstream(nextAddr(&port), w.scenario.a); err != nil {
+			return 1, err
+		}
+		defer w.a.stop()
+		if w.scenario.second {
+			if w.b, err = newUpstream(nextAddr(&port), always(good)); err != nil {
+				return 1, err
+			}
+			defer w.b.stop()
+		}
+		if worlds[w.name] != nil {
+			return 1, fmt.Errorf("two scenarios are called %q", w.name)
+		}
+		worlds[w.name] = w
+		models.WriteString(w.yaml())
+		if *listModels {
+			fmt.Println(w.line())
+		}
+	}
+	if *listModels {
+		return 0, nil
+	}
+	if *foreign != "" {
+		shared = &gateway{url: *foreign, key: *foreignKey, client: newClient()}
+		return run(), nil
+	}
+	dir, err := os.MkdirTemp("", "weir-faults-")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(dir)
+	if shared, err = startWeir(dir, "  write_timeout: 2s", models.String()); err != nil {
+		return 1, err
+	}
+	defer shared.stop()
+	code = run()
+	if code == 0 && *update {
+		err = writeReport()
+	}
+	return code, err
+}
+
+// nextAddr is the address of the next upstream.
+func nextAddr(port *int) string {
+	addr := fmt.Sprintf("127.0.0.1:%d", *port)
+	if *port != 0 {
+		*port++
+	}
+	return addr
+}
+
+// yaml is the scenario's model in weir.yaml.
+func (w *world) yaml() string {
+	capacity := ""
+	if w.slots > 0 {
+		capacity = fmt.Sprintf("\n        capacity:\n          max_requests: %d", w.slots)
+	}
+	model := fmt.Sprintf("  - name: %s\n    queue:\n      max_wait: 20s\n    health:\n      base: 100ms\n      max: 200ms\n    deployments:\n", w.name)
+	for tier, u := range []*upstream{w.a, w.b} {
+		if u == nil {
+			continue
+		}
+		timeouts := patient
+		if tier == 0 {
+			timeouts = w.limits()
+		}
+		model += fmt.Sprintf(`      - name: %s/%c
+        tier: %d%s
+        price:
+          prompt: $1.00/1M tokens
+          completion: $2.00/1M tokens
+        timeouts:
+          connect: %v
+          header: %v
+          stall: %v
+          total: %v
+        external:
+          urls: ["http://%s"]
+          model: up
+`, w.name, 'a'+tier, tier, capacity, timeouts.connect, timeouts.header, timeouts.stall, timeouts.total, u.addr)
+	}
+	return model
+}
+
+// timeouts of a deployment.
+type timeouts struct{ connect, header, stall, total time.Duration }
+
+// patient are those of deployments whose timeouts are not the subject.
+var patient = timeouts{connect: 5 * time.Second, header: 30 * time.Second, stall: 30 * time.Second, total: 30 * time.Second}
+
+// limits are the first deployment's: what the scenario says, none above total.
+func (w *world) limits() timeouts {
+	l := w.timeouts
+	l.total = cmp.Or(l.total, patient.total)
+	l.connect = min(cmp.Or(l.connect, patient.connect), l.total)
+	l.header = min(cmp.Or(l.header, patient.header), l.total)
+	l.stall = min(cmp.Or(l.stall, patient.stall), l.total)
+	return l
+}
+
+// line tells another gateway's operator what to configure.
+func (w *world) line() string {
+	s := fmt.Sprintf("%s\tfirst http://%s/v1", w.name, w.a.addr)
+	if w.b != nil {
+		s += fmt.Sprintf("\tthen http://%s/v1", w.b.addr)
+	}
+	if l := w.limits(); l != patient {
+		s += fmt.Sprintf("\theader within %v, between parts of a stream %v, in all %v", l.header, l.stall, l.total)
+	}
+	if w.slots > 0 {
+		s += fmt.Sprintf("\tat most %d at once", w.slots)
+	}
+	return s
+}
