@@ -42,6 +42,7 @@ it costs.
 	root.AddCommand(
 		newServe(),
 		newCheck(),
+		newReplay(),
 		newEmulate(),
 		newKey(),
 		newVersion(),
