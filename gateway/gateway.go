@@ -86,6 +86,9 @@ func New(o Options) (*Gateway, error) {
 // now is monotonic.
 func (g *Gateway) now() weir.Instant { return g.epoch.Add(time.Since(g.began)) }
 
+// at converts a time of this process's clock.
+func (g *Gateway) at(t time.Time) weir.Instant { return g.epoch.Add(t.Sub(g.began)) }
+
 // Apply swaps the configuration while serving. On an error nothing has
 // changed. Requests in flight end as they began; those that wait go by the new
 // configuration; models and deployments that keep their name keep their queue,

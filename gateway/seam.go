@@ -24,12 +24,13 @@ type exchange struct {
 
 	writeBy time.Time // where there is no conn: HTTP/2, where each stream has its own
 	values  []string  // room for header values, so that each does not get a slice of its own
+	clock   time.Time // when something was last about to be written
 	started bool      // the status line was handed over
 	status  int       // that it said
 }
 
 // writeBuffer is how much net/http takes before it writes to the connection.
-const writeBuffer = 2048
+const writeBuffer = 2 << 10
 
 // connKey is where the connection stands in a request's context.
 type connKey struct{}
@@ -114,11 +115,11 @@ func (x *exchange) extend() {
 	if x.conn != nil {
 		by = &x.conn.writeBy
 	}
-	now := time.Now()
-	if by.Sub(now) >= x.write {
+	x.clock = time.Now()
+	if by.Sub(x.clock) >= x.write {
 		return
 	}
-	*by = now.Add(2 * x.write)
+	*by = x.clock.Add(2 * x.write)
 	if x.conn != nil {
 		x.conn.SetWriteDeadline(*by)
 		return

@@ -18,11 +18,11 @@ type stream struct {
 	holding   int          // how many
 	heldSince weir.Instant // when the first of them came
 
-	first, last weir.Instant // first and last token
-	tokens      int64        // events with produced text
-	finishes    int          // choices the upstream said are complete
-	done        bool         // it said that the stream is
-	usage       bool         // it said what was used
+	first    weir.Instant // when the first token came
+	tokens   int64        // events with produced text
+	finishes int          // choices the upstream said are complete
+	done     bool         // it said that the stream is
+	usage    bool         // it said what was used
 
 	counts bool    // the upstream is known to say no usage: request and text are kept to count it
 	text   *buffer // produced, at most maxText of it
@@ -112,11 +112,10 @@ func (s *stream) token(e *upstream.Event) {
 	if s.counts {
 		s.keep(e.Data)
 	}
-	s.last = s.c.g.now()
 	if s.first != 0 {
 		return
 	}
-	s.first = s.last
+	s.first = s.c.g.now()
 	l := &s.c.lease
 	l.rec.TTFT = s.first.Sub(l.rec.Arrived)
 	l.served.firstToken(s.first, l.id)
@@ -249,7 +248,9 @@ func (s *stream) count() {
 	default:
 		l.used = weir.Usage{Prompt: int64(s.c.ask.promptTokens()), Completion: s.tokens, Estimated: true}
 	}
-	l.rec.TPOT = tpot(s.first, s.last, max(l.used.Completion, s.tokens))
+	// The last token was passed on with the last flush or just before it; asking
+	// the clock at every token would cost as much as reading one.
+	l.rec.TPOT = tpot(s.first, s.c.g.at(s.c.x.clock), max(l.used.Completion, s.tokens))
 }
 
 // asksNone says whether the stream of a deployment is expected to tell no usage.
