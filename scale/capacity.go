@@ -2,6 +2,7 @@ package scale
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"weir"
@@ -14,8 +15,9 @@ import (
 // Three things teach it. While requests wait, replicas do all they can, and
 // what they do is their capacity. When too many requests miss the SLO at some
 // load, the capacity at the SLO is below that load. And when steady load piles
-// up a backlog, it is below that load as well. Load that went well teaches
-// little: it says that the capacity is no less.
+// up a backlog, it is below that load as well. Load that went well says that the
+// capacity is no less; while it goes well, the capacity is slowly taken to be
+// more, up to what was seen or given, or one bad hour would be paid for ever.
 type Learned struct {
 	Factor float64 `json:"factor"` // capacity at the SLO
 	Weight float64 `json:"weight"` // how much stands behind it, in observations; the profile counts for profileWeight
@@ -34,7 +36,9 @@ const (
 	warmFor       = 10 * time.Second // a replica fills up after it became ready
 	profileWeight = 12
 	maxWeight     = 40
-	trusted       = 0.5 // confidence from which on the learned capacity asks for replicas
+	probeFrom     = 0.6   // share of the capacity from which on all going well raises it
+	probeStep     = 1.002 // for each observation: a third in half an hour
+	trusted       = 0.5   // confidence from which on the learned capacity asks for replicas
 )
 
 // Confidence is between 0, nothing known, and 1.
@@ -43,11 +47,11 @@ func (l Learned) Confidence() float64 { return l.Weight / (l.Weight + 4) }
 // capacity is the work that arrives against what one replica can do.
 func (t *turn) capacity() (need, bool) {
 	l := &t.s.Learned
-	target := l.Factor * t.p.TargetUse
+	target := l.Factor * t.use()
 	load := t.rates.work
 	return need{RuleCapacity, load / target, func() string {
 		return fmt.Sprintf("work for %.3g replicas arrives%s, capacity %.3g used to %.0f %%, confidence %.0f %%",
-			load, t.surging(), l.Factor, 100*t.p.TargetUse, 100*l.Confidence())
+			load, t.surging(), l.Factor, 100*t.use(), 100*l.Confidence())
 	}}, target > 0 && t.rates.known && l.Confidence() >= trusted
 }
 
@@ -116,17 +120,19 @@ func (t *turn) saw(each float64, attained, missed uint64) {
 		}
 	case n >= 5 && missed == 0 && each > l.Factor:
 		l.towards(&l.Factor, each, 0.2)
+	case n >= 5 && missed == 0 && each > probeFrom*l.Factor:
+		l.Factor = max(l.Factor, min(l.Factor*probeStep, t.most()))
 	}
 }
 
-// tooMuch learns from steady load that piled up a backlog before anything else
-// called for more replicas.
+// tooMuch learns from load that piled up a backlog before anything else called
+// for more replicas: the work of the short window is what they could not do.
 func (t *turn) tooMuch() {
 	if t.stale || t.extra == 0 || t.n <= t.have || t.starting > 0 || t.ready == 0 ||
 		t.rates.surge || t.rates.work <= 0 || t.warming(t.o.Now.Add(-longWindow/2)) {
 		return
 	}
-	l, each := &t.s.Learned, 0.95*t.rates.work/float64(t.ready)
+	l, each := &t.s.Learned, 0.95*max(t.rates.work, t.rates.burst)/float64(t.ready)
 	if l.Weight == 0 || each < l.Factor {
 		l.towards(&l.Factor, max(each, t.least()), max(0.1, 1/(1+l.Weight)))
 		l.Weight = min(l.Weight+1, maxWeight)
@@ -144,6 +150,18 @@ func (t *turn) least() float64 {
 		return 0.5
 	}
 	return 0
+}
+
+// most is what the capacity is never guessed above: what saturated replicas
+// were seen to do, or what is given where none was.
+func (t *turn) most() float64 {
+	if seen := t.s.Learned.Limit; seen > 0 {
+		return seen
+	}
+	if t.p.Capacity != (Capacity{}) {
+		return 1
+	}
+	return math.Inf(1)
 }
 
 // towards moves v to x by gain, or all the way when it was not known.

@@ -85,6 +85,7 @@ func (t *turn) observe() {
 		s.Active = o.Now
 	}
 	t.learn()
+	t.adjust()
 	t.foresee()
 }
 

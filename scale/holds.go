@@ -48,9 +48,11 @@ func (t *turn) holdBreakEven() {
 }
 
 func (t *turn) breakEven() time.Duration {
-	once := max(2*t.cold, minBreakEven)
-	return min(time.Duration(t.s.Regret.patience()*float64(once)), maxBreakEven)
+	return min(time.Duration(t.s.Regret.patience()*float64(t.restart())), maxBreakEven)
 }
+
+// restart is the time of being idle that costs as much as starting again.
+func (t *turn) restart() time.Duration { return max(2*t.cold, minBreakEven) }
 
 // Regret counts scale-ins that were followed by a scale-out within the time
 // that waiting would have been cheaper. Each makes the next wait longer; an

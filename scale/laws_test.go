@@ -84,9 +84,9 @@ func turmoil(t *rapid.T, w *world) {
 func TestLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, w := drawWorld(t)
-		for range rapid.IntRange(1, 12).Draw(t, "phases") {
+		for range rapid.IntRange(1, 8).Draw(t, "phases") {
 			turmoil(t, w)
-			for range rapid.IntRange(1, 80).Draw(t, "steps") {
+			for range rapid.IntRange(1, 40).Draw(t, "steps") {
 				before := w.state
 				o, d := w.step()
 				checkChain(t, o, d)

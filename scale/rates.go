@@ -11,6 +11,7 @@ type rates struct {
 	requests  float64 // per second
 	work      float64 // replica-seconds of a nominal replica per second
 	load      float64 // what forecasts are about, per second, over the long window
+	burst     float64 // as work, over the short window
 	completed float64 // requests per second, over the short window
 	flying    float64 // requests in flight, mean over the short window
 	perToken  float64 // replica-seconds of a nominal replica per token of the present mix
@@ -57,6 +58,7 @@ func (s *State) rates(p *Policy, o *Observation) rates {
 	r.requests, r.work = p.arrivals(long, now)
 	r.flying = s.meanFlying(now)
 	short, _ := s.since(o.Now, shortWindow)
+	_, r.burst = p.arrivals(short, now)
 	r.completed = float64(now.Done-short.Done) / seconds(now.At.Sub(short.At))
 	if short.At > long.At {
 		r.surge = r.surges(p, long, short, now)

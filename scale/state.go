@@ -13,21 +13,22 @@ import (
 // knows nothing, and holds what runs. Its fields are for reading; only Decide
 // and the baselines write them.
 type State struct {
-	Now     weir.Instant `json:"now"`             // of the last step
-	Started weir.Instant `json:"started"`         // of the first step, or the first after a gap
-	Active  weir.Instant `json:"active"`          // when a request was last seen
-	Want    int          `json:"want"`            // last decided
-	Surge   weir.Instant `json:"surge"`           // when arrivals last rose beyond chance; 0: not within the long window
-	Samples []Sample     `json:"samples"`         // of the totals, for rates; at most maxSamples
-	Cold    []int64      `json:"cold"`            // last cold starts seen, milliseconds; at most maxColds
-	Peaks   []Peak       `json:"peaks"`           // what was needed lately, falling; at most maxPeaks
-	Steady  []Peak       `json:"steady"`          // the same without what only a backlog called for
-	Learned Learned      `json:"learned"`         // capacity of a replica
-	GPU     Sustained    `json:"gpu"`             // how long GPU utilisation has been high or low
-	Future  Outlook      `json:"future"`          // forecasters
-	Breaker Breaker      `json:"breaker"`         // after a stock-out
-	Regret  Regret       `json:"regret"`          // scale-ins that were followed by a scale-out
-	Memory  Memory       `json:"memory,omitzero"` // of the baselines; Decide leaves it alone
+	Now      weir.Instant `json:"now"`             // of the last step
+	Started  weir.Instant `json:"started"`         // of the first step, or the first after a gap
+	Active   weir.Instant `json:"active"`          // when a request was last seen
+	Want     int          `json:"want"`            // last decided
+	Surge    weir.Instant `json:"surge"`           // when arrivals last rose beyond chance; 0: not within the long window
+	Samples  []Sample     `json:"samples"`         // of the totals, for rates; at most maxSamples
+	Cold     []int64      `json:"cold"`            // last cold starts seen, milliseconds; at most maxColds
+	Peaks    []Peak       `json:"peaks"`           // what was needed lately, falling; at most maxPeaks
+	Steady   []Peak       `json:"steady"`          // the same without what only a backlog called for
+	Learned  Learned      `json:"learned"`         // capacity of a replica
+	Headroom Headroom     `json:"headroom"`        // share of the capacity to plan for
+	GPU      Sustained    `json:"gpu"`             // how long GPU utilisation has been high or low
+	Future   Outlook      `json:"future"`          // forecasters
+	Breaker  Breaker      `json:"breaker"`         // after a stock-out
+	Regret   Regret       `json:"regret"`          // scale-ins that were followed by a scale-out
+	Memory   Memory       `json:"memory,omitzero"` // of the baselines; Decide leaves it alone
 }
 
 // Sample is the totals at one moment.
