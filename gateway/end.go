@@ -45,8 +45,10 @@ func (c *call) end(err error) {
 // sayError answers with an error in the caller's dialect.
 func (c *call) sayError(p *problem, a answer) {
 	c.x.set("X-Weir-Fault", a.fault.String())
-	if d := c.lease.rec.Deployment; d != "" {
+	if rec := &c.lease.rec; rec.Deployment != "" {
 		c.sayWhere()
+	} else if rec.Queued > 0 {
+		c.x.set("X-Weir-Queue-Ms", strconv.FormatInt(rec.Queued.Milliseconds(), 10))
 	}
 	if a.status == 429 || a.status == 503 {
 		sayRetryAfter(&c.x, p)

@@ -58,7 +58,7 @@ func coming() Config {
 func TestTheAlarmEndsAWaitExactlyAtItsDeadline(t *testing.T) {
 	inBubble(t, coming(), func(b *bubble) {
 		w, rec := b.ask(b.t.Context(), chatBody)
-		if w.Code != 503 || rec.Code != string(dispatch.ColdTimeout) || rec.Queued != 7*time.Minute || rec.Ended.Sub(rec.Arrived) != 7*time.Minute {
+		if w.Code != 503 || rec.Code != string(dispatch.ColdTimeout) || rec.Queued != 7*time.Minute || w.Header().Get("X-Weir-Queue-Ms") != "420000" || rec.Ended.Sub(rec.Arrived) != 7*time.Minute {
 			t.Errorf("%d %+v", w.Code, rec)
 		}
 	})
