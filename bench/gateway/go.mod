@@ -1,0 +1,3 @@
+module weir/bench/gateway
+
+go 1.26.8

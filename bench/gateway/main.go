@@ -1,0 +1,113 @@
+// Command gateway measures what Weir costs beside nginx (proxy_pass with
+// keepalive) and a bare httputil.ReverseProxy, all before the same upstream, in
+// one interleaved run, and writes docs/benchmarks/gateway.md.
+//
+// Weir runs with everything on: keys, limits, routing, metering, metrics. The
+// proxies share one half of the processors, load and upstream the other; each
+// proxy is measured alone, in turn, several rounds; figures are medians.
+//
+//	go run .                    # all of it, about five minutes
+//	go run . -rounds 1 -quick   # a look, under a minute
+//	go run . -profile DIR       # where Weir's time goes: CPU profiles of it
+//
+// nginx is found on the PATH or in /usr/sbin; as root, where apt-get is there,
+// a missing one is installed. WEIR_BIN names a built weir, otherwise one is
+// built from ../../cmd/weir.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// plan says how much is measured.
+type plan struct {
+	rounds  int
+	closed  time.Duration // of one closed-loop measurement
+	open    time.Duration // of one at a fixed rate
+	paced   time.Duration // of one of paced streams
+	streams int           // paced at once
+	held    int           // held open for the memory figure
+	only    string        // a proxy's name, "" for all
+	profile string        // folder for CPU profiles of Weir, instead of measuring
+	out     string
+}
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("bench/gateway: ")
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "upstream":
+			serveMock(os.Args[2])
+			return
+		case "reverseproxy":
+			serveReverseProxy(os.Args[2], os.Args[3])
+			return
+		}
+	}
+	p := plan{closed: 3 * time.Second, open: 6 * time.Second, paced: 6 * time.Second, streams: 200, held: 5000}
+	quick := flag.Bool("quick", false, "short measurements")
+	flag.IntVar(&p.rounds, "rounds", 5, "how often everything is measured; figures are medians")
+	flag.StringVar(&p.only, "only", "", "measure this proxy alone: nginx, reverseproxy or weir")
+	flag.StringVar(&p.profile, "profile", "", "write CPU profiles of weir to this `folder` instead of measuring")
+	flag.StringVar(&p.out, "out", filepath.Join("..", "..", "docs", "benchmarks", "gateway.md"), "where the page is written; - for standard output alone")
+	flag.Parse()
+	if *quick {
+		p.closed, p.open, p.paced, p.held = time.Second, 2*time.Second, 2*time.Second, 1000
+	}
+	if p.profile != "" {
+		p.only = "weir"
+	}
+	if err := run(p); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(p plan) error {
+	dir, err := os.MkdirTemp("", "weir-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	w := &world{dir: dir}
+	defer w.stopAll()
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-stop
+		w.stopAll()
+		os.RemoveAll(dir)
+		os.Exit(1)
+	}()
+	if err := w.start(p.only); err != nil {
+		return err
+	}
+	if p.profile != "" {
+		return profile(w, p)
+	}
+	f, err := measure(w, p)
+	if err != nil {
+		return err
+	}
+	page := f.page(w, p)
+	fmt.Println(page)
+	if p.out == "-" {
+		return nil
+	}
+	if err := os.WriteFile(p.out, []byte(page), 0o644); err != nil {
+		return err
+	}
+	log.Printf("written to %s", p.out)
+	if missed := f.missed(); len(missed) > 0 {
+		log.Printf("not met: %s", strings.Join(missed, "; "))
+	}
+	return nil
+}
