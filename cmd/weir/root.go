@@ -45,6 +45,7 @@ it costs.
 		newReplay(),
 		newEmulate(),
 		newKey(),
+		newPlan(),
 		newVersion(),
 	)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

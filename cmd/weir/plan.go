@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"weir"
+	"weir/plan"
+)
+
+// planFlags are the choices of one `weir plan`.
+type planFlags struct {
+	demandFlags
+	prices string
+	asOf   string
+	json   bool
+}
+
+func newPlan() *cobra.Command {
+	var f planFlags
+	cmd := &cobra.Command{
+		Use:   "plan [DEMAND.yaml]",
+		Short: "Find the cheapest way to serve a demand",
+		Long: `Plan compares what can serve the same demand: pay-as-you-go tokens of Azure
+OpenAI, provisioned throughput (PTU) by the hour, month and year, PTU with
+spillover and the number of PTUs that makes the whole bill smallest, and
+replicas on GPUs of your own.
+
+The demand is described in a file, or counted by the minute from a trace or from
+the ledger of "weir serve". All amounts are of a month of 730 hours. Prices come
+from the catalogue ("weir price list"); one that is not known is named, and what
+needs it is shown without a price.
+
+` + exitHelp,
+		Example: `  weir plan demand.yaml
+  weir plan --trace arrivals.csv --model gpt-4o
+  weir plan demand.yaml --json`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+	}
+	f.demandFlags.add(cmd)
+	cmd.Flags().StringVar(&f.prices, "prices", "", "`file` of prices that overrides and adds to the catalogue (default: that of \"weir price update\")")
+	cmd.Flags().StringVar(&f.asOf, "as-of", "", "`day` prices are held against for their age, as 2026-11-23 (default: today)")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print everything as JSON; amounts are micro-dollars")
+	return cmd
+}
+
+func (f *planFlags) run(cmd *cobra.Command, args []string) error {
+	now, err := day(f.asOf)
+	if err != nil {
+		return usageError{cmd.CommandPath(), err}
+	}
+	c, err := catalogue(f.prices)
+	if err != nil {
+		return configError{err}
+	}
+	d, err := f.demand(cmd, args)
+	if err != nil {
+		return err
+	}
+	a, err := plan.Plan(c, d, now)
+	if err != nil {
+		return err
+	}
+	if f.json {
+		return writeJSON(cmd.OutOrStdout(), a)
+	}
+	return writePlan(cmd.OutOrStdout(), a)
+}
+
+// day reads a date; "" is today.
+func day(text string) (weir.Instant, error) {
+	if text == "" {
+		return weir.At(time.Now()), nil
+	}
+	t, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return 0, fmt.Errorf("%q is no day: write it as 2026-11-23", text)
+	}
+	return weir.At(t), nil
+}
+
+// readFile reads a file of at most limit bytes.
+func readFile(path string, limit int64) (_ []byte, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	text, err := io.ReadAll(io.LimitReader(file, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		return nil, fmt.Errorf("%s has more than the %d bytes that are read", path, limit)
+	}
+	return text, err
+}

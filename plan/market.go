@@ -1,0 +1,199 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"weir"
+	"weir/price"
+)
+
+// market is everything that can serve a demand, read from the catalogue once,
+// so that multiples of the demand are priced without looking again.
+type market struct {
+	c      *price.Catalogue
+	d      Demand
+	total  Minute // of the month
+	book   *book
+	offers []offer
+}
+
+// offer is what one class of Azure OpenAI charges for the demand.
+type offer struct {
+	class
+	rates   rates
+	ptu     *ptu // nil: not offered, or not known
+	load    load
+	payg    float64 // micro-dollars a month
+	refused string  // why its PTUs cannot be had
+}
+
+// ptu is provisioned throughput of a model in one class.
+type ptu struct {
+	of      price.PTU
+	steps   steps
+	rents   []rent
+	missing []string // of all its alternatives
+}
+
+// rent is what a PTU costs for a term.
+type rent struct {
+	term    Term
+	price   weir.Money // for the term
+	month   float64    // micro-dollars
+	how     string     // the arithmetic of a month
+	missing []string
+}
+
+// maxPTUs is the most one deployment may have. Source: Microsoft, Azure OpenAI
+// quotas and limits, 2026-02-17.
+const maxPTUs = 100_000
+
+func newMarket(c *price.Catalogue, d Demand) (*market, error) {
+	m := &market{c: c, d: d, total: d.Total(), book: &book{}}
+	if d.Model == "" {
+		return m, nil
+	}
+	if !known(c, d.Model) {
+		_, err := c.Tokens(d.Model, classes[0].standard, "")
+		return nil, fmt.Errorf("plan: %w", err)
+	}
+	for _, cl := range classes {
+		o, err := m.offer(cl)
+		if err != nil {
+			return nil, err
+		}
+		m.offers = append(m.offers, o)
+	}
+	return m, nil
+}
+
+// known reports whether the catalogue has anything of an Azure OpenAI model.
+func known(c *price.Catalogue, model string) bool {
+	for _, cl := range classes {
+		if _, err := c.Tokens(model, cl.standard, ""); err == nil {
+			return true
+		}
+	}
+	_, err := c.PTU(model)
+	return err == nil
+}
+
+func (m *market) offer(cl class) (offer, error) {
+	o := offer{class: cl, rates: readRates(m.c, m.book, m.d.Model, cl.standard, m.d.Region, m.total.Cached > 0)}
+	if len(o.rates.missing) == 0 {
+		o.payg = o.rates.of(m.total)
+	}
+	o.ptu = m.ptu(cl.provisioned)
+	if o.ptu == nil || len(o.ptu.missing) > 0 {
+		return o, nil
+	}
+	needs := make([]float64, len(m.d.Minutes))
+	costs := make([]float64, len(m.d.Minutes))
+	for i, minute := range m.d.Minutes {
+		n, err := o.ptu.of.Exact(minute.Input, minute.Cached, minute.Output)
+		if err != nil {
+			return o, fmt.Errorf("plan: %w", err)
+		}
+		needs[i], costs[i] = n, o.rates.of(minute)
+	}
+	o.load = newLoad(needs, costs, m.d.stands())
+	if most := o.ptu.of.MaxPrompt; most > 0 && m.total.Input/m.total.Requests > float64(most) {
+		o.refused = fmt.Sprintf("prompts are %.0f tokens on average, and provisioned %s refuses those above %d", m.total.Input/m.total.Requests, m.d.Model, most)
+	}
+	return o, nil
+}
+
+// ptu reads provisioned throughput of the model; nil when the catalogue has
+// none of that class.
+func (m *market) ptu(sku string) *ptu {
+	of, err := m.c.PTU(m.d.Model)
+	if err != nil {
+		return nil
+	}
+	s, err := of.Steps(sku)
+	if err != nil {
+		return nil
+	}
+	p := &ptu{of: of, steps: steps{s.Minimum, s.Increment, maxPTUs}}
+	m.book.figure("input tokens a minute one PTU of "+of.Model+" carries", of.InputTPM, &p.missing)
+	m.book.figure("input tokens one output token of "+of.Model+" counts as on PTUs", of.OutputWeight, &p.missing)
+	m.book.figure("input tokens one cached token of "+of.Model+" counts as on PTUs", of.CachedWeight, &p.missing)
+	if q := m.d.Quota.PTUs; q != nil {
+		p.steps.limit = min(p.steps.limit, *q)
+	}
+	prices, err := m.c.PTUPrice(sku, m.d.Region)
+	if err != nil {
+		m.book.lack("price of one PTU, "+sku, &p.missing)
+		return p
+	}
+	const hours = MinutesPerMonth / 60
+	for _, t := range []struct {
+		term Term
+		p    price.Price
+		per  float64 // months
+		how  string
+	}{
+		{Hourly, prices.Hour, 1. / hours, fmt.Sprintf("%d hours x %%s", hours)},
+		{Monthly, prices.Month, 1, "%s a month, reserved"},
+		{Yearly, prices.Year, 12, "%s a year, reserved / 12"},
+	} {
+		r := rent{term: t.term}
+		m.book.price(fmt.Sprintf("one PTU, %s, by the %s", sku, t.term), t.p, &r.missing)
+		r.price = t.p.Amount()
+		r.month = float64(r.price) / t.per
+		r.how = fmt.Sprintf(t.how, dollars(r.price))
+		p.rents = append(p.rents, r)
+	}
+	return p
+}
+
+// options prices x times the demand in every way, those that can be had first,
+// cheapest first.
+func (m *market) options(x float64) []Option {
+	var all []Option
+	for i := range m.offers {
+		o := &m.offers[i]
+		all = append(all, m.payAsYouGo(o, x))
+		if o.ptu == nil {
+			continue
+		}
+		for _, r := range o.ptu.rents {
+			all = append(all, m.provisioned(o, r, x), m.spillover(o, r, x))
+		}
+	}
+	for i := range all {
+		m.finish(&all[i], x)
+	}
+	slices.SortStableFunc(all, func(a, b Option) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Month, b.Month))
+	})
+	return all
+}
+
+// rank puts what can be had before what cannot, and that before what has no
+// price.
+func rank(o Option) int {
+	switch {
+	case len(o.Missing) > 0:
+		return 2
+	case o.Refused != "":
+		return 1
+	}
+	return 0
+}
+
+// finish fills what follows from the bill.
+func (m *market) finish(o *Option, x float64) {
+	if len(o.Missing) > 0 {
+		return
+	}
+	for _, l := range o.Lines {
+		o.Month += l.Amount
+	}
+	if t := m.total.Tokens() * x; t > 0 {
+		o.PerMillion = money(float64(o.Month) / t * 1e6)
+	}
+	o.PerRequest = money(float64(o.Month) / (m.total.Requests * x))
+}

@@ -1,0 +1,40 @@
+// Package plan finds the cheapest way to serve a demand: pay-as-you-go tokens,
+// provisioned throughput with and without spillover, replicas of one's own, and
+// what batch, a smaller model and a response cache would save on top.
+//
+// It is arithmetic over the price catalogue and over what engine says a replica
+// can do: values in, an Answer out. It reads no file, knows no clock and asks no
+// cloud; what a figure is and how old it is comes from the catalogue, and a
+// figure that is missing there is named, not invented: the alternatives that
+// need it stand in the answer without a price.
+//
+// All amounts are of a month of MinutesPerMonth.
+package plan
+
+import (
+	"weir"
+	"weir/price"
+)
+
+// Plan compares everything that can serve the demand. now is the day prices are
+// held against for their age. Errors name every fault of the demand, and wrap
+// price.ErrUnknown for a model, VM size or region the catalogue does not have.
+func Plan(c *price.Catalogue, d Demand, now weir.Instant) (Answer, error) {
+	if err := d.Validate(); err != nil {
+		return Answer{}, err
+	}
+	m, err := newMarket(c, d)
+	if err != nil {
+		return Answer{}, err
+	}
+	a := Answer{Demand: describe(d), Options: m.options(1)}
+	a.BreakEven = m.breakEven()
+	if d.Today > 0 {
+		a.Today = m.today(d.Today)
+	}
+	a.Sizing = m.sizing()
+	a.Figures = m.book.used
+	a.Missing = m.book.missing
+	a.Stale = m.book.stale(now)
+	return a, nil
+}
