@@ -27,6 +27,9 @@ func (o Options) Validate() error {
 		if d.MaxRequests < 0 || d.MaxWork < 0 {
 			bad("deployment %q: max_requests %d and max_work %d must not be negative; 0 means no limit", d.Name, d.MaxRequests, d.MaxWork)
 		}
+		if err := d.Quota.validate(); err != nil {
+			bad("deployment %q: %w", d.Name, err)
+		}
 	}
 	for _, tenant := range slices.Sorted(maps.Keys(o.Shares)) {
 		if w := o.Shares[tenant]; w < 1 || w > maxWeight {
@@ -85,10 +88,13 @@ func (c *Core) Configure(now weir.Instant, o Options) []Verdict {
 			known[want.Name] = d // a name that comes twice is one deployment
 		}
 		d.Deployment, d.retired = want, false
+		d.quota = newQuota(want.Quota, d.quota)
 		c.deployments = append(c.deployments, d)
 	}
 	c.leaving = slices.DeleteFunc(before, func(d *deployment) bool { return !d.retired || d.requests == 0 })
 	c.tiers = tiersOf(c.deployments)
+	c.preferTiers()
+	c.soured = true
 	for _, d := range c.deployments {
 		for _, r := range d.replicas {
 			c.settle(r) // limits may have changed
@@ -145,6 +151,7 @@ func (c *Core) Replicas(now weir.Instant, deployment string, rs []weir.Replica) 
 		c.settle(r)
 	}
 	d.count()
+	c.soured = true
 	c.rewarm(false)
 	return c.end()
 }
@@ -183,7 +190,7 @@ func (c *Core) rewarm(changed bool) {
 		return
 	}
 	for q := c.waiting.oldest; q != nil; q = q.newer {
-		q.limit.at = c.giveUp(q)
+		q.limit.at = c.limitOf(q, c.giveUp(q))
 		c.limits.fix(&q.limit)
 	}
 }

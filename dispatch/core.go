@@ -28,12 +28,18 @@ type Core struct {
 
 	lanes   [2]lane // by class
 	waiting waitList
-	limits  heap[*limit] // when those that wait give up
+	limits  heap[*limit] // when those that wait give up, or lose their patience
 	warm    bool         // a replica is ready
 	warmAt  weir.Instant // when one last became so after there was none
 	held    *call        // has a replica kept free, because it is first and found no room
 	stale   bool         // something changed in a call that returns no verdicts
 	tripped bool         // a replica was opened since those that wait were last looked at
+	soured  bool         // so was something that patience may end for
+
+	preferred int  // leading tiers that requests wait for
+	metered   bool // one of them has a quota
+
+	told [][]Passed // the last answers of passed, by the number of tiers
 
 	rate   rate
 	totals Demand
@@ -52,6 +58,9 @@ type call struct {
 	first    bool     // its first token has come
 	attempts int
 	tried    []*replica
+	booked   time.Duration // in the quota of on's deployment
+
+	patient bool // waits for the preferred tiers only
 
 	flow          *flow // waiting; nil when it was granted before
 	before, after *call // in the flow or among those granted before
@@ -111,7 +120,11 @@ func (c *Core) Arrive(now weir.Instant, r Request) []Verdict {
 	if c.waiting.count > 0 {
 		c.end() // who waited comes first to what has become free since
 	}
-	if !c.behindItsOwn(q) && c.grant(q) {
+	if c.behindItsOwn(q) {
+		if c.preferred < len(c.tiers) && c.spillBehind(q) {
+			return c.out
+		}
+	} else if c.place(q, true) {
 		return c.out
 	}
 	c.enqueue(q, false)
@@ -140,15 +153,19 @@ func (c *Core) Retry(now weir.Instant, id uint64, why Result) []Verdict {
 		return c.out
 	}
 	r := q.on
+	if r.d.quota != nil {
+		c.account(q, why, weir.Usage{})
+	}
 	c.free(q, why)
-	if !q.hasTried(r) {
+	// A provider that said when to come back may be asked again then.
+	if patient := why == Throttled && c.patience(q) > c.now; !patient && !q.hasTried(r) {
 		q.tried = append(q.tried, r)
 	}
-	q.since, q.first, q.work = c.now, false, workOf(q.Request)
+	q.since, q.first, q.work, q.patient = c.now, false, workOf(q.Request), false
 	switch {
 	case q.attempts >= c.o.Attempts:
 		c.refuse(q, AttemptsUsed)
-	case c.waiting.count == 0 && c.grant(q):
+	case c.waiting.count == 0 && c.place(q, false):
 	default:
 		c.enqueue(q, true)
 	}
@@ -165,11 +182,11 @@ func (c *Core) FirstToken(now weir.Instant, id uint64) {
 		return
 	}
 	q.first = true
-	r, done := q.on, min(max(q.Prompt, 0), q.work)
+	r, done := q.on, min(q.Prompt, q.work)
 	q.work -= done
 	r.work -= done
 	r.d.work -= done
-	r.d.donePrompt += uint64(max(q.Prompt, 0))
+	r.d.donePrompt += uint64(q.Prompt)
 	c.rate.add(c.now, done)
 	c.answered(q)
 	c.settle(r)
@@ -187,7 +204,7 @@ func (c *Core) Done(now weir.Instant, id uint64, how Result, used weir.Usage) []
 	}
 	d := q.on.d
 	if !q.first && (how == OK || used.Completion > 0) {
-		d.donePrompt += uint64(max(q.Prompt, 0))
+		d.donePrompt += uint64(q.Prompt)
 	}
 	d.doneOutput += uint64(max(used.Completion, 0))
 	if how == OK {
@@ -201,6 +218,9 @@ func (c *Core) Done(now weir.Instant, id uint64, how Result, used weir.Usage) []
 		c.totals.Cancelled++
 	default:
 		c.totals.Failed++
+	}
+	if d.quota != nil {
+		c.account(q, how, used)
 	}
 	c.free(q, how)
 	c.release(q)
@@ -235,12 +255,26 @@ func (c *Core) PushBack(now weir.Instant, deployment, replica string, until weir
 		return
 	}
 	c.stale = c.waiting.count > 0
+	c.soured = true
 	if replica == "" {
 		d.throttled = max(d.throttled, until)
-		return
-	}
-	if r := d.byID[replica]; r != nil {
+	} else if r := d.byID[replica]; r != nil {
 		c.throttle(r, until)
+	}
+	if d.quota != nil && until > c.now {
+		d.quota.refused(until)
+	}
+}
+
+// Limits says what the provider of a deployment has told of its quota: tokens
+// and requests a minute, 0 for what it did not tell. Only what is lower than
+// configured counts, and as long as nothing else is told.
+func (c *Core) Limits(now weir.Instant, deployment string, tokens, requests int) {
+	c.advance(now)
+	if d := c.deployment(deployment); d != nil && d.quota != nil {
+		d.quota.said = Quota{TokensPerMinute: max(tokens, 0), RequestsPerMinute: max(requests, 0)}
+		d.quota.limit()
+		c.stale = c.waiting.count > 0
 	}
 }
 
@@ -267,6 +301,17 @@ func (c *Core) Next() weir.Instant {
 	for _, d := range c.deployments {
 		if d.throttled > c.now {
 			next = min(next, d.throttled)
+		}
+		if d.quota == nil {
+			continue
+		}
+		for class := range c.lanes {
+			if c.lanes[class].count == 0 {
+				continue
+			}
+			if at := d.quota.at(c.now, weir.Class(class)); at > c.now {
+				next = min(next, at)
+			}
 		}
 	}
 	return next
@@ -296,10 +341,19 @@ func (c *Core) end() []Verdict {
 	if c.tripped {
 		c.giveUpOnDead()
 	}
+	if c.soured {
+		c.reconsider()
+	}
 	for len(c.limits) > 0 && c.limits[0].at <= c.now {
 		q := c.limits[0].q
-		c.dequeue(q, false)
-		c.refuse(q, c.late())
+		switch {
+		case q.patient && c.hurry(q):
+		case q.limit.at > c.now:
+			continue
+		default:
+			c.dequeue(q, false)
+			c.refuse(q, c.late())
+		}
 		if len(c.limits) == 0 || c.limits[0].at > c.now {
 			c.serve() // what it kept back for itself is free
 		}
@@ -328,11 +382,28 @@ func (c *Core) late() Reason {
 	return QueueTimeout
 }
 
-// grant sends q to a replica, if one has room, tier after tier.
+// place sends q, which does not wait yet, to a replica, if one has room that q
+// does not rather wait for another than go to.
+func (c *Core) place(q *call, newcomer bool) bool {
+	if c.grantIn(q, 0, c.preferred) {
+		return true
+	}
+	return c.preferred < len(c.tiers) && !c.waits(q, newcomer) && c.grantIn(q, c.preferred, len(c.tiers))
+}
+
+// grant sends q, which waits, to a replica, if one has room where it may go.
 func (c *Core) grant(q *call) bool {
+	if q.patient {
+		return c.grantIn(q, 0, c.preferred)
+	}
+	return c.grantIn(q, 0, len(c.tiers))
+}
+
+// grantIn sends q to a replica, if one has room, tier after tier.
+func (c *Core) grantIn(q *call, from, to int) bool {
 	avoid := c.avoids(q)
-	for i, t := range c.tiers {
-		if r := c.choose(t, q, avoid); r != nil {
+	for i := from; i < to; i++ {
+		if r := c.choose(c.tiers[i], q, avoid); r != nil {
 			c.send(q, r, i)
 			return true
 		}
@@ -350,6 +421,9 @@ func (c *Core) send(q *call, r *replica, tier int) {
 		reason = Spill
 	}
 	q.attempts++
+	if r.d.quota != nil {
+		q.booked = r.d.quota.book(c.now, q.Prompt, q.mayAnswer())
+	}
 	c.take(r, q)
 	r.d.granted++
 	c.totals.Granted++
@@ -357,6 +431,33 @@ func (c *Core) send(q *call, r *replica, tier int) {
 		ID: q.ID, Kind: Grant, Deployment: r.d.Name, Replica: r.id, Addr: r.addr,
 		Reason: reason, Queued: c.now.Sub(q.since),
 	})
+	if tier > 0 {
+		c.out[len(c.out)-1].Passed = c.passed(q, tier)
+	}
+}
+
+// mayAnswer is the output a provider books the request with.
+func (r *Request) mayAnswer() int {
+	if r.MaxOutput > 0 {
+		return r.MaxOutput
+	}
+	return r.Output
+}
+
+// account corrects what q was booked with, now that the attempt has ended. What
+// nobody reported stays as booked.
+func (c *Core) account(q *call, how Result, used weir.Usage) {
+	u := q.on.d.quota
+	switch {
+	case used.Prompt > 0 || used.Completion > 0:
+		u.correct(c.now, q.booked, used)
+	case how == Throttled || how == Rejected: // it was not let in
+		u.unbook(c.now, q.booked)
+		if until := max(q.on.throttled, q.on.d.throttled); until > c.now {
+			u.refused(until)
+		}
+	}
+	q.booked = 0
 }
 
 // avoids says whether q must not go where it has failed, because a replica that
@@ -389,6 +490,7 @@ func (c *Core) newCall(r Request) *call {
 		c.spare = q.after
 	}
 	c.number++
+	r.Prompt, r.Output, r.MaxOutput = min(max(r.Prompt, 0), maxWork), min(max(r.Output, 0), maxWork), min(r.MaxOutput, maxWork)
 	*q = call{Request: r, number: c.number, since: c.now, work: workOf(r), tried: q.tried[:0]}
 	q.limit.q = q
 	c.calls[r.ID] = q
@@ -409,7 +511,7 @@ const maxWork = 1 << 31
 // workOf is the work of a request that nothing is known to be done of: at least
 // one token, so that each is worth its place in the queue.
 func workOf(r Request) int {
-	return max(min(max(r.Prompt, 0), maxWork)+min(max(r.Output, 0), maxWork), 1)
+	return max(r.Prompt+r.Output, 1)
 }
 
 // maxWait is how long a call may wait from since on, while there is a replica

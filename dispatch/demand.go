@@ -12,17 +12,20 @@ func (c *Core) Demand(now weir.Instant) Demand {
 	}
 	m.Deployments = make([]DeploymentDemand, len(c.deployments))
 	for i, d := range c.deployments {
-		m.Deployments[i] = d.demand()
+		m.Deployments[i] = d.demand(c.now)
 	}
 	return m
 }
 
-func (d *deployment) demand() DeploymentDemand {
+func (d *deployment) demand(now weir.Instant) DeploymentDemand {
 	m := DeploymentDemand{
 		Name: d.Name, InFlight: d.requests, InFlightWork: d.work,
 		Granted: d.granted, Completed: d.completed,
 		DonePrompt: d.donePrompt, DoneOutput: d.doneOutput,
 		PerReplica: make([]ReplicaLoad, len(d.replicas)),
+	}
+	if d.quota != nil {
+		m.QuotaUse = d.quota.use(now)
 	}
 	for i, r := range d.replicas {
 		m.PerReplica[i] = ReplicaLoad{ID: r.id, InFlight: r.requests, Work: r.work}

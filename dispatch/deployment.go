@@ -9,23 +9,24 @@ import (
 
 // deployment is one way to serve the model, with its replicas.
 type deployment struct {
-	Deployment
-	retired   bool // no longer configured; kept until its last request has ended
-	throttled weir.Instant
-
-	replicas []*replica // as the fleet listed them, then those that vanished with work in flight
-	byID     map[string]*replica
-	load     heap[*replica] // those that may be given one more request
-	told     bool           // Replicas has been called for it
-	ready    int            // replicas that are ready, whether they have room or not
-	coming   int            // replicas that are starting or will be restarted
+	// What the choice of a replica reads stands together, first.
+	ready     int            // replicas that are ready, whether they have room or not
+	quota     *quota         // nil: none
+	throttled weir.Instant   // told to stay away until then
+	load      heap[*replica] // those that may be given one more request
+	offer     *replica       // what choose found in it
+	credit    int            // of the weighted choice, see choose
 
 	requests, work         int // in flight, over all replicas
 	granted, completed     uint64
 	donePrompt, doneOutput uint64
+	Deployment
 
-	credit int      // of the weighted choice, see choose
-	offer  *replica // what choose found in it
+	retired  bool       // no longer configured; kept until its last request has ended
+	told     bool       // Replicas has been called for it
+	coming   int        // replicas that are starting or will be restarted
+	replicas []*replica // as the fleet listed them, then those that vanished with work in flight
+	byID     map[string]*replica
 }
 
 // tier is the deployments that are equally preferred and take new requests, in
@@ -61,7 +62,7 @@ const maxCredit = 50
 func (c *Core) choose(t tier, q *call, avoid bool) *replica {
 	var best *deployment
 	for _, d := range t {
-		if d.ready == 0 {
+		if d.ready == 0 || d.quota != nil && !c.lets(d, q.Class) {
 			continue
 		}
 		d.offer = d.offering(c.now, q, avoid)

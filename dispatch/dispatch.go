@@ -16,6 +16,8 @@
 //   - queue.go: who waits and for how long, who makes way when the queue is full,
 //     who is served when room appears.
 //   - flow.go: weighted fairness between tenants, by work.
+//   - quota.go: what a provider lets through, known before it is asked.
+//   - spill.go: whether to wait for a preferred tier or to go to the next.
 //   - refuse.go: when to come back.
 //   - configure.go: options and replicas that change.
 package dispatch
@@ -49,6 +51,13 @@ type Deployment struct {
 	// Elastic: replicas may come when asked for, so a request may wait for one
 	// that is starting instead of being refused for want of a ready replica.
 	Elastic bool
+
+	// Paid: one more request costs nothing here (provisioned, own). Requests
+	// wait for the leading tiers that have such a deployment, as long as they are
+	// patient, and spill to those after it. The first tier is always waited for.
+	Paid bool
+
+	Quota Quota // what its provider lets through
 }
 
 // Queue bounds what waits. When it is full, an interactive request takes the
@@ -80,6 +89,16 @@ type Request struct {
 	Prompt   int          // tokens of prefill expected
 	Output   int          // tokens of decode expected
 	Deadline weir.Instant // waiting longer is pointless; 0: as Queue says; never later than that
+
+	// MaxOutput is what the request lets the answer have, which is what a provider
+	// books it with, however short it is likely to be; 0: it does not say.
+	MaxOutput int
+	// SpillAt is until when an interactive request had better wait for a preferred
+	// tier than be sent to the next. It waits only where the preferred tier is
+	// throttled or its quota used up, and room there is expected by then. Batch
+	// waits for a tier with a quota as long as it may wait at all. 0: it spills
+	// at once.
+	SpillAt weir.Instant
 }
 
 // Kind of a Verdict.
@@ -106,7 +125,18 @@ type Verdict struct {
 	Queued     time.Duration // from Arrive or Retry to now
 	RetryAfter time.Duration // with Refuse: a truthful estimate of when room is expected
 	Ahead      int           // with Refuse for a full queue: requests that were ahead
+	Passed     []Passed      // with Spill and Refuse: the deployments before, and why not they; at most MaxPassed
 }
+
+// Passed says why a request did not go to a deployment: Full, QuotaUsed,
+// AllThrottled, AllUnhealthy or NoReplica.
+type Passed struct {
+	Deployment string
+	Reason     Reason
+}
+
+// MaxPassed bounds what a verdict says of deployments that were passed over.
+const MaxPassed = 4
 
 // Result says how one attempt at a replica ended.
 type Result uint8
@@ -141,12 +171,13 @@ type Demand struct {
 // are not listed, though requests may still be in flight on them.
 type DeploymentDemand struct {
 	Name         string
-	InFlight     int    // requests granted and not done
-	InFlightWork int    // their tokens still outstanding
-	Granted      uint64 // total
-	Completed    uint64 // total, Result OK
-	DonePrompt   uint64 // tokens of prefill done, total
-	DoneOutput   uint64 // tokens of decode done, total
+	InFlight     int     // requests granted and not done
+	InFlightWork int     // their tokens still outstanding
+	Granted      uint64  // total
+	Completed    uint64  // total, Result OK
+	DonePrompt   uint64  // tokens of prefill done, total
+	DoneOutput   uint64  // tokens of decode done, total
+	QuotaUse     float64 // how full its quota is believed to be, 1 at the brim; 0 without one
 	PerReplica   []ReplicaLoad
 }
 

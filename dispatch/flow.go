@@ -22,8 +22,9 @@ type flow struct {
 	// Node of the tree of lanes, ordered by (start, head's number).
 	left, right *flow
 	prio        uint64
-	need        int // work of the head
-	least       int // smallest need in this subtree
+	need        int    // work of the head
+	patient     bool   // it waits for the preferred tiers only
+	least       [2]int // smallest need in this subtree, of heads that do not, and that do
 	order       uint64
 
 	born uint64 // orders flows of equal backlog
@@ -93,6 +94,7 @@ type lane struct {
 	now              uint64 // virtual time
 	weights          int    // of the flows that wait
 	count, work      int    // requests and tokens
+	prompt, output   int    // tokens, as providers book them
 	fresh, freshWork int    // of these, those not granted before
 }
 
@@ -102,13 +104,17 @@ func (f *flow) precedes(o *flow) bool {
 }
 
 func (f *flow) update() {
-	f.least = f.need
-	if f.left != nil {
-		f.least = min(f.least, f.left.least)
+	hasty, patient := f.need, nobody
+	if f.patient {
+		hasty, patient = nobody, f.need
 	}
-	if f.right != nil {
-		f.least = min(f.least, f.right.least)
+	if o := f.left; o != nil {
+		hasty, patient = min(hasty, o.least[0]), min(patient, o.least[1])
 	}
+	if o := f.right; o != nil {
+		hasty, patient = min(hasty, o.least[0]), min(patient, o.least[1])
+	}
+	f.least = [2]int{hasty, patient}
 }
 
 // split divides the tree into what precedes key and the rest.
@@ -146,7 +152,7 @@ func merge(a, b *flow) *flow {
 // insert puts f into the tree under its present tag and head.
 func (l *lane) insert(f *flow) {
 	f.left, f.right = nil, nil
-	f.need, f.order = f.first.work, f.first.number
+	f.need, f.order, f.patient = f.first.work, f.first.number, f.first.patient
 	f.prio = mix(f.order)
 	f.update()
 	low, high := split(l.root, f)
@@ -172,18 +178,35 @@ func cut(t, f *flow) *flow {
 	return t
 }
 
-// first returns the flow whose turn it is among those whose head needs at most
-// room; nil when none does.
-func (l *lane) first(room int) *flow {
+// rooms is the largest request that any tier can take, and that the preferred
+// ones can. No room is 0, and no request is smaller than 1.
+type rooms struct{ any, preferred int }
+
+// fits says whether there is room for the heads of a subtree with those needs.
+func (r rooms) fits(least [2]int) bool {
+	return least[0] <= r.any || least[1] <= r.preferred
+}
+
+// of is the room there is for q.
+func (r rooms) of(q *call) int {
+	if q.patient {
+		return r.preferred
+	}
+	return r.any
+}
+
+// first returns the flow whose turn it is among those whose head there is room
+// for; nil when there is none.
+func (l *lane) first(r rooms) *flow {
 	t := l.root
-	if t == nil || t.least > room {
+	if t == nil || !r.fits(t.least) {
 		return nil
 	}
 	for {
 		switch {
-		case t.left != nil && t.left.least <= room:
+		case t.left != nil && r.fits(t.left.least):
 			t = t.left
-		case t.need <= room:
+		case t.need <= r.any && !t.patient || t.need <= r.preferred:
 			return t
 		default:
 			t = t.right
@@ -231,6 +254,8 @@ func (l *lane) sweep() {
 func (l *lane) enter(q *call, weight int, again bool) {
 	l.count++
 	l.work += q.work
+	l.prompt += q.Prompt
+	l.output += q.mayAnswer()
 	if again {
 		l.again.append(q)
 		return
@@ -258,6 +283,8 @@ func (l *lane) enter(q *call, weight int, again bool) {
 func (l *lane) leave(q *call, served bool) {
 	l.count--
 	l.work -= q.work
+	l.prompt -= q.Prompt
+	l.output -= q.mayAnswer()
 	if q.flow == nil {
 		l.again.unlink(q)
 	} else {
@@ -295,12 +322,18 @@ func (l *lane) leaveFlow(q *call, f *flow, served bool) {
 	default:
 		l.fat.fix(f)
 	}
-	if t := l.root; t != nil {
-		for t.left != nil {
-			t = t.left
-		}
+	if t := l.leftmost(); t != nil {
 		l.now = max(l.now, t.start)
 	}
+}
+
+// leftmost returns the flow whose turn it is; nil when none waits.
+func (l *lane) leftmost() *flow {
+	t := l.root
+	for t != nil && t.left != nil {
+		t = t.left
+	}
+	return t
 }
 
 // reweigh gives every tenant its present share.

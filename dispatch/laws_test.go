@@ -83,6 +83,9 @@ func (w *world) lawNobodyWaitsForNothing() {
 		}
 		avoid := c.avoids(q)
 		for _, d := range c.deployments {
+			if !c.lets(d, q.Class) || q.patient && !c.prefers(d) {
+				continue
+			}
 			for _, r := range d.replicas {
 				if hasRoom(c.now, d, r, q) && !(avoid && q.hasTried(r)) && (!r.held || c.held == q) {
 					w.fault("%d waits at %d, though %s/%s has room for %d tokens (%d/%d)", q.ID, w.now, d.Name, r.id, q.work, r.requests, r.work)
@@ -93,11 +96,26 @@ func (w *world) lawNobodyWaitsForNothing() {
 	if q := c.held; q != nil && (q.on != nil || c.calls[q.ID] != q || !q.reserved.held) {
 		w.fault("a replica is kept free for %d, which does not wait for it", q.ID)
 	}
+	for _, q := range c.calls {
+		if q.on == nil && q.patient && c.patience(q) <= c.now {
+			w.fault("%d waits patiently at %d, and its patience ended at %d", q.ID, w.now, c.patience(q))
+		}
+	}
 	for _, l := range c.limits {
 		if l.at <= c.now {
 			w.fault("%d waits beyond its limit", l.q.ID)
 		}
 	}
+}
+
+// prefers says whether d is in one of the tiers that requests wait for.
+func (c *Core) prefers(d *deployment) bool {
+	for _, t := range c.tiers[:c.preferred] {
+		if slices.Contains(t, d) {
+			return true
+		}
+	}
+	return false
 }
 
 // hasRoom says from the plain facts whether r may be given q now.

@@ -53,13 +53,22 @@ func (c *Core) enqueue(q *call, again bool) {
 		c.refuse(q, QueueFull)
 		return
 	}
-	q.limit.at = at
+	q.limit.at = c.limitOf(q, at)
 	c.limits.push(&q.limit)
 	if c.waiting.count == 0 {
 		c.rate.start(c.now)
 	}
 	c.waiting.push(q)
 	c.laneOf(q).enter(q, c.share(q.Tenant), again)
+}
+
+// limitOf is when something has to be done about q, which gives up at: then, or
+// before when its patience ends.
+func (c *Core) limitOf(q *call, at weir.Instant) weir.Instant {
+	if q.patient {
+		return min(at, c.patience(q))
+	}
+	return at
 }
 
 // dequeue takes q out of the queue, because it is served or for another reason.
@@ -216,7 +225,7 @@ func (c *Core) serveOnce() {
 	c.serveHeld()
 	for i := range c.lanes {
 		c.serveAgain(&c.lanes[i])
-		if !c.serveFlows(&c.lanes[i]) {
+		if !c.serveFlows(&c.lanes[i], weir.Class(i)) {
 			return
 		}
 	}
@@ -226,10 +235,12 @@ func (c *Core) serveOnce() {
 // only, so one that finds no room does not stand in the way of the next.
 func (c *Core) serveAgain(l *lane) {
 	for q := l.again.first; q != nil; {
-		next, room := q.after, c.room()
+		next, r := q.after, c.room(q.Class)
+		room := r.of(q)
 		switch {
-		case room == 0:
+		case r.any == 0:
 			return
+		case room == 0:
 		case c.grant(q):
 			c.dequeue(q, true)
 		case q.work > room && c.held == nil:
@@ -241,16 +252,19 @@ func (c *Core) serveAgain(l *lane) {
 
 // serveFlows serves the flows in fair order. It says whether any replica has
 // room left.
-func (c *Core) serveFlows(l *lane) bool {
+func (c *Core) serveFlows(l *lane, class weir.Class) bool {
 	for l.root != nil {
-		room := c.room()
-		if room == 0 {
+		r := c.room(class)
+		if r.any == 0 {
 			return false
 		}
-		if f := l.first(noLimit); f.need > room && c.held == nil && c.hold(f.first) {
-			continue
+		if c.held == nil {
+			f := l.leftmost()
+			if room := r.of(f.first); room > 0 && f.need > room && c.hold(f.first) {
+				continue
+			}
 		}
-		f := l.first(room)
+		f := l.first(r)
 		if f == nil || !c.grant(f.first) {
 			return true
 		}
@@ -259,23 +273,31 @@ func (c *Core) serveFlows(l *lane) bool {
 	return true
 }
 
-// room is the largest request any replica can take now; 0: none has room.
-func (c *Core) room() int {
-	most := 0
-	for _, t := range c.tiers {
+// room is the largest request of that class that a replica can take now.
+func (c *Core) room(class weir.Class) (r rooms) {
+	for i, t := range c.tiers {
 		for _, d := range t {
-			most = max(most, d.room(c.now))
+			if room := d.room(c.now); room > r.any && c.lets(d, class) {
+				r.any = room
+			}
+		}
+		if i < c.preferred {
+			r.preferred = r.any
 		}
 	}
-	return most
+	return r
 }
 
 // hold keeps the replica with the least work free for q, if q may go to one.
 func (c *Core) hold(q *call) bool {
 	avoid := c.avoids(q)
-	for _, t := range c.tiers {
+	tiers := c.tiers
+	if q.patient {
+		tiers = tiers[:c.preferred]
+	}
+	for _, t := range tiers {
 		for _, d := range t {
-			if d.room(c.now) == 0 {
+			if d.room(c.now) == 0 || !c.lets(d, q.Class) {
 				continue
 			}
 			r := d.load[0]
@@ -317,7 +339,7 @@ func (c *Core) serveHeld() {
 		return
 	}
 	slot := r.d.MaxRequests <= 0 || r.requests < r.d.MaxRequests
-	if r.room() < q.work || !slot {
+	if r.room() < q.work || !slot || !c.lets(r.d, q.Class) {
 		return
 	}
 	c.unhold(q)

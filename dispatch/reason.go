@@ -32,3 +32,12 @@ const (
 	// DuplicateID: the Core holds a request of that number already.
 	DuplicateID Reason = "duplicate_id"
 )
+
+// Why a deployment was passed over; AllThrottled, AllUnhealthy and NoReplica
+// are said of one deployment too.
+const (
+	// Full: its replicas have no room for the request.
+	Full Reason = "full"
+	// QuotaUsed: its provider would refuse the request.
+	QuotaUsed Reason = "quota"
+)

@@ -27,6 +27,7 @@ func (c *Core) refuse(q *call, why Reason) {
 		}
 	}
 	v.RetryAfter = c.retryAfter(q, why)
+	v.Passed = c.passed(q, len(c.tiers))
 	c.out = append(c.out, v)
 	c.release(q)
 }

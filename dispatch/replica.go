@@ -78,8 +78,11 @@ func (r *replica) inRotation(now weir.Instant) bool {
 	return r.usable(now) && !r.held && (slots <= 0 || r.requests < slots) && (!r.open || r.probe == 0)
 }
 
-// noLimit is room without end.
-const noLimit = math.MaxInt
+// noLimit is room without end; what nobody needs is more than that.
+const (
+	noLimit = math.MaxInt - 1
+	nobody  = math.MaxInt
+)
 
 // room is how many tokens of work one more request may bring. An idle replica
 // takes anything: else a request larger than the limit would never be served.
@@ -171,7 +174,7 @@ func (c *Core) learn(r *replica, id uint64, how Result) {
 		r.failures++
 		if probed || r.failures >= c.health.Failures {
 			r.trip(c.now, c.health)
-			c.tripped = true
+			c.tripped, c.soured = true, true
 		}
 	}
 }

@@ -99,7 +99,8 @@ func (s *story) event(now weir.Instant, verb string, args []string) []Verdict {
 	case "first":
 		s.core.FirstToken(now, s.id(args))
 	case "done":
-		return s.core.Done(now, s.id(args), s.result(args), weir.Usage{Completion: int64(s.num(args, "out", 0))})
+		return s.core.Done(now, s.id(args), s.result(args), weir.Usage{
+			Prompt: int64(s.num(args, "in", 0)), Cached: int64(s.num(args, "cached", 0)), Completion: int64(s.num(args, "out", 0))})
 	case "retry":
 		return s.core.Retry(now, s.id(args), s.result(args))
 	case "cancel":
@@ -107,6 +108,8 @@ func (s *story) event(now weir.Instant, verb string, args []string) []Verdict {
 	case "pushback":
 		d, r, _ := strings.Cut(args[0], "/")
 		s.core.PushBack(now, d, r, now.Add(s.dur(args[1])))
+	case "limits":
+		s.core.Limits(now, args[0], s.num(args, "tpm", 0), s.num(args, "rpm", 0))
 	case "configure":
 		return s.core.Configure(now, s.o)
 	case "wait":
@@ -125,6 +128,11 @@ func (s *story) say(when string, vs []Verdict) {
 			fmt.Fprintf(&s.out, "-> %s/%s: %s", v.Deployment, v.Replica, v.Reason)
 		} else {
 			fmt.Fprintf(&s.out, "refused: %s, come back in %v", v.Reason, v.RetryAfter.Round(time.Millisecond))
+		}
+		for _, p := range v.Passed {
+			if p.Reason != Full && v.Kind == Grant {
+				fmt.Fprintf(&s.out, ", not %s: %s", p.Deployment, p.Reason)
+			}
 		}
 		if v.Queued > 0 {
 			fmt.Fprintf(&s.out, ", waited %v", v.Queued)
@@ -145,6 +153,9 @@ func (s *story) demand(now weir.Instant) {
 		for _, r := range x.PerReplica {
 			fmt.Fprintf(&s.out, " %s %d/%d", r.ID, r.InFlight, r.Work)
 		}
+		if x.QuotaUse > 0 {
+			fmt.Fprintf(&s.out, ", quota %.0f %%", 100*x.QuotaUse)
+		}
 		s.out.WriteByte('\n')
 	}
 }
@@ -153,7 +164,10 @@ func (s *story) option(f []string) {
 	switch f[0] {
 	case "deployment":
 		d := Deployment{Name: f[1], Tier: s.num(f, "tier", 0), Weight: s.num(f, "weight", 1),
-			MaxRequests: s.num(f, "requests", 0), MaxWork: s.num(f, "work", 0), Elastic: s.val(f, "elastic") != ""}
+			MaxRequests: s.num(f, "requests", 0), MaxWork: s.num(f, "work", 0), Elastic: s.val(f, "elastic") != "",
+			Paid: s.val(f, "paid") != "",
+			Quota: Quota{Drain: s.num(f, "drain", 0), Output: s.num(f, "outweight", 0), Burst: s.dur(s.val(f, "burst")), Headroom: s.num(f, "headroom", 0),
+				TokensPerMinute: s.num(f, "tpm", 0), RequestsPerMinute: s.num(f, "rpm", 0)}}
 		for i := range s.o.Deployments {
 			if s.o.Deployments[i].Name == d.Name {
 				s.o.Deployments[i] = d
@@ -191,6 +205,10 @@ func (s *story) request(now weir.Instant, args []string) Request {
 	if d := s.val(args, "deadline"); d != "" {
 		r.Deadline = now.Add(s.dur(d))
 	}
+	if d := s.val(args, "patience"); d != "" {
+		r.SpillAt = now.Add(s.dur(d))
+	}
+	r.MaxOutput = s.num(args, "max", 0)
 	return r
 }
 

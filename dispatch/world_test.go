@@ -53,9 +53,21 @@ func (w *world) options() Options {
 		o.Deployments = append(o.Deployments, Deployment{
 			Name: name, Tier: w.choose(2), Weight: w.choose(4), MaxRequests: w.choose(5),
 			MaxWork: 300 * w.choose(5), Elastic: w.choose(2) == 0,
+			Paid: w.choose(2) == 0, Quota: w.quota(),
 		})
 	}
 	return o
+}
+
+func (w *world) quota() Quota {
+	q := Quota{Output: 1000 * w.choose(5), Cached: 100 * w.choose(3), Burst: time.Duration(w.choose(5)) * time.Second, Headroom: 30 * w.choose(3)}
+	switch w.choose(4) {
+	case 0:
+		q.Drain = 1000 * (1 + w.choose(20))
+	case 1:
+		q.TokensPerMinute, q.RequestsPerMinute = 1000*w.choose(10), 30*w.choose(10)
+	}
+	return q
 }
 
 // step does one event and checks the laws.
@@ -83,6 +95,8 @@ func (w *world) step() {
 		}
 	case k < 18:
 		w.replicas(worldNames[w.choose(len(worldNames))])
+	case k < 19 && w.choose(3) == 0:
+		w.core.Limits(w.now, worldNames[w.choose(3)], 1000*w.choose(5), 30*w.choose(5))
 	case k < 19:
 		w.core.PushBack(w.now, worldNames[w.choose(3)], []string{"", "r0", "r1"}[w.choose(3)], w.now.Add(time.Duration(w.choose(6))*time.Second))
 	default:
@@ -102,6 +116,12 @@ func (w *world) arrive() {
 	if w.choose(4) == 0 {
 		r.Deadline = w.now.Add(time.Duration(w.choose(20)) * time.Second)
 	}
+	if w.choose(2) == 0 {
+		r.SpillAt = w.now.Add(time.Duration(w.choose(40)) * 250 * time.Millisecond)
+	}
+	if w.choose(3) == 0 {
+		r.MaxOutput = w.choose(200)
+	}
 	w.waiting[r.ID] = true
 	w.take(r.ID, w.core.Arrive(w.now, r))
 }
@@ -118,7 +138,7 @@ func (w *world) finish() {
 	} else {
 		w.ended.done++
 	}
-	w.take(0, w.core.Done(w.now, id, how, weir.Usage{Completion: int64(w.choose(100))}))
+	w.take(0, w.core.Done(w.now, id, how, weir.Usage{Prompt: int64(w.choose(200)), Cached: int64(w.choose(100)), Completion: int64(w.choose(100))}))
 }
 
 func (w *world) retry() {
@@ -157,6 +177,7 @@ func (w *world) replicas(deployment string) {
 
 // take books verdicts.
 func (w *world) take(own uint64, vs []Verdict) {
+	w.checkQuotas(vs)
 	for _, v := range vs {
 		fmt.Fprintf(&w.log, "%d %+v\n", w.now, v)
 		if !w.waiting[v.ID] {
@@ -201,6 +222,29 @@ func (w *world) checkGrant(v Verdict) {
 		w.fault("%d has had %d attempts, no configuration allowed more than %d", v.ID, q.attempts, w.attempts)
 	case q.hasTried(r) && w.core.avoids(q):
 		w.fault("%d was sent back to %s/%s, where it has failed, with others up", v.ID, d.Name, r.id)
+	}
+}
+
+// checkQuotas holds grants against the quotas as they were before each.
+func (w *world) checkQuotas(vs []Verdict) {
+	type entry struct {
+		booked           time.Duration
+		tokens, requests int64
+	}
+	after := map[*quota]entry{} // of this grant and those after it
+	for i := range vs {
+		v := vs[len(vs)-1-i]
+		q := w.core.calls[v.ID]
+		if v.Kind != Grant || q == nil || q.on == nil || q.on.d.quota == nil {
+			continue
+		}
+		u, over := q.on.d.quota, func(w *window, n int64) bool { return w.limit > 0 && w.sum-n >= w.limit }
+		e := after[u]
+		e = entry{e.booked + q.booked, e.tokens + int64(q.Prompt) + int64(q.mayAnswer()), e.requests + 1}
+		after[u] = e
+		if u.Drain > 0 && u.empty.Sub(w.core.now)-e.booked > u.burst || over(&u.tokens, e.tokens) || over(&u.second, e.requests) || over(&u.tenth, e.requests) {
+			w.fault("%d was sent to %s, whose quota was used up: %+v", v.ID, q.on.d.Name, u)
+		}
 	}
 }
 

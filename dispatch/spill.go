@@ -1,0 +1,255 @@
+package dispatch
+
+import (
+	"math"
+	"time"
+
+	"weir"
+)
+
+// This file decides whether a request that finds no room in the preferred tiers
+// waits for them or goes to the next. It waits when it is patient: when what
+// keeps it out is a clock or a quota, so that it is known when there will be
+// room, and that is soon enough for it, those ahead of it counted. So what is
+// paid for is kept in full use by a short queue, and only what does not fit in
+// time costs more. When its patience is over it goes on, as everybody does who
+// never had any.
+
+// preferTiers counts the leading tiers that requests wait for.
+func (c *Core) preferTiers() {
+	c.preferred, c.metered = 0, false
+	for _, t := range c.tiers {
+		paid := false
+		for _, d := range t {
+			paid = paid || d.Paid
+		}
+		if !paid {
+			break
+		}
+		c.preferred++
+	}
+	c.preferred = min(max(c.preferred, 1), len(c.tiers))
+	c.told = make([][]Passed, len(c.tiers)+1)
+	for _, t := range c.tiers[:c.preferred] {
+		for _, d := range t {
+			c.metered = c.metered || d.quota != nil
+		}
+	}
+}
+
+// lets says whether the quota of d lets in a request of that class now. Batch
+// takes nothing of a quota that interactive requests wait for.
+func (c *Core) lets(d *deployment, class weir.Class) bool {
+	if d.quota == nil {
+		return true
+	}
+	if class == weir.Batch && c.lanes[weir.Interactive].count > 0 {
+		return false
+	}
+	return d.quota.at(c.now, class) <= c.now
+}
+
+// never is later than anybody is patient.
+const never = weir.Instant(math.MaxInt64)
+
+// opens is when a preferred tier lets in a request of that class, so far as a
+// clock or a quota says: never where what is missing is room at replicas, which
+// nobody can tell the time of.
+func (c *Core) opens(class weir.Class) weir.Instant {
+	first := never
+	for _, t := range c.tiers[:c.preferred] {
+		for _, d := range t {
+			for _, r := range d.replicas {
+				if r.state != weir.Ready || r.gone {
+					continue
+				}
+				at := max(d.throttled, r.throttled, r.openUntil())
+				if d.quota != nil {
+					at = max(at, d.quota.at(c.now, class), 1)
+				}
+				if at > c.now || d.quota != nil {
+					first = min(first, at)
+				}
+			}
+		}
+	}
+	return first
+}
+
+// patience is until when q may wait for a preferred tier; 0: not at all.
+func (c *Core) patience(q *call) weir.Instant {
+	switch {
+	case c.preferred >= len(c.tiers):
+		return 0 // there is no tier to spill to
+	case q.Class == weir.Batch && c.metered:
+		return c.giveUp(q)
+	case q.SpillAt > c.now:
+		return q.SpillAt
+	}
+	return 0
+}
+
+// waits says whether q, for which the preferred tiers have no room, waits for
+// them; if not, it has lost its patience. A newcomer counts those ahead of it.
+func (c *Core) waits(q *call, newcomer bool) bool {
+	until := c.patience(q)
+	at := c.opens(q.Class)
+	if newcomer && at < never && until > c.now {
+		at = max(at, c.now).Add(c.ahead(q))
+	}
+	q.patient = at <= until && until > c.now
+	return q.patient
+}
+
+// ahead is how long the quotas of the preferred tiers take to let in what waits
+// before q: all of its class and better, but of other tenants no more than fair
+// sharing lets before it.
+func (c *Core) ahead(q *call) time.Duration {
+	var requests, prompt, output int
+	for i := range c.lanes[:int(q.Class)+1] {
+		l := &c.lanes[i]
+		if l.count == 0 {
+			continue
+		}
+		part := l.before(q, c.share(q.Tenant))
+		if i < int(q.Class) {
+			part = 1
+		}
+		requests += int(part * float64(l.count))
+		prompt += int(part * float64(l.prompt))
+		output += int(part * float64(l.output))
+	}
+	if requests == 0 {
+		return 0
+	}
+	// Deployments side by side let in as much as they do together.
+	rate := 0.0
+	for _, t := range c.tiers[:c.preferred] {
+		for _, d := range t {
+			if d.quota != nil && d.ready > 0 {
+				if lag := d.quota.lag(requests, prompt, output); lag > 0 {
+					rate += 1 / lag.Seconds()
+				}
+			}
+		}
+	}
+	if rate == 0 {
+		return 0
+	}
+	return time.Duration(min(1/rate, (24*time.Hour).Seconds()) * float64(time.Second))
+}
+
+// before is the share of the lane's work that is served before q, of a tenant of
+// that weight: in start-time fair queueing the others get no more than their
+// weights' worth of what is served of q's own tenant until it is q's turn.
+func (l *lane) before(q *call, weight int) float64 {
+	mine, weights := q.work, l.weights
+	if f := l.flows[q.Tenant]; f != nil && f.count > 0 {
+		mine += f.work
+	} else {
+		weights += weight
+	}
+	most := float64(mine) * float64(weights) / float64(weight)
+	return min(most/float64(max(l.work, 1)), 1)
+}
+
+// spillBehind sends q, whose own tenant waits patiently, to the tiers after the
+// preferred ones, if it does not wait too.
+func (c *Core) spillBehind(q *call) bool {
+	f := c.laneOf(q).flows[q.Tenant]
+	if !f.first.patient || c.waits(q, true) {
+		return false
+	}
+	return c.grantIn(q, c.preferred, len(c.tiers))
+}
+
+// hurry ends the patience of q, which waits. It says whether q was granted.
+func (c *Core) hurry(q *call) bool {
+	q.patient = false
+	if f := q.flow; f != nil && f.first == q {
+		l := c.laneOf(q)
+		l.remove(f)
+		l.insert(f)
+	}
+	q.limit.at = c.giveUp(q)
+	c.limits.fix(&q.limit)
+	if !c.grantIn(q, c.preferred, len(c.tiers)) {
+		return false
+	}
+	c.dequeue(q, false) // what went elsewhere is no part of the tenant's share
+	return true
+}
+
+// reconsider ends the patience of all whose wait has become too long. It is
+// called when a clock has moved or replicas or options have changed.
+func (c *Core) reconsider() {
+	c.soured = false
+	for q := c.waiting.oldest; q != nil; {
+		next := q.newer
+		if q.patient && c.opens(q.Class) > c.patience(q) {
+			c.hurry(q)
+		}
+		q = next
+	}
+}
+
+// passed says why q did not go to the deployments of the first tiers. What it
+// returns is never written to again: nearly always it is what the last request
+// that went as far was told.
+func (c *Core) passed(q *call, tiers int) []Passed {
+	last := c.told[tiers]
+	n := 0
+	for _, t := range c.tiers[:tiers] {
+		for _, d := range t {
+			if n == MaxPassed {
+				break
+			}
+			p := Passed{d.Name, c.passedBy(d, q)}
+			if n == len(last) || last[n] != p {
+				last = append(last[:n:n], p)
+			}
+			n++
+		}
+	}
+	c.told[tiers] = last
+	return last
+}
+
+func (c *Core) passedBy(d *deployment, q *call) Reason {
+	if d.ready == 0 {
+		return NoReplica
+	}
+	if d.throttled > c.now {
+		return AllThrottled
+	}
+	if len(c.timers) > 0 {
+		if why := d.away(c.now); why != "" {
+			return why
+		}
+	}
+	if !c.lets(d, q.Class) {
+		return QuotaUsed
+	}
+	return Full
+}
+
+// away says why all replicas of d that are ready are left alone, if they are.
+func (d *deployment) away(now weir.Instant) Reason {
+	throttled, open := 0, 0
+	for _, r := range d.replicas {
+		switch {
+		case r.state != weir.Ready || r.gone:
+		case r.throttled > now:
+			throttled++
+		case r.openUntil() > now:
+			open++
+		}
+	}
+	switch d.ready {
+	case throttled:
+		return AllThrottled
+	case throttled + open:
+		return AllUnhealthy
+	}
+	return ""
+}
