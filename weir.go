@@ -167,6 +167,10 @@ type Record struct {
 	Status   int    // HTTP status sent; 499 when the client had gone
 	Usage    Usage
 	Cost     Money
+
+	Route string // why it came where it is: one of a few words, such as room, waited, spill_quota; "" if nowhere
+	Way   string // deployments passed over or tried, each with why, and the last: "a=quota, b=spill_quota"
+	Extra Money  // of Cost, what it cost more than at the deployment it would have preferred
 }
 
 func name(names []string, i int) string {

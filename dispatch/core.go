@@ -60,7 +60,8 @@ type call struct {
 	tried    []*replica
 	booked   time.Duration // in the quota of on's deployment
 
-	patient bool // waits for the preferred tiers only
+	patient  bool // waits for the preferred tiers only
+	cameBack bool // to a replica that had throttled it
 
 	flow          *flow // waiting; nil when it was granted before
 	before, after *call // in the flow or among those granted before
@@ -157,8 +158,11 @@ func (c *Core) Retry(now weir.Instant, id uint64, why Result) []Verdict {
 		c.account(q, why, weir.Usage{})
 	}
 	c.free(q, why)
-	// A provider that said when to come back may be asked again then.
-	if patient := why == Throttled && c.patience(q) > c.now; !patient && !q.hasTried(r) {
+	// A provider that said when to come back may be asked again then: once, and
+	// not with the last attempt, which another may need.
+	comeBack := why == Throttled && !q.cameBack && q.attempts+1 < c.o.Attempts && c.patience(q) > c.now
+	q.cameBack = q.cameBack || comeBack
+	if !comeBack && !q.hasTried(r) {
 		q.tried = append(q.tried, r)
 	}
 	q.since, q.first, q.work, q.patient = c.now, false, workOf(q.Request), false

@@ -81,6 +81,8 @@ func (c *Core) patience(q *call) weir.Instant {
 	switch {
 	case c.preferred >= len(c.tiers):
 		return 0 // there is no tier to spill to
+	case len(q.tried) > 0:
+		return 0 // it has failed where it would wait
 	case q.Class == weir.Batch && c.metered:
 		return c.giveUp(q)
 	case q.SpillAt > c.now:

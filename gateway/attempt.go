@@ -38,6 +38,10 @@ func (c *call) attempt(v dispatch.Verdict) *failure {
 		return c.failed(err)
 	}
 	l.reply = reply
+	l.told()
+	if l.target.Quota.Drain > 0 && reply.SpilledFrom() {
+		l.rec.Route = routeAzure
+	}
 	c.ownFrom = c.g.now()
 	switch {
 	case reply.Status >= 300:

@@ -47,8 +47,11 @@ func (c *call) sayError(p *problem, a answer) {
 	c.x.set("X-Weir-Fault", a.fault.String())
 	if rec := &c.lease.rec; rec.Deployment != "" {
 		c.sayWhere()
-	} else if rec.Queued > 0 {
-		c.x.set("X-Weir-Queue-Ms", strconv.FormatInt(rec.Queued.Milliseconds(), 10))
+	} else {
+		if rec.Queued > 0 {
+			c.x.set("X-Weir-Queue-Ms", strconv.FormatInt(rec.Queued.Milliseconds(), 10))
+		}
+		c.sayRoute()
 	}
 	if a.status == 429 || a.status == 503 {
 		sayRetryAfter(&c.x, p)
@@ -84,4 +87,12 @@ func (c *call) sayWhere() {
 	c.x.set("X-Weir-Deployment", rec.Deployment)
 	c.x.set("X-Weir-Replica", rec.Replica)
 	c.x.set("X-Weir-Queue-Ms", strconv.FormatInt(rec.Queued.Milliseconds(), 10))
+	c.sayRoute()
+}
+
+// sayRoute says by which way the request came there, and why.
+func (c *call) sayRoute() {
+	if way := c.lease.wayText(); way != "" {
+		c.x.set("X-Weir-Route", way)
+	}
 }

@@ -76,6 +76,7 @@ func twoReplicas(t *testing.T, script func(c net.Conn, quit <-chan struct{})) (*
 	sound := newBackend(t, answering)
 	c := config(broken, sound.URL)
 	c.Models[0].Deployments[1].Tier = 1
+	c.Models[0].SpillAfter = 1 // what is throttled is not waited for
 	for i := range c.Models[0].Deployments {
 		up := &c.Models[0].Deployments[i].Upstream
 		up.HeaderTimeout, up.StallTimeout = 150*time.Millisecond, 150*time.Millisecond

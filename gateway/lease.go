@@ -30,6 +30,7 @@ type lease struct {
 	reply       *upstream.Reply
 	body        *buffer
 
+	way       route
 	used      weir.Usage
 	rec       weir.Record
 	queuedAt  weir.Instant
@@ -113,9 +114,11 @@ func (l *lease) wait(ctx context.Context, v dispatch.Verdict, decided bool) (dis
 		l.grantedAt = l.g.now()
 	}
 	l.rec.Queued += l.grantedAt.Sub(l.queuedAt)
+	l.way.passed(&v)
 	if v.Kind == dispatch.Refuse {
 		return v, ofVerdict(v)
 	}
+	l.rec.Route, l.way.going = routeOf(&v), true
 	l.holds |= holdsReplica
 	l.rec.Deployment, l.rec.Replica = v.Deployment, v.Replica
 	return v, nil
@@ -176,7 +179,9 @@ func (l *lease) close(status int, outcome weir.Outcome, fault weir.Fault, code s
 	r.Usage = l.used
 	if l.target != nil {
 		r.Cost = l.target.Rates.Cost(l.used)
+		r.Extra = l.extra()
 	}
+	r.Way = l.wayText()
 	l.g.open.Add(-1)
 	l.g.judge(l)
 	if l.g.record != nil {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"weir"
 	"weir/dispatch"
@@ -19,6 +20,8 @@ type model struct {
 	core    *dispatch.Core
 	lastID  uint64
 	waiting map[uint64]*lease // queued, by the id the core knows them by
+
+	firsts firsts // how long first tokens take
 
 	next atomic.Int64 // weir.Instant at which the core must be woken; 0: never
 
@@ -38,6 +41,9 @@ func (m *model) arrive(now weir.Instant, r dispatch.Request, l *lease) (dispatch
 	defer m.mu.Unlock()
 	m.lastID++
 	r.ID, l.id = m.lastID, m.lastID
+	if l.served != nil {
+		r.SpillAt = l.served.spillAt(l.rec.Arrived)
+	}
 	return m.await(m.core.Arrive(now, r), l)
 }
 
@@ -100,9 +106,11 @@ func (m *model) cancel(now weir.Instant, l *lease) {
 	m.rearm()
 }
 
-func (m *model) firstToken(now weir.Instant, id uint64) {
+// firstToken tells the core of a first token, which took so long from the grant.
+func (m *model) firstToken(now weir.Instant, id uint64, took time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.firsts.saw(took)
 	m.core.FirstToken(now, id)
 	m.settle(now)
 }
@@ -111,6 +119,14 @@ func (m *model) pushBack(now weir.Instant, deployment, replica string, until wei
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.core.PushBack(now, deployment, replica, until)
+	m.settle(now)
+}
+
+// limits tells the core what a deployment's provider said of its limits.
+func (m *model) limits(now weir.Instant, deployment string, tokens, requests int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.core.Limits(now, deployment, tokens, requests)
 	m.settle(now)
 }
 

@@ -67,11 +67,16 @@ type Key struct {
 
 // Model is what a caller asks for by name.
 type Model struct {
-	Name        string
-	Aliases     []string // further names for it
-	SLO         weir.SLO
-	Class       *weir.Class // nil: the tenant's
-	Queue       dispatch.Queue
+	Name    string
+	Aliases []string // further names for it
+	SLO     weir.SLO
+	Class   *weir.Class // nil: the tenant's
+	Queue   dispatch.Queue
+	// SpillAfter is how long an interactive request may wait for a deployment of
+	// a preferred tier that is throttled or whose quota is used up, if room is
+	// expected in that time, before it goes to the next tier. 0: what SLO.TTFT
+	// leaves when the time a first token takes is taken off; 100 ms without one.
+	SpillAfter  time.Duration
 	Attempts    int // upstream attempts per request, first one included; 0: 3
 	Health      dispatch.Health
 	Deployments []Deployment

@@ -86,7 +86,7 @@ func (c *call) run() error {
 	if err := l.reserve(c.g.now(), c.key, int64(prompt), int64(output)); err != nil {
 		return err
 	}
-	v, err := l.arrive(ctx, dispatch.Request{Tenant: l.rec.Tenant, Class: l.rec.Class, Prompt: prompt, Output: output})
+	v, err := l.arrive(ctx, dispatch.Request{Tenant: l.rec.Tenant, Class: l.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.maxTokens * c.ask.n})
 	for {
 		if err != nil {
 			return err
@@ -101,6 +101,7 @@ func (c *call) run() error {
 			return f.problem
 		}
 		l.rec.TTFT = 0
+		l.way.failed(l.rec.Deployment, answers[f.problem.is].code)
 		if v, err = l.retry(ctx, f); err != nil {
 			return afterFailure(f, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"weir"
 	"weir/dispatch"
@@ -59,9 +60,12 @@ func (g *Gateway) present() *state {
 // served is a model as one configuration has it.
 type served struct {
 	*model
-	slo      weir.SLO
-	class    *weir.Class
-	protocol map[upstream.Protocol]bool // spoken by its deployments
+	slo   weir.SLO
+	class *weir.Class
+	first *target // of the deployments, the one preferred
+
+	spillAfter time.Duration              // 0: as the SLO leaves
+	protocol   map[upstream.Protocol]bool // spoken by its deployments
 }
 
 func (s *served) classOf(t *tenant) weir.Class {
@@ -89,7 +93,9 @@ type target struct {
 	model         *model
 	upstreamModel string
 	names         modelNames
-	silent        atomic.Bool // its last whole stream told no usage
+	asRoom        string        // its name and that it had room
+	limits        atomic.Uint64 // it was told last: tokens and requests a minute
+	silent        atomic.Bool   // its last whole stream told no usage
 	trouble       trouble
 }
 
@@ -143,7 +149,7 @@ func (st *state) addTenant(t *Tenant) {
 }
 
 func (g *Gateway) addModel(st *state, m *Model, present *state, shares map[string]int) error {
-	s := &served{slo: m.SLO, class: m.Class, protocol: map[upstream.Protocol]bool{}}
+	s := &served{slo: m.SLO, class: m.Class, spillAfter: m.SpillAfter, protocol: map[upstream.Protocol]bool{}}
 	if present != nil && present.models[m.Name] != nil && present.models[m.Name].name == m.Name {
 		s.model = present.models[m.Name].model
 	} else {
@@ -163,6 +169,10 @@ func (g *Gateway) addModel(st *state, m *Model, present *state, shares map[strin
 			t.upstreamModel = m.Name
 		}
 		t.names = namesOf(t.upstreamModel)
+		t.asRoom = d.Name + "=" + string(dispatch.Room)
+		if d.Weight > 0 && (s.first == nil || d.Tier < s.first.Tier) {
+			s.first = t
+		}
 		if v := d.Upstream.APIVersion; v != "" && v < "2024-08-01" {
 			t.NoStreamUsage = true
 		}

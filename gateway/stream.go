@@ -118,7 +118,7 @@ func (s *stream) token(e *upstream.Event) {
 	s.first = s.c.g.now()
 	l := &s.c.lease
 	l.rec.TTFT = s.first.Sub(l.rec.Arrived)
-	l.served.firstToken(s.first, l.id)
+	l.served.firstToken(s.first, l.id, s.first.Sub(l.grantedAt))
 }
 
 // keep adds the text of an event to what will be counted.

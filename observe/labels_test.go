@@ -45,6 +45,32 @@ func TestAReloadRemovesTheSeriesOfNamesThatAreGone(t *testing.T) {
 	has(t, scrape(t, m), `weir_requests_total{code="none",deployment="gpt-3/std",fault="none",model="gpt-3",outcome="completed",tenant="old"} 1`)
 }
 
+func TestRoutesAreCountedByReason(t *testing.T) {
+	m := made()
+	room, spilled, nowhere := answered(), answered(), answered()
+	room.Route = "room"
+	spilled.Route, spilled.Extra = "spill_quota", 2_500_000
+	nowhere.Deployment = ""
+	for _, r := range []weir.Record{room, room, spilled, nowhere} {
+		m.Record(r)
+	}
+	for i := range 100 {
+		room.Route = fmt.Sprint("strange", i)
+		m.Record(room)
+	}
+	lines := scrape(t, m)
+	has(t, lines,
+		`weir_routes_total{deployment="gpt-4o/ptu",model="gpt-4o",reason="room"} 2`,
+		`weir_routes_total{deployment="gpt-4o/ptu",model="gpt-4o",reason="spill_quota"} 1`,
+		`weir_routes_total{deployment="gpt-4o/ptu",model="gpt-4o",reason="other"} 70`,
+		`weir_spill_cost_dollars_total{deployment="gpt-4o/ptu",model="gpt-4o"} 2.5`)
+	for _, l := range lines {
+		if strings.HasPrefix(l, `weir_routes_total{deployment="none"`) {
+			t.Errorf("a request that went nowhere has a route: %s", l)
+		}
+	}
+}
+
 func TestDecisionsAreCountedByRule(t *testing.T) {
 	m := made()
 	m.Decided("gpt-4o/ptu", 3, "demand", "quota")

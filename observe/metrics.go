@@ -29,6 +29,8 @@ const (
 
 	maxCodes = 128 // distinct error codes told apart; later ones are "other"
 	maxRules = 128 // distinct decision rules told apart
+
+	maxRoutes = 32 // distinct words of Record.Route told apart
 )
 
 // Metrics holds every metric of one process, in a registry of its own. It is
@@ -42,6 +44,8 @@ type Metrics struct {
 	cost      *prometheus.CounterVec
 	estimated *prometheus.CounterVec
 	attempts  *prometheus.CounterVec
+	routes    *prometheus.CounterVec
+	extra     *prometheus.CounterVec
 	ttft      *prometheus.HistogramVec
 	tpot      *prometheus.HistogramVec
 	queue     *prometheus.HistogramVec
@@ -55,6 +59,7 @@ type Metrics struct {
 	series map[who]*series
 	codes  map[string]bool
 	rules  map[string]bool
+	words  map[string]bool // of routes
 }
 
 // Build names what is running, for weir_build_info.
@@ -62,7 +67,7 @@ type Build struct{ Version, Revision, Go string }
 
 // New returns Metrics with everything registered and no names known yet.
 func New(b Build) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), series: map[who]*series{}, codes: map[string]bool{}, rules: map[string]bool{}}
+	m := &Metrics{registry: prometheus.NewRegistry(), series: map[who]*series{}, codes: map[string]bool{}, rules: map[string]bool{}, words: map[string]bool{}}
 	m.makeRequestMetrics()
 	m.makeTimeMetrics()
 	m.decisions = m.counter("weir_scale_decisions_total",
@@ -91,6 +96,12 @@ func (m *Metrics) makeRequestMetrics() {
 		"Of the ended requests, those whose tokens Weir counted itself because the upstream reported none.",
 		"tenant", "model", "deployment")
 	m.attempts = m.counter("weir_upstream_attempts_total", "Attempts at upstreams, retries included, by the deployment tried last.",
+		"model", "deployment")
+	m.routes = m.counter("weir_routes_total",
+		"Ended requests that were sent to a deployment, by why they came to it: room, waited (for room there), spill_... (why the preferred deployment was passed over), probe, azure_spillover.",
+		"model", "deployment", "reason")
+	m.extra = m.counter("weir_spill_cost_dollars_total",
+		"What requests that spilled cost more than at the deployment preferred, in US dollars: there one more costs nothing if it is paid for already.",
 		"model", "deployment")
 }
 

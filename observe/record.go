@@ -23,6 +23,8 @@ type series struct {
 	results                    map[result]prometheus.Counter
 	prompt, cached, completion prometheus.Counter
 	cost, estimated, attempts  prometheus.Counter
+	extra                      prometheus.Counter
+	routes                     map[string]prometheus.Counter // by Record.Route
 	ttft, tpot                 prometheus.Observer
 	queue, added, duration     prometheus.Observer
 }
@@ -46,7 +48,16 @@ func (m *Metrics) Record(rec weir.Record) {
 		m.recordNew(rec)
 		return
 	}
+	r := s.routes[rec.Route]
+	if r == nil && rec.Route != "" {
+		m.mu.RUnlock()
+		m.recordNew(rec)
+		return
+	}
 	c.Inc()
+	if r != nil {
+		r.Inc()
+	}
 	s.record(rec)
 	m.mu.RUnlock()
 }
@@ -69,6 +80,14 @@ func (m *Metrics) recordNew(rec weir.Record) {
 			s.results[result{rec.Outcome, rec.Fault, rec.Code}] = c
 		}
 	}
+	if rec.Route != "" {
+		word := admit(m.words, maxRoutes, rec.Route)
+		r := m.routes.WithLabelValues(w.model, w.deployment, word)
+		if word != other {
+			s.routes[rec.Route] = r
+		}
+		r.Inc()
+	}
 	c.Inc()
 	s.record(rec)
 }
@@ -80,6 +99,8 @@ func (m *Metrics) newSeries(w who) *series {
 	return &series{
 		completed: m.requests.WithLabelValues(w.tenant, w.model, w.deployment, weir.Completed.String(), weir.NoFault.String(), none),
 		results:   map[result]prometheus.Counter{},
+		extra:     m.extra.WithLabelValues(w.model, w.deployment),
+		routes:    map[string]prometheus.Counter{},
 		prompt:    tokens("prompt"), cached: tokens("cached"), completion: tokens("completion"),
 		cost:      m.cost.WithLabelValues(w.tenant, w.model, w.deployment),
 		estimated: m.estimated.WithLabelValues(w.tenant, w.model, w.deployment),
@@ -110,6 +131,9 @@ func (s *series) record(rec weir.Record) {
 	count(s.attempts, int64(rec.Attempts))
 	if rec.Cost > 0 {
 		s.cost.Add(dollars(rec.Cost))
+	}
+	if rec.Extra > 0 {
+		s.extra.Add(dollars(rec.Extra))
 	}
 	if rec.Usage.Estimated {
 		s.estimated.Inc()

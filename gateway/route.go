@@ -1,0 +1,161 @@
+package gateway
+
+import (
+	"strings"
+	"time"
+
+	"weir"
+	"weir/dispatch"
+)
+
+// This file says where a request went and why: to its caller (X-Weir-Route), to
+// metrics and to the access log.
+
+// Words of Record.Route that are not the core's own.
+const (
+	// routeWaited: it waited for room, and a preferred tier had it.
+	routeWaited = "waited"
+	// routeAzure: Azure itself sent it on to a standard deployment.
+	routeAzure = "azure_spillover"
+	// routeSpill begins the words for who went to a later tier; the reason why the
+	// first deployment was passed over follows.
+	routeSpill = "spill_"
+)
+
+// spills are the words for spilling, by reason, so that none is made anew.
+var spills = map[dispatch.Reason]string{
+	dispatch.Full:         routeSpill + string(dispatch.Full),
+	dispatch.QuotaUsed:    routeSpill + string(dispatch.QuotaUsed),
+	dispatch.AllThrottled: routeSpill + string(dispatch.AllThrottled),
+	dispatch.AllUnhealthy: routeSpill + string(dispatch.AllUnhealthy),
+	dispatch.NoReplica:    routeSpill + string(dispatch.NoReplica),
+}
+
+// routeOf is the one word for how a granted request came where it is.
+func routeOf(v *dispatch.Verdict) string {
+	switch {
+	case v.Reason == dispatch.Spill && len(v.Passed) > 0:
+		return spills[v.Passed[0].Reason]
+	case v.Reason == dispatch.Room && v.Queued > 0:
+		return routeWaited
+	}
+	return string(v.Reason)
+}
+
+// Bounds of what is said of a request's way.
+const (
+	maxSteps     = 8
+	maxRouteText = 512
+)
+
+// route is the way of one request over deployments.
+type route struct {
+	past  strings.Builder // deployments passed over or tried in vain, "name=why, "
+	steps int
+	going bool // to the lease's target: it was granted, and the attempt has not failed
+}
+
+func (r *route) add(deployment, why string) {
+	const apart = 3 // "=" and ", "
+	if r.steps == maxSteps || r.past.Len()+len(deployment)+len(why)+apart > maxRouteText {
+		return
+	}
+	r.steps++
+	r.past.WriteString(deployment)
+	r.past.WriteByte('=')
+	r.past.WriteString(why)
+	r.past.WriteString(", ")
+}
+
+// passed notes those the core passed over.
+func (r *route) passed(v *dispatch.Verdict) {
+	for _, p := range v.Passed {
+		r.add(p.Deployment, string(p.Reason))
+	}
+}
+
+// failed notes that an attempt gave the caller nothing, and goes on.
+func (r *route) failed(deployment, code string) {
+	r.add(deployment, code)
+	r.going = false
+}
+
+// firsts is how long first tokens take from the grant on, as a mean and a mean
+// deviation that forget with the last sixteen requests or so (Jacobson,
+// "Congestion avoidance and control", 1988).
+type firsts struct{ mean, deviation time.Duration }
+
+func (f *firsts) saw(took time.Duration) {
+	if f.mean == 0 {
+		f.mean, f.deviation = took, took/2
+		return
+	}
+	off := took - f.mean
+	f.mean += off / 16
+	if off < 0 {
+		off = -off
+	}
+	f.deviation += (off - f.deviation) / 16
+}
+
+// most is how long nearly all take: the mean and two deviations. 0: not known.
+func (f *firsts) most() time.Duration { return f.mean + 2*f.deviation }
+
+// defaultSpillAfter is how long a request of a model that promises nothing waits
+// for what is paid for: Azure's provisioned deployments come back within tens of
+// milliseconds.
+const defaultSpillAfter = 100 * time.Millisecond
+
+// spillAt is until when a request had better wait for a preferred tier: as long
+// as it is told to, else as its SLO leaves when the first token's own time is
+// taken off. The model's lock is held.
+func (s *served) spillAt(arrived weir.Instant) weir.Instant {
+	switch {
+	case s.spillAfter > 0:
+		return arrived.Add(s.spillAfter)
+	case s.slo.TTFT > 0:
+		most := s.firsts.most()
+		if most == 0 {
+			most = s.slo.TTFT / 2
+		}
+		return arrived.Add(s.slo.TTFT - most)
+	}
+	return arrived.Add(defaultSpillAfter)
+}
+
+// wayText is the request's way so far; "" if it has gone nowhere.
+func (l *lease) wayText() string {
+	switch r := &l.way; {
+	case !r.going || l.target == nil:
+		return strings.TrimSuffix(r.past.String(), ", ")
+	case r.steps == 0 && l.rec.Route == string(dispatch.Room):
+		return l.target.asRoom
+	default:
+		return r.past.String() + l.target.Name + "=" + l.rec.Route
+	}
+}
+
+// extra is what a request that spilled cost more than at the tier it would have
+// preferred, where one more request costs nothing if it is paid for already.
+func (l *lease) extra() weir.Money {
+	first := l.served.first
+	if !strings.HasPrefix(l.rec.Route, routeSpill) || first == nil || first == l.target {
+		return 0
+	}
+	if first.Paid {
+		return l.rec.Cost
+	}
+	return l.rec.Cost - first.Rates.Cost(l.used)
+}
+
+// told reads what an upstream says of its limits, where they are known to Weir.
+func (l *lease) told() {
+	t := l.target
+	if t.Quota.TokensPerMinute == 0 && t.Quota.RequestsPerMinute == 0 {
+		return
+	}
+	tokens, requests := l.reply.Limits()
+	if both := uint64(min(tokens, 1<<32-1))<<32 | uint64(min(requests, 1<<32-1)); t.limits.Swap(both) != both {
+		l.served.limits(l.g.now(), t.Name, tokens, requests)
+	}
+}

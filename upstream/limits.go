@@ -1,0 +1,33 @@
+package upstream
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Limits are the tokens and requests a minute the upstream says it allows
+// (x-ratelimit-limit-tokens, x-ratelimit-limit-requests); 0: it does not say.
+// Azure lowers them at times below what the deployment is configured with.
+func (r *Reply) Limits() (tokens, requests int) {
+	return limitOf(r.Header("x-ratelimit-limit-tokens")), limitOf(r.Header("x-ratelimit-limit-requests"))
+}
+
+func limitOf(text string) int {
+	n, err := strconv.Atoi(strings.TrimSpace(text))
+	if err != nil || n < 0 {
+		return 0
+	}
+	return n
+}
+
+// SpilledFrom says whether Azure itself sent the request on from a provisioned
+// deployment to a standard one (x-ms-spillover-from-<deployment>; Microsoft,
+// "Manage traffic with spillover", 2026-01-30).
+func (r *Reply) SpilledFrom() bool {
+	spilled := false
+	r.EachHeader(func(name, _ string) {
+		const prefix = "x-ms-spillover-from-"
+		spilled = spilled || len(name) > len(prefix) && strings.EqualFold(name[:len(prefix)], prefix)
+	})
+	return spilled
+}
