@@ -1,0 +1,297 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"weir"
+	"weir/control"
+	"weir/dispatch"
+	"weir/fleet/mem"
+	"weir/scale"
+)
+
+// Result is what a run came to. Durations are in nanoseconds in JSON.
+type Result struct {
+	Start  time.Time     `json:"start"`
+	Seed   uint64        `json:"seed"`
+	Length time.Duration `json:"length"` // until when cost is counted
+	SLO    SLO           `json:"slo"`
+
+	// Every arrival is in one of the four.
+	Arrived   uint64 `json:"arrived"`
+	Completed uint64 `json:"completed"`
+	Refused   uint64 `json:"refused"`
+	Failed    uint64 `json:"failed"`
+	Waiting   uint64 `json:"waiting"` // not ended when the grace was over
+
+	Refusals  []Refusal `json:"refusals,omitempty"`
+	Impatient uint64    `json:"impatient"` // of Failed: the caller gave up
+	Cut       uint64    `json:"cut"`       // of Failed: the replica died after the first token
+	TooLong   uint64    `json:"too_long"`  // of Failed: fits no replica
+
+	Attainment   float64       `json:"attainment"`    // of Arrived
+	WorstWindow  float64       `json:"worst_window"`  // worst 5 minutes with at least 50 arrivals
+	WorstHour    float64       `json:"worst_hour"`    // worst hour, moved by 5 minutes
+	Violated     time.Duration `json:"violated"`      // 5-minute windows below 99 %
+	TTFT         Quantiles     `json:"ttft"`          // of Completed
+	TPOT         Quantiles     `json:"tpot"`          // of Completed with at least two tokens
+	GoodTokens   uint64        `json:"good_tokens"`   // output tokens of attained requests
+	Changes      int           `json:"changes"`       // of the number of replicas wanted
+	Reversals    int           `json:"reversals"`     // changes of direction within 10 minutes
+	NodesLost    int           `json:"nodes_lost"`    // by faults
+	Cost         weir.Money    `json:"cost"`          // of all deployments
+	GPU          GPUTime       `json:"gpu"`           // of all own replicas
+	Deployments  []Outcome     `json:"deployments"`   // in the order of the Config
+	Timeline     []Point       `json:"timeline"`      // one every Sample
+	Decisions    []Change      `json:"decisions"`     // those that changed the number of replicas wanted
+	DecisionsCut uint64        `json:"decisions_cut"` // those beyond the bound on Decisions
+}
+
+// GPUTime is what GPUs did: Allocated = ColdStart + Busy + Idle.
+type GPUTime struct {
+	Allocated time.Duration `json:"allocated"`  // from asking for a replica until its release, drain included
+	ColdStart time.Duration `json:"cold_start"` // until ready
+	Busy      time.Duration `json:"busy"`       // in forward steps
+	Idle      time.Duration `json:"idle"`       // ready or draining, with nothing to do
+}
+
+// Refusal is a reason and how often.
+type Refusal struct {
+	Reason dispatch.Reason `json:"reason"`
+	Count  uint64          `json:"count"`
+}
+
+// Outcome is one deployment's part of a Result.
+type Outcome struct {
+	Name      string     `json:"name"`
+	Granted   uint64     `json:"granted"` // attempts
+	Completed uint64     `json:"completed"`
+	Failed    uint64     `json:"failed"`    // attempts
+	Throttled uint64     `json:"throttled"` // attempts answered 429
+	Prompt    uint64     `json:"prompt"`    // tokens of Completed
+	Output    uint64     `json:"output"`
+	Cost      weir.Money `json:"cost"`
+
+	GPU          GPUTime `json:"gpu"`
+	Asked        int     `json:"asked"`         // replicas asked for during the trace
+	FailedStarts int     `json:"failed_starts"` // and replicas that died
+	TakenBack    int     `json:"taken_back"`    // draining ones that went back to work
+	Preemptions  uint64  `json:"preemptions"`
+	CachedPrompt uint64  `json:"cached_prompt"` // prompt tokens found in prefix caches
+}
+
+// Point is one point of the timeline: levels of that moment, and what ended
+// since the point before it.
+type Point struct {
+	At          time.Duration `json:"at"`
+	Arrived     uint64        `json:"arrived"` // total
+	Ended       uint64        `json:"ended"`
+	Attainment  float64       `json:"attainment"`
+	TTFT        Quantiles     `json:"ttft"`
+	TPOT        Quantiles     `json:"tpot"`
+	Waiting     int           `json:"waiting"`
+	WaitingWork int           `json:"waiting_work"`
+	Cost        weir.Money    `json:"cost"` // total
+	Deployments []Level       `json:"deployments"`
+}
+
+// Level is one deployment at a moment.
+type Level struct {
+	Want     int `json:"want"`
+	Ready    int `json:"ready"`
+	Starting int `json:"starting"`
+	Draining int `json:"draining"`
+	InFlight int `json:"in_flight"`
+}
+
+// Change is a decision that changed the number of replicas wanted.
+type Change struct {
+	At         time.Duration  `json:"at"`
+	Deployment string         `json:"deployment"`
+	Decision   scale.Decision `json:"decision"`
+	Err        string         `json:"err,omitempty"` // what the place answered
+}
+
+// maxDecisions bounds Result.Decisions.
+const maxDecisions = 20_000
+
+func (r *Result) decision(at time.Duration, e control.Event) {
+	if len(r.Decisions) == maxDecisions {
+		r.DecisionsCut++
+		return
+	}
+	c := Change{At: at, Deployment: e.Deployment, Decision: e.Decision}
+	if e.Err != nil {
+		c.Err = e.Err.Error()
+	}
+	r.Decisions = append(r.Decisions, c)
+}
+
+func (r *Result) refusal(why dispatch.Reason) {
+	for i := range r.Refusals {
+		if r.Refusals[i].Reason == why {
+			r.Refusals[i].Count++
+			return
+		}
+	}
+	r.Refusals = append(r.Refusals, Refusal{why, 1})
+}
+
+// ErrNotConserved: a request was lost or counted twice. It is a fault of the
+// simulator.
+var ErrNotConserved = fmt.Errorf("sim: requests do not add up")
+
+func (w *world) finish() (*Result, error) {
+	r, j := w.result, &w.judge
+	if !w.billed {
+		w.bill()
+	}
+	w.settle()
+	r.Waiting = uint64(w.requests.live)
+	if r.Arrived != r.Completed+r.Refused+r.Failed+r.Waiting {
+		return nil, fmt.Errorf("%w: %d arrived, %d completed, %d refused, %d failed, %d waiting",
+			ErrNotConserved, r.Arrived, r.Completed, r.Refused, r.Failed, r.Waiting)
+	}
+	if err := w.agree(); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(r.Refusals, func(a, b Refusal) int {
+		if a.Reason < b.Reason {
+			return -1
+		}
+		return 1
+	})
+	r.Attainment = j.all.of()
+	r.WorstWindow, r.WorstHour = j.worst(1), j.worst(windowsInHour)
+	r.Violated = j.violated()
+	r.TTFT, r.TPOT = j.ttft.quantiles(), j.tpot.quantiles()
+	r.GoodTokens, r.Changes, r.Reversals = j.tokens, j.changes, j.reversals
+	return r, nil
+}
+
+// agree holds dispatch's own totals against those of the run.
+func (w *world) agree() error {
+	d := w.core.Demand(w.now)
+	inFlight := 0
+	for _, here := range d.Deployments {
+		inFlight += here.InFlight
+	}
+	r := w.result
+	if d.Arrived != r.Arrived || d.Completed != r.Completed || d.Refused != r.Refused ||
+		d.Failed+d.Cancelled != r.Failed || uint64(d.Waiting+inFlight) != r.Waiting {
+		return fmt.Errorf("%w: dispatch counts %d arrived, %d completed, %d refused, %d failed, %d cancelled, %d waiting, %d in flight; "+
+			"the run %d arrived, %d completed, %d refused, %d failed, %d waiting", ErrNotConserved,
+			d.Arrived, d.Completed, d.Refused, d.Failed, d.Cancelled, d.Waiting, inFlight,
+			r.Arrived, r.Completed, r.Refused, r.Failed, r.Waiting)
+	}
+	return nil
+}
+
+// bill notes what GPUs have done and cost: the horizon has been reached.
+func (w *world) bill() {
+	w.billed = true
+	w.fleet.Advance(max(w.now, w.horizon))
+	w.result.Length = w.horizon.Sub(w.c.Start)
+	for _, p := range w.parts {
+		w.result.Deployments = append(w.result.Deployments, w.outcome(p))
+	}
+}
+
+// settle fills in what requests came to that had not ended at the horizon.
+func (w *world) settle() {
+	for i, p := range w.parts {
+		at := &w.result.Deployments[i]
+		end := w.outcome(p)
+		if p.own != nil {
+			end.GPU, end.Cost, end.Asked, end.FailedStarts, end.TakenBack = at.GPU, at.Cost, at.Asked, at.FailedStarts, at.TakenBack
+		} else {
+			end.Cost = p.remote.cost(w.result.Length)
+		}
+		*at = end
+		w.result.Cost += end.Cost
+		w.result.GPU = w.result.GPU.plus(end.GPU)
+	}
+}
+
+func (g GPUTime) plus(o GPUTime) GPUTime {
+	return GPUTime{g.Allocated + o.Allocated, g.ColdStart + o.ColdStart, g.Busy + o.Busy, g.Idle + o.Idle}
+}
+
+// outcome is a deployment's part of the result, up to now.
+func (w *world) outcome(p *part) Outcome {
+	t := p.tally
+	o := Outcome{
+		Name: p.Name, Granted: t.granted, Completed: t.completed, Failed: t.failed, Throttled: t.throttled,
+		Prompt: t.prompt, Output: t.output,
+	}
+	if p.remote != nil {
+		o.Cost = p.remote.cost(w.since())
+		return o
+	}
+	u := minus(w.fleet.Used(p.Name), p.own.before)
+	busy, totals := p.own.busy, p.own.gone
+	for _, r := range p.own.replicas {
+		l := r.engine.Load()
+		busy += l.GPUBusy - r.busyThen
+		totals.Preemptions += l.Preemptions
+		totals.CachedTokens += l.CachedTokens
+	}
+	gpus := time.Duration(p.own.GPUs)
+	o.GPU = GPUTime{Allocated: gpus * u.Allocated, ColdStart: gpus * u.Starting, Busy: gpus * busy}
+	o.GPU.Idle = o.GPU.Allocated - o.GPU.ColdStart - o.GPU.Busy
+	o.Cost = perHour(p.own.Price, u.Allocated)
+	o.Asked, o.FailedStarts, o.TakenBack = u.Asked, u.Failed, u.TakenBack
+	o.Preemptions, o.CachedPrompt = totals.Preemptions, totals.CachedTokens
+	return o
+}
+
+func minus(a, b mem.Usage) mem.Usage {
+	return mem.Usage{
+		Allocated: a.Allocated - b.Allocated, Starting: a.Starting - b.Starting, Draining: a.Draining - b.Draining,
+		Asked: a.Asked - b.Asked, Failed: a.Failed - b.Failed, TakenBack: a.TakenBack - b.TakenBack,
+	}
+}
+
+// sample adds a point to the timeline.
+func (w *world) sample() {
+	w.fleet.Advance(w.now)
+	j := &w.judge
+	d := w.core.Demand(w.now)
+	point := Point{
+		At: w.since(), Arrived: w.result.Arrived, Ended: j.recent.total, Attainment: j.recent.of(),
+		TTFT: j.recentTTFT.quantiles(), TPOT: j.recentTPOT.quantiles(),
+		Waiting: d.Waiting, WaitingWork: d.WaitingWork,
+	}
+	for i, p := range w.parts {
+		l := Level{InFlight: d.Deployments[i].InFlight}
+		if p.own != nil {
+			l.Want = p.own.want
+			rs, err := w.fleet.Status(context.Background(), p.Name)
+			if err != nil {
+				panic(err) // the fleet was made with it
+			}
+			for _, r := range rs {
+				switch r.State {
+				case weir.Ready:
+					l.Ready++
+				case weir.Starting:
+					l.Starting++
+				case weir.Draining:
+					l.Draining++
+				}
+			}
+		}
+		point.Cost += w.outcome(p).Cost
+		point.Deployments = append(point.Deployments, l)
+	}
+	w.result.Timeline = append(w.result.Timeline, point)
+	j.recent = share{}
+	j.recentTTFT.reset()
+	j.recentTPOT.reset()
+	if w.c.Progress != nil {
+		w.c.Progress(w.since())
+	}
+}
