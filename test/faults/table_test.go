@@ -173,18 +173,18 @@ var scenarios = []scenario{
 	// Streams that say one thing and mean another.
 	{
 		name: "error-first", fault: "an error inside a 200 stream, before a token", second: true, stream: true,
-		a:    always(begin, event(wrong("server_error", "engine_dead", "the engine died")), done, end),
-		want: want{caller: "answered 200 5 tokens", a: "1x 200", b: "1x 200", metered: "1 completed; 7+5 tokens"},
+		a:    always(begin, event(wrong("server_error", "engine_dead", "the engine died")), done, stall),
+		want: want{caller: "answered 200 5 tokens", a: "1x left", b: "1x 200", metered: "1 completed; 7+5 tokens"},
 	},
 	{
 		name: "throttled-in-stream", fault: "a 429 inside a 200 stream, before a token", second: true, stream: true,
-		a:    always(headers, event(wrong("requests", "rate_limit_exceeded", "slow down")), end),
-		want: want{caller: "answered 200 5 tokens", a: "1x 200", b: "1x 200", metered: "1 completed; 7+5 tokens"},
+		a:    always(headers, event(wrong("requests", "rate_limit_exceeded", "slow down")), stall),
+		want: want{caller: "answered 200 5 tokens", a: "1x left", b: "1x 200", metered: "1 completed; 7+5 tokens"},
 	},
 	{
 		name: "error-after", fault: "an error inside a 200 stream after three tokens, and then [DONE] as vLLM sends it", second: true, stream: true,
-		a:    always(begin, tokens(3), event(wrong("server_error", "engine_dead", "the engine died")), done, end),
-		want: want{caller: "broken 200 engine_dead 3 tokens", a: "1x 200", b: "not asked", metered: "1 failed; 15+3 tokens estimated"},
+		a:    always(begin, tokens(3), event(wrong("server_error", "engine_dead", "the engine died")), done, stall),
+		want: want{caller: "broken 200 engine_dead 3 tokens", a: "1x left", b: "not asked", metered: "1 failed; 15+3 tokens estimated"},
 	},
 	{
 		name: "done-no-finish", fault: "[DONE] without a finish: the upstream's word is passed on, nothing is added", stream: true,
