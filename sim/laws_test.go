@@ -51,6 +51,11 @@ func drawConfig(t *rapid.T) Config {
 		p.Remote.Sigma = 0.2
 		c.Deployments = append(c.Deployments, p)
 	}
+	var batch trace.Slice
+	for range n("batch requests", 0, 20) {
+		batch = append(batch, trace.Arrival{At: time.Duration(len(batch)) * time.Second, Prompt: n("batch prompt", 1, 3000), Output: n("batch output", 1, 200)})
+	}
+	c.Batch = &batch
 	c.Seed = rapid.Uint64().Draw(t, "seed")
 	c.Queue = dispatch.Queue{MaxRequests: n("queue", 1, 50), MaxWait: ms("wait", 1, 20_000), MaxWaitCold: ms("cold wait", 1, 60_000)}
 	c.Patience = ms("patience", 1, 30_000)
@@ -66,7 +71,7 @@ func drawConfig(t *rapid.T) Config {
 func TestEveryRequestEndsOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := drawConfig(t)
-		n := uint64(len(*c.Source.(*trace.Slice)))
+		n := uint64(len(*c.Source.(*trace.Slice)) + len(*c.Batch.(*trace.Slice)))
 		r, err := Run(context.Background(), c)
 		if err != nil {
 			t.Fatal(err)

@@ -238,6 +238,24 @@ func TestUtilisationIsOfTheTimeSinceItWasAsked(t *testing.T) {
 	}
 }
 
+// Half of the replica's time is taken by callers; batch work, three times what
+// would fit beside them at once, soaks up the rest within the hour.
+func TestBatchSoaksUpWhatIsIdle(t *testing.T) {
+	c := config(every(6000, 100*time.Millisecond, 300, 3), ownFleet(1))
+	alone := run(t, c)
+	c.Source, c.Batch = every(6000, 100*time.Millisecond, 300, 3), every(500, 0, 1000, 10)
+	r := run(t, c)
+	if b := r.Batch; b.Arrived != 500 || b.Completed != 500 || b.Attained != 500 {
+		t.Errorf("batch: %+v", b)
+	}
+	if r.Arrived != 6500 || r.Completed != 6500 {
+		t.Errorf("%d arrived, %d completed", r.Arrived, r.Completed)
+	}
+	if r.GPU.Busy <= alone.GPU.Busy || r.TTFT.P50 > 4*alone.TTFT.P50 {
+		t.Errorf("busy %v, alone %v; first token after %v, alone %v", r.GPU.Busy, alone.GPU.Busy, r.TTFT.P50, alone.TTFT.P50)
+	}
+}
+
 func TestFaultyConfigsAreRefused(t *testing.T) {
 	f := func(name string, spoil func(*Config)) {
 		t.Helper()
