@@ -19,6 +19,7 @@ type planFlags struct {
 	prices string
 	asOf   string
 	json   bool
+	yaml   bool
 }
 
 func newPlan() *cobra.Command {
@@ -39,7 +40,8 @@ needs it is shown without a price.
 ` + exitHelp,
 		Example: `  weir plan demand.yaml
   weir plan --trace arrivals.csv --model gpt-4o
-  weir plan demand.yaml --json`,
+  weir plan demand.yaml --json
+  weir plan demand.yaml --yaml > weir.yaml`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
@@ -47,6 +49,8 @@ needs it is shown without a price.
 	cmd.Flags().StringVar(&f.prices, "prices", "", "`file` of prices that overrides and adds to the catalogue (default: that of \"weir price update\")")
 	cmd.Flags().StringVar(&f.asOf, "as-of", "", "`day` prices are held against for their age, as 2026-11-23 (default: today)")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print everything as JSON; amounts are micro-dollars")
+	cmd.Flags().BoolVar(&f.yaml, "yaml", false, "print the weir.yaml that does what is recommended")
+	cmd.MarkFlagsMutuallyExclusive("json", "yaml")
 	return cmd
 }
 
@@ -67,10 +71,14 @@ func (f *planFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if f.json {
-		return writeJSON(cmd.OutOrStdout(), a)
+	switch out := cmd.OutOrStdout(); {
+	case f.json:
+		return writeJSON(out, a)
+	case f.yaml:
+		return writePlanYAML(out, c, d, a)
+	default:
+		return writePlan(out, a)
 	}
-	return writePlan(cmd.OutOrStdout(), a)
 }
 
 // day reads a date; "" is today.
