@@ -23,6 +23,7 @@ type judge struct {
 	windows []share // by arrival
 	ttft    histogram
 	tpot    histogram
+	whole   histogram
 	all     share
 
 	recent     share // of those that ended since the last point of the timeline
@@ -69,16 +70,20 @@ func (j *judge) arrived(at weir.Instant) {
 // missed is a request that ended without an answer.
 func (j *judge) missed() { j.recent.total++ }
 
+// latency is what the caller of an answered request saw.
+type latency struct{ ttft, tpot, whole time.Duration }
+
 // completed judges a request that was answered.
-func (j *judge) completed(arrived weir.Instant, ttft, tpot time.Duration, prompt, output int) bool {
-	j.ttft.add(ttft)
-	j.recentTTFT.add(ttft)
+func (j *judge) completed(arrived weir.Instant, l latency, prompt, output int) bool {
+	j.ttft.add(l.ttft)
+	j.recentTTFT.add(l.ttft)
+	j.whole.add(l.whole)
 	if output > 1 {
-		j.tpot.add(tpot)
-		j.recentTPOT.add(tpot)
+		j.tpot.add(l.tpot)
+		j.recentTPOT.add(l.tpot)
 	}
 	j.recent.total++
-	if ttft > j.slo.ttft(prompt) || tpot > j.slo.TPOT {
+	if l.ttft > j.slo.ttft(prompt) || l.tpot > j.slo.TPOT {
 		return false
 	}
 	j.window(arrived).attained++

@@ -100,6 +100,7 @@ func (w *world) decided(e control.Event) {
 	if e.Decision.Want != p.own.want {
 		w.judge.scaled(w.now, p, e.Decision.Want-p.own.want)
 		w.result.decision(w.since(), e)
+		w.log.add(w.now, loggedDecision, uint64(p.index), uint64(e.Decision.Want))
 		p.own.want = e.Decision.Want
 	}
 	if w.c.Decided != nil {

@@ -147,6 +147,7 @@ func (w *world) passOn(p *part, at weir.Instant) {
 		panic(err) // the fleet was made with it
 	}
 	lost := w.reconcile(p, rs)
+	w.log.add(w.now, loggedReplicas, uint64(p.index), p.version)
 	if at <= w.now {
 		w.perform(w.core.Replicas(w.now, p.Name, rs))
 	} else {
@@ -221,16 +222,13 @@ func (w *world) lose(p *part, r *replica) {
 			continue
 		}
 		if q.first == 0 {
-			w.perform(w.failAttempt(p, q, dispatch.Unhealthy))
+			w.failAttempt(p, q, dispatch.Unhealthy)
 			continue
 		}
 		p.tally.failed++
-		w.result.Failed++
 		w.result.Cut++
-		w.miss(q)
-		vs := w.core.Done(w.now, q.id, dispatch.Unhealthy, weir.Usage{})
-		w.requests.close(q)
-		w.perform(vs)
+		w.perform(w.core.Done(w.now, q.id, dispatch.Unhealthy, weir.Usage{}))
+		w.fail(q, true)
 	}
 }
 

@@ -18,7 +18,10 @@ type request struct {
 	output   int
 	expected int // output tokens, as guessed on arrival
 	prefix   []uint64
+	tenant   string
+	class    weir.Class
 	at       int32  // deployment it was granted; -1: it waits
+	tried    int32  // deployment it was granted last; -1: none yet
 	replica  uint64 // of own ones
 }
 
@@ -39,7 +42,7 @@ func (r *requests) open() *request {
 		r.slots = append(r.slots, request{id: uint64(slot)})
 	}
 	q := &r.slots[slot]
-	*q = request{id: q.id + 1<<32, at: -1}
+	*q = request{id: q.id + 1<<32, at: -1, tried: -1}
 	r.live++
 	return q
 }
@@ -80,17 +83,25 @@ func (f *fifo) push(p patient) {
 	f.due = append(f.due, p)
 }
 
-func (w *world) arrive() {
-	a := w.arrived
+func (w *world) arrive(class weir.Class) {
+	a := w.incoming[class].next
 	q := w.requests.open()
-	q.arrived, q.prompt, q.output, q.prefix = w.now, a.Prompt, a.Output, a.Prefix
-	q.expected = w.expect.output()
+	q.arrived, q.prompt, q.output, q.prefix, q.class = w.now, a.Prompt, a.Output, a.Prefix, class
+	q.tenant = w.tenant(a.Client)
+	// What the gateway would reserve: learned from answers that ended. Nothing
+	// here may look at this one's length.
+	q.expected = w.lengths.Expect(q.tenant, w.c.Model, 0)
+	w.log.add(w.now, loggedArrival, q.id, uint64(a.Prompt))
 	w.result.Arrived++
-	w.judge.arrived(w.now)
-	w.patience.push(patient{w.now.Add(w.c.Patience), q.id})
-	w.planPatience()
+	if class == weir.Interactive {
+		w.judge.arrived(w.now)
+		w.patience.push(patient{w.now.Add(w.c.Patience), q.id})
+		w.planPatience()
+	} else {
+		w.result.Batch.Arrived++
+	}
 	w.perform(w.core.Arrive(w.now, dispatch.Request{
-		ID: q.id, Tenant: w.tenant(a.Client), Prompt: a.Prompt, Output: q.expected,
+		ID: q.id, Tenant: q.tenant, Class: class, Prompt: a.Prompt, Output: q.expected,
 	}))
 }
 
@@ -123,7 +134,7 @@ func (w *world) losePatience() {
 	w.planPatience()
 }
 
-// abandon is a caller that goes away.
+// abandon is a caller that goes away. That says nothing of the deployment.
 func (w *world) abandon(q *request) {
 	if q.at >= 0 {
 		p := w.parts[q.at]
@@ -131,9 +142,16 @@ func (w *world) abandon(q *request) {
 		w.withdraw(p, q)
 	}
 	w.perform(w.core.Cancel(w.now, q.id))
-	w.result.Failed++
 	w.result.Impatient++
-	w.miss(q)
+	w.fail(q, false)
+}
+
+// fail ends a request that was accepted and not answered to its true end.
+// judged says whether it counts against those who served it.
+func (w *world) fail(q *request, judged bool) {
+	w.log.add(w.now, loggedFailure, q.id, 0)
+	w.result.Failed++
+	w.miss(q, judged)
 	w.requests.close(q)
 }
 
@@ -151,68 +169,84 @@ func (w *world) withdraw(p *part, q *request) {
 	}
 }
 
-// perform does what dispatch has decided, and what it decides because of that.
-func (w *world) perform(vs []dispatch.Verdict) {
-	for len(vs) > 0 {
-		var more []dispatch.Verdict
-		for i := range vs {
-			if vs[i].Kind == dispatch.Refuse {
-				w.refuse(&vs[i])
-				continue
-			}
-			more = append(more, w.send(&vs[i])...)
-		}
-		vs = more
-	}
+// verdicts are those of dispatch that are still to be carried out. They are
+// copied: the core uses its slice again with the next call, and carrying out
+// one verdict may be such a call.
+type verdicts struct {
+	queue []dispatch.Verdict
+	busy  bool
 }
 
-func (w *world) refuse(v *dispatch.Verdict) {
-	q := w.requests.get(v.ID)
+// perform does what dispatch has decided, and what it decides because of that,
+// in order.
+func (w *world) perform(vs []dispatch.Verdict) {
+	v := &w.verdicts
+	v.queue = append(v.queue, vs...)
+	if v.busy {
+		return
+	}
+	v.busy = true
+	for i := 0; i < len(v.queue); i++ {
+		verdict := v.queue[i]
+		q := w.requests.get(verdict.ID)
+		if q == nil {
+			continue // the caller has gone in the meantime
+		}
+		if verdict.Kind == dispatch.Refuse {
+			w.refuse(q, verdict.Reason)
+		} else {
+			w.send(q, &verdict)
+		}
+	}
+	v.queue, v.busy = v.queue[:0], false
+}
+
+func (w *world) refuse(q *request, why dispatch.Reason) {
+	w.log.add(w.now, loggedRefusal, q.id, 0)
 	w.result.Refused++
-	w.result.refusal(v.Reason)
-	w.miss(q)
+	w.result.refusal(why)
+	w.miss(q, true)
 	w.requests.close(q)
 }
 
 // send brings a granted request to its replica.
-func (w *world) send(v *dispatch.Verdict) []dispatch.Verdict {
-	q := w.requests.get(v.ID)
+func (w *world) send(q *request, v *dispatch.Verdict) {
 	p := w.partNamed(v.Deployment)
-	q.at = p.index
+	q.at, q.tried = p.index, p.index
 	p.tally.granted++
+	w.log.add(w.now, loggedGrant, q.id, uint64(p.index))
 	if p.remote != nil {
-		return w.sendRemote(p, q)
+		w.sendRemote(p, q)
+		return
 	}
 	r := p.own.named(v.Replica)
 	if r == nil {
-		return w.failAttempt(p, q, dispatch.Unhealthy) // dispatch does not know yet that it is gone
+		w.failAttempt(p, q, dispatch.Unhealthy) // dispatch does not know yet that it is gone
+		return
 	}
 	q.replica = r.number
 	err := r.engine.Arrive(w.now, engine.Request{ID: q.id, Prompt: q.prompt, Output: q.output, Prefix: q.prefix})
 	if err != nil {
-		// Too long for this engine: nobody's health, and no other would take it.
+		// Too long for this engine: the caller's fault, and nobody's health.
 		p.tally.failed++
-		w.result.Failed++
 		w.result.TooLong++
-		w.miss(q)
-		vs := w.core.Done(w.now, q.id, dispatch.Rejected, weir.Usage{})
-		w.requests.close(q)
-		return vs
+		w.perform(w.core.Done(w.now, q.id, dispatch.Rejected, weir.Usage{}))
+		w.fail(q, false)
+		return
 	}
 	r.load++
 	w.planReplica(p, r)
-	return nil
 }
 
 // failAttempt is an attempt of which the caller has seen nothing.
-func (w *world) failAttempt(p *part, q *request, why dispatch.Result) []dispatch.Verdict {
+func (w *world) failAttempt(p *part, q *request, why dispatch.Result) {
 	if why == dispatch.Throttled {
 		p.tally.throttled++
 	} else {
 		p.tally.failed++
 	}
 	q.at = -1
-	return w.core.Retry(w.now, q.id, why)
+	w.perform(w.core.Retry(w.now, q.id, why))
 }
 
 func (w *world) partNamed(name string) *part {
@@ -227,6 +261,7 @@ func (w *world) partNamed(name string) *part {
 // firstToken notes a request's first token.
 func (w *world) firstToken(q *request) {
 	q.first = w.now
+	w.log.add(w.now, loggedFirstToken, q.id, 0)
 	w.core.FirstToken(w.now, q.id)
 }
 
@@ -235,48 +270,68 @@ func (w *world) complete(p *part, q *request) {
 	if q.first == 0 {
 		q.first = w.now
 	}
+	w.log.add(w.now, loggedCompletion, q.id, uint64(q.output))
 	w.result.Completed++
 	p.tally.completed++
 	p.tally.prompt += uint64(q.prompt)
 	p.tally.output += uint64(q.output)
-	w.expect.learn(q.output)
-	ttft := q.first.Sub(q.arrived)
-	var tpot time.Duration
-	if q.output > 1 {
-		tpot = w.now.Sub(q.first) / time.Duration(q.output-1)
-	}
-	if w.judge.completed(q.arrived, ttft, tpot, q.prompt, q.output) {
-		p.tally.attained++
-	} else {
-		p.tally.missed++
-	}
+	w.lengths.Saw(q.tenant, w.c.Model, q.output)
+	w.judgeAnswer(p, q)
 	usage := weir.Usage{Prompt: int64(q.prompt), Completion: int64(q.output)}
 	vs := w.core.Done(w.now, q.id, dispatch.OK, usage)
 	w.requests.close(q)
 	w.perform(vs)
 }
 
-// miss counts a request that ended without an answer.
-func (w *world) miss(q *request) {
-	w.judge.missed()
-	if q.at >= 0 {
-		w.parts[q.at].tally.missed++
+// judgeAnswer says whether an answered request met what was promised.
+func (w *world) judgeAnswer(p *part, q *request) {
+	if q.class == weir.Batch {
+		w.result.Batch.Completed++
+		if w.now.Sub(q.arrived) <= w.c.Within {
+			w.result.Batch.Attained++
+		}
 		return
 	}
-	// The first deployment answers for the model's queue.
-	w.parts[0].tally.missed++
+	l := latency{ttft: q.first.Sub(q.arrived), whole: w.now.Sub(q.arrived)}
+	if q.output > 1 {
+		l.tpot = w.now.Sub(q.first) / time.Duration(q.output-1)
+	}
+	if w.judge.completed(q.arrived, l, q.prompt, q.output) {
+		p.tally.attained++
+	} else {
+		p.tally.missed++
+	}
+}
+
+// miss counts a request that ended without an answer. As in the gateway, it
+// counts against the deployment that was tried last, or, when the model had
+// room for it nowhere, against every one of them.
+func (w *world) miss(q *request, judged bool) {
+	if q.class == weir.Batch {
+		return
+	}
+	w.judge.missed()
+	switch {
+	case !judged:
+	case q.tried >= 0:
+		w.parts[q.tried].tally.missed++
+	default:
+		for _, p := range w.parts {
+			p.tally.missed++
+		}
+	}
 }
 
 // sendRemote hands a request to a remote service.
-func (w *world) sendRemote(p *part, q *request) []dispatch.Verdict {
+func (w *world) sendRemote(p *part, q *request) {
 	if wait := p.remote.admit(w.now, q.prompt, q.expected); wait > 0 {
 		w.core.PushBack(w.now, p.Name, p.Name, w.now.Add(wait))
-		return w.failAttempt(p, q, dispatch.Throttled)
+		w.failAttempt(p, q, dispatch.Throttled)
+		return
 	}
 	first, last := p.remote.times(q.prompt, q.output)
 	q.ends = w.now.Add(last)
 	w.todo.add(w.now.Add(first), remoteEvent, p.index, q.id)
-	return nil
 }
 
 // remoteToken is a remote service's first token, or its last one.

@@ -27,17 +27,20 @@ type Result struct {
 	Failed    uint64 `json:"failed"`
 	Waiting   uint64 `json:"waiting"` // not ended when the grace was over
 
+	Batch     Waited    `json:"batch"` // the part of them that is of class batch
 	Refusals  []Refusal `json:"refusals,omitempty"`
 	Impatient uint64    `json:"impatient"` // of Failed: the caller gave up
 	Cut       uint64    `json:"cut"`       // of Failed: the replica died after the first token
 	TooLong   uint64    `json:"too_long"`  // of Failed: fits no replica
 
-	Attainment   float64       `json:"attainment"`    // of Arrived
-	WorstWindow  float64       `json:"worst_window"`  // worst 5 minutes with at least 50 arrivals
-	WorstHour    float64       `json:"worst_hour"`    // worst hour, moved by 5 minutes
-	Violated     time.Duration `json:"violated"`      // 5-minute windows below 99 %
-	TTFT         Quantiles     `json:"ttft"`          // of Completed
-	TPOT         Quantiles     `json:"tpot"`          // of Completed with at least two tokens
+	// Of those that are not batch.
+	Attainment   float64       `json:"attainment"`
+	WorstWindow  float64       `json:"worst_window"` // worst 5 minutes with at least 50 arrivals
+	WorstHour    float64       `json:"worst_hour"`   // worst hour, moved by 5 minutes
+	Violated     time.Duration `json:"violated"`     // 5-minute windows below 99 %
+	TTFT         Quantiles     `json:"ttft"`
+	TPOT         Quantiles     `json:"tpot"` // of answers of at least two tokens
+	EndToEnd     Quantiles     `json:"end_to_end"`
 	GoodTokens   uint64        `json:"good_tokens"`   // output tokens of attained requests
 	Changes      int           `json:"changes"`       // of the number of replicas wanted
 	Reversals    int           `json:"reversals"`     // changes of direction within 10 minutes
@@ -48,6 +51,10 @@ type Result struct {
 	Timeline     []Point       `json:"timeline"`      // one every Sample
 	Decisions    []Change      `json:"decisions"`     // those that changed the number of replicas wanted
 	DecisionsCut uint64        `json:"decisions_cut"` // those beyond the bound on Decisions
+
+	// Log is the SHA-256, in hex, of everything that happened, in order: the same
+	// Config gives the same.
+	Log string `json:"log"`
 }
 
 // GPUTime is what GPUs did: Allocated = ColdStart + Busy + Idle.
@@ -56,6 +63,13 @@ type GPUTime struct {
 	ColdStart time.Duration `json:"cold_start"` // until ready
 	Busy      time.Duration `json:"busy"`       // in forward steps
 	Idle      time.Duration `json:"idle"`       // ready or draining, with nothing to do
+}
+
+// Waited is what became of batch requests.
+type Waited struct {
+	Arrived   uint64 `json:"arrived"`
+	Completed uint64 `json:"completed"`
+	Attained  uint64 `json:"attained"` // done in time
 }
 
 // Refusal is a reason and how often.
@@ -167,7 +181,8 @@ func (w *world) finish() (*Result, error) {
 	r.Attainment = j.all.of()
 	r.WorstWindow, r.WorstHour = j.worst(1), j.worst(windowsInHour)
 	r.Violated = j.violated()
-	r.TTFT, r.TPOT = j.ttft.quantiles(), j.tpot.quantiles()
+	r.TTFT, r.TPOT, r.EndToEnd = j.ttft.quantiles(), j.tpot.quantiles(), j.whole.quantiles()
+	r.Log = w.log.sum()
 	r.GoodTokens, r.Changes, r.Reversals = j.tokens, j.changes, j.reversals
 	return r, nil
 }

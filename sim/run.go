@@ -14,6 +14,7 @@ import (
 	"weir/dispatch"
 	"weir/engine"
 	"weir/fleet/mem"
+	"weir/meter"
 	"weir/trace"
 )
 
@@ -28,13 +29,14 @@ type world struct {
 	parts []*part
 
 	requests requests
-	arrived  trace.Arrival // the next arrival
-	ended    bool          // there is none
-	lastAt   weir.Instant  // of the last arrival so far
-	wakeAt   weir.Instant  // the wake that is on the agenda
+	verdicts verdicts
+	incoming [2]incoming  // by weir.Class
+	lastAt   weir.Instant // of the last arrival so far
+	wakeAt   weir.Instant // the wake that is on the agenda
 	patience fifo
 	tenants  map[int]string
-	expect   expectation
+	lengths  meter.Learned
+	log      eventLog
 	noted    []noted // what dispatch will be told of replicas, later
 	horizon  weir.Instant
 	billed   bool // the horizon has passed
@@ -42,6 +44,15 @@ type world struct {
 	events []engine.Event // of one replica, while they are told
 	judge  judge
 	result *Result
+}
+
+// incoming is a source under way.
+type incoming struct {
+	source trace.Source
+	next   trace.Arrival
+	last   weir.Instant // of next, or the one before it when there is none
+	count  uint64
+	ended  bool
 }
 
 // part is one deployment under way.
@@ -93,7 +104,7 @@ func newWorld(c Config) (*world, error) {
 	w := &world{
 		c: c, now: c.Start, tenants: map[int]string{},
 		core:   dispatch.New(c.dispatchOptions(), c.stream("dispatch")),
-		expect: expectation{mean: 200},
+		log:    newEventLog(),
 		judge:  newJudge(c.Start, c.SLO),
 		result: &Result{Start: c.Start.Time(), Seed: c.Seed, SLO: c.SLO},
 	}
@@ -125,8 +136,13 @@ func newWorld(c Config) (*world, error) {
 
 func (w *world) run(ctx context.Context) error {
 	w.begin()
-	if err := w.fetch(); err != nil {
-		return err
+	w.incoming[weir.Interactive].source = w.c.Source
+	w.incoming[weir.Batch].source = w.c.Batch
+	w.incoming[weir.Batch].ended = w.c.Batch == nil
+	for class := range w.incoming {
+		if err := w.fetch(weir.Class(class)); err != nil {
+			return err
+		}
 	}
 	for steps := 0; len(w.todo.heap) > 0; steps++ {
 		if steps%4096 == 0 && ctx.Err() != nil {
@@ -172,7 +188,7 @@ func (w *world) begin() {
 
 // over says whether nothing that could still happen matters.
 func (w *world) over(at weir.Instant) bool {
-	if !w.ended {
+	if !w.allArrived() {
 		return false
 	}
 	if at > w.lastAt.Add(w.c.Grace) && w.billed {
@@ -195,8 +211,9 @@ func (w *world) handle(e event) error {
 	case patienceEvent:
 		w.losePatience()
 	case arrivalEvent:
-		w.arrive()
-		return w.fetch()
+		w.arrive(weir.Class(e.a))
+		w.rearm()
+		return w.fetch(weir.Class(e.a))
 	case statusEvent:
 		w.tell()
 	case wakeEvent:
@@ -220,29 +237,40 @@ func (w *world) handle(e event) error {
 	return nil
 }
 
-// fetch puts the next arrival on the agenda.
-func (w *world) fetch() error {
-	a, err := w.c.Source.Next()
-	if errors.Is(err, io.EOF) {
-		w.ended = true
-		if w.horizon == 0 {
-			w.horizon = w.lastAt
-			w.bill()
+// fetch puts the next arrival of a source on the agenda.
+func (w *world) fetch(class weir.Class) error {
+	in := &w.incoming[class]
+	if !in.ended {
+		a, err := in.source.Next()
+		if err == nil {
+			return w.expectArrival(class, a)
 		}
-		return nil
+		if !errors.Is(err, io.EOF) {
+			return fmt.Errorf("sim: %v arrival %d: %w", class, in.count+1, err)
+		}
+		in.ended = true
 	}
-	if err != nil {
-		return fmt.Errorf("sim: arrival %d: %w", w.result.Arrived+1, err)
+	if w.allArrived() && w.horizon == 0 {
+		w.horizon = max(w.lastAt, w.c.Start)
+		w.bill()
 	}
-	w.arrived = a
-	at := w.c.Start.Add(a.At)
-	if at < w.lastAt {
-		return fmt.Errorf("sim: arrival %d comes %v before the one before it", w.result.Arrived+1, w.lastAt.Sub(at))
-	}
-	w.lastAt = at
-	w.todo.add(at, arrivalEvent, 0, 0)
 	return nil
 }
+
+func (w *world) expectArrival(class weir.Class, a trace.Arrival) error {
+	in := &w.incoming[class]
+	at := w.c.Start.Add(a.At)
+	if at < max(in.last, w.c.Start) {
+		return fmt.Errorf("sim: %v arrival %d comes %v before the one before it", class, in.count+1, in.last.Sub(at))
+	}
+	in.next, in.last = a, at
+	in.count++
+	w.lastAt = max(w.lastAt, at)
+	w.todo.add(at, arrivalEvent, int32(class), 0)
+	return nil
+}
+
+func (w *world) allArrived() bool { return w.incoming[0].ended && w.incoming[1].ended }
 
 // tick lets control observe, decide and act.
 func (w *world) tick() {
@@ -264,13 +292,6 @@ func (w *world) rearm() {
 		w.todo.add(next, wakeEvent, 0, 0)
 	}
 }
-
-// expectation is the mean answer length learned from those that ended: what
-// the gateway would reserve. Nothing here may look at an answer before.
-type expectation struct{ mean float64 }
-
-func (e *expectation) learn(output int) { e.mean += (float64(output) - e.mean) / 64 }
-func (e *expectation) output() int      { return max(1, int(e.mean+0.5)) }
 
 func (w *world) tenant(client int) string {
 	t, ok := w.tenants[client]

@@ -33,6 +33,7 @@ type Config struct {
 	Seed   uint64
 	Start  weir.Instant  // when the trace begins; 0: Tuesday, 14 May 2024, 00:00 UTC
 	Source trace.Source  // what arrives
+	Batch  trace.Source  // what arrives beside it and may wait (class batch); nil: nothing
 	Length time.Duration // until when cost is counted; 0: until the last arrival
 
 	Model       string
@@ -41,8 +42,9 @@ type Config struct {
 	Attempts    int
 	Health      dispatch.Health
 
-	SLO      SLO
-	Patience time.Duration // a caller gives up when no token came for that long; 0: 120 s
+	SLO      SLO           // of Source
+	Within   time.Duration // of Batch: from arrival to the last token; 0: 1 h
+	Patience time.Duration // a caller of Source gives up when no token came for that long; 0: 120 s
 	Grace    time.Duration // after the last arrival, for what is still under way; 0: 30 min
 
 	Tick      time.Duration // between control steps; 0: 2 s
@@ -122,6 +124,7 @@ func (c Config) withDefaults() Config {
 	}
 	set(&c.Patience, 120*time.Second)
 	set(&c.Grace, 30*time.Minute)
+	set(&c.Within, time.Hour)
 	set(&c.Tick, 2*time.Second)
 	set(&c.Sample, time.Minute)
 	ds := make([]Deployment, len(c.Deployments))
@@ -158,7 +161,7 @@ func (c Config) Validate() error {
 	if c.SLO.TTFT <= 0 || c.SLO.TPOT <= 0 {
 		fault("SLO is TTFT %v, TPOT %v: both must be above zero", c.SLO.TTFT, c.SLO.TPOT)
 	}
-	for _, d := range []time.Duration{c.Patience, c.Grace, c.Tick, c.Sample} {
+	for _, d := range []time.Duration{c.Patience, c.Grace, c.Tick, c.Sample, c.Within} {
 		if d < 0 {
 			fault("a duration of %v is negative", d)
 		}
