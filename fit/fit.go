@@ -140,7 +140,7 @@ func (s Setup) validate() error {
 		f(s.TP >= 0 && s.TP <= 1024, "tensor parallel", s.TP, "1 to 1024"),
 		f(s.PP >= 0 && s.PP <= 1024, "pipeline parallel", s.PP, "1 to 1024"),
 		f(s.Utilisation >= 0 && s.Utilisation <= 1, "utilisation", s.Utilisation, "0 to 1"),
-		f(s.Context >= 0 && s.Context <= 1<<30, "context", s.Context, "0 to 2^30 tokens"),
+		f(s.Context >= 0 && s.Context <= maxTokens, "context", s.Context, "0 to 2^27 tokens"),
 		f(s.Concurrency >= 0 && s.Concurrency <= 1<<20, "concurrency", s.Concurrency, "0 to 2^20"),
 		f(s.MaxSeqs >= 0 && s.MaxSeqs <= 1<<20, "sequences in a batch", s.MaxSeqs, "0 to 2^20"),
 		f(s.BatchTokens >= 0 && s.BatchTokens <= 1<<24, "tokens in a step", s.BatchTokens, "0 to 2^24"),

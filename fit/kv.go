@@ -78,7 +78,11 @@ func indexer(m *Model) int64 {
 
 // kvBytes is the width of one number in the cache.
 func (s Setup) kvBytes(m *Model) float64 {
-	switch kv := strings.ToLower(s.KV); {
+	kv := strings.ToLower(s.KV)
+	if kv == "" || kv == "auto" {
+		kv = m.KVFormat
+	}
+	switch {
 	case strings.HasPrefix(kv, "fp8"), kv == "int8":
 		return 1
 	case kv == "q8_0":

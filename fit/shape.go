@@ -2,6 +2,7 @@ package fit
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"weir/price"
@@ -19,6 +20,8 @@ type Model struct {
 
 // Details are counts the catalogue does not carry.
 type Details struct {
+	KVFormat   string // of the cache, where the checkpoint sets it: fp8
+	Plain16    bool   // a mixture's checkpoint leaves all but the experts in 16 bits
 	Format     string // of the published checkpoint, a name of Quants; "": by DType
 	QKVBias    bool
 	GatedQuery bool // the query projection has a gate of its size (Qwen3-Next, Qwen3.5)
@@ -47,6 +50,9 @@ type Details struct {
 	IndexDim                                 int // sparse attention: key of the indexer
 	ExtraParams                              int64
 }
+
+// maxTokens bounds contexts, so that no product of them overflows.
+const maxTokens = 1 << 27
 
 // Stored is what weight files hold, in bytes by kind.
 type Stored struct {
@@ -129,10 +135,10 @@ func (m *Model) validate() error {
 	}{
 		{"layers", m.Layers, 2000}, {"hidden", m.Hidden, 1 << 18}, {"heads", m.Heads, 1 << 12}, {"kv_heads", m.KVHeads, 1 << 12},
 		{"head_dim", m.HeadDim, 1 << 14}, {"intermediate", m.Intermediate, 1 << 21}, {"vocab", m.Vocab, 1 << 24},
-		{"experts", m.Experts, 1 << 14}, {"experts_per_token", m.ExpertsPerToken, 1 << 14}, {"moe_intermediate", m.MoEIntermediate, 1 << 20},
+		{"experts", m.Experts, 1 << 14}, {"experts_per_token", m.ExpertsPerToken, 1 << 10}, {"moe_intermediate", m.MoEIntermediate, 1 << 20},
 		{"shared_experts", m.SharedExperts, 1 << 10}, {"kv_lora_rank", m.KVLoRARank, 1 << 16}, {"q_lora_rank", m.QLoRARank, 1 << 16},
 		{"qk_rope_dim", m.QKRopeDim, 1 << 14}, {"qk_nope_dim", m.QKNopeDim, 1 << 14}, {"v_head_dim", m.VHeadDim, 1 << 14},
-		{"window", m.Window, 1 << 30}, {"max_context", m.MaxContext, 1 << 30}, {"linear_layers", m.LinearLayers, m.Layers},
+		{"window", m.Window, maxTokens}, {"max_context", m.MaxContext, maxTokens}, {"linear_layers", m.LinearLayers, m.Layers},
 		{"dense_layers", m.DenseLayers, m.Layers}, {"window_layers", m.WindowLayers, m.Layers}, {"full_layers", m.FullLayers, m.Layers},
 		{"rotary rows", m.RotaryRows, 1 << 30}, {"rotary dim", m.RotaryDim, 1 << 14}, {"value heads", m.ValueHeads, 1 << 12},
 		{"key heads", m.KeyHeads, 1 << 12}, {"state head dim", m.StateHeadDim, 1 << 14}, {"conv", m.Conv, 1 << 10}, {"positions", m.Positions, 1 << 24},
@@ -143,6 +149,16 @@ func (m *Model) validate() error {
 		if c.n < 0 || c.n > c.most {
 			return fmt.Errorf("%w: %s of %s is %d, must be 0 to %d", ErrShape, c.name, m.Name, c.n, c.most)
 		}
+	}
+	widths := []float64{
+		float64(max(m.KVHeads, m.FullKVHeads)) * float64(max(m.HeadDim, m.FullHeadDim)), float64(max(m.Heads, m.WindowHeads)) * float64(max(m.HeadDim, m.FullHeadDim)),
+		float64(m.ValueHeads) * float64(m.StateHeadDim), float64(m.KeyHeads) * float64(m.StateHeadDim), float64(m.Heads) * float64(m.QKNopeDim+m.VHeadDim),
+	}
+	if slices.Max(widths) > 1<<19 {
+		return fmt.Errorf("%w: heads times head dim of %s is %g, must be below 2^19", ErrShape, m.Name, slices.Max(widths))
+	}
+	if all := float64(m.Layers) * float64(m.Experts+m.SharedExperts) * float64(m.Hidden) * float64(max(m.MoEIntermediate, m.Intermediate)); all > 1<<52 {
+		return fmt.Errorf("%w: experts of %s have %g parameters, above every model", ErrShape, m.Name, 3*all)
 	}
 	if m.StateBytes < 0 || m.StateBytes > 1<<40 || m.VisionParams < 0 || m.VisionParams > 1<<40 || m.TotalB < 0 || m.TotalB > 1e5 {
 		return fmt.Errorf("%w: a size of %s is negative or above every model", ErrShape, m.Name)

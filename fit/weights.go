@@ -193,7 +193,7 @@ func (m *Model) weights(s Setup, stage, n int) int64 {
 // ones (compressed-tensors) leave attention and shared experts in 16 bits, and
 // so do NVFP4 ones of hybrids with linear layers; AWQ and GPTQ take all.
 func (m *Model) mixed(q Quant) Quant {
-	if m.Experts > 0 && (q.Name == "w4a16" || q.Name == "nvfp4" && m.LinearLayers > 0) {
+	if m.Experts > 0 && (m.Plain16 && q.Name == m.Format || q.Name == "w4a16" || q.Name == "nvfp4" && m.LinearLayers > 0) {
 		q.Linear = 16
 	}
 	return q
