@@ -26,6 +26,9 @@ type judge struct {
 	whole   histogram
 	all     share
 
+	slot  time.Duration // width of slots; 0: they are not kept
+	slots []share       // by arrival, for who looks for a schedule
+
 	recent     share // of those that ended since the last point of the timeline
 	recentTTFT histogram
 	recentTPOT histogram
@@ -55,16 +58,25 @@ func newJudge(start weir.Instant, slo SLO) judge {
 }
 
 func (j *judge) window(at weir.Instant) *share {
-	i := int(at.Sub(j.start) / judgeWindow)
-	for len(j.windows) <= i {
-		j.windows = append(j.windows, share{})
+	return shareOf(&j.windows, at.Sub(j.start), judgeWindow)
+}
+func (j *judge) slotOf(at weir.Instant) *share { return shareOf(&j.slots, at.Sub(j.start), j.slot) }
+
+// shareOf is the one of the windows of that width that a time falls into.
+func shareOf(list *[]share, at, width time.Duration) *share {
+	i := int(at / width)
+	for len(*list) <= i {
+		*list = append(*list, share{})
 	}
-	return &j.windows[i]
+	return &(*list)[i]
 }
 
 func (j *judge) arrived(at weir.Instant) {
 	j.window(at).total++
 	j.all.total++
+	if j.slot > 0 {
+		j.slotOf(at).total++
+	}
 }
 
 // missed is a request that ended without an answer.
@@ -88,6 +100,9 @@ func (j *judge) completed(arrived weir.Instant, l latency, prompt, output int) b
 	}
 	j.window(arrived).attained++
 	j.all.attained++
+	if j.slot > 0 {
+		j.slotOf(arrived).attained++
+	}
 	j.recent.attained++
 	j.tokens += uint64(output)
 	return true
