@@ -94,6 +94,9 @@ func (m *market) spillover(o *offer, r rent, x float64) Option {
 		opt.Spilled = over / (o.payg * x)
 	}
 	if rest := money(over); rest > 0 {
+		if m.d.SLO != (weir.SLO{}) && opt.PTUs > 0 {
+			opt.Notes = append(opt.Notes, "what spills over has no latency target")
+		}
 		opt.Lines = append(opt.Lines, Line{fmt.Sprintf("%.1f %% of the demand spills over to %s", 100*opt.Spilled, o.standard), rest})
 	}
 	return opt

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"math"
+	"sort"
 	"strings"
 
 	"weir"
@@ -187,4 +188,51 @@ func (m *market) switches(c *Curve, low, high Point) {
 		}
 	}
 	c.Switches = append(c.Switches, Switch{Times: high.Times, Tokens: high.Tokens, From: low.Best, To: high.Best})
+}
+
+// Bills is the whole bill over the number of PTUs: rent, and pay-as-you-go for
+// what does not fit them.
+type Bills struct {
+	SKU    string `json:"sku"`
+	Term   Term   `json:"term"`
+	Best   int    `json:"best_ptus"` // 0: none at all
+	Points []Bill `json:"points"`
+}
+
+// Bill is one number of PTUs.
+type Bill struct {
+	PTUs  int        `json:"ptus"`
+	Month weir.Money `json:"month_microdollars"`
+}
+
+// billPoints is how many numbers of PTUs are drawn, at most.
+const billPoints = 60
+
+// bills follows the bill from no PTUs to those the busiest minute needs, for
+// the first class whose prices are all known.
+func (m *market) bills() []Bills {
+	for _, o := range m.offers {
+		if o.ptu == nil || len(o.ptu.missing) > 0 || len(o.rates.missing) > 0 || o.ptu.steps.count() == 0 {
+			continue
+		}
+		var all []Bills
+		for _, r := range o.ptu.rents {
+			if len(r.missing) > 0 {
+				continue
+			}
+			b := Bills{SKU: o.provisioned, Term: r.term, Best: o.load.cheapest(o.ptu.steps, r.month, 1)}
+			add := func(n int) {
+				b.Points = append(b.Points, Bill{n, money(r.month*float64(n) + o.load.spilled(float64(n), 1))})
+			}
+			add(0)
+			last := sort.Search(o.ptu.steps.count()-1, func(i int) bool { return float64(o.ptu.steps.at(i)) >= o.load.peak() })
+			stride := 1 + last/billPoints
+			for i := 0; i <= last; i += stride {
+				add(o.ptu.steps.at(i))
+			}
+			all = append(all, b)
+		}
+		return all
+	}
+	return nil
 }

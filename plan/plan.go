@@ -35,6 +35,7 @@ func Plan(c *price.Catalogue, d Demand, now weir.Instant) (Answer, error) {
 		return Answer{}, err
 	}
 	a.BreakEven = m.breakEven()
+	a.Bills = m.bills()
 	if d.Today > 0 {
 		a.Today = m.today(d.Today)
 	}

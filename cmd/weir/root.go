@@ -47,6 +47,7 @@ it costs.
 		newEmulate(),
 		newKey(),
 		newPlan(),
+		newPrice(),
 		newVersion(),
 	)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
