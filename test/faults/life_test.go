@@ -116,6 +116,7 @@ func (l *life) models(deployment string, u *upstream) string {
         external:
           urls: ["http://%s"]
           model: up
+          metrics: ""
 `, lifeModel, deployment, u.addr)
 }
 

@@ -82,8 +82,8 @@ prompt + completion tokens; a good answer says 7+5.
 
 Not here: a jump of the wall clock, which cannot be made for one process without privileges (a static
 Go binary takes no libfaketime, and a time namespace shifts only the monotonic clock, at its start);
-*stopped* is the part that can be done, a jump of the monotonic clock. GOAWAY from an upstream: no key
-of weir.yaml turns HTTP/2 to upstreams on; *sigterm* has GOAWAY from Weir to its callers.
+*stopped* is the part that can be done, a jump of the monotonic clock. Redis comes with Redis.
+GOAWAY to callers is in *sigterm*, half of whose streams are HTTP/2.
 
 | scenario | what goes wrong | what the caller saw | what the upstreams saw | what was metered | verdict |
 |---|---|---|---|---|---|
