@@ -84,10 +84,7 @@ func perToken(o *outcome) float64 {
 
 func outcomes(t *testing.T) []outcome {
 	t.Helper()
-	c, err := price.Default()
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := catalogue(t)
 	var out []outcome
 	for _, r := range measurements(t) {
 		out = append(out, judgeRow(t, c, r))

@@ -209,15 +209,16 @@ func (b Budget) Cushion() int64 {
 
 // Check answers whether a model can be served so. An error says that the
 // question is wrong (a shape with holes, a parallelism the model does not
-// divide by, a context above the model's); that it does not fit is an answer.
-func Check(m Model, s Setup) (Answer, error) {
+// divide by, a context above the model's); that it does not fit is an answer,
+// with the changes that would; larger are GPUs to try among them, smallest first.
+func Check(m Model, s Setup, larger ...GPU) (Answer, error) {
 	s, err := prepare(&m, s)
 	if err != nil {
 		return Answer{}, err
 	}
 	a := check(&m, s)
 	if a.Verdict == DoesNotFit {
-		a.Remedies = remedies(&m, s)
+		a.Remedies = remedies(&m, s, larger)
 	}
 	return a, nil
 }

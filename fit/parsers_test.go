@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-
-	"weir/price"
 )
 
 const llamaConfig = `{"architectures":["LlamaForCausalLM"],"model_type":"llama","torch_dtype":"bfloat16","hidden_size":4096,
@@ -29,10 +27,7 @@ const quantConfig = `{"model_type":"qwen2","torch_dtype":"float16","hidden_size"
 "quantization_config":{"quant_method":"awq","bits":4,"group_size":128}}`
 
 func TestConfigAndCatalogueAgree(t *testing.T) {
-	c, err := price.Default()
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := catalogue(t)
 	f := func(config, name string) {
 		t.Helper()
 		m, err := ParseConfig(name, []byte(config))

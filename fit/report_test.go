@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"weir/price"
 )
 
 func accuracyReport(t *testing.T) string {
@@ -195,10 +193,7 @@ type measuredHF struct {
 
 func transformersRows(t *testing.T) []measuredHF {
 	t.Helper()
-	c, err := price.Default()
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := catalogue(t)
 	var out []measuredHF
 	for _, r := range readTable(t, "vram_hf.csv") {
 		m, _, err := Named(c, r["model"])
