@@ -38,7 +38,8 @@ func (p *pods) ReadyCount() (int, error)    { return p.ready, nil }
 func (p *pods) NotReadyCount() (int, error) { return p.starting, nil }
 
 // knative is the autoscaler with the defaults of config-autoscaler. It scrapes
-// every second; a level that Weir sees once a tick stands for both seconds.
+// every second; a level that the baseline sees once a tick stands for both
+// seconds, but for the case that is to show what this leaves out.
 // Its time is passed in, but one that comes up over several pods says that it
 // panics since time.Now: so a case begins now. (synctest is no way out: its
 // metrics ask a goroutine that lives outside of any bubble.)
@@ -63,9 +64,10 @@ func knative(c *ticks.Case) ticks.Original {
 	logger := zap.NewNop().Sugar()
 	return func(r ticks.Row) (int, error) {
 		now := begin.Add(r.At)
-		for _, at := range []time.Time{now.Add(-time.Second), now} {
-			w.stable.Record(at, r.Signal)
-			w.short.Record(at, r.Signal)
+		for i, level := range []float64{c.Before(r), r.Signal} {
+			at := now.Add(time.Duration(i-1) * time.Second)
+			w.stable.Record(at, level)
+			w.short.Record(at, level)
 		}
 		p.ready, p.starting = r.Ready, r.Starting
 		return int(scaler.Scale(logger, now).DesiredPodCount), nil

@@ -96,6 +96,9 @@ func Cases(policy, trace string) ([]Case, error) {
 	case "kpa":
 		kpa := Case{Policy: "kpa", Target: 20, Min: 1, Max: 100, Every: 2 * time.Second}
 		add("kpa", kpa)
+		add("kpa-finer", kpa, "recorded")
+		c := &cases[len(cases)-1]
+		c.finer, c.Differs, c.Because = true, 1, "Knative scrapes every second, the baseline sees one level a tick"
 		kpa.Min = 0
 		add("kpa-to-zero", kpa, "drop")
 		cases[len(cases)-1].load = steps(point{0, 320}, point{3 * minute, 0}, point{9 * minute, 50})
@@ -169,5 +172,5 @@ func inFlight(trace string) (func(time.Duration) float64, error) {
 	for i := 1; i < len(change); i++ {
 		change[i] += change[i-1]
 	}
-	return func(d time.Duration) float64 { return change[min(int(d/time.Second), len(change)-1)] }, nil
+	return func(d time.Duration) float64 { return change[min(max(int(d/time.Second), 0), len(change)-1)] }, nil
 }

@@ -7,6 +7,16 @@ type course struct {
 	lasts time.Duration
 	load  func(at time.Duration) float64 // requests; for utilisation, replicas kept busy
 	loses time.Duration                  // then half of the ready replicas fail and start anew; 0: never
+	finer bool                           // the original sees the load between ticks too
+}
+
+// Before is the level a second before a row, for an original that looks every
+// second; that of the row itself in cases where both are to see the same.
+func (c *Case) Before(r Row) float64 {
+	if c.finer {
+		return c.load(r.At - time.Second)
+	}
+	return r.Signal
 }
 
 // Original is an autoscaler: given a tick, it says what it wants. It is asked
