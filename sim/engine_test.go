@@ -55,7 +55,7 @@ func alone(t *testing.T, spec engine.Spec, list []trace.Arrival) (l latencies) {
 			switch e.Kind {
 			case engine.FirstToken:
 				first[e.ID] = e.At
-				l.ttft.add(e.At.Sub(defaultStart.Add(a.At)))
+				l.ttft.add(e.At.Sub(DefaultStart.Add(a.At)))
 			case engine.Finished:
 				if a.Output > 1 {
 					l.tpot.add(e.At.Sub(first[e.ID]) / time.Duration(a.Output-1))
@@ -64,7 +64,7 @@ func alone(t *testing.T, spec engine.Spec, list []trace.Arrival) (l latencies) {
 		}
 	}
 	for i, a := range list {
-		at := defaultStart.Add(a.At)
+		at := DefaultStart.Add(a.At)
 		note(r.Advance(at))
 		if err := r.Arrive(at, engine.Request{ID: uint64(i), Prompt: a.Prompt, Output: a.Output}); err != nil {
 			t.Fatal(err)

@@ -78,6 +78,7 @@ type search struct {
 	o        Search
 	lead     time.Duration
 	load     []float64         // offered work by slot, in replicas
+	peak     []float64         // the most of it within the time of a first token
 	misses   []map[int]float64 // by slot and number of replicas
 
 	schedule Schedule // the best that attained
@@ -125,23 +126,29 @@ func (s *search) measureLoad() error {
 	}
 	prefill, decode := s.rates()
 	slots := int(s.arrivals[len(s.arrivals)-1].At/s.o.Slot) + 1
-	s.load, s.misses = make([]float64, slots), make([]map[int]float64, slots)
+	s.load, s.peak, s.misses = make([]float64, slots), make([]float64, slots), make([]map[int]float64, slots)
 	for i := range s.misses {
 		s.misses[i] = map[int]float64{}
 	}
-	sum := 0.0
-	for _, a := range s.arrivals {
+	sum, burst, oldest := 0.0, 0.0, 0
+	for i, a := range s.arrivals {
 		first := int(a.At / s.o.Slot)
-		s.load[first] += float64(a.Prompt) / prefill
-		work := float64(a.Output) / decode
-		sum += float64(a.Prompt)/prefill + work
+		prompt, answer := float64(a.Prompt)/prefill, float64(a.Output)/decode
+		s.load[first] += prompt
+		sum += prompt + answer
 		last := min(int((a.At+time.Duration(a.Output)*s.c.SLO.TPOT/2)/s.o.Slot), slots-1)
 		for k := first; k <= last; k++ {
-			s.load[k] += work / float64(last-first+1)
+			s.load[k] += answer / float64(last-first+1)
 		}
+		for ; oldest < i && s.arrivals[oldest].At < a.At-s.c.SLO.TTFT; oldest++ {
+			burst -= float64(s.arrivals[oldest].Prompt) / prefill
+		}
+		burst += prompt
+		s.peak[first] = max(s.peak[first], burst/s.c.SLO.TTFT.Seconds())
 	}
 	for k := range s.load {
 		s.load[k] *= all.Seconds() / sum / s.o.Slot.Seconds()
+		s.peak[k] = max(s.peak[k], s.load[k])
 	}
 	return nil
 }
@@ -191,19 +198,30 @@ func (s *search) play(plan []int) (*Result, error) {
 	return r, nil
 }
 
-// survey plays schedules in proportion to the load.
+// survey plays schedules in proportion to the load of a slot, and to the most
+// that comes in it within the time of a first token: what a slot needs lies
+// between the two, nearer to the one or to the other as its requests come in
+// bursts or not.
 func (s *search) survey() error {
-	for _, spare := range []float64{1, 1.15, 1.3, 1.5, 1.75, 2, 2.5, 3.2, 4.5} {
-		plan := make([]int, len(s.load))
-		for k, load := range s.load {
-			plan[k] = s.bounded(int(math.Ceil(load * spare)))
-		}
-		r, err := s.play(plan)
-		if err != nil {
-			return err
-		}
-		if r.Attainment > 1-(1-s.o.Attainment)/20 {
-			break // more replicas can hardly do better
+	for _, f := range []struct {
+		of     []float64
+		spares []float64
+	}{
+		{s.load, []float64{1, 1.15, 1.3, 1.5, 1.75, 2, 2.5, 3.2, 4.5, 7, 11, 18, 30}},
+		{s.peak, []float64{0.25, 0.4, 0.6, 0.8, 1, 1.3, 1.8, 2.5}},
+	} {
+		for _, spare := range f.spares {
+			plan := make([]int, len(f.of))
+			for k, load := range f.of {
+				plan[k] = s.bounded(int(math.Ceil(load * spare)))
+			}
+			r, err := s.play(plan)
+			if err != nil {
+				return err
+			}
+			if r.Attainment > 1-(1-s.o.Attainment)/10 {
+				break // more replicas can hardly do better
+			}
 		}
 	}
 	return nil

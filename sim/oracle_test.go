@@ -39,14 +39,14 @@ func tidal() Config {
 }
 
 func TestTheClairvoyantScheduleLiesBetweenBoundAndPolicy(t *testing.T) {
-	list := tide(2 * time.Hour)
+	list := tide(time.Hour)
 	c := tidal()
 	source := trace.Slice(list)
 	bound, err := FluidBound(smallEngine(), &source)
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, best, err := Clairvoyant(context.Background(), c, list, Search{Max: 12})
+	plan, best, err := Clairvoyant(context.Background(), c, list, Search{Max: 8, Rounds: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func TestTheClairvoyantScheduleLiesBetweenBoundAndPolicy(t *testing.T) {
 	// It is a schedule that anybody can play.
 	again := c.Deployments[0]
 	again.Own.Initial = plan.Most(0, 32*time.Second)
-	again.Own.Decide = plan.Decider(defaultStart, 32*time.Second)
+	again.Own.Decide = plan.Decider(DefaultStart, 32*time.Second)
 	source = trace.Slice(list)
 	if r := run(t, config(&source, again)); r.GPU.Allocated != best.GPU.Allocated || r.Attainment != best.Attainment {
 		t.Errorf("played again: %v at %v, was %v at %v", r.GPU.Allocated, r.Attainment, best.GPU.Allocated, best.Attainment)
@@ -114,7 +114,7 @@ func TestForesightAttainsMore(t *testing.T) {
 		c := tidal()
 		own := c.Deployments[0].Own
 		if see {
-			own.Decide = Foresee(own.Policy.Decider(), list, defaultStart, 32*time.Second)
+			own.Decide = Foresee(own.Policy.Decider(), list, DefaultStart, 32*time.Second)
 		}
 		source := trace.Slice(list)
 		c.Source = &source
@@ -172,8 +172,8 @@ func TestAScheduleHoldsOverShortDips(t *testing.T) {
 	s := Schedule{Slot: time.Minute, Replicas: []int{3, 1, 3, 1, 1, 1, 3}}
 	f := func(at, lead time.Duration, want int) {
 		t.Helper()
-		o := scale.Unknown(defaultStart.Add(at))
-		if d, _ := s.Decider(defaultStart, lead)(scale.State{}, o); d.Want != want {
+		o := scale.Unknown(DefaultStart.Add(at))
+		if d, _ := s.Decider(DefaultStart, lead)(scale.State{}, o); d.Want != want {
 			t.Errorf("at %v with a lead of %v: want %d, have %d", at, lead, want, d.Want)
 		}
 	}

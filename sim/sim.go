@@ -107,8 +107,9 @@ func (s SLO) ttft(prompt int) time.Duration {
 	return s.TTFT + s.PerToken*time.Duration(max(0, prompt-s.Above))
 }
 
-// defaultStart is the day the recorded days of Azure 2024 are of.
-var defaultStart = weir.At(time.Date(2024, 5, 14, 0, 0, 0, 0, time.UTC))
+// DefaultStart is when a trace begins where Config.Start does not say: on the day
+// the recorded days of Azure 2024 are of.
+var DefaultStart = weir.At(time.Date(2024, 5, 14, 0, 0, 0, 0, time.UTC))
 
 func (c Config) withDefaults() Config {
 	set := func(d *time.Duration, to time.Duration) {
@@ -117,7 +118,7 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	if c.Start == 0 {
-		c.Start = defaultStart
+		c.Start = DefaultStart
 	}
 	if c.Model == "" {
 		c.Model = "model"
