@@ -21,6 +21,7 @@ func (m *market) words(a Answer) []string {
 	}
 	add(m.against(a))
 	add(m.hourlyTruth(a))
+	add(m.committed(a))
 	add(m.promised(a))
 	if a.Advice.Option != nil && a.Advice.Option.Kind == Own {
 		if m.d.Model != "" {
@@ -82,6 +83,21 @@ func (m *market) hourlyTruth(a Answer) string {
 				"Buy it for its latency target or for capacity that is yours, not to save.", sum, 100*b.Utilisation)
 		}
 		return fmt.Sprintf("Provisioned throughput by the hour beats pay-as-you-go from %.0f %% use on: %s.", 100*b.Utilisation, sum)
+	}
+	return ""
+}
+
+// committed says what a reservation binds its buyer to.
+func (m *market) committed(a Answer) string {
+	o := a.Advice.Option
+	if o == nil || o.PTUs == 0 || o.Term == Hourly {
+		return ""
+	}
+	for _, b := range a.BreakEven {
+		if b.SKU == o.SKU && b.Term == o.Term {
+			return fmt.Sprintf("A reservation is paid for the whole %s whether it is used or not, and guarantees no capacity: PTUs used less than %.0f %% cost more than the tokens would.",
+				b.Term, 100*b.Utilisation)
+		}
 	}
 	return ""
 }

@@ -41,6 +41,7 @@ needs it is shown without a price.
 ` + exitHelp,
 		Example: `  weir plan demand.yaml
   weir plan --trace arrivals.csv --model gpt-4o
+  weir plan --ledger --since 7d --model gpt-4o
   weir plan demand.yaml --html > plan.html
   weir plan demand.yaml --yaml > weir.yaml`,
 		Args: cobra.ArbitraryArgs,
@@ -67,7 +68,7 @@ func (f *planFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return configError{err}
 	}
-	d, err := f.demand(cmd, args)
+	d, err := f.demand(cmd, args, now)
 	if err != nil {
 		return err
 	}

@@ -113,7 +113,7 @@ func (y *planYAML) tokens(model, sku string, tier int) {
 			is  price.Price
 		}{{"prompt", t.Input}, {"cached", t.Cached}, {"completion", t.Output}} {
 			if p.is.Known() {
-				y.linef("          %s: %s/1M tokens", p.key, p.is.Amount())
+				y.linef("          %s: %s/1M tokens", p.key, trimmed(p.is.Amount()))
 			}
 		}
 	}
