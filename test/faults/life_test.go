@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"os"
@@ -59,6 +60,15 @@ var lives = []struct {
 		name: "stopped", fault: "the gateway is stopped for twice its stall limit (SIGSTOP), as a machine that is moved: the monotonic clock jumps, the upstream has answered meanwhile",
 		up: always(begin, tokens(2), pause(500*time.Millisecond), rest), acts: stopped,
 		want: want{caller: "answered 200 7 tokens", a: "1x 200", metered: "1 completed; 7+5 tokens"},
+	},
+	{
+		name: "azure", fault: "an emulated Azure OpenAI: an answer, a filtered prompt, a filtered answer, an error after the start-up metadata of a stream, and twice a full provisioned deployment",
+		up: always(good), acts: azure,
+		want: want{
+			caller: "answered 200 20 tokens by ptu; refused 400 content_filter; answered 200 8 tokens by ptu; " +
+				"answered 200 20 tokens by std; answered 200 20 tokens by std; answered 200 18 tokens by std",
+			a: "ptu worked on 3, std worked on 3", metered: "5 completed, 1 failed; 66+88 tokens",
+		},
 	},
 }
 
@@ -251,17 +261,23 @@ func (l *life) reloads(t *testing.T, reload func(i int)) want {
 // configure writes the i-th configuration over the one in force.
 func (l *life) configure(t *testing.T, i int, more string) {
 	t.Helper()
+	models := l.models("first", l.up)
+	if i%2 == 0 {
+		models = l.models("second", l.other)
+	}
+	l.write(t, models+more)
+}
+
+// write puts models into the configuration, at once.
+func (l *life) write(t *testing.T, models string) {
+	t.Helper()
 	text, err := os.ReadFile(l.config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	head, _, _ := strings.Cut(string(text), "\nmodels:\n")
-	models := l.models("first", l.up)
-	if i%2 == 0 {
-		models = l.models("second", l.other)
-	}
 	next := l.config + ".next"
-	if err := os.WriteFile(next, []byte(head+"\nmodels:\n"+models+more), 0o600); err != nil {
+	if err := os.WriteFile(next, []byte(head+"\nmodels:\n"+models), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Rename(next, l.config); err != nil {
@@ -290,15 +306,21 @@ func reloadByPost(t *testing.T, l *life) want {
 			more, want = "nonsense: true\n", http.StatusUnprocessableEntity
 		}
 		l.configure(t, i/2, more)
-		resp, err := http.Post(l.admin+"/admin/reload", "", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		if resp.StatusCode != want {
-			t.Errorf("reload %d: %s, want %d", i, resp.Status, want)
-		}
+		l.reload(t, want)
 	})
+}
+
+// reload asks for it and wants a status.
+func (l *life) reload(t *testing.T, want int) {
+	t.Helper()
+	resp, err := http.Post(l.admin+"/admin/reload", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, _ := io.ReadAll(resp.Body); resp.StatusCode != want {
+		t.Fatalf("reload: %s, want %d: %s", resp.Status, want, b)
+	}
 }
 
 // sigterm stops the gateway while six streams are open.
@@ -400,14 +422,7 @@ func (l *life) withReplicas(t *testing.T) []int {
           min: 2
           max: 2
 `)
-	resp, err := http.Post(l.admin+"/admin/reload", "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		t.Fatalf("reload: %s:\n%s", resp.Status, l.said)
-	}
+	l.reload(t, http.StatusOK)
 	err = within(patience, "two replicas", func() bool {
 		body, err := l.get("/admin/replicas")
 		return err == nil && strings.Count(string(body), `"state": "ready"`) == 2
