@@ -18,6 +18,8 @@ type Deployment struct {
 	Price Price `yaml:"price"`
 	// How long to wait for the upstream.
 	Timeouts Timeouts `yaml:"timeouts"`
+	// Whether to speak HTTP/2 to the upstream. HTTP/1.1 costs less and is what inference servers speak best.
+	HTTP2 bool `yaml:"http2" default:"false"`
 
 	// Servers that run already and that Weir does not start, by URL.
 	External *External `yaml:"external"`

@@ -21,9 +21,10 @@ type answer struct {
 type finish uint8
 
 const (
-	stop   finish = iota // it was done
-	length               // max_tokens or the context came first
-	called               // it calls a tool
+	stop     finish = iota // it was done
+	length                 // max_tokens or the context came first
+	called                 // it calls a tool
+	filtered               // Azure's content filter ended it
 )
 
 // mix is splitmix64's finaliser: every bit of the input moves every bit out.

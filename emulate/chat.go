@@ -168,7 +168,7 @@ func modelOf(r *http.Request, model string) string {
 	return model
 }
 
-var finishWords = [...]string{stop: "stop", length: "length", called: "tool_calls"}
+var finishWords = [...]string{stop: "stop", length: "length", called: "tool_calls", filtered: "content_filter"}
 
 // chatDialect writes chat.completion objects and chunks. Its pre and post
 // stand around what differs between chunks.

@@ -163,6 +163,10 @@ func (s *Server) Run(ctx context.Context) error {
 	return s.serve(ctx, l)
 }
 
+func (s *Server) serve(ctx context.Context, l net.Listener) error {
+	return serve(ctx, l, s.mux, s.o.Log, s.loop.run)
+}
+
 func (s *Server) announce(addr string) {
 	s.o.Log.Warn("EMULATING an inference server: no GPU, no model, made-up answers", "addr", addr, "model", s.o.Model,
 		"gpu", s.o.GPU, "tensor_parallel", s.o.TP, "speed", s.o.Speed, "load", s.loop.load(), "max_seqs", s.spec.MaxSeqs, "kv_tokens", s.spec.KVTokens)
@@ -171,17 +175,19 @@ func (s *Server) announce(addr string) {
 // stopGrace is how long requests in flight may go on after ctx has ended.
 const stopGrace = 5 * time.Second
 
-func (s *Server) serve(ctx context.Context, l net.Listener) error {
+// serve answers at l until ctx ends; run moves what answers through time for a
+// moment longer.
+func serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger, run func(context.Context)) error {
 	srv := &http.Server{
-		Handler: s.mux, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		Protocols: new(http.Protocols), ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug),
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Protocols: new(http.Protocols), ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	srv.Protocols.SetHTTP1(true)
 	srv.Protocols.SetUnencryptedHTTP2(true)
 
 	moving, stopMoving := context.WithCancel(context.WithoutCancel(ctx))
 	ended, served := make(chan struct{}), make(chan error, 1)
-	go func() { defer close(ended); s.loop.run(moving) }()
+	go func() { defer close(ended); run(moving) }()
 	go func() { served <- srv.Serve(l) }()
 	var err error
 	select {

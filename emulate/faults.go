@@ -202,6 +202,10 @@ func (fs *faults) before(w http.ResponseWriter, r *http.Request) *http.Request {
 	if f == nil {
 		return r
 	}
+	return f.before(w, r)
+}
+
+func (f *armed) before(w http.ResponseWriter, r *http.Request) *http.Request {
 	switch f.Kind {
 	case "drop":
 		panic(http.ErrAbortHandler)

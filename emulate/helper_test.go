@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -35,6 +36,7 @@ type server struct {
 	*testing.T
 	*Server
 	client *http.Client
+	header http.Header // of every request
 	stop   func()
 }
 
@@ -52,28 +54,34 @@ func emulated(t *testing.T, o Options, test func(*server)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
-		ctx, cancel := context.WithCancel(context.Background())
-		ended := make(chan error, 1)
-		go func() { ended <- s.serve(ctx, l) }()
-		tr := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return l.dial(ctx) }}
-		srv := &server{T: t, Server: s, client: &http.Client{Transport: tr}}
-		stopped := false
-		srv.stop = func() {
-			if stopped {
-				return
-			}
-			stopped = true
-			cancel()
-			tr.CloseIdleConnections()
-			if err := <-ended; err != nil && !errors.Is(err, http.ErrServerClosed) {
-				t.Errorf("serve: %v", err)
-			}
-		}
-		defer srv.stop()
-		synctest.Wait()
-		test(srv)
+		inBubble(t, s, s.serve, test)
 	})
+}
+
+// inBubble serves on a network of pipes for as long as the test takes.
+func inBubble(t *testing.T, s *Server, serve func(context.Context, net.Listener) error, test func(*server)) {
+	t.Helper()
+	l := pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- serve(ctx, l) }()
+	tr := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return l.dial(ctx) }}
+	srv := &server{T: t, Server: s, client: &http.Client{Transport: tr}}
+	stopped := false
+	srv.stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		tr.CloseIdleConnections()
+		if err := <-ended; err != nil && !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("serve: %v", err)
+		}
+	}
+	defer srv.stop()
+	synctest.Wait()
+	test(srv)
 }
 
 // pipes is a listener of net.Pipe connections.
@@ -112,6 +120,7 @@ func (s *server) send(ctx context.Context, method, path, body string) (*http.Res
 	if err != nil {
 		s.Fatal(err)
 	}
+	maps.Copy(q.Header, s.header)
 	q.Header.Set("Content-Type", "application/json")
 	return s.client.Do(q)
 }

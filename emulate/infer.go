@@ -16,6 +16,8 @@ type call struct {
 	stream  bool
 	usage   bool // a stream's usage is wanted
 	prompt  prompt
+	cached  int     // tokens of the prompt that cost nothing anew, as usage tells them
+	booked  float64 // normalised tokens a provisioned deployment has booked for it
 	limits  limits
 	answer  answer
 	id      string
@@ -53,19 +55,26 @@ func (s *Server) infer(shape *errorShape, parse parser) http.HandlerFunc {
 			shape.write(w, *p)
 			return
 		}
-		f, err := s.loop.join(s.request(&c.prompt, c.answer.tokens), c.answer.finish, c.stream)
-		if err != nil {
-			shape.write(w, unavailable(err))
-			return
-		}
-		defer s.loop.leave(f)
-		t := teller{s: s, w: w, r: r, c: c, f: f, shape: shape, fault: faultOf(r)}
-		if c.stream {
-			t.stream()
-		} else {
-			t.whole()
-		}
+		s.answer(w, r, shape, c)
 	}
+}
+
+// answer takes a call through the replica and returns how many tokens that
+// produced, whether or not its client stayed for them.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, shape *errorShape, c *call) int {
+	f, err := s.loop.join(s.request(&c.prompt, c.answer.tokens), c.answer.finish, c.stream)
+	if err != nil {
+		shape.write(w, unavailable(err))
+		return 0
+	}
+	defer s.loop.leave(f)
+	t := teller{s: s, w: w, r: r, c: c, f: f, shape: shape, fault: faultOf(r)}
+	if c.stream {
+		t.stream()
+	} else {
+		t.whole()
+	}
+	return int(f.produced.Load())
 }
 
 // admit fills in what every dialect needs: the model is known, the prompt
@@ -132,7 +141,7 @@ func (t *teller) await(sent int) (have int, err error) {
 }
 
 func (t *teller) usage(completion int) usage {
-	return usage{prompt: t.c.prompt.tokens, completion: completion}
+	return usage{prompt: t.c.prompt.tokens, cached: t.c.cached, completion: completion}
 }
 
 func (t *teller) whole() {

@@ -11,9 +11,9 @@ import (
 // totals are what the replica has done since it began. The loop's lock guards
 // them.
 type totals struct {
-	prompt, generated    uint64             // tokens
-	finished             [called + 1]uint64 // requests, by how they ended
-	aborted              uint64             // requests
+	prompt, generated    uint64               // tokens
+	finished             [filtered + 1]uint64 // requests, by how they ended
+	aborted              uint64               // requests
 	ttft, gap, tpot, e2e histogram
 }
 
@@ -114,7 +114,7 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
 	p.one("counter", "vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache.", float64(m.cached))
 	p.one("counter", "vllm:generation_tokens_total", "Tokens produced.", float64(m.generated))
 	p.family("counter", "vllm:request_success_total", "Requests that ended, by how.")
-	p.value("vllm:request_success_total", `,finished_reason="stop"}`, float64(m.finished[stop]+m.finished[called])) // as vLLM counts tool calls
+	p.value("vllm:request_success_total", `,finished_reason="stop"}`, float64(m.finished[stop]+m.finished[called]+m.finished[filtered])) // as vLLM counts tool calls
 	p.value("vllm:request_success_total", `,finished_reason="length"}`, float64(m.finished[length]))
 	p.value("vllm:request_success_total", `,finished_reason="abort"}`, float64(m.aborted))
 	p.histogram("vllm:time_to_first_token_seconds", "From arrival to the first token.", m.ttft)

@@ -217,8 +217,16 @@ Written by ` + "`go test ./engine -run TestErrorTable -update`" + `; the same te
 fails when this page is not what the engine says.
 
 Step times come from GPU and model figures and from measured kernels
-(` + "`engine/kernels_measured.go`" + `). Nothing is fitted to the rows below. Errors are
-prediction / measurement - 1.
+(` + "`engine/kernels_measured.go`" + `). Errors are prediction / measurement - 1.
+
+This is not a blind test. No number belongs to one row, trace, model or GPU pair
+of the tables below, but the constants all of them share (` + "`engine/roofline.go`" + `: the
+cost of a launch, launches per kind of layer, NCCL latency, the host's part of a
+step) were set by hand with these measurements in view, and so was the choice of
+which effects to model (scheduling ahead, ranks that step together, 8 bit KV in
+NVIDIA's checkpoints, decode attention in mixed steps). The kernel profiles of the
+RTX 4090 and RTX PRO 6000 come from the same project as the recorded servers,
+though from other runs. Expect more error on what is not here.
 
 ## Recorded servers, request by request
 
@@ -253,20 +261,21 @@ const missingHead = `
 `
 
 const tablePhysics = `
-What explains the errors:
+What may explain the errors. Only the first sentence of each is observed; the causes fit
+the rows and were not tested:
 
 - **Bursts on H100 and H200 (one laboratory's vLLM, SGLang and TensorRT-LLM rows).** Where memory
   decides (one to eight requests, 8B), they agree within 6 %. Where compute decides, every engine there
   runs at half the rate of the kernels, while the same engines on that laboratory's A100s agree within
   about 30 % and NIM, MLPerf and TensorRT-LLM's own H100 rows do too: those machines hold about half of the
-  compute, which a power cap does and a roofline by nominal figures cannot know.
-- **TTFT of bursts.** 1,000 requests sent in one instant wait for the server's front end (HTTP,
-  tokenising, first use of kernels: 5 to 15 s) before the engine sees them. The engine begins where they
-  reach it.
+  compute, as a power cap would leave them.
+- **TTFT of bursts** is 5 to 15 s longer than predicted. 1,000 requests sent in one instant wait for the
+  server's front end (HTTP, tokenising, first use of kernels); the engine begins where they reach it.
 - **TTFT of single requests** (50 ms measured, 8 ms here): the same, per request.
 - **128 tokens in, 4 out:** the run is over before the front end has handed everything over.
-- **DeepSeek and GLM on 8 GPUs:** narrow slices of experts (192 or 256 columns per GPU) fill no tile; the
-  kernels were measured unsliced.
+- **DeepSeek and GLM on 8 GPUs** are slower than predicted. Narrow slices of experts (192 or 256 columns
+  per GPU) may fill no tile, the kernels were measured unsliced; but Qwen3-235B, sliced as narrowly,
+  agrees within 10 % on H100.
 - **AMD and H100 NVL under a latency bound:** a p99 bound is met at the knee, where a tenth in step time
   moves the rate by a half.
 - **Fixed batches of 2023:** an engine without CUDA graphs for prefill and with host work between kernels:

@@ -43,13 +43,13 @@ func NewGPU(g price.GPU) (*GPU, error) {
 	sustained := sustainedCompute(g.Name)
 	e.TFLOPS16, e.TFLOPS8, e.TFLOPS4 = e.TFLOPS16*sustained, e.TFLOPS8*sustained, e.TFLOPS4*sustained
 	if e.UsableGiB == 0 {
-		// No start-up log known: what is sold, less the 1 % drivers keep.
+		// No start-up log is known. What is sold as GB are GiB, and start-up logs
+		// of other GPUs see 98 to 99 % of them.
 		gb, err := g.MemoryGB.Get()
 		if err != nil {
 			return nil, err
 		}
-		e.UsableGiB = gb * 1e9 / gib * 1.06 // 80 GB GPUs have 80 GiB, of which 79.2 are seen
-		e.UsableGiB = min(e.UsableGiB, gb*0.99)
+		e.UsableGiB = 0.98 * gb
 	}
 	return e, nil
 }

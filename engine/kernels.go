@@ -5,7 +5,10 @@ import "math"
 // Kernels is what the kernels of an accelerator family reach of its nominal
 // figures. They are medians of measured kernel times (ai-dynamo/aiconfigurator
 // commit 095f58a51c4c, Apache-2.0; vLLM kernels) at the token counts of
-// gemmTokens; nothing here is fitted to a trace or to a served model.
+// gemmTokens. The figures of attention and of experts are read off the same data,
+// rounded; where a family was not measured, its comment says whose figures
+// stand in, and AttnMixed is measured on the RTX 4090 and the RTX PRO 6000 only
+// (1.0 assumed where FlashAttention 3 or TRT-LLM kernels run).
 type Kernels struct {
 	GEMM16, GEMM8, GEMM8Block, GEMM4 gemmCurve
 	// Decode attention reads the KV cache at this part of the bandwidth, after

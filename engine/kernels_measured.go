@@ -83,8 +83,8 @@ var turing = Kernels{
 // adaGeForce: RTX 4090, from layer profiles of vLLM (casys-kaist/LLMServingSim
 // profiler/perf/RTX4090, MIT). Against the L40S it has memory without ECC, and half
 // the rate with 32 bit accumulation, which it then holds at any power limit.
-// Prefill attention and PCIe as on the L40S, for the same reason at nearly twice
-// the part of that rate.
+// Not measured: prefill attention (that of the L40S at nearly twice the part of
+// the halved rate), 8 and 4 bit products, experts; PCIe as on the L40S.
 var adaGeForce = Kernels{
 	GEMM16:        gemmCurve{0.93, 0.91, 0.905, 0.84, 0.82, 0.725, 0.605, 0.98, 0.985, 0.99, 0.99, 0.99},
 	GEMM8:         gemmCurve{0.75, 0.75, 0.73, 0.73, 0.75, 0.71, 0.66, 0.8, 0.88, 0.9, 0.9, 0.9},

@@ -127,16 +127,17 @@ func moments(list []arrival) []moment {
 
 // A replica that jumps from event to event does exactly what one does that
 // computes every step.
-func TestJumpingEqualsStepping(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		spec, list := drawSpec(t), drawArrivals(t)
-		load := weir.Instant(rapid.Int64Range(0, 2_000_000).Draw(t, "load"))
-		have, _ := play(spec, list, load, func(_, next weir.Instant) weir.Instant { return next })
-		want := stepThrough(spec, list, load)
-		if !slices.Equal(have, want) {
-			t.Fatalf("jumping and stepping differ:\n have %v\n want %v", have, want)
-		}
-	})
+func TestJumpingEqualsStepping(t *testing.T) { rapid.Check(t, jumpingEqualsStepping) }
+func FuzzJumpingEqualsStepping(f *testing.F) { f.Fuzz(rapid.MakeFuzz(jumpingEqualsStepping)) }
+
+func jumpingEqualsStepping(t *rapid.T) {
+	spec, list := drawSpec(t), drawArrivals(t)
+	load := weir.Instant(rapid.Int64Range(0, 2_000_000).Draw(t, "load"))
+	have, _ := play(spec, list, load, func(_, next weir.Instant) weir.Instant { return next })
+	want := stepThrough(spec, list, load)
+	if !slices.Equal(have, want) {
+		t.Fatalf("jumping and stepping differ:\n have %v\n want %v", have, want)
+	}
 }
 
 // How often the owner looks changes nothing.

@@ -41,49 +41,40 @@ type prediction struct{ ttft, itl, e2e, tokens float64 }
 
 var errNotModelled = errors.New("not modelled")
 
+// standIns name the catalogue's entry for GPUs and models that are not in it
+// under the name a row has.
+var standIns = map[string]string{
+	"H200-NVL-141GB":      "H200",   // 600 W instead of 700
+	"GH200-144GB":         "H200",   // the same memory at 4.9 TB/s
+	"MI325X":              "MI300X", // the same compute, memory at 6.0 instead of 5.3 TB/s
+	"DeepSeek-V3 AWQ":     "deepseek-ai/DeepSeek-V3",
+	"zai-org/GLM-4.6":     "zai-org/GLM-4.5",
+	"zai-org/GLM-4.6-FP8": "zai-org/GLM-4.5",
+	"huggyllama/llama-7b": "meta-llama/Llama-2-7b-hf",
+}
+
+func standIn(name string) string {
+	if s, ok := standIns[name]; ok {
+		return s
+	}
+	return name
+}
+
 // specOf is the replica of a row, at the defaults of its engine.
 func specOf(c *price.Catalogue, b benchRow) (Spec, error) {
-	gpu, model, dtype := b.gpu, b.model, strings.Fields(b.dtype)[0]
-	switch gpu {
-	case "H200-NVL-141GB": // 600 W instead of 700: H200 figures are the nearest
-		gpu = "H200"
-	case "GH200-144GB":
-		gpu = "H200" // the same memory at 4.9 TB/s
-	case "MI325X":
-		gpu = "MI300X" // the same compute, memory 6.0 instead of 5.3 TB/s: see below
-	}
-	if model == "DeepSeek-V3 AWQ" {
-		model = "deepseek-ai/DeepSeek-V3"
-	}
-	if strings.HasPrefix(model, "zai-org/GLM-4.6") {
-		model = "zai-org/GLM-4.5" // the same shape
-	}
-	if model == "huggyllama/llama-7b" {
-		model = "meta-llama/Llama-2-7b-hf" // the same shape
-	}
+	gpu, model := standIn(b.gpu), standIn(b.model)
 	if strings.Contains(model, "Nemotron") {
 		return Spec{}, fmt.Errorf("%w: layers of one kind each (Mamba, attention or experts)", errNotModelled)
 	}
 	if model == "bigscience/bloom" {
 		return bloomOn(c, gpu, b.tp)
 	}
-	p := Precision{Weights: dtype}
-	switch {
-	case strings.HasPrefix(b.engine, "TensorRT-LLM"), strings.HasPrefix(b.engine, "NIM"), strings.Contains(b.scenario, "MLPerf"):
-		if strings.HasPrefix(dtype, "fp8") || strings.HasSuffix(dtype, "fp4") && dtype != "mxfp4" {
-			p.KV = "fp8" // what those checkpoints and submissions use
-		}
-	case dtype == "fp8":
-		p.Weights = "fp8_block" // as DeepSeek, Qwen and GLM publish them
-	}
+	p := storageOf(b)
 	s, err := Of(c, gpu, model, Layout{TP: b.tp}, p)
 	if err != nil {
 		return s, err
 	}
-	switch {
-	case strings.HasPrefix(b.engine, "TensorRT-LLM"), strings.HasPrefix(b.engine, "NIM"):
-		s.MaxSeqs, s.MaxBatchTokens = 2048, 8192
-	case b.engine == "SGLang":
+	if b.engine != "vLLM" {
 		s.MaxSeqs, s.MaxBatchTokens = 2048, 8192
 	}
 	if b.engine == "vLLM" && b.version < "v0.17" && b.version > "v0" {
@@ -98,6 +89,21 @@ func specOf(c *price.Catalogue, b benchRow) (Spec, error) {
 		s.KVTokens -= int((9.6 - logitsCopies) * float64(s.MaxSeqs) * float64(m.Vocab) * 4 / perToken)
 	}
 	return s, nil
+}
+
+// storageOf is how a row's numbers are stored.
+func storageOf(b benchRow) Precision {
+	p := Precision{Weights: strings.Fields(b.dtype)[0]}
+	nvidia := strings.HasPrefix(b.engine, "TensorRT-LLM") || strings.HasPrefix(b.engine, "NIM")
+	switch {
+	case nvidia || strings.Contains(b.scenario, "MLPerf"):
+		if p.Weights == "fp8" || p.Weights == "fp4" || p.Weights == "nvfp4" {
+			p.KV = "fp8" // as in those checkpoints and submissions
+		}
+	case p.Weights == "fp8":
+		p.Weights = "fp8_block" // as DeepSeek, Qwen and GLM publish them
+	}
+	return p
 }
 
 // bloomOn is BLOOM-176B, which is not in the catalogue: nobody deploys it now.

@@ -7,7 +7,8 @@ import (
 
 // Roofline computes step times from the figures of a GPU and a model: what
 // must be read at bandwidth, what must be computed, what must be exchanged,
-// and what the host adds. No part of it is fitted to a served model.
+// and what the host adds. Nothing in it belongs to one served model; the
+// constants all share were set with docs/benchmarks/engine.md in view.
 type Roofline struct {
 	gpu   *GPU
 	model *Model

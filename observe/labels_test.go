@@ -103,11 +103,21 @@ func TestLevelsAreAskedForWhenScraped(t *testing.T) {
 			return []weir.Replica{{Deployment: "gpt-4o/ptu", State: weir.Ready}, {Deployment: "gpt-4o/ptu", State: weir.Ready},
 				{Deployment: "gpt-4o/ptu", State: weir.Starting}, {Deployment: "stray", State: weir.Failed}, {Deployment: "stray", State: 77}}
 		},
+		Engines: func() []observe.Engine {
+			return []observe.Engine{{Deployment: "gpt-4o/ptu", Running: 12, Waiting: 0, KVUse: .5, GPUUtilisation: -1}, {Deployment: "stray", Running: 99}}
+		},
 		Ledger: func() observe.Ledger {
 			return observe.Ledger{Rows: 5, Lag: 1500 * time.Millisecond, Written: 100, Failures: 2, Coarsened: 1}
 		},
 	})
+	for _, l := range scrape(t, m) {
+		if strings.HasPrefix(l, "weir_engine_gpu") || strings.Contains(l, " 99") {
+			t.Errorf("not known, or not configured: %s", l)
+		}
+	}
 	has(t, scrape(t, m),
+		`weir_engine_requests_running{deployment="gpt-4o/ptu"} 12`, `weir_engine_requests_waiting{deployment="gpt-4o/ptu"} 0`,
+		`weir_engine_kv_use_ratio{deployment="gpt-4o/ptu"} 0.5`,
 		`weir_requests_waiting{model="gpt-4o"} 3`, `weir_tokens_waiting{model="gpt-4o"} 4500`, `weir_requests_waiting{model="other"} 3`,
 		`weir_requests_in_flight{deployment="gpt-4o/ptu",model="gpt-4o"} 7`, `weir_tokens_in_flight{deployment="gpt-4o/ptu",model="gpt-4o"} 9000`,
 		`weir_replicas{deployment="gpt-4o/ptu",state="ready"} 2`, `weir_replicas{deployment="gpt-4o/ptu",state="starting"} 1`,

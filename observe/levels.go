@@ -14,7 +14,17 @@ import (
 type Sources struct {
 	Levels   func() []Level        // one per model, and one per model and deployment
 	Replicas func() []weir.Replica // all of them
+	Engines  func() []Engine       // one per deployment whose inference servers tell something
 	Ledger   func() Ledger
+}
+
+// Engine is what the inference servers of one deployment say of themselves,
+// all together. Negative: not known.
+type Engine struct {
+	Deployment       string
+	Running, Waiting int     // requests inside the servers
+	KVUse            float64 // 0..1, the fullest server
+	GPUUtilisation   float64 // 0..1, mean
 }
 
 // Level is what one model has waiting (Deployment empty) or one deployment of
@@ -44,6 +54,7 @@ type levels struct {
 	s  Sources
 
 	waiting, waitingTokens, inFlight, inFlightTokens, replicas *prometheus.Desc
+	engineRunning, engineWaiting, kvUse, gpuUtilisation        *prometheus.Desc
 	rows, lag, written, failures, coarsened                    *prometheus.Desc
 }
 
@@ -58,6 +69,10 @@ func newLevels(m *Metrics) *levels {
 		inFlight:       desc("weir_requests_in_flight", "Requests at a replica.", "model", "deployment"),
 		inFlightTokens: desc("weir_tokens_in_flight", "Tokens of work those requests still have to do, as expected.", "model", "deployment"),
 		replicas:       desc("weir_replicas", "Replicas by state.", "deployment", "state"),
+		engineRunning:  desc("weir_engine_requests_running", "Requests being worked on, as the inference servers say.", "deployment"),
+		engineWaiting:  desc("weir_engine_requests_waiting", "Requests queued inside the inference servers, as they say.", "deployment"),
+		kvUse:          desc("weir_engine_kv_use_ratio", "Share of the KV cache in use, as the fullest inference server says.", "deployment"),
+		gpuUtilisation: desc("weir_engine_gpu_utilisation_ratio", "GPU utilisation, mean over the inference servers.", "deployment"),
 		rows:           desc("weir_ledger_pending_rows", "Rows of usage waiting to be written."),
 		lag:            desc("weir_ledger_lag_seconds", "Age of the oldest usage not written."),
 		written:        desc("weir_ledger_written_rows_total", "Rows of usage written."),
@@ -76,6 +91,7 @@ func (m *Metrics) Watch(s Sources) {
 // Describe implements prometheus.Collector.
 func (l *levels) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{l.waiting, l.waitingTokens, l.inFlight, l.inFlightTokens, l.replicas,
+		l.engineRunning, l.engineWaiting, l.kvUse, l.gpuUtilisation,
 		l.rows, l.lag, l.written, l.failures, l.coarsened} {
 		ch <- d
 	}
@@ -94,6 +110,9 @@ func (l *levels) Collect(ch chan<- prometheus.Metric) {
 	}
 	if s.Replicas != nil {
 		l.collectReplicas(ch, known, s.Replicas())
+	}
+	if s.Engines != nil {
+		l.collectEngines(ch, known, s.Engines())
 	}
 	if s.Ledger != nil {
 		l.collectLedger(ch, s.Ledger())
@@ -144,6 +163,24 @@ func (l *levels) collectReplicas(ch chan<- prometheus.Metric, known names, repli
 	for d, byState := range counts {
 		for _, s := range states {
 			ch <- gauge(l.replicas, float64(byState[s]), d, s.String())
+		}
+	}
+}
+
+// collectEngines shows what is known. Of names that are not configured, which
+// would share a series, it shows nothing: their figures do not add up.
+func (l *levels) collectEngines(ch chan<- prometheus.Metric, known names, engines []Engine) {
+	for _, e := range engines {
+		if !known.deployments[e.Deployment] {
+			continue
+		}
+		for _, v := range []struct {
+			desc  *prometheus.Desc
+			value float64
+		}{{l.engineRunning, float64(e.Running)}, {l.engineWaiting, float64(e.Waiting)}, {l.kvUse, e.KVUse}, {l.gpuUtilisation, e.GPUUtilisation}} {
+			if v.value >= 0 {
+				ch <- gauge(v.desc, v.value, e.Deployment)
+			}
 		}
 	}
 }

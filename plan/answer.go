@@ -1,14 +1,26 @@
 package plan
 
-import "weir"
+import (
+	"fmt"
+
+	"weir"
+)
 
 // Answer is everything a plan says.
 type Answer struct {
 	Demand    Summary     `json:"demand"`
 	Sizing    []Sizing    `json:"sizing,omitempty"`
 	Options   []Option    `json:"alternatives"` // what can be had first, cheapest first
+	Advice    Mix         `json:"recommendation"`
+	Words     []string    `json:"words"` // the recommendation, and what to know of it
+	Measures  []Measure   `json:"measures,omitempty"`
 	BreakEven []BreakEven `json:"break_even,omitempty"`
+	Cases     []Case      `json:"sensitivity"`
+	Curve     Curve       `json:"curve"`
+	Services  []Service   `json:"services"`
+	Bills     []Bills     `json:"bills,omitempty"`
 	Today     *Today      `json:"today,omitempty"`
+	Assumed   []string    `json:"assumed"`
 	Figures   []Figure    `json:"figures"`           // that were used
 	Missing   []string    `json:"missing,omitempty"` // figures the catalogue lacks
 	Stale     []string    `json:"stale,omitempty"`   // sources older than price.StaleAfter
@@ -81,6 +93,7 @@ type Option struct {
 	PerRequest weir.Money `json:"per_request_microdollars"`
 	Lines      []Line     `json:"lines,omitempty"` // the arithmetic: their sum is Month
 	Binds      []Bind     `json:"binds,omitempty"`
+	Notes      []string   `json:"notes,omitempty"` // what else to know
 
 	Missing []string `json:"missing,omitempty"` // figures without which it has no price
 	Refused string   `json:"refused,omitempty"` // why it cannot be had; "" it can
@@ -88,6 +101,17 @@ type Option struct {
 
 // Available reports whether the option can be had, at a price that is known.
 func (o Option) Available() bool { return len(o.Missing) == 0 && o.Refused == "" }
+
+// Title names the option with how many of it.
+func (o Option) Title() string {
+	switch {
+	case o.PTUs > 0:
+		return fmt.Sprintf("%d %s", o.PTUs, o.Name)
+	case o.VMs > 0:
+		return fmt.Sprintf("%d x %s", o.VMs, o.Name)
+	}
+	return o.Name
+}
 
 // Line is one part of a bill.
 type Line struct {

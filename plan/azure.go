@@ -48,7 +48,7 @@ func (m *market) provisioned(o *offer, r rent, x float64) Option {
 	s := price.Steps{Minimum: o.ptu.steps.minimum, Increment: o.ptu.steps.increment}
 	opt.PTUs = s.Round(exact)
 	opt.Lines = append(opt.Lines, rented(opt.PTUs, r))
-	opt.Utilisation = o.mean() * x / float64(opt.PTUs)
+	opt.Utilisation = o.load.mean() * x / float64(opt.PTUs)
 	opt.Refused = o.refused
 	if opt.PTUs > o.ptu.steps.limit {
 		opt.Refused = fmt.Sprintf("the busiest minute needs %.2f, so %d PTUs; %s", exact, opt.PTUs, m.ptuLimit(o))
@@ -87,13 +87,16 @@ func (m *market) spillover(o *offer, r rent, x float64) Option {
 	over := o.load.spilled(float64(opt.PTUs), x)
 	if opt.PTUs > 0 {
 		opt.Lines = append(opt.Lines, rented(opt.PTUs, r))
-		opt.Utilisation = (o.mean()*x - o.over(float64(opt.PTUs), x)) / float64(opt.PTUs)
+		opt.Utilisation = (o.load.mean()*x - o.load.over(float64(opt.PTUs), x)) / float64(opt.PTUs)
 		opt.Binds = append(opt.Binds, m.bindSpeed(o, &opt)...)
 	}
 	if o.payg > 0 {
 		opt.Spilled = over / (o.payg * x)
 	}
 	if rest := money(over); rest > 0 {
+		if m.d.SLO != (weir.SLO{}) && opt.PTUs > 0 {
+			opt.Notes = append(opt.Notes, "what spills over has no latency target")
+		}
 		opt.Lines = append(opt.Lines, Line{fmt.Sprintf("%.1f %% of the demand spills over to %s", 100*opt.Spilled, o.standard), rest})
 	}
 	return opt
@@ -111,27 +114,6 @@ func by(t Term) string {
 func cents(microdollars float64) weir.Money {
 	const cent = weir.Dollar / 100
 	return weir.Money(math.Round(microdollars/float64(cent))) * cent
-}
-
-// mean is the PTUs the demand needs on average.
-func (o *offer) mean() float64 {
-	sum := 0.0
-	for _, n := range o.load.ptus {
-		sum += n
-	}
-	return sum / float64(len(o.load.ptus))
-}
-
-// over is how many PTUs of load, on average, n PTUs do not carry.
-func (o *offer) over(n, x float64) float64 {
-	sum := 0.0
-	for _, p := range o.load.ptus {
-		if p*x <= n {
-			break // largest first
-		}
-		sum += p*x - n
-	}
-	return sum / float64(len(o.load.ptus))
 }
 
 func (m *market) limitKind(o *offer) string {
@@ -185,11 +167,11 @@ func (m *market) sizing() []Sizing {
 func (m *market) breakEven() []BreakEven {
 	var all []BreakEven
 	for _, o := range m.offers {
-		if o.ptu == nil || len(o.load.ptus) == 0 || len(o.rates.missing) > 0 || o.mean() == 0 {
+		if o.ptu == nil || len(o.load.ptus) == 0 || len(o.rates.missing) > 0 || o.load.mean() == 0 {
 			continue
 		}
 		// What the mean load costs at pay-as-you-go, per PTU of it.
-		worth := o.payg / o.mean()
+		worth := o.payg / o.load.mean()
 		for _, r := range o.ptu.rents {
 			if len(r.missing) == 0 {
 				all = append(all, BreakEven{SKU: o.provisioned, Term: r.term, PTUMonth: money(r.month), Worth: money(worth),
@@ -207,17 +189,12 @@ func (m *market) today(n int) *Today {
 			continue
 		}
 		t := &Today{PTUs: n}
-		over := o.over(float64(n), 1)
-		t.Utilisation = (o.mean() - over) / float64(n)
-		if o.mean() > 0 {
-			t.Over = over / o.mean()
+		over := o.load.over(float64(n), 1)
+		t.Utilisation = (o.load.mean() - over) / float64(n)
+		if o.load.mean() > 0 {
+			t.Over = over / o.load.mean()
 		}
-		for _, p := range o.load.ptus {
-			if p >= float64(n) {
-				t.Full++
-			}
-		}
-		t.Full /= float64(len(o.load.ptus))
+		t.Full = float64(o.load.exceed(float64(n), 1)) / float64(len(o.load.ptus))
 		return t
 	}
 	return nil

@@ -3,6 +3,7 @@ package plan
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"weir"
 	"weir/price"
@@ -13,6 +14,7 @@ type book struct {
 	trail   price.Trail
 	used    []Figure
 	missing []string
+	caveats []string // prices that are known and not counted
 	noted   map[string]bool
 }
 
@@ -60,9 +62,19 @@ func (b *book) note(name, value string, from price.Source) {
 
 func (b *book) stale(now weir.Instant) []string { return b.trail.Stale(now) }
 
-// dollars writes an amount without needless zeros: "$2.50", "$0.075".
+func (b *book) caveat(text string) {
+	if !slices.Contains(b.caveats, text) {
+		b.caveats = append(b.caveats, text)
+	}
+}
+
+// dollars writes an amount without needless zeros: "$2.50", "$0.075",
+// "$12,345.60".
 func dollars(m weir.Money) string {
-	s := m.String()
+	s := m.String() // six decimals
+	for at := strings.IndexByte(s, '.') - 3; at > strings.IndexByte(s, '$')+1; at -= 3 {
+		s = s[:at] + "," + s[at:]
+	}
 	for s[len(s)-1] == '0' && s[len(s)-3] != '.' { // two decimals stay
 		s = s[:len(s)-1]
 	}

@@ -16,6 +16,7 @@ type load struct {
 	ptus   []float64 // of minutes, largest first
 	cost   []float64 // cost[k]: micro-dollars of the k largest minutes
 	ratio  []float64 // ratio[k]: sum of cost/PTUs of the same
+	need   []float64 // need[k]: PTUs of the same
 	stands float64   // minutes of the month each stands for
 }
 
@@ -26,7 +27,8 @@ func newLoad(ptus, costs []float64, stands float64) load {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(ptus[b], ptus[a]) })
-	l := load{stands: stands, cost: make([]float64, 1, len(ptus)+1), ratio: make([]float64, 1, len(ptus)+1)}
+	sums := func() []float64 { return make([]float64, 1, len(ptus)+1) }
+	l := load{stands: stands, cost: sums(), ratio: sums(), need: sums()}
 	for k, i := range order {
 		l.ptus = append(l.ptus, ptus[i])
 		r := 0.0
@@ -35,6 +37,7 @@ func newLoad(ptus, costs []float64, stands float64) load {
 		}
 		l.cost = append(l.cost, l.cost[k]+costs[i])
 		l.ratio = append(l.ratio, l.ratio[k]+r)
+		l.need = append(l.need, l.need[k]+ptus[i])
 	}
 	return l
 }
@@ -42,13 +45,27 @@ func newLoad(ptus, costs []float64, stands float64) load {
 // peak is the PTUs the largest minute needs.
 func (l load) peak() float64 { return l.ptus[0] }
 
+// mean is the PTUs the demand needs on average.
+func (l load) mean() float64 { return l.need[len(l.ptus)] / float64(len(l.ptus)) }
+
+// exceed is how many minutes need more than n PTUs, x times the demand.
+func (l load) exceed(n, x float64) int {
+	return sort.Search(len(l.ptus), func(i int) bool { return l.ptus[i]*x <= n })
+}
+
+// over is how many PTUs of load, on average, n PTUs do not carry.
+func (l load) over(n, x float64) float64 {
+	k := l.exceed(n, x)
+	return (x*l.need[k] - n*float64(k)) / float64(len(l.ptus))
+}
+
 // spilled is what the load beyond n PTUs costs at pay-as-you-go a month, x
 // times the demand, in micro-dollars.
 //
 // A minute that needs p > n PTUs spills 1 - n/p of itself, and so of its cost c:
 // over all those minutes the sum of c, less n times the sum of c/p.
 func (l load) spilled(n, x float64) float64 {
-	k := sort.Search(len(l.ptus), func(i int) bool { return l.ptus[i]*x <= n })
+	k := l.exceed(n, x)
 	return l.stands * (x*l.cost[k] - n*l.ratio[k])
 }
 

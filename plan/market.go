@@ -17,6 +17,13 @@ type market struct {
 	total  Minute // of the month
 	book   *book
 	offers []offer
+
+	by     hours
+	where  []place
+	fleets []machine
+
+	batch, smaller           part // where measures send tokens; the zero part: nowhere
+	lacksBatch, lacksSmaller []string
 }
 
 // offer is what one class of Azure OpenAI charges for the demand.
@@ -52,21 +59,36 @@ const maxPTUs = 100_000
 
 func newMarket(c *price.Catalogue, d Demand) (*market, error) {
 	m := &market{c: c, d: d, total: d.Total(), book: &book{}}
-	if d.Model == "" {
+	if err := m.readOffers(); err != nil {
+		return nil, err
+	}
+	m.readParts()
+	if d.OpenModel == "" {
 		return m, nil
+	}
+	var err error
+	m.by, m.where = m.hours(), m.places()
+	m.fleets, err = m.machines()
+	return m, err
+}
+
+func (m *market) readOffers() error {
+	c, d := m.c, m.d
+	if d.Model == "" {
+		return nil
 	}
 	if !known(c, d.Model) {
 		_, err := c.Tokens(d.Model, classes[0].standard, "")
-		return nil, fmt.Errorf("plan: %w", err)
+		return fmt.Errorf("plan: %w", err)
 	}
 	for _, cl := range classes {
 		o, err := m.offer(cl)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		m.offers = append(m.offers, o)
 	}
-	return m, nil
+	return nil
 }
 
 // known reports whether the catalogue has anything of an Azure OpenAI model.
@@ -161,6 +183,11 @@ func (m *market) options(x float64) []Option {
 		}
 		for _, r := range o.ptu.rents {
 			all = append(all, m.provisioned(o, r, x), m.spillover(o, r, x))
+		}
+	}
+	for i := range m.fleets {
+		for _, p := range m.where {
+			all = append(all, m.own(&m.fleets[i], p, x)...)
 		}
 	}
 	for i := range all {

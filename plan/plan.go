@@ -28,11 +28,21 @@ func Plan(c *price.Catalogue, d Demand, now weir.Instant) (Answer, error) {
 		return Answer{}, err
 	}
 	a := Answer{Demand: describe(d), Options: m.options(1)}
+	a.Advice, _ = m.cheapestMix(1)
+	a.Measures = m.measures()
+	a.Curve = m.curve()
+	if a.Cases, err = m.sensitivity(); err != nil {
+		return Answer{}, err
+	}
 	a.BreakEven = m.breakEven()
+	a.Bills = m.bills()
 	if d.Today > 0 {
 		a.Today = m.today(d.Today)
 	}
 	a.Sizing = m.sizing()
+	a.Services = m.services(a)
+	a.Words = m.words(a)
+	a.Assumed = m.assumed()
 	a.Figures = m.book.used
 	a.Missing = m.book.missing
 	a.Stale = m.book.stale(now)

@@ -47,6 +47,9 @@ func readRates(c *price.Catalogue, b *book, model, sku, region string, cached bo
 	r.output = b.price("output tokens"+of+", per million", t.Output, &r.missing)
 	if cached {
 		r.cached = b.price("cached tokens"+of+", per million", t.Cached, &r.missing)
+		if t.CacheWrite.Known() {
+			b.caveat(fmt.Sprintf("writing to the prompt cache of %s costs %s per million tokens on top; how often that happens was not said", model, dollars(t.CacheWrite.Amount())))
+		}
 	}
 	if v, err := t.BatchPercent.Get(); err == nil {
 		r.batch = v / 100

@@ -6,20 +6,26 @@ import (
 	"time"
 )
 
-// HPA is the Kubernetes Horizontal Pod Autoscaler (v1.32, autoscaling/v2
-// defaults): sync every 15 s, tolerance 10 %, up by at most 4 pods or 100 % in
-// 15 s, down to the highest recommendation of 300 s.
+// HPA is the Kubernetes Horizontal Pod Autoscaler (v1.32) with its defaults:
+// sync every 15 s, tolerance 10 %, never under the highest recommendation of
+// 300 s, up to twice the pods or to 4 at a sync.
 type HPA struct {
 	Bounds
 	Metric HPAMetric
 	Target float64 // the knob; 0: 0.7 of utilisation, 5 queued, 22.4 in flight
+
+	// Behavior is for an object with spec.behavior, filled in with its defaults:
+	// up by 4 pods or 100 % in 15 s, whichever is more, and only on the way down
+	// is the highest recommendation held. An object without it, as most are,
+	// does not get those defaults: the controller takes its older path.
+	Behavior bool
 }
 
 // HPAMetric says what an HPA looks at.
 type HPAMetric uint8
 
 const (
-	ByUtilisation HPAMetric = iota // a resource metric: mean GPU utilisation of the pods
+	ByUtilisation HPAMetric = iota // a Pods metric, AverageValue: GPU utilisation; a pod that starts is Pending
 	ByQueue                        // an external metric, AverageValue: requests queued
 	ByConcurrency                  // an external metric, AverageValue: requests in flight and queued
 )
@@ -40,11 +46,20 @@ func (b HPA) advise(m *Memory, o *Observation, c census) (int, string) {
 	if len(m.Advised) == 0 {
 		m.stabilised(o.Now, c.have, hpaDown) // what is there is the first recommendation
 	}
-	if c.have == 0 {
+	switch {
+	case c.have == 0:
 		return 0, "disabled: there are no replicas" // the HPA does not wake from zero
+	case c.have < b.Min || c.have > b.Max:
+		return c.have, "outside of the bounds"
 	}
 	n, why := b.recommend(o, c)
-	stable := m.stabilised(o.Now, n, hpaDown)
+	switch {
+	case n < 0:
+		return c.have, why
+	case !b.Behavior:
+		return min(m.stabilised(o.Now, n, hpaDown), max(2*c.have, 4)), why
+	}
+	stable := m.stabilised(o.Now, n, hpaDown-1) // here what is 300 s old is too old
 	switch {
 	case n > c.have:
 		n = min(n, max(c.have+4, 2*c.have))
@@ -54,7 +69,7 @@ func (b HPA) advise(m *Memory, o *Observation, c census) (int, string) {
 	return n, why
 }
 
-// recommend is the replica calculator.
+// recommend is the replica calculator; negative: it cannot tell.
 func (b HPA) recommend(o *Observation, c census) (int, string) {
 	if b.Metric == ByUtilisation {
 		return b.byUtilisation(o, c)
@@ -76,7 +91,7 @@ func (b HPA) recommend(o *Observation, c census) (int, string) {
 func (b HPA) byUtilisation(o *Observation, c census) (int, string) {
 	use := o.GPUUtilisation
 	if use < 0 || c.ready == 0 {
-		return c.have, "utilisation is not known"
+		return -1, "utilisation is not known"
 	}
 	why := fmt.Sprintf("utilisation %.0f %%, target %.0f %%", 100*use, 100*b.Target)
 	ratio, pods := use/b.Target, c.ready
@@ -107,7 +122,7 @@ type KEDA struct {
 
 // Decider returns the policy.
 func (b KEDA) Decider() Decider {
-	hpa := HPA{b.Bounds, ByQueue, orDefault(b.Target, 5)}
+	hpa := HPA{Bounds: b.Bounds, Metric: ByQueue, Target: orDefault(b.Target, 5)}
 	return b.decider(hpaSync, func(m *Memory, o *Observation, c census) (int, string) {
 		if o.Now >= m.Until { // polled
 			m.Until = o.Now.Add(30 * time.Second)

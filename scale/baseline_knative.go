@@ -31,15 +31,11 @@ func (b KPA) Decider() Decider {
 }
 
 func (b KPA) advise(m *Memory, o *Observation, c census) (int, string) {
-	if len(m.Levels) == 0 && c.have > 1 {
-		m.Since, m.Most = o.Now, c.have // one that comes up over several pods begins in panic
+	if len(m.Levels) == 0 && c.ready > 1 {
+		m.Since, m.Most = o.Now, c.ready // one that comes up over several pods begins in panic
 	}
 	m.level(o.Now, o.ongoing(), kpaStable)
 	stable, short := m.mean(o.Now, kpaStable), m.mean(o.Now, kpaPanic)
-	if stable == 0 && short == 0 {
-		m.Since, m.Most = 0, 0
-		return 0, "nothing for 60 s" // to zero, where Min allows
-	}
 	ready := float64(max(1, c.ready))
 	clamp := func(v float64) int {
 		return int(min(max(math.Ceil(v/b.Target), math.Floor(ready/kpaDownRate)), math.Ceil(kpaUpRate*ready)))
@@ -59,8 +55,8 @@ func (b KPA) advise(m *Memory, o *Observation, c census) (int, string) {
 
 // APA is AIBrix's pod autoscaler (v0.6.0), with its defaults: every 10 s, the
 // mean per pod over 180 s, 10 % tolerance, at most twice up and half down, and
-// of the recommendations of the last 300 s the lowest when going down, which is
-// what its source does.
+// when going down the lowest of the recommendations of the last 300 s, at once
+// and past the half, which is what its source does.
 type APA struct {
 	Bounds
 	Target float64 // the knob: concurrency per replica; 0: 22.4
@@ -68,28 +64,45 @@ type APA struct {
 
 const (
 	apaTick      = 10 * time.Second
-	apaWindow    = 180 * time.Second
+	apaWindow    = 181 * time.Second // 180 s of one-second buckets, both ends included
 	apaTolerance = 0.1
-	apaDown      = 300 * time.Second
+	apaDown      = 300*time.Second - 1 // what is 300 s old is too old
 )
 
 // Decider returns the policy.
 func (b APA) Decider() Decider {
 	b.Target = orDefault(b.Target, 0.7*32)
-	return b.decider(apaTick, func(m *Memory, o *Observation, c census) (int, string) {
-		if c.have == 0 {
-			return min(b.Min, 1), "disabled: there are no replicas"
-		}
-		m.level(o.Now, o.ongoing()/float64(max(c.ready, 1)), apaWindow)
-		mean := m.mean(o.Now, apaWindow)
-		n, ratio := c.have, mean/b.Target
-		if math.Abs(ratio-1) > apaTolerance {
-			n = whole(float64(c.have) * ratio)
-		}
-		n = min(max(n, c.have/2, 1), 2*c.have)
-		if low := m.lowest(o.Now, n, apaDown); n < c.have {
-			n = min(n, max(low, c.have/2, 1))
-		}
-		return n, fmt.Sprintf("concurrency %.3g per pod over 180 s, target %.3g", mean, b.Target)
-	})
+	return b.decider(apaTick, b.advise)
+}
+
+func (b APA) advise(m *Memory, o *Observation, c census) (int, string) {
+	switch {
+	case c.have == 0 && b.Min > 0:
+		return 0, "disabled: there are no replicas"
+	case c.have < b.Min || c.have > b.Max:
+		return c.have, "outside of the bounds"
+	case c.ready == 0 && c.have > 0:
+		return c.have, "no pod answers"
+	}
+	if c.ready > 0 {
+		m.level(o.Now, o.ongoing()/float64(c.ready), apaWindow)
+	}
+	mean := m.mean(o.Now, apaWindow)
+	n := b.recommend(mean/b.Target, c.have)
+	if low := m.lowest(o.Now, n, apaDown); n < c.have {
+		n = low
+	}
+	return n, fmt.Sprintf("concurrency %.3g per pod over 180 s, target %.3g", mean, b.Target)
+}
+
+// recommend is the algorithm, before the controller's cooldown.
+func (b APA) recommend(ratio float64, have int) int {
+	n := have
+	switch pods := float64(have); {
+	case ratio > 1+apaTolerance:
+		n = int(min(math.Ceil(pods*ratio), 2*pods))
+	case ratio < 1-apaTolerance:
+		n = int(max(math.Ceil(pods*ratio), math.Floor(pods/2)))
+	}
+	return min(max(n, b.Min), b.Max)
 }

@@ -56,11 +56,14 @@ func (t *turn) restart() time.Duration { return max(2*t.cold, minBreakEven) }
 
 // Regret counts scale-ins that were followed by a scale-out within the time
 // that waiting would have been cheaper. Each makes the next wait longer; an
-// hour without halves the effect.
+// hour without halves the effect. Leaving the same number again and again, as
+// where a replica is said to do more than it does, doubles the wait each time.
 type Regret struct {
 	In    weir.Instant `json:"in"`    // last scale-in; 0: none, or regretted already
 	At    weir.Instant `json:"at"`    // last regret
 	Count float64      `json:"count"` // as of At
+	From  int          `json:"from"`  // replicas there were before the last scale-in
+	Same  int          `json:"same"`  // regrets in a row of leaving that number
 }
 
 const (
@@ -68,23 +71,29 @@ const (
 	maxBreakEven = 2 * time.Hour
 	regretHalves = time.Hour
 	mostRegret   = 3
+	mostSame     = 7
 )
 
-func (r Regret) patience() float64 { return 1 + r.Count/2 }
+func (r Regret) patience() float64 { return (1 + r.Count/2) * float64(int(1)<<max(r.Same-1, 0)) }
 
 func (s *State) regret(t *turn) {
 	r := &s.Regret
 	switch {
 	case t.n < t.have:
+		if r.From != t.have {
+			r.From, r.Same = t.have, 0
+		}
 		r.In = t.o.Now
 	case t.n > t.have && r.In != 0 && t.o.Now.Sub(r.In) < 2*t.breakEven():
 		r.Count = min(r.now(t.o.Now)+1, mostRegret)
+		r.Same = min(r.Same+1, mostSame)
 		r.At, r.In = t.o.Now, 0
 	}
 	if r.Count > 0 && t.o.Now.Sub(r.At) > regretHalves {
 		r.Count, r.At = r.Count/2, r.At.Add(regretHalves)
+		r.Same = max(r.Same-1, 0)
 		if r.Count < 0.1 {
-			r.Count = 0
+			r.Count, r.Same = 0, 0
 		}
 	}
 }

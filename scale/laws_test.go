@@ -203,10 +203,17 @@ func TestMoreDemandNeverWantsFewer(t *testing.T) {
 	})
 }
 
+// A policy that says of a replica more than it can do is another matter: there
+// leaving a number is regretted again and again, and waits longer each time.
 func TestConstantLoadSettles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, w := drawWorld(t)
 		p.Schedules = nil
+		w.each = max(w.each, 0.5)
+		p.TargetRequests = min(p.TargetRequests, w.each)
+		p.TargetConcurrency = min(p.TargetConcurrency, w.each*w.stay)
+		p.MaxConcurrency = min(p.MaxConcurrency, int(w.each*w.stay))
+		p.Capacity.Prefill = min(p.Capacity.Prefill, w.each*w.prompt)
 		p.ScaleInAfter = time.Duration(rapid.IntRange(2, 10).Draw(t, "minutes")) * time.Minute
 		w.decide = p.Decider()
 		w.fleet = mem.New(w.now, 1, mem.Deployment{Name: "m", ColdStart: p.ColdStart})

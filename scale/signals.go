@@ -2,6 +2,7 @@ package scale
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"weir"
@@ -113,50 +114,49 @@ func (t *turn) queue() (need, bool) {
 // queued counts requests at the gateway and, where they tell, in engines.
 func (t *turn) queued() int { return t.o.Waiting + max(0, t.o.EngineWaiting) }
 
-// Sustained remembers since when a level has been high or low.
+// Sustained is a level over time: its mean, in which what is longer ago than
+// the time it must last counts little.
 type Sustained struct {
 	Ready int          `json:"ready"` // replicas it was the mean of; another number begins anew
-	High  weir.Instant `json:"high"`  // 0: is not
-	Low   weir.Instant `json:"low"`   // 0: is not
+	Since weir.Instant `json:"since"` // when it began
+	At    weir.Instant `json:"at"`    // when it was last looked at
+	Mean  float64      `json:"mean"`
 }
 
 // gpu asks for more when the utilisation has been high for long enough, for
-// one less when it has been low, and else for what is ready. GPU utilisation
-// says that the GPU had something to do, not how much of it was used: it is
-// here because people know it, and best used beside another target.
+// one less when it has been low, and else for what is ready. What counts is its
+// mean over about that time: single looks at a GPU that works in bursts say
+// anything. GPU utilisation says that the GPU had something to do, not how much
+// of it was used: it is here because people know it, and best used beside
+// another target.
 func (t *turn) gpu() (need, bool) {
 	use, p, s := t.o.GPUUtilisation, t.p.GPU, &t.s.GPU
 	if p.High == 0 || use < 0 || t.ready == 0 {
 		*s = Sustained{}
 		return need{}, false
 	}
-	if s.Ready != t.ready {
-		*s = Sustained{Ready: t.ready}
-	}
-	mark(&s.High, use > p.High, t.o.Now)
-	mark(&s.Low, use < p.Low, t.o.Now)
+	s.add(use, t.ready, t.o.Now, p.Sustain)
 	n, word := float64(t.ready), fmt.Sprintf("between %.0f %% and %.0f %%", 100*p.Low, 100*p.High)
-	switch {
-	case lasted(s.High, t.o.Now, p.Sustain):
-		n, word = max(n*use/p.High, n+1), fmt.Sprintf("above %.0f %% for %v", 100*p.High, p.Sustain)
-	case lasted(s.Low, t.o.Now, p.Sustain):
-		n, word = n-1, fmt.Sprintf("below %.0f %% for %v", 100*p.Low, p.Sustain)
+	switch lasted := t.o.Now.Sub(s.Since) >= p.Sustain; {
+	case lasted && s.Mean > p.High:
+		n, word = max(n*s.Mean/p.High, n+1), fmt.Sprintf("above %.0f %%", 100*p.High)
+	case lasted && s.Mean < p.Low:
+		n, word = n-1, fmt.Sprintf("below %.0f %%", 100*p.Low)
 	}
 	return need{RuleGPU, n, func() string {
-		return fmt.Sprintf("utilisation of %s is %.0f %%, %s", count(t.ready, "replica", "replicas"), 100*use, word)
+		return fmt.Sprintf("utilisation of %s is %.0f %% over %v, %s", count(t.ready, "replica", "replicas"), 100*s.Mean, p.Sustain, word)
 	}}, true
 }
 
-// mark keeps the moment since when is has been so.
-func mark(since *weir.Instant, is bool, now weir.Instant) {
-	switch {
-	case !is:
-		*since = 0
-	case *since == 0:
-		*since = now
+func (s *Sustained) add(level float64, ready int, now weir.Instant, over time.Duration) {
+	if s.Ready != ready || s.Since == 0 {
+		*s = Sustained{Ready: ready, Since: now, At: now, Mean: level}
+		return
 	}
-}
-
-func lasted(since, now weir.Instant, d time.Duration) bool {
-	return since != 0 && now.Sub(since) >= d
+	weight := 1.0
+	if over > 0 {
+		weight = -math.Expm1(-now.Sub(s.At).Seconds() / over.Seconds())
+	}
+	s.Mean += weight * (level - s.Mean)
+	s.At = now
 }

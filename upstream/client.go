@@ -103,22 +103,29 @@ func (c *Client) Do(ctx context.Context, addr string, call *Call) (*Reply, error
 		return c.doHTTP2(ctx, h, call, key, limit)
 	}
 	r, err := c.attempt(ctx, h, call, key, limit, false)
-	if errors.Is(err, errGone) {
+	for err == errGone {
 		if h, err = c.host(addr); err != nil {
 			return nil, err
 		}
 		r, err = c.attempt(ctx, h, call, key, limit, false)
 	}
 	if stale, ok := err.(*staleError); ok {
-		r, err = c.attempt(ctx, h, call, key, limit, true)
-		if e, ok := err.(*Error); ok {
-			e.Sent = e.Sent || stale.sent
-		}
+		return c.again(ctx, h, call, key, limit, stale)
 	}
-	if err != nil {
-		return nil, err
+	return r, err
+}
+
+// again sends a call on a new connection, after a stale one.
+func (c *Client) again(ctx context.Context, h *host, call *Call, key Field, limit time.Time, stale *staleError) (*Reply, error) {
+	r, err := c.attempt(ctx, h, call, key, limit, true)
+	if err == nil {
+		return r, nil
 	}
-	return r, nil
+	if e, ok := err.(*Error); ok {
+		e.Sent = e.Sent || stale.sent
+		return nil, e
+	}
+	return nil, h.fault(KindConnect, err) // closed meanwhile
 }
 
 func (c *Client) credentialFault(ctx context.Context, err error) error {

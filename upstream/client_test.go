@@ -12,9 +12,11 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,26 +50,31 @@ func segments(b []byte, size int) (out net.Buffers) {
 	return out
 }
 
-func TestBodiesOfEverySizeComeBackByteForByte(t *testing.T) {
-	plain := httptest.NewServer(http.HandlerFunc(echo))
-	defer plain.Close()
-	secured := httptest.NewTLSServer(http.HandlerFunc(echo))
-	defer secured.Close()
-	h2 := httptest.NewUnstartedServer(http.HandlerFunc(echo))
+// everyTransport serves a handler in every way a client can reach it.
+func everyTransport(t *testing.T, h http.HandlerFunc) map[string]Options {
+	plain := httptest.NewServer(h)
+	t.Cleanup(plain.Close)
+	secured := httptest.NewTLSServer(h)
+	t.Cleanup(secured.Close)
+	h2 := httptest.NewUnstartedServer(h)
 	h2.EnableHTTP2 = true
 	h2.StartTLS()
-	defer h2.Close()
-	h2c := httptest.NewUnstartedServer(http.HandlerFunc(echo))
+	t.Cleanup(h2.Close)
+	h2c := httptest.NewUnstartedServer(h)
 	h2c.Config.Protocols = new(http.Protocols)
 	h2c.Config.Protocols.SetUnencryptedHTTP2(true)
 	h2c.Start()
-	defer h2c.Close()
-	for name, o := range map[string]Options{
+	t.Cleanup(h2c.Close)
+	return map[string]Options{
 		"HTTP/1.1":          {BaseURL: plain.URL},
 		"HTTP/1.1 TLS":      {BaseURL: secured.URL, TLS: trusting(secured)},
 		"HTTP/2.0":          {BaseURL: h2.URL, TLS: trusting(h2), HTTP2: true},
 		"HTTP/2.0 in clear": {BaseURL: h2c.URL, HTTP2: true},
-	} {
+	}
+}
+
+func TestBodiesOfEverySizeComeBackByteForByte(t *testing.T) {
+	for name, o := range everyTransport(t, echo) {
 		t.Run(name, func(t *testing.T) {
 			o.Credential = StaticKey("api-key", "secret")
 			c := newClient(t, o)
@@ -75,6 +82,39 @@ func TestBodiesOfEverySizeComeBackByteForByte(t *testing.T) {
 				for _, chunked := range []string{"", "yes"} {
 					testEcho(t, c, strings.Fields(name)[0], size, chunked)
 				}
+			}
+		})
+	}
+}
+
+func TestStreamsReadTheSameOverEveryTransport(t *testing.T) {
+	body, err := os.ReadFile("testdata/streams/chat-openai.sse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile("testdata/streams/chat-openai.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, o := range everyTransport(t, func(w http.ResponseWriter, r *http.Request) {
+		for rest := body; len(rest) > 0; {
+			n := min(len(rest), 333)
+			w.Write(rest[:n])
+			w.(http.Flusher).Flush()
+			rest = rest[n:]
+		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			call := chat("{}")
+			call.Stream = true
+			r, err := newClient(t, o).Do(context.Background(), "", call)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			got, raw, err := tell(r.Events())
+			if got != string(want) || !bytes.Equal(raw, body) || err != nil {
+				t.Errorf("%v, got:\n%s\nwant:\n%s", err, got, want)
 			}
 		})
 	}
@@ -144,6 +184,29 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 	}
 	if n := s.accepted.Load(); n != 1 {
 		t.Errorf("20 calls one after the other took %d connections, want 1", n)
+	}
+}
+
+// TestTLSConnectionsAreUsedAgain: what TLS sends of its own accord behind a
+// handshake (session tickets) is not taken for an answer nobody asked for.
+func TestTLSConnectionsAreUsedAgain(t *testing.T) {
+	var connections atomic.Int32
+	s := httptest.NewUnstartedServer(http.HandlerFunc(echo))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	s.StartTLS()
+	defer s.Close()
+	c := newClient(t, Options{BaseURL: s.URL, TLS: trusting(s)})
+	for range 10 {
+		if _, body, err := ask(context.Background(), c, chat("hello")); body != "hello" || err != nil {
+			t.Fatal(body, err)
+		}
+	}
+	if n := connections.Load(); n != 1 {
+		t.Errorf("10 calls one after the other took %d connections, want 1", n)
 	}
 }
 

@@ -41,6 +41,7 @@ type conn struct {
 	r, w int    // what is read and not consumed: buf[r:w]
 
 	readBy  time.Time // the read deadline that is set
+	last    bool      // that is the limit of the whole
 	writeBy time.Time
 	cut     func() // closes the socket at once, from any goroutine
 
@@ -142,6 +143,7 @@ func (c *conn) readBefore(within time.Duration, limit time.Time) {
 		c.readBy = by
 		c.tcp.SetReadDeadline(by)
 	}
+	c.last = !c.readBy.Before(limit)
 }
 
 func (c *conn) writeBefore(within time.Duration, limit time.Time) {

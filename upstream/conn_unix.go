@@ -14,7 +14,7 @@ func (c *conn) canWaitEmpty() bool { return c.raw != nil && c.nc == c.tcp }
 // fillWhenReady reads into a pooled buffer once there is something to read.
 func (c *conn) fillWhenReady() error {
 	c.tryN, c.tryErr = 0, nil
-	if err := c.raw.Read(c.tryFn); err != nil {
+	if err := c.raw.Read(c.tryFn); err != nil && (c.last || !isTimeout(err) || !c.came()) {
 		return err
 	}
 	if c.tryN > 0 {
@@ -22,6 +22,14 @@ func (c *conn) fillWhenReady() error {
 		return nil
 	}
 	return noProgress(c.tryErr)
+}
+
+// came reads what is there although the deadline has passed. A process that
+// was stopped for longer than that (a machine that is moved, a debugger) finds
+// its timers expired and the answer in the socket: that is no stall.
+func (c *conn) came() bool {
+	err := c.raw.Control(func(fd uintptr) { c.try(fd) })
+	return err == nil && (c.tryN > 0 || c.tryErr != nil)
 }
 
 // try reads once. It returns false when there is nothing yet.

@@ -220,7 +220,7 @@ func TestWhatAModelSaysDoesNotFool(t *testing.T) {
 
 // FuzzJSON: what the scanner accepts as one value is what encoding/json does.
 func FuzzJSON(f *testing.F) {
-	for _, s := range []string{`{"a":[1,2.5e-3,"x\u00e9",true,null,{}]}`, `{"a":01}`, `[1,]`, `{,}`, `"\ud83d\ude00"`, `-`, `{"a" "b"}`, "\"\x01\""} {
+	for _, s := range []string{`"0123456789 a long text of many words, é\u00e9\"\\, and more"`, "\"01234567\x1f\"", `{"a":[1,2.5e-3,"x\u00e9",true,null,{}]}`, `{"a":01}`, `[1,]`, `{,}`, `"\ud83d\ude00"`, `-`, `{"a" "b"}`, "\"\x01\""} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {

@@ -2,6 +2,8 @@ package upstream
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -100,9 +102,12 @@ func (s *scanner) key() []byte {
 func (s *scanner) str() []byte {
 	s.i++
 	start := s.i
-	for s.i < len(s.b) {
-		c := s.b[s.i]
-		switch {
+	for {
+		s.i += plain(s.b[s.i:])
+		if s.i == len(s.b) {
+			break
+		}
+		switch c := s.b[s.i]; {
 		case c == '"':
 			s.i++
 			return s.b[start : s.i-1]
@@ -116,6 +121,23 @@ func (s *scanner) str() []byte {
 	}
 	s.fail()
 	return nil
+}
+
+// plain returns how many bytes b starts with that mean themselves in a string,
+// or somewhat less: neither quote nor backslash nor control character. It looks
+// at eight at a time (S. E. Anderson, Bit Twiddling Hacks, "Determine if a word
+// has a zero byte": the lowest byte found is exact).
+func plain(b []byte) (n int) {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for ; len(b)-n >= 8; n += 8 {
+		w := binary.LittleEndian.Uint64(b[n:])
+		quote, slash := w^ones*'"', w^ones*'\\'
+		special := (quote-ones)&^quote | (slash-ones)&^slash | (w-ones*' ')&^w
+		if special &= tops; special != 0 {
+			return n + bits.TrailingZeros64(special)/8
+		}
+	}
+	return n
 }
 
 func (s *scanner) escape() {

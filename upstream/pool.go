@@ -60,7 +60,7 @@ func (h *host) take(fresh bool) (*conn, chan struct{}, error) {
 		}
 		c := h.pop(fresh)
 		if c == nil {
-			turn := h.open1()
+			turn := h.claim()
 			h.mu.Unlock()
 			return nil, turn, nil
 		}
@@ -91,8 +91,8 @@ func (h *host) full() bool {
 	return limit > 0 && h.open >= limit
 }
 
-// open1 counts one connection more, or says when to ask again. h.mu is held.
-func (h *host) open1() chan struct{} {
+// claim counts one connection more, or says when to ask again. h.mu is held.
+func (h *host) claim() chan struct{} {
 	h.used = time.Now()
 	if !h.full() {
 		h.open++

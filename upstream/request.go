@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"errors"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -155,8 +154,7 @@ func (c *conn) writeVec(size int64, by time.Time) (sent bool, err error) {
 func (c *conn) answered() bool {
 	c.readBy = time.Now().Add(time.Millisecond)
 	c.tcp.SetReadDeadline(c.readBy)
-	err := c.fill()
-	return err == nil || err == io.EOF
+	return c.fill() == nil
 }
 
 func earlier(a, b time.Time) time.Time {

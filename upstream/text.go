@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	"math"
 
 	"weir"
 )
@@ -11,7 +12,7 @@ import (
 // Tool calls count with their names and arguments, reasoning too where it is
 // shown. It is what Estimate is given.
 func AppendText(dst []byte, op weir.Op, data []byte) []byte {
-	t := texts{dst: dst, limit: len(dst) + MaxEventBytes}
+	t := texts{dst: dst, limit: math.MaxInt}
 	s := scanner{b: data}
 	if op == weir.OpResponses {
 		t.response(&s)

@@ -93,52 +93,77 @@ func fixedRate(t *target, rate float64, conns, size int, d time.Duration) (p50, 
 	return quantile(took, 0.5), quantile(took, 0.99), nil
 }
 
-// pacedStreams holds n streams at a time for d, and returns the time from the
-// request to the first event, and the proxy's CPU per 1,000 events.
-func pacedStreams(t *target, n int, d time.Duration) (first, first99, cpu time.Duration, err error) {
+// streamsSeen is what pacedStreams saw.
+type streamsSeen struct {
+	first50, first99 time.Duration // from the request to the first event
+	cpu              time.Duration // of the proxy, per 1,000 events
+	broken           int64         // streams that ended before their end
+}
+
+// pacedStreams holds n streams at a time for d.
+func pacedStreams(t *target, n int, d time.Duration) (seen streamsSeen, err error) {
 	clients, err := dialAll(t.streams, n)
 	if err != nil {
-		return 0, 0, 0, err
+		return seen, err
 	}
-	defer closeAll(clients)
-	req := request(askPaced, 1<<10)
-	var events atomic.Int64
-	var stop atomic.Bool
-	var mu sync.Mutex
-	var firsts []time.Duration
+	defer func() { closeAll(clients) }()
+	p := pacer{t: t, req: request(askPaced, 1<<10)}
 	var g group
-	for i, c := range clients {
+	for i := range clients {
 		g.run(func() error {
 			// Evenly spread over the time a stream takes, as callers are.
 			time.Sleep(time.Duration(i) * pacedEvents * pace / time.Duration(n))
-			for !stop.Load() {
-				began, got := time.Now(), false
-				err := c.stream(req, func() bool {
-					if !got {
-						got = true
-						mu.Lock()
-						firsts = append(firsts, time.Since(began))
-						mu.Unlock()
-					}
-					events.Add(1)
-					return true
-				})
-				if err != nil {
-					return err
-				}
-			}
-			return nil
+			return p.loop(&clients[i])
 		})
 	}
 	time.Sleep(pacedEvents * pace)
-	k, used := events.Load(), t.cpuTime()
+	k, used := p.events.Load(), t.cpuTime()
 	time.Sleep(d)
-	k, used = events.Load()-k, t.cpuTime()-used
-	stop.Store(true)
-	if err := g.wait(); err != nil {
-		return 0, 0, 0, err
+	k, used = p.events.Load()-k, t.cpuTime()-used
+	p.stop.Store(true)
+	err = g.wait()
+	return streamsSeen{quantile(p.firsts, 0.5), quantile(p.firsts, 0.99), used * 1000 / time.Duration(max(k, 1)), p.broken.Load()}, err
+}
+
+// pacer is what the callers of paced streams share.
+type pacer struct {
+	t      *target
+	req    []byte
+	stop   atomic.Bool
+	events atomic.Int64
+	broken atomic.Int64
+	mu     sync.Mutex
+	firsts []time.Duration
+}
+
+// loop asks for one stream after the other over a connection, which it
+// replaces when a stream breaks off.
+func (p *pacer) loop(c **client) (err error) {
+	for !p.stop.Load() {
+		if p.one(*c) == nil {
+			continue
+		}
+		p.broken.Add(1)
+		(*c).close()
+		if *c, err = dial(p.t.streams); err != nil {
+			return err
+		}
 	}
-	return quantile(firsts, 0.5), quantile(firsts, 0.99), used * 1000 / time.Duration(max(k, 1)), nil
+	return nil
+}
+
+func (p *pacer) one(c *client) error {
+	began, got := time.Now(), false
+	return c.stream(p.req, func() bool {
+		if !got {
+			got = true
+			p.mu.Lock()
+			p.firsts = append(p.firsts, time.Since(began))
+			p.mu.Unlock()
+		}
+		p.events.Add(1)
+		return true
+	})
 }
 
 // heldStreams opens n streams that then say nothing, and returns how many bytes

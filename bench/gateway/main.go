@@ -37,6 +37,7 @@ type plan struct {
 	held    int           // held open for the memory figure
 	only    string        // a proxy's name, "" for all
 	profile string        // folder for CPU profiles of Weir, instead of measuring
+	pin     bool          // proxies apart from load and upstream
 	out     string
 }
 
@@ -57,6 +58,7 @@ func main() {
 	quick := flag.Bool("quick", false, "short measurements")
 	flag.IntVar(&p.rounds, "rounds", 5, "how often everything is measured; figures are medians")
 	flag.StringVar(&p.only, "only", "", "measure this proxy alone: nginx, reverseproxy or weir")
+	flag.BoolVar(&p.pin, "pin", false, "give the proxies one half of the processors and load and upstream the other")
 	flag.StringVar(&p.profile, "profile", "", "write CPU profiles of weir to this `folder` instead of measuring")
 	flag.StringVar(&p.out, "out", filepath.Join("..", "..", "docs", "benchmarks", "gateway.md"), "where the page is written; - for standard output alone")
 	flag.Parse()
@@ -77,7 +79,7 @@ func run(p plan) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	w := &world{dir: dir}
+	w := &world{dir: dir, pin: p.pin}
 	defer w.stopAll()
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)

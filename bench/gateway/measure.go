@@ -27,6 +27,8 @@ var rows = []string{cpu1k, cpu50k, rps64, rps500, added50, added99, first50, fir
 type figures struct {
 	all  map[string]map[string][]float64
 	rate float64 // of the fixed-rate measurement
+	// broken counts streams that a proxy ended early, over all rounds.
+	broken map[string]int64
 }
 
 func (f *figures) add(row, proxy string, v float64) {
@@ -51,7 +53,7 @@ func (f *figures) median(row, proxy string) float64 {
 // measure goes round and round over the proxies: what disturbs the machine for
 // a while disturbs all of them.
 func measure(w *world, p plan) (*figures, error) {
-	f := &figures{all: map[string]map[string][]float64{}}
+	f := &figures{all: map[string]map[string][]float64{}, broken: map[string]int64{}}
 	steps := []func(*world, *target, plan) error{f.throughput, f.latency, f.streaming}
 	for i, step := range steps {
 		for round := range p.rounds {
@@ -112,17 +114,18 @@ func (f *figures) latency(w *world, t *target, p plan) error {
 }
 
 func (f *figures) streaming(w *world, t *target, p plan) error {
-	d50, d99, _, err := pacedStreams(w.upstream, p.streams, p.paced/4)
+	direct, err := pacedStreams(w.upstream, p.streams, p.paced/4)
 	if err != nil {
 		return err
 	}
-	p50, p99, cpu, err := pacedStreams(t, p.streams, p.paced)
+	seen, err := pacedStreams(t, p.streams, p.paced)
 	if err != nil {
 		return err
 	}
-	f.add(first50, t.name, ms(p50-d50))
-	f.add(first99, t.name, ms(p99-d99))
-	f.add(cpuEvents, t.name, ms(cpu))
+	f.add(first50, t.name, ms(seen.first50-direct.first50))
+	f.add(first99, t.name, ms(seen.first99-direct.first99))
+	f.add(cpuEvents, t.name, ms(seen.cpu))
+	f.broken[t.name] += seen.broken
 	return nil
 }
 

@@ -19,7 +19,7 @@ func profile(w *world, p plan) error {
 	}{
 		{"requests-1k", func(d time.Duration) error { _, _, err := closedLoop(t, 64, 1<<10, d); return err }},
 		{"requests-50k", func(d time.Duration) error { _, _, err := closedLoop(t, 64, 50<<10, d); return err }},
-		{"streams", func(d time.Duration) error { _, _, _, err := pacedStreams(t, p.streams, d); return err }},
+		{"streams", func(d time.Duration) error { _, err := pacedStreams(t, p.streams, d); return err }},
 	}
 	for _, l := range loads {
 		const seconds = 5

@@ -37,6 +37,9 @@ func (f *figures) missed() (texts []string) {
 			texts = append(texts, fmt.Sprintf("%s: %.2f, want %s", g.row, v, g.text))
 		}
 	}
+	if n := f.broken["weir"]; n > 0 {
+		texts = append(texts, fmt.Sprintf("%d streams broke off, want none", n))
+	}
 	return texts
 }
 
@@ -68,6 +71,11 @@ Weir has keys, limits, routing, metering and metrics on, and no access log, as n
 		}
 		fmt.Fprintf(&b, " | %s | %s |\n", f.ratio(row, "reverseproxy"), f.ratio(row, "weir"))
 	}
+	for _, t := range w.targets {
+		if n := f.broken[t.name]; n > 0 {
+			fmt.Fprintf(&b, "\n%s broke off %d streams.%s\n", t.name, n, whyBroken[t.name])
+		}
+	}
 	b.WriteString("\n| goal | measured | |\n|---|---|---|\n")
 	for _, g := range goals {
 		v, verdict := g.value(f), "met"
@@ -77,6 +85,11 @@ Weir has keys, limits, routing, metering and metrics on, and no access log, as n
 		fmt.Fprintf(&b, "| %s: %s | %.2f | %s |\n", g.row, g.text, v, verdict)
 	}
 	return b.String()
+}
+
+// whyBroken explains what is not the benchmark's doing.
+var whyBroken = map[string]string{
+	"reverseproxy": ` An answer that begins before the Transport has seen the end of the request's body makes the server close that body, and the Transport then closes the connection (http.ErrBodyReadAfterClose).`,
 }
 
 // ratio is a proxy's figure over nginx's; none for differences, which may be
@@ -110,7 +123,13 @@ func orNone(version string) string {
 	return version
 }
 
-func workers() int { return max(1, runtime.NumCPU()/2) }
+// workers is how many nginx gets: one for each processor it may use.
+func (w *world) workers() int {
+	if w.proxies == "" {
+		return runtime.NumCPU()
+	}
+	return max(1, runtime.NumCPU()/2)
+}
 
 // cpuName is the processor's model.
 func cpuName() string {

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"log"
 	"net"
 	"net/http"
@@ -35,6 +34,7 @@ type target struct {
 // world is everything that runs.
 type world struct {
 	dir      string
+	pin      bool
 	load     string // processors
 	proxies  string
 	upstream *target
@@ -67,7 +67,9 @@ func (w *world) stopAll() {
 
 // start brings up the upstream and the proxies (or only one of them).
 func (w *world) start(only string) error {
-	w.load, w.proxies = halves()
+	if w.pin {
+		w.load, w.proxies = halves()
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -77,7 +79,7 @@ func (w *world) start(only string) error {
 	if w.upstream.proc, err = w.run("upstream", w.load, self, "upstream", up); err != nil {
 		return err
 	}
-	pin(w.load)
+	stay(w.load)
 	if err := w.upstream.ready(); err != nil {
 		return err
 	}
@@ -101,11 +103,11 @@ func (w *world) start(only string) error {
 	return nil
 }
 
-// pin keeps this process off the proxies' processors.
-func pin(cpus string) {
+// stay keeps this process off the proxies' processors.
+func stay(cpus string) {
 	if taskset, err := exec.LookPath("taskset"); err == nil && cpus != "" {
 		exec.Command(taskset, "-a", "-c", "-p", cpus, fmt.Sprint(os.Getpid())).Run()
-		runtime.GOMAXPROCS(workers())
+		runtime.GOMAXPROCS(max(1, runtime.NumCPU()/2))
 	}
 }
 
@@ -206,7 +208,7 @@ func (w *world) startNginx(t *target) error {
 	}
 	t.addr, t.streams = freeAddr(), freeAddr()
 	conf := filepath.Join(w.dir, "nginx.conf")
-	text := fmt.Sprintf(nginxConf, w.dir, w.upstream.addr, t.addr, t.streams, workers())
+	text := fmt.Sprintf(nginxConf, w.dir, w.upstream.addr, t.addr, t.streams, w.workers())
 	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		return err
 	}
@@ -257,7 +259,6 @@ func (w *world) startReverseProxy(t *target, self string) error {
 func serveReverseProxy(addr, upstream string) {
 	p := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: upstream})
 	p.Transport = &http.Transport{MaxIdleConns: 0, MaxIdleConnsPerHost: 10_000, DisableCompression: true}
-	p.ErrorLog = log.New(io.Discard, "", 0)
 	log.Fatal(http.ListenAndServe(addr, p))
 }
 

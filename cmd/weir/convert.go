@@ -76,7 +76,7 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 		Rates: rates(d.Price),
 		Upstream: upstream.Options{
 			ConnectTimeout: d.Timeouts.Connect, HeaderTimeout: d.Timeouts.Header,
-			StallTimeout: d.Timeouts.Stall, TotalTimeout: d.Timeouts.Total,
+			StallTimeout: d.Timeouts.Stall, TotalTimeout: d.Timeouts.Total, HTTP2: d.HTTP2,
 		},
 	}
 	u := &g.Upstream
@@ -187,7 +187,7 @@ func policy(m *config.Model, d *config.Deployment) scale.Policy {
 		Min: s.Min, Max: s.Max, SLO: weir.SLO(m.SLO),
 		TargetRequests: s.TargetRequests.PerSecond(), TargetConcurrency: float64(s.TargetConcurrency),
 		MaxConcurrency: d.Capacity.MaxRequests,
-		ScaleInAfter:   s.ScaleInAfter, ColdStart: s.ColdStart,
+		ScaleInAfter:   max(s.ScaleInAfter, 1), ColdStart: max(s.ColdStart, 1), // 0 would be the policy's default
 		DrainWithin: s.Queue.DrainWithin,
 	}
 	if d.Scaling != nil && !s.Queue.Enabled {

@@ -79,15 +79,16 @@ func parseDemand(name string, src []byte, flags demandFlags) (demandFile, error)
 	f.Model = cmp.Or(flags.model, f.Model)
 	f.OpenModel = cmp.Or(flags.openModel, f.OpenModel)
 	f.Region = cmp.Or(flags.region, f.Region)
-	if faults := f.faults(name, flags.counted()); len(faults) > 0 {
+	if faults := f.faults(name, flags); len(faults) > 0 {
 		return f, faults
 	}
 	return f, nil
 }
 
 // faults are those no single key has.
-func (f *demandFile) faults(name string, counted bool) config.Faults {
+func (f *demandFile) faults(name string, flags demandFlags) config.Faults {
 	var faults config.Faults
+	counted := flags.counted()
 	fault := func(path, problem, remedy string) {
 		faults = append(faults, config.Fault{File: name, Line: 1, Column: 1, Path: path, Problem: problem, Remedy: remedy})
 	}
@@ -102,6 +103,9 @@ func (f *demandFile) faults(name string, counted bool) config.Faults {
 	}
 	if counted && (f.Requests != 0 || f.InputTokens != 0 || f.OutputTokens != 0 || f.Hours != nil || f.Hourly != nil) {
 		fault("requests", "is given, and a trace or the ledger says it too", "remove requests, input_tokens, output_tokens, hours and hourly")
+	}
+	if flags.ledger.use && f.Cached != 0 {
+		fault("cached", "is given, and the ledger knows it", "remove it")
 	}
 	if f.Hours != nil && f.Hourly != nil {
 		fault("hours", "hours and hourly exclude each other", "give one of them")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 
 	"github.com/spf13/cobra"
@@ -10,6 +11,7 @@ import (
 
 func newEmulate() *cobra.Command {
 	var o emulate.Options
+	var a azureFlags
 	cmd := &cobra.Command{
 		Use:   "emulate",
 		Short: "Behave as an inference server does, without a GPU or a model",
@@ -21,13 +23,26 @@ demonstrations and tests, and says so in its headers and its log.
 Faults (429, 5xx, stalls, cut streams, malformed events, slow headers) are set
 through /admin/faults.
 
+With --azure it behaves as a resource of Azure OpenAI does: classic and v1
+paths, keys, provisioned deployments with their leaky bucket, standard ones with
+their quota, spillover, content filters. Each --deployment is a list of
+key=value: name, model, sku (ProvisionedManaged, GlobalStandard, ...), ptu, tpm,
+rpm, spillover, context, max-prompt, window, utilisation. GET /admin/deployments
+tells what each has done. Prompts with ` + emulate.MarkPromptFiltered + `, ` + emulate.MarkAnswerFiltered + ` or
+` + emulate.MarkFailsInStream + ` are treated so.
+
 ` + exitHelp,
 		Example: `  weir emulate --listen 127.0.0.1:9000 --model llama-3.1-8b --gpu H100-80GB
   weir emulate --listen 127.0.0.1:9000 --model llama-3.3-70b --gpu A100-80GB --tp 4 --load 90s
+  weir emulate --azure --deployment name=gpt-4o-ptu,sku=ProvisionedManaged,ptu=100,model=gpt-4o,spillover=gpt-4o \
+               --deployment name=gpt-4o,sku=GlobalStandard,tpm=450k,model=gpt-4o
   curl -X PUT 127.0.0.1:9000/admin/faults -d '[{"kind":"cut","after_tokens":5,"probability":0.1}]'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+			if a.on || len(a.deployments) > 0 {
+				return a.run(cmd.Context(), o)
+			}
 			server, err := emulate.New(o)
 			if err != nil {
 				return err
@@ -47,5 +62,28 @@ through /admin/faults.
 	f.IntVar(&o.KVTokens, "kv-tokens", 0, "room of the KV cache in tokens; 0: what the GPU has")
 	f.IntVar(&o.EmbeddingDim, "embedding-dim", 384, "length of embeddings")
 	f.IntVar(&o.Context, "context", 8192, "longest prompt and answer together, in tokens")
+	f.BoolVar(&a.on, "azure", false, "behave as a resource of Azure OpenAI does")
+	f.StringArrayVar(&a.deployments, "deployment", nil, "with --azure, a `deployment` as key=value,...; may be given several times")
+	f.StringSliceVar(&a.keys, "azure-key", nil, "`keys` the resource takes; without any it takes every one")
 	return cmd
+}
+
+// azureFlags are those of --azure alone.
+type azureFlags struct {
+	on                bool
+	deployments, keys []string
+}
+
+func (a *azureFlags) run(ctx context.Context, o emulate.Options) error {
+	deployments, err := azureDeployments(a.deployments)
+	if err != nil {
+		return usageError{"weir emulate", err}
+	}
+	resource, err := emulate.NewAzure(emulate.AzureOptions{
+		Listen: o.Listen, Deployments: deployments, Keys: a.keys, Speed: o.Speed, Seed: o.Seed, Log: o.Log,
+	})
+	if err != nil {
+		return usageError{"weir emulate", err}
+	}
+	return resource.Run(ctx)
 }

@@ -96,7 +96,7 @@ func newNode(c *config.Config, load func() (*config.Config, error), stateDir str
 	if n.scaler, err = newScaler(n, c); err != nil {
 		return n, err
 	}
-	n.metrics.Watch(observe.Sources{Levels: n.levels, Replicas: n.replicas, Ledger: n.ledgerState})
+	n.metrics.Watch(observe.Sources{Levels: n.levels, Replicas: n.replicas, Engines: n.scaler.engines.all, Ledger: n.ledgerState})
 	return n, nil
 }
 

@@ -19,6 +19,8 @@ type planFlags struct {
 	prices string
 	asOf   string
 	json   bool
+	yaml   bool
+	html   bool
 }
 
 func newPlan() *cobra.Command {
@@ -39,7 +41,9 @@ needs it is shown without a price.
 ` + exitHelp,
 		Example: `  weir plan demand.yaml
   weir plan --trace arrivals.csv --model gpt-4o
-  weir plan demand.yaml --json`,
+  weir plan --ledger --since 7d --model gpt-4o
+  weir plan demand.yaml --html > plan.html
+  weir plan demand.yaml --yaml > weir.yaml`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
@@ -47,10 +51,15 @@ needs it is shown without a price.
 	cmd.Flags().StringVar(&f.prices, "prices", "", "`file` of prices that overrides and adds to the catalogue (default: that of \"weir price update\")")
 	cmd.Flags().StringVar(&f.asOf, "as-of", "", "`day` prices are held against for their age, as 2026-11-23 (default: today)")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print everything as JSON; amounts are micro-dollars")
+	cmd.Flags().BoolVar(&f.yaml, "yaml", false, "print the weir.yaml that does what is recommended")
+	cmd.Flags().BoolVar(&f.html, "html", false, "print a page with drawings that needs nothing else")
 	return cmd
 }
 
 func (f *planFlags) run(cmd *cobra.Command, args []string) error {
+	if f.json && f.yaml || f.json && f.html || f.yaml && f.html {
+		return usageError{cmd.CommandPath(), errors.New("--json, --yaml and --html exclude each other: give one of them")}
+	}
 	now, err := day(f.asOf)
 	if err != nil {
 		return usageError{cmd.CommandPath(), err}
@@ -59,7 +68,7 @@ func (f *planFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return configError{err}
 	}
-	d, err := f.demand(cmd, args)
+	d, err := f.demand(cmd, args, now)
 	if err != nil {
 		return err
 	}
@@ -67,10 +76,16 @@ func (f *planFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if f.json {
-		return writeJSON(cmd.OutOrStdout(), a)
+	switch out := cmd.OutOrStdout(); {
+	case f.json:
+		return writeJSON(out, a)
+	case f.html:
+		return writePlanHTML(out, a)
+	case f.yaml:
+		return writePlanYAML(out, c, d, a)
+	default:
+		return writePlan(out, a)
 	}
-	return writePlan(cmd.OutOrStdout(), a)
 }
 
 // day reads a date; "" is today.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"weir"
 	"weir/config"
 	"weir/plan"
 	"weir/trace"
@@ -19,18 +21,26 @@ type demandFlags struct {
 	model     string
 	openModel string
 	region    string
+	ledger    ledgerFlags
 }
 
 func (f *demandFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.trace, "trace", "", "count the demand from a trace `file` (CSV or JSON lines, gzip or not)")
+	cmd.Flags().BoolVar(&f.ledger.use, "ledger", false, "count the demand from the ledger of \"weir serve\"")
+	cmd.Flags().StringVar(&f.ledger.since, "since", "7d", "with --ledger: how far back to look, as 7d or 36h")
+	cmd.Flags().StringVar(&f.ledger.path, "store", "weir.db", "with --ledger: its `file`, the store.path of the configuration")
+	cmd.Flags().StringVar(&f.ledger.model, "ledger-model", "", "with --ledger: the `model` as callers ask for it (default: the demand's)")
 	cmd.Flags().StringVar(&f.model, "model", "", "Azure OpenAI `model`, when no file names it")
 	cmd.Flags().StringVar(&f.openModel, "open-model", "", "open `model` that replicas of your own would serve, when no file names it")
 	cmd.Flags().StringVar(&f.region, "region", "", "Azure `region` prices are of, when no file names it (default: eastus)")
 }
 
 // demand gathers it from file, trace and flags.
-func (f *demandFlags) demand(cmd *cobra.Command, args []string) (plan.Demand, error) {
+func (f *demandFlags) demand(cmd *cobra.Command, args []string, now weir.Instant) (plan.Demand, error) {
 	var none plan.Demand
+	if f.trace != "" && f.ledger.use {
+		return none, usageError{cmd.CommandPath(), errors.New("--trace and --ledger exclude each other: give one of them")}
+	}
 	if len(args) > 1 {
 		return none, usageError{cmd.CommandPath(), fmt.Errorf("takes one demand file, have %d", len(args))}
 	}
@@ -50,16 +60,19 @@ func (f *demandFlags) demand(cmd *cobra.Command, args []string) (plan.Demand, er
 		return none, configError{err}
 	}
 	d := file.demand()
-	if f.counted() {
+	switch {
+	case f.trace != "":
 		d.Minutes, err = countTrace(f.trace, file.Cached.Fraction())
-	} else {
+	case f.ledger.use:
+		d.Minutes, err = countLedger(cmd.Context(), f.ledger, cmp.Or(f.ledger.model, d.Model, d.OpenModel), now)
+	default:
 		d.Minutes, err = file.minutes()
 	}
 	return d, err
 }
 
 // counted says that the minutes do not come from a description.
-func (f *demandFlags) counted() bool { return f.trace != "" }
+func (f *demandFlags) counted() bool { return f.trace != "" || f.ledger.use }
 
 // countTrace counts a trace by the minute, as a stream.
 func countTrace(path string, cached float64) (_ []plan.Minute, err error) {

@@ -26,9 +26,12 @@ type planText struct {
 func writePlan(w io.Writer, a plan.Answer) error {
 	var t planText
 	t.demand(a.Demand)
+	t.recommendation(a)
 	t.options(a)
-	t.arithmetic(a)
-	t.breakEven(a)
+	t.measures(a)
+	t.provisioned(a)
+	t.sensitivity(a)
+	t.services(a)
 	t.figures(a)
 	_, err := io.WriteString(w, t.String())
 	return err
@@ -46,11 +49,15 @@ func (t *planText) title(text string) {
 
 // table aligns columns; cells are separated by tabs.
 func (t *planText) table(rows ...string) {
-	w := tabwriter.NewWriter(t, 0, 0, 2, ' ', 0)
+	var aligned strings.Builder
+	w := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
 	for _, r := range rows {
-		fmt.Fprintln(w, "  "+r) // to a strings.Builder: cannot fail
+		fmt.Fprintln(w, "  "+r)
 	}
-	_ = w.Flush()
+	_ = w.Flush() // to a strings.Builder: cannot fail
+	for line := range strings.Lines(aligned.String()) {
+		t.linef("%s", strings.TrimRight(line, " \n"))
+	}
 }
 
 func (t *planText) demand(s plan.Summary) {
@@ -64,38 +71,103 @@ func (t *planText) demand(s plan.Summary) {
 	t.linef("  busiest minute: %s requests, %s tokens; counted over %s", short(s.PeakRPM), short(s.PeakTPM), count(s.Minutes, "minute"))
 }
 
-func (t *planText) options(a plan.Answer) {
-	t.title("Alternatives")
-	rows := []string{"a month\tper 1M tokens\tper request\tused\t"}
-	for _, o := range a.Options {
-		if o.Available() {
-			rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s", dollars(o.Month), dollars(o.PerMillion), fine(o.PerRequest), used(o), name(o)))
-		}
+func (t *planText) recommendation(a plan.Answer) {
+	t.title("Recommendation")
+	for _, line := range a.Words {
+		t.wrapped(line)
 	}
-	t.table(rows...)
-	var out []string
-	for _, o := range a.Options {
-		switch {
-		case len(o.Missing) > 0:
-			out = append(out, name(o)+": no price, not known: "+strings.Join(o.Missing, "; "))
-		case o.Refused != "":
-			out = append(out, name(o)+": "+o.Refused)
-		}
+	for _, l := range a.Advice.Lines {
+		t.linef("    %12s  %s", dollars(l.Amount), l.What)
 	}
-	if len(out) > 0 {
-		t.linef("Not to be had")
-		for _, line := range out {
-			t.linef("  %s", line)
+	if o := a.Advice.Option; o != nil {
+		for _, b := range o.Binds {
+			t.linef("  %s binds: %s", b.What, b.Why)
+		}
+		for _, n := range o.Notes {
+			t.linef("  note: %s", n)
 		}
 	}
 }
 
-// name is an alternative in a few words.
-func name(o plan.Option) string {
-	if o.PTUs > 0 {
-		return fmt.Sprintf("%d %s", o.PTUs, o.Name)
+// wrapped breaks a paragraph into lines.
+func (t *planText) wrapped(text string) {
+	const width = 96
+	line := " "
+	for _, word := range strings.Fields(text) {
+		if len(line)+1+len(word) > width {
+			t.linef("%s", line)
+			line = " "
+		}
+		line += " " + word
 	}
-	return o.Name
+	t.linef("%s", line)
+}
+
+// shown is how many alternatives the text has; all are in the JSON.
+const shown = 12
+
+func (t *planText) options(a plan.Answer) {
+	t.title("Alternatives, for the whole demand")
+	rows := []string{"a month\tper 1M tokens\tper request\tused\t\t"}
+	available := 0
+	for _, o := range a.Options {
+		if !o.Available() {
+			continue
+		}
+		if available++; available <= shown {
+			rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", dollars(o.Month), fine(o.PerMillion), fine(o.PerRequest), used(o), o.Title(), bound(o)))
+		}
+	}
+	t.table(rows...)
+	if available > shown {
+		t.linef("  and %d dearer ones: see --json", available-shown)
+	}
+	t.refused(a.Options)
+	var unpriced []string
+	for _, o := range a.Options {
+		if len(o.Missing) > 0 {
+			unpriced = append(unpriced, o.Name)
+		}
+	}
+	if len(unpriced) > 0 {
+		t.linef("No price (what is not known stands at the end)")
+		t.wrapped(strings.Join(unpriced, "; "))
+	}
+}
+
+// refused says what cannot be had; sizes too small for the model share a line.
+func (t *planText) refused(options []plan.Option) {
+	var small, out []string
+	for _, o := range options {
+		switch {
+		case len(o.Missing) > 0 || o.Refused == "":
+		case len(o.Binds) > 0 && o.Binds[0].What == plan.BindsMemory:
+			small = append(small, strings.TrimPrefix(o.SKU, "Standard_"))
+		default:
+			out = append(out, o.Name+": "+o.Refused)
+		}
+	}
+	if len(small) > 0 {
+		out = append(out, "GPU memory too small for the model: "+strings.Join(small, ", "))
+	}
+	if len(out) > 0 {
+		t.linef("Not to be had, or not worth it")
+	}
+	for _, line := range out {
+		t.wrapped(line)
+	}
+}
+
+// bound says in brackets what holds an alternative where it is.
+func bound(o plan.Option) string {
+	var whats []string
+	for _, b := range o.Binds {
+		whats = append(whats, b.What)
+	}
+	if len(whats) == 0 {
+		return ""
+	}
+	return "(" + strings.Join(whats, ", ") + ")"
 }
 
 func used(o plan.Option) string {
@@ -105,21 +177,50 @@ func used(o plan.Option) string {
 	return percent(o.Utilisation, 1)
 }
 
-func (t *planText) arithmetic(a plan.Answer) {
-	best, ok := a.Best()
-	if !ok {
+func (t *planText) measures(a plan.Answer) {
+	if len(a.Measures) == 0 {
 		return
 	}
-	t.title("The cheapest: " + name(best))
-	for _, l := range best.Lines {
-		t.linef("  %s = %s", l.What, dollars(l.Amount))
-	}
-	for _, b := range best.Binds {
-		t.linef("  %s binds: %s", b.What, b.Why)
+	t.title("What else is worth, alone")
+	for _, m := range a.Measures {
+		name := strings.ReplaceAll(m.Name, "_", " ")
+		worth := "saves " + dollars(m.Saves) + " a month"
+		switch {
+		case len(m.Missing) > 0:
+			worth = "no price, not known: " + strings.Join(m.Missing, "; ")
+		case m.Saves < 0:
+			worth = "costs " + dollars(-m.Saves) + " a month more"
+		}
+		t.wrapped(fmt.Sprintf("%s for %s of requests: %s (%s)", name, percent(m.Share, 1), worth, m.Why))
 	}
 }
 
-func (t *planText) breakEven(a plan.Answer) {
+func (t *planText) sensitivity(a plan.Answer) {
+	t.title("If the demand were another (with what else is worth it)")
+	rows := []string{"a month\tper 1M tokens\t\t"}
+	for _, c := range a.Cases {
+		if !c.Known {
+			rows = append(rows, "not known\t\t"+c.What+"\t")
+			continue
+		}
+		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s", dollars(c.Month), fine(c.Million), c.What, c.Best))
+	}
+	t.table(rows...)
+	for _, s := range a.Curve.Switches {
+		t.linef("  from %.3g times the demand on (%s tokens a month): %s instead of %s", s.Times, short(s.Tokens), s.To, s.From)
+	}
+}
+
+func (t *planText) services(a plan.Answer) {
+	t.title("When to use which service")
+	var rows []string
+	for _, s := range a.Services {
+		rows = append(rows, fmt.Sprintf("%s\t%s\t%s", s.Use, s.Name, s.Why))
+	}
+	t.table(rows...)
+}
+
+func (t *planText) provisioned(a plan.Answer) {
 	if len(a.Sizing) == 0 {
 		return
 	}
@@ -132,8 +233,8 @@ func (t *planText) breakEven(a plan.Answer) {
 		if b.Utilisation > 1 {
 			verdict = fmt.Sprintf("never cheaper: it would have to be used %s", percent(b.Utilisation, 1))
 		}
-		t.linef("  %s by the %s: a PTU costs %s a month and, always full, carries what pay-as-you-go sells for %s: %s",
-			b.SKU, b.Term, dollars(b.PTUMonth), dollars(b.Worth), verdict)
+		t.wrapped(fmt.Sprintf("%s by the %s: a PTU costs %s a month and, always full, carries what pay-as-you-go sells for %s: %s",
+			b.SKU, b.Term, dollars(b.PTUMonth), dollars(b.Worth), verdict))
 	}
 	if d := a.Today; d != nil {
 		t.linef("  Today's %d PTUs would be used %s; %s of the load does not fit them, and in %s of minutes they are full",
@@ -152,6 +253,9 @@ func (t *planText) figures(a plan.Answer) {
 		rows = append(rows, fmt.Sprintf("%s\t%s\t%s, %s", f.Name, f.Value, f.Source, date))
 	}
 	t.table(rows...)
+	for _, line := range a.Assumed {
+		t.linef("  assumed: %s", line)
+	}
 	for _, line := range a.Stale {
 		t.linef("  old: %s", line)
 	}

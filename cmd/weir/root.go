@@ -42,10 +42,12 @@ it costs.
 	root.AddCommand(
 		newServe(),
 		newCheck(),
+		newSimulate(),
 		newReplay(),
 		newEmulate(),
 		newKey(),
 		newPlan(),
+		newPrice(),
 		newVersion(),
 	)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

@@ -12,7 +12,6 @@ import (
 	"weir/config"
 	"weir/control"
 	"weir/scale"
-	"weir/scrape"
 )
 
 // scaler wires package control into a node: demand from the gateway and from
@@ -195,78 +194,4 @@ func (s *scaler) recent() []decisionView {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]decisionView{}, s.latest...)
-}
-
-// engines keeps what inference servers last said of their own load.
-type engines struct {
-	mu   sync.Mutex
-	last map[string][]scrape.Result // by deployment
-}
-
-// scrapeEvery is how often engines are asked; as often as a decision is made.
-const scrapeEvery = 2 * time.Second
-
-func newEngines() *engines { return &engines{last: map[string][]scrape.Result{}} }
-
-// run asks the ready replicas of every deployment that has a metrics path.
-func (e *engines) run(ctx context.Context, n *node) {
-	tick := time.NewTicker(scrapeEvery)
-	defer tick.Stop()
-	clients := map[string]*scrape.Client{} // by path
-	defer func() {
-		for _, c := range clients {
-			c.Close()
-		}
-	}()
-	for {
-		for _, d := range processPlaces(n.config.Load()) {
-			if d.Process.Metrics == "" {
-				continue
-			}
-			c := clients[d.Process.Metrics]
-			if c == nil {
-				c = scrape.New(scrape.Options{Path: d.Process.Metrics})
-				clients[d.Process.Metrics] = c
-			}
-			e.keep(d.Name, c.ReadAll(ctx, n.readyAddrs(ctx, d.Name)))
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
-func (e *engines) keep(deployment string, rs []scrape.Result) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.last[deployment] = rs
-}
-
-// observe fills in what the engines of a deployment said, where all of those
-// that answered said it.
-func (e *engines) observe(deployment string, o *scale.Observation) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	var gpu float64
-	gpus := 0
-	for _, r := range e.last[deployment] {
-		if r.Err != nil {
-			continue
-		}
-		if r.Known.GPUUtilisation {
-			gpu += r.GPUUtilisation
-			gpus++
-		}
-		if r.Known.KVUse {
-			o.KVUse = max(o.KVUse, r.KVUse)
-		}
-		if r.Known.Waiting {
-			o.EngineWaiting = max(o.EngineWaiting, 0) + r.Waiting
-		}
-	}
-	if gpus > 0 {
-		o.GPUUtilisation = gpu / float64(gpus)
-	}
 }

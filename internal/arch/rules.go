@@ -43,6 +43,8 @@ var house = map[string]pack{
 	"weir/emulate":         {imports: []string{"weir/engine"}},
 	"weir/config":          {},
 
+	"weir/bench/policies/ticks": {imports: []string{"weir/scale"}},
+
 	"weir/internal/arch": {},
 	"weir/cmd/weir":      {imports: []string{"*"}},
 }

@@ -195,6 +195,9 @@ func (s *seen) words(within time.Duration) string {
 	if s.stream && s.kind() == "answered" && !s.done {
 		parts[len(parts)-1] += ", no [DONE]"
 	}
+	if s.failed && s.done {
+		parts = append(parts, "and then [DONE]")
+	}
 	if s.has {
 		switch {
 		case within == 0:

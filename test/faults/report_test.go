@@ -62,12 +62,28 @@ func order() []string {
 	for _, s := range scenarios {
 		names = append(names, s.name)
 	}
+	for _, l := range lives {
+		names = append(names, l.name)
+	}
 	return names
 }
 
-const reportHead = `# Faults
+const reportHead = `# What goes wrong, and what Weir makes of it
 
-Written by ` + "`go test -count=1 . -update`" + ` in test/faults.
+Written by ` + "`go test -count=1 . -update`" + ` in test/faults. Every scenario runs against ` + "`weir serve`" + ` as a
+process of its own; the upstreams are TCP servers that misbehave on the wire. After each one the
+gauges of requests and tokens, in flight and waiting, must be back at zero, and the ledger must add
+up (requests = completed + refused + failed); the test fails otherwise.
+
+Callers: *answered* is a whole answer with its finish; *refused* an error status; *broken* an answer
+that began and ended with an error event or a cut connection; *unfinished* one that ended as if all
+were well and was not. Upstreams: *left* means that Weir hung up, *broke* that the upstream did. Metered:
+prompt + completion tokens; a good answer says 7+5.
+
+Not here: a jump of the wall clock, which cannot be made for one process without privileges (a static
+Go binary takes no libfaketime, and a time namespace shifts only the monotonic clock, at its start);
+*stopped* is the part that can be done, a jump of the monotonic clock. Redis comes with Redis.
+GOAWAY to callers is in *sigterm*, half of whose streams are HTTP/2.
 
 | scenario | what goes wrong | what the caller saw | what the upstreams saw | what was metered | verdict |
 |---|---|---|---|---|---|

@@ -18,6 +18,7 @@ type scenario struct {
 	second bool   // there is another, good one, in the next tier
 
 	timeouts timeouts      // of the first; 0: long
+	http2    bool          // the first upstream is spoken to in HTTP/2
 	slots    int           // requests at once per upstream; 0: unbounded
 	within   time.Duration // bound of a time to come back
 	rough    bool          // how many tokens depends on the machine's speed

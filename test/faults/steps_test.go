@@ -99,7 +99,10 @@ func headers(x *exchange) error {
 // raw writes bytes as a part of the body.
 func raw(s string) step {
 	return func(x *exchange) error {
-		if x.chunked {
+		switch {
+		case x.framed:
+			return x.frame(frameData, 0, x.stream, s)
+		case x.chunked:
 			return x.write(fmt.Sprintf("%x\r\n%s\r\n", len(s), s))
 		}
 		return x.write(s)

@@ -130,6 +130,7 @@ func (w *world) yaml() string {
 		}
 		model += fmt.Sprintf(`      - name: %s/%c
         tier: %d%s
+        http2: %v
         price:
           prompt: $1.00/1M tokens
           completion: $2.00/1M tokens
@@ -141,7 +142,8 @@ func (w *world) yaml() string {
         external:
           urls: ["http://%s"]
           model: up
-`, w.name, 'a'+tier, tier, capacity, timeouts.connect, timeouts.header, timeouts.stall, timeouts.total, u.addr)
+          metrics: ""
+`, w.name, 'a'+tier, tier, capacity, w.http2 && tier == 0, timeouts.connect, timeouts.header, timeouts.stall, timeouts.total, u.addr)
 	}
 	return model
 }
@@ -170,6 +172,9 @@ func (w *world) line() string {
 	}
 	if l := w.limits(); l != patient {
 		s += fmt.Sprintf("\theader within %v, between parts of a stream %v, in all %v", l.header, l.stall, l.total)
+	}
+	if w.http2 {
+		s += "\tthe first in HTTP/2"
 	}
 	if w.slots > 0 {
 		s += fmt.Sprintf("\tat most %d at once", w.slots)

@@ -173,18 +173,18 @@ var scenarios = []scenario{
 	// Streams that say one thing and mean another.
 	{
 		name: "error-first", fault: "an error inside a 200 stream, before a token", second: true, stream: true,
-		a:    always(begin, event(wrong("server_error", "engine_dead", "the engine died")), done, end),
-		want: want{caller: "answered 200 5 tokens", a: "1x 200", b: "1x 200", metered: "1 completed; 7+5 tokens"},
+		a:    always(begin, event(wrong("server_error", "engine_dead", "the engine died")), done, stall),
+		want: want{caller: "answered 200 5 tokens", a: "1x left", b: "1x 200", metered: "1 completed; 7+5 tokens"},
 	},
 	{
 		name: "throttled-in-stream", fault: "a 429 inside a 200 stream, before a token", second: true, stream: true,
-		a:    always(headers, event(wrong("requests", "rate_limit_exceeded", "slow down")), end),
-		want: want{caller: "answered 200 5 tokens", a: "1x 200", b: "1x 200", metered: "1 completed; 7+5 tokens"},
+		a:    always(headers, event(wrong("requests", "rate_limit_exceeded", "slow down")), stall),
+		want: want{caller: "answered 200 5 tokens", a: "1x left", b: "1x 200", metered: "1 completed; 7+5 tokens"},
 	},
 	{
 		name: "error-after", fault: "an error inside a 200 stream after three tokens, and then [DONE] as vLLM sends it", second: true, stream: true,
-		a:    always(begin, tokens(3), event(wrong("server_error", "engine_dead", "the engine died")), done, end),
-		want: want{caller: "broken 200 engine_dead 3 tokens", a: "1x 200", b: "not asked", metered: "1 failed; 15+3 tokens estimated"},
+		a:    always(begin, tokens(3), event(wrong("server_error", "engine_dead", "the engine died")), done, stall),
+		want: want{caller: "broken 200 engine_dead 3 tokens", a: "1x left", b: "not asked", metered: "1 failed; 15+3 tokens estimated"},
 	},
 	{
 		name: "done-no-finish", fault: "[DONE] without a finish: the upstream's word is passed on, nothing is added", stream: true,
@@ -303,6 +303,32 @@ var scenarios = []scenario{
 	{
 		name: "cut-on-reuse", fault: "a kept connection ends when the second request is on it", times: 2,
 		a: script{{good}, {cut}, {good}}, want: want{caller: "answered 200 5 tokens; answered 200 5 tokens", a: "1x broke, 2x 200", metered: "2 completed; 14+10 tokens"},
+	},
+
+	{
+		name: "goaway-refused", fault: "HTTP/2: GOAWAY before the request was worked on: it is safe elsewhere", http2: true, stream: true,
+		a: script{{goAway(-1, codeNoError), cut}, good2}, want: want{caller: "answered 200 5 tokens", a: "1x 200, 1x broke", metered: "1 completed; 7+5 tokens"},
+	},
+	{
+		name: "goaway-graceful", fault: "HTTP/2: GOAWAY in the middle of a stream that goes on to its end", http2: true, stream: true, times: 2,
+		a:    script{{begin2, data2(tokens(3)), goAway(0, codeNoError), data2(tokens(2), finish, usage(goodUsage), done), end2}, good2},
+		want: want{caller: "answered 200 5 tokens; answered 200 5 tokens", a: "2x 200", metered: "2 completed; 14+10 tokens"},
+	},
+	{
+		name: "goaway-mid-stream", fault: "HTTP/2: GOAWAY with an error, and the connection ends after three tokens", http2: true, stream: true,
+		a: always(begin2, data2(tokens(3)), goAway(0, codeInternalError), cut), want: want{caller: "broken 200 upstream_cut 3 tokens", a: "1x broke", metered: "1 failed; 15+3 tokens estimated"},
+	},
+	{
+		name: "http2-reset", fault: "HTTP/2: the stream is reset before its headers", http2: true, second: true, stream: true,
+		a: always(resetStream(codeInternalError)), want: want{caller: "answered 200 5 tokens", a: "1x RST_STREAM", b: "1x 200", metered: "1 completed; 7+5 tokens"},
+	},
+	{
+		name: "http2-refused-stream", fault: "HTTP/2: the stream is refused, once", http2: true, stream: true,
+		a: script{{resetStream(codeRefusedStream)}, good2}, want: want{caller: "answered 200 5 tokens", a: "1x 200, 1x RST_STREAM", metered: "1 completed; 7+5 tokens"},
+	},
+	{
+		name: "http2-reset-mid-stream", fault: "HTTP/2: the stream is reset after three tokens", http2: true, stream: true,
+		a: always(begin2, data2(tokens(3)), resetStream(codeInternalError)), want: want{caller: "broken 200 upstream_cut 3 tokens", a: "1x 200", metered: "1 failed; 15+3 tokens estimated"},
 	},
 
 	// Callers that leave, and one that does not take its answer.

@@ -111,6 +111,11 @@ func (u *upstream) accept() {
 // ends it.
 func (u *upstream) serve(c net.Conn) {
 	in := bufio.NewReader(c)
+	if first, err := in.Peek(len("PRI ")); err == nil && string(first) == "PRI " {
+		// An error is the other side's: it is in how its request ended.
+		_ = u.serveHTTP2(exchange{u: u, c: c, in: in})
+		return
+	}
 	for {
 		q, err := http.ReadRequest(in)
 		if err != nil {
@@ -234,7 +239,8 @@ type exchange struct {
 
 	status  string
 	chunked bool
-	hold    string // bytes not sent yet
+	framed  bool   // parts of the body are DATA frames of HTTP/2
+	stream  uint32 // of HTTP/2
 	closing bool   // the connection ends with the answer
 }
 

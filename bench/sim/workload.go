@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"weir"
+	"weir/engine"
+	"weir/fleet/mem"
+	"weir/scale"
+	"weir/sim"
+	"weir/trace"
+)
+
+// workloads of the protocol. All are served by Llama-3.3-70B on 4 x A100 and
+// held to 2 s (and 1 ms more per prompt token above 4,096) to the first token
+// and 200 ms per token; the long contexts of Mooncake to its own 30 s.
+var workloads = []struct {
+	name string
+	ttft time.Duration
+}{
+	{"azure24_code_tue", 2 * time.Second},
+	{"azure24_conv_tue", 2 * time.Second},
+	{"servegen_mlarge_day1", 2 * time.Second},
+	{"servegen_r1_day", 2 * time.Second},
+	{"azure23_code", 2 * time.Second},
+	{"azure23_conv", 2 * time.Second},
+	{"mooncake_conv", 30 * time.Second},
+	{"mooncake_synthetic", 30 * time.Second},
+}
+
+// What every run shares.
+const (
+	gpus        = 4
+	maxReplicas = 64
+	admitted    = 64 // requests in flight per replica
+	attainment  = 0.99
+	spread      = 0.3 // of the logarithm of cold starts, in repeats
+	scraped     = 15 * time.Second
+	phaseStep   = 1500 * time.Millisecond
+)
+
+// workload is a trace at a load, in memory: oracles read it several times.
+type workload struct {
+	name     string
+	load     float64
+	slo      sim.SLO
+	spec     engine.Spec
+	arrivals []trace.Arrival
+	capacity scale.Capacity // of a replica, on requests of the mean lengths
+	initial  int
+}
+
+func open(dir, name string, load float64) (*workload, error) {
+	file, err := os.Open(filepath.Join(dir, name+".csv.gz"))
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	var src trace.Source
+	if src, err = trace.NewReader(file); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if load != 1 {
+		src = trace.Scale(src, load, rand.New(rand.NewPCG(1, 0x6c6f6164)))
+	}
+	w := &workload{name: name, load: load}
+	if w.arrivals, err = trace.ReadAll(src); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if w.spec, err = engine.Lookup("A100-80GB", "Llama-3.3-70B", gpus, ""); err != nil {
+		return nil, err
+	}
+	w.slo = sim.SLO{TTFT: 2 * time.Second, PerToken: time.Millisecond, Above: 4096, TPOT: 200 * time.Millisecond}
+	for _, known := range workloads {
+		if known.name == name && known.ttft != w.slo.TTFT {
+			w.slo = sim.SLO{TTFT: known.ttft, TPOT: 200 * time.Millisecond}
+		}
+	}
+	if name == "mooncake_conv" || name == "mooncake_synthetic" {
+		w.spec.PrefixTokens = 512
+	}
+	w.measure()
+	return w, nil
+}
+
+// measure finds what a replica does, and with how many to begin: twice what
+// the first ten minutes keep busy.
+func (w *workload) measure() {
+	var prompt, output, early float64
+	for _, a := range w.arrivals {
+		prompt += float64(a.Prompt)
+		output += float64(a.Output)
+	}
+	n := float64(len(w.arrivals))
+	w.capacity.Prefill, w.capacity.Decode = w.spec.Capacity(int(prompt/n), int(output/n), w.slo.TPOT)
+	for _, a := range w.arrivals {
+		if a.At >= 10*time.Minute {
+			break
+		}
+		early += float64(a.Prompt)/w.capacity.Prefill + float64(a.Output)/w.capacity.Decode
+	}
+	w.initial = min(max(1, int(2*early/600+0.5)), maxReplicas)
+}
+
+// config is a run of it, but for who decides.
+func (w *workload) config(t trial) sim.Config {
+	own := &sim.Own{
+		Engine: w.spec, GPUs: gpus, Initial: w.initial,
+		Fleet:  mem.Deployment{ColdStart: seconds(t.Cold)},
+		Policy: w.policy(seconds(t.Cold)), By: t.Policy,
+	}
+	if t.Phase+t.Seed > 0 {
+		own.Fleet.Sigma = spread
+	}
+	source := trace.Slice(w.arrivals)
+	return sim.Config{
+		Seed: uint64(t.Seed) + 1, Phase: time.Duration(t.Phase) * phaseStep,
+		Source: &source, SLO: w.slo, Sample: time.Hour,
+		Deployments: []sim.Deployment{{Name: "llama-70b", MaxRequests: admitted, Own: own}},
+	}
+}
+
+// policy is Weir's, the same for every trace.
+func (w *workload) policy(cold time.Duration) scale.Policy {
+	return scale.Policy{
+		Min: 1, Max: maxReplicas, MaxConcurrency: admitted, ColdStart: cold,
+		SLO: weir.SLO{TTFT: w.slo.TTFT, TPOT: w.slo.TPOT},
+	}
+}
+
+// play runs a trial.
+func (w *workload) play(ctx context.Context, t trial, rounds int) (row, error) {
+	switch t.Policy {
+	case boundName:
+		source := trace.Slice(w.arrivals)
+		bound, err := sim.FluidBound(w.spec, &source)
+		return row{trial: t, GPUHours: gpus * bound.Hours()}, err
+	case oracleName:
+		_, r, err := sim.Clairvoyant(ctx, w.config(t), w.arrivals, sim.Search{Attainment: attainment, Max: maxReplicas, Rounds: rounds})
+		if err != nil {
+			return row{}, err
+		}
+		return rowOf(t, r), nil
+	}
+	for _, c := range contenders(w, seconds(t.Cold)) {
+		if c.name == t.Policy {
+			config := w.config(t)
+			if err := c.enter(&config, t.Knob); err != nil {
+				return row{}, err
+			}
+			r, err := sim.Run(ctx, config)
+			if err != nil {
+				return row{}, err
+			}
+			return rowOf(t, r), nil
+		}
+	}
+	return row{}, fmt.Errorf("no policy %q", t.Policy)
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

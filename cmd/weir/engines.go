@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"weir/config"
+	"weir/observe"
+	"weir/scale"
+	"weir/scrape"
+)
+
+// engines keeps what inference servers last said of their own load: those Weir
+// started and those that ran already.
+type engines struct {
+	mu   sync.Mutex
+	last map[string]observe.Engine // by deployment
+}
+
+// scrapeEvery is how often engines are asked; as often as a decision is made.
+const scrapeEvery = 2 * time.Second
+
+func newEngines() *engines { return &engines{last: map[string]observe.Engine{}} }
+
+// run asks the servers of every deployment that has a metrics path.
+func (e *engines) run(ctx context.Context, n *node) {
+	tick := time.NewTicker(scrapeEvery)
+	defer tick.Stop()
+	clients := map[string]*scrape.Client{} // by path
+	defer func() {
+		for _, c := range clients {
+			c.Close()
+		}
+	}()
+	for {
+		e.round(ctx, n, clients)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (e *engines) round(ctx context.Context, n *node, clients map[string]*scrape.Client) {
+	is := map[string]observe.Engine{}
+	for _, s := range servers(ctx, n) {
+		c := clients[s.path]
+		if c == nil {
+			c = scrape.New(scrape.Options{Path: s.path})
+			clients[s.path] = c
+		}
+		is[s.deployment] = together(s.deployment, c.ReadAll(ctx, s.addrs))
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.last = is
+}
+
+// asked is the servers of one deployment and where their metrics are.
+type asked struct {
+	deployment, path string
+	addrs            []string
+}
+
+func servers(ctx context.Context, n *node) []asked {
+	var all []asked
+	c := n.config.Load()
+	for i := range c.Models {
+		for k := range c.Models[i].Deployments {
+			d := &c.Models[i].Deployments[k]
+			if a := (asked{deployment: d.Name, path: metricsPath(d)}); a.path != "" {
+				if d.Process != nil {
+					a.addrs = n.readyAddrs(ctx, d.Name)
+				} else {
+					a.addrs = d.External.URLs
+				}
+				all = append(all, a)
+			}
+		}
+	}
+	return all
+}
+
+// metricsPath is "" where there are none.
+func metricsPath(d *config.Deployment) string {
+	switch {
+	case d.Process != nil:
+		return d.Process.Metrics
+	case d.External != nil:
+		return d.External.Metrics
+	}
+	return ""
+}
+
+// together sums what those that answered have said.
+func together(deployment string, rs []scrape.Result) observe.Engine {
+	sum := observe.Engine{Deployment: deployment, Running: -1, Waiting: -1, KVUse: -1, GPUUtilisation: -1}
+	var gpu float64
+	gpus := 0
+	for _, r := range rs {
+		if r.Err != nil {
+			continue
+		}
+		if r.Known.Running {
+			sum.Running = max(sum.Running, 0) + r.Running
+		}
+		if r.Known.Waiting {
+			sum.Waiting = max(sum.Waiting, 0) + r.Waiting
+		}
+		if r.Known.KVUse {
+			sum.KVUse = max(sum.KVUse, r.KVUse)
+		}
+		if r.Known.GPUUtilisation {
+			gpu += r.GPUUtilisation
+			gpus++
+		}
+	}
+	if gpus > 0 {
+		sum.GPUUtilisation = gpu / float64(gpus)
+	}
+	return sum
+}
+
+// observe fills in what the engines of a deployment said.
+func (e *engines) observe(deployment string, o *scale.Observation) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if is, ok := e.last[deployment]; ok {
+		o.EngineWaiting, o.KVUse, o.GPUUtilisation = is.Waiting, is.KVUse, is.GPUUtilisation
+	}
+}
+
+// all is asked at each scrape of Weir's own metrics.
+func (e *engines) all() []observe.Engine {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var all []observe.Engine
+	for _, is := range e.last {
+		all = append(all, is)
+	}
+	return all
+}

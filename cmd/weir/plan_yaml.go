@@ -1,0 +1,154 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"weir"
+	"weir/plan"
+	"weir/price"
+)
+
+// planYAML writes the weir.yaml that would do what a plan recommends. What only
+// its reader knows (the resource, the keys) is marked with CHANGE.
+type planYAML struct {
+	strings.Builder
+	d plan.Demand
+	c *price.Catalogue
+}
+
+func writePlanYAML(w io.Writer, c *price.Catalogue, d plan.Demand, a plan.Answer) error {
+	if a.Advice.Lines == nil {
+		return fmt.Errorf("there is nothing to configure: no alternative can be had at a known price")
+	}
+	y := planYAML{d: d, c: c}
+	y.head(a)
+	y.model(a)
+	if d.Smaller.Share > 0 {
+		y.smaller()
+	}
+	_, err := io.WriteString(w, y.String())
+	return err
+}
+
+func (y *planYAML) linef(format string, args ...any) { fmt.Fprintf(y, format+"\n", args...) }
+
+func (y *planYAML) head(a plan.Answer) {
+	y.linef("# What `weir plan` recommends:")
+	for _, line := range a.Advice.Lines {
+		y.linef("#   %s  %s", dollars(line.Amount), line.What)
+	}
+	y.linef("# Change what says CHANGE, make a key with `weir key new`, then `weir check`.")
+	for _, m := range a.Advice.Measures {
+		switch m {
+		case plan.MeasureBatch:
+			y.linef("# The share that may wait goes to a batch deployment of %s; it is no part of this file.", y.d.Model)
+		case plan.MeasureCache:
+			y.linef("# The plan counts on a response cache for %s of requests.", percent(y.d.Answers, 1))
+		}
+	}
+	y.linef("")
+	y.linef("tenants:")
+	y.linef("  - name: everyone")
+	y.linef("    keys:")
+	y.linef("      - name: first")
+	y.linef("        hash: sha256:%s # CHANGE: from `weir key new`", strings.Repeat("0", 64))
+	y.linef("")
+	y.linef("models:")
+}
+
+func (y *planYAML) model(a plan.Answer) {
+	name := y.d.Model
+	if name == "" {
+		name = y.d.OpenModel
+	}
+	y.linef("  - name: %q", name)
+	if y.d.SLO != (weir.SLO{}) {
+		y.linef("    slo:")
+		if y.d.SLO.TTFT > 0 {
+			y.linef("      ttft: %dms", y.d.SLO.TTFT.Milliseconds())
+		}
+		if y.d.SLO.TPOT > 0 {
+			y.linef("      tpot: %dms", y.d.SLO.TPOT.Milliseconds())
+		}
+	}
+	y.linef("    deployments:")
+	o := a.Advice.Option
+	if o == nil { // nothing is left for it; callers may still ask
+		y.tokens(y.d.Model, "GlobalStandard", 0)
+		return
+	}
+	switch o.Kind {
+	case plan.Provisioned, plan.Spillover:
+		y.provisioned(name, *o)
+		if o.Spill != "" {
+			y.tokens(y.d.Model, o.Spill, 1)
+		}
+	case plan.PayAsYouGo:
+		y.tokens(y.d.Model, o.SKU, 0)
+	case plan.Own:
+		y.own(name, *o)
+		if y.d.Model != "" {
+			y.linef("      # What the replicas cannot take is answered by %s.", y.d.Model)
+			y.tokens(y.d.Model, "GlobalStandard", 1)
+		}
+	}
+}
+
+func (y *planYAML) provisioned(name string, o plan.Option) {
+	y.linef("      # %d PTUs, %s: paid for by time, so its tokens cost nothing more.", o.PTUs, o.SKU)
+	y.deployment(name+"/ptu", 0)
+	y.azure(y.d.Model + "-ptu")
+}
+
+// tokens is a deployment that is paid for by the token.
+func (y *planYAML) tokens(model, sku string, tier int) {
+	y.linef("      # %s, paid for by the token.", sku)
+	y.deployment(model+"/"+strings.ToLower(sku), tier)
+	if t, err := y.c.Tokens(model, sku, y.d.Region); err == nil {
+		y.linef("        price:")
+		for _, p := range []struct {
+			key string
+			is  price.Price
+		}{{"prompt", t.Input}, {"cached", t.Cached}, {"completion", t.Output}} {
+			if p.is.Known() {
+				y.linef("          %s: %s/1M tokens", p.key, trimmed(p.is.Amount()))
+			}
+		}
+	}
+	y.azure(model)
+}
+
+func (y *planYAML) deployment(name string, tier int) {
+	y.linef("      - name: %q", name)
+	y.linef("        tier: %d", tier)
+}
+
+func (y *planYAML) azure(deployment string) {
+	y.linef("        azureopenai:")
+	y.linef("          endpoint: https://CHANGE.openai.azure.com")
+	y.linef("          deployment: %q", deployment)
+	y.linef("          entra: default")
+}
+
+func (y *planYAML) own(name string, o plan.Option) {
+	y.linef("      # %d x %s at the busiest hour, %d replicas of %d GPUs: %s.", o.VMs, o.SKU, o.Replicas, o.TP, o.Name)
+	y.deployment(name+"/own", 0)
+	y.linef("        external:")
+	if o.Place == "managed_online" {
+		y.linef("          urls: [https://CHANGE.%s.inference.ml.azure.com]", y.d.Region)
+		y.linef("          api_key: env:AZUREML_ENDPOINT_KEY")
+	} else {
+		y.linef("          urls: [http://CHANGE.models.svc.cluster.local:8000]")
+	}
+	y.linef("          model: %q", y.d.OpenModel)
+}
+
+func (y *planYAML) smaller() {
+	y.linef("")
+	y.linef("  # For the %s of requests that accept it: their callers ask for this name.", percent(y.d.Smaller.Share, 1))
+	y.linef("  - name: %q", y.d.Smaller.Model)
+	y.linef("    deployments:")
+	y.tokens(y.d.Smaller.Model, "GlobalStandard", 0)
+}

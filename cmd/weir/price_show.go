@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"weir"
+	"weir/price"
+)
+
+func newPriceShow() *cobra.Command {
+	var prices, asOf string
+	cmd := &cobra.Command{
+		Use:   "show NAME",
+		Short: "Show everything known of a GPU, size, model or service, with sources",
+		Long: `Show prints every entry of the catalogue that has the given name, or is of it:
+for a VM size its prices, for an Azure OpenAI model its token prices and PTUs.
+Every figure has its source and date; those older than 90 days are marked.`,
+		Example: `  weir price show gpt-4o
+  weir price show Standard_NC40ads_H100_v5
+  weir price show H100-80GB`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usageError{cmd.CommandPath(), fmt.Errorf("takes one name, have %d", len(args))}
+			}
+			now, err := day(asOf)
+			if err != nil {
+				return usageError{cmd.CommandPath(), err}
+			}
+			c, err := catalogue(prices)
+			if err != nil {
+				return configError{err}
+			}
+			return showEntries(cmd.OutOrStdout(), c, args[0], now)
+		},
+	}
+	cmd.Flags().StringVar(&prices, "prices", "", "`file` of prices over the catalogue (default: those in your folder)")
+	cmd.Flags().StringVar(&asOf, "as-of", "", "`day` figures are held against for their age, as 2026-11-23 (default: today)")
+	return cmd
+}
+
+// named are the entries of a name: its own, and those that are of it.
+func named(c *price.Catalogue, name string) []any {
+	var all []any
+	same := func(s string) bool { return strings.EqualFold(s, name) }
+	if g, err := c.GPU(name); err == nil {
+		all = append(all, g)
+	}
+	if v, err := c.VM(name); err == nil {
+		all = append(all, v)
+		name = v.Name
+	}
+	for _, p := range c.VMPrices() {
+		if same(p.VM) {
+			all = append(all, p)
+		}
+	}
+	if m, err := c.Model(name); err == nil {
+		all = append(all, m)
+	}
+	for _, t := range c.AllTokens() {
+		if same(t.Model) {
+			all = append(all, t)
+		}
+	}
+	if p, err := c.PTU(name); err == nil {
+		all = append(all, p)
+	}
+	for _, p := range c.PTUPrices() {
+		if same(p.SKU) {
+			all = append(all, p)
+		}
+	}
+	if s, err := c.Service(name); err == nil {
+		all = append(all, s)
+	}
+	return all
+}
+
+func showEntries(out io.Writer, c *price.Catalogue, name string, now weir.Instant) error {
+	entries := named(c, name)
+	if len(entries) == 0 {
+		return fmt.Errorf("%s is %w: see `weir price list`", name, price.ErrUnknown)
+	}
+	var t planText
+	for i, e := range entries {
+		if i > 0 {
+			t.linef("")
+		}
+		t.linef("%s", titles[reflect.TypeOf(e)])
+		var rows []string
+		for _, f := range cells(e) {
+			switch {
+			case f.figure && !f.known:
+				rows = append(rows, f.name+"\tnot known\t")
+			case f.figure:
+				rows = append(rows, fmt.Sprintf("%s\t%s\t%s", f.name, f.value, aged(f.from, now)))
+			case f.value != "" && f.name != "source":
+				rows = append(rows, f.name+"\t"+f.value+"\t")
+			}
+		}
+		t.table(rows...)
+	}
+	_, err := io.WriteString(out, t.String())
+	return err
+}
+
+var titles = map[reflect.Type]string{
+	reflect.TypeFor[price.GPU]():      "GPU",
+	reflect.TypeFor[price.VM]():       "Azure VM size",
+	reflect.TypeFor[price.VMPrice]():  "price of the VM size",
+	reflect.TypeFor[price.Model]():    "open model",
+	reflect.TypeFor[price.Tokens]():   "token prices, per 1,000,000",
+	reflect.TypeFor[price.PTU]():      "provisioned throughput",
+	reflect.TypeFor[price.PTUPrice](): "price of a PTU",
+	reflect.TypeFor[price.Service]():  "service",
+}
+
+// aged names a source and says when it is old.
+func aged(s price.Source, now weir.Instant) string {
+	if s.Stale(now) {
+		return s.String() + ", older than 90 days or of unknown age"
+	}
+	return s.String()
+}

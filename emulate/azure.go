@@ -1,0 +1,182 @@
+package emulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"weir"
+)
+
+// This file and the others that begin with azure behave as one Azure OpenAI
+// resource does: classic and v1 paths, keys and tokens, provisioned and
+// standard deployments with their limits, spillover, content filters. They are
+// written from Microsoft's public documentation; each rule names its source,
+// and what the documentation does not say is said to be chosen here. Titles
+// below are of pages under learn.microsoft.com/azure/foundry/openai, with the
+// date each page carries.
+
+// AzureOptions say which resource is emulated.
+type AzureOptions struct {
+	Listen      string // address Run serves at; "": none, the owner serves Handler
+	Deployments []AzureDeployment
+	Keys        []string // keys of the resource; none: any key will do, but not none at all
+	Tokens      []string // Entra ID tokens; none: whatever has the form of one
+	Speed       float64  // how much faster than the service everything goes, limits included; default 1
+	Seed        uint64   // of its words and its faults
+	Log         *slog.Logger
+}
+
+// AzureDeployment is one deployment of the resource.
+type AzureDeployment struct {
+	Name  string
+	Model string // gpt-4o
+	SKU   string // ProvisionedManaged, GlobalStandard, ...: see provisioned and standard
+
+	// Of a provisioned deployment.
+	PTU          int
+	InputTPM     float64       // normalised tokens a minute one PTU carries
+	OutputWeight float64       // normalised tokens one token of output counts as
+	CachedWeight float64       // the same of a cached token; 0 before gpt-6
+	Window       time.Duration // how much of its rate the bucket holds; default 10 s
+	Utilisation  bool          // tell azure-openai-deployment-utilization
+	Spillover    string        // properties.spilloverDeploymentName
+
+	// Of a standard deployment.
+	TPM int // tokens a minute
+	RPM int // requests a minute; default 6 for each 1,000 TPM
+
+	TokensPerSecond float64 // of one stream when the deployment is fully used; default 50
+	Context         int     // longest prompt and answer together, in tokens; default 128,000
+	MaxPrompt       int     // longest prompt that is taken; 0: no bound of its own
+}
+
+// SKU names of deployments, "Deployment types", 2026-05-08.
+var (
+	provisioned = []string{"ProvisionedManaged", "GlobalProvisionedManaged", "DataZoneProvisionedManaged"}
+	standard    = []string{"Standard", "GlobalStandard", "DataZoneStandard"}
+)
+
+// Azure is one emulated Azure OpenAI resource.
+type Azure struct {
+	o           AzureOptions
+	began       time.Time
+	deployments map[string]*azureDeployment
+	names       []string // in the order given
+	faults      *faults
+	mux         http.Handler
+}
+
+// maxDeployments is how many one resource may have ("Quotas and limits",
+// 2026-02-17: 32 standard deployments per resource).
+const maxDeployments = 32
+
+// NewAzure checks the options; every fault is named.
+func NewAzure(o AzureOptions) (*Azure, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Speed == 0 {
+		o.Speed = 1
+	}
+	if !(o.Speed > 0 && o.Speed <= maxSpeed) {
+		return nil, fmt.Errorf("emulate: speed %v: want a speed above 0 and at most %d", o.Speed, maxSpeed)
+	}
+	if n := len(o.Deployments); n == 0 || n > maxDeployments {
+		return nil, fmt.Errorf("emulate: %d deployments: want 1 to %d", n, maxDeployments)
+	}
+	a := &Azure{o: o, began: time.Now(), deployments: map[string]*azureDeployment{}, faults: newFaults(o.Seed)}
+	var wrong []error
+	for _, spec := range o.Deployments {
+		d, err := newAzureDeployment(spec, o)
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("emulate: deployment %q: %w", spec.Name, err))
+			continue
+		}
+		if a.deployments[spec.Name] != nil {
+			wrong = append(wrong, fmt.Errorf("emulate: deployment %q: there are two of that name", spec.Name))
+		}
+		a.deployments[spec.Name] = d
+		a.names = append(a.names, spec.Name)
+	}
+	for _, name := range a.names {
+		if err := a.checkSpillover(a.deployments[name]); err != nil {
+			wrong = append(wrong, err)
+		}
+	}
+	if err := errors.Join(wrong...); err != nil {
+		return nil, err
+	}
+	a.mux = a.routes()
+	return a, nil
+}
+
+// checkSpillover: the target is a standard deployment of the same resource
+// ("Manage traffic with spillover", 2026-03-04).
+func (a *Azure) checkSpillover(d *azureDeployment) error {
+	to := d.Spillover
+	if to == "" {
+		return nil
+	}
+	if t := a.deployments[to]; t == nil || t.bucket != nil || d.bucket == nil {
+		return fmt.Errorf("emulate: deployment %q: spillover to %q: want a provisioned deployment that spills to a standard one of the same resource", d.Name, to)
+	}
+	return nil
+}
+
+// Handler serves the resource, once Run is going.
+func (a *Azure) Handler() http.Handler { return a.mux }
+
+// now is emulated time: Speed times as fast as the wall's.
+func (a *Azure) now() weir.Instant {
+	return 1 + weir.Instant(float64(time.Since(a.began))*a.o.Speed)
+}
+
+// wall converts a span of emulated time.
+func (a *Azure) wall(d time.Duration) time.Duration {
+	return time.Duration(float64(d) / a.o.Speed)
+}
+
+// Run moves every deployment through time, and listens where the options say
+// so, until ctx ends.
+func (a *Azure) Run(ctx context.Context) error {
+	if a.o.Listen == "" {
+		a.run(ctx)
+		return nil
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.o.Listen)
+	if err != nil {
+		return fmt.Errorf("emulate: %w", err)
+	}
+	a.o.Log.Warn("EMULATING Azure OpenAI: no GPU, no model, made-up answers", "addr", l.Addr().String(), "deployments", a.names, "speed", a.o.Speed)
+	return a.serve(ctx, l)
+}
+
+func (a *Azure) serve(ctx context.Context, l net.Listener) error {
+	return serve(ctx, l, a.mux, a.o.Log, a.run)
+}
+
+func (a *Azure) run(ctx context.Context) {
+	var all sync.WaitGroup
+	for _, d := range a.deployments {
+		all.Go(func() { d.server.loop.run(ctx) })
+	}
+	all.Wait()
+}
+
+// kindOf says which of the two kinds a SKU is.
+func kindOf(sku string) (isProvisioned bool, err error) {
+	switch {
+	case slices.Contains(provisioned, sku):
+		return true, nil
+	case slices.Contains(standard, sku):
+		return false, nil
+	}
+	return false, fmt.Errorf("sku %q: want one of %v or %v", sku, provisioned, standard)
+}

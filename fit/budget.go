@@ -1,0 +1,297 @@
+package fit
+
+import (
+	"strings"
+
+	"weir/price"
+)
+
+// budget is the memory of one GPU of a pipeline stage.
+func budget(m *Model, s Setup, stage, layers int) Budget {
+	b := Budget{
+		Total: s.GPU.Total, Weights: m.weights(s, stage, layers), LoRA: m.lora(s, layers),
+		NonTorch: nonTorch(s), Activation: activation(m, s, stage),
+	}
+	b.Allowed = int64(s.Utilisation * float64(s.GPU.Total))
+	if !s.Engine.claims() && s.FreeBytes > 0 {
+		b.Allowed = min(b.Allowed, s.FreeBytes)
+	}
+	b.Graphs = graphs(m, s, layers)
+	b.GraphsIn = s.Engine.Name == "vllm" && !s.Engine.before(0, 21)
+	switch s.Engine.Name {
+	case "tensorrt-llm":
+		// The pool is a share of what is free after the engine is loaded and has run once.
+		free := s.GPU.Total - b.Need() - b.Graphs
+		b.Allowed, b.GraphsIn = s.GPU.Total, true
+		b.Cache = free
+		if free > 0 {
+			b.Cache = int64(s.Utilisation * float64(free))
+		}
+	case "sglang":
+		// mem_fraction_static covers weights and pool; workspace and graphs live in the rest.
+		rest := s.GPU.Total - b.Allowed
+		b.Cache = b.Allowed - b.Weights - b.LoRA
+		if over := b.Activation + b.NonTorch + b.Graphs - rest; over > 0 {
+			b.Cache -= over
+		}
+	default:
+		b.Cache = b.Allowed - b.Need()
+	}
+	if s.CacheBytes > 0 {
+		b.Cache = min(b.Cache, s.CacheBytes)
+	}
+	return b
+}
+
+// nonTorch is what lives outside the tensor allocator. One GPU: the modules
+// and workspaces loaded after the engine took its first look (kernels of
+// Hopper and later are larger). Several: the buffers of the collectives; where
+// an NVSwitch does multicast (compute capability 9.0 and up, all-to-all links)
+// NCCL's NVLink SHARP and the symmetric-memory all-reduce take about 2 GiB on
+// each GPU, in vLLM up to 0.12 only from three GPUs on.
+func nonTorch(s Setup) int64 {
+	hopper := s.GPU.SM >= 9 && s.GPU.Fast
+	switch {
+	case s.Engine.Name == "transformers", s.Engine.Name == "llama.cpp", s.Engine.Name == "triton":
+		return context(s)
+	case s.TP == 1 && hopper && !s.Engine.before(0, 17):
+		return gibs(0.25)
+	case s.TP == 1:
+		return gibs(0.10)
+	case hopper && s.TP == 2 && s.Engine.before(0, 13):
+		return gibs(0.54)
+	case hopper:
+		return gibs(2.1)
+	}
+	return gibs(0.30)
+}
+
+// context is the CUDA context with its modules. Engines that log their budget
+// take it for granted: it is not in what they see as free at the start. Others
+// share the GPU and must count it: about 0.3 GiB before Hopper, 0.5 since.
+func context(s Setup) int64 {
+	if s.Engine.Name == "transformers" {
+		return gibs(0.03) // cuBLAS workspaces alone: its figures are the allocator's
+	}
+	if s.GPU.SM >= 9 {
+		return gibs(0.5)
+	}
+	return gibs(0.3)
+}
+
+func gibs(x float64) int64 { return int64(x * GiB) }
+
+// logitBytes is what sampling holds for each sequence and vocabulary entry.
+// From vLLM 0.17: logits in 16 bits, their fp32 copy, probabilities and noise
+// (2+4+4+4) and the mask; before, top-p sorted them too: sorted values, 64-bit
+// indexes, their softmax, cumulative sum, mask and scattered result.
+func logitBytes(s Setup) float64 {
+	b := 14.5
+	if s.Engine.Name == "vllm" && s.Engine.before(0, 17) {
+		b = 38.4
+	}
+	if s.Quant.Family == "fp32" {
+		b += 2
+	}
+	return b
+}
+
+// activation is the peak of a step of BatchTokens with MaxSeqs sampled, as the
+// engine profiles it. Length of context is not in it: prefill comes in chunks.
+func activation(m *Model, s Setup, stage int) int64 {
+	if !m.generates() {
+		return encoderActivation(m, s)
+	}
+	w, tokens, h := s.Quant.act(), int64(s.BatchTokens), int64(m.Hidden)
+	seqs := int64(min(s.MaxSeqs, s.BatchTokens))
+	if s.Engine.Name == "transformers" || s.Engine.Name == "llama.cpp" {
+		return fileActivation(m, s)
+	}
+	const fixed = 0.05 // cuBLAS workspaces, attention metadata, positions: GiB
+	residual := tokens * h * w
+	mlp := tokens*widest(m, s)*w + 3*residual
+	moe := expertWorkspace(m, s)
+	persistent := int64(0)
+	if s.Engine.Name == "vllm" && !s.Engine.before(0, 13) {
+		persistent = moe // v1/worker/workspace.py keeps the workspace for good
+	} else {
+		mlp = max(mlp, moe+2*residual)
+	}
+	peak := mlp
+	if stage > 0 || s.PP > 1 {
+		peak += 2 * residual // hidden states and residual received from the stage before
+	}
+	if stage == s.PP-1 {
+		logits := int64(logitBytes(s) * float64(seqs) * float64(m.Vocab))
+		peak = max(peak, logits+residual)
+	}
+	seen, tower := visionActivation(m, s)
+	return max(peak, tower) + persistent + seen + speechActivation(m, s) + gibs(fixed)
+}
+
+// widest is the widest dense MLP transient per token: gate and up beside each
+// other, and their product.
+func widest(m *Model, s Setup) int64 {
+	inter := int64(m.Intermediate)
+	if m.Experts > 0 && m.DenseLayers == 0 && !m.BesideMLP {
+		inter = int64(m.SharedExperts * m.MoEIntermediate)
+	}
+	if m.PlainMLP {
+		return inter * 2 / int64(s.TP)
+	}
+	return inter * 3 / int64(s.TP)
+}
+
+// expertWorkspace is what the fused experts keep (vLLM fused_moe.py,
+// TritonExperts.workspace_shapes): per token and expert chosen, the larger of
+// product and hidden width, and the larger of gate-and-up and hidden width.
+// MXFP4 kernels compute in registers and have none of it.
+func expertWorkspace(m *Model, s Setup) int64 {
+	if m.Experts == 0 || s.Quant.Name == "mxfp4" {
+		return 0
+	}
+	inter := m.MoEIntermediate
+	if !s.EP {
+		inter /= s.TP
+	}
+	rows := int64(s.BatchTokens) * int64(m.ExpertsPerToken)
+	if s.Quant.Family == "4bit" {
+		return rows * int64(max(2*inter, m.Hidden)+inter) * 2 // fused_marlin_moe.py
+	}
+	return rows * int64(max(inter, m.Hidden)+max(2*inter, m.Hidden)) * s.Quant.act()
+}
+
+// visionActivation is, for a model with a vision tower, what the profile keeps
+// of the largest input (its embeddings and pixels), and the tower's own
+// transient. Qwen's models take videos; up to vLLM 0.12 the profile's video is
+// as long as the longest context (qwen2_vl.py, qwen3_vl.py,
+// get_num_frames_with_most_features).
+func visionActivation(m *Model, s Setup) (kept, transient int64) {
+	if m.VisionParams == 0 || m.ImageTokens == 0 || s.Engine.Name != "vllm" {
+		return 0, 0
+	}
+	tokens, merge := int64(max(s.BatchTokens, m.ImageTokens)), int64(max(m.Merge, 1))
+	pixel := int64(2)
+	if strings.HasPrefix(m.Family, "qwen") && s.Engine.before(0, 13) {
+		tokens, pixel = max(tokens, int64(s.Context)), 4
+	}
+	kept = tokens*int64(m.Hidden)*int64(1+m.DeepStack)*2 + tokens*merge*int64(m.PatchSize)*pixel
+	return kept, int64(m.ImageTokens) * merge * int64(m.VisionMLP/s.TP+3*m.VisionHidden) * 2
+}
+
+// speechActivation: an encoder-decoder is profiled with every sequence's
+// encoder output held twice, in a list and joined, beside the mel input.
+func speechActivation(m *Model, s Setup) int64 {
+	if m.Attention != price.EncoderDecoder {
+		return 0
+	}
+	return int64(s.MaxSeqs) * (2*1500*int64(m.Hidden) + 3000*128) * 2
+}
+
+// fileActivation is the compute buffer of engines that run one batch: a
+// micro-batch's transients, and the logits of its tokens (llama.cpp keeps
+// those of a whole micro-batch in fp32; transformers the last one's).
+func fileActivation(m *Model, s Setup) int64 {
+	if s.Engine.Name == "transformers" {
+		extra := int64(0)
+		if s.Quant.Name == "awq" {
+			// AutoAWQ unpacks a whole matrix for prompts above 1024 tokens (WQLinear_GEMM).
+			extra = int64(max(m.Intermediate, m.Hidden)) * int64(m.Hidden) * 2
+		}
+		return 16*int64(m.Vocab) + extra
+	}
+	tokens := int64(min(s.BatchTokens, 512))
+	h := int64(m.Hidden)
+	return tokens*(4*int64(m.Vocab)) + tokens*4*(widest(m, s)*2/3+4*h)
+}
+
+// encoderActivation is one batch through an encoder: scores are not kept
+// (fused attention), the widest transient is the MLP's.
+func encoderActivation(m *Model, s Setup) int64 {
+	tokens := int64(s.BatchTokens)
+	if s.Engine.Name == "transformers" || s.Engine.Name == "llama.cpp" {
+		tokens = int64(s.Concurrency) * int64(s.Context)
+	}
+	width := 2*int64(m.Intermediate) + 6*int64(m.Hidden)
+	return tokens*width*s.Quant.act() + gibs(0.05)
+}
+
+// graphs is what captured CUDA graphs take. vLLM captures 1, 2, 4 and every
+// multiple of 8 (16 above 256) up to twice the sequences, at most 512: 51 sizes
+// when all are taken. A captured size holds a node of about 20 KiB for each
+// kernel of each layer; the largest one's tensors stay as the pool of all.
+func graphs(m *Model, s Setup, layers int) int64 {
+	if s.Eager || !s.Engine.claims() || !m.generates() {
+		return 0
+	}
+	const node = 20 << 10
+	top := min(2*s.MaxSeqs, 512)
+	n := int64(captured(top))
+	return n*int64(layers)*kernels(m, s)*node + gibs(0.4)*int64(top)/512
+}
+
+// kernels is about how many one layer launches: a dense or fused-experts layer
+// 15; latent attention projects and concatenates in many small ones; the MXFP4
+// experts route in some 45.
+func kernels(m *Model, s Setup) int64 {
+	switch {
+	case s.Quant.Name == "mxfp4":
+		return 60
+	case m.Attention == mla:
+		return 42
+	}
+	return 15
+}
+
+func captured(top int) int {
+	n := 0
+	for _, small := range []int{1, 2, 4} {
+		if small <= top {
+			n++
+		}
+	}
+	n += min(top, 256) / 8
+	return n + max(top-256, 0)/16
+}
+
+// warmUp is what sampling with every sequence takes at the first real step.
+func warmUp(m *Model, s Setup) int64 {
+	return int64(14.5 * float64(min(s.MaxSeqs, s.BatchTokens)) * float64(m.Vocab))
+}
+
+// outside is what an engine may allocate on first use beside its budget: the
+// sampler's warm-up finds the memory the profile set aside, but about half of
+// it in fragments.
+func (e Engine) outside(m *Model, s Setup) int64 {
+	if e.Name != "vllm" || !m.generates() {
+		return 0
+	}
+	return warmUp(m, s)/2 + e.unprofiled(m, s)
+}
+
+// unprofiled is what an engine is certain to allocate after its cache and did
+// not profile.
+//
+// Sparse attention (vLLM v1/attention/backends/mla: flashmla_sparse.py,
+// indexer.py) gathers latents of five and index keys of forty of the longest
+// contexts, has up to 512 MiB of index scores, and pads queries and outputs to
+// 64 heads. Weights in host memory pass through the GPU two layers at a time.
+// Scratch of the MXFP4 kernels stands where the sampler's warm-up would.
+func (e Engine) unprofiled(m *Model, s Setup) int64 {
+	if e.Name != "vllm" {
+		return 0
+	}
+	var sum int64
+	if s.Quant.Name == "mxfp4" {
+		sum += warmUp(m, s)
+	}
+	if m.IndexDim > 0 {
+		n := int64(s.Context)
+		sum += 5*n*576*2 + 40*n*indexer(m) + GiB/2
+		sum += int64(s.BatchTokens) * int64(max(64, m.Heads/s.TP)) * (576 + 512) * 2
+	}
+	if s.Offload > 0 {
+		sum += 2 * s.Offload / int64(max(m.Layers, 1))
+	}
+	return sum
+}

@@ -1,0 +1,420 @@
+package fit
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"weir/price"
+)
+
+// MaxConfig is the longest config.json or index read, in bytes.
+const MaxConfig = 32 << 20
+
+// ErrFile: a model file is not what it should be.
+var ErrFile = fmt.Errorf("model file")
+
+// count reads a JSON number that is a whole one; null and absent are 0, and so
+// is what is no number (some configs have lists where others have a count).
+type count int
+
+func (c *count) UnmarshalJSON(text []byte) error {
+	var f float64
+	if json.Unmarshal(text, &f) != nil {
+		*c = 0
+		return nil
+	}
+	if f != math.Trunc(f) || f < 0 || f > 1<<40 {
+		return fmt.Errorf("%w: %s is no count", ErrFile, text)
+	}
+	*c = count(f)
+	return nil
+}
+
+// hfConfig is config.json as far as memory depends on it, in the spellings of
+// the families.
+type hfConfig struct {
+	ModelType string      `json:"model_type"`
+	DType     string      `json:"torch_dtype"`
+	DType2    string      `json:"dtype"`
+	Text      *hfConfig   `json:"text_config"`
+	LLM       *hfConfig   `json:"llm_config"`
+	Language  *hfConfig   `json:"language_config"`
+	Vision    *hfVision   `json:"vision_config"`
+	Quant     *hfQuant    `json:"quantization_config"`
+	Scaling   *ropeConfig `json:"rope_scaling"`
+	Rope      *ropeConfig `json:"rope_parameters"`
+
+	Layers     count `json:"num_hidden_layers"`
+	Layers2    count `json:"n_layer"`
+	Layers3    count `json:"encoder_layers"`
+	Decoders   count `json:"decoder_layers"`
+	Hidden     count `json:"hidden_size"`
+	Hidden2    count `json:"n_embd"`
+	Hidden3    count `json:"d_model"`
+	Heads      count `json:"num_attention_heads"`
+	Heads2     count `json:"n_head"`
+	Heads3     count `json:"encoder_attention_heads"`
+	KVHeads    count `json:"num_key_value_heads"`
+	KVHeads2   count `json:"num_kv_heads"`
+	MultiQuery bool  `json:"multi_query"`
+	HeadDim    count `json:"head_dim"`
+	Inter      count `json:"intermediate_size"`
+	Inter2     count `json:"n_inner"`
+	Inter3     count `json:"encoder_ffn_dim"`
+	Inter4     count `json:"ffn_dim"`
+	Vocab      count `json:"vocab_size"`
+	Tied       *bool `json:"tie_word_embeddings"`
+	Positions  count `json:"max_position_embeddings"`
+	Positions2 count `json:"n_positions"`
+	Positions3 count `json:"max_target_positions"`
+	Bias       bool  `json:"attention_bias"`
+
+	Window        count    `json:"sliding_window"`
+	UseWindow     *bool    `json:"use_sliding_window"`
+	LayerTypes    []string `json:"layer_types"`
+	Pattern       count    `json:"sliding_window_pattern"`
+	GlobalKV      count    `json:"num_global_key_value_heads"`
+	GlobalDim     count    `json:"global_head_dim"`
+	KEqV          bool     `json:"attention_k_eq_v"`
+	HeadsPerLayer []count  `json:"num_attention_heads_per_layer"`
+
+	KVRank  count `json:"kv_lora_rank"`
+	QRank   count `json:"q_lora_rank"`
+	RopeDim count `json:"qk_rope_head_dim"`
+	NopeDim count `json:"qk_nope_head_dim"`
+	VDim    count `json:"v_head_dim"`
+	Index   count `json:"index_head_dim"`
+
+	Experts     count   `json:"num_experts"`
+	Experts2    count   `json:"n_routed_experts"`
+	Experts3    count   `json:"num_local_experts"`
+	PerToken    count   `json:"num_experts_per_tok"`
+	Shared      count   `json:"n_shared_experts"`
+	SharedInter count   `json:"shared_expert_intermediate_size"`
+	MoEInter    count   `json:"moe_intermediate_size"`
+	FirstDense  count   `json:"first_k_dense_replace"`
+	DenseOnly   []count `json:"mlp_only_layers"`
+
+	KeyHeads   count   `json:"linear_num_key_heads"`
+	ValueHeads count   `json:"linear_num_value_heads"`
+	KeyDim     count   `json:"linear_key_head_dim"`
+	Conv       count   `json:"linear_conv_kernel_dim"`
+	Interval   count   `json:"full_attention_interval"`
+	Hybrid     string  `json:"hybrid_override_pattern"`
+	MambaHeads count   `json:"mamba_num_heads"`
+	MambaDim   count   `json:"mamba_head_dim"`
+	State      count   `json:"ssm_state_size"`
+	Groups     count   `json:"n_groups"`
+	ConvKernel count   `json:"conv_kernel"`
+	Partial    float64 `json:"partial_rotary_factor"`
+}
+
+type hfVision struct {
+	Depth  count   `json:"depth"`
+	Layers count   `json:"num_hidden_layers"`
+	Hidden count   `json:"hidden_size"`
+	Inter  count   `json:"intermediate_size"`
+	Patch  count   `json:"patch_size"`
+	Image  count   `json:"image_size"`
+	Frames count   `json:"temporal_patch_size"`
+	Merge  count   `json:"spatial_merge_size"`
+	Act    string  `json:"hidden_act"`
+	Deep   []count `json:"deepstack_visual_indexes"`
+}
+
+type ropeConfig struct {
+	Type     string  `json:"rope_type"`
+	Old      string  `json:"type"`
+	Factor   float64 `json:"factor"`
+	Original count   `json:"original_max_position_embeddings"`
+	Partial  float64 `json:"partial_rotary_factor"`
+}
+
+// ParseConfig reads the config.json of a model repository. name is what to
+// call the model. Text beside the shape is ignored; a shape with holes is an
+// error of Check, which names them.
+func ParseConfig(name string, text []byte) (Model, error) {
+	if len(text) > MaxConfig {
+		return Model{}, fmt.Errorf("%w: config of %s has %d bytes, read are at most %d", ErrFile, name, len(text), MaxConfig)
+	}
+	var outer hfConfig
+	if err := json.Unmarshal(text, &outer); err != nil {
+		return Model{}, fmt.Errorf("%w: config of %s: %w", ErrFile, name, err)
+	}
+	c := outer
+	for _, inner := range []*hfConfig{outer.Text, outer.LLM, outer.Language} {
+		if inner != nil {
+			c = *inner
+		}
+	}
+	if c.Layers+c.Layers2+c.Layers3 == 0 {
+		return Model{}, fmt.Errorf("%w: config of %s has no num_hidden_layers: is it a model's config.json?", ErrFile, name)
+	}
+	m := Model{}
+	m.Name = name
+	m.Family = familyName(outer.ModelType, c.ModelType)
+	m.DType = dtypeName(firstText(c.DType, c.DType2, outer.DType, outer.DType2))
+	c.sizes(&m)
+	c.layers(&m)
+	c.mixture(&m)
+	c.linear(&m)
+	c.rope(&m)
+	family(&m)
+	outer.vision(&m)
+	quant := outer.Quant
+	if quant == nil {
+		quant = c.Quant
+	}
+	quant.format(&m)
+	if outer.Tied != nil && c.Tied == nil {
+		m.Tied = *outer.Tied
+	}
+	return m, m.validate()
+}
+
+func firstText(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}
+
+func first(counts ...count) int {
+	for _, c := range counts {
+		if c > 0 {
+			return int(c)
+		}
+	}
+	return 0
+}
+
+// familyName: a text model inside a multimodal one is known by the outer name
+// where that tells the vision tower.
+func familyName(outer, inner string) string {
+	name := firstText(outer, inner)
+	name = strings.TrimSuffix(name, "_text")
+	switch name {
+	case "qwen3_5_moe":
+		return "qwen3_5"
+	case "deepseek_v32":
+		return name
+	case "xlm-roberta-xl":
+		return "xlm-roberta"
+	}
+	return name
+}
+
+func dtypeName(d string) string {
+	switch strings.TrimPrefix(d, "torch.") {
+	case "float16":
+		return "fp16"
+	case "float32":
+		return "fp32"
+	}
+	return "bf16"
+}
+
+var (
+	encoders = []string{"bert", "roberta", "xlm-roberta", "distilbert", "mpnet", "deberta-v2", "nomic_bert", "electra", "albert", "vit", "modernbert", "new", "camembert"}
+	plainMLP = []string{"gpt2", "opt", "phi", "bloom", "falcon", "gpt_neox", "gpt_bigcode", "starcoder2", "nemotron", "mpt", "gptj", "whisper", "nemotron_h"}
+	tied     = []string{"gemma", "gemma2", "gemma3", "gemma4", "gpt2", "opt", "bloom", "whisper", "gpt_bigcode", "cohere", "cohere2"}
+)
+
+func (c *hfConfig) sizes(m *Model) {
+	m.Layers, m.Hidden = first(c.Layers, c.Layers2, c.Layers3), first(c.Hidden, c.Hidden2, c.Hidden3)
+	m.Heads, m.Vocab = first(c.Heads, c.Heads2, c.Heads3), int(c.Vocab)
+	m.KVHeads = first(c.KVHeads, c.KVHeads2)
+	if m.KVHeads == 0 {
+		m.KVHeads = m.Heads
+		if c.MultiQuery {
+			m.KVHeads = 1
+		}
+	}
+	m.HeadDim = int(c.HeadDim)
+	if m.HeadDim == 0 && m.Heads > 0 {
+		m.HeadDim = m.Hidden / m.Heads
+	}
+	m.Intermediate = first(c.Inter, c.Inter2, c.Inter3, c.Inter4)
+	if m.Intermediate == 0 && (m.Family == "gpt2" || m.Family == "gpt_bigcode" || m.Family == "bloom" || m.Family == "falcon") {
+		m.Intermediate = 4 * m.Hidden
+	}
+	m.MaxContext = first(c.Positions, c.Positions2, c.Positions3)
+	m.PlainMLP, m.QKVBias = slices.Contains(plainMLP, m.Family), c.Bias
+	m.Tied = slices.Contains(tied, m.Family)
+	if c.Tied != nil {
+		m.Tied = *c.Tied
+	}
+	switch {
+	case c.KVRank > 0:
+		m.Attention = price.MLA
+		m.KVLoRARank, m.QLoRARank, m.QKRopeDim, m.QKNopeDim, m.VHeadDim = int(c.KVRank), int(c.QRank), int(c.RopeDim), int(c.NopeDim), int(c.VDim)
+		m.IndexDim = int(c.Index)
+	case slices.Contains(encoders, m.Family):
+		m.Attention = price.Encoder
+		m.Positions = m.MaxContext
+	case c.Layers3 > 0 && c.Decoders > 0:
+		m.Attention, m.DecoderLayers = price.EncoderDecoder, int(c.Decoders)
+	case m.KVHeads == m.Heads:
+		m.Attention = price.MHA
+	default:
+		m.Attention = price.GQA
+	}
+}
+
+// layers counts the kinds of attention layers.
+func (c *hfConfig) layers(m *Model) {
+	window := int(c.Window)
+	if c.UseWindow != nil && !*c.UseWindow {
+		window = 0
+	}
+	pattern := int(c.Pattern)
+	switch m.Family {
+	case "gemma3":
+		pattern = cmpOr(pattern, 6)
+	case "gemma2":
+		pattern = 2
+	case "phi3":
+		window = 0 // vLLM holds its cache at full length
+	}
+	if len(c.LayerTypes) > 0 {
+		for _, t := range c.LayerTypes {
+			switch t {
+			case "sliding_attention", "chunked_attention":
+				m.WindowLayers++
+			case "linear_attention":
+				m.LinearLayers++
+			default:
+				m.FullLayers++
+			}
+		}
+	} else if window > 0 && pattern > 1 {
+		m.FullLayers = m.Layers / pattern
+		m.WindowLayers = m.Layers - m.FullLayers
+	} else if window > 0 && c.UseWindow == nil {
+		m.WindowLayers = m.Layers
+	}
+	if m.WindowLayers > 0 {
+		m.Window = window
+	}
+	if len(c.HeadsPerLayer) > 0 {
+		m.WindowHeads = int(slices.Max(c.HeadsPerLayer))
+	}
+	m.FullKVHeads, m.FullHeadDim = int(c.GlobalKV), int(c.GlobalDim)
+	m.SharedKV = c.KEqV
+}
+
+func (c *hfConfig) mixture(m *Model) {
+	m.Experts = first(c.Experts, c.Experts2, c.Experts3)
+	if m.Experts <= 1 {
+		m.Experts = 0
+		return
+	}
+	m.ExpertsPerToken = int(c.PerToken)
+	m.MoEIntermediate = first(c.MoEInter, c.Inter)
+	m.SharedExperts = int(c.Shared)
+	if c.SharedInter > 0 && m.MoEIntermediate > 0 {
+		m.SharedExperts = max(1, int(c.SharedInter)/m.MoEIntermediate)
+	}
+	if strings.HasPrefix(m.Family, "llama4") {
+		m.SharedExperts = 1
+	}
+	m.DenseLayers = max(int(c.FirstDense), len(c.DenseOnly))
+}
+
+func (c *hfConfig) linear(m *Model) {
+	if c.ValueHeads > 0 && m.LinearLayers == 0 && c.Interval > 0 {
+		m.FullLayers = m.Layers / int(c.Interval)
+		m.LinearLayers = m.Layers - m.FullLayers
+	}
+	if m.LinearLayers > 0 && c.ValueHeads > 0 {
+		k, v, d, conv := int64(c.KeyHeads), int64(c.ValueHeads), int64(c.KeyDim), int64(max(c.Conv, 1))
+		m.Linear, m.KeyHeads, m.ValueHeads, m.StateHeadDim, m.Conv = "gated_delta_net", int(k), int(v), int(d), int(conv)
+		if bounded(k, v, d, conv) {
+			m.StateBytes = int64(m.LinearLayers) * (v*d*d*4 + (2*k*d+v*d)*(conv-1)*2)
+		}
+		m.GatedQuery = true
+	}
+	if c.Hybrid != "" && c.MambaHeads > 0 {
+		m.Linear = "mamba2"
+		m.LinearLayers, m.FullLayers = strings.Count(c.Hybrid, "M"), strings.Count(c.Hybrid, "*")
+		h, d, st, g, k := int64(c.MambaHeads), int64(c.MambaDim), int64(c.State), int64(max(c.Groups, 1)), int64(max(c.ConvKernel, 1))
+		if bounded(h, d, st, g) && bounded(k) {
+			m.StateBytes = int64(m.LinearLayers) * (h*d*st*4 + (h*d+2*g*st)*(k-1)*2)
+			inner := h * d
+			m.ExtraParams = int64(m.LinearLayers) * (int64(m.Hidden)*(2*inner+2*g*st+h) + inner*int64(m.Hidden))
+		}
+	}
+}
+
+// bounded keeps products of four such numbers in 63 bits.
+func bounded(ns ...int64) bool {
+	for _, n := range ns {
+		if n < 0 || n > 1<<14 {
+			return false
+		}
+	}
+	return true
+}
+
+// rope sets the rows of vLLM's rotary table: linear scaling makes it longer,
+// YaRN builds it for the scaled length, which is then the model's context too.
+func (c *hfConfig) rope(m *Model) {
+	r := c.Scaling
+	if r == nil {
+		r = c.Rope
+	}
+	partial := c.Partial
+	if r != nil {
+		kind := firstText(r.Type, r.Old)
+		ok := r.Factor >= 1 && r.Factor <= 1024
+		switch {
+		case kind == "linear" && ok:
+			m.RotaryRows = int(float64(m.MaxContext) * r.Factor)
+		case (kind == "yarn" || kind == "deepseek_yarn") && ok && r.Original > 0 && r.Original < 1<<24:
+			m.RotaryRows = int(float64(r.Original) * r.Factor)
+		}
+		if r.Partial > 0 {
+			partial = r.Partial
+		}
+	}
+	if partial > 0 && partial < 1 {
+		m.RotaryDim = int(float64(m.HeadDim) * partial)
+	}
+}
+
+func (c *hfConfig) vision(m *Model) {
+	v := c.Vision
+	if v == nil || !m.generates() {
+		return
+	}
+	m.Vision = true
+	layers, h, inter := first(v.Depth, v.Layers), int(v.Hidden), int(v.Inter)
+	if layers == 0 || h == 0 || inter == 0 || layers > 500 || h > 1<<15 || inter > 1<<17 {
+		visionOf(m)
+		return
+	}
+	base := *m
+	base.VisionParams, base.RotaryRows = 0, m.RotaryRows
+	visionOf(&base)
+	side := first(v.Patch, 14)
+	t := tower{layers: layers, hidden: h, mlp: inter, matrices: 2, merge: max(base.Merge, 1), imageTokens: cmpOr(base.ImageTokens, 1024), joined: len(v.Deep)}
+	if strings.Contains(v.Act, "silu") {
+		t.matrices = 3
+	}
+	if side < 1<<8 {
+		t.patch = 3 * side * side * max(1, min(int(v.Frames), 8))
+	}
+	if v.Merge > 0 && v.Merge <= 16 {
+		t.merge = int(v.Merge * v.Merge)
+	}
+	if v.Image > 0 && v.Image < 1<<14 {
+		t.positions = (int(v.Image) / side) * (int(v.Image) / side)
+	}
+	m.RotaryRows = base.RotaryRows
+	setTower(m, t)
+}

@@ -1,0 +1,195 @@
+package fit
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"weir/price"
+)
+
+// Engine is an inference server and its version; 0.0 is the newest known.
+type Engine struct {
+	Name         string
+	Major, Minor int
+}
+
+// DefaultEngine is assumed where none is named.
+var DefaultEngine = Engine{Name: "vllm", Major: 0, Minor: 21}
+
+var engineNames = []string{"vllm", "sglang", "tensorrt-llm", "llama.cpp", "transformers", "triton"}
+
+var engineAlso = map[string]string{
+	"trtllm": "tensorrt-llm", "trt-llm": "tensorrt-llm", "llamacpp": "llama.cpp", "ollama": "llama.cpp", "hf": "transformers",
+}
+
+// Engines lists the names ParseEngine knows.
+func Engines() []string { return append([]string(nil), engineNames...) }
+
+// ParseEngine reads "vllm", "vllm@0.21" or "sglang@0.5.2"; patch levels do not
+// matter to memory.
+func ParseEngine(text string) (Engine, error) {
+	name, version, has := strings.Cut(strings.ToLower(strings.TrimSpace(text)), "@")
+	if long, ok := engineAlso[name]; ok {
+		name = long
+	}
+	known := false
+	for _, n := range engineNames {
+		known = known || n == name
+	}
+	if !known {
+		return Engine{}, fmt.Errorf("%w: engine %q is not known, have %s", ErrSetup, text, strings.Join(engineNames, ", "))
+	}
+	e := Engine{Name: name}
+	if name == "vllm" {
+		e = DefaultEngine
+	}
+	if !has {
+		return e, nil
+	}
+	fields := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
+	var err error
+	if e.Major, err = strconv.Atoi(fields[0]); err == nil && len(fields) > 1 {
+		e.Minor, err = strconv.Atoi(digits(fields[1]))
+	}
+	if err != nil || e.Major < 0 || e.Minor < 0 {
+		return Engine{}, fmt.Errorf("%w: version %q of engine %s is not like 0.21", ErrSetup, version, name)
+	}
+	return e, nil
+}
+
+func digits(s string) string {
+	for i, r := range s {
+		if r < '0' || r > '9' {
+			return s[:i]
+		}
+	}
+	return s
+}
+
+func (e Engine) String() string {
+	if e.Major == 0 && e.Minor == 0 {
+		return e.Name
+	}
+	return fmt.Sprintf("%s@%d.%d", e.Name, e.Major, e.Minor)
+}
+
+// before reports whether the engine is older than a version.
+func (e Engine) before(major, minor int) bool {
+	if e.Major == 0 && e.Minor == 0 {
+		return false
+	}
+	return e.Major < major || e.Major == major && e.Minor < minor
+}
+
+// utilisation is the share of the GPU the engine takes by default. Engines
+// that take what a model needs, and models without a cache, may use all that
+// a driver leaves.
+func (e Engine) utilisation(m *Model) float64 {
+	switch {
+	case !m.generates():
+		return 1 // weights and workspace alone: nothing is claimed ahead
+	case e.Name == "vllm" && e.before(0, 20):
+		return 0.90 // vLLM config/cache.py
+	case e.Name == "vllm":
+		return 0.92
+	case e.Name == "sglang":
+		return 0.88 // mem_fraction_static, server_args.py: 0.87 to 0.9 by size
+	case e.Name == "tensorrt-llm":
+		return 0.90 // kv_cache_free_gpu_mem_fraction
+	}
+	return 1
+}
+
+// batch is the default number of sequences in a batch and tokens in a step.
+// vLLM (engine/arg_utils.py): its server takes 1024 and 8192 on GPUs of 70 GiB
+// and more other than A100, 256 and 2048 else.
+func (e Engine) batch(g GPU) (seqs, tokens int) {
+	switch e.Name {
+	case "vllm":
+		if e.before(0, 9) {
+			return 256, 2048
+		}
+		if g.Total >= 70*GiB && !strings.Contains(g.Name, "A100") {
+			return 1024, 8192
+		}
+		return 256, 2048
+	case "sglang":
+		return 256, 8192 // chunked_prefill_size
+	case "tensorrt-llm":
+		return 256, 8192 // max_num_tokens
+	case "llama.cpp":
+		return 1, 512 // n_ubatch
+	case "triton":
+		return 8, 8192 // one dynamic batch of 1024 tokens each, when not stated
+	}
+	return 1, 2048
+}
+
+// claims reports whether the engine takes its share of the GPU at once.
+func (e Engine) claims() bool {
+	return e.Name == "vllm" || e.Name == "sglang" || e.Name == "tensorrt-llm"
+}
+
+// windows reports whether window layers hold their window alone. vLLM's hybrid
+// cache manager came with 0.9.2; transformers' dynamic cache holds everything.
+func (e Engine) windows() bool {
+	return e.Name == "llama.cpp" || e.Name == "sglang" || e.Name == "tensorrt-llm" || e.Name == "vllm" && !e.before(0, 10)
+}
+
+func (e Engine) block() int {
+	switch e.Name {
+	case "vllm":
+		return 16
+	case "tensorrt-llm":
+		return 32
+	case "llama.cpp":
+		return 256 // contexts are padded to it for flash attention
+	}
+	return 1
+}
+
+// absorbs reports whether MLA's up projection is copied, split and transposed
+// after loading (vLLM mla/common.py, from 0.7.1 on; SGLang likewise).
+func (e Engine) absorbs() bool {
+	return e.Name == "vllm" && !e.before(0, 7) || e.Name == "sglang"
+}
+
+// file reports whether weights stay as the file has them, without padding.
+func (e Engine) file() bool { return e.Name == "llama.cpp" || e.Name == "transformers" }
+
+// unties: transformers loads fp8 checkpoints with an output layer of their own.
+func (e Engine) unties(q Quant) bool { return e.Name == "transformers" && q.Family == "fp8" }
+
+// rotary is the cosine and sine table vLLM builds for every position, in the
+// dtype of the model (rotary_embedding/base.py); it counts as weights there.
+func (e Engine) rotary(m *Model, q Quant) int64 {
+	if e.Name != "vllm" || m.Attention == price.Encoder || m.Attention == price.EncoderDecoder || m.attentionLayers() == 0 {
+		return 0
+	}
+	dim := cmpOr(m.RotaryDim, m.HeadDim)
+	bytes := int64(cmpOr(m.RotaryRows, m.MaxContext)) * int64(dim) * q.act() * int64(max(m.RotaryTables, 1))
+	if m.windowed() > 0 && (m.Family == "gemma3" || m.Family == "gemma4") {
+		bytes += int64(m.MaxContext) * int64(dim) * q.act() // window layers have a table of their own
+	}
+	return min(bytes, 16*GiB)
+}
+
+// accepts checks what an engine or GPU cannot do at all.
+func (e Engine) accepts(m *Model, s *Setup) error {
+	if (e.Name == "llama.cpp" || e.Name == "transformers") && s.TP > 1 {
+		return fmt.Errorf("%w: %s splits by layers: use pipeline parallel %d instead of tensor parallel", ErrLayout, e.Name, s.TP)
+	}
+	if e.Name != "llama.cpp" && s.Quant.Family == "gguf" && e.Name != "vllm" {
+		return fmt.Errorf("%w: %s is a format of llama.cpp: use --engine llama.cpp", ErrSetup, s.Quant.Name)
+	}
+	return nil
+}
+
+// most is how many requests the batch admits.
+func (e Engine) most(m *Model, s Setup) int {
+	if e.Name == "transformers" || e.Name == "llama.cpp" {
+		return 1 << 20 // bounded by memory alone
+	}
+	return s.MaxSeqs
+}

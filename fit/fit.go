@@ -1,0 +1,290 @@
+// Package fit says whether a model fits a GPU: its weights by storage format
+// and parallelism, its KV cache by kind of layer, what the engine takes for
+// itself, and what is left; how long a context and how many requests that
+// allows; and, when it does not fit, the nearest changes that do.
+//
+// It computes, it does not measure: every constant is the physics of the model
+// (a shape times a width), a rule of the engine's source, or a figure of the
+// catalogue. How well that agrees with what engines reported is in
+// docs/benchmarks/fit.md. It knows nothing of speed (engine does; Search is
+// handed it as a function) and nothing of what a plan is worth (plan does).
+package fit
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+
+	"weir/price"
+)
+
+// GiB is 2^30 bytes, the unit engines report memory in.
+const GiB = 1 << 30
+
+var (
+	// ErrShape: the model's shape lacks counts, or has impossible ones.
+	ErrShape = errors.New("model shape")
+	// ErrLayout: the parallelism does not divide the model.
+	ErrLayout = errors.New("parallelism")
+	// ErrSetup: an option is out of its range.
+	ErrSetup = errors.New("setup")
+)
+
+// Verdict is the answer in one word.
+type Verdict string
+
+const (
+	// Fits: it starts and serves what was asked, with a cushion.
+	Fits Verdict = "fits"
+	// Tight: by the engine's own budget it starts, but what engines allocate
+	// outside that budget on first use may not find room, or the cache holds
+	// little more than what was asked for.
+	Tight Verdict = "tight"
+	// DoesNotFit: the engine refuses to start, or cannot hold what was asked.
+	DoesNotFit Verdict = "does_not_fit"
+)
+
+// GPU is what fit needs to know of an accelerator.
+type GPU struct {
+	Name  string  `json:"name"`
+	Total int64   `json:"total_bytes"` // what a framework sees
+	SM    float64 `json:"compute"`     // compute capability; 0: not NVIDIA, or unknown
+	Fast  bool    `json:"fast_link"`   // GPUs of one machine are linked all to all by a switch
+	BF16  bool    `json:"bf16"`
+	FP8   bool    `json:"fp8"`
+}
+
+// bridged are GPUs whose fast links join two cards, or each pair directly,
+// without a switch that could multicast.
+var bridged = regexp.MustCompile(`PCIe|NVL|^GH`)
+
+// NewGPU takes a GPU of the catalogue. A device of which no log said what
+// frameworks see counts as 92 % of its nominal size in GiB: the least of the
+// known ones (ECC on GDDR takes a sixteenth, the driver the rest).
+func NewGPU(g price.GPU) (GPU, error) {
+	out := GPU{Name: g.Name, Fast: g.LinkGB.Value() >= 300 && !bridged.MatchString(g.Name), BF16: g.BF16, FP8: g.FP8}
+	switch {
+	case g.UsableGiB.Known():
+		out.Total = int64(g.UsableGiB.Value() * GiB)
+	case g.MemoryGB.Known():
+		out.Total = int64(g.MemoryGB.Value() * GiB * 0.92)
+	default:
+		return GPU{}, fmt.Errorf("%w: memory of GPU %s is not in the catalogue: add memory_gb in your price file", ErrSetup, g.Name)
+	}
+	if _, err := fmt.Sscanf(g.Compute, "%g", &out.SM); err != nil {
+		out.SM = 0 // an AMD target such as gfx942
+	}
+	return out, nil
+}
+
+// Setup is how a model is to be served. Zero values mean the engine's default.
+type Setup struct {
+	GPU    GPU
+	Engine Engine
+	Quant  Quant  // storage of the weights; zero: as published
+	KV     string // KV cache dtype: auto, fp8, fp16, bf16, fp8_ds_mla
+	TP     int    // tensor parallel
+	PP     int    // pipeline parallel
+	EP     bool   // experts are spread whole, not cut
+
+	Utilisation float64 // share of the GPU the engine may take, 0 to 1
+	FreeBytes   int64   // free on the GPU before the start; 0: all of it
+	Context     int     // longest request, prompt and answer, tokens
+	Concurrency int     // requests at once that must fit; 0: 1
+	MaxSeqs     int     // most sequences in a batch
+	BatchTokens int     // most tokens in a step
+	Eager       bool    // no CUDA graphs
+	LoRAs       int     // adapters resident at once
+	LoRARank    int     // their rank
+	Offload     int64   // bytes of weights per GPU kept in host memory
+	CacheBytes  int64   // size of the KV pool, where the user sets it (llama.cpp: Context x Concurrency)
+}
+
+func (s Setup) withDefaults(m *Model) Setup {
+	s.TP, s.PP = max(s.TP, 1), max(s.PP, 1)
+	s.Concurrency = max(s.Concurrency, 1)
+	if s.Engine.Name == "" {
+		s.Engine = DefaultEngine
+	}
+	if s.Quant.Name == "" {
+		s.Quant = m.Native()
+	}
+	s.Utilisation = cmpOr(s.Utilisation, s.Engine.utilisation(m))
+	if s.Context == 0 {
+		s.Context = cmpOr(m.MaxContext, 4096)
+	}
+	seqs, tokens := s.Engine.batch(s.GPU)
+	s.MaxSeqs, s.BatchTokens = cmpOr(s.MaxSeqs, seqs), cmpOr(s.BatchTokens, tokens)
+	return s
+}
+
+func cmpOr[T comparable](v, otherwise T) T {
+	var zero T
+	if v == zero {
+		return otherwise
+	}
+	return v
+}
+
+// limits keep arithmetic far from overflow whatever a file or flag says.
+func (s Setup) validate() error {
+	f := func(ok bool, what string, have any, want string) error {
+		if ok {
+			return nil
+		}
+		return fmt.Errorf("%w: %s is %v, must be %s", ErrSetup, what, have, want)
+	}
+	return errors.Join(
+		f(s.GPU.Total > 0 && s.GPU.Total < 1<<50, "memory of the GPU", s.GPU.Total, "above 0 and below 1 PiB"),
+		f(s.TP >= 0 && s.TP <= 1024, "tensor parallel", s.TP, "1 to 1024"),
+		f(s.PP >= 0 && s.PP <= 1024, "pipeline parallel", s.PP, "1 to 1024"),
+		f(s.Utilisation >= 0 && s.Utilisation <= 1, "utilisation", s.Utilisation, "0 to 1"),
+		f(s.Context >= 0 && s.Context <= maxTokens, "context", s.Context, "0 to 2^27 tokens"),
+		f(s.Concurrency >= 0 && s.Concurrency <= 1<<20, "concurrency", s.Concurrency, "0 to 2^20"),
+		f(s.MaxSeqs >= 0 && s.MaxSeqs <= 1<<20, "sequences in a batch", s.MaxSeqs, "0 to 2^20"),
+		f(s.BatchTokens >= 0 && s.BatchTokens <= 1<<24, "tokens in a step", s.BatchTokens, "0 to 2^24"),
+		f(s.LoRAs >= 0 && s.LoRAs <= 10000, "LoRA adapters", s.LoRAs, "0 to 10000"),
+		f(s.LoRARank >= 0 && s.LoRARank <= 4096, "LoRA rank", s.LoRARank, "0 to 4096"),
+		f(s.FreeBytes >= 0 && s.Offload >= 0 && s.CacheBytes >= 0, "a size", "negative", "0 or more"),
+	)
+}
+
+// Answer is what Check found.
+type Answer struct {
+	Verdict Verdict `json:"verdict"`
+	Why     string  `json:"why"`
+	Model   string  `json:"model"`
+	Quant   string  `json:"quant"`
+	GPU     string  `json:"gpu"`
+	Engine  string  `json:"engine"`
+	TP      int     `json:"tp"`
+	PP      int     `json:"pp"`
+
+	Stages []Budget `json:"stages"` // per pipeline stage, first to last; one without pipeline parallel
+	Tight  int      `json:"tightest_stage"`
+
+	Context       int      `json:"context"`
+	Concurrency   int      `json:"concurrency"`
+	KVPerToken    int64    `json:"kv_bytes_per_token"` // whole model, every layer at full length
+	PerRequest    int64    `json:"bytes_per_request"`  // of the tightest stage's GPU, one request of Context tokens
+	CacheTokens   int64    `json:"cache_tokens"`       // full-length requests the cache holds, times Context
+	MaxContext    int      `json:"longest_context"`    // tokens, one request at once; 0: none
+	MaxConcurrent int      `json:"most_requests"`      // requests of Context tokens at once
+	Requests      float64  `json:"requests_in_cache"`  // the same, not rounded, as engines print it
+	Remedies      []Remedy `json:"remedies,omitempty"` // when it does not fit, cheapest first
+	Notes         []string `json:"notes,omitempty"`
+}
+
+// Budget is the memory of one GPU, line by line, in bytes.
+type Budget struct {
+	Total      int64 `json:"total"`   // what the framework sees
+	Allowed    int64 `json:"allowed"` // the engine's share of it
+	Weights    int64 `json:"weights"`
+	LoRA       int64 `json:"lora"`
+	Activation int64 `json:"activation"`  // peak of a profiled step, sampler included
+	NonTorch   int64 `json:"non_torch"`   // context, collectives
+	Graphs     int64 `json:"cuda_graphs"` // captured; inside Allowed from vLLM 0.21 on
+	GraphsIn   bool  `json:"cuda_graphs_in_budget"`
+	Cache      int64 `json:"kv_cache"` // what is left, negative when nothing is
+}
+
+// Need is what the stage takes without any cache.
+func (b Budget) Need() int64 {
+	need := b.Weights + b.LoRA + b.Activation + b.NonTorch
+	if b.GraphsIn {
+		need += b.Graphs
+	}
+	return need
+}
+
+// Cushion is what the budget leaves of the GPU to allocations nobody profiled.
+func (b Budget) Cushion() int64 {
+	c := b.Total - b.Allowed
+	if !b.GraphsIn {
+		c -= b.Graphs
+	}
+	return c
+}
+
+// Check answers whether a model can be served so. An error says that the
+// question is wrong (a shape with holes, a parallelism the model does not
+// divide by, a context above the model's); that it does not fit is an answer,
+// with the changes that would; larger are GPUs to try among them, smallest first.
+func Check(m Model, s Setup, larger ...GPU) (Answer, error) {
+	s, err := prepare(&m, s)
+	if err != nil {
+		return Answer{}, err
+	}
+	a := check(&m, s)
+	if a.Verdict == DoesNotFit {
+		a.Remedies = remedies(&m, s, larger)
+	}
+	return a, nil
+}
+
+func prepare(m *Model, s Setup) (Setup, error) {
+	if err := errors.Join(m.validate(), s.validate()); err != nil {
+		return s, err
+	}
+	s = s.withDefaults(m)
+	if err := s.Engine.accepts(m, &s); err != nil {
+		return s, err
+	}
+	return s, layoutRules(m, s)
+}
+
+func check(m *Model, s Setup) Answer {
+	a := Answer{
+		Model: m.Name, Quant: s.Quant.Name, GPU: s.GPU.Name, Engine: s.Engine.String(), TP: s.TP, PP: s.PP,
+		Context: s.Context, Concurrency: s.Concurrency, KVPerToken: m.cache(s, 1, m.Layers).wholeToken,
+	}
+	least := math.Inf(1)
+	for i, n := range stageLayers(m.Layers, s.PP) {
+		b := budget(m, s, i, n)
+		a.Stages = append(a.Stages, b)
+		c := m.cache(s, s.TP, n)
+		per := c.request(s.Context, s.BatchTokens)
+		held := math.Inf(1)
+		if per > 0 {
+			held = float64(b.Cache) / float64(per)
+		} else if b.Cache < 0 {
+			held = -1
+		}
+		if held < least || i == 0 {
+			least, a.Tight, a.PerRequest = held, i, per
+			a.MaxContext = longest(m, c, b.Cache, s.BatchTokens)
+		}
+	}
+	a.Requests = max(least, 0)
+	a.MaxConcurrent = int(min(math.Floor(max(least, 0)), float64(s.Engine.most(m, s))))
+	if per := a.PerRequest; per > 0 {
+		a.CacheTokens = int64(a.Requests * float64(s.Context))
+	} else {
+		a.Requests = float64(a.MaxConcurrent)
+	}
+	a.Verdict, a.Why = judge(m, s, &a)
+	a.Notes = notes(m, s)
+	return a
+}
+
+// longest is the longest single request the cache holds, at most the model's
+// own limit. Room grows with length, so it is found by halving.
+func longest(m *Model, c cache, room int64, chunk int) int {
+	limit := cmpOr(m.MaxContext, 1<<20)
+	if room < 0 || c.request(1, chunk) > room {
+		return 0
+	}
+	lo, hi := 1, limit
+	for lo < hi {
+		mid := (lo + hi + 1) / 2
+		if c.request(mid, chunk) <= room {
+			lo = mid
+		} else {
+			hi = mid - 1
+		}
+	}
+	return lo
+}
+
+func gib(bytes int64) float64 { return float64(bytes) / GiB }

@@ -1,0 +1,61 @@
+package fit
+
+import "fmt"
+
+// judge weighs the budget of the tightest stage against what was asked.
+func judge(m *Model, s Setup, a *Answer) (Verdict, string) {
+	b := a.Stages[a.Tight]
+	if s.FreeBytes > 0 && s.FreeBytes < b.Allowed && s.Engine.claims() {
+		return DoesNotFit, fmt.Sprintf("only %.2f GiB of the GPU are free, %s claims %.2f GiB (%.2f of %.2f GiB) and refuses to start",
+			gib(s.FreeBytes), s.Engine.Name, gib(b.Allowed), s.Utilisation, gib(b.Total))
+	}
+	if b.Cache < 0 {
+		return DoesNotFit, fmt.Sprintf("weights and workspace need %.2f GiB per GPU, %.2f GiB are there (%.2f of %.2f GiB)",
+			gib(b.Need()), gib(b.Allowed), s.Utilisation, gib(b.Total))
+	}
+	if a.MaxConcurrent < 1 {
+		return DoesNotFit, fmt.Sprintf("one request of %d tokens needs %.2f GiB of KV cache per GPU, %.2f GiB are left; the longest that fits is %d tokens",
+			s.Context, gib(a.PerRequest), gib(b.Cache), a.MaxContext)
+	}
+	if a.MaxConcurrent < s.Concurrency {
+		return DoesNotFit, fmt.Sprintf("%d requests of %d tokens need %.2f GiB of KV cache per GPU, %.2f GiB are left: room for %d",
+			s.Concurrency, s.Context, gib(a.PerRequest)*float64(s.Concurrency), gib(b.Cache), a.MaxConcurrent)
+	}
+	if first := s.Engine.unprofiled(m, s); first > 0 && b.Cushion() < first {
+		return DoesNotFit, fmt.Sprintf("it starts, then runs out of memory: %.2f GiB stay outside the engine's budget, and kernels it did not profile take %.2f GiB on first use; lower the utilisation below %.2f",
+			gib(b.Cushion()), gib(first), s.Utilisation-gib(first-b.Cushion())/gib(b.Total))
+	}
+	if risk := s.Engine.outside(m, s); b.Cushion() < risk {
+		return Tight, fmt.Sprintf("%.2f GiB stay outside the engine's budget, and first-use allocations nobody profiled (sampler warm-up, workspaces, fragmentation) may take %.2f GiB; lower the utilisation or the batch",
+			gib(b.Cushion()), gib(risk))
+	}
+	if s.Engine.claims() && m.generates() && a.Requests < 1.1*float64(s.Concurrency) {
+		return Tight, fmt.Sprintf("the KV cache holds %.2f requests of %d tokens, less than a tenth more than asked", a.Requests, s.Context)
+	}
+	if s.Context > a.MaxContext && m.generates() {
+		return DoesNotFit, fmt.Sprintf("the longest context that fits is %d tokens", a.MaxContext)
+	}
+	return Fits, fmt.Sprintf("%.2f GiB per GPU are left for the KV cache: %.1f requests of %d tokens at once",
+		gib(b.Cache), a.Requests, s.Context)
+}
+
+// notes are what the reader should know of the assumptions.
+func notes(m *Model, s Setup) []string {
+	var out []string
+	if !s.GPU.BF16 && s.GPU.SM > 0 && s.Quant.Name == "bf16" {
+		out = append(out, s.GPU.Name+" has no bf16: the engine needs --dtype half, same size")
+	}
+	if !s.GPU.FP8 && (s.Quant.Family == "fp8") {
+		out = append(out, s.GPU.Name+" has no fp8 units: weights are stored in fp8 and computed in 16 bits where the engine can")
+	}
+	if s.TP > 2 && !s.GPU.Fast {
+		out = append(out, fmt.Sprintf("tensor parallel %d over PCIe: every layer waits for two all-reduces; expect well under half of the speed", s.TP))
+	}
+	if m.Vision && m.VisionParams == 0 {
+		out = append(out, "the vision tower is not in the catalogue's shape: give a config.json for its exact size")
+	}
+	if m.partial() {
+		out = append(out, "the shape of the linear layers is not in the catalogue: weights follow from the published parameter count")
+	}
+	return out
+}

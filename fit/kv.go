@@ -1,0 +1,171 @@
+package fit
+
+import (
+	"strings"
+
+	"weir/price"
+)
+
+// cache is how one GPU of a stage holds keys, values and states.
+type cache struct {
+	full, window, linear int   // layers by kind, on this stage
+	fullToken            int64 // bytes of one token in one full layer on this GPU
+	windowToken          int64
+	state                int64 // bytes of one sequence in one linear layer
+	fixed                int64 // bytes of one sequence beside that (cross attention)
+	span                 int   // tokens a window layer sees
+	block                int   // tokens of a block; 1: not paged
+	paged                bool  // layers of unlike kinds share one pool of equal blocks (vLLM)
+	wholeToken           int64 // whole model, every attention layer at full length
+}
+
+// cache describes the cache on one GPU of a stage of n layers cut by tp.
+func (m *Model) cache(s Setup, tp, n int) cache {
+	if !m.generates() {
+		return cache{block: 1}
+	}
+	attention, window := m.attentionLayers(), m.windowed()
+	part := func(v int) int { return (v*n + m.Layers - 1) / m.Layers }
+	if !s.Engine.windows() {
+		window = 0
+	}
+	c := cache{
+		full: part(attention - window), window: part(window), linear: part(m.LinearLayers),
+		span: m.Window, block: s.Engine.block(), paged: s.Engine.Name == "vllm",
+	}
+	width := s.kvBytes(m)
+	c.fullToken = m.tokenBytes(s, tp, cmpOr(m.FullKVHeads, m.KVHeads), cmpOr(m.FullHeadDim, m.HeadDim), width)
+	c.windowToken = m.tokenBytes(s, tp, m.KVHeads, m.HeadDim, width)
+	if m.LinearLayers > 0 {
+		c.state = m.StateBytes / int64(m.LinearLayers) / int64(tp)
+	}
+	if m.Attention == price.EncoderDecoder {
+		c.full = cmpOr(m.DecoderLayers, m.Layers)
+		c.fixed = 1500 * int64(c.full) * c.fullToken // Whisper's 30 s window is 1500 frames
+	}
+	c.wholeToken = int64(attention-m.windowed())*m.tokenBytes(s, 1, cmpOr(m.FullKVHeads, m.KVHeads), cmpOr(m.FullHeadDim, m.HeadDim), width) +
+		int64(m.windowed())*m.tokenBytes(s, 1, m.KVHeads, m.HeadDim, width)
+	if m.Attention == price.EncoderDecoder {
+		c.wholeToken = int64(c.full) * m.tokenBytes(s, 1, m.KVHeads, m.HeadDim, width)
+	}
+	return c
+}
+
+// tokenBytes is what one token takes in one layer on one GPU. Latent attention
+// holds one vector for all heads, on every GPU whole; before engines had a
+// cache for it, keys and values stood at full size, padded to 256.
+func (m *Model) tokenBytes(s Setup, tp, heads, dim int, width float64) int64 {
+	if m.Attention == mla {
+		if s.Engine.Name == "vllm" && s.Engine.before(0, 7) {
+			return int64(2 * float64(max(1, m.Heads/tp)*256) * width)
+		}
+		latent := float64(m.KVLoRARank + cmpOr(m.QKRopeDim, 64))
+		if s.KV == "fp8_ds_mla" {
+			return 656 + indexer(m) // 512 fp8, four fp32 scales, 64 bf16 (vLLM mla sparse)
+		}
+		return int64(latent*width) + indexer(m)
+	}
+	return int64(2 * float64(max(1, heads/tp)*dim) * width)
+}
+
+// indexer is the key sparse attention keeps beside the latent: fp8 and a scale.
+func indexer(m *Model) int64 {
+	if m.IndexDim == 0 {
+		return 0
+	}
+	return int64(m.IndexDim) + 4
+}
+
+// kvBytes is the width of one number in the cache.
+func (s Setup) kvBytes(m *Model) float64 {
+	kv := strings.ToLower(s.KV)
+	if kv == "" || kv == "auto" {
+		kv = m.KVFormat
+	}
+	switch {
+	case strings.HasPrefix(kv, "fp8"), kv == "int8":
+		return 1
+	case kv == "q8_0":
+		return 8.5 / 8
+	case kv == "q4_0":
+		return 4.5 / 8
+	case kv == "fp16", kv == "bf16", kv == "f16":
+		return 2
+	}
+	return float64(s.Quant.act())
+}
+
+// request is what one sequence of n tokens holds when engines schedule chunks
+// of that many tokens, in bytes.
+func (c cache) request(n, chunk int) int64 {
+	if c.full+c.window+c.linear == 0 {
+		return 0
+	}
+	if c.paged {
+		return c.pagedRequest(n, chunk)
+	}
+	tokens := roundUp(n, c.block)
+	held := min(tokens, roundUp(c.span, c.block))
+	return int64(c.full)*int64(tokens)*c.fullToken + int64(c.window)*int64(held)*c.windowToken + int64(c.linear)*c.state + c.fixed
+}
+
+// pagedRequest follows vLLM's kv_cache_utils.py: layers of one kind form
+// groups of equal size, all blocks are of one size in bytes (kinds with smaller
+// tokens have more of them in a block; a linear layer's state is one block), and
+// a request takes a block of a group for each of its tokens' blocks. A window
+// layer holds its window and one chunk, and one block more because a window
+// need not begin where a block does.
+func (c cache) pagedRequest(n, chunk int) int64 {
+	size := c.groupSize()
+	page := int64(c.block) * max(c.fullToken, c.windowToken)
+	if c.window == 0 {
+		page = int64(c.block) * c.fullToken
+	} else if c.full == 0 {
+		page = int64(c.block) * c.windowToken
+	}
+	if c.linear > 0 && c.state > page && c.fullToken > 0 {
+		page = (c.state + 16*c.fullToken - 1) / (16 * c.fullToken) * 16 * c.fullToken
+	}
+	blocks := int64(0)
+	if c.full > 0 {
+		per := max(page/c.fullToken, 1)
+		blocks += groups(c.full, size) * ((int64(n) + per - 1) / per)
+	}
+	if c.window > 0 {
+		per := max(page/c.windowToken, 1)
+		seen := min(int64(c.span)-1+int64(chunk), int64(n))
+		blocks += groups(c.window, size) * ((seen+per-1)/per + 1)
+	}
+	if c.linear > 0 {
+		blocks += groups(c.linear, size)
+	}
+	return blocks*page*int64(size) + c.fixed
+}
+
+// groupSize is the least number of layers of a kind; the largest, when the
+// others are within a quarter of it (vLLM's choice against padding).
+func (c cache) groupSize() int {
+	least, most := 0, 0
+	for _, n := range []int{c.full, c.window, c.linear} {
+		if n == 0 {
+			continue
+		}
+		if least == 0 || n < least {
+			least = n
+		}
+		most = max(most, n)
+	}
+	if 4*most < 5*least {
+		return most
+	}
+	return max(least, 1)
+}
+
+func groups(layers, size int) int64 { return int64((layers + size - 1) / size) }
+
+func roundUp(n, to int) int {
+	if to <= 1 {
+		return n
+	}
+	return (n + to - 1) / to * to
+}

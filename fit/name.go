@@ -1,0 +1,100 @@
+package fit
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"weir/price"
+)
+
+// Named finds a model by name in the catalogue: its own name, or one of a
+// fine-tune, instruct variant or quantised checkpoint of the same shape
+// ("RedHatAI/Llama-3.3-70B-Instruct-quantized.w8a8"). The format is the one
+// the name tells, or the published one.
+func Named(c *price.Catalogue, name string) (Model, Quant, error) {
+	entry, err := c.Model(name)
+	if err != nil {
+		var found bool
+		if entry, found = sameShape(c, name); !found {
+			return Model{}, Quant{}, fmt.Errorf("%w: give its config.json, or its shape by flags", unknown(err, c, name))
+		}
+	}
+	m := FromCatalogue(entry)
+	m.Name = name
+	if strings.Contains(strings.ToLower(name), "embedding") && m.generates() {
+		m.NoHead = true
+	}
+	q := m.Native()
+	if told := quantInName(name); told != "" && q.Family != "4bit" {
+		q = mustQuant(told)
+	}
+	return m, q, nil
+}
+
+// endings of names that say nothing of the shape.
+var (
+	endings = regexp.MustCompile(`[-_.](instruct|chat|it|hf|base|pt|fp8|fp16|bf16|dynamic|awq|gptq|int4|int8|w4a16|w8a8|w8a16|nvfp4|mxfp4|quantized|block|gguf|qat|bnb|4bit|8bit|preview|research|thinking|embedding|reranker|v0\.[0-9]|v1\.[0-9]|2[4-6][01][0-9]|0[0-9]{3}|q[0-9]_[k0](_[ms])?|g128|128g|int4-w4a16)$`)
+	starts  = regexp.MustCompile(`^(meta|nvidia|ibm|google|microsoft|unsloth)-`)
+)
+
+// aliases are models of another one's shape.
+var aliases = []struct{ name, shape string }{
+	{"deepseek-r1-distill-qwen-32b", "qwen2.5-32b"}, {"deepseek-r1-distill-qwen-14b", "qwen2.5-14b"},
+	{"deepseek-r1-distill-qwen-1.5b", "qwen2.5-1.5b"}, {"deepseek-r1-distill-llama-8b", "llama-3.1-8b"},
+	{"deepseek-r1-distill-llama-70b", "llama-3.1-70b"}, {"kimi-dev-72b", "qwen2.5-72b"},
+	{"deepseek-v3.1", "deepseek-v3"}, {"qwen3-embedding-8b", "qwen3-8b"}, {"qwen3-embedding-4b", "qwen3-4b"},
+	{"qwen3-embedding-0.6b", "qwen3-0.6b"}, {"qwen3-reranker-8b", "qwen3-8b"}, {"qwen2.5-coder-32b", "qwen2.5-32b"},
+	{"qwen2.5-coder-14b", "qwen2.5-14b"}, {"qwen2.5-coder-7b", "qwen2.5-7b"}, {"qwen2.5-math-7b", "qwen2.5-7b"},
+	{"qwq-32b", "qwen2.5-32b"}, {"qwen3.6-27b", "qwen3.5-27b"}, {"qwen3.8-27b", "qwen3.5-27b"}, {"qwen3.6-35b-a3b", "qwen3.5-35b-a3b"},
+	{"qwen3-coder-30b-a3b", "qwen3-30b-a3b"}, {"hermes-3-llama-3.1-8b", "llama-3.1-8b"}, {"typhoon-s-thaillm-8b", "qwen3-8b"},
+}
+
+// plain is what identifies the shape in a name.
+func plain(name string) string {
+	n := strings.ToLower(name[strings.LastIndexByte(name, '/')+1:])
+	n, _, _ = strings.Cut(n, " ")
+	for {
+		short := endings.ReplaceAllString(n, "")
+		short = starts.ReplaceAllString(short, "")
+		if short == n {
+			return n
+		}
+		n = short
+	}
+}
+
+func sameShape(c *price.Catalogue, name string) (price.Model, bool) {
+	want := plain(name)
+	for _, a := range aliases {
+		if a.name == want {
+			want = a.shape
+		}
+	}
+	for _, m := range c.Models() {
+		if plain(m.Name) == want || slices.ContainsFunc(m.Also, func(also string) bool { return plain(also) == want }) {
+			return m, true
+		}
+	}
+	return price.Model{}, false
+}
+
+// unknown adds the nearest known names.
+func unknown(err error, c *price.Catalogue, name string) error {
+	if !errors.Is(err, price.ErrUnknown) {
+		return err
+	}
+	want, _, _ := strings.Cut(plain(name), "-")
+	var near []string
+	for _, m := range c.Models() {
+		if strings.HasPrefix(plain(m.Name), want) && len(near) < 5 {
+			near = append(near, m.Name)
+		}
+	}
+	if len(near) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w; there are %s", err, strings.Join(near, ", "))
+}

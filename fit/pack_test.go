@@ -1,0 +1,158 @@
+package fit
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// fewest finds the optimum by trying every assignment.
+func fewest(size bins, shards []Share) int {
+	best := len(shards)
+	var open []*bin
+	var place func(i int)
+	place = func(i int) {
+		if i == len(shards) {
+			best = min(best, len(open))
+			return
+		}
+		for _, b := range open {
+			if b.takes(shards[i], size) {
+				b.push(shards[i])
+				place(i + 1)
+				b.pop()
+			}
+		}
+		b := &bin{}
+		b.push(shards[i])
+		open = append(open, b)
+		place(i + 1)
+		open = open[:len(open)-1]
+	}
+	place(0)
+	return best
+}
+
+func drawShards(t *rapid.T, most int) (bins, []Share) {
+	size := bins{memory: 80, compute: 7}
+	n := rapid.IntRange(0, most).Draw(t, "n")
+	var out []Share
+	for i := range n {
+		// Two shards of one replica now and then: they may not share a GPU.
+		out = append(out, Share{Name: fmt.Sprint(i / 2), Replica: rapid.IntRange(1, 2).Draw(t, "replica"), Shard: 1,
+			memory: int64(rapid.IntRange(1, 80).Draw(t, "memory")), compute: rapid.IntRange(0, 4).Draw(t, "compute")})
+	}
+	return size, out
+}
+
+func TestSmallPackingsAreOptimal(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		size, shards := drawShards(t, 7)
+		gpus, optimal := size.pack(shards)
+		if want := fewest(size, shards); len(gpus) != want || !optimal {
+			t.Fatalf("have %d GPUs (optimal %v), brute force has %d", len(gpus), optimal, want)
+		}
+	})
+}
+
+func TestEveryShardIsPlacedOnceAndNoGPUIsOverfull(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		size, shards := drawShards(t, 60)
+		gpus, _ := size.pack(shards)
+		placed := 0
+		for _, g := range gpus {
+			b := &bin{}
+			for _, s := range g {
+				if !b.takes(s, size) {
+					t.Fatalf("%+v does not fit beside %+v", s, b.shares)
+				}
+				b.push(s)
+				placed++
+			}
+		}
+		if placed != len(shards) || len(gpus) < size.least(shards) {
+			t.Fatalf("%d of %d placed on %d GPUs, least %d", placed, len(shards), len(gpus), size.least(shards))
+		}
+	})
+}
+
+func TestFirstFitKeepsItsBound(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		size := bins{memory: 1000, compute: 1 << 30}
+		var shards []Share
+		for i := range rapid.IntRange(0, 10).Draw(t, "n") {
+			shards = append(shards, Share{Name: fmt.Sprint(i), Replica: 1, Shard: 1, memory: int64(rapid.IntRange(1, 1000).Draw(t, "memory"))})
+		}
+		optimum := fewest(size, shards)
+		gpus, _ := size.pack(shards)
+		if 9*len(gpus) > 11*optimum+6 {
+			t.Fatalf("%d GPUs, optimum %d", len(gpus), optimum)
+		}
+	})
+}
+
+var a100 = GPU{Name: "A100-SXM-80GB", Total: gibs(79.25), SM: 8, Fast: true, BF16: true}
+
+func item(t *testing.T, name string, replicas int) Item {
+	t.Helper()
+	m, q := model(t, name)
+	return Item{Name: name, Model: m, Replicas: replicas, Setup: Setup{Quant: q, Context: min(4096, m.MaxContext), Concurrency: 4, MaxSeqs: 16, BatchTokens: 2048}}
+}
+
+func TestSmallModelsShareAGPU(t *testing.T) {
+	p, err := Pack(a100, []Item{item(t, "BAAI/bge-m3", 2), item(t, "Qwen/Qwen3-0.6B", 2), item(t, "meta-llama/Llama-3.1-8B", 2)}, 0.05, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.GPUs) != 1 || !p.Optimal {
+		t.Errorf("%d GPUs, optimal %v: %+v", len(p.GPUs), p.Optimal, p.GPUs)
+	}
+}
+
+func TestMIGSlicesAreTheSmallestThatHold(t *testing.T) {
+	p, err := Pack(a100, []Item{item(t, "BAAI/bge-m3", 7), item(t, "meta-llama/Llama-3.1-8B", 1)}, 0.05, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := map[string]string{}
+	for _, g := range p.GPUs {
+		for _, s := range g {
+			kinds[s.Name] = s.Slice
+		}
+	}
+	if kinds["BAAI/bge-m3"] != "1g.10gb" || kinds["meta-llama/Llama-3.1-8B"] != "2g.20gb" || len(p.GPUs) != 2 {
+		t.Errorf("%v on %d GPUs", kinds, len(p.GPUs))
+	}
+}
+
+func TestPackingSaysWhatIsImpossible(t *testing.T) {
+	f := func(gpu GPU, it Item, mig bool, want string) {
+		t.Helper()
+		_, err := Pack(gpu, []Item{it}, 0.05, mig)
+		if err == nil || !strings.Contains(err.Error(), want) || !(errors.Is(err, ErrLayout) || errors.Is(err, ErrSetup)) {
+			t.Errorf("have %v, want %q", err, want)
+		}
+	}
+	big := item(t, "meta-llama/Llama-3.1-70B", 1)
+	f(a100, big, false, "needs")
+	big.Setup.TP = 2
+	f(a100, big, true, "MIG slices do not reach each other")
+	f(GPU{Name: "T4", Total: gibs(14.56)}, item(t, "BAAI/bge-m3", 1), true, "has no MIG")
+	f(a100, item(t, "BAAI/bge-m3", 100000), false, "replicas")
+	over, err := Pack(a100, nil, 2, false)
+	if err == nil {
+		t.Errorf("headroom 2 accepted: %+v", over)
+	}
+}
+
+func TestTensorParallelShardsTakeDifferentGPUs(t *testing.T) {
+	it := item(t, "meta-llama/Llama-3.1-8B", 1)
+	it.Setup.TP = 4
+	p, err := Pack(a100, []Item{it}, 0, false)
+	if err != nil || len(p.GPUs) != 4 || !p.Optimal {
+		t.Errorf("%v %+v", err, p)
+	}
+}

@@ -1,0 +1,96 @@
+package fit
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// hfQuant is quantization_config.
+type hfQuant struct {
+	Method  string          `json:"quant_method"`
+	Bits    count           `json:"bits"`
+	Block   []count         `json:"weight_block_size"`
+	Format  string          `json:"format"`
+	Algo    string          `json:"quant_algo"`
+	Load4   bool            `json:"load_in_4bit"`
+	KV      json.RawMessage `json:"kv_cache_scheme"`
+	KVAlgo  string          `json:"kv_cache_quant_algo"`
+	Ignored []string        `json:"ignore"`
+	Groups  map[string]struct {
+		Format  string `json:"format"`
+		Weights struct {
+			Bits  count   `json:"num_bits"`
+			Type  string  `json:"type"`
+			Block []count `json:"block_structure"`
+		} `json:"weights"`
+	} `json:"config_groups"`
+}
+
+// format sets the checkpoint's storage format, and its cache's where it has a
+// scheme for it.
+func (q *hfQuant) format(m *Model) {
+	if q == nil {
+		return
+	}
+	if kv := strings.TrimSpace(string(q.KV)); strings.Contains(strings.ToLower(q.KVAlgo), "fp8") || kv != "" && kv != "null" {
+		m.KVFormat = "fp8"
+	}
+	m.Format = q.name()
+	for _, name := range q.Ignored {
+		if strings.Contains(name, "self_attn") && m.Experts > 0 {
+			m.Plain16 = true // attention is left alone: experts carry the format
+		}
+	}
+}
+
+func (q *hfQuant) name() string {
+	switch strings.ToLower(q.Method) {
+	case "awq":
+		return "awq"
+	case "gptq":
+		if q.Bits == 8 {
+			return "gptq-int8"
+		}
+		return "gptq-int4"
+	case "mxfp4":
+		return "mxfp4"
+	case "bitsandbytes":
+		if q.Load4 {
+			return "bnb-nf4"
+		}
+		return "int8"
+	case "modelopt":
+		if strings.Contains(strings.ToLower(q.Algo), "fp4") {
+			return "nvfp4"
+		}
+		return "fp8"
+	case "fp8", "fbgemm_fp8":
+		if len(q.Block) > 0 {
+			return "fp8-block"
+		}
+		return "fp8"
+	case "compressed-tensors":
+		return q.compressed()
+	}
+	return ""
+}
+
+func (q *hfQuant) compressed() string {
+	if strings.Contains(q.Format, "nvfp4") {
+		return "nvfp4"
+	}
+	name := "fp8"
+	for _, g := range q.Groups { // order does not show: groups of one file agree, and the narrowest wins
+		switch {
+		case strings.Contains(g.Format, "nvfp4"), g.Weights.Type == "float" && g.Weights.Bits == 4:
+			return "nvfp4"
+		case g.Weights.Bits == 4:
+			name = "w4a16"
+		case g.Weights.Type == "int" && name != "w4a16":
+			name = "int8"
+		case len(g.Weights.Block) > 0 && name == "fp8":
+			name = "fp8-block"
+		}
+	}
+	return name
+}

@@ -1,0 +1,151 @@
+package fit
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Remedy is a change that makes the model fit.
+type Remedy struct {
+	Change  string  `json:"change"` // what to do, with the flags
+	Verdict Verdict `json:"verdict"`
+	Why     string  `json:"why"`
+	GPUs    int     `json:"gpus"` // for one replica
+}
+
+// remedies lists the nearest changes that fit, cheapest first: what costs a
+// little quality or length before what costs money. Where no single change is
+// enough, pairs of them are tried. others are larger GPUs, smallest first.
+func remedies(m *Model, s Setup, others []GPU) []Remedy {
+	groups := [][]change{quantChanges(m, s), cacheChanges(m, s), lengthChanges(m, s), tensorChanges(m, s), sizeChanges(s, others)}
+	var out []Remedy
+	for _, g := range groups {
+		for _, c := range g {
+			if r, ok := c.try(m, s); ok {
+				out = append(out, r)
+				break // the nearest of its kind
+			}
+		}
+	}
+	if len(out) > 0 {
+		return out
+	}
+	return pairs(m, s, groups)
+}
+
+func pairs(m *Model, s Setup, groups [][]change) []Remedy {
+	var out []Remedy
+	for i, g := range groups {
+		for _, h := range groups[i+1:] {
+			if r, ok := nearestPair(m, s, g, h); ok && len(out) < 4 {
+				out = append(out, r)
+			}
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Remedy) int { return a.GPUs - b.GPUs })
+	return out
+}
+
+func nearestPair(m *Model, s Setup, first, second []change) (Remedy, bool) {
+	for _, a := range first {
+		for _, b := range second {
+			both := change{a.what + " and " + b.what, func(s Setup) Setup { return b.apply(a.apply(s)) }}
+			if r, ok := both.try(m, s); ok {
+				return r, true
+			}
+		}
+	}
+	return Remedy{}, false
+}
+
+// change is one thing that could be different.
+type change struct {
+	what  string
+	apply func(Setup) Setup
+}
+
+func (c change) try(m *Model, s Setup) (Remedy, bool) {
+	t := c.apply(s)
+	if t.validate() != nil || t.Engine.accepts(m, &t) != nil || layoutRules(m, t) != nil {
+		return Remedy{}, false
+	}
+	a := check(m, t)
+	return Remedy{Change: c.what, Verdict: a.Verdict, Why: a.Why, GPUs: t.TP * t.PP}, a.Verdict != DoesNotFit
+}
+
+// quantChanges are narrower formats, the widest first.
+func quantChanges(m *Model, s Setup) []change {
+	names := []string{"fp8", "awq"}
+	switch {
+	case s.Engine.Name == "llama.cpp":
+		names = []string{"q8_0", "q6_k", "q5_k_m", "q4_k_m", "q3_k_m"}
+	case !s.GPU.FP8:
+		names = []string{"int8", "awq"}
+	}
+	var out []change
+	for _, n := range names {
+		q := mustQuant(n)
+		if q.Linear >= m.mixed(s.Quant).Linear || !m.generates() || m.Stored != nil || q.Expert >= s.Quant.Expert && m.Experts > 0 {
+			continue
+		}
+		out = append(out, change{"quantise to " + n + " (--quant " + n + ")", func(s Setup) Setup { s.Quant = q; return s }})
+	}
+	return out
+}
+
+func cacheChanges(m *Model, s Setup) []change {
+	if !m.generates() || s.kvBytes(m) <= 1 {
+		return nil
+	}
+	if s.Engine.Name == "llama.cpp" {
+		return []change{{"keep the KV cache in q8_0 (--kv q8_0)", func(s Setup) Setup { s.KV = "q8_0"; return s }}}
+	}
+	return []change{{"keep the KV cache in fp8 (--kv fp8)", func(s Setup) Setup { s.KV = "fp8"; return s }}}
+}
+
+// lengthChanges are fewer requests, then shorter ones, as many as fit now; and
+// a smaller batch, which leaves the sampler less to reserve.
+func lengthChanges(m *Model, s Setup) []change {
+	a := check(m, s)
+	var out []change
+	if m.generates() && a.MaxConcurrent >= 1 && a.MaxConcurrent < s.Concurrency {
+		n := a.MaxConcurrent
+		out = append(out, change{fmt.Sprintf("at most %d requests at once (--concurrency %d)", n, n), func(s Setup) Setup { s.Concurrency = n; return s }})
+	}
+	if room := a.Stages[a.Tight].Cache; m.generates() && room > 0 {
+		c := m.cache(s, s.TP, stageLayers(m.Layers, s.PP)[a.Tight])
+		if n := longest(m, c, int64(float64(room)/1.11)/int64(s.Concurrency), s.BatchTokens); n >= 512 && n < s.Context {
+			n -= n % 256
+			out = append(out, change{fmt.Sprintf("a context of %d tokens (--context %d)", n, n), func(s Setup) Setup { s.Context = n; return s }})
+		}
+	}
+	if s.MaxSeqs > 64 && s.Engine.claims() && s.Concurrency <= 64 {
+		out = append(out, change{"a batch of 64 (--max-seqs 64)", func(s Setup) Setup { s.MaxSeqs = 64; return s }})
+	}
+	return out
+}
+
+func tensorChanges(m *Model, s Setup) []change {
+	var out []change
+	for n := s.TP + 1; n <= max(16, 4*s.TP); n++ {
+		if n&(n-1) != 0 { // machines have GPUs in powers of two
+			continue
+		}
+		if s.Engine.Name == "llama.cpp" || s.Engine.Name == "transformers" {
+			out = append(out, change{fmt.Sprintf("layers over %d GPUs (--pp %d)", n, n), func(s Setup) Setup { s.PP = n; return s }})
+			continue
+		}
+		out = append(out, change{fmt.Sprintf("%d GPUs, tensor parallel (--tp %d)", n, n), func(s Setup) Setup { s.TP = n; return s }})
+	}
+	return out
+}
+
+func sizeChanges(s Setup, others []GPU) []change {
+	var out []change
+	for _, g := range others {
+		if g.Total > s.GPU.Total {
+			out = append(out, change{"a larger GPU (--gpu " + g.Name + ")", func(s Setup) Setup { s.GPU = g; return s }})
+		}
+	}
+	return out
+}

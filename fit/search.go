@@ -1,0 +1,232 @@
+package fit
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"weir"
+	"weir/price"
+)
+
+// Step is the work of one forward step.
+type Step struct {
+	Prefill int // prompt tokens
+	Decode  int // sequences that get one token more
+	KV      int // tokens those hold in the cache
+}
+
+// Speed says how long steps take for a model so set up; link is how the GPUs
+// of one replica reach each other. An error skips the candidate and is said.
+type Speed func(m Model, s Setup, link price.Link) (func(Step) time.Duration, error)
+
+// Load is what is to be served.
+type Load struct {
+	SLO      weir.SLO
+	Rate     float64 // requests a second
+	In, Out  int     // tokens of a request, mean
+	Headroom float64 // share of the capacity kept free; 0: 0.2
+}
+
+func (l Load) validate() error {
+	if !(l.Rate > 0 && l.Rate < 1e9) || l.In < 1 || l.Out < 1 || l.In+l.Out > maxTokens || l.Headroom < 0 || l.Headroom >= 1 {
+		return fmt.Errorf("%w: load of %g requests a second, %d tokens in, %d out, headroom %g: rate and tokens must be above 0, headroom 0 to 1", ErrSetup, l.Rate, l.In, l.Out, l.Headroom)
+	}
+	return nil
+}
+
+// Option is one way to serve a load, on one VM size.
+type Option struct {
+	VM       string     `json:"vm"`
+	GPU      string     `json:"gpu"`
+	TP       int        `json:"tp"`
+	Quant    string     `json:"quant"`
+	Replicas int        `json:"replicas"`
+	VMs      int        `json:"vms"`
+	GPUs     int        `json:"gpus"`        // of all VMs
+	Batch    int        `json:"batch"`       // sequences at once in a replica at its limit
+	Capacity float64    `json:"replica_rps"` // requests a second one replica serves within the SLO
+	Used     float64    `json:"utilisation"` // of the capacity of all replicas
+	TTFT     float64    `json:"ttft_s"`      // at that load
+	TPOT     float64    `json:"tpot_s"`
+	Hour     weir.Money `json:"hour_micro_dollars"`           // of all VMs; 0 with PriceKnown false: not known
+	Million  weir.Money `json:"million_tokens_micro_dollars"` // prompt and answer tokens
+	Known    bool       `json:"price_known"`
+	VCPUs    int        `json:"vcpus"`         // quota needed
+	Managed  int        `json:"managed_vcpus"` // quota as managed online endpoint
+	Family   string     `json:"quota_family,omitempty"`
+	Binds    string     `json:"binds"` // what limits a replica: ttft, tpot, memory
+	Warnings []string   `json:"warnings,omitempty"`
+}
+
+// Search tries a model on every VM size of the catalogue with every tensor
+// parallelism it divides by, and ranks what meets the SLO: cheapest first,
+// sizes without a known price last. Rejected says why the others do not.
+func Search(c *price.Catalogue, m Model, s Setup, l Load, region string, speed Speed) (options []Option, rejected []string, err error) {
+	s.GPU.Total = GiB // of each size in turn, below
+	if err := errors.Join(m.validate(), s.validate(), l.validate()); err != nil {
+		return nil, nil, err
+	}
+	l.Headroom = cmpOr(l.Headroom, 0.2)
+	for _, vm := range c.VMs() {
+		pg, err := c.GPU(vm.GPU)
+		if err != nil {
+			return nil, nil, err
+		}
+		gpu, err := NewGPU(pg)
+		if err != nil {
+			rejected = append(rejected, vm.Name+": "+err.Error())
+			continue
+		}
+		gpu.Total = int64(float64(gpu.Total) * vm.Share())
+		for tp := 1; tp <= vm.GPUs; tp *= 2 {
+			t := s
+			t.GPU, t.TP, t.PP, t.Context, t.Concurrency = gpu, tp, 1, l.In+l.Out, 1
+			o, err := consider(m, t, l, vm.Interconnect, speed)
+			if err != nil {
+				rejected = append(rejected, fmt.Sprintf("%s tp %d: %v", vm.Name, tp, err))
+				continue
+			}
+			cost(c, &o, vm, l, region)
+			warn(&o, vm)
+			options = append(options, o)
+		}
+	}
+	slices.SortStableFunc(options, func(a, b Option) int {
+		if a.Known != b.Known {
+			if a.Known {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(a.Hour, b.Hour), cmp.Compare(a.GPUs, b.GPUs), cmp.Compare(a.TP, b.TP))
+	})
+	return options, rejected, nil
+}
+
+// consider sizes one candidate: the largest batch that meets the SLO, and how
+// many replicas of that the load needs.
+func consider(m Model, s Setup, l Load, link price.Link, speed Speed) (Option, error) {
+	s, err := prepare(&m, s)
+	if err != nil {
+		return Option{}, err
+	}
+	a := check(&m, s)
+	if a.Verdict == DoesNotFit {
+		return Option{}, errors.New(a.Why)
+	}
+	step, err := speed(m, s, link)
+	if err != nil {
+		return Option{}, err
+	}
+	most := min(a.MaxConcurrent, s.MaxSeqs)
+	meets := func(n int) bool { return within(l, at(l, s, step, n)) == "" }
+	if !meets(1) {
+		p := at(l, s, step, 1)
+		return Option{}, fmt.Errorf("one request alone has ttft %.2f s and tpot %.0f ms: misses %s", p.ttft, p.tpot*1000, within(l, p))
+	}
+	lo, hi := 1, most
+	for lo < hi {
+		mid := (lo + hi + 1) / 2
+		if meets(mid) {
+			lo = mid
+		} else {
+			hi = mid - 1
+		}
+	}
+	p := at(l, s, step, lo)
+	binds := "memory"
+	if lo < most {
+		binds = within(l, at(l, s, step, lo+1))
+	} else if most == s.MaxSeqs {
+		binds = "batch"
+	}
+	replicas := int(min(math.Ceil(l.Rate/(p.rate*(1-l.Headroom))), 1e9))
+	o := Option{GPU: s.GPU.Name, TP: s.TP, Quant: s.Quant.Name, Replicas: replicas, Batch: lo, Capacity: p.rate, Used: l.Rate / (float64(replicas) * p.rate), Binds: binds}
+	busy := at(l, s, step, max(1, int(float64(lo)*o.Used)))
+	o.TTFT, o.TPOT = busy.ttft, busy.tpot
+	return o, nil
+}
+
+// point is a replica in its steady state with n sequences at once.
+type point struct {
+	rate       float64 // requests a second
+	ttft, tpot float64 // seconds
+}
+
+// at: of n sequences each stays Out steps, so n/Out begin in every step and
+// bring n x In / Out prompt tokens with them; all hold In + Out/2 tokens on
+// average. A prompt is computed in chunks beside the others' decoding. It waits
+// half a step for its turn, and behind other prompts as in a queue with one
+// server of fixed service time (Pollaczek-Khinchine: rho/(2(1-rho)) of a
+// service).
+func at(l Load, s Setup, step func(Step) time.Duration, n int) point {
+	chunk := max(s.BatchTokens-n, 1)
+	prefill := float64(n) * float64(l.In) / float64(l.Out)
+	held := n * (l.In + l.Out/2)
+	t := step(Step{Prefill: min(int(math.Ceil(prefill)), chunk), Decode: n, KV: held}).Seconds()
+	t *= max(1, prefill/float64(chunk)) // more prompts than a step takes: decoding waits
+	chunks := (l.In + chunk - 1) / chunk
+	own := float64(chunks) * step(Step{Prefill: min(l.In, chunk), Decode: n - 1, KV: (n - 1) * (l.In + l.Out/2)}).Seconds()
+	rate := float64(n) / (float64(l.Out)*t + own)
+	rho := min(rate*own, 0.999)
+	return point{rate: rate, tpot: t, ttft: t/2 + own + rho/(2*(1-rho))*own}
+}
+
+// within names the promise that is not kept, "" for none.
+func within(l Load, p point) string {
+	if l.SLO.TTFT > 0 && p.ttft > l.SLO.TTFT.Seconds() {
+		return "ttft"
+	}
+	if l.SLO.TPOT > 0 && p.tpot > l.SLO.TPOT.Seconds() {
+		return "tpot"
+	}
+	return ""
+}
+
+// cost counts VMs and what they cost, and the quota they need.
+func cost(c *price.Catalogue, o *Option, vm price.VM, l Load, region string) {
+	per := max(vm.GPUs/o.TP, 1)
+	o.VM = vm.Name
+	o.VMs = (o.Replicas + per - 1) / per
+	o.GPUs = o.VMs * vm.GPUs
+	o.VCPUs, o.Family = o.VMs*vm.VCPUs, vm.Family
+	o.Managed = o.VCPUs
+	if service, err := c.Service("managed_online"); err == nil && service.QuotaFactor.Known() {
+		o.Managed = int(math.Ceil(float64(o.VMs)*service.QuotaFactor.Value())) * vm.VCPUs
+	}
+	p, err := c.VMPrice(vm.Name, region)
+	if err != nil || !p.Hour.Known() {
+		return
+	}
+	o.Known = true
+	o.Hour = p.Hour.Amount() * weir.Money(o.VMs)
+	tokens := l.Rate * 3600 * float64(l.In+l.Out) / 1e6
+	o.Million = weir.Money(math.Round(float64(o.Hour) / tokens))
+}
+
+func warn(o *Option, vm price.VM) {
+	add := func(format string, args ...any) { o.Warnings = append(o.Warnings, fmt.Sprintf(format, args...)) }
+	switch {
+	case o.TP > 1 && vm.Interconnect == price.PCIe:
+		add("tensor parallel %d over PCIe: every layer waits for two all-reduces", o.TP)
+	case o.TP > 2 && vm.Interconnect == price.NVLinkPairs:
+		add("tensor parallel %d, but NVLink joins pairs: the rest goes over PCIe", o.TP)
+	case o.TP > 1 && vm.Interconnect == "":
+		add("how the GPUs of %s reach each other is not in the catalogue", vm.Name)
+	}
+	family := o.Family
+	if family == "" {
+		family = "a family the catalogue does not name"
+	}
+	add("needs quota for %d vCPUs of %s; as managed online endpoint %d (20 %% of the instances are kept for upgrades)", o.VCPUs, family, o.Managed)
+	if vm.Share() < 1 {
+		add("%s holds a part of a GPU: its speed is a part too", vm.Name)
+	}
+	if !o.Known {
+		add("the price of %s is not in the catalogue: weir price update, or your price file", vm.Name)
+	}
+}

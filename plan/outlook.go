@@ -1,0 +1,238 @@
+package plan
+
+import (
+	"math"
+	"sort"
+	"strings"
+
+	"weir"
+)
+
+// Case is the recommendation for another demand.
+type Case struct {
+	What    string     `json:"what"`
+	Best    string     `json:"best"`
+	ID      string     `json:"id,omitempty"`
+	Month   weir.Money `json:"month_microdollars"`
+	Million weir.Money `json:"per_million_tokens_microdollars"`
+	Known   bool       `json:"known"`
+}
+
+// sensitivity plans the demand again with one thing changed at a time.
+func (m *market) sensitivity() ([]Case, error) {
+	half := func(x float64) func(Minute) Minute { return func(n Minute) Minute { return n.times(x) } }
+	output := func(x float64) func(Minute) Minute {
+		return func(n Minute) Minute { n.Output *= x; return n }
+	}
+	cached := func(share float64) func(Minute) Minute {
+		return func(n Minute) Minute { n.Cached = share * n.Input; return n }
+	}
+	var all []Case
+	for _, c := range []struct {
+		what   string
+		change func(Minute) Minute
+		shape  bool // tokens per request change: what a replica sustains, too
+	}{
+		{"as it is", half(1), false},
+		{"half the demand", half(0.5), false},
+		{"1.5 times the demand", half(1.5), false},
+		{"answers half as long", output(0.5), true},
+		{"answers 1.5 times as long", output(1.5), true},
+		{"nothing of the input cached", cached(0), false},
+		{"half of the input cached", cached(0.5), false},
+		{"three quarters of the input cached", cached(0.75), false},
+	} {
+		other := m
+		var err error
+		if c.what != "as it is" {
+			if other, err = m.changed(c.change, c.shape); err != nil {
+				return nil, err
+			}
+		}
+		one := Case{What: c.what}
+		var mix Mix
+		if mix, one.Known = other.cheapestMix(1); one.Known {
+			one.Best, one.ID = mix.name(), mix.id()
+			one.Month, one.Million = mix.Month, mix.Million
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// changed is the market of a changed demand. Replicas are looked at again only
+// when the requests have another shape.
+func (m *market) changed(change func(Minute) Minute, shape bool) (*market, error) {
+	d := m.d.each(change)
+	if shape {
+		return newMarket(m.c, d)
+	}
+	other := &market{c: m.c, d: d, total: d.Total(), book: &book{}, where: m.where, fleets: m.fleets}
+	if err := other.readOffers(); err != nil {
+		return nil, err
+	}
+	if d.OpenModel != "" {
+		other.by = other.hours()
+	}
+	other.readParts()
+	return other, nil
+}
+
+// name is the mix in a few words.
+func (x Mix) name() string {
+	if x.Option == nil {
+		return "nothing but " + x.Measures[len(x.Measures)-1]
+	}
+	return x.Option.Title()
+}
+
+func (x Mix) id() string {
+	if x.Option == nil {
+		return ""
+	}
+	return x.Option.ID
+}
+
+// Curve is what a demand costs by its size, for each way to serve it. Costs
+// are a month's; 0 where a way cannot be had.
+type Curve struct {
+	Points   []Point  `json:"points"`
+	Switches []Switch `json:"switches,omitempty"`
+}
+
+// Point is one size of the demand.
+type Point struct {
+	Times       float64    `json:"times"` // the demand at hand
+	Tokens      float64    `json:"tokens_month"`
+	PayAsYouGo  weir.Money `json:"pay_as_you_go_microdollars"`
+	Provisioned weir.Money `json:"provisioned_microdollars"` // with spillover or without, whatever costs less
+	Own         weir.Money `json:"own_microdollars"`
+	Best        string     `json:"best"`
+}
+
+// Switch is a size of the demand from which on something else is cheapest.
+type Switch struct {
+	Times  float64 `json:"times"`
+	Tokens float64 `json:"tokens_month"`
+	From   string  `json:"from"`
+	To     string  `json:"to"`
+}
+
+// The curve's reach: from a 64th of the demand to 64 times it, two points to a
+// doubling.
+const (
+	curveReach = 6 // doublings
+	curveSteps = 2 // to a doubling
+	maxSwitch  = 16
+)
+
+// curve prices multiples of the demand, without measures, and finds where the
+// cheapest changes.
+func (m *market) curve() Curve {
+	var c Curve
+	for k := -curveReach * curveSteps; k <= curveReach*curveSteps; k++ {
+		p := m.point(math.Exp2(float64(k) / curveSteps))
+		if n := len(c.Points); n > 0 {
+			m.switches(&c, c.Points[n-1], p)
+		}
+		c.Points = append(c.Points, p)
+	}
+	return c
+}
+
+// way names the option without what changes from size to size: the VM size.
+func (o Option) way() string {
+	if o.Kind == Own {
+		_, rest, _ := strings.Cut(o.Name, " ")
+		return "own replicas " + rest
+	}
+	return o.Name
+}
+
+func (m *market) point(x float64) Point {
+	p := Point{Times: x, Tokens: m.total.Tokens() * x}
+	options := m.options(x)
+	if o, ok := best(options); ok {
+		p.Best = o.way()
+	}
+	for _, o := range options {
+		if !o.Available() {
+			continue
+		}
+		to := &p.PayAsYouGo
+		switch o.Kind {
+		case Provisioned, Spillover:
+			to = &p.Provisioned
+		case Own:
+			to = &p.Own
+		}
+		if *to == 0 || o.Month < *to {
+			*to = o.Month
+		}
+	}
+	return p
+}
+
+// switches finds a change of the cheapest between two points, by halving. Of
+// several changes between them it finds one.
+func (m *market) switches(c *Curve, low, high Point) {
+	if low.Best == high.Best || low.Best == "" || high.Best == "" || len(c.Switches) == maxSwitch {
+		return
+	}
+	for range 12 {
+		middle := m.point(math.Sqrt(low.Times * high.Times))
+		if middle.Best == low.Best {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	c.Switches = append(c.Switches, Switch{Times: high.Times, Tokens: high.Tokens, From: low.Best, To: high.Best})
+}
+
+// Bills is the whole bill over the number of PTUs: rent, and pay-as-you-go for
+// what does not fit them.
+type Bills struct {
+	SKU    string `json:"sku"`
+	Term   Term   `json:"term"`
+	Best   int    `json:"best_ptus"` // 0: none at all
+	Points []Bill `json:"points"`
+}
+
+// Bill is one number of PTUs.
+type Bill struct {
+	PTUs  int        `json:"ptus"`
+	Month weir.Money `json:"month_microdollars"`
+}
+
+// billPoints is how many numbers of PTUs are drawn, at most.
+const billPoints = 60
+
+// bills follows the bill from no PTUs to those the busiest minute needs, for
+// the first class whose prices are all known.
+func (m *market) bills() []Bills {
+	for _, o := range m.offers {
+		if o.ptu == nil || len(o.ptu.missing) > 0 || len(o.rates.missing) > 0 || o.ptu.steps.count() == 0 {
+			continue
+		}
+		var all []Bills
+		for _, r := range o.ptu.rents {
+			if len(r.missing) > 0 {
+				continue
+			}
+			b := Bills{SKU: o.provisioned, Term: r.term, Best: o.load.cheapest(o.ptu.steps, r.month, 1)}
+			add := func(n int) {
+				b.Points = append(b.Points, Bill{n, money(r.month*float64(n) + o.load.spilled(float64(n), 1))})
+			}
+			add(0)
+			last := sort.Search(o.ptu.steps.count()-1, func(i int) bool { return float64(o.ptu.steps.at(i)) >= o.load.peak() })
+			stride := 1 + last/billPoints
+			for i := 0; i <= last; i += stride {
+				add(o.ptu.steps.at(i))
+			}
+			all = append(all, b)
+		}
+		return all
+	}
+	return nil
+}

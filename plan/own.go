@@ -1,0 +1,318 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"weir"
+	"weir/engine"
+	"weir/price"
+)
+
+// Targets of latency replicas are sized for when the demand states none.
+const (
+	DefaultTTFT = 2 * time.Second
+	DefaultTPOT = 100 * time.Millisecond
+)
+
+// machine is a VM size as a place for replicas of the open model.
+type machine struct {
+	vm       price.VM
+	tp       int     // GPUs of one replica
+	replicas int     // in one VM
+	rate     float64 // requests a minute of one VM, within the SLO
+	load     time.Duration
+	hour     float64 // micro-dollars, by term; missing where it is not known
+	spot     float64
+	year     float64
+	three    float64
+	known    map[Term]bool
+	missing  []string
+	refused  string
+	binds    []Bind
+	notes    []string
+}
+
+// place is a service that runs own replicas.
+type place struct {
+	name, title string
+	zero        bool    // can have no replicas
+	factor      float64 // of quota
+	fewest      int
+	missing     []string
+}
+
+// places are those of the catalogue that hold GPUs for answering at once.
+func (m *market) places() []place {
+	var all []place
+	for _, p := range []struct{ name, title string }{{"aks", "Kubernetes"}, {"managed_online", "managed endpoint"}} {
+		s, err := m.c.Service(p.name)
+		if err != nil || !s.GPU {
+			continue
+		}
+		at := place{name: p.name, title: p.title}
+		at.factor = m.book.figure("vCPUs of quota per vCPU used, "+s.What, s.QuotaFactor, &at.missing)
+		if s.MinInstances.Known() {
+			at.fewest = int(m.book.figure("fewest instances of a "+s.What, s.MinInstances, &at.missing))
+		}
+		at.zero = at.fewest == 0
+		all = append(all, at)
+	}
+	return all
+}
+
+// slo is what replicas are sized for, and whether that was asked for.
+func (d Demand) slo() (weir.SLO, string) {
+	s, assumed := d.SLO, ""
+	if s.TTFT == 0 {
+		s.TTFT = DefaultTTFT
+		assumed += fmt.Sprintf(", time to first token %v", s.TTFT)
+	}
+	if s.TPOT == 0 {
+		s.TPOT = DefaultTPOT
+		assumed += fmt.Sprintf(", time per output token %v", s.TPOT)
+	}
+	if assumed != "" {
+		assumed = "no target of latency was given for" + assumed[1:] + ": own replicas are sized for these"
+	}
+	return s, assumed
+}
+
+// machines finds for every VM size how to serve the open model best.
+func (m *market) machines() ([]machine, error) {
+	if m.d.OpenModel == "" {
+		return nil, nil
+	}
+	mean := m.total.times(1 / m.total.Requests)
+	input, output := int(math.Ceil(mean.Input)), int(math.Ceil(mean.Output))
+	slo, _ := m.d.slo()
+	tried := map[string]machine{}
+	var all []machine
+	for _, v := range m.c.VMs() {
+		if v.Share() < 1 {
+			continue // how a slice of a GPU performs is not known
+		}
+		key := fmt.Sprint(v.GPU, v.GPUs)
+		at, done := tried[key]
+		if !done {
+			var err error
+			if at, err = m.layout(v, input, output, slo); err != nil {
+				return nil, err
+			}
+			tried[key] = at
+		}
+		at.vm = v
+		m.price(&at)
+		all = append(all, at)
+	}
+	return all, nil
+}
+
+// layout finds how many GPUs of the VM each replica should have.
+func (m *market) layout(v price.VM, input, output int, slo weir.SLO) (machine, error) {
+	at := machine{}
+	for tp := 1; tp <= v.GPUs; tp *= 2 {
+		spec, err := engine.Of(m.c, v.GPU, m.d.OpenModel, engine.Layout{TP: tp}, engine.Precision{Weights: m.d.DType})
+		if errors.Is(err, engine.ErrNoRoom) {
+			at.refused, at.binds = err.Error(), []Bind{{BindsMemory, err.Error()}}
+			continue
+		}
+		if err != nil {
+			if _, unknown := m.c.GPU(v.GPU); unknown != nil || !errors.Is(err, price.ErrUnknown) {
+				at.refused = err.Error()
+				continue
+			}
+			return at, fmt.Errorf("plan: %w", err)
+		}
+		rate, err := sustains(spec, input, output, slo)
+		if errors.Is(err, engine.ErrTooLong) {
+			at.refused = fmt.Sprintf("a request of %d tokens has no room on %d x %s", input+output, tp, v.GPU)
+			at.binds = []Bind{{BindsMemory, at.refused}}
+			continue
+		}
+		if err != nil {
+			return at, err
+		}
+		if rate == 0 {
+			if at.rate == 0 {
+				at.refused = fmt.Sprintf("not even one request at a time meets %v to the first token and %v a token", slo.TTFT, slo.TPOT)
+				at.binds = []Bind{{BindsLatency, at.refused}}
+			}
+			continue
+		}
+		replicas := v.GPUs / tp
+		if perMinute := 60 * rate * float64(replicas); perMinute > at.rate*1.01 {
+			at = machine{tp: tp, replicas: replicas, rate: perMinute, load: spec.Load}
+		}
+	}
+	if at.rate > 0 {
+		at.refused, at.binds = "", nil
+	}
+	return at, nil
+}
+
+// price reads what the VM costs; hour is asked for, the others are used where
+// they are known.
+func (m *market) price(at *machine) {
+	if at.refused != "" {
+		return // whatever it costs
+	}
+	of := at.vm.Name + ", " + m.d.Region
+	p, err := m.c.VMPrice(at.vm.Name, m.d.Region)
+	if err != nil {
+		m.book.lack("price of "+of, &at.missing)
+		return
+	}
+	at.known = map[Term]bool{Hourly: p.Hour.Known(), Yearly: p.Year.Known(), Three: p.Three.Known(), Spot: p.Spot.Known()}
+	at.hour = m.book.price("an hour of "+of, p.Hour, &at.missing)
+	for _, t := range []struct {
+		name string
+		to   *float64
+		from price.Price
+	}{{"an hour of " + of + ", reserved for a year", &at.year, p.Year},
+		{"an hour of " + of + ", reserved for three years", &at.three, p.Three},
+		{"an hour of " + of + ", spot", &at.spot, p.Spot}} {
+		if t.from.Known() {
+			*t.to = m.book.price(t.name, t.from, &at.missing)
+		}
+	}
+}
+
+// hours are the stretches replicas are counted by: at most an hour each, what
+// its busiest minute asks for, and how many hours of the month it stands for.
+type hours struct {
+	need  []float64 // requests a minute
+	stand []float64
+	peak  float64
+	mean  float64
+}
+
+// hours counts a minute with longer requests than usual as more of them.
+func (m *market) hours() hours {
+	mean := m.total.times(1 / m.total.Requests)
+	var h hours
+	for chunk := range slices.Chunk(m.d.Minutes, 60) {
+		busiest := 0.0
+		for _, minute := range chunk {
+			n := minute.Requests
+			if mean.Input > 0 {
+				n = max(n, minute.Input/mean.Input)
+			}
+			if mean.Output > 0 {
+				n = max(n, minute.Output/mean.Output)
+			}
+			busiest = max(busiest, n)
+			h.mean += n / float64(len(m.d.Minutes))
+		}
+		h.need = append(h.need, busiest)
+		h.stand = append(h.stand, float64(len(chunk))*m.d.stands()/60)
+		h.peak = max(h.peak, busiest)
+	}
+	return h
+}
+
+// vms is how many VMs an hour needs.
+func (at *machine) vms(need float64, p place) int {
+	return max(p.fewest, int(math.Ceil(need/at.rate-1e-9)))
+}
+
+// own prices x times the demand on a VM size at a place, in every way.
+func (m *market) own(at *machine, p place, x float64) []Option {
+	base := Option{Kind: Own, SKU: at.vm.Name, Place: p.name, TP: at.tp, Refused: at.refused, Binds: slices.Clone(at.binds),
+		Missing: slices.Concat(at.missing, p.missing), Notes: slices.Clone(at.notes)}
+	named := func(mode, title string) Option {
+		o := base
+		o.ID = "own/" + p.name + "/" + at.vm.Name + "/" + mode
+		o.Name = short(at.vm.Name) + " on " + p.title + title
+		return o
+	}
+	if base.Refused != "" || len(base.Missing) > 0 {
+		if p.name != m.where[0].name {
+			return nil // the same everywhere: said once
+		}
+		base.Place, p.name, p.title = "", "any", "any place"
+		return []Option{named("always", "")}
+	}
+	base.VMs = max(1, at.vms(m.by.peak*x, p))
+	base.Replicas = base.VMs * at.replicas
+	m.quota(&base, at, p)
+	all := []Option{m.always(named("always", ", always on"), at, Hourly, at.hour, x)}
+	if scaled := m.scaled(named("scaled", ", scaled by the hour"), at, p, Hourly, at.hour, x); scaled.Lines[0].Amount < all[0].Lines[0].Amount {
+		all = append(all, scaled)
+	}
+	if p.name != "aks" {
+		return all
+	}
+	if at.known[Yearly] {
+		all = append(all, m.always(named("year", ", reserved for a year"), at, Yearly, at.year, x))
+	}
+	if at.known[Three] {
+		all = append(all, m.always(named("three_years", ", reserved for three years"), at, Three, at.three, x))
+	}
+	if at.known[Spot] {
+		o := m.scaled(named("spot", ", spot, scaled by the hour"), at, p, Spot, at.spot, x)
+		o.Notes = append(o.Notes, "spot machines may be taken away at any time: keep another tier behind them")
+		all = append(all, o)
+	}
+	return all
+}
+
+// short is a VM size without what all have.
+func short(vm string) string {
+	const prefix = "Standard_"
+	if len(vm) > len(prefix) && vm[:len(prefix)] == prefix {
+		return vm[len(prefix):]
+	}
+	return vm
+}
+
+func (m *market) always(o Option, at *machine, t Term, hour, x float64) Option {
+	o.Term = t
+	const hours = MinutesPerMonth / 60
+	o.Utilisation = m.by.mean * x / (at.rate * float64(o.VMs))
+	o.Lines = []Line{{fmt.Sprintf("%d VMs x %d hours x %s", o.VMs, hours, dollars(money(hour))), money(hour * hours * float64(o.VMs))}}
+	return o
+}
+
+// scaled has as many VMs in every hour as its busiest minute needs.
+func (m *market) scaled(o Option, at *machine, p place, t Term, hour, x float64) Option {
+	o.Term = t
+	total, starts := 0.0, 0.0
+	last := at.vms(m.by.need[len(m.by.need)-1]*x, p)
+	for i, need := range m.by.need {
+		n := at.vms(need*x, p)
+		total += float64(n) * m.by.stand[i]
+		// What is to be there at the full hour starts before it.
+		starts += float64(max(0, n-last)) * at.load.Hours() * m.d.stands()
+		last = n
+	}
+	o.Utilisation = m.by.mean * x * MinutesPerMonth / 60 / (at.rate * total)
+	o.Lines = []Line{{fmt.Sprintf("%.1f hours of VMs, up to %d at once x %s", total, o.VMs, dollars(money(hour))), money(hour * total)}}
+	if starts > 0 {
+		o.Lines = append(o.Lines, Line{fmt.Sprintf("%.1f hours of loading the model before they are needed", starts), money(hour * starts)})
+	}
+	return o
+}
+
+// quota says how many vCPUs the peak takes, and refuses what is beyond.
+func (m *market) quota(o *Option, at *machine, p place) {
+	vcpus := int(math.Ceil(p.factor*float64(o.VMs)-1e-9)) * at.vm.VCPUs
+	family := at.vm.Family
+	if family == "" {
+		family = "the size's family (its name is not known)"
+	}
+	o.Notes = append(o.Notes, fmt.Sprintf("needs a quota of %d vCPUs of %s", vcpus, family))
+	if p.factor > 1 {
+		o.Notes = append(o.Notes, fmt.Sprintf("a managed endpoint takes %g times the vCPUs it uses from the quota; the rest is not billed", p.factor))
+	}
+	if at.tp > 1 && at.vm.Interconnect == price.PCIe {
+		o.Notes = append(o.Notes, fmt.Sprintf("each replica spreads over %d GPUs that PCIe links", at.tp))
+	}
+	if q := m.d.Quota.VCPUs; q != nil && vcpus > *q {
+		o.Refused = fmt.Sprintf("%d VMs take %d vCPUs of quota; it allows %d", o.VMs, vcpus, *q)
+		o.Binds = append(o.Binds, Bind{BindsQuota, o.Refused})
+	}
+}

@@ -1,0 +1,31 @@
+package plan
+
+import (
+	"testing"
+	"time"
+
+	"weir"
+	"weir/engine"
+)
+
+func TestAReplicaSustainsLessUnderATighterSLO(t *testing.T) {
+	spec, err := engine.Lookup("H100-80GB", "Llama-3.1-8B", 1, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rate := func(ttft, tpot time.Duration) float64 {
+		r, err := sustains(spec, 1000, 200, weir.SLO{TTFT: ttft, TPOT: tpot})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	loose, tight := rate(2*time.Second, 100*time.Millisecond), rate(300*time.Millisecond, 15*time.Millisecond)
+	if !(loose > tight && tight > 0) {
+		t.Errorf("loose %v, tight %v requests a second", loose, tight)
+	}
+	if none := rate(time.Microsecond, 0); none != 0 {
+		t.Errorf("%v requests a second within a microsecond", none)
+	}
+	t.Log(loose, tight)
+}

@@ -1,0 +1,224 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"weir"
+)
+
+// words is the recommendation for people, and what to know of it.
+func (m *market) words(a Answer) []string {
+	if a.Advice.Lines == nil {
+		return []string{"Nothing that can be had has a known price: see what is missing, and add it to your price file."}
+	}
+	all := []string{m.recommend(a)}
+	add := func(text string) {
+		if text != "" {
+			all = append(all, text)
+		}
+	}
+	add(m.against(a))
+	add(m.hourlyTruth(a))
+	add(m.committed(a))
+	add(m.promised(a))
+	if a.Advice.Option != nil && a.Advice.Option.Kind == Own {
+		if m.d.Model != "" {
+			add(fmt.Sprintf("Own replicas answer with %s, not with %s: compare the answers before the bills.", m.d.OpenModel, m.d.Model))
+		}
+		if a.Advice.Option.VMs == 1 {
+			add("One machine has no stand-in: when it fails nothing answers. Count a second one, or keep pay-as-you-go behind it.")
+		}
+	}
+	return all
+}
+
+func (m *market) recommend(a Answer) string {
+	x := a.Advice
+	text := "Cheapest: " + x.name()
+	if x.Option != nil && len(x.Measures) > 0 {
+		text += fmt.Sprintf(" for %.4g %% of the demand, with %s", 100*x.Rest, listed(x.Measures))
+	}
+	return text + fmt.Sprintf(". That is %s a month, %s per million tokens, %s per request.",
+		dollars(cents(float64(x.Month))), dollars(cents(float64(x.Million))), dollars(x.Request))
+}
+
+// listed joins names as people do.
+func listed(names []string) string {
+	text := strings.Join(names, ", ")
+	if i := strings.LastIndex(text, ", "); i >= 0 {
+		text = text[:i] + " and " + text[i+2:]
+	}
+	return strings.ReplaceAll(text, "_", " ")
+}
+
+// against compares with pay-as-you-go alone.
+func (m *market) against(a Answer) string {
+	for _, o := range a.Options {
+		if o.Kind != PayAsYouGo || !o.Available() {
+			continue
+		}
+		if a.Advice.Option != nil && o.ID == a.Advice.Option.ID && len(a.Advice.Measures) == 0 {
+			return ""
+		}
+		less := 100 * (1 - float64(a.Advice.Month)/float64(o.Month))
+		return fmt.Sprintf("Everything at %s would be %s a month: this is %.3g %% less.", o.Name, dollars(cents(float64(o.Month))), less)
+	}
+	return ""
+}
+
+// hourlyTruth says, with the arithmetic, whether provisioned throughput by the
+// hour can beat pay-as-you-go.
+func (m *market) hourlyTruth(a Answer) string {
+	for _, b := range a.BreakEven {
+		if b.Term != Hourly {
+			continue
+		}
+		hour := weir.Money(float64(b.PTUMonth) / (MinutesPerMonth / 60))
+		sum := fmt.Sprintf("one PTU is %d hours x %s = %s a month; full in every minute it carries %s normalised tokens, which pay-as-you-go sells for %s",
+			MinutesPerMonth/60, dollars(hour), dollars(b.PTUMonth), amount(b.Tokens), dollars(cents(float64(b.Worth))))
+		if b.Utilisation > 1 {
+			return fmt.Sprintf("Provisioned throughput by the hour does not beat pay-as-you-go at list price: %s. It would have to be used %.0f %%. "+
+				"Buy it for its latency target or for capacity that is yours, not to save.", sum, 100*b.Utilisation)
+		}
+		return fmt.Sprintf("Provisioned throughput by the hour beats pay-as-you-go from %.0f %% use on: %s.", 100*b.Utilisation, sum)
+	}
+	return ""
+}
+
+// committed says what a reservation binds its buyer to.
+func (m *market) committed(a Answer) string {
+	o := a.Advice.Option
+	if o == nil || o.PTUs == 0 || o.Term == Hourly {
+		return ""
+	}
+	for _, b := range a.BreakEven {
+		if b.SKU == o.SKU && b.Term == o.Term {
+			return fmt.Sprintf("A reservation is paid for the whole %s whether it is used or not, and guarantees no capacity: PTUs used less than %.0f %% cost more than the tokens would.",
+				b.Term, 100*b.Utilisation)
+		}
+	}
+	return ""
+}
+
+// promised names the cheapest alternative with a latency target, when one was
+// asked for and the cheapest of all has none.
+func (m *market) promised(a Answer) string {
+	if m.d.SLO == (weir.SLO{}) || a.Advice.Option == nil || a.Advice.Option.Kind != PayAsYouGo {
+		return ""
+	}
+	for _, o := range a.Options {
+		if o.Available() && (o.Kind == Provisioned || o.Kind == Own) {
+			return fmt.Sprintf("Pay-as-you-go has no latency target. The cheapest with one is %s, %s a month without the measures.",
+				o.Title(), dollars(cents(float64(o.Month))))
+		}
+	}
+	return "Pay-as-you-go has no latency target, and nothing that has one can be had at a known price."
+}
+
+// Service says whether a kind of service suits the demand, and why.
+type Service struct {
+	Name string `json:"name"`
+	Use  string `json:"use"` // "yes", "part" (for a share of it, or behind the other) or "no"
+	Why  string `json:"why"`
+}
+
+// services holds each kind of service against the demand.
+func (m *market) services(a Answer) []Service {
+	cheapest := map[Kind]Option{}
+	managed, cluster := Option{}, Option{}
+	for _, o := range a.Options { // cheapest first
+		if !o.Available() {
+			continue
+		}
+		if _, have := cheapest[o.Kind]; !have {
+			cheapest[o.Kind] = o
+		}
+		if o.Place == "managed_online" && managed.ID == "" {
+			managed = o
+		}
+		if o.Place == "aks" && cluster.ID == "" {
+			cluster = o
+		}
+	}
+	chosen := Option{}
+	if a.Advice.Option != nil {
+		chosen = *a.Advice.Option
+	}
+	ptu := cheapest[Provisioned]
+	if s, ok := cheapest[Spillover]; ok && (ptu.ID == "" || s.Month < ptu.Month) {
+		ptu = s
+	}
+	all := []Service{
+		m.verdict("managed API, pay as you go", cheapest[PayAsYouGo], chosen, "nothing to run and nothing to pay when idle"),
+		m.verdict("managed API, provisioned", ptu, chosen, "a latency target, paid for by time whether it is used or not"),
+		m.verdict("managed endpoint (Azure ML)", managed, chosen, "Azure runs the machines; at least one of them always, and 1.2 times their vCPUs from the quota"),
+		m.verdict("own cluster (Kubernetes)", cluster, chosen, "can go to no machines at all when nobody asks; the cluster is yours to run"),
+	}
+	if chosen.Kind == Spillover {
+		all[0].Use = "part"
+		all[0].Why = "takes what does not fit the PTUs"
+	}
+	return append(all, m.containerInstance(), m.batchService(a))
+}
+
+func (m *market) verdict(name string, o, chosen Option, nature string) Service {
+	s := Service{Name: name, Use: "no"}
+	switch {
+	case o.ID == "":
+		s.Why = "cannot be had for this demand at a known price"
+		if m.d.OpenModel == "" && (strings.Contains(name, "endpoint") || strings.Contains(name, "cluster")) {
+			s.Why = "no open model was named that it could run"
+		}
+	case o.ID == chosen.ID:
+		s.Use = "yes"
+		s.Why = "cheapest here: " + nature
+	default:
+		s.Why = fmt.Sprintf("%s a month at best, for the whole demand (%s): %s", dollars(cents(float64(o.Month))), o.Title(), nature)
+	}
+	return s
+}
+
+func (m *market) containerInstance() Service {
+	s, err := m.c.Service("aci")
+	if err != nil || s.GPU {
+		return Service{Name: "container instance", Use: "no", Why: "not known to the catalogue as a place for a model of this size"}
+	}
+	return Service{Name: "container instance", Use: "no", Why: "has no GPU; it suits a gateway, workers and small models on CPUs"}
+}
+
+func (m *market) batchService(a Answer) Service {
+	s := Service{Name: "batch", Use: "no", Why: "no share of the demand was said to be able to wait a day"}
+	for _, measure := range a.Measures {
+		if measure.Name != MeasureBatch {
+			continue
+		}
+		switch {
+		case len(measure.Missing) > 0:
+			s.Why = "no price, not known: " + strings.Join(measure.Missing, "; ")
+		case slices.Contains(a.Advice.Measures, MeasureBatch):
+			s.Use = "part"
+			s.Why = fmt.Sprintf("%.4g %% of the demand can wait: saves %s a month alone", 100*measure.Share, dollars(cents(float64(measure.Saves))))
+		case measure.Saves > 0:
+			s.Why = fmt.Sprintf("saves %s a month alone, and nothing beside the other measures", dollars(cents(float64(measure.Saves))))
+		default:
+			s.Why = fmt.Sprintf("would cost %s a month more: what serves the rest is paid for anyway", dollars(cents(float64(-measure.Saves))))
+		}
+	}
+	return s
+}
+
+// assumed is what the arithmetic takes for granted.
+func (m *market) assumed() []string {
+	all := []string{"the counted minutes repeat all month, and the load is even within each of them"}
+	if m.d.OpenModel != "" {
+		all = append(all,
+			"every request has the mean number of tokens; a replica is sized by playing such requests, at random times, to a model of the engine",
+			"of own replicas only the machines are counted: no network, disks, cluster nodes without GPU, or people")
+		if _, assumed := m.d.slo(); assumed != "" {
+			all = append(all, assumed)
+		}
+	}
+	return append(all, m.book.caveats...)
+}

@@ -1,0 +1,83 @@
+package sim
+
+import (
+	"math/bits"
+	"time"
+)
+
+// histogram counts durations in buckets of less than 1 % width, so that ten
+// million requests cost no more memory than ten.
+type histogram struct {
+	n      uint64
+	micros int64 // sum
+	counts []uint64
+}
+
+// subBits: buckets per doubling, 2^7.
+const subBits = 7
+
+func bucketOf(d time.Duration) int {
+	v := uint64(max(d, 0))
+	if v < 1<<subBits {
+		return int(v)
+	}
+	shift := bits.Len64(v) - subBits - 1
+	return (shift+1)<<subBits + int(v>>shift) - 1<<subBits
+}
+
+// middle is the duration a bucket stands for.
+func middle(bucket int) time.Duration {
+	if bucket < 1<<subBits {
+		return time.Duration(bucket)
+	}
+	shift := bucket>>subBits - 1
+	low := uint64(bucket&(1<<subBits-1)+1<<subBits) << shift
+	return time.Duration(low + (1<<shift)/2)
+}
+
+func (h *histogram) add(d time.Duration) {
+	i := bucketOf(d)
+	for len(h.counts) <= i {
+		h.counts = append(h.counts, 0)
+	}
+	h.counts[i]++
+	h.n++
+	h.micros += d.Microseconds()
+}
+
+func (h *histogram) reset() {
+	clear(h.counts)
+	h.n, h.micros = 0, 0
+}
+
+// quantile is the smallest duration that a share q of those counted does not
+// exceed; 0 when nothing was counted.
+func (h *histogram) quantile(q float64) time.Duration {
+	if h.n == 0 {
+		return 0
+	}
+	rank := max(1, uint64(q*float64(h.n)+0.5))
+	for i, c := range h.counts {
+		if rank <= c {
+			return middle(i)
+		}
+		rank -= c
+	}
+	return middle(len(h.counts) - 1)
+}
+
+// Quantiles of a latency, known to 1 %, and its mean, known to a microsecond.
+type Quantiles struct {
+	Mean time.Duration `json:"mean"`
+	P50  time.Duration `json:"p50"`
+	P90  time.Duration `json:"p90"`
+	P99  time.Duration `json:"p99"`
+}
+
+func (h *histogram) quantiles() Quantiles {
+	var mean time.Duration
+	if h.n > 0 {
+		mean = time.Duration(h.micros/int64(h.n)) * time.Microsecond
+	}
+	return Quantiles{mean, h.quantile(0.5), h.quantile(0.9), h.quantile(0.99)}
+}

@@ -1,0 +1,109 @@
+package sim
+
+import (
+	"errors"
+	"time"
+
+	"weir"
+	"weir/control"
+	"weir/scale"
+)
+
+// observation is what was seen, and when.
+type observation struct {
+	at    weir.Instant
+	o     scale.Observation
+	taken bool
+}
+
+var errNothingSeen = errors.New("nothing has been measured yet")
+
+// target is a deployment as control sees it.
+func (w *world) target(p *part) control.Target {
+	return control.Target{
+		Deployment: p.Name, Actuator: w.fleet,
+		Policy: p.own.Policy, Decide: p.own.Decide, By: p.own.By,
+		Demand: func(now weir.Instant, _ string) (scale.Observation, error) {
+			if w.c.Scrape == 0 {
+				return w.measure(p), nil
+			}
+			if !p.own.seen.taken {
+				return scale.Observation{}, errNothingSeen
+			}
+			o := p.own.seen.o
+			o.SignalAge = now.Sub(p.own.seen.at)
+			return o, nil
+		},
+	}
+}
+
+// scrape measures what control will be told until the next scrape.
+func (w *world) scrape() {
+	for _, p := range w.parts {
+		if p.own != nil {
+			p.own.seen = observation{w.now, w.measure(p), true}
+		}
+	}
+}
+
+// measure is what the gateway and the engines say now, put together as in
+// production: totals and levels, nothing per replica on average but the
+// engines' own utilisation.
+func (w *world) measure(p *part) scale.Observation {
+	o := scale.Unknown(w.now)
+	d := w.core.Demand(w.now)
+	here := &d.Deployments[p.index]
+	o.Arrived, o.ArrivedPrompt, o.ArrivedOutput = d.Arrived, d.ArrivedPrompt, d.ArrivedOutput
+	o.Waiting, o.WaitingWork, o.HeadAge = d.Waiting, d.WaitingWork, d.HeadAge
+	o.Completed, o.DonePrompt, o.DoneOutput = here.Completed, here.DonePrompt, here.DoneOutput
+	o.InFlight, o.InFlightWork = here.InFlight, here.InFlightWork
+	o.Attained, o.Missed = p.tally.attained, p.tally.missed
+	o.PerReplica = make(map[string]scale.Load, len(here.PerReplica))
+	for _, r := range here.PerReplica {
+		o.PerReplica[r.ID] = scale.Load{InFlight: r.InFlight, Work: r.Work}
+	}
+	if q := p.own.Fleet.Quota; q > 0 {
+		o.Quota = q
+	}
+	w.measureEngines(p, &o)
+	return o
+}
+
+// measureEngines fills in what the engines say of themselves. Utilisation is
+// of the time since they were last asked.
+func (w *world) measureEngines(p *part, o *scale.Observation) {
+	o.EngineWaiting = 0
+	elapsed := w.now.Sub(p.own.lookedAt)
+	p.own.lookedAt = w.now
+	var busy time.Duration
+	ready := 0
+	for _, r := range p.own.replicas {
+		r.engine.Advance(w.now) // events at now were told before: looking comes last
+		l := r.engine.Load()
+		o.EngineWaiting += l.Waiting
+		o.KVUse = max(o.KVUse, float64(l.KVUsedTokens)/float64(max(l.KVTokens, 1)))
+		p.own.busy += l.GPUBusy - r.busyThen
+		busy += l.GPUBusy - r.busyThen
+		r.busyThen = l.GPUBusy
+		if !r.draining {
+			ready++
+		}
+	}
+	if ready > 0 && elapsed > 0 {
+		o.GPUUtilisation = min(1, float64(busy)/float64(elapsed)/float64(ready))
+	}
+}
+
+// decided notes what control decided.
+func (w *world) decided(e control.Event) {
+	p := w.partNamed(e.Deployment)
+	if e.Decision.Want != p.own.want {
+		w.judge.scaled(w.now, p, e.Decision.Want-p.own.want)
+		w.result.decision(w.since(), e)
+		w.log.add(w.now, loggedDecision, uint64(p.index), uint64(e.Decision.Want))
+		p.own.want = e.Decision.Want
+	}
+	if w.c.Decided != nil {
+		w.c.Decided(e)
+	}
+}

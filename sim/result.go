@@ -1,0 +1,193 @@
+package sim
+
+import (
+	"context"
+	"time"
+
+	"weir"
+	"weir/control"
+	"weir/dispatch"
+	"weir/scale"
+)
+
+// Result is what a run came to. Durations are in nanoseconds in JSON.
+type Result struct {
+	Start  time.Time     `json:"start"`
+	Seed   uint64        `json:"seed"`
+	Length time.Duration `json:"length"` // until when cost is counted
+	SLO    SLO           `json:"slo"`
+
+	// Every arrival is in one of the four.
+	Arrived   uint64 `json:"arrived"`
+	Completed uint64 `json:"completed"`
+	Refused   uint64 `json:"refused"`
+	Failed    uint64 `json:"failed"`
+	Waiting   uint64 `json:"waiting"` // not ended when the grace was over
+
+	Batch     Waited    `json:"batch"` // the part of them that is of class batch
+	Refusals  []Refusal `json:"refusals,omitempty"`
+	Impatient uint64    `json:"impatient"` // of Failed: the caller gave up
+	Cut       uint64    `json:"cut"`       // of Failed: the replica died after the first token
+	TooLong   uint64    `json:"too_long"`  // of Failed: fits no replica
+
+	// Of those that are not batch.
+	Attainment   float64       `json:"attainment"`
+	WorstWindow  float64       `json:"worst_window"` // worst 5 minutes with at least 50 arrivals
+	WorstHour    float64       `json:"worst_hour"`   // worst hour, moved by 5 minutes
+	Violated     time.Duration `json:"violated"`     // 5-minute windows below 99 %
+	TTFT         Quantiles     `json:"ttft"`
+	TPOT         Quantiles     `json:"tpot"` // of answers of at least two tokens
+	EndToEnd     Quantiles     `json:"end_to_end"`
+	GoodTokens   uint64        `json:"good_tokens"`   // output tokens of attained requests
+	Changes      int           `json:"changes"`       // of the number of replicas wanted
+	Reversals    int           `json:"reversals"`     // changes of direction within 10 minutes
+	NodesLost    int           `json:"nodes_lost"`    // by faults
+	Cost         weir.Money    `json:"cost"`          // of all deployments
+	GPU          GPUTime       `json:"gpu"`           // of all own replicas
+	Deployments  []Outcome     `json:"deployments"`   // in the order of the Config
+	Timeline     []Point       `json:"timeline"`      // one every Sample
+	Decisions    []Change      `json:"decisions"`     // those that changed the number of replicas wanted
+	DecisionsCut uint64        `json:"decisions_cut"` // those beyond the bound on Decisions
+
+	// Log is the SHA-256, in hex, of everything that happened, in order: the same
+	// Config gives the same.
+	Log string `json:"log"`
+}
+
+// GPUTime is what GPUs did: Allocated = ColdStart + Busy + Idle.
+type GPUTime struct {
+	Allocated time.Duration `json:"allocated"`  // from asking for a replica until its release, drain included
+	ColdStart time.Duration `json:"cold_start"` // until ready
+	Busy      time.Duration `json:"busy"`       // in forward steps
+	Idle      time.Duration `json:"idle"`       // ready or draining, with nothing to do
+}
+
+// Waited is what became of batch requests.
+type Waited struct {
+	Arrived   uint64 `json:"arrived"`
+	Completed uint64 `json:"completed"`
+	Attained  uint64 `json:"attained"` // done in time
+}
+
+// Refusal is a reason and how often.
+type Refusal struct {
+	Reason dispatch.Reason `json:"reason"`
+	Count  uint64          `json:"count"`
+}
+
+// Outcome is one deployment's part of a Result.
+type Outcome struct {
+	Name      string     `json:"name"`
+	Granted   uint64     `json:"granted"` // attempts
+	Completed uint64     `json:"completed"`
+	Failed    uint64     `json:"failed"`    // attempts
+	Throttled uint64     `json:"throttled"` // attempts answered 429
+	Prompt    uint64     `json:"prompt"`    // tokens of Completed
+	Output    uint64     `json:"output"`
+	Cost      weir.Money `json:"cost"`
+
+	GPU          GPUTime `json:"gpu"`
+	Asked        int     `json:"asked"`         // replicas asked for during the trace
+	FailedStarts int     `json:"failed_starts"` // and replicas that died
+	TakenBack    int     `json:"taken_back"`    // draining ones that went back to work
+	Preemptions  uint64  `json:"preemptions"`
+	CachedPrompt uint64  `json:"cached_prompt"` // prompt tokens found in prefix caches
+}
+
+// Point is one point of the timeline: levels of that moment, and what ended
+// since the point before it.
+type Point struct {
+	At          time.Duration `json:"at"`
+	Arrived     uint64        `json:"arrived"` // total
+	Ended       uint64        `json:"ended"`
+	Attainment  float64       `json:"attainment"`
+	TTFT        Quantiles     `json:"ttft"`
+	TPOT        Quantiles     `json:"tpot"`
+	Waiting     int           `json:"waiting"`
+	WaitingWork int           `json:"waiting_work"`
+	Cost        weir.Money    `json:"cost"` // total
+	Deployments []Level       `json:"deployments"`
+}
+
+// Level is one deployment at a moment.
+type Level struct {
+	Want     int `json:"want"`
+	Ready    int `json:"ready"`
+	Starting int `json:"starting"`
+	Draining int `json:"draining"`
+	InFlight int `json:"in_flight"`
+}
+
+// Change is a decision that changed the number of replicas wanted.
+type Change struct {
+	At         time.Duration  `json:"at"`
+	Deployment string         `json:"deployment"`
+	Decision   scale.Decision `json:"decision"`
+	Err        string         `json:"err,omitempty"` // what the place answered
+}
+
+// maxDecisions bounds Result.Decisions.
+const maxDecisions = 20_000
+
+func (r *Result) decision(at time.Duration, e control.Event) {
+	if len(r.Decisions) == maxDecisions {
+		r.DecisionsCut++
+		return
+	}
+	c := Change{At: at, Deployment: e.Deployment, Decision: e.Decision}
+	if e.Err != nil {
+		c.Err = e.Err.Error()
+	}
+	r.Decisions = append(r.Decisions, c)
+}
+
+func (r *Result) refusal(why dispatch.Reason) {
+	for i := range r.Refusals {
+		if r.Refusals[i].Reason == why {
+			r.Refusals[i].Count++
+			return
+		}
+	}
+	r.Refusals = append(r.Refusals, Refusal{why, 1})
+}
+
+// sample adds a point to the timeline.
+func (w *world) sample() {
+	w.fleet.Advance(w.now)
+	j := &w.judge
+	d := w.core.Demand(w.now)
+	point := Point{
+		At: w.since(), Arrived: w.result.Arrived, Ended: j.recent.total, Attainment: j.recent.of(),
+		TTFT: j.recentTTFT.quantiles(), TPOT: j.recentTPOT.quantiles(),
+		Waiting: d.Waiting, WaitingWork: d.WaitingWork,
+	}
+	for i, p := range w.parts {
+		l := Level{InFlight: d.Deployments[i].InFlight}
+		if p.own != nil {
+			l.Want = p.own.want
+			rs, err := w.fleet.Status(context.Background(), p.Name)
+			if err != nil {
+				panic(err) // the fleet was made with it
+			}
+			for _, r := range rs {
+				switch r.State {
+				case weir.Ready:
+					l.Ready++
+				case weir.Starting:
+					l.Starting++
+				case weir.Draining:
+					l.Draining++
+				}
+			}
+		}
+		point.Cost += w.outcome(p).Cost
+		point.Deployments = append(point.Deployments, l)
+	}
+	w.result.Timeline = append(w.result.Timeline, point)
+	j.recent = share{}
+	j.recentTTFT.reset()
+	j.recentTPOT.reset()
+	if w.c.Progress != nil {
+		w.c.Progress(w.since())
+	}
+}
