@@ -104,6 +104,19 @@ type AzureOpenAI struct {
 	Entra string `yaml:"entra" enum:"default|managed_identity|workload_identity|cli"`
 	// Client ID of a user-assigned managed identity, or of a workload identity.
 	ClientID string `yaml:"client_id" format:"uuid" example:"00000000-0000-0000-0000-000000000000"`
+
+	// Provisioned throughput units of the deployment. With them Weir knows whether it has room before it asks, keeps it in full use, and lets requests wait for it or spill.
+	PTU int `yaml:"ptu" min:"1" max:"100000" example:"100"`
+	// What one unit carries is taken from the catalogue (weir price) under this name. Without it: the model's own name.
+	PTUModel string `yaml:"ptu_model" format:"name" example:"gpt-4o"`
+	// How much of a burst the provisioned deployment is trusted to take in at once, as the time it takes to drain.
+	Burst time.Duration `yaml:"burst" default:"10s" min:"100ms" max:"1h"`
+	// Share of the burst, or of the quota, that batch requests leave to interactive ones.
+	Headroom Percent `yaml:"headroom" default:"30%" min:"0%" max:"99%"`
+	// Quota of a standard deployment. What the service says it allows less counts at once.
+	TokensPerMinute int `yaml:"tokens_per_minute" min:"1" max:"1000000000000" example:"450000"`
+	// The same in requests. Azure holds it in every second or ten, and so does Weir.
+	RequestsPerMinute int `yaml:"requests_per_minute" min:"1" max:"1000000000" example:"2700"`
 }
 
 // Process are servers that Weir starts on this machine, one per replica.

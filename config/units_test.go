@@ -128,7 +128,7 @@ func checkTags(t *testing.T, typ reflect.Type, f field) {
 
 // snake is the key a field's name asks for: APIKey is api_key.
 func snake(name string) string {
-	for _, word := range []string{"OpenAI", "TTFT", "TPOT", "API", "TLS", "SLO", "URLs", "URL", "GPUs", "GPU", "ID"} {
+	for _, word := range []string{"OpenAI", "TTFT", "TPOT", "API", "TLS", "SLO", "PTU", "URLs", "URL", "GPUs", "GPU", "ID"} {
 		name = strings.ReplaceAll(name, word, strings.ToUpper(word[:1])+strings.ToLower(word[1:]))
 	}
 	name = regexp.MustCompile(`([a-z])([A-Z])`).ReplaceAllString(name, "${1}_$2")

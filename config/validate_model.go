@@ -97,9 +97,27 @@ func (v *validator) azure(m *Model, a *AzureOpenAI, path string) {
 	if strings.HasSuffix(a.Endpoint, "/openai") {
 		v.blame(path+".endpoint", fmt.Sprintf("%q ends in /openai, which Weir adds itself", a.Endpoint), "write %s", strings.TrimSuffix(a.Endpoint, "/openai"))
 	}
+	v.quota(a, path)
 	takesID := a.Entra == "managed_identity" || a.Entra == "workload_identity"
 	if a.ClientID != "" && !takesID && !v.faulty[path+".entra"] {
 		v.blame(path+".client_id", "has no meaning here", "it goes with entra: managed_identity or workload_identity")
+	}
+}
+
+// quota checks that a deployment is provisioned or standard, not both.
+func (v *validator) quota(a *AzureOpenAI, path string) {
+	standard := ""
+	switch {
+	case a.TokensPerMinute > 0:
+		standard = "tokens_per_minute"
+	case a.RequestsPerMinute > 0:
+		standard = "requests_per_minute"
+	}
+	if a.PTU > 0 && standard != "" {
+		v.blame(path+"."+standard, "is a limit of standard deployments, and ptu says that this one is provisioned", "remove one of the two")
+	}
+	if a.PTUModel != "" && a.PTU == 0 {
+		v.blame(path+".ptu_model", "has no meaning without ptu", "say how many units the deployment has")
 	}
 }
 

@@ -67,6 +67,9 @@ func check(cmd *cobra.Command, file string, strict bool) error {
 	} else if err != nil {
 		return configError{err}
 	}
+	if err := checkQuotas(c); err != nil {
+		return configError{err}
+	}
 	if strict && len(warnings) > 0 {
 		return configError{warnings}
 	}

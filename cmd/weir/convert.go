@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -50,7 +51,7 @@ func gatewayTenant(t *config.Tenant) gateway.Tenant {
 func gatewayModel(m *config.Model, credential func(*config.AzureOpenAI) (upstream.Credential, error)) (gateway.Model, error) {
 	g := gateway.Model{
 		Name: m.Name, Aliases: m.Aliases, SLO: weir.SLO(m.SLO), Attempts: m.Attempts,
-		Queue: dispatch.Queue(m.Queue), Health: dispatch.Health(m.Health),
+		Queue: dispatch.Queue(m.Queue), SpillAfter: m.SpillAfter, Health: dispatch.Health(m.Health),
 	}
 	if m.Class != "" {
 		c := class(m.Class)
@@ -85,6 +86,7 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 		u.Protocol, u.Model = upstream.Protocol(d.External.Protocol), orName(d.External.Model, m.Name)
 		u.Credential = serverKey(u.Protocol, d.External.APIKey)
 		g.Addrs = d.External.URLs
+		g.Paid = g.Rates == meter.Rates{}
 	case d.AzureOpenAI != nil:
 		a := d.AzureOpenAI
 		u.Protocol, u.Model, u.APIVersion = upstream.AzureOpenAI, orName(a.Deployment, m.Name), a.APIVersion
@@ -93,9 +95,14 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 			return gateway.Deployment{}, err
 		}
 		u.Credential = c
+		if g.Quota, err = quotaOf(m, a); err != nil {
+			return gateway.Deployment{}, fmt.Errorf("deployment %q: azureopenai.ptu: %w", d.Name, err)
+		}
+		g.Paid = a.PTU > 0
 		g.Addrs = []string{a.Endpoint}
 		g.NoStreamUsage = a.APIVersion != "" && a.APIVersion < "2024-08-01"
 	default:
+		g.Paid = true
 		u.Protocol, u.Model = upstream.Protocol(d.Process.Protocol), orName(d.Process.Model, m.Name)
 		u.Credential = serverKey(u.Protocol, d.Process.APIKey)
 	}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"weir/config"
+	"weir/dispatch"
+	"weir/price"
+)
+
+// quotaOf is what the provider of a deployment lets through, as the file and the
+// catalogue know it. Its error names the model the catalogue has no figures of.
+func quotaOf(m *config.Model, a *config.AzureOpenAI) (dispatch.Quota, error) {
+	q := dispatch.Quota{
+		TokensPerMinute: a.TokensPerMinute, RequestsPerMinute: a.RequestsPerMinute,
+		Headroom: int(math.Round(100 * a.Headroom.Fraction())), Burst: a.Burst,
+	}
+	if a.PTU == 0 {
+		return q, nil
+	}
+	catalogue, err := price.Default()
+	if err != nil {
+		return q, err
+	}
+	name := orName(a.PTUModel, m.Name)
+	ptu, err := catalogue.PTU(name)
+	if err != nil {
+		return q, fmt.Errorf("%w; say which model the deployment runs with ptu_model", err)
+	}
+	tpm, err := ptu.InputTPM.Get()
+	if err != nil {
+		return q, fmt.Errorf("PTU sizing of model %s: %w", name, err)
+	}
+	weight, err := ptu.OutputWeight.Get()
+	if err != nil {
+		return q, fmt.Errorf("PTU sizing of model %s: %w", name, err)
+	}
+	q.Drain = int(math.Round(tpm * float64(a.PTU)))
+	q.Output = int(math.Round(1000 * weight))
+	if ptu.CachedWeight.Known() {
+		q.Cached = int(math.Round(1000 * ptu.CachedWeight.Value()))
+	} else {
+		q.Cached = 1000 // as any other, where no rule is known
+	}
+	return q, nil
+}
+
+// checkQuotas names every deployment whose PTUs cannot be reckoned with.
+func checkQuotas(c *config.Config) error {
+	var faults []error
+	for i := range c.Models {
+		m := &c.Models[i]
+		for k, d := range m.Deployments {
+			if d.AzureOpenAI == nil {
+				continue
+			}
+			if _, err := quotaOf(m, d.AzureOpenAI); err != nil {
+				faults = append(faults, fmt.Errorf("models[%d].deployments[%d].azureopenai.ptu: %w", i, k, err))
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
