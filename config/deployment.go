@@ -109,8 +109,8 @@ type AzureOpenAI struct {
 	PTU int `yaml:"ptu" min:"1" max:"100000" example:"100"`
 	// What one unit carries is taken from the catalogue (weir price) under this name. Without it: the model's own name.
 	PTUModel string `yaml:"ptu_model" format:"name" example:"gpt-4o"`
-	// How much of a burst the provisioned deployment is trusted to take in at once, as the time it takes to drain.
-	Burst time.Duration `yaml:"burst" default:"10s" min:"100ms" max:"1h"`
+	// How much of a burst the provisioned deployment is trusted to take in at once, as the time it takes to drain. Azure does not publish it; where it is less, a 429 says so, and Weir goes by that.
+	Burst time.Duration `yaml:"burst" default:"1m" min:"100ms" max:"1h"`
 	// Share of the burst, or of the quota, that batch requests leave to interactive ones.
 	Headroom Percent `yaml:"headroom" default:"30%" min:"0%" max:"99%"`
 	// Quota of a standard deployment. What the service says it allows less counts at once.

@@ -28,7 +28,7 @@ type Quota struct {
 	Drain  int           // provisioned: normalised tokens a minute, all PTUs together; 0: not provisioned
 	Output int           // thousandths of a normalised token that a token of output counts; 0: 1,000
 	Cached int           // the same for a prompt token that is cached
-	Burst  time.Duration // what stands in the bucket when it is full, as the time it takes to drain; 0: 10 s
+	Burst  time.Duration // what stands in the bucket when it is full, as the time it takes to drain; 0: 1 min
 
 	TokensPerMinute   int // standard; 0: no limit
 	RequestsPerMinute int // standard; 0: no limit
@@ -59,10 +59,11 @@ func (q Quota) validate() error {
 	return nil
 }
 
-// defaultBurst is short: what a provider's own bucket holds is not published,
-// and a bucket that is believed smaller than it is costs no throughput, since it
-// drains at the same rate.
-const defaultBurst = 10 * time.Second
+// defaultBurst is long: what a provider's own bucket holds is not published. One
+// believed larger than it is costs a refusal, which is free and says when to come
+// back, at the beginning of a burst; one believed smaller costs what would have
+// fitted (docs/benchmarks/spill.md).
+const defaultBurst = time.Minute
 
 // quota is the present use of a Quota.
 type quota struct {
