@@ -49,6 +49,11 @@ type TokenPrice weir.Money
 
 func (p TokenPrice) String() string { return weir.Money(p).String() + "/1M tokens" }
 
+// Dollars is an amount of money: "$500", "$0.25".
+type Dollars weir.Money
+
+func (d Dollars) String() string { return weir.Money(d).String() }
+
 // A leaf is a type that is written as text with a unit.
 type leaf struct {
 	want    string                          // what is allowed, for people
@@ -88,6 +93,12 @@ var leaves = map[reflect.Type]leaf{
 		bare:    func(n string) string { return "write $" + n + "/1M tokens" },
 		pattern: `^\$[0-9]{1,15}(\.[0-9]{1,15})? */ *1 *[KkM] *(tokens)?$`,
 		parse:   parseTokenPrice,
+	},
+	reflect.TypeFor[Dollars](): {
+		want:    "an amount of money such as $500 or $0.25",
+		bare:    func(n string) string { return "write $" + n },
+		pattern: `^\$[0-9]{1,15}(\.[0-9]{1,15})?$`,
+		parse:   parseDollars,
 	},
 	reflect.TypeFor[KeyHash](): {
 		want:    "the hash of a key: sha256: and 64 hexadecimal digits",
@@ -220,6 +231,25 @@ func parseTokenPrice(text string) (any, string) {
 		return nil, "is more than $1000000 per 1M tokens"
 	}
 	return TokenPrice(n.Num().Int64()), ""
+}
+
+func parseDollars(text string) (any, string) {
+	amount, ok := strings.CutPrefix(text, "$")
+	if !ok {
+		return nil, "is no amount in US dollars: put a $ before it"
+	}
+	n, ok := decimal(amount)
+	if !ok {
+		return nil, notPlain
+	}
+	n.Mul(n, new(big.Rat).SetInt64(int64(weir.Dollar)))
+	if !n.IsInt() {
+		return nil, "is finer than $0.000001"
+	}
+	if !n.Num().IsInt64() || n.Num().Int64() > int64(1_000_000_000*weir.Dollar) {
+		return nil, "is more than $1000000000"
+	}
+	return Dollars(n.Num().Int64()), ""
 }
 
 // notPlain is the problem of a text whose unit is right and whose number is not.

@@ -30,6 +30,7 @@ var (
 	errRequestLimit    = errors.New("limit of requests reached")
 	errTokenLimit      = errors.New("limit of tokens reached")
 	errConcurrentLimit = errors.New("limit of concurrent requests reached")
+	errBudget          = errors.New("budget used up")
 	errBeyondLimit     = errors.New("the request is larger than its limit ever allows")
 	errGatewayFull     = errors.New("the gateway holds as many requests as it may")
 	errStreamsFull     = errors.New("the gateway holds as many streams as it may")
@@ -91,6 +92,7 @@ var answers = map[error]answer{
 	errRequestLimit:    {429, weir.PolicyFault, "rate_limit_exceeded", "requests", "429", "rate_limit_error"},
 	errTokenLimit:      {429, weir.PolicyFault, "rate_limit_exceeded", "tokens", "429", "rate_limit_error"},
 	errConcurrentLimit: {429, weir.PolicyFault, "concurrency_limit_exceeded", "requests", "429", "rate_limit_error"},
+	errBudget:          {429, weir.PolicyFault, "budget_exceeded", "insufficient_quota", "429", "rate_limit_error"},
 	errBeyondLimit:     {400, weir.PolicyFault, "request_exceeds_limit", "invalid_request_error", "", "invalid_request_error"},
 	errGatewayFull:     {503, weir.PolicyFault, "gateway_full", "server_error", "", "overloaded_error"},
 	errStreamsFull:     {503, weir.PolicyFault, "too_many_streams", "server_error", "", "overloaded_error"},

@@ -120,6 +120,7 @@ func (g *Gateway) adopt(c Config, next *state) {
 	now := g.now()
 	g.spend.mu.Lock()
 	g.spend.meter.Configure(now, limitsOf(c.Tenants))
+	g.spend.budgets.Configure(budgetsOf(c.Tenants))
 	g.spend.mu.Unlock()
 	shares := sharesOf(c.Tenants)
 	for i := range c.Models {

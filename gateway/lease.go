@@ -27,6 +27,7 @@ type lease struct {
 	answers     int     // asked for at once
 	target      *target // of the present or last attempt
 	reservation meter.Reservation
+	hold        meter.Hold // on its tenant's budget
 	reply       *upstream.Reply
 	body        *buffer
 
@@ -65,6 +66,12 @@ func (l *lease) reserve(now weir.Instant, k *key, prompt, output int64) error {
 		tokens = largest
 	}
 	r, refusal := s.meter.Reserve(now, k.tenant.name, k.name, tokens)
+	if refusal == nil {
+		l.hold, refusal = s.budgets.Reserve(now, k.tenant.name, l.likely(prompt, output))
+		if refusal != nil {
+			s.meter.Release(now, r)
+		}
+	}
 	s.mu.Unlock()
 	if refusal != nil {
 		return ofRefusal(refusal)
@@ -72,6 +79,16 @@ func (l *lease) reserve(now weir.Instant, k *key, prompt, output int64) error {
 	l.reservation = r
 	l.holds |= holdsTokens
 	return nil
+}
+
+// likely is what a request is likely to use of a budget: its price is that of
+// the deployment it would prefer, and is settled with that of the one it had.
+func (l *lease) likely(prompt, output int64) meter.Spent {
+	s := meter.Spent{Tokens: prompt + output}
+	if t := l.served.first; t != nil {
+		s.Cost = t.Rates.Cost(weir.Usage{Prompt: prompt, Completion: output})
+	}
+	return s
 }
 
 // arrive asks the core for a replica and waits for its verdict.

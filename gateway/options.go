@@ -53,6 +53,7 @@ type Tenant struct {
 	Name   string
 	Keys   []Key
 	Limits meter.Limits // of all its keys together
+	Budget meter.Budget // by day and month
 	Class  weir.Class   // of its requests unless the model or the request says otherwise
 	Share  int          // fair-share weight in the queue; 0: 1
 	Models []string     // names of the models it may use; empty: all

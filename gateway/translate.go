@@ -32,6 +32,8 @@ func ofRefusal(r *meter.Refusal) *problem {
 		p.is = errRequestLimit
 	case r.Kind == meter.Concurrent:
 		p.is = errConcurrentLimit
+	case r.Kind == meter.TokensDay, r.Kind == meter.TokensMonth, r.Kind == meter.MoneyDay, r.Kind == meter.MoneyMonth:
+		p.is = errBudget
 	}
 	return p
 }

@@ -16,6 +16,11 @@ const (
 	Requests   Kind = "requests_per_minute"
 	Tokens     Kind = "tokens_per_minute"
 	Concurrent Kind = "max_concurrent"
+
+	TokensDay   Kind = "tokens_per_day"
+	TokensMonth Kind = "tokens_per_month"
+	MoneyDay    Kind = "money_per_day"
+	MoneyMonth  Kind = "money_per_month"
 )
 
 // Refusal says which limit turned a request away and when to come back. It is
@@ -23,7 +28,7 @@ const (
 type Refusal struct {
 	Kind    Kind
 	Limit   string // "requests_per_minute of key demo/ci"
-	Value   int64  // what the request asked for: requests, tokens, or requests in flight with it
+	Value   int64  // what the request asked for: requests, tokens, or requests in flight with it; of a budget what is used
 	Allowed int64  // the limit as configured
 
 	// RetryAfter is when the request will be admitted if nobody else uses the
@@ -41,6 +46,12 @@ func (r *Refusal) Error() string {
 	case r.TooLarge:
 		return fmt.Sprintf("the request needs about %d tokens and %s allows %d at once: shorten the prompt, "+
 			"lower max_tokens, or have the limit raised; waiting does not help", r.Value, r.Limit, r.Allowed)
+	case r.Kind == TokensDay || r.Kind == TokensMonth:
+		return fmt.Sprintf("%s allows %d tokens, of which %d are used or in use: too few are left, retry in %s",
+			r.Limit, r.Allowed, r.Value, shown(r.RetryAfter))
+	case r.Kind == MoneyDay || r.Kind == MoneyMonth:
+		return fmt.Sprintf("%s allows %s, of which %s are spent or in use: too little is left, retry in %s",
+			r.Limit, weir.Money(r.Allowed), weir.Money(r.Value), shown(r.RetryAfter))
 	case r.Kind == Concurrent:
 		return fmt.Sprintf("the request would be number %d in flight and %s allows %d: retry when one has ended, in about %s",
 			r.Value, r.Limit, r.Allowed, shown(r.RetryAfter))

@@ -41,7 +41,7 @@ func gatewayConfig(c *config.Config, credential func(*config.AzureOpenAI) (upstr
 }
 
 func gatewayTenant(t *config.Tenant) gateway.Tenant {
-	g := gateway.Tenant{Name: t.Name, Limits: limits(t.Limits), Class: class(t.Class), Share: t.Share, Models: t.Models}
+	g := gateway.Tenant{Name: t.Name, Limits: limits(t.Limits), Budget: budget(t.Budget), Class: class(t.Class), Share: t.Share, Models: t.Models}
 	for _, k := range t.Keys {
 		g.Keys = append(g.Keys, gateway.Key{Name: k.Name, SHA256: k.Hash, Limits: limits(k.Limits)})
 	}
@@ -139,6 +139,11 @@ func rates(p config.Price) meter.Rates {
 
 func limits(l config.Limits) meter.Limits {
 	return meter.Limits{RequestsPerMinute: l.Requests.PerMinute(), TokensPerMinute: l.Tokens.PerMinute(), MaxConcurrent: l.Concurrent}
+}
+
+func budget(b config.Budget) meter.Budget {
+	return meter.Budget{TokensPerDay: int64(b.TokensPerDay), TokensPerMonth: int64(b.TokensPerMonth),
+		MoneyPerDay: weir.Money(b.MoneyPerDay), MoneyPerMonth: weir.Money(b.MoneyPerMonth)}
 }
 
 func class(name string) weir.Class {

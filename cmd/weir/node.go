@@ -85,6 +85,9 @@ func newNode(c *config.Config, load func() (*config.Config, error), stateDir str
 	if err = n.makeGateway(c); err != nil {
 		return n, err
 	}
+	if err = n.restoreBudgets(context.Background(), c); err != nil {
+		return n, err
+	}
 	n.fleet, err = process.New(process.Options{
 		Deployments: processDeployments(c), StateDir: filepath.Join(stateDir, "replicas"),
 		GPUs: gpus(c), Ports: [2]int{c.Machine.FirstPort, c.Machine.LastPort}, Keep: c.Machine.Keep,
@@ -226,6 +229,9 @@ func (n *node) reload() error {
 	}
 	if err := n.gateway.Apply(g); err != nil {
 		return err
+	}
+	if err := n.restoreBudgets(context.Background(), c); err != nil {
+		n.log.Error("budgets that are new begin at zero", "error", err)
 	}
 	n.metrics.Configure(known(c))
 	// Both were validated, so that neither can fail any more.
