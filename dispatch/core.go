@@ -431,12 +431,12 @@ func (c *Core) send(q *call, r *replica, tier int) {
 	c.take(r, q)
 	r.d.granted++
 	c.totals.Granted++
-	c.out = append(c.out, Verdict{
-		ID: q.ID, Kind: Grant, Deployment: r.d.Name, Replica: r.id, Addr: r.addr,
-		Reason: reason, Queued: c.now.Sub(q.since),
-	})
+	c.out = append(c.out, Verdict{})
+	v := &c.out[len(c.out)-1]
+	v.ID, v.Kind, v.Deployment, v.Replica, v.Addr = q.ID, Grant, r.d.Name, r.id, r.addr
+	v.Reason, v.Queued = reason, c.now.Sub(q.since)
 	if tier > 0 {
-		c.out[len(c.out)-1].Passed = c.passed(q, tier)
+		v.Passed = c.passed(q, tier)
 	}
 }
 
@@ -495,7 +495,7 @@ func (c *Core) newCall(r Request) *call {
 	}
 	c.number++
 	r.Prompt, r.Output, r.MaxOutput = min(max(r.Prompt, 0), maxWork), min(max(r.Output, 0), maxWork), min(r.MaxOutput, maxWork)
-	*q = call{Request: r, number: c.number, since: c.now, work: workOf(r), tried: q.tried[:0]}
+	q.Request, q.number, q.since, q.work, q.after = r, c.number, c.now, workOf(r), nil
 	q.limit.q = q
 	c.calls[r.ID] = q
 	return q
@@ -505,7 +505,9 @@ func (c *Core) newCall(r Request) *call {
 func (c *Core) release(q *call) {
 	delete(c.calls, q.ID)
 	clear(q.tried)
-	*q = call{tried: q.tried[:0], after: c.spare}
+	tried := q.tried[:0]
+	*q = call{}
+	q.tried, q.after = tried, c.spare
 	c.spare = q
 }
 

@@ -258,13 +258,13 @@ func (c *Core) serveFlows(l *lane, class weir.Class) bool {
 		if r.any == 0 {
 			return false
 		}
-		if c.held == nil {
-			f := l.leftmost()
-			if room := r.of(f.first); room > 0 && f.need > room && c.hold(f.first) {
+		f := l.leftmost()
+		if room := r.of(f.first); f.need > room {
+			if room > 0 && c.held == nil && c.hold(f.first) {
 				continue
 			}
+			f = l.first(r)
 		}
-		f := l.first(r)
 		if f == nil || !c.grant(f.first) {
 			return true
 		}

@@ -59,6 +59,9 @@ func (c *Core) opens(class weir.Class) weir.Instant {
 	first := never
 	for _, t := range c.tiers[:c.preferred] {
 		for _, d := range t {
+			if d.quota == nil && d.throttled <= c.now && len(c.timers) == 0 {
+				continue // no clock runs
+			}
 			for _, r := range d.replicas {
 				if r.state != weir.Ready || r.gone {
 					continue
@@ -94,12 +97,16 @@ func (c *Core) patience(q *call) weir.Instant {
 // waits says whether q, for which the preferred tiers have no room, waits for
 // them; if not, it has lost its patience. A newcomer counts those ahead of it.
 func (c *Core) waits(q *call, newcomer bool) bool {
+	q.patient = false
 	until := c.patience(q)
+	if until <= c.now {
+		return false
+	}
 	at := c.opens(q.Class)
-	if newcomer && at < never && until > c.now {
+	if newcomer && at < never {
 		at = max(at, c.now).Add(c.ahead(q))
 	}
-	q.patient = at <= until && until > c.now
+	q.patient = at <= until
 	return q.patient
 }
 
