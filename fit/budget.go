@@ -37,6 +37,11 @@ func budget(m *Model, s Setup, stage, layers int) Budget {
 	default:
 		b.Cache = b.Allowed - b.Need()
 	}
+	if !m.generates() { // nothing is claimed beside what is needed
+		b.NonTorch = max(b.NonTorch, context(s))
+		room := b.Allowed
+		b.Allowed, b.Cache = min(room, b.Need()), min(room-b.Need(), 0)
+	}
 	if s.CacheBytes > 0 {
 		b.Cache = min(b.Cache, s.CacheBytes)
 	}

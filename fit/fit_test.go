@@ -277,6 +277,8 @@ func TestLoRAAdaptersCost(t *testing.T) {
 	}
 }
 
+var today = weir.At(time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC))
+
 // steady is a made-up speed: a step takes 10 ms, 0.1 ms a sequence, 0.05 ms a
 // prompt token, cut by tensor parallel.
 func steady(_ Model, s Setup, _ price.Link) (func(Step) time.Duration, error) {
@@ -288,7 +290,7 @@ func steady(_ Model, s Setup, _ price.Link) (func(Step) time.Duration, error) {
 func TestSearchMeetsTheLoadAndRanksByPrice(t *testing.T) {
 	m, q := model(t, "meta-llama/Llama-3.1-8B")
 	l := Load{SLO: weir.SLO{TTFT: 2 * time.Second, TPOT: 100 * time.Millisecond}, Rate: 10, In: 1000, Out: 200}
-	options, rejected, err := Search(catalogue(t), m, Setup{Quant: q}, l, "eastus", steady)
+	options, rejected, err := Search(catalogue(t), m, Setup{Quant: q}, l, "eastus", today, steady)
 	if err != nil || len(options) < 5 {
 		t.Fatal(err, len(options), rejected)
 	}
@@ -314,7 +316,7 @@ func TestSearchMeetsTheLoadAndRanksByPrice(t *testing.T) {
 
 func TestPCIeIsWarnedOf(t *testing.T) {
 	m, q := model(t, "Qwen/Qwen3-14B")
-	options, _, err := Search(catalogue(t), m, Setup{Quant: q}, Load{Rate: 1, In: 1000, Out: 100}, "eastus", steady)
+	options, _, err := Search(catalogue(t), m, Setup{Quant: q}, Load{Rate: 1, In: 1000, Out: 100}, "eastus", today, steady)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,7 +333,7 @@ func TestPCIeIsWarnedOf(t *testing.T) {
 
 func TestAnImpossibleSLOHasNoOptionAndAReason(t *testing.T) {
 	m, q := model(t, "meta-llama/Llama-3.1-8B")
-	options, rejected, err := Search(catalogue(t), m, Setup{Quant: q}, Load{SLO: weir.SLO{TPOT: time.Microsecond}, Rate: 1, In: 10, Out: 10}, "eastus", steady)
+	options, rejected, err := Search(catalogue(t), m, Setup{Quant: q}, Load{SLO: weir.SLO{TPOT: time.Microsecond}, Rate: 1, In: 10, Out: 10}, "eastus", today, steady)
 	if err != nil || len(options) != 0 || len(rejected) == 0 || !strings.Contains(strings.Join(rejected, "\n"), "misses tpot") {
 		t.Errorf("%v %v %v", err, options, rejected)
 	}

@@ -13,6 +13,9 @@ func judge(m *Model, s Setup, a *Answer) (Verdict, string) {
 		return DoesNotFit, fmt.Sprintf("weights and workspace need %.2f GiB per GPU, %.2f GiB are there (%.2f of %.2f GiB)",
 			gib(b.Need()), gib(b.Allowed), s.Utilisation, gib(b.Total))
 	}
+	if !m.generates() {
+		return Fits, fmt.Sprintf("it needs %.2f GiB, %.2f GiB stay free for other models", gib(b.Need()), gib(b.Total-b.Need()))
+	}
 	if a.MaxConcurrent < 1 {
 		return DoesNotFit, fmt.Sprintf("one request of %d tokens needs %.2f GiB of KV cache per GPU, %.2f GiB are left; the longest that fits is %d tokens",
 			s.Context, gib(a.PerRequest), gib(b.Cache), a.MaxContext)

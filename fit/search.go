@@ -59,13 +59,16 @@ type Option struct {
 	Managed  int        `json:"managed_vcpus"` // quota as managed online endpoint
 	Family   string     `json:"quota_family,omitempty"`
 	Binds    string     `json:"binds"` // what limits a replica: ttft, tpot, memory
+	Source   string     `json:"price_source,omitempty"`
 	Warnings []string   `json:"warnings,omitempty"`
+	source   price.Source
 }
 
 // Search tries a model on every VM size of the catalogue with every tensor
 // parallelism it divides by, and ranks what meets the SLO: cheapest first,
-// sizes without a known price last. Rejected says why the others do not.
-func Search(c *price.Catalogue, m Model, s Setup, l Load, region string, speed Speed) (options []Option, rejected []string, err error) {
+// sizes without a known price last. Rejected says why the others do not. now is
+// what prices are held against for their age.
+func Search(c *price.Catalogue, m Model, s Setup, l Load, region string, now weir.Instant, speed Speed) (options []Option, rejected []string, err error) {
 	s.GPU.Total = GiB // of each size in turn, below
 	if err := errors.Join(m.validate(), s.validate(), l.validate()); err != nil {
 		return nil, nil, err
@@ -91,7 +94,7 @@ func Search(c *price.Catalogue, m Model, s Setup, l Load, region string, speed S
 				continue
 			}
 			cost(c, &o, vm, l, region)
-			warn(&o, vm)
+			warn(&o, vm, now)
 			options = append(options, o)
 		}
 	}
@@ -202,13 +205,14 @@ func cost(c *price.Catalogue, o *Option, vm price.VM, l Load, region string) {
 	if err != nil || !p.Hour.Known() {
 		return
 	}
-	o.Known = true
+	o.Known, o.source = true, p.Hour.From()
+	o.Source = o.source.String()
 	o.Hour = p.Hour.Amount() * weir.Money(o.VMs)
 	tokens := l.Rate * 3600 * float64(l.In+l.Out) / 1e6
 	o.Million = weir.Money(math.Round(float64(o.Hour) / tokens))
 }
 
-func warn(o *Option, vm price.VM) {
+func warn(o *Option, vm price.VM, now weir.Instant) {
 	add := func(format string, args ...any) { o.Warnings = append(o.Warnings, fmt.Sprintf(format, args...)) }
 	switch {
 	case o.TP > 1 && vm.Interconnect == price.PCIe:
@@ -225,6 +229,9 @@ func warn(o *Option, vm price.VM) {
 	add("needs quota for %d vCPUs of %s; as managed online endpoint %d (20 %% of the instances are kept for upgrades)", o.VCPUs, family, o.Managed)
 	if vm.Share() < 1 {
 		add("%s holds a part of a GPU: its speed is a part too", vm.Name)
+	}
+	if o.Known && o.source.Stale(now) {
+		add("its price is older than 90 days, or of an age nobody knows: %s; weir price update renews it", o.source)
 	}
 	if !o.Known {
 		add("the price of %s is not in the catalogue: weir price update, or your price file", vm.Name)
