@@ -39,7 +39,7 @@ func (m Minute) Tokens() float64 { return m.Input + m.Output }
 type Demand struct {
 	Model     string // of Azure OpenAI, by its catalogue name; "" compares own replicas alone
 	OpenModel string // own replicas would serve; "" compares none
-	DType     string // of OpenModel's weights; "" is bf16
+	DType     string // format of OpenModel's weights (see fit.Quants); "" is as published
 	Region    string // Azure region of VM and regional prices
 
 	// Minutes are in order of time. They stand for a month: each for

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -151,5 +152,32 @@ func TestProvisionedBillsFollowFromTheCatalogue(t *testing.T) {
 		if have := float64(a.option(t, id).Month) / 1e6; math.Abs(have-want) > 0.01 {
 			t.Errorf("%s: want $%.2f, have $%.2f", id, want, have)
 		}
+	}
+}
+
+// What the plan sizes is held against the same replicas played together: they
+// keep the SLO for at least the share of requests a replica is sized for.
+func TestTheReplicasOfAPlanKeepTheSLOWhenPlayed(t *testing.T) {
+	d := office(t, 0.1)
+	d = d.times(50)
+	a := answer(t, d)
+	s, err := Simulate(catalogue(t), d, a, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Replicas < 2 || s.Requests < 10_000 || s.Attained < attain {
+		t.Errorf("have %+v", s)
+	}
+	again, err := Simulate(catalogue(t), d, a, 7)
+	if err != nil || again != s {
+		t.Errorf("the same seed gave %+v, %v", again, err)
+	}
+	// With a third of the replicas they do not.
+	a.Advice.Option.Replicas /= 3
+	if s, err = Simulate(catalogue(t), d, a, 7); err != nil || s.Attained > 0.5 {
+		t.Errorf("with a third: %+v, %v", s, err)
+	}
+	if _, err = Simulate(catalogue(t), chat(), answer(t, chat()), 7); !errors.Is(err, ErrNoReplicas) {
+		t.Errorf("have %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"weir"
 	"weir/plan"
@@ -27,6 +28,7 @@ func writePlan(w io.Writer, a plan.Answer) error {
 	var t planText
 	t.demand(a.Demand)
 	t.recommendation(a)
+	t.simulated(a.Simulated)
 	t.options(a)
 	t.measures(a)
 	t.provisioned(a)
@@ -87,6 +89,16 @@ func (t *planText) recommendation(a plan.Answer) {
 			t.linef("  note: %s", n)
 		}
 	}
+}
+
+func (t *planText) simulated(s *plan.Simulated) {
+	if s == nil {
+		return
+	}
+	t.title("Simulated: " + s.Option)
+	t.wrapped(fmt.Sprintf("%v of the busiest minute, %d requests to %s: %s within %v to the first token and %v a token (95 of 100 within %v and %v)",
+		s.Played, s.Requests, count(s.Replicas, "replica"), percent(s.Attained, 1), s.SLO.TTFT, s.SLO.TPOT,
+		s.TTFT.Round(time.Millisecond), s.TPOT.Round(100*time.Microsecond)))
 }
 
 // wrapped breaks a paragraph into lines.
@@ -196,6 +208,9 @@ func (t *planText) measures(a plan.Answer) {
 }
 
 func (t *planText) sensitivity(a plan.Answer) {
+	if a.Advice.Lines == nil {
+		return
+	}
 	t.title("If the demand were another (with what else is worth it)")
 	rows := []string{"a month\tper 1M tokens\t\t"}
 	for _, c := range a.Cases {
