@@ -8,7 +8,7 @@
 //
 //	go test -count=1 .                      against Weir (WEIR_BIN, or ../../bin/weir)
 //	go test -count=1 . -update              and write ../../docs/benchmarks/faults.md
-//	go test -list-models -port 19000        the models and upstreams another gateway must be given
+//	go test -v . -list-models -port 19000   the models and upstreams another gateway must be given
 //	go test . -gateway URL -key KEY -port 19000    against that gateway: callers and upstreams only
 package faults
 
