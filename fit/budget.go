@@ -28,12 +28,10 @@ func budget(m *Model, s Setup, stage, layers int) Budget {
 			b.Cache = int64(s.Utilisation * float64(free))
 		}
 	case "sglang":
-		// mem_fraction_static covers weights and pool; workspace and graphs live in the rest.
-		rest := s.GPU.Total - b.Allowed
-		b.Cache = b.Allowed - b.Weights - b.LoRA
-		if over := b.Activation + b.NonTorch + b.Graphs - rest; over > 0 {
-			b.Cache -= over
-		}
+		// mem_fraction_static is of what was free before loading, and the pool is
+		// what is left of it when weights and collectives are there (model_runner.py,
+		// profile_max_num_token); workspace and graphs live in the rest.
+		b.Cache = b.Allowed - b.Weights - b.LoRA - b.NonTorch
 	default:
 		b.Cache = b.Allowed - b.Need()
 	}
@@ -205,9 +203,8 @@ func fileActivation(m *Model, s Setup) int64 {
 		}
 		return 16*int64(m.Vocab) + extra
 	}
-	tokens := int64(min(s.BatchTokens, 512))
-	h := int64(m.Hidden)
-	return tokens*(4*int64(m.Vocab)) + tokens*4*(widest(m, s)*2/3+4*h)
+	tokens, h := int64(min(s.BatchTokens, 512)), int64(m.Hidden)
+	return tokens * 4 * (h + max(int64(m.Vocab), widest(m, s)*2/3+3*h))
 }
 
 // encoderActivation is one batch through an encoder: scores are not kept

@@ -67,6 +67,12 @@ func plain(name string) string {
 }
 
 func sameShape(c *price.Catalogue, name string) (price.Model, bool) {
+	low := strings.ToLower(name[strings.LastIndexByte(name, '/')+1:])
+	for _, m := range c.Models() {
+		if short := m.Name[strings.LastIndexByte(m.Name, '/')+1:]; strings.HasPrefix(low, strings.ToLower(short)+"-") && endsPlainly(low[len(short):]) {
+			return m, true // a variant of exactly this one: "Mistral-7B-Instruct-v0.2-AWQ"
+		}
+	}
 	want := plain(name)
 	for _, a := range aliases {
 		if a.name == want {
@@ -80,6 +86,9 @@ func sameShape(c *price.Catalogue, name string) (price.Model, bool) {
 	}
 	return price.Model{}, false
 }
+
+// endsPlainly reports whether all that follows a name says nothing of a shape.
+func endsPlainly(rest string) bool { return plain("x"+rest) == "x" }
 
 // unknown adds the nearest known names.
 func unknown(err error, c *price.Catalogue, name string) error {
