@@ -57,6 +57,8 @@ func nonTorch(s Setup) int64 {
 	switch {
 	case s.Engine.Name == "transformers", s.Engine.Name == "llama.cpp", s.Engine.Name == "triton":
 		return context(s)
+	case s.Engine.Name == "vllm" && s.Engine.before(0, 7):
+		return gibs(1.0) // counted all that the process had on the device, its context too
 	case s.TP == 1 && hopper && !s.Engine.before(0, 17):
 		return gibs(0.25)
 	case s.TP == 1:
@@ -233,11 +235,11 @@ func graphs(m *Model, s Setup, layers int) int64 {
 }
 
 // kernels is about how many one layer launches: a dense or fused-experts layer
-// 15; latent attention projects and concatenates in many small ones; the MXFP4
-// experts route in some 45.
+// 15; latent attention projects and concatenates in many small ones; Triton's
+// MXFP4 experts route in some 45.
 func kernels(m *Model, s Setup) int64 {
 	switch {
-	case s.Quant.Name == "mxfp4":
+	case triton4(s):
 		return 60
 	case m.Attention == mla:
 		return 42
@@ -261,6 +263,13 @@ func warmUp(m *Model, s Setup) int64 {
 	return int64(14.5 * float64(min(s.MaxSeqs, s.BatchTokens)) * float64(m.Vocab))
 }
 
+// triton4 reports whether MXFP4 experts run on Triton's kernels: on Hopper.
+// Older GPUs have Marlin's, newer ones their own FP4 units' (vLLM
+// layers/quantization/mxfp4.py).
+func triton4(s Setup) bool {
+	return s.Engine.Name == "vllm" && s.Quant.Name == "mxfp4" && s.GPU.SM >= 9 && s.GPU.SM < 10
+}
+
 // outside is what an engine may allocate on first use beside its budget: the
 // sampler's warm-up finds the memory the profile set aside, but about half of
 // it in fragments.
@@ -278,13 +287,13 @@ func (e Engine) outside(m *Model, s Setup) int64 {
 // indexer.py) gathers latents of five and index keys of forty of the longest
 // contexts, has up to 512 MiB of index scores, and pads queries and outputs to
 // 64 heads. Weights in host memory pass through the GPU two layers at a time.
-// Scratch of the MXFP4 kernels stands where the sampler's warm-up would.
+// Scratch of Triton's MXFP4 kernels stands where the sampler's warm-up would.
 func (e Engine) unprofiled(m *Model, s Setup) int64 {
 	if e.Name != "vllm" {
 		return 0
 	}
 	var sum int64
-	if s.Quant.Name == "mxfp4" {
+	if triton4(s) {
 		sum += warmUp(m, s)
 	}
 	if m.IndexDim > 0 {

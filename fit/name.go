@@ -46,7 +46,7 @@ var aliases = []struct{ name, shape string }{
 	{"deepseek-r1-distill-qwen-1.5b", "qwen2.5-1.5b"}, {"deepseek-r1-distill-llama-8b", "llama-3.1-8b"},
 	{"deepseek-r1-distill-llama-70b", "llama-3.1-70b"}, {"kimi-dev-72b", "qwen2.5-72b"},
 	{"deepseek-v3.1", "deepseek-v3"}, {"qwen3-embedding-8b", "qwen3-8b"}, {"qwen3-embedding-4b", "qwen3-4b"},
-	{"qwen3-embedding-0.6b", "qwen3-0.6b"}, {"qwen3-reranker-8b", "qwen3-8b"}, {"qwen2.5-coder-32b", "qwen2.5-32b"},
+	{"qwen3-embedding-0.6b", "qwen3-0.6b"}, {"qwen3-reranker-8b", "qwen3-8b"}, {"qwen3-reranker-0.6b", "qwen3-0.6b"}, {"bge-reranker-v2-m3", "bge-m3"}, {"bge-reranker-large", "multilingual-e5-large"}, {"qwen2.5-coder-32b", "qwen2.5-32b"},
 	{"qwen2.5-coder-14b", "qwen2.5-14b"}, {"qwen2.5-coder-7b", "qwen2.5-7b"}, {"qwen2.5-math-7b", "qwen2.5-7b"},
 	{"qwq-32b", "qwen2.5-32b"}, {"qwen3.6-27b", "qwen3.5-27b"}, {"qwen3.8-27b", "qwen3.5-27b"}, {"qwen3.6-35b-a3b", "qwen3.5-35b-a3b"},
 	{"qwen3-coder-30b-a3b", "qwen3-30b-a3b"}, {"hermes-3-llama-3.1-8b", "llama-3.1-8b"}, {"typhoon-s-thaillm-8b", "qwen3-8b"},
