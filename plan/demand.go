@@ -100,6 +100,9 @@ func (d Demand) Validate() error {
 	if d.Smaller.Share > 0 && d.Smaller.Model == "" {
 		fault("a share of %.0f %% accepts a smaller model, but none is named", 100*d.Smaller.Share)
 	}
+	if d.Smaller.Share > 0 && d.Smaller.Model != "" && d.Smaller.Model == d.Model {
+		fault("%s is named as the smaller model of itself", d.Model)
+	}
 	if d.Today < 0 || d.SLO.TTFT < 0 || d.SLO.TPOT < 0 {
 		fault("PTUs of today and targets of latency cannot be negative")
 	}

@@ -60,7 +60,7 @@ func Simulate(c *price.Catalogue, d Demand, a Answer, seed uint64) (Simulated, e
 	}
 	rate := m.by.peak * share / 60
 	p := play{shape: s, rate: rate, rng: rand.New(rand.NewPCG(seed, 2))}
-	p.until = weir.Instant(min(playLongest, time.Duration(playRequests/rate*float64(time.Second))))
+	p.until = weir.Instant(time.Duration(min(playLongest.Seconds(), playRequests/rate) * float64(time.Second)))
 	for range o.Replicas {
 		p.replicas = append(p.replicas, engine.New(spec))
 	}
