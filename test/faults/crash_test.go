@@ -169,7 +169,7 @@ func stopped(t *testing.T, l *life) want {
 		t.Fatal(err)
 	}
 	l.up.until(t, "its requests end", settled)
-	time.Sleep(2 * time.Second) // for longer than the stall limit
+	time.Sleep(l.stall + time.Second)
 	if err := l.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}

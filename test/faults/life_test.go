@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"sync"
@@ -13,7 +14,8 @@ import (
 // and an upstream of its own.
 var lives = []struct {
 	name, fault string
-	server      string // more of the server's configuration
+	server      string        // more of the server's configuration
+	stall       time.Duration // of the upstream; 0: long
 	up          script
 	acts        func(*testing.T, *life) want
 	want        want
@@ -34,6 +36,11 @@ var lives = []struct {
 		want: want{caller: "6x answered 200 7 tokens", a: "6x 200", metered: "6 completed; 42+30 tokens"},
 	},
 	{
+		name: "sigterm-load", fault: "SIGTERM under load: what was taken is answered and metered, nothing is broken",
+		up: always(good), acts: sigtermLoad,
+		want: want{caller: "answered 200 5 tokens until then", a: "200", metered: "every call"},
+	},
+	{
 		name: "sigterm-deadline", fault: "SIGTERM with 6 streams that never end: at drain_timeout each is told so", server: "  drain_timeout: 1s",
 		up: always(begin, tokens(2), stall), acts: sigterm,
 		want: want{caller: "6x broken 200 gateway_stopping 2 tokens", a: "6x left", metered: "6 failed; 90+12 tokens estimated"},
@@ -49,8 +56,8 @@ var lives = []struct {
 		want: want{caller: "20x answered 200 5 tokens", a: "20x 200", metered: "20 completed; 140+100 tokens"},
 	},
 	{
-		name: "stopped", fault: "the gateway is stopped for twice its stall limit (SIGSTOP), as a machine that is moved: the monotonic clock jumps, the upstream has answered meanwhile",
-		up: always(begin, tokens(2), pause(500*time.Millisecond), rest), acts: stopped,
+		name: "stopped", fault: "the gateway is stopped for longer than its stall limit (SIGSTOP), as a machine that is moved: the monotonic clock jumps, the upstream has answered meanwhile",
+		stall: 2 * time.Second, up: always(begin, tokens(2), pause(500*time.Millisecond), rest), acts: stopped,
 		want: want{caller: "answered 200 7 tokens", a: "1x 200", metered: "1 completed; 7+5 tokens"},
 	},
 	{
@@ -69,6 +76,7 @@ type life struct {
 	*gateway
 	up, other *upstream
 	dir       string
+	stall     time.Duration
 	seen      *tally
 }
 
@@ -82,7 +90,7 @@ func TestLives(t *testing.T) {
 	for _, l := range lives {
 		t.Run(l.name, func(t *testing.T) {
 			t.Parallel()
-			have := l.acts(t, newLife(t, l.server, l.up))
+			have := l.acts(t, newLife(t, l.server, cmp.Or(l.stall, patient.stall), l.up))
 			if have != l.want {
 				t.Errorf("%s:\n  have %+v\n  want %+v", l.name, have, l.want)
 			}
@@ -91,9 +99,9 @@ func TestLives(t *testing.T) {
 	}
 }
 
-func newLife(t *testing.T, server string, s script) *life {
+func newLife(t *testing.T, server string, stall time.Duration, s script) *life {
 	t.Helper()
-	l := &life{dir: t.TempDir(), seen: &tally{count: map[string]int{}}}
+	l := &life{dir: t.TempDir(), stall: stall, seen: &tally{count: map[string]int{}}}
 	var err error
 	for _, u := range []**upstream{&l.up, &l.other} {
 		if *u, err = newUpstream("127.0.0.1:0", s); err != nil {
@@ -114,12 +122,12 @@ func (l *life) models(deployment string, u *upstream) string {
     deployments:
       - name: %s
         timeouts:
-          stall: 1s
+          stall: %v
         external:
           urls: ["http://%s"]
           model: up
           metrics: ""
-`, lifeModel, deployment, u.addr)
+`, lifeModel, deployment, l.stall, u.addr)
 }
 
 // restart runs the program again on the same files.
@@ -168,6 +176,27 @@ func sigterm(t *testing.T, l *life) want {
 	l.up.until(t, "its requests end", settled)
 	l.restart(t)
 	return want{caller: counted(l.seen.count), a: l.up.summary(), metered: l.metered(t, lifeModel, 6, false)}
+}
+
+// sigtermLoad stops the gateway while callers call.
+func sigtermLoad(t *testing.T, l *life) want {
+	ctx, cancel := contextOf(t)
+	defer cancel()
+	end := l.load(ctx)
+	defer end()
+	l.seen.until(t, 50)
+	if err := l.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	<-l.ended
+	end()
+	if code := l.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, l.said)
+	}
+	l.up.until(t, "its requests end", settled)
+	l.seen.forget("refused") // told that the gateway stops
+	l.restart(t)
+	return l.complete(t, l.seen.words()+" until then")
 }
 
 // newHTTP2Client speaks HTTP/2 without TLS.

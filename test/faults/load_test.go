@@ -47,6 +47,18 @@ func (y *tally) words() string {
 	return counted(y.count)
 }
 
+// answered is how many calls were.
+func (y *tally) answered() (n int) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	for words, times := range y.count {
+		if kinds(words) == "answered" {
+			n += times
+		}
+	}
+	return n
+}
+
 // forget drops answers of a kind.
 func (y *tally) forget(kind string) {
 	y.mu.Lock()
