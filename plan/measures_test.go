@@ -87,6 +87,13 @@ func TestSensitivityIsThePlanOfTheOtherDemand(t *testing.T) {
 	if len(a.Cases) != 8 {
 		t.Errorf("%d cases", len(a.Cases))
 	}
+	d := chat()
+	d.Answers = 0.2
+	a = answer(t, d)
+	without := a.Cases[len(a.Cases)-3]
+	if plain := answer(t, chat()).Advice.Month; without.Month != plain || without.What != "the response cache answers nothing" {
+		t.Errorf("without its answers: %+v, planned without %s", without, plain)
+	}
 }
 
 // Own replicas are cheapest somewhere above the demand of chat, and the curve
