@@ -19,6 +19,7 @@ type scenario struct {
 
 	timeouts timeouts      // of the first; 0: long
 	http2    bool          // the first upstream is spoken to in HTTP/2
+	attempts int           // the model's; 0: three
 	slots    int           // requests at once per upstream; 0: unbounded
 	within   time.Duration // bound of a time to come back
 	rough    bool          // how many tokens depends on the machine's speed

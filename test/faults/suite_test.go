@@ -119,7 +119,7 @@ func (w *world) yaml() string {
 	if w.slots > 0 {
 		capacity = fmt.Sprintf("\n        capacity:\n          max_requests: %d", w.slots)
 	}
-	model := fmt.Sprintf("  - name: %s\n    queue:\n      max_wait: 20s\n    health:\n      base: 100ms\n      max: 200ms\n    deployments:\n", w.name)
+	model := fmt.Sprintf("  - name: %s\n    attempts: %d\n    queue:\n      max_wait: 20s\n    health:\n      base: 100ms\n      max: 200ms\n    deployments:\n", w.name, cmp.Or(w.attempts, 3))
 	for tier, u := range []*upstream{w.a, w.b} {
 		if u == nil {
 			continue

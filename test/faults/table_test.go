@@ -163,9 +163,9 @@ var scenarios = []scenario{
 		want: want{caller: "100x answered 200 5 tokens", a: "429 at most once a call", b: "100x 200", metered: "100 completed; 700+500 tokens"},
 	},
 	{
-		name: "429-storm-alone", fault: "40 callers at once, the only deployment throttles the first 20 requests for 100 ms each", stream: true, calls: 40,
+		name: "429-storm-alone", fault: "40 callers at once, the only deployment throttles the first 20 requests for 100 ms each", stream: true, calls: 40, attempts: 10,
 		a: append(slices.Repeat(script{{fails(429, "retry-after-ms: 100")}}, 20), []step{good}), acts: storm,
-		want: want{caller: "40x answered 200 5 tokens", a: "429 at most once a call", metered: "40 completed; 280+200 tokens"},
+		want: want{caller: "40x answered 200 5 tokens", a: "20x 429, 40x 200", metered: "40 completed; 280+200 tokens"},
 	},
 
 	// Streams that say one thing and mean another.
