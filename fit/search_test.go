@@ -39,7 +39,7 @@ func TestSearchMeetsTheLoadAndRanksByPrice(t *testing.T) {
 	}
 	t4 := false
 	for _, r := range rejected {
-		t4 = t4 || strings.Contains(r, "NC4as_T4_v3 tp 1") && strings.Contains(r, "GiB")
+		t4 = t4 || strings.Contains(r, "NC4as_T4_v3 tp 1 pp 1") && strings.Contains(r, "GiB")
 	}
 	if !t4 {
 		t.Errorf("16 GB of weights were not refused on a T4: %v", rejected)
@@ -68,5 +68,31 @@ func TestAnImpossibleSLOHasNoOptionAndAReason(t *testing.T) {
 	options, rejected, err := Search(catalogue(t), m, Setup{Quant: q}, Load{SLO: weir.SLO{TPOT: time.Microsecond}, Rate: 1, In: 10, Out: 10}, "eastus", today, steady)
 	if err != nil || len(options) != 0 || len(rejected) == 0 || !strings.Contains(strings.Join(rejected, "\n"), "misses tpot") {
 		t.Errorf("%v %v %v", err, options, rejected)
+	}
+}
+
+func TestAPipelineAddsThroughputAndNoSpeed(t *testing.T) {
+	l := Load{Rate: 1, In: 100, Out: 100}
+	step, err := steady(Model{}, Setup{TP: 1}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := at(l, Setup{PP: 1, BatchTokens: 2048}, step, 32)
+	two := at(l, Setup{PP: 2, BatchTokens: 2048}, step, 64)
+	if two.tpot != one.tpot || two.rate < 1.99*one.rate {
+		t.Errorf("one stage %+v, two %+v", one, two)
+	}
+}
+
+func TestLayoutsStayWithinTheVM(t *testing.T) {
+	for _, gpus := range []int{1, 2, 4, 8} {
+		for _, l := range layouts(gpus) {
+			if l[0]*l[1] > gpus {
+				t.Errorf("%v in a VM of %d", l, gpus)
+			}
+		}
+	}
+	if n := len(layouts(8)); n != 10 {
+		t.Errorf("%d layouts of 8 GPUs", n)
 	}
 }

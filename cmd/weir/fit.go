@@ -39,8 +39,7 @@ nearest changes that do. MODEL is a name of the catalogue ("weir price list
 models") or of a variant of one, a config.json, a GGUF or safetensors file, or
 anything you like together with --layers, --hidden and the other counts.
 
-What serves a load (--slo, --rps): every VM size and tensor parallelism, ranked
-by price, with the quota each needs.
+What serves a load (--slo, --rps): every VM size and parallelism, ranked by price, with the quota each needs.
 
 How several models share GPUs (--pack): the fewest GPUs, MIG slices with --mig.
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -144,24 +145,20 @@ func (f *loadFlags) write(out io.Writer, m fit.Model, options []fit.Option, reje
 	}
 	tab := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	if len(shown) > 0 {
-		fmt.Fprintln(tab, "\tSIZE\tTP\tREPLICAS\tVMS\tUSED\tTTFT\tTPOT\tPER HOUR\tPER M TOKENS\tBINDS")
+		fmt.Fprintln(tab, "\tSIZE\tTP\tPP\tREPLICAS\tVMS\tUSED\tTTFT\tTPOT\tPER HOUR\tPER M TOKENS\tBINDS")
 	}
 	for i, o := range shown {
 		hour, million := "not known", "not known"
 		if o.Known {
 			hour, million = dollars(o.Hour), dollars(o.Million)
 		}
-		fmt.Fprintf(tab, "%d\t%s\t%d\t%d\t%d\t%.0f %%\t%.2f s\t%.0f ms\t%s\t%s\t%s\n", i+1, strings.TrimPrefix(o.VM, "Standard_"), o.TP, o.Replicas, o.VMs,
+		fmt.Fprintf(tab, "%d\t%s\t%d\t%d\t%d\t%d\t%.0f %%\t%.2f s\t%.0f ms\t%s\t%s\t%s\n", i+1, strings.TrimPrefix(o.VM, "Standard_"), o.TP, o.PP, o.Replicas, o.VMs,
 			100*o.Used, o.TTFT, 1000*o.TPOT, hour, million, cmp.Or(o.Binds, "-"))
 	}
 	if err := tab.Flush(); err != nil {
 		return err
 	}
-	for i, o := range shown {
-		for _, w := range o.Warnings {
-			fmt.Fprintf(out, "%s%d: %s\n", map[bool]string{true: "\n"}[i == 0 && w == o.Warnings[0]], i+1, w)
-		}
-	}
+	writeWarnings(out, shown)
 	if len(options) == 0 {
 		fmt.Fprintln(out, "No size meets that:")
 		for _, r := range rejected {
@@ -171,4 +168,24 @@ func (f *loadFlags) write(out io.Writer, m fit.Model, options []fit.Option, reje
 		fmt.Fprintf(out, "\n%d more meet it (--top 0), %d do not; --json says why.\n", n, len(rejected))
 	}
 	return nil
+}
+
+// writeWarnings says each once, with the numbers of the choices it is about.
+func writeWarnings(out io.Writer, shown []fit.Option) {
+	about := map[string][]string{}
+	var order []string
+	for i, o := range shown {
+		for _, w := range o.Warnings {
+			if about[w] == nil {
+				order = append(order, w)
+			}
+			about[w] = append(about[w], strconv.Itoa(i+1))
+		}
+	}
+	if len(order) > 0 {
+		fmt.Fprintln(out)
+	}
+	for _, w := range order {
+		fmt.Fprintf(out, "%s: %s\n", strings.Join(about[w], ", "), w)
+	}
 }
