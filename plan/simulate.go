@@ -164,5 +164,5 @@ func p95(all []time.Duration) time.Duration {
 		return 0
 	}
 	sorted := slices.Sorted(slices.Values(all))
-	return sorted[(len(sorted)*95+99)/100-1]
+	return sorted[(len(sorted)*95+99)/100-1].Round(100 * time.Microsecond)
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"weir/plan"
 )
@@ -96,7 +95,7 @@ func (t *planText) simulated(s *plan.Simulated) {
 	t.title("Simulated: " + s.Option)
 	t.wrapped(fmt.Sprintf("%v of the busiest minute, %d requests to %s: %s within %v to the first token and %v a token (95 of 100 within %v and %v)",
 		s.Played, s.Requests, count(s.Replicas, "replica"), percent(s.Attained, 1), s.SLO.TTFT, s.SLO.TPOT,
-		s.TTFT.Round(time.Millisecond), s.TPOT.Round(100*time.Microsecond)))
+		s.TTFT, s.TPOT))
 }
 
 // wrapped breaks a paragraph into lines.
