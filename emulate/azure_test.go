@@ -278,10 +278,58 @@ func TestContentFilter(t *testing.T) {
 		if err != nil {
 			s.Fatal(err)
 		}
+		finish := parse(t, []byte(events[len(events)-2].data)).at("choices", 0)
+		if !finish.has("content_filter_results") || finish.at("finish_reason").v == nil {
+			t.Errorf("the finish says nothing of the filters: %v", finish.v)
+		}
 		first := parse(t, []byte(events[0].data))
 		if first.at("choices").len() != 0 || !first.has("prompt_filter_results") || events[len(events)-1].data != "[DONE]" {
 			t.Errorf("first %v, last %q", first.v, events[len(events)-1].data)
 		}
+	})
+}
+
+func TestATemporaryAdjustmentShowsInTheHeadersAlone(t *testing.T) {
+	azure(t, resource(), func(s *server) {
+		status, _, _ := s.ask("PUT", "/admin/deployments/std", `{"tpm":100}`)
+		must(t, "lowered", status, 200)
+		status, h, _ := s.ask("POST", azurePath("std"), azureAsk(90, 20, ""))
+		must(t, "served", status, 200)
+		must(t, "limit", h.Get("X-Ratelimit-Limit-Tokens"), "100")
+		status, _, _ = s.ask("POST", azurePath("std"), azureAsk(10, 5, ""))
+		must(t, "refused", status, 429)
+		for path, body := range map[string]string{"ptu": `{"tpm":100}`, "none": `{"tpm":100}`, "std": `{"tpm":0}`} {
+			status, _, _ := s.ask("PUT", "/admin/deployments/"+path, body)
+			must(t, path+body, status, 400)
+		}
+	})
+}
+
+func TestAzureTakesTheSameFaults(t *testing.T) {
+	azure(t, resource(), func(s *server) {
+		s.ask("PUT", "/admin/faults", `[{"kind":"cut","after_tokens":2,"count":1},{"kind":"slow_headers","delay_ms":3000,"count":1},{"kind":"drop","count":1}]`)
+		ask := `{"messages":[{"role":"user","content":"x"}],"max_tokens":5,"stream":true}`
+		if events, err := s.stream(azurePath("std"), ask); err == nil {
+			t.Errorf("cut: %d events and a true end", len(events))
+		}
+		began := time.Now()
+		if _, err := s.stream(azurePath("std"), ask); err != nil || time.Since(began) < 3*time.Second {
+			t.Errorf("slow headers: %v after %v", err, time.Since(began))
+		}
+		if a, err := s.send(s.Context(), "POST", azurePath("std"), ask); err == nil {
+			a.Body.Close()
+			t.Error("drop: an answer came")
+		}
+	})
+}
+
+func TestAzureEmbeddings(t *testing.T) {
+	azure(t, resource(), func(s *server) {
+		a := s.post("/openai/deployments/std/embeddings"+azureVersion, `{"input":["one","two"]}`)
+		must(t, "vectors", a.at("data").len(), 2)
+		status, h, _ := s.ask("POST", "/openai/v1/embeddings", `{"model":"std","input":"`+strings.Repeat("word", 6000)+`"}`)
+		must(t, "status", status, 200)
+		must(t, "prompts are counted", h.Get("X-Ratelimit-Remaining-Tokens"), "0")
 	})
 }
 

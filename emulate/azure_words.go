@@ -1,6 +1,7 @@
 package emulate
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"strings"
@@ -110,13 +111,25 @@ func (d azureDialect) open(b []byte, c *call) []byte {
 	return d.dialect.open(append(b, firstEvent...), c)
 }
 
+// close tells the filters' results beside the finish.
+func (d azureDialect) close(b []byte, c *call, u usage) []byte {
+	end := d.dialect.close(nil, c, u)
+	const finish = `"finish_reason":"`
+	results := `"content_filter_results":` + string(mustJSON(resultsOf(c))) + `,` + finish
+	return append(b, bytes.Replace(end, []byte(finish), []byte(results), 1)...)
+}
+
+func resultsOf(c *call) fields {
+	if c.answer.finish == filtered {
+		return violent
+	}
+	return passed
+}
+
 func (d azureDialect) whole(c *call, u usage) any {
 	a := d.dialect.whole(c, u).(map[string]any)
 	a["prompt_filter_results"] = promptResults
-	results := passed
-	if c.answer.finish == filtered {
-		results = violent
-	}
+	results := resultsOf(c)
 	for _, choice := range a["choices"].([]any) {
 		choice.(map[string]any)["content_filter_results"] = results
 	}

@@ -10,6 +10,9 @@
 // sampling parameters are accepted and have no effect. Tokens are counted as
 // a quarter of the bytes of a text, rounded up, and exactly where the caller
 // sends token ids.
+//
+// Azure is a resource of Azure OpenAI with its deployments, their limits and
+// their errors, instead of one replica: see azure.go.
 package emulate
 
 import (

@@ -172,6 +172,23 @@ func TestKVBytesPerTokenAreExact(t *testing.T) {
 	}
 }
 
+// Of a pipeline vLLM prints the tokens of the tightest stage.
+func TestPipelinesHoldWhatTheirTightestStageDoes(t *testing.T) {
+	n := 0
+	for _, o := range outcomes(t) {
+		if o.unknown != nil || o.err != nil || o.q.s.PP < 2 || math.IsNaN(o.r.concurrency) {
+			continue
+		}
+		n++
+		if e := math.Abs(o.a.Requests/o.r.concurrency - 1); e > 0.01 {
+			t.Errorf("%s: %.2f requests in the cache, printed %.2f", o.r.id, o.a.Requests, o.r.concurrency)
+		}
+	}
+	if n == 0 {
+		t.Error("no pipeline rows")
+	}
+}
+
 // speech: vLLM prints the decoder's own tokens of a speech model and leaves the
 // encoder's out.
 func speech(o outcome) bool { return o.q.m.Attention == price.EncoderDecoder && math.IsNaN(o.r.tokens) }

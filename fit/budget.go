@@ -28,14 +28,17 @@ func budget(m *Model, s Setup, stage, layers int) Budget {
 			b.Cache = int64(s.Utilisation * float64(free))
 		}
 	case "sglang":
-		// mem_fraction_static covers weights and pool; workspace and graphs live in the rest.
-		rest := s.GPU.Total - b.Allowed
-		b.Cache = b.Allowed - b.Weights - b.LoRA
-		if over := b.Activation + b.NonTorch + b.Graphs - rest; over > 0 {
-			b.Cache -= over
-		}
+		// mem_fraction_static is of what was free before loading, and the pool is
+		// what is left of it when weights and collectives are there (model_runner.py,
+		// profile_max_num_token); workspace and graphs live in the rest.
+		b.Cache = b.Allowed - b.Weights - b.LoRA - b.NonTorch
 	default:
 		b.Cache = b.Allowed - b.Need()
+	}
+	if !m.generates() { // nothing is claimed beside what is needed
+		b.NonTorch = max(b.NonTorch, context(s))
+		room := b.Allowed
+		b.Allowed, b.Cache = min(room, b.Need()), min(room-b.Need(), 0)
 	}
 	if s.CacheBytes > 0 {
 		b.Cache = min(b.Cache, s.CacheBytes)
@@ -54,6 +57,8 @@ func nonTorch(s Setup) int64 {
 	switch {
 	case s.Engine.Name == "transformers", s.Engine.Name == "llama.cpp", s.Engine.Name == "triton":
 		return context(s)
+	case s.Engine.Name == "vllm" && s.Engine.before(0, 7):
+		return gibs(1.0) // counted all that the process had on the device, its context too
 	case s.TP == 1 && hopper && !s.Engine.before(0, 17):
 		return gibs(0.25)
 	case s.TP == 1:
@@ -200,9 +205,8 @@ func fileActivation(m *Model, s Setup) int64 {
 		}
 		return 16*int64(m.Vocab) + extra
 	}
-	tokens := int64(min(s.BatchTokens, 512))
-	h := int64(m.Hidden)
-	return tokens*(4*int64(m.Vocab)) + tokens*4*(widest(m, s)*2/3+4*h)
+	tokens, h := int64(min(s.BatchTokens, 512)), int64(m.Hidden)
+	return tokens * 4 * (h + max(int64(m.Vocab), widest(m, s)*2/3+3*h))
 }
 
 // encoderActivation is one batch through an encoder: scores are not kept
@@ -231,11 +235,11 @@ func graphs(m *Model, s Setup, layers int) int64 {
 }
 
 // kernels is about how many one layer launches: a dense or fused-experts layer
-// 15; latent attention projects and concatenates in many small ones; the MXFP4
-// experts route in some 45.
+// 15; latent attention projects and concatenates in many small ones; Triton's
+// MXFP4 experts route in some 45.
 func kernels(m *Model, s Setup) int64 {
 	switch {
-	case s.Quant.Name == "mxfp4":
+	case triton4(s):
 		return 60
 	case m.Attention == mla:
 		return 42
@@ -259,6 +263,13 @@ func warmUp(m *Model, s Setup) int64 {
 	return int64(14.5 * float64(min(s.MaxSeqs, s.BatchTokens)) * float64(m.Vocab))
 }
 
+// triton4 reports whether MXFP4 experts run on Triton's kernels: on Hopper.
+// Older GPUs have Marlin's, newer ones their own FP4 units' (vLLM
+// layers/quantization/mxfp4.py).
+func triton4(s Setup) bool {
+	return s.Engine.Name == "vllm" && s.Quant.Name == "mxfp4" && s.GPU.SM >= 9 && s.GPU.SM < 10
+}
+
 // outside is what an engine may allocate on first use beside its budget: the
 // sampler's warm-up finds the memory the profile set aside, but about half of
 // it in fragments.
@@ -276,13 +287,13 @@ func (e Engine) outside(m *Model, s Setup) int64 {
 // indexer.py) gathers latents of five and index keys of forty of the longest
 // contexts, has up to 512 MiB of index scores, and pads queries and outputs to
 // 64 heads. Weights in host memory pass through the GPU two layers at a time.
-// Scratch of the MXFP4 kernels stands where the sampler's warm-up would.
+// Scratch of Triton's MXFP4 kernels stands where the sampler's warm-up would.
 func (e Engine) unprofiled(m *Model, s Setup) int64 {
 	if e.Name != "vllm" {
 		return 0
 	}
 	var sum int64
-	if s.Quant.Name == "mxfp4" {
+	if triton4(s) {
 		sum += warmUp(m, s)
 	}
 	if m.IndexDim > 0 {

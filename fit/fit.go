@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"strings"
 
 	"weir/price"
 )
@@ -61,12 +62,15 @@ var bridged = regexp.MustCompile(`PCIe|NVL|^GH`)
 
 // NewGPU takes a GPU of the catalogue. A device of which no log said what
 // frameworks see counts as 92 % of its nominal size in GiB: the least of the
-// known ones (ECC on GDDR takes a sixteenth, the driver the rest).
+// known ones (ECC on GDDR takes a sixteenth, the driver the rest). Memory shared
+// with the CPU is nominal in 10^9 bytes.
 func NewGPU(g price.GPU) (GPU, error) {
 	out := GPU{Name: g.Name, Fast: g.LinkGB.Value() >= 300 && !bridged.MatchString(g.Name), BF16: g.BF16, FP8: g.FP8}
 	switch {
 	case g.UsableGiB.Known():
 		out.Total = int64(g.UsableGiB.Value() * GiB)
+	case g.MemoryGB.Known() && strings.Contains(g.Note, "unified"):
+		out.Total = int64(g.MemoryGB.Value() * 1e9)
 	case g.MemoryGB.Known():
 		out.Total = int64(g.MemoryGB.Value() * GiB * 0.92)
 	default:

@@ -13,6 +13,9 @@ func judge(m *Model, s Setup, a *Answer) (Verdict, string) {
 		return DoesNotFit, fmt.Sprintf("weights and workspace need %.2f GiB per GPU, %.2f GiB are there (%.2f of %.2f GiB)",
 			gib(b.Need()), gib(b.Allowed), s.Utilisation, gib(b.Total))
 	}
+	if !m.generates() {
+		return Fits, fmt.Sprintf("it needs %.2f GiB, %.2f GiB stay free for other models", gib(b.Need()), gib(b.Total-b.Need()))
+	}
 	if a.MaxConcurrent < 1 {
 		return DoesNotFit, fmt.Sprintf("one request of %d tokens needs %.2f GiB of KV cache per GPU, %.2f GiB are left; the longest that fits is %d tokens",
 			s.Context, gib(a.PerRequest), gib(b.Cache), a.MaxContext)
@@ -20,6 +23,10 @@ func judge(m *Model, s Setup, a *Answer) (Verdict, string) {
 	if a.MaxConcurrent < s.Concurrency {
 		return DoesNotFit, fmt.Sprintf("%d requests of %d tokens need %.2f GiB of KV cache per GPU, %.2f GiB are left: room for %d",
 			s.Concurrency, s.Context, gib(a.PerRequest)*float64(s.Concurrency), gib(b.Cache), a.MaxConcurrent)
+	}
+	if over := b.Activation + b.Graphs - (b.Total - b.Allowed); s.Engine.Name == "sglang" && over > 0 {
+		return DoesNotFit, fmt.Sprintf("workspace and CUDA graphs need %.2f GiB beside the share of %.2f that weights and cache take: %.2f too much; lower the utilisation (mem_fraction_static) below %.2f",
+			gib(b.Activation+b.Graphs), s.Utilisation, gib(over), s.Utilisation-gib(over)/gib(b.Total))
 	}
 	if first := s.Engine.unprofiled(m, s); first > 0 && b.Cushion() < first {
 		return DoesNotFit, fmt.Sprintf("it starts, then runs out of memory: %.2f GiB stay outside the engine's budget, and kernels it did not profile take %.2f GiB on first use; lower the utilisation below %.2f",

@@ -46,7 +46,7 @@ var aliases = []struct{ name, shape string }{
 	{"deepseek-r1-distill-qwen-1.5b", "qwen2.5-1.5b"}, {"deepseek-r1-distill-llama-8b", "llama-3.1-8b"},
 	{"deepseek-r1-distill-llama-70b", "llama-3.1-70b"}, {"kimi-dev-72b", "qwen2.5-72b"},
 	{"deepseek-v3.1", "deepseek-v3"}, {"qwen3-embedding-8b", "qwen3-8b"}, {"qwen3-embedding-4b", "qwen3-4b"},
-	{"qwen3-embedding-0.6b", "qwen3-0.6b"}, {"qwen3-reranker-8b", "qwen3-8b"}, {"qwen2.5-coder-32b", "qwen2.5-32b"},
+	{"qwen3-embedding-0.6b", "qwen3-0.6b"}, {"qwen3-reranker-8b", "qwen3-8b"}, {"qwen3-reranker-0.6b", "qwen3-0.6b"}, {"bge-reranker-v2-m3", "bge-m3"}, {"bge-reranker-large", "multilingual-e5-large"}, {"qwen2.5-coder-32b", "qwen2.5-32b"},
 	{"qwen2.5-coder-14b", "qwen2.5-14b"}, {"qwen2.5-coder-7b", "qwen2.5-7b"}, {"qwen2.5-math-7b", "qwen2.5-7b"},
 	{"qwq-32b", "qwen2.5-32b"}, {"qwen3.6-27b", "qwen3.5-27b"}, {"qwen3.8-27b", "qwen3.5-27b"}, {"qwen3.6-35b-a3b", "qwen3.5-35b-a3b"},
 	{"qwen3-coder-30b-a3b", "qwen3-30b-a3b"}, {"hermes-3-llama-3.1-8b", "llama-3.1-8b"}, {"typhoon-s-thaillm-8b", "qwen3-8b"},
@@ -67,6 +67,12 @@ func plain(name string) string {
 }
 
 func sameShape(c *price.Catalogue, name string) (price.Model, bool) {
+	low := strings.ToLower(name[strings.LastIndexByte(name, '/')+1:])
+	for _, m := range c.Models() {
+		if short := m.Name[strings.LastIndexByte(m.Name, '/')+1:]; strings.HasPrefix(low, strings.ToLower(short)+"-") && endsPlainly(low[len(short):]) {
+			return m, true // a variant of exactly this one: "Mistral-7B-Instruct-v0.2-AWQ"
+		}
+	}
 	want := plain(name)
 	for _, a := range aliases {
 		if a.name == want {
@@ -80,6 +86,9 @@ func sameShape(c *price.Catalogue, name string) (price.Model, bool) {
 	}
 	return price.Model{}, false
 }
+
+// endsPlainly reports whether all that follows a name says nothing of a shape.
+func endsPlainly(rest string) bool { return plain("x"+rest) == "x" }
 
 // unknown adds the nearest known names.
 func unknown(err error, c *price.Catalogue, name string) error {

@@ -156,3 +156,23 @@ func TestTensorParallelShardsTakeDifferentGPUs(t *testing.T) {
 		t.Errorf("%v %+v", err, p)
 	}
 }
+
+// Triton serves several models of one GPU from one process each, beside others.
+func TestTritonModelsShareAGPU(t *testing.T) {
+	var items []Item
+	for _, name := range []string{"BAAI/bge-m3", "BAAI/bge-reranker-v2-m3", "google/vit-base-patch16-224", "openai/whisper-small"} {
+		it := item(t, name, 1)
+		it.Setup.Engine = Engine{Name: "triton"}
+		items = append(items, it)
+	}
+	t4 := GPU{Name: "T4", Total: gibs(14.56), SM: 7.5}
+	p, err := Pack(t4, items, 0.1, false)
+	if err != nil || len(p.GPUs) != 1 {
+		t.Fatal(err, p)
+	}
+	for _, s := range p.GPUs[0] {
+		if need := gib(s.Bytes); need < 0.3 || need > 3 {
+			t.Errorf("%s needs %.2f GiB", s.Name, need)
+		}
+	}
+}

@@ -45,6 +45,8 @@ func tpRule(m *Model, tp int, ep bool) string {
 		return fmt.Sprintf("it must divide the MLP width of %d", m.Intermediate)
 	case !ep && m.Experts > 0 && m.MoEIntermediate > 0 && m.MoEIntermediate%tp != 0:
 		return fmt.Sprintf("it must divide the expert width of %d, or use expert parallel", m.MoEIntermediate)
+	case ep && m.Experts%tp != 0:
+		return fmt.Sprintf("it must divide the %d experts to spread them whole", m.Experts)
 	}
 	return ""
 }

@@ -50,7 +50,7 @@ var quants = []Quant{
 	{Name: "q4_k_s", Family: "gguf", Linear: 4.56, Expert: 4.56, Table: 4.5, Head: 6.5625},
 	{Name: "q4_0", Family: "gguf", Linear: 4.5, Expert: 4.5, Table: 4.5, Head: 6.5625},
 	{Name: "q3_k_m", Family: "gguf", Linear: 3.9, Expert: 3.9, Table: 3.4375, Head: 6.5625},
-	{Name: "q2_k", Family: "gguf", Linear: 3.1, Expert: 3.1, Table: 2.625, Head: 6.5625},
+	{Name: "q2_k", Family: "gguf", Linear: 2.95, Expert: 2.95, Table: 2.625, Head: 6.5625},
 }
 
 var quantAlso = map[string]string{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"weir"
@@ -43,6 +44,7 @@ type Option struct {
 	VM       string     `json:"vm"`
 	GPU      string     `json:"gpu"`
 	TP       int        `json:"tp"`
+	PP       int        `json:"pp"`
 	Quant    string     `json:"quant"`
 	Replicas int        `json:"replicas"`
 	VMs      int        `json:"vms"`
@@ -59,13 +61,16 @@ type Option struct {
 	Managed  int        `json:"managed_vcpus"` // quota as managed online endpoint
 	Family   string     `json:"quota_family,omitempty"`
 	Binds    string     `json:"binds"` // what limits a replica: ttft, tpot, memory
+	Source   string     `json:"price_source,omitempty"`
 	Warnings []string   `json:"warnings,omitempty"`
+	source   price.Source
 }
 
 // Search tries a model on every VM size of the catalogue with every tensor
 // parallelism it divides by, and ranks what meets the SLO: cheapest first,
-// sizes without a known price last. Rejected says why the others do not.
-func Search(c *price.Catalogue, m Model, s Setup, l Load, region string, speed Speed) (options []Option, rejected []string, err error) {
+// sizes without a known price last. Rejected says why the others do not. now is
+// what prices are held against for their age.
+func Search(c *price.Catalogue, m Model, s Setup, l Load, region string, now weir.Instant, speed Speed) (options []Option, rejected []string, err error) {
 	s.GPU.Total = GiB // of each size in turn, below
 	if err := errors.Join(m.validate(), s.validate(), l.validate()); err != nil {
 		return nil, nil, err
@@ -82,16 +87,16 @@ func Search(c *price.Catalogue, m Model, s Setup, l Load, region string, speed S
 			continue
 		}
 		gpu.Total = int64(float64(gpu.Total) * vm.Share())
-		for tp := 1; tp <= vm.GPUs; tp *= 2 {
+		for _, layout := range layouts(vm.GPUs) {
 			t := s
-			t.GPU, t.TP, t.PP, t.Context, t.Concurrency = gpu, tp, 1, l.In+l.Out, 1
+			t.GPU, t.TP, t.PP, t.Context, t.Concurrency = gpu, layout[0], layout[1], l.In+l.Out, 1
 			o, err := consider(m, t, l, vm.Interconnect, speed)
 			if err != nil {
-				rejected = append(rejected, fmt.Sprintf("%s tp %d: %v", vm.Name, tp, err))
+				rejected = append(rejected, fmt.Sprintf("%s tp %d pp %d: %v", vm.Name, layout[0], layout[1], err))
 				continue
 			}
 			cost(c, &o, vm, l, region)
-			warn(&o, vm)
+			warn(&o, vm, now)
 			options = append(options, o)
 		}
 	}
@@ -102,9 +107,20 @@ func Search(c *price.Catalogue, m Model, s Setup, l Load, region string, speed S
 			}
 			return 1
 		}
-		return cmp.Or(cmp.Compare(a.Hour, b.Hour), cmp.Compare(a.GPUs, b.GPUs), cmp.Compare(a.TP, b.TP))
+		return cmp.Or(cmp.Compare(a.Hour, b.Hour), cmp.Compare(a.GPUs, b.GPUs), cmp.Compare(a.TP, b.TP), cmp.Compare(a.PP, b.PP))
 	})
 	return options, rejected, nil
+}
+
+// layouts are tensor times pipeline parallelisms of powers of two within one VM.
+func layouts(gpus int) [][2]int {
+	var out [][2]int
+	for tp := 1; tp <= gpus; tp *= 2 {
+		for pp := 1; tp*pp <= gpus; pp *= 2 {
+			out = append(out, [2]int{tp, pp})
+		}
+	}
+	return out
 }
 
 // consider sizes one candidate: the largest batch that meets the SLO, and how
@@ -145,7 +161,12 @@ func consider(m Model, s Setup, l Load, link price.Link, speed Speed) (Option, e
 		binds = "batch"
 	}
 	replicas := int(min(math.Ceil(l.Rate/(p.rate*(1-l.Headroom))), 1e9))
-	o := Option{GPU: s.GPU.Name, TP: s.TP, Quant: s.Quant.Name, Replicas: replicas, Batch: lo, Capacity: p.rate, Used: l.Rate / (float64(replicas) * p.rate), Binds: binds}
+	o := Option{GPU: s.GPU.Name, TP: s.TP, PP: s.PP, Quant: s.Quant.Name, Replicas: replicas, Batch: lo, Capacity: p.rate, Used: l.Rate / (float64(replicas) * p.rate), Binds: binds}
+	for _, n := range a.Notes {
+		if !strings.HasPrefix(n, "tensor parallel") { // said by the size's own links, in warn
+			o.Warnings = append(o.Warnings, n)
+		}
+	}
 	busy := at(l, s, step, max(1, int(float64(lo)*o.Used)))
 	o.TTFT, o.TPOT = busy.ttft, busy.tpot
 	return o, nil
@@ -162,17 +183,19 @@ type point struct {
 // average. A prompt is computed in chunks beside the others' decoding. It waits
 // half a step for its turn, and behind other prompts as in a queue with one
 // server of fixed service time (Pollaczek-Khinchine: rho/(2(1-rho)) of a
-// service).
+// service). A pipeline has a batch of n/PP in each stage at a time: a step of it
+// passes all layers, as it would on the GPUs of one stage.
 func at(l Load, s Setup, step func(Step) time.Duration, n int) point {
-	chunk := max(s.BatchTokens-n, 1)
-	prefill := float64(n) * float64(l.In) / float64(l.Out)
-	held := n * (l.In + l.Out/2)
-	t := step(Step{Prefill: min(int(math.Ceil(prefill)), chunk), Decode: n, KV: held}).Seconds()
+	batch := (n + s.PP - 1) / s.PP
+	chunk := max(s.BatchTokens-batch, 1)
+	prefill := float64(batch) * float64(l.In) / float64(l.Out)
+	each := l.In + l.Out/2
+	t := step(Step{Prefill: min(int(math.Ceil(prefill)), chunk), Decode: batch, KV: batch * each}).Seconds()
 	t *= max(1, prefill/float64(chunk)) // more prompts than a step takes: decoding waits
 	chunks := (l.In + chunk - 1) / chunk
-	own := float64(chunks) * step(Step{Prefill: min(l.In, chunk), Decode: n - 1, KV: (n - 1) * (l.In + l.Out/2)}).Seconds()
+	own := float64(chunks) * step(Step{Prefill: min(l.In, chunk), Decode: batch - 1, KV: (batch - 1) * each}).Seconds()
 	rate := float64(n) / (float64(l.Out)*t + own)
-	rho := min(rate*own, 0.999)
+	rho := min(rate*own/float64(s.PP), 0.999)
 	return point{rate: rate, tpot: t, ttft: t/2 + own + rho/(2*(1-rho))*own}
 }
 
@@ -189,7 +212,7 @@ func within(l Load, p point) string {
 
 // cost counts VMs and what they cost, and the quota they need.
 func cost(c *price.Catalogue, o *Option, vm price.VM, l Load, region string) {
-	per := max(vm.GPUs/o.TP, 1)
+	per := max(vm.GPUs/(o.TP*o.PP), 1)
 	o.VM = vm.Name
 	o.VMs = (o.Replicas + per - 1) / per
 	o.GPUs = o.VMs * vm.GPUs
@@ -202,13 +225,14 @@ func cost(c *price.Catalogue, o *Option, vm price.VM, l Load, region string) {
 	if err != nil || !p.Hour.Known() {
 		return
 	}
-	o.Known = true
+	o.Known, o.source = true, p.Hour.From()
+	o.Source = o.source.String()
 	o.Hour = p.Hour.Amount() * weir.Money(o.VMs)
 	tokens := l.Rate * 3600 * float64(l.In+l.Out) / 1e6
 	o.Million = weir.Money(math.Round(float64(o.Hour) / tokens))
 }
 
-func warn(o *Option, vm price.VM) {
+func warn(o *Option, vm price.VM, now weir.Instant) {
 	add := func(format string, args ...any) { o.Warnings = append(o.Warnings, fmt.Sprintf(format, args...)) }
 	switch {
 	case o.TP > 1 && vm.Interconnect == price.PCIe:
@@ -225,6 +249,9 @@ func warn(o *Option, vm price.VM) {
 	add("needs quota for %d vCPUs of %s; as managed online endpoint %d (20 %% of the instances are kept for upgrades)", o.VCPUs, family, o.Managed)
 	if vm.Share() < 1 {
 		add("%s holds a part of a GPU: its speed is a part too", vm.Name)
+	}
+	if o.Known && o.source.Stale(now) {
+		add("its price is older than 90 days, or of an age nobody knows: %s; weir price update renews it", o.source)
 	}
 	if !o.Known {
 		add("the price of %s is not in the catalogue: weir price update, or your price file", vm.Name)

@@ -28,7 +28,11 @@ func (c *call) whole(r *upstream.Reply) *failure {
 		return c.failed(err)
 	}
 	c.ownFrom = c.g.now()
-	used, told := upstream.ReadUsage(c.s.op, body.b)
+	used, told, isObject := upstream.ReadAnswer(c.s.op, body.b)
+	if !isObject {
+		return &failure{problem: &problem{is: errGarbled, message: "the inference server's answer is not a JSON object"},
+			result: dispatch.Unhealthy, retry: true}
+	}
 	c.startAnswer(r, int64(len(body.b)))
 	if told {
 		// The slot goes back before the caller, who may be slow, is written to.

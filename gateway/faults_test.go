@@ -132,13 +132,16 @@ func TestFailuresAfterTheFirstTokenEndWithAnErrorEventAndNoFinish(t *testing.T) 
 	}
 }
 
-func TestWholeAnswersThatBreakOffAreGotElsewhere(t *testing.T) {
+func TestWholeAnswersThatAreNoneAreGotElsewhere(t *testing.T) {
 	for name, script := range map[string]func(net.Conn, <-chan struct{}){
 		"cut in the body":   writes("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"a\""),
 		"cut in a chunk":    writes("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"),
 		"stall in the body": stalls("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"a\""),
 		"no answer":         stalls(),
 		"closed":            writes(),
+		"half a JSON":       writes("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n{\"a\""),
+		"empty":             writes("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"),
+		"a proxy's page":    writes("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, _ := twoReplicas(t, script)

@@ -18,6 +18,7 @@ type Answer struct {
 	Cases     []Case      `json:"sensitivity"`
 	Curve     Curve       `json:"curve"`
 	Services  []Service   `json:"services"`
+	Simulated *Simulated  `json:"simulated,omitempty"` // when Simulate was asked for
 	Bills     []Bills     `json:"bills,omitempty"`
 	Today     *Today      `json:"today,omitempty"`
 	Assumed   []string    `json:"assumed"`

@@ -48,7 +48,9 @@ func (m *market) provisioned(o *offer, r rent, x float64) Option {
 	s := price.Steps{Minimum: o.ptu.steps.minimum, Increment: o.ptu.steps.increment}
 	opt.PTUs = s.Round(exact)
 	opt.Lines = append(opt.Lines, rented(opt.PTUs, r))
-	opt.Utilisation = o.load.mean() * x / float64(opt.PTUs)
+	if opt.PTUs > 0 {
+		opt.Utilisation = o.load.mean() * x / float64(opt.PTUs)
+	}
 	opt.Refused = o.refused
 	if opt.PTUs > o.ptu.steps.limit {
 		opt.Refused = fmt.Sprintf("the busiest minute needs %.2f, so %d PTUs; %s", exact, opt.PTUs, m.ptuLimit(o))
@@ -172,6 +174,9 @@ func (m *market) breakEven() []BreakEven {
 		}
 		// What the mean load costs at pay-as-you-go, per PTU of it.
 		worth := o.payg / o.load.mean()
+		if worth == 0 {
+			continue // tokens are free: nothing to break even with
+		}
 		for _, r := range o.ptu.rents {
 			if len(r.missing) == 0 {
 				all = append(all, BreakEven{SKU: o.provisioned, Term: r.term, PTUMonth: money(r.month), Worth: money(worth),

@@ -39,7 +39,7 @@ func (m Minute) Tokens() float64 { return m.Input + m.Output }
 type Demand struct {
 	Model     string // of Azure OpenAI, by its catalogue name; "" compares own replicas alone
 	OpenModel string // own replicas would serve; "" compares none
-	DType     string // of OpenModel's weights; "" is bf16
+	DType     string // format of OpenModel's weights (see fit.Quants); "" is as published
 	Region    string // Azure region of VM and regional prices
 
 	// Minutes are in order of time. They stand for a month: each for
@@ -99,6 +99,9 @@ func (d Demand) Validate() error {
 	}
 	if d.Smaller.Share > 0 && d.Smaller.Model == "" {
 		fault("a share of %.0f %% accepts a smaller model, but none is named", 100*d.Smaller.Share)
+	}
+	if d.Smaller.Share > 0 && d.Smaller.Model != "" && d.Smaller.Model == d.Model {
+		fault("%s is named as the smaller model of itself", d.Model)
 	}
 	if d.Today < 0 || d.SLO.TTFT < 0 || d.SLO.TPOT < 0 {
 		fault("PTUs of today and targets of latency cannot be negative")

@@ -197,8 +197,8 @@ func (m *market) smallerWhy() string {
 		return ""
 	}
 	for _, o := range m.offers {
-		if o.standard == m.smaller.sku && o.payg > 0 {
-			return fmt.Sprintf("%s costs 1/%.1f of %s for the same tokens", m.smaller.model, o.payg/m.smaller.cost(m.total), m.d.Model)
+		if cost := m.smaller.cost(m.total); o.standard == m.smaller.sku && o.payg > 0 && cost > 0 {
+			return fmt.Sprintf("%s costs 1/%.1f of %s for the same tokens", m.smaller.model, o.payg/cost, m.d.Model)
 		}
 	}
 	return m.smaller.model + " costs less per token"

@@ -87,6 +87,13 @@ func TestSensitivityIsThePlanOfTheOtherDemand(t *testing.T) {
 	if len(a.Cases) != 8 {
 		t.Errorf("%d cases", len(a.Cases))
 	}
+	d := chat()
+	d.Answers = 0.2
+	a = answer(t, d)
+	without := a.Cases[len(a.Cases)-3]
+	if plain := answer(t, chat()).Advice.Month; without.Month != plain || without.What != "the response cache answers nothing" {
+		t.Errorf("without its answers: %+v, planned without %s", without, plain)
+	}
 }
 
 // Own replicas are cheapest somewhere above the demand of chat, and the curve
@@ -94,18 +101,22 @@ func TestSensitivityIsThePlanOfTheOtherDemand(t *testing.T) {
 func TestTheCurveSaysWhereTheCheapestChanges(t *testing.T) {
 	d := chat()
 	d.OpenModel = "Llama-3.1-8B"
-	a := answer(t, d)
-	if len(a.Curve.Switches) == 0 {
+	m, err := newMarket(catalogue(t), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	curve := m.curve()
+	if len(curve.Switches) == 0 {
 		t.Fatal("nothing changes from a 64th to 64 times the demand")
 	}
-	for _, s := range a.Curve.Switches {
-		below, _ := answer(t, d.times(s.Times*0.98)).Best()
-		above, _ := answer(t, d.times(s.Times*1.001)).Best()
+	for _, s := range curve.Switches {
+		below, _ := best(m.options(s.Times * 0.98))
+		above, _ := best(m.options(s.Times * 1.001))
 		if below.way() != s.From || above.way() != s.To {
 			t.Errorf("at %.3f: from %q to %q, but %q below and %q above", s.Times, s.From, s.To, below.way(), above.way())
 		}
 	}
-	low, high := a.Curve.Points[0], a.Curve.Points[len(a.Curve.Points)-1]
+	low, high := curve.Points[0], curve.Points[len(curve.Points)-1]
 	if low.Times != 1/64. || high.Times != 64 {
 		t.Errorf("from %v to %v times", low.Times, high.Times)
 	}
@@ -210,6 +221,9 @@ func TestCountsOfATraceAddUp(t *testing.T) {
 
 func TestEveryFaultOfADemandIsNamed(t *testing.T) {
 	ptus := -1
+	if err := (Demand{Model: "gpt-4o", Minutes: chat().Minutes, Smaller: Smaller{"gpt-4o", 0.5}}).Validate(); err == nil {
+		t.Error("a model is smaller than itself")
+	}
 	err := Demand{Minutes: []Minute{{Requests: math.NaN()}}, Batch: 2, Smaller: Smaller{Share: 0.5}, Today: ptus}.Validate()
 	for _, want := range []string{"no model", "minute 0", "share batch", "none is named", "cannot be negative"} {
 		if err == nil || !strings.Contains(err.Error(), want) {

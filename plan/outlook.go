@@ -20,44 +20,55 @@ type Case struct {
 
 // sensitivity plans the demand again with one thing changed at a time.
 func (m *market) sensitivity() ([]Case, error) {
-	half := func(x float64) func(Minute) Minute { return func(n Minute) Minute { return n.times(x) } }
+	amount := func(x float64) func(Minute) Minute { return func(n Minute) Minute { return n.times(x) } }
 	output := func(x float64) func(Minute) Minute {
 		return func(n Minute) Minute { n.Output *= x; return n }
 	}
 	cached := func(share float64) func(Minute) Minute {
 		return func(n Minute) Minute { n.Cached = share * n.Input; return n }
 	}
-	var all []Case
-	for _, c := range []struct {
+	cases := []struct {
 		what   string
 		change func(Minute) Minute
 		shape  bool // tokens per request change: what a replica sustains, too
 	}{
-		{"as it is", half(1), false},
-		{"half the demand", half(0.5), false},
-		{"1.5 times the demand", half(1.5), false},
+		{"half the demand", amount(0.5), false},
+		{"1.5 times the demand", amount(1.5), false},
 		{"answers half as long", output(0.5), true},
 		{"answers 1.5 times as long", output(1.5), true},
 		{"nothing of the input cached", cached(0), false},
 		{"half of the input cached", cached(0.5), false},
 		{"three quarters of the input cached", cached(0.75), false},
-	} {
-		other := m
-		var err error
-		if c.what != "as it is" {
-			if other, err = m.changed(c.change, c.shape); err != nil {
-				return nil, err
-			}
+	}
+	all := []Case{m.caseOf("as it is")}
+	for _, c := range cases {
+		other, err := m.changed(c.change, c.shape)
+		if err != nil {
+			return nil, err
 		}
-		one := Case{What: c.what}
-		var mix Mix
-		if mix, one.Known = other.cheapestMix(1); one.Known {
-			one.Best, one.ID = mix.name(), mix.id()
-			one.Month, one.Million = mix.Month, mix.Million
+		all = append(all, other.caseOf(c.what))
+	}
+	if m.d.Answers > 0 {
+		for _, c := range []struct {
+			what string
+			x    float64
+		}{{"the response cache answers nothing", 0}, {"the response cache answers half as much", 0.5}, {"the response cache answers half as much again", 1.5}} {
+			other := *m
+			other.d.Answers = min(1, m.d.Answers*c.x)
+			all = append(all, other.caseOf(c.what))
 		}
-		all = append(all, one)
 	}
 	return all, nil
+}
+
+// caseOf is the recommendation of this market.
+func (m *market) caseOf(what string) Case {
+	c := Case{What: what}
+	mix, ok := m.cheapestMix(1)
+	if c.Known = ok; ok {
+		c.Best, c.ID, c.Month, c.Million = mix.name(), mix.id(), mix.Month, mix.Million
+	}
+	return c
 }
 
 // changed is the market of a changed demand. Replicas are looked at again only

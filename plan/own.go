@@ -1,14 +1,12 @@
 package plan
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"time"
 
 	"weir"
-	"weir/engine"
 	"weir/price"
 )
 
@@ -17,24 +15,6 @@ const (
 	DefaultTTFT = 2 * time.Second
 	DefaultTPOT = 100 * time.Millisecond
 )
-
-// machine is a VM size as a place for replicas of the open model.
-type machine struct {
-	vm       price.VM
-	tp       int     // GPUs of one replica
-	replicas int     // in one VM
-	rate     float64 // requests a minute of one VM, within the SLO
-	load     time.Duration
-	hour     float64 // micro-dollars, by term; missing where it is not known
-	spot     float64
-	year     float64
-	three    float64
-	known    map[Term]bool
-	missing  []string
-	refused  string
-	binds    []Bind
-	notes    []string
-}
 
 // place is a service that runs own replicas.
 type place struct {
@@ -79,79 +59,6 @@ func (d Demand) slo() (weir.SLO, string) {
 		assumed = "no target of latency was given for" + assumed[1:] + ": own replicas are sized for these"
 	}
 	return s, assumed
-}
-
-// machines finds for every VM size how to serve the open model best.
-func (m *market) machines() ([]machine, error) {
-	if m.d.OpenModel == "" {
-		return nil, nil
-	}
-	mean := m.total.times(1 / m.total.Requests)
-	input, output := int(math.Ceil(mean.Input)), int(math.Ceil(mean.Output))
-	slo, _ := m.d.slo()
-	tried := map[string]machine{}
-	var all []machine
-	for _, v := range m.c.VMs() {
-		if v.Share() < 1 {
-			continue // how a slice of a GPU performs is not known
-		}
-		key := fmt.Sprint(v.GPU, v.GPUs)
-		at, done := tried[key]
-		if !done {
-			var err error
-			if at, err = m.layout(v, input, output, slo); err != nil {
-				return nil, err
-			}
-			tried[key] = at
-		}
-		at.vm = v
-		m.price(&at)
-		all = append(all, at)
-	}
-	return all, nil
-}
-
-// layout finds how many GPUs of the VM each replica should have.
-func (m *market) layout(v price.VM, input, output int, slo weir.SLO) (machine, error) {
-	at := machine{}
-	for tp := 1; tp <= v.GPUs; tp *= 2 {
-		spec, err := engine.Of(m.c, v.GPU, m.d.OpenModel, engine.Layout{TP: tp}, engine.Precision{Weights: m.d.DType})
-		if errors.Is(err, engine.ErrNoRoom) {
-			at.refused, at.binds = err.Error(), []Bind{{BindsMemory, err.Error()}}
-			continue
-		}
-		if err != nil {
-			if _, unknown := m.c.GPU(v.GPU); unknown != nil || !errors.Is(err, price.ErrUnknown) {
-				at.refused = err.Error()
-				continue
-			}
-			return at, fmt.Errorf("plan: %w", err)
-		}
-		rate, err := sustains(spec, input, output, slo)
-		if errors.Is(err, engine.ErrTooLong) {
-			at.refused = fmt.Sprintf("a request of %d tokens has no room on %d x %s", input+output, tp, v.GPU)
-			at.binds = []Bind{{BindsMemory, at.refused}}
-			continue
-		}
-		if err != nil {
-			return at, err
-		}
-		if rate == 0 {
-			if at.rate == 0 {
-				at.refused = fmt.Sprintf("not even one request at a time meets %v to the first token and %v a token", slo.TTFT, slo.TPOT)
-				at.binds = []Bind{{BindsLatency, at.refused}}
-			}
-			continue
-		}
-		replicas := v.GPUs / tp
-		if perMinute := 60 * rate * float64(replicas); perMinute > at.rate*1.01 {
-			at = machine{tp: tp, replicas: replicas, rate: perMinute, load: spec.Load}
-		}
-	}
-	if at.rate > 0 {
-		at.refused, at.binds = "", nil
-	}
-	return at, nil
 }
 
 // price reads what the VM costs; hour is asked for, the others are used where

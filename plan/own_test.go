@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -21,10 +22,20 @@ func office(t *testing.T, outside float64) Demand {
 		Minutes: Weekly(Minute{Requests: 60, Input: 60_000, Output: 12_000}, share)}
 }
 
+// offered are the alternatives alone, without the outlook that needs several.
+func offered(t *testing.T, d Demand) Answer {
+	t.Helper()
+	m, err := newMarket(catalogue(t), d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Answer{Options: m.options(1)}
+}
+
 const small = "Standard_NC24ads_A100_v4" // one A100 at $3.67 an hour
 
 func TestOwnReplicasCostTheirHours(t *testing.T) {
-	a := answer(t, office(t, 0))
+	a := offered(t, office(t, 0))
 	f := func(id string, want float64) {
 		t.Helper()
 		o := a.option(t, id)
@@ -54,7 +65,7 @@ func TestOwnReplicasCostTheirHours(t *testing.T) {
 func TestAManagedEndpointTakesMoreOfTheQuotaThanItUses(t *testing.T) {
 	d := office(t, 0)
 	d.Minutes = Constant(Minute{Requests: 6000, Input: 6e6, Output: 1.2e6})
-	o := answer(t, d).option(t, "own/managed_online/"+small+"/always")
+	o := offered(t, d).option(t, "own/managed_online/"+small+"/always")
 	want := int(math.Ceil(1.2*float64(o.VMs))) * 24
 	cluster := o.VMs * 24
 	for _, c := range []struct {
@@ -64,7 +75,7 @@ func TestAManagedEndpointTakesMoreOfTheQuotaThanItUses(t *testing.T) {
 		for _, slack := range []int{-1, 0} {
 			limit := c.vcpus + slack
 			d.Quota.VCPUs = &limit
-			o := answer(t, d).option(t, "own/"+c.place+"/"+small+"/always")
+			o := offered(t, d).option(t, "own/"+c.place+"/"+small+"/always")
 			if refused := o.Refused != ""; refused != (slack < 0) {
 				t.Errorf("%s with a quota of %d: refused %q", c.place, limit, o.Refused)
 			}
@@ -75,14 +86,14 @@ func TestAManagedEndpointTakesMoreOfTheQuotaThanItUses(t *testing.T) {
 func TestAModelThatDoesNotFitIsRefusedForItsMemory(t *testing.T) {
 	d := office(t, 0)
 	d.OpenModel = "Llama-3.1-70B" // about 140 GB in 16 bits
-	o := answer(t, d).option(t, "own/any/"+small+"/always")
+	o := offered(t, d).option(t, "own/any/"+small+"/always")
 	if o.Available() || len(o.Binds) == 0 || o.Binds[0].What != BindsMemory {
 		t.Errorf("have %+v", o)
 	}
 }
 
 func TestASizeWithoutAPriceIsNamed(t *testing.T) {
-	o := answer(t, office(t, 0)).option(t, "own/any/Standard_ND96isr_H200_v5/always")
+	o := offered(t, office(t, 0)).option(t, "own/any/Standard_ND96isr_H200_v5/always")
 	if o.Available() || !strings.Contains(strings.Join(o.Missing, ""), "Standard_ND96isr_H200_v5, eastus") {
 		t.Errorf("have %+v", o)
 	}
@@ -114,7 +125,7 @@ func TestReservedAndSpotAreComparedWhereTheirPriceIsKnown(t *testing.T) {
 func TestRepliesThatMeetNoTargetAreRefusedForTheirLatency(t *testing.T) {
 	d := office(t, 0)
 	d.SLO.TPOT = time.Millisecond
-	o := answer(t, d).option(t, "own/any/"+small+"/always")
+	o := offered(t, d).option(t, "own/any/"+small+"/always")
 	if o.Available() || o.Binds[0].What != BindsLatency {
 		t.Errorf("have %q, %v", o.Refused, o.Binds)
 	}
@@ -151,5 +162,32 @@ func TestProvisionedBillsFollowFromTheCatalogue(t *testing.T) {
 		if have := float64(a.option(t, id).Month) / 1e6; math.Abs(have-want) > 0.01 {
 			t.Errorf("%s: want $%.2f, have $%.2f", id, want, have)
 		}
+	}
+}
+
+// What the plan sizes is held against the same replicas played together: they
+// keep the SLO for at least the share of requests a replica is sized for.
+func TestTheReplicasOfAPlanKeepTheSLOWhenPlayed(t *testing.T) {
+	d := office(t, 0.1)
+	d = d.times(50)
+	a := answer(t, d)
+	s, err := Simulate(catalogue(t), d, a, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Replicas < 2 || s.Requests < 10_000 || s.Attained < attain {
+		t.Errorf("have %+v", s)
+	}
+	again, err := Simulate(catalogue(t), d, a, 7)
+	if err != nil || again != s {
+		t.Errorf("the same seed gave %+v, %v", again, err)
+	}
+	// With a third of the replicas they do not.
+	a.Advice.Option.Replicas /= 3
+	if s, err = Simulate(catalogue(t), d, a, 7); err != nil || s.Attained > 0.5 {
+		t.Errorf("with a third: %+v, %v", s, err)
+	}
+	if _, err = Simulate(catalogue(t), chat(), answer(t, chat()), 7); !errors.Is(err, ErrNoReplicas) {
+		t.Errorf("have %v", err)
 	}
 }

@@ -18,22 +18,25 @@ const attain = 0.95
 // attain of its requests within the SLO. Requests are of one size and come at
 // random times (Poisson, of a fixed seed); engine says what becomes of each.
 // The answer is right to 3 %. It is 0 when not even one request alone meets the
-// SLO.
+// SLO, and never more than what maxTrial requests can show.
 func sustains(spec engine.Spec, input, output int, slo weir.SLO) (float64, error) {
 	alone, err := serve(spec, input, output, slo, 0, 1)
 	if err != nil || alone.attained < 1 {
 		return 0, err
 	}
+	// Long enough for the batch to fill as it would in the steady state, and for
+	// a backlog that grows by a thirtieth to miss the SLO.
+	seconds := max(4*alone.last.Seconds(), 30*slo.TTFT.Seconds())
 	try := func(rate float64) bool {
-		// Long enough for the batch to fill as it would in the steady state, and
-		// for a backlog that grows by a thirtieth to miss the SLO.
-		n := int(min(maxTrial, max(minTrial, rate*max(4*alone.last.Seconds(), 30*slo.TTFT.Seconds()))))
 		var r trial
-		r, err = serve(spec, input, output, slo, rate, n)
+		r, err = serve(spec, input, output, slo, rate, max(minTrial, int(rate*seconds)))
 		return err == nil && r.attained >= attain
 	}
-	good, bad := 0.0, 1/alone.last.Seconds()
+	good, bad := 0.0, min(1/alone.last.Seconds(), maxTrial/seconds)
 	for try(bad) {
+		if 2*bad*seconds > maxTrial {
+			return bad, nil
+		}
 		good, bad = bad, 2*bad
 	}
 	for err == nil && bad > good*1.03 && bad > 1e-6 {
@@ -53,7 +56,7 @@ func sustains(spec engine.Spec, input, output int, slo weir.SLO) (float64, error
 // Requests of one trial.
 const (
 	minTrial = 200
-	maxTrial = 20_000
+	maxTrial = 100_000
 )
 
 // trial is what became of the requests of one run.

@@ -27,5 +27,18 @@ func TestAReplicaSustainsLessUnderATighterSLO(t *testing.T) {
 	if none := rate(time.Microsecond, 0); none != 0 {
 		t.Errorf("%v requests a second within a microsecond", none)
 	}
-	t.Log(loose, tight)
+}
+
+// A model so small that no trial is long enough to overload it ends all the
+// same.
+func TestARateBeyondWhatATrialCanShowIsBounded(t *testing.T) {
+	spec, err := engine.Lookup("H100-80GB", "Qwen3-0.6B", 1, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slo := weir.SLO{TTFT: 20 * time.Second, TPOT: time.Second}
+	rate, err := sustains(spec, 1, 1, slo)
+	if err != nil || !(rate > 10 && rate <= maxTrial/(30*slo.TTFT.Seconds())) {
+		t.Errorf("%v requests a second, %v", rate, err)
+	}
 }

@@ -168,6 +168,9 @@ func (m *market) verdict(name string, o, chosen Option, nature string) Service {
 	switch {
 	case o.ID == "":
 		s.Why = "cannot be had for this demand at a known price"
+		if m.d.Model == "" && strings.Contains(name, "API") {
+			s.Why = "no model of Azure OpenAI was named"
+		}
 		if m.d.OpenModel == "" && (strings.Contains(name, "endpoint") || strings.Contains(name, "cluster")) {
 			s.Why = "no open model was named that it could run"
 		}

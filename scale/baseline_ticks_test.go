@@ -18,7 +18,7 @@ func TestBaselinesDecideAsTheOriginals(t *testing.T) {
 		compared[c.Policy] += len(c.Rows)
 		t.Run(c.Name, c.MustAgree)
 	}
-	for policy, least := range map[string]int{"kpa": 3000, "apa": 500} {
+	for policy, least := range map[string]int{"hpa": 300, "hpa-queue": 50, "hpa-concurrency": 500, "kpa": 3000, "apa": 500} {
 		if compared[policy] < least {
 			t.Errorf("%s: %d ticks compared, want at least %d", policy, compared[policy], least)
 		}

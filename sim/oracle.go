@@ -28,7 +28,8 @@ var ErrUnreachable = errors.New("sim: no schedule reaches the attainment")
 // that attains the SLO on arrivals, knowing all of them, with cold starts that
 // always take their median and starts that never fail; replicas are asked for
 // just early enough. What it returns has been played: the Result is that run,
-// in which the schedule stood in for the policy. c.Source is not read.
+// in which the schedule stood in for the policy. Sources of c are not read:
+// nothing comes beside the arrivals.
 //
 // A schedule is found in three steps. The offered work of each slot, in
 // replicas, is played at several degrees of spare capacity, and the misses of
@@ -97,7 +98,7 @@ func newSearch(ctx context.Context, c Config, arrivals []trace.Arrival, o Search
 	own.Fleet.Sigma, own.Fleet.StartFailure, own.Fleet.SlowStart = 0, 0, 0
 	own.Faults = Faults{}
 	c.Deployments[i].Own = &own
-	c.Journal, c.Decided, c.Progress, c.Scrape = nil, nil, nil, 0
+	c.Journal, c.Decided, c.Progress, c.Scrape, c.Batch = nil, nil, nil, 0, nil
 	if o.Slot == 0 {
 		o.Slot = time.Minute
 	}
@@ -106,6 +107,9 @@ func newSearch(ctx context.Context, c Config, arrivals []trace.Arrival, o Search
 	}
 	if o.Max == 0 {
 		o.Max = max(own.Policy.Max, 1)
+	}
+	if own.Fleet.Quota > 0 {
+		o.Max = min(o.Max, own.Fleet.Quota)
 	}
 	if o.Rounds == 0 {
 		o.Rounds = 3

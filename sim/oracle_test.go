@@ -39,7 +39,7 @@ func tidal() Config {
 }
 
 func TestTheClairvoyantScheduleLiesBetweenBoundAndPolicy(t *testing.T) {
-	list := tide(time.Hour)
+	list := tide(30 * time.Minute)
 	c := tidal()
 	source := trace.Slice(list)
 	bound, err := FluidBound(smallEngine(), &source)

@@ -10,6 +10,9 @@
 // the trace. Nothing is silently lost: every arrival ends as completed,
 // refused, failed or still waiting, and Run checks that they add up.
 //
+// Beside what a policy does stands what nobody can do better than: FluidBound,
+// the Clairvoyant schedule, and a policy that is let to Foresee.
+//
 // It does not know files, formats or reports, and it has no model of the
 // gateway's own processor time.
 package sim

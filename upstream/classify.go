@@ -9,12 +9,13 @@ import (
 // found is what a walk over one object of a stream, or over an answer, saw.
 type found struct {
 	counts
-	hasUsage bool
-	choices  bool // a choice, whatever is in it
-	finish   bool
-	produced bool
-	fail     bool
-	kind     []byte // the value of "type" (responses, messages)
+	hasUsage  bool // and it can be
+	usageCame bool // whether or not it can be
+	choices   bool // a choice, whatever is in it
+	finish    bool
+	produced  bool
+	fail      bool
+	kind      []byte // the value of "type" (responses, messages)
 }
 
 // classify says what an event's data mean. The text a model produces may hold
@@ -73,7 +74,7 @@ func (f *found) meaning(op weir.Op, name []byte) EventKind {
 		return Finish
 	case f.produced:
 		return Token
-	case f.hasUsage && !f.choices:
+	case f.usageCame && !f.choices:
 		return Usage
 	}
 	return Meta

@@ -21,6 +21,7 @@ type scanner struct {
 	i     int
 	depth int
 	bad   bool
+	odd   bool // a count of tokens cannot be
 }
 
 func (s *scanner) fail() { s.bad, s.i = true, len(s.b) }
@@ -238,13 +239,18 @@ func (s *scanner) digits() int64 {
 	return n
 }
 
-// count reads a number of tokens; anything else counts as none.
+// count reads a number of tokens; null counts as none, anything else that is no
+// possible number is odd.
 func (s *scanner) count() int64 {
-	if c := s.peek(); c != '-' && (c < '0' || c > '9') {
+	c := s.peek()
+	if c != '-' && (c < '0' || c > '9') {
+		s.odd = s.odd || c != 'n'
 		s.skip()
 		return 0
 	}
-	return max(0, s.number())
+	n := s.number()
+	s.odd = s.odd || n < 0 || n > maxCount
+	return n
 }
 
 // isNull skips the value and says whether it was null.

@@ -5,7 +5,18 @@ import "weir"
 // ReadUsage reads the usage of a whole answer that is not streamed. ok is
 // false when it tells none.
 func ReadUsage(op weir.Op, body []byte) (u weir.Usage, ok bool) {
+	u, told, isObject := ReadAnswer(op, body)
+	return u, told && isObject
+}
+
+// ReadAnswer is ReadUsage that also says whether the answer is a JSON object,
+// as that of every API is. One that is not (cut, empty, a proxy's page, in an
+// encoding nobody asked for) is no answer, whatever its status.
+func ReadAnswer(op weir.Op, body []byte) (u weir.Usage, told, isObject bool) {
 	s := scanner{b: body}
+	if s.peek() != '{' {
+		return u, false, false
+	}
 	var f found
 	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
 		if string(s.key()) == "usage" {
@@ -14,8 +25,12 @@ func ReadUsage(op weir.Op, body []byte) (u weir.Usage, ok bool) {
 			s.skip()
 		}
 	}
-	return f.usage, f.hasUsage && s.done()
+	return f.usage, f.hasUsage, s.done()
 }
+
+// maxCount is the most tokens one answer is believed to have used, ten times
+// the longest context on offer.
+const maxCount = 100_000_000
 
 // counts are what was told of usage so far.
 type counts struct {
@@ -30,13 +45,16 @@ type counts struct {
 // input_tokens without the cached ones, cache_read_input_tokens,
 // cache_creation_input_tokens and output_tokens (messages).
 //
-// A count that is absent leaves what earlier events of the stream told.
+// A count that is absent leaves what earlier events of the stream told. Usage
+// with a count that cannot be (no number, below zero, beyond maxCount) is as if
+// it had not been told: it would be billed.
 func (f *found) usageObject(s *scanner) {
 	if s.peek() != '{' {
 		s.skip()
 		return
 	}
-	u := &f.usage
+	before, u := f.counts, &f.usage
+	s.odd = false
 	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
 		switch string(s.key()) {
 		case "prompt_tokens", "input_tokens":
@@ -52,6 +70,11 @@ func (f *found) usageObject(s *scanner) {
 		default:
 			s.skip()
 		}
+	}
+	f.usageCame = true
+	if s.odd {
+		f.counts = before
+		return
 	}
 	f.hasUsage = true
 	u.Prompt = f.input + f.read + f.written

@@ -3,8 +3,9 @@
 // one interleaved run, and writes docs/benchmarks/gateway.md.
 //
 // Weir runs with everything on: keys, limits, routing, metering, metrics. The
-// proxies share one half of the processors, load and upstream the other; each
-// proxy is measured alone, in turn, several rounds; figures are medians.
+// proxies, the load and the upstream share the processors (-pin: proxies on one
+// half, load and upstream on the other); each proxy is measured alone, in turn,
+// several rounds, when nothing else is busy; figures are medians.
 //
 //	go run .                    # all of it, about five minutes
 //	go run . -rounds 1 -quick   # a look, under a minute
@@ -95,19 +96,21 @@ func run(p plan) error {
 	if p.profile != "" {
 		return profile(w, p)
 	}
+	began := ledger()
 	f, err := measure(w, p)
 	if err != nil {
 		return err
 	}
+	w.stopAll()
+	f.others = began.others()
 	page := f.page(w, p)
 	fmt.Println(page)
-	if p.out == "-" {
-		return nil
+	if p.out != "-" {
+		if err := os.WriteFile(p.out, []byte(page), 0o644); err != nil {
+			return err
+		}
+		log.Printf("written to %s", p.out)
 	}
-	if err := os.WriteFile(p.out, []byte(page), 0o644); err != nil {
-		return err
-	}
-	log.Printf("written to %s", p.out)
 	if missed := f.missed(); len(missed) > 0 {
 		log.Printf("not met: %s", strings.Join(missed, "; "))
 	}

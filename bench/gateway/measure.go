@@ -29,6 +29,7 @@ type figures struct {
 	rate float64 // of the fixed-rate measurement
 	// broken counts streams that a proxy ended early, over all rounds.
 	broken map[string]int64
+	others float64 // share of the processors' time that other programs took
 }
 
 func (f *figures) add(row, proxy string, v float64) {
@@ -59,6 +60,7 @@ func measure(w *world, p plan) (*figures, error) {
 		for round := range p.rounds {
 			log.Printf("part %d of %d, round %d of %d", i+1, len(steps)+1, round+1, p.rounds)
 			for _, t := range w.targets {
+				quiet()
 				if err := step(w, t, p); err != nil {
 					return nil, fmt.Errorf("%s: %w", t.name, err)
 				}

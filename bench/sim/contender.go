@@ -41,7 +41,7 @@ func contenders(w *workload, cold time.Duration) []contender {
 			return w.baseline(c, staticName, knob)
 		}},
 	}
-	use := []float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9}
+	use := []float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98}
 	requests := []float64{1, 2, 4, 6, 8, 12, 16, 24, 32, 45}
 	queued := []float64{0.5, 1, 2, 5, 10}
 	for _, b := range []struct {
@@ -51,7 +51,7 @@ func contenders(w *workload, cold time.Duration) []contender {
 		{"hpa", use}, {"hpa-queue", queued}, {"hpa-concurrency", requests}, {"keda", queued},
 		{"kpa", requests}, {"apa", requests}, {"wva", []float64{1, 2, 3, 4, 4.9}},
 		{"dynamo", []float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1}}, {"ray", requests},
-		{"azure-monitor", []float64{0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9}}, {"yesterday", []float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85}},
+		{"azure-monitor", []float64{0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.97}}, {"yesterday", []float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.85}},
 	} {
 		cs = append(cs, contender{b.name, b.knobs, func(c *sim.Config, knob float64) error { return w.baseline(c, b.name, knob) }})
 	}

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,6 +27,7 @@ import (
 type settings struct {
 	dir, out, done string
 	traces         []string
+	policies       []string // none: all
 	colds          []time.Duration
 	loads          []float64
 	phases, seeds  int
@@ -49,12 +51,13 @@ func main() {
 
 func parse(args []string) (settings, error) {
 	var s settings
-	var only, colds, loads string
+	var only, policies, colds, loads string
 	fs := flag.NewFlagSet("sim", flag.ContinueOnError)
 	fs.StringVar(&s.dir, "traces", "", "`folder` of the traces, NAME.csv.gz each")
 	fs.StringVar(&s.out, "out", "-", "report `file`; - is standard output")
 	fs.StringVar(&s.done, "done", "results.jsonl", "`file` of what has been run")
 	fs.StringVar(&only, "only", "", "`names` of traces, with commas; none: all of the protocol")
+	fs.StringVar(&policies, "policy", "", "`names` of policies to run what is not yet run of, with commas; none: all")
 	fs.StringVar(&colds, "cold", "30s,90s,155s,300s", "cold starts")
 	fs.StringVar(&loads, "load", "1,4", "multiples of the load")
 	fs.IntVar(&s.phases, "phases", 10, "shifts of the control tick, each 1.5 s, for policies at their best")
@@ -66,9 +69,12 @@ func parse(args []string) (settings, error) {
 		return s, err
 	}
 	for _, w := range workloads {
-		if only == "" || contains(strings.Split(only, ","), w.name) {
+		if only == "" || slices.Contains(strings.Split(only, ","), w.name) {
 			s.traces = append(s.traces, w.name)
 		}
+	}
+	if policies != "" {
+		s.policies = strings.Split(policies, ",")
 	}
 	for _, text := range strings.Split(colds, ",") {
 		d, err := time.ParseDuration(text)
@@ -89,13 +95,13 @@ func parse(args []string) (settings, error) {
 	return s, nil
 }
 
-func contains(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
+// contenders are those asked for.
+func (s settings) contenders(w *workload, cold time.Duration) []contender {
+	all := contenders(w, cold)
+	if s.policies == nil {
+		return all
 	}
-	return false
+	return slices.DeleteFunc(all, func(c contender) bool { return !slices.Contains(s.policies, c.name) })
 }
 
 // run plays what has not been played and writes the report.
@@ -126,20 +132,26 @@ func (s settings) run(ctx context.Context) error {
 func (s settings) compare(ctx context.Context, book *book, w *workload, cold time.Duration) error {
 	cell := cell{Trace: w.name, Load: w.load, Cold: cold.Seconds()}
 	var sweep []trial
-	for _, c := range contenders(w, cold) {
+	for _, c := range s.contenders(w, cold) {
 		for _, knob := range c.knobs {
 			sweep = append(sweep, trial{cell: cell, Policy: c.name, Knob: knob})
 		}
 	}
-	sweep = append(sweep, trial{cell: cell, Policy: boundName}, trial{cell: cell, Policy: oracleName})
+	sweep = append(sweep, trial{cell: cell, Policy: boundName})
 	if err := s.playAll(ctx, book, w, sweep); err != nil {
 		return err
 	}
-	if err := s.bestFixed(ctx, book, w, cell); err != nil {
+	if s.policies == nil || slices.Contains(s.policies, staticName) {
+		if err := s.bestFixed(ctx, book, w, cell); err != nil {
+			return err
+		}
+	}
+	// Last: with it a cell counts as swept whole.
+	if err := s.playAll(ctx, book, w, []trial{{cell: cell, Policy: oracleName}}); err != nil {
 		return err
 	}
 	var repeats []trial
-	for _, c := range contenders(w, cold) {
+	for _, c := range s.contenders(w, cold) {
 		best, ok := book.best(cell, c.name)
 		if !ok {
 			continue

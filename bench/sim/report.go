@@ -56,14 +56,14 @@ shape is real, their seconds are drawn); the others are recorded requests.
 
 `
 
-// cells in the order of the protocol.
+// cells that were swept whole, in the order of the protocol.
 func (b *book) cells() []cell {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	seen := map[cell]bool{}
 	var cells []cell
 	for t := range b.rows {
-		if !seen[t.cell] {
+		if t.Policy == oracleName && !seen[t.cell] {
 			seen[t.cell] = true
 			cells = append(cells, t.cell)
 		}
@@ -122,7 +122,10 @@ func table(w io.Writer, b *book, c cell) {
 	bound, _ := b.one(c, boundName)
 	oracle, known := b.one(c, oracleName)
 	fmt.Fprintf(w, "Fluid bound %.1f GPU-h", bound.GPUHours)
-	if known {
+	known = known && oracle.GPUHours > 0
+	if !known {
+		fmt.Fprint(w, ", no schedule that was tried attains 99 %")
+	} else {
 		fmt.Fprintf(w, ", clairvoyant schedule %.1f GPU-h at %.2f %% (worst 5 minutes %.1f %%)", oracle.GPUHours, 100*oracle.Attainment, 100*oracle.Worst)
 	}
 	fmt.Fprint(w, ".\n\n| policy | GPU-h at 99 % | regret | knob | GPU-h | attained | worst 5 min | below 99 %, min | changes | reversals | idle | cold |\n")

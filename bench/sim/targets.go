@@ -51,7 +51,7 @@ func (b *book) target(c cell) (string, bool) {
 	oracle, _ := against(oracleName)
 	seen, _ := b.one(c, "weir, foreseeing")
 	foreseeing := "?"
-	if o, ok := b.one(c, oracleName); ok && seen.GPUHours > 0 {
+	if o, _ := b.one(c, oracleName); o.GPUHours > 0 && seen.GPUHours > 0 {
 		foreseeing = fmt.Sprintf("%+.0f %% at %.2f %%", 100*(seen.GPUHours/o.GPUHours-1), 100*seen.Attainment)
 	}
 	hpa, _ := against("hpa")

@@ -16,8 +16,8 @@ type demandFile struct {
 	Model string `yaml:"model" format:"name" example:"gpt-4o"`
 	// The open model replicas of your own would serve instead.
 	OpenModel string `yaml:"open_model" format:"name" example:"Llama-3.1-70B"`
-	// How the open model's weights are stored.
-	DType string `yaml:"dtype" default:"bf16" enum:"bf16|fp16|fp8|int8|fp4|nvfp4|mxfp4|int4"`
+	// How the open model's weights are stored. Without it: as published.
+	DType string `yaml:"dtype" enum:"bf16|fp16|fp8|fp8-block|int8|awq|gptq-int4|w4a16|mxfp4|nvfp4"`
 	// The Azure region prices are of.
 	Region string `yaml:"region" default:"eastus" format:"name"`
 

@@ -21,6 +21,9 @@ type planFlags struct {
 	json   bool
 	yaml   bool
 	html   bool
+
+	simulate bool
+	seed     uint64
 }
 
 func newPlan() *cobra.Command {
@@ -52,6 +55,8 @@ needs it is shown without a price.
 	cmd.Flags().StringVar(&f.asOf, "as-of", "", "`day` prices are held against for their age, as 2026-11-23 (default: today)")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print everything as JSON; amounts are micro-dollars")
 	cmd.Flags().BoolVar(&f.yaml, "yaml", false, "print the weir.yaml that does what is recommended")
+	cmd.Flags().BoolVar(&f.simulate, "simulate", false, "play the busiest minute to the replicas of your own that are found")
+	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "with --simulate: the `number` arrivals are drawn from")
 	cmd.Flags().BoolVar(&f.html, "html", false, "print a page with drawings that needs nothing else")
 	return cmd
 }
@@ -75,6 +80,13 @@ func (f *planFlags) run(cmd *cobra.Command, args []string) error {
 	a, err := plan.Plan(c, d, now)
 	if err != nil {
 		return err
+	}
+	if f.simulate {
+		s, err := plan.Simulate(c, d, a, f.seed)
+		if err != nil {
+			return err
+		}
+		a.Simulated = &s
 	}
 	switch out := cmd.OutOrStdout(); {
 	case f.json:

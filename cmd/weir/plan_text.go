@@ -4,11 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 
-	"weir"
 	"weir/plan"
 )
 
@@ -27,6 +25,7 @@ func writePlan(w io.Writer, a plan.Answer) error {
 	var t planText
 	t.demand(a.Demand)
 	t.recommendation(a)
+	t.simulated(a.Simulated)
 	t.options(a)
 	t.measures(a)
 	t.provisioned(a)
@@ -87,6 +86,16 @@ func (t *planText) recommendation(a plan.Answer) {
 			t.linef("  note: %s", n)
 		}
 	}
+}
+
+func (t *planText) simulated(s *plan.Simulated) {
+	if s == nil {
+		return
+	}
+	t.title("Simulated: " + s.Option)
+	t.wrapped(fmt.Sprintf("%v of the busiest minute, %d requests to %s: %s within %v to the first token and %v a token (95 of 100 within %v and %v)",
+		s.Played, s.Requests, count(s.Replicas, "replica"), percent(s.Attained, 1), s.SLO.TTFT, s.SLO.TPOT,
+		s.TTFT, s.TPOT))
 }
 
 // wrapped breaks a paragraph into lines.
@@ -196,6 +205,9 @@ func (t *planText) measures(a plan.Answer) {
 }
 
 func (t *planText) sensitivity(a plan.Answer) {
+	if a.Advice.Lines == nil {
+		return
+	}
 	t.title("If the demand were another (with what else is worth it)")
 	rows := []string{"a month\tper 1M tokens\t\t"}
 	for _, c := range a.Cases {
@@ -262,54 +274,4 @@ func (t *planText) figures(a plan.Answer) {
 	for _, name := range a.Missing {
 		t.linef("  not known: %s", name)
 	}
-}
-
-// dollars rounds to cents and groups thousands: "$12,345.68".
-func dollars(m weir.Money) string {
-	const cent = weir.Dollar / 100
-	sign := ""
-	if m < 0 {
-		sign, m = "-", -m
-	}
-	m = (m + cent/2) / cent
-	return fmt.Sprintf("%s$%s.%02d", sign, grouped(int64(m/100)), m%100)
-}
-
-// fine writes small amounts in full.
-func fine(m weir.Money) string {
-	if m >= weir.Dollar {
-		return dollars(m)
-	}
-	return m.String()
-}
-
-func grouped(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-// short writes a large number with four digits: "43.8M".
-func short(n float64) string {
-	for _, u := range []struct {
-		name string
-		from float64
-	}{{"T", 1e12}, {"G", 1e9}, {"M", 1e6}, {"k", 1e4}} {
-		if n >= u.from {
-			if u.name == "k" {
-				u.from = 1e3
-			}
-			return strconv.FormatFloat(n/u.from, 'g', 4, 64) + u.name
-		}
-	}
-	return strconv.FormatFloat(n, 'g', 4, 64)
-}
-
-func percent(part, whole float64) string {
-	if whole == 0 {
-		return "0 %"
-	}
-	return fmt.Sprintf("%.4g %%", 100*part/whole)
 }

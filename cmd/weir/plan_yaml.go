@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"weir"
@@ -25,7 +26,7 @@ func writePlanYAML(w io.Writer, c *price.Catalogue, d plan.Demand, a plan.Answer
 	y := planYAML{d: d, c: c}
 	y.head(a)
 	y.model(a)
-	if d.Smaller.Share > 0 {
+	if slices.Contains(a.Advice.Measures, plan.MeasureSmaller) {
 		y.smaller()
 	}
 	_, err := io.WriteString(w, y.String())
@@ -133,7 +134,7 @@ func (y *planYAML) azure(deployment string) {
 }
 
 func (y *planYAML) own(name string, o plan.Option) {
-	y.linef("      # %d x %s at the busiest hour, %d replicas of %d GPUs: %s.", o.VMs, o.SKU, o.Replicas, o.TP, o.Name)
+	y.linef("      # %d x %s at the busiest hour, %s of %s each: %s.", o.VMs, o.SKU, count(o.Replicas, "replica"), count(o.TP, "GPU"), o.Name)
 	y.deployment(name+"/own", 0)
 	y.linef("        external:")
 	if o.Place == "managed_online" {

@@ -69,13 +69,8 @@ func (u *priceUpdate) run(cmd *cobra.Command) error {
 	if err := u.check(); err != nil {
 		return usageError{cmd.CommandPath(), err}
 	}
-	path := u.out
-	if path == "" {
-		if path, err = userFile(retailPrices); err != nil {
-			return err
-		}
-	}
-	if err := writable(path); err != nil {
+	path, err := u.path()
+	if err != nil {
 		return err
 	}
 	before, err := catalogue("")
@@ -107,6 +102,16 @@ func (u *priceUpdate) run(cmd *cobra.Command) error {
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "written to %s\n", path)
 	return err
+}
+
+// path is the file to write, which holds nothing written by hand.
+func (u *priceUpdate) path() (path string, err error) {
+	if path = u.out; path == "" {
+		if path, err = userFile(retailPrices); err != nil {
+			return "", err
+		}
+	}
+	return path, writable(path)
 }
 
 func (u *priceUpdate) check() error {

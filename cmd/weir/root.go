@@ -42,6 +42,7 @@ it costs.
 	root.AddCommand(
 		newServe(),
 		newCheck(),
+		newFit(),
 		newSimulate(),
 		newReplay(),
 		newEmulate(),

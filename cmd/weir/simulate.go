@@ -131,7 +131,7 @@ func (f simulateFlags) contenders() ([]contender, error) {
 	if f.sweep != "" {
 		name, knobs, ok := strings.Cut(f.sweep, "=")
 		if !ok {
-			return nil, fmt.Errorf("--sweep %q: want NAME=K1,K2,...", f.sweep)
+			return nil, fmt.Errorf("--sweep %q: want a policy and its knobs, as in hpa=0.5,0.6", f.sweep)
 		}
 		specs = nil
 		for _, k := range strings.Split(knobs, ",") {

@@ -169,7 +169,7 @@ func (s *seen) kind() string {
 		return "refused"
 	case s.whole && s.finish != "" && !s.failed && !s.garbage:
 		return "answered"
-	case !s.failed && (s.done || !s.stream && s.whole):
+	case !s.failed && (s.done && s.finish == "" || !s.stream && s.whole):
 		return "unfinished" // it ended as if all were well
 	}
 	return "broken"

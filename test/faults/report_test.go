@@ -18,8 +18,8 @@ type resultList struct {
 
 func (r *resultList) add(s *scenario, have want) {
 	verdict := "holds"
-	if s.flaw != "" {
-		verdict = "**fails**: " + s.flaw
+	if have != s.want {
+		verdict = "fails"
 	}
 	r.put(s.name, s.fault, have.caller, upstreams(have), have.metered, verdict)
 }

@@ -8,7 +8,7 @@
 //
 //	go test -count=1 .                      against Weir (WEIR_BIN, or ../../bin/weir)
 //	go test -count=1 . -update              and write ../../docs/benchmarks/faults.md
-//	go test -list-models -port 19000        the models and upstreams another gateway must be given
+//	go test -v . -list-models -port 19000   the models and upstreams another gateway must be given
 //	go test . -gateway URL -key KEY -port 19000    against that gateway: callers and upstreams only
 package faults
 
@@ -119,7 +119,7 @@ func (w *world) yaml() string {
 	if w.slots > 0 {
 		capacity = fmt.Sprintf("\n        capacity:\n          max_requests: %d", w.slots)
 	}
-	model := fmt.Sprintf("  - name: %s\n    queue:\n      max_wait: 20s\n    health:\n      base: 100ms\n      max: 200ms\n    deployments:\n", w.name)
+	model := fmt.Sprintf("  - name: %s\n    attempts: %d\n    queue:\n      max_wait: 20s\n    health:\n      base: 100ms\n      max: 200ms\n    deployments:\n", w.name, cmp.Or(w.attempts, 3))
 	for tier, u := range []*upstream{w.a, w.b} {
 		if u == nil {
 			continue

@@ -27,9 +27,12 @@ var update = flag.Bool("update", false, "write the files of the cases anew")
 //go:linkname stabilize github.com/vllm-project/aibrix/pkg/controller/podautoscaler.(*PodAutoscalerReconciler).stabilizeRecommendation
 func stabilize(r *podautoscaler.PodAutoscalerReconciler, pa *v1alpha1.PodAutoscaler, c scaling.ScalingContext, recommendation, current int32) int32
 
-// engines are the pods' metrics: every ready pod has the same share of what
-// is in flight, one that starts does not answer.
-type engines struct{ row ticks.Row }
+// engines are the pods' metrics: what is in flight is spread evenly over the
+// ready pods, one that starts does not answer.
+type engines struct {
+	row   ticks.Row
+	asked int // pods asked since the row was shown
+}
 
 func (e *engines) For(v1alpha1.MetricSource) metrics.MetricFetcher { return e }
 
@@ -37,7 +40,8 @@ func (e *engines) FetchPodMetrics(_ context.Context, pod corev1.Pod, _ v1alpha1.
 	if pod.Status.Phase != corev1.PodRunning {
 		return 0, fmt.Errorf("pod %s does not answer", pod.Name)
 	}
-	return e.row.Signal / float64(e.row.Ready), nil
+	e.asked++
+	return float64((int(e.row.Signal) + e.asked - 1) / e.row.Ready), nil
 }
 
 // pods are what the controller finds by the selector.
@@ -73,7 +77,7 @@ func aibrix(c *ticks.Case) ticks.Original {
 	reconciler := new(podautoscaler.PodAutoscalerReconciler)
 	return func(r ticks.Row) (int, error) {
 		time.Sleep(time.Until(ticks.Epoch().Add(r.At)))
-		e.row = r
+		e.row, e.asked = r, 0
 		limits := scaling.NewBaseScalingContext()
 		if err := limits.UpdateByPaTypes(&pa); err != nil {
 			return 0, err
@@ -91,8 +95,17 @@ func aibrix(c *ticks.Case) ticks.Original {
 	}
 }
 
+// run lets the original live for the length of body.
+func run(t *testing.T, c *ticks.Case, body func(ticks.Original)) {
+	synctest.Test(t, func(*testing.T) { body(aibrix(c)) })
+}
+
 func TestAPADecidesAsAIBrix(t *testing.T) {
-	ticks.Hold(t, "apa", "../../..", 0, *update, func(t *testing.T, c *ticks.Case, body func(ticks.Original)) {
-		synctest.Test(t, func(*testing.T) { body(aibrix(c)) })
-	})
+	ticks.Hold(t, "apa", "../../..", 0, *update, run)
+}
+
+func TestAPADecidesAsAIBrixWhateverComes(t *testing.T) {
+	for seed := range uint64(200) {
+		ticks.Walk(t, "apa", seed, 0, run)
+	}
 }

@@ -74,8 +74,17 @@ func knative(c *ticks.Case) ticks.Original {
 	}
 }
 
+// run lets the original live for the length of body.
+func run(_ *testing.T, c *ticks.Case, body func(ticks.Original)) {
+	body(knative(c))
+}
+
 func TestKPADecidesAsKnative(t *testing.T) {
-	ticks.Hold(t, "kpa", "../../..", 0, *update, func(_ *testing.T, c *ticks.Case, body func(ticks.Original)) {
-		body(knative(c))
-	})
+	ticks.Hold(t, "kpa", "../../..", 0, *update, run)
+}
+
+func TestKPADecidesAsKnativeWhateverComes(t *testing.T) {
+	for seed := range uint64(100) {
+		ticks.Walk(t, "kpa", seed, 0, run)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"os"
 	"strconv"
 	"time"
@@ -55,6 +56,17 @@ func bursts(low, high float64, every, during time.Duration) func(time.Duration) 
 	}
 }
 
+// walk is a load that jumps to a level drawn from a seed, from nothing to some
+// hundreds, and stays for ten seconds to two minutes.
+func walk(lasts time.Duration, seed uint64) func(time.Duration) float64 {
+	draw := rand.New(rand.NewPCG(seed, 0))
+	var points []point
+	for at := time.Duration(0); at < lasts; at += time.Duration(10+draw.IntN(110)) * time.Second {
+		points = append(points, point{at, math.Floor(math.Exp(6.2*draw.Float64())) - 1})
+	}
+	return steps(points...)
+}
+
 // courses are what every policy is driven through. Loads are for a target of
 // about 20 requests a replica.
 func courses(recorded func(time.Duration) float64) []Case {
@@ -71,6 +83,7 @@ func courses(recorded func(time.Duration) float64) []Case {
 			load: steps(point{0, 195}, point{6 * minute, 215})}},
 		{Name: "edges", Start: 4, Cold: 10 * time.Second, course: course{lasts: 25 * minute, // just within and just beyond 10 % of 4 x 20
 			load: steps(point{0, 80}, point{5 * minute, 88}, point{10 * minute, 89}, point{15 * minute, 90}, point{20 * minute, 72})}},
+		{Name: "walk", Start: 2, Cold: 60 * time.Second, course: course{lasts: 40 * minute, loses: 20 * minute, load: walk(40*minute, 7)}},
 		{Name: "recorded", Start: 4, Cold: 30 * time.Second, course: course{lasts: 10 * minute, load: recorded}},
 	}
 }
@@ -116,7 +129,7 @@ func Cases(policy, trace string) ([]Case, error) {
 		hpa.Policy, hpa.Target = "hpa-queue", 5
 		add("hpa-queue", hpa, "bursts")
 		hpa.Policy, hpa.Target = "hpa", 0.7
-		for _, name := range []string{"step", "ramp", "bursts", "drop", "loss", "recorded"} {
+		for _, name := range []string{"step", "ramp", "bursts", "drop", "loss", "walk", "recorded"} {
 			add("hpa-utilisation", hpa, name)
 			c := &cases[len(cases)-1]
 			requests := c.load
@@ -128,9 +141,35 @@ func Cases(policy, trace string) ([]Case, error) {
 	return cases, nil
 }
 
+// drawn is a case of a policy with everything in it drawn from a seed.
+func drawn(policy string, seed uint64) *Case {
+	draw := rand.New(rand.NewPCG(seed, 1))
+	c := &Case{
+		Name: fmt.Sprintf("%s-seed-%d", policy, seed), Policy: policy,
+		Target: float64(5+draw.IntN(400)) / 10, Min: draw.IntN(3), Max: 3 + draw.IntN(100),
+		Cold: time.Duration(draw.IntN(300)) * time.Second, Every: 2 * time.Second,
+		course: course{lasts: 40 * minute, loses: time.Duration(draw.IntN(60)) * minute, load: walk(40*minute, seed)},
+	}
+	switch policy {
+	case "apa":
+		c.Every = 10 * time.Second
+	case "hpa", "hpa-queue", "hpa-concurrency":
+		c.Every, c.Min = 15*time.Second, max(c.Min, 1)
+		c.Behavior = policy == "hpa-concurrency" && draw.IntN(2) == 0
+	}
+	if policy == "hpa" {
+		requests, served := c.load, 2+40*draw.Float64()
+		c.Target = float64(20+draw.IntN(75)) / 100
+		c.load = func(at time.Duration) float64 { return requests(at) / served }
+	}
+	c.Start = max(c.Min, 1) + draw.IntN(c.Max-max(c.Min, 1)+1)
+	return c
+}
+
 // inFlight is how many recorded requests are in flight at a moment, each
 // served for as long as an unloaded replica takes: 0.1 ms a token of the
-// prompt and 40 ms a token produced.
+// prompt and 40 ms a token produced. Each counts for three, so that it takes
+// several replicas.
 func inFlight(trace string) (func(time.Duration) float64, error) {
 	f, err := os.Open(trace)
 	if err != nil {
@@ -172,5 +211,5 @@ func inFlight(trace string) (func(time.Duration) float64, error) {
 	for i := 1; i < len(change); i++ {
 		change[i] += change[i-1]
 	}
-	return func(d time.Duration) float64 { return change[min(max(int(d/time.Second), 0), len(change)-1)] }, nil
+	return func(d time.Duration) float64 { return 3 * change[min(max(int(d/time.Second), 0), len(change)-1)] }, nil
 }

@@ -42,6 +42,20 @@ func Hold(t *testing.T, policy, root string, from time.Duration, update bool, ru
 	}
 }
 
+// Walk runs the original and the baseline over one course drawn from a seed,
+// with settings drawn from it too, and keeps no file of it.
+func Walk(t *testing.T, policy string, seed uint64, from time.Duration, run func(t *testing.T, c *Case, body func(Original))) {
+	c := drawn(policy, seed)
+	var err error
+	run(t, c, func(original Original) { err = c.Record(from, original) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !t.Run(c.Name, c.MustAgree) {
+		t.Logf("target %v, min %d, max %d, start %d, cold %v, behavior %v", c.Target, c.Min, c.Max, c.Start, c.Cold, c.Behavior)
+	}
+}
+
 // MustAgree fails the test where the baseline and the original differ.
 func (c *Case) MustAgree(t *testing.T) {
 	t.Helper()

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"weir/fit"
+	"weir/price"
+)
+
+// fitFlags are what `weir fit` is asked with.
+type fitFlags struct {
+	gpu, quant, kv, engine, context, prices string
+	memory, free, utilisation               float64
+	tp, pp, concurrency, seqs, batch        int
+	loras, rank                             int
+	ep, eager, json, mig                    bool
+	pack                                    string
+	headroom                                float64
+	source                                  modelFlags
+	load                                    loadFlags
+}
+
+func newFit() *cobra.Command {
+	var f fitFlags
+	cmd := &cobra.Command{
+		Use:   "fit [MODEL]",
+		Short: "Say whether a model fits a GPU, and what it takes to serve it",
+		Long: `Fit answers three questions about GPU memory before anybody buys.
+
+Does it fit: weights, workspace and KV cache of a model on a GPU, line by line,
+the longest context, the most requests at once, and when it does not fit, the
+nearest changes that do. MODEL is a name of the catalogue ("weir price list
+models") or of a variant of one, a config.json, a GGUF or safetensors file, or
+anything you like together with --layers, --hidden and the other counts.
+
+What serves a load (--slo, --rps): every VM size and parallelism, ranked by price, with the quota each needs.
+
+How several models share GPUs (--pack): the fewest GPUs, MIG slices with --mig.
+
+It ends with 1 when the answer is that it does not fit.
+
+` + exitHelp,
+		Example: `  weir fit Llama-3.1-70B --gpu H100-80GB --tp 2 --quant fp8 --context 32k
+  weir fit config.json --weights model.safetensors.index.json --gpu A100-80GB
+  weir fit model-q4_k_m.gguf --gpu T4 --context 8k
+  weir fit Llama-3.1-8B --slo ttft=2s,tpot=100ms --rps 10 --in 1000 --out 200
+  weir fit --pack models.yaml --gpu A100-80GB --mig`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func (f *fitFlags) add(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&f.gpu, "gpu", "", "`GPU` of the catalogue, as H100-80GB")
+	fs.Float64Var(&f.memory, "gpu-memory", 0, "`GiB` a framework sees of the GPU, for one that is not in the catalogue")
+	fs.Float64Var(&f.free, "free", 0, "`GiB` that are free on the GPU, when others use it too")
+	fs.IntVar(&f.tp, "tp", 1, "GPUs one layer is cut over (tensor parallel)")
+	fs.IntVar(&f.pp, "pp", 1, "stages the layers are shared over (pipeline parallel)")
+	fs.BoolVar(&f.ep, "ep", false, "experts are spread whole over the GPUs (expert parallel)")
+	fs.StringVar(&f.quant, "quant", "", "storage `format` of the weights (default: as published): "+strings.Join(fit.Quants(), ", "))
+	fs.StringVar(&f.kv, "kv", "", "storage `format` of the KV cache: fp8, bf16, q8_0 (default: that of the model)")
+	fs.StringVar(&f.engine, "engine", fit.DefaultEngine.String(), "inference `server` and version: "+strings.Join(fit.Engines(), ", "))
+	fs.StringVar(&f.context, "context", "", "longest request, prompt and answer, `tokens` as 32k (default: the model's)")
+	fs.IntVar(&f.concurrency, "concurrency", 1, "requests of that length at once")
+	fs.Float64Var(&f.utilisation, "utilisation", 0, "share of the GPU the engine takes, 0 to 1 (default: the engine's)")
+	fs.IntVar(&f.seqs, "max-seqs", 0, "most sequences in a batch (default: the engine's)")
+	fs.IntVar(&f.batch, "max-batch-tokens", 0, "most tokens in a step (default: the engine's)")
+	fs.BoolVar(&f.eager, "eager", false, "no CUDA graphs")
+	fs.IntVar(&f.loras, "loras", 0, "LoRA adapters resident at once")
+	fs.IntVar(&f.rank, "lora-rank", 16, "their rank")
+	fs.StringVar(&f.pack, "pack", "", "`file` of models to place on the fewest GPUs")
+	fs.BoolVar(&f.mig, "mig", false, "with --pack: a MIG slice for each")
+	fs.Float64Var(&f.headroom, "headroom", 0.05, "with --pack: share of each GPU kept free")
+	fs.StringVar(&f.prices, "prices", "", "`file` of prices and shapes over the catalogue (default: those in your folder)")
+	fs.BoolVar(&f.json, "json", false, "print JSON; sizes are bytes, amounts micro-dollars")
+	f.source.add(cmd)
+	f.load.add(cmd)
+}
+
+func (f *fitFlags) run(cmd *cobra.Command, args []string) error {
+	usage := func(err error) error { return usageError{cmd.CommandPath(), err} }
+	c, err := catalogue(f.prices)
+	if err != nil {
+		return configError{err}
+	}
+	if f.pack != "" {
+		if len(args) > 0 || f.load.asked() {
+			return usage(errors.New("--pack takes its models from its file: leave MODEL and --slo out"))
+		}
+		return f.runPack(cmd, c)
+	}
+	if len(args) != 1 {
+		return usage(errors.New("takes the name of one model, or a file of it"))
+	}
+	m, q, err := f.source.model(c, args[0])
+	if err != nil {
+		return err
+	}
+	s, err := f.setup(q)
+	if err != nil {
+		return usage(err)
+	}
+	if f.load.asked() {
+		if f.gpu != "" {
+			return usage(errors.New("with --slo and --rps every size is tried: leave --gpu out"))
+		}
+		return f.load.run(cmd, c, m, s, f.json)
+	}
+	if s.GPU, err = f.device(c); err != nil {
+		return err
+	}
+	a, err := fit.Check(m, s, larger(c)...)
+	if err != nil {
+		return err
+	}
+	return f.show(cmd, a)
+}
+
+func (f *fitFlags) show(cmd *cobra.Command, a fit.Answer) error {
+	out := cmd.OutOrStdout()
+	var err error
+	if f.json {
+		err = writeJSON(out, a)
+	} else {
+		err = writeFit(out, a)
+	}
+	if err == nil && a.Verdict == fit.DoesNotFit {
+		err = fmt.Errorf("%s does not fit %s", a.Model, a.GPU)
+	}
+	return err
+}
+
+// setup reads the flags that say how the model is served.
+func (f *fitFlags) setup(q fit.Quant) (fit.Setup, error) {
+	s := fit.Setup{
+		Quant: q, KV: f.kv, TP: f.tp, PP: f.pp, EP: f.ep, Utilisation: f.utilisation, FreeBytes: int64(f.free * fit.GiB), Concurrency: f.concurrency,
+		MaxSeqs: f.seqs, BatchTokens: f.batch, Eager: f.eager, LoRAs: f.loras, LoRARank: f.rank,
+	}
+	var err, none error
+	if f.quant != "" {
+		s.Quant, none = fit.ParseQuant(f.quant)
+	}
+	if s.Engine, err = fit.ParseEngine(f.engine); err != nil {
+		return s, errors.Join(none, err)
+	}
+	s.Context, err = tokens(f.context)
+	return s, errors.Join(none, err)
+}
+
+// tokens reads "8192", "32k" (x 1024) or "1M"; "" is 0.
+func tokens(text string) (int, error) {
+	if text == "" {
+		return 0, nil
+	}
+	digits, factor := strings.ToLower(text), 1
+	switch {
+	case strings.HasSuffix(digits, "k"):
+		digits, factor = digits[:len(digits)-1], 1<<10
+	case strings.HasSuffix(digits, "m"):
+		digits, factor = digits[:len(digits)-1], 1<<20
+	}
+	n, err := strconv.Atoi(digits)
+	if err != nil || n < 1 || n > 1<<27/factor {
+		return 0, fmt.Errorf("%q is no number of tokens: write 8192 or 32k", text)
+	}
+	return n * factor, nil
+}
+
+// device is the GPU asked for.
+func (f *fitFlags) device(c *price.Catalogue) (fit.GPU, error) {
+	if f.gpu == "" && f.memory == 0 {
+		return fit.GPU{}, usageError{"weir fit", fmt.Errorf("--gpu is missing: name one of %s, or give --gpu-memory", strings.Join(gpuNames(c), ", "))}
+	}
+	g, err := c.GPU(f.gpu)
+	if err != nil && f.memory == 0 {
+		return fit.GPU{}, err
+	}
+	out := fit.GPU{Name: f.gpu, BF16: true}
+	if err == nil {
+		if out, err = fit.NewGPU(g); err != nil && f.memory == 0 {
+			return fit.GPU{}, err
+		}
+	}
+	if f.memory > 0 {
+		out.Total = int64(min(f.memory, 1<<20) * fit.GiB)
+	}
+	if out.Name == "" {
+		out.Name = fmt.Sprintf("a GPU of %.4g GiB", f.memory)
+	}
+	return out, nil
+}
+
+func gpuNames(c *price.Catalogue) []string {
+	var names []string
+	for _, g := range c.GPUs() {
+		names = append(names, g.Name)
+	}
+	return names
+}
+
+// larger are the GPUs Azure sells, smallest first.
+func larger(c *price.Catalogue) []fit.GPU {
+	var out []fit.GPU
+	for _, vm := range c.VMs() {
+		g, err := c.GPU(vm.GPU)
+		if err != nil {
+			continue
+		}
+		if one, err := fit.NewGPU(g); err == nil && !slices.Contains(out, one) {
+			out = append(out, one)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b fit.GPU) int { return int(a.Total>>20) - int(b.Total>>20) })
+	return out
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"weir"
+	"weir/engine"
+	"weir/fit"
+	"weir/price"
+)
+
+// loadFlags are the load a search is for.
+type loadFlags struct {
+	slo, region string
+	rps         float64
+	in, out     int
+	keep        float64
+	top         int
+}
+
+func (f *loadFlags) add(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&f.slo, "slo", "", "what is promised, as `ttft=2s,tpot=100ms`")
+	fs.Float64Var(&f.rps, "rps", 0, "requests a second to serve")
+	fs.IntVar(&f.in, "in", 1000, "prompt tokens of a request")
+	fs.IntVar(&f.out, "out", 200, "answer tokens of a request")
+	fs.StringVar(&f.region, "region", "eastus", "`region` of the prices")
+	fs.Float64Var(&f.keep, "spare", 0.2, "share of the capacity kept free")
+	fs.IntVar(&f.top, "top", 10, "show that many choices, 0 all")
+}
+
+func (f *loadFlags) asked() bool { return f.slo != "" || f.rps != 0 }
+
+func parseSLO(text string) (weir.SLO, error) {
+	var slo weir.SLO
+	for _, field := range strings.Split(text, ",") {
+		if field == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(strings.TrimSpace(field), "=")
+		d, err := time.ParseDuration(value)
+		if err != nil || d <= 0 {
+			return slo, fmt.Errorf("--slo %q: %q is no duration above 0; write ttft=2s,tpot=100ms", text, value)
+		}
+		switch name {
+		case "ttft":
+			slo.TTFT = d
+		case "tpot":
+			slo.TPOT = d
+		default:
+			return slo, fmt.Errorf("--slo %q: %q is not known; write ttft=2s,tpot=100ms", text, name)
+		}
+	}
+	return slo, nil
+}
+
+// searched is what --json prints.
+type searched struct {
+	Model    string       `json:"model"`
+	Region   string       `json:"region"`
+	Options  []fit.Option `json:"options"`
+	Rejected []string     `json:"rejected"`
+}
+
+func (f *loadFlags) run(cmd *cobra.Command, c *price.Catalogue, m fit.Model, s fit.Setup, asJSON bool) error {
+	slo, err := parseSLO(f.slo)
+	if err != nil {
+		return usageError{cmd.CommandPath(), err}
+	}
+	if f.rps <= 0 || f.in < 1 || f.out < 1 {
+		return usageError{cmd.CommandPath(), errors.New("--rps, --in and --out must be above 0, for example --rps 10 --in 1000 --out 200")}
+	}
+	load := fit.Load{SLO: slo, Rate: f.rps, In: f.in, Out: f.out, Headroom: f.keep}
+	options, rejected, err := fit.Search(c, m, s, load, f.region, weir.At(time.Now()), rooflines(c))
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = writeJSON(cmd.OutOrStdout(), searched{m.Name, f.region, options, rejected})
+	} else {
+		err = f.write(cmd.OutOrStdout(), m, options, rejected)
+	}
+	if err == nil && len(options) == 0 {
+		err = errors.New("no VM size meets that")
+	}
+	return err
+}
+
+// rooflines gives the search the step times of package engine.
+func rooflines(c *price.Catalogue) fit.Speed {
+	return func(m fit.Model, s fit.Setup, link price.Link) (func(fit.Step) time.Duration, error) {
+		pg, err := c.GPU(s.GPU.Name)
+		if err != nil {
+			return nil, err
+		}
+		g, err := engine.NewGPU(pg)
+		if err != nil {
+			return nil, err
+		}
+		g.NVLink = g.NVLink && link != price.PCIe && (link != price.NVLinkPairs || s.TP <= 2)
+		if m.Hidden == 0 || m.Vocab == 0 || m.Heads == 0 {
+			return nil, fmt.Errorf("the catalogue does not know enough of %s to say how fast it is", m.Name)
+		}
+		r := engine.NewRoofline(g, engine.NewModel(m.Model), engine.Layout{TP: s.TP}, engine.Precision{Weights: precision(s.Quant), KV: s.KV}, s.MaxSeqs)
+		return func(w fit.Step) time.Duration {
+			b := engine.Batch{Prefill: w.Prefill, Decode: w.Decode}
+			if w.Prefill > 0 {
+				b.Prompts, b.Ends = 1, 1
+				b.Pairs = int64(w.Prefill) * int64(w.Prefill) / 2
+			}
+			return r.Step(b).Of(w.KV).Duration()
+		}, nil
+	}
+}
+
+// precision is what package engine calls a storage format.
+func precision(q fit.Quant) string {
+	switch {
+	case q.Name == "fp8-block":
+		return "fp8_block"
+	case q.Name == "mxfp4", q.Name == "nvfp4":
+		return q.Name
+	case q.Family == "4bit":
+		return "int4"
+	case q.Family == "int8", q.Family == "fp8":
+		return q.Family
+	}
+	return "bf16"
+}
+
+func (f *loadFlags) write(out io.Writer, m fit.Model, options []fit.Option, rejected []string) error {
+	fmt.Fprintf(out, "%s: %g requests a second of %d tokens in, %d out, prices of %s\n\n", m.Name, f.rps, f.in, f.out, f.region)
+	shown := options
+	if f.top > 0 && len(shown) > f.top {
+		shown = shown[:f.top]
+	}
+	tab := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	if len(shown) > 0 {
+		fmt.Fprintln(tab, "\tSIZE\tTP\tPP\tREPLICAS\tVMS\tUSED\tTTFT\tTPOT\tPER HOUR\tPER M TOKENS\tBINDS")
+	}
+	for i, o := range shown {
+		hour, million := "not known", "not known"
+		if o.Known {
+			hour, million = dollars(o.Hour), dollars(o.Million)
+		}
+		fmt.Fprintf(tab, "%d\t%s\t%d\t%d\t%d\t%d\t%.0f %%\t%.2f s\t%.0f ms\t%s\t%s\t%s\n", i+1, strings.TrimPrefix(o.VM, "Standard_"), o.TP, o.PP, o.Replicas, o.VMs,
+			100*o.Used, o.TTFT, 1000*o.TPOT, hour, million, cmp.Or(o.Binds, "-"))
+	}
+	if err := tab.Flush(); err != nil {
+		return err
+	}
+	writeWarnings(out, shown)
+	if len(options) == 0 {
+		fmt.Fprintln(out, "No size meets that:")
+		for _, r := range rejected {
+			fmt.Fprintln(out, "  "+r)
+		}
+	} else if n := len(options) - len(shown); n > 0 || len(rejected) > 0 {
+		fmt.Fprintf(out, "\n%d more meet it (--top 0), %d do not; --json says why.\n", n, len(rejected))
+	}
+	return nil
+}
+
+// writeWarnings says each once, with the numbers of the choices it is about.
+func writeWarnings(out io.Writer, shown []fit.Option) {
+	about := map[string][]string{}
+	var order []string
+	for i, o := range shown {
+		for _, w := range o.Warnings {
+			if about[w] == nil {
+				order = append(order, w)
+			}
+			about[w] = append(about[w], strconv.Itoa(i+1))
+		}
+	}
+	if len(order) > 0 {
+		fmt.Fprintln(out)
+	}
+	for _, w := range order {
+		fmt.Fprintf(out, "%s: %s\n", strings.Join(about[w], ", "), w)
+	}
+}

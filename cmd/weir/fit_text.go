@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"weir/fit"
+)
+
+// barWidth is how many characters a GPU is drawn with.
+const barWidth = 60
+
+// memoryPart is one piece of the bar.
+type memoryPart struct {
+	name  string
+	bytes int64
+	mark  rune
+	note  string
+}
+
+func parts(b fit.Budget) []memoryPart {
+	all := []memoryPart{
+		{"weights", b.Weights, '█', ""}, {"LoRA adapters", b.LoRA, '▓', ""}, {"workspace", b.Activation, '▒', "peak of a step, sampler included"},
+		{"outside torch", b.NonTorch, '▚', "context, collectives"},
+	}
+	graphs := memoryPart{"CUDA graphs", b.Graphs, '▞', ""}
+	if b.GraphsIn {
+		all = append(all, graphs)
+	} else {
+		graphs.note = "outside the engine's share"
+	}
+	if b.Cache < 0 {
+		all = append(all, memoryPart{"missing", -b.Cache, '!', "before any KV cache"})
+	} else {
+		all = append(all, memoryPart{"KV cache", b.Cache, '░', ""})
+	}
+	if !b.GraphsIn {
+		all = append(all, graphs)
+	}
+	rest := b.Total - max(b.Need()+max(b.Cache, 0), b.Allowed)
+	if !b.GraphsIn {
+		rest -= b.Graphs
+	}
+	return append(all, memoryPart{"free", max(rest, 0), '·', "not the engine's"})
+}
+
+func writeFit(out io.Writer, a fit.Answer) error {
+	p := painter{out, colourful(out)}
+	shade := map[fit.Verdict]string{fit.Fits: "32;1", fit.Tight: yellow, fit.DoesNotFit: red}[a.Verdict]
+	words := map[fit.Verdict]string{fit.Fits: "fits", fit.Tight: "fits tightly", fit.DoesNotFit: "does not fit"}[a.Verdict]
+	where := a.GPU
+	if n := a.TP * a.PP; n > 1 {
+		where = fmt.Sprintf("%d x %s", n, a.GPU)
+	}
+	fmt.Fprintf(out, "%s as %s on %s with %s: %s\n%s\n\n", a.Model, a.Quant, where, a.Engine, p.paint(shade, words), a.Why)
+	writeBudget(out, a)
+	tab := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	if a.KVPerToken > 0 {
+		fmt.Fprintf(tab, "\nKV cache of a token\t%s\twhole model, every layer at full length\n", kib(a.KVPerToken))
+		fmt.Fprintf(tab, "one request of %d tokens\t%s\tper GPU\n", a.Context, gibText(a.PerRequest))
+		fmt.Fprintf(tab, "longest context\t%d tokens\tone request alone\n", a.MaxContext)
+		fmt.Fprintf(tab, "most requests at once\t%d\tof %d tokens\n", a.MaxConcurrent, a.Context)
+	}
+	if err := tab.Flush(); err != nil {
+		return err
+	}
+	if len(a.Remedies) > 0 {
+		fmt.Fprintf(out, "\nWhat would fit, cheapest first:\n")
+		for _, r := range a.Remedies {
+			fmt.Fprintf(out, "  %s: %s\n", r.Change, r.Why)
+		}
+	}
+	for _, n := range a.Notes {
+		fmt.Fprintf(out, "\nNote: %s\n", n)
+	}
+	return nil
+}
+
+func writeBudget(out io.Writer, a fit.Answer) {
+	b := a.Stages[a.Tight]
+	all := parts(b)
+	if len(a.Stages) > 1 {
+		fmt.Fprintf(out, "tightest stage: %d of %d\n", a.Tight+1, len(a.Stages))
+	}
+	fmt.Fprintf(out, "%s %s\n", memoryBar(all, b.Total), gibText(b.Total))
+	for _, p := range all {
+		if p.bytes == 0 {
+			continue
+		}
+		line := fmt.Sprintf("  %c %-14s %12s  %s", p.mark, p.name, gibText(p.bytes), p.note)
+		fmt.Fprintln(out, strings.TrimRight(line, " "))
+	}
+}
+
+// memoryBar draws the parts in proportion; what is above the whole is cut and marked.
+func memoryBar(all []memoryPart, total int64) string {
+	var b strings.Builder
+	b.WriteRune('▕')
+	var sum int64
+	drawn := 0
+	for _, p := range all {
+		sum += max(p.bytes, 0)
+		end := int(float64(sum)/float64(max(total, 1))*barWidth + 0.5)
+		for ; drawn < min(end, barWidth); drawn++ {
+			b.WriteRune(p.mark)
+		}
+	}
+	for ; drawn < barWidth; drawn++ {
+		b.WriteRune('·')
+	}
+	b.WriteRune('▏')
+	if sum > total+total/barWidth {
+		b.WriteString(">")
+	}
+	return b.String()
+}
+
+func gibText(bytes int64) string { return fmt.Sprintf("%.2f GiB", float64(bytes)/fit.GiB) }
+
+func kib(bytes int64) string { return fmt.Sprintf("%.1f KiB", float64(bytes)/1024) }

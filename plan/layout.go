@@ -1,0 +1,176 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"weir"
+	"weir/engine"
+	"weir/fit"
+	"weir/price"
+)
+
+// machine is a VM size as a place for replicas of the open model.
+type machine struct {
+	vm       price.VM
+	tp       int     // GPUs of one replica
+	replicas int     // in one VM
+	rate     float64 // requests a minute of one VM, within the SLO
+	load     time.Duration
+	hour     float64 // micro-dollars, by term; missing where it is not known
+	spot     float64
+	year     float64
+	three    float64
+	known    map[Term]bool
+	missing  []string
+	refused  string
+	binds    []Bind
+	notes    []string
+}
+
+// shape is the open model as fit and engine know it, and its requests.
+type shape struct {
+	model         fit.Model
+	quant         fit.Quant
+	input, output int // tokens of a mean request
+	slo           weir.SLO
+}
+
+func (m *market) shape() (shape, error) {
+	mean := m.total.times(1 / m.total.Requests)
+	s := shape{input: max(1, int(math.Ceil(mean.Input-1e-6))), output: int(math.Ceil(mean.Output - 1e-6))}
+	s.slo, _ = m.d.slo()
+	var err error
+	if s.model, s.quant, err = fit.Named(m.c, m.d.OpenModel); err != nil {
+		return s, fmt.Errorf("plan: %w", err)
+	}
+	if m.d.DType != "" {
+		if s.quant, err = fit.ParseQuant(m.d.DType); err != nil {
+			return s, fmt.Errorf("plan: %w", err)
+		}
+	}
+	return s, nil
+}
+
+// stored is what engine calls the storage of a format.
+func stored(q fit.Quant) string {
+	switch {
+	case q.Name == "fp8-block":
+		return "fp8_block"
+	case q.Name == "mxfp4", q.Name == "nvfp4":
+		return q.Name
+	case q.Family == "4bit":
+		return "int4"
+	case q.Family == "int8", q.Family == "fp8":
+		return q.Family
+	}
+	return "bf16"
+}
+
+// machines finds for every VM size how to serve the open model best.
+func (m *market) machines() ([]machine, error) {
+	s, err := m.shape()
+	if err != nil {
+		return nil, err
+	}
+	type kind struct {
+		gpu  string
+		n    int
+		link price.Link
+	}
+	tried := map[kind]machine{}
+	var all []machine
+	for _, v := range m.c.VMs() {
+		if v.Share() < 1 {
+			continue // how a slice of a GPU performs is not known
+		}
+		at, done := tried[kind{v.GPU, v.GPUs, v.Interconnect}]
+		if !done {
+			at = m.layout(v, s)
+			tried[kind{v.GPU, v.GPUs, v.Interconnect}] = at
+		}
+		at.vm = v
+		m.price(&at)
+		all = append(all, at)
+	}
+	return all, nil
+}
+
+// layout finds how many GPUs of the VM each replica should have. When none
+// will do it says why the largest will not.
+func (m *market) layout(v price.VM, s shape) machine {
+	at, refused := machine{}, machine{}
+	for tp := 1; tp <= v.GPUs; tp *= 2 {
+		spec, notes, err := m.replica(v, s, tp)
+		var rate float64
+		if err == nil {
+			rate, err = sustains(spec, s.input, s.output, s.slo)
+		}
+		if err == nil && rate == 0 {
+			err = refusal{BindsLatency, fmt.Sprintf("on %d x %s not even one request at a time meets %v to the first token and %v a token", tp, v.GPU, s.slo.TTFT, s.slo.TPOT)}
+		}
+		if err != nil {
+			refused = machine{refused: err.Error()}
+			if why := (refusal{}); errors.As(err, &why) {
+				refused.binds = []Bind{{why.what, why.why}}
+			}
+			continue
+		}
+		// Of layouts that do as much the one with fewer GPUs to a replica.
+		if perMinute := 60 * rate * float64(v.GPUs/tp); perMinute > at.rate*1.01 {
+			at = machine{tp: tp, replicas: v.GPUs / tp, rate: perMinute, load: spec.Load, notes: notes}
+		}
+	}
+	if at.rate == 0 {
+		return refused
+	}
+	return at
+}
+
+// refusal is why a layout will not do.
+type refusal struct{ what, why string }
+
+func (r refusal) Error() string { return r.why }
+
+// replica is one of tp GPUs: its memory as fit knows it, its speed as engine
+// does.
+func (m *market) replica(v price.VM, s shape, tp int) (engine.Spec, []string, error) {
+	var none engine.Spec
+	pg, err := m.c.GPU(v.GPU)
+	if err != nil {
+		return none, nil, err
+	}
+	gpu, err := fit.NewGPU(pg)
+	if err != nil {
+		return none, nil, err
+	}
+	room, err := fit.Check(s.model, fit.Setup{GPU: gpu, Quant: s.quant, TP: tp, Context: s.input + s.output})
+	if err != nil {
+		return none, nil, err
+	}
+	if room.Verdict == fit.DoesNotFit {
+		return none, nil, refusal{BindsMemory, fmt.Sprintf("does not fit %d x %s: %s", tp, v.GPU, room.Why)}
+	}
+	device, err := engine.NewGPU(pg)
+	if err != nil {
+		return none, nil, err
+	}
+	device.NVLink = device.NVLink && v.Interconnect != price.PCIe && (v.Interconnect != price.NVLinkPairs || tp <= 2)
+	spec, err := engine.Build(device, engine.NewModel(s.model.Model), engine.Layout{TP: tp}, engine.Precision{Weights: stored(s.quant)})
+	if errors.Is(err, engine.ErrNoRoom) {
+		return none, nil, refusal{BindsMemory, err.Error()}
+	}
+	if err != nil {
+		return none, nil, err
+	}
+	if room.CacheTokens > 0 {
+		spec.KVTokens = int(room.CacheTokens)
+	}
+	var notes []string
+	if room.Verdict == fit.Tight {
+		notes = append(notes, "the model fits tightly: "+room.Why)
+	}
+	return spec, notes, nil
+}
