@@ -14,6 +14,8 @@ type Deployment struct {
 	Weight int `yaml:"weight" default:"1" min:"0" max:"1000000"`
 	// What one replica can hold at once. Bounds admission, so that the rest waits or spills.
 	Capacity Capacity `yaml:"capacity"`
+	// Longest prompt and answer together, in tokens. A request that this deployment finds too long goes to one that gives more, and else back to its caller.
+	MaxContext int `yaml:"max_context" min:"1" max:"100000000" example:"128000"`
 	// What tokens cost here. Absent prices count as free.
 	Price Price `yaml:"price"`
 	// How long to wait for the upstream.

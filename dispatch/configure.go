@@ -27,6 +27,9 @@ func (o Options) Validate() error {
 		if d.MaxRequests < 0 || d.MaxWork < 0 {
 			bad("deployment %q: max_requests %d and max_work %d must not be negative; 0 means no limit", d.Name, d.MaxRequests, d.MaxWork)
 		}
+		if d.Context < 0 {
+			bad("deployment %q: context of %d tokens must not be negative; 0 means that it is not known", d.Name, d.Context)
+		}
 		if err := d.Quota.validate(); err != nil {
 			bad("deployment %q: %w", d.Name, err)
 		}

@@ -62,6 +62,7 @@ type call struct {
 
 	patient  bool // waits for the preferred tiers only
 	cameBack bool // to a replica that had throttled it
+	longer   int  // 0, or the context that was too short for it
 
 	flow          *flow // waiting; nil when it was granted before
 	before, after *call // in the flow or among those granted before
@@ -166,8 +167,11 @@ func (c *Core) Retry(now weir.Instant, id uint64, why Result) []Verdict {
 		q.tried = append(q.tried, r)
 	}
 	q.since, q.first, q.work, q.patient = c.now, false, workOf(q.Request), false
+	if why == TooLong {
+		q.longer = max(r.d.Context, q.longer, 1)
+	}
 	switch {
-	case q.attempts >= c.o.Attempts:
+	case q.attempts >= c.o.Attempts, q.longer > 0 && !c.hasLonger(q):
 		c.refuse(q, AttemptsUsed)
 	case c.waiting.count == 0 && c.place(q, false):
 	default:
@@ -345,15 +349,14 @@ func (c *Core) end() []Verdict {
 	if c.tripped {
 		c.giveUpOnDead()
 	}
-	if c.soured {
-		c.reconsider()
+	if c.soured && c.reconsider() {
+		c.serve() // batch stands behind them
 	}
 	for len(c.limits) > 0 && c.limits[0].at <= c.now {
 		q := c.limits[0].q
 		switch {
 		case q.patient && c.hurry(q):
-		case q.limit.at > c.now:
-			continue
+		case q.limit.at > c.now: // it waits on, with less patience
 		default:
 			c.dequeue(q, false)
 			c.refuse(q, c.late())
@@ -455,7 +458,7 @@ func (c *Core) account(q *call, how Result, used weir.Usage) {
 	switch {
 	case used.Prompt > 0 || used.Completion > 0:
 		u.correct(c.now, q.booked, used)
-	case how == Throttled || how == Rejected: // it was not let in
+	case how == Throttled || how == Rejected || how == TooLong: // it was not let in
 		u.unbook(c.now, q.booked)
 		if until := max(q.on.throttled, q.on.d.throttled); until > c.now {
 			u.refused(until)
@@ -472,13 +475,28 @@ func (c *Core) avoids(q *call) bool {
 	}
 	for _, t := range c.tiers {
 		for _, d := range t {
-			if d.throttled > c.now {
+			if d.throttled > c.now || q.tooLongFor(d) {
 				continue
 			}
 			for _, r := range d.replicas {
 				if r.usable(c.now) && !q.hasTried(r) {
 					return true
 				}
+			}
+		}
+	}
+	return false
+}
+
+// tooLongFor says whether q was found too long for as much context as d has.
+func (q *call) tooLongFor(d *deployment) bool { return q.longer > 0 && d.Context <= q.longer }
+
+// hasLonger says whether a deployment has more context than was too short for q.
+func (c *Core) hasLonger(q *call) bool {
+	for _, t := range c.tiers {
+		for _, d := range t {
+			if !q.tooLongFor(d) && (d.ready > 0 || d.Elastic || d.coming > 0) {
+				return true
 			}
 		}
 	}

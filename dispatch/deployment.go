@@ -62,7 +62,7 @@ const maxCredit = 50
 func (c *Core) choose(t tier, q *call, avoid bool) *replica {
 	var best *deployment
 	for _, d := range t {
-		if d.ready == 0 || d.quota != nil && !c.lets(d, q.Class) {
+		if d.ready == 0 || q.tooLongFor(d) || d.quota != nil && !c.lets(d, q.Class) {
 			continue
 		}
 		d.offer = d.offering(c.now, q, avoid)

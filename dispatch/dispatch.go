@@ -58,6 +58,10 @@ type Deployment struct {
 	Paid bool
 
 	Quota Quota // what its provider lets through
+
+	// Context is the longest prompt and answer together, in tokens; 0: not known.
+	// A request that a deployment finds TooLong may go to those with more.
+	Context int
 }
 
 // Queue bounds what waits. When it is full, an interactive request takes the
@@ -129,7 +133,7 @@ type Verdict struct {
 }
 
 // Passed says why a request did not go to a deployment: Full, QuotaUsed,
-// AllThrottled, AllUnhealthy or NoReplica.
+// ContextShort, AllThrottled, AllUnhealthy or NoReplica.
 type Passed struct {
 	Deployment string
 	Reason     Reason
@@ -147,6 +151,7 @@ const (
 	Throttled               // 429/503 with a time to come back: see PushBack; not a matter of health
 	Rejected                // the caller's own error (4xx): says nothing of the replica
 	Abandoned               // the caller went away
+	TooLong                 // for the context of that deployment: one with a longer one may do
 )
 
 // Demand is what the scaler is told: totals since the Core was made (never

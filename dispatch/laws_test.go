@@ -83,7 +83,7 @@ func (w *world) lawNobodyWaitsForNothing() {
 		}
 		avoid := c.avoids(q)
 		for _, d := range c.deployments {
-			if !c.lets(d, q.Class) || q.patient && !c.prefers(d) {
+			if !c.lets(d, q.Class) || q.patient && !c.prefers(d) || q.tooLongFor(d) {
 				continue
 			}
 			for _, r := range d.replicas {

@@ -297,7 +297,7 @@ func (c *Core) hold(q *call) bool {
 	}
 	for _, t := range tiers {
 		for _, d := range t {
-			if d.room(c.now) == 0 || !c.lets(d, q.Class) {
+			if d.room(c.now) == 0 || !c.lets(d, q.Class) || q.tooLongFor(d) {
 				continue
 			}
 			r := d.load[0]
@@ -334,7 +334,7 @@ func (c *Core) serveHeld() {
 	}
 	r := q.reserved
 	lost := !r.usable(c.now) || r.d.throttled > c.now || r.d.Weight <= 0 || r.d.retired
-	if lost || q.hasTried(r) && c.avoids(q) {
+	if lost || q.tooLongFor(r.d) || q.hasTried(r) && c.avoids(q) {
 		c.unhold(q)
 		return
 	}

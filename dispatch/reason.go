@@ -40,4 +40,6 @@ const (
 	Full Reason = "full"
 	// QuotaUsed: its provider would refuse the request.
 	QuotaUsed Reason = "quota"
+	// ContextShort: the request was found too long for as much context.
+	ContextShort Reason = "context"
 )

@@ -190,16 +190,18 @@ func (c *Core) hurry(q *call) bool {
 }
 
 // reconsider ends the patience of all whose wait has become too long. It is
-// called when a clock has moved or replicas or options have changed.
-func (c *Core) reconsider() {
+// called when a clock has moved or replicas or options have changed. It says
+// whether any was granted.
+func (c *Core) reconsider() (granted bool) {
 	c.soured = false
 	for q := c.waiting.oldest; q != nil; {
 		next := q.newer
 		if q.patient && c.opens(q.Class) > c.patience(q) {
-			c.hurry(q)
+			granted = c.hurry(q) || granted
 		}
 		q = next
 	}
+	return granted
 }
 
 // passed says why q did not go to the deployments of the first tiers. What it
@@ -227,6 +229,9 @@ func (c *Core) passed(q *call, tiers int) []Passed {
 func (c *Core) passedBy(d *deployment, q *call) Reason {
 	if d.ready == 0 {
 		return NoReplica
+	}
+	if q.tooLongFor(d) {
+		return ContextShort
 	}
 	if d.throttled > c.now {
 		return AllThrottled

@@ -165,7 +165,7 @@ func (s *story) option(f []string) {
 	case "deployment":
 		d := Deployment{Name: f[1], Tier: s.num(f, "tier", 0), Weight: s.num(f, "weight", 1),
 			MaxRequests: s.num(f, "requests", 0), MaxWork: s.num(f, "work", 0), Elastic: s.val(f, "elastic") != "",
-			Paid: s.val(f, "paid") != "",
+			Paid: s.val(f, "paid") != "", Context: s.num(f, "context", 0),
 			Quota: Quota{Drain: s.num(f, "drain", 0), Output: s.num(f, "outweight", 0), Burst: s.dur(s.val(f, "burst")), Headroom: s.num(f, "headroom", 0),
 				TokensPerMinute: s.num(f, "tpm", 0), RequestsPerMinute: s.num(f, "rpm", 0)}}
 		for i := range s.o.Deployments {
@@ -213,7 +213,7 @@ func (s *story) request(now weir.Instant, args []string) Request {
 }
 
 func (s *story) result(args []string) Result {
-	for i, name := range []string{"ok", "unhealthy", "throttled", "rejected", "abandoned"} {
+	for i, name := range []string{"ok", "unhealthy", "throttled", "rejected", "abandoned", "toolong"} {
 		if len(args) > 1 && args[1] == name {
 			return Result(i)
 		}

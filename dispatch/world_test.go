@@ -53,7 +53,7 @@ func (w *world) options() Options {
 		o.Deployments = append(o.Deployments, Deployment{
 			Name: name, Tier: w.choose(2), Weight: w.choose(4), MaxRequests: w.choose(5),
 			MaxWork: 300 * w.choose(5), Elastic: w.choose(2) == 0,
-			Paid: w.choose(2) == 0, Quota: w.quota(),
+			Paid: w.choose(2) == 0, Quota: w.quota(), Context: 1000 * w.choose(3),
 		})
 	}
 	return o
@@ -148,7 +148,7 @@ func (w *world) retry() {
 	}
 	delete(w.granted, id)
 	w.waiting[id] = true
-	w.take(id, w.core.Retry(w.now, id, []Result{Unhealthy, Throttled}[w.choose(2)]))
+	w.take(id, w.core.Retry(w.now, id, []Result{Unhealthy, Throttled, TooLong}[w.choose(3)]))
 }
 
 func (w *world) cancel() {
@@ -206,6 +206,8 @@ func (w *world) checkGrant(v Verdict) {
 	}
 	r := q.on
 	switch d := r.d; {
+	case q.tooLongFor(d):
+		w.fault("%d was sent to %s, whose context of %d is too short", v.ID, d.Name, d.Context)
 	case d.Weight <= 0 || d.retired:
 		w.fault("%d was sent to %s, which takes nothing new", v.ID, d.Name)
 	case r.state != weir.Ready || r.gone:

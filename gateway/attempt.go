@@ -114,6 +114,10 @@ func (c *call) refusedBy(r *upstream.Reply) *failure {
 	}
 	u := upstream.ReadFailure(c.s.op, r.Status, r.Header, body.b, time.Now())
 	f := ofFailure(&u)
+	if u.ContextLength && c.lease.served.hasLonger(c.lease.target) {
+		f.result, f.retry = dispatch.TooLong, true
+		return f
+	}
 	if u.Fault != weir.CallerFault || f.retry || err == errOverLimit {
 		return f
 	}

@@ -26,6 +26,7 @@ const (
 var spills = map[dispatch.Reason]string{
 	dispatch.Full:         routeSpill + string(dispatch.Full),
 	dispatch.QuotaUsed:    routeSpill + string(dispatch.QuotaUsed),
+	dispatch.ContextShort: routeSpill + string(dispatch.ContextShort),
 	dispatch.AllThrottled: routeSpill + string(dispatch.AllThrottled),
 	dispatch.AllUnhealthy: routeSpill + string(dispatch.AllUnhealthy),
 	dispatch.NoReplica:    routeSpill + string(dispatch.NoReplica),
@@ -134,6 +135,9 @@ func (l *lease) wayText() string {
 		return r.past.String() + l.target.Name + "=" + l.rec.Route
 	}
 }
+
+// hasLonger says whether a deployment has more context than t.
+func (s *served) hasLonger(t *target) bool { return t.Context > 0 && s.context > t.Context }
 
 // extra is what a request that spilled cost more than at the tier it would have
 // preferred, where one more request costs nothing if it is paid for already.

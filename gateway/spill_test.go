@@ -135,6 +135,36 @@ func TestTheCallersOwnErrorsNeverSpill(t *testing.T) {
 	}
 }
 
+func TestWhatIsTooLongGoesWhereThereIsMoreContext(t *testing.T) {
+	const tooLong = `{"error":{"message":"maximum context length","code":"context_length_exceeded"}}`
+	refusing := func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(400)
+		io.WriteString(w, tooLong)
+	}
+	short, long := newBackend(t, refusing), newBackend(t, answering)
+	c := tiered(short.URL, long.URL, dispatch.Quota{})
+	c.Models[0].Deployments[0].Context, c.Models[0].Deployments[1].Context = 8000, 128_000
+	r := start(t, c)
+	resp, _ := r.post(chatPath, chatBody)
+	if way := resp.Header.Get("X-Weir-Route"); resp.StatusCode != 200 || way != "d0=upstream_refused, d0=context, d1=spill_context" {
+		t.Errorf("%d %s", resp.StatusCode, way)
+	}
+	r.rec()
+	r.settled()
+	// Where the longer one finds it too long as well, the caller is told.
+	both := tiered(short.URL, newBackend(t, refusing).URL, dispatch.Quota{})
+	both.Models[0].Deployments[0].Context, both.Models[0].Deployments[1].Context = 8000, 128_000
+	r = start(t, both)
+	resp, answer := r.post(chatPath, chatBody)
+	if resp.StatusCode != 400 || !strings.Contains(answer, "context_length_exceeded") {
+		t.Errorf("%d %s", resp.StatusCode, answer)
+	}
+	if rec := r.rec(); rec.Attempts != 2 || rec.Fault != weir.CallerFault {
+		t.Errorf("%+v", rec)
+	}
+	r.settled()
+}
+
 func TestLimitsTheProviderLowersAreKept(t *testing.T) {
 	std := newBackend(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("x-ratelimit-limit-tokens", "100")

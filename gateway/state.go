@@ -60,9 +60,10 @@ func (g *Gateway) present() *state {
 // served is a model as one configuration has it.
 type served struct {
 	*model
-	slo   weir.SLO
-	class *weir.Class
-	first *target // of the deployments, the one preferred
+	slo     weir.SLO
+	class   *weir.Class
+	first   *target // of the deployments, the one preferred
+	context int     // the longest of the deployments that take something
 
 	spillAfter time.Duration              // 0: as the SLO leaves
 	protocol   map[upstream.Protocol]bool // spoken by its deployments
@@ -172,6 +173,9 @@ func (g *Gateway) addModel(st *state, m *Model, present *state, shares map[strin
 		t.asRoom = d.Name + "=" + string(dispatch.Room)
 		if d.Weight > 0 && (s.first == nil || d.Tier < s.first.Tier) {
 			s.first = t
+		}
+		if d.Weight > 0 {
+			s.context = max(s.context, d.Context)
 		}
 		if v := d.Upstream.APIVersion; v != "" && v < "2024-08-01" {
 			t.NoStreamUsage = true

@@ -72,7 +72,7 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 		Deployment: dispatch.Deployment{
 			Name: d.Name, Tier: d.Tier, Weight: d.Weight,
 			MaxRequests: d.Capacity.MaxRequests, MaxWork: d.Capacity.MaxWork,
-			Elastic: d.Process != nil,
+			Elastic: d.Process != nil, Context: d.MaxContext,
 		},
 		Rates: rates(d.Price),
 		Upstream: upstream.Options{
