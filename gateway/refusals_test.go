@@ -143,7 +143,7 @@ func TestAFullQueueRefusesWithTheTimeToComeBack(t *testing.T) {
 		})
 	}
 	resp, answer := r.post(chatPath, chatBody)
-	if resp.StatusCode != 429 || !strings.Contains(answer, "queue_full") || resp.Header.Get("Retry-After-Ms") == "" {
+	if resp.StatusCode != 429 || !strings.Contains(answer, "queue_full") || resp.Header.Get("Retry-After-Ms") == "" || resp.Header.Get("X-Weir-Queue-Position") != "2" {
 		t.Errorf("%d %s %v", resp.StatusCode, answer, resp.Header)
 	}
 	close(hold)

@@ -124,6 +124,7 @@ func ofVerdict(v dispatch.Verdict) *problem {
 		p.is = is
 	}
 	if v.Reason == dispatch.QueueFull {
+		p.ahead = v.Ahead
 		p.message = fmt.Sprintf("%d requests wait for this model already, as many as may: retry after the time given", v.Ahead)
 	}
 	return p

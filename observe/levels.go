@@ -35,6 +35,7 @@ type Level struct {
 	WaitingTokens     int
 	InFlight          int // requests
 	InFlightTokens    int
+	QuotaUse          float64 // how full its provider's quota is believed to be, 1 at the brim; 0: nothing, or no quota
 }
 
 // Ledger says how the writing of usage is doing. Counters only grow.
@@ -54,6 +55,7 @@ type levels struct {
 	s  Sources
 
 	waiting, waitingTokens, inFlight, inFlightTokens, replicas *prometheus.Desc
+	quota                                                      *prometheus.Desc
 	engineRunning, engineWaiting, kvUse, gpuUtilisation        *prometheus.Desc
 	rows, lag, written, failures, coarsened                    *prometheus.Desc
 }
@@ -68,6 +70,7 @@ func newLevels(m *Metrics) *levels {
 		waitingTokens:  desc("weir_tokens_waiting", "Tokens of work those requests are expected to cost.", "model"),
 		inFlight:       desc("weir_requests_in_flight", "Requests at a replica.", "model", "deployment"),
 		inFlightTokens: desc("weir_tokens_in_flight", "Tokens of work those requests still have to do, as expected.", "model", "deployment"),
+		quota:          desc("weir_quota_use_ratio", "How full the quota of the deployment's provider is believed to be: 1 at the brim, where the provider would refuse. Only while it is in use.", "model", "deployment"),
 		replicas:       desc("weir_replicas", "Replicas by state.", "deployment", "state"),
 		engineRunning:  desc("weir_engine_requests_running", "Requests being worked on, as the inference servers say.", "deployment"),
 		engineWaiting:  desc("weir_engine_requests_waiting", "Requests queued inside the inference servers, as they say.", "deployment"),
@@ -90,7 +93,7 @@ func (m *Metrics) Watch(s Sources) {
 
 // Describe implements prometheus.Collector.
 func (l *levels) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{l.waiting, l.waitingTokens, l.inFlight, l.inFlightTokens, l.replicas,
+	for _, d := range []*prometheus.Desc{l.waiting, l.waitingTokens, l.inFlight, l.inFlightTokens, l.quota, l.replicas,
 		l.engineRunning, l.engineWaiting, l.kvUse, l.gpuUtilisation,
 		l.rows, l.lag, l.written, l.failures, l.coarsened} {
 		ch <- d
@@ -121,7 +124,7 @@ func (l *levels) Collect(ch chan<- prometheus.Metric) {
 
 // collectLevels sums first: several unknown names share one series.
 func (l *levels) collectLevels(ch chan<- prometheus.Metric, known names, levels []Level) {
-	waiting, inFlight := map[string][2]int{}, map[who][2]int{}
+	waiting, inFlight, quota := map[string][2]int{}, map[who][2]int{}, map[who]float64{}
 	for _, v := range levels {
 		model := bounded(known.models, v.Model)
 		if v.Deployment == "" {
@@ -132,6 +135,12 @@ func (l *levels) collectLevels(ch chan<- prometheus.Metric, known names, levels 
 		at := who{model: model, deployment: bounded(known.deployments, v.Deployment)}
 		sum := inFlight[at]
 		inFlight[at] = [2]int{sum[0] + v.InFlight, sum[1] + v.InFlightTokens}
+		if v.QuotaUse > 0 {
+			quota[at] = max(quota[at], v.QuotaUse)
+		}
+	}
+	for at, use := range quota {
+		ch <- gauge(l.quota, use, at.model, at.deployment)
 	}
 	for model, v := range waiting {
 		ch <- gauge(l.waiting, float64(v[0]), model)

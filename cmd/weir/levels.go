@@ -42,7 +42,7 @@ func (n *node) levels() []observe.Level {
 			if i == 0 {
 				ls = append(ls, observe.Level{Model: m.Name, Waiting: have.Model.Waiting, WaitingTokens: have.Model.WaitingWork})
 			}
-			ls = append(ls, observe.Level{Model: m.Name, Deployment: d.Name, InFlight: have.Here.InFlight, InFlightTokens: have.Here.InFlightWork})
+			ls = append(ls, observe.Level{Model: m.Name, Deployment: d.Name, InFlight: have.Here.InFlight, InFlightTokens: have.Here.InFlightWork, QuotaUse: have.Here.QuotaUse})
 		}
 	}
 	return ls
