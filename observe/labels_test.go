@@ -95,7 +95,7 @@ func TestLevelsAreAskedForWhenScraped(t *testing.T) {
 		Levels: func() []observe.Level {
 			return []observe.Level{
 				{Model: "gpt-4o", Waiting: 3, WaitingTokens: 4500},
-				{Model: "gpt-4o", Deployment: "gpt-4o/ptu", InFlight: 7, InFlightTokens: 9000},
+				{Model: "gpt-4o", Deployment: "gpt-4o/ptu", InFlight: 7, InFlightTokens: 9000, QuotaUse: .75},
 				{Model: "x", Waiting: 1}, {Model: "y", Waiting: 2},
 			}
 		},
@@ -117,7 +117,7 @@ func TestLevelsAreAskedForWhenScraped(t *testing.T) {
 	}
 	has(t, scrape(t, m),
 		`weir_engine_requests_running{deployment="gpt-4o/ptu"} 12`, `weir_engine_requests_waiting{deployment="gpt-4o/ptu"} 0`,
-		`weir_engine_kv_use_ratio{deployment="gpt-4o/ptu"} 0.5`,
+		`weir_engine_kv_use_ratio{deployment="gpt-4o/ptu"} 0.5`, `weir_quota_use_ratio{deployment="gpt-4o/ptu",model="gpt-4o"} 0.75`,
 		`weir_requests_waiting{model="gpt-4o"} 3`, `weir_tokens_waiting{model="gpt-4o"} 4500`, `weir_requests_waiting{model="other"} 3`,
 		`weir_requests_in_flight{deployment="gpt-4o/ptu",model="gpt-4o"} 7`, `weir_tokens_in_flight{deployment="gpt-4o/ptu",model="gpt-4o"} 9000`,
 		`weir_replicas{deployment="gpt-4o/ptu",state="ready"} 2`, `weir_replicas{deployment="gpt-4o/ptu",state="starting"} 1`,
