@@ -131,7 +131,7 @@ func (c *Core) Replicas(now weir.Instant, deployment string, rs []weir.Replica) 
 		r := d.byID[want.ID]
 		switch {
 		case r == nil:
-			r = &replica{d: d, id: want.ID, gone: true}
+			r = &replica{d: d, id: want.ID, key: keyOf(want.ID), gone: true}
 			r.wake.r = r
 			d.byID[want.ID] = r
 			fresh = append(fresh, r)

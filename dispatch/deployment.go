@@ -101,6 +101,8 @@ func (d *deployment) offering(now weir.Instant, q *call, avoid bool) *replica {
 	r := d.load[0]
 	if avoid {
 		r = d.least(0, q)
+	} else if q.Affinity != 0 && len(d.load) > 1 {
+		r = d.nearest(q)
 	}
 	if r == nil || r.room() < q.work {
 		return nil

@@ -18,6 +18,7 @@
 //   - flow.go: weighted fairness between tenants, by work.
 //   - quota.go: what a provider lets through, known before it is asked.
 //   - spill.go: whether to wait for a preferred tier or to go to the next.
+//   - affinity.go: requests that share a prompt meet at one replica while that pays.
 //   - refuse.go: when to come back.
 //   - configure.go: options and replicas that change.
 package dispatch
@@ -93,6 +94,10 @@ type Request struct {
 	Prompt   int          // tokens of prefill expected
 	Output   int          // tokens of decode expected
 	Deadline weir.Instant // waiting longer is pointless; 0: as Queue says; never later than that
+
+	// Affinity names what requests share that do well at the same replica, such as
+	// a conversation; 0: nothing. See nearest.
+	Affinity uint64
 
 	// MaxOutput is what the request lets the answer have, which is what a provider
 	// books it with, however short it is likely to be; 0: it does not say.

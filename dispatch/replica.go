@@ -12,6 +12,7 @@ import (
 type replica struct {
 	d    *deployment
 	id   string
+	key  uint64 // of id, for nearest
 	addr string
 
 	state   weir.ReplicaState

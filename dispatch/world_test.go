@@ -120,6 +120,9 @@ func (w *world) arrive() {
 		r.SpillAt = w.now.Add(time.Duration(w.choose(40)) * 250 * time.Millisecond)
 	}
 	if w.choose(3) == 0 {
+		r.Affinity = uint64(w.choose(3))
+	}
+	if w.choose(3) == 0 {
 		r.MaxOutput = w.choose(200)
 	}
 	w.waiting[r.ID] = true

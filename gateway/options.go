@@ -77,11 +77,23 @@ type Model struct {
 	// a preferred tier that is throttled or whose quota is used up, if room is
 	// expected in that time, before it goes to the next tier. 0: what SLO.TTFT
 	// leaves when the time a first token takes is taken off; 100 ms without one.
-	SpillAfter  time.Duration
+	SpillAfter time.Duration
+	// Affinity says which requests go to the same replica while that costs them
+	// no more than its cache can save.
+	Affinity    Affinity
 	Attempts    int // upstream attempts per request, first one included; 0: 3
 	Health      dispatch.Health
 	Deployments []Deployment
 }
+
+// Affinity is what requests share that go to the same replica.
+type Affinity uint8
+
+const (
+	NoAffinity Affinity = iota
+	BySession           // the header X-Weir-Session, else "user" of the body; without both nothing
+	ByKey               // the caller's key
+)
 
 // Deployment is one way to serve a model.
 type Deployment struct {

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"hash/fnv"
+	"io"
 	"strings"
 	"time"
 
@@ -138,6 +140,28 @@ func (l *lease) wayText() string {
 
 // hasLonger says whether a deployment has more context than t.
 func (s *served) hasLonger(t *target) bool { return t.Context > 0 && s.context > t.Context }
+
+// affinity names what the request shares with others of its tenant; 0: nothing.
+func (c *call) affinity() uint64 {
+	rec := &c.lease.rec
+	h := fnv.New64a()
+	switch c.lease.served.affinity {
+	case NoAffinity:
+		return 0
+	case ByKey:
+		io.WriteString(h, rec.Tenant+"/"+rec.Key)
+		return h.Sum64()
+	}
+	session := c.x.get("X-Weir-Session")
+	if session == "" {
+		session = quotedText(c.body, c.ask.user)
+	}
+	if session == "" {
+		return 0
+	}
+	io.WriteString(h, rec.Tenant+"/"+session)
+	return h.Sum64()
+}
 
 // extra is what a request that spilled cost more than at the tier it would have
 // preferred, where one more request costs nothing if it is paid for already.

@@ -86,7 +86,7 @@ func (c *call) run() error {
 	if err := l.reserve(c.g.now(), c.key, int64(prompt), int64(output)); err != nil {
 		return err
 	}
-	v, err := l.arrive(ctx, dispatch.Request{Tenant: l.rec.Tenant, Class: l.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.maxTokens * c.ask.n})
+	v, err := l.arrive(ctx, dispatch.Request{Tenant: l.rec.Tenant, Class: l.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.maxTokens * c.ask.n, Affinity: c.affinity()})
 	for {
 		if err != nil {
 			return err

@@ -197,6 +197,39 @@ func TestAzuresOwnSpilloverIsSeen(t *testing.T) {
 	r.settled()
 }
 
+func TestASessionStaysAtItsReplica(t *testing.T) {
+	b, other := newBackend(t, answering), newBackend(t, answering)
+	f := func(by Affinity, body string, headers ...string) (replicas int) {
+		c := config(b.URL)
+		c.Models[0].Affinity = by
+		c.Models[0].Deployments[0].Addrs = []string{b.URL, other.URL}
+		r := start(t, c)
+		seen := map[string]bool{}
+		for range 8 {
+			resp, _ := r.post(chatPath, body, headers...)
+			seen[resp.Header.Get("X-Weir-Replica")] = true
+			r.rec()
+			r.settled()
+		}
+		return len(seen)
+	}
+	if n := f(NoAffinity, chatBody, "X-Weir-Session", "one"); n != 2 {
+		t.Errorf("without affinity %d replicas were used", n)
+	}
+	if n := f(BySession, chatBody); n != 2 {
+		t.Errorf("without a session %d replicas were used", n)
+	}
+	if n := f(BySession, chatBody, "X-Weir-Session", "one"); n != 1 {
+		t.Errorf("one session used %d replicas", n)
+	}
+	if n := f(BySession, strings.Replace(chatBody, "{", `{"user":"somebody",`, 1)); n != 1 {
+		t.Errorf("one user used %d replicas", n)
+	}
+	if n := f(ByKey, chatBody); n != 1 {
+		t.Errorf("one key used %d replicas", n)
+	}
+}
+
 func TestTheWayIsBounded(t *testing.T) {
 	var r route
 	for range 1000 {

@@ -65,7 +65,8 @@ type served struct {
 	first   *target // of the deployments, the one preferred
 	context int     // the longest of the deployments that take something
 
-	spillAfter time.Duration              // 0: as the SLO leaves
+	spillAfter time.Duration // 0: as the SLO leaves
+	affinity   Affinity
 	protocol   map[upstream.Protocol]bool // spoken by its deployments
 }
 
@@ -150,7 +151,7 @@ func (st *state) addTenant(t *Tenant) {
 }
 
 func (g *Gateway) addModel(st *state, m *Model, present *state, shares map[string]int) error {
-	s := &served{slo: m.SLO, class: m.Class, spillAfter: m.SpillAfter, protocol: map[upstream.Protocol]bool{}}
+	s := &served{slo: m.SLO, class: m.Class, spillAfter: m.SpillAfter, affinity: m.Affinity, protocol: map[upstream.Protocol]bool{}}
 	if present != nil && present.models[m.Name] != nil && present.models[m.Name].name == m.Name {
 		s.model = present.models[m.Name].model
 	} else {

@@ -51,7 +51,7 @@ func gatewayTenant(t *config.Tenant) gateway.Tenant {
 func gatewayModel(m *config.Model, credential func(*config.AzureOpenAI) (upstream.Credential, error)) (gateway.Model, error) {
 	g := gateway.Model{
 		Name: m.Name, Aliases: m.Aliases, SLO: weir.SLO(m.SLO), Attempts: m.Attempts,
-		Queue: dispatch.Queue(m.Queue), SpillAfter: m.SpillAfter, Health: dispatch.Health(m.Health),
+		Queue: dispatch.Queue(m.Queue), SpillAfter: m.SpillAfter, Affinity: affinity(m.Affinity), Health: dispatch.Health(m.Health),
 	}
 	if m.Class != "" {
 		c := class(m.Class)
@@ -139,6 +139,16 @@ func rates(p config.Price) meter.Rates {
 
 func limits(l config.Limits) meter.Limits {
 	return meter.Limits{RequestsPerMinute: l.Requests.PerMinute(), TokensPerMinute: l.Tokens.PerMinute(), MaxConcurrent: l.Concurrent}
+}
+
+func affinity(by string) gateway.Affinity {
+	switch by {
+	case "session":
+		return gateway.BySession
+	case "key":
+		return gateway.ByKey
+	}
+	return gateway.NoAffinity
 }
 
 func budget(b config.Budget) meter.Budget {
