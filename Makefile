@@ -9,7 +9,7 @@ GO    ?= go
 
 export CGO_ENABLED = 0
 
-.PHONY: help serve demo build test test-go test-clients soak race fuzz lint bench docs clean
+.PHONY: help serve demo build test test-go test-faults test-clients soak race fuzz lint bench docs clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -23,7 +23,7 @@ demo: build ## the same, with ten minutes of a real trace played at it, and the 
 build: ## build bin/weir, a static binary
 	$(GO) build -trimpath -o $(WEIR) ./cmd/weir
 
-test: test-go test-clients ## all tests: Go packages, then the real SDKs against a running Weir
+test: test-go test-faults test-clients ## all tests: Go packages, faults on the wire, then the real SDKs against a running Weir
 
 test-go:
 	$(GO) test ./...
@@ -33,6 +33,11 @@ test-go:
 test-clients: build
 	CACHE=$(CACHE) scripts/client-deps
 	cd test/clients && WEIR_BIN=$(CURDIR)/$(WEIR) WEIR_CLIENTS=$(CACHE)/clients $(GO) test -count=1 -v .
+
+# What inference servers and callers can do wrong, as scenarios against a
+# running Weir. docs/benchmarks/faults.md is its report (add -update).
+test-faults: build
+	cd test/faults && WEIR_BIN=$(CURDIR)/$(WEIR) $(GO) test -count=1 -timeout 300s .
 
 soak: build ## two minutes at a high rate with faults on: memory flat, goroutines back to the baseline
 	cd test/clients && WEIR_SOAK=2m WEIR_BIN=$(CURDIR)/$(WEIR) $(GO) test -count=1 -v -timeout 10m -run TestSoak .

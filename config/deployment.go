@@ -131,6 +131,8 @@ type Process struct {
 	Dir string `yaml:"dir" format:"path"`
 	// How many GPUs each replica gets, of those in machine.gpus, set as CUDA_VISIBLE_DEVICES.
 	GPUs int `yaml:"gpus" default:"0" min:"0" max:"16"`
+	// What one replica runs on. With it `weir check` says whether the model fits, and `weir simulate` knows how fast it is.
+	RunsOn *RunsOn `yaml:"runs_on"`
 	// What the servers speak.
 	Protocol string `yaml:"protocol" default:"openai" enum:"openai|anthropic"`
 	// What the servers call the model. Without it: the model's own name.
@@ -149,6 +151,22 @@ type Process struct {
 	StopTimeout time.Duration `yaml:"stop_timeout" default:"10s" min:"100ms" max:"10m"`
 	// When to start a server again that has ended by itself.
 	Restart Restart `yaml:"restart"`
+}
+
+// RunsOn is the hardware of one replica and how the model is laid out on it.
+type RunsOn struct {
+	// GPU, as `weir price list gpus` names it.
+	GPU string `yaml:"gpu" need:"true" format:"name" example:"H100-80GB"`
+	// Model of the catalogue whose shape it has. Without it: what the servers call the model.
+	Model string `yaml:"model" format:"name" example:"meta-llama/Llama-3.1-8B-Instruct"`
+	// GPUs one layer is cut over. 0: all of the replica's.
+	TP int `yaml:"tp" default:"0" min:"0" max:"64"`
+	// Storage format of the weights, as `weir fit --help` lists them. Without it: as published.
+	Quant string `yaml:"quant" format:"name" example:"fp8"`
+	// Longest request, prompt and answer, in tokens. 0: the model's own.
+	Context int `yaml:"context" default:"0" min:"0" max:"100000000"`
+	// Inference server and version.
+	Engine string `yaml:"engine" format:"name" example:"vllm@0.21"`
 }
 
 // Restart says when a server that has ended by itself is started again.

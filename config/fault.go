@@ -82,3 +82,16 @@ func (ps positions) of(path string) position {
 		path = path[:cut]
 	}
 }
+
+// Fault is one that somebody else found in what the file describes, at a path
+// of it: "models[0].deployments[1].process.runs_on".
+func (c *Config) Fault(path, problem, remedy string) Fault {
+	d := c.source
+	if d == nil { // made in code: it has no lines
+		return Fault{Path: path, Problem: problem, Remedy: remedy}
+	}
+	d.faults = nil
+	d.faultAt(d.at.of(path), path, problem, remedy)
+	d.excerpts(d.faults)
+	return d.faults[0]
+}

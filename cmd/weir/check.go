@@ -70,6 +70,15 @@ func check(cmd *cobra.Command, file string, strict bool) error {
 	if err := checkQuotas(c); err != nil {
 		return configError{err}
 	}
+	prices, err := catalogue("")
+	if err != nil {
+		return configError{err}
+	}
+	bad, tight := misfits(c, prices)
+	if len(bad) > 0 {
+		return configError{bad}
+	}
+	warnings = append(warnings, tight...)
 	if strict && len(warnings) > 0 {
 		return configError{warnings}
 	}

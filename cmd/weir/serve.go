@@ -14,11 +14,12 @@ import (
 
 // serveFlags are what the command line may say over the file.
 type serveFlags struct {
-	file   string
-	listen string
-	admin  string
-	state  string
-	demo   bool
+	file    string
+	listen  string
+	admin   string
+	state   string
+	demo    bool
+	emulate bool
 }
 
 func newServe() *cobra.Command {
@@ -41,7 +42,8 @@ server.drain_timeout, then streams end with an error event.
 ` + exitHelp,
 		Example: `  weir serve                      # two emulated models, nothing else needed
   weir serve --demo               # the same, under ten minutes of a real trace
-  weir serve -c weir.yaml`,
+  weir serve -c weir.yaml
+  weir serve -c weir.yaml --emulate   # the same configuration before emulated servers: no GPU, cloud or secret`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd, f) },
 	}
@@ -50,6 +52,7 @@ server.drain_timeout, then streams end with an error event.
 	cmd.Flags().StringVar(&f.admin, "admin", "", "`address` for operators, over admin.listen")
 	cmd.Flags().StringVar(&f.state, "state", "", "`folder` for replicas' state, and for the built-in demonstration's ledger and journal (default \".weir\")")
 	cmd.Flags().BoolVar(&f.demo, "demo", false, "play ten minutes of a real trace at the built-in demonstration and draw the replicas")
+	cmd.Flags().BoolVar(&f.emulate, "emulate", false, "put emulated servers of this machine in the place of all the file describes, to try it")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 	return cmd
 }
@@ -57,6 +60,9 @@ server.drain_timeout, then streams end with an error event.
 func serve(cmd *cobra.Command, f serveFlags) error {
 	if f.demo && f.file != "" {
 		return usageError{cmd.CommandPath(), fmt.Errorf("--demo plays at the built-in demonstration: leave -c out")}
+	}
+	if f.emulate && f.file == "" {
+		return usageError{cmd.CommandPath(), fmt.Errorf("--emulate needs a file: without one everything is emulated already")}
 	}
 	load, key, err := f.loader()
 	if err != nil {
@@ -90,14 +96,28 @@ func (f serveFlags) loader() (load func() (*config.Config, error), key string, e
 		c.Admin.Listen = orName(f.admin, c.Admin.Listen)
 		return c, nil
 	}
-	if f.file != "" {
+	if f.file != "" && !f.emulate {
 		return func() (*config.Config, error) { return over(config.Load(f.file)) }, "", nil
 	}
 	exe, err := os.Executable()
 	if err != nil {
-		return nil, "", fmt.Errorf("the demonstration starts this program as its replicas: %w", err)
+		return nil, "", fmt.Errorf("emulated replicas are this program started again: %w", err)
 	}
 	key = config.NewKey()
+	if f.emulate {
+		return func() (*config.Config, error) {
+			src, err := config.Read(f.file)
+			if err != nil {
+				return nil, err
+			}
+			c, err := config.Parse(f.file, src) // without its secrets: nothing asks for them
+			if err != nil {
+				return nil, err
+			}
+			emulateAll(c, exe, config.HashKey(key))
+			return over(c, nil)
+		}, key, nil
+	}
 	return func() (*config.Config, error) {
 		c, err := config.Default(exe, config.HashKey(key))
 		if err != nil {
@@ -136,12 +156,12 @@ func printWelcome(w io.Writer, n *node, key string) {
 	fmt.Fprintf(w, `key   %s   (made for this run)
 
 try   curl %s/v1/chat/completions -H "authorization: Bearer %s" \
-        -d '{"model":"demo-chat","stream":true,"messages":[{"role":"user","content":"Hello"}]}'
+        -d '{"model":"%s","stream":true,"messages":[{"role":"user","content":"Hello"}]}'
 
 The replicas behind it are emulated: they time their words as the GPU named
 would, and the words mean nothing. The first ones are loading.
 
-`, key, url, key)
+`, key, url, key, n.config.Load().Models[0].Name)
 }
 
 // reachable is an address people can open: a wildcard listens on loopback too.

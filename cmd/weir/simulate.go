@@ -195,9 +195,9 @@ func (f simulateFlags) base() (*setting, error) {
 	if s.model == nil {
 		return nil, errors.New("no model of that name has replicas that Weir starts (process): there is nothing to scale")
 	}
-	gpu, model, tp := f.replica(s.deploy.Process.Command)
+	gpu, model, tp := f.replica(s.deploy.Process)
 	if gpu == "" || model == "" {
-		return nil, fmt.Errorf("what %s runs on is not in its command: say --gpu and --engine-model", s.deploy.Name)
+		return nil, fmt.Errorf("what %s runs on is not known: give it process.runs_on, or say --gpu and --engine-model", s.deploy.Name)
 	}
 	if s.spec, err = engine.Lookup(gpu, model, tp, ""); err != nil {
 		return nil, err
@@ -229,20 +229,24 @@ func (f simulateFlags) configuration() (*config.Config, error) {
 	return config.Parse(f.file, src)
 }
 
-// replica is what one replica runs on: flags, else what an emulated command
-// says.
-func (f simulateFlags) replica(command []string) (gpu, model string, tp int) {
+// replica is what one replica runs on: by flags, else as the file says, else as
+// an emulated command does.
+func (f simulateFlags) replica(p *config.Process) (gpu, model string, tp int) {
 	said := func(flag string) string {
-		if i := slices.Index(command, flag); i >= 0 && i+1 < len(command) && slices.Contains(command, "emulate") {
-			return command[i+1]
+		if i := slices.Index(p.Command, flag); i >= 0 && i+1 < len(p.Command) && slices.Contains(p.Command, "emulate") {
+			return p.Command[i+1]
 		}
 		return ""
 	}
-	gpu, model, tp = orName(f.gpu, said("--gpu")), orName(f.engineModel, said("--model")), f.tp
-	if tp == 0 {
-		tp, _ = strconv.Atoi(said("--tp")) // "" is 0
+	gpu, model = said("--gpu"), said("--model")
+	tp, _ = strconv.Atoi(said("--tp")) // "" is 0
+	if on := p.RunsOn; on != nil {
+		gpu, model, tp = on.GPU, orName(on.Model, p.Model), tensorParallel(p)
 	}
-	return gpu, model, max(tp, 1)
+	if f.tp > 0 {
+		tp = f.tp
+	}
+	return orName(f.gpu, gpu), orName(f.engineModel, model), max(tp, 1)
 }
 
 // run simulates one contender.

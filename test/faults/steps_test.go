@@ -160,19 +160,6 @@ func every(x *exchange, d time.Duration, s step) error {
 	}
 }
 
-// paced sends n tokens, d apart: the pace of a stream, not a wait for anything.
-func paced(n int, d time.Duration) step {
-	return func(x *exchange) error {
-		for i := range n {
-			if err := token(fmt.Sprintf("p%d ", i))(x); err != nil {
-				return err
-			}
-			time.Sleep(d)
-		}
-		return nil
-	}
-}
-
 var finish = event(`{"id":"c","object":"chat.completion.chunk","created":1,"model":"up","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`)
 
 func usage(u string) step {
@@ -221,38 +208,6 @@ func reset(x *exchange) error {
 		return err
 	}
 	return errBroke
-}
-
-// gate holds a request until the test opens it.
-type gate chan struct{}
-
-func newGate() gate { return make(gate) }
-
-func (g gate) open() { close(g) }
-
-func (g gate) wait(x *exchange) error {
-	x.u.note(func() { x.asked.waiting = true })
-	gone := make(chan error, 1)
-	go func() {
-		_, err := x.in.Peek(1)
-		gone <- err
-	}()
-	select {
-	case err := <-gone:
-		if err == nil {
-			err = errors.New("bytes came where none may")
-		}
-		return err
-	case <-g:
-	}
-	// The peek ends when its deadline has passed; then the reader is ours again.
-	if err := x.c.SetReadDeadline(time.Unix(1, 0)); err != nil {
-		return err
-	}
-	if err := <-gone; err == nil || errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return x.c.SetReadDeadline(time.Time{})
 }
 
 func zipped(s string) string {

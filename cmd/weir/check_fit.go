@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+
+	"weir/config"
+	"weir/fit"
+	"weir/price"
+)
+
+// misfits are the deployments whose model does not fit what their replicas run
+// on, by the same arithmetic as `weir fit`; warnings are those that fit
+// tightly.
+func misfits(c *config.Config, prices *price.Catalogue) (faults, warnings config.Faults) {
+	for i := range c.Models {
+		for k := range c.Models[i].Deployments {
+			p := c.Models[i].Deployments[k].Process
+			if p == nil || p.RunsOn == nil {
+				continue
+			}
+			path := fmt.Sprintf("models[%d].deployments[%d].process.runs_on", i, k)
+			a, err := fitOf(p, prices)
+			switch {
+			case err != nil:
+				faults = append(faults, c.Fault(path, err.Error(), ""))
+			case a.Verdict == fit.DoesNotFit:
+				faults = append(faults, c.Fault(path, a.Model+" does not fit: "+a.Why, remedyOf(a)))
+			case a.Verdict == fit.Tight:
+				warnings = append(warnings, c.Fault(path, a.Model+" fits tightly: "+a.Why, ""))
+			}
+		}
+	}
+	return faults, warnings
+}
+
+// fitOf asks fit about one process deployment.
+func fitOf(p *config.Process, prices *price.Catalogue) (fit.Answer, error) {
+	on := p.RunsOn
+	m, q, err := fit.Named(prices, orName(on.Model, p.Model))
+	if err != nil {
+		return fit.Answer{}, fmt.Errorf("model: %w", err)
+	}
+	g, err := prices.GPU(on.GPU)
+	if err != nil {
+		return fit.Answer{}, fmt.Errorf("gpu: %w", err)
+	}
+	s := fit.Setup{Quant: q, TP: tensorParallel(p), Context: on.Context, Engine: fit.DefaultEngine}
+	if s.GPU, err = fit.NewGPU(g); err != nil {
+		return fit.Answer{}, err
+	}
+	if on.Quant != "" {
+		if s.Quant, err = fit.ParseQuant(on.Quant); err != nil {
+			return fit.Answer{}, err
+		}
+	}
+	if on.Engine != "" {
+		if s.Engine, err = fit.ParseEngine(on.Engine); err != nil {
+			return fit.Answer{}, err
+		}
+	}
+	return fit.Check(m, s, larger(prices)...)
+}
+
+// tensorParallel is what the file says, else all GPUs of a replica.
+func tensorParallel(p *config.Process) int {
+	if p.RunsOn.TP > 0 {
+		return p.RunsOn.TP
+	}
+	return max(p.GPUs, 1)
+}
+
+func remedyOf(a fit.Answer) string {
+	if len(a.Remedies) == 0 {
+		return "nothing near this would; see weir fit"
+	}
+	return fmt.Sprintf("what would: %s (%s)", a.Remedies[0].Change, a.Remedies[0].Why)
+}
