@@ -9,7 +9,7 @@ GO    ?= go
 
 export CGO_ENABLED = 0
 
-.PHONY: help serve demo build test test-go test-faults test-clients soak race fuzz lint bench docs clean
+.PHONY: help serve demo build test test-go test-faults test-clients soak race fuzz lint bench bench-policies clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -53,6 +53,11 @@ lint: ## formatting, vet, staticcheck, and known vulnerabilities where their dat
 
 bench: build ## gateway side by side with nginx and a bare ReverseProxy; needs nginx
 	cd bench/gateway && WEIR_BIN=$(CURDIR)/$(WEIR) $(GO) run .
+
+# The policies of `weir simulate` beside each other and the clairvoyant schedule,
+# on the traces in TRACES: hours of processor time; DONE lets it go on.
+bench-policies: ## compare the autoscaling policies on recorded traces (TRACES=folder)
+	cd bench/sim && $(GO) run . -traces $(TRACES) -done $(or $(DONE),$(CACHE)/policies.jsonl) -out ../../docs/benchmarks/policies.md
 
 clean: ## remove what was built here
 	rm -rf bin
