@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -23,6 +24,10 @@ const (
 func emulateAll(c *config.Config, exe string, key config.KeyHash) {
 	c.Server.TLS = nil
 	c.Machine.GPUs = nil
+	for i := range c.Tenants { // what `weir plan --yaml` writes has a key still to be made
+		t := &c.Tenants[i]
+		t.Keys = slices.DeleteFunc(t.Keys, func(k config.Key) bool { return k.Hash == config.KeyHash{} })
+	}
 	if len(c.Tenants) > 0 {
 		t := &c.Tenants[0]
 		t.Keys = append(t.Keys, config.Key{Name: "emulate", Hash: key})
