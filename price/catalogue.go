@@ -35,8 +35,14 @@ type Catalogue struct {
 	tokens    table[Tokens]
 	ptus      table[PTU]
 	ptuPrices table[PTUPrice]
-	services  table[Service]
 	meters    table[Meter]
+
+	services           table[Service]
+	onlineEndpoints    table[OnlineEndpoint]
+	batchEndpoints     table[BatchEndpoint]
+	containerInstances table[ContainerInstance]
+	redis              table[Redis]
+	redisSizes         table[RedisSize]
 }
 
 // ErrUnknown: the catalogue has no entry of that name.
@@ -127,12 +133,6 @@ func (c *Catalogue) PTUPrice(sku, region string) (PTUPrice, error) {
 // PTUPrices lists all, in the catalogue's order.
 func (c *Catalogue) PTUPrices() []PTUPrice { return slices.Clone(c.ptuPrices.list) }
 
-// Service finds a service that can run models ("managed_online").
-func (c *Catalogue) Service(name string) (Service, error) { return c.services.find("service", name) }
-
-// Services lists all, in the catalogue's order.
-func (c *Catalogue) Services() []Service { return slices.Clone(c.services.list) }
-
 // Sources lists all sources, by ID.
 func (c *Catalogue) Sources() []Source {
 	var all []Source
@@ -143,7 +143,7 @@ func (c *Catalogue) Sources() []Source {
 }
 
 // Validate checks what one file cannot see of another: GPUs that VM sizes name,
-// sizes that prices name.
+// sizes that prices name, services that details name.
 func (c *Catalogue) Validate() error {
 	var faults []error
 	for _, v := range c.vms.list {
@@ -155,6 +155,9 @@ func (c *Catalogue) Validate() error {
 		if _, err := c.VM(p.VM); err != nil {
 			faults = append(faults, fmt.Errorf("price: %w", err))
 		}
+	}
+	for _, err := range c.validateServices() {
+		faults = append(faults, fmt.Errorf("price: %w", err))
 	}
 	return errors.Join(faults...)
 }

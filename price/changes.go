@@ -43,6 +43,9 @@ func (c *Catalogue) prices() map[string]Price {
 	collect(all, c.vmPrices.list)
 	collect(all, c.tokens.list)
 	collect(all, c.ptuPrices.list)
+	collect(all, c.onlineEndpoints.list)
+	collect(all, c.containerInstances.list)
+	collect(all, c.redisSizes.list)
 	return all
 }
 

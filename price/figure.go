@@ -58,6 +58,14 @@ func parseDate(s string) (time.Time, error) {
 	return time.Parse(time.DateOnly, s)
 }
 
+// day refuses what is neither "" nor a day.
+func day(name, s string) error {
+	if _, err := time.Parse(time.DateOnly, s); s != "" && err != nil {
+		return fmt.Errorf("%s: %q is no day: write 2026-09-23", name, s)
+	}
+	return nil
+}
+
 // Figure is a number with its source. The zero Figure is not known.
 type Figure struct {
 	value  float64

@@ -182,16 +182,3 @@ func (m Model) Missing() []string {
 	}
 	return lacks
 }
-
-// Service is an Azure service as far as a plan depends on it.
-type Service struct {
-	Name         string `yaml:"name"`
-	What         string `yaml:"what"`
-	Source       string `yaml:"source"`
-	GPU          bool   `yaml:"gpu"`
-	QuotaFactor  Figure `yaml:"quota_factor"`  // vCPUs of quota per vCPU used
-	MinInstances Figure `yaml:"min_instances"` // fewest it keeps running
-	MaxTimeoutS  Figure `yaml:"max_timeout_s"` // of one request, seconds
-}
-
-func (s *Service) keys() []string { return []string{s.Name} }

@@ -26,8 +26,14 @@ type file struct {
 	Tokens    []Tokens           `yaml:"tokens"`
 	PTUs      []PTU              `yaml:"ptus"`
 	PTUPrices []PTUPrice         `yaml:"ptu_prices"`
-	Services  []Service          `yaml:"services"`
 	Meters    []Meter            `yaml:"meters"`
+
+	Services           []Service           `yaml:"services"`
+	OnlineEndpoints    []OnlineEndpoint    `yaml:"online_endpoints"`
+	BatchEndpoints     []BatchEndpoint     `yaml:"batch_endpoints"`
+	ContainerInstances []ContainerInstance `yaml:"container_instances"`
+	Redis              []Redis             `yaml:"redis"`
+	RedisSizes         []RedisSize         `yaml:"redis_sizes"`
 }
 
 // given tells which fields an entry of the file gives. That is needed only
@@ -100,8 +106,13 @@ func (c *Catalogue) override(text []byte) (*Catalogue, error) {
 		merge(&next.tokens, f.Tokens, g, "tokens", "model", next.sources),
 		merge(&next.ptus, f.PTUs, g, "ptus", "PTU of", next.sources),
 		merge(&next.ptuPrices, f.PTUPrices, g, "ptu_prices", "PTU of", next.sources),
-		merge(&next.services, f.Services, g, "services", "service", next.sources),
 		merge(&next.meters, f.Meters, g, "meters", "meter", next.sources),
+		merge(&next.services, f.Services, g, "services", "service", next.sources),
+		merge(&next.onlineEndpoints, f.OnlineEndpoints, g, "online_endpoints", "online endpoint", next.sources),
+		merge(&next.batchEndpoints, f.BatchEndpoints, g, "batch_endpoints", "batch endpoint", next.sources),
+		merge(&next.containerInstances, f.ContainerInstances, g, "container_instances", "container instance", next.sources),
+		merge(&next.redis, f.Redis, g, "redis", "Redis", next.sources),
+		merge(&next.redisSizes, f.RedisSizes, g, "redis_sizes", "Redis size", next.sources),
 	)
 }
 
