@@ -75,8 +75,35 @@ func named(c *price.Catalogue, name string) []any {
 			all = append(all, p)
 		}
 	}
+	return append(all, namedServices(c, name)...)
+}
+
+// namedServices are the services of a name and what is particular to them, in
+// every region an entry is for.
+func namedServices(c *price.Catalogue, name string) []any {
+	var all []any
+	same := func(s string) bool { return strings.EqualFold(s, name) }
 	if s, err := c.Service(name); err == nil {
 		all = append(all, s)
+	}
+	if e, err := c.OnlineEndpoint(name); err == nil {
+		all = append(all, e)
+	}
+	if e, err := c.BatchEndpoint(name); err == nil {
+		all = append(all, e)
+	}
+	for _, i := range c.ContainerInstances() {
+		if same(i.Name) {
+			all = append(all, i)
+		}
+	}
+	if r, err := c.Redis(name); err == nil {
+		all = append(all, r)
+	}
+	for _, s := range c.RedisSizes() {
+		if same(s.Name) || same(s.Redis) {
+			all = append(all, s)
+		}
 	}
 	return all
 }
@@ -86,6 +113,10 @@ func showEntries(out io.Writer, c *price.Catalogue, name string, now weir.Instan
 	if len(entries) == 0 {
 		return fmt.Errorf("%s is %w: see `weir price list`", name, price.ErrUnknown)
 	}
+	sources := map[string]price.Source{}
+	for _, s := range c.Sources() {
+		sources[s.ID] = s
+	}
 	var t planText
 	for i, e := range entries {
 		if i > 0 {
@@ -93,17 +124,25 @@ func showEntries(out io.Writer, c *price.Catalogue, name string, now weir.Instan
 		}
 		t.linef("%s", titles[reflect.TypeOf(e)])
 		var rows []string
+		note := ""
 		for _, f := range cells(e) {
 			switch {
+			case f.name == "note":
+				note = f.value
+			case f.name == "source":
+				rows = append(rows, "stated by\t\t"+aged(sources[f.value], now))
 			case f.figure && !f.known:
 				rows = append(rows, f.name+"\tnot known\t")
 			case f.figure:
 				rows = append(rows, fmt.Sprintf("%s\t%s\t%s", f.name, f.value, aged(f.from, now)))
-			case f.value != "" && f.name != "source":
+			case f.value != "":
 				rows = append(rows, f.name+"\t"+f.value+"\t")
 			}
 		}
 		t.table(rows...)
+		if note != "" {
+			t.linef("  %s", note)
+		}
 	}
 	_, err := io.WriteString(out, t.String())
 	return err
@@ -118,6 +157,12 @@ var titles = map[reflect.Type]string{
 	reflect.TypeFor[price.PTU]():      "provisioned throughput",
 	reflect.TypeFor[price.PTUPrice](): "price of a PTU",
 	reflect.TypeFor[price.Service]():  "service",
+
+	reflect.TypeFor[price.OnlineEndpoint]():    "managed online endpoint, limits of a subscription in a region",
+	reflect.TypeFor[price.BatchEndpoint]():     "batch endpoint",
+	reflect.TypeFor[price.ContainerInstance](): "container instances",
+	reflect.TypeFor[price.Redis]():             "Redis",
+	reflect.TypeFor[price.RedisSize]():         "size of a Redis",
 }
 
 // aged names a source and says when it is old.

@@ -76,6 +76,9 @@ func TestAnUpdateFollowsEveryPageAndShowsWhatChanged(t *testing.T) {
 	if len(api.asked) < 4 || !strings.Contains(api.asked[len(api.asked)-1], "skip=1000") {
 		t.Errorf("asked for %q", api.asked)
 	}
+	if !strings.Contains(said, "not asked for, their meters are not mapped (state prices in your prices.yaml): aci, azure_managed_redis") {
+		t.Errorf("said %s", said)
+	}
 	path := filepath.Join(home, "weir", retailPrices)
 	if !strings.Contains(said, "written to "+path) || !strings.Contains(said, ": new, $") {
 		t.Errorf("said %s", said)

@@ -91,7 +91,7 @@ func (u *priceUpdate) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := reportUpdate(cmd.OutOrStdout(), update, before.Changes(after)); err != nil {
+	if err := reportUpdate(cmd.OutOrStdout(), update, before.Changes(after), before.NotMapped()); err != nil {
 		return err
 	}
 	if u.dry {
@@ -205,8 +205,9 @@ func get(ctx context.Context, address string) (_ []byte, again bool, err error) 
 	return body, false, nil
 }
 
-// reportUpdate says what changed, and what could not be read.
-func reportUpdate(out io.Writer, u *price.Update, changes []price.Change) error {
+// reportUpdate says what changed, what could not be read and what was not asked
+// for.
+func reportUpdate(out io.Writer, u *price.Update, changes []price.Change, notMapped []string) error {
 	var t planText
 	for _, c := range changes {
 		t.linef("%s", c)
@@ -219,6 +220,9 @@ func reportUpdate(out io.Writer, u *price.Update, changes []price.Change) error 
 	}
 	if unmapped := u.Unmapped(); len(unmapped) > 0 {
 		t.linef("%s nobody has said the meaning of (add them under meters in your prices.yaml): %s", count(len(unmapped), "meter"), strings.Join(unmapped, "; "))
+	}
+	if len(notMapped) > 0 {
+		t.linef("not asked for, their meters are not mapped (state prices in your %s): %s", ownPrices, strings.Join(notMapped, ", "))
 	}
 	_, err := io.WriteString(out, t.String())
 	return err
