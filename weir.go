@@ -170,6 +170,7 @@ type Record struct {
 
 	Route string // why it came where it is: one of a few words, such as room, waited, spill_quota; "" if nowhere
 	Way   string // deployments passed over or tried, each with why, and the last: "a=quota, b=spill_quota"
+	Known int64  // prompt tokens its replica was believed to remember, where requests meet by prefix
 	Extra Money  // of Cost, what it cost more than at the deployment it would have preferred
 }
 

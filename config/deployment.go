@@ -52,6 +52,8 @@ type Capacity struct {
 	MaxRequests int `yaml:"max_requests" min:"1" max:"1000000" example:"64"`
 	// Tokens of work in flight per replica, prompt and expected completion together.
 	MaxWork int `yaml:"max_work" min:"1" max:"1000000000" example:"200000"`
+	// Tokens of prompts one replica remembers in its KV cache, for affinity: prefix. Too large a figure makes Weir believe what a replica has forgotten, too small a one misses what it knows.
+	PrefixCache int `yaml:"prefix_cache" default:"262144" min:"0" max:"100000000" example:"500000"`
 }
 
 // Price is what tokens cost.

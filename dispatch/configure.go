@@ -30,6 +30,9 @@ func (o Options) Validate() error {
 		if d.Context < 0 {
 			bad("deployment %q: context of %d tokens must not be negative; 0 means that it is not known", d.Name, d.Context)
 		}
+		if d.CacheTokens < 0 || d.CacheTokens/max(o.PrefixBlock, 1) > maxNames {
+			bad("deployment %q: a cache of %d tokens; allowed are 0 to %d", d.Name, d.CacheTokens, maxNames*max(o.PrefixBlock, 1))
+		}
 		if err := d.Quota.validate(); err != nil {
 			bad("deployment %q: %w", d.Name, err)
 		}
@@ -38,6 +41,9 @@ func (o Options) Validate() error {
 		if w := o.Shares[tenant]; w < 1 || w > maxWeight {
 			bad("tenant %q: share %d; allowed are 1 to %d", tenant, w, maxWeight)
 		}
+	}
+	if o.PrefixBlock < 0 {
+		bad("blocks of %d tokens must not be negative; 0 means that prefixes are not looked at", o.PrefixBlock)
 	}
 	if o.Attempts < 0 || o.Health.Failures < 0 || o.Queue.MaxWork < 0 || o.Queue.MaxRequests < 0 {
 		bad("attempts, health.failures, queue.max_work and queue.max_requests must not be negative; 0 means the default")
@@ -90,7 +96,10 @@ func (c *Core) Configure(now weir.Instant, o Options) []Verdict {
 			d = &deployment{byID: map[string]*replica{}}
 			known[want.Name] = d // a name that comes twice is one deployment
 		}
-		d.Deployment, d.retired = want, false
+		if d.block != o.PrefixBlock || d.CacheTokens != want.CacheTokens {
+			d.forgetPrompts()
+		}
+		d.Deployment, d.retired, d.block = want, false, o.PrefixBlock
 		d.quota = newQuota(want.Quota, d.quota)
 		c.deployments = append(c.deployments, d)
 	}

@@ -59,6 +59,8 @@ type call struct {
 	attempts int
 	tried    []*replica
 	booked   time.Duration // in the quota of on's deployment
+	known    int           // tokens of its prompt that on is believed to remember
+	prefill  int           // those on has to compute, until the first token has come
 
 	patient  bool // waits for the preferred tiers only
 	cameBack bool // to a replica that had throttled it
@@ -191,6 +193,8 @@ func (c *Core) FirstToken(now weir.Instant, id uint64) {
 	}
 	q.first = true
 	r, done := q.on, min(q.Prompt, q.work)
+	r.prefill -= q.prefill
+	q.prefill = 0
 	q.work -= done
 	r.work -= done
 	r.d.work -= done
@@ -437,7 +441,7 @@ func (c *Core) send(q *call, r *replica, tier int) {
 	c.out = append(c.out, Verdict{})
 	v := &c.out[len(c.out)-1]
 	v.ID, v.Kind, v.Deployment, v.Replica, v.Addr = q.ID, Grant, r.d.Name, r.id, r.addr
-	v.Reason, v.Queued = reason, c.now.Sub(q.since)
+	v.Reason, v.Queued, v.Known = reason, c.now.Sub(q.since), q.known
 	if tier > 0 {
 		v.Passed = c.passed(q, tier)
 	}

@@ -22,6 +22,7 @@ type deployment struct {
 	donePrompt, doneOutput uint64
 	Deployment
 
+	block    int        // tokens of one name of a prefix; 0: none are looked at
 	retired  bool       // no longer configured; kept until its last request has ended
 	told     bool       // Replicas has been called for it
 	coming   int        // replicas that are starting or will be restarted
@@ -101,6 +102,8 @@ func (d *deployment) offering(now weir.Instant, q *call, avoid bool) *replica {
 	r := d.load[0]
 	if avoid {
 		r = d.least(0, q)
+	} else if len(d.load) > 1 && len(q.Prefix) > 0 && d.names() > 0 {
+		r = d.knowing(q)
 	} else if q.Affinity != 0 && len(d.load) > 1 {
 		r = d.nearest(q)
 	}

@@ -19,6 +19,7 @@
 //   - quota.go: what a provider lets through, known before it is asked.
 //   - spill.go: whether to wait for a preferred tier or to go to the next.
 //   - affinity.go: requests that share a prompt meet at one replica while that pays.
+//   - prefix.go: they go where the beginning of their prompt is known, likewise.
 //   - refuse.go: when to come back.
 //   - configure.go: options and replicas that change.
 package dispatch
@@ -38,6 +39,7 @@ type Options struct {
 	Shares      map[string]int // fair-share weight per tenant; a tenant not named has 1
 	Attempts    int            // upstream attempts per request, first one included; 0: 3
 	Health      Health
+	PrefixBlock int // tokens that one name of Request.Prefix stands for; 0: Prefix is not looked at
 }
 
 // Deployment is one way to serve the model.
@@ -59,6 +61,12 @@ type Deployment struct {
 	Paid bool
 
 	Quota Quota // what its provider lets through
+
+	// CacheTokens is how much of the prompts it has computed each replica
+	// remembers (its prefix cache); 0: nothing is assumed. With it, requests go where
+	// the beginning of their prompt is known, while that is sooner than computing it
+	// elsewhere: see knowing.
+	CacheTokens int
 
 	// Context is the longest prompt and answer together, in tokens; 0: not known.
 	// A request that a deployment finds TooLong may go to those with more.
@@ -99,6 +107,12 @@ type Request struct {
 	// a conversation; 0: nothing. See nearest.
 	Affinity uint64
 
+	// Prefix names the whole blocks that the prompt begins with, each name standing
+	// for all before it too: equal leading names are equal tokens. Each block is of
+	// Options.PrefixBlock tokens. The Core reads it until the request ends. Where a
+	// deployment has CacheTokens it decides instead of Affinity.
+	Prefix []uint64
+
 	// MaxOutput is what the request lets the answer have, which is what a provider
 	// books it with, however short it is likely to be; 0: it does not say.
 	MaxOutput int
@@ -132,6 +146,7 @@ type Verdict struct {
 	Addr       string // base URL of the replica
 	Reason     Reason
 	Queued     time.Duration // from Arrive or Retry to now
+	Known      int           // with Grant: tokens of the prompt the replica is believed to remember
 	RetryAfter time.Duration // with Refuse: a truthful estimate of when room is expected
 	Ahead      int           // with Refuse for a full queue: requests that were ahead
 	Passed     []Passed      // with Spill and Refuse: the deployments before, and why not they; at most MaxPassed

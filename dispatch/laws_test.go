@@ -34,12 +34,16 @@ func (w *world) lawConservation() {
 // What replicas and queue are said to hold is the sum of what they hold.
 func (w *world) lawBooks() {
 	c := w.core
-	requests, work := map[*replica]int{}, map[*replica]int{}
+	requests, work, prefill := map[*replica]int{}, map[*replica]int{}, map[*replica]int{}
 	waiting, waitingWork, retried := 0, 0, 0
 	for _, q := range c.calls {
 		if q.on != nil {
 			requests[q.on]++
 			work[q.on] += q.work
+			prefill[q.on] += q.prefill
+			if q.known < 0 || q.prefill < 0 || !q.first && q.known+q.prefill != q.Prompt {
+				w.fault("%d has a prompt of %d, of which %d are known and %d to compute", q.ID, q.Prompt, q.known, q.prefill)
+			}
 			continue
 		}
 		waiting++
@@ -54,8 +58,11 @@ func (w *world) lawBooks() {
 	for _, d := range slices.Concat(c.deployments, c.leaving) {
 		sum, sumWork := 0, 0
 		for _, r := range d.replicas {
-			if r.requests != requests[r] || r.work != work[r] {
-				w.fault("%s/%s says %d/%d, has %d/%d", d.Name, r.id, r.requests, r.work, requests[r], work[r])
+			if r.requests != requests[r] || r.work != work[r] || r.prefill != prefill[r] {
+				w.fault("%s/%s says %d/%d/%d, has %d/%d/%d", d.Name, r.id, r.requests, r.work, r.prefill, requests[r], work[r], prefill[r])
+			}
+			if len(r.memory.at) > max(d.names(), 0) {
+				w.fault("%s/%s remembers %d names, allowed are %d", d.Name, r.id, len(r.memory.at), d.names())
 			}
 			if r.gone && r.requests == 0 {
 				w.fault("%s/%s has vanished and is remembered", d.Name, r.id)

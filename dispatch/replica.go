@@ -21,8 +21,11 @@ type replica struct {
 
 	requests int // in flight
 	work     int // tokens of theirs still to do
+	prefill  int // tokens of prompts to compute before the first tokens that are due
 	granted  uint64
 	turn     uint64 // when it last got a request: equals take turns
+
+	memory memory // of prompts, where the deployment has a Cache
 
 	health
 	throttled weir.Instant // told to stay away until then
@@ -132,8 +135,10 @@ func (r *replica) openUntil() weir.Instant {
 func (c *Core) take(r *replica, q *call) {
 	c.turn++
 	r.turn = c.turn
+	r.recall(q)
 	r.requests++
 	r.work += q.work
+	r.prefill += q.prefill
 	r.granted++
 	r.d.requests++
 	r.d.work += q.work
@@ -150,6 +155,7 @@ func (c *Core) free(q *call, how Result) {
 	q.on = nil
 	r.requests--
 	r.work -= q.work
+	r.prefill -= q.prefill
 	r.d.requests--
 	r.d.work -= q.work
 	if q.epoch == r.epoch {
@@ -217,8 +223,9 @@ func (c *Core) throttle(r *replica, until weir.Instant) {
 	c.settle(r)
 }
 
-// renew forgets what was known of the health of r: it is a new process.
+// renew forgets what was known of r: it is a new process.
 func (r *replica) renew() {
 	r.health = health{epoch: r.epoch + 1}
+	r.memory = memory{}
 	r.throttled = 0
 }

@@ -45,15 +45,16 @@ func (w *world) options() Options {
 		Queue: Queue{MaxWork: 500 * (1 + w.choose(20)), MaxRequests: 1 + w.choose(30),
 			MaxWait: time.Duration(1+w.choose(20)) * time.Second, MaxWaitCold: time.Duration(1+w.choose(60)) * time.Second,
 			BatchWait: time.Duration(1+w.choose(60)) * time.Second},
-		Shares: map[string]int{"t0": 1 + w.choose(3)},
-		Health: Health{Failures: 1 + w.choose(3), Base: time.Second, Max: 8 * time.Second},
+		Shares:      map[string]int{"t0": 1 + w.choose(3)},
+		Health:      Health{Failures: 1 + w.choose(3), Base: time.Second, Max: 8 * time.Second},
+		PrefixBlock: 50 * w.choose(3),
 	}
 	w.attempts = max(w.attempts, o.Attempts)
 	for _, name := range worldNames[:1+w.choose(len(worldNames))] {
 		o.Deployments = append(o.Deployments, Deployment{
 			Name: name, Tier: w.choose(2), Weight: w.choose(4), MaxRequests: w.choose(5),
 			MaxWork: 300 * w.choose(5), Elastic: w.choose(2) == 0,
-			Paid: w.choose(2) == 0, Quota: w.quota(), Context: 1000 * w.choose(3),
+			Paid: w.choose(2) == 0, Quota: w.quota(), Context: 1000 * w.choose(3), CacheTokens: 200 * w.choose(4),
 		})
 	}
 	return o
@@ -121,6 +122,9 @@ func (w *world) arrive() {
 	}
 	if w.choose(3) == 0 {
 		r.Affinity = uint64(w.choose(3))
+	}
+	for range w.choose(5) {
+		r.Prefix = append(r.Prefix, mix(uint64(len(r.Prefix)+10*w.choose(2))))
 	}
 	if w.choose(3) == 0 {
 		r.MaxOutput = w.choose(200)

@@ -16,7 +16,8 @@ type call struct {
 	stream  bool
 	usage   bool // a stream's usage is wanted
 	prompt  prompt
-	cached  int     // tokens of the prompt that cost nothing anew, as usage tells them
+	cached  int     // tokens of the prompt that cost nothing anew, as the provider's rule has it
+	own     bool    // no provider has a rule: usage tells what the replica's prefix cache had
 	booked  float64 // normalised tokens a provisioned deployment has booked for it
 	limits  limits
 	answer  answer
@@ -55,6 +56,7 @@ func (s *Server) infer(shape *errorShape, parse parser) http.HandlerFunc {
 			shape.write(w, *p)
 			return
 		}
+		c.own = true
 		s.answer(w, r, shape, c)
 	}
 }
@@ -141,7 +143,11 @@ func (t *teller) await(sent int) (have int, err error) {
 }
 
 func (t *teller) usage(completion int) usage {
-	return usage{prompt: t.c.prompt.tokens, cached: t.c.cached, completion: completion}
+	u := usage{prompt: t.c.prompt.tokens, cached: t.c.cached, completion: completion}
+	if t.c.own {
+		u.cached = int(t.f.cached.Load())
+	}
+	return u
 }
 
 func (t *teller) whole() {

@@ -46,7 +46,8 @@ type flow struct {
 	each     bool // it is woken for new tokens, else only at its end
 	more     chan struct{}
 	produced atomic.Int64
-	over     atomic.Bool // no more will come: finished, or the loop has stopped
+	cached   atomic.Int64 // prompt tokens the prefix cache had, once the first token is there
+	over     atomic.Bool  // no more will come: finished, or the loop has stopped
 
 	arrived, first, last weir.Instant
 }
@@ -209,6 +210,7 @@ func (l *loop) settle(now weir.Instant) {
 			if f.first == 0 {
 				f.first = e.At
 				l.totals.ttft.observe(l.wall(e.At.Sub(f.arrived)), 1)
+				f.cached.Store(int64(e.Cached))
 				l.tell(f, 1, e.At)
 			}
 		case engine.Finished:

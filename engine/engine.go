@@ -95,9 +95,10 @@ func (k EventKind) String() string {
 
 // Event is something its owner can see happening to a request.
 type Event struct {
-	ID   uint64
-	Kind EventKind
-	At   weir.Instant
+	ID     uint64
+	Kind   EventKind
+	At     weir.Instant
+	Cached int // with FirstToken: prompt tokens that were found in the prefix cache
 }
 
 // Load is what a Replica holds, and totals since it was made.

@@ -52,6 +52,7 @@ type sequence struct {
 	admitted uint64 // rises with each admission
 	produced int    // output tokens before it (re)joined decoding, minus Replica.decoded then, while it decodes
 	computed int    // prompt tokens in the KV cache, while it is prefilled
+	cached   int    // of those, found in the prefix cache when it was admitted last
 	target   int    // tokens its prefill must compute: the prompt, and what was produced before a preemption
 	named    int    // leading names of Prefix it uses in the cache
 	doneAt   int64  // value of Replica.decoded at which it has produced everything

@@ -41,7 +41,7 @@ func TestEmbeddingFinishesWithItsPrefill(t *testing.T) {
 	if err := r.Arrive(0, Request{ID: 1, Prompt: 5}); err != nil {
 		t.Fatal(err)
 	}
-	want := Event{1, Finished, ms(15) + 1}
+	want := Event{ID: 1, Kind: Finished, At: ms(15) + 1}
 	if have := r.Advance(ms(100)); len(have) != 1 || have[0] != want {
 		t.Errorf("have %v, want %v", have, want)
 	}

@@ -87,7 +87,7 @@ func (r *Replica) preempt(i int32, start clock) {
 	r.pushFront(&r.waiting, i)
 	r.waitTokens += s.target
 	r.load.Preemptions++
-	r.events = append(r.events, Event{s.req.ID, Preempted, start.visible()})
+	r.events = append(r.events, Event{ID: s.req.ID, Kind: Preempted, At: start.visible()})
 }
 
 // compute schedules a chunk of a running sequence's prompt, of at most budget
@@ -143,6 +143,7 @@ func (r *Replica) admit(known weir.Instant, budget int, b *Batch) {
 			r.blocks.prefix.use(name)
 		}
 		s.named, s.computed = hit, hit*r.spec.PrefixTokens
+		s.cached = s.computed
 		r.load.CachedTokens += uint64(s.computed)
 		r.remove(&r.waiting, i)
 		r.waitTokens -= s.target

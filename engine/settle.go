@@ -45,7 +45,7 @@ func (r *Replica) sample(i int32) {
 	s.produced++
 	r.load.OutputTokens++
 	if s.produced == 1 && !s.gone {
-		r.events = append(r.events, Event{s.req.ID, FirstToken, at})
+		r.events = append(r.events, Event{s.req.ID, FirstToken, at, s.cached})
 	}
 	if s.produced == s.req.Output {
 		r.end(i, Event{Kind: Finished, At: at})

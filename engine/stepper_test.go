@@ -28,6 +28,7 @@ type stepSeq struct {
 	arrived  weir.Instant
 	produced int
 	computed int
+	cached   int
 	target   int
 	blocks   int
 	named    []*stepBlock
@@ -108,7 +109,7 @@ func (r *stepper) grow(s *stepSeq, tokens int, at weir.Instant, preempted *bool)
 		r.drop(last)
 		last.target, last.computed, last.decoding = last.req.Prompt+last.produced, 0, false
 		r.waiting = slices.Insert(r.waiting, 0, last)
-		r.events = append(r.events, Event{last.req.ID, Preempted, at})
+		r.events = append(r.events, Event{ID: last.req.ID, Kind: Preempted, At: at})
 		*preempted = true
 		if last == s {
 			return false
@@ -231,6 +232,7 @@ func (r *stepper) fits(s *stepSeq) bool {
 		b.users++
 	}
 	s.named, s.blocks, s.computed = hit, len(hit)*r.per(), len(hit)*r.spec.PrefixTokens
+	s.cached = s.computed
 	return true
 }
 
@@ -260,7 +262,13 @@ func (r *stepper) prefill(s *stepSeq, chunk int, b *Batch) *stepSeq {
 
 func (r *stepper) finishStep(decoding, pieces []*stepSeq) {
 	at := r.clock.visible()
-	emit := func(s *stepSeq, k EventKind) { r.events = append(r.events, Event{s.req.ID, k, at}) }
+	emit := func(s *stepSeq, k EventKind) {
+		e := Event{ID: s.req.ID, Kind: k, At: at}
+		if k == FirstToken {
+			e.Cached = s.cached
+		}
+		r.events = append(r.events, e)
+	}
 	token := func(s *stepSeq) {
 		if s.req.Output > 0 {
 			s.produced++

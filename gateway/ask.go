@@ -29,6 +29,10 @@ type ask struct {
 	open  int  // where the first member stands, after the brace
 	empty bool // there is none
 
+	prompt   span // messages, input or prompt
+	preamble span // what a chat template puts before it: system or instructions
+	tools    span
+
 	promptBytes int // of messages, input, prompt, system, instructions and tools
 	binaries    int // of pictures and sounds among them, not in promptBytes
 }
@@ -99,11 +103,23 @@ func (r *askReader) member(key []byte, v span) error {
 		return r.text(sawUser, "user", v, &r.user)
 	case "stream_options":
 		return r.options(v)
-	case "messages", "input", "prompt", "system", "instructions", "tools":
-		r.promptBytes += v.to - v.from - binary
-		r.ask.binaries += binaries
+	case "messages", "input", "prompt":
+		r.ask.prompt = v
+		r.addPrompt(v, binary, binaries)
+	case "system", "instructions":
+		r.preamble = v
+		r.addPrompt(v, binary, binaries)
+	case "tools":
+		r.tools = v
+		r.addPrompt(v, binary, binaries)
 	}
 	return nil
+}
+
+// addPrompt counts a part of the prompt.
+func (r *askReader) addPrompt(v span, binary, binaries int) {
+	r.promptBytes += v.to - v.from - binary
+	r.ask.binaries += binaries
 }
 
 // unescaped resolves the escapes in what stands between two quotes, already

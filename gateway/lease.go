@@ -131,6 +131,7 @@ func (l *lease) wait(ctx context.Context, v dispatch.Verdict, decided bool) (dis
 		l.grantedAt = l.g.now()
 	}
 	l.rec.Queued += l.grantedAt.Sub(l.queuedAt)
+	l.rec.Known = int64(v.Known)
 	l.way.passed(&v)
 	if v.Kind == dispatch.Refuse {
 		return v, ofVerdict(v)

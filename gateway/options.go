@@ -93,6 +93,7 @@ const (
 	NoAffinity Affinity = iota
 	BySession           // the header X-Weir-Session, else "user" of the body; without both nothing
 	ByKey               // the caller's key
+	ByPrefix            // the beginning of the prompt, where a deployment's CacheTokens say how much a replica remembers
 )
 
 // Deployment is one way to serve a model.

@@ -146,7 +146,7 @@ func (c *call) affinity() uint64 {
 	rec := &c.lease.rec
 	h := fnv.New64a()
 	switch c.lease.served.affinity {
-	case NoAffinity:
+	case NoAffinity, ByPrefix:
 		return 0
 	case ByKey:
 		io.WriteString(h, rec.Tenant+"/"+rec.Key)

@@ -33,6 +33,7 @@ type call struct {
 	segments net.Buffers
 	edits    [2]edit
 	fields   []upstream.Field
+	names    []uint64 // of the prompt's blocks
 	up       upstream.Call
 }
 
@@ -47,10 +48,10 @@ func (c *call) recycle() {
 	if !c.over {
 		return
 	}
-	pool, verdict, segments, fields := &c.g.calls, c.lease.verdict, c.segments[:0], c.fields[:0]
+	pool, verdict, segments, fields, names := &c.g.calls, c.lease.verdict, c.segments[:0], c.fields[:0], c.names[:0]
 	clear(segments[:cap(segments)])
 	clear(fields[:cap(fields)])
-	*c = call{segments: segments, fields: fields, lease: lease{verdict: verdict}}
+	*c = call{segments: segments, fields: fields, names: names, lease: lease{verdict: verdict}}
 	pool.Put(c)
 }
 
@@ -86,7 +87,10 @@ func (c *call) run() error {
 	if err := l.reserve(c.g.now(), c.key, int64(prompt), int64(output)); err != nil {
 		return err
 	}
-	v, err := l.arrive(ctx, dispatch.Request{Tenant: l.rec.Tenant, Class: l.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.maxTokens * c.ask.n, Affinity: c.affinity()})
+	v, err := l.arrive(ctx, dispatch.Request{
+		Tenant: l.rec.Tenant, Class: l.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.maxTokens * c.ask.n,
+		Affinity: c.affinity(), Prefix: c.prefix(),
+	})
 	for {
 		if err != nil {
 			return err

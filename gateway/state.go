@@ -190,6 +190,9 @@ func (g *Gateway) addModel(st *state, m *Model, present *state, shares map[strin
 // optionsOf is what the model's core is told.
 func optionsOf(m *Model, shares map[string]int) dispatch.Options {
 	o := dispatch.Options{Model: m.Name, Queue: m.Queue, Shares: maps.Clone(shares), Attempts: m.Attempts, Health: m.Health}
+	if m.Affinity == ByPrefix {
+		o.PrefixBlock = prefixBlock
+	}
 	for _, d := range m.Deployments {
 		o.Deployments = append(o.Deployments, d.Deployment)
 	}

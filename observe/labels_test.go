@@ -49,7 +49,7 @@ func TestRoutesAreCountedByReason(t *testing.T) {
 	m := made()
 	room, spilled, nowhere := answered(), answered(), answered()
 	room.Route = "room"
-	spilled.Route, spilled.Extra = "spill_quota", 2_500_000
+	spilled.Route, spilled.Extra, spilled.Known = "spill_quota", 2_500_000, 512
 	nowhere.Deployment = ""
 	for _, r := range []weir.Record{room, room, spilled, nowhere} {
 		m.Record(r)
@@ -63,7 +63,8 @@ func TestRoutesAreCountedByReason(t *testing.T) {
 		`weir_routes_total{deployment="gpt-4o/ptu",model="gpt-4o",reason="room"} 2`,
 		`weir_routes_total{deployment="gpt-4o/ptu",model="gpt-4o",reason="spill_quota"} 1`,
 		`weir_routes_total{deployment="gpt-4o/ptu",model="gpt-4o",reason="other"} 70`,
-		`weir_spill_cost_dollars_total{deployment="gpt-4o/ptu",model="gpt-4o"} 2.5`)
+		`weir_spill_cost_dollars_total{deployment="gpt-4o/ptu",model="gpt-4o"} 2.5`,
+		`weir_prefix_known_tokens_total{deployment="gpt-4o/ptu",model="gpt-4o"} 512`)
 	for _, l := range lines {
 		if strings.HasPrefix(l, `weir_routes_total{deployment="none"`) {
 			t.Errorf("a request that went nowhere has a route: %s", l)

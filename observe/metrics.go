@@ -46,6 +46,7 @@ type Metrics struct {
 	attempts  *prometheus.CounterVec
 	routes    *prometheus.CounterVec
 	extra     *prometheus.CounterVec
+	prefix    *prometheus.CounterVec
 	ttft      *prometheus.HistogramVec
 	tpot      *prometheus.HistogramVec
 	queue     *prometheus.HistogramVec
@@ -102,6 +103,9 @@ func (m *Metrics) makeRequestMetrics() {
 		"model", "deployment", "reason")
 	m.extra = m.counter("weir_spill_cost_dollars_total",
 		"What requests that spilled cost more than at the deployment preferred, in US dollars: there one more costs nothing if it is paid for already.",
+		"model", "deployment")
+	m.prefix = m.counter("weir_prefix_known_tokens_total",
+		"With affinity: prefix, prompt tokens that replicas were believed to remember when they were chosen. What they did is weir_tokens_total with type cached, as far as they report it.",
 		"model", "deployment")
 }
 

@@ -101,6 +101,7 @@ func (w *world) arrive(class weir.Class) {
 	}
 	w.perform(w.core.Arrive(w.now, dispatch.Request{
 		ID: q.id, Tenant: q.tenant, Class: class, Prompt: a.Prompt, Output: q.expected,
+		Prefix: q.prefix, Affinity: w.c.Affinity.key(q.prefix),
 	}))
 }
 

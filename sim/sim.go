@@ -44,6 +44,7 @@ type Config struct {
 	Queue       dispatch.Queue
 	Attempts    int
 	Health      dispatch.Health
+	Affinity    Affinity // which requests meet at the same replica
 
 	SLO      SLO           // of Source
 	Within   time.Duration // of Batch: from arrival to the last token; 0: 1 h
@@ -73,6 +74,31 @@ type Deployment struct {
 
 	Own    *Own
 	Remote *Remote
+}
+
+// Affinity is which requests meet at the same replica of Own.
+type Affinity struct {
+	// Block is the tokens that one id of an arrival's Prefix stands for. With it,
+	// requests go to the replica that is believed to know the beginning of their
+	// prompt, as dispatch does it; 0: they do not.
+	Block int
+	// Leading is how many ids of the Prefix are hashed instead, so that requests
+	// that share them meet, wherever: what a consistent hash does. 0: none are.
+	Leading int
+}
+
+// key is what requests with this prefix meet by; 0: nothing.
+func (a Affinity) key(prefix []uint64) uint64 {
+	if a.Leading == 0 || len(prefix) == 0 {
+		return 0
+	}
+	h := uint64(14695981039346656037) // FNV-1a
+	for _, id := range prefix[:min(a.Leading, len(prefix))] {
+		for i := range 8 {
+			h = (h ^ id>>(8*i)&0xff) * 1099511628211
+		}
+	}
+	return h
 }
 
 // Own is replicas that Weir runs and scales.
@@ -198,11 +224,15 @@ func (c Config) Validate() error {
 }
 
 func (c Config) dispatchOptions() dispatch.Options {
-	o := dispatch.Options{Model: c.Model, Queue: c.Queue, Attempts: c.Attempts, Health: c.Health}
+	o := dispatch.Options{Model: c.Model, Queue: c.Queue, Attempts: c.Attempts, Health: c.Health, PrefixBlock: c.Affinity.Block}
 	for _, d := range c.Deployments {
+		remembers := 0
+		if d.Own != nil && c.Affinity.Block > 0 && d.Own.Engine.PrefixCache {
+			remembers = d.Own.Engine.KVTokens
+		}
 		o.Deployments = append(o.Deployments, dispatch.Deployment{
 			Name: d.Name, Tier: d.Tier, Weight: d.Weight, MaxRequests: d.MaxRequests, MaxWork: d.MaxWork,
-			Elastic: d.Own != nil,
+			Elastic: d.Own != nil, CacheTokens: remembers,
 		})
 	}
 	return o

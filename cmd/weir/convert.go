@@ -72,7 +72,7 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 		Deployment: dispatch.Deployment{
 			Name: d.Name, Tier: d.Tier, Weight: d.Weight,
 			MaxRequests: d.Capacity.MaxRequests, MaxWork: d.Capacity.MaxWork,
-			Elastic: d.Process != nil, Context: d.MaxContext,
+			Elastic: d.Process != nil, Context: d.MaxContext, CacheTokens: d.Capacity.PrefixCache,
 		},
 		Rates: rates(d.Price),
 		Upstream: upstream.Options{
@@ -147,6 +147,8 @@ func affinity(by string) gateway.Affinity {
 		return gateway.BySession
 	case "key":
 		return gateway.ByKey
+	case "prefix":
+		return gateway.ByPrefix
 	}
 	return gateway.NoAffinity
 }

@@ -69,6 +69,7 @@ var owner = map[string]string{
 	"github.com/tiktoken-go/tokenizer":    "weir/upstream",
 	"github.com/spf13/cobra":              "weir/cmd/weir",
 	"github.com/HdrHistogram":             "weir/load",
+	"github.com/cespare/xxhash":           "weir/gateway",
 }
 
 // forbidden to pure packages: import paths, by what they would let in.
