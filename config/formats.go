@@ -26,6 +26,7 @@ var formats = map[string]format{
 	"uuid":       {`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`, checkUUID},
 	"template":   {``, checkTemplate},
 	"gpu":        {gpuPattern, checkGPU},
+	"timezone":   {`^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$`, checkTimeZone},
 }
 
 const namePattern = `^[A-Za-z0-9]([A-Za-z0-9._:/@+-]{0,126}[A-Za-z0-9])?$`

@@ -100,6 +100,12 @@ var leaves = map[reflect.Type]leaf{
 		pattern: `^\$[0-9]{1,15}(\.[0-9]{1,15})?$`,
 		parse:   parseDollars,
 	},
+	reflect.TypeFor[TimeOfDay](): {
+		want:    "a time of day such as 08:00 or 17:30; 24:00 is the end of the day",
+		bare:    func(string) string { return "write hours and minutes, such as 08:00" },
+		pattern: timeOfDayPattern,
+		parse:   parseTimeOfDay,
+	},
 	reflect.TypeFor[KeyHash](): {
 		want:    "the hash of a key: sha256: and 64 hexadecimal digits",
 		bare:    func(string) string { return "make a key and its hash with `weir key new`" },

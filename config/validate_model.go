@@ -204,6 +204,10 @@ func (v *validator) scaling(m *Model, d *Deployment, path string) {
 		v.warn(at+".max", fmt.Sprintf("%d replicas need more GPUs than machine.gpus lists: there is room for %d", s.Max, have/p.GPUs), "lower max, or list further GPUs")
 	}
 	v.coldStart(m, s, at)
+	v.calendar(s, at)
+	v.money(s, at)
+	v.profile(s.Profile, at+".profile")
+	v.ignored(s, at)
 }
 
 // coldStart checks that a request can wait for the first replica after scaling

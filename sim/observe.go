@@ -22,7 +22,7 @@ var errNothingSeen = errors.New("nothing has been measured yet")
 func (w *world) target(p *part) control.Target {
 	return control.Target{
 		Deployment: p.Name, Actuator: w.fleet,
-		Policy: p.own.Policy, Decide: p.own.Decide, By: p.own.By,
+		Policy: p.own.Policy, Decide: p.own.Decide, By: p.own.By, Zone: p.own.Zone,
 		Demand: func(now weir.Instant, _ string) (scale.Observation, error) {
 			if w.c.Scrape == 0 {
 				return w.measure(p), nil

@@ -111,6 +111,7 @@ type Own struct {
 	Faults  Faults
 
 	Policy scale.Policy
+	Zone   *time.Location // of the policy's schedules; nil: UTC
 	Decide scale.Decider // replaces the Policy's own; nil: Policy decides
 	By     string        // who decides then
 }

@@ -75,10 +75,11 @@ func check(cmd *cobra.Command, file string, strict bool) error {
 		return configError{err}
 	}
 	bad, tight := misfits(c, prices)
-	if len(bad) > 0 {
-		return configError{bad}
+	dear, bounded := unaffordable(c, prices)
+	if bad = append(bad, dear...); len(bad) > 0 {
+		return configError{bad.InOrder()}
 	}
-	warnings = append(warnings, tight...)
+	warnings = append(append(warnings, tight...), bounded...).InOrder()
 	if strict && len(warnings) > 0 {
 		return configError{warnings}
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"weir"
 	"weir/config"
@@ -13,7 +12,6 @@ import (
 	"weir/gateway"
 	"weir/meter"
 	"weir/observe"
-	"weir/scale"
 	"weir/upstream"
 )
 
@@ -177,7 +175,7 @@ func processDeployments(c *config.Config) []process.Deployment {
 		ds = append(ds, process.Deployment{
 			Name: d.Name, Command: p.Command, Dir: p.Dir, Env: env, GPUs: p.GPUs, HealthPath: p.Health,
 			StartTimeout: p.StartTimeout, DrainDeadline: p.DrainTimeout, StopGrace: p.StopTimeout,
-			RestartMin: p.Restart.Base, RestartMax: p.Restart.Max, MaxReplicas: scalingOf(d).Max,
+			RestartMin: p.Restart.Base, RestartMax: p.Restart.Max, MaxReplicas: scalingOf(d).Most(),
 		})
 	}
 	return ds
@@ -194,36 +192,6 @@ func processPlaces(c *config.Config) []*config.Deployment {
 		}
 	}
 	return ds
-}
-
-// scalingOf is the deployment's scaling, or that of one replica, always.
-func scalingOf(d *config.Deployment) config.Scaling {
-	if d.Scaling != nil {
-		return *d.Scaling
-	}
-	return config.Scaling{Min: 1, Max: 1}
-}
-
-// policy is how the replicas of a deployment follow its load.
-func policy(m *config.Model, d *config.Deployment) scale.Policy {
-	s := scalingOf(d)
-	p := scale.Policy{
-		Min: s.Min, Max: s.Max, SLO: weir.SLO(m.SLO),
-		TargetRequests: s.TargetRequests.PerSecond(), TargetConcurrency: float64(s.TargetConcurrency),
-		MaxConcurrency: d.Capacity.MaxRequests,
-		ScaleInAfter:   max(s.ScaleInAfter, 1), ColdStart: max(s.ColdStart, 1), // 0 would be the policy's default
-		DrainWithin: s.Queue.DrainWithin,
-	}
-	if d.Scaling != nil && !s.Queue.Enabled {
-		p.DrainWithin = -1
-	}
-	if g := s.GPUUtilisation; g != nil {
-		p.GPU = scale.GPU{High: g.High.Fraction(), Low: g.Low.Fraction(), Sustain: g.Sustain}
-	}
-	// Idle replicas of a deployment that may go to zero go as soon as its
-	// other replicas would: one wait to configure, not two.
-	p.ZeroAfter = max(p.ScaleInAfter, time.Second)
-	return p
 }
 
 // known are the names that may stand in metrics.

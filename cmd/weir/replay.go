@@ -116,12 +116,22 @@ func policiesOf(file string) (func(string, scale.Policy) scale.Decider, error) {
 	if err != nil {
 		return nil, configError{err}
 	}
+	prices, err := catalogue("")
+	if err != nil {
+		return nil, err
+	}
 	deciders := map[string]scale.Decider{}
 	for i := range c.Models {
 		for k := range c.Models[i].Deployments {
-			if d := &c.Models[i].Deployments[k]; d.Process != nil {
-				deciders[d.Name] = policy(&c.Models[i], d).Decider()
+			d := &c.Models[i].Deployments[k]
+			if d.Process == nil {
+				continue
 			}
+			p, err := policyOf(&c.Models[i], d, prices)
+			if err != nil {
+				return nil, fmt.Errorf("scaling of %s: %w", d.Name, err)
+			}
+			deciders[d.Name] = p.Decider()
 		}
 	}
 	return func(deployment string, _ scale.Policy) scale.Decider { return deciders[deployment] }, nil

@@ -52,12 +52,15 @@ func newScaler(n *node, c *config.Config) (*scaler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("journal.path: %w", err)
 	}
-	s.ctrl, err = control.New(control.Options{
-		Journal: s.journal, Decided: s.decided,
-		Failed: func(deployment string, err error) {
-			n.log.Error("no scaling decision", "deployment", deployment, "error", err)
-		},
-	}, s.targets(c), states)
+	targets, err := s.targets(c)
+	if err == nil {
+		s.ctrl, err = control.New(control.Options{
+			Journal: s.journal, Decided: s.decided,
+			Failed: func(deployment string, err error) {
+				n.log.Error("no scaling decision", "deployment", deployment, "error", err)
+			},
+		}, targets, states)
+	}
 	if err != nil {
 		s.journal.Close()
 		return nil, err
@@ -66,7 +69,11 @@ func newScaler(n *node, c *config.Config) (*scaler, error) {
 }
 
 // targets are the deployments whose replicas Weir runs.
-func (s *scaler) targets(c *config.Config) []control.Target {
+func (s *scaler) targets(c *config.Config) ([]control.Target, error) {
+	prices, err := catalogue("")
+	if err != nil {
+		return nil, err
+	}
 	var ts []control.Target
 	for i := range c.Models {
 		m := &c.Models[i]
@@ -75,19 +82,27 @@ func (s *scaler) targets(c *config.Config) []control.Target {
 			if d.Process == nil {
 				continue
 			}
+			p, err := policyOf(m, d, prices)
+			if err != nil {
+				return nil, fmt.Errorf("scaling of %s: %w", d.Name, err)
+			}
+			is := scalingOf(d)
 			ts = append(ts, control.Target{
-				Deployment: d.Name, Actuator: s.n.fleet, Demand: s.demand(scalingOf(d).Quota),
-				Policy: policy(m, d), Zone: time.Local,
+				Deployment: d.Name, Actuator: s.n.fleet, Demand: s.demand(is.Quota), Policy: p, Zone: is.Location(),
 			})
 		}
 	}
-	return ts
+	return ts, nil
 }
 
 // validate says whether configure would take the configuration.
 func (s *scaler) validate(c *config.Config) error {
+	targets, err := s.targets(c)
+	if err != nil {
+		return err
+	}
 	var faults []error
-	for _, t := range s.targets(c) {
+	for _, t := range targets {
 		if err := t.Policy.Validate(); err != nil {
 			faults = append(faults, fmt.Errorf("scaling of %s: %w", t.Deployment, err))
 		}
@@ -95,7 +110,13 @@ func (s *scaler) validate(c *config.Config) error {
 	return errors.Join(faults...)
 }
 
-func (s *scaler) configure(c *config.Config) error { return s.ctrl.Configure(s.targets(c)) }
+func (s *scaler) configure(c *config.Config) error {
+	targets, err := s.targets(c)
+	if err != nil {
+		return err
+	}
+	return s.ctrl.Configure(targets)
+}
 
 // run steps until ctx ends.
 func (s *scaler) run(ctx context.Context) error {
@@ -127,7 +148,7 @@ func (s *scaler) demand(quota int) control.Demand {
 		for _, r := range here.PerReplica {
 			o.PerReplica[r.ID] = scale.Load{InFlight: r.InFlight, Work: r.Work}
 		}
-		if quota > 0 {
+		if o.Quota = s.n.fleet.Room(deployment); quota > 0 && (o.Quota < 0 || quota < o.Quota) {
 			o.Quota = quota
 		}
 		s.engines.observe(deployment, &o)

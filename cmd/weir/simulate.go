@@ -161,6 +161,7 @@ func (f simulateFlags) contenders() ([]contender, error) {
 type setting struct {
 	model  *config.Model
 	deploy *config.Deployment
+	policy scale.Policy
 	spec   engine.Spec
 	slo    sim.SLO
 	factor float64
@@ -195,14 +196,22 @@ func (f simulateFlags) base() (*setting, error) {
 	if s.model == nil {
 		return nil, errors.New("no model of that name has replicas that Weir starts (process): there is nothing to scale")
 	}
-	gpu, model, tp := f.replica(s.deploy.Process)
-	if gpu == "" || model == "" {
-		return nil, fmt.Errorf("what %s runs on is not known: give it process.runs_on, or say --gpu and --engine-model", s.deploy.Name)
-	}
-	if s.spec, err = engine.Lookup(gpu, model, tp, ""); err != nil {
+	prices, err := catalogue("")
+	if err != nil {
 		return nil, err
 	}
-	s.gpus = tp
+	h := hardwareOf(s.deploy.Process)
+	h.gpu, h.model, h.tp = orName(f.gpu, h.gpu), orName(f.engineModel, h.model), max(f.tp, h.tp)
+	if !h.known() {
+		return nil, fmt.Errorf("what %s runs on is not known: give it process.runs_on, or say --gpu and --engine-model", s.deploy.Name)
+	}
+	if s.spec, err = h.engine(prices); err != nil {
+		return nil, err
+	}
+	if s.policy, err = policyOf(s.model, s.deploy, prices); err != nil {
+		return nil, err
+	}
+	s.gpus = h.tp
 	s.cold = f.coldStart
 	if s.cold == 0 {
 		s.cold = scalingOf(s.deploy).ColdStart
@@ -229,26 +238,6 @@ func (f simulateFlags) configuration() (*config.Config, error) {
 	return config.Parse(f.file, src)
 }
 
-// replica is what one replica runs on: by flags, else as the file says, else as
-// an emulated command does.
-func (f simulateFlags) replica(p *config.Process) (gpu, model string, tp int) {
-	said := func(flag string) string {
-		if i := slices.Index(p.Command, flag); i >= 0 && i+1 < len(p.Command) && slices.Contains(p.Command, "emulate") {
-			return p.Command[i+1]
-		}
-		return ""
-	}
-	gpu, model = said("--gpu"), said("--model")
-	tp, _ = strconv.Atoi(said("--tp")) // "" is 0
-	if on := p.RunsOn; on != nil {
-		gpu, model, tp = on.GPU, orName(on.Model, p.Model), tensorParallel(p)
-	}
-	if f.tp > 0 {
-		tp = f.tp
-	}
-	return orName(f.gpu, gpu), orName(f.engineModel, model), max(tp, 1)
-}
-
 // run simulates one contender.
 func (f simulateFlags) run(cmd *cobra.Command, s *setting, c *contender) error {
 	src, done, err := f.source(s)
@@ -256,11 +245,14 @@ func (f simulateFlags) run(cmd *cobra.Command, s *setting, c *contender) error {
 		return err
 	}
 	defer done()
-	p := policy(s.model, s.deploy)
+	p := s.policy
 	p.ColdStart = s.cold
+	if f.price > 0 {
+		p.Price = weir.Money(f.price * float64(weir.Dollar))
+	}
 	own := &sim.Own{
-		Engine: s.spec, GPUs: s.gpus, Price: weir.Money(f.price * float64(weir.Dollar)),
-		Initial: max(f.initial, p.Min, 1), Policy: p,
+		Engine: s.spec, GPUs: s.gpus, Price: p.Price,
+		Initial: max(f.initial, p.Min, 1), Policy: p, Zone: scalingOf(s.deploy).Location(),
 		Fleet: mem.Deployment{ColdStart: s.cold, DrainDeadline: s.deploy.Process.DrainTimeout},
 	}
 	if q := scalingOf(s.deploy).Quota; q > 0 {

@@ -60,6 +60,31 @@ func TestNoFreeGPUIsNoCapacityAndGivesWhatThereIs(t *testing.T) {
 	await(t, f, "m", "two ready again", all(2, weir.Ready))
 }
 
+func TestTheRoomForADeploymentIsWhatTheOthersLeave(t *testing.T) {
+	one, two, none := server("one"), server("two"), server("none")
+	one.GPUs, two.GPUs = 1, 2
+	o := options(t.TempDir(), one, two, none)
+	o.GPUs = []string{"0", "1", "2", "3", "4"}
+	f, _ := run(t, o)
+	rooms := func(wantOne, wantTwo int) {
+		t.Helper()
+		if a, b := f.Room("one"), f.Room("two"); a != wantOne || b != wantTwo {
+			t.Errorf("room for %d and %d, want %d and %d", a, b, wantOne, wantTwo)
+		}
+	}
+	rooms(5, 2)
+	scale(t, f, "one", 2)
+	rooms(5, 1)
+	scale(t, f, "two", 1)
+	rooms(3, 1)
+	if n := f.Room("none"); n >= 0 {
+		t.Errorf("no GPU bounds it, and there is said to be room for %d", n)
+	}
+	if n := f.Room("unheard of"); n >= 0 {
+		t.Errorf("room for %d of a deployment that is not known", n)
+	}
+}
+
 func TestReplicasAreBounded(t *testing.T) {
 	d := server("m", "SICK=1")
 	d.MaxReplicas = 2

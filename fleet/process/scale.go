@@ -217,3 +217,26 @@ func wake(c chan struct{}) {
 	default:
 	}
 }
+
+// Room is how many replicas of a deployment the machine's GPUs allow now: those
+// there are and those that still fit beside all other replicas. Negative: no
+// GPU bounds them, or the deployment is not known.
+func (f *Fleet) Room(name string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d := f.deps[name]
+	if d == nil || d.GPUs == 0 {
+		return -1
+	}
+	live, free := 0, len(f.room.gpus)
+	for _, r := range f.replicas {
+		if r.leave {
+			continue
+		}
+		free -= r.dep.GPUs
+		if r.dep.Name == name && !r.replaced {
+			live++
+		}
+	}
+	return live + max(0, free)/d.GPUs
+}

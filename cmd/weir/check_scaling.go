@@ -1,0 +1,55 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"weir/config"
+	"weir/price"
+)
+
+// unaffordable are the replicas whose VM size the catalogue cannot price, and
+// the budgets that do not pay for them; warnings are those that pay for some.
+func unaffordable(c *config.Config, prices *price.Catalogue) (faults, warnings config.Faults) {
+	for i := range c.Models {
+		for k := range c.Models[i].Deployments {
+			d := &c.Models[i].Deployments[k]
+			s := scalingOf(d)
+			if s.Price == nil || s.Price.VM == "" {
+				continue
+			}
+			path := fmt.Sprintf("models[%d].deployments[%d].scaling", i, k)
+			hour, err := replicaPrice(d, prices)
+			if err != nil {
+				faults = append(faults, c.Fault(path+".price.vm", err.Error(), ""))
+				continue
+			}
+			for _, f := range s.BudgetFaults(hour) {
+				if fault := c.Fault(path+f.Path, f.Problem, f.Remedy); f.Never {
+					faults = append(faults, fault)
+				} else {
+					warnings = append(warnings, fault)
+				}
+			}
+			if w := otherGPU(d, prices); w != "" {
+				warnings = append(warnings, c.Fault(path+".price.vm", w, "name the size the replicas run on"))
+			}
+		}
+	}
+	return faults, warnings
+}
+
+// otherGPU says that the VM size that is paid for has other GPUs than the
+// replica is said to run on; "" where it has those.
+func otherGPU(d *config.Deployment, prices *price.Catalogue) string {
+	if d.Process == nil || d.Process.RunsOn == nil {
+		return ""
+	}
+	vm, errVM := prices.VM(d.Scaling.Price.VM)
+	has, errHas := prices.GPU(vm.GPU)
+	on, errOn := prices.GPU(d.Process.RunsOn.GPU)
+	if errors.Join(errVM, errHas, errOn) != nil || has.Name == on.Name {
+		return "" // what is not known is a fault of its own
+	}
+	return fmt.Sprintf("%s has %s, and process.runs_on.gpu is %s", vm.Name, has.Name, on.Name)
+}

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"weir"
+	"weir/config"
+	"weir/price"
+	"weir/scale"
+)
+
+// This file turns a deployment's scaling block into a scale.Policy, for serve,
+// simulate, replay and check alike.
+
+// scalingOf is the deployment's scaling, or that of one replica, always.
+func scalingOf(d *config.Deployment) *config.Scaling {
+	if d.Scaling != nil {
+		return d.Scaling
+	}
+	return &config.Scaling{Min: 1, Max: 1}
+}
+
+// policyOf is how the replicas of a deployment follow its load. What the policy
+// is to know of a replica's speed and price comes from the catalogue where the
+// file does not say it. The error is of a VM size that has no price.
+func policyOf(m *config.Model, d *config.Deployment, prices *price.Catalogue) (scale.Policy, error) {
+	s := scalingOf(d)
+	p := scale.Policy{
+		Min: s.Min, Max: s.Max, SLO: weir.SLO(m.SLO), Attainment: s.Attainment.Fraction(),
+		TargetRequests: s.TargetRequests.PerSecond(), TargetConcurrency: float64(s.TargetConcurrency),
+		TargetQueue: float64(s.TargetQueue), TargetUse: s.TargetUse.Fraction(),
+		Capacity: capacityOf(m, d, prices), MaxConcurrency: d.Capacity.MaxRequests,
+		ScaleInAfter: max(s.ScaleInAfter, 1), ColdStart: max(s.ColdStart, 1), // 0 would be the policy's default
+		DrainWithin: s.Queue.DrainWithin, StaleAfter: s.StaleAfter,
+		Schedules: schedules(s.Schedules), BudgetPerHour: weir.Money(s.BudgetPerHour),
+	}
+	if d.Scaling != nil {
+		p.Forecast = scale.Forecast{Off: !s.Forecast.Enabled, Quantile: s.Forecast.Quantile.Fraction()}
+		if !s.Queue.Enabled {
+			p.DrainWithin = -1
+		}
+	}
+	if g := s.GPUUtilisation; g != nil {
+		p.GPU = scale.GPU{High: g.High.Fraction(), Low: g.Low.Fraction(), Sustain: g.Sustain}
+	}
+	// Idle replicas of a deployment that may go to zero go as soon as its
+	// other replicas would, where nothing else is said.
+	if p.ZeroAfter = s.ZeroAfter; p.ZeroAfter == 0 {
+		p.ZeroAfter = max(p.ScaleInAfter, time.Second)
+	}
+	var err error
+	p.Price, err = replicaPrice(d, prices)
+	return p, err
+}
+
+func schedules(lines []config.Schedule) []scale.Schedule {
+	var out []scale.Schedule
+	for i := range lines {
+		l := &lines[i]
+		out = append(out, scale.Schedule{
+			Days: l.Weekdays(), From: time.Duration(l.From), To: time.Duration(l.To), Min: l.Min, Max: l.Max,
+		})
+	}
+	return out
+}
+
+// capacityOf is what one replica does within the SLO: as the file says, or as a
+// load test has shown, or as computed for what it runs on. The zero Capacity is
+// not known.
+func capacityOf(m *config.Model, d *config.Deployment, prices *price.Catalogue) scale.Capacity {
+	about := config.Profile{PromptTokens: usualPrompt, OutputTokens: usualOutput}
+	if s := d.Scaling; s != nil && s.Profile != nil {
+		about = *s.Profile
+	}
+	if about.Prefill > 0 || about.Decode > 0 {
+		return scale.Capacity{Prefill: about.Prefill.PerSecond(), Decode: about.Decode.PerSecond()}
+	}
+	c := scale.Capacity{Prefill: decodeCost, Decode: 1} // how much more a token of an answer costs, where nothing is known
+	spec, known := engineOf(d.Process, prices)
+	if known {
+		c.Prefill, c.Decode = spec.Capacity(about.PromptTokens, about.OutputTokens, m.SLO.TPOT)
+		known = c.Prefill > 0 && c.Decode > 0
+	}
+	switch {
+	case about.Requests > 0: // the seconds of a replica that one such request takes are known
+		one := float64(about.PromptTokens)/c.Prefill + float64(about.OutputTokens)/c.Decode
+		more := one * about.Requests.PerSecond()
+		return scale.Capacity{Prefill: c.Prefill * more, Decode: c.Decode * more}
+	case known:
+		return c
+	}
+	return scale.Capacity{}
+}
+
+// The request a replica's speed is computed for where the file does not say,
+// and what a token of an answer costs in tokens of prompt.
+const (
+	usualPrompt = 1000
+	usualOutput = 200
+	decodeCost  = 4
+)
+
+// replicaPrice is what one replica costs for an hour: as the file says, or its
+// part of the GPUs of a VM size. 0 where the file says nothing.
+func replicaPrice(d *config.Deployment, prices *price.Catalogue) (weir.Money, error) {
+	p := scalingOf(d).Price
+	switch {
+	case p == nil:
+		return 0, nil
+	case p.Hour > 0:
+		return weir.Money(p.Hour), nil
+	}
+	vm, err := prices.VM(p.VM)
+	if err != nil {
+		return 0, err
+	}
+	entry, err := prices.VMPrice(vm.Name, p.Region)
+	if err != nil {
+		return 0, fmt.Errorf("%w; give price.hour, or another region", err)
+	}
+	hour, err := entry.Hour.Get()
+	if err != nil {
+		return 0, fmt.Errorf("%w; give price.hour", err)
+	}
+	need := vm.GPUs
+	if d.Process != nil && d.Process.GPUs > 0 {
+		need = d.Process.GPUs
+	}
+	switch {
+	case vm.GPUs == 0 || need == vm.GPUs:
+		return hour, nil
+	case need > vm.GPUs:
+		return 0, fmt.Errorf("%s has %d GPUs, and a replica needs %d (process.gpus)", vm.Name, vm.GPUs, need)
+	}
+	return (hour*weir.Money(need) + weir.Money(vm.GPUs) - 1) / weir.Money(vm.GPUs), nil
+}

@@ -1,0 +1,81 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"time"
+	_ "time/tzdata" // so that a zone is known on machines that have no database of them
+)
+
+// Schedule is a line of the calendar: bounds that hold at some hours.
+type Schedule struct {
+	// Days on which it begins. Without it: every day.
+	Days []string `yaml:"days" enum:"mon|tue|wed|thu|fri|sat|sun" example:"mon, tue, wed, thu, fri"`
+	// When it begins, local time of time_zone.
+	From TimeOfDay `yaml:"from" need:"true" example:"08:00"`
+	// When it ends; before from, on the next day.
+	To TimeOfDay `yaml:"to" need:"true" example:"18:00"`
+	// Fewest replicas at that time. They are asked for a cold start early.
+	Min int `yaml:"min" min:"1" max:"10000" example:"4"`
+	// Most replicas at that time, in place of scaling.max.
+	Max int `yaml:"max" min:"1" max:"10000" example:"12"`
+}
+
+// TimeOfDay is a time since midnight, at most 24 h: "08:00", "24:00".
+type TimeOfDay time.Duration
+
+func (t TimeOfDay) String() string {
+	minutes := int(time.Duration(t) / time.Minute)
+	return fmt.Sprintf("%02d:%02d", minutes/60, minutes%60)
+}
+
+const timeOfDayPattern = `^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$`
+
+var timeOfDay = regexp.MustCompile(timeOfDayPattern)
+
+func parseTimeOfDay(text string) (any, string) {
+	if !timeOfDay.MatchString(text) {
+		return nil, "is no time of day"
+	}
+	var hours, minutes time.Duration
+	if _, err := fmt.Sscanf(text, "%d:%d", &hours, &minutes); err != nil {
+		return nil, "is no time of day"
+	}
+	return TimeOfDay(hours*time.Hour + minutes*time.Minute), ""
+}
+
+// Weekdays are the days' own numbers, in the order of the file; nil: every day.
+func (s *Schedule) Weekdays() []time.Weekday {
+	var days []time.Weekday
+	for _, name := range s.Days {
+		for d := time.Sunday; d <= time.Saturday; d++ {
+			if weekday(d) == name {
+				days = append(days, d)
+			}
+		}
+	}
+	return days
+}
+
+func weekday(d time.Weekday) string {
+	return [...]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}[d]
+}
+
+// Location is the zone of the schedules.
+func (s *Scaling) Location() *time.Location {
+	if loc, err := time.LoadLocation(s.TimeZone); err == nil {
+		return loc
+	}
+	return time.UTC // what could not be loaded was refused, and is not read
+}
+
+func checkTimeZone(text string) (string, string) {
+	remedy := "give a name of the IANA time zone database, such as Europe/Berlin or UTC"
+	if text == "" || text == "Local" {
+		return quote(text) + " is no time zone: hours must mean the same on every machine", remedy
+	}
+	if _, err := time.LoadLocation(text); err != nil {
+		return quote(text) + " is no time zone", remedy
+	}
+	return "", ""
+}
