@@ -112,8 +112,8 @@ type Own struct {
 
 	Policy scale.Policy
 	Zone   *time.Location // of the policy's schedules; nil: UTC
-	Decide scale.Decider // replaces the Policy's own; nil: Policy decides
-	By     string        // who decides then
+	Decide scale.Decider  // replaces the Policy's own; nil: Policy decides
+	By     string         // who decides then
 }
 
 // Faults befall own replicas while they run.
