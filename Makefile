@@ -25,7 +25,9 @@ build: ## build bin/weir, a static binary
 
 test: test-go test-faults test-clients ## all tests: Go packages, faults on the wire, then the real SDKs against a running Weir
 
+# Some packages are tested against real servers that the tests start.
 test-go:
+	scripts/server-deps
 	$(GO) test ./...
 
 # The SDKs of Python, Node and Go. Needs python3 with venv and node with npm;
@@ -43,6 +45,7 @@ soak: build ## two minutes at a high rate with faults on: memory flat, goroutine
 	cd test/clients && WEIR_SOAK=2m WEIR_BIN=$(CURDIR)/$(WEIR) $(GO) test -count=1 -v -timeout 10m -run TestSoak .
 
 race: ## the tests of the concurrent packages under the race detector
+	scripts/server-deps
 	CGO_ENABLED=1 $(GO) test -race -short ./gateway/... ./upstream/... ./control/... ./fleet/... ./store/... ./observe/... ./emulate/... ./load/... ./scrape/...
 
 fuzz: ## every fuzz target for a few seconds (FUZZTIME=10s)

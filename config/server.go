@@ -54,12 +54,18 @@ type Log struct {
 	Access bool `yaml:"access" default:"true"`
 }
 
-// Store is where usage per tenant, model, deployment and minute is kept.
+// Store is where usage per tenant, key, model, deployment and minute is kept.
 type Store struct {
-	// SQLite file, made when it does not exist. Relative to the directory Weir runs in.
+	// SQLite file, made when it does not exist. Relative to the directory Weir runs in. Not used with postgres.
 	Path string `yaml:"path" default:"weir.db" format:"path"`
+	// PostgreSQL database in place of the file, as libpq takes it: postgres://user:password@host/database. Gateways on one database count as one, and one of them scales.
+	Postgres Secret `yaml:"postgres"`
+	// What this gateway is called among those on one database. Without it: the name of the host.
+	Gateway string `yaml:"gateway" format:"name"`
 	// How often usage in memory is written. What a power cut may lose.
 	FlushEvery time.Duration `yaml:"flush_every" default:"1s" min:"100ms" max:"1m"`
+	// How long usage is kept. Budgets need a month.
+	Retention time.Duration `yaml:"retention" default:"9600h" min:"768h" max:"87600h"`
 }
 
 // Journal is where every scaling decision is written, one JSON object per line.

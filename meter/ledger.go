@@ -3,15 +3,18 @@ package meter
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"weir"
 )
 
-// Row is what one tenant used of one model on one deployment in one minute.
+// Row is what one key of a tenant used of one model on one deployment in one
+// minute.
 // Requests = Completed + Refused + Failed.
 type Row struct {
 	Minute     int64  // minutes since the Unix epoch
 	Tenant     string // "" when the key was not known
+	Key        string // its name in the tenant, never the key itself; "" when not known, or before keys were told apart
 	Model      string // as asked for
 	Deployment string // that served it; "" when none did
 
@@ -42,11 +45,32 @@ func (r *Row) Add(o Row) {
 
 // Ledger keeps rows for good. Implementations are safe for concurrent use.
 type Ledger interface {
-	// Write adds the rows to what is there, all of them or, with an error, none.
-	Write(ctx context.Context, rows []Row) error
-	// Usage sums rows as the query asks, ordered by minute, tenant, model and
-	// deployment.
+	// Write adds the rows of the batch to what is there, all of them or none. A
+	// batch that is there already changes nothing, so that one whose Write
+	// ended with an error, which may have come after the rows were kept (a
+	// connection lost), is written again until it succeeds, and counts once.
+	Write(ctx context.Context, b Batch) error
+	// Usage sums rows as the query asks, ordered as Compare does.
 	Usage(ctx context.Context, q Query) ([]Row, error)
+}
+
+// Batch is what one Write adds, and its name.
+type Batch struct {
+	// Writer names who writes, unlike any other: one run of one gateway. It
+	// writes one batch at a time.
+	Writer string
+	// Number of the batch: from 1, rising. One that is not above the last kept
+	// of its Writer is there already.
+	Number int64
+	Rows   []Row
+}
+
+// Validate says whether the batch can be told from others.
+func (b Batch) Validate() error {
+	if b.Writer == "" || b.Number < 1 {
+		return fmt.Errorf("meter: batch %d of writer %q: a batch needs the name of its writer and a number from 1 on", b.Number, b.Writer)
+	}
+	return nil
 }
 
 // Step is the length of time one row of an answer stands for.
@@ -76,14 +100,14 @@ func (s Step) Minutes() int64 {
 type Query struct {
 	From, To int64 // minutes since the Unix epoch, To exclusive; To 0: no end
 
-	// Tenant, Model and Deployment select rows of that name; "" selects all.
-	Tenant, Model, Deployment string
+	// Tenant, Key, Model and Deployment select rows of that name; "" selects all.
+	Tenant, Key, Model, Deployment string
 
 	Step Step // rows carry the first minute of their step
 
 	// What not to tell apart: rows that differ only in it are summed, and carry
 	// "" there.
-	AllTenants, AllModels, AllDeployments bool
+	AllTenants, AllKeys, AllModels, AllDeployments bool
 
 	// Limit bounds the rows of an answer; 0: DefaultRows. A query that exceeds
 	// it fails with ErrTooManyRows instead of answering half.

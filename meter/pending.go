@@ -7,7 +7,7 @@ import (
 	"weir"
 )
 
-// Other is the tenant, model and deployment of the row that takes what does
+// Other is the tenant, key, model and deployment of the row that takes what does
 // not fit the bound of Pending.
 const Other = "other"
 
@@ -35,8 +35,8 @@ type Pending struct {
 }
 
 type place struct {
-	minute                    int64
-	tenant, model, deployment string
+	minute                         int64
+	tenant, key, model, deployment string
 }
 
 // Add counts one ended request, in the minute it ended.
@@ -47,7 +47,7 @@ func (p *Pending) Add(rec weir.Record) {
 // RowOf is one record as a row.
 func RowOf(rec weir.Record) Row {
 	r := Row{
-		Minute: minuteOf(rec.Ended), Tenant: rec.Tenant, Model: rec.Model, Deployment: rec.Deployment, Requests: 1,
+		Minute: minuteOf(rec.Ended), Tenant: rec.Tenant, Key: rec.Key, Model: rec.Model, Deployment: rec.Deployment, Requests: 1,
 		Prompt: rec.Usage.Prompt, Cached: rec.Usage.Cached, Completion: rec.Usage.Completion, Cost: rec.Cost,
 	}
 	switch rec.Outcome {
@@ -77,14 +77,14 @@ func (p *Pending) add(r Row) {
 	if p.index == nil {
 		p.index = map[place]int{}
 	}
-	at := place{r.Minute, r.Tenant, r.Model, r.Deployment}
+	at := place{r.Minute, r.Tenant, r.Key, r.Model, r.Deployment}
 	i, ok := p.index[at]
 	if !ok {
 		at = p.room(at)
 		if i, ok = p.index[at]; !ok {
 			i = len(p.rows)
 			p.index[at] = i
-			p.rows = append(p.rows, Row{Minute: at.minute, Tenant: at.tenant, Model: at.model, Deployment: at.deployment})
+			p.rows = append(p.rows, Row{Minute: at.minute, Tenant: at.tenant, Key: at.key, Model: at.model, Deployment: at.deployment})
 		}
 	}
 	p.rows[i].Add(r)
@@ -99,7 +99,7 @@ func (p *Pending) room(at place) place {
 	if len(p.rows)-p.others < bound {
 		return at
 	}
-	other := place{at.minute, Other, Other, Other}
+	other := place{at.minute, Other, Other, Other, Other}
 	if at != other {
 		p.coarse++
 	}
@@ -114,8 +114,7 @@ func (p *Pending) room(at place) place {
 	return other
 }
 
-// Take hands over all rows, ordered by minute, tenant, model and deployment,
-// and forgets them: the caller writes them or calls Return.
+// Take hands over all rows, ordered as Compare does, and forgets them: the caller writes them or calls Return.
 func (p *Pending) Take() []Row {
 	if len(p.rows) == 0 {
 		return nil
@@ -142,8 +141,9 @@ func (p *Pending) Len() int { return len(p.rows) }
 // Other since the beginning.
 func (p *Pending) Coarsened() uint64 { return p.coarse }
 
-// Compare orders rows by minute, tenant, model and deployment.
+// Compare orders rows by minute, tenant, key, model and deployment, names as
+// bytes.
 func Compare(a, b Row) int {
-	return cmp.Or(cmp.Compare(a.Minute, b.Minute), cmp.Compare(a.Tenant, b.Tenant),
+	return cmp.Or(cmp.Compare(a.Minute, b.Minute), cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Key, b.Key),
 		cmp.Compare(a.Model, b.Model), cmp.Compare(a.Deployment, b.Deployment))
 }

@@ -19,7 +19,7 @@ func BenchmarkWriteOneThousandRows(b *testing.B) {
 			rows[i] = meter.Row{Minute: minute / 60, Tenant: fmt.Sprint("tenant", i%500), Model: "gpt-4o",
 				Deployment: fmt.Sprint("deployment", i/500), Requests: 3, Completed: 3, Prompt: 3000, Completion: 600, Cost: 9000}
 		}
-		if err := s.Write(b.Context(), rows); err != nil {
+		if err := s.Write(b.Context(), meter.Batch{Writer: "bench", Number: minute, Rows: rows}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -2,18 +2,23 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/pressly/goose/v3"
+
 	"weir/meter"
 )
 
-func opened(t *testing.T, path string) *SQLite {
+func opened(t *testing.T, path string) *DB {
 	t.Helper()
 	s, err := Open(path)
 	if err != nil {
@@ -27,7 +32,11 @@ func aRow(tenant string) meter.Row {
 	return meter.Row{Minute: 100, Tenant: tenant, Model: "m", Deployment: "d", Requests: 1, Completed: 1, Prompt: 10, Cost: 5}
 }
 
-func requests(t *testing.T, s *SQLite) (n int64) {
+func aBatch(rows ...meter.Row) meter.Batch {
+	return meter.Batch{Writer: rand.Text(), Number: 1, Rows: rows}
+}
+
+func requests(t *testing.T, s *DB) (n int64) {
 	t.Helper()
 	rows, err := s.Usage(t.Context(), meter.Query{})
 	if err != nil {
@@ -42,7 +51,7 @@ func requests(t *testing.T, s *SQLite) (n int64) {
 func TestUsageIsThereAfterTheFileIsOpenedAgain(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", "folder", "weir.db")
 	s := opened(t, path)
-	if err := s.Write(t.Context(), []meter.Row{aRow("demo")}); err != nil {
+	if err := s.Write(t.Context(), aBatch(aRow("demo"))); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -67,6 +76,49 @@ func TestTheFileIsItsOwnersAlone(t *testing.T) {
 	}
 }
 
+func TestAFileOfTheSchemaWithoutKeysKeepsItsRows(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "weir.db")
+	old, err := sql.Open("sqlite", source(path, "synchronous(FULL)"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := fs.Sub(migrations, "migrations/sqlite")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, old, files, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.UpTo(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	must(t, old, "INSERT INTO usage_minute VALUES (100, 'demo', 'm', 'd', 10, 7, 2, 1, 3, 1000, 400, 200, 4000)")
+	must(t, old, "INSERT INTO usage_minute VALUES (101, '', '', '', 1, 0, 1, 0, 0, 0, 0, 0, 0)")
+	if err := old.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := opened(t, path)
+	got, err := s.Usage(t.Context(), meter.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []meter.Row{
+		{Minute: 100, Tenant: "demo", Model: "m", Deployment: "d", Requests: 10, Completed: 7, Refused: 2, Failed: 1, Estimated: 3,
+			Prompt: 1000, Cached: 400, Completion: 200, Cost: 4000},
+		{Minute: 101, Requests: 1, Refused: 1},
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("got  %+v\nwant %+v", got, want)
+	}
+	if err := s.Write(t.Context(), aBatch(aRow("demo"))); err != nil {
+		t.Fatal(err)
+	}
+	if n := requests(t, s); n != 12 {
+		t.Fatalf("%d requests, want 12", n)
+	}
+}
+
 func TestAFileOfANewerWeirIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "weir.db")
 	s := opened(t, path)
@@ -76,7 +128,7 @@ func TestAFileOfANewerWeirIsRefused(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "version 99 and this weir knows 1") {
+	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "version 99 and this weir knows 2") {
 		t.Fatal(err)
 	}
 }
@@ -112,20 +164,20 @@ func TestSyncsEachCommit(t *testing.T) {
 // the trouble is over.
 func TestWhatGoesWrongWithFilesLosesNothing(t *testing.T) {
 	for name, trouble := range map[string]struct {
-		begin func(t *testing.T, s *SQLite) (end func())
+		begin func(t *testing.T, s *DB) (end func())
 		says  string
 	}{
-		"disk full": {func(t *testing.T, s *SQLite) func() {
+		"disk full": {func(t *testing.T, s *DB) func() {
 			must(t, s.write, "PRAGMA max_page_count = 1")
 			return func() { must(t, s.write, "PRAGMA max_page_count = 1000000") }
 		}, "full"},
-		"read-only": {func(t *testing.T, s *SQLite) func() {
+		"read-only": {func(t *testing.T, s *DB) func() {
 			must(t, s.write, "PRAGMA query_only = true")
 			return func() { must(t, s.write, "PRAGMA query_only = false") }
 		}, "readonly"},
-		"locked": {func(t *testing.T, s *SQLite) func() {
+		"locked": {func(t *testing.T, s *DB) func() {
 			must(t, s.write, "PRAGMA busy_timeout = 1")
-			blocker, err := sql.Open("sqlite", source(s.path, "synchronous(OFF)"))
+			blocker, err := sql.Open("sqlite", source(s.name, "synchronous(OFF)"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -142,7 +194,7 @@ func TestWhatGoesWrongWithFilesLosesNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := opened(t, filepath.Join(t.TempDir(), "weir.db"))
-			if err := s.Write(t.Context(), []meter.Row{aRow("before")}); err != nil {
+			if err := s.Write(t.Context(), aBatch(aRow("before"))); err != nil {
 				t.Fatal(err)
 			}
 			w := NewWriter(s, WriterOptions{WriteLimit: 5 * time.Second})
@@ -183,7 +235,7 @@ func must(t *testing.T, db *sql.DB, statement string) {
 
 func TestALongQueryDoesNotHoldUpAWrite(t *testing.T) {
 	s := opened(t, filepath.Join(t.TempDir(), "weir.db"))
-	if err := s.Write(t.Context(), []meter.Row{aRow("a"), aRow("b")}); err != nil {
+	if err := s.Write(t.Context(), aBatch(aRow("a"), aRow("b"))); err != nil {
 		t.Fatal(err)
 	}
 	reading, err := s.read.Query("SELECT tenant FROM usage_minute")
@@ -193,7 +245,7 @@ func TestALongQueryDoesNotHoldUpAWrite(t *testing.T) {
 	if !reading.Next() {
 		t.Fatal("nothing to read")
 	}
-	if err := s.Write(t.Context(), []meter.Row{aRow("c")}); err != nil {
+	if err := s.Write(t.Context(), aBatch(aRow("c"))); err != nil {
 		t.Fatal(err)
 	}
 	if err := reading.Close(); err != nil {

@@ -3,6 +3,7 @@ package store_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,10 +14,11 @@ import (
 
 	"weir/meter"
 	"weir/store"
+	"weir/store/storetest"
 )
 
 // killedChild is set in the environment of the process that is to be killed,
-// to the path of its ledger.
+// to the path of its ledger, or the URL of its database.
 const killedChild = "WEIR_TEST_KILLED_CHILD"
 
 func TestMain(m *testing.M) {
@@ -33,13 +35,13 @@ type announcing struct {
 	written int64
 }
 
-func (a *announcing) Write(ctx context.Context, rows []meter.Row) error {
+func (a *announcing) Write(ctx context.Context, b meter.Batch) error {
 	var n int64
-	for _, r := range rows {
+	for _, r := range b.Rows {
 		n += r.Requests
 	}
 	fmt.Println("writing", a.written+n)
-	if err := a.Ledger.Write(ctx, rows); err != nil {
+	if err := a.Ledger.Write(ctx, b); err != nil {
 		return err
 	}
 	a.written += n
@@ -48,8 +50,8 @@ func (a *announcing) Write(ctx context.Context, rows []meter.Row) error {
 }
 
 // meterUntilKilled is a process that meters as fast as it can.
-func meterUntilKilled(path string) {
-	s, err := store.Open(path)
+func meterUntilKilled(where string) {
+	s, err := openHere(context.Background(), where)
 	if err != nil {
 		fmt.Println("failed", err)
 		os.Exit(1)
@@ -71,12 +73,25 @@ func meterUntilKilled(path string) {
 // write under way all or nothing. So what is lost is what came since the last
 // write began, which is Every and the time of one write.
 func TestKillNineLosesAtMostWhatCameSinceTheLastWrite(t *testing.T) {
+	server := storetest.Start(t)
+	for _, database := range []struct {
+		name string
+		make func() string
+	}{
+		{"sqlite", func() string { return filepath.Join(t.TempDir(), "weir.db") }},
+		{"postgres", server.Database},
+	} {
+		t.Run(database.name, func(t *testing.T) { killedInRounds(t, database.make) })
+	}
+}
+
+func killedInRounds(t *testing.T, database func() string) {
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for round := range 4 {
-		path := filepath.Join(t.TempDir(), "weir.db")
+		path := database()
 		child := exec.CommandContext(t.Context(), exe)
 		child.Env = append(os.Environ(), killedChild+"="+path)
 		out, err := child.StdoutPipe()
@@ -119,8 +134,12 @@ func TestKillNineLosesAtMostWhatCameSinceTheLastWrite(t *testing.T) {
 		}
 		_ = child.Wait() // "signal: killed"
 		found := int64(0)
-		rows, err := openAt(t, path).Usage(t.Context(), meter.Query{AllTenants: true})
+		again, err := openHere(t.Context(), path)
 		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := again.Usage(t.Context(), meter.Query{AllTenants: true})
+		if err = errors.Join(err, again.Close()); err != nil {
 			t.Fatal(err)
 		}
 		for _, r := range rows {
@@ -136,7 +155,15 @@ func TestKillNineLosesAtMostWhatCameSinceTheLastWrite(t *testing.T) {
 	}
 }
 
-func openAt(t testing.TB, path string) *store.SQLite {
+// openHere opens a path or a URL.
+func openHere(ctx context.Context, where string) (*store.DB, error) {
+	if strings.HasPrefix(where, "postgres:") {
+		return store.OpenPostgres(ctx, store.PostgresOptions{URL: where, Gateway: "killed"})
+	}
+	return store.Open(where)
+}
+
+func openAt(t testing.TB, path string) *store.DB {
 	t.Helper()
 	s, err := store.Open(path)
 	if err != nil {

@@ -6,79 +6,130 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
+	"time"
 
 	"weir/meter"
 )
 
-const addRow = `
-INSERT INTO usage_minute (minute, tenant, model, deployment, requests, completed, refused, failed, estimated,
-    prompt_tokens, cached_tokens, completion_tokens, cost_microdollars)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (minute, tenant, model, deployment) DO UPDATE SET
-    requests          = requests + excluded.requests,
-    completed         = completed + excluded.completed,
-    refused           = refused + excluded.refused,
-    failed            = failed + excluded.failed,
-    estimated         = estimated + excluded.estimated,
-    prompt_tokens     = prompt_tokens + excluded.prompt_tokens,
-    cached_tokens     = cached_tokens + excluded.cached_tokens,
-    completion_tokens = completion_tokens + excluded.completion_tokens,
-    cost_microdollars = cost_microdollars + excluded.cost_microdollars`
+// claimBatch says by the rows it touches, 1 or 0, whether the batch is new. A
+// second attempt waits here for the end of a first that still runs.
+const claimBatch = `
+INSERT INTO usage_writer (writer, batch, wrote) VALUES (?, ?, ?)
+ON CONFLICT (writer) DO UPDATE SET batch = excluded.batch, wrote = excluded.wrote
+WHERE usage_writer.batch < excluded.batch`
 
-// Write adds the rows to the ledger in one transaction: all or, with an error,
-// none.
-func (s *SQLite) Write(ctx context.Context, rows []meter.Row) error {
+const (
+	addRows = `
+INSERT INTO usage_minute (minute, tenant, key, model, deployment, gateway, requests, completed, refused, failed, estimated,
+    prompt_tokens, cached_tokens, completion_tokens, cost_microdollars)
+VALUES `
+	oneRow   = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	addingUp = `
+ON CONFLICT (minute, tenant, key, model, deployment, gateway) DO UPDATE SET
+    requests          = usage_minute.requests + excluded.requests,
+    completed         = usage_minute.completed + excluded.completed,
+    refused           = usage_minute.refused + excluded.refused,
+    failed            = usage_minute.failed + excluded.failed,
+    estimated         = usage_minute.estimated + excluded.estimated,
+    prompt_tokens     = usage_minute.prompt_tokens + excluded.prompt_tokens,
+    cached_tokens     = usage_minute.cached_tokens + excluded.cached_tokens,
+    completion_tokens = usage_minute.completion_tokens + excluded.completion_tokens,
+    cost_microdollars = usage_minute.cost_microdollars + excluded.cost_microdollars`
+)
+
+// rowsAtOnce are the lengths of insert statements: a thousand rows are ten
+// round trips, and there are three texts to prepare.
+var rowsAtOnce = []int{100, 10, 1}
+
+// Write adds the rows to the ledger in one transaction. See meter.Ledger.
+func (d *DB) Write(ctx context.Context, b meter.Batch) error {
+	if err := b.Validate(); err != nil {
+		return err
+	}
+	rows := folded(b.Rows)
 	if len(rows) == 0 {
 		return nil
 	}
-	if err := s.add(ctx, rows); err != nil {
-		return fmt.Errorf("store: write %d rows of usage to %s: %w", len(rows), s.path, err)
+	err := d.within(ctx, func(tx *sql.Tx) error {
+		claimed, err := tx.ExecContext(ctx, d.sql(claimBatch), text(b.Writer), b.Number, time.Now().Unix()/60)
+		if err != nil {
+			return err
+		}
+		if fresh, err := claimed.RowsAffected(); err != nil || fresh == 0 {
+			return err
+		}
+		return d.add(ctx, tx, rows)
+	})
+	if err != nil {
+		return fmt.Errorf("store: write %d rows of usage to %s: %w", len(rows), d.name, err)
 	}
 	return nil
 }
 
-func (s *SQLite) add(ctx context.Context, rows []meter.Row) (err error) {
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return err
+// folded sums rows of the same names and puts them in order: a statement may
+// not touch a row twice, and writers that take rows in one order never wait for
+// each other in a circle.
+func folded(rows []meter.Row) []meter.Row {
+	rows = slices.Clone(rows)
+	for i := range rows {
+		r := &rows[i]
+		r.Tenant, r.Key, r.Model, r.Deployment = text(r.Tenant), text(r.Key), text(r.Model), text(r.Deployment)
 	}
-	defer func() {
-		if err != nil {
-			if undo := tx.Rollback(); undo != nil && !errors.Is(undo, sql.ErrTxDone) {
-				err = errors.Join(err, undo)
-			}
-		}
-	}()
-	add, err := tx.PrepareContext(ctx, addRow)
-	if err != nil {
-		return err
-	}
+	slices.SortFunc(rows, meter.Compare)
+	out := rows[:0]
 	for _, r := range rows {
-		if _, err := add.ExecContext(ctx, r.Minute, r.Tenant, r.Model, r.Deployment, r.Requests, r.Completed, r.Refused,
-			r.Failed, r.Estimated, r.Prompt, r.Cached, r.Completion, int64(r.Cost)); err != nil {
-			return err
+		if n := len(out); n > 0 && meter.Compare(out[n-1], r) == 0 {
+			out[n-1].Add(r)
+		} else {
+			out = append(out, r)
 		}
 	}
-	return tx.Commit()
+	return out
 }
 
-// Usage sums rows as the query asks. See meter.Ledger.
-func (s *SQLite) Usage(ctx context.Context, q meter.Query) ([]meter.Row, error) {
-	rows, err := s.usage(ctx, q)
+func (d *DB) add(ctx context.Context, tx *sql.Tx, rows []meter.Row) error {
+	for _, size := range rowsAtOnce {
+		if len(rows) < size {
+			continue
+		}
+		add, err := tx.PrepareContext(ctx, d.sql(addRows+strings.Repeat(oneRow+", ", size-1)+oneRow+addingUp))
+		if err != nil {
+			return err
+		}
+		for ; len(rows) >= size; rows = rows[size:] {
+			var args []any
+			for _, r := range rows[:size] {
+				args = append(args, r.Minute, r.Tenant, r.Key, r.Model, r.Deployment, d.gateway, r.Requests, r.Completed, r.Refused,
+					r.Failed, r.Estimated, r.Prompt, r.Cached, r.Completion, int64(r.Cost))
+			}
+			if _, err := add.ExecContext(ctx, args...); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Usage sums rows of all gateways as the query asks. See meter.Ledger.
+func (d *DB) Usage(ctx context.Context, q meter.Query) ([]meter.Row, error) {
+	ctx, cancel := context.WithTimeout(ctx, readLimit)
+	defer cancel()
+	rows, err := d.usage(ctx, q)
 	if err != nil {
-		return nil, fmt.Errorf("store: read usage from %s: %w", s.path, err)
+		return nil, fmt.Errorf("store: read usage from %s: %w", d.name, err)
 	}
 	return rows, nil
 }
 
-func (s *SQLite) usage(ctx context.Context, q meter.Query) (_ []meter.Row, err error) {
+func (d *DB) usage(ctx context.Context, q meter.Query) (_ []meter.Row, err error) {
 	limit := q.Limit
 	if limit <= 0 {
 		limit = meter.DefaultRows
 	}
-	text, args := selectUsage(q, limit)
-	found, err := s.read.QueryContext(ctx, text, args...)
+	statement, args := selectUsage(q, limit)
+	found, err := d.read.QueryContext(ctx, d.sql(statement), args...)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +141,7 @@ func (s *SQLite) usage(ctx context.Context, q meter.Query) (_ []meter.Row, err e
 				meter.ErrTooManyRows, limit)
 		}
 		var r meter.Row
-		if err := found.Scan(&r.Minute, &r.Tenant, &r.Model, &r.Deployment, &r.Requests, &r.Completed, &r.Refused, &r.Failed,
+		if err := found.Scan(&r.Minute, &r.Tenant, &r.Key, &r.Model, &r.Deployment, &r.Requests, &r.Completed, &r.Refused, &r.Failed,
 			&r.Estimated, &r.Prompt, &r.Cached, &r.Completion, &r.Cost); err != nil {
 			return nil, err
 		}
@@ -105,17 +156,17 @@ func selectUsage(q meter.Query, limit int) (string, []any) {
 	if to <= 0 {
 		to = math.MaxInt64
 	}
-	minute, args := "CAST(? AS INTEGER)", []any{q.From}
+	minute, args := "CAST(? AS bigint)", []any{q.From}
 	if step := q.Step.Minutes(); step > 0 {
-		minute, args = "minute / ? * ?", []any{step, step}
+		minute, args = "minute / CAST(? AS bigint) * CAST(? AS bigint)", []any{step, step}
 	}
 	where := []string{"minute >= ?", "minute < ?"}
 	args = append(args, q.From, to)
-	columns := []string{minute + " AS at"}
+	columns := []string{minute + " AS from_minute"}
 	for _, c := range []struct {
 		name, value string
 		merged      bool
-	}{{"tenant", q.Tenant, q.AllTenants}, {"model", q.Model, q.AllModels}, {"deployment", q.Deployment, q.AllDeployments}} {
+	}{{"tenant", q.Tenant, q.AllTenants}, {"key", q.Key, q.AllKeys}, {"model", q.Model, q.AllModels}, {"deployment", q.Deployment, q.AllDeployments}} {
 		column := c.name
 		if c.merged {
 			column = "''"
@@ -123,14 +174,14 @@ func selectUsage(q meter.Query, limit int) (string, []any) {
 		columns = append(columns, column+" AS of_"+c.name)
 		if c.value != "" {
 			where = append(where, c.name+" = ?")
-			args = append(args, c.value)
+			args = append(args, text(c.value))
 		}
 	}
-	text := "SELECT " + strings.Join(columns, ", ") + `, sum(requests), sum(completed), sum(refused), sum(failed), sum(estimated),
-    sum(prompt_tokens), sum(cached_tokens), sum(completion_tokens), sum(cost_microdollars)
-FROM usage_minute WHERE ` + strings.Join(where, " AND ") + `
-GROUP BY at, of_tenant, of_model, of_deployment
-ORDER BY at, of_tenant, of_model, of_deployment
-LIMIT ?`
-	return text, append(args, limit+1)
+	for _, sum := range []string{"requests", "completed", "refused", "failed", "estimated",
+		"prompt_tokens", "cached_tokens", "completion_tokens", "cost_microdollars"} {
+		columns = append(columns, "CAST(sum("+sum+") AS bigint)")
+	}
+	const names = "from_minute, of_tenant, of_key, of_model, of_deployment"
+	return "SELECT " + strings.Join(columns, ", ") + "\nFROM usage_minute WHERE " + strings.Join(where, " AND ") +
+		"\nGROUP BY " + names + "\nORDER BY " + names + "\nLIMIT ?", append(args, limit+1)
 }

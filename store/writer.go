@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -14,7 +15,7 @@ import (
 // WriterOptions configure a Writer. Zero values take the defaults named.
 type WriterOptions struct {
 	Every      time.Duration // between writes; 0: 1 s. On kill -9 at most this much is lost, and the write under way
-	MaxRows    int           // distinct rows held while they cannot be written; 0: meter.DefaultPending
+	MaxRows    int           // distinct rows held while they cannot be written, thrice: see Writer; 0: meter.DefaultPending
 	WriteLimit time.Duration // one write may take; 0: 30 s
 	StopLimit  time.Duration // the writes at the end may take; 0: 15 s
 	Log        *slog.Logger  // nil: slog.Default()
@@ -30,17 +31,27 @@ const (
 // (disk full, locked, read-only) is kept and tried again, waiting longer each
 // time; memory stays bounded because sums coarsen (see meter.Pending), not
 // because anything is dropped.
+//
+// Of a write that failed nobody knows whether it was kept: the connection may
+// have been lost after the commit. So its batch is tried again as it was, under
+// the same number, until it succeeds, and what comes meanwhile waits for the
+// next batch. At most three times MaxRows are held: what fills now, what waits,
+// and the batch under way.
 type Writer struct {
 	ledger meter.Ledger
 	o      WriterOptions
+	name   string // of this run: no other Writer ever has it
 
 	mu      sync.Mutex
 	filling *meter.Pending // what Add fills; swapped out by Run
 	since   time.Time      // when the oldest record in filling came; zero: none
 
-	unwritten meter.Pending // what Run could not write yet; Run's alone
-	oldest    time.Time     // when the oldest record in unwritten came; Run's alone
-	coarsened uint64        // in former fillings; Run's alone
+	// Run's alone:
+	batch     meter.Batch   // under way, or kept for another attempt; no rows: none
+	began     time.Time     // when the oldest record in batch came
+	unwritten meter.Pending // waits for the batch to be written
+	oldest    time.Time     // when the oldest record in unwritten came
+	coarsened uint64        // in former fillings
 
 	stats stats
 }
@@ -77,7 +88,7 @@ func NewWriter(ledger meter.Ledger, o WriterOptions) *Writer {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
-	return &Writer{ledger: ledger, o: o, filling: &meter.Pending{Max: o.MaxRows}, unwritten: meter.Pending{Max: o.MaxRows}}
+	return &Writer{ledger: ledger, o: o, name: rand.Text(), filling: &meter.Pending{Max: o.MaxRows}, unwritten: meter.Pending{Max: o.MaxRows}}
 }
 
 // Add counts one ended request. It never waits for the ledger.
@@ -107,7 +118,7 @@ func (w *Writer) Run(ctx context.Context) error {
 				w.gather()
 				continue
 			}
-			failing.report(w.o.Log, now, w.o.Every, w.Flush(ctx), w.unwritten.Len())
+			failing.report(w.o.Log, now, w.o.Every, w.Flush(ctx), w.held())
 		}
 	}
 }
@@ -131,12 +142,11 @@ func (w *Writer) last(ctx context.Context) error {
 
 // abandoned says what is lost, in full, so that it can be booked by hand.
 func (w *Writer) abandoned(err error) error {
-	rows := w.unwritten.Take()
+	rows := append(w.unwritten.Take(), w.batch.Rows...)
 	var sum meter.Row
 	for _, r := range rows {
 		sum.Add(r)
 	}
-	w.unwritten.Return(rows)
 	return fmt.Errorf("store: %d rows of usage could not be written within %s and are lost (%d requests, %d prompt and "+
 		"%d completion tokens, %s): %w", len(rows), w.o.StopLimit, sum.Requests, sum.Prompt, sum.Completion, sum.Cost, err)
 }
@@ -145,20 +155,40 @@ func (w *Writer) abandoned(err error) error {
 // itself or Run.
 func (w *Writer) Flush(ctx context.Context) error {
 	w.gather()
-	rows := w.unwritten.Take()
-	if len(rows) == 0 {
-		return nil
+	for w.held() > 0 {
+		if len(w.batch.Rows) == 0 {
+			w.batch = meter.Batch{Writer: w.name, Number: w.batch.Number + 1, Rows: w.unwritten.Take()}
+			w.began, w.oldest = w.oldest, time.Time{}
+		}
+		if err := w.send(ctx); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// send tries to write the batch.
+func (w *Writer) send(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, w.o.WriteLimit)
 	defer cancel()
-	err := w.ledger.Write(limited, rows)
-	if err != nil {
-		w.unwritten.Return(rows)
-	} else {
-		w.oldest = time.Time{}
+	err := w.ledger.Write(limited, w.batch)
+	rows := len(w.batch.Rows)
+	if err == nil {
+		w.batch.Rows, w.began = nil, time.Time{}
 	}
-	w.account(len(rows), err)
+	w.account(rows, err)
 	return err
+}
+
+// held is the rows that Run has taken over and not written.
+func (w *Writer) held() int { return len(w.batch.Rows) + w.unwritten.Len() }
+
+// waitingSince is when the oldest record came that is not written.
+func (w *Writer) waitingSince() time.Time {
+	if !w.began.IsZero() {
+		return w.began
+	}
+	return w.oldest
 }
 
 // gather moves what Add has summed to unwritten, holding Add up only for the
@@ -177,13 +207,13 @@ func (w *Writer) gather() {
 	defer w.stats.Unlock()
 	w.coarsened += full.Coarsened()
 	w.stats.Coarsened = w.coarsened + w.unwritten.Coarsened()
-	w.stats.Rows, w.stats.oldest = w.unwritten.Len(), w.oldest
+	w.stats.Rows, w.stats.oldest = w.held(), w.waitingSince()
 }
 
 func (w *Writer) account(rows int, err error) {
 	w.stats.Lock()
 	defer w.stats.Unlock()
-	w.stats.Rows, w.stats.oldest = w.unwritten.Len(), w.oldest
+	w.stats.Rows, w.stats.oldest = w.held(), w.waitingSince()
 	if err != nil {
 		w.stats.Failures++
 		w.stats.LastError = err.Error()

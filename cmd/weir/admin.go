@@ -94,7 +94,8 @@ func (a *adminAPI) serveReload(w http.ResponseWriter, _ *http.Request) {
 // maxUsage is the longest time one question about usage may cover.
 const maxUsage = 400 * 24 * time.Hour
 
-// serveUsage answers GET /admin/usage?since=24h&step=hour&tenant=&model=&deployment=.
+// serveUsage answers GET /admin/usage?since=24h&step=hour&tenant=&key=&model=&deployment=.
+// Keys are told apart with by=key, or when one is named.
 func (a *adminAPI) serveUsage(w http.ResponseWriter, r *http.Request) {
 	q, err := usageQuery(r, time.Now())
 	if err != nil {
@@ -128,9 +129,12 @@ func usageQuery(r *http.Request, now time.Time) (meter.Query, error) {
 	if !ok {
 		return meter.Query{}, fmt.Errorf("step=%.40q: want minute, hour or day", form.Get("step"))
 	}
+	if by := form.Get("by"); by != "" && by != "key" {
+		return meter.Query{}, fmt.Errorf("by=%.40q: want key, or leave it out", by)
+	}
 	return meter.Query{
 		From: now.Add(-since).Unix() / 60, Step: step,
-		Tenant: form.Get("tenant"), Model: form.Get("model"), Deployment: form.Get("deployment"),
+		Tenant: form.Get("tenant"), Key: form.Get("key"), AllKeys: !form.Has("key") && !form.Has("by"), Model: form.Get("model"), Deployment: form.Get("deployment"),
 	}, nil
 }
 
@@ -138,6 +142,7 @@ func usageQuery(r *http.Request, now time.Time) (meter.Query, error) {
 type usageView struct {
 	From       time.Time `json:"from"`
 	Tenant     string    `json:"tenant"`
+	Key        string    `json:"key,omitempty"`
 	Model      string    `json:"model"`
 	Deployment string    `json:"deployment"`
 	Requests   int64     `json:"requests"`
@@ -155,7 +160,7 @@ func usageViews(rows []meter.Row) []usageView {
 	views := make([]usageView, 0, len(rows))
 	for _, r := range rows {
 		views = append(views, usageView{
-			From: time.Unix(r.Minute*60, 0).UTC(), Tenant: r.Tenant, Model: r.Model, Deployment: r.Deployment,
+			From: time.Unix(r.Minute*60, 0).UTC(), Tenant: r.Tenant, Key: r.Key, Model: r.Model, Deployment: r.Deployment,
 			Requests: r.Requests, Completed: r.Completed, Refused: r.Refused, Failed: r.Failed, Estimated: r.Estimated,
 			Prompt: r.Prompt, Cached: r.Cached, Completion: r.Completion, CostMicros: int64(r.Cost),
 		})

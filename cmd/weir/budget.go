@@ -37,7 +37,7 @@ func (n *node) restoreBudgets(ctx context.Context, c *config.Config) error {
 
 // spentSince is what each tenant has used since the beginning of a minute.
 func (n *node) spentSince(ctx context.Context, from weir.Instant) (map[string]meter.Spent, error) {
-	rows, err := n.ledger.Usage(ctx, meter.Query{From: from.Time().Unix() / 60, Step: meter.Whole, AllModels: true, AllDeployments: true})
+	rows, err := n.ledger.Usage(ctx, meter.Query{From: from.Time().Unix() / 60, Step: meter.Whole, AllKeys: true, AllModels: true, AllDeployments: true})
 	if err != nil {
 		return nil, fmt.Errorf("what is used of the budgets: %w", err)
 	}

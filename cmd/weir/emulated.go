@@ -20,9 +20,11 @@ const (
 // emulateAll puts emulated servers of this machine in the place of everything
 // a configuration describes, so that it can be tried without GPU, cloud and
 // secrets: same models, tiers, weights, limits, prices and scaling. Certificates
-// are left out, and the first tenant gets the key one more.
+// are left out, usage goes to the file in place of a database of several
+// gateways, and the first tenant gets the key one more.
 func emulateAll(c *config.Config, exe string, key config.KeyHash) {
 	c.Server.TLS = nil
+	c.Store.Postgres = config.Secret{}
 	c.Machine.GPUs = nil
 	for i := range c.Tenants { // what `weir plan --yaml` writes has a key still to be made
 		t := &c.Tenants[i]

@@ -45,7 +45,7 @@ type node struct {
 	gateway *gateway.Gateway
 	metrics *observe.Metrics
 	access  *observe.AccessLog
-	ledger  *store.SQLite
+	ledger  *store.DB
 	writer  *store.Writer
 	fleet   *process.Fleet
 	scaler  *scaler
@@ -104,8 +104,8 @@ func newNode(c *config.Config, load func() (*config.Config, error), stateDir str
 }
 
 func (n *node) openStore(c *config.Config) (err error) {
-	if n.ledger, err = store.Open(c.Store.Path); err != nil {
-		return fmt.Errorf("store.path: %w", err)
+	if n.ledger, err = openLedger(c.Store, n.log); err != nil {
+		return err
 	}
 	n.writer = store.NewWriter(n.ledger, store.WriterOptions{Every: c.Store.FlushEvery, Log: n.log})
 	return nil
@@ -163,6 +163,7 @@ func (n *node) run(ctx context.Context, also runner) error {
 	}
 	admin := n.admin()
 	part(&back, last, n.writer.Run)
+	part(&middle, behind, n.retain)
 	part(&middle, behind, n.fleet.Run)
 	part(&middle, behind, n.scaler.run)
 	part(&middle, behind, n.follow)

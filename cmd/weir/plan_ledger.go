@@ -52,7 +52,7 @@ func countLedger(ctx context.Context, f ledgerFlags, model string, now weir.Inst
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	to := int64(now) / int64(time.Minute)
-	q := meter.Query{From: to - int64(back/time.Minute), To: to, Model: model, AllTenants: true, AllDeployments: true, Limit: plan.MaxMinutes}
+	q := meter.Query{From: to - int64(back/time.Minute), To: to, Model: model, AllTenants: true, AllKeys: true, AllDeployments: true, Limit: plan.MaxMinutes}
 	rows, err := s.Usage(ctx, q)
 	if err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func fill(rows []meter.Row, to int64) []plan.Minute {
 }
 
 // noUsage says which models the ledger does know.
-func noUsage(ctx context.Context, s *store.SQLite, q meter.Query, f ledgerFlags) error {
+func noUsage(ctx context.Context, s *store.DB, q meter.Query, f ledgerFlags) error {
 	const most = 20
 	model := q.Model
 	q.Model, q.Step, q.Limit = "", meter.PerDay, 0

@@ -65,6 +65,7 @@ var owner = map[string]string{
 	"github.com/Azure/azure-sdk-for-go":   "weir/upstream",
 	"modernc.org/sqlite":                  "weir/store",
 	"github.com/pressly/goose":            "weir/store",
+	"github.com/jackc/pgx":                "weir/store",
 	"github.com/prometheus/client_golang": "weir/observe",
 	"github.com/tiktoken-go/tokenizer":    "weir/upstream",
 	"github.com/spf13/cobra":              "weir/cmd/weir",

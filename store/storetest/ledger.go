@@ -4,6 +4,7 @@ package storetest
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,6 +28,10 @@ func Ledger(t *testing.T, open func(t *testing.T) meter.Ledger) {
 		{"writing no rows is fine", writesNothing},
 		{"writing adds to what is there", writingAdds},
 		{"rows of one write may share their names", oneWriteMayRepeat},
+		{"a batch that is written again counts once", againCountsOnce},
+		{"a batch without a name is refused", unnamedIsRefused},
+		{"keys are told apart, or not", keysApart},
+		{"a name that is no text does not make a batch unwritable", noText},
 		{"names are told apart as bytes", namesAreBytes},
 		{"counts hold what int64 holds", countsAreWide},
 		{"a failed write changes nothing", failedWriteChangesNothing},
@@ -70,6 +75,48 @@ func oneWriteMayRepeat(t *testing.T, l meter.Ledger) {
 	equal(t, usage(t, l, meter.Query{}), []meter.Row{want})
 }
 
+func againCountsOnce(t *testing.T, l meter.Ledger) {
+	first := batch(row(100, "demo", "m", "d"))
+	second := meter.Batch{Writer: first.Writer, Number: 2, Rows: []meter.Row{row(101, "demo", "m", "d")}}
+	other := batch(row(100, "demo", "m", "d"))
+	for _, b := range []meter.Batch{first, first, second, first, second, other} {
+		if err := l.Write(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	twice := first.Rows[0]
+	twice.Add(twice)
+	equal(t, usage(t, l, meter.Query{}), []meter.Row{twice, second.Rows[0]})
+}
+
+func unnamedIsRefused(t *testing.T, l meter.Ledger) {
+	for _, b := range []meter.Batch{{Number: 1}, {Writer: "w"}} {
+		b.Rows = []meter.Row{row(1, "demo", "m", "d")}
+		if err := l.Write(t.Context(), b); err == nil {
+			t.Errorf("%+v was written", b)
+		}
+	}
+	equal(t, usage(t, l, meter.Query{}), nil)
+}
+
+func keysApart(t *testing.T, l meter.Ledger) {
+	a, b := row(1, "demo", "m", "d"), row(1, "demo", "m", "d")
+	a.Key, b.Key = "a", "b"
+	write(t, l, b, a)
+	equal(t, usage(t, l, meter.Query{}), []meter.Row{a, b})
+	equal(t, usage(t, l, meter.Query{Key: "b"}), []meter.Row{b})
+	both := row(1, "demo", "m", "d")
+	both.Add(both)
+	equal(t, usage(t, l, meter.Query{AllKeys: true}), []meter.Row{both})
+}
+
+func noText(t *testing.T, l meter.Ledger) {
+	write(t, l, row(1, "a\x00b", "\xff", "d"))
+	kept := row(1, "a\uFFFDb", "\uFFFD", "d")
+	equal(t, usage(t, l, meter.Query{}), []meter.Row{kept})
+	equal(t, usage(t, l, meter.Query{Tenant: "a\x00b"}), []meter.Row{kept})
+}
+
 func namesAreBytes(t *testing.T, l meter.Ledger) {
 	var rows []meter.Row
 	for _, name := range []string{"", " ", "%", "'", "A", "a", "a ", "ab", "é", "日本"} {
@@ -95,7 +142,7 @@ func countsAreWide(t *testing.T, l meter.Ledger) {
 func failedWriteChangesNothing(t *testing.T, l meter.Ledger) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := l.Write(ctx, []meter.Row{row(1, "demo", "m", "d")}); !errors.Is(err, context.Canceled) {
+	if err := l.Write(ctx, batch(row(1, "demo", "m", "d"))); !errors.Is(err, context.Canceled) {
 		t.Fatalf("a write that may not run says so: got %v", err)
 	}
 	equal(t, usage(t, l, meter.Query{}), nil)
@@ -141,7 +188,7 @@ func concurrentWriters(t *testing.T, l meter.Ledger) {
 	for i := range writers {
 		wg.Go(func() {
 			for range writes {
-				if err := l.Write(t.Context(), []meter.Row{row(1, "shared", "m", "d"), row(1, fmt.Sprint(i), "m", "d")}); err != nil {
+				if err := l.Write(t.Context(), batch(row(1, fmt.Sprint(i), "m", "d"), row(1, "shared", "m", "d"))); err != nil {
 					t.Error(err)
 				}
 				if _, err := l.Usage(t.Context(), meter.Query{}); err != nil {
@@ -163,25 +210,25 @@ func answersAsModel(t *testing.T, open func(*testing.T) meter.Ledger) {
 	rows := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) meter.Row {
 		n := rapid.Int64Range(0, 1000)
 		return meter.Row{Minute: rapid.Int64Range(0, 5000).Draw(t, "minute"), Tenant: names.Draw(t, "tenant"),
-			Model: names.Draw(t, "model"), Deployment: names.Draw(t, "deployment"),
+			Key: names.Draw(t, "key"), Model: names.Draw(t, "model"), Deployment: names.Draw(t, "deployment"),
 			Requests: n.Draw(t, "requests"), Completed: n.Draw(t, "completed"), Refused: n.Draw(t, "refused"), Failed: n.Draw(t, "failed"),
 			Estimated: n.Draw(t, "estimated"), Prompt: n.Draw(t, "prompt"), Cached: n.Draw(t, "cached"), Completion: n.Draw(t, "completion"),
 			Cost: weir.Money(n.Draw(t, "cost"))}
 	}), 0, 12)
 	queries := rapid.Custom(func(t *rapid.T) meter.Query {
 		return meter.Query{From: rapid.Int64Range(0, 5000).Draw(t, "from"), To: rapid.Int64Range(0, 5000).Draw(t, "to"),
-			Tenant: names.Draw(t, "of tenant"), Model: names.Draw(t, "of model"), Deployment: names.Draw(t, "of deployment"),
+			Tenant: names.Draw(t, "of tenant"), Key: names.Draw(t, "of key"), Model: names.Draw(t, "of model"), Deployment: names.Draw(t, "of deployment"),
 			Step:       meter.Step(rapid.IntRange(0, 3).Draw(t, "step")),
-			AllTenants: rapid.Bool().Draw(t, "all tenants"), AllModels: rapid.Bool().Draw(t, "all models"), AllDeployments: rapid.Bool().Draw(t, "all deployments")}
+			AllTenants: rapid.Bool().Draw(t, "all tenants"), AllKeys: rapid.Bool().Draw(t, "all keys"), AllModels: rapid.Bool().Draw(t, "all models"), AllDeployments: rapid.Bool().Draw(t, "all deployments")}
 	})
 	l := open(t)
 	var all []meter.Row
 	rapid.Check(t, func(rt *rapid.T) {
-		batch := rows.Draw(rt, "rows")
-		if err := l.Write(context.Background(), batch); err != nil {
+		added := rows.Draw(rt, "rows")
+		if err := l.Write(context.Background(), batch(added...)); err != nil {
 			rt.Fatal(err)
 		}
-		all = append(all, batch...)
+		all = append(all, added...)
 		q := queries.Draw(rt, "query")
 		got, err := l.Usage(context.Background(), q)
 		if err != nil {
@@ -198,7 +245,7 @@ func sums(all []meter.Row, q meter.Query) []meter.Row {
 	var out []meter.Row
 	for _, r := range all {
 		if r.Minute < q.From || q.To > 0 && r.Minute >= q.To || q.Tenant != "" && r.Tenant != q.Tenant ||
-			q.Model != "" && r.Model != q.Model || q.Deployment != "" && r.Deployment != q.Deployment {
+			q.Key != "" && r.Key != q.Key || q.Model != "" && r.Model != q.Model || q.Deployment != "" && r.Deployment != q.Deployment {
 			continue
 		}
 		if step := q.Step.Minutes(); step > 0 {
@@ -208,6 +255,9 @@ func sums(all []meter.Row, q meter.Query) []meter.Row {
 		}
 		if q.AllTenants {
 			r.Tenant = ""
+		}
+		if q.AllKeys {
+			r.Key = ""
 		}
 		if q.AllModels {
 			r.Model = ""
@@ -231,9 +281,14 @@ func row(minute int64, tenant, model, deployment string) meter.Row {
 		Failed: 1, Estimated: 3, Prompt: 1000, Cached: 400, Completion: 200, Cost: 4000}
 }
 
+// batch is one of a writer of its own.
+func batch(rows ...meter.Row) meter.Batch {
+	return meter.Batch{Writer: rand.Text(), Number: 1, Rows: rows}
+}
+
 func write(t *testing.T, l meter.Ledger, rows ...meter.Row) {
 	t.Helper()
-	if err := l.Write(t.Context(), rows); err != nil {
+	if err := l.Write(t.Context(), batch(rows...)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"weir/config"
+	"weir/store"
+)
+
+// openLedger opens the database the configuration names. A start waits for
+// PostgreSQL and fails without it; what runs already does not need it.
+func openLedger(s config.Store, log *slog.Logger) (*store.DB, error) {
+	if !s.Postgres.Set() {
+		db, err := store.Open(s.Path)
+		if err != nil {
+			return nil, fmt.Errorf("store.path: %w", err)
+		}
+		return db, nil
+	}
+	gateway, err := gatewayName(s)
+	if err != nil {
+		return nil, err
+	}
+	log.Info("opening the store", "gateway", gateway, "store", "postgres")
+	db, err := store.OpenPostgres(context.Background(), store.PostgresOptions{URL: s.Postgres.Reveal(), Gateway: gateway})
+	if err != nil {
+		return nil, fmt.Errorf("store.postgres: %w", err)
+	}
+	return db, nil
+}
+
+// gatewayName is what this gateway is called among those on one database.
+func gatewayName(s config.Store) (string, error) {
+	if s.Gateway != "" {
+		return s.Gateway, nil
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("store.gateway: this host has no name, give the gateway one: %w", err)
+	}
+	return host, nil
+}
+
+// retain deletes what is older than the configuration keeps.
+func (n *node) retain(ctx context.Context) error {
+	return n.ledger.Retain(ctx, n.config.Load().Store.Retention, n.log)
+}

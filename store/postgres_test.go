@@ -1,0 +1,201 @@
+package store_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"weir/meter"
+	"weir/store"
+	"weir/store/storetest"
+)
+
+func openPostgres(t testing.TB, url, gateway string) *store.DB {
+	t.Helper()
+	d, err := store.OpenPostgres(t.Context(), store.PostgresOptions{URL: url, Gateway: gateway})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+func TestPostgresIsALedger(t *testing.T) {
+	server := storetest.Start(t)
+	storetest.Ledger(t, func(t *testing.T) meter.Ledger { return openPostgres(t, server.Database(), "one") })
+}
+
+func rowsOf(names ...string) []meter.Row {
+	var rows []meter.Row
+	for _, name := range names {
+		rows = append(rows, meter.Row{Minute: 100, Tenant: name, Model: "m", Deployment: "d", Requests: 1, Completed: 1})
+	}
+	return rows
+}
+
+func requestsIn(t *testing.T, d *store.DB) (n int64) {
+	t.Helper()
+	rows, err := d.Usage(t.Context(), meter.Query{Step: meter.Whole, AllTenants: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rows {
+		n += r.Requests
+	}
+	return n
+}
+
+func TestSeveralGatewaysThatStartAtOnceMigrateOnceAndAddUp(t *testing.T) {
+	url := storetest.Start(t).Database()
+	const gateways, batches = 4, 10
+	var all sync.WaitGroup
+	for i := range gateways {
+		all.Go(func() {
+			d, err := store.OpenPostgres(t.Context(), store.PostgresOptions{URL: url, Gateway: fmt.Sprint("gw", i)})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for n := range batches {
+				if err := d.Write(t.Context(), meter.Batch{Writer: fmt.Sprint(i), Number: int64(n + 1), Rows: rowsOf("b", "a", "b")}); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := d.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	d := openPostgres(t, url, "reader")
+	if n := requestsIn(t, d); n != gateways*batches*3 {
+		t.Fatalf("%d requests, want %d", n, gateways*batches*3)
+	}
+	rows, err := d.Usage(t.Context(), meter.Query{})
+	if err != nil || len(rows) != 2 {
+		t.Fatalf("usage adds over gateways: got %+v, %v", rows, err)
+	}
+}
+
+// The server is killed, started again and frozen while records come: adding
+// one never waits, and in the end each has counted once.
+func TestAServerThatIsKilledOrFrozenHoldsUpNobodyAndLosesNothing(t *testing.T) {
+	server := storetest.Start(t)
+	url := server.Database()
+	d := openPostgres(t, url, "gw")
+	w, stop := running(t, d, store.WriterOptions{Every: 10 * time.Millisecond, WriteLimit: 300 * time.Millisecond, MaxRows: 50})
+	added := 0
+	some := func() {
+		for i := range 500 {
+			w.Add(record(fmt.Sprint(i % 20)))
+			added++
+		}
+	}
+	failures := func(more uint64) {
+		t.Helper()
+		want := w.Stats().Failures + more
+		eventually(t, func() bool { some(); return w.Stats().Failures >= want })
+	}
+	written := func() {
+		t.Helper()
+		eventually(t, func() bool { return w.Stats().Rows == 0 })
+	}
+	some()
+	written()
+	for range 2 {
+		server.Kill()
+		failures(2)
+		server.Restart()
+		written()
+		goOn := server.Pause()
+		failures(1)
+		goOn()
+		written()
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if n := requestsIn(t, d); n != int64(added) {
+		t.Fatalf("%d requests in the ledger, %d were added", n, added)
+	}
+}
+
+// eventually tries every few milliseconds, for as long as any machine may need.
+func eventually(t *testing.T, is func() bool) {
+	t.Helper()
+	for began := time.Now(); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Since(began) > time.Minute {
+			t.Fatal("it did not come to it within a minute")
+		}
+	}
+}
+
+func TestADatabaseThatIsNotThereIsNotWaitedFor(t *testing.T) {
+	server := storetest.Start(t)
+	url := strings.Replace(server.Database(), "weir_1", "nowhere", 1)
+	_, err := store.OpenPostgres(t.Context(), store.PostgresOptions{URL: url, Wait: 24 * time.Hour})
+	if err == nil || !strings.Contains(err.Error(), `"nowhere" does not exist`) {
+		t.Fatal(err)
+	}
+	server.Kill()
+	_, err = store.OpenPostgres(t.Context(), store.PostgresOptions{URL: url, Wait: time.Millisecond})
+	if err == nil || !strings.Contains(err.Error(), "start the server, or correct store.postgres") {
+		t.Fatal(err)
+	}
+}
+
+func TestAPasswordIsInNoError(t *testing.T) {
+	for _, url := range []string{
+		"postgres://weir:geheim@127.0.0.1:1/db?connect_timeout=1",
+		"postgres://weir:geheim@127.0.0.1:port/db",
+		"host=/nowhere password=geheim sslmode=whatever",
+	} {
+		_, err := store.OpenPostgres(t.Context(), store.PostgresOptions{URL: url, Wait: time.Millisecond})
+		if err == nil || strings.Contains(err.Error(), "geheim") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestOldUsageIsDeletedAndTheRestIsKept(t *testing.T) {
+	server := storetest.Start(t)
+	for name, d := range map[string]*store.DB{
+		"sqlite":   openAt(t, filepath.Join(t.TempDir(), "weir.db")),
+		"postgres": openPostgres(t, server.Database(), "gw"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			const old, kept = 12_000, 500 // rows: more than two deletes
+			var rows []meter.Row
+			for i := range old + kept {
+				rows = append(rows, meter.Row{Minute: int64(i / 2), Tenant: fmt.Sprint(i % 2), Requests: 1})
+			}
+			if err := d.Write(t.Context(), meter.Batch{Writer: "w", Number: 1, Rows: rows}); err != nil {
+				t.Fatal(err)
+			}
+			n, err := d.Trim(t.Context(), old/2, 0)
+			if err != nil || n != old {
+				t.Fatalf("deleted %d, %v; want %d", n, err, old)
+			}
+			if n, err = d.Trim(t.Context(), old/2, 0); err != nil || n != 0 {
+				t.Fatalf("deleted %d more, %v", n, err)
+			}
+			if got := requestsIn(t, d); got != kept {
+				t.Fatalf("%d are left, want %d", got, kept)
+			}
+			// A writer that wrote this moment is not forgotten: its batch counts once.
+			if err := d.Write(t.Context(), meter.Batch{Writer: "w", Number: 1, Rows: rows}); err != nil {
+				t.Fatal(err)
+			}
+			if got := requestsIn(t, d); got != kept {
+				t.Fatalf("%d after the same batch once more, want %d", got, kept)
+			}
+		})
+	}
+}

@@ -1,0 +1,136 @@
+// Package store keeps what must outlive the process: the usage ledger, in a
+// SQLite file by default, in PostgreSQL for several gateways. It implements
+// meter.Ledger and owns the schema, the migrations and the Writer that carries
+// rows from memory to the ledger. It knows nothing of requests in flight or of
+// limits.
+//
+// # What survives what
+//
+// A write is one transaction that is on disk before the write returns (SQLite:
+// a write-ahead log with synchronous=FULL; PostgreSQL: its default,
+// synchronous_commit=on): one sync a second at the Writer's pace, and no
+// request waits for it. So a written row survives the death of the process and
+// of the machine. What the Writer has not written yet, at most Every and the
+// write that is under way, is lost with the process on kill -9, and on nothing
+// less: a clean stop writes everything. While the database cannot be reached
+// what is not written is all since then, and a kill -9 loses that.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pressly/goose/v3"
+)
+
+//go:embed migrations
+var migrations embed.FS
+
+// DB is a meter.Ledger in a database. It is safe for concurrent use, by several
+// processes too.
+type DB struct {
+	dialect
+	name    string  // for errors: a path, or host and database
+	gateway string  // of the rows it writes
+	write   *sql.DB // apart from reads: a long query never holds up a write
+	read    *sql.DB
+}
+
+// dialect is all in which the databases differ, but for how they are opened.
+type dialect struct {
+	goose      goose.Dialect
+	migrations string // their folder
+	numbered   bool   // parameters are $1, $2, not ?
+	closing    string // a last statement; "": none
+}
+
+// readers bounds the queries that run at once, readLimit how long one may take.
+const (
+	readers   = 4
+	readLimit = 30 * time.Second
+)
+
+func (d *DB) migrate(ctx context.Context, o ...goose.ProviderOption) error {
+	files, err := fs.Sub(migrations, "migrations/"+d.migrations)
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(d.dialect.goose, d.write, files, append(o, goose.WithDisableGlobalRegistry(true))...)
+	if err != nil {
+		return fmt.Errorf("read migrations: %w", err)
+	}
+	have, want, err := p.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("read schema version: %w", err)
+	}
+	if have > want {
+		return fmt.Errorf("its schema is version %d and this weir knows %d: use the newer weir that wrote it, or another database", have, want)
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("migrate schema from version %d to %d: %w", have, want, err)
+	}
+	return nil
+}
+
+// Close closes the database. A SQLite file has its write-ahead log folded in.
+func (d *DB) Close() error {
+	var err error
+	if d.closing != "" {
+		if _, err = d.write.Exec(d.closing); err != nil {
+			err = fmt.Errorf("store: close %s: %w", d.name, err)
+		}
+	}
+	return errors.Join(err, d.read.Close(), d.write.Close())
+}
+
+// within runs do in a transaction: all of it or, with an error, nothing. The
+// error of a commit whose answer was lost is the exception: then nobody knows.
+func (d *DB) within(ctx context.Context, do func(*sql.Tx) error) (err error) {
+	tx, err := d.write.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			if undo := tx.Rollback(); undo != nil && !errors.Is(undo, sql.ErrTxDone) {
+				err = errors.Join(err, undo)
+			}
+		}
+	}()
+	if err := do(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// sql words a statement, written with ?, as the database takes it.
+func (d dialect) sql(text string) string {
+	if !d.numbered {
+		return text
+	}
+	var b strings.Builder
+	n := 0
+	for _, r := range text {
+		if r != '?' {
+			b.WriteRune(r)
+			continue
+		}
+		n++
+		b.WriteByte('$')
+		b.WriteString(strconv.Itoa(n))
+	}
+	return b.String()
+}
+
+// text is a name as a database can keep it: PostgreSQL takes neither zero bytes
+// nor what is not UTF-8, and one bad name must not make a batch unwritable.
+func text(name string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(name, "\uFFFD"), "\x00", "\uFFFD")
+}
