@@ -7,19 +7,19 @@ import "math"
 // commit 095f58a51c4c, Apache-2.0; vLLM kernels) at the token counts of
 // gemmTokens. The figures of attention and of experts are read off the same data,
 // rounded; where a family was not measured, its comment says whose figures
-// stand in, and AttnMixed is measured on the RTX 4090 and the RTX PRO 6000 only
-// (1.0 assumed where FlashAttention 3 or TRT-LLM kernels run).
+// stand in.
 type Kernels struct {
 	GEMM16, GEMM8, GEMM8Block, GEMM4 gemmCurve
 	// Decode attention reads the KV cache at this part of the bandwidth, after
 	// a floor per layer (launch, and the reduction over splits) and per sequence
-	// of it. In a step that also prefills, FlashAttention 2 runs decoding
-	// sequences as prefill tiles, which read the cache once per query head
-	// instead of once per group: it takes AttnMixed times as long.
+	// of it.
 	AttnBandwidth float64
 	AttnFloorUs   float64
 	AttnSeqUs     float64
-	AttnMixed     float64
+	// L2MB is the level 2 cache, in 10^6 bytes, where steps that prefill and
+	// decode run both through FlashAttention 2 (see Roofline.mixed); 0: where
+	// they run through FlashAttention 3, or decoding has a kernel of its own.
+	L2MB float64
 	// Prefill attention by length of the sequence (128, 256, ... 16384).
 	Prefill [8]float64
 	// Fused mixture of experts: the experts hit are read at MoEBandwidth, then

@@ -26,7 +26,8 @@ type Model struct {
 	// Layers that hold or read less than the whole context.
 	Window       int // tokens; 0: none
 	WindowLayers int
-	LinearLayers int // recurrent state instead of KV
+	LinearLayers int  // recurrent state instead of KV
+	Sinks        bool // attention has learned sinks (gpt-oss)
 
 	// Latent attention (MLA): what one token holds per layer, instead of
 	// 2 x KVHeads x HeadDim, and the size of the attention matrices of a layer.
@@ -97,6 +98,7 @@ func NewModel(p price.Model) *Model {
 		Window: p.Window, WindowLayers: p.WindowLayers, LinearLayers: p.LinearLayers,
 	}
 	m.Encoder = p.Attention == price.Encoder
+	m.Sinks = p.Family == "gpt_oss"
 	m.PlainMLP = m.Encoder
 	if p.KVLoRARank > 0 {
 		m.LatentDim = p.KVLoRARank + p.QKRopeDim

@@ -16,8 +16,9 @@ type Roofline struct {
 	dp    float64
 	bits  widths
 
-	perKV, perKVMixed Picoseconds
-	decodes           []Picoseconds // fixed cost of plain decode steps by sequences, filled by NewRoofline
+	perKV          Picoseconds
+	padded, reread float64       // seconds per held token in a step that also prefills, see mixed
+	decodes        []Picoseconds // fixed cost of plain decode steps by sequences, filled by NewRoofline
 }
 
 // Precision is how numbers are stored: bf16, fp16, fp8 (one scale per tensor or
@@ -78,6 +79,11 @@ const (
 	hiddenPasses, innerPasses = 12, 3
 	// Part of the bandwidth such streaming kernels reach.
 	streamFraction = 0.75
+	// FlashAttention 2 knows no attention sinks: where it would run, vLLM falls
+	// back on a Triton kernel with tiles of 16 rows (triton_unified_attention.py),
+	// which does 16 operations for each byte it fetches from the L2 cache: 72 of
+	// an A100's 312 TFLOPS at the 4.5 TB/s that its L2 delivers, against 0.56.
+	sinksFraction = 0.4
 )
 
 // Layout is how a replica is spread over GPUs.
@@ -100,7 +106,7 @@ func NewRoofline(g *GPU, m *Model, l Layout, p Precision, maxSeqs int) *Roofline
 	l = l.withDefaults()
 	r := &Roofline{gpu: g, model: m, tp: float64(l.TP), dp: float64(l.DP), bits: p.widths()}
 	r.perKV = Picos(r.kvBytes() / r.dp / (g.BandwidthGB * 1e9 * g.Kernels.AttnBandwidth))
-	r.perKVMixed = Picos(float64(r.perKV) * 1e-12 * g.Kernels.AttnMixed)
+	r.padded, r.reread = r.tiles()
 	r.decodes = make([]Picoseconds, maxSeqs+1)
 	for n := range r.decodes {
 		r.decodes[n] = r.fixed(Batch{Decode: n})
@@ -122,10 +128,12 @@ func (r *Roofline) Step(b Batch) Cost {
 		return Cost{r.decodes[b.Decode], r.perKV}
 	}
 	perKV := r.perKV
-	if b.Prefill > 0 {
-		perKV = r.perKVMixed
+	fixed := r.fixed(b)
+	if b.Prefill > 0 && r.padded > 0 {
+		perKV = max(perKV, r.mixed(b.Held))
+		fixed += perKV * Picoseconds(r.busiest(b).Decode*tileColumns/2)
 	}
-	return Cost{r.fixed(b), perKV}
+	return Cost{fixed, perKV}
 }
 
 // fixed is everything but the reading of the KV cache.
@@ -136,7 +144,7 @@ func (r *Roofline) fixed(b Batch) Picoseconds {
 	logits := float64(rank.Ends + rank.Decode)
 	t := stepOverhead + seqOverhead*logits
 	t += r.dense(tokens) + r.head(logits) + r.experts(total)
-	t += r.stream(tokens) + r.exchange(tokens, total, b.Prefill > 0) + r.prefillAttention(rank)
+	t += r.stream(tokens) + r.exchange(tokens, total) + r.prefillAttention(rank)
 	t += r.launches() * launch
 	if k := r.gpu.Kernels; b.Decode > 0 {
 		t += float64(r.model.Layers) * (k.AttnFloorUs + k.AttnSeqUs*float64(rank.Decode)) * 1e-6
@@ -220,7 +228,11 @@ func (r *Roofline) experts(tokens float64) float64 {
 		tflops = g.TFLOPS8 * 0.6 // measured: fp8 experts gain a fifth over 16 bits
 	}
 	compute := 2 * tokens * k / r.dp * size / (tflops * 1e12 * g.Kernels.MoECompute)
-	return float64(m.moeLayers()) * (read + compute + g.Kernels.MoEFloorUs*1e-6)
+	// Each expert's answer is as wide as the hidden state however thin its slice
+	// is: written per token and expert, then read to be added up. The measured
+	// kernels, of whole experts, have one such pass in their time.
+	answers := 2 * 2 * tokens * k / r.dp * float64(m.Hidden) * (1 - 1/r.tp) / (g.BandwidthGB * 1e9 * streamFraction)
+	return float64(m.moeLayers()) * (read + compute + answers + g.Kernels.MoEFloorUs*1e-6)
 }
 
 // stream is what norms, activations and residuals move.
@@ -238,7 +250,7 @@ func (r *Roofline) stream(tokens float64) float64 {
 // a rank, and between ranks per mixture layer a gather of every rank's tokens
 // and a scatter of the experts' answers, which together move what an
 // all-reduce of all of them does.
-func (r *Roofline) exchange(tokens, total float64, uneven bool) float64 {
+func (r *Roofline) exchange(tokens, total float64) float64 {
 	k := r.gpu.Kernels
 	hidden := float64(r.model.Hidden)
 	t := 0.0
@@ -246,10 +258,7 @@ func (r *Roofline) exchange(tokens, total float64, uneven bool) float64 {
 		t += 2 * float64(r.model.Layers) * k.reduce(int(r.tp)).seconds(tokens*hidden)
 	}
 	if r.dp > 1 {
-		collectives := 3.0 // gather tokens, gather their routing, scatter answers
-		if uneven {
-			collectives *= r.dp // NCCL then does one broadcast or reduction per rank
-		}
+		const collectives = 3 // gather tokens, gather their routing, scatter answers
 		latency := ncclLatency
 		if !r.gpu.NVLink {
 			latency = ncclLatencyPCIe
@@ -266,10 +275,14 @@ func (r *Roofline) prefillAttention(b Batch) float64 {
 		return 0
 	}
 	m := r.model
+	sinks := 1.0
+	if m.Sinks && r.gpu.Kernels.L2MB > 0 {
+		sinks = sinksFraction
+	}
 	time := func(pairs float64) float64 {
 		length := 2 * pairs / float64(b.Prefill) // as if one causal sequence
 		flops := 4 * float64(m.Heads*m.HeadDim) * pairs / r.tp
-		return flops / (r.gpu.TFLOPS16 * 1e12 * r.gpu.Kernels.prefillFraction(length))
+		return flops / (r.gpu.TFLOPS16 * 1e12 * r.gpu.Kernels.prefillFraction(length) * sinks)
 	}
 	pairs := float64(b.Pairs)
 	t := float64(m.Layers-m.LinearLayers-m.WindowLayers) * time(pairs)

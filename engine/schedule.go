@@ -56,6 +56,9 @@ func (r *Replica) schedule(start clock, known weir.Instant) (batch Batch, preemp
 	if !preempted {
 		r.admit(known, budget, &batch)
 	}
+	if batch.Prefill > 0 {
+		batch.Held = r.held
+	}
 	return batch, preempted
 }
 

@@ -28,6 +28,9 @@ type Batch struct {
 	Pairs   int64 // for each of them, the tokens it attends to, summed
 	Ends    int   // prompts that end in it, so that a token is sampled for each
 	Decode  int   // sequences that get one more token each
+	// Held is the tokens those sequences hold in the KV cache. It is set in a
+	// step that also prefills, which is never summed with others.
+	Held int64
 }
 
 // Cost is the time of a step: Fixed + PerKV x the tokens that the decoding

@@ -204,6 +204,9 @@ func (r *stepper) schedule(now, known weir.Instant) (decoding, pieces []*stepSeq
 		}
 	}
 	batch.Decode = len(decoding)
+	if len(pieces) > 0 {
+		batch.Held = int64(kv)
+	}
 	return decoding, pieces, batch, kv
 }
 
