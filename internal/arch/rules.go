@@ -17,6 +17,7 @@ var house = map[string]pack{
 	"weir": {pure: true},
 
 	"weir/dispatch": {pure: true},
+	"weir/canary":   {pure: true},
 	"weir/scale":    {pure: true},
 	"weir/engine":   {pure: true, imports: []string{"weir/fit", "weir/price"}},
 	"weir/fit":      {pure: true, imports: []string{"weir/price"}},
@@ -33,7 +34,7 @@ var house = map[string]pack{
 	"weir/fleet/fleettest": {imports: []string{"weir/fleet"}},
 
 	"weir/control":         {imports: []string{"weir/scale", "weir/fleet"}},
-	"weir/gateway":         {imports: []string{"weir/dispatch", "weir/meter", "weir/upstream"}},
+	"weir/gateway":         {imports: []string{"weir/dispatch", "weir/canary", "weir/meter", "weir/upstream"}},
 	"weir/upstream":        {},
 	"weir/store":           {imports: []string{"weir/meter"}},
 	"weir/store/storetest": {imports: []string{"weir/meter"}},
