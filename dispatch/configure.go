@@ -45,6 +45,9 @@ func (o Options) Validate() error {
 	if o.PrefixBlock < 0 {
 		bad("blocks of %d tokens must not be negative; 0 means that prefixes are not looked at", o.PrefixBlock)
 	}
+	if o.Hedge.Share < 0 || o.Hedge.Share > 1 {
+		bad("hedge.share %v; allowed are 0 to 1", o.Hedge.Share)
+	}
 	if o.Attempts < 0 || o.Health.Failures < 0 || o.Queue.MaxWork < 0 || o.Queue.MaxRequests < 0 {
 		bad("attempts, health.failures, queue.max_work and queue.max_requests must not be negative; 0 means the default")
 	}
@@ -93,7 +96,7 @@ func (c *Core) Configure(now weir.Instant, o Options) []Verdict {
 	for _, want := range o.Deployments {
 		d := known[want.Name]
 		if d == nil {
-			d = &deployment{byID: map[string]*replica{}}
+			d = &deployment{byID: map[string]*replica{}, key: keyOf(want.Name)}
 			known[want.Name] = d // a name that comes twice is one deployment
 		}
 		if d.block != o.PrefixBlock || d.CacheTokens != want.CacheTokens {

@@ -14,6 +14,7 @@ type Core struct {
 	o      Options
 	health Health
 	rng    *rand.Rand // order of newcomers
+	jitter *rand.Rand // of pauses
 	now    weir.Instant
 
 	tiers       []tier
@@ -29,6 +30,7 @@ type Core struct {
 	lanes   [2]lane // by class
 	waiting waitList
 	limits  heap[*limit] // when those that wait give up, or lose their patience
+	pauses  heap[*pause] // when those that failed may be sent again
 	warm    bool         // a replica is ready
 	warmAt  weir.Instant // when one last became so after there was none
 	held    *call        // has a replica kept free, because it is first and found no room
@@ -40,6 +42,8 @@ type Core struct {
 	metered   bool // one of them has a quota
 
 	told [][]Passed // the last answers of passed, by the number of tiers
+
+	hedges float64 // that may be made: see hedgeable
 
 	rate   rate
 	totals Demand
@@ -61,6 +65,8 @@ type call struct {
 	booked   time.Duration // in the quota of on's deployment
 	known    int           // tokens of its prompt that on is believed to remember
 	prefill  int           // those on has to compute, until the first token has come
+	sent     weir.Instant  // to on
+	of       uint64        // a copy: of this request; of a mirror itself
 
 	patient  bool // waits for the preferred tiers only
 	cameBack bool // to a replica that had throttled it
@@ -70,6 +76,7 @@ type call struct {
 	before, after *call // in the flow or among those granted before
 	older, newer  *call // in the waitList
 	limit         limit
+	pause         pause
 	reserved      *replica // held for it
 }
 
@@ -98,8 +105,9 @@ func (q *call) hasTried(r *replica) bool {
 // chance, so that several gateways do not all begin with the same replica.
 func New(o Options, seed uint64) *Core {
 	c := &Core{
-		rng:   rand.New(rand.NewPCG(seed, 0x776569722d647370)),
-		calls: map[uint64]*call{},
+		rng:    rand.New(rand.NewPCG(seed, 0x776569722d647370)),
+		jitter: rand.New(rand.NewPCG(seed, 0x776569722d6a6974)),
+		calls:  map[uint64]*call{},
 	}
 	for i := range c.lanes {
 		c.lanes[i].flows = map[string]*flow{}
@@ -175,7 +183,7 @@ func (c *Core) Retry(now weir.Instant, id uint64, why Result) []Verdict {
 	switch {
 	case q.attempts >= c.o.Attempts, q.longer > 0 && !c.hasLonger(q):
 		c.refuse(q, AttemptsUsed)
-	case c.waiting.count == 0 && c.place(q, false):
+	case !c.backOff(q, why) && c.waiting.count == 0 && c.place(q, false):
 	default:
 		c.enqueue(q, true)
 	}
@@ -192,6 +200,9 @@ func (c *Core) FirstToken(now weir.Instant, id uint64) {
 		return
 	}
 	q.first = true
+	if t := q.on.d.tail; t != nil && q.of == 0 {
+		t.saw(c.now.Sub(q.sent))
+	}
 	r, done := q.on, min(q.Prompt, q.work)
 	r.prefill -= q.prefill
 	q.prefill = 0
@@ -310,6 +321,9 @@ func (c *Core) Next() weir.Instant {
 	if len(c.timers) > 0 {
 		next = min(next, c.timers[0].at)
 	}
+	if len(c.pauses) > 0 {
+		next = min(next, c.pauses[0].at)
+	}
 	for _, d := range c.deployments {
 		if d.throttled > c.now {
 			next = min(next, d.throttled)
@@ -340,6 +354,9 @@ func (c *Core) advance(now weir.Instant) {
 	c.now = max(c.now, now)
 	for len(c.timers) > 0 && c.timers[0].at <= c.now {
 		c.settle(c.timers[0].r)
+	}
+	if len(c.pauses) > 0 {
+		c.rested()
 	}
 }
 
@@ -444,6 +461,9 @@ func (c *Core) send(q *call, r *replica, tier int) {
 	v.Reason, v.Queued, v.Known = reason, c.now.Sub(q.since), q.known
 	if tier > 0 {
 		v.Passed = c.passed(q, tier)
+	}
+	if c.o.Hedge.Share > 0 {
+		c.hedgeable(q, v)
 	}
 }
 

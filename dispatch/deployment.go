@@ -12,6 +12,7 @@ type deployment struct {
 	// What the choice of a replica reads stands together, first.
 	ready     int            // replicas that are ready, whether they have room or not
 	quota     *quota         // nil: none
+	tail      *tail          // nil: nothing is hedged
 	throttled weir.Instant   // told to stay away until then
 	load      heap[*replica] // those that may be given one more request
 	offer     *replica       // what choose found in it
@@ -23,6 +24,7 @@ type deployment struct {
 	Deployment
 
 	block    int        // tokens of one name of a prefix; 0: none are looked at
+	key      uint64     // of its name, for draw
 	retired  bool       // no longer configured; kept until its last request has ended
 	told     bool       // Replicas has been called for it
 	coming   int        // replicas that are starting or will be restarted
@@ -61,6 +63,9 @@ const maxCredit = 50
 // room for a moment keeps its gains and catches up; one without a ready replica
 // is owed nothing, so that a cold start is not met by a stampede.
 func (c *Core) choose(t tier, q *call, avoid bool) *replica {
+	if q.Sticky != 0 && len(t) > 1 {
+		return c.chooseSticky(t, q, avoid)
+	}
 	var best *deployment
 	for _, d := range t {
 		if d.ready == 0 || q.tooLongFor(d) || d.quota != nil && !c.lets(d, q.Class) {

@@ -18,6 +18,9 @@
 //   - flow.go: weighted fairness between tenants, by work.
 //   - quota.go: what a provider lets through, known before it is asked.
 //   - spill.go: whether to wait for a preferred tier or to go to the next.
+//   - split.go: callers that stick to one deployment of a tier.
+//   - backoff.go: when a replica is asked again by a request it has failed.
+//   - aside.go, tail.go: copies of requests that nobody asked for.
 //   - affinity.go: requests that share a prompt meet at one replica while that pays.
 //   - prefix.go: they go where the beginning of their prompt is known, likewise.
 //   - refuse.go: when to come back.
@@ -40,6 +43,7 @@ type Options struct {
 	Attempts    int            // upstream attempts per request, first one included; 0: 3
 	Health      Health
 	PrefixBlock int // tokens that one name of Request.Prefix stands for; 0: Prefix is not looked at
+	Hedge       Hedge
 }
 
 // Deployment is one way to serve the model.
@@ -113,6 +117,10 @@ type Request struct {
 	// deployment has CacheTokens it decides instead of Affinity.
 	Prefix []uint64
 
+	// Sticky names what requests share that go to the same deployment of a tier,
+	// such as their caller; 0: nothing. See chooseSticky.
+	Sticky uint64
+
 	// MaxOutput is what the request lets the answer have, which is what a provider
 	// books it with, however short it is likely to be; 0: it does not say.
 	MaxOutput int
@@ -149,6 +157,7 @@ type Verdict struct {
 	Known      int           // with Grant: tokens of the prompt the replica is believed to remember
 	RetryAfter time.Duration // with Refuse: a truthful estimate of when room is expected
 	Ahead      int           // with Refuse for a full queue: requests that were ahead
+	HedgeAfter time.Duration // with Grant: when to ask Hedge if no token has come; 0: never
 	Passed     []Passed      // with Spill and Refuse: the deployments before, and why not they; at most MaxPassed
 }
 

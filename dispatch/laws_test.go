@@ -85,7 +85,7 @@ func (w *world) lawBooks() {
 func (w *world) lawNobodyWaitsForNothing() {
 	c := w.core
 	for _, q := range c.calls {
-		if q.on != nil || q.flow != nil && q.flow.first != q {
+		if q.on != nil || q.pause.at > c.now || q.flow != nil && q.flow.first != q {
 			continue
 		}
 		avoid := c.avoids(q)
@@ -106,6 +106,11 @@ func (w *world) lawNobodyWaitsForNothing() {
 	for _, q := range c.calls {
 		if q.on == nil && q.patient && c.patience(q) <= c.now {
 			w.fault("%d waits patiently at %d, and its patience ended at %d", q.ID, w.now, c.patience(q))
+		}
+	}
+	for _, p := range c.pauses {
+		if p.at <= c.now || p.q.on != nil || c.calls[p.q.ID] != p.q {
+			w.fault("%d pauses until %d, it is %d", p.q.ID, p.at, c.now)
 		}
 	}
 	for _, l := range c.limits {
@@ -143,6 +148,7 @@ func (w *world) lawStructure() {
 	c := w.core
 	checkHeap(w, "limits", c.limits)
 	checkHeap(w, "timers", c.timers)
+	checkHeap(w, "pauses", c.pauses)
 	for _, d := range c.deployments {
 		checkHeap(w, "load of "+d.Name, d.load)
 		for _, r := range d.replicas {

@@ -59,6 +59,9 @@ func (c *Core) enqueue(q *call, again bool) {
 		c.rate.start(c.now)
 	}
 	c.waiting.push(q)
+	if q.pause.at > c.now {
+		c.pauses.push(&q.pause)
+	}
 	c.laneOf(q).enter(q, c.share(q.Tenant), again)
 }
 
@@ -75,6 +78,7 @@ func (c *Core) limitOf(q *call, at weir.Instant) weir.Instant {
 func (c *Core) dequeue(q *call, served bool) {
 	c.unhold(q)
 	c.limits.remove(&q.limit)
+	c.pauses.remove(&q.pause)
 	c.waiting.remove(q)
 	if c.waiting.count == 0 {
 		c.rate.stop(c.now)
@@ -240,6 +244,7 @@ func (c *Core) serveAgain(l *lane) {
 		switch {
 		case r.any == 0:
 			return
+		case q.pause.at > c.now:
 		case room == 0:
 		case c.grant(q):
 			c.dequeue(q, true)

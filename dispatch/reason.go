@@ -6,6 +6,10 @@ const (
 	Room Reason = "room"
 	// Spill: the tiers before had none.
 	Spill Reason = "spill"
+	// Hedged: it is the second copy of a request whose first token is late.
+	Hedged Reason = "hedge"
+	// Mirrored: it is a copy for a deployment on trial.
+	Mirrored Reason = "mirror"
 	// Probe: it tries a replica that failed others before it.
 	Probe Reason = "probe"
 )

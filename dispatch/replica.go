@@ -145,7 +145,7 @@ func (c *Core) take(r *replica, q *call) {
 	if r.open {
 		r.probe = q.ID
 	}
-	q.on, q.epoch = r, r.epoch
+	q.on, q.epoch, q.sent = r, r.epoch, c.now
 	c.settle(r)
 }
 

@@ -2,6 +2,8 @@ package dispatch
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,15 +22,20 @@ type world struct {
 	attempts int // most that any configuration allowed
 	waiting  map[uint64]bool
 	granted  map[uint64]where
+	asides   map[uint64]uint64 // copies by number: of which request
+	asideID  uint64
 	ended    struct{ refused, done, cancelled uint64 }
 	log      strings.Builder
 	faults   []string
 }
 
+// firstAside is the first number of a copy, beyond those of requests.
+const firstAside = 1 << 32
+
 type where struct{ deployment, replica string }
 
 func newWorld(choose func(int) int) *world {
-	w := &world{choose: choose, now: weir.Instant(time.Hour), waiting: map[uint64]bool{}, granted: map[uint64]where{}}
+	w := &world{choose: choose, now: weir.Instant(time.Hour), waiting: map[uint64]bool{}, granted: map[uint64]where{}, asides: map[uint64]uint64{}, asideID: firstAside}
 	w.o = w.options()
 	w.core = New(w.o, 7)
 	for _, d := range w.o.Deployments {
@@ -48,6 +55,7 @@ func (w *world) options() Options {
 		Shares:      map[string]int{"t0": 1 + w.choose(3)},
 		Health:      Health{Failures: 1 + w.choose(3), Base: time.Second, Max: 8 * time.Second},
 		PrefixBlock: 50 * w.choose(3),
+		Hedge:       Hedge{Share: float64(w.choose(3)) / 2},
 	}
 	w.attempts = max(w.attempts, o.Attempts)
 	for _, name := range worldNames[:1+w.choose(len(worldNames))] {
@@ -81,7 +89,9 @@ func (w *world) step() {
 			break
 		}
 	}
-	switch k := w.choose(20); {
+	switch k := w.choose(24); {
+	case k >= 20:
+		w.aside(k)
 	case k < 7:
 		w.arrive()
 	case k < 11:
@@ -125,6 +135,9 @@ func (w *world) arrive() {
 	}
 	for range w.choose(5) {
 		r.Prefix = append(r.Prefix, mix(uint64(len(r.Prefix)+10*w.choose(2))))
+	}
+	if w.choose(3) == 0 {
+		r.Sticky = uint64(1 + w.choose(5))
 	}
 	if w.choose(3) == 0 {
 		r.MaxOutput = w.choose(200)
@@ -288,8 +301,56 @@ func (w *world) waitingIDs() []uint64 {
 	return ids
 }
 
+// aside makes or ends copies.
+func (w *world) aside(k int) {
+	w.asideID++
+	switch k {
+	case 20:
+		id := w.pick(w.grantedIDs())
+		if v, ok := w.core.Hedge(w.now, id, w.asideID); ok {
+			w.asides[w.asideID] = id
+			w.checkGrant(v)
+			if q, h := w.core.calls[id], w.core.calls[w.asideID]; q.on == h.on || h.on.d.Tier > q.on.d.Tier || q.first || q.attempts > w.attempts || w.core.waiting.count > 0 {
+				w.fault("%d was hedged at %s/%s beside %s/%s", id, v.Deployment, v.Replica, q.on.d.Name, q.on.id)
+			}
+		}
+	case 21:
+		if v, ok := w.core.Mirror(w.now, worldNames[w.choose(3)], Request{ID: w.asideID, Prompt: w.choose(300), Output: w.choose(100)}); ok {
+			w.asides[w.asideID] = 0
+			if r := w.core.calls[v.ID].on; r.d.MaxRequests > 0 && r.requests > r.d.MaxRequests {
+				w.fault("a mirror beyond the limit of %s/%s", v.Deployment, v.Replica)
+			}
+		}
+	default:
+		id := w.pick(w.asideIDs())
+		if id == 0 {
+			return
+		}
+		if of := w.asides[id]; k == 22 && of != 0 && w.core.calls[of] != nil && w.core.calls[of].on != nil {
+			on, beside := w.core.calls[of].on, w.core.calls[id].on
+			w.core.Swap(w.now, of, id)
+			if w.core.calls[of].on != beside || w.core.calls[id].on != on {
+				w.fault("%d and its copy %d did not change places", of, id)
+			}
+		}
+		w.endAside(id)
+	}
+}
+
+func (w *world) endAside(id uint64) {
+	delete(w.asides, id)
+	w.take(0, w.core.EndAside(w.now, id, Result(w.choose(5)), weir.Usage{Prompt: int64(w.choose(100)), Completion: int64(w.choose(100))}))
+}
+
+func (w *world) asideIDs() []uint64 {
+	return slices.Sorted(maps.Keys(w.asides))
+}
+
 // drain ends everything.
 func (w *world) drain() {
+	for _, id := range w.asideIDs() {
+		w.endAside(id)
+	}
 	for len(w.granted)+len(w.waiting) > 0 && len(w.faults) == 0 {
 		before := len(w.granted) + len(w.waiting)
 		if ids := w.grantedIDs(); len(ids) > 0 {
@@ -307,7 +368,7 @@ func (w *world) drain() {
 		}
 	}
 	c := w.core
-	if len(c.calls) != 0 || len(c.limits) != 0 || c.held != nil || len(c.leaving) != 0 {
+	if len(c.pauses) != 0 || len(c.calls) != 0 || len(c.limits) != 0 || c.held != nil || len(c.leaving) != 0 {
 		w.fault("with nothing left: %d calls, %d limits, held %v, %d deployments leaving", len(c.calls), len(c.limits), c.held, len(c.leaving))
 	}
 	for _, d := range c.Demand(w.now).Deployments {
