@@ -71,7 +71,7 @@ func perToken(o *outcome) float64 {
 	if uniform && !math.IsNaN(o.r.tokens) && o.q.s.PP == 1 {
 		want = o.r.available * GiB / o.r.tokens
 		c := o.q.m.cache(o.q.s.withDefaults(&o.q.m), o.q.s.TP, o.q.m.Layers)
-		have = float64(int64(c.full) * c.fullToken)
+		have = float64(int64(c.full)*c.fullToken + c.index)
 	}
 	if o.r.available <= 0 || o.a.Quant == "nvfp4" && o.r.row["vllm_version"] == "" {
 		return math.NaN() // nothing to divide by; or a cache dtype that the checkpoint sets and the row does not say
@@ -159,9 +159,6 @@ func TestKVBytesPerTokenAreExact(t *testing.T) {
 		}
 		if o.hybrid {
 			limit = 0.10
-		}
-		if o.q.s.KV == "fp8_ds_mla" {
-			limit = 0.15 // the indexer's keys are kept in some of the layers, which the config does not tell
 		}
 		if math.Abs(o.perToken) > limit {
 			t.Errorf("%s %s: bytes per token off by %+.3f %%, want within %.3f %%", o.r.id, o.r.row["model"], 100*o.perToken, 100*limit)

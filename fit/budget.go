@@ -296,9 +296,9 @@ func (e Engine) unprofiled(m *Model, s Setup) int64 {
 	if triton4(s) {
 		sum += warmUp(m, s)
 	}
-	if m.IndexDim > 0 {
+	if m.sparse() {
 		n := int64(s.Context)
-		sum += 5*n*576*2 + 40*n*indexer(m) + GiB/2
+		sum += 5*n*576*2 + 40*n*m.indexKey() + GiB/2
 		sum += int64(s.BatchTokens) * int64(max(64, m.Heads/s.TP)) * (576 + 512) * 2
 	}
 	if s.Offload > 0 {

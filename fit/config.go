@@ -153,7 +153,7 @@ func (c *hfConfig) sizes(m *Model) {
 	case c.KVRank > 0:
 		m.Attention = price.MLA
 		m.KVLoRARank, m.QLoRARank, m.QKRopeDim, m.QKNopeDim, m.VHeadDim = int(c.KVRank), int(c.QRank), int(c.RopeDim), int(c.NopeDim), int(c.VDim)
-		m.IndexDim = int(c.Index)
+		m.IndexDim, m.IndexHeads, m.IndexLayers = int(c.Index), int(c.IndexHeads), c.indexerSchedule(int(first(c.Layers, c.Layers2)))
 	case slices.Contains(encoders, m.Family):
 		m.Attention = price.Encoder
 		m.Positions = m.MaxContext

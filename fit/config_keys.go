@@ -55,6 +55,11 @@ type hfConfig struct {
 	VDim    count `json:"v_head_dim"`
 	Index   count `json:"index_head_dim"`
 
+	IndexHeads  count    `json:"index_n_heads"`
+	IndexTypes  []string `json:"indexer_types"`
+	IndexFreq   count    `json:"index_topk_freq"`
+	IndexOffset count    `json:"index_skip_topk_offset"`
+
 	Experts     count   `json:"num_experts"`
 	Experts2    count   `json:"n_routed_experts"`
 	Experts3    count   `json:"num_local_experts"`

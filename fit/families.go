@@ -25,6 +25,7 @@ func family(m *Model) {
 		m.Sandwich = true
 	case f == "laguna":
 		m.WindowHeads = 72
+		m.Plain16 = true // its quantised checkpoints ignore self_attn and shared_expert
 	case f == "gpt_oss":
 		m.QKVBias = true
 	case f == "qwen3_next", f == "qwen3_5":
@@ -45,9 +46,6 @@ func family(m *Model) {
 	}
 	if m.Attention == mla {
 		m.RotaryDim = cmpOr(m.QKRopeDim, 64)
-	}
-	if f == "deepseek_v32" || f == "glm_moe_dsa" {
-		m.IndexDim = 128
 	}
 	if m.Attention == price.EncoderDecoder {
 		m.PlainMLP, m.QKVBias = true, true

@@ -54,6 +54,8 @@ type GPU struct {
 	Fast  bool    `json:"fast_link"`   // GPUs of one machine are linked all to all by a switch
 	BF16  bool    `json:"bf16"`
 	FP8   bool    `json:"fp8"`
+
+	source string // of its memory
 }
 
 // bridged are GPUs whose fast links join two cards, or each pair directly,
@@ -69,10 +71,13 @@ func NewGPU(g price.GPU) (GPU, error) {
 	switch {
 	case g.UsableGiB.Known():
 		out.Total = int64(g.UsableGiB.Value() * GiB)
+		out.source = g.UsableGiB.From().String()
 	case g.MemoryGB.Known() && strings.Contains(g.Note, "unified"):
 		out.Total = int64(g.MemoryGB.Value() * 1e9)
+		out.source = g.MemoryGB.From().String()
 	case g.MemoryGB.Known():
 		out.Total = int64(g.MemoryGB.Value() * GiB * 0.92)
+		out.source = g.MemoryGB.From().String() + ", less 8 %: what frameworks see of it is not known"
 	default:
 		return GPU{}, fmt.Errorf("%w: memory of GPU %s is not in the catalogue: add memory_gb in your price file", ErrSetup, g.Name)
 	}
@@ -178,6 +183,7 @@ type Answer struct {
 	Requests      float64  `json:"requests_in_cache"`  // the same, not rounded, as engines print it
 	Remedies      []Remedy `json:"remedies,omitempty"` // when it does not fit, cheapest first
 	Notes         []string `json:"notes,omitempty"`
+	Sources       []string `json:"sources,omitempty"` // of the shape and of the GPU's memory, where they are the catalogue's
 }
 
 // Budget is the memory of one GPU, line by line, in bytes.
@@ -268,7 +274,7 @@ func check(m *Model, s Setup) Answer {
 		a.Requests = float64(a.MaxConcurrent)
 	}
 	a.Verdict, a.Why = judge(m, s, &a)
-	a.Notes = notes(m, s)
+	a.Notes, a.Sources = notes(m, s), sources(m, s)
 	return a
 }
 

@@ -61,8 +61,32 @@ func notes(m *Model, s Setup) []string {
 	if m.Vision && m.VisionParams == 0 {
 		out = append(out, "the vision tower is not in the catalogue's shape: give a config.json for its exact size")
 	}
+	if m.From.Unverified {
+		out = append(out, m.Unverified())
+	}
 	if m.partial() {
 		out = append(out, "the shape of the linear layers is not in the catalogue: weights follow from the published parameter count")
+	}
+	return out
+}
+
+// Unverified is the sentence for a shape nobody read where it was published;
+// "" for others.
+func (m *Model) Unverified() string {
+	if !m.From.Unverified {
+		return ""
+	}
+	return "the shape of " + m.Name + " is not verified, because nobody read it where it is published: give its config.json before you rely on this"
+}
+
+// sources say where the figures come from.
+func sources(m *Model, s Setup) []string {
+	var out []string
+	if m.From.What != "" {
+		out = append(out, "shape: "+m.From.String())
+	}
+	if s.GPU.source != "" {
+		out = append(out, "memory of "+s.GPU.Name+": "+s.GPU.source)
 	}
 	return out
 }

@@ -11,6 +11,7 @@ type cache struct {
 	full, window, linear int   // layers by kind, on this stage
 	fullToken            int64 // bytes of one token in one full layer on this GPU
 	windowToken          int64
+	index                int64 // bytes of one token in the indexers of sparse attention, all layers of the stage
 	state                int64 // bytes of one sequence in one linear layer
 	fixed                int64 // bytes of one sequence beside that (cross attention)
 	span                 int   // tokens a window layer sees
@@ -36,6 +37,12 @@ func (m *Model) cache(s Setup, tp, n int) cache {
 	width := s.kvBytes(m)
 	c.fullToken = m.tokenBytes(s, tp, cmpOr(m.FullKVHeads, m.KVHeads), cmpOr(m.FullHeadDim, m.HeadDim), width)
 	c.windowToken = m.tokenBytes(s, tp, m.KVHeads, m.HeadDim, width)
+	if m.sparse() {
+		c.index = int64(part(m.indexers(s.Engine))) * m.indexKey()
+		if c.paged {
+			c.block = 64 // of vLLM's sparse kernels (v1/attention/backends/mla/indexer.py)
+		}
+	}
 	if m.LinearLayers > 0 {
 		c.state = m.StateBytes / int64(m.LinearLayers) / int64(tp)
 	}
@@ -43,7 +50,7 @@ func (m *Model) cache(s Setup, tp, n int) cache {
 		c.full = cmpOr(m.DecoderLayers, m.Layers)
 		c.fixed = 1500 * int64(c.full) * c.fullToken // Whisper's 30 s window is 1500 frames
 	}
-	c.wholeToken = int64(attention-m.windowed())*m.tokenBytes(s, 1, cmpOr(m.FullKVHeads, m.KVHeads), cmpOr(m.FullHeadDim, m.HeadDim), width) +
+	c.wholeToken = int64(m.indexers(s.Engine))*m.indexKey() + int64(attention-m.windowed())*m.tokenBytes(s, 1, cmpOr(m.FullKVHeads, m.KVHeads), cmpOr(m.FullHeadDim, m.HeadDim), width) +
 		int64(m.windowed())*m.tokenBytes(s, 1, m.KVHeads, m.HeadDim, width)
 	if m.Attention == price.EncoderDecoder {
 		c.wholeToken = int64(c.full) * m.tokenBytes(s, 1, m.KVHeads, m.HeadDim, width)
@@ -61,19 +68,11 @@ func (m *Model) tokenBytes(s Setup, tp, heads, dim int, width float64) int64 {
 		}
 		latent := float64(m.KVLoRARank + cmpOr(m.QKRopeDim, 64))
 		if s.KV == "fp8_ds_mla" {
-			return 656 + indexer(m) // 512 fp8, four fp32 scales, 64 bf16 (vLLM mla sparse)
+			return 656 // 512 fp8, four fp32 scales, 64 bf16 (vLLM mla sparse)
 		}
-		return int64(latent*width) + indexer(m)
+		return int64(latent * width)
 	}
 	return int64(2 * float64(max(1, heads/tp)*dim) * width)
-}
-
-// indexer is the key sparse attention keeps beside the latent: fp8 and a scale.
-func indexer(m *Model) int64 {
-	if m.IndexDim == 0 {
-		return 0
-	}
-	return int64(m.IndexDim) + 4
 }
 
 // kvBytes is the width of one number in the cache.
@@ -106,7 +105,7 @@ func (c cache) request(n, chunk int) int64 {
 	}
 	tokens := roundUp(n, c.block)
 	held := min(tokens, roundUp(c.span, c.block))
-	return int64(c.full)*int64(tokens)*c.fullToken + int64(c.window)*int64(held)*c.windowToken + int64(c.linear)*c.state + c.fixed
+	return int64(c.full)*int64(tokens)*c.fullToken + int64(c.window)*int64(held)*c.windowToken + int64(c.linear)*c.state + int64(tokens)*c.index + c.fixed
 }
 
 // pagedRequest follows vLLM's kv_cache_utils.py: layers of one kind form
@@ -139,7 +138,7 @@ func (c cache) pagedRequest(n, chunk int) int64 {
 	if c.linear > 0 {
 		blocks += groups(c.linear, size)
 	}
-	return blocks*page*int64(size) + c.fixed
+	return blocks*page*int64(size) + int64(roundUp(n, c.block))*c.index + c.fixed
 }
 
 // groupSize is the least number of layers of a kind; the largest, when the

@@ -23,7 +23,7 @@ func Named(c *price.Catalogue, name string) (Model, Quant, error) {
 		}
 	}
 	m := FromCatalogue(entry)
-	m.Name = name
+	m.Name, m.From = name, c.SourceOf(entry.Source)
 	if strings.Contains(strings.ToLower(name), "embedding") && m.generates() {
 		m.NoHead = true
 	}

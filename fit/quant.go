@@ -128,6 +128,24 @@ func bytesOf(params int64, bits float64) int64 { return int64(float64(params) * 
 
 func (q Quant) head() float64 { return cmpOr(q.Head, q.Table) }
 
+// Storage is what package engine calls a storage format: bf16, fp8, fp8_block,
+// int8, int4, mxfp4 or nvfp4. It knows how fast kernels of that width are, and
+// not how a checkpoint packs them; GGUF formats, which it has no kernels of,
+// count as 16 bits.
+func (q Quant) Storage() string {
+	switch {
+	case q.Name == "fp8-block":
+		return "fp8_block"
+	case q.Name == "mxfp4", q.Name == "nvfp4":
+		return q.Name
+	case q.Family == "4bit":
+		return "int4"
+	case q.Family == "int8", q.Family == "fp8":
+		return q.Family
+	}
+	return "bf16"
+}
+
 // act is the width of activations in bytes.
 func (q Quant) act() int64 {
 	if q.Family == "fp32" {

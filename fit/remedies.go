@@ -14,12 +14,14 @@ type Remedy struct {
 }
 
 // remedies lists the nearest changes that fit, cheapest first: what costs a
-// little quality or length before what costs money. Where no single change is
-// enough, pairs of them are tried. others are larger GPUs, smallest first.
+// little quality or length before what costs money. Where no single change
+// keeps the requests and the context asked for, two together are tried, then
+// three. others are larger GPUs, smallest first.
 func remedies(m *Model, s Setup, others []GPU) []Remedy {
-	groups := [][]change{quantChanges(m, s), cacheChanges(m, s), lengthChanges(m, s), tensorChanges(m, s), sizeChanges(s, others)}
+	length := lengthChanges(m, s)
+	keep := [][]change{quantChanges(m, s), cacheChanges(m, s), tensorChanges(m, s), sizeChanges(s, others)}
 	var out []Remedy
-	for _, g := range groups {
+	for _, g := range [][]change{keep[0], keep[1], length, keep[2], keep[3]} {
 		for _, c := range g {
 			if r, ok := c.try(m, s); ok {
 				out = append(out, r)
@@ -27,32 +29,59 @@ func remedies(m *Model, s Setup, others []GPU) []Remedy {
 			}
 		}
 	}
-	if len(out) > 0 {
-		return out
-	}
-	return pairs(m, s, groups)
-}
-
-func pairs(m *Model, s Setup, groups [][]change) []Remedy {
-	var out []Remedy
-	for i, g := range groups {
-		for _, h := range groups[i+1:] {
-			if r, ok := nearestPair(m, s, g, h); ok && len(out) < 4 {
-				out = append(out, r)
-			}
+	kept := len(out)
+	for _, r := range out {
+		if slices.ContainsFunc(length, func(c change) bool { return c.what == r.Change }) {
+			kept--
 		}
 	}
+	if kept > 0 {
+		return out
+	}
+	more := together(m, s, keep, 2)
+	if len(more) == 0 {
+		more = together(m, s, keep, 3)
+	}
+	if len(out)+len(more) == 0 {
+		more = together(m, s, append(keep, length), 2)
+	}
+	return append(out, more[:min(4, len(more))]...)
+}
+
+// together tries n changes of different kinds at once: the nearest of each
+// combination, fewest GPUs first.
+func together(m *Model, s Setup, groups [][]change, n int) []Remedy {
+	var out []Remedy
+	var choose func(from int, kinds [][]change)
+	choose = func(from int, kinds [][]change) {
+		if len(kinds) == n {
+			if r, ok := nearestOf(m, s, change{apply: func(s Setup) Setup { return s }}, kinds); ok {
+				out = append(out, r)
+			}
+			return
+		}
+		for i := from; i < len(groups); i++ {
+			choose(i+1, append(slices.Clone(kinds), groups[i]))
+		}
+	}
+	choose(0, nil)
 	slices.SortStableFunc(out, func(a, b Remedy) int { return a.GPUs - b.GPUs })
 	return out
 }
 
-func nearestPair(m *Model, s Setup, first, second []change) (Remedy, bool) {
-	for _, a := range first {
-		for _, b := range second {
-			both := change{a.what + " and " + b.what, func(s Setup) Setup { return b.apply(a.apply(s)) }}
-			if r, ok := both.try(m, s); ok {
-				return r, true
-			}
+// nearestOf is the first combination of one change of each kind that fits.
+func nearestOf(m *Model, s Setup, so change, kinds [][]change) (Remedy, bool) {
+	if len(kinds) == 0 {
+		return so.try(m, s)
+	}
+	for _, c := range kinds[0] {
+		what := c.what
+		if so.what != "" {
+			what = so.what + " and " + c.what
+		}
+		both := change{what, func(s Setup) Setup { return c.apply(so.apply(s)) }}
+		if r, ok := nearestOf(m, s, both, kinds[1:]); ok {
+			return r, true
 		}
 	}
 	return Remedy{}, false

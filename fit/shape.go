@@ -15,7 +15,8 @@ const mla = price.MLA
 type Model struct {
 	price.Model
 	Details
-	Stored *Stored // what the files hold, where they were read
+	Stored *Stored      // what the files hold, where they were read
+	From   price.Source // of the shape, where it is the catalogue's
 }
 
 // Details are counts the catalogue does not carry.
@@ -47,7 +48,6 @@ type Details struct {
 	ImageTokens                              int // the most one image takes
 	Merge                                    int // patches per image token
 	DeepStack                                int // extra copies of image embeddings
-	IndexDim                                 int // sparse attention: key of the indexer
 	ExtraParams                              int64
 }
 
@@ -141,6 +141,7 @@ func (m *Model) validate() error {
 		{"window", m.Window, maxTokens}, {"max_context", m.MaxContext, maxTokens}, {"linear_layers", m.LinearLayers, m.Layers},
 		{"dense_layers", m.DenseLayers, m.Layers}, {"window_layers", m.WindowLayers, m.Layers}, {"full_layers", m.FullLayers, m.Layers},
 		{"rotary rows", m.RotaryRows, 1 << 30}, {"rotary dim", m.RotaryDim, 1 << 14}, {"value heads", m.ValueHeads, 1 << 12},
+		{"index_dim", m.IndexDim, 1 << 14}, {"index_heads", m.IndexHeads, 1 << 12}, {"index_layers", m.IndexLayers, m.Layers},
 		{"key heads", m.KeyHeads, 1 << 12}, {"state head dim", m.StateHeadDim, 1 << 14}, {"conv", m.Conv, 1 << 10}, {"positions", m.Positions, 1 << 24},
 		{"image tokens", m.ImageTokens, 1 << 20}, {"full_kv_heads", m.FullKVHeads, 1 << 12}, {"full_head_dim", m.FullHeadDim, 1 << 14},
 		{"window heads", m.WindowHeads, 1 << 12}, {"vision hidden", m.VisionHidden, 1 << 16}, {"vision MLP", m.VisionMLP, 1 << 18}, {"patch", m.PatchSize, 1 << 18}, {"merge", m.Merge, 1 << 10}, {"deepstack", m.DeepStack, 1 << 6},

@@ -59,9 +59,7 @@ func (m *Model) countAttention(p *params) {
 		p.latent += layers * h * int64(m.KVLoRARank+m.QKRopeDim)
 		p.absorb = layers * int64(m.KVLoRARank) * heads * up
 		p.linear += p.absorb + layers*heads*int64(m.VHeadDim)*h
-		if m.IndexDim > 0 {
-			p.small += layers * h * int64(m.IndexDim)
-		}
+		m.countIndexers(p)
 		return
 	}
 	window := int64(m.windowed())
@@ -189,11 +187,13 @@ func (m *Model) weights(s Setup, stage, n int) int64 {
 	return sum + s.Engine.rotary(m, q) - min(s.Offload, sum)
 }
 
-// mixed is the format as published checkpoints of a mixture have it: int4
+// mixed is the format as published checkpoints of a mixture have it: most int4
 // ones (compressed-tensors) leave attention and shared experts in 16 bits, and
-// so do NVFP4 ones of hybrids with linear layers; AWQ and GPTQ take all.
+// so do NVFP4 ones of hybrids with linear layers; AWQ and GPTQ take all. Where a
+// name alone is known this is the larger of two: a config.json says which.
 func (m *Model) mixed(q Quant) Quant {
-	if m.Experts > 0 && (m.Plain16 && q.Name == m.Format || q.Name == "w4a16" || q.Name == "nvfp4" && m.LinearLayers > 0) {
+	plain := q.Name == "w4a16" && m.Format != "w4a16" || q.Name == "nvfp4" && m.LinearLayers > 0
+	if m.Experts > 0 && (m.Plain16 && (q.Name == m.Format || m.Format == "") || plain) {
 		q.Linear = 16
 	}
 	return q

@@ -54,21 +54,6 @@ func (m *market) shape() (shape, error) {
 	return s, nil
 }
 
-// stored is what engine calls the storage of a format.
-func stored(q fit.Quant) string {
-	switch {
-	case q.Name == "fp8-block":
-		return "fp8_block"
-	case q.Name == "mxfp4", q.Name == "nvfp4":
-		return q.Name
-	case q.Family == "4bit":
-		return "int4"
-	case q.Family == "int8", q.Family == "fp8":
-		return q.Family
-	}
-	return "bf16"
-}
-
 // machines finds for every VM size how to serve the open model best.
 func (m *market) machines() ([]machine, error) {
 	s, err := m.shape()
@@ -158,7 +143,7 @@ func (m *market) replica(v price.VM, s shape, tp int) (engine.Spec, []string, er
 		return none, nil, err
 	}
 	device.NVLink = device.NVLink && v.Interconnect != price.PCIe && (v.Interconnect != price.NVLinkPairs || tp <= 2)
-	spec, err := engine.Build(device, engine.NewModel(s.model.Model), engine.Layout{TP: tp}, engine.Precision{Weights: stored(s.quant)})
+	spec, err := engine.Build(device, engine.NewModel(s.model.Model), engine.Layout{TP: tp}, engine.Precision{Weights: s.quant.Storage()})
 	if errors.Is(err, engine.ErrNoRoom) {
 		return none, nil, refusal{BindsMemory, err.Error()}
 	}

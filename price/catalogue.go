@@ -133,6 +133,10 @@ func (c *Catalogue) PTUPrice(sku, region string) (PTUPrice, error) {
 // PTUPrices lists all, in the catalogue's order.
 func (c *Catalogue) PTUPrices() []PTUPrice { return slices.Clone(c.ptuPrices.list) }
 
+// SourceOf is where an entry comes from, by the ID it names; the zero Source
+// when there is none of that ID.
+func (c *Catalogue) SourceOf(id string) Source { return sourceOf(c.sources[id]) }
+
 // Sources lists all sources, by ID.
 func (c *Catalogue) Sources() []Source {
 	var all []Source

@@ -21,14 +21,24 @@ type Source struct {
 	URL     string `yaml:"url,omitempty"`
 	Date    string `yaml:"date,omitempty"`    // "2026-09-23", or the month alone; "" not known
 	Lasting bool   `yaml:"lasting,omitempty"` // figures that do not age: a datasheet, a shape
+
+	// Unverified: nobody read the figures where they were published; whoever
+	// uses them is told.
+	Unverified bool `yaml:"unverified,omitempty"`
 }
 
-// String names the source with its date.
+// String names the source with its date, and says when nobody verified it.
 func (s Source) String() string {
+	text := s.What
 	if s.Date == "" {
-		return s.What + " (date not known)"
+		text += " (date not known)"
+	} else {
+		text += " (" + s.Date + ")"
 	}
-	return s.What + " (" + s.Date + ")"
+	if s.Unverified {
+		text += ", not verified"
+	}
+	return text
 }
 
 // AsOf returns when the source was right; false when that is not known. A month

@@ -120,6 +120,10 @@ type Model struct {
 	VHeadDim   int `yaml:"v_head_dim,omitempty"`
 	QLoRARank  int `yaml:"q_lora_rank,omitempty"`
 
+	IndexDim    int `yaml:"index_dim,omitempty"`    // sparse attention: size of the key its indexer keeps of a token
+	IndexHeads  int `yaml:"index_heads,omitempty"`  // query heads of the indexer
+	IndexLayers int `yaml:"index_layers,omitempty"` // layers with an indexer of their own; 0: all
+
 	Experts         int `yaml:"experts,omitempty"` // routed, per MoE layer
 	ExpertsPerToken int `yaml:"experts_per_token,omitempty"`
 	SharedExperts   int `yaml:"shared_experts,omitempty"`

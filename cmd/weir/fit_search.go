@@ -110,7 +110,7 @@ func rooflines(c *price.Catalogue) fit.Speed {
 		if m.Hidden == 0 || m.Vocab == 0 || m.Heads == 0 {
 			return nil, fmt.Errorf("the catalogue does not know enough of %s to say how fast it is", m.Name)
 		}
-		r := engine.NewRoofline(g, engine.NewModel(m.Model), engine.Layout{TP: s.TP}, engine.Precision{Weights: precision(s.Quant), KV: s.KV}, s.MaxSeqs)
+		r := engine.NewRoofline(g, engine.NewModel(m.Model), engine.Layout{TP: s.TP}, engine.Precision{Weights: s.Quant.Storage(), KV: s.KV}, s.MaxSeqs)
 		return func(w fit.Step) time.Duration {
 			b := engine.Batch{Prefill: w.Prefill, Decode: w.Decode}
 			if w.Prefill > 0 {
@@ -120,21 +120,6 @@ func rooflines(c *price.Catalogue) fit.Speed {
 			return r.Step(b).Of(w.KV).Duration()
 		}, nil
 	}
-}
-
-// precision is what package engine calls a storage format.
-func precision(q fit.Quant) string {
-	switch {
-	case q.Name == "fp8-block":
-		return "fp8_block"
-	case q.Name == "mxfp4", q.Name == "nvfp4":
-		return q.Name
-	case q.Family == "4bit":
-		return "int4"
-	case q.Family == "int8", q.Family == "fp8":
-		return q.Family
-	}
-	return "bf16"
 }
 
 func (f *loadFlags) write(out io.Writer, m fit.Model, options []fit.Option, rejected []string) error {

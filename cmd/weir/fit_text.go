@@ -75,6 +75,12 @@ func writeFit(out io.Writer, a fit.Answer) error {
 	for _, n := range a.Notes {
 		fmt.Fprintf(out, "\nNote: %s\n", n)
 	}
+	for i, s := range a.Sources {
+		if i == 0 {
+			fmt.Fprintln(out)
+		}
+		fmt.Fprintf(out, "%s\n", s)
+	}
 	return nil
 }
 
