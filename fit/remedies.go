@@ -14,38 +14,39 @@ type Remedy struct {
 }
 
 // remedies lists the nearest changes that fit, cheapest first: what costs a
-// little quality or length before what costs money. Where no single change
-// keeps the requests and the context asked for, two together are tried, then
-// three. others are larger GPUs, smallest first.
+// little quality or length before what costs money. Two changes together are
+// tried where no single one keeps the requests and the context asked for, or
+// where they do with fewer GPUs; three, where two do not. others are larger
+// GPUs, smallest first.
 func remedies(m *Model, s Setup, others []GPU) []Remedy {
-	length := lengthChanges(m, s)
-	keep := [][]change{quantChanges(m, s), cacheChanges(m, s), tensorChanges(m, s), sizeChanges(s, others)}
+	length, more := lengthChanges(m, s), tensorChanges(m, s)
+	keep := [][]change{quantChanges(m, s), cacheChanges(m, s), more, sizeChanges(s, others)}
+	narrower, shorter, wider := singly(m, s, keep[:2]), singly(m, s, [][]change{length}), singly(m, s, keep[2:])
+	var pairs []Remedy
+	if len(narrower) == 0 {
+		pairs = together(m, s, keep, 2)
+		if len(pairs) == 0 && len(wider) == 0 {
+			pairs = together(m, s, keep, 3)
+		}
+		if len(pairs)+len(shorter)+len(wider) == 0 {
+			pairs = together(m, s, append(keep, length), 2)
+		}
+		for _, w := range wider {
+			pairs = slices.DeleteFunc(pairs, func(r Remedy) bool { return r.GPUs >= w.GPUs })
+		}
+	}
+	return slices.Concat(narrower, shorter, pairs[:min(4, len(pairs))], wider)
+}
+
+// singly is the first single change of each kind that fits.
+func singly(m *Model, s Setup, groups [][]change) []Remedy {
 	var out []Remedy
-	for _, g := range [][]change{keep[0], keep[1], length, keep[2], keep[3]} {
-		for _, c := range g {
-			if r, ok := c.try(m, s); ok {
-				out = append(out, r)
-				break // the nearest of its kind
-			}
+	for _, g := range groups {
+		if r, ok := nearestOf(m, s, change{apply: func(s Setup) Setup { return s }}, [][]change{g}); ok {
+			out = append(out, r)
 		}
 	}
-	kept := len(out)
-	for _, r := range out {
-		if slices.ContainsFunc(length, func(c change) bool { return c.what == r.Change }) {
-			kept--
-		}
-	}
-	if kept > 0 {
-		return out
-	}
-	more := together(m, s, keep, 2)
-	if len(more) == 0 {
-		more = together(m, s, keep, 3)
-	}
-	if len(out)+len(more) == 0 {
-		more = together(m, s, append(keep, length), 2)
-	}
-	return append(out, more[:min(4, len(more))]...)
+	return out
 }
 
 // together tries n changes of different kinds at once: the nearest of each
