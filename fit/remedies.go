@@ -19,23 +19,27 @@ type Remedy struct {
 // where they do with fewer GPUs; three, where two do not. others are larger
 // GPUs, smallest first.
 func remedies(m *Model, s Setup, others []GPU) []Remedy {
-	length, more := lengthChanges(m, s), tensorChanges(m, s)
-	keep := [][]change{quantChanges(m, s), cacheChanges(m, s), more, sizeChanges(s, others)}
+	length, sizes := lengthChanges(m, s), sizeChanges(s, others)
+	keep := [][]change{quantChanges(m, s), cacheChanges(m, s), tensorChanges(m, s)}
 	narrower, shorter, wider := singly(m, s, keep[:2]), singly(m, s, [][]change{length}), singly(m, s, keep[2:])
-	var pairs []Remedy
-	if len(narrower) == 0 {
-		pairs = together(m, s, keep, 2)
-		if len(pairs) == 0 && len(wider) == 0 {
-			pairs = together(m, s, keep, 3)
-		}
-		if len(pairs)+len(shorter)+len(wider) == 0 {
-			pairs = together(m, s, append(keep, length), 2)
-		}
-		for _, w := range wider {
-			pairs = slices.DeleteFunc(pairs, func(r Remedy) bool { return r.GPUs >= w.GPUs })
-		}
+	larger := singly(m, s, [][]change{sizes})
+	if len(narrower) > 0 {
+		return slices.Concat(narrower, shorter, wider, larger)
 	}
-	return slices.Concat(narrower, shorter, pairs[:min(4, len(pairs))], wider)
+	if len(larger) == 0 {
+		keep = append(keep, sizes)
+	}
+	more := together(m, s, keep, 2)
+	if len(more)+len(wider)+len(larger) == 0 {
+		more = together(m, s, keep, 3)
+	}
+	if len(more)+len(shorter)+len(wider)+len(larger) == 0 {
+		more = together(m, s, append(keep, length), 2)
+	}
+	for _, w := range wider {
+		more = slices.DeleteFunc(more, func(r Remedy) bool { return r.GPUs >= w.GPUs })
+	}
+	return slices.Concat(shorter, more[:min(4, len(more))], wider, larger)
 }
 
 // singly is the first single change of each kind that fits.

@@ -27,7 +27,7 @@ func hardwareOf(p *config.Process) hardware {
 	if on := p.RunsOn; on != nil {
 		h := hardware{gpu: on.GPU, model: orName(on.Model, p.Model), tp: tensorParallel(p), published: on.Quant == ""}
 		if q, err := fit.ParseQuant(on.Quant); err == nil {
-			h.dtype = precision(q)
+			h.dtype = q.Storage()
 		}
 		return h
 	}
@@ -47,7 +47,7 @@ func (h hardware) known() bool { return h.gpu != "" && h.model != "" }
 func (h hardware) engine(prices *price.Catalogue) (engine.Spec, error) {
 	if h.published {
 		if _, q, err := fit.Named(prices, h.model); err == nil {
-			h.dtype = precision(q)
+			h.dtype = q.Storage()
 		}
 	}
 	return engine.Of(prices, h.gpu, h.model, engine.Layout{TP: h.tp}, engine.Precision{Weights: h.dtype})
