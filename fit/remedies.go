@@ -74,22 +74,25 @@ func together(m *Model, s Setup, groups [][]change, n int) []Remedy {
 	return out
 }
 
-// nearestOf is the first combination of one change of each kind that fits.
+// nearestOf is the combination of one change of each kind that fits with the
+// fewest GPUs; of several the first.
 func nearestOf(m *Model, s Setup, so change, kinds [][]change) (Remedy, bool) {
 	if len(kinds) == 0 {
 		return so.try(m, s)
 	}
+	var best Remedy
+	found := false
 	for _, c := range kinds[0] {
 		what := c.what
 		if so.what != "" {
 			what = so.what + " and " + c.what
 		}
 		both := change{what, func(s Setup) Setup { return c.apply(so.apply(s)) }}
-		if r, ok := nearestOf(m, s, both, kinds[1:]); ok {
-			return r, true
+		if r, ok := nearestOf(m, s, both, kinds[1:]); ok && (!found || r.GPUs < best.GPUs) {
+			best, found = r, true
 		}
 	}
-	return Remedy{}, false
+	return best, found
 }
 
 // change is one thing that could be different.
