@@ -38,6 +38,8 @@ type Config struct {
 	Tenants []Tenant `yaml:"tenants" need:"true"`
 	// What can be called, and what serves it.
 	Models []Model `yaml:"models" need:"true"`
+	// What some of the requests may use together, beside the limits of each tenant, key and model: for a model of one tenant, for a class, or for everything.
+	Limits []Limit `yaml:"limits"`
 
 	// Warnings are what is allowed but probably not meant, in order of position.
 	Warnings Faults `yaml:"-"`

@@ -12,6 +12,8 @@ type Deployment struct {
 	Tier int `yaml:"tier" default:"0" min:"0" max:"100"`
 	// Share of the traffic inside its tier. 0 takes nothing new.
 	Weight int `yaml:"weight" default:"1" min:"0" max:"1000000"`
+	// The model of this file that it really is, where it stands in for another: limits of both then count what it does. Without it: the model it stands under.
+	Serves string `yaml:"serves" format:"name" example:"gpt-4o-mini"`
 	// What one replica can hold at once. Bounds admission, so that the rest waits or spills.
 	Capacity Capacity `yaml:"capacity"`
 	// Longest prompt and answer together, in tokens. A request that this deployment finds too long goes to one that gives more, and else back to its caller.

@@ -10,6 +10,10 @@ type Model struct {
 	Aliases []string `yaml:"aliases" format:"name"`
 	// How long requests to it may wait, whoever calls. Without it the tenant's class holds.
 	Class string `yaml:"class" enum:"interactive|batch"`
+	// What all callers together may use of it.
+	Limits Limits `yaml:"limits"`
+	// What they may use in a day and in a month of the calendar, in UTC.
+	Budget Budget `yaml:"budget"`
 	// What callers are promised. Scaling works towards it, metrics count by it.
 	SLO SLO `yaml:"slo"`
 	// What may wait for capacity.

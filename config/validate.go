@@ -44,6 +44,7 @@ func (v *validator) config() {
 	v.machine()
 	v.models()
 	v.tenants()
+	v.limits()
 	v.files()
 }
 

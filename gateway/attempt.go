@@ -31,6 +31,9 @@ func (c *call) attempt(v dispatch.Verdict) *failure {
 	if l.target == nil {
 		return &failure{problem: &problem{is: errNoReplica}, result: dispatch.Unhealthy, retry: true}
 	}
+	if f := l.serve(l.target); f != nil {
+		return f
+	}
 	c.prepare(l.target)
 	l.rec.Own += l.queuedAt.Sub(c.ownFrom) + c.g.now().Sub(l.grantedAt)
 	reply, err := l.target.client.Do(c.x.ctx(), v.Addr, &c.up)

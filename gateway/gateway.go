@@ -119,8 +119,7 @@ func (g *Gateway) Apply(c Config) error {
 func (g *Gateway) adopt(c Config, next *state) {
 	now := g.now()
 	g.spend.mu.Lock()
-	g.spend.meter.Configure(now, limitsOf(c.Tenants))
-	g.spend.budgets.Configure(budgetsOf(c.Tenants))
+	g.spend.meter.Configure(now, limitsOf(&c))
 	g.spend.mu.Unlock()
 	shares := sharesOf(c.Tenants)
 	for i := range c.Models {

@@ -27,7 +27,11 @@ type lease struct {
 	answers     int     // asked for at once
 	target      *target // of the present or last attempt
 	reservation meter.Reservation
-	hold        meter.Hold // on its tenant's budget
+	who         meter.Who // it is counted as
+	expected    meter.Spent
+	covered     int64 // tokens of answers that the reservation covers
+	elsewhere   bool  // it counts for another model than the one asked for, too
+	topUps      int
 	reply       *upstream.Reply
 	body        *buffer
 
@@ -54,41 +58,6 @@ func (l *lease) drop(h holds) bool {
 	had := l.holds&h != 0
 	l.holds &^= h
 	return had
-}
-
-// reserve takes tokens from the limits of tenant and key.
-func (l *lease) reserve(now weir.Instant, k *key, prompt, output int64) error {
-	s := &l.g.spend
-	s.mu.Lock()
-	tokens := prompt + output
-	// What is only expected never makes a request too large for its limit.
-	if largest := s.meter.Largest(k.tenant.name, k.name); tokens > largest && prompt <= largest {
-		tokens = largest
-	}
-	r, refusal := s.meter.Reserve(now, k.tenant.name, k.name, tokens)
-	if refusal == nil {
-		l.hold, refusal = s.budgets.Reserve(now, k.tenant.name, l.likely(prompt, output))
-		if refusal != nil {
-			s.meter.Release(now, r)
-		}
-	}
-	s.mu.Unlock()
-	if refusal != nil {
-		return ofRefusal(refusal)
-	}
-	l.reservation = r
-	l.holds |= holdsTokens
-	return nil
-}
-
-// likely is what a request is likely to use of a budget: its price is that of
-// the deployment it would prefer, and is settled with that of the one it had.
-func (l *lease) likely(prompt, output int64) meter.Spent {
-	s := meter.Spent{Tokens: prompt + output}
-	if t := l.served.first; t != nil {
-		s.Cost = t.Rates.Cost(weir.Usage{Prompt: prompt, Completion: output})
-	}
-	return s
 }
 
 // arrive asks the core for a replica and waits for its verdict.

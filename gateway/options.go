@@ -45,7 +45,14 @@ type Listen struct {
 type Config struct {
 	Tenants []Tenant
 	Models  []Model
+	Limits  []Limit // beside those of tenants, keys and models
 	Bounds  Bounds
+}
+
+// Limit bounds what the requests of a scope may use together.
+type Limit struct {
+	Scope  meter.Scope
+	Limits meter.Limits
 }
 
 // Tenant is who calls.
@@ -53,7 +60,6 @@ type Tenant struct {
 	Name   string
 	Keys   []Key
 	Limits meter.Limits // of all its keys together
-	Budget meter.Budget // by day and month
 	Class  weir.Class   // of its requests unless the model or the request says otherwise
 	Share  int          // fair-share weight in the queue; 0: 1
 	Models []string     // names of the models it may use; empty: all
@@ -71,7 +77,8 @@ type Model struct {
 	Name    string
 	Aliases []string // further names for it
 	SLO     weir.SLO
-	Class   *weir.Class // nil: the tenant's
+	Limits  meter.Limits // of all callers together
+	Class   *weir.Class  // nil: the tenant's
 	Queue   dispatch.Queue
 	// SpillAfter is how long an interactive request may wait for a deployment of
 	// a preferred tier that is throttled or whose quota is used up, if room is
@@ -102,6 +109,9 @@ type Deployment struct {
 
 	Upstream upstream.Options
 	Rates    meter.Rates
+	// Serves is the model it really is, where it stands in for another: then the
+	// limits of both count what it does. "": the model it belongs to.
+	Serves string
 	// Addrs are the base URLs of replicas that are always there. Where there
 	// are none, Upstream.BaseURL is the one replica; where that is empty too,
 	// replicas are told by SetReplicas.

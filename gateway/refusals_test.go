@@ -286,7 +286,7 @@ func TestABudgetRefusesUntilItsDayIsOver(t *testing.T) {
 	b := newBackend(t, answering) // 11 prompt tokens, 4 of them cached, and 7 of the answer
 	c := config(b.URL)
 	c.Models[0].Deployments[0].Rates = meter.Rates{Prompt: 1_000_000, Cached: 1_000_000, Completion: 1_000_000}
-	c.Tenants[0].Budget = meter.Budget{MoneyPerDay: 30} // micro-dollars
+	c.Tenants[0].Limits.MoneyPerDay = 30 // micro-dollars
 	r := start(t, c)
 	for range 2 { // what the first was reserved comes back: it cost 18
 		if resp, answer := r.post(chatPath, chatBody); resp.StatusCode == 200 {
@@ -298,12 +298,12 @@ func TestABudgetRefusesUntilItsDayIsOver(t *testing.T) {
 		}
 		r.rec()
 	}
-	day, _ := r.spend.budgets.Used(r.now(), "demo")
+	day, _ := r.spend.meter.Used(r.now(), meter.Scope{Tenant: "demo"})
 	if day.Cost != 18 || day.Tokens != 18 || b.calls.Load() != 1 {
 		t.Errorf("%+v is used after %d calls", day, b.calls.Load())
 	}
-	r.RestoreBudget("demo", meter.Spent{Cost: 5}, meter.Spent{Cost: 500})
-	if day, month := r.spend.budgets.Used(r.now(), "demo"); day.Cost != 18 || month.Cost != 500 {
+	r.RestoreBudget(meter.Scope{Tenant: "demo"}, meter.Spent{Cost: 5}, meter.Spent{Cost: 500})
+	if day, month := r.spend.meter.Used(r.now(), meter.Scope{Tenant: "demo"}); day.Cost != 18 || month.Cost != 500 {
 		t.Errorf("%+v %+v", day, month)
 	}
 	resp, answer := r.post(chatPath, chatBody)

@@ -79,12 +79,8 @@ func (c *call) serve() {
 // or the failure cannot be hidden any more.
 func (c *call) run() error {
 	ctx, l := c.x.ctx(), &c.lease
-	prompt, output := c.ask.promptTokens(), 0
-	if c.s.op != weir.OpEmbeddings {
-		output = c.g.spend.expect(l.rec.Tenant, l.rec.Model, c.ask.maxTokens) * c.ask.n
-	}
-	l.answers = c.ask.n
-	if err := l.reserve(c.g.now(), c.key, int64(prompt), int64(output)); err != nil {
+	prompt, output, err := c.reserve()
+	if err != nil {
 		return err
 	}
 	v, err := l.arrive(ctx, dispatch.Request{

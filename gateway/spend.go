@@ -7,19 +7,50 @@ import (
 	"weir/meter"
 )
 
-// spend is what tenants may use and how long their answers are, behind one lock.
+// spend is what callers may use and how long their answers are, behind one lock.
 type spend struct {
 	mu      sync.Mutex
 	meter   *meter.Meter
-	budgets meter.Budgets
 	learned meter.Learned
 }
 
-// expect is how many tokens each answer is likely to have.
-func (s *spend) expect(tenant, model string, maxTokens int) int {
+// reserve takes what the request is likely to use from every limit that counts
+// it, all of it or nothing. It returns the tokens expected of the prompt and of
+// all answers.
+func (c *call) reserve() (prompt, output int, err error) {
+	l, s := &c.lease, &c.g.spend
+	prompt = c.ask.promptTokens()
+	l.answers = c.ask.n
+	l.who = meter.Who{Tenant: l.rec.Tenant, Key: l.rec.Key, Model: l.rec.Model, Class: l.rec.Class}
+	now := c.g.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.learned.Expect(tenant, model, maxTokens)
+	if c.s.op != weir.OpEmbeddings {
+		output = s.learned.Expect(l.rec.Tenant, l.rec.Model, c.ask.maxTokens) * c.ask.n
+	}
+	likely := l.likely(l.served.first, int64(prompt), int64(output))
+	// What is only expected never makes a request too large for its limit.
+	if largest := s.meter.Largest(l.who); likely.Tokens > largest && int64(prompt) <= largest {
+		likely.Tokens = largest
+	}
+	r, refusal := s.meter.Reserve(now, l.who, likely)
+	if refusal != nil {
+		return 0, 0, ofRefusal(refusal)
+	}
+	l.reservation, l.expected = r, likely
+	l.holds |= holdsTokens
+	l.covered = likely.Tokens - int64(prompt)
+	return prompt, output, nil
+}
+
+// likely is what so many tokens come to: their price is that of the deployment
+// the request would prefer, or has, and is settled with that of the one it had.
+func (l *lease) likely(t *target, prompt, output int64) meter.Spent {
+	s := meter.Spent{Tokens: prompt + output}
+	if t != nil {
+		s.Cost = t.Rates.Cost(weir.Usage{Prompt: prompt, Completion: output})
+	}
+	return s
 }
 
 // settle closes a reservation with what was used. An answer that came to its
@@ -29,47 +60,42 @@ func (s *spend) settle(now weir.Instant, l *lease, whole bool) {
 	defer s.mu.Unlock()
 	if l.used == (weir.Usage{}) {
 		s.meter.Release(now, l.reservation)
-	} else {
-		s.meter.Settle(now, l.reservation, l.used)
+		return
 	}
-	spent := meter.Spent{Tokens: l.used.Prompt + l.used.Completion}
+	spent := meter.Spent{Tokens: max(l.used.Prompt, 0) + max(l.used.Completion, 0)}
 	if l.target != nil {
 		spent.Cost = l.target.Rates.Cost(l.used)
 	}
-	s.budgets.Settle(now, l.hold, spent)
-	l.hold = meter.Hold{}
+	s.meter.Settle(now, l.reservation, spent)
 	if whole && l.used.Completion > 0 && !l.used.Estimated {
 		s.learned.Saw(l.rec.Tenant, l.rec.Model, int(l.used.Completion)/max(l.answers, 1))
 	}
 }
 
-// budgetsOf collects the budgets of all tenants.
-func budgetsOf(tenants []Tenant) map[string]meter.Budget {
-	budgets := map[string]meter.Budget{}
-	for _, t := range tenants {
-		budgets[t.Name] = t.Budget
-	}
-	return budgets
-}
-
-// RestoreBudget says what a ledger knows of a tenant's use in the present day
+// RestoreBudget says what a ledger knows a scope to have used in the present day
 // and month, in UTC: at the start, and when budgets were added since. What the
 // gateway knows itself, where it is more, stays.
-func (g *Gateway) RestoreBudget(tenant string, day, month meter.Spent) {
+func (g *Gateway) RestoreBudget(scope meter.Scope, day, month meter.Spent) {
 	s := &g.spend
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.budgets.Restore(g.now(), tenant, day, month)
+	s.meter.Restore(g.now(), scope, day, month)
 }
 
-// limitsOf collects the limits of all tenants and keys under meter's names.
-func limitsOf(tenants []Tenant) map[string]meter.Limits {
-	limits := map[string]meter.Limits{}
-	for _, t := range tenants {
-		limits[t.Name] = t.Limits
+// limitsOf collects all limits by what they count.
+func limitsOf(c *Config) map[meter.Scope]meter.Limits {
+	limits := map[meter.Scope]meter.Limits{}
+	for _, t := range c.Tenants {
+		limits[meter.Scope{Tenant: t.Name}] = t.Limits
 		for _, k := range t.Keys {
-			limits[t.Name+"/"+k.Name] = k.Limits
+			limits[meter.Scope{Tenant: t.Name, Key: k.Name}] = k.Limits
 		}
+	}
+	for _, m := range c.Models {
+		limits[meter.Scope{Model: m.Name}] = m.Limits
+	}
+	for _, l := range c.Limits {
+		limits[l.Scope] = l.Limits
 	}
 	return limits
 }

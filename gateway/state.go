@@ -94,6 +94,7 @@ type target struct {
 	client        *upstream.Client
 	model         *model
 	upstreamModel string
+	serves        string // the model whose limits count it
 	names         modelNames
 	asRoom        string        // its name and that it had room
 	limits        atomic.Uint64 // it was told last: tokens and requests a minute
@@ -171,6 +172,9 @@ func (g *Gateway) addModel(st *state, m *Model, present *state, shares map[strin
 			t.upstreamModel = m.Name
 		}
 		t.names = namesOf(t.upstreamModel)
+		if t.serves = d.Serves; t.serves == "" {
+			t.serves = m.Name
+		}
 		t.asRoom = d.Name + "=" + string(dispatch.Room)
 		if d.Weight > 0 && (s.first == nil || d.Tier < s.first.Tier) {
 			s.first = t

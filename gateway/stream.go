@@ -68,6 +68,11 @@ func (s *stream) run() *failure {
 func (s *stream) take(e *upstream.Event) (*failure, bool) {
 	if e.Produced {
 		s.token(e)
+		if s.tokens > s.c.lease.covered {
+			if f := s.c.topUp(); f != nil {
+				return f, true
+			}
+		}
 	}
 	switch e.Kind {
 	case upstream.Usage:

@@ -3,6 +3,9 @@ package gateway
 import (
 	"errors"
 	"fmt"
+
+	"weir"
+	"weir/meter"
 )
 
 // Validate names every fault of the configuration at once.
@@ -14,6 +17,7 @@ func (c Config) Validate() error {
 	for i := range c.Tenants {
 		v.tenant(&c.Tenants[i])
 	}
+	v.limits(&c)
 	return errors.Join(v.faults...)
 }
 
@@ -87,4 +91,44 @@ func (v *validator) tenant(t *Tenant) {
 			v.fault("tenant %q may use model %q, which is not configured", t.Name, m)
 		}
 	}
+}
+
+// limits faults scopes that name what there is not, and two sets of limits for
+// one scope.
+func (v *validator) limits(c *Config) {
+	names := map[string]bool{}
+	for _, m := range c.Models {
+		names[m.Name] = true
+	}
+	for _, m := range c.Models {
+		for _, d := range m.Deployments {
+			if d.Serves != "" && !names[d.Serves] {
+				v.fault("deployment %q serves model %q, which is not configured", d.Name, d.Serves)
+			}
+		}
+	}
+	own, seen := limitsOf(&Config{Tenants: c.Tenants, Models: c.Models}), map[meter.Scope]bool{}
+	for _, l := range c.Limits {
+		s := l.Scope
+		switch {
+		case s.Tenant != "" && !v.tenants[s.Tenant], s.Model != "" && !names[s.Model]:
+			v.fault("the limits of %v are of a tenant or model that is not configured", s)
+		case s.Key != "" && !v.hasKey(s):
+			v.fault("the limits of %v are of a key that is not configured", s)
+		case s.Class != "" && s.Class != weir.Interactive.String() && s.Class != weir.Batch.String():
+			v.fault("the limits of %v are of a class that does not exist; there are interactive and batch", s)
+		case seen[s] || own[s].Bounds():
+			v.fault("%v has limits twice; give each scope one set", s)
+		}
+		seen[s] = true
+	}
+}
+
+func (v *validator) hasKey(s meter.Scope) bool {
+	for _, full := range v.keys {
+		if full == s.Tenant+"/"+s.Key {
+			return true
+		}
+	}
+	return false
 }

@@ -127,6 +127,27 @@ func (b *bucket) take(n int64) ticket {
 	return t
 }
 
+// more takes n units for a taking that is open, even where that leaves a debt,
+// and returns the ticket to give them back by.
+func (b *bucket) more(now weir.Instant, n int64) ticket {
+	t := b.next
+	b.next++
+	if b.rate > 0 {
+		b.refill(now)
+		b.level = max(b.level-n, -maxLevel)
+		b.remember(t, b.room())
+	}
+	return t
+}
+
+// giveBack gives back of what more took.
+func (b *bucket) giveBack(now weir.Instant, t ticket, n int64) {
+	if b.rate > 0 && n > 0 {
+		b.refill(now)
+		b.refund(t, n)
+	}
+}
+
 // settle closes a taking. back above zero is given back as far as that keeps
 // the promise, below zero it is taken on top.
 func (b *bucket) settle(now weir.Instant, t ticket, back int64) {

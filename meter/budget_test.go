@@ -13,17 +13,18 @@ import (
 // noon of the 30th of January 2026, UTC.
 var noon = weir.At(time.Date(2026, 1, 30, 12, 0, 0, 0, time.UTC))
 
-func budgetOf(b Budget) *Budgets {
-	all := &Budgets{}
-	all.Configure(map[string]Budget{"demo": b})
-	return all
-}
+func budgetOf(b Budget) *Meter { return newMeter(map[string]Limits{"demo": {Budget: b}}) }
+
+var (
+	demo      = Who{Tenant: "demo", Key: "ci"}
+	demoScope = Scope{Tenant: "demo"}
+)
 
 func TestABudgetIsOfTheCalendarsDayAndMonth(t *testing.T) {
 	b := budgetOf(Budget{TokensPerDay: 1000, TokensPerMonth: 1500})
 	f := func(at weir.Instant, tokens int64, want Kind, after time.Duration) {
 		t.Helper()
-		h, r := b.Reserve(at, "demo", Spent{Tokens: tokens})
+		h, r := b.Reserve(at, demo, Spent{Tokens: tokens})
 		switch {
 		case want == "" && r != nil:
 			t.Error(r)
@@ -43,21 +44,21 @@ func TestABudgetIsOfTheCalendarsDayAndMonth(t *testing.T) {
 
 func TestMoneyIsSettledWithWhatItCost(t *testing.T) {
 	b := budgetOf(Budget{MoneyPerDay: weir.Dollar})
-	h, r := b.Reserve(noon, "demo", Spent{Cost: weir.Dollar / 2})
+	h, r := b.Reserve(noon, demo, Spent{Cost: weir.Dollar / 2})
 	if r != nil {
 		t.Fatal(r)
 	}
 	// Another one that fits only when the first turns out cheaper: soon.
-	if _, r := b.Reserve(noon, "demo", Spent{Cost: weir.Dollar * 3 / 4}); r == nil || r.Kind != MoneyDay || r.RetryAfter != time.Second {
+	if _, r := b.Reserve(noon, demo, Spent{Cost: weir.Dollar * 3 / 4}); r == nil || r.Kind != MoneyDay || r.RetryAfter != time.Second {
 		t.Errorf("%+v", r)
 	}
 	b.Settle(noon, h, Spent{Cost: weir.Dollar / 100})
-	h, r = b.Reserve(noon, "demo", Spent{Cost: weir.Dollar * 3 / 4})
+	h, r = b.Reserve(noon, demo, Spent{Cost: weir.Dollar * 3 / 4})
 	if r != nil {
 		t.Fatal(r)
 	}
 	b.Settle(noon, h, Spent{Cost: 2 * weir.Dollar}) // dearer than thought
-	_, r = b.Reserve(noon, "demo", Spent{})
+	_, r = b.Reserve(noon, demo, Spent{})
 	if r == nil || r.RetryAfter != 12*time.Hour || !strings.Contains(r.Error(), "money_per_day of tenant demo allows $1.000000, of which $2.010000 are spent or in use") {
 		t.Errorf("%+v", r)
 	}
@@ -65,29 +66,29 @@ func TestMoneyIsSettledWithWhatItCost(t *testing.T) {
 
 func TestAnEstimateAloneRefusesNobodyForGood(t *testing.T) {
 	b := budgetOf(Budget{TokensPerDay: 100})
-	h, r := b.Reserve(noon, "demo", Spent{Tokens: 5000})
+	h, r := b.Reserve(noon, demo, Spent{Tokens: 5000})
 	if r != nil {
 		t.Fatal(r)
 	}
 	b.Settle(noon, h, Spent{Tokens: 10})
-	if day, _ := b.Used(noon, "demo"); day.Tokens != 10 {
+	if day, _ := b.Used(noon, demoScope); day.Tokens != 10 {
 		t.Error(day)
 	}
 }
 
 func TestWhatTheLedgerKnowsIsNotForgottenNorCountedTwice(t *testing.T) {
 	b := budgetOf(Budget{TokensPerDay: 1000, MoneyPerMonth: weir.Dollar})
-	b.Restore(noon, "demo", Spent{Tokens: 900}, Spent{Tokens: 900, Cost: weir.Dollar / 2})
-	b.Restore(noon, "demo", Spent{Tokens: 800}, Spent{Tokens: 900, Cost: weir.Dollar / 2})
-	b.Restore(noon, "stranger", Spent{Tokens: 800}, Spent{})
-	if day, month := b.Used(noon, "demo"); day.Tokens != 900 || month.Cost != weir.Dollar/2 {
+	b.Restore(noon, demoScope, Spent{Tokens: 900}, Spent{Tokens: 900, Cost: weir.Dollar / 2})
+	b.Restore(noon, demoScope, Spent{Tokens: 800}, Spent{Tokens: 900, Cost: weir.Dollar / 2})
+	b.Restore(noon, Scope{Tenant: "stranger"}, Spent{Tokens: 800}, Spent{})
+	if day, month := b.Used(noon, demoScope); day.Tokens != 900 || month.Cost != weir.Dollar/2 {
 		t.Error(day, month)
 	}
-	b.Configure(map[string]Budget{"demo": {TokensPerDay: 2000}})
-	if day, _ := b.Used(noon, "demo"); day.Tokens != 900 {
+	b.Configure(noon, scoped(map[string]Limits{"demo": {Budget: Budget{TokensPerDay: 2000}}}))
+	if day, _ := b.Used(noon, demoScope); day.Tokens != 900 {
 		t.Error("a new configuration forgets what is used:", day)
 	}
-	if _, r := b.Reserve(noon, "stranger", Spent{Tokens: 1 << 50}); r != nil {
+	if _, r := b.Reserve(noon, Who{Tenant: "stranger"}, Spent{Tokens: 1 << 50}); r != nil {
 		t.Error("a tenant without a budget is bounded:", r)
 	}
 }
@@ -99,7 +100,7 @@ func TestABudgetIsNotOverrunByWhatRunsTogether(t *testing.T) {
 		limit := rapid.Int64Range(1, 10_000).Draw(t, "limit")
 		b := budgetOf(Budget{TokensPerDay: limit})
 		type open struct {
-			h      Hold
+			h      Reservation
 			likely int64
 		}
 		var inFlight []open
@@ -112,7 +113,7 @@ func TestABudgetIsNotOverrunByWhatRunsTogether(t *testing.T) {
 			}
 			if rapid.Bool().Draw(t, "arrives") || len(inFlight) == 0 {
 				likely := rapid.Int64Range(0, 2000).Draw(t, "likely")
-				if h, r := b.Reserve(now, "demo", Spent{Tokens: likely}); r == nil {
+				if h, r := b.Reserve(now, demo, Spent{Tokens: likely}); r == nil {
 					inFlight = append(inFlight, open{h, likely})
 				}
 				continue
@@ -130,7 +131,7 @@ func TestABudgetIsNotOverrunByWhatRunsTogether(t *testing.T) {
 		for _, o := range inFlight {
 			b.Settle(now, o.h, Spent{})
 		}
-		if held := b.purses["demo"].held; held != (Spent{}) {
+		if held := b.accounts[demoScope].purse.held; held != (Spent{}) {
 			t.Fatalf("%+v is held for nobody", held)
 		}
 	})

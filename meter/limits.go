@@ -2,47 +2,82 @@ package meter
 
 import (
 	"math/bits"
-	"strings"
+	"slices"
 	"time"
 
 	"weir"
 )
 
-// Limits bound what one tenant or one key may use. Zero is no limit.
+// Limits bound what the requests of one scope may use together. Zero is no
+// limit.
 type Limits struct {
 	RequestsPerMinute int64
-	TokensPerMinute   int64
-	MaxConcurrent     int // requests admitted and not ended
+	TokensPerMinute   int64 // prompt and completion
+	MaxConcurrent     int   // requests admitted and not ended
 
-	// Burst is how much of the allowance may be used at once after a pause:
-	// the allowance of that much time. 0: one minute's. It bounds the size of
-	// one request too. The allowance refills continuously, nanosecond by
+	// Burst is how much of an allowance per minute may be used at once after a
+	// pause: the allowance of that much time. 0: one minute's. It bounds the size
+	// of one request too. The allowance refills continuously, nanosecond by
 	// nanosecond, not at the turn of a minute.
 	Burst time.Duration
+
+	Budget
+}
+
+// Budget bounds use in a day and in a month of the calendar, in UTC. Zero is no
+// bound.
+type Budget struct {
+	TokensPerDay, TokensPerMonth int64 // prompt and completion
+	MoneyPerDay, MoneyPerMonth   weir.Money
+
+	// Cut: an answer that outgrows what was reserved for it is cut where that is
+	// more than is left. Otherwise it may be finished, and what it takes too much
+	// is a debt that later requests wait for.
+	Cut bool
+}
+
+// Bounds says whether anything is limited.
+func (l Limits) Bounds() bool {
+	l.Burst, l.Cut = 0, false
+	return l != Limits{}
 }
 
 // Configure replaces all limits. Whoever keeps a limit keeps its use: raised
 // allowances fill at the new rate from where they stand, lowered ones are cut to
-// the new burst. Requests in flight are settled against the accounts they were
-// admitted by.
-func (m *Meter) Configure(now weir.Instant, limits map[string]Limits) {
-	next := make(map[scope]*account, len(limits))
-	for name, l := range limits {
-		if l == (Limits{Burst: l.Burst}) {
+// the new burst, what is spent of a budget stays spent. Requests in flight are
+// settled against the accounts they were admitted by.
+func (m *Meter) Configure(now weir.Instant, limits map[Scope]Limits) {
+	next := make(map[Scope]*account, len(limits))
+	for s, l := range limits {
+		if !l.Bounds() {
 			continue
 		}
-		tenant, key, _ := strings.Cut(name, "/")
-		s := scope{tenant, key}
 		a := m.accounts[s]
 		if a == nil {
 			a = &account{scope: s}
 		}
-		a.maxOpen = l.MaxConcurrent
+		a.limits = l
 		a.requests.configure(now, l.RequestsPerMinute, burst(l.RequestsPerMinute, l.Burst))
 		a.tokens.configure(now, l.TokensPerMinute, burst(l.TokensPerMinute, l.Burst))
 		next[s] = a
 	}
 	m.accounts = next
+	clear(m.sets)
+}
+
+// Scopes returns the scopes that are limited, in order, and their limits: what
+// several gateways share.
+func (m *Meter) Scopes() ([]Scope, []Limits) {
+	scopes := make([]Scope, 0, len(m.accounts))
+	for s := range m.accounts {
+		scopes = append(scopes, s)
+	}
+	slices.SortFunc(scopes, Scope.Compare)
+	limits := make([]Limits, len(scopes))
+	for i, s := range scopes {
+		limits[i] = m.accounts[s].limits
+	}
+	return scopes, limits
 }
 
 // burst is the allowance of that much time, at least one.

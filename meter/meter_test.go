@@ -12,7 +12,7 @@ import (
 const t0 = weir.Instant(1_700_000_000_000_000_000)
 
 func TestAMinutesAllowanceMayBeUsedAtOnceAndComesBackContinuously(t *testing.T) {
-	m := New(map[string]Limits{"demo": {TokensPerMinute: 60_000}})
+	m := newMeter(map[string]Limits{"demo": {TokensPerMinute: 60_000}})
 	mustReserve(t, m, t0, "demo", "ci", 60_000)
 	refusal := mustRefuse(t, m, t0, "demo", "ci", 1)
 	if refusal.RetryAfter != time.Millisecond {
@@ -23,7 +23,7 @@ func TestAMinutesAllowanceMayBeUsedAtOnceAndComesBackContinuously(t *testing.T) 
 
 func TestRefillingByNanosecondsAddsUpExactly(t *testing.T) {
 	// 7 tokens a minute: not one nanosecond gives a whole number of tokens.
-	m := New(map[string]Limits{"demo": {TokensPerMinute: 7}})
+	m := newMeter(map[string]Limits{"demo": {TokensPerMinute: 7}})
 	mustReserve(t, m, t0, "demo", "", 7)
 	now := t0
 	for _, tick := range []time.Duration{1, 999, 17 * time.Millisecond, 333_333_333, 7 * time.Second} {
@@ -39,18 +39,18 @@ func TestRefillingByNanosecondsAddsUpExactly(t *testing.T) {
 }
 
 func TestSettlingGivesBackAtOnceWhatWasNotUsed(t *testing.T) {
-	m := New(map[string]Limits{"demo": {TokensPerMinute: 1000}})
+	m := newMeter(map[string]Limits{"demo": {TokensPerMinute: 1000}})
 	r := mustReserve(t, m, t0, "demo", "", 1000)
 	mustRefuse(t, m, t0, "demo", "", 900)
-	m.Settle(t0, r, weir.Usage{Prompt: 60, Completion: 40})
+	m.Settle(t0, r, Spent{Tokens: 60 + 40})
 	mustReserve(t, m, t0, "demo", "", 900)
 	mustRefuse(t, m, t0, "demo", "", 1)
 }
 
 func TestUsingMoreThanReservedIsADebtLaterRequestsWaitFor(t *testing.T) {
-	m := New(map[string]Limits{"demo": {TokensPerMinute: 60_000}})
+	m := newMeter(map[string]Limits{"demo": {TokensPerMinute: 60_000}})
 	r := mustReserve(t, m, t0, "demo", "", 10_000)
-	m.Settle(t0, r, weir.Usage{Prompt: 80_000, Completion: 10_000})
+	m.Settle(t0, r, Spent{Tokens: 80_000 + 10_000})
 	// 30,000 over, so 30 s of debt, and 1 ms for the one token.
 	if refusal := mustRefuse(t, m, t0, "demo", "", 1); refusal.RetryAfter != 30*time.Second+time.Millisecond {
 		t.Fatal(refusal.RetryAfter)
@@ -58,19 +58,19 @@ func TestUsingMoreThanReservedIsADebtLaterRequestsWaitFor(t *testing.T) {
 }
 
 func TestAReleasedRequestTookNothing(t *testing.T) {
-	m := New(map[string]Limits{"demo": {TokensPerMinute: 1000, RequestsPerMinute: 1, MaxConcurrent: 1}})
+	m := newMeter(map[string]Limits{"demo": {TokensPerMinute: 1000, RequestsPerMinute: 1, MaxConcurrent: 1}})
 	m.Release(t0, mustReserve(t, m, t0, "demo", "", 1000))
-	m.Settle(t0, mustReserve(t, m, t0, "demo", "", 1000), weir.Usage{})
+	m.Settle(t0, mustReserve(t, m, t0, "demo", "", 1000), Spent{})
 	if r := mustRefuse(t, m, t0, "demo", "", 1000); r.Kind != Requests {
 		t.Fatalf("a settled request counts as a request whatever it used, got %v", r)
 	}
 }
 
 func TestAKeysRefusalTakesNothingFromItsTenant(t *testing.T) {
-	m := New(map[string]Limits{"demo": {TokensPerMinute: 1000}, "demo/ci": {TokensPerMinute: 100}})
+	m := newMeter(map[string]Limits{"demo": {TokensPerMinute: 1000}, "demo/ci": {TokensPerMinute: 100}})
 	for range 50 {
-		mustReserve(t, New(map[string]Limits{"demo/ci": {TokensPerMinute: 100}}), t0, "demo", "ci", 100)
-		m.Reserve(t0, "demo", "ci", 101)
+		mustReserve(t, newMeter(map[string]Limits{"demo/ci": {TokensPerMinute: 100}}), t0, "demo", "ci", 100)
+		m.Reserve(t0, Who{Tenant: "demo", Key: "ci"}, Spent{Tokens: 101})
 	}
 	if r := mustRefuse(t, m, t0, "demo", "ci", 101); r.Limit != "tokens_per_minute of key demo/ci" {
 		t.Fatal(r.Limit)
@@ -82,7 +82,7 @@ func TestAKeysRefusalTakesNothingFromItsTenant(t *testing.T) {
 }
 
 func TestARequestLargerThanTheBurstIsToldThatWaitingDoesNotHelp(t *testing.T) {
-	m := New(map[string]Limits{"demo/ci": {TokensPerMinute: 100_000}})
+	m := newMeter(map[string]Limits{"demo/ci": {TokensPerMinute: 100_000}})
 	r := mustRefuse(t, m, t0, "demo", "ci", 130_000)
 	if !r.TooLarge || r.RetryAfter != 0 || r.Value != 130_000 || r.Allowed != 100_000 {
 		t.Fatalf("%+v", r)
@@ -92,13 +92,13 @@ func TestARequestLargerThanTheBurstIsToldThatWaitingDoesNotHelp(t *testing.T) {
 	if r.Error() != want {
 		t.Fatal(r.Error())
 	}
-	if m.Largest("demo", "ci") != 100_000 || m.Largest("demo", "other") != math.MaxInt64 {
+	if m.Largest(Who{Tenant: "demo", Key: "ci"}) != 100_000 || m.Largest(Who{Tenant: "demo", Key: "other"}) != math.MaxInt64 {
 		t.Fatal("Largest must name the bound a caller caps its estimate by")
 	}
 }
 
 func TestTheRefusalNamedIsTheOneThatLastsLongest(t *testing.T) {
-	m := New(map[string]Limits{
+	m := newMeter(map[string]Limits{
 		"demo":    {RequestsPerMinute: 1, TokensPerMinute: 100},
 		"demo/ci": {MaxConcurrent: 1},
 	})
@@ -112,13 +112,13 @@ func TestTheRefusalNamedIsTheOneThatLastsLongest(t *testing.T) {
 }
 
 func TestConcurrentRequestsAreBoundedAndTheWaitIsWhatRequestsTake(t *testing.T) {
-	m := New(map[string]Limits{"demo": {MaxConcurrent: 2}})
+	m := newMeter(map[string]Limits{"demo": {MaxConcurrent: 2}})
 	first := mustReserve(t, m, t0, "demo", "ci", 10)
 	mustReserve(t, m, t0, "demo", "web", 10)
 	if r := mustRefuse(t, m, t0, "demo", "ci", 10); r.Kind != Concurrent || r.Value != 3 || r.Allowed != 2 || r.RetryAfter != time.Second {
 		t.Fatalf("nothing known yet: a second, got %+v", r)
 	}
-	m.Settle(t0.Add(8*time.Second), first, weir.Usage{})
+	m.Settle(t0.Add(8*time.Second), first, Spent{})
 	mustReserve(t, m, t0, "demo", "ci", 10)
 	if r := mustRefuse(t, m, t0, "demo", "ci", 10); r.RetryAfter != 4*time.Second {
 		t.Fatalf("of two requests that take 8 s one ends every 4 s, got %+v", r)
@@ -126,10 +126,10 @@ func TestConcurrentRequestsAreBoundedAndTheWaitIsWhatRequestsTake(t *testing.T) 
 }
 
 func TestWhoHasNoLimitsIsAlwaysAdmitted(t *testing.T) {
-	m := New(map[string]Limits{"demo": {}, "capped": {TokensPerMinute: 1}})
+	m := newMeter(map[string]Limits{"demo": {}, "capped": {TokensPerMinute: 1}})
 	for _, tenant := range []string{"demo", "unknown", ""} {
 		r := mustReserve(t, m, t0, tenant, "ci", math.MaxInt64)
-		m.Settle(t0, r, weir.Usage{Prompt: math.MaxInt64})
+		m.Settle(t0, r, Spent{Tokens: math.MaxInt64})
 	}
 	if m.Open() != 0 {
 		t.Fatal(m.Open())
@@ -153,17 +153,17 @@ func TestBurstIsConfiguredAsTime(t *testing.T) {
 
 func TestReloadKeepsWhatWasUsed(t *testing.T) {
 	limits := func(n int64) map[string]Limits { return map[string]Limits{"demo": {TokensPerMinute: n}} }
-	m := New(limits(1000))
+	m := newMeter(limits(1000))
 	open := mustReserve(t, m, t0, "demo", "", 900)
-	m.Configure(t0, limits(2000))
+	m.Configure(t0, scoped(limits(2000)))
 	if r := mustRefuse(t, m, t0, "demo", "", 101); r.RetryAfter != 30*time.Millisecond {
 		t.Fatalf("100 are left and refill at the new rate, got %s", r.RetryAfter)
 	}
-	m.Configure(t0, limits(50))
+	m.Configure(t0, scoped(limits(50)))
 	mustReserve(t, m, t0, "demo", "", 50)
 	mustRefuse(t, m, t0, "demo", "", 1)
 	m.Configure(t0, nil)
-	m.Settle(t0, open, weir.Usage{})
+	m.Settle(t0, open, Spent{})
 	mustReserve(t, m, t0, "demo", "", 1_000_000)
 	if m.Open() != 1 {
 		t.Fatalf("only what was reserved against the limit of 50 is open, got %d", m.Open())
@@ -171,7 +171,7 @@ func TestReloadKeepsWhatWasUsed(t *testing.T) {
 }
 
 func TestATimeThatGoesBackStandsStill(t *testing.T) {
-	m := New(map[string]Limits{"demo": {TokensPerMinute: 60}})
+	m := newMeter(map[string]Limits{"demo": {TokensPerMinute: 60}})
 	mustReserve(t, m, t0, "demo", "", 60)
 	mustRefuse(t, m, t0.Add(-time.Hour), "demo", "", 1)
 	mustRefuse(t, m, t0.Add(time.Second-1), "demo", "", 1)
@@ -179,7 +179,7 @@ func TestATimeThatGoesBackStandsStill(t *testing.T) {
 }
 
 func TestEveryRefusalTellsLimitValueAndRemedy(t *testing.T) {
-	m := New(map[string]Limits{"a": {RequestsPerMinute: 1}, "b": {TokensPerMinute: 60}, "c": {MaxConcurrent: 1}})
+	m := newMeter(map[string]Limits{"a": {RequestsPerMinute: 1}, "b": {TokensPerMinute: 60}, "c": {MaxConcurrent: 1}})
 	for tenant, want := range map[string]string{
 		"a": "requests_per_minute of tenant a allows 1 and they are used up: retry in 1m0s",
 		"b": "the request needs about 60 tokens and tokens_per_minute of tenant b allows 60, of which too few are left: retry in 1m0s",
@@ -198,15 +198,15 @@ func TestEveryRefusalTellsLimitValueAndRemedy(t *testing.T) {
 func TestLowUseIsNeverLockedOutByInflatedMaxTokens(t *testing.T) {
 	// A tenant with 20,000 tokens a minute sends a request of 300 tokens every
 	// 6 s, each with max_tokens 128,000, and uses about a tenth of its limit.
-	m := New(map[string]Limits{"demo": {TokensPerMinute: 20_000}})
+	m := newMeter(map[string]Limits{"demo": {TokensPerMinute: 20_000}})
 	var learned Learned
 	now := t0
 	for i := range 500 {
-		want := min(300+int64(learned.Expect("demo", "gpt-4o", 128_000)), m.Largest("demo", "ci"))
+		want := min(300+int64(learned.Expect("demo", "gpt-4o", 128_000)), m.Largest(Who{Tenant: "demo", Key: "ci"}))
 		r := mustReserve(t, m, now, "demo", "ci", want)
 		used := 80 + i%40
 		now = now.Add(6 * time.Second)
-		m.Settle(now, r, weir.Usage{Prompt: 300, Completion: int64(used)})
+		m.Settle(now, r, Spent{Tokens: 300 + int64(used)})
 		learned.Saw("demo", "gpt-4o", used)
 	}
 	if m.Open() != 0 {
@@ -214,16 +214,21 @@ func TestLowUseIsNeverLockedOutByInflatedMaxTokens(t *testing.T) {
 	}
 }
 
-func TestTenantAndKeyAreTornApartAtTheFirstSlash(t *testing.T) {
-	m := New(map[string]Limits{"demo/a/b": {TokensPerMinute: 1}})
-	if r := mustRefuse(t, m, t0, "demo", "a/b", 2); !strings.HasSuffix(r.Limit, "of key demo/a/b") {
-		t.Fatal(r.Limit)
+// newMeter and scoped name tenants "demo" and keys "demo/ci".
+func newMeter(limits map[string]Limits) *Meter { return New(scoped(limits)) }
+
+func scoped(limits map[string]Limits) map[Scope]Limits {
+	by := map[Scope]Limits{}
+	for name, l := range limits {
+		tenant, key, _ := strings.Cut(name, "/")
+		by[Scope{Tenant: tenant, Key: key}] = l
 	}
+	return by
 }
 
 func mustReserve(t *testing.T, m *Meter, now weir.Instant, tenant, key string, tokens int64) Reservation {
 	t.Helper()
-	r, refusal := m.Reserve(now, tenant, key, tokens)
+	r, refusal := m.Reserve(now, Who{Tenant: tenant, Key: key}, Spent{Tokens: tokens})
 	if refusal != nil {
 		t.Fatalf("refused: %v", refusal)
 	}
@@ -232,7 +237,7 @@ func mustReserve(t *testing.T, m *Meter, now weir.Instant, tenant, key string, t
 
 func mustRefuse(t *testing.T, m *Meter, now weir.Instant, tenant, key string, tokens int64) *Refusal {
 	t.Helper()
-	r, refusal := m.Reserve(now, tenant, key, tokens)
+	r, refusal := m.Reserve(now, Who{Tenant: tenant, Key: key}, Spent{Tokens: tokens})
 	if refusal == nil {
 		t.Fatalf("admitted %d tokens of %s/%s", tokens, tenant, key)
 	}

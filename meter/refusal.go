@@ -27,13 +27,14 @@ const (
 // an error whose text says limit, value and remedy, fit for the caller.
 type Refusal struct {
 	Kind    Kind
+	Scope   Scope  // whose limit it is
 	Limit   string // "requests_per_minute of key demo/ci"
 	Value   int64  // what the request asked for: requests, tokens, or requests in flight with it; of a budget what is used
 	Allowed int64  // the limit as configured
 
 	// RetryAfter is when the request will be admitted if nobody else uses the
 	// limit meanwhile: exact for rates; for Concurrent an estimate from how long
-	// this account's requests take. 0 with TooLarge: waiting does not help.
+	// the requests of its scope take. 0 with TooLarge: waiting does not help.
 	RetryAfter time.Duration
 
 	// TooLarge: one request that exceeds what may be used at once.
@@ -72,47 +73,6 @@ func shown(d time.Duration) time.Duration {
 		return d
 	}
 	return (d + unit - 1) / unit * unit
-}
-
-func (a *account) refusal(k Kind, value, allowed int64) *Refusal {
-	who := "tenant " + a.scope.tenant
-	if a.scope.key != "" {
-		who = "key " + a.scope.tenant + "/" + a.scope.key
-	}
-	return &Refusal{Kind: k, Limit: string(k) + " of " + who, Value: value, Allowed: allowed}
-}
-
-// check asks one rate for n units.
-func (a *account) check(now weir.Instant, b *bucket, k Kind, n int64) *Refusal {
-	if b.rate == 0 {
-		return nil
-	}
-	if n > b.burst {
-		r := a.refusal(k, n, b.burst)
-		r.TooLarge = true
-		return r
-	}
-	wait := b.wait(now, n)
-	if wait == 0 {
-		return nil
-	}
-	r := a.refusal(k, n, b.rate)
-	r.RetryAfter = wait
-	return r
-}
-
-// checkConcurrent expects one of n requests in flight to end after an nth of
-// the time they take.
-func (a *account) checkConcurrent() *Refusal {
-	if a.maxOpen <= 0 || a.inFlight < a.maxOpen {
-		return nil
-	}
-	r := a.refusal(Concurrent, int64(a.inFlight)+1, int64(a.maxOpen))
-	r.RetryAfter = time.Second
-	if a.held > 0 {
-		r.RetryAfter = max(a.held/time.Duration(a.inFlight), time.Millisecond)
-	}
-	return r
 }
 
 // later returns the refusal that lasts longer; one that waiting does not lift

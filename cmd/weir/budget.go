@@ -15,7 +15,7 @@ import (
 func (n *node) restoreBudgets(ctx context.Context, c *config.Config) error {
 	bounded := false
 	for _, t := range c.Tenants {
-		bounded = bounded || t.Budget != config.Budget{}
+		bounded = bounded || config.Bounds(config.Limits{}, t.Budget)
 	}
 	if !bounded {
 		return nil
@@ -30,7 +30,7 @@ func (n *node) restoreBudgets(ctx context.Context, c *config.Config) error {
 		return err
 	}
 	for _, t := range c.Tenants {
-		n.gateway.RestoreBudget(t.Name, today[t.Name], this[t.Name])
+		n.gateway.RestoreBudget(meter.Scope{Tenant: t.Name}, today[t.Name], this[t.Name])
 	}
 	return nil
 }

@@ -28,6 +28,9 @@ func gatewayConfig(c *config.Config, credential func(*config.AzureOpenAI) (upstr
 	for i := range c.Tenants {
 		g.Tenants = append(g.Tenants, gatewayTenant(&c.Tenants[i]))
 	}
+	for i := range c.Limits {
+		g.Limits = append(g.Limits, gatewayLimit(&c.Limits[i]))
+	}
 	for i := range c.Models {
 		m, err := gatewayModel(&c.Models[i], credential)
 		if err != nil {
@@ -39,16 +42,16 @@ func gatewayConfig(c *config.Config, credential func(*config.AzureOpenAI) (upstr
 }
 
 func gatewayTenant(t *config.Tenant) gateway.Tenant {
-	g := gateway.Tenant{Name: t.Name, Limits: limits(t.Limits), Budget: budget(t.Budget), Class: class(t.Class), Share: t.Share, Models: t.Models}
+	g := gateway.Tenant{Name: t.Name, Limits: limits(t.Limits, t.Budget), Class: class(t.Class), Share: t.Share, Models: t.Models}
 	for _, k := range t.Keys {
-		g.Keys = append(g.Keys, gateway.Key{Name: k.Name, SHA256: k.Hash, Limits: limits(k.Limits)})
+		g.Keys = append(g.Keys, gateway.Key{Name: k.Name, SHA256: k.Hash, Limits: limits(k.Limits, k.Budget)})
 	}
 	return g
 }
 
 func gatewayModel(m *config.Model, credential func(*config.AzureOpenAI) (upstream.Credential, error)) (gateway.Model, error) {
 	g := gateway.Model{
-		Name: m.Name, Aliases: m.Aliases, SLO: weir.SLO(m.SLO), Attempts: m.Attempts,
+		Name: m.Name, Aliases: m.Aliases, Limits: limits(m.Limits, m.Budget), SLO: weir.SLO(m.SLO), Attempts: m.Attempts,
 		Queue: dispatch.Queue(m.Queue), SpillAfter: m.SpillAfter, Affinity: affinity(m.Affinity), Health: dispatch.Health(m.Health),
 	}
 	if m.Class != "" {
@@ -72,7 +75,7 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 			MaxRequests: d.Capacity.MaxRequests, MaxWork: d.Capacity.MaxWork,
 			Elastic: d.Process != nil, Context: d.MaxContext, CacheTokens: d.Capacity.PrefixCache,
 		},
-		Rates: rates(d.Price),
+		Rates: rates(d.Price), Serves: d.Serves,
 		Upstream: upstream.Options{
 			ConnectTimeout: d.Timeouts.Connect, HeaderTimeout: d.Timeouts.Header,
 			StallTimeout: d.Timeouts.Stall, TotalTimeout: d.Timeouts.Total, HTTP2: d.HTTP2,
@@ -135,10 +138,6 @@ func rates(p config.Price) meter.Rates {
 	return r
 }
 
-func limits(l config.Limits) meter.Limits {
-	return meter.Limits{RequestsPerMinute: l.Requests.PerMinute(), TokensPerMinute: l.Tokens.PerMinute(), MaxConcurrent: l.Concurrent}
-}
-
 func affinity(by string) gateway.Affinity {
 	switch by {
 	case "session":
@@ -149,11 +148,6 @@ func affinity(by string) gateway.Affinity {
 		return gateway.ByPrefix
 	}
 	return gateway.NoAffinity
-}
-
-func budget(b config.Budget) meter.Budget {
-	return meter.Budget{TokensPerDay: int64(b.TokensPerDay), TokensPerMonth: int64(b.TokensPerMonth),
-		MoneyPerDay: weir.Money(b.MoneyPerDay), MoneyPerMonth: weir.Money(b.MoneyPerMonth)}
 }
 
 func class(name string) weir.Class {

@@ -1,0 +1,27 @@
+package main
+
+import (
+	"weir"
+	"weir/config"
+	"weir/gateway"
+	"weir/meter"
+)
+
+// limits are the bounds of one scope.
+func limits(l config.Limits, b config.Budget) meter.Limits {
+	return meter.Limits{
+		RequestsPerMinute: l.Requests.PerMinute(), TokensPerMinute: l.Tokens.PerMinute(), MaxConcurrent: l.Concurrent, Burst: l.Burst,
+		Budget: meter.Budget{
+			TokensPerDay: int64(b.TokensPerDay), TokensPerMonth: int64(b.TokensPerMonth),
+			MoneyPerDay: weir.Money(b.MoneyPerDay), MoneyPerMonth: weir.Money(b.MoneyPerMonth), Cut: b.Exhausted == "cut",
+		},
+	}
+}
+
+// gatewayLimit is one entry of the list of limits.
+func gatewayLimit(l *config.Limit) gateway.Limit {
+	return gateway.Limit{
+		Scope:  meter.Scope{Tenant: l.Tenant, Key: l.Key, Model: l.Model, Class: l.Class},
+		Limits: limits(l.Limits, l.Budget),
+	}
+}

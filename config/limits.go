@@ -1,0 +1,154 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Limits bound use. A limit that is absent does not bound.
+type Limits struct {
+	// Requests per time. More are answered with 429 and the time to come back.
+	Requests Rate `yaml:"requests" min:"1/min" max:"10M/min" example:"600/min"`
+	// Tokens per time, prompt and completion together. More are answered with 429 and the time to come back.
+	Tokens Rate `yaml:"tokens" min:"1/min" max:"1000M/min" example:"200k/min"`
+	// Requests in flight at once. More are answered with 429.
+	Concurrent int `yaml:"concurrent" min:"1" max:"1000000" example:"50"`
+	// How much of the requests and tokens per time may be used at once after a pause: what comes together in that time. It bounds the size of one request too.
+	Burst time.Duration `yaml:"burst" default:"1m" min:"1s" max:"1h"`
+}
+
+// Budget bounds use by the calendar. A bound that is absent does not bound.
+// What is used already is read from the store when Weir starts.
+type Budget struct {
+	// Tokens in a day, prompt and completion together. Requests beyond it are answered with 429 and the time until the day is over, in UTC.
+	TokensPerDay int `yaml:"tokens_per_day" min:"1" max:"1000000000000000" example:"50000000"`
+	// The same in a month.
+	TokensPerMonth int `yaml:"tokens_per_month" min:"1" max:"1000000000000000" example:"1000000000"`
+	// Cost in a day, at the prices of the deployments that served.
+	MoneyPerDay Dollars `yaml:"money_per_day" example:"$25"`
+	// The same in a month.
+	MoneyPerMonth Dollars `yaml:"money_per_month" example:"$500"`
+	// What happens to a streamed answer that grows beyond what was reserved for it and beyond what is left: it is finished and charged, or cut with an error event.
+	Exhausted string `yaml:"exhausted" default:"finish" enum:"finish|cut"`
+}
+
+// Limit bounds what some requests may use together: those that agree with every
+// part that is given.
+type Limit struct {
+	// Requests of this tenant. Without it: of all tenants together.
+	Tenant string `yaml:"tenant" format:"name" example:"support"`
+	// Of this key of the tenant.
+	Key string `yaml:"key" format:"name" example:"ci"`
+	// For this model, by its name. Without it: for all models together.
+	Model string `yaml:"model" format:"name" example:"gpt-4o"`
+	// Of this class. Without it: of both.
+	Class string `yaml:"class" enum:"interactive|batch"`
+	// What they may use.
+	Limits Limits `yaml:"limits"`
+	// What they may use in a day and in a month of the calendar, in UTC.
+	Budget Budget `yaml:"budget"`
+}
+
+// scope is what the limit counts, as the program's messages name it.
+func (l *Limit) scope() string {
+	var parts []string
+	for _, p := range [...][2]string{{"tenant", l.Tenant}, {"key", l.Key}, {"model", l.Model}, {"class", l.Class}} {
+		if p[1] != "" {
+			parts = append(parts, p[0]+" "+p[1])
+		}
+	}
+	if parts == nil {
+		return "all requests"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Bounds says whether any bound is given.
+func Bounds(l Limits, b Budget) bool {
+	l.Burst, b.Exhausted = 0, ""
+	return l != Limits{} || b != Budget{}
+}
+
+// limits checks the list of limits: what it refers to, and that each scope has
+// one set of limits in the whole file.
+func (v *validator) limits() {
+	scopes := taken{}
+	v.ownLimits(scopes)
+	for i := range v.c.Limits {
+		l, path := &v.c.Limits[i], fmt.Sprintf("limits[%d]", i)
+		if v.badUnder(path) {
+			continue
+		}
+		if !v.known(l, path) {
+			continue
+		}
+		if !Bounds(l.Limits, l.Budget) {
+			v.blame(path, "bounds nothing", "give limits or a budget, or leave it out")
+		}
+		v.claim(scopes, l.scope(), path, "the scope")
+		if l.Class != "" && Bounds(Limits{}, l.Budget) {
+			v.warn(path+".budget", "what a class has used is not in the store: this budget begins anew when Weir is started", "bound a tenant, key or model where that matters")
+		}
+	}
+	v.serves()
+}
+
+// serves checks the models that deployments stand in with.
+func (v *validator) serves() {
+	models := v.modelNames()
+	for i, m := range v.c.Models {
+		for k, d := range m.Deployments {
+			if d.Serves != "" && !contains(models, d.Serves) {
+				v.blame(fmt.Sprintf("models[%d].deployments[%d].serves", i, k), fmt.Sprintf("there is no model %q", d.Serves), "%s", suggest(d.Serves, models, "models"))
+			}
+		}
+	}
+}
+
+// ownLimits notes the scopes whose limits stand with their tenant, key or model.
+func (v *validator) ownLimits(scopes taken) {
+	note := func(l *Limit, path string) {
+		if Bounds(l.Limits, l.Budget) {
+			scopes[l.scope()] = path
+		}
+	}
+	for i, t := range v.c.Tenants {
+		path := fmt.Sprintf("tenants[%d]", i)
+		note(&Limit{Tenant: t.Name, Limits: t.Limits, Budget: t.Budget}, path)
+		for k, key := range t.Keys {
+			note(&Limit{Tenant: t.Name, Key: key.Name, Limits: key.Limits, Budget: key.Budget}, fmt.Sprintf("%s.keys[%d]", path, k))
+		}
+	}
+	for i, m := range v.c.Models {
+		note(&Limit{Model: m.Name, Limits: m.Limits, Budget: m.Budget}, fmt.Sprintf("models[%d]", i))
+	}
+}
+
+// known faults what a limit refers to and there is not.
+func (v *validator) known(l *Limit, path string) bool {
+	var tenants []string
+	var keys []string
+	for _, t := range v.c.Tenants {
+		tenants = append(tenants, t.Name)
+		if t.Name == l.Tenant {
+			for _, k := range t.Keys {
+				keys = append(keys, k.Name)
+			}
+		}
+	}
+	models := v.modelNames()
+	switch {
+	case l.Tenant != "" && !contains(tenants, l.Tenant):
+		v.blame(path+".tenant", fmt.Sprintf("there is no tenant %q", l.Tenant), "%s", suggest(l.Tenant, tenants, "tenants"))
+	case l.Key != "" && l.Tenant == "":
+		v.blame(path+".key", fmt.Sprintf("key %q is of no tenant", l.Key), "name its tenant beside it")
+	case l.Key != "" && !contains(keys, l.Key):
+		v.blame(path+".key", fmt.Sprintf("tenant %q has no key %q", l.Tenant, l.Key), "%s", suggest(l.Key, keys, "keys"))
+	case l.Model != "" && !contains(models, l.Model):
+		v.blame(path+".model", fmt.Sprintf("there is no model %q", l.Model), "%s", suggest(l.Model, models, "models"))
+	default:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,111 @@
+package meter
+
+import (
+	"time"
+
+	"weir"
+)
+
+// account is the state of one scope's limits.
+type account struct {
+	scope    Scope
+	limits   Limits
+	requests bucket
+	tokens   bucket
+	purse    purse
+	inFlight int
+	took     time.Duration // smoothed time a reservation stays open; 0: none has ended
+}
+
+// hold is one reservation's part in one account.
+type hold struct {
+	account          *account
+	requests, tokens ticket
+
+	// The last top-up: what is not used is of it, nearly always. Of earlier ones
+	// it comes back as if it had been taken at the beginning, which gives back
+	// less where the bucket has been full since, never more.
+	top    ticket
+	topped int64
+}
+
+// check returns the limit that will hold a request back longest, or nil when
+// all have room.
+func (a *account) check(now weir.Instant, likely Spent) *Refusal {
+	worst := a.checkConcurrent()
+	worst = later(worst, a.checkRate(now, &a.requests, Requests, 1))
+	worst = later(worst, a.checkRate(now, &a.tokens, Tokens, likely.Tokens))
+	return later(worst, a.checkBudget(now, likely))
+}
+
+// checkRate asks one rate for n units.
+func (a *account) checkRate(now weir.Instant, b *bucket, k Kind, n int64) *Refusal {
+	if b.rate == 0 {
+		return nil
+	}
+	if n > b.burst {
+		r := a.refusal(k, n, b.burst)
+		r.TooLarge = true
+		return r
+	}
+	wait := b.wait(now, n)
+	if wait == 0 {
+		return nil
+	}
+	r := a.refusal(k, n, b.rate)
+	r.RetryAfter = wait
+	return r
+}
+
+func (a *account) checkConcurrent() *Refusal {
+	if a.limits.MaxConcurrent <= 0 || a.inFlight < a.limits.MaxConcurrent {
+		return nil
+	}
+	r := a.refusal(Concurrent, int64(a.inFlight)+1, int64(a.limits.MaxConcurrent))
+	r.RetryAfter = a.oneEnds()
+	return r
+}
+
+// oneEnds is when one of the requests in flight should end: of n, one after an
+// nth of the time they take. A second where nothing is known.
+func (a *account) oneEnds() time.Duration {
+	if a.took <= 0 || a.inFlight == 0 {
+		return time.Second
+	}
+	return max(a.took/time.Duration(a.inFlight), time.Millisecond)
+}
+
+// take books one request; check has said that it has room.
+func (a *account) take(likely Spent) hold {
+	a.inFlight++
+	a.purse.held.add(likely)
+	return hold{account: a, requests: a.requests.take(1), tokens: a.tokens.take(likely.Tokens)}
+}
+
+// close ends a request's part: held is what it had reserved, used what it used.
+func (h hold) close(now weir.Instant, held, used Spent, requestsBack int64) {
+	a := h.account
+	a.inFlight--
+	a.requests.settle(now, h.requests, requestsBack)
+	back := held.Tokens - used.Tokens
+	if part := min(back, h.topped); part > 0 {
+		a.tokens.giveBack(now, h.top, part)
+		back -= part
+	}
+	a.tokens.settle(now, h.tokens, back)
+	a.purse.spend(now, held, used)
+}
+
+// lasted smooths how long reservations stay open, newest one eighth.
+func (a *account) lasted(d time.Duration) {
+	d = min(max(d, 0), time.Hour)
+	if a.took == 0 {
+		a.took = d
+		return
+	}
+	a.took += (d - a.took) / 8
+}
+
+func (a *account) refusal(k Kind, value, allowed int64) *Refusal {
+	return &Refusal{Kind: k, Scope: a.scope, Limit: string(k) + " of " + a.scope.words(), Value: value, Allowed: allowed}
+}

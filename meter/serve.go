@@ -1,0 +1,86 @@
+package meter
+
+import "weir"
+
+// Serve says that a request of who is served by model, which may be another than
+// who asked for. The limits that name that model are asked as well: either all
+// give, or the reservation stays as it was and the Refusal says why. What an
+// earlier Serve had taken of a third model is given back. The limits of the model
+// asked for go on counting the request, so those of both are settled with what
+// it uses; those that name no model count it once, whoever serves it.
+//
+// It returns the reservation to settle: one that was zero because nothing
+// counted the request may begin here, with what is likely.
+func (m *Meter) Serve(now weir.Instant, r Reservation, who Who, model string, likely Spent) (Reservation, *Refusal) {
+	o := m.of(r)
+	if o == nil && model == who.Model {
+		return r, nil
+	}
+	likely = likely.bounded()
+	if o != nil {
+		likely = o.held
+	}
+	more := m.servedBy(o, who, model)
+	var worst *Refusal
+	for _, a := range more {
+		worst = later(worst, a.check(now, likely))
+	}
+	switch {
+	case worst != nil:
+		return r, worst
+	case o != nil:
+		o.leave(now, model)
+	case len(more) == 0:
+		return r, nil
+	default:
+		if r, worst = m.begin(now, likely); worst != nil {
+			return r, worst
+		}
+		o = m.of(r)
+	}
+	for _, a := range more {
+		o.holds = append(o.holds, a.take(likely))
+	}
+	return r, nil
+}
+
+// servedBy returns the accounts that count a request for being served by model,
+// less those o has been taken from for it already.
+func (m *Meter) servedBy(o *open, who Who, model string) []*account {
+	m.more = m.more[:0]
+	if model == who.Model {
+		return nil
+	}
+	who.Model = model
+	for _, a := range m.set(who) {
+		if a.scope.Model != "" && (o == nil || !o.serves(a)) {
+			m.more = append(m.more, a)
+		}
+	}
+	return m.more
+}
+
+// serves says whether a is among the accounts of the model that serves.
+func (o *open) serves(a *account) bool {
+	for _, h := range o.holds[o.asked:] {
+		if h.account == a {
+			return true
+		}
+	}
+	return false
+}
+
+// leave gives back what was taken of models that serve no more.
+func (o *open) leave(now weir.Instant, model string) {
+	kept := o.asked
+	for _, h := range o.holds[o.asked:] {
+		if h.account.scope.Model == model {
+			o.holds[kept] = h
+			kept++
+			continue
+		}
+		h.close(now, o.held, Spent{}, 1)
+	}
+	clear(o.holds[kept:])
+	o.holds = o.holds[:kept]
+}
