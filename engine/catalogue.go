@@ -98,7 +98,7 @@ func Build(g *GPU, m *Model, l Layout, p Precision) (Spec, error) {
 		return Spec{}, fmt.Errorf("tensor parallel %d does not divide the %d attention heads of %s", tp, m.Heads, m.Name)
 	}
 	s := Spec{MaxSeqs: 256, MaxBatchTokens: 2048, BlockTokens: 16, Async: true, PrefixCache: true, Load: loadTime(m, l, p)}
-	if g.UsableGiB >= 70 && g.Kernels != &ampere {
+	if g.UsableGiB >= 70 && !strings.Contains(g.Name, "A100") {
 		s.MaxSeqs, s.MaxBatchTokens = 1024, 8192
 	}
 	s.MaxSeqs, s.MaxBatchTokens = s.MaxSeqs*l.DP, s.MaxBatchTokens*l.DP

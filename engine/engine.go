@@ -15,7 +15,9 @@
 // left, the latest admitted sequence loses its blocks, goes back to the head
 // of the queue and later computes its tokens again. With Spec.Async each step
 // is scheduled when the one before it begins: what arrives or ends meanwhile
-// counts a step later, and the host's work is hidden behind the GPU's.
+// counts a step later, and the host's work is hidden behind the GPU's. With
+// Spec.PrefillFirst prompts are computed in steps of their own, while all that
+// decodes stands still.
 package engine
 
 import (
@@ -38,6 +40,8 @@ type Spec struct {
 	PrefixCache    bool          // keep the blocks of finished prompts for requests that share them
 	Async          bool          // schedule each step while the one before it runs, as vLLM does since 0.14
 	PrefixTokens   int           // tokens one Request.Prefix id stands for; 0: BlockTokens; a multiple of it
+	PrefillFirst   bool          // decode only in steps in which nothing can be prefilled, as SGLang does
+	SeqHost        time.Duration // of each step, for each sequence in it, while the GPU waits for the host
 }
 
 // withDefaults fills what is zero. It panics on a Spec that cannot be meant:
@@ -56,7 +60,7 @@ func (s Spec) withDefaults() Spec {
 	if s.PrefixTokens == 0 {
 		s.PrefixTokens = s.BlockTokens
 	}
-	if s.MaxSeqs < 0 || s.BlockTokens < 0 || s.KVTokens < s.BlockTokens || s.PrefixTokens%s.BlockTokens != 0 || s.Speed == nil {
+	if s.MaxSeqs < 0 || s.BlockTokens < 0 || s.SeqHost < 0 || s.KVTokens < s.BlockTokens || s.PrefixTokens%s.BlockTokens != 0 || s.Speed == nil {
 		panic(fmt.Sprintf("engine: Spec cannot be meant: %+v", s))
 	}
 	return s

@@ -10,6 +10,11 @@ import "math"
 // stand in.
 type Kernels struct {
 	GEMM16, GEMM8, GEMM8Block, GEMM4 gemmCurve
+	// Part of 16 bit compute that products with weights unpacked on the fly
+	// reach. Not measured: tiles of 64 rows reach about 0.6 of what
+	// Ampere's instructions give, which on Hopper is 0.63 of the nominal figure
+	// (arXiv 2402.13499, table of mma and wgmma).
+	Unpacked float64
 	// Decode attention reads the KV cache at this part of the bandwidth, after
 	// a floor per layer (launch, and the reduction over splits) and per sequence
 	// of it.
@@ -60,6 +65,16 @@ func (c *gemmCurve) seconds(rows, weightBytes, bandwidth, flops float64) float64
 	}
 	lo, hi := gemmTokens[i], gemmTokens[i+1]
 	return lerp(rows, lo, hi, at(i), at(i+1))
+}
+
+// unpacked is the time a product takes per weight of the matrix where weights
+// are stored narrower than the GPU computes: they are read as stored, at the
+// part of the bandwidth that few rows reach, and unpacked on the way to 16 bit
+// units, in slabs of 64 rows (vLLM's Marlin, thread_m_blocks), of which Unpacked
+// says the part reached.
+func (k *Kernels) unpacked(rows, weightBytes, bandwidth, flops float64) float64 {
+	const fewRows = 4 // 64 of gemmTokens
+	return max(weightBytes/(bandwidth*k.GEMM16[fewRows]), 2*rows/(flops*k.Unpacked))
 }
 
 // prefillFraction is the part of compute that attention over a sequence of

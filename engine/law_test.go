@@ -3,6 +3,7 @@ package engine
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -41,6 +42,8 @@ func drawSpec(t *rapid.T) Spec {
 		BlockTokens:    block,
 		Async:          rapid.Bool().Draw(t, "async"),
 		PrefixCache:    rapid.Bool().Draw(t, "prefix cache"),
+		PrefillFirst:   rapid.Bool().Draw(t, "prefill first"),
+		SeqHost:        time.Duration(rapid.IntRange(0, 20).Draw(t, "seq host")),
 		PrefixTokens:   block * rapid.IntRange(1, 3).Draw(t, "prefix tokens"),
 	}
 	return s

@@ -60,37 +60,6 @@ func standIn(name string) string {
 	return name
 }
 
-// specOf is the replica of a row, at the defaults of its engine.
-func specOf(c *price.Catalogue, b benchRow) (Spec, error) {
-	gpu, model := standIn(b.gpu), standIn(b.model)
-	if strings.Contains(model, "Nemotron") {
-		return Spec{}, fmt.Errorf("%w: layers of one kind each (Mamba, attention or experts)", errNotModelled)
-	}
-	if model == "bigscience/bloom" {
-		return bloomOn(c, gpu, b.tp)
-	}
-	p := storageOf(b)
-	s, err := Of(c, gpu, model, Layout{TP: b.tp}, p)
-	if err != nil {
-		return s, err
-	}
-	if b.engine != "vLLM" {
-		s.MaxSeqs, s.MaxBatchTokens = 2048, 8192
-	}
-	if b.engine == "vLLM" && b.version < "v0.17" && b.version > "v0" {
-		// Before 0.17 the sampler's copies of the logits took 9.6 x instead of
-		// 3.55 x sequences x vocabulary x 4 bytes, which the KV cache had not.
-		m, err := findModel(c, model)
-		if err != nil {
-			return s, err
-		}
-		em := NewModel(m)
-		perToken := float64(em.Layers-em.LinearLayers) * em.kvWidth(b.tp) * p.widths().kv
-		s.KVTokens -= int((9.6 - logitsCopies) * float64(s.MaxSeqs) * float64(m.Vocab) * 4 / perToken)
-	}
-	return s, nil
-}
-
 // storageOf is how a row's numbers are stored.
 func storageOf(b benchRow) Precision {
 	p := Precision{Weights: strings.Fields(b.dtype)[0]}
@@ -104,21 +73,6 @@ func storageOf(b benchRow) Precision {
 		p.Weights = "fp8_block" // as DeepSeek, Qwen and GLM publish them
 	}
 	return p
-}
-
-// bloomOn is BLOOM-176B, which is not in the catalogue: nobody deploys it now.
-func bloomOn(c *price.Catalogue, gpu string, tp int) (Spec, error) {
-	pg, err := c.GPU(gpu)
-	if err != nil {
-		return Spec{}, err
-	}
-	g, err := NewGPU(pg)
-	if err != nil {
-		return Spec{}, err
-	}
-	m := &Model{Name: "bloom", Layers: 70, Hidden: 14336, Heads: 112, KVHeads: 112, HeadDim: 128,
-		Intermediate: 57344, Vocab: 250880, TiedHead: true, PlainMLP: true}
-	return Build(g, m, Layout{TP: tp}, Precision{})
 }
 
 func predict(c *price.Catalogue, b benchRow) (prediction, error) {

@@ -214,8 +214,8 @@ func (r *Replica) Tokens(now weir.Instant, id uint64) int {
 
 // NextToken is when the step under way will give the request its next output
 // token, as things stood at the last time the replica was told. 0: that step
-// gives it none (it waits, or more than that step's part of its prompt is
-// left); ask again at Next.
+// gives it none (it waits, stands still, or more than that step's part of its
+// prompt is left); ask again at Next.
 func (r *Replica) NextToken(id uint64) weir.Instant {
 	i, ok := r.byID[id]
 	if !ok || r.seg.steps == 0 {
@@ -227,6 +227,10 @@ func (r *Replica) NextToken(id uint64) weir.Instant {
 		return 0
 	case isPrefilling:
 		if s.req.Output == 0 || i == r.part {
+			return 0
+		}
+	case isDecoding:
+		if r.seg.batch == 0 {
 			return 0
 		}
 	}

@@ -24,12 +24,9 @@ func (r *Replica) begin(start clock) {
 		batch, preempted = r.schedule(start, known)
 	}
 	freed := r.freeLeaving()
-	r.seg = segment{
-		steps: 1,
-		start: start,
-		cost:  r.spec.Speed.Step(batch),
-		batch: int64(r.decodes),
-		kv:    r.held,
+	r.seg = segment{steps: 1, start: start, cost: r.cost(batch)}
+	if batch.Decode > 0 {
+		r.seg.batch, r.seg.kv = int64(r.decodes), r.held
 	}
 	// Steps that may admit somebody are looked at one by one.
 	mayAdmit := preempted || r.waiting.n > 0 && (freed || r.seqs[r.waiting.head].arrived >= known)
@@ -39,9 +36,21 @@ func (r *Replica) begin(start clock) {
 	}
 }
 
+// cost is what a step takes, the host's part with it.
+func (r *Replica) cost(b Batch) Cost {
+	c := r.spec.Speed.Step(b)
+	c.Fixed += Picoseconds(r.spec.SeqHost) * picosPerNano * Picoseconds(b.Decode+b.Prompts)
+	return c
+}
+
 // schedule fills one step.
 func (r *Replica) schedule(start clock, known weir.Instant) (batch Batch, preempted bool) {
 	r.pieces = r.pieces[:0]
+	if r.spec.PrefillFirst {
+		if r.prefillAlone(known, &batch); batch.Prefill > 0 {
+			return batch, false
+		}
+	}
 	preempted = r.growDecodes(start)
 	batch.Decode = r.decodes
 	budget := r.spec.MaxBatchTokens - r.decodes
@@ -60,6 +69,15 @@ func (r *Replica) schedule(start clock, known weir.Instant) (batch Batch, preemp
 		batch.Held = r.held
 	}
 	return batch, preempted
+}
+
+// prefillAlone fills a step with prompts, if there are any that fit.
+func (r *Replica) prefillAlone(known weir.Instant, b *Batch) {
+	budget := r.spec.MaxBatchTokens
+	if r.part != none && r.chunkBlocks(r.part, budget) <= r.blocks.room() {
+		budget -= r.compute(r.part, budget, b)
+	}
+	r.admit(known, budget, b)
 }
 
 // growDecodes takes the blocks the decoding sequences need for the coming
@@ -139,7 +157,7 @@ func (r *Replica) admit(known weir.Instant, budget int, b *Batch) {
 			return
 		}
 		hit, shared := r.cached(s)
-		if r.blocks.of(s.target)-shared*r.blocks.prefix.size > r.blocks.room() {
+		if r.blocks.of(s.target)-shared*r.blocks.prefix.size > r.blocks.room()-r.reserve() {
 			return
 		}
 		for _, name := range s.req.Prefix[:hit] {
@@ -157,6 +175,20 @@ func (r *Replica) admit(known weir.Instant, budget int, b *Batch) {
 		budget -= r.compute(i, budget, b)
 	}
 }
+
+// reserve is the room a waiting sequence must leave: where prompts go first,
+// what those that decode take in the next steps. Otherwise one that was
+// preempted for them would be back, computed again and preempted again.
+func (r *Replica) reserve() int {
+	if !r.spec.PrefillFirst {
+		return 0
+	}
+	return r.decodes * (1 + reservedSteps/r.blocks.tokens)
+}
+
+// reservedSteps is how many steps of decoding SGLang keeps room for after a
+// preemption (scheduler.py, retract_decode_steps).
+const reservedSteps = 20
 
 // cached is how many leading named blocks of a sequence are in the cache, and
 // how many of those are in use. The last token is always computed: without it

@@ -27,7 +27,7 @@ type segment struct {
 	steps int64 // 0: none under way
 	start clock
 	cost  Cost
-	batch int64 // sequences decoding: the KV held grows by as many with each step
+	batch int64 // sequences decoding: the KV held grows by as many with each step; 0 where they stand still
 	kv    int64 // tokens they hold when the first step begins
 }
 

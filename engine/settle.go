@@ -10,11 +10,13 @@ func (r *Replica) settle() {
 	r.busy += r.seg.elapsed(n)
 	r.load.GPUBusy += time.Duration(r.busy / picosPerNano)
 	r.busy %= picosPerNano
-	r.blocks.take(r.blocksFor(r.decoded+1, n-1))
-	r.decoded += n
-	r.held += n * int64(r.decodes)
 	r.load.Steps += uint64(n)
-	r.load.OutputTokens += uint64(n) * uint64(r.decodes)
+	if r.seg.batch > 0 {
+		r.blocks.take(r.blocksFor(r.decoded+1, n-1))
+		r.decoded += n
+		r.held += n * r.seg.batch
+		r.load.OutputTokens += uint64(n * r.seg.batch)
+	}
 	r.seg.steps = 0
 	at := r.clock.visible()
 	for len(r.finish) > 0 && r.seqs[r.finish[0]].doneAt == r.decoded {

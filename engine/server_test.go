@@ -1,0 +1,163 @@
+package engine
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"weir/fit"
+	"weir/price"
+)
+
+// specOf is the replica of a row, at the defaults of its engine and version.
+func specOf(c *price.Catalogue, b benchRow) (Spec, error) {
+	model := standIn(b.model)
+	if strings.Contains(model, "Nemotron") {
+		return Spec{}, fmt.Errorf("%w: layers of one kind each (Mamba, attention or experts)", errNotModelled)
+	}
+	g, err := gpuOf(c, b)
+	if err != nil {
+		return Spec{}, err
+	}
+	if model == "bigscience/bloom" {
+		return bloomOn(g, b.tp)
+	}
+	pm, err := findModel(c, model)
+	if err != nil {
+		return Spec{}, err
+	}
+	s, err := Build(g, NewModel(pm), Layout{TP: b.tp}, storageOf(b))
+	if err != nil {
+		return s, err
+	}
+	return serverOf(c, b, s)
+}
+
+// gpuOf is a row's GPU, with the kernels that its engine runs there.
+func gpuOf(c *price.Catalogue, b benchRow) (*GPU, error) {
+	pg, err := c.GPU(standIn(b.gpu))
+	if err != nil {
+		return nil, err
+	}
+	g, err := NewGPU(pg)
+	if err != nil {
+		return nil, err
+	}
+	k := *g.Kernels
+	g.Kernels = &k
+	if !strings.HasPrefix(b.engine, "vLLM") {
+		k.L2MB = 0 // TensorRT-LLM and SGLang decode with a kernel of its own
+	}
+	if v := minorOf(b.version); strings.HasPrefix(b.dtype, "mxfp4") && b.engine == "vLLM" && v > 0 && v < 12 && pg.Compute == "9.0" {
+		// Kernels for MXFP4 on Hopper came with vLLM 0.11.1 (pull request 27370);
+		// before, its experts ran through Marlin, in Ampere's instructions.
+		k.MoECompute = 0.63 * ampere.MoECompute
+	}
+	return g, nil
+}
+
+// serverOf is how a row's engine schedules, and the room it has.
+func serverOf(c *price.Catalogue, b benchRow, s Spec) (Spec, error) {
+	switch {
+	case b.engine == "SGLang":
+		// server_args.py, schedule_policy.py: up to 2048 requests, chunks of 8192
+		// tokens, prefill before decode.
+		s.MaxSeqs, s.MaxBatchTokens, s.PrefillFirst = 2048, 8192, true
+	case b.engine != "vLLM":
+		s.MaxSeqs, s.MaxBatchTokens = 2048, 8192
+	case minorOf(b.version) > 0 && minorOf(b.version) < 14:
+		s.Async, s.SeqHost = false, syncHost
+	}
+	if minorOf(b.version) == 0 || windowed(c, b) {
+		return s, nil
+	}
+	room, seqs, err := roomOf(c, b)
+	if err != nil {
+		return s, err
+	}
+	s.KVTokens = room
+	if seqs > 0 {
+		s.MaxSeqs = seqs
+	}
+	return s, nil
+}
+
+// syncHost is what a vLLM that schedules between steps takes for each sequence
+// of a step: 5 to 6 ms of gap between the decode steps of 256 were reported
+// (github.com/vllm-project/vllm/issues/10634).
+const syncHost = 20 * time.Microsecond
+
+var version = regexp.MustCompile(`^v0\.([0-9]+)\.`)
+
+// minorOf is the 11 of v0.11.0; 0 where there is none.
+func minorOf(v string) int {
+	m := version.FindStringSubmatch(v)
+	if m == nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(m[1])
+	return n
+}
+
+// windowed models hold less in some layers once a prompt is computed; fit says
+// the most that a request holds, Build counts each layer as a full one. The
+// servers measured here held more than the one and less than the other.
+func windowed(c *price.Catalogue, b benchRow) bool {
+	m, err := findModel(c, standIn(b.model))
+	return err == nil && m.WindowLayers > 0
+}
+
+// roomOf is the KV room of a row's vLLM or SGLang by fit's budget of that
+// version. A server whose default batch leaves no room for the longest of its
+// rows was started with a smaller one: 256.
+func roomOf(c *price.Catalogue, b benchRow) (tokens, seqs int, err error) {
+	m, q, err := fit.Named(c, standIn(b.model))
+	if err != nil {
+		return 0, 0, err
+	}
+	if b.dtype == "fp8" && q.Family != "fp8" {
+		if q, err = fit.ParseQuant("fp8-block"); err != nil {
+			return 0, 0, err
+		}
+	}
+	if (b.dtype == "bf16" || b.dtype == "fp16") && q.Family != "16" {
+		if q, err = fit.ParseQuant(b.dtype); err != nil {
+			return 0, 0, err
+		}
+	}
+	pg, err := c.GPU(standIn(b.gpu))
+	if err != nil {
+		return 0, 0, err
+	}
+	gpu, err := fit.NewGPU(pg)
+	if err != nil {
+		return 0, 0, err
+	}
+	e, err := fit.ParseEngine(strings.ToLower(b.engine) + "@" + strings.TrimPrefix(b.version, "v"))
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, seqs := range []int{0, 256} {
+		a, err := fit.Check(m, fit.Setup{GPU: gpu, Engine: e, Quant: q, TP: b.tp, Context: longestRun, MaxSeqs: seqs})
+		if err != nil {
+			return 0, 0, err
+		}
+		if tokens = int(a.CacheTokens); tokens >= longestRun || e.Name != "vllm" {
+			return tokens, seqs, nil
+		}
+	}
+	return tokens, 256, nil
+}
+
+// longestRun is the longest request of the published bursts: every server that
+// ran them held one.
+const longestRun = 32100
+
+// bloomOn is BLOOM-176B, which is not in the catalogue: nobody deploys it now.
+func bloomOn(g *GPU, tp int) (Spec, error) {
+	m := &Model{Name: "bloom", Layers: 70, Hidden: 14336, Heads: 112, KVHeads: 112, HeadDim: 128,
+		Intermediate: 57344, Vocab: 250880, TiedHead: true, PlainMLP: true}
+	return Build(g, m, Layout{TP: tp}, Precision{})
+}
