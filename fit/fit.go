@@ -55,7 +55,17 @@ type GPU struct {
 	BF16  bool    `json:"bf16"`
 	FP8   bool    `json:"fp8"`
 
+	Share float64 `json:"share,omitempty"` // of the whole GPU, where a machine holds a part of one; 0: all of it
+
 	source string // of its memory
+}
+
+// Part is the share of the GPU that a machine holds (price.VM.Share).
+func (g GPU) Part(share float64) GPU {
+	if share > 0 && share < 1 {
+		g.Total, g.Share = int64(float64(g.Total)*share), share
+	}
+	return g
 }
 
 // bridged are GPUs whose fast links join two cards, or each pair directly,

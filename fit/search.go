@@ -86,7 +86,7 @@ func Search(c *price.Catalogue, m Model, s Setup, l Load, region string, now wei
 			rejected = append(rejected, vm.Name+": "+err.Error())
 			continue
 		}
-		gpu.Total = int64(float64(gpu.Total) * vm.Share())
+		gpu = gpu.Part(vm.Share())
 		for _, layout := range layouts(vm.GPUs) {
 			t := s
 			t.GPU, t.TP, t.PP, t.Context, t.Concurrency = gpu, layout[0], layout[1], l.In+l.Out, 1
@@ -248,7 +248,7 @@ func warn(o *Option, vm price.VM, now weir.Instant) {
 	}
 	add("needs quota for %d vCPUs of %s; as managed online endpoint %d (20 %% of the instances are kept for upgrades)", o.VCPUs, family, o.Managed)
 	if vm.Share() < 1 {
-		add("%s holds a part of a GPU: its speed is a part too", vm.Name)
+		add("%s", PartOf(vm))
 	}
 	if o.Known && o.source.Stale(now) {
 		add("its price is older than 90 days, or of an age nobody knows: %s; weir price update renews it", o.source)
@@ -256,4 +256,9 @@ func warn(o *Option, vm price.VM, now weir.Instant) {
 	if !o.Known {
 		add("the price of %s is not in the catalogue: weir price update, or your price file", vm.Name)
 	}
+}
+
+// PartOf says what is assumed of a size that holds a part of a GPU.
+func PartOf(vm price.VM) string {
+	return fmt.Sprintf("%s holds %.3g of a GPU: counted as that share of its memory, compute and bandwidth, which nobody measured", vm.Name, vm.Share())
 }

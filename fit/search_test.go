@@ -96,3 +96,25 @@ func TestLayoutsStayWithinTheVM(t *testing.T) {
 		t.Errorf("%d layouts of 8 GPUs", n)
 	}
 }
+
+func TestAPartOfAGPUIsSlowerAndSaysSo(t *testing.T) {
+	m, q := model(t, "Llama-3.2-1B")
+	speed := func(_ Model, s Setup, _ price.Link) (func(Step) time.Duration, error) {
+		share := cmpOr(s.GPU.Share, 1)
+		return func(w Step) time.Duration {
+			return time.Duration(float64(5*time.Millisecond+time.Duration(w.Prefill)*10*time.Microsecond) / share)
+		}, nil
+	}
+	options, _, err := Search(catalogue(t), m, Setup{Quant: q}, Load{Rate: 1, In: 500, Out: 100}, "eastus", today, speed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := map[string]Option{}
+	for _, o := range options {
+		by[o.VM] = o
+	}
+	third, whole := by["Standard_NV12ads_A10_v5"], by["Standard_NV36ads_A10_v5"]
+	if third.Capacity <= 0 || third.Capacity >= whole.Capacity || !strings.Contains(strings.Join(third.Warnings, " "), "0.333 of a GPU") {
+		t.Errorf("a third %+v, whole %+v", third, whole)
+	}
+}

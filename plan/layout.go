@@ -61,20 +61,19 @@ func (m *market) machines() ([]machine, error) {
 		return nil, err
 	}
 	type kind struct {
-		gpu  string
-		n    int
-		link price.Link
+		gpu   string
+		n     int
+		share float64
+		link  price.Link
 	}
 	tried := map[kind]machine{}
 	var all []machine
 	for _, v := range m.c.VMs() {
-		if v.Share() < 1 {
-			continue // how a slice of a GPU performs is not known
-		}
-		at, done := tried[kind{v.GPU, v.GPUs, v.Interconnect}]
+		of := kind{v.GPU, v.GPUs, v.Share(), v.Interconnect}
+		at, done := tried[of]
 		if !done {
 			at = m.layout(v, s)
-			tried[kind{v.GPU, v.GPUs, v.Interconnect}] = at
+			tried[of] = at
 		}
 		at.vm = v
 		m.price(&at)
@@ -94,7 +93,7 @@ func (m *market) layout(v price.VM, s shape) machine {
 			rate, err = sustains(spec, s.input, s.output, s.slo)
 		}
 		if err == nil && rate == 0 {
-			err = refusal{BindsLatency, fmt.Sprintf("on %d x %s not even one request at a time meets %v to the first token and %v a token", tp, v.GPU, s.slo.TTFT, s.slo.TPOT)}
+			err = refusal{BindsLatency, fmt.Sprintf("on %s not even one request at a time meets %v to the first token and %v a token", gpus(tp, v), s.slo.TTFT, s.slo.TPOT)}
 		}
 		if err != nil {
 			refused = machine{refused: err.Error()}
@@ -114,6 +113,14 @@ func (m *market) layout(v price.VM, s shape) machine {
 	return at
 }
 
+// gpus names n GPUs of a size, or its part of one.
+func gpus(n int, v price.VM) string {
+	if v.Share() < 1 {
+		return fmt.Sprintf("%.3g of an %s", v.Share(), v.GPU)
+	}
+	return fmt.Sprintf("%d x %s", n, v.GPU)
+}
+
 // refusal is why a layout will not do.
 type refusal struct{ what, why string }
 
@@ -131,17 +138,19 @@ func (m *market) replica(v price.VM, s shape, tp int) (engine.Spec, []string, er
 	if err != nil {
 		return none, nil, err
 	}
+	gpu = gpu.Part(v.Share())
 	room, err := fit.Check(s.model, fit.Setup{GPU: gpu, Quant: s.quant, TP: tp, Context: s.input + s.output})
 	if err != nil {
 		return none, nil, err
 	}
 	if room.Verdict == fit.DoesNotFit {
-		return none, nil, refusal{BindsMemory, fmt.Sprintf("does not fit %d x %s: %s", tp, v.GPU, room.Why)}
+		return none, nil, refusal{BindsMemory, fmt.Sprintf("does not fit %s: %s", gpus(tp, v), room.Why)}
 	}
 	device, err := engine.NewGPU(pg)
 	if err != nil {
 		return none, nil, err
 	}
+	device = device.Part(v.Share())
 	device.NVLink = device.NVLink && v.Interconnect != price.PCIe && (v.Interconnect != price.NVLinkPairs || tp <= 2)
 	spec, err := engine.Build(device, engine.NewModel(s.model.Model), engine.Layout{TP: tp}, engine.Precision{Weights: s.quant.Storage()})
 	if errors.Is(err, engine.ErrNoRoom) {
@@ -154,6 +163,9 @@ func (m *market) replica(v price.VM, s shape, tp int) (engine.Spec, []string, er
 		spec.KVTokens = int(room.CacheTokens)
 	}
 	var notes []string
+	if v.Share() < 1 {
+		notes = append(notes, fit.PartOf(v))
+	}
 	if room.Verdict == fit.Tight {
 		notes = append(notes, "the model fits tightly: "+room.Why)
 	}

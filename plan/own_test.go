@@ -191,3 +191,38 @@ func TestTheReplicasOfAPlanKeepTheSLOWhenPlayed(t *testing.T) {
 		t.Errorf("have %v", err)
 	}
 }
+
+// Azure's small A10 sizes hold a part of a GPU: compared like the others, with
+// that part of its speed, once their price is known.
+func TestPartsOfAGPUAreComparedAsPartOfItsSpeed(t *testing.T) {
+	c, err := catalogue(t).Override("deal.yaml", []byte(`
+sources:
+  deal: {what: our agreement, date: 2026-11-01}
+vm_prices:
+- {vm: Standard_NV12ads_A10_v5, region: eastus, source: deal, hour: 0.91}
+- {vm: Standard_NV18ads_A10_v5, region: eastus, source: deal, hour: 1.60}
+- {vm: Standard_NV36ads_A10_v5, region: eastus, source: deal, hour: 3.20}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := office(t, 0)
+	d.OpenModel = "Llama-3.2-1B"
+	m, err := newMarket(c, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rate := map[string]machine{}
+	for _, at := range m.fleets {
+		rate[at.vm.Name] = at
+	}
+	third, half, whole := rate["Standard_NV12ads_A10_v5"], rate["Standard_NV18ads_A10_v5"], rate["Standard_NV36ads_A10_v5"]
+	if third.rate <= 0 || third.rate >= half.rate || half.rate >= whole.rate || third.rate > whole.rate/2 {
+		t.Errorf("requests a minute: a third %.0f, half %.0f, whole %.0f", third.rate, half.rate, whole.rate)
+	}
+	a := Answer{Options: m.options(1)}
+	o := a.option(t, "own/aks/Standard_NV12ads_A10_v5/always")
+	if !strings.Contains(strings.Join(o.Notes, " "), "0.333 of a GPU") || o.Month == 0 {
+		t.Errorf("%s a month, notes %q", o.Month, o.Notes)
+	}
+}

@@ -106,6 +106,7 @@ func rooflines(c *price.Catalogue) fit.Speed {
 		if err != nil {
 			return nil, err
 		}
+		g = g.Part(s.GPU.Share)
 		g.NVLink = g.NVLink && link != price.PCIe && (link != price.NVLinkPairs || s.TP <= 2)
 		if m.Hidden == 0 || m.Vocab == 0 || m.Heads == 0 {
 			return nil, fmt.Errorf("the catalogue does not know enough of %s to say how fast it is", m.Name)
