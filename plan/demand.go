@@ -50,6 +50,8 @@ type Demand struct {
 	Batch   float64 // share of requests that may wait a day
 	Smaller Smaller // share of requests a smaller model may answer
 	Answers float64 // share of requests a response cache would answer without a model
+	Long    float64 // share of requests with a context the service counts, and charges, as long
+	Writes  float64 // share of the input not in the service's prompt cache that is written to it
 	Quota   Quota
 	Today   int // PTUs deployed now; 0: none, or not said
 }
@@ -92,7 +94,7 @@ func (d Demand) Validate() error {
 	for _, s := range []struct {
 		name  string
 		share float64
-	}{{"batch", d.Batch}, {"smaller", d.Smaller.Share}, {"answers", d.Answers}} {
+	}{{"batch", d.Batch}, {"smaller", d.Smaller.Share}, {"answers", d.Answers}, {"long", d.Long}, {"writes", d.Writes}} {
 		if !(s.share >= 0 && s.share <= 1) {
 			fault("share %s is %v: it must be from 0 to 1", s.name, s.share)
 		}

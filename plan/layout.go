@@ -46,6 +46,9 @@ func (m *market) shape() (shape, error) {
 	if s.model, s.quant, err = fit.Named(m.c, m.d.OpenModel); err != nil {
 		return s, fmt.Errorf("plan: %w", err)
 	}
+	if s.model.From.Unverified {
+		m.book.caveat(s.model.Unverified())
+	}
 	if m.d.DType != "" {
 		if s.quant, err = fit.ParseQuant(m.d.DType); err != nil {
 			return s, fmt.Errorf("plan: %w", err)

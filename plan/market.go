@@ -39,6 +39,7 @@ type offer struct {
 // ptu is provisioned throughput of a model in one class.
 type ptu struct {
 	of      price.PTU
+	needs   tariff // PTUs a token a minute takes
 	steps   steps
 	rents   []rent
 	missing []string // of all its alternatives
@@ -82,11 +83,7 @@ func (m *market) readOffers() error {
 		return fmt.Errorf("plan: %w", err)
 	}
 	for _, cl := range classes {
-		o, err := m.offer(cl)
-		if err != nil {
-			return err
-		}
-		m.offers = append(m.offers, o)
+		m.offers = append(m.offers, m.offer(cl))
 	}
 	return nil
 }
@@ -102,29 +99,27 @@ func known(c *price.Catalogue, model string) bool {
 	return err == nil
 }
 
-func (m *market) offer(cl class) (offer, error) {
-	o := offer{class: cl, rates: readRates(m.c, m.book, m.d.Model, cl.standard, m.d.Region, m.total.Cached > 0)}
+func (m *market) offer(cl class) offer {
+	o := offer{class: cl, rates: m.readRates(m.d.Model, cl.standard)}
 	if len(o.rates.missing) == 0 {
-		o.payg = o.rates.of(m.total)
+		o.payg = o.rates.cost(m.total)
 	}
 	o.ptu = m.ptu(cl.provisioned)
 	if o.ptu == nil || len(o.ptu.missing) > 0 {
-		return o, nil
+		return o
 	}
 	needs := make([]float64, len(m.d.Minutes))
 	costs := make([]float64, len(m.d.Minutes))
 	for i, minute := range m.d.Minutes {
-		n, err := o.ptu.of.Exact(minute.Input, minute.Cached, minute.Output)
-		if err != nil {
-			return o, fmt.Errorf("plan: %w", err)
-		}
-		needs[i], costs[i] = n, o.rates.of(minute)
+		needs[i], costs[i] = o.ptu.needs.of(minute), o.rates.cost(minute)
 	}
 	o.load = newLoad(needs, costs, m.d.stands())
-	if most := o.ptu.of.MaxPrompt; most > 0 && m.total.Input/m.total.Requests > float64(most) {
+	if most := o.ptu.of.MaxPrompt; most > 0 && m.d.Long > 0 {
+		o.refused = fmt.Sprintf("%.4g %% of the requests have long contexts, and provisioned %s refuses prompts above %d tokens", 100*m.d.Long, m.d.Model, most)
+	} else if most > 0 && m.total.Input/m.total.Requests > float64(most) {
 		o.refused = fmt.Sprintf("prompts are %.0f tokens on average, and provisioned %s refuses those above %d", m.total.Input/m.total.Requests, m.d.Model, most)
 	}
-	return o, nil
+	return o
 }
 
 // ptu reads provisioned throughput of the model; nil when the catalogue has
@@ -139,9 +134,7 @@ func (m *market) ptu(sku string) *ptu {
 		return nil
 	}
 	p := &ptu{of: of, steps: steps{s.Minimum, s.Increment, maxPTUs}}
-	m.book.figure("input tokens a minute one PTU of "+of.Model+" carries", of.InputTPM, &p.missing)
-	m.book.figure("input tokens one output token of "+of.Model+" counts as on PTUs", of.OutputWeight, &p.missing)
-	m.book.figure("input tokens one cached token of "+of.Model+" counts as on PTUs", of.CachedWeight, &p.missing)
+	p.needs = m.weights(p)
 	if q := m.d.Quota.PTUs; q != nil {
 		p.steps.limit = min(p.steps.limit, *q)
 	}

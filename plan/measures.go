@@ -78,7 +78,7 @@ func (m *market) smallerPart() (part, []string) {
 			lacks = append(lacks, "token prices of "+m.d.Smaller.Model+" "+cl.standard)
 			continue
 		}
-		r := readRates(m.c, m.book, m.d.Smaller.Model, cl.standard, m.d.Region, m.total.Cached > 0)
+		r := m.readRates(m.d.Smaller.Model, cl.standard)
 		if len(r.missing) > 0 {
 			lacks = append(lacks, r.missing...)
 			continue
@@ -94,7 +94,7 @@ func (m *market) smallerPart() (part, []string) {
 	return best, lacks
 }
 
-func (p part) cost(of Minute) float64 { return p.rates.of(of) * p.factor }
+func (p part) cost(of Minute) float64 { return p.rates.cost(of) * p.factor }
 
 // readParts finds where batch and the smaller model would go.
 func (m *market) readParts() {

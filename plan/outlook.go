@@ -48,6 +48,27 @@ func (m *market) sensitivity() ([]Case, error) {
 		}
 		all = append(all, other.caseOf(c.what))
 	}
+	for _, c := range []struct {
+		what string
+		of   *float64
+	}{{"long contexts", &m.d.Long}, {"writes to the prompt cache", &m.d.Writes}} {
+		if *c.of == 0 {
+			continue
+		}
+		was := *c.of
+		for _, x := range []struct {
+			what  string
+			times float64
+		}{{"no ", 0}, {"twice as many ", 2}} {
+			*c.of = min(1, was*x.times)
+			other, err := m.changed(amount(1), false)
+			*c.of = was
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, other.caseOf(x.what+c.what))
+		}
+	}
 	if m.d.Answers > 0 {
 		for _, c := range []struct {
 			what string

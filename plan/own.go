@@ -36,7 +36,7 @@ func (m *market) places() []place {
 		at := place{name: p.name, title: p.title}
 		at.factor = m.book.figure("vCPUs of quota per vCPU used, "+s.What, s.QuotaFactor, &at.missing)
 		if s.MinInstances.Known() {
-			at.fewest = int(m.book.figure("fewest instances of a "+s.What, s.MinInstances, &at.missing))
+			at.fewest = int(m.book.figure("fewest instances, "+s.What, s.MinInstances, &at.missing))
 		}
 		at.zero = at.fewest == 0
 		all = append(all, at)

@@ -24,57 +24,65 @@ var classes = []class{
 
 // rates are what tokens cost, in micro-dollars per million.
 type rates struct {
-	input, cached, output float64
-	batch                 float64 // what batch costs of these, as a share
-	missing               []string
-	noBatch               []string // what lacks for batch
+	tariff
+	batch   float64 // what batch costs of these, as a share
+	missing []string
+	noBatch []string // what lacks for batch
 }
 
 // readRates takes the token prices of a model from the catalogue. The price of
 // cached tokens is needed only where there are some.
-func readRates(c *price.Catalogue, b *book, model, sku, region string, cached bool) rates {
-	var r rates
-	of := " of " + model + " " + sku
-	t, err := c.Tokens(model, sku, region)
+func (m *market) readRates(model, sku string) rates {
+	r := rates{tariff: m.tariff()}
+	b, of := m.book, " of "+model+" "+sku
+	t, err := m.c.Tokens(model, sku, m.d.Region)
 	if err != nil {
 		b.lack("token prices"+of, &r.missing)
 		return r
 	}
-	r.input = b.price("input tokens"+of+", per million", t.Input, &r.missing)
-	if t.Embedding {
-		return r
+	r.short.input = b.price("input tokens"+of+", per million", t.Input, &r.missing)
+	r.short.written = r.short.input
+	if !t.Embedding {
+		r.short.output = b.price("output tokens"+of+", per million", t.Output, &r.missing)
 	}
-	r.output = b.price("output tokens"+of+", per million", t.Output, &r.missing)
-	if cached {
-		r.cached = b.price("cached tokens"+of+", per million", t.Cached, &r.missing)
-		if t.CacheWrite.Known() {
-			b.caveat(fmt.Sprintf("writing to the prompt cache of %s costs %s per million tokens on top; how often that happens was not said", model, dollars(t.CacheWrite.Amount())))
+	if m.total.Cached > 0 && !t.Embedding {
+		r.short.cached = b.price("cached tokens"+of+", per million", t.Cached, &r.missing)
+	}
+	if t.CacheWrite.Known() {
+		if m.d.Writes > 0 {
+			r.short.written = b.price("tokens written to the prompt cache"+of+", per million", t.CacheWrite, &r.missing)
+		} else if m.total.Cached > 0 {
+			b.caveat(fmt.Sprintf("tokens written to the prompt cache of %s cost %s per million instead of %s; the demand says that none are (cache_writes)",
+				model, dollars(t.CacheWrite.Amount()), dollars(t.Input.Amount())))
 		}
 	}
+	r.long = m.longer(model, r.short, r.short.input)
 	if v, err := t.BatchPercent.Get(); err == nil {
 		r.batch = v / 100
-	} else {
+	} else if !t.Embedding {
 		r.noBatch = append(r.noBatch, "batch price"+of)
 	}
 	return r
 }
 
-// of is what m costs, in micro-dollars.
-func (r rates) of(m Minute) float64 {
-	return ((m.Input-m.Cached)*r.input + m.Cached*r.cached + m.Output*r.output) / 1e6
-}
-
 // lines is the bill of m.
 func (r rates) lines(m Minute) []Line {
 	var lines []Line
-	for _, k := range []struct {
-		name         string
-		tokens, rate float64
-	}{{"input", m.Input - m.Cached, r.input}, {"cached input", m.Cached, r.cached}, {"output", m.Output, r.output}} {
-		if k.tokens > 0 {
-			lines = append(lines, Line{
-				What:   fmt.Sprintf("%s tokens of %s x %s per million", amount(k.tokens), k.name, dollars(weir.Money(k.rate))),
-				Amount: money(k.tokens * k.rate / 1e6)})
+	for _, c := range []struct {
+		name  string
+		share float64
+		k     kind
+	}{{"", 1 - r.longShare, r.short}, {" in long contexts", r.longShare, r.long}} {
+		fresh, written := r.fresh(m)
+		for _, k := range []struct {
+			name         string
+			tokens, rate float64
+		}{{"input", fresh, c.k.input}, {"cached input", m.Cached, c.k.cached}, {"input written to the cache", written, c.k.written}, {"output", m.Output, c.k.output}} {
+			if tokens := k.tokens * c.share; tokens > 0 {
+				lines = append(lines, Line{
+					What:   fmt.Sprintf("%s tokens of %s%s x %s per million", amount(tokens), k.name, c.name, dollars(weir.Money(k.rate))),
+					Amount: money(tokens * k.rate / 1e6)})
+			}
 		}
 	}
 	return lines

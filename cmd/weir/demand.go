@@ -27,6 +27,12 @@ type demandFile struct {
 	OutputTokens int         `yaml:"output_tokens" min:"0" max:"10000000" example:"200"`
 	// Share of the input tokens the service has in its prompt cache.
 	Cached config.Percent `yaml:"cached" default:"0%" min:"0%" max:"100%"`
+	// Share of the other input tokens that are written to that cache, where the
+	// service charges for it (from gpt-6 on).
+	CacheWrites config.Percent `yaml:"cache_writes" default:"0%" min:"0%" max:"100%"`
+	// Share of requests with a context that the service charges as a long one
+	// (from gpt-6 on).
+	Long config.Percent `yaml:"long" default:"0%" min:"0%" max:"100%"`
 	// When the rate is full. Without it: always.
 	Hours *businessHours `yaml:"hours"`
 	// The rate in each hour of the day, from midnight: 24 shares of the full one.
@@ -123,7 +129,7 @@ func (f *demandFile) demand() plan.Demand {
 	d := plan.Demand{
 		Model: f.Model, OpenModel: f.OpenModel, DType: f.DType, Region: f.Region,
 		SLO: weir.SLO{TTFT: f.SLO.TTFT, TPOT: f.SLO.TPOT}, Batch: f.Batch.Fraction(), Answers: f.CacheHits.Fraction(),
-		Today: f.PTUsToday,
+		Today: f.PTUsToday, Long: f.Long.Fraction(), Writes: f.CacheWrites.Fraction(),
 		Quota: plan.Quota{PTUs: f.Quota.PTUs, VCPUs: f.Quota.VCPUs},
 	}
 	if f.Smaller != nil {
