@@ -109,7 +109,7 @@ func Build(g *GPU, m *Model, l Layout, p Precision) (Spec, error) {
 		other += nonTorchTPGiB - nonTorchGiB
 	}
 	room := utilisation*g.UsableGiB - weights - other
-	perToken := float64(m.Layers-m.LinearLayers) * m.kvWidth(tp) * p.widths().kv / gib
+	perToken := float64(m.Layers-m.LinearLayers) * (m.kvWidth(tp)*p.widths().kv + float64(m.indexBytes())) / gib
 	s.KVTokens = int(room/perToken) * l.DP
 	if s.KVTokens < 2048 {
 		return Spec{}, fmt.Errorf("%w: %s as %s on %d x %s: %.1f GiB of weights per GPU leave %.1f GiB for the KV cache",
@@ -133,7 +133,8 @@ func weightBytes(m *Model, l Layout, p Precision) float64 {
 	if m.TiedHead {
 		tables = 1
 	}
-	return float64(m.denseWeights())*w.weight + float64(m.routedWeights())*w.expert/float64(l.DP) + tables*float64(m.headWeights())*2
+	copies := float64(m.copiedWeights()) * float64(l.TP-1)
+	return (float64(m.denseWeights())+copies)*w.weight + float64(m.routedWeights())*w.expert/float64(l.DP) + tables*float64(m.headWeights())*2
 }
 
 // loadTime is a start with the image present: the engine and its compile

@@ -32,7 +32,15 @@ type Model struct {
 	// Latent attention (MLA): what one token holds per layer, instead of
 	// 2 x KVHeads x HeadDim, and the size of the attention matrices of a layer.
 	LatentDim   int
+	LatentRank  int // of LatentDim, what values are read from
 	AttnWeights int64
+	// Of AttnWeights, what every GPU holds whole: the projections down to the
+	// latents, and those of the indexer.
+	CopiedWeights int64
+
+	// Sparse attention (DeepSeek-V3.2): an indexer scores every token held by
+	// IndexHeads keys of IndexDim, attention reads the IndexTopK best.
+	IndexDim, IndexHeads, IndexTopK int
 }
 
 // attnWeights is the size of one layer's attention matrices, in weights.
@@ -70,6 +78,9 @@ func (m *Model) denseWeights() int64 {
 	return int64(m.Layers)*m.attnWeights() + dense + shared
 }
 
+// copiedWeights are those of denseWeights that every GPU of a rank holds whole.
+func (m *Model) copiedWeights() int64 { return int64(m.Layers) * m.CopiedWeights }
+
 // routedWeights are the weights of all routed experts.
 func (m *Model) routedWeights() int64 {
 	return int64(m.moeLayers()) * int64(m.Experts) * m.expertWeights()
@@ -101,9 +112,17 @@ func NewModel(p price.Model) *Model {
 	m.Sinks = p.Family == "gpt_oss"
 	m.PlainMLP = m.Encoder
 	if p.KVLoRARank > 0 {
-		m.LatentDim = p.KVLoRARank + p.QKRopeDim
+		m.LatentDim, m.LatentRank = p.KVLoRARank+p.QKRopeDim, p.KVLoRARank
 		m.AttnWeights = latentWeights(p)
+		m.CopiedWeights = int64(p.Hidden) * int64(p.QLoRARank+p.KVLoRARank+p.QKRopeDim)
 		m.HeadDim = p.QKNopeDim + p.QKRopeDim
+	}
+	if p.IndexDim > 0 {
+		// 2048 is index_topk of DeepSeek-V3.2's config.json, the first model with
+		// an indexer; its queries come from the latent ones.
+		m.IndexDim, m.IndexHeads, m.IndexTopK = p.IndexDim, p.IndexHeads, 2048
+		index := int64(p.QLoRARank)*int64(m.IndexHeads*p.IndexDim) + int64(p.Hidden)*int64(p.IndexDim+m.IndexHeads)
+		m.AttnWeights, m.CopiedWeights = m.AttnWeights+index, m.CopiedWeights+index
 	}
 	return m
 }

@@ -119,11 +119,14 @@ func NewRoofline(g *GPU, m *Model, l Layout, p Precision, maxSeqs int) *Roofline
 	return r
 }
 
-// kvBytes is what one token holds on one GPU, all layers that keep the whole
-// context together.
+// kvBytes is what decoding reads of one held token on one GPU, all layers that
+// keep the whole context together.
 func (r *Roofline) kvBytes() float64 {
 	m := r.model
 	full := float64(m.Layers - m.LinearLayers - m.WindowLayers)
+	if m.IndexDim > 0 {
+		return full * float64(m.indexBytes())
+	}
 	return full * m.kvWidth(int(r.tp)) * r.bits.kv
 }
 
@@ -204,7 +207,9 @@ func (r *Roofline) product(rows, weights, bytes float64) float64 {
 }
 
 func (r *Roofline) dense(tokens float64) float64 {
-	return r.product(tokens, float64(r.model.denseWeights())/r.tp, r.bits.weight)
+	copied := float64(r.model.copiedWeights())
+	split := float64(r.model.denseWeights()) - copied
+	return r.product(tokens, split/r.tp+copied, r.bits.weight)
 }
 
 // head is the output layer, computed for the tokens that are sampled from; it
@@ -282,10 +287,13 @@ func (r *Roofline) exchange(tokens, total float64) float64 {
 // prefillAttention is 4 operations per pair of tokens and per value of a head.
 // A layer with a window pairs each token with at most so many before it.
 func (r *Roofline) prefillAttention(b Batch) float64 {
+	m := r.model
+	if m.IndexDim > 0 {
+		return r.sparseAttention(b)
+	}
 	if b.Prefill == 0 {
 		return 0
 	}
-	m := r.model
 	sinks := 1.0
 	if m.Sinks && r.gpu.Kernels.L2MB > 0 {
 		sinks = sinksFraction
