@@ -1,0 +1,122 @@
+package meter
+
+import (
+	"hash/fnv"
+	"slices"
+	"time"
+
+	"weir"
+)
+
+// LeaseShards is how many shards shared budgets are divided into: each visit is
+// to one of them, whose budgets lie on one node of a cluster. All gateways must
+// agree on it.
+const LeaseShards = 8
+
+// Leases are all the leases of one gateway. They are passive: their owner
+// serialises the calls.
+type Leases struct {
+	gateways int // among which budgets are divided where the keeper was never heard
+	all      map[string]*Lease
+	shards   [LeaseShards]shard
+	hungry   uint8 // a bit for each shard
+}
+
+// shard is the part of the leases that one visit is about.
+type shard struct {
+	contact  weir.Instant // when its keeper was last heard
+	inOrder  []*Lease     // by when they were made
+	gone     int          // of them, those that are no more
+	busy     []*Lease     // used, or to be asked about, since their last visit
+	reminded int          // of inOrder, where to look next for one the keeper has to hear of
+}
+
+// NewLeases returns leases of budgets that are divided among so many gateways,
+// 1 at least, should their keeper not be heard for LostAfter from now.
+func NewLeases(now weir.Instant, gateways int) *Leases {
+	ls := &Leases{gateways: max(gateways, 1), all: map[string]*Lease{}}
+	for i := range ls.shards {
+		ls.shards[i].contact = now
+	}
+	return ls
+}
+
+// Keep makes the lease of a budget, or changes it: rate is in units a minute, of
+// a flow only; burst is what a flow may save up, or all of a window or gauge.
+// keep is how long the keeper has to remember it without hearing of it.
+func (ls *Leases) Keep(name string, form Form, rate, burst int64, keep time.Duration) *Lease {
+	l := ls.all[name]
+	if l == nil {
+		h := fnv.New32a()
+		h.Write([]byte(name))
+		l = &Lease{of: ls, name: name, form: form, shard: int(h.Sum32() % LeaseShards)}
+		ls.all[name] = l
+		s := &ls.shards[l.shard]
+		s.inOrder = append(s.inOrder, l)
+	}
+	l.rate, l.burst, l.keep, l.dead = rate, burst, keep, false
+	ls.queue(l)
+	return l
+}
+
+// Drop ends a lease: what it holds goes back at the next visit. It may still be
+// settled.
+func (ls *Leases) Drop(l *Lease) {
+	l.dead = true
+	ls.queue(l)
+}
+
+// Spent says what somebody who remembers (a ledger) knows to be used of a
+// window; the keeper goes by it if it knows of less.
+func (l *Lease) Spent(used int64) {
+	left := l.burst - min(used, l.burst)
+	if !l.told.known || left < l.told.level {
+		l.told.known, l.told.level, l.told.keeps, l.told.era = true, left, 0, ""
+	}
+}
+
+func (ls *Leases) queue(l *Lease) {
+	if !l.queued && !l.gone {
+		l.queued = true
+		s := &ls.shards[l.shard]
+		s.busy = append(s.busy, l)
+	}
+}
+
+// hurry has the lease's shard visited soon.
+func (l *Lease) hurry() { l.of.hungry |= 1 << l.shard }
+
+// Hungry returns, once, the shards in which some lease is nearly used up, so
+// that a visit should not wait for its time: bit i for shard i.
+func (ls *Leases) Hungry() uint8 {
+	h := ls.hungry
+	ls.hungry = 0
+	return h
+}
+
+// Outstanding is what the lease holds: how much of its budget this gateway could
+// use, or uses, without anybody else knowing.
+func (l *Lease) Outstanding() int64 { return max(l.level, 0) + l.inUse }
+
+// Each calls f for every lease, shard by shard in the order they were made.
+func (ls *Leases) Each(f func(name string, outstanding, burst int64)) {
+	for i := range ls.shards {
+		for _, l := range ls.shards[i].inOrder {
+			if !l.dead {
+				f(l.name, l.Outstanding(), l.burst)
+			}
+		}
+	}
+}
+
+// forget lets go of a dead lease whose use the keeper has confirmed.
+func (ls *Leases) forget(l *Lease) {
+	s := &ls.shards[l.shard]
+	l.gone = true
+	delete(ls.all, l.name)
+	s.gone++
+	if 2*s.gone > len(s.inOrder) {
+		s.inOrder = slices.DeleteFunc(s.inOrder, func(l *Lease) bool { return l.gone })
+		s.gone, s.reminded = 0, 0
+	}
+}

@@ -1,0 +1,91 @@
+package share
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"time"
+)
+
+// Options say where the Redis is and what of it is used.
+type Options struct {
+	// Addrs are the host:port of the server, or of some nodes of a cluster.
+	Addrs []string
+	// TLS, where it is used.
+	TLS *TLS
+	// Username and Password; both may be empty.
+	Username, Password string
+	// Prefix begins every key: gateways with the same prefix share. "": weir.
+	Prefix string
+	// Lease is how long a gateway that is not heard of keeps what it holds;
+	// then it goes back. 0: 5 s.
+	Lease time.Duration
+	Local Local
+	Log   *slog.Logger // nil: slog.Default()
+}
+
+// TLS says how the server's certificate is checked.
+type TLS struct {
+	CA         string // PEM file; "": the machine's authorities
+	Cert, Key  string // PEM files this client shows; "" for none
+	ServerName string // "": the host it connects to
+}
+
+const (
+	defaultPrefix = "weir"
+	defaultLease  = 5 * time.Second
+	maxPrefix     = 100
+)
+
+// Validate names every fault.
+func (o *Options) Validate() error {
+	var faults []error
+	if len(o.Addrs) == 0 {
+		faults = append(faults, errors.New("no address: name the host:port of a Redis"))
+	}
+	for _, a := range o.Addrs {
+		if _, _, err := net.SplitHostPort(a); err != nil {
+			faults = append(faults, fmt.Errorf("address %q: want host:port", a))
+		}
+	}
+	if len(o.Prefix) > maxPrefix || strings.ContainsAny(o.Prefix, "{}") {
+		faults = append(faults, fmt.Errorf("prefix %.100q: at most %d bytes, without { and }", o.Prefix, maxPrefix))
+	}
+	if o.Lease != 0 && (o.Lease < time.Second || o.Lease > time.Minute) {
+		faults = append(faults, fmt.Errorf("lease of %v: 1s to 1m are allowed", o.Lease))
+	}
+	if t := o.TLS; t != nil && (t.Cert == "") != (t.Key == "") {
+		faults = append(faults, errors.New("TLS: a certificate and its key come together"))
+	}
+	return errors.Join(faults...)
+}
+
+func (o *Options) tls() (*tls.Config, error) {
+	if o.TLS == nil {
+		return nil, nil
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: o.TLS.ServerName}
+	if o.TLS.CA != "" {
+		pem, err := os.ReadFile(o.TLS.CA)
+		if err != nil {
+			return nil, fmt.Errorf("authorities: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("authorities: %s holds no certificate in PEM", o.TLS.CA)
+		}
+	}
+	if o.TLS.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(o.TLS.Cert, o.TLS.Key)
+		if err != nil {
+			return nil, fmt.Errorf("certificate for Redis: %w", err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
+}

@@ -1,0 +1,195 @@
+package share
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/rueidis"
+	"golang.org/x/sync/errgroup"
+
+	"weir"
+	"weir/meter"
+)
+
+const (
+	heartbeat = 250 * time.Millisecond // between visits when nothing is asked for
+	busyEvery = 100 * time.Millisecond // when something is
+	soonest   = 20 * time.Millisecond  // when a lease runs out
+	patience  = time.Second            // for one answer
+	settling  = 2 * heartbeat          // for every gateway to say what it used while Redis was away
+	maxAsks   = 256                    // leases of one visit
+)
+
+// Local is what the process that shares keeps itself. Every function is called
+// from share's own goroutines and takes whatever lock it needs.
+type Local struct {
+	Now    func() weir.Instant
+	Leases func(func(*meter.Leases)) // calls its argument with the leases, locked
+}
+
+// Share keeps one process together with the others.
+type Share struct {
+	o       Options
+	log     *slog.Logger
+	id      string
+	options rueidis.ClientOption
+	script  *rueidis.Lua
+	wake    [meter.LeaseShards]chan struct{}
+	joined  chan struct{} // closed when every shard was visited once
+	waiting atomic.Int32  // shards not visited yet
+
+	dial    sync.Mutex
+	client  rueidis.Client
+	dialed  time.Time // when it was tried last
+	refused error
+
+	mu               sync.Mutex
+	status           Status
+	failing, visited uint8 // a bit for each shard
+}
+
+// Status says how it stands with Redis.
+type Status struct {
+	Connected bool      // the last visit was answered
+	Since     time.Time // when that began to be so
+	Error     string    // why not
+	Gateways  int       // that share, this one included, as last heard
+	Visits    uint64    // answered
+	Failures  uint64    // not answered
+}
+
+// New makes a Share. It does not connect: a Redis that is away keeps nothing
+// from starting.
+func New(o Options) (*Share, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	conf, err := o.tls()
+	if err != nil {
+		return nil, err
+	}
+	if o.Prefix == "" {
+		o.Prefix = defaultPrefix
+	}
+	if o.Lease == 0 {
+		o.Lease = defaultLease
+	}
+	s := &Share{o: o, log: o.Log, id: rand.Text(), joined: make(chan struct{}), script: rueidis.NewLuaScript(visitLua)}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	s.status.Since = time.Now()
+	s.waiting.Store(meter.LeaseShards)
+	for i := range s.wake {
+		s.wake[i] = make(chan struct{}, 1)
+	}
+	s.options = rueidis.ClientOption{
+		InitAddress: o.Addrs, TLSConfig: conf, Username: o.Username, Password: o.Password, ClientName: "weir",
+		ConnWriteTimeout: patience, DisableRetry: true, DisableCache: true,
+	}
+	s.options.Dialer.Timeout = patience
+	return s, nil
+}
+
+// Run shares until ctx ends, then gives back what is held. It always returns
+// nil: a Redis that is away is no reason to stop.
+func (s *Share) Run(ctx context.Context) error {
+	var g errgroup.Group
+	for shard := range meter.LeaseShards {
+		g.Go(func() error { s.keep(ctx, shard); return nil })
+	}
+	err := g.Wait()
+	s.dial.Lock()
+	defer s.dial.Unlock()
+	if s.client != nil {
+		s.client.Close()
+		s.client = nil
+	}
+	return err
+}
+
+// Join waits until every budget was asked about once, so that a gateway begins
+// with its leases; not longer than ctx.
+func (s *Share) Join(ctx context.Context) {
+	select {
+	case <-s.joined:
+	case <-ctx.Done():
+	}
+}
+
+// Wake has shards visited soon: bit i for shard i. It never blocks.
+func (s *Share) Wake(shards uint8) {
+	for i := range s.wake {
+		if shards&(1<<i) != 0 {
+			select {
+			case s.wake[i] <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+// Status returns how it stands with Redis.
+func (s *Share) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.status
+}
+
+// connected returns the client, made anew where there is none. It takes as long
+// as a connection may; those who come meanwhile wait for the same.
+func (s *Share) connected() (rueidis.Client, error) {
+	s.dial.Lock()
+	defer s.dial.Unlock()
+	if s.client != nil {
+		return s.client, nil
+	}
+	if time.Since(s.dialed) < heartbeat {
+		return nil, s.refused
+	}
+	s.client, s.refused = rueidis.NewClient(s.options)
+	s.dialed = time.Now()
+	if s.refused != nil {
+		s.client, s.refused = nil, fmt.Errorf("connecting to %v: %w", s.o.Addrs, s.refused)
+	}
+	return s.client, s.refused
+}
+
+// heard notes how a visit to a shard went, and says once when Redis falls silent
+// and when all of it is heard again.
+func (s *Share) heard(shard, gateways int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st, before := &s.status, s.failing
+	if err == nil {
+		s.failing &^= 1 << shard
+		s.visited |= 1 << shard
+		st.Visits++
+		st.Gateways = gateways
+	} else {
+		s.failing |= 1 << shard
+		st.Failures++
+		st.Error = err.Error()
+	}
+	is, now := s.failing == 0 && s.visited == all, time.Now()
+	switch {
+	case before == 0 && s.failing != 0:
+		s.log.Warn("redis is silent: limits go on with the leases that are held", "error", err)
+	case is && !st.Connected:
+		s.log.Info("redis is heard: limits are shared", "gateways", gateways)
+	}
+	if is != st.Connected {
+		st.Connected, st.Since = is, now
+	}
+	if is {
+		st.Error = ""
+	}
+}
+
+// all has a bit for every shard.
+const all = uint8(1<<meter.LeaseShards - 1)
