@@ -15,6 +15,7 @@ type account struct {
 	purse    purse
 	inFlight int
 	took     time.Duration // smoothed time a reservation stays open; 0: none has ended
+	shared   *shared       // nil: this gateway has the limits to itself
 }
 
 // hold is one reservation's part in one account.
@@ -27,11 +28,16 @@ type hold struct {
 	// less where the bucket has been full since, never more.
 	top    ticket
 	topped int64
+
+	leases leases // what it was taken from, where limits are shared
 }
 
 // check returns the limit that will hold a request back longest, or nil when
 // all have room.
 func (a *account) check(now weir.Instant, likely Spent) *Refusal {
+	if a.shared != nil {
+		return a.checkShared(now, likely)
+	}
 	worst := a.checkConcurrent()
 	worst = later(worst, a.checkRate(now, &a.requests, Requests, 1))
 	worst = later(worst, a.checkRate(now, &a.tokens, Tokens, likely.Tokens))
@@ -79,6 +85,9 @@ func (a *account) oneEnds() time.Duration {
 func (a *account) take(likely Spent) hold {
 	a.inFlight++
 	a.purse.held.add(likely)
+	if a.shared != nil {
+		return a.takeShared(likely)
+	}
 	return hold{account: a, requests: a.requests.take(1), tokens: a.tokens.take(likely.Tokens)}
 }
 
@@ -86,6 +95,11 @@ func (a *account) take(likely Spent) hold {
 func (h hold) close(now weir.Instant, held, used Spent, requestsBack int64) {
 	a := h.account
 	a.inFlight--
+	if a.shared != nil {
+		h.closeShared(now, held, used, requestsBack)
+		a.purse.spend(now, held, used)
+		return
+	}
 	a.requests.settle(now, h.requests, requestsBack)
 	back := held.Tokens - used.Tokens
 	if part := min(back, h.topped); part > 0 {
@@ -94,6 +108,25 @@ func (h hold) close(now weir.Instant, held, used Spent, requestsBack int64) {
 	}
 	a.tokens.settle(now, h.tokens, back)
 	a.purse.spend(now, held, used)
+}
+
+// more takes more for a request that outgrows what it has reserved.
+func (h *hold) more(now weir.Instant, more Spent) {
+	a := h.account
+	a.purse.held.add(more)
+	if a.shared != nil {
+		h.moreShared(more)
+		return
+	}
+	h.top, h.topped = a.tokens.more(now, more.Tokens), more.Tokens
+}
+
+// exhausted says which budget has not so much more.
+func (a *account) exhausted(now weir.Instant, more Spent) *Refusal {
+	if a.shared != nil {
+		return a.exhaustedShared(now, more)
+	}
+	return a.checkBudget(now, more)
 }
 
 // lasted smooths how long reservations stay open, newest one eighth.

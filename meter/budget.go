@@ -74,6 +74,9 @@ func (m *Meter) Restore(now weir.Instant, s Scope, day, month Spent) {
 	a.purse.roll(now)
 	a.purse.day.used.atLeast(day)
 	a.purse.month.used.atLeast(month)
+	if a.shared != nil {
+		a.shared.restore(day, month)
+	}
 }
 
 // Used returns what a scope has spent in the present day and month; nothing for

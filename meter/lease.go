@@ -268,3 +268,12 @@ func (l *Lease) spare(now weir.Instant) int64 {
 	}
 	return left / int64(2*l.of.gateways)
 }
+
+// left is what the whole budget had left when last told, less what this gateway
+// has used since; all of it where nobody has said.
+func (l *Lease) left() int64 {
+	if !l.told.known {
+		return l.burst - l.total
+	}
+	return l.told.level - (l.total - l.since)
+}

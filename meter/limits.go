@@ -61,6 +61,7 @@ func (m *Meter) Configure(now weir.Instant, limits map[Scope]Limits) {
 		a.tokens.configure(now, l.TokensPerMinute, burst(l.TokensPerMinute, l.Burst))
 		next[s] = a
 	}
+	m.share(now, next)
 	m.accounts = next
 	clear(m.sets)
 }

@@ -44,6 +44,7 @@ type Meter struct {
 	free     []uint32
 	live     int
 	more     []*account // scratch
+	leases   *Leases    // nil: no limit is shared
 }
 
 // open is a reservation that has not been closed.
@@ -166,11 +167,10 @@ func (m *Meter) TopUp(now weir.Instant, r Reservation, more Spent) *Refusal {
 	var worst *Refusal
 	for i := range o.holds {
 		h := &o.holds[i]
-		h.top, h.topped = h.account.tokens.more(now, more.Tokens), more.Tokens
 		if h.account.limits.Cut {
-			worst = later(worst, h.account.checkBudget(now, more))
+			worst = later(worst, h.account.exhausted(now, more))
 		}
-		h.account.purse.held.add(more)
+		h.more(now, more)
 	}
 	o.held.add(more)
 	return worst

@@ -47,7 +47,7 @@ type Server struct {
 func Start(o Options) (*Server, error) {
 	path, err := exec.LookPath(Program)
 	if err != nil {
-		return nil, fmt.Errorf("%w: the tests need a real Redis: run scripts/redis-deps, or as root apt-get install redis-server", err)
+		return nil, fmt.Errorf("%w: the tests need a real Redis: run scripts/server-deps as root, or apt-get install redis-server", err)
 	}
 	if o.Port == 0 {
 		if o.Port, err = freePort(); err != nil {
