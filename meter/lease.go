@@ -169,7 +169,7 @@ func (l *Lease) goOn(now weir.Instant) {
 		if l.told.known {
 			left = l.told.level
 		}
-		l.told.granted, l.told.hold, l.told.part = true, left/int64(l.of.gateways), 1_000_000/int64(l.of.gateways)
+		l.told.granted, l.told.hold, l.told.part = true, min(max(left/int64(l.of.gateways), 1), max(left, 0)), 1_000_000/int64(l.of.gateways)
 		l.level, l.at = l.level+l.told.hold, now
 	}
 	if l.form == Gauge {

@@ -110,7 +110,7 @@ func TestWithoutItsKeeperALimitOfOneRequestStillLetsOneIn(t *testing.T) {
 	flow, gauge := ls.Keep("f", Flow, 1, 1, time.Hour), ls.Keep("g", Gauge, 0, 1, time.Hour)
 	lost := begin.Add(time.Second)
 	for name, l := range map[string]*Lease{"flow": flow, "gauge": gauge} {
-		if l.Check(lost, 1) != 0 && l.Check(lost.Add(3*time.Minute), 1) != 0 {
+		if l.Check(lost, 1) != 0 {
 			t.Errorf("%s locks everybody out", name)
 		}
 	}
@@ -135,7 +135,7 @@ func TestADroppedLeaseIsGivenBackAndForgotten(t *testing.T) {
 	}
 }
 
-func BenchmarkReserveAndSettle(b *testing.B) {
+func BenchmarkReserveWithAndWithoutLeases(b *testing.B) {
 	for _, shared := range []bool{false, true} {
 		name := "local"
 		if shared {
