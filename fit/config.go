@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -41,7 +42,7 @@ func ParseConfig(name string, text []byte) (Model, error) {
 		return Model{}, fmt.Errorf("%w: config of %s has %d bytes, read are at most %d", ErrFile, name, len(text), MaxConfig)
 	}
 	var outer hfConfig
-	if err := json.Unmarshal(text, &outer); err != nil {
+	if err := json.Unmarshal(finite(text), &outer); err != nil {
 		return Model{}, fmt.Errorf("%w: config of %s: %w", ErrFile, name, err)
 	}
 	c := outer
@@ -49,6 +50,10 @@ func ParseConfig(name string, text []byte) (Model, error) {
 		if inner != nil {
 			c = *inner
 		}
+	}
+	c.spellBlocks()
+	if len(c.Compress) > 0 {
+		return Model{}, fmt.Errorf("%w: %s compresses its KV cache layer by layer (compress_ratios): how engines lay that out is not computed, only measured by starting one", ErrFile, name)
 	}
 	if c.Layers+c.Layers2+c.Layers3 == 0 {
 		return Model{}, fmt.Errorf("%w: config of %s has no num_hidden_layers: is it a model's config.json?", ErrFile, name)
@@ -73,6 +78,63 @@ func ParseConfig(name string, text []byte) (Model, error) {
 		m.Tied = *outer.Tied
 	}
 	return m, m.validate()
+}
+
+// finite replaces the words Python's json writes for what is no number, and
+// JSON has none for, by null (Nemotron-H's time_step_limit is [0.0, Infinity]).
+func finite(text []byte) []byte {
+	if !bytes.Contains(text, []byte("Infinity")) && !bytes.Contains(text, []byte("NaN")) {
+		return text
+	}
+	out := make([]byte, 0, len(text))
+	for i, quoted := 0, false; i < len(text); {
+		rest := text[i:]
+		if !quoted {
+			if word := notANumber(rest); word > 0 {
+				out = append(out, "null"...)
+				i += word
+				continue
+			}
+		}
+		switch rest[0] {
+		case '"':
+			quoted = !quoted
+		case '\\':
+			if quoted && len(rest) > 1 {
+				out = append(out, rest[0])
+				i++
+			}
+		}
+		out = append(out, text[i])
+		i++
+	}
+	return out
+}
+
+func notANumber(text []byte) int {
+	for _, w := range []string{"-Infinity", "Infinity", "NaN"} {
+		if bytes.HasPrefix(text, []byte(w)) {
+			return len(w)
+		}
+	}
+	return 0
+}
+
+// spellBlocks turns a list of blocks into the pattern older configs of the
+// family have.
+func (c *hfConfig) spellBlocks() {
+	if len(c.Blocks) == 0 || c.Hybrid != "" || c.MambaHeads == 0 {
+		return
+	}
+	letters := map[string]string{"mamba": "M", "attention": "*", "moe": "E", "mlp": "-"}
+	var b strings.Builder
+	for _, name := range c.Blocks {
+		b.WriteString(cmpOr(letters[name], "-"))
+	}
+	c.Hybrid = b.String()
+	if c.Layers == 0 {
+		c.Layers = count(len(c.Blocks))
+	}
 }
 
 func firstText(texts ...string) string {
@@ -216,9 +278,9 @@ func (c *hfConfig) mixture(m *Model) {
 	}
 	m.ExpertsPerToken = int(c.PerToken)
 	m.MoEIntermediate = first(c.MoEInter, c.Inter)
-	m.SharedExperts = int(c.Shared)
-	if c.SharedInter > 0 && m.MoEIntermediate > 0 {
-		m.SharedExperts = max(1, int(c.SharedInter)/m.MoEIntermediate)
+	m.SharedExperts, m.ExpertHidden = int(c.Shared), first(c.Latent, c.Latent2)
+	if inter := first(c.SharedInter, c.SharedInter2); inter > 0 && m.MoEIntermediate > 0 {
+		m.SharedExperts = max(1, inter/m.MoEIntermediate)
 	}
 	if strings.HasPrefix(m.Family, "llama4") {
 		m.SharedExperts = 1

@@ -1,5 +1,7 @@
 package fit
 
+import "encoding/json"
+
 // hfConfig is config.json as far as memory depends on it, in the spellings of
 // the families.
 type hfConfig struct {
@@ -55,33 +57,39 @@ type hfConfig struct {
 	VDim    count `json:"v_head_dim"`
 	Index   count `json:"index_head_dim"`
 
+	Compress []json.RawMessage `json:"compress_ratios"` // DeepSeek-V4
+
 	IndexHeads  count    `json:"index_n_heads"`
 	IndexTypes  []string `json:"indexer_types"`
 	IndexFreq   count    `json:"index_topk_freq"`
 	IndexOffset count    `json:"index_skip_topk_offset"`
 
-	Experts     count   `json:"num_experts"`
-	Experts2    count   `json:"n_routed_experts"`
-	Experts3    count   `json:"num_local_experts"`
-	PerToken    count   `json:"num_experts_per_tok"`
-	Shared      count   `json:"n_shared_experts"`
-	SharedInter count   `json:"shared_expert_intermediate_size"`
-	MoEInter    count   `json:"moe_intermediate_size"`
-	FirstDense  count   `json:"first_k_dense_replace"`
-	DenseOnly   []count `json:"mlp_only_layers"`
+	Experts      count   `json:"num_experts"`
+	Experts2     count   `json:"n_routed_experts"`
+	Experts3     count   `json:"num_local_experts"`
+	PerToken     count   `json:"num_experts_per_tok"`
+	Shared       count   `json:"n_shared_experts"`
+	SharedInter  count   `json:"shared_expert_intermediate_size"`
+	SharedInter2 count   `json:"moe_shared_expert_intermediate_size"`
+	Latent       count   `json:"moe_latent_size"`
+	Latent2      count   `json:"routed_expert_hidden_size"`
+	MoEInter     count   `json:"moe_intermediate_size"`
+	FirstDense   count   `json:"first_k_dense_replace"`
+	DenseOnly    []count `json:"mlp_only_layers"`
 
-	KeyHeads   count   `json:"linear_num_key_heads"`
-	ValueHeads count   `json:"linear_num_value_heads"`
-	KeyDim     count   `json:"linear_key_head_dim"`
-	Conv       count   `json:"linear_conv_kernel_dim"`
-	Interval   count   `json:"full_attention_interval"`
-	Hybrid     string  `json:"hybrid_override_pattern"`
-	MambaHeads count   `json:"mamba_num_heads"`
-	MambaDim   count   `json:"mamba_head_dim"`
-	State      count   `json:"ssm_state_size"`
-	Groups     count   `json:"n_groups"`
-	ConvKernel count   `json:"conv_kernel"`
-	Partial    float64 `json:"partial_rotary_factor"`
+	KeyHeads   count    `json:"linear_num_key_heads"`
+	ValueHeads count    `json:"linear_num_value_heads"`
+	KeyDim     count    `json:"linear_key_head_dim"`
+	Conv       count    `json:"linear_conv_kernel_dim"`
+	Interval   count    `json:"full_attention_interval"`
+	Hybrid     string   `json:"hybrid_override_pattern"`
+	Blocks     []string `json:"layers_block_type"`
+	MambaHeads count    `json:"mamba_num_heads"`
+	MambaDim   count    `json:"mamba_head_dim"`
+	State      count    `json:"ssm_state_size"`
+	Groups     count    `json:"n_groups"`
+	ConvKernel count    `json:"conv_kernel"`
+	Partial    float64  `json:"partial_rotary_factor"`
 }
 
 type hfVision struct {

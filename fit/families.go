@@ -31,12 +31,18 @@ func family(m *Model) {
 	case f == "qwen3_next", f == "qwen3_5":
 		m.GatedQuery = true
 		m.RotaryDim = m.HeadDim / 4 // partial_rotary_factor 0.25
+		if m.Experts == 0 {
+			m.PlainShare, m.PlainBits = 1, 8 // its NVFP4 checkpoints have attention and linear layers in fp8
+		}
 		deltaNet(m)
 	}
 	if f == "gemma3" && m.Vision && m.RotaryRows == 0 {
 		m.RotaryRows = 8 * m.MaxContext // linear rope scaling by 8 makes the table 8 times as long
 	}
 	if f == "gemma4" {
+		if m.Experts == 0 {
+			m.PlainShare = 1 // its NVFP4 checkpoint ignores self_attn
+		}
 		m.SharedKV, m.BesideMLP = true, m.Experts > 0
 		m.FullHeads, m.FullHeadDim = m.Heads, 512
 		m.FullKVHeads = 2

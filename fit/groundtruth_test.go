@@ -103,7 +103,7 @@ func ask(t *testing.T, c *price.Catalogue, r measured) (question, error) {
 	gap := ""
 	switch {
 	case strings.Contains(notes, "speculative decoding on"):
-		gap = "a draft model of a size not stated is loaded too"
+		gap = "a draft model of a size and kind not stated is loaded too, and has a cache of its own"
 	}
 	if s.Context == 0 {
 		s.Context = 2048 // not stated: any length that starts
@@ -131,7 +131,7 @@ func rowEngine(t *testing.T, version string, m Model) Engine {
 	t.Helper()
 	version, _, _ = strings.Cut(version, " ")
 	switch {
-	case version == "" && m.Family == "qwen3_5":
+	case version == "" && (m.Family == "qwen3_5" || m.Family == "gemma4"):
 		version = "0.19"
 	case version == "" || version == "fork":
 		version = "0.9"

@@ -67,8 +67,8 @@ func (m *Model) tokenBytes(s Setup, tp, heads, dim int, width float64) int64 {
 			return int64(2 * float64(max(1, m.Heads/tp)*256) * width)
 		}
 		latent := float64(m.KVLoRARank + cmpOr(m.QKRopeDim, 64))
-		if s.KV == "fp8_ds_mla" {
-			return 656 // 512 fp8, four fp32 scales, 64 bf16 (vLLM mla sparse)
+		if s.KV == "fp8_ds_mla" || m.sparse() && width == 1 && s.Engine.Name == "vllm" && s.GPU.SM < 10 {
+			return 656 // 512 fp8, four fp32 scales, 64 bf16: what FlashMLA's sparse kernels take for fp8 (vLLM mla_attention.py)
 		}
 		return int64(latent * width)
 	}

@@ -2,6 +2,8 @@ package fit
 
 import (
 	"encoding/json"
+	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -36,11 +38,53 @@ func (q *hfQuant) format(m *Model) {
 		m.KVFormat = "fp8"
 	}
 	m.Format = q.name()
-	for _, name := range q.Ignored {
-		if strings.Contains(name, "self_attn") && m.Experts > 0 {
-			m.Plain16 = true // attention is left alone: experts carry the format
-		}
+	m.PlainShare, m.PlainBits = q.attentionIgnored(m.Layers), 0
+	m.Plain16 = m.PlainShare > 0 && m.Experts > 0 // attention is left alone: experts carry the format
+	if strings.EqualFold(q.Algo, "MIXED_PRECISION") {
+		m.PlainShare, m.PlainBits = 1, 8 // NVIDIA's: attention and linear layers in fp8, MLP and experts in NVFP4
 	}
+}
+
+// Quantised reads the hf_quant_config.json that stands beside a config.json
+// which says nothing of its format (NVIDIA's ModelOpt writes both). A config.json
+// that does say holds.
+func (m *Model) Quantised(text []byte) error {
+	if len(text) > MaxConfig {
+		return fmt.Errorf("%w: hf_quant_config.json has %d bytes, read are at most %d", ErrFile, len(text), MaxConfig)
+	}
+	var file struct {
+		Quant struct {
+			Algo    string   `json:"quant_algo"`
+			KV      string   `json:"kv_cache_quant_algo"`
+			Exclude []string `json:"exclude_modules"`
+		} `json:"quantization"`
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		return fmt.Errorf("%w: hf_quant_config.json: %w", ErrFile, err)
+	}
+	if q := file.Quant; m.Format == "" && q.Algo != "" {
+		(&hfQuant{Method: "modelopt", Algo: q.Algo, KVAlgo: q.KV, Ignored: q.Exclude}).format(m)
+	}
+	return nil
+}
+
+var layerNumber = regexp.MustCompile(`layers\.([0-9]{1,4})\.`)
+
+// attentionIgnored is the share of layers whose attention the format leaves
+// alone: those that are named, or all where a pattern names none.
+func (q *hfQuant) attentionIgnored(layers int) float64 {
+	named := map[string]bool{}
+	for _, name := range q.Ignored {
+		if !strings.Contains(name, "self_attn") {
+			continue
+		}
+		n := layerNumber.FindStringSubmatch(name)
+		if n == nil {
+			return 1
+		}
+		named[n[1]] = true
+	}
+	return min(1, float64(len(named))/float64(max(layers, 1)))
 }
 
 func (q *hfQuant) name() string {
@@ -60,7 +104,7 @@ func (q *hfQuant) name() string {
 		}
 		return "int8"
 	case "modelopt":
-		if strings.Contains(strings.ToLower(q.Algo), "fp4") {
+		if strings.Contains(strings.ToLower(q.Algo), "fp4") || strings.EqualFold(q.Algo, "MIXED_PRECISION") {
 			return "nvfp4"
 		}
 		return "fp8"

@@ -21,16 +21,19 @@ type Model struct {
 
 // Details are counts the catalogue does not carry.
 type Details struct {
-	KVFormat   string // of the cache, where the checkpoint sets it: fp8
-	Plain16    bool   // a mixture's checkpoint leaves all but the experts in 16 bits
-	Format     string // of the published checkpoint, a name of Quants; "": by DType
-	QKVBias    bool
-	GatedQuery bool // the query projection has a gate of its size (Qwen3-Next, Qwen3.5)
-	SharedKV   bool // keys are the values in full layers (Gemma 4): one projection, both cached
-	PlainMLP   bool // two matrices instead of three
-	Sandwich   bool // four norms a layer
-	NoHead     bool // an embedding model: no output layer
-	BesideMLP  bool // a dense MLP beside the experts in every layer (Gemma 4)
+	KVFormat     string  // of the cache, where the checkpoint sets it: fp8
+	Plain16      bool    // a mixture's checkpoint leaves all but the experts in 16 bits
+	PlainShare   float64 // of the layers whose attention the checkpoint stores wider than its format
+	PlainBits    float64 // how wide; 0: 16
+	Format       string  // of the published checkpoint, a name of Quants; "": by DType
+	QKVBias      bool
+	GatedQuery   bool // the query projection has a gate of its size (Qwen3-Next, Qwen3.5)
+	SharedKV     bool // keys are the values in full layers (Gemma 4): one projection, both cached
+	PlainMLP     bool // two matrices instead of three
+	Sandwich     bool // four norms a layer
+	NoHead       bool // an embedding model: no output layer
+	ExpertHidden int  // width the routed experts work in, where it is not the hidden size (Nemotron 3, Kimi K3)
+	BesideMLP    bool // a dense MLP beside the experts in every layer (Gemma 4)
 
 	FullHeads, FullKVHeads, FullHeadDim int // of full layers where they differ from window layers
 	WindowHeads                         int // query heads of window layers where they differ
@@ -141,7 +144,7 @@ func (m *Model) validate() error {
 		{"window", m.Window, maxTokens}, {"max_context", m.MaxContext, maxTokens}, {"linear_layers", m.LinearLayers, m.Layers},
 		{"dense_layers", m.DenseLayers, m.Layers}, {"window_layers", m.WindowLayers, m.Layers}, {"full_layers", m.FullLayers, m.Layers},
 		{"rotary rows", m.RotaryRows, 1 << 30}, {"rotary dim", m.RotaryDim, 1 << 14}, {"value heads", m.ValueHeads, 1 << 12},
-		{"index_dim", m.IndexDim, 1 << 14}, {"index_heads", m.IndexHeads, 1 << 12}, {"index_layers", m.IndexLayers, m.Layers},
+		{"expert hidden", m.ExpertHidden, 1 << 18}, {"index_dim", m.IndexDim, 1 << 14}, {"index_heads", m.IndexHeads, 1 << 12}, {"index_layers", m.IndexLayers, m.Layers},
 		{"key heads", m.KeyHeads, 1 << 12}, {"state head dim", m.StateHeadDim, 1 << 14}, {"conv", m.Conv, 1 << 10}, {"positions", m.Positions, 1 << 24},
 		{"image tokens", m.ImageTokens, 1 << 20}, {"full_kv_heads", m.FullKVHeads, 1 << 12}, {"full_head_dim", m.FullHeadDim, 1 << 14},
 		{"window heads", m.WindowHeads, 1 << 12}, {"vision hidden", m.VisionHidden, 1 << 16}, {"vision MLP", m.VisionMLP, 1 << 18}, {"patch", m.PatchSize, 1 << 18}, {"merge", m.Merge, 1 << 10}, {"deepstack", m.DeepStack, 1 << 6},

@@ -4,15 +4,16 @@ import "weir/price"
 
 // params counts parameters by how they are stored and split.
 type params struct {
-	linear  int64 // cut over the GPUs of a stage
-	kv      int64 // key and value projections: cut as far as there are KV heads
-	experts int64 // routed: cut, or spread whole
-	latent  int64 // quantised like linear, on every GPU whole (MLA down projections)
-	absorb  int64 // 16-bit copies engines make of MLA's up projection, cut by heads
-	small   int64 // norms, routers, biases: 16 bits, on every GPU whole
-	embed   int64
-	head    int64
-	vision  int64
+	linear    int64 // cut over the GPUs of a stage
+	attention int64 // of linear and kv, those of attention and of linear layers
+	kv        int64 // key and value projections: cut as far as there are KV heads
+	experts   int64 // routed: cut, or spread whole
+	latent    int64 // quantised like linear, on every GPU whole (MLA down projections)
+	absorb    int64 // 16-bit copies engines make of MLA's up projection, cut by heads
+	small     int64 // norms, routers, biases: 16 bits, on every GPU whole
+	embed     int64
+	head      int64
+	vision    int64
 }
 
 // Params is the number of parameters, vision tower included.
@@ -28,6 +29,7 @@ func (m *Model) count() params {
 	h := int64(m.Hidden)
 	var p params
 	m.countAttention(&p)
+	p.attention = p.linear + p.kv
 	m.countMLP(&p)
 	norms := int64(2)
 	if m.Sandwich {
@@ -40,7 +42,9 @@ func (m *Model) count() params {
 	}
 	p.vision = m.VisionParams
 	p.small += m.ExtraParams
+	before := p.linear
 	m.countLinear(&p)
+	p.attention += p.linear - before
 	return p
 }
 
@@ -95,7 +99,11 @@ func (m *Model) countMLP(p *params) {
 		dense = int64(m.DenseLayers)
 		moe := all - dense
 		width := int64(cmpOr(m.MoEIntermediate, m.Intermediate))
-		p.experts += moe * int64(m.Experts) * matrices * h * width
+		within := int64(cmpOr(m.ExpertHidden, m.Hidden))
+		p.experts += moe * int64(m.Experts) * matrices * within * width
+		if m.ExpertHidden > 0 {
+			p.linear += moe * 2 * h * within // into it and out of it
+		}
 		p.linear += moe * int64(m.SharedExperts) * matrices * h * width
 		p.small += moe * h * int64(m.Experts)
 		if m.BesideMLP {
@@ -164,6 +172,9 @@ func (m *Model) weights(s Setup, stage, n int) int64 {
 	sum := bytesOf(part(p.linear), q.Linear)/tp + bytesOf(part(experts), expertBits)/tp
 	sum += bytesOf(part(p.kv), q.Linear) / min(tp, int64(max(m.KVHeads, 1)))
 	sum += bytesOf(part(p.latent), q.Linear)
+	if wide := cmpOr(m.PlainBits, 16); q.Linear < wide && (q.Name == m.Format || q.Name == "nvfp4" && m.Format == "") {
+		sum += bytesOf(int64(m.PlainShare*float64(part(p.attention))), wide-q.Linear) / tp
+	}
 	side := max(q.Table, 16)
 	if q.Family == "fp32" {
 		side = 32

@@ -98,7 +98,18 @@ func readModel(path string) (_ fit.Model, err error) {
 	if err != nil {
 		return fit.Model{}, missingFile(path, err)
 	}
-	return fit.ParseConfig(filepath.Base(filepath.Dir(absolute(path))), text)
+	m, err := fit.ParseConfig(filepath.Base(filepath.Dir(absolute(path))), text)
+	if err != nil {
+		return m, err
+	}
+	beside := filepath.Join(filepath.Dir(path), "hf_quant_config.json")
+	if text, err = readFile(beside, fit.MaxConfig); errors.Is(err, fs.ErrNotExist) {
+		return m, nil
+	}
+	if err == nil {
+		err = m.Quantised(text)
+	}
+	return m, err
 }
 
 func absolute(path string) string {
