@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"weir/price"
 )
 
 func accuracyReport(t *testing.T) string {
@@ -134,12 +136,13 @@ func others(rows []outcome) string {
 			return share(o) - plainWeights(o)
 		}},
 		{"llm-d-planner's published constants for vLLM 0.19 (activation by architecture, non-torch by TP)", planner},
+		{"gpustack's published formula: 1.2 x the size of the weights + 2 GiB (0.5 GiB without text)", gpustack},
 		{"rule of thumb: weights x 1.2 of the nominal 0.9", func(o outcome) float64 {
 			return share(o) - 1.2*plainWeights(o)
 		}},
 	}
 	var b strings.Builder
-	b.WriteString("\n## Other estimators on the same rows\n\nMemory left for the KV cache. gpustack's selector is not here: its inputs (the Hub's file sizes) are not in the rows. On GGUF files (bench/gguf: Llama-3.1-8B and 70B, Mistral-7B, Yi-34B as Q4_K_M and Q8_0) weights and KV cache agree with gguf-parser-go: cache to the byte, weights to 0.1 %.\n\n| estimator | rows | median | p90 | worst | too much promised, worst |\n|---|---:|---:|---:|---:|---:|\n")
+	b.WriteString("\n## Other estimators on the same rows\n\nMemory left for the KV cache. Of gpustack's formula, whose input is the size of the files at the Hub, the size is that of the weights as weir counts them. On GGUF files (bench/gguf: Llama-3.1-8B and 70B, Mistral-7B, Yi-34B as Q4_K_M and Q8_0) weights and KV cache agree with gguf-parser-go: cache to the byte, weights to 0.1 %.\n\n| estimator | rows | median | p90 | worst | too much promised, worst |\n|---|---:|---:|---:|---:|---:|\n")
 	for _, e := range estimators {
 		var errs []float64
 		over := 0.0
@@ -161,6 +164,23 @@ func share(o outcome) float64 { return gib(o.a.Stages[0].Allowed) }
 
 func plainWeights(o outcome) float64 {
 	return float64(o.q.m.Params()) * o.q.s.Quant.Linear / 8 / GiB / float64(max(o.q.s.TP, 1)*max(o.q.s.PP, 1))
+}
+
+// gpustack is the formula of gpustack's documentation (scheduler: VRAM =
+// WEIGHT_SIZE x 1.2 + FRAMEWORK_FOOTPRINT, 2 GiB for language models, 0.5 for
+// others, read 2026-11-23), shared over the GPUs. What it does not claim of the
+// engine's share is what it leaves to the cache.
+func gpustack(o outcome) float64 {
+	gpus := float64(max(o.q.s.TP, 1) * max(o.q.s.PP, 1))
+	footprint := 2.0
+	if o.q.m.Attention == price.EncoderDecoder || !o.q.m.generates() {
+		footprint = 0.5
+	}
+	size := 0.0
+	for _, b := range o.a.Stages {
+		size += gib(b.Weights) * float64(max(o.q.s.TP, 1))
+	}
+	return share(o) - (1.2*size+footprint)/gpus
 }
 
 // planner is vllm_memory_constants.json of llm-d-incubation/llm-d-planner
