@@ -46,6 +46,24 @@ func (v *validator) config() {
 	v.tenants()
 	v.limits()
 	v.files()
+	v.shared()
+}
+
+// shared faults replicas that would end with the gateway that started them,
+// where another is to go on with them.
+func (v *validator) shared() {
+	if !v.c.Store.Postgres.Set() || v.c.Machine.Keep || v.badUnder("machine") {
+		return
+	}
+	for i := range v.c.Models {
+		for k := range v.c.Models[i].Deployments {
+			if v.c.Models[i].Deployments[k].Process != nil {
+				v.blame("store.postgres", "gateways that share a store share the replicas they start as processes, and those would end with the gateway that started them",
+					"set machine.keep: true, so that another goes on with them")
+				return
+			}
+		}
+	}
 }
 
 func (v *validator) addresses() {

@@ -47,8 +47,9 @@ type Event struct {
 	Deployment  string
 	Observation scale.Observation
 	Decision    scale.Decision
-	Acted       bool  // the place was asked to scale
-	Err         error // what the place answered to that
+	State       scale.State // the next step's; whoever keeps it copies it
+	Acted       bool        // the place was asked to scale
+	Err         error       // what the place answered to that
 }
 
 // Options configure a Controller. Funcs may be nil. They are called by the
@@ -58,6 +59,11 @@ type Options struct {
 	Journal *Journal      // nil: none is kept
 	Tick    time.Duration // between the steps of a target under Run; 0: 2 s
 	Timeout time.Duration // of one call of an Actuator under Run; 0: 10 s
+
+	// Holder and Token say in the journal who decides, and in which time of
+	// office, where several could. "" and 0: nobody else can.
+	Holder string
+	Token  int64
 
 	// Replicas is given the replicas whenever they were looked at: at every
 	// step, and once more when the place has been asked to scale.

@@ -25,6 +25,8 @@ type Line struct {
 	Version     int               `json:"v"`
 	Deployment  string            `json:"deployment"`
 	By          string            `json:"by,omitempty"` // who decided, when it was not the policy
+	Holder      string            `json:"holder,omitempty"` // who was in office, where several could decide
+	Token       int64             `json:"token,omitempty"`  // and in which term
 	Observation scale.Observation `json:"observation"`
 	Decision    scale.Decision    `json:"decision"`
 	Acted       bool              `json:"acted,omitempty"`

@@ -29,6 +29,7 @@ func (c *Controller) step(ctx context.Context, timeout time.Duration, now weir.I
 	before := t.state
 	e := Event{Deployment: name, Observation: c.observe(now, t, replicas)}
 	e.Decision, t.state = t.decide(t.state, e.Observation)
+	e.State = t.state
 	c.act(ctx, timeout, t, &e)
 	c.journal(t, before, &e)
 	if c.o.Decided != nil {
@@ -112,7 +113,7 @@ func (c *Controller) journal(t *target, before scale.State, e *Event) {
 		return
 	}
 	line := Line{
-		Version: Version, Deployment: e.Deployment, By: t.Target.By,
+		Version: Version, Deployment: e.Deployment, By: t.Target.By, Holder: c.o.Holder, Token: c.o.Token,
 		Observation: e.Observation, Decision: e.Decision, Acted: e.Acted,
 	}
 	if e.Err != nil {

@@ -28,6 +28,7 @@ type adminAPI struct {
 	replicas func() []replicaView
 	usage    func(context.Context, meter.Query) ([]meter.Row, error)
 	recent   func() []decisionView
+	gateways func(context.Context) ([]gatewayView, error)
 	log      *slog.Logger
 }
 
@@ -49,6 +50,7 @@ func (a *adminAPI) handler() http.Handler {
 	mux.HandleFunc("GET /admin/replicas", func(w http.ResponseWriter, _ *http.Request) { reply(w, a.replicas()) })
 	mux.HandleFunc("GET /admin/decisions", func(w http.ResponseWriter, _ *http.Request) { reply(w, a.recent()) })
 	mux.HandleFunc("GET /admin/usage", a.serveUsage)
+	mux.HandleFunc("GET /admin/gateways", a.serveGateways)
 	mux.HandleFunc("POST /admin/reload", a.serveReload)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
@@ -89,6 +91,16 @@ func (a *adminAPI) serveReload(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "reloaded")
+}
+
+// serveGateways answers GET /admin/gateways: those on the same database.
+func (a *adminAPI) serveGateways(w http.ResponseWriter, r *http.Request) {
+	views, err := a.gateways(r.Context())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	reply(w, views)
 }
 
 // maxUsage is the longest time one question about usage may cover.

@@ -25,6 +25,7 @@ const (
 func emulateAll(c *config.Config, exe string, key config.KeyHash) {
 	c.Server.TLS = nil
 	c.Store.Postgres = config.Secret{}
+	c.Machine.Keep = false // what is tried leaves nothing behind
 	c.Machine.GPUs = nil
 	for i := range c.Tenants { // what `weir plan --yaml` writes has a key still to be made
 		t := &c.Tenants[i]

@@ -35,6 +35,9 @@ import (
 //	              ├─▶ ledger (writer)                 │
 //	              └─▶ demand ─────────────────────────┘
 //	operators ─▶ admin: metrics, health, replicas, decisions, usage, reload
+//
+// Where gateways share a database (office.go), one of them scales, and the
+// others follow what it says of the replicas.
 type node struct {
 	load  func() (*config.Config, error)
 	log   *slog.Logger
@@ -47,7 +50,8 @@ type node struct {
 	access  *observe.AccessLog
 	ledger  *store.DB
 	writer  *store.Writer
-	fleet   *process.Fleet
+	fleet   place
+	office  *office // nil: no other gateway shares the store
 	scaler  *scaler
 
 	config    atomic.Pointer[config.Config] // in force
@@ -88,12 +92,7 @@ func newNode(c *config.Config, load func() (*config.Config, error), stateDir str
 	if err = n.restoreBudgets(context.Background(), c); err != nil {
 		return n, err
 	}
-	n.fleet, err = process.New(process.Options{
-		Deployments: processDeployments(c), StateDir: filepath.Join(stateDir, "replicas"),
-		GPUs: gpus(c), Ports: [2]int{c.Machine.FirstPort, c.Machine.LastPort}, Keep: c.Machine.Keep,
-		Busy: n.busy, Log: n.log,
-	})
-	if err != nil {
+	if err = n.openPlace(c, stateDir); err != nil {
 		return n, err
 	}
 	if n.scaler, err = newScaler(n, c); err != nil {
@@ -108,6 +107,29 @@ func (n *node) openStore(c *config.Config) (err error) {
 		return err
 	}
 	n.writer = store.NewWriter(n.ledger, store.WriterOptions{Every: c.Store.FlushEvery, Log: n.log})
+	return nil
+}
+
+// openPlace takes the process place, or stands by to take it when in office.
+func (n *node) openPlace(c *config.Config, stateDir string) error {
+	o := process.Options{
+		Deployments: processDeployments(c), StateDir: filepath.Join(stateDir, "replicas"),
+		GPUs: gpus(c), Ports: [2]int{c.Machine.FirstPort, c.Machine.LastPort}, Keep: c.Machine.Keep,
+		Busy: n.busy, Log: n.log,
+	}
+	if c.Store.Postgres.Set() {
+		f, err := newOffice(n, c, o)
+		if err != nil {
+			return err
+		}
+		n.office, n.fleet = f, f.place
+		return nil
+	}
+	f, err := process.New(o)
+	if err != nil {
+		return err
+	}
+	n.fleet = f
 	return nil
 }
 
@@ -167,6 +189,9 @@ func (n *node) run(ctx context.Context, also runner) error {
 	part(&middle, behind, n.fleet.Run)
 	part(&middle, behind, n.scaler.run)
 	part(&middle, behind, n.follow)
+	if n.office != nil {
+		part(&middle, behind, n.office.run)
+	}
 	part(&middle, behind, func(ctx context.Context) error { return runAdmin(ctx, n.operators, admin.handler(), n.log) })
 	part(&front, ctx, n.gateway.Run)
 	part(&front, ctx, n.reloadOnHangup)
@@ -299,7 +324,7 @@ func (n *node) follow(ctx context.Context) error {
 	for {
 		for _, name := range n.processNames() {
 			if w, _ := n.levelOf(name); w > waiting[name] {
-				n.scaler.ctrl.Poke(name) // a queue that grows does not wait for the tick
+				n.scaler.poke(name) // a queue that grows does not wait for the tick
 			}
 			waiting[name], _ = n.levelOf(name)
 			rs, err := n.fleet.Status(ctx, name)
@@ -346,6 +371,9 @@ func (n *node) readyAddrs(ctx context.Context, deployment string) []string {
 // know it (any more). Replica ids of the process place are unique over all
 // deployments.
 func (n *node) busy(replica string) int {
+	if n.office != nil {
+		return n.office.busy(replica)
+	}
 	for _, r := range n.loads() {
 		if r.ID == replica {
 			return r.InFlight

@@ -18,6 +18,7 @@ type serveFlags struct {
 	listen  string
 	admin   string
 	state   string
+	gateway string
 	demo    bool
 	emulate bool
 }
@@ -51,6 +52,7 @@ server.drain_timeout, then streams end with an error event.
 	cmd.Flags().StringVar(&f.listen, "listen", "", "`address` for callers, over server.listen")
 	cmd.Flags().StringVar(&f.admin, "admin", "", "`address` for operators, over admin.listen")
 	cmd.Flags().StringVar(&f.state, "state", "", "`folder` for replicas' state, and for the built-in demonstration's ledger and journal (default \".weir\")")
+	cmd.Flags().StringVar(&f.gateway, "gateway", "", "`name` of this gateway among those on one database, over store.gateway")
 	cmd.Flags().BoolVar(&f.demo, "demo", false, "play ten minutes of a real trace at the built-in demonstration and draw the replicas")
 	cmd.Flags().BoolVar(&f.emulate, "emulate", false, "put emulated servers of this machine in the place of all the file describes, to try it")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
@@ -94,6 +96,7 @@ func (f serveFlags) loader() (load func() (*config.Config, error), key string, e
 		}
 		c.Server.Listen = orName(f.listen, c.Server.Listen)
 		c.Admin.Listen = orName(f.admin, c.Admin.Listen)
+		c.Store.Gateway = orName(f.gateway, c.Store.Gateway)
 		return c, nil
 	}
 	if f.file != "" && !f.emulate {
@@ -137,7 +140,7 @@ func printWelcome(w io.Writer, n *node, key string) {
 	}
 	url := scheme + "://" + reachable(n.callers.Addr())
 	fmt.Fprintf(w, "weir serves callers at   %s\n", url)
-	fmt.Fprintf(w, "     and operators at   http://%s   (/metrics /healthz /readyz /admin/replicas /admin/decisions /admin/usage)\n", reachable(n.operators.Addr()))
+	fmt.Fprintf(w, "     and operators at   http://%s   (/metrics /healthz /readyz /admin/replicas /admin/decisions /admin/usage /admin/gateways)\n", reachable(n.operators.Addr()))
 	for i := range n.config.Load().Models {
 		m := &n.config.Load().Models[i]
 		for k := range m.Deployments {

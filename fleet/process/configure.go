@@ -4,6 +4,9 @@ import (
 	"weir"
 )
 
+// Check says what New would refuse of the options alone: it touches nothing.
+func Check(o Options) error { return o.fill() }
+
 // Validate says whether Configure would take these deployments.
 func (f *Fleet) Validate(ds []Deployment) error {
 	o := f.o

@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"sync"
 	"time"
@@ -127,6 +128,7 @@ func (f *Fleet) Run(ctx context.Context) error {
 	defer close(f.spawn)
 
 	f.endLeftovers()
+	defer f.leave()
 	var keepers sync.WaitGroup
 	defer keepers.Wait()
 	for {
@@ -137,6 +139,19 @@ func (f *Fleet) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-f.kick:
+		}
+	}
+}
+
+// leave has somebody wait for the children that stay behind (Options.Keep), so
+// that one which ends while this Weir runs on without its fleet is not left as
+// a zombie. These goroutines end with their children, or with Weir.
+func (f *Fleet) leave() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, r := range f.replicas {
+		if r.proc != nil && r.proc.cmd != nil && !r.proc.ended {
+			go func(c *exec.Cmd) { _ = c.Wait() }(r.proc.cmd)
 		}
 	}
 }

@@ -30,6 +30,10 @@ type record struct {
 	Keep       bool         `json:"keep"`
 }
 
+// ErrInUse: another Weir holds the state folder. The kernel frees it when that
+// one ends, in whatever way, so that a folder has one writer of replicas.
+var ErrInUse = errors.New("in use by another weir")
+
 const recordEnd = ".replica.json"
 
 func lockDir(dir string) (*os.File, error) {
@@ -42,7 +46,7 @@ func lockDir(dir string) (*os.File, error) {
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		lock.Close()
-		return nil, fmt.Errorf("process fleet: state folder %s is in use by another weir: stop that one, or name another folder: %w", dir, err)
+		return nil, fmt.Errorf("process fleet: state folder %s: %w: stop that one, or name another folder: %w", dir, ErrInUse, err)
 	}
 	return lock, nil
 }

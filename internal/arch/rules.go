@@ -40,6 +40,7 @@ var house = map[string]pack{
 	"weir/store/storetest": {imports: []string{"weir/meter"}},
 	"weir/share":           {imports: []string{"weir/meter"}},
 	"weir/share/redistest": {},
+	"weir/peers":           {imports: []string{"weir/scale", "weir/store"}},
 	"weir/observe":         {},
 	"weir/scrape":          {},
 	"weir/load":            {imports: []string{"weir/trace"}},

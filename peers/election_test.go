@@ -1,0 +1,232 @@
+package peers
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"weir/store"
+)
+
+// lease is the store's, in memory and on the test's clock.
+type lease struct {
+	mu      sync.Mutex
+	term    store.Term
+	expires time.Time
+	down    bool          // it answers nobody
+	slow    time.Duration // it answers that late
+}
+
+const leaseTime = 10 * time.Second
+
+func (l *lease) take(holder string) func(context.Context) (store.Term, error) {
+	return func(ctx context.Context) (store.Term, error) {
+		l.mu.Lock()
+		down, slow := l.down, l.slow
+		l.mu.Unlock()
+		if down {
+			<-ctx.Done()
+			return store.Term{}, ctx.Err()
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		over := !time.Now().Before(l.expires)
+		if !over && l.term.Holder != holder {
+			return store.Term{}, store.ErrNotInOffice
+		}
+		if over {
+			l.term = store.Term{Holder: holder, Token: l.term.Token + 1}
+		}
+		l.expires = time.Now().Add(leaseTime)
+		t := l.term
+		if slow > 0 {
+			l.mu.Unlock()
+			time.Sleep(slow)
+			l.mu.Lock()
+		}
+		return t, nil
+	}
+}
+
+func (l *lease) give(_ context.Context, t store.Term) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.term == t {
+		l.expires = time.Now()
+	}
+	return nil
+}
+
+func (l *lease) set(down bool, slow time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down, l.slow = down, slow
+}
+
+// stands is a candidate; serve is what it does in office.
+func (l *lease) stands(holder string, serve func(context.Context, store.Term) error) *Election {
+	return NewElection(ElectionOptions{Lease: leaseTime, Take: l.take(holder), Give: l.give, Serve: serve})
+}
+
+func untilOver(ctx context.Context, _ store.Term) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// run runs elections until the returned func is called.
+func run(t *testing.T, es ...*Election) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	for _, e := range es {
+		all.Go(func() {
+			if err := e.Run(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	return func() { cancel(); all.Wait() }
+}
+
+func inOffice(es ...*Election) (n int, token int64) {
+	for _, e := range es {
+		if t, in := e.InOffice(); in {
+			n, token = n+1, t.Token
+		}
+	}
+	return n, token
+}
+
+func TestOneIsInOfficeAndStaysThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l lease
+		a, b := l.stands("a", untilOver), l.stands("b", untilOver)
+		stop := run(t, a, b)
+		for range 1000 {
+			time.Sleep(100 * time.Millisecond)
+			if n, token := inOffice(a, b); n != 1 || token != 1 {
+				t.Fatalf("%d are in office, with token %d", n, token)
+			}
+		}
+		stop()
+		if n, _ := inOffice(a, b); n != 0 {
+			t.Fatal("in office after the end")
+		}
+	})
+}
+
+func TestOneThatStopsIsFollowedWithoutWaitingForTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l lease
+		a, b := l.stands("a", untilOver), l.stands("b", untilOver)
+		stopA := run(t, a)
+		time.Sleep(time.Second)
+		stopB := run(t, b)
+		defer stopB()
+		time.Sleep(time.Second)
+		stopA()
+		began := time.Now()
+		for n := 0; n == 0; n, _ = inOffice(b) {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if took := time.Since(began); took > leaseTime/2 {
+			t.Fatalf("it took %s, of a lease of %s", took, leaseTime)
+		}
+	})
+}
+
+// While the store does not answer, the one in office goes out of it before
+// another could be elected, whatever it does at that moment.
+func TestWithoutTheStoreNobodyIsInOffice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l lease
+		served := 0
+		a := l.stands("a", func(ctx context.Context, _ store.Term) error {
+			served++
+			return untilOver(ctx, store.Term{})
+		})
+		defer run(t, a)()
+		time.Sleep(time.Second)
+		l.set(true, 0)
+		for range 60 {
+			time.Sleep(500 * time.Millisecond)
+			l.mu.Lock()
+			over := !time.Now().Before(l.expires)
+			l.mu.Unlock()
+			if n, _ := inOffice(a); over && n != 0 {
+				t.Fatal("in office though the lease is over")
+			}
+		}
+		l.set(false, 0)
+		time.Sleep(leaseTime)
+		if n, token := inOffice(a); n != 1 || token != 2 || served != 2 {
+			t.Fatalf("%d in office with token %d, served %d terms", n, token, served)
+		}
+	})
+}
+
+// The time counts from before the store was asked: an answer that comes late
+// gives no more time than the store does.
+func TestALateAnswerGivesNoTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l lease
+		l.set(false, 3*time.Second)
+		a := l.stands("a", untilOver)
+		defer run(t, a)()
+		for range 100 {
+			time.Sleep(300 * time.Millisecond)
+			l.mu.Lock()
+			left := time.Until(l.expires)
+			l.mu.Unlock()
+			in := a.in.Load()
+			if in != nil && time.Until(in.until) > left {
+				t.Fatalf("believes in %s, the store gives %s", time.Until(in.until), left)
+			}
+		}
+	})
+}
+
+func TestOneThatCannotDoTheOfficeLeavesItToOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l lease
+		a := l.stands("a", func(context.Context, store.Term) error { return errors.New("no place") })
+		b := l.stands("b", untilOver)
+		stopA := run(t, a)
+		defer stopA()
+		time.Sleep(time.Millisecond)
+		defer run(t, b)()
+		time.Sleep(leaseTime)
+		if in, _ := b.InOffice(); in.Holder != "b" {
+			t.Fatalf("%+v is in office", in)
+		}
+	})
+}
+
+// The next term of a gateway does not begin before its last one has ended.
+func TestTermsOfAGatewayDoNotOverlap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l lease
+		serving := 0
+		a := l.stands("a", func(ctx context.Context, _ store.Term) error {
+			serving++
+			if serving > 1 {
+				t.Error("two terms at once")
+			}
+			<-ctx.Done()
+			time.Sleep(2 * leaseTime) // slow to let go
+			serving--
+			return nil
+		})
+		stop := run(t, a)
+		for range 5 {
+			time.Sleep(leaseTime)
+			l.set(true, 0)
+			time.Sleep(2 * leaseTime)
+			l.set(false, 0)
+			time.Sleep(2 * leaseTime)
+		}
+		stop()
+	})
+}
