@@ -24,7 +24,7 @@ const Version = 1
 type Line struct {
 	Version     int               `json:"v"`
 	Deployment  string            `json:"deployment"`
-	By          string            `json:"by,omitempty"` // who decided, when it was not the policy
+	By          string            `json:"by,omitempty"`     // who decided, when it was not the policy
 	Holder      string            `json:"holder,omitempty"` // who was in office, where several could decide
 	Token       int64             `json:"token,omitempty"`  // and in which term
 	Observation scale.Observation `json:"observation"`
