@@ -104,8 +104,10 @@ func TestACommandThatCannotRunFailsWithItsLastWordsAndIsRetriedOnce(t *testing.T
 	o := options(t.TempDir(), server("m", "CRASH=1"), Deployment{Name: "none", Command: []string{"/no/such/program", "{port}"}})
 	f, _ := run(t, o)
 	scale(t, f, "m", 1)
-	rs := await(t, f, "m", "failed", all(1, weir.Failed))
-	for _, want := range []string{"exit status 3", "loading weights | out of memory", "restart in"} {
+	rs := await(t, f, "m", "failed, and waiting to be restarted", func(rs []weir.Replica) bool {
+		return all(1, weir.Failed)(rs) && strings.Contains(rs[0].Detail, "restart in") // it has failed before its end is seen to
+	})
+	for _, want := range []string{"exit status 3", "loading weights | out of memory"} {
 		if !strings.Contains(rs[0].Detail, want) {
 			t.Errorf("detail %q does not say %q", rs[0].Detail, want)
 		}
