@@ -168,10 +168,45 @@ type Record struct {
 	Usage    Usage
 	Cost     Money
 
-	Route string // why it came where it is: one of a few words, such as room, waited, spill_quota; "" if nowhere
-	Way   string // deployments passed over or tried, each with why, and the last: "a=quota, b=spill_quota"
-	Known int64  // prompt tokens its replica was believed to remember, where requests meet by prefix
-	Extra Money  // of Cost, what it cost more than at the deployment it would have preferred
+	Route         string // why it came where it is: one of a few words, such as room, waited, spill_quota; "" if nowhere
+	Way           string // deployments passed over or tried, each with why, and the last: "a=quota, b=spill_quota"
+	Known         int64  // prompt tokens its replica was believed to remember, where requests meet by prefix
+	SpillFailures int    // attempts that Azure itself could not spill to a standard deployment
+
+	Extra Money // of Cost, what it cost more than at the deployment it would have preferred
+}
+
+// AsideKind is why Weir sent a copy of a request.
+type AsideKind uint8
+
+const (
+	HedgeAside  AsideKind = iota // the first token was late: a second chance
+	MirrorAside                  // a deployment on trial is shown what others are asked
+)
+
+var asideKindNames = [...]string{"hedge", "mirror"}
+
+func (k AsideKind) String() string { return name(asideKindNames[:], int(k)) }
+
+// Aside is an upstream request that nobody asked for and nobody is billed for: of
+// a hedge the one that lost, of a mirror the copy. It never holds a prompt or an
+// answer.
+type Aside struct {
+	Kind       AsideKind
+	Result     string // one of a few words: won, lost, failed of a hedge; answered, failed, dropped of a mirror
+	RequestID  string
+	Model      string
+	Deployment string // it was sent to
+	Replica    string
+
+	Sent, Ended Instant
+	Status      int           // HTTP status; 0: none came
+	TTFT        time.Duration // from Sent
+	TPOT        time.Duration
+	Usage       Usage
+	Cost        Money
+
+	Beside *Record // of the request, with MirrorAside that was not dropped
 }
 
 func name(names []string, i int) string {

@@ -14,6 +14,10 @@ type Deployment struct {
 	Weight int `yaml:"weight" default:"1" min:"0" max:"1000000"`
 	// The model of this file that it really is, where it stands in for another: limits of both then count what it does. Without it: the model it stands under.
 	Serves string `yaml:"serves" format:"name" example:"gpt-4o-mini"`
+	// Tries this deployment as a new version of another one.
+	Canary *Canary `yaml:"canary"`
+	// Sends it copies of requests, whose answers are dropped and only compared.
+	Mirror *Mirror `yaml:"mirror"`
 	// What one replica can hold at once. Bounds admission, so that the rest waits or spills.
 	Capacity Capacity `yaml:"capacity"`
 	// Longest prompt and answer together, in tokens. A request that this deployment finds too long goes to one that gives more, and else back to its caller.
@@ -119,6 +123,8 @@ type AzureOpenAI struct {
 	Burst time.Duration `yaml:"burst" default:"1m" min:"100ms" max:"1h"`
 	// Share of the burst, or of the quota, that batch requests leave to interactive ones.
 	Headroom Percent `yaml:"headroom" default:"30%" min:"0%" max:"99%"`
+	// What Azure itself does with requests that a provisioned deployment has no room for.
+	Spillover *Spillover `yaml:"spillover"`
 	// Quota of a standard deployment. What the service says it allows less counts at once.
 	TokensPerMinute int `yaml:"tokens_per_minute" min:"1" max:"1000000000000" example:"450000"`
 	// The same in requests. Azure holds it in every second or ten, and so does Weir.

@@ -26,6 +26,7 @@ var formats = map[string]format{
 	"uuid":       {`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`, checkUUID},
 	"template":   {``, checkTemplate},
 	"gpu":        {gpuPattern, checkGPU},
+	"header":     {headerPattern, checkHeader},
 	"timezone":   {`^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$`, checkTimeZone},
 }
 
@@ -148,6 +149,17 @@ func checkTemplate(text string) (string, string) {
 }
 
 var plainWord = regexp.MustCompile(`^[A-Za-z_]+$`)
+
+const headerPattern = `^[A-Za-z0-9_-]{1,64}$`
+
+var headerRule = regexp.MustCompile(headerPattern)
+
+func checkHeader(text string) (string, string) {
+	if headerRule.MatchString(text) {
+		return "", ""
+	}
+	return quote(text) + " is no name of a header", "a header's name has 1 to 64 letters, digits, - and _"
+}
 
 const gpuPattern = `^([0-9]{1,3}|(GPU|MIG)-[0-9A-Za-z-]+)$`
 

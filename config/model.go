@@ -26,6 +26,10 @@ type Model struct {
 	Attempts int `yaml:"attempts" default:"3" min:"1" max:"10"`
 	// When a replica that fails is left alone. Judged by real requests: nothing is spent on probes.
 	Health Health `yaml:"health"`
+	// Second requests when a first token is late. Without it there are none.
+	Hedge *Hedge `yaml:"hedge"`
+	// How the deployments of a tier share its traffic.
+	Split Split `yaml:"split"`
 	// What serves it.
 	Deployments []Deployment `yaml:"deployments" need:"true"`
 }

@@ -25,6 +25,7 @@ func (v *validator) models() {
 			v.claim(deployments, m.Deployments[k].Name, at+".name", "deployment")
 			v.deployment(m, &m.Deployments[k], at)
 		}
+		v.routing(m, path)
 		v.weights(m, path)
 	}
 }
@@ -98,6 +99,7 @@ func (v *validator) azure(m *Model, a *AzureOpenAI, path string) {
 		v.blame(path+".endpoint", fmt.Sprintf("%q ends in /openai, which Weir adds itself", a.Endpoint), "write %s", strings.TrimSuffix(a.Endpoint, "/openai"))
 	}
 	v.quota(a, path)
+	v.spillover(a, path)
 	takesID := a.Entra == "managed_identity" || a.Entra == "workload_identity"
 	if a.ClientID != "" && !takesID && !v.faulty[path+".entra"] {
 		v.blame(path+".client_id", "has no meaning here", "it goes with entra: managed_identity or workload_identity")

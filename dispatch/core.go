@@ -68,9 +68,10 @@ type call struct {
 	sent     weir.Instant  // to on
 	of       uint64        // a copy: of this request; of a mirror itself
 
-	patient  bool // waits for the preferred tiers only
-	cameBack bool // to a replica that had throttled it
-	longer   int  // 0, or the context that was too short for it
+	patient   bool // waits for the preferred tiers only
+	elsewhere bool // served, but not by the quota of on's deployment
+	cameBack  bool // to a replica that had throttled it
+	longer    int  // 0, or the context that was too short for it
 
 	flow          *flow // waiting; nil when it was granted before
 	before, after *call // in the flow or among those granted before
@@ -176,6 +177,7 @@ func (c *Core) Retry(now weir.Instant, id uint64, why Result) []Verdict {
 	if !comeBack && !q.hasTried(r) {
 		q.tried = append(q.tried, r)
 	}
+	q.elsewhere = false
 	q.since, q.first, q.work, q.patient = c.now, false, workOf(q.Request), false
 	if why == TooLong {
 		q.longer = max(r.d.Context, q.longer, 1)
@@ -287,6 +289,22 @@ func (c *Core) PushBack(now weir.Instant, deployment, replica string, until weir
 	if d.quota != nil && until > c.now {
 		d.quota.refused(until)
 	}
+}
+
+// Elsewhere says that the provider of a granted request's deployment has sent it
+// on by itself: it is served, and no part of the deployment's quota, which was
+// full.
+func (c *Core) Elsewhere(now weir.Instant, id uint64) {
+	c.advance(now)
+	q := c.calls[id]
+	if q == nil || q.on == nil || q.on.d.quota == nil || q.elsewhere {
+		return
+	}
+	u := q.on.d.quota
+	u.unbook(c.now, q.booked)
+	u.refused(c.now)
+	q.booked, q.elsewhere = 0, true
+	c.stale = c.waiting.count > 0
 }
 
 // Limits says what the provider of a deployment has told of its quota: tokens
@@ -480,6 +498,7 @@ func (r *Request) mayAnswer() int {
 func (c *Core) account(q *call, how Result, used weir.Usage) {
 	u := q.on.d.quota
 	switch {
+	case q.elsewhere:
 	case used.Prompt > 0 || used.Completion > 0:
 		u.correct(c.now, q.booked, used)
 	case how == Throttled || how == Rejected || how == TooLong: // it was not let in

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"net"
 	"strings"
 	"time"
 
@@ -34,23 +35,26 @@ func (c *call) attempt(v dispatch.Verdict) *failure {
 	if f := l.serve(l.target); f != nil {
 		return f
 	}
+	l.spilled = false
+	l.rec.Own += l.queuedAt.Sub(c.ownFrom)
+	if v.HedgeAfter > 0 && c.ask.stream {
+		l.rec.Own += c.g.now().Sub(l.grantedAt)
+		return c.race(v)
+	}
 	c.prepare(l.target)
-	l.rec.Own += l.queuedAt.Sub(c.ownFrom) + c.g.now().Sub(l.grantedAt)
+	l.rec.Own += c.g.now().Sub(l.grantedAt)
 	reply, err := l.target.client.Do(c.x.ctx(), v.Addr, &c.up)
 	if err != nil {
 		return c.failed(err)
 	}
 	l.reply = reply
-	l.told()
-	if l.target.Quota.Drain > 0 && reply.SpilledFrom() {
-		l.rec.Route = routeAzure
-	}
+	l.hear()
 	c.ownFrom = c.g.now()
 	switch {
 	case reply.Status >= 300:
 		return c.refusedBy(reply)
 	case c.ask.stream && isEventStream(reply):
-		return c.relay(reply)
+		return c.relay(&stream{c: c, events: reply.Events()})
 	}
 	return c.whole(reply)
 }
@@ -84,21 +88,19 @@ func (c *call) failed(err error) *failure {
 
 // prepare makes the upstream's request of the caller's.
 func (c *call) prepare(t *target) {
-	edits := c.edits[:0]
-	if t.Upstream.Model != "" || c.ask.model.absent() {
-		if named := c.ask.modelName(c.body); named != t.upstreamModel {
-			edits = c.ask.editModel(edits, &t.names)
-		}
-	}
-	c.asksUsage = t.asksUsage(c.s.op) && c.ask.stream && !c.ask.wantsUsage
-	if c.asksUsage {
-		edits = c.ask.editUsage(edits, c.body)
-	}
-	sortEdits(edits)
-	c.segments = splice(c.segments[:0], c.body, edits)
+	c.segments, c.asksUsage = compose(t, c.s.op, &c.ask, c.body, c.segments, c.edits[:0])
 	c.fields = passRequestHeaders(&c.x, c.fields[:0])
-	c.up = upstream.Call{
-		Op: c.s.op, Body: c.segments, ContentType: "application/json", Header: c.fields,
+	c.up = c.callOf(t, c.segments, c.fields)
+	c.fields = c.up.Header
+}
+
+// callOf is the upstream's request.
+func (c *call) callOf(t *target, body net.Buffers, fields []upstream.Field) upstream.Call {
+	if t.Spillover.To != "" {
+		fields = append(fields, upstream.Field{Name: "x-ms-spillover-deployment", Value: t.Spillover.To})
+	}
+	return upstream.Call{
+		Op: c.s.op, Body: body, ContentType: "application/json", Header: fields,
 		RequestID: c.lease.rec.RequestID, Stream: c.ask.stream,
 	}
 }
@@ -111,6 +113,12 @@ func isEventStream(r *upstream.Reply) bool {
 // caller as they are; others may do better elsewhere.
 func (c *call) refusedBy(r *upstream.Reply) *failure {
 	body, err := readAll(r, r.ContentLength, maxErrorBody)
+	return c.refused(r, body, err)
+}
+
+// refused judges the body of an error status, of which err is how its reading
+// ended, and frees it.
+func (c *call) refused(r *upstream.Reply, body *buffer, err error) *failure {
 	defer body.free()
 	if err != nil && err != errOverLimit {
 		return c.failed(err)

@@ -19,6 +19,7 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -27,6 +28,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/canary"
 	"weir/dispatch"
 	"weir/meter"
 )
@@ -34,13 +36,16 @@ import (
 // Gateway serves callers. Make one with New; Run listens, or it is mounted as
 // an http.Handler. All methods are safe for concurrent use.
 type Gateway struct {
-	listen Listen
-	drain  time.Duration
-	record func(weir.Record)
-	log    *slog.Logger
-	began  time.Time
-	epoch  weir.Instant // of began
-	ids    *idSource
+	listen        Listen
+	drain         time.Duration
+	record        func(weir.Record)
+	tellAside     func(weir.Aside)
+	canaryStepped func(CanaryStep)
+	stored        map[string]canary.State // of trials, at the start
+	log           *slog.Logger
+	began         time.Time
+	epoch         weir.Instant // of began
+	ids           *idSource
 
 	state atomic.Pointer[state]
 	spend spend
@@ -55,6 +60,10 @@ type Gateway struct {
 	slo   tally
 	calls sync.Pool // of *call
 
+	asides    sync.WaitGroup  // copies that outlive their request
+	aside     context.Context // theirs
+	cutAsides context.CancelFunc
+
 	alarm    alarm
 	certs    *certificates
 	stopping atomic.Bool
@@ -63,11 +72,12 @@ type Gateway struct {
 // New makes a Gateway of valid options. Its error names every fault.
 func New(o Options) (*Gateway, error) {
 	g := &Gateway{
-		listen: o.Listen.withDefaults(), drain: o.Drain, record: o.Record, log: o.Log,
+		listen: o.Listen.withDefaults(), drain: o.Drain, record: o.Record, log: o.Log, tellAside: o.Aside, canaryStepped: o.CanaryStepped, stored: o.Canaries,
 		began: time.Now(), replicas: map[string][]weir.Replica{}, alarm: newAlarm(), ids: newIDSource(),
 	}
 	g.calls.New = newCall
 	g.epoch = weir.At(g.began)
+	g.aside, g.cutAsides = context.WithCancel(context.Background())
 	orElse(&g.drain, 30*time.Second)
 	if g.log == nil {
 		g.log = slog.Default()
@@ -80,6 +90,7 @@ func New(o Options) (*Gateway, error) {
 	if err := g.Apply(o.Config); err != nil {
 		return nil, err
 	}
+	g.stored = nil
 	return g, nil
 }
 
@@ -124,9 +135,7 @@ func (g *Gateway) adopt(c Config, next *state) {
 	shares := sharesOf(c.Tenants)
 	for i := range c.Models {
 		m := &c.Models[i]
-		next.models[m.Name].tell(func(core *dispatch.Core) []dispatch.Verdict {
-			return core.Configure(now, optionsOf(m, shares))
-		})
+		next.models[m.Name].configure(now, optionsOf(m, shares), m, g.stored)
 		for _, d := range m.Deployments {
 			t := next.targets[d.Name]
 			rs := t.fixed(now)

@@ -33,8 +33,11 @@ type lease struct {
 	elsewhere   bool  // it counts for another model than the one asked for, too
 	topUps      int
 	reply       *upstream.Reply
+	race        *race // nil: nothing is hedged
+	spilled     bool  // Azure itself sent it to a standard deployment
 	body        *buffer
 
+	pair      *pair // with copies of it; nil: there are none
 	way       route
 	used      weir.Usage
 	rec       weir.Record
@@ -126,6 +129,7 @@ func (l *lease) hangUp() {
 		l.reply.Close()
 		l.reply = nil
 	}
+	l.endRace()
 }
 
 // release gives back what the upstream's part of the request holds, as soon as
@@ -165,10 +169,11 @@ func (l *lease) close(status int, outcome weir.Outcome, fault weir.Fault, code s
 	r.Status, r.Outcome, r.Fault, r.Code = status, outcome, fault, code
 	r.Usage = l.used
 	if l.target != nil {
-		r.Cost = l.target.Rates.Cost(l.used)
+		r.Cost = l.rates().Cost(l.used)
 		r.Extra = l.extra()
 	}
 	r.Way = l.wayText()
+	l.mirrored()
 	l.g.open.Add(-1)
 	l.g.judge(l)
 	if l.g.record != nil {

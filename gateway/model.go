@@ -21,6 +21,9 @@ type model struct {
 	lastID  uint64
 	waiting map[uint64]*lease // queued, by the id the core knows them by
 
+	trials  []*trial
+	options dispatch.Options // as configured, without what trials make of them
+
 	firsts firsts // how long first tokens take
 
 	next atomic.Int64 // weir.Instant at which the core must be woken; 0: never
@@ -127,6 +130,15 @@ func (m *model) limits(now weir.Instant, deployment string, tokens, requests int
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.core.Limits(now, deployment, tokens, requests)
+	m.settle(now)
+}
+
+// servedElsewhere tells the core that a granted request is served, but not out of
+// its deployment's quota.
+func (m *model) servedElsewhere(now weir.Instant, id uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.core.Elsewhere(now, id)
 	m.settle(now)
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/canary"
 	"weir/dispatch"
 	"weir/meter"
 	"weir/upstream"
@@ -23,7 +24,15 @@ type Options struct {
 	// Record is called once for every request to a model, however it ended,
 	// from the goroutine that served it. It must not block. nil: nobody is told.
 	Record func(weir.Record)
-	Log    *slog.Logger // nil: slog.Default()
+	// Aside is called once for every request Weir sent on its own account: hedges
+	// and mirrors. It must not block. nil: nobody is told.
+	Aside func(weir.Aside)
+	// Canaries are trials as Gateway.Canaries has told them before, by deployment.
+	Canaries map[string]canary.State
+	// CanaryStepped is called when a canary gets another share, from a goroutine
+	// that serves a request. It must not block. nil: nobody is told.
+	CanaryStepped func(CanaryStep)
+	Log           *slog.Logger // nil: slog.Default()
 }
 
 // Listen says where and how connections are accepted. Zero values are the
@@ -90,6 +99,8 @@ type Model struct {
 	Affinity    Affinity
 	Attempts    int // upstream attempts per request, first one included; 0: 3
 	Health      dispatch.Health
+	Hedge       dispatch.Hedge // second requests when a first token is late
+	Sticky      Sticky
 	Deployments []Deployment
 }
 
@@ -119,6 +130,11 @@ type Deployment struct {
 	// NoStreamUsage: the upstream refuses stream_options; usage of its streams
 	// is estimated. Azure's classic API before 2024-08-01-preview is known to.
 	NoStreamUsage bool
+	Spillover     Spillover
+	// Canary is set for a version on trial; Weight is then the trial's to say.
+	Canary *Canary
+	// Mirror is set for a shadow, which gets copies only; its Weight is 0.
+	Mirror *Mirror
 }
 
 // Bounds keep every request finite. Zero values are the defaults named.

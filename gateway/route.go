@@ -167,6 +167,9 @@ func (c *call) affinity() uint64 {
 // preferred, where one more request costs nothing if it is paid for already.
 func (l *lease) extra() weir.Money {
 	first := l.served.first
+	if l.spilled && l.target.Paid {
+		return l.rec.Cost
+	}
 	if !strings.HasPrefix(l.rec.Route, routeSpill) || first == nil || first == l.target {
 		return 0
 	}

@@ -74,9 +74,11 @@ func (g *Gateway) shut(srv *http.Server, cut context.CancelCauseFunc) error {
 			err = nil
 		}
 	}
+	g.cutAsides()
 	if closed := srv.Close(); err == nil {
 		err = closed
 	}
+	g.asides.Wait()
 	g.state.Load().close()
 	return err
 }

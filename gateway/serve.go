@@ -85,17 +85,21 @@ func (c *call) run() error {
 	}
 	v, err := l.arrive(ctx, dispatch.Request{
 		Tenant: l.rec.Tenant, Class: l.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.maxTokens * c.ask.n,
-		Affinity: c.affinity(), Prefix: c.prefix(),
+		Affinity: c.affinity(), Prefix: c.prefix(), Sticky: c.sticky(),
 	})
+	if err == nil && len(l.served.shadows) > 0 {
+		c.mirror(prompt, output)
+	}
 	for {
 		if err != nil {
 			return err
 		}
 		f := c.attempt(v)
+		c.learned(f)
 		if f == nil {
 			return nil
 		}
-		c.note(f)
+		c.noteAt(l.target, f, l.rec.Deployment, l.rec.Replica)
 		if !f.retry || c.x.started {
 			l.release(f.result)
 			return f.problem
@@ -108,14 +112,15 @@ func (c *call) run() error {
 	}
 }
 
-// note logs a failure that was the upstream's.
-func (c *call) note(f *failure) {
-	if t := c.lease.target; t != nil && answers[f.problem.is].fault == weir.UpstreamFault {
+// noteAt logs a failure that was the upstream's.
+func (c *call) noteAt(t *target, f *failure, deployment, replica string) {
+	if t != nil && answers[f.problem.is].fault == weir.UpstreamFault {
 		err := f.cause
 		if err == nil {
 			err = f.problem
 		}
-		t.trouble.log(c.g.log, c.g.now(), &c.lease.rec, answers[f.problem.is].code, err)
+		rec := weir.Record{RequestID: c.lease.rec.RequestID, Attempts: c.lease.rec.Attempts, Deployment: deployment, Replica: replica}
+		t.trouble.log(c.g.log, c.g.now(), &rec, answers[f.problem.is].code, err)
 	}
 }
 

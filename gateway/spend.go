@@ -64,7 +64,7 @@ func (s *spend) settle(now weir.Instant, l *lease, whole bool) {
 	}
 	spent := meter.Spent{Tokens: max(l.used.Prompt, 0) + max(l.used.Completion, 0)}
 	if l.target != nil {
-		spent.Cost = l.target.Rates.Cost(l.used)
+		spent.Cost = l.rates().Cost(l.used)
 	}
 	s.meter.Settle(now, l.reservation, spent)
 	if whole && l.used.Completion > 0 && !l.used.Estimated {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -62,11 +63,13 @@ type served struct {
 	*model
 	slo     weir.SLO
 	class   *weir.Class
-	first   *target // of the deployments, the one preferred
-	context int     // the longest of the deployments that take something
+	first   *target   // of the deployments, the one preferred
+	shadows []*target // that get copies
+	context int       // the longest of the deployments that take something
 
 	spillAfter time.Duration // 0: as the SLO leaves
 	affinity   Affinity
+	sticky     Sticky
 	protocol   map[upstream.Protocol]bool // spoken by its deployments
 }
 
@@ -100,6 +103,8 @@ type target struct {
 	limits        atomic.Uint64 // it was told last: tokens and requests a minute
 	silent        atomic.Bool   // its last whole stream told no usage
 	trouble       trouble
+	gate          *mirrorGate // of a shadow
+	onTrial       bool        // a canary, or what one is compared with
 }
 
 // asksUsage says whether streams are asked for their usage: those of the
@@ -152,7 +157,7 @@ func (st *state) addTenant(t *Tenant) {
 }
 
 func (g *Gateway) addModel(st *state, m *Model, present *state, shares map[string]int) error {
-	s := &served{slo: m.SLO, class: m.Class, spillAfter: m.SpillAfter, affinity: m.Affinity, protocol: map[upstream.Protocol]bool{}}
+	s := &served{slo: m.SLO, class: m.Class, spillAfter: m.SpillAfter, affinity: m.Affinity, sticky: m.Sticky, protocol: map[upstream.Protocol]bool{}}
 	if present != nil && present.models[m.Name] != nil && present.models[m.Name].name == m.Name {
 		s.model = present.models[m.Name].model
 	} else {
@@ -171,12 +176,16 @@ func (g *Gateway) addModel(st *state, m *Model, present *state, shares map[strin
 		if t.upstreamModel == "" {
 			t.upstreamModel = m.Name
 		}
+		t.onTrial = slices.ContainsFunc(m.Deployments, func(o Deployment) bool { return o.Canary != nil && (o.Name == d.Name || o.Canary.Of == d.Name) })
+		if t.Mirror != nil {
+			s.addShadow(t, present)
+		}
 		t.names = namesOf(t.upstreamModel)
 		if t.serves = d.Serves; t.serves == "" {
 			t.serves = m.Name
 		}
 		t.asRoom = d.Name + "=" + string(dispatch.Room)
-		if d.Weight > 0 && (s.first == nil || d.Tier < s.first.Tier) {
+		if d.Weight > 0 && d.Canary == nil && (s.first == nil || d.Tier < s.first.Tier) {
 			s.first = t
 		}
 		if d.Weight > 0 {
@@ -191,9 +200,22 @@ func (g *Gateway) addModel(st *state, m *Model, present *state, shares map[strin
 	return nil
 }
 
+// addShadow lets t have copies, on from where a present one is.
+func (s *served) addShadow(t *target, present *state) {
+	mirror := *t.Mirror
+	orElse(&mirror.MaxConcurrent, 16)
+	t.Mirror, t.gate = &mirror, new(mirrorGate)
+	if present != nil {
+		if old := present.targets[t.Name]; old != nil && old.gate != nil {
+			t.gate = old.gate
+		}
+	}
+	s.shadows = append(s.shadows, t)
+}
+
 // optionsOf is what the model's core is told.
 func optionsOf(m *Model, shares map[string]int) dispatch.Options {
-	o := dispatch.Options{Model: m.Name, Queue: m.Queue, Shares: maps.Clone(shares), Attempts: m.Attempts, Health: m.Health}
+	o := dispatch.Options{Model: m.Name, Queue: m.Queue, Shares: maps.Clone(shares), Attempts: m.Attempts, Health: m.Health, Hedge: m.Hedge}
 	if m.Affinity == ByPrefix {
 		o.PrefixBlock = prefixBlock
 	}

@@ -14,6 +14,13 @@ type stream struct {
 	c      *call
 	events *upstream.Events
 
+	// Of a hedged request, what a racer has read of it before it is relayed.
+	asks      bool // usage was asked for by the gateway
+	led       bool // what follows is to be handled first
+	ahead     upstream.Event
+	leadErr   error
+	leadUsage *weir.Usage
+
 	held      *buffer      // events before the first token, not shown yet
 	holding   int          // how many
 	heldSince weir.Instant // when the first of them came
@@ -35,11 +42,12 @@ const maxText = 64 << 10
 // what is held outgrows its bounds) nothing is shown, so that a failure is one
 // the caller never sees. From then on the stream ends with the upstream's own
 // finish or with an error event, never with a finish of the gateway's making.
-func (c *call) relay(r *upstream.Reply) *failure {
+func (c *call) relay(s *stream) *failure {
 	t := c.lease.target
-	s := stream{c: c, events: r.Events(), counts: c.asksNone(t)}
+	s.counts = c.asksNone(t)
 	f := s.run()
 	s.held.free()
+	s.held = nil
 	s.count()
 	s.text.free()
 	if f == nil {
@@ -48,7 +56,47 @@ func (c *call) relay(r *upstream.Reply) *failure {
 	return f
 }
 
+// readLead reads up to the first event that has to be shown or judged.
+func (s *stream) readLead() {
+	s.led = true
+	for {
+		e, err := s.events.Next()
+		if err != nil {
+			s.leadErr = err
+			return
+		}
+		if e.Usage != nil {
+			used := *e.Usage
+			s.leadUsage = &used
+		}
+		switch {
+		case e.Produced:
+		case e.Kind == upstream.Comment, e.Kind == upstream.Usage && s.asks, e.Kind == upstream.Meta && s.hold(e.Raw):
+			continue
+		}
+		s.ahead = e
+		return
+	}
+}
+
+// takeLead handles what readLead has read.
+func (s *stream) takeLead() (*failure, bool) {
+	s.led = false
+	if s.leadUsage != nil {
+		s.usage, s.c.lease.used = true, *s.leadUsage
+	}
+	if s.leadErr != nil {
+		return s.ended(s.leadErr), true
+	}
+	return s.take(&s.ahead)
+}
+
 func (s *stream) run() *failure {
+	if s.led {
+		if f, over := s.takeLead(); over {
+			return f
+		}
+	}
 	for {
 		e, err := s.events.Next()
 		if err != nil {
@@ -197,7 +245,7 @@ func (s *stream) open() {
 		s.held.free()
 		s.held = nil
 	}
-	if !s.counts {
+	if !s.counts && c.lease.race == nil { // else a racer may be sending it still
 		c.body = nil
 		c.lease.body.free()
 		c.lease.body = nil

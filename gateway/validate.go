@@ -49,11 +49,15 @@ func (v *validator) model(m *Model) {
 	if err := optionsOf(m, nil).Validate(); err != nil {
 		v.fault("model %q: %w", m.Name, err)
 	}
+	v.trials(m)
 	for _, d := range m.Deployments {
 		if v.deployments[d.Name] {
 			v.fault("deployment name %q is given twice; names must be unique over all models", d.Name)
 		}
 		v.deployments[d.Name] = true
+		if d.Mirror != nil && (d.Mirror.Share < 0 || d.Mirror.Share > 1 || d.Mirror.MaxConcurrent < 0 || d.Weight != 0 || d.Canary != nil) {
+			v.fault("deployment %q: a mirror has a share of 0 to 1, a bound of its copies that is not negative, no weight and is no canary", d.Name)
+		}
 		if err := d.Upstream.Validate(); err != nil {
 			v.fault("deployment %q: %w", d.Name, err)
 		}

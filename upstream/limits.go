@@ -31,3 +31,7 @@ func (r *Reply) SpilledFrom() bool {
 	})
 	return spilled
 }
+
+// SpillFailed says whether Azure tried to send the request on and could not
+// (x-ms-spillover-error); the answer is then the provisioned deployment's own.
+func (r *Reply) SpillFailed() bool { return r.Header("x-ms-spillover-error") != "" }

@@ -1,0 +1,289 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"weir"
+	"weir/dispatch"
+	"weir/upstream"
+)
+
+// Mirror makes a deployment a shadow: it answers nobody, and is sent copies of
+// the model's requests.
+type Mirror struct {
+	Share         float64 // of the model's requests, 0 to 1
+	MaxConcurrent int     // copies in flight; more are dropped; 0: 16
+}
+
+// mirrorGate lets copies through: as many as the share says, and no more at once
+// than may be. It outlives a reload.
+type mirrorGate struct {
+	seen atomic.Int64 // requests
+	open atomic.Int64 // copies in flight
+}
+
+// picks says whether one more request is to be copied, so that of any n requests
+// n times the share are, give or take one.
+func (g *mirrorGate) picks(share float64) bool {
+	n := float64(g.seen.Add(1))
+	return int64(n*share) > int64((n-1)*share)
+}
+
+// enter takes a place for a copy; leave gives it back.
+func (g *mirrorGate) enter(most int) bool {
+	if g.open.Add(1) > int64(most) {
+		g.leave()
+		return false
+	}
+	return true
+}
+
+func (g *mirrorGate) leave() { g.open.Add(-1) }
+
+// pair brings a request and its copy together, whichever ends last.
+type pair struct {
+	mu     sync.Mutex
+	record *weir.Record
+	copies []weir.Aside // that have ended before the request
+}
+
+// done is told of the end of the request; it returns the copies that had ended.
+func (p *pair) done(r *weir.Record) []weir.Aside {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	record := *r
+	p.record = &record
+	for i := range p.copies {
+		p.copies[i].Beside = p.record
+	}
+	return p.copies
+}
+
+// ended is told of the end of a copy. It says whether the request had ended.
+func (p *pair) ended(a *weir.Aside) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.record == nil {
+		p.copies = append(p.copies, *a)
+		return false
+	}
+	a.Beside = p.record
+	return true
+}
+
+// shadow is a copy of a request on its way.
+type shadow struct {
+	g       *Gateway
+	st      *state
+	t       *target
+	p       *pair
+	ask     ask
+	body    []byte
+	call    upstream.Call
+	addr    string
+	coreID  uint64
+	aside   weir.Aside
+	streams bool
+}
+
+// mirror sends copies of the request, which has just been granted, to the model's
+// shadows. It never waits: what has no room is dropped.
+func (c *call) mirror(prompt, output int) {
+	for _, t := range c.lease.served.shadows {
+		if !t.gate.picks(t.Mirror.Share) {
+			continue
+		}
+		rec := &c.lease.rec
+		a := weir.Aside{Kind: weir.MirrorAside, Result: "dropped", RequestID: rec.RequestID, Model: rec.Model, Deployment: t.Name, Sent: c.g.now()}
+		if !c.shadow(t, &a, prompt, output) {
+			a.Ended = a.Sent
+			c.g.sayAside(a)
+		}
+	}
+}
+
+// shadow starts one copy, if there is room for it.
+func (c *call) shadow(t *target, a *weir.Aside, prompt, output int) bool {
+	if !t.Upstream.Protocol.Serves(c.s.op) || !t.gate.enter(t.Mirror.MaxConcurrent) {
+		return false
+	}
+	v, ok := t.model.mirror(a.Sent, t.Name, dispatch.Request{
+		Class: c.lease.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.maxTokens * c.ask.n, Affinity: c.affinity(),
+	})
+	if !ok {
+		t.gate.leave()
+		return false
+	}
+	if !c.st.hold() { // cannot be: the call holds it
+		c.g.endMirror(t, v.ID, dispatch.Abandoned, weir.Usage{})
+		return false
+	}
+	a.Replica = v.Replica
+	s := &shadow{g: c.g, st: c.st, t: t, ask: c.ask, body: slices.Clone(c.body), addr: v.Addr, coreID: v.ID, aside: *a, streams: c.ask.stream}
+	if c.lease.pair == nil {
+		c.lease.pair = new(pair)
+	}
+	s.p = c.lease.pair
+	segments, _ := compose(t, c.s.op, &s.ask, s.body, nil, nil)
+	s.call = upstream.Call{
+		Op: c.s.op, Body: segments, ContentType: "application/json", Header: passRequestHeaders(&c.x, nil),
+		RequestID: c.lease.rec.RequestID, Stream: c.ask.stream,
+	}
+	c.g.asides.Go(s.run)
+	return true
+}
+
+// run sends the copy, reads its answer to the end and forgets it.
+func (s *shadow) run() {
+	defer s.st.drop()
+	a := &s.aside
+	a.Result = "failed"
+	err := s.exchange(s.g.aside)
+	a.Ended = s.g.now()
+	how := dispatch.Abandoned
+	var e *upstream.Error
+	switch {
+	case err == nil && a.Status < 300:
+		a.Result, how = "answered", dispatch.OK
+	case err == nil && (a.Status == 429 || a.Status < 500):
+		how = dispatch.Rejected
+	case errors.As(err, &e) && e.Kind == upstream.KindCanceled: // the gateway stops
+	default:
+		how = dispatch.Unhealthy
+	}
+	a.Cost = s.t.Rates.Cost(a.Usage)
+	s.g.endMirror(s.t, s.coreID, how, a.Usage)
+	if s.p.ended(a) {
+		s.g.sayAside(*a)
+	}
+}
+
+// exchange is the request and its answer.
+func (s *shadow) exchange(ctx context.Context) error {
+	reply, err := s.t.client.Do(ctx, s.addr, &s.call)
+	if err != nil {
+		return err
+	}
+	defer reply.Close()
+	s.aside.Status = reply.Status
+	if reply.Status < 300 && s.streams && isEventStream(reply) {
+		return s.readStream(reply)
+	}
+	s.aside.TTFT = s.g.now().Sub(s.aside.Sent)
+	body, err := readAll(reply, reply.ContentLength, int64(s.st.bounds.MaxAnswer))
+	defer body.free()
+	if err != nil || reply.Status >= 300 {
+		return err
+	}
+	used, told, isObject := upstream.ReadAnswer(s.call.Op, body.b)
+	if !isObject {
+		return errGarbled
+	}
+	if told {
+		s.aside.Usage = used
+	}
+	return nil
+}
+
+// readStream reads a stream as its caller would.
+func (s *shadow) readStream(reply *upstream.Reply) error {
+	events := reply.Events()
+	a := &s.aside
+	tokens, finishes := int64(0), 0
+	var last weir.Instant
+	defer func() {
+		if a.Usage == (weir.Usage{}) && tokens > 0 {
+			a.Usage = weir.Usage{Prompt: int64(s.ask.promptTokens()), Completion: tokens, Estimated: true}
+		}
+		a.TPOT = tpot(a.Sent.Add(a.TTFT), last, max(a.Usage.Completion, tokens))
+	}()
+	for {
+		e, err := events.Next()
+		if err != nil {
+			if err == io.EOF && finishes >= s.ask.n {
+				return nil
+			}
+			return err
+		}
+		if e.Usage != nil {
+			a.Usage = *e.Usage
+		}
+		if e.Produced {
+			tokens++
+			if last = s.g.now(); tokens == 1 {
+				a.TTFT = last.Sub(a.Sent)
+			}
+		}
+		switch e.Kind {
+		case upstream.Failed, upstream.Malformed:
+			return errGarbled
+		case upstream.Finish:
+			finishes++
+		case upstream.Done:
+			return nil
+		}
+	}
+}
+
+// mirror asks the core for a place for a copy. Its number is in the verdict.
+func (m *model) mirror(now weir.Instant, deployment string, r dispatch.Request) (dispatch.Verdict, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lastID++
+	r.ID = m.lastID
+	return m.core.Mirror(now, deployment, r)
+}
+
+// endAside tells the core that a copy has ended.
+func (m *model) endAside(now weir.Instant, id uint64, how dispatch.Result, used weir.Usage) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, v := range m.core.EndAside(now, id, how, used) {
+		m.deliver(v)
+	}
+	m.rearm()
+}
+
+func (g *Gateway) endMirror(t *target, id uint64, how dispatch.Result, used weir.Usage) {
+	t.model.endAside(g.now(), id, how, used)
+	t.gate.leave()
+}
+
+func (g *Gateway) sayAside(a weir.Aside) {
+	if g.tellAside != nil {
+		g.tellAside(a)
+	}
+}
+
+// mirrored tells of the copies that have ended before their request did.
+func (l *lease) mirrored() {
+	if l.pair != nil {
+		for _, a := range l.pair.done(&l.rec) {
+			l.g.sayAside(a)
+		}
+		l.pair = nil
+	}
+}
+
+// compose is the body for a deployment: the caller's own with the model named as
+// it is there, and with a stream asked for its usage. It says whether that is
+// not for the caller to see.
+func compose(t *target, op weir.Op, a *ask, body []byte, segments [][]byte, edits []edit) ([][]byte, bool) {
+	edits = edits[:0]
+	if t.Upstream.Model != "" || a.model.absent() {
+		if named := a.modelName(body); named != t.upstreamModel {
+			edits = a.editModel(edits, &t.names)
+		}
+	}
+	asksUsage := t.asksUsage(op) && a.stream && !a.wantsUsage
+	if asksUsage {
+		edits = a.editUsage(edits, body)
+	}
+	sortEdits(edits)
+	return splice(segments[:0], body, edits), asksUsage
+}

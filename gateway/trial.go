@@ -1,0 +1,257 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+
+	"weir"
+	"weir/canary"
+	"weir/dispatch"
+)
+
+// Canary makes a deployment a new version, tried beside a stable one of the same
+// model and tier.
+type Canary struct {
+	Of   string // the stable deployment; its weight is what both share
+	Plan canary.Plan
+}
+
+// CanaryStep is what a canary has been changed to.
+type CanaryStep struct {
+	Model, Stable, Deployment string
+	Change                    canary.Change
+}
+
+// CanaryStatus is where a trial stands.
+type CanaryStatus struct {
+	Model, Stable, Deployment string
+	Share                     int // of canary.Whole
+	State                     canary.State
+	Figures                   canary.Figures // of the present step
+}
+
+// trial is a canary of a model. It lives as long as its deployment is one, and is
+// guarded by the model's lock.
+type trial struct {
+	stable, name string
+	plan         canary.Plan
+	state        canary.State
+}
+
+// trialsOf are the trials of a model, each as far as it has come: by present ones
+// of the same deployment, else by what was stored.
+func trialsOf(m *Model, present []*trial, stored map[string]canary.State, now weir.Instant) (ts []*trial) {
+	for i := range m.Deployments {
+		d := &m.Deployments[i]
+		if d.Canary == nil {
+			continue
+		}
+		state := stored[d.Name]
+		if i := slices.IndexFunc(present, func(t *trial) bool { return t.name == d.Name }); i >= 0 {
+			state = present[i].state
+		}
+		ts = append(ts, &trial{stable: d.Canary.Of, name: d.Name, plan: d.Canary.Plan, state: canary.Begin(d.Canary.Plan, state, now)})
+	}
+	return ts
+}
+
+// weighed is o with the weights that the trials say. All are multiplied, so that
+// the smallest share of the smallest weight is a whole number.
+func weighed(o dispatch.Options, trials []*trial) dispatch.Options {
+	if len(trials) == 0 {
+		return o
+	}
+	o.Deployments = slices.Clone(o.Deployments)
+	at := func(name string) *dispatch.Deployment {
+		return &o.Deployments[slices.IndexFunc(o.Deployments, func(d dispatch.Deployment) bool { return d.Name == name })]
+	}
+	for i := range o.Deployments {
+		o.Deployments[i].Weight *= canary.Whole
+	}
+	for _, t := range trials {
+		stable, share := at(t.stable), t.state.Share(t.plan)
+		each := stable.Weight / canary.Whole
+		at(t.name).Weight, stable.Weight = each*share, each*(canary.Whole-share)
+	}
+	return o
+}
+
+// configure gives the model new options and trials.
+func (m *model) configure(now weir.Instant, o dispatch.Options, conf *Model, stored map[string]canary.State) {
+	m.tell(func(core *dispatch.Core) []dispatch.Verdict {
+		m.trials, m.options = trialsOf(conf, m.trials, stored, now), o
+		return core.Configure(now, weighed(o, m.trials))
+	})
+}
+
+// observe counts how an attempt at a deployment on trial ended. It says whether
+// that ended a step; then traffic has been shifted.
+func (m *model) observe(now weir.Instant, deployment string, o canary.Outcome) (step CanaryStep, stepped bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, t := range m.trials {
+		arm := canary.Canary
+		switch deployment {
+		case t.stable:
+			arm = canary.Stable
+		case t.name:
+		default:
+			continue
+		}
+		if change, ok := t.state.Observe(t.plan, now, arm, o); ok {
+			m.reweigh(now)
+			return CanaryStep{m.name, t.stable, t.name, change}, true
+		}
+	}
+	return CanaryStep{}, false
+}
+
+// reweigh tells the core of the present shares. The lock is held.
+func (m *model) reweigh(now weir.Instant) {
+	for _, v := range m.core.Configure(now, weighed(m.options, m.trials)) {
+		m.deliver(v)
+	}
+	m.rearm()
+}
+
+// outcome is what the attempt that has just ended shows of its version; not ok:
+// nothing. f is its failure, nil when it answered.
+func (l *lease) outcome(now weir.Instant, f *failure) (o canary.Outcome, ok bool) {
+	o.Granted = l.grantedAt
+	if waited := l.grantedAt.Sub(l.rec.Arrived); l.rec.TTFT > waited {
+		o.TTFT = l.rec.TTFT - waited
+		o.TPOT = l.rec.TPOT
+	}
+	if f == nil {
+		return o, true
+	}
+	switch f.result {
+	case dispatch.Throttled, dispatch.TooLong:
+		return o, false // want of room says nothing of a version
+	case dispatch.Abandoned:
+		if f.problem.is == errStopping {
+			return o, false
+		}
+		if o.TTFT == 0 { // it would have taken longer still
+			o.TTFT = now.Sub(l.grantedAt)
+		}
+		return o, true
+	}
+	switch answers[f.problem.is].fault {
+	case weir.UpstreamFault:
+		o.Failed = true
+	case weir.CallerFault:
+		// A version that refuses what the other takes is worse; a caller that keeps
+		// sending nonsense to the version it sticks to is not that version's fault.
+		if l.served.sticky.By != NotSticky {
+			return o, false
+		}
+		o.Failed = true
+	default:
+		return o, false
+	}
+	return o, true
+}
+
+// learned lets trials know how the present attempt has ended.
+func (c *call) learned(f *failure) {
+	l := &c.lease
+	if l.target == nil || !l.target.onTrial {
+		return
+	}
+	now := c.g.now()
+	if o, ok := l.outcome(now, f); ok {
+		c.g.observe(now, l.target, o)
+	}
+}
+
+func (g *Gateway) observe(now weir.Instant, t *target, o canary.Outcome) {
+	step, ok := t.model.observe(now, t.Name, o)
+	if !ok {
+		return
+	}
+	g.sayStep(step)
+	if g.canaryStepped != nil {
+		g.canaryStepped(step)
+	}
+}
+
+// sayStep logs a step of a canary with the figures it rests on.
+func (g *Gateway) sayStep(s CanaryStep) {
+	c, level, message := s.Change, slog.LevelInfo, "canary stepped forward"
+	attrs := []any{"model", s.Model, "canary", s.Deployment, "stable", s.Stable, "from", sharePercent(c.From), "to", sharePercent(c.To),
+		"requests_stable", c.Figures.Requests[canary.Stable], "requests_canary", c.Figures.Requests[canary.Canary]}
+	switch c.Phase {
+	case canary.SteppedBack:
+		level, message = slog.LevelWarn, "canary stepped back: significantly worse"
+		attrs = append(attrs, "because", c.Why, "evidence_needed", c.Figures.Threshold)
+	case canary.Promoted:
+		message = "canary has all of the traffic"
+	}
+	for _, m := range c.Figures.Measures {
+		attrs = append(attrs, slog.Group(m.Name, "stable", m.Stable, "canary", m.Canary, "evidence", m.Evidence))
+	}
+	g.log.Log(context.Background(), level, message, attrs...)
+}
+
+func sharePercent(share int) string {
+	return strconv.FormatFloat(float64(share)/canary.Whole*100, 'f', -1, 64) + "%"
+}
+
+// Canaries says where all trials stand, in the order configured.
+func (g *Gateway) Canaries() (all []CanaryStatus) {
+	for _, s := range g.state.Load().list {
+		s.mu.Lock()
+		for _, t := range s.trials {
+			all = append(all, CanaryStatus{
+				Model: s.name, Stable: t.stable, Deployment: t.name,
+				Share: t.state.Share(t.plan), State: t.state, Figures: t.state.Figures(t.plan),
+			})
+		}
+		s.mu.Unlock()
+	}
+	return all
+}
+
+// RestartCanary begins the trial of a deployment anew, at its first step.
+func (g *Gateway) RestartCanary(deployment string) error {
+	t := g.state.Load().targets[deployment]
+	if t == nil || t.Canary == nil {
+		return fmt.Errorf("deployment %q is no canary: nothing was changed", deployment)
+	}
+	now := g.now()
+	t.model.mu.Lock()
+	defer t.model.mu.Unlock()
+	for _, tr := range t.model.trials {
+		if tr.name == deployment {
+			tr.state = canary.Begin(tr.plan, canary.State{}, now)
+			t.model.reweigh(now)
+			return nil
+		}
+	}
+	return fmt.Errorf("deployment %q has just left the configuration: nothing was changed", deployment)
+}
+
+// trials checks the canaries of a model.
+func (v *validator) trials(m *Model) {
+	stable := map[string]bool{}
+	for i := range m.Deployments {
+		d := &m.Deployments[i]
+		if d.Canary == nil {
+			continue
+		}
+		of := slices.IndexFunc(m.Deployments, func(o Deployment) bool { return o.Name == d.Canary.Of })
+		err := d.Canary.Plan.Validate()
+		if of < 0 || m.Deployments[of].Canary != nil || m.Deployments[of].Tier != d.Tier || stable[d.Canary.Of] {
+			err = errors.Join(err, fmt.Errorf("canary of %q, which must be a stable deployment of model %q and tier %d, with no other canary", d.Canary.Of, m.Name, d.Tier))
+		}
+		stable[d.Canary.Of] = true
+		if err != nil {
+			v.fault("deployment %q: %w", d.Name, err)
+		}
+	}
+}
