@@ -16,6 +16,7 @@ type Sources struct {
 	Replicas func() []weir.Replica // all of them
 	Engines  func() []Engine       // one per deployment whose inference servers tell something
 	Ledger   func() Ledger
+	Canaries func() []CanaryLevel
 }
 
 // Engine is what the inference servers of one deployment say of themselves,
@@ -55,7 +56,7 @@ type levels struct {
 	s  Sources
 
 	waiting, waitingTokens, inFlight, inFlightTokens, replicas *prometheus.Desc
-	quota                                                      *prometheus.Desc
+	quota, canaryShare, canaryEvidence                         *prometheus.Desc
 	engineRunning, engineWaiting, kvUse, gpuUtilisation        *prometheus.Desc
 	rows, lag, written, failures, coarsened                    *prometheus.Desc
 }
@@ -71,6 +72,8 @@ func newLevels(m *Metrics) *levels {
 		inFlight:       desc("weir_requests_in_flight", "Requests at a replica.", "model", "deployment"),
 		inFlightTokens: desc("weir_tokens_in_flight", "Tokens of work those requests still have to do, as expected.", "model", "deployment"),
 		quota:          desc("weir_quota_use_ratio", "How full the quota of the deployment's provider is believed to be: 1 at the brim, where the provider would refuse. Only while it is in use.", "model", "deployment"),
+		canaryShare:    desc("weir_canary_share_ratio", "Share of the traffic it shares with the stable version that a canary gets.", "deployment"),
+		canaryEvidence: desc("weir_canary_evidence_ratio", "Evidence that a canary is worse than the stable version, by measure (errors, ttft, tpot): at 1 it is stepped back.", "deployment", "measure"),
 		replicas:       desc("weir_replicas", "Replicas by state.", "deployment", "state"),
 		engineRunning:  desc("weir_engine_requests_running", "Requests being worked on, as the inference servers say.", "deployment"),
 		engineWaiting:  desc("weir_engine_requests_waiting", "Requests queued inside the inference servers, as they say.", "deployment"),
@@ -93,7 +96,7 @@ func (m *Metrics) Watch(s Sources) {
 
 // Describe implements prometheus.Collector.
 func (l *levels) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{l.waiting, l.waitingTokens, l.inFlight, l.inFlightTokens, l.quota, l.replicas,
+	for _, d := range []*prometheus.Desc{l.waiting, l.waitingTokens, l.inFlight, l.inFlightTokens, l.quota, l.replicas, l.canaryShare, l.canaryEvidence,
 		l.engineRunning, l.engineWaiting, l.kvUse, l.gpuUtilisation,
 		l.rows, l.lag, l.written, l.failures, l.coarsened} {
 		ch <- d
@@ -117,8 +120,22 @@ func (l *levels) Collect(ch chan<- prometheus.Metric) {
 	if s.Engines != nil {
 		l.collectEngines(ch, known, s.Engines())
 	}
+	if s.Canaries != nil {
+		for _, c := range s.Canaries() {
+			if known.deployments[c.Deployment] {
+				l.collectCanary(ch, c)
+			}
+		}
+	}
 	if s.Ledger != nil {
 		l.collectLedger(ch, s.Ledger())
+	}
+}
+
+func (l *levels) collectCanary(ch chan<- prometheus.Metric, c CanaryLevel) {
+	ch <- gauge(l.canaryShare, c.Share, c.Deployment)
+	for measure, e := range c.Evidence {
+		ch <- gauge(l.canaryEvidence, e, c.Deployment, measure)
 	}
 }
 

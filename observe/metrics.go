@@ -46,6 +46,7 @@ type Metrics struct {
 	attempts  *prometheus.CounterVec
 	routes    *prometheus.CounterVec
 	extra     *prometheus.CounterVec
+	spillFail *prometheus.CounterVec
 	prefix    *prometheus.CounterVec
 	ttft      *prometheus.HistogramVec
 	tpot      *prometheus.HistogramVec
@@ -54,6 +55,8 @@ type Metrics struct {
 	duration  *prometheus.HistogramVec
 	decisions *prometheus.CounterVec
 	want      *prometheus.GaugeVec
+
+	asides asides
 
 	mu     sync.RWMutex // held for reading while a record is counted
 	known  names
@@ -71,6 +74,8 @@ func New(b Build) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), series: map[who]*series{}, codes: map[string]bool{}, rules: map[string]bool{}, words: map[string]bool{}}
 	m.makeRequestMetrics()
 	m.makeTimeMetrics()
+	m.makeAsides()
+	m.makeSpillFailures()
 	m.decisions = m.counter("weir_scale_decisions_total",
 		"Scaling decisions by the rules that moved the number of replicas.", "deployment", "rule")
 	m.want = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "weir_replicas_wanted",
@@ -109,17 +114,27 @@ func (m *Metrics) makeRequestMetrics() {
 		"model", "deployment")
 }
 
+var (
+	ttftBuckets = []float64{.01, .025, .05, .1, .2, .3, .5, .75, 1, 1.5, 2, 3, 5, 7.5, 10, 20, 40, 80, 160}
+	tpotBuckets = []float64{.0025, .005, .0075, .01, .015, .02, .025, .03, .04, .05, .075, .1, .15, .2, .3, .5, .75, 1, 2.5}
+)
+
 func (m *Metrics) makeTimeMetrics() {
-	m.ttft = m.histogram("weir_ttft_seconds", "Time from arrival to the first token; to the first byte when not streamed.",
-		.01, .025, .05, .1, .2, .3, .5, .75, 1, 1.5, 2, 3, 5, 7.5, 10, 20, 40, 80, 160)
-	m.tpot = m.histogram("weir_tpot_seconds", "Mean time per output token after the first, of streams.",
-		.0025, .005, .0075, .01, .015, .02, .025, .03, .04, .05, .075, .1, .15, .2, .3, .5, .75, 1, 2.5)
+	m.ttft = m.histogram("weir_ttft_seconds", "Time from arrival to the first token; to the first byte when not streamed.", ttftBuckets...)
+	m.tpot = m.histogram("weir_tpot_seconds", "Mean time per output token after the first, of streams.", tpotBuckets...)
 	m.queue = m.histogram("weir_queue_seconds", "Time spent waiting for a replica, all attempts together.",
 		.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
 	m.added = m.histogram("weir_added_seconds", "Time Weir itself added to a request: neither queue nor upstream nor caller.",
 		10e-6, 25e-6, 50e-6, 100e-6, 200e-6, 300e-6, 500e-6, 750e-6, .001, .002, .005, .01, .02, .05, .1, .5)
 	m.duration = m.histogram("weir_request_seconds", "Time from arrival to the end of a request, refused ones included.",
 		.005, .01, .025, .05, .1, .25, .5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
+}
+
+// makeSpillFailures is of Azure's own spillover.
+func (m *Metrics) makeSpillFailures() {
+	m.spillFail = m.counter("weir_azure_spillover_failures_total",
+		"Attempts that Azure itself could not send on from a provisioned deployment to its standard one (x-ms-spillover-error), by the deployment tried last.",
+		"model", "deployment")
 }
 
 func (m *Metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {

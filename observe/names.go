@@ -37,13 +37,14 @@ func (m *Metrics) Configure(k Known) {
 }
 
 func (m *Metrics) forget(l prometheus.Labels) {
-	for _, v := range []*prometheus.CounterVec{m.requests, m.tokens, m.cost, m.estimated, m.attempts, m.routes, m.extra, m.prefix, m.decisions} {
+	for _, v := range []*prometheus.CounterVec{m.requests, m.tokens, m.cost, m.estimated, m.attempts, m.routes, m.extra, m.spillFail, m.prefix, m.decisions} {
 		v.DeletePartialMatch(l)
 	}
 	for _, v := range []*prometheus.HistogramVec{m.ttft, m.tpot, m.queue, m.added, m.duration} {
 		v.DeletePartialMatch(l)
 	}
 	m.want.DeletePartialMatch(l)
+	m.asides.forget(l)
 }
 
 // who returns the bounded labels of a record.

@@ -23,7 +23,7 @@ type series struct {
 	results                    map[result]prometheus.Counter
 	prompt, cached, completion prometheus.Counter
 	cost, estimated, attempts  prometheus.Counter
-	extra, known               prometheus.Counter
+	extra, known, spillFail    prometheus.Counter
 	routes                     map[string]prometheus.Counter // by Record.Route
 	ttft, tpot                 prometheus.Observer
 	queue, added, duration     prometheus.Observer
@@ -100,6 +100,7 @@ func (m *Metrics) newSeries(w who) *series {
 		completed: m.requests.WithLabelValues(w.tenant, w.model, w.deployment, weir.Completed.String(), weir.NoFault.String(), none),
 		results:   map[result]prometheus.Counter{},
 		extra:     m.extra.WithLabelValues(w.model, w.deployment),
+		spillFail: m.spillFail.WithLabelValues(w.model, w.deployment),
 		known:     m.prefix.WithLabelValues(w.model, w.deployment),
 		routes:    map[string]prometheus.Counter{},
 		prompt:    tokens("prompt"), cached: tokens("cached"), completion: tokens("completion"),
@@ -130,6 +131,7 @@ func (s *series) record(rec weir.Record) {
 	count(s.cached, cached)
 	count(s.completion, rec.Usage.Completion)
 	count(s.known, rec.Known)
+	count(s.spillFail, int64(rec.SpillFailures))
 	count(s.attempts, int64(rec.Attempts))
 	if rec.Cost > 0 {
 		s.cost.Add(dollars(rec.Cost))

@@ -21,15 +21,17 @@ import (
 // adminAPI is what operators may ask of a running node. It has an address of
 // its own, loopback unless a token guards it.
 type adminAPI struct {
-	token    string // "" on loopback only
-	metrics  http.Handler
-	ready    func() error
-	reload   func() error
-	replicas func() []replicaView
-	usage    func(context.Context, meter.Query) ([]meter.Row, error)
-	recent   func() []decisionView
-	gateways func(context.Context) ([]gatewayView, error)
-	log      *slog.Logger
+	token         string // "" on loopback only
+	metrics       http.Handler
+	ready         func() error
+	reload        func() error
+	replicas      func() []replicaView
+	usage         func(context.Context, meter.Query) ([]meter.Row, error)
+	recent        func() []decisionView
+	gateways      func(context.Context) ([]gatewayView, error)
+	canaries      func() []canaryView
+	restartCanary func(deployment string) error
+	log           *slog.Logger
 }
 
 // replicaView is one replica as operators see it.
@@ -52,6 +54,8 @@ func (a *adminAPI) handler() http.Handler {
 	mux.HandleFunc("GET /admin/usage", a.serveUsage)
 	mux.HandleFunc("GET /admin/gateways", a.serveGateways)
 	mux.HandleFunc("POST /admin/reload", a.serveReload)
+	mux.HandleFunc("GET /admin/canaries", func(w http.ResponseWriter, _ *http.Request) { reply(w, a.canaries()) })
+	mux.HandleFunc("POST /admin/canaries/restart", a.serveCanaryRestart)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)

@@ -53,6 +53,7 @@ func gatewayModel(m *config.Model, credential func(*config.AzureOpenAI) (upstrea
 	g := gateway.Model{
 		Name: m.Name, Aliases: m.Aliases, Limits: limits(m.Limits, m.Budget), SLO: weir.SLO(m.SLO), Attempts: m.Attempts,
 		Queue: dispatch.Queue(m.Queue), SpillAfter: m.SpillAfter, Affinity: affinity(m.Affinity), Health: dispatch.Health(m.Health),
+		Hedge: hedge(m.Hedge), Sticky: sticky(m.Split),
 	}
 	if m.Class != "" {
 		c := class(m.Class)
@@ -99,6 +100,9 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 		if g.Quota, err = quotaOf(m, a); err != nil {
 			return gateway.Deployment{}, fmt.Errorf("deployment %q: azureopenai.ptu: %w", d.Name, err)
 		}
+		if g.Spillover, err = spilloverOf(m, a); err != nil {
+			return gateway.Deployment{}, fmt.Errorf("deployment %q: azureopenai.spillover: %w", d.Name, err)
+		}
 		g.Paid = a.PTU > 0
 		g.Addrs = []string{a.Endpoint}
 		g.NoStreamUsage = a.APIVersion != "" && a.APIVersion < "2024-08-01"
@@ -107,6 +111,7 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 		u.Protocol, u.Model = upstream.Protocol(d.Process.Protocol), orName(d.Process.Model, m.Name)
 		u.Credential = serverKey(u.Protocol, d.Process.APIKey)
 	}
+	g.Canary, g.Mirror = trialOf(d, u.Model, g.Addrs), mirrorOf(d)
 	return g, nil
 }
 

@@ -130,6 +130,6 @@ func (n *node) readiness() error {
 func (n *node) admin() *adminAPI {
 	return &adminAPI{
 		token: n.config.Load().Admin.Token.Reveal(), metrics: n.metrics.Handler(n.log), ready: n.readiness, reload: n.reload,
-		replicas: n.replicaViews, usage: n.ledger.Usage, recent: n.scaler.recent, gateways: n.gateways, log: n.log,
+		replicas: n.replicaViews, usage: n.ledger.Usage, recent: n.scaler.recent, gateways: n.gateways, canaries: n.canaryViews, restartCanary: n.restartCanary, log: n.log,
 	}
 }

@@ -45,14 +45,15 @@ type node struct {
 
 	callers, operators net.Listener
 
-	gateway *gateway.Gateway
-	metrics *observe.Metrics
-	access  *observe.AccessLog
-	ledger  *store.DB
-	writer  *store.Writer
-	fleet   place
-	office  *office // nil: no other gateway shares the store
-	scaler  *scaler
+	gateway  *gateway.Gateway
+	metrics  *observe.Metrics
+	access   *observe.AccessLog
+	ledger   *store.DB
+	writer   *store.Writer
+	fleet    place
+	office   *office // nil: no other gateway shares the store
+	scaler   *scaler
+	canaries *canaryFile
 
 	config    atomic.Pointer[config.Config] // in force
 	reloading sync.Mutex
@@ -86,6 +87,7 @@ func newNode(c *config.Config, load func() (*config.Config, error), stateDir str
 	if n.operators, err = listen("admin.listen", c.Admin.Listen); err != nil {
 		return n, err
 	}
+	n.canaries = newCanaryFile(stateDir)
 	if err = n.makeGateway(c); err != nil {
 		return n, err
 	}
@@ -98,7 +100,7 @@ func newNode(c *config.Config, load func() (*config.Config, error), stateDir str
 	if n.scaler, err = newScaler(n, c); err != nil {
 		return n, err
 	}
-	n.metrics.Watch(observe.Sources{Levels: n.levels, Replicas: n.replicas, Engines: n.scaler.engines.all, Ledger: n.ledgerState})
+	n.metrics.Watch(observe.Sources{Levels: n.levels, Replicas: n.replicas, Engines: n.scaler.engines.all, Ledger: n.ledgerState, Canaries: n.canaryLevels})
 	return n, nil
 }
 
@@ -134,6 +136,10 @@ func (n *node) openPlace(c *config.Config, stateDir string) error {
 }
 
 func (n *node) makeGateway(c *config.Config) error {
+	trials, err := n.canaries.read()
+	if err != nil {
+		return err
+	}
 	g, err := gatewayConfig(c, azureCredential)
 	if err != nil {
 		return err
@@ -144,6 +150,7 @@ func (n *node) makeGateway(c *config.Config) error {
 			MaxHeaderBytes: int(c.Server.MaxHeader),
 		},
 		Drain: c.Server.DrainTimeout, Config: g, Record: n.record, Log: n.log,
+		Aside: n.metrics.Aside, Canaries: trials, CanaryStepped: n.canaryStepped,
 	}
 	if t := c.Server.TLS; t != nil {
 		o.Listen.CertFile, o.Listen.KeyFile = t.Cert, t.Key
@@ -192,6 +199,7 @@ func (n *node) run(ctx context.Context, also runner) error {
 	if n.office != nil {
 		part(&middle, behind, n.office.run)
 	}
+	part(&middle, behind, n.keepCanaries)
 	part(&middle, behind, func(ctx context.Context) error { return runAdmin(ctx, n.operators, admin.handler(), n.log) })
 	part(&front, ctx, n.gateway.Run)
 	part(&front, ctx, n.reloadOnHangup)

@@ -47,7 +47,7 @@ func quotaOf(m *config.Model, a *config.AzureOpenAI) (dispatch.Quota, error) {
 	return q, nil
 }
 
-// checkQuotas names every deployment whose PTUs cannot be reckoned with.
+// checkQuotas names every deployment whose PTUs, or spillover, cannot be reckoned with.
 func checkQuotas(c *config.Config) error {
 	var faults []error
 	for i := range c.Models {
@@ -58,6 +58,9 @@ func checkQuotas(c *config.Config) error {
 			}
 			if _, err := quotaOf(m, d.AzureOpenAI); err != nil {
 				faults = append(faults, fmt.Errorf("models[%d].deployments[%d].azureopenai.ptu: %w", i, k, err))
+			}
+			if _, err := spilloverOf(m, d.AzureOpenAI); err != nil {
+				faults = append(faults, fmt.Errorf("models[%d].deployments[%d].azureopenai.spillover: %w", i, k, err))
 			}
 		}
 	}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"net/textproto"
+
+	"weir/canary"
+	"weir/config"
+	"weir/dispatch"
+	"weir/gateway"
+	"weir/meter"
+	"weir/price"
+)
+
+// This file turns what weir.yaml says of versions and copies into the gateway's
+// options.
+
+func hedge(h *config.Hedge) dispatch.Hedge {
+	if h == nil {
+		return dispatch.Hedge{}
+	}
+	return dispatch.Hedge{Share: h.Share.Fraction()}
+}
+
+func sticky(s config.Split) gateway.Sticky {
+	switch s.Sticky {
+	case "key":
+		return gateway.Sticky{By: gateway.StickyKey}
+	case "header":
+		return gateway.Sticky{By: gateway.StickyHeader, Header: textproto.CanonicalMIMEHeaderKey(s.Header)}
+	}
+	return gateway.Sticky{}
+}
+
+// trialOf is a deployment's canary; nil without one.
+func trialOf(d *config.Deployment, upstreamModel string, addrs []string) *gateway.Canary {
+	c := d.Canary
+	if c == nil {
+		return nil
+	}
+	p := canary.Plan{
+		MinRequests: c.MinRequests, MinTime: c.MinTime,
+		FalseAlarm: c.FalseAlarm.Fraction(), Slower: c.Slower.Fraction(),
+	}
+	for _, s := range c.Steps {
+		p.Steps = append(p.Steps, int(math.Round(s.Fraction()*canary.Whole)))
+	}
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%q %q %v %q %q", c.Version, c.Of, p.Steps, upstreamModel, addrs)
+	if d.Process != nil {
+		fmt.Fprintf(h, " %q", d.Process.Command)
+	}
+	p.Trial = fmt.Sprintf("%016x", h.Sum64())
+	return &gateway.Canary{Of: c.Of, Plan: p}
+}
+
+func mirrorOf(d *config.Deployment) *gateway.Mirror {
+	if d.Mirror == nil {
+		return nil
+	}
+	return &gateway.Mirror{Share: d.Mirror.Share.Fraction(), MaxConcurrent: d.Mirror.MaxConcurrent}
+}
+
+// spilloverOf is what Azure itself does with what a provisioned deployment has no
+// room for, and at which price: the file's, else the catalogue's for the standard
+// deployment of the same model everywhere. Of a model without a price there it is
+// as the deployment's own; an error only where the file asks for spillover.
+func spilloverOf(m *config.Model, a *config.AzureOpenAI) (gateway.Spillover, error) {
+	var s gateway.Spillover
+	if a.PTU == 0 {
+		return s, nil
+	}
+	if a.Spillover != nil {
+		s.To = a.Spillover.Deployment
+		if p := a.Spillover.Price; p != nil {
+			r := rates(*p)
+			s.Rates = &r
+			return s, nil
+		}
+	}
+	catalogue, err := price.Default()
+	if err != nil {
+		return s, err
+	}
+	tokens, err := catalogue.Tokens(orName(a.PTUModel, m.Name), "GlobalStandard", "")
+	if err == nil {
+		var r meter.Rates
+		if r, err = meter.RatesOf(tokens, false); err == nil {
+			s.Rates = &r
+			return s, nil
+		}
+	}
+	if a.Spillover != nil {
+		return s, fmt.Errorf("%w; say what tokens cost there with spillover.price", err)
+	}
+	return s, nil
+}
