@@ -40,6 +40,9 @@ func (m *market) sensitivity() ([]Case, error) {
 		{"half of the input cached", cached(0.5), false},
 		{"three quarters of the input cached", cached(0.75), false},
 	}
+	if m.d.Model == "" {
+		cases = cases[:4] // no prompt cache of a service to be in
+	}
 	all := []Case{m.caseOf("as it is")}
 	for _, c := range cases {
 		other, err := m.changed(c.change, c.shape)

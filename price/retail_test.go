@@ -1,9 +1,14 @@
 package price_test
 
 import (
+	"encoding/json"
+	"errors"
 	"flag"
+	"maps"
 	"net/url"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -142,6 +147,43 @@ func TestTheSamePagesGiveTheSameFileInAnyOrder(t *testing.T) {
 	for range 10 {
 		if got := write(p[1], p[0]); got != want {
 			t.Fatalf("%s\n%s", got, want)
+		}
+	}
+}
+
+// Keys as Microsoft's page "Azure Retail Prices overview" lists them (api-version
+// 2023-01-01-preview): what is recorded here has no others, so that the tests
+// are of the API and not of a fancy.
+func TestTheRecordedPagesHaveThePublishedShape(t *testing.T) {
+	envelope := []string{"BillingCurrency", "CustomerEntityId", "CustomerEntityType", "Items", "NextPageLink", "Count"}
+	item := []string{"currencyCode", "tierMinimumUnits", "retailPrice", "unitPrice", "armRegionName", "location", "effectiveStartDate",
+		"effectiveEndDate", "meterId", "meterName", "productId", "skuId", "productName", "skuName", "serviceName", "serviceId",
+		"serviceFamily", "unitOfMeasure", "type", "isPrimaryMeterRegion", "armSkuName", "reservationTerm", "savingsPlan"}
+	need := []string{"currencyCode", "retailPrice", "armRegionName", "effectiveStartDate", "meterName", "productName", "skuName", "serviceName", "unitOfMeasure", "type", "armSkuName"}
+	for _, name := range []string{"page1.json", "page2.json"} {
+		text, err := os.ReadFile(filepath.Join("testdata", "retail", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var page map[string]json.RawMessage
+		var items []map[string]json.RawMessage
+		if err := errors.Join(json.Unmarshal(text, &page), json.Unmarshal(page["Items"], &items)); err != nil {
+			t.Fatal(err)
+		}
+		if have := slices.Sorted(maps.Keys(page)); !slices.Equal(have, slices.Sorted(slices.Values(envelope))) {
+			t.Errorf("%s: envelope %v", name, have)
+		}
+		for i, it := range items {
+			for key := range it {
+				if !slices.Contains(item, key) {
+					t.Errorf("%s item %d: key %s is not of the API", name, i, key)
+				}
+			}
+			for _, key := range need {
+				if it[key] == nil {
+					t.Errorf("%s item %d: %s is missing", name, i, key)
+				}
+			}
 		}
 	}
 }
