@@ -11,39 +11,98 @@ import (
 )
 
 // restoreBudgets tells the gateway what the ledger knows to be used of the
-// tenants' budgets, so that a new start gives nobody a second one.
+// budgets, so that a new start gives nobody a second one. What a class has used
+// the ledger does not know.
 func (n *node) restoreBudgets(ctx context.Context, c *config.Config) error {
-	bounded := false
-	for _, t := range c.Tenants {
-		bounded = bounded || config.Bounds(config.Limits{}, t.Budget)
-	}
-	if !bounded {
+	scopes := budgeted(c)
+	if len(scopes) == 0 {
 		return nil
 	}
+	serves := map[string]string{}
+	for _, m := range c.Models {
+		for _, d := range m.Deployments {
+			serves[d.Name] = d.Serves
+		}
+	}
 	day, month := meter.Calendar(weir.At(time.Now()))
-	today, err := n.spentSince(ctx, day)
+	today, err := n.spentSince(ctx, day, serves)
 	if err != nil {
 		return err
 	}
-	this, err := n.spentSince(ctx, month)
+	this, err := n.spentSince(ctx, month, serves)
 	if err != nil {
 		return err
 	}
-	for _, t := range c.Tenants {
-		n.gateway.RestoreBudget(meter.Scope{Tenant: t.Name}, today[t.Name], this[t.Name])
+	for _, s := range scopes {
+		n.gateway.RestoreBudget(s, today[s], this[s])
 	}
 	return nil
 }
 
-// spentSince is what each tenant has used since the beginning of a minute.
-func (n *node) spentSince(ctx context.Context, from weir.Instant) (map[string]meter.Spent, error) {
-	rows, err := n.ledger.Usage(ctx, meter.Query{From: from.Time().Unix() / 60, Step: meter.Whole, AllKeys: true, AllModels: true, AllDeployments: true})
+// budgeted are the scopes that have a budget.
+func budgeted(c *config.Config) []meter.Scope {
+	var scopes []meter.Scope
+	add := func(s meter.Scope, b config.Budget) {
+		if config.Bounds(config.Limits{}, b) {
+			scopes = append(scopes, s)
+		}
+	}
+	for _, t := range c.Tenants {
+		add(meter.Scope{Tenant: t.Name}, t.Budget)
+		for _, k := range t.Keys {
+			add(meter.Scope{Tenant: t.Name, Key: k.Name}, k.Budget)
+		}
+	}
+	for _, m := range c.Models {
+		add(meter.Scope{Model: m.Name}, m.Budget)
+	}
+	for i := range c.Limits {
+		l := gatewayLimit(&c.Limits[i])
+		add(l.Scope, c.Limits[i].Budget)
+	}
+	return scopes
+}
+
+// maxRestored bounds the rows a start reads: one for each key, model and
+// deployment that was used in the month.
+const maxRestored = 1_000_000
+
+// spentSince is what each scope has used since the beginning of a minute. A
+// deployment that serves for another model counts for both.
+func (n *node) spentSince(ctx context.Context, from weir.Instant, serves map[string]string) (map[meter.Scope]meter.Spent, error) {
+	rows, err := n.ledger.Usage(ctx, meter.Query{From: from.Time().Unix() / 60, Step: meter.Whole, Limit: maxRestored})
 	if err != nil {
 		return nil, fmt.Errorf("what is used of the budgets: %w", err)
 	}
-	spent := map[string]meter.Spent{}
+	spent := map[meter.Scope]meter.Spent{}
 	for _, r := range rows {
-		spent[r.Tenant] = meter.Spent{Tokens: r.Prompt + r.Completion, Cost: r.Cost}
+		for _, s := range countedBy(&r, serves[r.Deployment]) {
+			sum := spent[s]
+			spent[s] = meter.Spent{Tokens: sum.Tokens + r.Prompt + r.Completion, Cost: sum.Cost + r.Cost}
+		}
 	}
 	return spent, nil
+}
+
+// countedBy are the scopes that count a row, of the model asked for and of the
+// one that served where that is another.
+func countedBy(r *meter.Row, served string) []meter.Scope {
+	whose := []meter.Scope{{}}
+	if r.Tenant != "" {
+		whose = append(whose, meter.Scope{Tenant: r.Tenant})
+	}
+	if r.Key != "" {
+		whose = append(whose, meter.Scope{Tenant: r.Tenant, Key: r.Key})
+	}
+	counted := whose
+	for i, model := range []string{r.Model, served} {
+		if model == "" || i > 0 && model == r.Model {
+			continue
+		}
+		for _, s := range whose {
+			s.Model = model
+			counted = append(counted, s)
+		}
+	}
+	return counted
 }
