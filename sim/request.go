@@ -207,6 +207,9 @@ func (w *world) judgeAnswer(p *part, q *request) {
 	if q.output > 1 {
 		l.tpot = w.now.Sub(q.first) / time.Duration(q.output-1)
 	}
+	if w.c.Answered != nil {
+		w.c.Answered(Answer{Tenant: q.tenant, Prompt: q.prompt, Output: q.output, TTFT: l.ttft, Whole: l.whole})
+	}
 	if w.judge.completed(q.arrived, l, q.prompt, q.output) {
 		p.tally.attained++
 	} else {

@@ -42,6 +42,7 @@ type Config struct {
 	Model       string
 	Deployments []Deployment
 	Queue       dispatch.Queue
+	Shares      map[string]int // fair-share weight by Client's name; one not named has 1
 	Attempts    int
 	Health      dispatch.Health
 	Affinity    Affinity // which requests meet at the same replica
@@ -60,6 +61,7 @@ type Config struct {
 	Journal  *control.Journal       // nil: none is kept
 	Decided  func(control.Event)    // after every control step; nil: nobody listens
 	Progress func(at time.Duration) // at every point of the timeline; nil: nobody listens
+	Answered func(Answer)           // for every request of Source that was answered; nil: nobody listens
 }
 
 // Deployment is one way to serve the model: either own replicas or a remote
@@ -74,6 +76,15 @@ type Deployment struct {
 
 	Own    *Own
 	Remote *Remote
+}
+
+// Answer is how one answered request fared. Tenants are named "client-" and the
+// trace's number.
+type Answer struct {
+	Tenant         string
+	Prompt, Output int
+	TTFT           time.Duration
+	Whole          time.Duration // from arrival to its last token
 }
 
 // Affinity is which requests meet at the same replica of Own.
@@ -225,7 +236,7 @@ func (c Config) Validate() error {
 }
 
 func (c Config) dispatchOptions() dispatch.Options {
-	o := dispatch.Options{Model: c.Model, Queue: c.Queue, Attempts: c.Attempts, Health: c.Health, PrefixBlock: c.Affinity.Block}
+	o := dispatch.Options{Model: c.Model, Queue: c.Queue, Shares: c.Shares, Attempts: c.Attempts, Health: c.Health, PrefixBlock: c.Affinity.Block}
 	for _, d := range c.Deployments {
 		remembers := 0
 		if d.Own != nil && c.Affinity.Block > 0 && d.Own.Engine.PrefixCache {
