@@ -108,6 +108,7 @@ func (c *Core) Swap(now weir.Instant, id, aside uint64) {
 	q.booked, h.booked = h.booked, q.booked
 	q.known, h.known = h.known, q.known
 	q.prefill, h.prefill = h.prefill, q.prefill
+	q.due, h.due = h.due, q.due
 	q.sent, h.sent = h.sent, q.sent
 	for _, r := range [...]*replica{q.on, h.on} {
 		switch r.probe {

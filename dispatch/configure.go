@@ -24,8 +24,8 @@ func (o Options) Validate() error {
 		if d.Weight < 0 || d.Weight > maxWeight {
 			bad("deployment %q: weight %d; allowed are 0 to %d", d.Name, d.Weight, maxWeight)
 		}
-		if d.MaxRequests < 0 || d.MaxWork < 0 {
-			bad("deployment %q: max_requests %d and max_work %d must not be negative; 0 means no limit", d.Name, d.MaxRequests, d.MaxWork)
+		if d.MaxRequests < 0 || d.MaxWork < 0 || d.MaxPrefill < 0 {
+			bad("deployment %q: max_requests %d, max_work %d and max_prefill %d must not be negative; 0 means no limit", d.Name, d.MaxRequests, d.MaxWork, d.MaxPrefill)
 		}
 		if d.Context < 0 {
 			bad("deployment %q: context of %d tokens must not be negative; 0 means that it is not known", d.Name, d.Context)
@@ -118,6 +118,7 @@ func (c *Core) Configure(now weir.Instant, o Options) []Verdict {
 	for i := range c.lanes {
 		c.lanes[i].reweigh(c.share)
 	}
+	c.claims.reweigh(c.share)
 	c.rewarm(true)
 	return c.end()
 }

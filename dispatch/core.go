@@ -45,6 +45,8 @@ type Core struct {
 
 	hedges float64 // that may be made: see hedgeable
 
+	claims claims
+
 	rate   rate
 	totals Demand
 	out    []Verdict
@@ -65,6 +67,9 @@ type call struct {
 	booked   time.Duration // in the quota of on's deployment
 	known    int           // tokens of its prompt that on is believed to remember
 	prefill  int           // those on has to compute, until the first token has come
+	due      int           // the same, where the first token will be told
+	claim    *claim        // its tenant's
+	stance   stance        // when it was last offered somewhere
 	sent     weir.Instant  // to on
 	of       uint64        // a copy: of this request; of a mirror itself
 
@@ -207,7 +212,9 @@ func (c *Core) FirstToken(now weir.Instant, id uint64) {
 	}
 	r, done := q.on, min(q.Prompt, q.work)
 	r.prefill -= q.prefill
-	q.prefill = 0
+	r.due -= q.due
+	q.prefill, q.due = 0, 0
+	c.claims.add(q.claim, -done)
 	q.work -= done
 	r.work -= done
 	r.d.work -= done
@@ -448,6 +455,7 @@ func (c *Core) grant(q *call) bool {
 // grantIn sends q to a replica, if one has room, tier after tier.
 func (c *Core) grantIn(q *call, from, to int) bool {
 	avoid := c.avoids(q)
+	q.stance = c.stanceOf(q)
 	for i := from; i < to; i++ {
 		if r := c.choose(c.tiers[i], q, avoid); r != nil {
 			c.send(q, r, i)
@@ -558,6 +566,7 @@ func (c *Core) newCall(r Request) *call {
 	r.Prompt, r.Output, r.MaxOutput = min(max(r.Prompt, 0), maxWork), min(max(r.Output, 0), maxWork), min(r.MaxOutput, maxWork)
 	q.Request, q.number, q.since, q.work, q.after = r, c.number, c.now, workOf(r), nil
 	q.limit.q = q
+	q.claim = c.claims.enter(c.now, r.Tenant, c.share(r.Tenant), r.Class)
 	c.calls[r.ID] = q
 	return q
 }
@@ -565,6 +574,7 @@ func (c *Core) newCall(r Request) *call {
 // release forgets a call that has ended.
 func (c *Core) release(q *call) {
 	delete(c.calls, q.ID)
+	q.claim.requests--
 	clear(q.tried)
 	tried := q.tried[:0]
 	*q = call{}

@@ -104,16 +104,26 @@ func (d *deployment) offering(now weir.Instant, q *call, avoid bool) *replica {
 	if d.throttled > now || len(d.load) == 0 {
 		return nil
 	}
+	if q.stance == over && d.leaves() {
+		return nil
+	}
 	r := d.load[0]
-	if avoid {
+	switch {
+	case avoid:
 		r = d.least(0, q)
-	} else if len(d.load) > 1 && len(q.Prefix) > 0 && d.names() > 0 {
+	case len(d.load) == 1:
+	case len(q.Prefix) > 0 && d.names() > 0:
 		r = d.knowing(q)
-	} else if q.Affinity != 0 && len(d.load) > 1 {
+	case q.Affinity != 0:
 		r = d.nearest(q)
+	case q.stance == under && d.MaxPrefill > 0:
+		r = d.calmest(q)
 	}
 	if r == nil || r.room() < q.work {
 		return nil
+	}
+	if q.stance == over && !r.lets(q) {
+		return d.letting(q, avoid)
 	}
 	return r
 }

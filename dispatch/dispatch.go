@@ -55,6 +55,12 @@ type Deployment struct {
 	MaxRequests int // in flight per replica
 	MaxWork     int // tokens of work in flight per replica; an idle one takes a larger request
 
+	// MaxPrefill is the tokens of prompts whose first token is due that a replica
+	// may have while a tenant over its share sends it more; 0: no bound. An idle
+	// one takes a longer prompt. It is for replicas that are one engine each: about
+	// what it computes in a step. See share.go.
+	MaxPrefill int
+
 	// Elastic: replicas may come when asked for, so a request may wait for one
 	// that is starting instead of being refused for want of a ready replica.
 	Elastic bool
@@ -105,6 +111,7 @@ type Request struct {
 	Class    weir.Class
 	Prompt   int          // tokens of prefill expected
 	Output   int          // tokens of decode expected
+	Streams  bool         // its first token will be told, with FirstToken
 	Deadline weir.Instant // waiting longer is pointless; 0: as Queue says; never later than that
 
 	// Affinity names what requests share that do well at the same replica, such as

@@ -85,8 +85,8 @@ func (w *world) lawBooks() {
 func (w *world) lawNobodyWaitsForNothing() {
 	c := w.core
 	for _, q := range c.calls {
-		if q.on != nil || q.pause.at > c.now || q.flow != nil && q.flow.first != q {
-			continue
+		if q.on != nil || q.pause.at > c.now || q.flow != nil && q.flow.first != q || c.stanceOf(q) == over {
+			continue // one over its share leaves some of the room to others
 		}
 		avoid := c.avoids(q)
 		for _, d := range c.deployments {

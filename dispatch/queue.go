@@ -248,7 +248,7 @@ func (c *Core) serveAgain(l *lane) {
 		case room == 0:
 		case c.grant(q):
 			c.dequeue(q, true)
-		case q.work > room && c.held == nil:
+		case q.work > room && c.held == nil && c.stanceOf(q) != over:
 			c.hold(q)
 		}
 		q = next
@@ -265,13 +265,15 @@ func (c *Core) serveFlows(l *lane, class weir.Class) bool {
 		}
 		f := l.leftmost()
 		if room := r.of(f.first); f.need > room {
-			if room > 0 && c.held == nil && c.hold(f.first) {
+			if room > 0 && c.held == nil && c.stanceOf(f.first) != over && c.hold(f.first) {
 				continue
 			}
 			f = l.first(r)
 		}
 		if f == nil || !c.grant(f.first) {
-			return true
+			if f = c.behind(l, r); f == nil || !c.grant(f.first) {
+				return true
+			}
 		}
 		c.dequeue(f.first, true)
 	}

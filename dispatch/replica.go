@@ -22,6 +22,7 @@ type replica struct {
 	requests int // in flight
 	work     int // tokens of theirs still to do
 	prefill  int // tokens of prompts to compute before the first tokens that are due
+	due      int // of these, those whose first token will be told
 	granted  uint64
 	turn     uint64 // when it last got a request: equals take turns
 
@@ -139,6 +140,10 @@ func (c *Core) take(r *replica, q *call) {
 	r.requests++
 	r.work += q.work
 	r.prefill += q.prefill
+	if q.Streams {
+		q.due = q.prefill
+		r.due += q.due
+	}
 	r.granted++
 	r.d.requests++
 	r.d.work += q.work
@@ -146,6 +151,7 @@ func (c *Core) take(r *replica, q *call) {
 		r.probe = q.ID
 	}
 	q.on, q.epoch, q.sent = r, r.epoch, c.now
+	c.claims.add(q.claim, q.work)
 	c.settle(r)
 }
 
@@ -156,6 +162,9 @@ func (c *Core) free(q *call, how Result) {
 	r.requests--
 	r.work -= q.work
 	r.prefill -= q.prefill
+	r.due -= q.due
+	q.due = 0
+	c.claims.add(q.claim, -q.work)
 	r.d.requests--
 	r.d.work -= q.work
 	if q.epoch == r.epoch {

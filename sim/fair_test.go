@@ -64,14 +64,14 @@ func conversation(t testing.TB, seed uint64, perSecond float64, longer int) trac
 	return s
 }
 
-func ttftOf(t testing.TB, replicas, slots int, sources ...trace.Source) (p50, p99 [2]time.Duration, n [2]uint64) {
+func ttftOf(t testing.TB, replicas, slots, prefill int, sources ...trace.Source) (p50, p99 [2]time.Duration, n [2]uint64) {
 	spec, err := engine.Lookup("H100-80GB", "Llama-3.1-8B", 1, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := ownFleet(replicas)
 	d.Own.Engine = spec
-	d.MaxRequests = slots
+	d.MaxRequests, d.MaxPrefill = slots, prefill
 	var m merged
 	for _, s := range sources {
 		ts := &tenantSource{src: s}
@@ -102,8 +102,10 @@ func TestFair(t *testing.T) {
 		light, heavy    float64
 		longer          int
 	}{{2, 64, 3, 60, 1}, {4, 64, 6, 120, 1}, {2, 32, 3, 60, 1}, {2, 128, 3, 60, 1}, {4, 64, 6, 6, 20}, {1, 64, 1.5, 30, 1}} {
-		p50a, p99a, na := ttftOf(t, x.replicas, x.slots, conversation(t, 1, x.light, 1))
-		p50b, p99b, nb := ttftOf(t, x.replicas, x.slots, conversation(t, 1, x.light, 1), conversation(t, 2, x.heavy, x.longer))
-		t.Logf("%+v alone %v %v (%d), beside %v %v (%d %d): ratio %.2f", x, p50a[0], p99a[0], na[0], p50b, p99b, nb[0], nb[1], float64(p99b[0])/float64(p99a[0]))
+		for _, w := range []int{0, 1, 2048, 4096, 8192} {
+			p50a, p99a, na := ttftOf(t, x.replicas, x.slots, w, conversation(t, 1, x.light, 1))
+			p50b, p99b, nb := ttftOf(t, x.replicas, x.slots, w, conversation(t, 1, x.light, 1), conversation(t, 2, x.heavy, x.longer))
+			t.Logf("%+v prefill %d alone %v %v (%d), beside %v %v (%d %d): ratio %.2f", x, w, p50a[0], p99a[0], na[0], p50b, p99b, nb[0], nb[1], float64(p99b[0])/float64(p99a[0]))
+		}
 	}
 }

@@ -100,7 +100,7 @@ func (w *world) arrive(class weir.Class) {
 		w.result.Batch.Arrived++
 	}
 	w.perform(w.core.Arrive(w.now, dispatch.Request{
-		ID: q.id, Tenant: q.tenant, Class: class, Prompt: a.Prompt, Output: q.expected,
+		ID: q.id, Tenant: q.tenant, Class: class, Prompt: a.Prompt, Output: q.expected, Streams: true,
 		Prefix: q.prefix, Affinity: w.c.Affinity.key(q.prefix),
 	}))
 }

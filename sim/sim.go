@@ -73,6 +73,7 @@ type Deployment struct {
 
 	MaxRequests int // in flight per replica; 0: twice what its engine batches, or no limit for a remote one
 	MaxWork     int // tokens in flight per replica; 0: no limit
+	MaxPrefill  int // prompt tokens due per replica for who has more than its share; 0: no limit
 
 	Own    *Own
 	Remote *Remote
@@ -243,7 +244,7 @@ func (c Config) dispatchOptions() dispatch.Options {
 			remembers = d.Own.Engine.KVTokens
 		}
 		o.Deployments = append(o.Deployments, dispatch.Deployment{
-			Name: d.Name, Tier: d.Tier, Weight: d.Weight, MaxRequests: d.MaxRequests, MaxWork: d.MaxWork,
+			Name: d.Name, Tier: d.Tier, Weight: d.Weight, MaxRequests: d.MaxRequests, MaxWork: d.MaxWork, MaxPrefill: d.MaxPrefill,
 			Elastic: d.Own != nil, CacheTokens: remembers,
 		})
 	}

@@ -1,0 +1,224 @@
+package dispatch
+
+import (
+	"time"
+
+	"weir"
+)
+
+// This file keeps one tenant's burst from another's first tokens. Fair queueing
+// alone orders those that wait; but a tenant that has taken every slot keeps them
+// for as long as its answers last, and its prompts are computed before the ones
+// that come after them. So while several tenants are there, who has more in
+// flight than its share leaves two things to those who have less:
+//
+//   - a deployment's last slots, one of 32, at least one where it has eight;
+//   - a replica's attention: it goes only where its prompt and those whose first
+//     token is still due are no more than Deployment.MaxPrefill together.
+//
+// Those who have less go to the replica with the fewest tokens of prompt due.
+// Batch beside interactive has more than its share, whatever it has: what it
+// soaks up is what is idle. Who is alone, or has nothing in flight, is never held
+// back, so nothing stands idle for nobody.
+
+// claim is what one tenant has in flight, and its weight. It is kept while the
+// tenant has requests here, and presence after the last one came.
+type claim struct {
+	tenant       string
+	weight       int
+	work         int // tokens in flight, of all replicas
+	requests     int // here, waiting or in flight
+	seen         weir.Instant
+	older, newer *claim // by seen
+}
+
+// presence is how long a tenant counts as there after its last arrival.
+const presence = time.Minute
+
+// claims are those of all tenants that are there.
+type claims struct {
+	by             map[string]*claim
+	oldest, newest *claim
+	weights        int
+	work           int          // of all
+	interactive    weir.Instant // when one last arrived; 0: never
+}
+
+// enter notes a request of a tenant and returns the tenant's claim.
+func (s *claims) enter(now weir.Instant, tenant string, weight int, class weir.Class) *claim {
+	if class != weir.Batch {
+		s.interactive = now
+	}
+	k := s.newest
+	if k == nil || k.tenant != tenant {
+		if k = s.by[tenant]; k != nil {
+			s.unlink(k)
+		} else {
+			k = &claim{tenant: tenant, weight: weight}
+			if s.by == nil {
+				s.by = map[string]*claim{}
+			}
+			s.by[tenant] = k
+			s.weights += weight
+		}
+		s.link(k)
+	}
+	k.seen = now
+	k.requests++
+	for o := s.oldest; now.Sub(o.seen) > presence; o = s.oldest {
+		s.unlink(o)
+		if o.requests > 0 { // it is there
+			o.seen = now
+			s.link(o)
+			continue
+		}
+		s.weights -= o.weight
+		delete(s.by, o.tenant)
+	}
+	return k
+}
+
+// link makes k the newest.
+func (s *claims) link(k *claim) {
+	k.older, k.newer = s.newest, nil
+	if s.newest == nil {
+		s.oldest = k
+	} else {
+		s.newest.newer = k
+	}
+	s.newest = k
+}
+
+func (s *claims) unlink(k *claim) {
+	if k.older == nil {
+		s.oldest = k.newer
+	} else {
+		k.older.newer = k.newer
+	}
+	if k.newer == nil {
+		s.newest = k.older
+	} else {
+		k.newer.older = k.older
+	}
+	k.older, k.newer = nil, nil
+}
+
+// add counts tokens that are in flight, or are no more.
+func (s *claims) add(k *claim, work int) {
+	k.work += work
+	s.work += work
+}
+
+// reweigh gives every tenant its present share.
+func (s *claims) reweigh(share func(string) int) {
+	s.weights = 0
+	for k := s.oldest; k != nil; k = k.newer {
+		k.weight = share(k.tenant)
+		s.weights += k.weight
+	}
+}
+
+// stance is how a request stands to those of other tenants.
+type stance uint8
+
+const (
+	alone stance = iota // there are none
+	under               // its tenant has no more in flight than its share
+	over                // it has more
+)
+
+// stanceOf says how q stands now.
+func (c *Core) stanceOf(q *call) stance {
+	s := &c.claims
+	switch {
+	case q.Class == weir.Batch && s.interactive != 0 && c.now.Sub(s.interactive) <= presence:
+		return over
+	case s.oldest == s.newest:
+		return alone
+	case float64(q.claim.work)*float64(s.weights) > float64(s.work)*float64(q.claim.weight):
+		return over
+	}
+	return under
+}
+
+// lookedFlows bounds the flows that are looked at for one that is not over its
+// share.
+const lookedFlows = 16
+
+// behind returns the first flow in order that may take what is left for those
+// not over their share; nil when there is none among the first ones.
+func (c *Core) behind(l *lane, r rooms) *flow {
+	if c.claims.oldest == c.claims.newest {
+		return nil
+	}
+	left := lookedFlows
+	return c.search(l.root, r, &left)
+}
+
+func (c *Core) search(t *flow, r rooms, left *int) *flow {
+	if t == nil || *left == 0 || !r.fits(t.least) {
+		return nil
+	}
+	if f := c.search(t.left, r, left); f != nil || *left == 0 {
+		return f
+	}
+	*left--
+	if t.need <= r.of(t.first) && c.stanceOf(t.first) != over {
+		return t
+	}
+	return c.search(t.right, r, left)
+}
+
+// reserve is how many slots of d those over their share leave free.
+func (d *deployment) reserve() int {
+	slots := d.ready * d.MaxRequests
+	if slots < 8 {
+		return 0
+	}
+	return (slots + 31) / 32
+}
+
+// looked bounds the replicas that are looked at where not just the first will do:
+// the first of the heap, that is some of those with the least work.
+const looked = 32
+
+// leaves says whether d has so few slots left that one over its share takes none.
+func (d *deployment) leaves() bool {
+	return d.MaxRequests > 0 && d.ready*d.MaxRequests-d.requests <= d.reserve()
+}
+
+// letting returns a replica for q of a tenant over its share: one of those with
+// the least work where few tokens of prompt are due.
+func (d *deployment) letting(q *call, avoid bool) *replica {
+	var best *replica
+	for _, r := range d.load[:min(len(d.load), looked)] {
+		if !r.lets(q) || r.room() < q.work || avoid && q.hasTried(r) {
+			continue
+		}
+		if best == nil || r.before(best) {
+			best = r
+		}
+	}
+	return best
+}
+
+// lets says whether the prompts that are due at r leave time for q's.
+func (r *replica) lets(q *call) bool {
+	most := r.d.MaxPrefill
+	return most <= 0 || r.due == 0 || r.due+q.Prompt <= most
+}
+
+// calmest returns the replica with the fewest tokens of prompt due, and among
+// those the one with the least work, that has room for q.
+func (d *deployment) calmest(q *call) *replica {
+	var best *replica
+	for _, r := range d.load[:min(len(d.load), looked)] {
+		if r.room() < q.work {
+			continue
+		}
+		if best == nil || r.due < best.due || r.due == best.due && r.before(best) {
+			best = r
+		}
+	}
+	return best
+}
