@@ -51,8 +51,12 @@ func BenchmarkQueue(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				k := i * 7919 % len(busy)
-				v := c.Done(epoch, busy[k], OK, weir.Usage{})
-				busy[k] = v[0].ID
+				done := busy[k]
+				busy[k] = busy[len(busy)-1]
+				busy = busy[:len(busy)-1]
+				for _, v := range c.Done(epoch, done, OK, weir.Usage{}) {
+					busy = append(busy, v.ID)
+				}
 				arrive()
 			}
 		})

@@ -104,10 +104,12 @@ func (c *Core) Configure(now weir.Instant, o Options) []Verdict {
 		}
 		d.Deployment, d.retired, d.block = want, false, o.PrefixBlock
 		d.quota = newQuota(want.Quota, d.quota)
+		c.clocks = c.clocks || d.quota != nil
 		c.deployments = append(c.deployments, d)
 	}
 	c.leaving = slices.DeleteFunc(before, func(d *deployment) bool { return !d.retired || d.requests == 0 })
 	c.tiers = tiersOf(c.deployments)
+	c.idle = false
 	c.preferTiers()
 	c.soured = true
 	for _, d := range c.deployments {
@@ -134,7 +136,7 @@ func (c *Core) Replicas(now weir.Instant, deployment string, rs []weir.Replica) 
 		return c.out
 	}
 	old := d.replicas
-	d.told = true
+	d.told, c.idle = true, false
 	d.replicas = make([]*replica, 0, len(rs))
 	for _, r := range old {
 		r.gone = true

@@ -46,6 +46,8 @@ type Core struct {
 	hedges float64 // that may be made: see hedgeable
 
 	claims claims
+	idle   bool // nobody who waits fits anywhere, and nothing has changed since that was seen
+	clocks bool // there is a quota, or somebody was throttled: time alone may make room
 
 	rate   rate
 	totals Demand
@@ -211,6 +213,7 @@ func (c *Core) FirstToken(now weir.Instant, id uint64) {
 		t.saw(c.now.Sub(q.sent))
 	}
 	r, done := q.on, min(q.Prompt, q.work)
+	c.idle = false
 	r.prefill -= q.prefill
 	r.due -= q.due
 	q.prefill, q.due = 0, 0
@@ -287,7 +290,7 @@ func (c *Core) PushBack(now weir.Instant, deployment, replica string, until weir
 		return
 	}
 	c.stale = c.waiting.count > 0
-	c.soured = true
+	c.soured, c.clocks = true, true
 	if replica == "" {
 		d.throttled = max(d.throttled, until)
 	} else if r := d.byID[replica]; r != nil {
@@ -322,6 +325,7 @@ func (c *Core) Limits(now weir.Instant, deployment string, tokens, requests int)
 	if d := c.deployment(deployment); d != nil && d.quota != nil {
 		d.quota.said = Quota{TokensPerMinute: max(tokens, 0), RequestsPerMinute: max(requests, 0)}
 		d.quota.limit()
+		c.idle = false
 		c.stale = c.waiting.count > 0
 	}
 }
@@ -378,6 +382,7 @@ func (c *Core) begin(now weir.Instant) {
 func (c *Core) advance(now weir.Instant) {
 	c.now = max(c.now, now)
 	for len(c.timers) > 0 && c.timers[0].at <= c.now {
+		c.idle = false
 		c.settle(c.timers[0].r)
 	}
 	if len(c.pauses) > 0 {
@@ -391,7 +396,9 @@ func (c *Core) end() []Verdict {
 		return c.out
 	}
 	c.stale = false
-	c.serve()
+	if !c.idle || c.clocks || len(c.timers) > 0 || len(c.pauses) > 0 {
+		c.serve()
+	}
 	if c.tripped {
 		c.giveUpOnDead()
 	}

@@ -180,7 +180,15 @@ func cut(t, f *flow) *flow {
 
 // rooms is the largest request that any tier can take, and that the preferred
 // ones can. No room is 0, and no request is smaller than 1.
-type rooms struct{ any, preferred int }
+type rooms struct {
+	any, preferred int
+	open           bool // to those over their share too
+}
+
+// holds says whether there is room for the head of f.
+func (r rooms) holds(f *flow) bool {
+	return f.need <= r.any && !f.patient || f.need <= r.preferred
+}
 
 // fits says whether there is room for the heads of a subtree with those needs.
 func (r rooms) fits(least [2]int) bool {
@@ -206,7 +214,7 @@ func (l *lane) first(r rooms) *flow {
 		switch {
 		case t.left != nil && r.fits(t.left.least):
 			t = t.left
-		case t.need <= r.any && !t.patient || t.need <= r.preferred:
+		case r.holds(t):
 			return t
 		default:
 			t = t.right

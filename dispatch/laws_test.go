@@ -14,6 +14,7 @@ import (
 func (w *world) laws() {
 	w.lawConservation()
 	w.lawBooks()
+	w.lawClaims()
 	w.lawNobodyWaitsForNothing()
 	w.lawStructure()
 }
@@ -79,14 +80,55 @@ func (w *world) lawBooks() {
 	}
 }
 
+// What tenants are said to have in flight, and replicas to have due, is what
+// their requests have.
+func (w *world) lawClaims() {
+	c := w.core
+	work, requests, due := map[*claim]int{}, map[*claim]int{}, map[*replica]int{}
+	for _, q := range c.calls {
+		requests[q.claim]++
+		if q.on != nil {
+			work[q.claim] += q.work
+			due[q.on] += q.due
+		}
+		if q.on == nil && q.due != 0 || q.due != 0 && q.due != q.prefill {
+			w.fault("%d has %d tokens due of %d", q.ID, q.due, q.prefill)
+		}
+	}
+	sum, weights, count := 0, 0, 0
+	for k := c.claims.oldest; k != nil; k = k.newer {
+		if k.work != work[k] || k.requests != requests[k] || c.claims.by[k.tenant] != k || k.weight != c.share(k.tenant) {
+			w.fault("%s claims %d tokens of %d requests, it has %d of %d", k.tenant, k.work, k.requests, work[k], requests[k])
+		}
+		sum, weights, count = sum+k.work, weights+k.weight, count+1
+		delete(work, k)
+		delete(requests, k)
+	}
+	if sum != c.claims.work || weights != c.claims.weights || count != len(c.claims.by) || len(work)+len(requests) != 0 {
+		w.fault("claims come to %d tokens and weights to %d; the core says %+v; %d are lost", sum, weights, c.claims, len(requests))
+	}
+	for _, d := range slices.Concat(c.deployments, c.leaving) {
+		for _, r := range d.replicas {
+			if r.due != due[r] {
+				w.fault("%s/%s has %d tokens due, it says %d", d.Name, r.id, due[r], r.due)
+			}
+		}
+	}
+}
+
 // Nothing waits while a replica it may go to has room for it, but for one
-// replica that is kept free for one request. Of a tenant's own, only the first
-// in line is looked at.
+// replica that is kept free for one request, and for what those over their share
+// leave to others. Of a tenant's own, only the first in line is looked at.
 func (w *world) lawNobodyWaitsForNothing() {
 	c := w.core
 	for _, q := range c.calls {
-		if q.on != nil || q.pause.at > c.now || q.flow != nil && q.flow.first != q || c.stanceOf(q) == over {
-			continue // one over its share leaves some of the room to others
+		if q.on != nil || q.pause.at > c.now || q.flow != nil && q.flow.first != q {
+			continue
+		}
+		// Those over their share leave room to others, who see it at the next event.
+		stance := c.stanceOf(q)
+		if stance == over {
+			continue
 		}
 		avoid := c.avoids(q)
 		for _, d := range c.deployments {
@@ -94,6 +136,9 @@ func (w *world) lawNobodyWaitsForNothing() {
 				continue
 			}
 			for _, r := range d.replicas {
+				if stance == under && (d.leaves() || !r.lets(q)) {
+					continue
+				}
 				if hasRoom(c.now, d, r, q) && !(avoid && q.hasTried(r)) && (!r.held || c.held == q) {
 					w.fault("%d waits at %d, though %s/%s has room for %d tokens (%d/%d)", q.ID, w.now, d.Name, r.id, q.work, r.requests, r.work)
 				}

@@ -76,6 +76,7 @@ func (c *Core) limitOf(q *call, at weir.Instant) weir.Instant {
 
 // dequeue takes q out of the queue, because it is served or for another reason.
 func (c *Core) dequeue(q *call, served bool) {
+	c.idle = false
 	c.unhold(q)
 	c.limits.remove(&q.limit)
 	c.pauses.remove(&q.pause)
@@ -220,6 +221,7 @@ func (c *Core) serve() {
 		// What was held may have become free after it was passed over.
 		again = held != nil && c.held != held && c.waiting.count > 0
 	}
+	c.idle = true
 }
 
 func (c *Core) serveOnce() {
@@ -270,8 +272,8 @@ func (c *Core) serveFlows(l *lane, class weir.Class) bool {
 			}
 			f = l.first(r)
 		}
-		if f == nil || !c.grant(f.first) {
-			if f = c.behind(l, r); f == nil || !c.grant(f.first) {
+		if f == nil || !r.open && c.stanceOf(f.first) == over || !c.grant(f.first) {
+			if f = c.behind(l, class, r); f == nil || !c.grant(f.first) {
 				return true
 			}
 		}
@@ -284,8 +286,9 @@ func (c *Core) serveFlows(l *lane, class weir.Class) bool {
 func (c *Core) room(class weir.Class) (r rooms) {
 	for i, t := range c.tiers {
 		for _, d := range t {
-			if room := d.room(c.now); room > r.any && c.lets(d, class) {
-				r.any = room
+			if room := d.room(c.now); room > 0 && c.lets(d, class) {
+				r.any = max(r.any, room)
+				r.open = r.open || !d.leaves()
 			}
 		}
 		if i < c.preferred {

@@ -159,6 +159,7 @@ func (c *Core) take(r *replica, q *call) {
 func (c *Core) free(q *call, how Result) {
 	r := q.on
 	q.on = nil
+	c.idle = false
 	r.requests--
 	r.work -= q.work
 	r.prefill -= q.prefill

@@ -12,11 +12,18 @@ import (
 // that come after them. So while several tenants are there, who has more in
 // flight than its share leaves two things to those who have less:
 //
-//   - a deployment's last slots, one of 32, at least one where it has eight;
-//   - a replica's attention: it goes only where its prompt and those whose first
-//     token is still due are no more than Deployment.MaxPrefill together.
+//   - a deployment's last slots, one of sixteen, at least one where it has eight;
+//   - the replicas' attention: its prompts go only where they and those whose
+//     first token is still due are no more than Deployment.MaxPrefill together, a
+//     longer one only where none is due, and of several replicas one is left
+//     without.
 //
 // Those who have less go to the replica with the fewest tokens of prompt due.
+// What that costs: slots that stand idle, and prompts that begin later than they
+// could, of those over their share alone. What it cannot do: a replica computes
+// what it was given before it turns to what comes, so where there is one replica
+// only, a first token may still wait for one prompt of somebody else.
+//
 // Batch beside interactive has more than its share, whatever it has: what it
 // soaks up is what is idle. Who is alone, or has nothing in flight, is never held
 // back, so nothing stands idle for nobody.
@@ -128,14 +135,16 @@ const (
 )
 
 // stanceOf says how q stands now.
-func (c *Core) stanceOf(q *call) stance {
-	s := &c.claims
+func (c *Core) stanceOf(q *call) stance { return c.claims.stance(c.now, q.claim, q.Class) }
+
+// stance says how a request of that tenant and class stands.
+func (s *claims) stance(now weir.Instant, k *claim, class weir.Class) stance {
 	switch {
-	case q.Class == weir.Batch && s.interactive != 0 && c.now.Sub(s.interactive) <= presence:
+	case class == weir.Batch && s.interactive != 0 && now.Sub(s.interactive) <= presence:
 		return over
 	case s.oldest == s.newest:
 		return alone
-	case float64(q.claim.work)*float64(s.weights) > float64(s.work)*float64(q.claim.weight):
+	case float64(k.work)*float64(s.weights) > float64(s.work)*float64(k.weight):
 		return over
 	}
 	return under
@@ -143,30 +152,30 @@ func (c *Core) stanceOf(q *call) stance {
 
 // lookedFlows bounds the flows that are looked at for one that is not over its
 // share.
-const lookedFlows = 16
+const lookedFlows = 8
 
 // behind returns the first flow in order that may take what is left for those
 // not over their share; nil when there is none among the first ones.
-func (c *Core) behind(l *lane, r rooms) *flow {
+func (c *Core) behind(l *lane, class weir.Class, r rooms) *flow {
 	if c.claims.oldest == c.claims.newest {
 		return nil
 	}
 	left := lookedFlows
-	return c.search(l.root, r, &left)
+	return c.search(l.root, class, r, &left)
 }
 
-func (c *Core) search(t *flow, r rooms, left *int) *flow {
-	if t == nil || *left == 0 || !r.fits(t.least) {
+func (c *Core) search(t *flow, class weir.Class, r rooms, left *int) *flow {
+	if t == nil || *left == 0 {
 		return nil
 	}
-	if f := c.search(t.left, r, left); f != nil || *left == 0 {
+	if f := c.search(t.left, class, r, left); f != nil || *left == 0 {
 		return f
 	}
 	*left--
-	if t.need <= r.of(t.first) && c.stanceOf(t.first) != over {
+	if r.holds(t) && c.claims.stance(c.now, t.first.claim, class) != over {
 		return t
 	}
-	return c.search(t.right, r, left)
+	return c.search(t.right, class, r, left)
 }
 
 // reserve is how many slots of d those over their share leave free.
@@ -175,7 +184,7 @@ func (d *deployment) reserve() int {
 	if slots < 8 {
 		return 0
 	}
-	return (slots + 31) / 32
+	return (slots + 15) / 16
 }
 
 // looked bounds the replicas that are looked at where not just the first will do:
@@ -202,10 +211,25 @@ func (d *deployment) letting(q *call, avoid bool) *replica {
 	return best
 }
 
-// lets says whether the prompts that are due at r leave time for q's.
+// lets says whether the prompts that are due at r leave time for q's. A prompt
+// that is longer than they ever may be goes only where none is due, and not to
+// the last such replica with room, where there are several.
 func (r *replica) lets(q *call) bool {
 	most := r.d.MaxPrefill
-	return most <= 0 || r.due == 0 || r.due+q.Prompt <= most
+	switch {
+	case most <= 0 || r.due+q.Prompt <= most:
+		return true
+	case r.due > 0:
+		return false
+	case r.d.ready < 2:
+		return true
+	}
+	for _, o := range r.d.load[:min(len(r.d.load), looked)] {
+		if o != r && o.due == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // calmest returns the replica with the fewest tokens of prompt due, and among

@@ -174,7 +174,7 @@ func (c *Core) spillBehind(q *call) bool {
 
 // hurry ends the patience of q, which waits. It says whether q was granted.
 func (c *Core) hurry(q *call) bool {
-	q.patient = false
+	q.patient, c.idle = false, false
 	if f := q.flow; f != nil && f.first == q {
 		l := c.laneOf(q)
 		l.remove(f)

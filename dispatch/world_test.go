@@ -60,8 +60,8 @@ func (w *world) options() Options {
 	w.attempts = max(w.attempts, o.Attempts)
 	for _, name := range worldNames[:1+w.choose(len(worldNames))] {
 		o.Deployments = append(o.Deployments, Deployment{
-			Name: name, Tier: w.choose(2), Weight: w.choose(4), MaxRequests: w.choose(5),
-			MaxWork: 300 * w.choose(5), Elastic: w.choose(2) == 0,
+			Name: name, Tier: w.choose(2), Weight: w.choose(4), MaxRequests: w.choose(3) * w.choose(5),
+			MaxWork: 300 * w.choose(5), MaxPrefill: 100 * w.choose(4), Elastic: w.choose(2) == 0,
 			Paid: w.choose(2) == 0, Quota: w.quota(), Context: 1000 * w.choose(3), CacheTokens: 200 * w.choose(4),
 		})
 	}
@@ -123,7 +123,7 @@ func (w *world) step() {
 func (w *world) arrive() {
 	w.lastID++
 	r := Request{ID: w.lastID, Tenant: fmt.Sprintf("t%d", w.choose(4)), Class: weir.Class(w.choose(2)),
-		Prompt: w.choose(8) * w.choose(80), Output: w.choose(100)}
+		Prompt: w.choose(8) * w.choose(80), Output: w.choose(100), Streams: w.choose(2) == 0}
 	if w.choose(4) == 0 {
 		r.Deadline = w.now.Add(time.Duration(w.choose(20)) * time.Second)
 	}
