@@ -58,6 +58,8 @@ type Capacity struct {
 	MaxRequests int `yaml:"max_requests" min:"1" max:"1000000" example:"64"`
 	// Tokens of work in flight per replica, prompt and expected completion together.
 	MaxWork int `yaml:"max_work" min:"1" max:"1000000000" example:"200000"`
+	// Prompt tokens whose first token is still due, per replica, that a tenant with more in flight than its share may add to while others are there. For replicas that are one engine each; 0 does not bound. Without it: 512 for replicas that Weir starts, and no bound for others.
+	MaxPrefill *int `yaml:"max_prefill" min:"0" max:"1000000000" example:"512"`
 	// Tokens of prompts one replica remembers in its KV cache, for affinity: prefix. Too large a figure makes Weir believe what a replica has forgotten, too small a one misses what it knows.
 	PrefixCache int `yaml:"prefix_cache" default:"262144" min:"0" max:"100000000" example:"500000"`
 }

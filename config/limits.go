@@ -33,6 +33,15 @@ type Budget struct {
 	Exhausted string `yaml:"exhausted" default:"finish" enum:"finish|cut"`
 }
 
+// Trim lowers max_tokens of requests that ask for far more than answers need,
+// which fills a provider's quota with nothing. Off where nothing is given.
+type Trim struct {
+	// Most tokens an answer may be asked to have.
+	Cap int `yaml:"cap" min:"1" max:"100000000" example:"8192"`
+	// The same as a multiple of what 99 % of the tenant's own answers of the model have had, once that is known; never below 256 tokens.
+	Times int `yaml:"times" min:"2" max:"1000" example:"4"`
+}
+
 // Limit bounds what some requests may use together: those that agree with every
 // part that is given.
 type Limit struct {

@@ -14,6 +14,8 @@ type Model struct {
 	Limits Limits `yaml:"limits"`
 	// What they may use in a day and in a month of the calendar, in UTC.
 	Budget Budget `yaml:"budget"`
+	// Whether an absurd max_tokens is lowered before the request is sent on. Answers say so in x-weir-max-tokens.
+	TrimMaxTokens Trim `yaml:"trim_max_tokens"`
 	// What callers are promised. Scaling works towards it, metrics count by it.
 	SLO SLO `yaml:"slo"`
 	// What may wait for capacity.

@@ -10,6 +10,8 @@ type Tenant struct {
 	Limits Limits `yaml:"limits"`
 	// What they may use in a day and in a month of the calendar, in UTC.
 	Budget Budget `yaml:"budget"`
+	// Whether an absurd max_tokens is lowered before the request is sent on. Answers say so in x-weir-max-tokens.
+	TrimMaxTokens Trim `yaml:"trim_max_tokens"`
 	// How long its requests may wait, unless the request or the model says otherwise.
 	Class string `yaml:"class" default:"interactive" enum:"interactive|batch"`
 	// Its weight when capacity is short: 2 gets twice the work of 1.

@@ -212,8 +212,8 @@ func (d *deployment) letting(q *call, avoid bool) *replica {
 }
 
 // lets says whether the prompts that are due at r leave time for q's. A prompt
-// that is longer than they ever may be goes only where none is due, and not to
-// the last such replica with room, where there are several.
+// that is longer than they ever may be goes only where none is due, and where
+// there are several replicas only if another one with room has next to none due.
 func (r *replica) lets(q *call) bool {
 	most := r.d.MaxPrefill
 	switch {
@@ -225,7 +225,7 @@ func (r *replica) lets(q *call) bool {
 		return true
 	}
 	for _, o := range r.d.load[:min(len(r.d.load), looked)] {
-		if o != r && o.due == 0 {
+		if o != r && o.due <= most/4 {
 			return true
 		}
 	}

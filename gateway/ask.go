@@ -18,8 +18,10 @@ import (
 type ask struct {
 	model     span // the value, quotes included
 	stream    bool
-	maxTokens int // 0: not said
-	n         int // answers asked for, at least 1
+	maxTokens int           // 0: not said
+	answers   [3]tokenLimit // the members that say it, in order; unused ones are absent
+	trim      int           // what it is lowered to; 0: it is not
+	n         int           // answers asked for, at least 1
 	user      span
 
 	streamOptions span
@@ -49,6 +51,12 @@ const (
 	sawStreamOptions
 	sawIncludeUsage
 )
+
+// tokenLimit is a member that bounds an answer, and its value.
+type tokenLimit struct {
+	at   span
+	most int
+}
 
 // askReader fills an ask while the scanner passes the members.
 type askReader struct {
@@ -203,6 +211,12 @@ func (r *askReader) tokens(bit uint, field string, v span) error {
 	most := 0
 	err := r.count(bit, field, v, &most)
 	r.maxTokens = max(r.maxTokens, most)
+	for i := range r.answers {
+		if r.answers[i].at.absent() {
+			r.answers[i] = tokenLimit{v, most}
+			break
+		}
+	}
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 type tenant struct {
 	name   string
 	class  weir.Class
+	trim   Trim
 	models map[string]bool // by model name; nil: all
 }
 

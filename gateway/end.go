@@ -87,6 +87,7 @@ func retryAfter(d time.Duration) (seconds, milliseconds string) {
 // sayWhere says who answers and how long the request waited for it.
 func (c *call) sayWhere() {
 	rec := &c.lease.rec
+	c.sayTrim()
 	c.x.set("X-Weir-Deployment", rec.Deployment)
 	c.x.set("X-Weir-Replica", rec.Replica)
 	c.x.set("X-Weir-Queue-Ms", strconv.FormatInt(rec.Queued.Milliseconds(), 10))

@@ -195,3 +195,57 @@ func TestLimitsOfWhatThereIsNotAreFaults(t *testing.T) {
 		}
 	}
 }
+
+func TestAnAbsurdMaxTokensIsTrimmedAndNothingElse(t *testing.T) {
+	const body = `{"model":"m", "max_tokens" : 128000,"n":1, "max_completion_tokens":100,"messages":[{"role":"user","content":"max_tokens 128000"}]}`
+	b := newBackend(t, answering)
+	c := config(b.URL)
+	c.Models[0].Deployments[0].Upstream.Model = "m"
+	plain := start(t, c)
+	resp, _ := plain.post(chatPath, body)
+	if _, sent, _ := b.last(); sent != body || resp.Header.Get("X-Weir-Max-Tokens") != "" {
+		t.Errorf("it is off, and %q was sent: %v", sent, resp.Header)
+	}
+	plain.rec()
+
+	c.Models[0].Trim, c.Tenants[0].Trim = Trim{Cap: 8192}, Trim{Cap: 4096}
+	r := start(t, c)
+	resp, _ = r.post(chatPath, body)
+	if _, sent, _ := b.last(); sent != strings.Replace(body, ": 128000", ": 4096", 1) {
+		t.Errorf("sent %q", sent)
+	}
+	if have := resp.Header.Get("X-Weir-Max-Tokens"); have != "4096; trimmed from 128000" {
+		t.Errorf("told %q", have)
+	}
+	r.rec()
+	for _, small := range []string{chatBody, strings.Replace(chatBody, `"m"`, `"m","max_tokens":4096`, 1)} {
+		resp, _ = r.post(chatPath, small)
+		if _, sent, _ := b.last(); sent != small || resp.Header.Get("X-Weir-Max-Tokens") != "" {
+			t.Errorf("sent %q, told %v", sent, resp.Header)
+		}
+		r.rec()
+	}
+}
+
+func TestAMultipleOfWhatAnswersNeedIsTrimmedToOnceItIsKnown(t *testing.T) {
+	b := newBackend(t, answering) // 7 tokens an answer
+	c := config(b.URL)
+	c.Models[0].Trim = Trim{Times: 50}
+	r := start(t, c)
+	body := strings.Replace(chatBody, `"m"`, `"m","max_completion_tokens":100000`, 1)
+	for i := range 9 {
+		resp, _ := r.post(chatPath, body)
+		want := ""
+		if i == 8 { // eight answers are enough to know
+			want = "350; trimmed from 100000"
+		}
+		if have := resp.Header.Get("X-Weir-Max-Tokens"); have != want {
+			t.Errorf("answer %d: %q, want %q", i, have, want)
+		}
+		r.rec()
+		r.settled()
+	}
+	if _, sent, _ := b.last(); !strings.Contains(sent, `"max_completion_tokens":350,`) {
+		t.Error(sent)
+	}
+}

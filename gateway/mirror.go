@@ -113,7 +113,7 @@ func (c *call) shadow(t *target, a *weir.Aside, prompt, output int) bool {
 		return false
 	}
 	v, ok := t.model.mirror(a.Sent, t.Name, dispatch.Request{
-		Class: c.lease.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.maxTokens * c.ask.n, Affinity: c.affinity(),
+		Class: c.lease.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.mayAnswer() * c.ask.n, Affinity: c.affinity(),
 	})
 	if !ok {
 		t.gate.leave()
@@ -284,6 +284,7 @@ func compose(t *target, op weir.Op, a *ask, body []byte, segments [][]byte, edit
 	if asksUsage {
 		edits = a.editUsage(edits, body)
 	}
+	edits = a.editTrim(edits)
 	sortEdits(edits)
 	return splice(segments[:0], body, edits), asksUsage
 }

@@ -69,9 +69,10 @@ type Tenant struct {
 	Name   string
 	Keys   []Key
 	Limits meter.Limits // of all its keys together
-	Class  weir.Class   // of its requests unless the model or the request says otherwise
-	Share  int          // fair-share weight in the queue; 0: 1
-	Models []string     // names of the models it may use; empty: all
+	Trim   Trim
+	Class  weir.Class // of its requests unless the model or the request says otherwise
+	Share  int        // fair-share weight in the queue; 0: 1
+	Models []string   // names of the models it may use; empty: all
 }
 
 // Key is one secret of a tenant, known by its hash only.
@@ -87,7 +88,8 @@ type Model struct {
 	Aliases []string // further names for it
 	SLO     weir.SLO
 	Limits  meter.Limits // of all callers together
-	Class   *weir.Class  // nil: the tenant's
+	Trim    Trim
+	Class   *weir.Class // nil: the tenant's
 	Queue   dispatch.Queue
 	// SpillAfter is how long an interactive request may wait for a deployment of
 	// a preferred tier that is throttled or whose quota is used up, if room is

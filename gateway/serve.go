@@ -31,7 +31,7 @@ type call struct {
 
 	// Scratch that would otherwise be made anew for every request.
 	segments net.Buffers
-	edits    [2]edit
+	edits    [5]edit
 	fields   []upstream.Field
 	names    []uint64 // of the prompt's blocks
 	up       upstream.Call
@@ -84,7 +84,7 @@ func (c *call) run() error {
 		return err
 	}
 	v, err := l.arrive(ctx, dispatch.Request{
-		Tenant: l.rec.Tenant, Class: l.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.maxTokens * c.ask.n,
+		Tenant: l.rec.Tenant, Class: l.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.mayAnswer() * c.ask.n, Streams: c.ask.stream,
 		Affinity: c.affinity(), Prefix: c.prefix(), Sticky: c.sticky(),
 	})
 	if err == nil && len(l.served.shadows) > 0 {

@@ -26,7 +26,8 @@ func (c *call) reserve() (prompt, output int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c.s.op != weir.OpEmbeddings {
-		output = s.learned.Expect(l.rec.Tenant, l.rec.Model, c.ask.maxTokens) * c.ask.n
+		c.trim(&s.learned)
+		output = s.learned.Expect(l.rec.Tenant, l.rec.Model, c.ask.mayAnswer()) * c.ask.n
 	}
 	likely := l.likely(l.served.first, int64(prompt), int64(output))
 	// What is only expected never makes a request too large for its limit.

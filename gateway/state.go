@@ -67,6 +67,7 @@ type served struct {
 	shadows []*target // that get copies
 	context int       // the longest of the deployments that take something
 
+	trim       Trim
 	spillAfter time.Duration // 0: as the SLO leaves
 	affinity   Affinity
 	sticky     Sticky
@@ -142,7 +143,7 @@ func sharesOf(tenants []Tenant) map[string]int {
 }
 
 func (st *state) addTenant(t *Tenant) {
-	caller := &tenant{name: t.Name, class: t.Class}
+	caller := &tenant{name: t.Name, class: t.Class, trim: t.Trim}
 	if len(t.Models) > 0 {
 		caller.models = map[string]bool{}
 		for _, m := range t.Models {
@@ -157,7 +158,7 @@ func (st *state) addTenant(t *Tenant) {
 }
 
 func (g *Gateway) addModel(st *state, m *Model, present *state, shares map[string]int) error {
-	s := &served{slo: m.SLO, class: m.Class, spillAfter: m.SpillAfter, affinity: m.Affinity, sticky: m.Sticky, protocol: map[upstream.Protocol]bool{}}
+	s := &served{slo: m.SLO, class: m.Class, spillAfter: m.SpillAfter, trim: m.Trim, affinity: m.Affinity, sticky: m.Sticky, protocol: map[upstream.Protocol]bool{}}
 	if present != nil && present.models[m.Name] != nil && present.models[m.Name].name == m.Name {
 		s.model = present.models[m.Name].model
 	} else {

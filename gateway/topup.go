@@ -22,8 +22,8 @@ const (
 func (c *call) topUp() *failure {
 	l, s := &c.lease, &c.g.spend
 	most := int64(math.MaxInt64)
-	if c.ask.maxTokens > 0 {
-		most = int64(c.ask.maxTokens) * int64(c.ask.n)
+	if n := c.ask.mayAnswer(); n > 0 {
+		most = int64(n) * int64(c.ask.n)
 	}
 	more := min(max(l.covered, leastTopUp), most-l.covered)
 	if l.holds&holdsTokens == 0 || l.topUps == maxTopUps || more <= 0 {

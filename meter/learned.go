@@ -64,6 +64,17 @@ func (l *Learned) Expect(tenant, model string, maxTokens int) int {
 	return expected
 }
 
+// Percentile returns the length that a share q of the tenant's answers on the
+// model do not exceed, and whether it is known: it is learned from this tenant
+// alone.
+func (l *Learned) Percentile(tenant, model string, q float64) (int, bool) {
+	e := l.known(pair{tenant: tenant, model: model})
+	if e == nil {
+		return 0, false
+	}
+	return e.quantile(q), true
+}
+
 // Saw records the length of one answer that came to its true end; those cut
 // short say nothing of the length and are not recorded.
 func (l *Learned) Saw(tenant, model string, completion int) {

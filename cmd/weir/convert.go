@@ -42,7 +42,7 @@ func gatewayConfig(c *config.Config, credential func(*config.AzureOpenAI) (upstr
 }
 
 func gatewayTenant(t *config.Tenant) gateway.Tenant {
-	g := gateway.Tenant{Name: t.Name, Limits: limits(t.Limits, t.Budget), Class: class(t.Class), Share: t.Share, Models: t.Models}
+	g := gateway.Tenant{Name: t.Name, Limits: limits(t.Limits, t.Budget), Trim: gateway.Trim(t.TrimMaxTokens), Class: class(t.Class), Share: t.Share, Models: t.Models}
 	for _, k := range t.Keys {
 		g.Keys = append(g.Keys, gateway.Key{Name: k.Name, SHA256: k.Hash, Limits: limits(k.Limits, k.Budget)})
 	}
@@ -51,7 +51,7 @@ func gatewayTenant(t *config.Tenant) gateway.Tenant {
 
 func gatewayModel(m *config.Model, credential func(*config.AzureOpenAI) (upstream.Credential, error)) (gateway.Model, error) {
 	g := gateway.Model{
-		Name: m.Name, Aliases: m.Aliases, Limits: limits(m.Limits, m.Budget), SLO: weir.SLO(m.SLO), Attempts: m.Attempts,
+		Name: m.Name, Aliases: m.Aliases, Limits: limits(m.Limits, m.Budget), Trim: gateway.Trim(m.TrimMaxTokens), SLO: weir.SLO(m.SLO), Attempts: m.Attempts,
 		Queue: dispatch.Queue(m.Queue), SpillAfter: m.SpillAfter, Affinity: affinity(m.Affinity), Health: dispatch.Health(m.Health),
 		Hedge: hedge(m.Hedge), Sticky: sticky(m.Split),
 	}
@@ -73,7 +73,7 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 	g := gateway.Deployment{
 		Deployment: dispatch.Deployment{
 			Name: d.Name, Tier: d.Tier, Weight: d.Weight,
-			MaxRequests: d.Capacity.MaxRequests, MaxWork: d.Capacity.MaxWork,
+			MaxRequests: d.Capacity.MaxRequests, MaxWork: d.Capacity.MaxWork, MaxPrefill: maxPrefill(d),
 			Elastic: d.Process != nil, Context: d.MaxContext, CacheTokens: d.Capacity.PrefixCache,
 		},
 		Rates: rates(d.Price), Serves: d.Serves,

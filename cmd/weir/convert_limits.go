@@ -25,3 +25,18 @@ func gatewayLimit(l *config.Limit) gateway.Limit {
 		Limits: limits(l.Limits, l.Budget),
 	}
 }
+
+// ownPrefill is the max_prefill of replicas that Weir starts: each is one engine,
+// and a quarter of what an engine computes in a step hardly delays another's
+// first token.
+const ownPrefill = 512
+
+func maxPrefill(d *config.Deployment) int {
+	switch {
+	case d.Capacity.MaxPrefill != nil:
+		return *d.Capacity.MaxPrefill
+	case d.Process != nil:
+		return ownPrefill
+	}
+	return 0
+}

@@ -1,0 +1,84 @@
+package gateway
+
+import (
+	"strconv"
+
+	"weir/meter"
+)
+
+// Trim lowers max_tokens of requests that ask for far more than answers ever
+// need. A provider books what a request may produce, not what it does: an absurd
+// max_tokens fills a quota with nothing. What is trimmed can cut an answer short,
+// so it is off unless configured. Of several bounds the lowest counts.
+type Trim struct {
+	Cap   int // tokens of one answer; 0: no bound
+	Times int // times what 99 % of the tenant's answers of the model need, once known; 0: no bound
+}
+
+// trimQuantile is the share of answers that are not longer than what Times
+// multiplies; leastTrim is what no learned bound goes below.
+const (
+	trimQuantile = 0.99
+	leastTrim    = 256
+)
+
+// trimTo is what an answer may have at most by the rules of the model and of
+// the tenant; 0: they bound nothing. The spending lock is held.
+func (c *call) trimTo(l *meter.Learned) int {
+	most := 0
+	lower := func(to int) {
+		if to > 0 && (most == 0 || to < most) {
+			most = to
+		}
+	}
+	for _, t := range [...]Trim{c.lease.served.trim, c.key.tenant.trim} {
+		lower(t.Cap)
+		if t.Times == 0 {
+			continue
+		}
+		if n, ok := l.Percentile(c.lease.rec.Tenant, c.lease.rec.Model, trimQuantile); ok {
+			lower(max(n*t.Times, leastTrim))
+		}
+	}
+	return most
+}
+
+// trim lowers what the request asks for where that is more than the rules let.
+// The spending lock is held.
+func (c *call) trim(l *meter.Learned) {
+	if c.ask.maxTokens == 0 {
+		return
+	}
+	if most := c.trimTo(l); most > 0 && most < c.ask.maxTokens {
+		c.ask.trim = most
+	}
+}
+
+// mayAnswer is how many tokens one answer may have; 0 where nobody says.
+func (a *ask) mayAnswer() int {
+	if a.trim > 0 {
+		return a.trim
+	}
+	return a.maxTokens
+}
+
+// editTrim lowers the members that ask for more.
+func (a *ask) editTrim(edits []edit) []edit {
+	if a.trim == 0 {
+		return edits
+	}
+	text := strconv.AppendInt(nil, int64(a.trim), 10)
+	for _, l := range a.answers {
+		if l.most > a.trim {
+			edits = append(edits, edit{l.at.from, l.at.to, text})
+		}
+	}
+	return edits
+}
+
+// sayTrim tells the caller.
+func (c *call) sayTrim() {
+	if c.ask.trim > 0 {
+		c.x.set("X-Weir-Max-Tokens", strconv.Itoa(c.ask.trim)+"; trimmed from "+strconv.Itoa(c.ask.maxTokens))
+	}
+}
