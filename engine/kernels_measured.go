@@ -8,7 +8,7 @@ var hopper = Kernels{
 	GEMM4:      gemmCurve{0.665, 0.635, 0.643, 0.628, 0.653, 0.624, 0.535, 0.544, 0.568, 0.565, 0.553, 0.639},
 	Unpacked:   0.38, AttnBandwidth: 0.92, AttnFloorUs: 13, AttnSeqUs: 0.05,
 	Prefill:      [8]float64{0.029, 0.064, 0.134, 0.23, 0.365, 0.48, 0.564, 0.612},
-	MoEBandwidth: 0.9, MoECompute: 0.5, MoEFloorUs: 25,
+	MoEBandwidth: 0.9, MoECompute: 0.5, MoEFloorUs: 25, EagerReduce: 1.16,
 	Reduce: [3]reduceCurve{
 		{4.49, 4.75, 5.18, 6.32, 8.34, 12.38, 20.24, 81.42, 306.72, 885.42},
 		{4.83, 5.8, 7.18, 11.4, 12.76, 18.6, 30.25, 98.77, 329.94, 1180.38},
@@ -25,7 +25,7 @@ var hopperHBM3e = Kernels{
 	GEMM4:      gemmCurve{0.584, 0.565, 0.568, 0.486, 0.556, 0.521, 0.405, 0.576, 0.65, 0.641, 0.613, 0.668},
 	Unpacked:   0.38, AttnBandwidth: 0.88, AttnFloorUs: 13, AttnSeqUs: 0.05,
 	Prefill:      [8]float64{0.029, 0.064, 0.134, 0.23, 0.365, 0.48, 0.564, 0.612},
-	MoEBandwidth: 0.85, MoECompute: 0.5, MoEFloorUs: 25,
+	MoEBandwidth: 0.85, MoECompute: 0.5, MoEFloorUs: 25, EagerReduce: 1.16,
 	Reduce: [3]reduceCurve{
 		{4.49, 4.75, 5.18, 6.32, 8.34, 12.38, 20.24, 81.42, 306.72, 885.42},
 		{4.83, 5.8, 7.18, 11.4, 12.76, 18.6, 30.25, 98.77, 329.94, 1180.38},
@@ -33,12 +33,13 @@ var hopperHBM3e = Kernels{
 	},
 }
 
-// ampere: A100-SXM-80GB. It computes 8 and 4 bit weights in 16 bits.
+// ampere: A100-SXM-80GB. It computes 8 and 4 bit weights in 16 bits. Its L2 is two
+// halves of 20 MB, each holding what the SMs beside it read.
 var ampere = Kernels{
 	GEMM16:   gemmCurve{0.701, 0.696, 0.681, 0.672, 0.68, 0.592, 0.433, 0.773, 0.84, 0.877, 0.892, 0.918},
-	Unpacked: 0.6, AttnBandwidth: 0.78, AttnFloorUs: 22, AttnSeqUs: 0.15, L2MB: 40,
+	Unpacked: 0.6, AttnBandwidth: 0.78, AttnFloorUs: 22, AttnSeqUs: 0.15, L2MB: 20,
 	Prefill:      [8]float64{0.066, 0.133, 0.23, 0.34, 0.438, 0.507, 0.542, 0.564},
-	MoEBandwidth: 0.75, MoECompute: 0.36, MoEFloorUs: 25,
+	MoEBandwidth: 0.75, MoECompute: 0.36, MoEFloorUs: 25, EagerReduce: 1.16,
 	Reduce: [3]reduceCurve{
 		{5.34, 5.74, 6.57, 7.99, 10.7, 15.18, 25.24, 126.28, 388.47, 1427.57},
 		{6.0, 7.78, 9.91, 14.55, 18.34, 26.05, 41.48, 182.5, 540.03, 1920.71},
@@ -54,7 +55,7 @@ var ada = Kernels{
 	GEMM4:      gemmCurve{0.685, 0.681, 0.667, 0.664, 0.679, 0.649, 0.605, 0.466, 0.508, 0.506, 0.494, 0.484},
 	Unpacked:   0.6, AttnBandwidth: 0.82, AttnFloorUs: 13, AttnSeqUs: 0.15, L2MB: 96,
 	Prefill:      [8]float64{0.078, 0.15, 0.244, 0.346, 0.409, 0.459, 0.492, 0.503},
-	MoEBandwidth: 0.8, MoECompute: 0.36, MoEFloorUs: 25,
+	MoEBandwidth: 0.8, MoECompute: 0.36, MoEFloorUs: 25, EagerReduce: 1.16,
 	Reduce: [3]reduceCurve{
 		{6.22, 10.99, 18.05, 32.1, 60.25, 116.82, 229.41, 891.88, 3541.61, 14061.69},
 		{17.51, 59.63, 115.58, 218.98, 360.6, 840.76, 1648.68, 6676.24, 27241.48, 108478.44},
@@ -67,7 +68,7 @@ var turing = Kernels{
 	GEMM16:   gemmCurve{0.847, 0.761, 0.757, 0.748, 0.735, 0.721, 0.703, 0.612, 0.641, 0.663, 0.613, 0.558},
 	Unpacked: 0.6, AttnBandwidth: 0.7, AttnFloorUs: 20, AttnSeqUs: 0.15, L2MB: 4,
 	Prefill:      [8]float64{0.078, 0.15, 0.244, 0.346, 0.409, 0.459, 0.492, 0.503},
-	MoEBandwidth: 0.7, MoECompute: 0.3, MoEFloorUs: 25,
+	MoEBandwidth: 0.7, MoECompute: 0.3, MoEFloorUs: 25, EagerReduce: 1.16,
 	Reduce: [3]reduceCurve{
 		{6.22, 10.99, 18.05, 32.1, 60.25, 116.82, 229.41, 891.88, 3541.61, 14061.69},
 		{17.51, 59.63, 115.58, 218.98, 360.6, 840.76, 1648.68, 6676.24, 27241.48, 108478.44},
@@ -87,7 +88,7 @@ var adaGeForce = Kernels{
 	GEMM4:      gemmCurve{0.75, 0.75, 0.73, 0.73, 0.75, 0.71, 0.66, 0.8, 0.88, 0.9, 0.9, 0.9},
 	Unpacked:   0.9, AttnBandwidth: 0.925, AttnFloorUs: 20, AttnSeqUs: 0.2, L2MB: 72,
 	Prefill:      [8]float64{0.13, 0.25, 0.42, 0.6, 0.72, 0.8, 0.85, 0.87},
-	MoEBandwidth: 0.88, MoECompute: 0.6, MoEFloorUs: 25,
+	MoEBandwidth: 0.88, MoECompute: 0.6, MoEFloorUs: 25, EagerReduce: 1.16,
 	Reduce: ada.Reduce,
 }
 
@@ -102,7 +103,7 @@ var blackwellPro = Kernels{
 	GEMM4:      gemmCurve{0.479, 0.504, 0.521, 0.569, 0.624, 0.659, 0.583, 0.508, 0.587, 0.624, 0.628, 0.634},
 	Unpacked:   0.6, AttnBandwidth: 0.85, AttnFloorUs: 10, AttnSeqUs: 0.17, L2MB: 128,
 	Prefill:      [8]float64{0.078, 0.15, 0.244, 0.346, 0.409, 0.459, 0.492, 0.503},
-	MoEBandwidth: 0.83, MoECompute: 1.15, MoEFloorUs: 25,
+	MoEBandwidth: 0.83, MoECompute: 1.15, MoEFloorUs: 25, EagerReduce: 1.16,
 	Reduce: [3]reduceCurve{
 		{6.22, 8.61, 12.14, 19.16, 33.23, 61.52, 117.81, 449.05, 1773.92, 7033.96},
 		{17.51, 38.57, 66.55, 118.25, 189.06, 429.13, 833.1, 3346.88, 13629.5, 54248},
@@ -118,7 +119,7 @@ var blackwell = Kernels{
 	GEMM4:      gemmCurve{0.358, 0.359, 0.362, 0.382, 0.396, 0.402, 0.377, 0.303, 0.362, 0.407, 0.451, 0.462},
 	Unpacked:   0.38, AttnBandwidth: 0.92, AttnFloorUs: 10, AttnSeqUs: 0.05,
 	Prefill:      [8]float64{0.029, 0.064, 0.134, 0.23, 0.365, 0.48, 0.564, 0.612},
-	MoEBandwidth: 0.8, MoECompute: 0.45, MoEFloorUs: 25,
+	MoEBandwidth: 0.8, MoECompute: 0.45, MoEFloorUs: 25, EagerReduce: 1.16,
 	Reduce: [3]reduceCurve{
 		{7.1, 7.4, 7.66, 9.44, 13.12, 25.34, 33.67, 57.43, 155.12, 528.58},
 		{7.36, 8.06, 8.63, 18.02, 18.42, 23.76, 29.96, 68.01, 187.42, 680.64},

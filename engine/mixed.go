@@ -40,11 +40,10 @@ func (r *Roofline) tiles() (padded, reread float64) {
 	return padded / r.dp, reread / r.dp
 }
 
-// mixed is what a held token takes when so many are held: with one KV head of
-// them above the size of L2 the reading begins to show, at twice that it is
-// never found there.
+// mixed is what a held token takes when so many are held: what of one KV head of
+// them does not fit into L2 is read again.
 func (r *Roofline) mixed(held int64) Picoseconds {
 	sweep := float64(held) / r.dp * 2 * float64(r.model.HeadDim) * r.bits.kv
-	missed := min(1, max(0, sweep/(r.gpu.Kernels.L2MB*1e6)-1))
+	missed := max(0, 1-r.gpu.Kernels.L2MB*1e6/max(sweep, 1))
 	return Picos(r.padded + missed*max(0, r.reread-r.padded))
 }

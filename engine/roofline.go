@@ -74,11 +74,8 @@ const (
 	// What an NCCL collective takes before it moves anything, over the
 	// all-reduce inside a graph that the curves are of.
 	ncclLatency, ncclLatencyPCIe = 15e-6, 30e-6
-	// Steps of more tokens than this are not captured in CUDA graphs; NCCL then
-	// takes so many times as long (kernels.csv, from 8 million elements on: 1.14
-	// to 1.19 on 2, 4 and 8 GPUs of either kind).
+	// Steps of more tokens than this are not captured in CUDA graphs.
 	graphTokens = 512
-	eagerReduce = 1.16
 	// Bytes a layer's small kernels move per token: about 12 passes over the
 	// hidden state and 3 over the MLP's inner state, 2 bytes each.
 	hiddenPasses, innerPasses = 12, 3
@@ -269,7 +266,7 @@ func (r *Roofline) exchange(tokens, total float64) float64 {
 	if r.tp > 1 {
 		once := k.reduce(int(r.tp)).seconds(tokens * hidden)
 		if tokens > graphTokens {
-			once *= eagerReduce
+			once *= k.EagerReduce
 		}
 		t += 2 * float64(r.model.Layers) * once
 	}

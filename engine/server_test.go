@@ -50,6 +50,9 @@ func gpuOf(c *price.Catalogue, b benchRow) (*GPU, error) {
 	if !strings.HasPrefix(b.engine, "vLLM") {
 		k.L2MB = 0 // TensorRT-LLM and SGLang decode with a kernel of its own
 	}
+	if strings.Contains(b.engine, "TensorRT-LLM") {
+		k.EagerReduce = 1 // it runs a compiled engine
+	}
 	if v := minorOf(b.version); strings.HasPrefix(b.dtype, "mxfp4") && b.engine == "vLLM" && v > 0 && v < 12 && pg.Compute == "9.0" {
 		// Kernels for MXFP4 on Hopper came with vLLM 0.11.1 (pull request 27370);
 		// before, its experts ran through Marlin, in Ampere's instructions.

@@ -69,7 +69,7 @@ func (s *story) line(words []string) {
 		a := s.args(words[1:])
 		s.r = New(Spec{
 			Speed: tick, MaxSeqs: a["seqs"], MaxBatchTokens: a["budget"], KVTokens: a["kv"],
-			BlockTokens: a["block"], PrefixCache: a["prefix"] > 0, Async: a["async"] > 0,
+			BlockTokens: a["block"], PrefixCache: a["prefix"] > 0, Async: a["async"] > 0, PrefillFirst: a["prefillfirst"] > 0,
 			Load: time.Duration(a["load"]) * time.Millisecond,
 		})
 		s.r.Start(0)
