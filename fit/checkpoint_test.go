@@ -1,6 +1,8 @@
 package fit
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"math"
 	"strings"
@@ -75,4 +77,20 @@ func TestExpertsOfALatentWidthAreCountedInIt(t *testing.T) {
 	if b := float64(m.Params()) / 1e9; m.Layers != 88 || b < 117 || b > 125 {
 		t.Errorf("%d layers, %.1f x 10^9 parameters, published 120", m.Layers, b)
 	}
+}
+
+// What is JSON already is not touched, and what was not is at most made so.
+func FuzzWordsForNoNumber(f *testing.F) {
+	f.Add([]byte(`{"a": [0.0, Infinity, -Infinity, NaN], "b": "Infinity \\" NaN"}`))
+	f.Add([]byte(`"\`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		out := finite(text)
+		if json.Valid(text) && !bytes.Equal(out, text) {
+			t.Errorf("%q became %q", text, out)
+		}
+		m, _ := ParseConfig("fuzz", []byte(llamaConfig))
+		if err := m.Quantised(text); err == nil {
+			askAnything(t, m)
+		}
+	})
 }

@@ -219,7 +219,7 @@ func TestHostileFilesAreRefused(t *testing.T) {
 }
 
 func FuzzParseConfig(f *testing.F) {
-	for _, s := range []string{llamaConfig, mlaConfig, nestedConfig, quantConfig} {
+	for _, s := range []string{llamaConfig, mlaConfig, nestedConfig, quantConfig, fmt.Sprintf(sparseConfig, `, "indexer_types": ["full"]`), strings.Replace(denseConfig, "QUANT", "", 1)} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -161,7 +161,7 @@ func (m *Model) validate() error {
 	if slices.Max(widths) > 1<<19 {
 		return fmt.Errorf("%w: heads times head dim of %s is %g, must be below 2^19", ErrShape, m.Name, slices.Max(widths))
 	}
-	if all := float64(m.Layers) * float64(m.Experts+m.SharedExperts) * float64(m.Hidden) * float64(max(m.MoEIntermediate, m.Intermediate)); all > 1<<52 {
+	if all := float64(m.Layers) * float64(m.Experts+m.SharedExperts) * float64(max(m.Hidden, m.ExpertHidden)) * float64(max(m.MoEIntermediate, m.Intermediate)); all > 1<<52 {
 		return fmt.Errorf("%w: experts of %s have %g parameters, above every model", ErrShape, m.Name, 3*all)
 	}
 	if m.StateBytes < 0 || m.StateBytes > 1<<40 || m.VisionParams < 0 || m.VisionParams > 1<<40 || m.TotalB < 0 || m.TotalB > 1e5 {

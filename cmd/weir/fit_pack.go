@@ -100,7 +100,7 @@ func writePacking(out io.Writer, p fit.Packing, gpu fit.GPU) error {
 	if !p.Optimal {
 		proof = fmt.Sprintf("no placement has fewer than %d", p.Least)
 	}
-	fmt.Fprintf(out, "%s: %s; %.0f %% of each kept free\n", count(len(p.GPUs), p.GPU), proof, 100*p.Headroom)
+	fmt.Fprintf(out, "%d x %s: %s; %.0f %% of each kept free\n", len(p.GPUs), p.GPU, proof, 100*p.Headroom)
 	marks := []rune("█▓▒░▚▞")
 	for i, shares := range p.GPUs {
 		var all []memoryPart
