@@ -1,0 +1,12 @@
+module weir/bench/prefix
+
+go 1.26.8
+
+require weir v0.0.0
+
+require (
+	github.com/HdrHistogram/hdrhistogram-go v1.4.0 // indirect
+	github.com/goccy/go-yaml v1.19.2 // indirect
+)
+
+replace weir => ../..
