@@ -30,6 +30,8 @@ type Config struct {
 	Log Log `yaml:"log"`
 	// Where usage is kept.
 	Store Store `yaml:"store"`
+	// What several gateways share their limits through. Without it each has them to itself.
+	Redis *Redis `yaml:"redis"`
 	// Where scaling decisions are written.
 	Journal Journal `yaml:"journal"`
 	// What this machine gives to the replicas Weir starts as processes.

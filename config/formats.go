@@ -27,10 +27,16 @@ var formats = map[string]format{
 	"template":   {``, checkTemplate},
 	"gpu":        {gpuPattern, checkGPU},
 	"header":     {headerPattern, checkHeader},
+	"server":     {`^.+:[0-9]{1,5}$`, checkServer},
+	"prefix":     {prefixPattern, checkPrefix},
 	"timezone":   {`^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$`, checkTimeZone},
 }
 
 const namePattern = `^[A-Za-z0-9]([A-Za-z0-9._:/@+-]{0,126}[A-Za-z0-9])?$`
+
+const prefixPattern = `^[A-Za-z0-9._:/-]{1,64}$`
+
+var prefixRule = regexp.MustCompile(prefixPattern)
 
 var nameRule = regexp.MustCompile(namePattern)
 

@@ -81,6 +81,7 @@ func (c *Config) Resolve() error {
 		d.pemFile("server.tls.cert", t.Cert)
 		d.pemFile("server.tls.key", t.Key)
 	}
+	d.redisFiles(c.Redis)
 	if len(d.faults) > 0 {
 		d.excerpts(d.faults)
 		return d.faults.InOrder()

@@ -45,6 +45,7 @@ func (v *validator) config() {
 	v.models()
 	v.tenants()
 	v.limits()
+	v.redis()
 	v.files()
 	v.shared()
 }

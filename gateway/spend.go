@@ -12,6 +12,7 @@ type spend struct {
 	mu      sync.Mutex
 	meter   *meter.Meter
 	learned meter.Learned
+	wake    func(shards uint8) // nil: no limit is shared
 }
 
 // reserve takes what the request is likely to use from every limit that counts
@@ -35,6 +36,7 @@ func (c *call) reserve() (prompt, output int, err error) {
 		likely.Tokens = largest
 	}
 	r, refusal := s.meter.Reserve(now, l.who, likely)
+	s.feed()
 	if refusal != nil {
 		return 0, 0, ofRefusal(refusal)
 	}

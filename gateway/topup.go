@@ -33,6 +33,7 @@ func (c *call) topUp() *failure {
 	l.topUps++
 	s.mu.Lock()
 	refusal := s.meter.TopUp(c.g.now(), l.reservation, l.likely(l.target, 0, more))
+	s.feed()
 	s.mu.Unlock()
 	l.covered += more
 	if refusal == nil {
@@ -50,6 +51,7 @@ func (l *lease) serve(t *target) *failure {
 	s := &l.g.spend
 	s.mu.Lock()
 	r, refusal := s.meter.Serve(l.g.now(), l.reservation, l.who, t.serves, l.expected)
+	s.feed()
 	s.mu.Unlock()
 	if refusal != nil {
 		return &failure{problem: ofRefusal(refusal), result: dispatch.Rejected, retry: true}

@@ -98,7 +98,8 @@ func (ls *Leases) Hungry() uint8 {
 // use, or uses, without anybody else knowing.
 func (l *Lease) Outstanding() int64 { return max(l.level, 0) + l.inUse }
 
-// Each calls f for every lease, shard by shard in the order they were made.
+// Each calls f for every lease, shard by shard in the order they were made, with
+// the name of its budget, what this gateway holds and all there is.
 func (ls *Leases) Each(f func(name string, outstanding, burst int64)) {
 	for i := range ls.shards {
 		for _, l := range ls.shards[i].inOrder {

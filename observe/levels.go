@@ -17,6 +17,7 @@ type Sources struct {
 	Engines  func() []Engine       // one per deployment whose inference servers tell something
 	Ledger   func() Ledger
 	Canaries func() []CanaryLevel
+	Shared   func() Shared
 }
 
 // Engine is what the inference servers of one deployment say of themselves,
@@ -59,6 +60,7 @@ type levels struct {
 	quota, canaryShare, canaryEvidence                         *prometheus.Desc
 	engineRunning, engineWaiting, kvUse, gpuUtilisation        *prometheus.Desc
 	rows, lag, written, failures, coarsened                    *prometheus.Desc
+	shared                                                     sharedDescs
 }
 
 func newLevels(m *Metrics) *levels {
@@ -79,6 +81,7 @@ func newLevels(m *Metrics) *levels {
 		engineWaiting:  desc("weir_engine_requests_waiting", "Requests queued inside the inference servers, as they say.", "deployment"),
 		kvUse:          desc("weir_engine_kv_use_ratio", "Share of the KV cache in use, as the fullest inference server says.", "deployment"),
 		gpuUtilisation: desc("weir_engine_gpu_utilisation_ratio", "GPU utilisation, mean over the inference servers.", "deployment"),
+		shared:         newSharedDescs(),
 		rows:           desc("weir_ledger_pending_rows", "Rows of usage waiting to be written."),
 		lag:            desc("weir_ledger_lag_seconds", "Age of the oldest usage not written."),
 		written:        desc("weir_ledger_written_rows_total", "Rows of usage written."),
@@ -96,6 +99,7 @@ func (m *Metrics) Watch(s Sources) {
 
 // Describe implements prometheus.Collector.
 func (l *levels) Describe(ch chan<- *prometheus.Desc) {
+	l.shared.describe(ch)
 	for _, d := range []*prometheus.Desc{l.waiting, l.waitingTokens, l.inFlight, l.inFlightTokens, l.quota, l.replicas, l.canaryShare, l.canaryEvidence,
 		l.engineRunning, l.engineWaiting, l.kvUse, l.gpuUtilisation,
 		l.rows, l.lag, l.written, l.failures, l.coarsened} {
@@ -129,6 +133,9 @@ func (l *levels) Collect(ch chan<- prometheus.Metric) {
 	}
 	if s.Ledger != nil {
 		l.collectLedger(ch, s.Ledger())
+	}
+	if s.Shared != nil {
+		l.shared.collect(ch, s.Shared())
 	}
 }
 

@@ -24,6 +24,8 @@ type adminAPI struct {
 	token         string // "" on loopback only
 	metrics       http.Handler
 	ready         func() error
+	note          func() string // what readiness says beside ok
+	shared        func(http.ResponseWriter, *http.Request)
 	reload        func() error
 	replicas      func() []replicaView
 	usage         func(context.Context, meter.Query) ([]meter.Row, error)
@@ -53,6 +55,7 @@ func (a *adminAPI) handler() http.Handler {
 	mux.HandleFunc("GET /admin/decisions", func(w http.ResponseWriter, _ *http.Request) { reply(w, a.recent()) })
 	mux.HandleFunc("GET /admin/usage", a.serveUsage)
 	mux.HandleFunc("GET /admin/gateways", a.serveGateways)
+	mux.HandleFunc("GET /admin/shared", func(w http.ResponseWriter, r *http.Request) { a.shared(w, r) })
 	mux.HandleFunc("POST /admin/reload", a.serveReload)
 	mux.HandleFunc("GET /admin/canaries", func(w http.ResponseWriter, _ *http.Request) { reply(w, a.canaries()) })
 	mux.HandleFunc("POST /admin/canaries/restart", a.serveCanaryRestart)
@@ -70,6 +73,9 @@ func (a *adminAPI) handler() http.Handler {
 			return
 		}
 		fmt.Fprintln(w, "ok")
+		if note := a.note(); note != "" {
+			fmt.Fprintln(w, note)
+		}
 	})
 	return open
 }

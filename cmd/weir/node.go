@@ -24,6 +24,7 @@ import (
 	"weir/fleet/process"
 	"weir/gateway"
 	"weir/observe"
+	"weir/share"
 	"weir/store"
 )
 
@@ -33,6 +34,7 @@ import (
 //	              │  Record              ▲            │
 //	              ├─▶ metrics            └── follow ──┤ every replica change to the gateway
 //	              ├─▶ ledger (writer)                 │
+//	              ├─▶ shared limits (Redis)           │
 //	              └─▶ demand ─────────────────────────┘
 //	operators ─▶ admin: metrics, health, replicas, decisions, usage, reload
 //
@@ -54,6 +56,7 @@ type node struct {
 	office   *office // nil: no other gateway shares the store
 	scaler   *scaler
 	canaries *canaryFile
+	share    *share.Share // nil: this gateway has its limits to itself
 
 	config    atomic.Pointer[config.Config] // in force
 	reloading sync.Mutex
@@ -91,6 +94,9 @@ func newNode(c *config.Config, load func() (*config.Config, error), stateDir str
 	if err = n.makeGateway(c); err != nil {
 		return n, err
 	}
+	if err = n.shareLimits(c); err != nil {
+		return n, err
+	}
 	if err = n.restoreBudgets(context.Background(), c); err != nil {
 		return n, err
 	}
@@ -100,7 +106,11 @@ func newNode(c *config.Config, load func() (*config.Config, error), stateDir str
 	if n.scaler, err = newScaler(n, c); err != nil {
 		return n, err
 	}
-	n.metrics.Watch(observe.Sources{Levels: n.levels, Replicas: n.replicas, Engines: n.scaler.engines.all, Ledger: n.ledgerState, Canaries: n.canaryLevels})
+	sources := observe.Sources{Levels: n.levels, Replicas: n.replicas, Engines: n.scaler.engines.all, Ledger: n.ledgerState, Canaries: n.canaryLevels}
+	if n.share != nil {
+		sources.Shared = n.sharedLevels
+	}
+	n.metrics.Watch(sources)
 	return n, nil
 }
 
@@ -200,8 +210,11 @@ func (n *node) run(ctx context.Context, also runner) error {
 		part(&middle, behind, n.office.run)
 	}
 	part(&middle, behind, n.keepCanaries)
+	if n.share != nil {
+		part(&middle, behind, n.share.Run)
+	}
 	part(&middle, behind, func(ctx context.Context) error { return runAdmin(ctx, n.operators, admin.handler(), n.log) })
-	part(&front, ctx, n.gateway.Run)
+	part(&front, ctx, n.serveCallers)
 	part(&front, ctx, n.reloadOnHangup)
 	if also != nil {
 		part(&front, ctx, func(ctx context.Context) error { defer cancel(); return also.run(ctx, n) })
@@ -299,6 +312,7 @@ func fixedParts(have, want *config.Config) error {
 		have.Machine.LastPort == want.Machine.LastPort && have.Machine.Keep == want.Machine.Keep)
 	fixed("log.format", have.Log.Format == want.Log.Format)
 	fixed("store", have.Store == want.Store)
+	fixed("redis", sameRedis(have.Redis, want.Redis))
 	fixed("journal", have.Journal == want.Journal)
 	return errors.Join(faults...)
 }

@@ -191,7 +191,7 @@ func TestAReloadSwapsTheUpstreamAndABadOneChangesNothing(t *testing.T) {
 }
 
 func TestTheAdminAddressWantsItsToken(t *testing.T) {
-	a := &adminAPI{token: "secret", metrics: http.NotFoundHandler(), ready: func() error { return nil }}
+	a := &adminAPI{token: "secret", metrics: http.NotFoundHandler(), ready: func() error { return nil }, note: func() string { return "" }}
 	h := a.handler()
 	get := func(path, auth string) int {
 		r := httptest.NewRequest("GET", path, nil)

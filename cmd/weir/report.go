@@ -17,7 +17,7 @@ import (
 var reportHTML string
 
 var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
-	"brief": brief, "share": share, "percent": func(v float64) string { return fmt.Sprintf("%.2f %%", 100*v) },
+	"brief": brief, "share": percentOf, "percent": func(v float64) string { return fmt.Sprintf("%.2f %%", 100*v) },
 	"hours": func(d time.Duration) string { return fmt.Sprintf("%.2f", d.Hours()) },
 }).Parse(reportHTML))
 

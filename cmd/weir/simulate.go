@@ -319,7 +319,7 @@ func printContenders(w io.Writer, s *setting, cs []contender) {
 		r := c.Result
 		fmt.Fprintf(w, "%-18s %8.2f%% %8.2f%% %9s %9s %9s %9.2f %8.0f%% %7.0f%% %4d/%-3d %9s\n",
 			c.Label, 100*r.Attainment, 100*r.WorstWindow, brief(r.TTFT.P50), brief(r.TTFT.P99), brief(r.TPOT.P99),
-			r.GPU.Allocated.Hours(), share(r.GPU.Idle, r.GPU.Allocated), share(r.GPU.ColdStart, r.GPU.Allocated),
+			r.GPU.Allocated.Hours(), percentOf(r.GPU.Idle, r.GPU.Allocated), percentOf(r.GPU.ColdStart, r.GPU.Allocated),
 			r.Changes, r.Reversals, strings.TrimSuffix(r.Cost.String(), "0000"))
 	}
 	fmt.Fprintln(w, "\nchanges: of the number of replicas wanted, and of them reversals within ten minutes; GPU-h from asking to release")
@@ -330,7 +330,7 @@ func printContenders(w io.Writer, s *setting, cs []contender) {
 	}
 }
 
-func share(part, whole time.Duration) float64 {
+func percentOf(part, whole time.Duration) float64 {
 	if whole <= 0 {
 		return 0
 	}

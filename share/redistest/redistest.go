@@ -167,7 +167,28 @@ func MakeCluster(dir string) ([]*Server, error) {
 		}
 		return nil, fmt.Errorf("redis-cli --cluster create: %w:\n%s", err, out)
 	}
+	for _, n := range nodes {
+		if err := n.awaitCluster(); err != nil {
+			for _, n := range nodes {
+				n.Kill()
+			}
+			return nil, err
+		}
+	}
 	return nodes, nil
+}
+
+// awaitCluster waits until the node knows that every slot is served.
+func (s *Server) awaitCluster() error {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		out, err := exec.Command("redis-cli", "-p", strconv.Itoa(s.o.Port), "cluster", "info").CombinedOutput()
+		if err == nil && strings.Contains(string(out), "cluster_state:ok") {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the cluster is not whole within %v: %v\n%s", patience, err, out)
+		}
+	}
 }
 
 // startNode finds a port whose cluster bus, 10,000 higher, is free as well.

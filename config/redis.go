@@ -1,0 +1,102 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+)
+
+// Redis is what several gateways share their limits through, so that they hold
+// however many gateways there are. What else they tell each other: until when
+// providers refuse, what was used of providers' quotas, how long answers are.
+// No request waits for it.
+type Redis struct {
+	// Its host:port; of a cluster some of its nodes. Redis 6.2 or later, or Valkey.
+	Addresses []string `yaml:"addresses" need:"true" format:"server" example:"redis.internal:6379"`
+	// Whether and how TLS is spoken. Without it: plain TCP.
+	TLS *RedisTLS `yaml:"tls"`
+	// User, where there is one but the default.
+	Username string `yaml:"username" example:"weir"`
+	// Password of the user.
+	Password Secret `yaml:"password"`
+	// Beginning of every key. Gateways with the same prefix share.
+	Prefix string `yaml:"prefix" default:"weir" format:"prefix"`
+	// How long a gateway that is not heard of keeps what it holds of the limits. Then the others may use it.
+	Lease time.Duration `yaml:"lease" default:"5s" min:"1s" max:"1m"`
+	// Among how many gateways limits are divided as long as Redis was never heard, as when Weir starts while it is away.
+	Gateways int `yaml:"gateways" default:"1" min:"1" max:"1000"`
+}
+
+// RedisTLS says how the server is known, and how Weir is known to it.
+type RedisTLS struct {
+	// File with the authorities that may have signed its certificate, PEM. Without it those of this machine.
+	CA string `yaml:"ca" format:"path" example:"/etc/weir/redis-ca.pem"`
+	// File with the certificate Weir shows, PEM, where the server asks for one.
+	Cert string `yaml:"cert" format:"path" example:"/etc/weir/redis.crt"`
+	// File with its key, PEM.
+	Key string `yaml:"key" format:"path" example:"/etc/weir/redis.key"`
+	// Name its certificate must bear. Without it the host of the address.
+	ServerName string `yaml:"server_name" example:"redis.internal"`
+}
+
+// checkServer wants a host and a port to connect to.
+func checkServer(text string) (string, string) {
+	remedy := "give host:port, such as redis.internal:6379"
+	host, port, err := net.SplitHostPort(text)
+	if err != nil || host == "" {
+		return quote(text) + " is no address to connect to", remedy
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return fmt.Sprintf("%s has no port from 1 to 65535", quote(text)), remedy
+	}
+	return "", ""
+}
+
+// checkPrefix wants what can stand in a key of a cluster.
+func checkPrefix(text string) (string, string) {
+	if !prefixRule.MatchString(text) {
+		return quote(text) + " is no prefix", "give 1 to 64 letters, digits and . _ - : /"
+	}
+	return "", ""
+}
+
+// redis checks what belongs together.
+func (v *validator) redis() {
+	r := v.c.Redis
+	if r == nil || v.badUnder("redis") {
+		return
+	}
+	if len(r.Addresses) == 0 {
+		v.blame("redis.addresses", "names no server", "give host:port")
+	}
+	if t := r.TLS; t != nil && (t.Cert == "") != (t.Key == "") {
+		v.blame("redis.tls", "has a certificate without its key, or a key without its certificate", "give cert and key, or neither")
+	}
+	if r.TLS == nil && r.Password.Set() && !v.local(r.Addresses) {
+		v.warn("redis.password", "travels in the clear", "add redis.tls")
+	}
+}
+
+// local says whether all addresses are of this machine.
+func (v *validator) local(addresses []string) bool {
+	for _, a := range addresses {
+		if !loopback(a) {
+			return false
+		}
+	}
+	return true
+}
+
+// redisFiles looks for the files that are named.
+func (d *decoder) redisFiles(r *Redis) {
+	if r == nil || r.TLS == nil {
+		return
+	}
+	for _, f := range [...][2]string{{"redis.tls.ca", r.TLS.CA}, {"redis.tls.cert", r.TLS.Cert}, {"redis.tls.key", r.TLS.Key}} {
+		if f[1] == "" {
+			continue
+		}
+		d.pemFile(f[0], f[1])
+	}
+}

@@ -1,0 +1,57 @@
+package observe
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Shared says how it stands with limits that several gateways share.
+type Shared struct {
+	Connected bool   // their keeper was heard last time
+	Gateways  int    // that share, as last heard
+	Visits    uint64 // answered; only grows
+	Failures  uint64 // not answered; only grows
+	Leases    []Lease
+}
+
+// Lease is what this gateway holds of one limit.
+type Lease struct {
+	Scope string // what the limit counts: "tenant=demo,model=gpt-4o"
+	Limit string // its kind: "tokens_per_minute"
+	Units int64  // it could use, or uses, without the others knowing
+}
+
+// maxLeases bounds the series of leases; those of the file come first.
+const maxLeases = 5000
+
+type sharedDescs struct{ connected, gateways, visits, failures, lease *prometheus.Desc }
+
+func newSharedDescs() sharedDescs {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
+	return sharedDescs{
+		connected: desc("weir_shared_connected", "Whether the Redis that limits are shared through was heard last time: 1 or 0."),
+		gateways:  desc("weir_shared_gateways", "Gateways that share limits, this one included, as last heard."),
+		visits:    desc("weir_shared_visits_total", "Visits to Redis that were answered."),
+		failures:  desc("weir_shared_failures_total", "Visits to Redis that were not answered."),
+		lease:     desc("weir_shared_lease_units", "What this gateway holds of a shared limit: how much it could use, or uses, without the others knowing. The sum over all gateways bounds what may be used beyond the limit.", "scope", "limit"),
+	}
+}
+
+func (d *sharedDescs) describe(ch chan<- *prometheus.Desc) {
+	for _, v := range []*prometheus.Desc{d.connected, d.gateways, d.visits, d.failures, d.lease} {
+		ch <- v
+	}
+}
+
+func (d *sharedDescs) collect(ch chan<- prometheus.Metric, s Shared) {
+	connected := 0.0
+	if s.Connected {
+		connected = 1
+	}
+	ch <- gauge(d.connected, connected)
+	ch <- gauge(d.gateways, float64(s.Gateways))
+	ch <- prometheus.MustNewConstMetric(d.visits, prometheus.CounterValue, float64(s.Visits))
+	ch <- prometheus.MustNewConstMetric(d.failures, prometheus.CounterValue, float64(s.Failures))
+	for _, l := range s.Leases[:min(len(s.Leases), maxLeases)] {
+		ch <- gauge(d.lease, float64(l.Units), l.Scope, l.Limit)
+	}
+}
