@@ -23,6 +23,7 @@ type Ask struct {
 	Want         int64 // how much if nobody else needs it; -1: nothing any more, ever
 	Has          int64 // how much it holds; what exceeds Want it has set aside
 	Demand       int64 // units a minute callers ask for
+	Lack         int64 // the largest request refused for want of it
 
 	lease *Lease
 	at    weir.Instant
@@ -36,6 +37,7 @@ type Grant struct {
 	At      int64  // the keeper's time, ms
 	Era     string // of the keeper's memory: another one has forgotten what was said before
 	Part    int64  // of a flow's rate while the keeper is silent, in millionths
+	Yield   bool   // somebody is short of what lies about in parts too small for all
 	Settled bool   // false: the keeper was away and gathers what was used meanwhile; the lease goes on by itself
 }
 
@@ -61,7 +63,7 @@ func (ls *Leases) Asks(now weir.Instant, shard int, asks []Ask, limit int, all b
 
 // due says whether the keeper should hear of the lease now.
 func (l *Lease) due(now weir.Instant) bool {
-	return l.visited == 0 || l.dead || l.missed > 0 || l.level < l.told.hold/2 || l.level < 0 || l.pressed > l.visited || now.Sub(l.visited) >= between
+	return l.visited == 0 || l.dead || l.missed > 0 || l.level < l.told.hold/2 || l.level < 0 || l.pressed > l.visited || l.yields || now.Sub(l.visited) >= between
 }
 
 func (l *Lease) ask(now weir.Instant) Ask {
@@ -72,10 +74,13 @@ func (l *Lease) ask(now weir.Instant) Ask {
 	a := Ask{
 		Name: l.name, Shard: l.shard, Rate: l.rate, Burst: l.burst, Keep: l.keep, Total: l.total, Since: l.since,
 		Known: l.told.known, Seen: l.told.level, SeenAt: l.told.keeps, SeenEra: l.told.era,
-		Floor: l.inUse, Need: l.need(), Has: max(l.level, 0) + l.inUse, Demand: int64(60 * l.demand),
+		Floor: l.inUse, Need: l.need(), Has: max(l.level, 0) + l.inUse, Demand: int64(60 * l.demand), Lack: l.missed,
 		lease: l, at: now,
 	}
 	a.Want = max(a.Need, l.spare(now))
+	if l.yields && l.level < l.largest { // of no use here but for smaller requests
+		a.Need, a.Want = a.Floor, a.Floor
+	}
 	if l.dead {
 		a.Need, a.Want = -1, -1
 	}
@@ -112,7 +117,7 @@ func (ls *Leases) Granted(now weir.Instant, a Ask, g Grant) {
 		return
 	}
 	l.level, l.frac, l.at = g.Hold-a.Floor-l.during, 0, a.at
-	l.credit = g.Credit
+	l.credit, l.yields = g.Credit, g.Yield
 	if g.Hold < a.Need {
 		l.pressed = now
 	}
@@ -121,7 +126,10 @@ func (ls *Leases) Granted(now weir.Instant, a Ask, g Grant) {
 		ls.forget(l)
 		return
 	}
-	if l.demand > 0 || l.level < 0 || l.during != 0 || l.dead {
+	if l.yields {
+		l.hurry()
+	}
+	if l.yields || l.demand > 0 || l.level < 0 || l.during != 0 || l.dead {
 		ls.queue(l)
 	}
 }

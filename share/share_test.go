@@ -46,6 +46,24 @@ func TestARequestAsLargeAsTheWholeLimitIsLetInOnceTheOthersHaveGivenBack(t *test
 	within(t, "a request of 9,000 tokens to be let in", func() bool { return members[2].use(leases[2], 9000) })
 }
 
+// Each holds a part that is too small for the requests all of them have: one
+// yields to another until what is left is used.
+func TestPartsTooSmallForAnybodyComeTogether(t *testing.T) {
+	members, leases := three(t, at(startRedis(t, redistest.Options{})), window(1000))
+	used := int64(0)
+	within(t, "two requests of 400 to be let in", func() bool {
+		for i := range members {
+			if members[i].use(leases[i], 400) {
+				used += 400
+			}
+		}
+		return used >= 800
+	})
+	if used > 1000+3*400 {
+		t.Errorf("%d used of 1000", used)
+	}
+}
+
 // hammer has callers ask at every member until stop, and returns how much was
 // used by then.
 func hammer(members []*member, leases []*meter.Lease, callers int, n int64, stop <-chan struct{}) (used *atomic.Int64, wait func()) {

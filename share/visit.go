@@ -149,7 +149,7 @@ func (k *keeper) argue(leave bool) {
 			seen = n(a.Seen)
 		}
 		k.args = append(k.args, a.Name, n(a.Rate), n(a.Burst), n(int64(a.Keep/time.Second)), n(a.Total), n(a.Since),
-			seen, n(a.SeenAt), a.SeenEra, n(a.Floor), n(a.Need), n(a.Want), n(a.Has), n(a.Demand))
+			seen, n(a.SeenAt), a.SeenEra, n(a.Floor), n(a.Need), n(a.Want), n(a.Has), n(a.Demand), n(a.Lack))
 	}
 }
 
@@ -179,7 +179,7 @@ func parse(r rueidis.RedisResult, asks int) (a answer, err error) {
 	if err := errors.Join(errs[:]...); err != nil {
 		return a, fmt.Errorf("the answer cannot be read: %w", err)
 	}
-	if len(a.grants) != 4*asks {
+	if len(a.grants) != 5*asks {
 		return a, fmt.Errorf("the answer has %d numbers for %d leases", len(a.grants), asks)
 	}
 	a.at, err = strconv.ParseInt(at, 10, 64)
@@ -193,8 +193,8 @@ func (k *keeper) apply(began weir.Instant, v answer) {
 	k.era = v.era
 	k.o.Local.Leases(func(ls *meter.Leases) {
 		for i, a := range k.asks {
-			g := v.grants[4*i : 4*i+4]
-			ls.Granted(began, a, meter.Grant{Hold: g[0], Credit: g[1], Level: g[2], At: v.at, Era: v.era, Part: g[3], Settled: v.settled})
+			g := v.grants[5*i : 5*i+5]
+			ls.Granted(began, a, meter.Grant{Hold: g[0], Credit: g[1], Level: g[2], At: v.at, Era: v.era, Yield: g[3] != 0, Part: g[4], Settled: v.settled})
 		}
 		ls.Contact(began, k.shard, v.gateways, v.settled)
 		ls.Pressed(began, v.pressed)

@@ -3,17 +3,19 @@
 -- when it is repeated or comes late: totals are running totals, visits are
 -- numbered.
 --
--- A budget is {level, at, ends, pressed, {gateway = {hold, total, demand}}, burst, used}:
+-- A budget is {level, at, ends, pressed, {gateway = {hold, total, demand}}, burst, used, claim}:
 -- level is what is left of it at the time at, leases included; hold is a
 -- gateway's lease; used is what was used since this memory began.
+-- A claim is {gateway, at, units}: it was short of so much while others held parts
+-- of it that are too small for them as well. They are told to yield.
 -- No hold grows while the sum of all is more than the level.
 --
 -- KEYS  budgets (hash), gateways (hash), pressed (sorted set): one hash tag
 -- ARGV  1 gateway, 2 number of the visit, 3 era it knows ("" none), 4 era if there is none,
 --       5 pressed since, 6 ms until a silent gateway is gone, 7 ms of silence that settle,
---       8 ms of settling, 9 whether it leaves (1), then 14 for each budget:
+--       8 ms of settling, 9 whether it leaves (1), then 15 for each budget:
 --       name, units a minute, burst, s it is kept, total, total last confirmed,
---       level last told ("" none), when, in which era, floor, need, want, has, demand a minute
+--       level last told ("" none), when, in which era, floor, need, want, has, demand a minute, lack
 local books, gates, pressed = KEYS[1], KEYS[2], KEYS[3]
 local me, number, era = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local lease, silence, settling = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -84,13 +86,13 @@ local function visit(i)
   local name, rate, burst, keep = ARGV[i], tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3])
   local total, since, seen, seenAt = tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5]), ARGV[i + 6], tonumber(ARGV[i + 7])
   local seenEra, floor, need, want = ARGV[i + 8], tonumber(ARGV[i + 9]), tonumber(ARGV[i + 10]), tonumber(ARGV[i + 11])
-  local has, demand = tonumber(ARGV[i + 12]), tonumber(ARGV[i + 13])
+  local has, demand, lack = tonumber(ARGV[i + 12]), tonumber(ARGV[i + 13]), tonumber(ARGV[i + 14])
   local fill = rate / 60000
   local raw = redis.call('HGET', books, name)
-  local level, at, press, holds, used = burst, now, 0, {}, 0
+  local level, at, press, holds, used, claim = burst, now, 0, {}, 0, {'', 0, 0}
   if raw then
     local b = cmsgpack.unpack(raw)
-    level, at, press, holds, used = b[1], b[2], b[4], b[5], b[7]
+    level, at, press, holds, used, claim = b[1], b[2], b[4], b[5], b[7], b[8]
     if rate == 0 then level = level + burst - b[6] end -- the limit was changed, what is used of it was not
   end
   level = level + math.max(now - at, 0) * fill
@@ -118,13 +120,21 @@ local function visit(i)
       others = others + h[1]
     end
   end
-  local hold, credit = math.max(has, floor), 0
+  if now - claim[2] > calm or not live[claim[1]] then claim = {'', 0, 0} end
+  local hold, credit, yield = math.max(has, floor), 0, 0
   if not unsettled then
     local goal = need
     if now - press > calm then goal = math.max(goal, math.min(want, math.floor(math.max(level, 0) / (2 * count)))) end
     -- What it has and wants it keeps: a lease is given back, never taken.
-    hold = math.max(floor, math.min(has, want), math.min(goal, math.floor(level - others)), 0)
-    credit = math.max(math.floor(level - others - hold), 0)
+    hold = math.max(floor, math.min(has, want), 0)
+    if claim[1] ~= '' and claim[1] ~= me then
+      yield = 1
+    else
+      hold = math.max(hold, math.min(goal, math.floor(level - others)))
+      credit = math.max(math.floor(level - others - hold), 0)
+      if claim[1] == me and hold >= claim[3] then claim = {'', 0, 0} end
+      if lack > hold and level >= lack then claim = {me, now, lack} end
+    end
     if need > hold and others > 0 then
       press = now
       redis.call('ZADD', pressed, now, name)
@@ -135,15 +145,15 @@ local function visit(i)
   else
     holds[me] = {hold, total, demand}
   end
-  redis.call('HSET', books, name, cmsgpack.pack({level, now, now + keep * 1000, press, holds, burst, used}))
-  return hold, credit, math.floor(level), rate > 0 and share(rate, holds, demand) or math.floor(1e6 / count)
+  redis.call('HSET', books, name, cmsgpack.pack({level, now, now + keep * 1000, press, holds, burst, used, claim}))
+  return hold, credit, math.floor(level), yield, rate > 0 and share(rate, holds, demand) or math.floor(1e6 / count)
 end
 
 local grants = {}
-for i = 10, #ARGV, 14 do
-  local hold, credit, level, part = visit(i)
+for i = 10, #ARGV, 15 do
+  local hold, credit, level, yield, part = visit(i)
   local n = #grants
-  grants[n + 1], grants[n + 2], grants[n + 3], grants[n + 4] = hold, credit, level, part
+  grants[n + 1], grants[n + 2], grants[n + 3], grants[n + 4], grants[n + 5] = hold, credit, level, yield, part
 end
 
 -- What was pressed since, so that who has leases to spare brings them.
