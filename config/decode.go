@@ -19,6 +19,7 @@ type decoder struct {
 	faulty  map[string]bool // paths whose value could not be read
 	secrets []secretAt
 	hidden  map[int]int // line -> column from which it may hold a secret
+	part    bool        // of a file: what must be given may be missing
 	other   bool        // the file is no weir.yaml: remedies do not speak of one
 }
 
@@ -56,7 +57,10 @@ func (d *decoder) value(n ast.Node, path string, f field, v reflect.Value) {
 		d.fault(n, path, "anchors, aliases and tags are not supported", "write the value out")
 	case t.Kind() == reflect.Pointer:
 		p := reflect.New(t.Elem())
-		if isBlock(t.Elem()) {
+		switch {
+		case !v.IsNil():
+			p.Elem().Set(v.Elem()) // Set changes one key of a block
+		case isBlock(t.Elem()):
 			setDefaults(p.Elem())
 		}
 		d.value(n, path, f, p.Elem())
@@ -100,7 +104,9 @@ func (d *decoder) block(n ast.Node, path string, v reflect.Value) {
 			d.entry(e, here, f, v.Field(f.index))
 		}
 	}
-	d.complete(n, path, s, given)
+	if !d.part {
+		d.complete(n, path, s, given)
+	}
 }
 
 // entry decodes the value of one key. A missing value stands where its key is.

@@ -1,6 +1,10 @@
 package config
 
-import "reflect"
+import (
+	"errors"
+	"reflect"
+	"strings"
+)
 
 // Decode reads another file than weir.yaml (a demand, say) by the same rules:
 // into points to a struct with the tags of this package (see shape), unknown
@@ -17,6 +21,33 @@ func Decode(name string, src []byte, into any) error {
 	d.excerpts(d.faults)
 	if len(d.faults) > 0 {
 		return d.faults.InOrder()
+	}
+	return nil
+}
+
+// Set changes one key of a struct with the tags of this package: key is its
+// path ("queue.drain_within"), value is written as in a file ("20s"). Blocks
+// that pointers of into point to are not changed, but replaced. The error says
+// what is wrong with key or value; references and conflicts are not checked.
+func Set(into any, key, value string) error {
+	if strings.ContainsAny(key+value, "\n\r") {
+		return errors.New("a key and its value stand on one line")
+	}
+	var text strings.Builder
+	for depth, part := range strings.Split(key, ".") {
+		if depth > 0 {
+			text.WriteString("\n" + strings.Repeat("  ", depth))
+		}
+		text.WriteString(part + ":")
+	}
+	text.WriteString(" " + value + "\n")
+	d := &decoder{at: positions{}, other: true, part: true}
+	if body, ok := d.parse([]byte(text.String())); ok {
+		d.block(body, "", reflect.ValueOf(into).Elem())
+	}
+	if len(d.faults) > 0 {
+		f := d.faults[0]
+		return errors.New(f.Message())
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 )
@@ -31,4 +32,48 @@ func TestAnotherFileIsReadByTheSameRules(t *testing.T) {
 	if !errors.As(err, &faults) || faults[0].Remedy != "write keys with values, one a line" {
 		t.Errorf("have %v", err)
 	}
+}
+
+func TestOneKeyIsSetAndTheOthersStay(t *testing.T) {
+	s := Scaling{Min: 1, Max: 4, GPUUtilisation: &GPUUtilisation{High: 80, Low: 20, Sustain: time.Minute}}
+	before := s
+	for key, value := range map[string]string{
+		"max": "8", "target_use": "70%", "gpu_utilisation.high": "90%", "queue.drain_within": "10s", "price.hour": "$2",
+	} {
+		if err := Set(&s, key, value); err != nil {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+	if s.Min != 1 || s.Max != 8 || s.TargetUse != 70 || s.Queue.DrainWithin != 10*time.Second || s.Price.Hour != 2_000_000 {
+		t.Errorf("have %+v", s)
+	}
+	if g := *s.GPUUtilisation; g != (GPUUtilisation{High: 90, Low: 20, Sustain: time.Minute}) {
+		t.Errorf("have %+v", g)
+	}
+	if before.GPUUtilisation.High != 80 {
+		t.Error("the block of a copy has changed with it")
+	}
+}
+
+func TestAKeyIsSetInAStructThatNeedsOthers(t *testing.T) {
+	m := Model{Name: "chat", Deployments: []Deployment{{Name: "chat/a"}}}
+	if err := Set(&m, "queue.max_wait", "5s"); err != nil || m.Queue.MaxWait != 5*time.Second || m.Name != "chat" || len(m.Deployments) != 1 {
+		t.Errorf("have %+v, %v", m, err)
+	}
+}
+
+func TestWhatCannotBeSetIsSaid(t *testing.T) {
+	f := func(key, value, want string) {
+		t.Helper()
+		if err := Set(&Scaling{}, key, value); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %s gives %v, want %q", key, value, err, want)
+		}
+	}
+	f("target_usage", "70%", `did you mean "target_use"?`)
+	f("target_use", "0.7", "write 70%")
+	f("max", "0", "out of range")
+	f("queue", "20s", "must be keys with values")
+	f("queue.drain", "20s", "unknown key")
+	f("price.vm", "\nhour: $2", "one line")
+	f("max", "[", "")
 }

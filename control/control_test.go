@@ -250,6 +250,12 @@ func TestTheJournalReplaysByteForByte(t *testing.T) {
 	if err != nil || report.Different == 0 || report.First.Now.Wanted >= report.First.Wrote.Wanted {
 		t.Errorf("with twice the target: %+v, %v", report, err)
 	}
+	if n := len(report.Differences); n != report.Different {
+		t.Errorf("%d of %d differences are shown", n, report.Different)
+	}
+	if s := report.Sums; len(s) != 1 || s[0].Steps != 270 || s[0].Now >= s[0].Wrote || s[0].Wrote < 9*time.Minute/2 {
+		t.Errorf("over all of it: %+v", s)
+	}
 }
 
 func TestARestartGoesOnFromTheJournal(t *testing.T) {

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
+	"weir"
 	"weir/scale"
 )
 
@@ -78,6 +80,7 @@ func newScanner(r io.Reader) *bufio.Scanner {
 // Difference is a decision that came out otherwise than the journal says.
 type Difference struct {
 	Line       int // of the input, from 1
+	At         weir.Instant
 	Deployment string
 	Wrote, Now scale.Decision
 }
@@ -89,7 +92,22 @@ type Report struct {
 	Skipped   int // before the first checkpoint of their deployment, or torn at the end
 	First     *Difference
 	Different int
+
+	Differences []Difference // the first keptDifferences of them
+	Sums        []Sum        // by deployment, in order of their first lines
 }
+
+// Sum is what was wanted of one deployment over all its steps: replicas times
+// the time until the next step, gaps of more than a minute left out.
+type Sum struct {
+	Deployment string
+	Other      bool // another policy than its own decided now
+	Steps      int
+	Wrote, Now time.Duration
+}
+
+// keptDifferences bounds Report.Differences.
+const keptDifferences = 1000
 
 // Replay recomputes every decision of a journal from its observations. with
 // says which Decider to use for a deployment, given its policy in the journal;
@@ -99,12 +117,20 @@ type Report struct {
 // from there, and differs where it wants another number.
 func Replay(r io.Reader, with func(deployment string, p scale.Policy) scale.Decider) (Report, error) {
 	p := replay{with: with, known: map[string]*replayed{}}
+	err := p.read(r)
+	for _, s := range p.sums {
+		p.report.Sums = append(p.report.Sums, *s)
+	}
+	return p.report, err
+}
+
+func (p *replay) read(r io.Reader) error {
 	lines := newScanner(r)
 	var torn error
 	for lines.Scan() {
 		p.report.Lines++
 		if torn != nil {
-			return p.report, torn // it was not the last line
+			return torn // it was not the last line
 		}
 		var line Line
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
@@ -113,22 +139,25 @@ func Replay(r io.Reader, with func(deployment string, p scale.Policy) scale.Deci
 			continue
 		}
 		if line.Version != Version {
-			return p.report, fmt.Errorf("journal line %d is of version %d, this reads %d", p.report.Lines, line.Version, Version)
+			return fmt.Errorf("journal line %d is of version %d, this reads %d", p.report.Lines, line.Version, Version)
 		}
 		if err := p.line(&line); err != nil {
-			return p.report, err
+			return err
 		}
 	}
-	return p.report, lines.Err()
+	return lines.Err()
 }
 
 type replay struct {
 	with   func(string, scale.Policy) scale.Decider
 	known  map[string]*replayed
+	sums   []*Sum
 	report Report
 }
 
 type replayed struct {
+	sum    *Sum
+	before Difference // the step before
 	decide scale.Decider
 	state  scale.State
 	own    bool // decides as the journal's own policy
@@ -147,6 +176,8 @@ func (p *replay) line(line *Line) error {
 	var now scale.Decision
 	now, d.state = d.decide(d.state, line.Observation)
 	p.report.Decisions++
+	step := Difference{Line: p.report.Lines, At: line.Observation.Now, Deployment: line.Deployment, Wrote: line.Decision, Now: now}
+	d.add(step)
 	same, err := now.Want == line.Decision.Want, error(nil)
 	if d.own {
 		same, err = equal(line.Decision, now)
@@ -156,18 +187,38 @@ func (p *replay) line(line *Line) error {
 	}
 	p.report.Different++
 	if p.report.First == nil {
-		p.report.First = &Difference{Line: p.report.Lines, Deployment: line.Deployment, Wrote: line.Decision, Now: now}
+		p.report.First = &step
+	}
+	if len(p.report.Differences) < keptDifferences {
+		p.report.Differences = append(p.report.Differences, step)
 	}
 	return nil
+}
+
+// add counts what was wanted from the step before until this one.
+func (d *replayed) add(step Difference) {
+	const gap = time.Minute
+	d.sum.Steps++
+	if took := step.At.Sub(d.before.At); d.before.At > 0 && took > 0 && took <= gap {
+		d.sum.Wrote += took * time.Duration(d.before.Wrote.Want)
+		d.sum.Now += took * time.Duration(d.before.Now.Want)
+	}
+	d.before = step
 }
 
 // checkpoint begins anew from what the line holds. Another policy keeps the
 // state it has come to, if it has one.
 func (p *replay) checkpoint(d *replayed, line *Line) *replayed {
 	next := &replayed{decide: line.Policy.Decider(), state: *line.State, own: true}
+	if d != nil {
+		next.sum, next.before = d.sum, d.before
+	} else {
+		next.sum = &Sum{Deployment: line.Deployment}
+		p.sums = append(p.sums, next.sum)
+	}
 	if p.with != nil {
 		if decide := p.with(line.Deployment, *line.Policy); decide != nil {
-			next.decide, next.own, next.state = decide, false, scale.State{}
+			next.decide, next.own, next.state, next.sum.Other = decide, false, scale.State{}, true
 			if d != nil {
 				next.state = d.state
 			}

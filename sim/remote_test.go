@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/dispatch"
 )
 
 func provisioned() Deployment {
@@ -46,6 +47,27 @@ func TestBeyondWhatWasBoughtRequestsSpill(t *testing.T) {
 	}
 	if want := 50 * weir.Dollar * weir.Money(r.Length/time.Millisecond) / 3_600_000; ptu.Cost != want {
 		t.Errorf("50 units for %v cost %v, want %v", r.Length, ptu.Cost, want)
+	}
+}
+
+// What is known of a provider's quota is not asked for in vain, and what is worth
+// a short wait does not spill.
+func TestAKnownQuotaIsKeptTo(t *testing.T) {
+	d := provisioned()
+	d.Remote.Burst = time.Minute
+	d.Quota, d.Paid = dispatch.Quota{Drain: 60_000, Output: 4_000, Burst: time.Minute}, true
+	c := config(every(1200, 500*time.Millisecond, 600, 100), d, payg())
+	hasty := run(t, c)
+	if n := hasty.Deployments[0].Throttled; n > 0 {
+		t.Errorf("%d requests were sent to be refused", n)
+	}
+	c.Source, c.Spill = every(1200, 500*time.Millisecond, 600, 100), 2*time.Second
+	patient := run(t, c)
+	if a, b := patient.Deployments[0].Completed, hasty.Deployments[0].Completed; a < b {
+		t.Errorf("%d stayed when they could wait, %d when they could not", a, b)
+	}
+	if patient.TTFT.P90 <= hasty.TTFT.P50 {
+		t.Errorf("nobody waited: the first token took %v at most, %v without waiting", patient.TTFT.P90, hasty.TTFT.P50)
 	}
 }
 

@@ -99,10 +99,14 @@ func (w *world) arrive(class weir.Class) {
 	} else {
 		w.result.Batch.Arrived++
 	}
-	w.perform(w.core.Arrive(w.now, dispatch.Request{
+	r := dispatch.Request{
 		ID: q.id, Tenant: q.tenant, Class: class, Prompt: a.Prompt, Output: q.expected, Streams: true,
 		Prefix: q.prefix, Affinity: w.c.Affinity.key(q.prefix),
-	}))
+	}
+	if w.c.Spill > 0 {
+		r.SpillAt = w.now.Add(w.c.Spill)
+	}
+	w.perform(w.core.Arrive(w.now, r))
 }
 
 func (w *world) planPatience() {

@@ -49,6 +49,7 @@ type Config struct {
 
 	SLO      SLO           // of Source
 	Within   time.Duration // of Batch: from arrival to the last token; 0: 1 h
+	Spill    time.Duration // how long a request of Source had better wait for a preferred tier whose quota is used up
 	Patience time.Duration // a caller of Source gives up when no token came for that long; 0: 120 s
 	Grace    time.Duration // after the last arrival, for what is still under way; 0: 30 min
 
@@ -70,6 +71,11 @@ type Deployment struct {
 	Name   string
 	Tier   int
 	Weight int // 0: 1
+
+	// As in dispatch: what its provider is known to let through, and whether one
+	// more request costs nothing here.
+	Quota dispatch.Quota
+	Paid  bool
 
 	MaxRequests int // in flight per replica; 0: twice what its engine batches, or no limit for a remote one
 	MaxWork     int // tokens in flight per replica; 0: no limit
@@ -209,7 +215,7 @@ func (c Config) Validate() error {
 			fault("a duration of %v is negative", d)
 		}
 	}
-	for _, d := range []time.Duration{c.Phase, c.Scrape, c.StatusLag, c.Length} {
+	for _, d := range []time.Duration{c.Phase, c.Scrape, c.StatusLag, c.Length, c.Spill} {
 		if d < 0 {
 			fault("a duration of %v is negative", d)
 		}
@@ -245,7 +251,7 @@ func (c Config) dispatchOptions() dispatch.Options {
 		}
 		o.Deployments = append(o.Deployments, dispatch.Deployment{
 			Name: d.Name, Tier: d.Tier, Weight: d.Weight, MaxRequests: d.MaxRequests, MaxWork: d.MaxWork, MaxPrefill: d.MaxPrefill,
-			Elastic: d.Own != nil, CacheTokens: remembers,
+			Elastic: d.Own != nil, CacheTokens: remembers, Quota: d.Quota, Paid: d.Paid,
 		})
 	}
 	return o

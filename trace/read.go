@@ -32,7 +32,7 @@ type Reader struct {
 	line  int
 	width int // columns of the header
 	parse func(text []byte) (Arrival, error)
-	first []byte // a first line that is data already (Mooncake)
+	first []byte // a line of data that was read ahead
 	last  time.Duration
 	start time.Time // of Azure timestamps
 }
@@ -122,7 +122,7 @@ func (t *Reader) header(head string) error {
 	}
 	if c := (azureColumns{column("TIMESTAMP"), column("ContextTokens"), column("GeneratedTokens")}); c.at >= 0 && c.in >= 0 && c.out >= 0 {
 		t.parse = func(text []byte) (Arrival, error) { return t.azure(text, c) }
-		return nil
+		return t.began(c)
 	}
 	c := columns{column("arrival_s"), column("input_tokens"), column("output_tokens"), column("prefix_blocks"), column("client")}
 	if c.at < 0 || c.in < 0 || c.out < 0 {
@@ -131,6 +131,27 @@ func (t *Reader) header(head string) error {
 	t.parse = func(text []byte) (Arrival, error) { return t.csv(text, c) }
 	return nil
 }
+
+// began reads ahead to the first line of Azure's, which says when the trace
+// began.
+func (t *Reader) began(c azureColumns) error {
+	for len(bytes.TrimSpace(t.first)) == 0 {
+		text, err := t.next()
+		if errors.Is(err, io.EOF) {
+			return nil // no arrivals
+		}
+		if err != nil {
+			return err
+		}
+		t.first = bytes.Clone(text)
+	}
+	_, err := t.azure(t.first, c)
+	return err
+}
+
+// Start is when the trace began, where its format says that: of Azure's, the
+// time of the first line; the zero Time otherwise.
+func (t *Reader) Start() time.Time { return t.start }
 
 type columns struct{ at, in, out, prefix, client int }
 

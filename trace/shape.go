@@ -34,6 +34,20 @@ func (c *cut) Next() (Arrival, error) {
 	}
 }
 
+// Delayed lets everything of s arrive that much later.
+func Delayed(s Source, by time.Duration) Source { return &delayed{s, by} }
+
+type delayed struct {
+	s  Source
+	by time.Duration
+}
+
+func (d *delayed) Next() (Arrival, error) {
+	a, err := d.s.Next()
+	a.At += d.by
+	return a, err
+}
+
 // Faster plays s in 1/x of its time: the same requests, closer together. A
 // factor that is not above zero is an error of the first Next.
 func Faster(s Source, x float64) Source { return &faster{s, x} }

@@ -9,12 +9,15 @@ import (
 	"weir/config"
 )
 
+// checkOptions are what the command line says.
+type checkOptions struct {
+	file             string
+	strict, simulate bool
+}
+
 func newCheck() *cobra.Command {
-	var (
-		file   string
-		schema bool
-		strict bool
-	)
+	var o checkOptions
+	var schema bool
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check a weir.yaml and name every fault of it",
@@ -24,6 +27,12 @@ once: where it is, what is wrong, what is allowed.
 Secrets and certificates the file refers to but this machine does not have are
 warnings here, so that a file can be checked where it is written; "weir serve"
 refuses to start without them. With --strict, warnings fail too.
+
+Where it is known what replicas run on (process.runs_on) and what is promised
+(slo), their scaling is tried in virtual time, with the usual lengths of
+scaling.profile, in some tenths of a second and with the same result each time:
+targets above what a replica can do, and a minimum of zero that a cold start
+makes late, are warnings with the figures that would do.
 
 With --schema it prints the JSON Schema of weir.yaml instead. Editors that
 speak the YAML language server take it from a comment in the file:
@@ -40,18 +49,20 @@ speak the YAML language server take it from a comment in the file:
 				_, err := cmd.OutOrStdout().Write(config.Schema())
 				return err
 			}
-			return check(cmd, file, strict)
+			return check(cmd, o)
 		},
 	}
-	cmd.Flags().StringVarP(&file, "config", "c", "weir.yaml", "configuration `file`")
+	cmd.Flags().StringVarP(&o.file, "config", "c", "weir.yaml", "configuration `file`")
 	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of weir.yaml and check nothing")
-	cmd.Flags().BoolVar(&strict, "strict", false, "fail on warnings, missing secrets included")
+	cmd.Flags().BoolVar(&o.strict, "strict", false, "fail on warnings, missing secrets included")
+	cmd.Flags().BoolVar(&o.simulate, "simulate", true, "try the scaling of replicas whose hardware and slo are known in virtual time")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 	return cmd
 }
 
 // check prints what is wrong with a file, or what it describes.
-func check(cmd *cobra.Command, file string, strict bool) error {
+func check(cmd *cobra.Command, o checkOptions) error {
+	file, strict := o.file, o.strict
 	src, err := config.Read(file)
 	if err != nil {
 		return configError{err}
@@ -79,13 +90,25 @@ func check(cmd *cobra.Command, file string, strict bool) error {
 	if bad = append(bad, dear...); len(bad) > 0 {
 		return configError{bad.InOrder()}
 	}
-	warnings = append(append(warnings, tight...), bounded...).InOrder()
+	warnings = append(append(warnings, tight...), bounded...)
+	var findings []string
+	if o.simulate {
+		var found config.Faults
+		if found, findings, err = unworkable(cmd.Context(), c, prices); err != nil {
+			return err
+		}
+		warnings = instead(warnings, found)
+	}
+	warnings = warnings.InOrder()
 	if strict && len(warnings) > 0 {
 		return configError{warnings}
 	}
 	painter{cmd.ErrOrStderr(), colourful(cmd.ErrOrStderr())}.faults("warning", warnings)
 	fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s, %s, %s\n", file,
 		count(len(c.Tenants), "tenant"), count(len(c.Models), "model"), count(deployments(c), "deployment"))
+	for _, line := range findings {
+		fmt.Fprintln(cmd.OutOrStdout(), line)
+	}
 	return nil
 }
 

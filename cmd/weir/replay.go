@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,8 +16,7 @@ import (
 )
 
 func newReplay() *cobra.Command {
-	var with string
-	var knob float64
+	var o replayOptions
 	cmd := &cobra.Command{
 		Use:   "replay JOURNAL",
 		Short: "Decide again what a journal has recorded, and say what differs",
@@ -28,30 +28,44 @@ With --with it asks instead what another policy would have decided: the scaling
 of a weir.yaml, for the deployments of the same names, or one of the autoscalers
 people run today:
   ` + wrapNames(scale.Baselines()) + `
+It says how many replicas each would have wanted over time, and shows the first
+decisions that differ; --list shows more.
 
-What would have followed from other decisions is not in a journal: for that, see
-the first difference as the moment from which the two go different ways.
+What would have followed from other decisions is not in a journal: each step is
+decided on what was observed under the journal's own policy. To see what would
+have followed, give the journal to "weir simulate --trace".
 
 ` + exitHelp + `
 It exits with 1 when something differs that should not.`,
 		Example: `  weir replay weir.journal
-  weir replay weir.journal --with other.yaml
+  weir replay weir.journal --with other.yaml --list 20
   weir replay weir.journal --with hpa --knob 0.7`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usageError{cmd.CommandPath(), fmt.Errorf("takes one journal, have %q", args)}
 			}
+			if o.list < 1 || o.knob < 0 {
+				return usageError{cmd.CommandPath(), fmt.Errorf("--list %d, --knob %v: allowed are 1 and more, 0 and more", o.list, o.knob)}
+			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return replay(cmd, args[0], with, knob) },
+		RunE: func(cmd *cobra.Command, args []string) error { return replay(cmd, args[0], o) },
 	}
-	cmd.Flags().StringVar(&with, "with", "", "a weir.yaml, or the `name` of another autoscaler")
-	cmd.Flags().Float64Var(&knob, "knob", 0, "main knob of that autoscaler; 0: its default")
+	cmd.Flags().StringVar(&o.with, "with", "", "a weir.yaml, or the `name` of another autoscaler")
+	cmd.Flags().Float64Var(&o.knob, "knob", 0, "main knob of that autoscaler; 0: its default")
+	cmd.Flags().IntVar(&o.list, "list", 1, "how many decisions that differ are shown, at most 1000")
 	return cmd
 }
 
-func replay(cmd *cobra.Command, path, with string, knob float64) error {
-	other, err := otherPolicy(with, knob)
+// replayOptions are what the command line says.
+type replayOptions struct {
+	with string
+	knob float64
+	list int
+}
+
+func replay(cmd *cobra.Command, path string, o replayOptions) error {
+	other, err := otherPolicy(o.with, o.knob)
 	if err != nil {
 		return err
 	}
@@ -64,6 +78,12 @@ func replay(cmd *cobra.Command, path, with string, knob float64) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
+	if other != nil && !slices.ContainsFunc(r.Sums, func(s control.Sum) bool { return s.Other }) {
+		return fmt.Errorf("--with: %s scales none of the deployments of the journal, which are %s", o.with, deploymentsOf(r.Sums))
+	}
+	if r.Decisions == 0 {
+		return fmt.Errorf("%s has nothing to decide again: of %s none is after a whole state", path, count(r.Lines, "line"))
+	}
 	out := cmd.OutOrStdout()
 	fmt.Fprintf(out, "%s: %s decided again", path, count(r.Decisions, "step"))
 	if r.Skipped > 0 {
@@ -73,13 +93,51 @@ func replay(cmd *cobra.Command, path, with string, knob float64) error {
 		fmt.Fprintln(out, ": identical")
 		return nil
 	}
-	fmt.Fprintf(out, ": %s\n\nthe first, at line %d, for %s:\n", count(r.Different, "difference"), r.First.Line, r.First.Deployment)
-	showDecision(out, "journal", r.First.Wrote)
-	showDecision(out, "now", r.First.Now)
+	fmt.Fprintf(out, ": %s\n", count(r.Different, "difference"))
+	if other != nil {
+		showSums(out, r.Sums)
+	}
+	showDifferences(out, r, o.list)
 	if other == nil {
 		return fmt.Errorf("%s came out otherwise than the journal says: it was written by another version, or was changed", count(r.Different, "decision"))
 	}
 	return nil
+}
+
+func deploymentsOf(sums []control.Sum) string {
+	var names []string
+	for _, s := range sums {
+		names = append(names, s.Deployment)
+	}
+	return orName(strings.Join(names, ", "), "none")
+}
+
+// showSums says what was wanted over time, by deployment.
+func showSums(w io.Writer, sums []control.Sum) {
+	width := len("replica-hours wanted")
+	for _, s := range sums {
+		width = max(width, len(s.Deployment))
+	}
+	fmt.Fprintf(w, "\n%-*s %9s %9s\n", width, "replica-hours wanted", "journal", "now")
+	for _, s := range sums {
+		note := ""
+		if !s.Other {
+			note = "   not in the file: as before"
+		}
+		fmt.Fprintf(w, "%-*s %9.3f %9.3f%s\n", width, s.Deployment, s.Wrote.Hours(), s.Now.Hours(), note)
+	}
+}
+
+func showDifferences(w io.Writer, r control.Report, list int) {
+	shown := r.Differences[:min(list, len(r.Differences))]
+	for _, d := range shown {
+		fmt.Fprintf(w, "\nline %d, %s, %s:\n", d.Line, d.At.Time().UTC().Format("2006-01-02 15:04:05Z"), d.Deployment)
+		showDecision(w, "journal", d.Wrote)
+		showDecision(w, "now", d.Now)
+	}
+	if more := r.Different - len(shown); more > 0 {
+		fmt.Fprintf(w, "\n%d more; --list shows them\n", more)
+	}
 }
 
 // otherPolicy is who decides instead of the journal's own policies; nil for

@@ -48,9 +48,10 @@ const listed = 200
 
 // writeReport writes one file that needs nothing else: no script, no font, no
 // picture from elsewhere.
-func writeReport(path string, f simulateFlags, cs []contender) error {
+func writeReport(path string, s study) error {
+	cs := s.contenders
 	r := report{
-		Title:   "weir simulate: " + orName(f.trace, "ten recorded minutes of an Azure conversation service"),
+		Title:   "weir simulate: " + s.traffic.name(),
 		Command: strings.Join(os.Args, " "), Contenders: cs, Frontier: frontier(cs),
 	}
 	for _, c := range cs {
@@ -72,11 +73,11 @@ func frontier(cs []contender) template.HTML {
 		xlabel: func(x float64) string { return axis(x) + " GPU-h" }}
 	byName := map[string]int{}
 	for _, x := range cs {
-		i, known := byName[x.name]
+		i, known := byName[x.series]
 		if !known {
 			i = len(c.series)
-			byName[x.name] = i
-			c.series = append(c.series, series{name: x.name})
+			byName[x.series] = i
+			c.series = append(c.series, series{name: x.series})
 		}
 		s := &c.series[i]
 		s.at = append(s.at, x.Result.GPU.Allocated.Hours())

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
+	"math"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,28 +14,27 @@ import (
 
 	"weir"
 	"weir/config"
-	"weir/engine"
-	"weir/fleet/mem"
+	"weir/control"
 	"weir/scale"
-	"weir/sim"
-	"weir/trace"
 )
 
 // simulateFlags are what the command line says of the runs.
 type simulateFlags struct {
 	file, model, trace string
+	traceOf, scenario  string
 	policies           []string
-	sweep              string
+	sweeps, sets       []string
 	gpu, engineModel   string
-	tp                 int
-	coldStart, from    time.Duration
-	to                 time.Duration
+	tp, prefixTokens   int
+	coldStart          time.Duration
+	from, to           time.Duration
+	start              string
 	load               string
 	initial            int
 	price              float64
 	seed               uint64
 	jsonOut            bool
-	html               string
+	html, journal      string
 }
 
 func newSimulate() *cobra.Command {
@@ -48,347 +44,203 @@ func newSimulate() *cobra.Command {
 		Short: "Run recorded traffic through a configuration in virtual time",
 		Long: `Simulate plays a trace at a model of weir.yaml: the same dispatch, scaling and
 control code as "weir serve" runs, over replicas that behave in time as their
-GPU and model would. It shows what a configuration would do and cost before it
-is deployed, and beside it what other autoscalers would have done.
+GPU and model would, and over the model's other deployments beside them. It
+shows what a configuration would do and cost before it is deployed, and beside
+it what other autoscalers would have done.
 
 A trace is a CSV (arrival_s,input_tokens,output_tokens), Azure's published
-traces or Mooncake's, gzip'd or not. Without --trace it is ten recorded minutes
+traces or Mooncake's, gzip'd or not; or the journal or the ledger of "weir
+serve", of which only counts are known: when within a step or a minute a request
+came, and how long it was, is drawn. Without --trace it is ten recorded minutes
 of an Azure conversation service.
 
-Policies: weir, the one in the file, or
+Policies: weir, the one in the file; weir-foreseeing, the same told what will
+come; clairvoyant, the cheapest schedule for what came (slow); or
   ` + wrapNames(scale.Baselines()) + `
-each with "=KNOB" for its main knob, as in hpa=0.6. --sweep runs one policy at
-several knobs, for the frontier of cost against attainment.
+each with "=KNOB" for its main knob, as in hpa=0.6 and weir=0.7 (target_use).
+--sweep runs a policy at several knobs, or everything at several values of a key
+of the file, for the frontier of cost against attainment. Keys are those of
+scaling and capacity (of the deployments) and of the model: scaling.target_use,
+capacity.max_requests, queue.max_wait.
+
+What goes wrong besides is said in a file of its own: see
+examples/scenarios/bad-day.yaml.
 
 ` + exitHelp,
 		Example: `  weir simulate -c weir.yaml --trace day.csv.gz --cold-start 90s
   weir simulate --policy weir,hpa=0.7,kpa --load 2x --html report.html
   weir simulate --sweep hpa=0.4,0.5,0.6,0.7,0.8 --html frontier.html
-  weir simulate --gpu A100-80GB --engine-model llama-3.3-70b --tp 4 --price 14.69`,
+  weir simulate -c weir.yaml --sweep scaling.target_use=60%,80%,95% --trace weir.db
+  weir simulate --gpu A100-80GB --engine-model llama-3.3-70b --tp 4 --price 14.69
+  weir simulate --trace weir.journal --set scaling.max=8 --scenario bad-day.yaml`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return simulate(cmd, f) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return simulate(cmd, &f) },
 	}
+	f.add(cmd)
+	return cmd
+}
+
+func (f *simulateFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVarP(&f.file, "config", "c", "", "configuration `file`; none: the built-in demonstration")
 	fs.StringVar(&f.model, "model", "", "`name` of the model in it; needed when several have replicas Weir starts")
-	fs.StringVar(&f.trace, "trace", "", "trace `file`")
-	fs.StringSliceVar(&f.policies, "policy", []string{"weir"}, "policies to run, each as `NAME[=KNOB]`")
-	fs.StringVar(&f.sweep, "sweep", "", "one policy at several knobs, as `NAME=K1,K2,...`")
-	fs.StringVar(&f.gpu, "gpu", "", "`name` of the GPU of one replica; without it as the file's emulated command says")
+	fs.StringVar(&f.trace, "trace", "", "trace, journal or ledger `file`")
+	fs.StringVar(&f.traceOf, "trace-of", "", "`name` of the deployment in the journal, or of the model in the ledger, whose traffic is meant; without it those of the model")
+	fs.StringVar(&f.scenario, "scenario", "", "`file` that says what goes wrong, and how fast services of others are")
+	fs.StringSliceVar(&f.policies, "policy", []string{ownPolicy}, "policies to run, each as `NAME[=KNOB]`")
+	fs.StringArrayVar(&f.sweeps, "sweep", nil, "several values of a key, or several knobs of a policy, as `KEY=V1,V2,...`; may be given more than once")
+	fs.StringArrayVar(&f.sets, "set", nil, "another value of a key of the file, as `KEY=VALUE`; may be given more than once")
+	fs.StringVar(&f.gpu, "gpu", "", "`name` of the GPU of one replica; without it as the file says")
 	fs.StringVar(&f.engineModel, "engine-model", "", "`name` of the model's shape in the catalogue; likewise")
 	fs.IntVar(&f.tp, "tp", 0, "GPUs of one replica; likewise")
+	fs.IntVar(&f.prefixTokens, "prefix-tokens", 512, "tokens that one prefix id of the trace stands for; a multiple of 16")
 	fs.DurationVar(&f.coldStart, "cold-start", 0, "`time` a replica takes to be ready; 0: scaling.cold_start of the file")
 	fs.StringVar(&f.load, "load", "1x", "multiply the rate of the trace by that `factor`")
 	fs.DurationVar(&f.from, "from", 0, "leave out what is before that `time` of the trace")
 	fs.DurationVar(&f.to, "to", 0, "and after that one; 0: to its end")
+	fs.StringVar(&f.start, "start", "", "`time` at which the trace began, as 2024-05-14T08:00Z, for schedules; without it what the trace says, else that Tuesday at midnight")
 	fs.IntVar(&f.initial, "initial", 0, "replicas that are ready at the start; 0: scaling.min, at least one")
-	fs.Float64Var(&f.price, "price", 0, "`dollars` one replica costs in an hour")
+	fs.Float64Var(&f.price, "price", 0, "`dollars` one replica costs in an hour; 0: scaling.price of the file")
 	fs.Uint64Var(&f.seed, "seed", 1, "of everything drawn")
+	fs.StringVar(&f.journal, "journal", "", "also write the journal of the decisions, for weir replay, as one `file`; of a single run")
 	fs.BoolVar(&f.jsonOut, "json", false, "print the results as JSON instead of a table")
 	fs.StringVar(&f.html, "html", "", "also write a report one can send, as one `file`")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
-	return cmd
+	_ = cmd.MarkFlagFilename("scenario", "yaml", "yml")
 }
 
-// contender is one policy under test.
-type contender struct {
-	Label  string
-	name   string // "weir" or a baseline's
-	knob   float64
-	Result *sim.Result
-}
-
-func simulate(cmd *cobra.Command, f simulateFlags) error {
-	contenders, err := f.contenders()
+func simulate(cmd *cobra.Command, f *simulateFlags) error {
+	contenders, err := f.contenders(cmd.Flags().Changed("policy"))
 	if err != nil {
 		return usageError{cmd.CommandPath(), err}
 	}
-	base, err := f.base()
+	if f.journal != "" && len(contenders) > 1 {
+		return usageError{cmd.CommandPath(), fmt.Errorf("--journal is of one run, and these are %d", len(contenders))}
+	}
+	s, err := f.setting()
 	if err != nil {
 		return err
 	}
-	for i := range contenders {
-		if err := f.run(cmd, base, &contenders[i]); err != nil {
+	t, err := f.traffic(cmd.Context(), s.model)
+	if err != nil {
+		return err
+	}
+	for i := range contenders { // what cannot run is said before anything runs
+		if s, err := s.with(contenders[i].Settings); err != nil {
+			return usageError{cmd.CommandPath(), err}
+		} else if _, err = s.config(); err != nil {
 			return err
 		}
 	}
+	if s.journal, err = newJournal(f.journal); err != nil {
+		return fmt.Errorf("--journal: %w", err)
+	}
+	bar := newProgress(cmd.ErrOrStderr(), len(contenders))
+	err = runAll(cmd.Context(), s, t, contenders, bar)
+	bar.end()
+	if s.journal != nil {
+		err = errors.Join(err, s.journal.Close())
+	}
+	if err != nil {
+		return err
+	}
+	made := study{setting: s, traffic: t, load: f.load, contenders: contenders}
 	if f.html != "" {
-		if err := writeReport(f.html, f, contenders); err != nil {
+		if err := writeReport(f.html, made); err != nil {
 			return fmt.Errorf("--html: %w", err)
 		}
 		fmt.Fprintln(cmd.ErrOrStderr(), "report written to", f.html)
 	}
 	if f.jsonOut {
-		return printJSON(cmd.OutOrStdout(), contenders)
+		return made.json(cmd.OutOrStdout())
 	}
-	printContenders(cmd.OutOrStdout(), base, contenders)
+	made.text(cmd.OutOrStdout())
 	return nil
 }
 
-// contenders reads --policy and --sweep.
-func (f simulateFlags) contenders() ([]contender, error) {
-	specs := f.policies
-	if f.sweep != "" {
-		name, knobs, ok := strings.Cut(f.sweep, "=")
-		if !ok {
-			return nil, fmt.Errorf("--sweep %q: want a policy and its knobs, as in hpa=0.5,0.6", f.sweep)
-		}
-		specs = nil
-		for _, k := range strings.Split(knobs, ",") {
-			specs = append(specs, name+"="+k)
-		}
+// newJournal begins a journal; nil for no path.
+func newJournal(path string) (*control.Journal, error) {
+	if path == "" {
+		return nil, nil
 	}
-	var cs []contender
-	for _, s := range specs {
-		name, knob, has := strings.Cut(s, "=")
-		c := contender{Label: s, name: name}
-		if has {
-			v, err := strconv.ParseFloat(knob, 64)
-			if err != nil || !(v > 0) {
-				return nil, fmt.Errorf("policy %q: %q is no number above zero", s, knob)
-			}
-			c.knob = v
-		}
-		if name != "weir" && !slices.Contains(scale.Baselines(), name) {
-			return nil, fmt.Errorf("no policy %q; there are weir, %s", name, strings.Join(scale.Baselines(), ", "))
-		}
-		cs = append(cs, c)
+	if err := os.WriteFile(path, nil, 0o644); err != nil { // it is of this run alone
+		return nil, err
 	}
-	return cs, nil
+	return control.OpenJournal(control.JournalOptions{Path: path, MaxBytes: math.MaxInt64})
 }
 
-// setting is what all runs share.
-type setting struct {
-	model  *config.Model
-	deploy *config.Deployment
-	policy scale.Policy
-	spec   engine.Spec
-	slo    sim.SLO
-	factor float64
-	gpus   int
-	cold   time.Duration
+// study is what one command has run.
+type study struct {
+	setting    *setting
+	traffic    *traffic
+	load       string
+	contenders []contender
 }
 
-// base finds the model to simulate and the replica it runs on.
-func (f simulateFlags) base() (*setting, error) {
+// setting reads the files and finds the model.
+func (f *simulateFlags) setting() (*setting, error) {
 	c, err := f.configuration()
 	if err != nil {
 		return nil, configError{err}
 	}
-	s := &setting{}
-	for i := range c.Models {
-		m := &c.Models[i]
-		for k := range m.Deployments {
-			if m.Deployments[k].Process == nil || f.model != "" && f.model != m.Name {
-				continue
-			}
-			if s.model != nil && s.model != m && f.model == "" {
-				if f.file == "" {
-					continue // the demonstration's first model
-				}
-				return nil, fmt.Errorf("%s and %s both have replicas that Weir starts: say which with --model", s.model.Name, m.Name)
-			}
-			if s.model == nil {
-				s.model, s.deploy = m, &m.Deployments[k]
-			}
-		}
+	s := &setting{
+		said: hardware{gpu: f.gpu, model: f.engineModel, tp: f.tp}, cold: f.coldStart, price: money(f.price),
+		initial: f.initial, blocks: f.prefixTokens,
 	}
-	if s.model == nil {
-		return nil, errors.New("no model of that name has replicas that Weir starts (process): there is nothing to scale")
+	if f.price < 0 || f.coldStart < 0 || f.initial < 0 || f.tp < 0 || f.prefixTokens < 16 || f.prefixTokens%16 != 0 {
+		return nil, errors.New("--price, --cold-start, --initial and --tp must not be negative, and --prefix-tokens must be a multiple of 16")
 	}
-	prices, err := catalogue("")
-	if err != nil {
+	if s.model, err = findModel(c, f.model, f.demonstration()); err != nil {
 		return nil, err
 	}
-	h := hardwareOf(s.deploy.Process)
-	h.gpu, h.model, h.tp = orName(f.gpu, h.gpu), orName(f.engineModel, h.model), max(f.tp, h.tp)
-	if !h.known() {
-		return nil, fmt.Errorf("what %s runs on is not known: give it process.runs_on, or say --gpu and --engine-model", s.deploy.Name)
-	}
-	if s.spec, err = h.engine(prices); err != nil {
+	if s.prices, err = catalogue(""); err != nil {
 		return nil, err
 	}
-	if s.policy, err = policyOf(s.model, s.deploy, prices); err != nil {
+	if s.scenario, err = readScenario(f.scenario); err != nil {
 		return nil, err
 	}
-	s.gpus = h.tp
-	s.cold = f.coldStart
-	if s.cold == 0 {
-		s.cold = scalingOf(s.deploy).ColdStart
-	}
-	s.slo = sim.SLO{TTFT: s.model.SLO.TTFT, TPOT: s.model.SLO.TPOT}
-	if s.slo.TTFT == 0 || s.slo.TPOT == 0 {
-		return nil, fmt.Errorf("model %s promises nothing: give it slo.ttft and slo.tpot, by which a simulation judges", s.model.Name)
-	}
-	s.factor, err = strconv.ParseFloat(strings.TrimSuffix(f.load, "x"), 64)
-	if err != nil || !(s.factor > 0) || s.factor > 1000 {
-		return nil, fmt.Errorf("--load %q: want a factor such as 2x, above 0 and at most 1000", f.load)
+	if err := s.scenario.unknown(s.model); err != nil {
+		return nil, configError{fmt.Errorf("%s: %w", f.scenario, err)}
 	}
 	return s, nil
 }
 
-func (f simulateFlags) configuration() (*config.Config, error) {
-	if f.file == "" {
-		return config.Default("weir", config.KeyHash{})
+// traffic finds out what is to be played.
+func (f *simulateFlags) traffic(ctx context.Context, m *config.Model) (*traffic, error) {
+	factor, err := strconv.ParseFloat(strings.TrimSuffix(f.load, "x"), 64)
+	if err != nil || !(factor > 0) || factor > 1000 {
+		return nil, fmt.Errorf("--load %q: want a factor such as 2x, above 0 and at most 1000", f.load)
 	}
-	src, err := config.Read(f.file)
+	if f.from < 0 || f.to < 0 || f.to > 0 && f.to <= f.from {
+		return nil, fmt.Errorf("--from %v --to %v is no part of a trace", f.from, f.to)
+	}
+	t := traffic{path: f.trace, from: f.from, to: f.to, factor: factor, seed: f.seed, model: orName(f.traceOf, m.Name)}
+	for i := range m.Deployments {
+		t.deployments = append(t.deployments, m.Deployments[i].Name)
+	}
+	if f.traceOf != "" {
+		t.deployments = []string{f.traceOf}
+	}
+	found, err := newTraffic(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	return config.Parse(f.file, src)
-}
-
-// run simulates one contender.
-func (f simulateFlags) run(cmd *cobra.Command, s *setting, c *contender) error {
-	src, done, err := f.source(s)
-	if err != nil {
-		return err
-	}
-	defer done()
-	p := s.policy
-	p.ColdStart = s.cold
-	if f.price > 0 {
-		p.Price = weir.Money(f.price * float64(weir.Dollar))
-	}
-	own := &sim.Own{
-		Engine: s.spec, GPUs: s.gpus, Price: p.Price,
-		Initial: max(f.initial, p.Min, 1), Policy: p, Zone: scalingOf(s.deploy).Location(),
-		Fleet: mem.Deployment{ColdStart: s.cold, DrainDeadline: s.deploy.Process.DrainTimeout},
-	}
-	if q := scalingOf(s.deploy).Quota; q > 0 {
-		own.Fleet.Quota = q
-	}
-	if c.name != "weir" {
-		own.By = c.Label
-		own.Decide, err = scale.Baseline(c.name, scale.Make{
-			Bounds: scale.Bounds{Min: p.Min, Max: p.Max}, Knob: c.knob, Capacity: p.Capacity,
-			MaxConcurrency: p.MaxConcurrency, SLO: p.SLO,
-		})
-		if err != nil {
-			return err
+	if f.start != "" {
+		if found.start, err = startOf(f.start); err != nil {
+			return nil, err
 		}
 	}
-	bar := newBar(cmd.ErrOrStderr(), c.Label)
-	c.Result, err = sim.Run(cmd.Context(), sim.Config{
-		Seed: f.seed, Source: src, Model: s.model.Name, SLO: s.slo, Progress: bar.at,
-		Deployments: []sim.Deployment{{
-			Name: s.deploy.Name, MaxRequests: s.deploy.Capacity.MaxRequests, MaxWork: s.deploy.Capacity.MaxWork, Own: own,
-		}},
-	})
-	bar.done()
-	if err != nil {
-		return fmt.Errorf("policy %s: %w", c.Label, err)
+	if found.start != 0 {
+		found.start = found.start.Add(f.from)
 	}
-	return nil
+	return found, nil
 }
 
-// source opens the trace, cut and scaled.
-func (f simulateFlags) source(s *setting) (trace.Source, func(), error) {
-	done := func() {}
-	var r *trace.Reader
-	var err error
-	if f.trace == "" {
-		r, err = trace.AzureConversation()
-	} else {
-		var file *os.File
-		if file, err = os.Open(f.trace); err != nil {
-			return nil, done, fmt.Errorf("--trace: %w", err)
-		}
-		done = func() { file.Close() }
-		r, err = trace.NewReader(file)
-	}
-	if err != nil {
-		done()
-		return nil, func() {}, fmt.Errorf("%s: %w", orName(f.trace, "the built-in trace"), err)
-	}
-	var src trace.Source = r
-	if f.from > 0 || f.to > 0 {
-		src = trace.Cut(src, f.from, f.to)
-	}
-	if s.factor != 1 {
-		src = trace.Scale(src, s.factor, rand.New(rand.NewPCG(f.seed, 0x74726163)))
-	}
-	return src, done, nil
-}
-
-func printContenders(w io.Writer, s *setting, cs []contender) {
-	fmt.Fprintf(w, "%s, cold start %v, SLO: first token %v, then %v each\n\n", s.deploy.Name, s.cold, s.slo.TTFT, s.slo.TPOT)
-	fmt.Fprintf(w, "%-18s %9s %9s %9s %9s %9s %9s %9s %8s %7s %9s\n",
-		"policy", "attained", "worst 5m", "ttft p50", "ttft p99", "tpot p99", "GPU-h", "idle", "cold", "changes", "cost")
-	for _, c := range cs {
-		r := c.Result
-		fmt.Fprintf(w, "%-18s %8.2f%% %8.2f%% %9s %9s %9s %9.2f %8.0f%% %7.0f%% %4d/%-3d %9s\n",
-			c.Label, 100*r.Attainment, 100*r.WorstWindow, brief(r.TTFT.P50), brief(r.TTFT.P99), brief(r.TPOT.P99),
-			r.GPU.Allocated.Hours(), percentOf(r.GPU.Idle, r.GPU.Allocated), percentOf(r.GPU.ColdStart, r.GPU.Allocated),
-			r.Changes, r.Reversals, strings.TrimSuffix(r.Cost.String(), "0000"))
-	}
-	fmt.Fprintln(w, "\nchanges: of the number of replicas wanted, and of them reversals within ten minutes; GPU-h from asking to release")
-	for _, c := range cs {
-		if r := c.Result; r.Completed != r.Arrived {
-			fmt.Fprintf(w, "%s: of %d requests %d were refused, %d failed, %d still waited at the end\n", c.Label, r.Arrived, r.Refused, r.Failed, r.Waiting)
+func startOf(text string) (weir.Instant, error) {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02"} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return weir.At(t), nil
 		}
 	}
-}
-
-func percentOf(part, whole time.Duration) float64 {
-	if whole <= 0 {
-		return 0
-	}
-	return 100 * float64(part) / float64(whole)
-}
-
-// brief rounds a duration to three digits.
-func brief(d time.Duration) string {
-	switch {
-	case d >= 10*time.Second:
-		return d.Round(100 * time.Millisecond).String()
-	case d >= time.Second:
-		return d.Round(10 * time.Millisecond).String()
-	case d >= 10*time.Millisecond:
-		return d.Round(100 * time.Microsecond).String()
-	default:
-		return d.Round(10 * time.Microsecond).String()
-	}
-}
-
-func printJSON(w io.Writer, cs []contender) error {
-	type row struct {
-		Policy string      `json:"policy"`
-		Result *sim.Result `json:"result"`
-	}
-	rows := make([]row, 0, len(cs))
-	for _, c := range cs {
-		rows = append(rows, row{c.Label, c.Result})
-	}
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetIndent("", " ")
-	if err := e.Encode(rows); err != nil {
-		return err
-	}
-	_, err := w.Write(b.Bytes())
-	return err
-}
-
-// bar shows how far a run has come, on a terminal only.
-type bar struct {
-	w     io.Writer
-	label string
-	shown time.Time
-}
-
-func newBar(w io.Writer, label string) *bar { return &bar{w: w, label: label} }
-
-func (b *bar) at(at time.Duration) {
-	if !colourful(b.w) || time.Since(b.shown) < 100*time.Millisecond {
-		return
-	}
-	b.shown = time.Now()
-	fmt.Fprintf(b.w, "\r\x1b[K%s: %v of the trace", b.label, at.Round(time.Minute))
-}
-
-func (b *bar) done() {
-	if !b.shown.IsZero() {
-		fmt.Fprint(b.w, "\r\x1b[K")
-	}
+	return 0, fmt.Errorf("--start %q: want a time such as 2024-05-14T08:00Z or 2024-05-14", text)
 }

@@ -1,0 +1,282 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"weir/config"
+	"weir/price"
+	"weir/scale"
+	"weir/sim"
+	"weir/trace"
+)
+
+// Bounds of what check simulates. With them a deployment takes some tenths of
+// a second.
+const (
+	probeRequests   = 2000 // of one run
+	probeSteps      = 7    // of the search for what a replica can do
+	probeIdle       = 20   // a replica that is asked for a part as small as that is idle
+	maxProbed       = 16   // deployments
+	probeAfterPause = 10 * time.Minute
+	probePause      = 10 * time.Minute
+	probeSeed       = 1
+)
+
+// probe is one deployment that check tries in virtual time.
+type probe struct {
+	c       *config.Config
+	m       *config.Model // with that deployment alone
+	d       *config.Deployment
+	path    string // of its scaling
+	prices  *price.Catalogue
+	lengths config.Profile // of the requests it is tried with
+	goal    float64        // share of requests that must meet the SLO
+
+	most saturation
+}
+
+// saturation is the most one replica does while it meets the SLO.
+type saturation struct {
+	rate     float64 // requests a second
+	inFlight float64 // at that rate, mean
+	busy     float64 // GPU, 0..1
+}
+
+// unworkable are warnings of settings that cannot work, found by simulation of
+// each deployment whose hardware and SLO are known, and what was found out of
+// them, a line each.
+func unworkable(ctx context.Context, c *config.Config, prices *price.Catalogue) (warnings config.Faults, findings []string, err error) {
+	probed := 0
+	for i := range c.Models {
+		for k := range c.Models[i].Deployments {
+			m, d := c.Models[i], c.Models[i].Deployments[k]
+			_, known := engineOf(d.Process, prices)
+			if !known || d.Scaling == nil || m.SLO.TTFT == 0 || m.SLO.TPOT == 0 {
+				continue
+			}
+			if probed++; probed > maxProbed {
+				return warnings, append(findings, fmt.Sprintf("simulated: the first %d deployments alone", maxProbed)), nil
+			}
+			m.Deployments = []config.Deployment{d}
+			p := newProbe(c, &m, fmt.Sprintf("models[%d].deployments[%d].scaling", i, k), prices)
+			found, line, err := p.run(ctx)
+			if err != nil {
+				return nil, nil, fmt.Errorf("simulation of %s: %w", d.Name, err)
+			}
+			warnings, findings = append(warnings, found...), append(findings, line)
+		}
+	}
+	return warnings, findings, nil
+}
+
+func newProbe(c *config.Config, m *config.Model, path string, prices *price.Catalogue) *probe {
+	p := &probe{c: c, m: m, d: &m.Deployments[0], path: path, prices: prices, goal: 0.99,
+		lengths: config.Profile{PromptTokens: usualPrompt, OutputTokens: usualOutput}}
+	if given := p.d.Scaling.Profile; given != nil {
+		p.lengths = *given
+	}
+	if a := p.d.Scaling.Attainment; a > 0 {
+		p.goal = a.Fraction()
+	}
+	return p
+}
+
+func (p *probe) run(ctx context.Context) (config.Faults, string, error) {
+	if err := p.saturate(ctx); err != nil {
+		return nil, "", err
+	}
+	what := fmt.Sprintf("%s, simulated with requests of %d and %d tokens that come at random: ", p.d.Name, p.lengths.PromptTokens, p.lengths.OutputTokens)
+	if p.most.rate == 0 {
+		w := p.c.Fault(p.path, fmt.Sprintf("not even an idle replica meets ttft %v and tpot %v for %s of such requests", p.m.SLO.TTFT, p.m.SLO.TPOT, ofAll(p.goal)),
+			"a faster GPU, more of them, or another slo; see weir simulate")
+		return config.Faults{w}, what + "no replica meets the slo", nil
+	}
+	warnings, err := p.targets(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	zero, err := p.pause(ctx)
+	return append(warnings, zero...), fmt.Sprintf("%sone replica meets the slo up to %.3g/s, with %.0f in flight and its GPU %s busy",
+		what, p.most.rate, p.most.inFlight, ofAll(p.most.busy)), err
+}
+
+// trial is what becomes of the deployment at a load that begins after a pause.
+func (p *probe) trial(ctx context.Context, rate float64, length, idle time.Duration, change func(*sim.Config)) (*sim.Result, error) {
+	s := setting{model: p.m, prices: p.prices, blocks: 512}
+	c, err := s.config()
+	if err != nil {
+		return nil, err
+	}
+	rng := rand.New(rand.NewPCG(probeSeed, 0x70726f6265))
+	arrivals, err := trace.Gamma(rate, 1, length, rng, func(rng *rand.Rand) (int, int) {
+		return int(rng.ExpFloat64() * float64(p.lengths.PromptTokens)), int(rng.ExpFloat64() * float64(p.lengths.OutputTokens))
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.Seed, c.Source = probeSeed, trace.Delayed(arrivals, idle)
+	c.Sample = max((length+idle)/100, time.Second)
+	change(&c)
+	return sim.Run(ctx, c)
+}
+
+// steady is one replica at that rate.
+func (p *probe) steady(ctx context.Context, rate float64, requests int) (*sim.Result, error) {
+	length := time.Duration(float64(requests) / rate * float64(time.Second))
+	return p.trial(ctx, rate, length, 0, func(c *sim.Config) {
+		c.Tick = max(length/100, time.Second) // nothing is decided
+		own := c.Deployments[0].Own
+		own.Initial, own.Fleet.Quota, own.By = 1, 0, "check"
+		own.Decide = scale.Static{Bounds: scale.Bounds{Min: 1, Max: 1}, Replicas: 1}.Decider()
+	})
+}
+
+// saturate searches the highest rate at which one replica meets the SLO.
+func (p *probe) saturate(ctx context.Context) error {
+	spec, _ := engineOf(p.d.Process, p.prices)
+	prefill, decode := spec.Capacity(p.lengths.PromptTokens, p.lengths.OutputTokens, p.m.SLO.TPOT)
+	if prefill <= 0 || decode <= 0 {
+		return nil // such a request fits no replica
+	}
+	guess := 1 / (float64(p.lengths.PromptTokens)/prefill + float64(p.lengths.OutputTokens)/decode)
+	low, high := guess/probeIdle, 2*guess
+	for step := range probeSteps + 1 {
+		rate, requests := (low+high)/2, probeRequests
+		if step == 0 {
+			rate, requests = low, probeRequests/4
+		}
+		r, err := p.steady(ctx, rate, requests)
+		if err != nil {
+			return err
+		}
+		if r.Attainment < p.goal {
+			if step == 0 {
+				return nil
+			}
+			high = rate
+			continue
+		}
+		low = rate
+		p.most = saturation{rate: rate, inFlight: flying(r), busy: float64(r.GPU.Busy) / float64(max(r.GPU.Allocated, 1))}
+	}
+	return nil
+}
+
+// flying is how many requests were in flight, on average over the second half
+// of a run.
+func flying(r *sim.Result) float64 {
+	sum, half := 0, r.Timeline[len(r.Timeline)/2:]
+	for _, point := range half {
+		sum += point.Deployments[0].InFlight
+	}
+	return float64(sum) / float64(max(len(half), 1))
+}
+
+// targets warns of those that ask a replica for more than it can do.
+func (p *probe) targets(ctx context.Context) (config.Faults, error) {
+	s, most := p.d.Scaling, p.most
+	var warnings config.Faults
+	warn := func(key, problem, remedy string) {
+		warnings = append(warnings, p.c.Fault(p.path+"."+key, problem, remedy))
+	}
+	safe := 0.8 // of what a replica can do: what policies plan for
+	if rate := s.TargetRequests.PerSecond(); rate > most.rate {
+		r, err := p.steady(ctx, rate, probeRequests)
+		if err != nil {
+			return nil, err
+		}
+		warn("target_requests", fmt.Sprintf("at %.3g/s a replica meets the slo for %s of requests; it can do about %.3g/s", rate, ofAll(r.Attainment), most.rate),
+			fmt.Sprintf("give at most %.2g/s", safe*most.rate))
+	}
+	if n := float64(s.TargetConcurrency); n > most.inFlight {
+		warn("target_concurrency", fmt.Sprintf("a replica that just meets the slo has %.0f requests in flight: %d are reached when it is too late", most.inFlight, s.TargetConcurrency),
+			fmt.Sprintf("give at most %.0f", max(1, safe*most.inFlight)))
+	}
+	if limit := p.d.Capacity.MaxRequests; limit > 0 && s.TargetConcurrency > limit {
+		warn("target_concurrency", fmt.Sprintf("%d are more than capacity.max_requests lets in, which is %d", s.TargetConcurrency, limit), "give at most 70% of it")
+	}
+	if wait := float64(s.TargetQueue) / most.rate; wait > p.m.SLO.TTFT.Seconds() {
+		warn("target_queue", fmt.Sprintf("%d requests that wait for a replica take it %.1f s: more than slo.ttft of %v", s.TargetQueue, wait, p.m.SLO.TTFT),
+			fmt.Sprintf("give at most %.0f", max(1, p.m.SLO.TTFT.Seconds()*most.rate/2)))
+	}
+	if g := s.GPUUtilisation; g != nil && g.High.Fraction() > most.busy {
+		warn("gpu_utilisation.high", fmt.Sprintf("the GPU of a replica that just meets the slo is %s busy: %v is reached when it is too late", ofAll(most.busy), g.High),
+			fmt.Sprintf("give at most %.0f%%", 100*safe*most.busy))
+	}
+	p.overstated(warn)
+	return warnings, nil
+}
+
+// overstated warns of a profile with which too much is planned for a replica.
+func (p *probe) overstated(warn func(key, problem, remedy string)) {
+	c, l := capacityOf(p.m, p.d, p.prices), p.lengths
+	use := 0.8
+	if u := p.d.Scaling.TargetUse; u > 0 {
+		use = u.Fraction()
+	}
+	said := p.d.Scaling.Profile != nil && (l.Requests > 0 || l.Prefill > 0 || l.Decode > 0)
+	if !said || c.Prefill == 0 || c.Decode == 0 {
+		return // computed, and then learned
+	}
+	planned := use / (float64(l.PromptTokens)/c.Prefill + float64(l.OutputTokens)/c.Decode)
+	if planned > p.most.rate {
+		warn("profile", fmt.Sprintf("at %s of it a replica is asked for %.3g/s, and meets the slo up to %.3g/s", ofAll(use), planned, p.most.rate),
+			"measure it again, leave it out to have it computed, or lower target_use")
+	}
+}
+
+// pause looks for the minimum with which requests after a pause meet the SLO,
+// where none is configured and a cold start is longer than the SLO allows.
+func (p *probe) pause(ctx context.Context) (config.Faults, error) {
+	s := p.d.Scaling
+	if s.Min > 0 || s.ColdStart <= p.m.SLO.TTFT {
+		return nil, nil
+	}
+	rate := p.most.rate / 2
+	length := min(probeAfterPause, time.Duration(probeRequests/rate*float64(time.Second))).Round(time.Second)
+	with := func(least int) (float64, error) {
+		r, err := p.trial(ctx, rate, length, probePause+time.Minute, func(c *sim.Config) {
+			own := c.Deployments[0].Own
+			own.Policy.Min, own.Initial = least, least
+			own.Policy.ZeroAfter, own.Policy.ScaleInAfter = min(own.Policy.ZeroAfter, probePause), min(own.Policy.ScaleInAfter, probePause)
+		})
+		if err != nil {
+			return 0, err
+		}
+		return r.Attainment, nil
+	}
+	cold, err := with(0)
+	if err != nil || cold >= p.goal {
+		return nil, err
+	}
+	remedy := "no minimum up to max would do"
+	for least := 1; least <= min(s.Max, 8); least++ {
+		warm, err := with(least)
+		if err != nil {
+			return nil, err
+		}
+		if warm >= p.goal {
+			remedy = fmt.Sprintf("min: %d would do (%s), or accept it after a pause", least, ofAll(warm))
+			break
+		}
+	}
+	return config.Faults{p.c.Fault(p.path+".min", fmt.Sprintf(
+		"with 0 replicas a cold start of %v breaks slo.ttft of %v: when %.2g/s come after a pause, %s of requests meet the slo in the first %v",
+		s.ColdStart, p.m.SLO.TTFT, rate, ofAll(cold), length), remedy)}, nil
+}
+
+// instead are the warnings, those of a place that was simulated being the
+// simulation's.
+func instead(warnings, simulated config.Faults) config.Faults {
+	kept := slices.DeleteFunc(slices.Clone(warnings), func(w config.Fault) bool {
+		return strings.HasSuffix(w.Path, ".scaling.min") && slices.ContainsFunc(simulated, func(s config.Fault) bool { return s.Path == w.Path })
+	})
+	return append(kept, simulated...)
+}
+
+func ofAll(share float64) string { return fmt.Sprintf("%.3g %%", 100*share) }

@@ -1,0 +1,303 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"weir"
+	"weir/config"
+	"weir/scale"
+	"weir/sim"
+	"weir/trace"
+)
+
+// Policies that are not scale's baselines: that of the file, the same told
+// what will come, and the cheapest schedule for what came.
+const (
+	ownPolicy   = "weir"
+	foreseeing  = "weir-foreseeing"
+	clairvoyant = "clairvoyant"
+)
+
+// contender is one policy, or one setting, under test.
+type contender struct {
+	Label    string
+	Policy   string
+	Knob     float64 // 0: the policy's default
+	Settings []change
+	Result   *sim.Result
+
+	series string // what a frontier draws as one
+}
+
+// maxContenders bounds how much one command runs.
+const maxContenders = 200
+
+// contenders reads --policy, --set and --sweep: every policy with every
+// combination of the swept settings.
+func (f *simulateFlags) contenders(policiesGiven bool) ([]contender, error) {
+	var settings [][]change
+	specs := f.policies
+	for _, sweep := range f.sweeps {
+		key, values, ok := strings.Cut(sweep, "=")
+		if !ok || values == "" {
+			return nil, fmt.Errorf("--sweep %q: want a key and its values, as in scaling.target_use=60%%,80%%, or a policy and its knobs, as in hpa=0.5,0.6", sweep)
+		}
+		if !isPolicy(key) {
+			var axis []change
+			for _, v := range strings.Split(values, ",") {
+				axis = append(axis, change{key, v})
+			}
+			settings = append(settings, axis)
+			continue
+		}
+		if !policiesGiven {
+			specs, policiesGiven = nil, true
+		}
+		for _, k := range strings.Split(values, ",") {
+			specs = append(specs, key+"="+k)
+		}
+	}
+	fixed, err := changes(f.sets)
+	if err != nil {
+		return nil, err
+	}
+	var cs []contender
+	for _, spec := range specs {
+		c, err := policyNamed(spec)
+		if err != nil {
+			return nil, err
+		}
+		cs = append(cs, c.spread(fixed, settings)...)
+		if len(cs) > maxContenders {
+			return nil, fmt.Errorf("these are more than %d runs: sweep fewer values", maxContenders)
+		}
+	}
+	return cs, nil
+}
+
+func isPolicy(name string) bool {
+	return name == ownPolicy || name == foreseeing || name == clairvoyant || slices.Contains(scale.Baselines(), name)
+}
+
+// changes reads --set.
+func changes(sets []string) ([]change, error) {
+	var cs []change
+	for _, s := range sets {
+		key, value, ok := strings.Cut(s, "=")
+		if !ok {
+			return nil, fmt.Errorf("--set %q: want a key and its value, as in scaling.max=8", s)
+		}
+		cs = append(cs, change{key, value})
+	}
+	return cs, nil
+}
+
+// policyNamed reads NAME or NAME=KNOB.
+func policyNamed(spec string) (contender, error) {
+	name, knob, has := strings.Cut(spec, "=")
+	c := contender{Label: spec, Policy: name, series: name}
+	if !isPolicy(name) {
+		return c, fmt.Errorf("no policy %q; there are %s, %s, %s, %s", name, ownPolicy, foreseeing, clairvoyant, strings.Join(scale.Baselines(), ", "))
+	}
+	if !has {
+		return c, nil
+	}
+	var err error
+	if c.Knob, err = strconv.ParseFloat(knob, 64); err != nil || !(c.Knob > 0) {
+		return c, fmt.Errorf("policy %q: %q is no number above zero", spec, knob)
+	}
+	return c, nil
+}
+
+// spread is the policy with every combination of settings.
+func (c contender) spread(fixed []change, axes [][]change) []contender {
+	c.Settings = fixed
+	cs := []contender{c}
+	for _, axis := range axes {
+		var next []contender
+		for _, c := range cs {
+			for _, v := range axis {
+				n := c
+				n.Settings = append(slices.Clone(c.Settings), v)
+				n.series = strings.TrimSpace(strings.ReplaceAll(c.series, ownPolicy+" ", "") + " " + v.key)
+				n.Label = strings.TrimPrefix(c.Label+" "+v.key+"="+v.value, ownPolicy+" ")
+				next = append(next, n)
+			}
+		}
+		if len(next) > maxContenders {
+			return next // refused by the caller
+		}
+		cs = next
+	}
+	return cs
+}
+
+// runAll runs the contenders, as many at once as there are processors; each
+// comes out the same as when it runs alone.
+func runAll(ctx context.Context, s *setting, t *traffic, cs []contender, bar *progress) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	errs := make([]error, len(cs))
+	turns := make(chan int)
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(cs)) {
+		workers.Go(func() {
+			for i := range turns {
+				if errs[i] = cs[i].run(ctx, s, t, bar.part(i)); errs[i] != nil {
+					cancel()
+				}
+			}
+		})
+	}
+	for i := range cs {
+		select {
+		case turns <- i:
+		case <-ctx.Done():
+		}
+	}
+	close(turns)
+	workers.Wait()
+	for i, err := range errs { // the first that failed by itself
+		if err != nil && !errors.Is(err, context.Canceled) {
+			return fmt.Errorf("%s: %w", cs[i].Label, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// run simulates one contender.
+func (c *contender) run(ctx context.Context, s *setting, t *traffic, at func(float64)) error {
+	s, err := s.with(c.Settings)
+	if err != nil {
+		return err
+	}
+	run, err := s.config()
+	if err != nil {
+		return err
+	}
+	run.Seed, run.Start = t.seed, t.start
+	if c.Policy == foreseeing || c.Policy == clairvoyant {
+		return c.runKnowing(ctx, run, t, at)
+	}
+	for i := range run.Deployments {
+		if own := run.Deployments[i].Own; own != nil {
+			if err := c.decides(own); err != nil {
+				return err
+			}
+		}
+	}
+	return c.play(ctx, run, t, at)
+}
+
+func (c *contender) play(ctx context.Context, run sim.Config, t *traffic, at func(float64)) error {
+	source, err := t.open()
+	if err != nil {
+		return err
+	}
+	defer source.close()
+	run.Source = source
+	run.Progress = func(now time.Duration) { at(t.done(source, now)) }
+	c.Result, err = sim.Run(ctx, run)
+	return err
+}
+
+// decides puts the contender's policy in charge of replicas.
+func (c *contender) decides(own *sim.Own) error {
+	p := &own.Policy
+	if c.Policy == ownPolicy {
+		if c.Knob > 0 {
+			p.TargetUse = c.Knob
+		}
+		return nil
+	}
+	own.By = c.Label
+	if c.Policy == "static" && c.Knob > 0 {
+		own.Initial = int(c.Knob)
+	}
+	var err error
+	own.Decide, err = scale.Baseline(c.Policy, scale.Make{
+		Bounds: scale.Bounds{Min: p.Min, Max: p.Max}, Knob: c.Knob, Capacity: p.Capacity,
+		MaxConcurrency: p.MaxConcurrency, SLO: p.SLO,
+	})
+	return err
+}
+
+// runKnowing runs a policy that sees what will come.
+func (c *contender) runKnowing(ctx context.Context, run sim.Config, t *traffic, at func(float64)) error {
+	arrivals, err := t.all()
+	if err != nil {
+		return err
+	}
+	if c.Policy == foreseeing {
+		start := run.Start
+		if start == 0 {
+			start = sim.DefaultStart
+		}
+		for i := range run.Deployments {
+			if own := run.Deployments[i].Own; own != nil {
+				own.By = c.Label
+				own.Decide = sim.Foresee(own.Policy.Decider(), arrivals, start, own.Policy.ColdStart)
+			}
+		}
+		return c.play(ctx, run, t, at)
+	}
+	return c.schedule(ctx, run, arrivals, at)
+}
+
+// schedule finds the cheapest schedule for the arrivals, with slots of several
+// lengths: where answers take minutes, a change of every minute pays for
+// drains and starts that longer slots save.
+func (c *contender) schedule(ctx context.Context, run sim.Config, arrivals []trace.Arrival, at func(float64)) error {
+	own := 0
+	for i := range run.Deployments {
+		if run.Deployments[i].Own != nil {
+			own++
+		}
+	}
+	if own != 1 {
+		return fmt.Errorf("it schedules one deployment, and %s has %d whose replicas Weir starts", run.Model, own)
+	}
+	slots := []time.Duration{time.Minute, 10 * time.Minute, time.Hour}
+	for i, slot := range slots {
+		at(float64(i) / float64(len(slots)))
+		_, r, err := sim.Clairvoyant(ctx, run, arrivals, sim.Search{Slot: slot})
+		if errors.Is(err, sim.ErrUnreachable) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if c.Result == nil || r.GPU.Allocated < c.Result.GPU.Allocated {
+			c.Result = r
+		}
+	}
+	if c.Result == nil {
+		return fmt.Errorf("%w of 99 %% with the most replicas there may be: raise scaling.max", sim.ErrUnreachable)
+	}
+	return nil
+}
+
+// money is what a price flag says, in micro-dollars.
+func money(dollars float64) weir.Money { return weir.Money(dollars * float64(weir.Dollar)) }
+
+// demonstration says whether the built-in file is meant.
+func (f *simulateFlags) demonstration() bool { return f.file == "" }
+
+func (f *simulateFlags) configuration() (*config.Config, error) {
+	if f.demonstration() {
+		return config.Default("weir", config.KeyHash{})
+	}
+	src, err := config.Read(f.file)
+	if err != nil {
+		return nil, err
+	}
+	return config.Parse(f.file, src)
+}
