@@ -43,7 +43,7 @@ func ledgerOf(t *testing.T, rows ...meter.Row) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Write(context.Background(), meter.Batch{Rows: rows}); err != nil {
+	if err := s.Write(context.Background(), meter.Batch{Writer: "test", Number: 1, Rows: rows}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
