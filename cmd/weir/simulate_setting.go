@@ -161,7 +161,7 @@ func spillAfter(m *config.Model) time.Duration {
 
 func (s *setting) deployment(d *config.Deployment) (sim.Deployment, error) {
 	out := sim.Deployment{
-		Name: d.Name, Tier: d.Tier, Weight: d.Weight, MaxRequests: d.Capacity.MaxRequests, MaxWork: d.Capacity.MaxWork,
+		Name: d.Name, Tier: d.Tier, Weight: d.Weight, MaxRequests: d.Capacity.MaxRequests, MaxWork: d.Capacity.MaxWork, MaxPrefill: maxPrefill(d),
 	}
 	var err error
 	switch {
