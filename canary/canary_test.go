@@ -149,7 +149,7 @@ func TestAWorseVersionIsSteppedBack(t *testing.T) {
 		}
 	}
 	worse := func(change func(*version)) version { v := good; change(&v); return v }
-	f("errors", worse(func(v *version) { v.fails = 0.06 }), 400)
+	f("errors", worse(func(v *version) { v.fails = 0.08 }), 400)
 	f("errors", worse(func(v *version) { v.fails = 1 }), 20)
 	f("ttft", worse(func(v *version) { v.ttft = v.ttft * 3 / 2 }), 300)
 	f("tpot", worse(func(v *version) { v.tpot = v.tpot * 3 / 2 }), 300)

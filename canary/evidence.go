@@ -81,8 +81,12 @@ func (c *count) add(hit bool) {
 
 func (c count) share() float64 { return float64(c.K) / float64(max(c.N, 1)) }
 
-// blockMin is how many of each version make a block.
-const blockMin = 10
+// blockMin is how many of each version make a block of times, and errorsMin of
+// errors, of which a few say much.
+const (
+	blockMin  = 10
+	errorsMin = 3
+)
 
 func (t *test) count(a Arm, cut int, hit bool) {
 	t.Block[cut][a].add(hit)
@@ -95,7 +99,11 @@ func (t *test) between() bool { return t.Block[0][Stable].N+t.Block[0][Canary].N
 // settle bets on the block if it is complete. Which attempts it holds depends on
 // which version they went to, never on how they ended.
 func (t *test) settle(rate bool) {
-	if t.Block[0][Stable].N < blockMin || t.Block[0][Canary].N < blockMin {
+	least := blockMin
+	if rate {
+		least = errorsMin
+	}
+	if t.Block[0][Stable].N < least || t.Block[0][Canary].N < least {
 		return
 	}
 	for i := range t.Block {

@@ -15,7 +15,10 @@ type scenario struct {
 	times  int    // how often, one after the other; 0: once
 
 	a      script // what the first upstream does
-	second bool   // there is another, good one, in the next tier
+	second bool   // there is another, in the next tier
+	b      script // what that does; nil: it is good
+	beside string // it is in the same tier, and this is said of it in weir.yaml; "{}": nothing
+	model  string // more of the model in weir.yaml
 
 	timeouts timeouts      // of the first; 0: long
 	http2    bool          // the first upstream is spoken to in HTTP/2
@@ -69,13 +72,19 @@ func (w *world) run(t *testing.T) {
 	if have.a == "" {
 		have.a = w.a.summary()
 	}
+	adds := have.metered == ""
 	if w.b != nil {
 		w.b.until(t, "its requests end", settled)
-		have.b = w.b.summary()
+		if have.b == "" {
+			have.b = w.b.summary()
+		}
 	}
 	if shared.admin != "" {
 		shared.idle(t, w.name)
-		have.metered = shared.metered(t, w.name, n, w.rough)
+		n = max(n, w.calls)
+		if m := shared.metered(t, w.name, n, w.rough); adds {
+			have.metered = m
+		}
 	}
 	w.compare(t, have)
 	results.add(w.scenario, have)

@@ -60,6 +60,7 @@ func TestMain(m *testing.M) {
 func withWorlds(run func() int) (code int, err error) {
 	port := *firstPort
 	var models strings.Builder
+	scenarios = append(scenarios, routes...)
 	for i := range scenarios {
 		w := &world{scenario: &scenarios[i]}
 		if w.a, err = newUpstream(nextAddr(&port), w.scenario.a); err != nil {
@@ -67,7 +68,7 @@ func withWorlds(run func() int) (code int, err error) {
 		}
 		defer w.a.stop()
 		if w.scenario.second {
-			if w.b, err = newUpstream(nextAddr(&port), always(good)); err != nil {
+			if w.b, err = newUpstream(nextAddr(&port), w.scenario.b.or(good)); err != nil {
 				return 1, err
 			}
 			defer w.b.stop()
@@ -119,17 +120,25 @@ func (w *world) yaml() string {
 	if w.slots > 0 {
 		capacity = fmt.Sprintf("\n        capacity:\n          max_requests: %d", w.slots)
 	}
-	model := fmt.Sprintf("  - name: %s\n    attempts: %d\n    queue:\n      max_wait: 20s\n    health:\n      base: 100ms\n      max: 200ms\n    deployments:\n", w.name, cmp.Or(w.attempts, 3))
+	model := fmt.Sprintf("  - name: %s\n%s    attempts: %d\n    queue:\n      max_wait: 20s\n    health:\n      base: 100ms\n      max: 200ms\n    deployments:\n", w.name, w.model, cmp.Or(w.attempts, 3))
 	for tier, u := range []*upstream{w.a, w.b} {
 		if u == nil {
 			continue
 		}
+		letter := 'a' + tier
+		more := ""
+		if u == w.b && w.beside != "" {
+			tier = 0
+			if w.beside != "{}" {
+				more = "\n        " + w.beside
+			}
+		}
 		timeouts := patient
-		if tier == 0 {
+		if u == w.a {
 			timeouts = w.limits()
 		}
 		model += fmt.Sprintf(`      - name: %s/%c
-        tier: %d%s
+        tier: %d%s%s
         http2: %v
         price:
           prompt: $1.00/1M tokens
@@ -143,7 +152,7 @@ func (w *world) yaml() string {
           urls: ["http://%s"]
           model: up
           metrics: ""
-`, w.name, 'a'+tier, tier, capacity, w.http2 && tier == 0, timeouts.connect, timeouts.header, timeouts.stall, timeouts.total, u.addr)
+`, w.name, letter, tier, capacity, more, w.http2 && u == w.a, timeouts.connect, timeouts.header, timeouts.stall, timeouts.total, u.addr)
 	}
 	return model
 }

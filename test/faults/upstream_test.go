@@ -38,6 +38,14 @@ type script [][]step
 // always is a script of one list.
 func always(steps ...step) script { return script{steps} }
 
+// or is s, or where there is none, always that.
+func (s script) or(otherwise step) script {
+	if s == nil {
+		return always(otherwise)
+	}
+	return s
+}
+
 // asked is one request as the upstream saw it.
 type asked struct {
 	path, body string
