@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"weir/canary"
+	"weir/config"
+	"weir/gateway"
+)
+
+// A canary that has been stepped back stays so over a restart, until an operator
+// begins it anew.
+func TestACanaryGoesOnAfterARestart(t *testing.T) {
+	good := upstreamServer(t, "v1")
+	bad := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500) }))
+	t.Cleanup(bad.Close)
+	dir, state := t.TempDir(), t.TempDir()
+	file := filepath.Join(dir, "weir.yaml")
+	text := fmt.Sprintf(`server: {listen: "127.0.0.1:0"}
+admin: {listen: "127.0.0.1:0"}
+log: {access: false}
+store: {path: %q}
+journal: {path: %q}
+tenants:
+  - {name: t, keys: [{name: k, hash: %q}]}
+models:
+  - name: m
+    health: {failures: 1000}
+    deployments:
+      - {name: m/v1, external: {urls: [%q]}}
+      - {name: m/v2, canary: {of: m/v1, steps: [50%%]}, external: {urls: [%q]}}
+`, filepath.Join(dir, "weir.db"), filepath.Join(dir, "journal"), config.HashKey(testKey), good, bad.URL)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n, stop := startIn(t, file, state)
+	for range 60 {
+		if status, body := n.ask(t); status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+	}
+	view := func(n *node) canaryView {
+		t.Helper()
+		status, body := n.operate(t, http.MethodGet, "/admin/canaries")
+		var all []canaryView
+		if err := json.Unmarshal([]byte(body), &all); err != nil || status != 200 || len(all) != 1 {
+			t.Fatalf("%d %s %v", status, body, err)
+		}
+		return all[0]
+	}
+	before := view(n)
+	if before.Phase != canary.SteppedBack || before.Because != "errors" || before.Share != 0 || before.Measures[0].Canary != 1 {
+		t.Errorf("%+v", before)
+	}
+	if _, metrics := n.operate(t, http.MethodGet, "/metrics"); !strings.Contains(metrics, `weir_canary_steps_total{deployment="m/v2",phase="stepped_back"} 1`) {
+		t.Error("the step is in no metric")
+	}
+	stop()
+	n, stop = startIn(t, file, state)
+	defer stop()
+	if after := view(n); after.Phase != before.Phase || !after.Since.Equal(before.Since) {
+		t.Errorf("%+v", after)
+	}
+	if status, body := n.operate(t, http.MethodPost, "/admin/canaries/restart?deployment=m/v1"); status != 422 || !strings.Contains(body, "no canary") {
+		t.Errorf("%d %s", status, body)
+	}
+	if status, body := n.operate(t, http.MethodPost, "/admin/canaries/restart?deployment=m/v2"); status != 200 {
+		t.Errorf("%d %s", status, body)
+	}
+	if again := view(n); again.Phase != canary.Stepping || again.Share != 50 {
+		t.Errorf("%+v", again)
+	}
+}
+
+// startIn is startNode with a folder that outlives it.
+func startIn(t *testing.T, file, state string) (*node, func()) {
+	t.Helper()
+	load, _, err := serveFlags{file: file}.loader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := newNode(c, load, state, t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- n.run(ctx, nil) }()
+	return n, func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("the node stopped with %v", err)
+		}
+	}
+}
+
+func TestABrokenFileOfCanariesIsSaid(t *testing.T) {
+	f := newCanaryFile(t.TempDir())
+	if states, err := f.read(); states != nil || err != nil {
+		t.Errorf("%v %v", states, err)
+	}
+	if err := os.WriteFile(f.path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.read(); err == nil || !strings.Contains(err.Error(), "remove the file") {
+		t.Error(err)
+	}
+}
+
+func TestAnotherVersionIsAnotherTrial(t *testing.T) {
+	d := func(version string) *config.Deployment {
+		return &config.Deployment{Canary: &config.Canary{Of: "a", Steps: []config.Percent{0.5, 100}, Version: version}}
+	}
+	one, two := trialOf(d("1"), "up", []string{"http://b"}), trialOf(d("2"), "up", []string{"http://b"})
+	if one.Plan.Trial == two.Plan.Trial || one.Plan.Trial != trialOf(d("1"), "up", []string{"http://b"}).Plan.Trial {
+		t.Errorf("%+v %+v", one, two)
+	}
+	if one.Plan.Trial == trialOf(d("1"), "up", []string{"http://c"}).Plan.Trial {
+		t.Error("other servers are the same trial")
+	}
+	if s := one.Plan.Steps; len(s) != 2 || s[0] != 50 || s[1] != canary.Whole {
+		t.Error(s)
+	}
+}
+
+func TestSpilloverIsPricedByFileOrCatalogue(t *testing.T) {
+	m := &config.Model{Name: "gpt-4o"}
+	f := func(a config.AzureOpenAI) gateway.Spillover {
+		t.Helper()
+		s, err := spilloverOf(m, &a)
+		if err != nil {
+			t.Error(err)
+		}
+		return s
+	}
+	if s := f(config.AzureOpenAI{}); s.Rates != nil {
+		t.Errorf("a standard deployment: %+v", s)
+	}
+	if s := f(config.AzureOpenAI{PTU: 1}); s.Rates == nil || s.Rates.Prompt != 2_500_000 || s.To != "" {
+		t.Errorf("the catalogue's: %+v", s)
+	}
+	own := &config.Spillover{Deployment: "std", Price: &config.Price{Prompt: 5, Completion: 7}}
+	if s := f(config.AzureOpenAI{PTU: 1, Spillover: own}); s.To != "std" || s.Rates.Prompt != 5 || s.Rates.Completion != 7 {
+		t.Errorf("the file's: %+v", s)
+	}
+	if s := f(config.AzureOpenAI{PTU: 1, PTUModel: "unheard-of"}); s.Rates != nil {
+		t.Errorf("%+v", s)
+	}
+	if _, err := spilloverOf(m, &config.AzureOpenAI{PTU: 1, PTUModel: "unheard-of", Spillover: &config.Spillover{}}); err == nil || !strings.Contains(err.Error(), "spillover.price") {
+		t.Error(err)
+	}
+}
