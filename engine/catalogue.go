@@ -3,11 +3,11 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"math"
 	"regexp"
 	"strings"
 	"time"
 
+	"weir/fit"
 	"weir/price"
 )
 
@@ -76,26 +76,15 @@ func shapeName(name string) string {
 	}
 }
 
-// Memory a vLLM engine keeps from the KV cache, per GPU (start-up logs of
-// versions 0.17 to 0.20).
-const (
-	utilisation   = 0.90
-	logitsCopies  = 3.55 // of MaxSeqs x vocabulary x 4 bytes, while sampling
-	activationGiB = 0.15
-	nonTorchGiB   = 0.25 // CUDA context, one GPU
-	nonTorchTPGiB = 2.1  // and with NCCL buffers
-	gib           = 1 << 30
-)
-
-// Build is the Spec of a model spread over GPUs, see Lookup.
+// Build is the Spec of a model of the catalogue spread over GPUs, see Lookup.
+// Its KV room is what fit says of the same setup.
 func Build(g *GPU, m *Model, l Layout, p Precision) (Spec, error) {
 	l = l.withDefaults()
-	tp := l.TP
 	if m.Layers == 0 || m.Hidden == 0 || m.Vocab == 0 || m.Heads == 0 {
 		return Spec{}, fmt.Errorf("the catalogue does not know the shape of %s", m.Name)
 	}
-	if m.Heads%tp != 0 {
-		return Spec{}, fmt.Errorf("tensor parallel %d does not divide the %d attention heads of %s", tp, m.Heads, m.Name)
+	if m.Heads%l.TP != 0 {
+		return Spec{}, fmt.Errorf("tensor parallel %d does not divide the %d attention heads of %s", l.TP, m.Heads, m.Name)
 	}
 	s := Spec{MaxSeqs: 256, MaxBatchTokens: 2048, BlockTokens: 16, Async: true, PrefixCache: true, Load: loadTime(m, l, p)}
 	if g.UsableGiB >= 70 && !strings.Contains(g.Name, "A100") {
@@ -103,19 +92,9 @@ func Build(g *GPU, m *Model, l Layout, p Precision) (Spec, error) {
 	}
 	s.MaxSeqs, s.MaxBatchTokens = s.MaxSeqs*l.DP, s.MaxBatchTokens*l.DP
 	s.Speed = NewRoofline(g, m, l, p, s.MaxSeqs)
-	weights := weightBytes(m, l, p) / gib / float64(tp)
-	other := logitsCopies*float64(s.MaxSeqs/l.DP)*float64(m.Vocab)*4/gib + activationGiB + nonTorchGiB
-	if tp > 1 {
-		other += nonTorchTPGiB - nonTorchGiB
-	}
-	room := utilisation*g.UsableGiB - weights - other
-	perToken := float64(m.Layers-m.LinearLayers) * (m.kvWidth(tp)*p.widths().kv + float64(m.indexBytes())) / gib
-	s.KVTokens = int(room/perToken) * l.DP
-	if s.KVTokens < 2048 {
-		return Spec{}, fmt.Errorf("%w: %s as %s on %d x %s: %.1f GiB of weights per GPU leave %.1f GiB for the KV cache",
-			ErrNoRoom, m.Name, p.name(), tp, g.Name, weights, math.Max(room, 0))
-	}
-	return s, nil
+	var err error
+	s.KVTokens, err = kvRoom(g, m, l, p, s)
+	return s, err
 }
 
 func (p Precision) name() string {
@@ -146,7 +125,7 @@ func loadTime(m *Model, l Layout, p Precision) time.Duration {
 		nccl      = 30.0
 		gibPerSec = 1.25 // per GPU
 	)
-	s := start + weightBytes(m, l, p)/gib/gibPerSec/float64(l.TP)
+	s := start + weightBytes(m, l, p)/fit.GiB/gibPerSec/float64(l.TP)
 	if l.TP > 1 {
 		s += nccl
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"strings"
 
+	"weir/fit"
 	"weir/price"
 )
 
@@ -17,6 +18,8 @@ type GPU struct {
 	TFLOPS4     float64 // fp4; 0: computed in 16 bits, stored in 4
 	NVLink      bool    // GPUs of one replica are linked by more than PCIe
 	Kernels     *Kernels
+
+	memory fit.GPU // what fit needs to know beside UsableGiB
 }
 
 // NewGPU reads a GPU of the catalogue. Errors wrap those of a figure that is
@@ -40,16 +43,14 @@ func NewGPU(g price.GPU) (*GPU, error) {
 		}
 		*f.to = v
 	}
+	var err error
+	if e.memory, err = fit.NewGPU(g); err != nil {
+		return nil, err
+	}
 	sustained := sustainedCompute(g.Name)
 	e.TFLOPS16, e.TFLOPS8, e.TFLOPS4 = e.TFLOPS16*sustained, e.TFLOPS8*sustained, e.TFLOPS4*sustained
-	if e.UsableGiB == 0 {
-		// No start-up log is known. What is sold as GB are GiB, and start-up logs
-		// of other GPUs see 98 to 99 % of them.
-		gb, err := g.MemoryGB.Get()
-		if err != nil {
-			return nil, err
-		}
-		e.UsableGiB = 0.98 * gb
+	if e.UsableGiB == 0 { // no start-up log is known
+		e.UsableGiB = float64(e.memory.Total) / fit.GiB
 	}
 	return e, nil
 }

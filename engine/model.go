@@ -41,6 +41,8 @@ type Model struct {
 	// Sparse attention (DeepSeek-V3.2): an indexer scores every token held by
 	// IndexHeads keys of IndexDim, attention reads the IndexTopK best.
 	IndexDim, IndexHeads, IndexTopK int
+
+	entry price.Model // what fit counts its memory by
 }
 
 // attnWeights is the size of one layer's attention matrices, in weights.
@@ -107,6 +109,7 @@ func NewModel(p price.Model) *Model {
 		Experts: p.Experts, ExpertsPerToken: p.ExpertsPerToken, SharedExperts: p.SharedExperts,
 		MoEIntermediate: p.MoEIntermediate, DenseLayers: p.DenseLayers,
 		Window: p.Window, WindowLayers: p.WindowLayers, LinearLayers: p.LinearLayers,
+		entry: p,
 	}
 	m.Encoder = p.Attention == price.Encoder
 	m.Sinks = p.Family == "gpt_oss"

@@ -166,7 +166,8 @@ const longestRun = 32100
 
 // bloomOn is BLOOM-176B, which is not in the catalogue: nobody deploys it now.
 func bloomOn(g *GPU, tp int) (Spec, error) {
-	m := &Model{Name: "bloom", Layers: 70, Hidden: 14336, Heads: 112, KVHeads: 112, HeadDim: 128,
-		Intermediate: 57344, Vocab: 250880, TiedHead: true, PlainMLP: true}
+	m := NewModel(price.Model{Name: "bloom", Family: "bloom", Attention: price.MHA, DType: "bf16", Layers: 70, Hidden: 14336, Heads: 112, KVHeads: 112,
+		HeadDim: 128, Intermediate: 57344, Vocab: 250880, Tied: true, MaxContext: 2048})
+	m.PlainMLP = true
 	return Build(g, m, Layout{TP: tp}, Precision{})
 }
