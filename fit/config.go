@@ -1,7 +1,6 @@
 package fit
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -78,63 +77,6 @@ func ParseConfig(name string, text []byte) (Model, error) {
 		m.Tied = *outer.Tied
 	}
 	return m, m.validate()
-}
-
-// finite replaces the words Python's json writes for what is no number, and
-// JSON has none for, by null (Nemotron-H's time_step_limit is [0.0, Infinity]).
-func finite(text []byte) []byte {
-	if !bytes.Contains(text, []byte("Infinity")) && !bytes.Contains(text, []byte("NaN")) {
-		return text
-	}
-	out := make([]byte, 0, len(text))
-	for i, quoted := 0, false; i < len(text); {
-		rest := text[i:]
-		if !quoted {
-			if word := notANumber(rest); word > 0 {
-				out = append(out, "null"...)
-				i += word
-				continue
-			}
-		}
-		switch rest[0] {
-		case '"':
-			quoted = !quoted
-		case '\\':
-			if quoted && len(rest) > 1 {
-				out = append(out, rest[0])
-				i++
-			}
-		}
-		out = append(out, text[i])
-		i++
-	}
-	return out
-}
-
-func notANumber(text []byte) int {
-	for _, w := range []string{"-Infinity", "Infinity", "NaN"} {
-		if bytes.HasPrefix(text, []byte(w)) {
-			return len(w)
-		}
-	}
-	return 0
-}
-
-// spellBlocks turns a list of blocks into the pattern older configs of the
-// family have.
-func (c *hfConfig) spellBlocks() {
-	if len(c.Blocks) == 0 || c.Hybrid != "" || c.MambaHeads == 0 {
-		return
-	}
-	letters := map[string]string{"mamba": "M", "attention": "*", "moe": "E", "mlp": "-"}
-	var b strings.Builder
-	for _, name := range c.Blocks {
-		b.WriteString(cmpOr(letters[name], "-"))
-	}
-	c.Hybrid = b.String()
-	if c.Layers == 0 {
-		c.Layers = count(len(c.Blocks))
-	}
 }
 
 func firstText(texts ...string) string {
@@ -347,36 +289,4 @@ func (c *hfConfig) rope(m *Model) {
 	if partial > 0 && partial < 1 {
 		m.RotaryDim = int(float64(m.HeadDim) * partial)
 	}
-}
-
-func (c *hfConfig) vision(m *Model) {
-	v := c.Vision
-	if v == nil || !m.generates() {
-		return
-	}
-	m.Vision = true
-	layers, h, inter := first(v.Depth, v.Layers), int(v.Hidden), int(v.Inter)
-	if layers == 0 || h == 0 || inter == 0 || layers > 500 || h > 1<<15 || inter > 1<<17 {
-		visionOf(m)
-		return
-	}
-	base := *m
-	base.VisionParams, base.RotaryRows = 0, m.RotaryRows
-	visionOf(&base)
-	side := first(v.Patch, 14)
-	t := tower{layers: layers, hidden: h, mlp: inter, matrices: 2, merge: max(base.Merge, 1), imageTokens: cmpOr(base.ImageTokens, 1024), joined: len(v.Deep)}
-	if strings.Contains(v.Act, "silu") {
-		t.matrices = 3
-	}
-	if side < 1<<8 {
-		t.patch = 3 * side * side * max(1, min(int(v.Frames), 8))
-	}
-	if v.Merge > 0 && v.Merge <= 16 {
-		t.merge = int(v.Merge * v.Merge)
-	}
-	if v.Image > 0 && v.Image < 1<<14 {
-		t.positions = (int(v.Image) / side) * (int(v.Image) / side)
-	}
-	m.RotaryRows = base.RotaryRows
-	setTower(m, t)
 }

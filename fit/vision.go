@@ -75,3 +75,35 @@ func setTower(m *Model, t tower) {
 		m.RotaryRows = 4 * m.MaxContext // vLLM mrope.py: tables of multimodal rope are 4 times as long
 	}
 }
+
+func (c *hfConfig) vision(m *Model) {
+	v := c.Vision
+	if v == nil || !m.generates() {
+		return
+	}
+	m.Vision = true
+	layers, h, inter := first(v.Depth, v.Layers), int(v.Hidden), int(v.Inter)
+	if layers == 0 || h == 0 || inter == 0 || layers > 500 || h > 1<<15 || inter > 1<<17 {
+		visionOf(m)
+		return
+	}
+	base := *m
+	base.VisionParams, base.RotaryRows = 0, m.RotaryRows
+	visionOf(&base)
+	side := first(v.Patch, 14)
+	t := tower{layers: layers, hidden: h, mlp: inter, matrices: 2, merge: max(base.Merge, 1), imageTokens: cmpOr(base.ImageTokens, 1024), joined: len(v.Deep)}
+	if strings.Contains(v.Act, "silu") {
+		t.matrices = 3
+	}
+	if side < 1<<8 {
+		t.patch = 3 * side * side * max(1, min(int(v.Frames), 8))
+	}
+	if v.Merge > 0 && v.Merge <= 16 {
+		t.merge = int(v.Merge * v.Merge)
+	}
+	if v.Image > 0 && v.Image < 1<<14 {
+		t.positions = (int(v.Image) / side) * (int(v.Image) / side)
+	}
+	m.RotaryRows = base.RotaryRows
+	setTower(m, t)
+}

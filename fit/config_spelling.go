@@ -1,0 +1,63 @@
+package fit
+
+import (
+	"bytes"
+	"strings"
+)
+
+// finite replaces the words Python's json writes for what is no number, and
+// JSON has none for, by null (Nemotron-H's time_step_limit is [0.0, Infinity]).
+func finite(text []byte) []byte {
+	if !bytes.Contains(text, []byte("Infinity")) && !bytes.Contains(text, []byte("NaN")) {
+		return text
+	}
+	out := make([]byte, 0, len(text))
+	for i, quoted := 0, false; i < len(text); {
+		rest := text[i:]
+		if !quoted {
+			if word := notANumber(rest); word > 0 {
+				out = append(out, "null"...)
+				i += word
+				continue
+			}
+		}
+		switch rest[0] {
+		case '"':
+			quoted = !quoted
+		case '\\':
+			if quoted && len(rest) > 1 {
+				out = append(out, rest[0])
+				i++
+			}
+		}
+		out = append(out, text[i])
+		i++
+	}
+	return out
+}
+
+func notANumber(text []byte) int {
+	for _, w := range []string{"-Infinity", "Infinity", "NaN"} {
+		if bytes.HasPrefix(text, []byte(w)) {
+			return len(w)
+		}
+	}
+	return 0
+}
+
+// spellBlocks turns a list of blocks into the pattern older configs of the
+// family have.
+func (c *hfConfig) spellBlocks() {
+	if len(c.Blocks) == 0 || c.Hybrid != "" || c.MambaHeads == 0 {
+		return
+	}
+	letters := map[string]string{"mamba": "M", "attention": "*", "moe": "E", "mlp": "-"}
+	var b strings.Builder
+	for _, name := range c.Blocks {
+		b.WriteString(cmpOr(letters[name], "-"))
+	}
+	c.Hybrid = b.String()
+	if c.Layers == 0 {
+		c.Layers = count(len(c.Blocks))
+	}
+}
