@@ -110,7 +110,7 @@ func (m *Metrics) makeRequestMetrics() {
 		"What requests that spilled cost more than at the deployment preferred, in US dollars: there one more costs nothing if it is paid for already.",
 		"model", "deployment")
 	m.prefix = m.counter("weir_prefix_known_tokens_total",
-		"With affinity: prefix, prompt tokens that replicas were believed to remember when they were chosen. What they did is weir_tokens_total with type cached, as far as they report it.",
+		"With affinity: prefix, prompt tokens that replicas were believed to remember when they were chosen. What they did is weir_tokens_total of kind cached, as far as they report it.",
 		"model", "deployment")
 }
 
