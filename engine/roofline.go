@@ -88,20 +88,6 @@ const (
 	sinksFraction = 0.4
 )
 
-// Layout is how a replica is spread over GPUs.
-type Layout struct {
-	TP int // tensor parallel: each matrix is split over that many GPUs; 0: 1
-	// DP: that many ranks of TP GPUs step together, each with its own sequences
-	// and KV cache, and share one set of experts (data parallel attention, expert
-	// parallel mixture). The Replica is all of them. 0: 1.
-	DP int
-}
-
-func (l Layout) withDefaults() Layout { return Layout{max(1, l.TP), max(1, l.DP)} }
-
-// GPUs is how many GPUs the replica has.
-func (l Layout) GPUs() int { l = l.withDefaults(); return l.TP * l.DP }
-
 // NewRoofline prepares the step times of a model. maxSeqs is the largest batch
 // to prepare for.
 func NewRoofline(g *GPU, m *Model, l Layout, p Precision, maxSeqs int) *Roofline {
@@ -168,22 +154,6 @@ func (r *Roofline) launches() float64 {
 		n += blockQuantLaunches * m.Layers
 	}
 	return float64(n)
-}
-
-// busiest is the part of a batch that the rank with most of it has: sequences
-// are spread evenly, but a prompt is computed by one rank.
-func (r *Roofline) busiest(b Batch) Batch {
-	if r.dp == 1 {
-		return b
-	}
-	share := func(n int) int { return int(math.Ceil(float64(n) / r.dp)) }
-	b.Decode, b.Ends = share(b.Decode), share(b.Ends)
-	if b.Prefill > 0 {
-		part := float64(share(b.Prompts)) / float64(b.Prompts)
-		b.Prefill = int(float64(b.Prefill) * part)
-		b.Pairs = int64(float64(b.Pairs) * part)
-	}
-	return b
 }
 
 // product is the time of matrix products with that many weights in all.
@@ -253,32 +223,6 @@ func (r *Roofline) stream(tokens float64) float64 {
 	}
 	bytes := 2 * (hiddenPasses*float64(m.Hidden) + innerPasses*inner/r.tp)
 	return float64(m.Layers) * tokens * bytes / (r.gpu.BandwidthGB * 1e9 * streamFraction)
-}
-
-// exchange is two all-reduces of the hidden state per layer between the GPUs of
-// a rank, and between ranks per mixture layer a gather of every rank's tokens
-// and a scatter of the experts' answers, which together move what an
-// all-reduce of all of them does.
-func (r *Roofline) exchange(tokens, total float64) float64 {
-	k := r.gpu.Kernels
-	hidden := float64(r.model.Hidden)
-	t := 0.0
-	if r.tp > 1 {
-		once := k.reduce(int(r.tp)).seconds(tokens * hidden)
-		if tokens > graphTokens {
-			once *= k.EagerReduce
-		}
-		t += 2 * float64(r.model.Layers) * once
-	}
-	if r.dp > 1 {
-		const collectives = 3 // gather tokens, gather their routing, scatter answers
-		latency := ncclLatency
-		if !r.gpu.NVLink {
-			latency = ncclLatencyPCIe
-		}
-		t += float64(r.model.moeLayers()) * (k.reduce(int(r.tp*r.dp)).seconds(total*hidden) + collectives*latency)
-	}
-	return t
 }
 
 // prefillAttention is 4 operations per pair of tokens and per value of a head.
