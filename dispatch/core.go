@@ -118,7 +118,7 @@ func New(o Options, seed uint64) *Core {
 		calls:  map[uint64]*call{},
 	}
 	for i := range c.lanes {
-		c.lanes[i].flows = map[string]*flow{}
+		c.lanes[i].class, c.lanes[i].flows = i, map[string]*flow{}
 	}
 	c.Configure(0, o)
 	return c
@@ -158,7 +158,7 @@ func (c *Core) behindItsOwn(q *call) bool {
 	if l.count == 0 {
 		return false
 	}
-	f := l.flows[q.Tenant]
+	f := l.of(q.claim)
 	return f != nil && f.count > 0
 }
 

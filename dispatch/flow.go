@@ -86,6 +86,8 @@ func (f *flow) place() *int { return &f.fat }
 // So "the first in fair order that fits" is found in O(log tenants).
 type lane struct {
 	again            list
+	class            int
+	life             uint64           // of what claims remember: another one when flows were forgotten
 	flows            map[string]*flow // also those without backlog that have a finish ahead of virtual time
 	root             *flow
 	fat              heap[*flow]
@@ -232,14 +234,24 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
+// of returns the flow of a tenant, nil where it has none. The claim remembers it
+// as long as no flow is forgotten.
+func (l *lane) of(k *claim) *flow {
+	found := &k.flows[l.class]
+	if found.flow == nil || found.life != l.life {
+		*found = knownFlow{l.flows[k.tenant], l.life}
+	}
+	return found.flow
+}
+
 // flow returns the flow of a tenant, made with that weight when it is new.
-func (l *lane) flow(tenant string, weight int) *flow {
-	f := l.flows[tenant]
+func (l *lane) flow(k *claim, weight int) *flow {
+	f := l.of(k)
 	if f == nil {
 		l.sweep()
 		l.born++
-		f = &flow{tenant: tenant, weight: max(weight, 1), born: l.born}
-		l.flows[tenant] = f
+		f = &flow{tenant: k.tenant, weight: max(weight, 1), born: l.born}
+		l.flows[k.tenant] = f
 	}
 	return f
 }
@@ -256,6 +268,7 @@ func (l *lane) sweep() {
 		}
 	}
 	l.sweepAt = 2 * len(l.flows)
+	l.life++
 }
 
 // enter queues q; again says that it was granted before.
@@ -268,7 +281,7 @@ func (l *lane) enter(q *call, weight int, again bool) {
 		l.again.append(q)
 		return
 	}
-	f := l.flow(q.Tenant, weight)
+	f := l.flow(q.claim, weight)
 	f.append(q)
 	q.flow = f
 	f.count++
@@ -300,6 +313,7 @@ func (l *lane) leave(q *call, served bool) {
 	}
 	if l.count == 0 { // nobody is owed anything
 		clear(l.flows)
+		l.life++
 		l.now = 0
 	}
 }

@@ -36,7 +36,14 @@ type claim struct {
 	work         int // tokens in flight, of all replicas
 	requests     int // here, waiting or in flight
 	seen         weir.Instant
+	flows        [2]knownFlow // by class
 	older, newer *claim // by seen
+}
+
+// knownFlow is a flow as it was in one life of its lane.
+type knownFlow struct {
+	flow *flow
+	life uint64
 }
 
 // presence is how long a tenant counts as there after its last arrival.
