@@ -163,7 +163,7 @@ type Verdict struct {
 	Queued     time.Duration // from Arrive or Retry to now
 	Known      int           // with Grant: tokens of the prompt the replica is believed to remember
 	RetryAfter time.Duration // with Refuse: a truthful estimate of when room is expected
-	Ahead      int           // with Refuse for a full queue: requests that were ahead
+	Ahead      int           // with Refuse for a queue that was full or too slow: requests that wait before one that comes now
 	HedgeAfter time.Duration // with Grant: when to ask Hedge if no token has come; 0: never
 	Passed     []Passed      // with Spill and Refuse: the deployments before, and why not they; at most MaxPassed
 }

@@ -20,7 +20,8 @@ func (c *Core) refuse(q *call, why Reason) {
 	if r := last(q.tried); r != nil {
 		v.Deployment, v.Replica = r.d.Name, r.id
 	}
-	if why == QueueFull {
+	switch why {
+	case QueueFull, QueueTimeout, ColdTimeout:
 		v.Ahead = c.lanes[weir.Interactive].count
 		if q.Class == weir.Batch {
 			v.Ahead = c.waiting.count

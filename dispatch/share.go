@@ -37,7 +37,7 @@ type claim struct {
 	requests     int // here, waiting or in flight
 	seen         weir.Instant
 	flows        [2]knownFlow // by class
-	older, newer *claim // by seen
+	older, newer *claim       // by seen
 }
 
 // knownFlow is a flow as it was in one life of its lane.

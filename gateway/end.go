@@ -56,7 +56,7 @@ func (c *call) sayError(p *problem, a answer) {
 	if a.status == 429 || a.status == 503 {
 		sayRetryAfter(&c.x, p)
 	}
-	if p.is == errQueueFull {
+	if p.queued {
 		c.x.set("X-Weir-Queue-Position", strconv.Itoa(p.ahead+1))
 	}
 	if p.is == errTooLarge || p.is == errSlowBody || p.is == errCutBody {

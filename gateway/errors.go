@@ -129,7 +129,8 @@ type problem struct {
 	param    string        // the member at fault
 	after    time.Duration // when to come back
 	hasAfter bool
-	ahead    int    // requests that wait, of a queue that was full
+	queued   bool // a queue was full or too slow, and so many wait in it
+	ahead    int
 	status   int    // instead of the table's, where the upstream's own is passed on
 	code     string // likewise
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -280,6 +281,39 @@ func TestACallerThatDoesNotTakeItsStreamIsCutOff(t *testing.T) {
 	}
 	r.settled()
 	eventually(t, "the upstream was told", func() bool { return b.inFlight.Load() == 0 })
+}
+
+// Three wait for one slot; the one that has waited too long is told how many wait
+// before it if it comes again, and when.
+func TestAWaitThatWasTooLongTellsThePlaceInTheQueue(t *testing.T) {
+	hold := make(chan struct{})
+	b := newBackend(t, func(w http.ResponseWriter, r *http.Request) { <-hold; answering(w, r) })
+	c := config(b.URL)
+	c.Models[0].Deployments[0].MaxRequests = 1
+	c.Models[0].Queue = dispatch.Queue{MaxWait: 50 * time.Millisecond, BatchWait: time.Minute}
+	r := start(t, c)
+	var wg sync.WaitGroup
+	for i, class := range []string{"interactive", "batch", "batch"} {
+		wg.Go(func() {
+			if resp, answer := r.post(chatPath, chatBody, "X-Weir-Class", class); resp.StatusCode != 200 {
+				t.Errorf("%d %s", resp.StatusCode, answer)
+			}
+		})
+		eventually(t, "the request is in", func() bool {
+			d := r.state.Load().models["m"].demand(r.now())
+			return d.Waiting == i && d.Deployments[0].InFlight == 1
+		})
+	}
+	resp, answer := r.post(chatPath, chatBody)
+	if resp.StatusCode != 503 || !strings.Contains(answer, "queue_timeout") || resp.Header.Get("X-Weir-Queue-Position") != "1" {
+		t.Errorf("%d %s %v: batch is not before interactive", resp.StatusCode, answer, resp.Header)
+	}
+	if s, ms := resp.Header.Get("Retry-After"), resp.Header.Get("Retry-After-Ms"); s == "" || s == "0" || ms == "" || ms == "0" {
+		t.Error(resp.Header)
+	}
+	close(hold)
+	wg.Wait()
+	r.settled()
 }
 
 func TestABudgetRefusesUntilItsDayIsOver(t *testing.T) {

@@ -123,8 +123,11 @@ func ofVerdict(v dispatch.Verdict) *problem {
 	if is, ok := reasonErrors[v.Reason]; ok {
 		p.is = is
 	}
-	if v.Reason == dispatch.QueueFull {
-		p.ahead = v.Ahead
+	switch v.Reason {
+	case dispatch.QueueTimeout, dispatch.ColdTimeout:
+		p.queued, p.ahead = true, v.Ahead
+	case dispatch.QueueFull:
+		p.queued, p.ahead = true, v.Ahead
 		p.message = fmt.Sprintf("%d requests wait for this model already, as many as may: retry after the time given", v.Ahead)
 	}
 	return p
