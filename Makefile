@@ -9,7 +9,7 @@ GO    ?= go
 
 export CGO_ENABLED = 0
 
-.PHONY: help serve demo build test test-go test-faults test-clients soak race fuzz lint bench bench-policies clean
+.PHONY: help serve demo build test test-go test-faults test-share test-clients soak race fuzz lint bench bench-share bench-policies clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -23,7 +23,7 @@ demo: build ## the same, with ten minutes of a real trace played at it, and the 
 build: ## build bin/weir, a static binary
 	$(GO) build -trimpath -o $(WEIR) ./cmd/weir
 
-test: test-go test-faults test-clients ## all tests: Go packages, faults on the wire, then the real SDKs against a running Weir
+test: test-go test-faults test-share test-clients ## all tests: Go packages, faults on the wire, then the real SDKs against a running Weir
 
 # Some packages are tested against real servers that the tests start.
 test-go:
@@ -41,12 +41,17 @@ test-clients: build
 test-faults: build
 	cd test/faults && WEIR_BIN=$(CURDIR)/$(WEIR) $(GO) test -count=1 -timeout 300s .
 
+# Several gateways that share their limits through a Redis that hangs.
+test-share: build
+	scripts/server-deps
+	cd bench/share && WEIR_BIN=$(CURDIR)/$(WEIR) $(GO) test -count=1 -timeout 300s .
+
 soak: build ## two minutes at a high rate with faults on: memory flat, goroutines back to the baseline
 	cd test/clients && WEIR_SOAK=2m WEIR_BIN=$(CURDIR)/$(WEIR) $(GO) test -count=1 -v -timeout 10m -run TestSoak .
 
 race: ## the tests of the concurrent packages under the race detector
 	scripts/server-deps
-	CGO_ENABLED=1 $(GO) test -race -short ./gateway/... ./upstream/... ./control/... ./fleet/... ./store/... ./observe/... ./emulate/... ./load/... ./scrape/...
+	CGO_ENABLED=1 $(GO) test -race -short ./gateway/... ./upstream/... ./control/... ./fleet/... ./store/... ./observe/... ./emulate/... ./load/... ./scrape/... ./share/...
 
 fuzz: ## every fuzz target for a few seconds (FUZZTIME=10s)
 	FUZZTIME=$(or $(FUZZTIME),5s) scripts/fuzz
@@ -56,6 +61,10 @@ lint: ## formatting, vet, staticcheck, and known vulnerabilities where their dat
 
 bench: build ## gateway side by side with nginx and a bare ReverseProxy; needs nginx
 	cd bench/gateway && WEIR_BIN=$(CURDIR)/$(WEIR) $(GO) run .
+
+bench-share: build ## three gateways, one Redis, 500 callers on one limit, Redis paused for 30 s
+	scripts/server-deps
+	cd bench/share && WEIR_BIN=$(CURDIR)/$(WEIR) $(GO) run . -out ../../docs/benchmarks/share.md
 
 # The policies of `weir simulate` beside each other and the clairvoyant schedule,
 # on the traces in TRACES: hours of processor time; DONE lets it go on.
