@@ -74,6 +74,7 @@ type quota struct {
 
 	tokens, second, tenth window // the last two: requests in 1 s and in 10 s
 	said                  Quota  // lower limits the provider has told of
+	all                   Booked // since the beginning
 }
 
 // newQuota returns the use of q that goes on from old; nil for no quota.
@@ -179,10 +180,13 @@ func (u *quota) book(now weir.Instant, prompt, output int) time.Duration {
 	u.tokens.add(now, int64(prompt)+int64(output))
 	u.second.add(now, 1)
 	u.tenth.add(now, 1)
+	u.all.Tokens += int64(prompt) + int64(output)
+	u.all.Requests++
 	if u.Drain == 0 {
 		return 0
 	}
 	d := u.cost(prompt, u.expectCached(prompt), output)
+	u.all.Drain += d
 	u.empty = max(u.empty, now).Add(d)
 	return d
 }
@@ -197,7 +201,9 @@ func (u *quota) correct(now weir.Instant, booked time.Duration, used weir.Usage)
 		const memory = 16 // requests
 		u.share += (min(cached, prompt)*1000/prompt - u.share) / memory
 	}
-	u.empty = max(u.empty, now).Add(u.cost(prompt, cached, clampTokens(used.Completion)) - booked)
+	d := u.cost(prompt, cached, clampTokens(used.Completion)) - booked
+	u.empty = max(u.empty, now).Add(d)
+	u.all.Drain += d
 }
 
 func clampTokens(n int64) int { return int(min(max(n, 0), maxWork)) }
@@ -205,6 +211,7 @@ func clampTokens(n int64) int { return int(min(max(n, 0), maxWork)) }
 // unbook takes back what was booked for a request the provider did not let in.
 func (u *quota) unbook(now weir.Instant, booked time.Duration) {
 	u.empty = max(u.empty, now).Add(-booked)
+	u.all.Drain -= booked
 }
 
 // refused learns from a refusal that says until when: the bucket is fuller than

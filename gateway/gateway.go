@@ -50,6 +50,8 @@ type Gateway struct {
 	state atomic.Pointer[state]
 	spend spend
 
+	throttled func(deployment, replica string, until weir.Instant) // nil: nobody is told
+
 	arrived atomic.Uint64
 	open    atomic.Int64 // requests to models, in whatever phase
 	streams atomic.Int64 // of them streamed

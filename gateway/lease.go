@@ -78,6 +78,7 @@ func (l *lease) retry(ctx context.Context, f *failure) (dispatch.Verdict, error)
 	l.queuedAt = l.g.now()
 	if f.result == dispatch.Throttled {
 		l.served.pushBack(l.queuedAt, l.rec.Deployment, l.rec.Replica, l.queuedAt.Add(f.after))
+		l.g.tellThrottled(l.target, l.rec.Replica, l.queuedAt.Add(f.after))
 	}
 	l.drop(holdsReplica)
 	l.holds |= holdsQueue

@@ -125,6 +125,20 @@ func (m *model) pushBack(now weir.Instant, deployment, replica string, until wei
 	m.settle(now)
 }
 
+// bookElsewhere tells the core what other gateways have booked of a quota.
+func (m *model) bookElsewhere(now weir.Instant, deployment string, more dispatch.Booked) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.core.BookElsewhere(now, deployment, more)
+	m.settle(now)
+}
+
+func (m *model) booked(deployment string) (dispatch.Booked, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.core.Booked(deployment)
+}
+
 // limits tells the core what a deployment's provider said of its limits.
 func (m *model) limits(now weir.Instant, deployment string, tokens, requests int) {
 	m.mu.Lock()

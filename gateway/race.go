@@ -183,6 +183,7 @@ func (c *call) dropSecond(r *race) {
 	l, now := &c.lease, c.g.now()
 	if f.result == dispatch.Throttled {
 		l.served.pushBack(now, s.v.Deployment, s.v.Replica, now.Add(f.after))
+		c.g.tellThrottled(s.target, s.v.Replica, now.Add(f.after))
 	}
 	code := answers[f.problem.is].code
 	l.way.add(s.v.Deployment, code)

@@ -1,20 +1,91 @@
 package gateway
 
 import (
+	"maps"
+	"slices"
+
 	"weir"
+	"weir/dispatch"
 	"weir/meter"
 )
 
-// ShareLimits has this gateway draw on leases of its limits, as one of several;
-// gateways is how many as long as nobody has told it. wake is called when leases
-// of some shards run out (bit i for shard i), with a lock held: it must not
-// block. It is called once, before the gateway runs.
-func (g *Gateway) ShareLimits(gateways int, wake func(shards uint8)) {
+// Sharing is how this gateway tells others what it does and learns. The
+// functions must not block.
+type Sharing struct {
+	Gateways int // among which limits are divided as long as nobody has told
+	// Wake is called when leases of some shards run out (bit i for shard i).
+	Wake func(shards uint8)
+	// Throttled is called when a provider has said until when a replica of a
+	// deployment is not to be asked.
+	Throttled func(deployment, replica string, until weir.Instant)
+}
+
+// Share has this gateway be one of several: it draws on leases of its limits and
+// tells what it knows of providers and answers. It is called once, before the
+// gateway runs.
+func (g *Gateway) Share(with Sharing) {
+	g.throttled = with.Throttled
 	s := &g.spend
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.meter.ShareLeases(g.now(), meter.NewLeases(g.now(), gateways))
-	s.wake = wake
+	s.meter.ShareLeases(g.now(), meter.NewLeases(g.now(), with.Gateways))
+	s.wake, s.learned.Tells = with.Wake, true
+}
+
+// Throttle says until when another gateway was told not to ask a replica. The
+// longest time holds.
+func (g *Gateway) Throttle(deployment, replica string, until weir.Instant) {
+	if t := g.state.Load().targets[deployment]; t != nil && t.everywhere() {
+		t.model.pushBack(g.now(), deployment, replica, until)
+	}
+}
+
+// tellThrottled tells the other gateways, where they ask the same replicas.
+func (g *Gateway) tellThrottled(t *target, replica string, until weir.Instant) {
+	if g.throttled != nil && t != nil && t.everywhere() {
+		g.throttled(t.Name, replica, until)
+	}
+}
+
+// everywhere says whether every gateway with this configuration asks the same
+// replicas by the same names: those at fixed addresses.
+func (t *target) everywhere() bool { return len(t.Addrs) > 0 || t.Upstream.BaseURL != "" }
+
+// Told hands over the lengths of answers seen since it was last asked.
+func (g *Gateway) Told() []meter.Answer {
+	g.spend.mu.Lock()
+	defer g.spend.mu.Unlock()
+	return g.spend.learned.Told()
+}
+
+// Learn takes the lengths of answers that other gateways have seen.
+func (g *Gateway) Learn(answers []meter.Answer) {
+	g.spend.mu.Lock()
+	defer g.spend.mu.Unlock()
+	for _, a := range answers {
+		g.spend.learned.SawElsewhere(a)
+	}
+}
+
+// Booked calls f with what this gateway has booked of the quota of every
+// deployment that has one.
+func (g *Gateway) Booked(f func(deployment string, b dispatch.Booked)) {
+	st := g.state.Load()
+	for _, name := range slices.Sorted(maps.Keys(st.targets)) {
+		if t := st.targets[name]; t.everywhere() {
+			if b, ok := t.model.booked(name); ok {
+				f(name, b)
+			}
+		}
+	}
+}
+
+// BookElsewhere says what other gateways have booked of a deployment's quota
+// since they were last heard.
+func (g *Gateway) BookElsewhere(deployment string, more dispatch.Booked) {
+	if t := g.state.Load().targets[deployment]; t != nil {
+		t.model.bookElsewhere(g.now(), deployment, more)
+	}
 }
 
 // Leases calls f with the leases, locked. It must not be long about it, nor call

@@ -30,6 +30,13 @@ const (
 type Local struct {
 	Now    func() weir.Instant
 	Leases func(func(*meter.Leases)) // calls its argument with the leases, locked
+
+	// What else gateways tell each other; nil is not told, or not heard.
+	Throttle func(deployment, replica string, until weir.Instant) // another was told not to ask it until then
+	Told     func() []meter.Answer                                // answers seen here since it was last called
+	Learn    func([]meter.Answer)                                 // others have seen
+	Booked   func() []Quota                                       // totals of what was booked here
+	Book     func(more Quota)                                     // others have booked; needed with Booked
 }
 
 // Share keeps one process together with the others.
@@ -42,6 +49,8 @@ type Share struct {
 	wake    [meter.LeaseShards]chan struct{}
 	joined  chan struct{} // closed when every shard was visited once
 	waiting atomic.Int32  // shards not visited yet
+
+	pending pendingThrottles
 
 	dial    sync.Mutex
 	client  rueidis.Client
@@ -103,6 +112,7 @@ func (s *Share) Run(ctx context.Context) error {
 	for shard := range meter.LeaseShards {
 		g.Go(func() error { s.keep(ctx, shard); return nil })
 	}
+	g.Go(func() error { s.post(ctx); return nil })
 	err := g.Wait()
 	s.dial.Lock()
 	defer s.dial.Unlock()

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"weir/config"
+	"weir/dispatch"
+	"weir/gateway"
 	"weir/meter"
 	"weir/observe"
 	"weir/share"
@@ -27,7 +29,10 @@ func (n *node) shareLimits(c *config.Config) error {
 	}
 	o := share.Options{
 		Addrs: r.Addresses, Username: r.Username, Password: r.Password.Reveal(), Prefix: r.Prefix, Lease: r.Lease, Log: n.log,
-		Local: share.Local{Now: n.gateway.Now, Leases: n.gateway.Leases},
+		Local: share.Local{
+			Now: n.gateway.Now, Leases: n.gateway.Leases, Throttle: n.gateway.Throttle,
+			Told: n.gateway.Told, Learn: n.gateway.Learn, Booked: n.booked, Book: n.bookElsewhere,
+		},
 	}
 	if t := r.TLS; t != nil {
 		o.TLS = &share.TLS{CA: t.CA, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName}
@@ -36,8 +41,20 @@ func (n *node) shareLimits(c *config.Config) error {
 	if n.share, err = share.New(o); err != nil {
 		return fmt.Errorf("redis: %w", err)
 	}
-	n.gateway.ShareLimits(r.Gateways, n.share.Wake)
+	n.gateway.Share(gateway.Sharing{Gateways: r.Gateways, Wake: n.share.Wake, Throttled: n.share.Throttled})
 	return nil
+}
+
+// booked is what this gateway has booked of its providers' quotas.
+func (n *node) booked() (all []share.Quota) {
+	n.gateway.Booked(func(deployment string, b dispatch.Booked) {
+		all = append(all, share.Quota{Deployment: deployment, Drain: b.Drain, Tokens: b.Tokens, Requests: b.Requests})
+	})
+	return all
+}
+
+func (n *node) bookElsewhere(q share.Quota) {
+	n.gateway.BookElsewhere(q.Deployment, dispatch.Booked{Drain: q.Drain, Tokens: q.Tokens, Requests: q.Requests})
 }
 
 // serveCallers runs the gateway, with its leases of the limits if it can have
