@@ -51,7 +51,7 @@ soak: build ## two minutes at a high rate with faults on: memory flat, goroutine
 
 race: ## the tests of the concurrent packages under the race detector
 	scripts/server-deps
-	CGO_ENABLED=1 $(GO) test -race -short ./gateway/... ./upstream/... ./control/... ./fleet/... ./store/... ./observe/... ./emulate/... ./load/... ./scrape/... ./share/...
+	CGO_ENABLED=1 $(GO) test -race -short ./gateway/... ./upstream/... ./control/... ./fleet/... ./store/... ./peers/... ./observe/... ./emulate/... ./load/... ./scrape/... ./share/...
 
 fuzz: ## every fuzz target for a few seconds (FUZZTIME=10s)
 	FUZZTIME=$(or $(FUZZTIME),5s) scripts/fuzz

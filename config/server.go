@@ -62,7 +62,7 @@ type Store struct {
 	Postgres Secret `yaml:"postgres"`
 	// What this gateway is called among those on one database. Without it: the name of the host.
 	Gateway string `yaml:"gateway" format:"name"`
-	// How long nobody scales, at most, when the gateway that did has died: the time for which one is elected.
+	// How long nobody scales, at most, when the gateway that did has died.
 	Lease time.Duration `yaml:"lease" default:"10s" min:"2s" max:"5m"`
 	// How often usage in memory is written. What a power cut may lose.
 	FlushEvery time.Duration `yaml:"flush_every" default:"1s" min:"100ms" max:"1m"`

@@ -110,6 +110,7 @@ func TestLevelsAreAskedForWhenScraped(t *testing.T) {
 		Ledger: func() observe.Ledger {
 			return observe.Ledger{Rows: 5, Lag: 1500 * time.Millisecond, Written: 100, Failures: 2, Coarsened: 1}
 		},
+		InOffice: func() bool { return true },
 	})
 	for _, l := range scrape(t, m) {
 		if strings.HasPrefix(l, "weir_engine_gpu") || strings.Contains(l, " 99") {
@@ -124,14 +125,14 @@ func TestLevelsAreAskedForWhenScraped(t *testing.T) {
 		`weir_replicas{deployment="gpt-4o/ptu",state="ready"} 2`, `weir_replicas{deployment="gpt-4o/ptu",state="starting"} 1`,
 		`weir_replicas{deployment="gpt-4o/idle",state="ready"} 0`, `weir_replicas{deployment="other",state="failed"} 1`,
 		`weir_ledger_pending_rows 5`, `weir_ledger_lag_seconds 1.5`, `weir_ledger_written_rows_total 100`,
-		`weir_ledger_failures_total 2`, `weir_ledger_coarsened_total 1`)
+		`weir_ledger_failures_total 2`, `weir_ledger_coarsened_total 1`, `weir_in_office 1`)
 }
 
 func TestMetricNamesAreAsPrometheusWantsThem(t *testing.T) {
 	m := made()
 	m.Record(answered())
 	m.Decided("gpt-4o/ptu", 1, "demand")
-	m.Watch(observe.Sources{Ledger: func() observe.Ledger { return observe.Ledger{} },
+	m.Watch(observe.Sources{Ledger: func() observe.Ledger { return observe.Ledger{} }, InOffice: func() bool { return false },
 		Levels: func() []observe.Level {
 			return []observe.Level{{Model: "gpt-4o"}, {Model: "gpt-4o", Deployment: "gpt-4o/ptu"}}
 		},

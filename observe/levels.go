@@ -18,6 +18,7 @@ type Sources struct {
 	Ledger   func() Ledger
 	Canaries func() []CanaryLevel
 	Shared   func() Shared
+	InOffice func() bool // of several gateways, whether this one scales
 }
 
 // Engine is what the inference servers of one deployment say of themselves,
@@ -61,6 +62,7 @@ type levels struct {
 	engineRunning, engineWaiting, kvUse, gpuUtilisation        *prometheus.Desc
 	rows, lag, written, failures, coarsened                    *prometheus.Desc
 	shared                                                     sharedDescs
+	office                                                     *prometheus.Desc
 }
 
 func newLevels(m *Metrics) *levels {
@@ -87,6 +89,7 @@ func newLevels(m *Metrics) *levels {
 		written:        desc("weir_ledger_written_rows_total", "Rows of usage written."),
 		failures:       desc("weir_ledger_failures_total", "Writes of usage that failed and were tried again."),
 		coarsened:      desc("weir_ledger_coarsened_total", "Records summed under the name other for want of room; their counts are kept."),
+		office:         desc("weir_in_office", "1 when this gateway is the one of several that scales."),
 	}
 }
 
@@ -102,7 +105,7 @@ func (l *levels) Describe(ch chan<- *prometheus.Desc) {
 	l.shared.describe(ch)
 	for _, d := range []*prometheus.Desc{l.waiting, l.waitingTokens, l.inFlight, l.inFlightTokens, l.quota, l.replicas, l.canaryShare, l.canaryEvidence,
 		l.engineRunning, l.engineWaiting, l.kvUse, l.gpuUtilisation,
-		l.rows, l.lag, l.written, l.failures, l.coarsened} {
+		l.rows, l.lag, l.written, l.failures, l.coarsened, l.office} {
 		ch <- d
 	}
 }
@@ -136,6 +139,13 @@ func (l *levels) Collect(ch chan<- prometheus.Metric) {
 	}
 	if s.Shared != nil {
 		l.shared.collect(ch, s.Shared())
+	}
+	if s.InOffice != nil {
+		in := 0.0
+		if s.InOffice() {
+			in = 1
+		}
+		ch <- gauge(l.office, in)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -142,9 +143,9 @@ func TestOneThatStopsIsFollowedWithoutWaitingForTheLease(t *testing.T) {
 func TestWithoutTheStoreNobodyIsInOffice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l lease
-		served := 0
+		var served atomic.Int64
 		a := l.stands("a", func(ctx context.Context, _ store.Term) error {
-			served++
+			served.Add(1)
 			return untilOver(ctx, store.Term{})
 		})
 		defer run(t, a)()
@@ -161,8 +162,8 @@ func TestWithoutTheStoreNobodyIsInOffice(t *testing.T) {
 		}
 		l.set(false, 0)
 		time.Sleep(leaseTime)
-		if n, token := inOffice(a); n != 1 || token != 2 || served != 2 {
-			t.Fatalf("%d in office with token %d, served %d terms", n, token, served)
+		if n, token := inOffice(a); n != 1 || token != 2 || served.Load() != 2 {
+			t.Fatalf("%d in office with token %d, served %d terms", n, token, served.Load())
 		}
 	})
 }
@@ -208,15 +209,14 @@ func TestOneThatCannotDoTheOfficeLeavesItToOthers(t *testing.T) {
 func TestTermsOfAGatewayDoNotOverlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l lease
-		serving := 0
+		var serving atomic.Int64
 		a := l.stands("a", func(ctx context.Context, _ store.Term) error {
-			serving++
-			if serving > 1 {
+			if serving.Add(1) > 1 {
 				t.Error("two terms at once")
 			}
 			<-ctx.Done()
 			time.Sleep(2 * leaseTime) // slow to let go
-			serving--
+			serving.Add(-1)
 			return nil
 		})
 		stop := run(t, a)

@@ -54,9 +54,10 @@ type Exchange struct {
 	made   []made            // decisions to be written down
 	lost   int               // of them, for want of room
 
-	term    store.Term // Run's alone: of the last round in office
-	saved   time.Time  // Run's alone
-	failing bool       // Run's alone
+	term  store.Term // when the others were last heard in office
+	saved time.Time  // when states were
+
+	failing bool // Run's alone
 }
 
 // fleet is the replicas of a deployment as all gateways know them.
@@ -155,7 +156,9 @@ func (x *Exchange) follow(ctx context.Context) error {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.heard = time.Time{}
+	if _, in := x.o.Office(); !in {
+		x.heard = time.Time{}
+	}
 	for _, p := range published {
 		if have, ok := x.fleets[p.Name]; ok && have.version == p.Version {
 			continue
@@ -198,11 +201,14 @@ func (x *Exchange) lead(ctx context.Context, term store.Term) error {
 	if err := x.writeDown(ctx); err != nil {
 		return err
 	}
-	if time.Since(x.saved) < saveEvery {
-		return nil
-	}
-	x.saved = time.Now()
 	return x.save(ctx, term)
+}
+
+// Begin hears the others before the first decision of a term.
+func (x *Exchange) Begin(ctx context.Context, term store.Term) error {
+	ctx, cancel := context.WithTimeout(ctx, roundLimit)
+	defer cancel()
+	return x.hear(ctx, term)
 }
 
 func (x *Exchange) hear(ctx context.Context, term store.Term) error {
@@ -291,9 +297,15 @@ func (x *Exchange) writeDown(ctx context.Context) error {
 
 func (x *Exchange) save(ctx context.Context, term store.Term) error {
 	x.mu.Lock()
+	due := time.Since(x.saved) >= saveEvery
 	states := x.states
-	x.states = map[string][]byte{}
+	if due {
+		x.saved, x.states = time.Now(), map[string][]byte{}
+	}
 	x.mu.Unlock()
+	if !due {
+		return nil
+	}
 	for name, state := range states { // each row on its own: the order does not matter
 		if err := x.o.DB.SaveState(ctx, term, name, state); err != nil {
 			return err

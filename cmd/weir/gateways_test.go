@@ -20,6 +20,7 @@ import (
 
 	"weir/config"
 	"weir/fleet/process"
+	"weir/meter"
 	"weir/store"
 	"weir/store/storetest"
 )
@@ -33,11 +34,12 @@ type peer struct {
 
 // cluster is what the gateways of a test have in common.
 type cluster struct {
-	t     *testing.T
-	dir   string
-	file  string
-	db    *store.DB
-	peers []*peer
+	t      *testing.T
+	server *storetest.Server
+	dir    string
+	file   string
+	db     *store.DB
+	peers  []*peer
 }
 
 const clusterConfig = `
@@ -73,7 +75,7 @@ func newCluster(t *testing.T, names ...string) *cluster {
 	url := server.Database()
 	t.Setenv("WEIR_TEST_POSTGRES", url)
 	dir := t.TempDir()
-	c := &cluster{t: t, dir: dir, file: filepath.Join(dir, "weir.yaml")}
+	c := &cluster{t: t, server: server, dir: dir, file: filepath.Join(dir, "weir.yaml")}
 	c.configure(1, 3)
 	db, err := store.OpenPostgres(t.Context(), store.PostgresOptions{URL: url, Gateway: "test"})
 	if err != nil {
@@ -197,7 +199,19 @@ func (c *cluster) ready(p *peer) (ids []string) {
 	return ids
 }
 
-// inOffice waits for a term above the token given and returns who has it.
+// says is whether the metric weir_in_office of a gateway is n.
+func (c *cluster) says(p *peer, n int) bool {
+	resp, err := http.Get(p.oper + "/metrics")
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	return err == nil && strings.Contains(string(text), fmt.Sprintf("\nweir_in_office %d\n", n))
+}
+
+// inOffice waits for a term above the token given and returns who has it. The
+// store may know of it before its holder does.
 func (c *cluster) inOffice(above int64) (*peer, int64) {
 	c.t.Helper()
 	var in *peer
@@ -208,7 +222,7 @@ func (c *cluster) inOffice(above int64) (*peer, int64) {
 			return false
 		}
 		for _, p := range c.peers {
-			if strings.HasPrefix(term.Holder, p.name+"/") {
+			if strings.HasPrefix(term.Holder, p.name+"/") && c.says(p, 1) {
 				in, token = p, term.Token
 			}
 		}
@@ -333,6 +347,50 @@ func (c *cluster) decides(token int64) {
 	})
 }
 
+// A database that freezes, dies and comes again: callers are served all the
+// time, by the replicas there were; nobody is in office meanwhile, and what was
+// used meanwhile is in the ledger afterwards.
+func TestCallersAreServedWhileTheDatabaseIsFrozenOrGone(t *testing.T) {
+	c := newCluster(t, "a", "b")
+	_, token := c.inOffice(0)
+	for _, p := range c.peers {
+		c.eventually("a replica is ready at "+p.name, func() bool { return len(c.ready(p)) == 1 })
+	}
+	running := fmt.Sprint(c.ready(c.peers[0]))
+	asked := 0
+	outage := func() {
+		for range 5 {
+			c.serves(c.peers...)
+			asked += len(c.peers)
+		}
+		for _, p := range c.peers {
+			c.eventually(p.name+" says that the database does not answer", func() bool {
+				var views []gatewayView
+				return !c.read(p, "/admin/gateways", &views)
+			})
+			c.eventually(p.name+" is out of office", func() bool { return c.says(p, 0) })
+		}
+		c.serves(c.peers...)
+		asked += len(c.peers)
+	}
+	goOn := c.server.Pause()
+	outage()
+	goOn()
+	_, token = c.inOffice(token)
+	c.server.Kill()
+	outage()
+	c.server.Restart()
+	leader, _ := c.inOffice(token - 1) // the one there was may go on with its term
+	c.eventually("the replicas are those that ran", func() bool { return fmt.Sprint(c.ready(leader)) == running })
+	c.serves(c.peers...)
+	asked += len(c.peers)
+	c.eventually("all is in the ledger", func() bool {
+		rows, err := c.db.Usage(t.Context(), meter.Query{Step: meter.Whole, AllTenants: true, AllKeys: true, AllDeployments: true})
+		return err == nil && len(rows) == 1 && rows[0].Completed == int64(asked)
+	})
+	c.oneWriter()
+}
+
 // oneWriter checks that terms do not overlap in what was written down, in the
 // store and in the journal: tokens never fall, and each has one holder.
 func (c *cluster) oneWriter() {
@@ -346,7 +404,7 @@ func (c *cluster) oneWriter() {
 		latest, holders[t.Token] = t, t.Holder
 	}
 	decisions, err := c.db.Decisions(c.t.Context(), 1000)
-	if err != nil || len(decisions) < 2 {
+	if err != nil || len(decisions) == 0 {
 		c.t.Fatalf("%d decisions in the store, %v", len(decisions), err)
 	}
 	for _, d := range decisions {
@@ -356,8 +414,8 @@ func (c *cluster) oneWriter() {
 	for _, t := range c.journal() {
 		follows("journal", t)
 	}
-	if len(holders) < 3 {
-		c.t.Errorf("%d terms in the journal, want three or more", len(holders))
+	if len(holders) < 2 {
+		c.t.Errorf("%d terms in store and journal, want two or more", len(holders))
 	}
 }
 

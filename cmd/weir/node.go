@@ -110,6 +110,9 @@ func newNode(c *config.Config, load func() (*config.Config, error), stateDir str
 	if n.share != nil {
 		sources.Shared = n.sharedLevels
 	}
+	if n.office != nil {
+		sources.InOffice = n.office.in
+	}
 	n.metrics.Watch(sources)
 	return n, nil
 }

@@ -46,11 +46,14 @@ func newOffice(n *node, c *config.Config, o process.Options) (*office, error) {
 		return nil, fmt.Errorf("this host has no name, by which other gateways could tell where replicas run: %w", err)
 	}
 	instance := name + "/" + rand.Text()
+	// A fifth less, so that with the time until the next candidate asks there is
+	// somebody in office within what the configuration says.
+	lease := c.Store.Lease * 8 / 10
 	f := &office{n: n, host: host}
 	f.election = peers.NewElection(peers.ElectionOptions{
-		Lease: c.Store.Lease, Serve: f.serve, Log: n.log,
+		Lease: lease, Serve: f.serve, Log: n.log,
 		Take: func(ctx context.Context) (store.Term, error) {
-			return n.ledger.TakeLease(ctx, store.ScalerLease, instance, c.Store.Lease)
+			return n.ledger.TakeLease(ctx, store.ScalerLease, instance, lease)
 		},
 		Give: func(ctx context.Context, t store.Term) error { return n.ledger.GiveLease(ctx, store.ScalerLease, t) },
 	})
@@ -67,6 +70,12 @@ func newOffice(n *node, c *config.Config, o process.Options) (*office, error) {
 	f.place = &sharedPlace{options: o, host: host, office: f.election.InOffice, exchange: f.exchange, log: n.log}
 	f.place.options.Deployments = nil
 	return f, f.place.Configure(o.Deployments)
+}
+
+// in says whether this gateway is in office now.
+func (f *office) in() bool {
+	_, in := f.election.InOffice()
+	return in
 }
 
 // serve is one term of office.
@@ -86,6 +95,9 @@ func (f *office) serve(ctx context.Context, term store.Term) error {
 	both.Go(func() error {
 		defer cancel()
 		states, err := peers.States(ctx, f.n.ledger)
+		if err == nil {
+			err = f.exchange.Begin(ctx, term)
+		}
 		if err != nil {
 			return err
 		}
