@@ -17,14 +17,14 @@ type Scaling struct {
 	TargetConcurrency int `yaml:"target_concurrency" min:"1" max:"1000000" example:"32"`
 	// Requests that may wait for each replica, here and inside its engine.
 	TargetQueue int `yaml:"target_queue" min:"1" max:"1000000" example:"5"`
-	// Share of what replicas can do that is planned for. Without it: 80%.
+	// Share of what replicas can do that is planned for. Without it: what must be kept free is learned from who meets the slo (80% where there is none).
 	TargetUse Percent `yaml:"target_use" min:"1%" max:"100%" example:"80%"`
 	// GPU utilisation that adds and removes replicas.
 	GPUUtilisation *GPUUtilisation `yaml:"gpu_utilisation"`
 	// Growth of the queue that adds replicas at once.
 	Queue ScalingQueue `yaml:"queue"`
 	// How long load must have stayed low before a replica is removed.
-	ScaleInAfter time.Duration `yaml:"scale_in_after" default:"5m" min:"0s" max:"24h"`
+	ScaleInAfter time.Duration `yaml:"scale_in_after" default:"10m" min:"0s" max:"24h"`
 	// How long no request must have come before the last replica goes, where min is 0. Without it: scale_in_after.
 	ZeroAfter time.Duration `yaml:"zero_after" min:"1s" max:"24h" example:"15m"`
 	// How long a replica takes from being asked for to answering, until Weir has seen it itself.

@@ -41,13 +41,24 @@ func (t *turn) backlog() {
 // second: in work where the capacity is known, else in requests, where the
 // replicas are busy enough for what they complete to be what they can.
 func (t *turn) flow() (waiting, rate, each float64, ok bool) {
+	if r := &t.rates; t.full() && r.known && r.finished > 0 {
+		return float64(t.o.Waiting), r.coming, r.finished / float64(t.ready), true
+	}
 	if l := &t.s.Learned; l.Factor > 0 && l.Confidence() >= trusted {
-		return t.queuedWork(), t.rates.work, l.Factor, true
+		certain := t.rates.burst - surgeSure*t.s.Chance.deviation(t.rates.work, shortWindow)
+		return t.queuedWork(), max(t.rates.work, certain), l.Factor, true
 	}
 	if n := t.seasoned(); n > 0 && t.rates.completed > 0 {
 		return float64(t.queued()), t.rates.requests, t.rates.completed / float64(n), true
 	}
 	return 0, 0, 0, false
+}
+
+// full says whether replicas hold all the requests they admit: then what they
+// complete is what they can, whatever their speed.
+func (t *turn) full() bool {
+	most := t.p.MaxConcurrency * t.ready
+	return t.o.Waiting > 0 && most > 0 && t.o.InFlight >= most*9/10
 }
 
 // seasoned counts the replicas that have been ready for as long as completed

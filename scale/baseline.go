@@ -36,7 +36,8 @@ type Memory struct {
 	Value   float64      `json:"value,omitempty"` // a smoothed level
 	Trend   float64      `json:"trend,omitempty"`
 	From    Sample       `json:"from,omitzero"`
-	Days    []float32    `json:"days,omitempty"` // load by time of day
+	Answers Answers      `json:"answers,omitzero"` // how long they are, for those that plan by work
+	Days    []float32    `json:"days,omitempty"`   // load by time of day
 }
 
 // Level is a metric at a moment.

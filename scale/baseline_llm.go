@@ -103,6 +103,7 @@ func (b Dynamo) Decider() Decider {
 
 // plan makes the forecast and the bound that follows from it.
 func (b Dynamo) plan(p *Policy, m *Memory, o *Observation) {
+	m.Answers.saw(o)
 	now := sampled(o)
 	if m.From.At == 0 || !m.From.before(now) {
 		m.From = now
@@ -111,7 +112,7 @@ func (b Dynamo) plan(p *Policy, m *Memory, o *Observation) {
 	if now.At.Sub(m.From.At) < dynamoPlan {
 		return
 	}
-	_, load := p.arrivals(m.From, now)
+	_, load := p.arrivals(m.From, now, m.Answers.ratio())
 	m.From = now
 	before := m.Value
 	m.Value = load

@@ -70,12 +70,13 @@ func (b Yesterday) Decider() Decider {
 	b.Use = orDefault(b.Use, 0.8)
 	p := Policy{Capacity: b.Capacity}
 	return b.decider(15*time.Second, func(m *Memory, o *Observation, c census) (int, string) {
+		m.Answers.saw(o)
 		now := sampled(o)
 		if m.From.At == 0 || !m.From.before(now) || now.At == m.From.At {
 			m.From = now
 			return c.have, "no rate is known yet"
 		}
-		_, load := p.arrivals(m.From, now)
+		_, load := p.arrivals(m.From, now, m.Answers.ratio())
 		if now.At.Sub(m.From.At) >= time.Minute {
 			m.From = now
 		}

@@ -10,16 +10,16 @@ import (
 
 // Learned is what has been learned about one replica's capacity, in nominal
 // replicas: 1 is what Policy.Capacity says, or the nominal speeds where it
-// says nothing.
+// says nothing. It is what a replica does when it does all it can; how far below
+// that it meets the SLO is the matter of Safety.
 //
-// Three things teach it. While requests wait, replicas do all they can, and
-// what they do is their capacity. When too many requests miss the SLO at some
-// load, the capacity at the SLO is below that load. And when steady load piles
-// up a backlog, it is below that load as well. Load that went well says that the
-// capacity is no less; while it goes well, the capacity is slowly taken to be
-// more, up to what was seen or given, or one bad hour would be paid for ever.
+// While requests wait, replicas do all they can, and what they do is their
+// capacity. Load that went well says that it is no less; while it goes well, the
+// capacity is slowly taken to be more, up to what was seen or given, or one bad
+// hour would be paid for ever. Where nothing is given, load that piles up a
+// backlog says that it is less than that.
 type Learned struct {
-	Factor float64 `json:"factor"` // capacity at the SLO
+	Factor float64 `json:"factor"` // capacity
 	Weight float64 `json:"weight"` // how much stands behind it, in observations; the profile counts for profileWeight
 	Limit  float64 `json:"limit"`  // throughput when saturated; 0: never seen
 
@@ -38,7 +38,8 @@ const (
 	maxWeight     = 40
 	probeFrom     = 0.6   // share of the capacity from which on all going well raises it
 	probeStep     = 1.002 // for each observation: a third in half an hour
-	trusted       = 0.5   // confidence from which on the learned capacity asks for replicas
+	usualUse      = 0.8
+	trusted       = 0.5 // confidence from which on the learned capacity asks for replicas
 )
 
 // Confidence is between 0, nothing known, and 1.
@@ -47,12 +48,27 @@ func (l Learned) Confidence() float64 { return l.Weight / (l.Weight + 4) }
 // capacity is the work that arrives against what one replica can do.
 func (t *turn) capacity() (need, bool) {
 	l := &t.s.Learned
-	target := l.Factor * t.use()
-	load := t.rates.work
-	return need{RuleCapacity, load / target, func() string {
-		return fmt.Sprintf("work for %.3g replicas arrives%s, capacity %.3g used to %.0f %%, confidence %.0f %%",
-			load, t.surging(), l.Factor, 100*t.use(), 100*l.Confidence())
-	}}, target > 0 && t.rates.known && l.Confidence() >= trusted
+	if l.Factor == 0 || !t.rates.known || l.Confidence() < trusted {
+		return need{}, false
+	}
+	load := t.rates.work / l.Factor
+	n, how := staffed(load, t.s.Safety.margin()), fmt.Sprintf("and %.2g times the root of that", t.s.Safety.margin())
+	if use := t.p.use(); use > 0 {
+		n, how = load/use, fmt.Sprintf("each used to %.0f %%", 100*use)
+	}
+	return need{RuleCapacity, n, func() string {
+		return fmt.Sprintf("work for %.3g replicas arrives%s, %s, confidence %.0f %%",
+			load, t.surging(), how, 100*l.Confidence())
+	}}, true
+}
+
+// use is the share of the capacity to plan for; 0: what is kept free is learned.
+// Without an SLO there is nothing to learn it from.
+func (p *Policy) use() float64 {
+	if p.TargetUse == 0 && p.SLO.TTFT == 0 && p.SLO.TPOT == 0 {
+		return usualUse
+	}
+	return p.TargetUse
 }
 
 // learn watches the replicas for learnEvery at a time. It looks away when
@@ -67,12 +83,12 @@ func (t *turn) learn() {
 		t.watch(now)
 		return
 	}
-	queued := t.queued() > 0
+	queued := t.saturated()
 	l.Always, l.Ever = l.Always && queued, l.Ever || queued
 	if now.At.Sub(l.From.At) < learnEvery {
 		return
 	}
-	done := t.p.work(now.Prefill-l.From.Prefill, now.Decode-l.From.Decode)
+	done := t.p.work(now.Prefill-l.From.Prefill, now.Decode-l.From.Decode, 1)
 	each := done / seconds(now.At.Sub(l.From.At)) / float64(max(t.ready, 1))
 	attained, missed := now.Attained-l.From.Attained, now.Missed-l.From.Missed
 	if t.ready > 0 && each > 0 {
@@ -83,7 +99,7 @@ func (t *turn) learn() {
 
 func (t *turn) watch(now Sample) {
 	l := &t.s.Learned
-	queued := t.queued() > 0
+	queued := t.saturated()
 	l.From, l.Ready, l.Before, l.Always, l.Ever = now, t.ready, l.Ever, queued, queued
 }
 
@@ -105,19 +121,13 @@ func (t *turn) saw(each float64, attained, missed uint64) {
 	case l.Always:
 		l.towards(&l.Limit, each, 0.3)
 		gain := 0.3
-		if each > l.Factor && l.Factor > 0 {
-			gain = 0.1 // saturated is not yet within the SLO
+		if each > l.Factor && l.Factor > 0 || t.p.Capacity != (Capacity{}) {
+			gain = 0.1 // one observation says little against what was given, or for more
 		}
 		l.towards(&l.Factor, each, max(gain, 1/(1+l.Weight)))
 		l.Weight = min(l.Weight+1, maxWeight)
 	case l.Ever || l.Before:
 		// Who met the SLO or not was decided in the queue.
-	case float64(missed) >= 2+float64(n)*(1-t.p.Attainment+0.01):
-		// Far below what is known to be possible, something else is slow.
-		if l.Factor > 0 && each > 0.3*l.Factor && each < l.Factor {
-			l.towards(&l.Factor, max(0.95*each, t.least()), 0.2)
-			l.Weight = min(l.Weight+0.5, maxWeight)
-		}
 	case n >= 5 && missed == 0 && each > l.Factor:
 		l.towards(&l.Factor, each, 0.2)
 	case n >= 5 && missed == 0 && each > probeFrom*l.Factor:
@@ -125,10 +135,20 @@ func (t *turn) saw(each float64, attained, missed uint64) {
 	}
 }
 
+// saturated says whether replicas do all they can: each has requests that wait
+// for it, where engines tell. Requests that wait at the gateway may only lack a
+// slot; where the capacity is not given and nothing else is known, they count.
+func (t *turn) saturated() bool {
+	if t.o.EngineWaiting >= 0 && t.p.Capacity != (Capacity{}) {
+		return t.o.EngineWaiting >= 2*t.ready
+	}
+	return t.queued() > 0
+}
+
 // tooMuch learns from load that piled up a backlog before anything else called
 // for more replicas: the work of the short window is what they could not do.
 func (t *turn) tooMuch() {
-	if t.stale || t.extra == 0 || t.n <= t.have || t.starting > 0 || t.ready == 0 ||
+	if t.stale || t.extra == 0 || t.p.Capacity != (Capacity{}) || t.n <= t.have || t.starting > 0 || t.ready == 0 ||
 		t.rates.surge || t.rates.work <= 0 || t.warming(t.o.Now.Add(-longWindow/2)) {
 		return
 	}

@@ -24,9 +24,10 @@ type turn struct {
 	fresh bool // first step, or the first after a gap
 	cold  time.Duration
 
-	n       int // the number so far
-	wanted  int // n before what holds and bounds it
-	extra   int // of wanted, what only the backlog called for
+	n       int     // the number so far
+	exact   float64 // what the signals asked for, before rounding up
+	wanted  int     // n before what holds and bounds it
+	extra   int     // of wanted, what only the backlog called for
 	reasons []Reason
 }
 
@@ -70,7 +71,7 @@ func (t *turn) observe() {
 	s, o := t.s, t.o
 	t.fresh = s.Now == 0 || o.Now < s.Now || o.Now.Sub(s.Now) > gapAfter
 	if t.fresh {
-		s.Started, s.Samples, s.Surge, s.GPU = o.Now, nil, 0, Sustained{}
+		s.Started, s.Samples, s.GPU = o.Now, nil, Sustained{}
 	}
 	s.sawStarts(o)
 	t.cold = s.coldStart(t.p, 0.9)
@@ -80,10 +81,12 @@ func (t *turn) observe() {
 		return
 	}
 	s.remember(o)
-	t.rates = s.rates(t.p, o)
+	t.rates = t.rateNow()
 	if o.InFlight+o.Waiting > 0 || t.rates.requests > 0 || s.Active == 0 {
 		s.Active = o.Now
 	}
+	t.s.Answers.saw(o)
+	t.s.Chance.saw(t)
 	t.learn()
 	t.adjust()
 	t.foresee()
@@ -127,7 +130,7 @@ func (t *turn) wantedSoFar() {
 		return
 	}
 	if !t.stale {
-		s.Peaks, s.Steady = needed(s.Peaks, now, t.n), needed(s.Steady, now, t.n-t.extra)
+		s.Peaks, s.Steady = needed(s.Peaks, now, t.n), needed(s.Steady, now, max(t.n-t.extra, t.nearly()))
 	}
 	s.Peaks = within(s.Peaks, now, t.breakEven())
 	s.Steady = within(s.Steady, now, t.p.ScaleInAfter)

@@ -12,8 +12,8 @@ import (
 // They are judged by their pinball loss at the policy's quantile and at that
 // horizon, and the best one speaks. Each learns a margin of its own, such that
 // the load stays below its forecast plus margin as often as the quantile says.
-// One of them is the load of now, without margin: when none beats it, the
-// forecast is silent. It can only raise the number of replicas.
+// One of them is the load of now: when none beats it clearly, the forecast is
+// silent. It can only raise the number of replicas.
 //
 // The unit is the load of Sample: nominal replica-seconds of work per second,
 // or requests per second where tokens are not told.
@@ -61,6 +61,7 @@ const (
 	marginGain  = 0.1  // shared among the forecasts that one surprise makes wrong
 	lossGain    = 0.02
 	perLoadGain = 0.1
+	worthSaying = 0.8 // of the loss of the load of now: who is not better than that does not begin to speak
 	topKeeps    = 2.0 // a forecast is at most that many times the highest load of late
 )
 
@@ -71,7 +72,7 @@ func (p *Policy) binWidth() time.Duration {
 }
 
 // load of a deployment between two samples, per second.
-func (p *Policy) load(a, b Sample) float64 {
+func (p *Policy) load(a, b Sample, ratio float64) float64 {
 	dt := seconds(b.At.Sub(a.At))
 	if dt <= 0 {
 		return 0
@@ -79,7 +80,7 @@ func (p *Policy) load(a, b Sample) float64 {
 	if b.Prompt+b.Output == 0 {
 		return float64(b.Arrived-a.Arrived) / dt
 	}
-	return p.work(b.Prompt-a.Prompt, b.Output-a.Output) / dt
+	return p.work(b.Prompt-a.Prompt, b.Output-a.Output, ratio) / dt
 }
 
 // foresee closes the bin when it is full: what came is held against what was
@@ -97,7 +98,7 @@ func (t *turn) foresee() {
 	if width < t.p.binWidth() {
 		return
 	}
-	load := t.p.load(f.From, now)
+	load := t.p.load(f.From, now, t.s.Answers.ratio())
 	f.From = now
 	if f.Width == 0 {
 		f.Width = seconds(width)
@@ -125,7 +126,7 @@ func (f *Outlook) meanOver() int {
 }
 
 // mean is the load over the last minute: what a forecast is about. Within a
-// minute, chance rules, and the queue and Policy.TargetUse are there for it.
+// minute, chance rules, and the queue and what Safety keeps free are there for it.
 func (f *Outlook) mean() float64 {
 	sum := 0.0
 	for _, v := range f.Recent {
@@ -143,14 +144,15 @@ func (f *Outlook) judge(came, quantile float64, ahead int) {
 			f.Methods[i].judge(i, float64(said[i]), came, quantile, f.Top, marginGain/float64(ahead))
 		}
 	}
-	best := byNow
+	best, least := byNow, worthSaying*f.Methods[byNow].Loss
 	for i := range f.Methods {
-		if m := &f.Methods[i]; m.Judged >= enoughJudged && m.Loss < f.Methods[best].Loss {
-			best = i
+		if m := &f.Methods[i]; i != byNow && m.Judged >= enoughJudged && m.Loss < least {
+			best, least = i, m.Loss
 		}
 	}
-	// Who speaks goes on speaking until another is better by more than chance.
-	if have := &f.Methods[f.Pick]; f.Methods[best].Loss < 0.95*have.Loss || have.Loss > f.Methods[byNow].Loss {
+	// Who speaks goes on speaking until another is better by more than chance,
+	// or it is no better than the load of now.
+	if have := &f.Methods[f.Pick]; f.Pick == byNow || f.Methods[best].Loss < 0.95*have.Loss || have.Loss > f.Methods[byNow].Loss {
 		f.Pick = best
 	}
 }
@@ -173,7 +175,7 @@ func (m *Method) judge(i int, said, came, quantile, top, climb float64) {
 	gain := max(lossGain, 1/float64(m.Judged+1))
 	m.Loss += gain * (loss - m.Loss)
 	m.Judged = min(m.Judged+1, enoughJudged)
-	if i != byNow && unit > 0 {
+	if unit > 0 {
 		m.Margin = min(max(m.Margin+climb*step, 0), 2)
 	}
 }
@@ -212,20 +214,38 @@ func (f *Outlook) say(o *Observation, cold time.Duration, mean float64) Said {
 }
 
 // forecast raises the number to what is expected when a replica asked for now
-// would be ready.
+// would be ready. What chance adds to a forecast it adds to the load of now as
+// well, and is kept free for already: that part of the margin is left out.
 func (t *turn) forecast() {
 	f := &t.s.Future
-	if t.stale || t.p.Forecast.Off || f.PerLoad == 0 || f.Pick == byNow || len(f.Pending) == 0 {
+	if t.stale || t.p.Forecast.Off || f.Pick == byNow || len(f.Pending) == 0 {
 		return
 	}
-	said := float64(f.Pending[len(f.Pending)-1][f.Pick])
+	last := f.Pending[len(f.Pending)-1]
+	said, now := float64(last[f.Pick]), float64(last[byNow])
 	if said < 0 {
 		return
 	}
-	m := f.Methods[f.Pick]
-	load := said + m.Margin*scaleOf(said, f.Top)
-	t.raise(RuleForecast, whole(f.PerLoad*load), "%.3g replicas' load expected in %v by %s, margin %.0f %%",
-		f.PerLoad*load, t.cold.Round(time.Second), methodNames[f.Pick], 100*m.Margin)
+	m, naive := f.Methods[f.Pick], f.Methods[byNow]
+	load := said + m.Margin*scaleOf(said, f.Top) - naive.Margin*scaleOf(now, f.Top)
+	most := t.needFor(load)
+	t.raise(RuleForecast, whole(most), "%.3g replicas for the load expected in %v by %s", most, t.cold.Round(time.Second), methodNames[f.Pick])
+}
+
+// needFor is how many replicas a load calls for.
+func (t *turn) needFor(load float64) float64 {
+	f := &t.s.Future
+	most := f.PerLoad * load
+	if t.p.use() == 0 && t.s.Learned.Factor > 0 && t.s.Learned.Confidence() >= trusted {
+		most = max(most, staffed(load/t.s.Learned.Factor, t.s.Safety.margin()))
+	}
+	if t.rates.load > 0 {
+		if held, ok := t.heldAlone(); ok {
+			grown := min(max(load/t.rates.load, 1), topKeeps)
+			most = max(most, t.slotsFor(held*grown, t.rates.prefill*grown))
+		}
+	}
+	return most
 }
 
 // weigh remembers how many replicas a unit of load calls for, when nothing
@@ -236,13 +256,17 @@ func (t *turn) weigh() {
 		return
 	}
 	most := 0.0
-	for _, signal := range [...]func(*turn) (need, bool){(*turn).requests, (*turn).concurrency, (*turn).capacity} {
+	for _, signal := range [...]func(*turn) (need, bool){(*turn).requests, (*turn).concurrency} {
 		if n, ok := signal(t); ok {
 			most = max(most, n.replicas)
 		}
 	}
+	if use := t.p.use(); use > 0 && t.s.Learned.Factor > 0 {
+		most = max(most, t.rates.load/(use*t.s.Learned.Factor))
+	}
 	switch per := most / t.rates.load; {
 	case most == 0:
+		f.PerLoad = 0
 	case f.PerLoad == 0:
 		f.PerLoad = per
 	default:

@@ -34,6 +34,17 @@ func (t *turn) holdWindow() {
 	}
 }
 
+// nearly is how many replicas the signals would ask for if they asked for a
+// little more. A load that comes near to a whole number of replicas counts as
+// more than that: chance would take it there and back.
+func (t *turn) nearly() int {
+	const little = 0.3
+	if t.exact <= 0 {
+		return 0
+	}
+	return whole(t.exact + little)
+}
+
 // holdBreakEven keeps a replica until its idle time has cost as much as it
 // would cost to start it again. Who has waited that long without being needed
 // has spent at most twice what the best choice in hindsight would have (the
@@ -109,7 +120,7 @@ func (t *turn) holdProjection() {
 	if t.n >= t.have || t.stale {
 		return
 	}
-	if q := t.queued(); q > 0 && t.ready > 0 {
+	if q := t.queued(); t.ready > 0 && (t.o.Waiting > 0 || t.o.EngineWaiting > t.ready) {
 		t.hold(RuleProjection, t.have, "%d requests are queued", q)
 		return
 	}
@@ -117,18 +128,11 @@ func (t *turn) holdProjection() {
 		t.hold(RuleProjection, t.have, "%.1f %% of the last %d requests met the SLO, it should be %.1f %%", 100*share, of, 100*t.p.Attainment)
 		return
 	}
-	if most := 0.8 * float64(t.p.MaxConcurrency); most > 0 {
-		t.hold(RuleProjection, whole(t.rates.flying/most), "%.3g requests in flight, at most %.3g should be in each of those left", t.rates.flying, most)
-	}
 	if use := t.o.KVUse; use > 0 {
 		t.hold(RuleProjection, whole(use*float64(t.ready)/0.8), "KV cache %.0f %% full of %d, at most 80 %% of those left", 100*use, t.ready)
 	}
 	if use := t.o.GPUUtilisation; use > 0 && t.p.GPU.High > 0 {
 		t.hold(RuleProjection, whole(use*float64(t.ready)/t.p.GPU.High), "utilisation %.0f %% of %d, at most %.0f %% of those left", 100*use, t.ready, 100*t.p.GPU.High)
-	}
-	// Little evidence is enough to keep what there is; asking for more takes trust.
-	if l := t.s.Learned; l.Factor > 0 && l.Weight >= 1 {
-		t.hold(RuleProjection, whole(t.rates.work/(l.Factor*0.9)), "work for %.3g replicas arrives, capacity %.3g used to at most 90 %%", t.rates.work, l.Factor)
 	}
 }
 

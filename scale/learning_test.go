@@ -104,30 +104,6 @@ func TestWarmingReplicasTeachNothing(t *testing.T) {
 	}
 }
 
-func TestHeadroomFollowsTheSLO(t *testing.T) {
-	p := scale.Policy{Min: 1, Max: 20, Capacity: scale.Capacity{Prefill: 4000, Decode: 1000}, SLO: weir.SLO{TTFT: time.Second}}
-	f := func(missed float64, p scale.Policy) float64 {
-		var s scale.State
-		for i := range 3600 {
-			o := scale.Unknown(epoch.Add(time.Duration(i) * 4 * time.Second))
-			o.Replicas = []weir.Replica{{ID: "a", State: weir.Ready, Asked: epoch, ReadyAt: epoch}}
-			all := uint64(i) * 10
-			o.Missed = uint64(float64(all) * missed)
-			o.Attained = all - o.Missed
-			_, s = scale.Decide(p, s, o)
-		}
-		return s.Headroom.Use
-	}
-	none, right, many := f(0, p), f(0.007, p), f(0.2, p)
-	if none < 0.9 || math.Abs(right-0.8) > 0.05 || many > 0.5 {
-		t.Errorf("4 hours without misses plan for %.2f of the capacity, at the aim %.2f, with 20 %% misses %.2f; want more than 0.9, about 0.8, less than 0.5", none, right, many)
-	}
-	p.SLO = weir.SLO{}
-	if use := f(0.2, p); use != 0 {
-		t.Errorf("without an SLO the share moved to %.2f", use)
-	}
-}
-
 func TestLateStartsAreReplacedOnceTheirLengthIsKnown(t *testing.T) {
 	p := scale.Policy{Min: 1, Max: 20, TargetRequests: 1, Forecast: scale.Forecast{Off: true}}
 	cold := []int64{60_000, 60_000, 60_000}

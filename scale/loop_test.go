@@ -51,15 +51,20 @@ func TestAStepGrowsOnceAndShrinksOnce(t *testing.T) {
 				peak = max(peak, d.Want)
 			}
 			// 8 are busy to the last; 10 are busy to 80 %. Half as many again
-			// may come to work off what waited for the cold start.
-			if peak < 9 || peak > 16 {
+			// may come to work off what waited for the cold start, and more
+			// where the SLO that was missed meanwhile says that more is right.
+			most, after := 16, 1
+			if p.SLO.TTFT > 0 {
+				most, after = p.Max, 3
+			}
+			if peak < 9 || peak > most {
 				t.Errorf("load for 8 replicas grew the fleet to %d", peak)
 			}
 			if w.waiting >= 1 {
 				t.Errorf("%.0f requests still wait after 15 minutes", w.waiting)
 			}
 			w.rate = 0.5
-			if d := w.run(time.Hour); d.Want != 1 {
+			if d := w.run(time.Hour); d.Want > after {
 				t.Errorf("an hour after the load went %d are wanted: %+v", d.Want, d)
 			}
 			if r := reversals(w.changes); r > 1 {
@@ -112,8 +117,9 @@ func TestARestartDoesNotShrink(t *testing.T) {
 	w.rate = 0.5
 	w.run(time.Minute)
 	w.state = scale.State{} // it came up again and remembers nothing
-	if d := w.run(4 * time.Minute); d.Want != 10 {
-		t.Errorf("4 minutes after a restart %d are wanted, 10 ran: %+v", d.Want, d)
+	ran := w.count(weir.Ready)
+	if d := w.run(9 * time.Minute); d.Want != ran || ran < 10 {
+		t.Errorf("9 minutes after a restart %d are wanted, %d ran: %+v", d.Want, ran, d)
 	}
 	if d := w.run(2 * time.Minute); d.Want != 1 {
 		t.Errorf("after a whole window %d are wanted: %+v", d.Want, d)

@@ -26,7 +26,7 @@ type Policy struct {
 	// What one replica can do, where it is known. It is learned either way.
 	Capacity       Capacity `json:"capacity,omitzero"`
 	MaxConcurrency int      `json:"max_concurrency,omitempty"` // requests one replica admits; 0: not known
-	TargetUse      float64  `json:"target_use,omitempty"`      // share of the capacity to plan for; 0: 0.8
+	TargetUse      float64  `json:"target_use,omitempty"`      // share of the capacity to plan for; 0: what must be kept free is learned (Safety); 0.8 without SLO
 
 	SLO        weir.SLO `json:"slo,omitzero"`
 	Attainment float64  `json:"attainment,omitempty"` // share of requests that should meet the SLO; 0: 0.99
@@ -39,7 +39,7 @@ type Policy struct {
 	// ColdStart is what a start takes until three have been seen. 0: 90 s.
 	ColdStart time.Duration `json:"cold_start,omitempty"`
 
-	ScaleInAfter time.Duration `json:"scale_in_after,omitempty"` // load must have been low for that long; 0: 5 min
+	ScaleInAfter time.Duration `json:"scale_in_after,omitempty"` // load must have been low for that long; 0: 10 min
 	ZeroAfter    time.Duration `json:"zero_after,omitempty"`     // no request for that long before there are none; 0: 10 min
 	StaleAfter   time.Duration `json:"stale_after,omitempty"`    // signals older than that hold; 0: 30 s
 
@@ -107,12 +107,11 @@ func (p Policy) withDefaults() Policy {
 			*f = def
 		}
 	}
-	setFloat(&p.TargetUse, 0.8)
 	setFloat(&p.Attainment, 0.99)
 	setFloat(&p.Forecast.Quantile, 0.9)
 	setDuration(&p.DrainWithin, 30*time.Second)
 	setDuration(&p.ColdStart, 90*time.Second)
-	setDuration(&p.ScaleInAfter, 5*time.Minute)
+	setDuration(&p.ScaleInAfter, 10*time.Minute)
 	setDuration(&p.ZeroAfter, 10*time.Minute)
 	setDuration(&p.StaleAfter, 30*time.Second)
 	if p.GPU.High > 0 {

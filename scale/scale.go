@@ -78,6 +78,7 @@ const (
 	RuleQueue       Rule = "queue"       // requests queued against the target per replica
 	RuleGPU         Rule = "gpu"         // GPU utilisation, sustained
 	RuleCapacity    Rule = "capacity"    // token work against the capacity learned or given
+	RuleSlots       Rule = "slots"       // requests in flight against what replicas admit
 	RuleForecast    Rule = "forecast"    // demand expected when a replica asked for now is ready
 	RuleBacklog     Rule = "backlog"     // what is queued cannot be served in time by what there is
 	RuleSchedule    Rule = "schedule"    // the calendar

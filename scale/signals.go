@@ -23,6 +23,7 @@ var signals = [...]func(*turn) (need, bool){
 	(*turn).queue,
 	(*turn).gpu,
 	(*turn).capacity,
+	(*turn).slots,
 }
 
 // demand takes the most that any signal asks for. Without a signal, or with
@@ -41,6 +42,9 @@ func (t *turn) demand() {
 	if most.note == nil {
 		t.to(RuleHold, t.have, "no signal is known yet: holding")
 		return
+	}
+	if most.rule != RuleGPU && most.rule != RuleQueue { // those count whole replicas
+		t.exact = most.replicas
 	}
 	t.to(most.rule, whole(most.replicas), "%s", most.note())
 }

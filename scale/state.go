@@ -13,22 +13,23 @@ import (
 // knows nothing, and holds what runs. Its fields are for reading; only Decide
 // and the baselines write them.
 type State struct {
-	Now      weir.Instant `json:"now"`             // of the last step
-	Started  weir.Instant `json:"started"`         // of the first step, or the first after a gap
-	Active   weir.Instant `json:"active"`          // when a request was last seen
-	Want     int          `json:"want"`            // last decided
-	Surge    weir.Instant `json:"surge"`           // when arrivals last rose beyond chance; 0: not within the long window
-	Samples  []Sample     `json:"samples"`         // of the totals, for rates; at most maxSamples
-	Cold     []int64      `json:"cold"`            // last cold starts seen, milliseconds; at most maxColds
-	Peaks    []Peak       `json:"peaks"`           // what was needed lately, falling; at most maxPeaks
-	Steady   []Peak       `json:"steady"`          // the same without what only a backlog called for
-	Learned  Learned      `json:"learned"`         // capacity of a replica
-	Headroom Headroom     `json:"headroom"`        // share of the capacity to plan for
-	GPU      Sustained    `json:"gpu"`             // how long GPU utilisation has been high or low
-	Future   Outlook      `json:"future"`          // forecasters
-	Breaker  Breaker      `json:"breaker"`         // after a stock-out
-	Regret   Regret       `json:"regret"`          // scale-ins that were followed by a scale-out
-	Memory   Memory       `json:"memory,omitzero"` // of the baselines; Decide leaves it alone
+	Now     weir.Instant `json:"now"`             // of the last step
+	Started weir.Instant `json:"started"`         // of the first step, or the first after a gap
+	Active  weir.Instant `json:"active"`          // when a request was last seen
+	Want    int          `json:"want"`            // last decided
+	Samples []Sample     `json:"samples"`         // of the totals, for rates; at most maxSamples
+	Cold    []int64      `json:"cold"`            // last cold starts seen, milliseconds; at most maxColds
+	Peaks   []Peak       `json:"peaks"`           // what was needed lately, falling; at most maxPeaks
+	Steady  []Peak       `json:"steady"`          // the same without what only a backlog called for
+	Learned Learned      `json:"learned"`         // capacity of a replica
+	Answers Answers      `json:"answers"`         // how long answers turn out, against what was expected
+	Chance  Chance       `json:"chance"`          // how much the work that arrives varies by chance
+	Safety  Safety       `json:"safety"`          // how much is kept free for it
+	GPU     Sustained    `json:"gpu"`             // how long GPU utilisation has been high or low
+	Future  Outlook      `json:"future"`          // forecasters
+	Breaker Breaker      `json:"breaker"`         // after a stock-out
+	Regret  Regret       `json:"regret"`          // scale-ins that were followed by a scale-out
+	Memory  Memory       `json:"memory,omitzero"` // of the baselines; Decide leaves it alone
 }
 
 // Sample is the totals at one moment.
@@ -52,11 +53,12 @@ type Peak struct {
 }
 
 const (
-	maxSamples = 32
+	maxSamples = 64
 	maxColds   = 16
 	maxPeaks   = 48
 
-	longWindow  = time.Minute      // the rate of arrivals, when nothing surges
+	levelWindow = 3 * time.Minute  // the level of demand, when nothing rises
+	longWindow  = time.Minute      // in which a rise shows
 	shortWindow = 10 * time.Second // in which a surge shows
 	gapAfter    = 2 * time.Minute  // between steps: more is a restart
 )
@@ -84,7 +86,7 @@ func (s *State) remember(o *Observation) {
 		last := s.Samples[n-1]
 		if !last.before(now) {
 			s.Samples = nil
-		} else if now.At.Sub(last.At) < longWindow/(maxSamples-2) {
+		} else if now.At.Sub(last.At) < levelWindow/(maxSamples-2) {
 			return
 		}
 	}

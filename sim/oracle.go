@@ -19,6 +19,7 @@ type Search struct {
 	Attainment float64       // that must be reached over the whole trace; 0: 0.99
 	Max        int           // most replicas; 0: the policy's
 	Rounds     int           // of improvement; 0: 3
+	Seeds      []Schedule    // to begin with, such as what a policy kept to; none that attains is better than what is found
 }
 
 // ErrUnreachable: no schedule that was tried reaches the attainment.
@@ -31,9 +32,10 @@ var ErrUnreachable = errors.New("sim: no schedule reaches the attainment")
 // in which the schedule stood in for the policy. Sources of c are not read:
 // nothing comes beside the arrivals.
 //
-// A schedule is found in three steps. The offered work of each slot, in
-// replicas, is played at several degrees of spare capacity, and the misses of
-// each slot are noted by how many replicas it had. Then dynamic programming
+// A schedule is found in three steps. What each slot needs, in replicas, is
+// played at several degrees of spare capacity, and the misses of each slot are
+// noted by how many replicas it had. What a slot needs is its offered work, or the
+// requests in flight against those a replica admits, whichever is more. Then dynamic programming
 // picks for each slot the number that is cheapest at a price per miss, starts
 // paid at a cold start each, and the price is bisected until the run just
 // attains. Then the neighbourhood of the best schedule (one replica more or
@@ -43,6 +45,9 @@ var ErrUnreachable = errors.New("sim: no schedule reaches the attainment")
 func Clairvoyant(ctx context.Context, c Config, arrivals []trace.Arrival, o Search) (Schedule, *Result, error) {
 	s, err := newSearch(ctx, c, arrivals, o)
 	if err != nil {
+		return Schedule{}, nil, err
+	}
+	if err := s.sow(); err != nil {
 		return Schedule{}, nil, err
 	}
 	if err := s.survey(); err != nil {
@@ -80,6 +85,7 @@ type search struct {
 	lead     time.Duration
 	load     []float64         // offered work by slot, in replicas
 	peak     []float64         // the most of it within the time of a first token
+	held     bool              // load knows of requests in flight
 	misses   []map[int]float64 // by slot and number of replicas
 
 	schedule Schedule // the best that attained
@@ -157,6 +163,40 @@ func (s *search) measureLoad() error {
 	return nil
 }
 
+// holds raises the load of each slot to the requests in flight, in replicas that
+// admit so many, when an answer takes pace per token.
+func (s *search) holds(pace time.Duration) {
+	s.held = true
+	admits := s.c.withDefaults().Deployments[s.own].MaxRequests
+	seats := make([]float64, len(s.load)) // seconds of requests in flight
+	for _, a := range s.arrivals {
+		end := a.At + time.Duration(a.Output)*pace
+		for k := int(a.At / s.o.Slot); k < len(seats) && time.Duration(k)*s.o.Slot < end; k++ {
+			from, to := time.Duration(k)*s.o.Slot, time.Duration(k+1)*s.o.Slot
+			seats[k] += (min(end, to) - max(a.At, from)).Seconds()
+		}
+	}
+	for k := range s.load {
+		s.load[k] = max(s.load[k], seats[k]/s.o.Slot.Seconds()/float64(admits))
+		s.peak[k] = max(s.peak[k], s.load[k])
+	}
+}
+
+// sow plays the schedules that were given.
+func (s *search) sow() error {
+	for _, seed := range s.o.Seeds {
+		plan := make([]int, len(s.load))
+		for k := range plan {
+			from := time.Duration(k) * s.o.Slot
+			plan[k] = s.bounded(seed.Most(from, from+s.o.Slot-1))
+		}
+		if _, err := s.play(plan); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // rates are tokens per second of a replica with requests as long as the mean.
 func (s *search) rates() (prefill, decode float64) {
 	var prompt, output int
@@ -222,6 +262,9 @@ func (s *search) survey() error {
 			r, err := s.play(plan)
 			if err != nil {
 				return err
+			}
+			if !s.held && r.Attainment > s.o.Attainment/2 {
+				s.holds(r.TPOT.Mean)
 			}
 			if r.Attainment > 1-(1-s.o.Attainment)/10 {
 				break // more replicas can hardly do better

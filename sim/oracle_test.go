@@ -187,3 +187,23 @@ func TestAScheduleHoldsOverShortDips(t *testing.T) {
 		t.Errorf("an empty schedule needs %d", n)
 	}
 }
+
+func TestWhatIsSownBoundsWhatIsFound(t *testing.T) {
+	list := tide(30 * time.Minute)
+	c := tidal()
+	seed := Schedule{Slot: time.Hour, Replicas: []int{4}}
+	constant := c.Deployments[0]
+	constant.Own.Initial, constant.Own.Decide = 4, seed.Decider(DefaultStart, 32*time.Second)
+	source := trace.Slice(list)
+	kept := run(t, config(&source, constant))
+	if kept.Attainment < 0.99 {
+		t.Fatalf("4 replicas attain %v: the seed is none", kept.Attainment)
+	}
+	_, best, err := Clairvoyant(context.Background(), c, list, Search{Max: 8, Rounds: 1, Seeds: []Schedule{seed}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if best.GPU.Allocated > kept.GPU.Allocated {
+		t.Errorf("the schedule takes %v, one that was given takes %v", best.GPU.Allocated, kept.GPU.Allocated)
+	}
+}

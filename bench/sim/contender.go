@@ -27,8 +27,8 @@ type contender struct {
 func contenders(w *workload, cold time.Duration) []contender {
 	cs := []contender{
 		{weirName, []float64{0}, func(*sim.Config, float64) error { return nil }},
-		{"weir, swept", []float64{0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.9}, func(c *sim.Config, knob float64) error {
-			c.Deployments[0].Own.Policy.TargetUse = knob
+		{"weir, swept", []float64{0.97, 0.98, 0.985, 0.993, 0.996, 0.998}, func(c *sim.Config, knob float64) error {
+			c.Deployments[0].Own.Policy.Attainment = knob
 			return nil
 		}},
 		{"weir, foreseeing", []float64{0}, func(c *sim.Config, _ float64) error {

@@ -95,6 +95,11 @@ func parse(args []string) (settings, error) {
 	return s, nil
 }
 
+// wants says whether a policy was asked for.
+func (s settings) wants(name string) bool {
+	return s.policies == nil || slices.Contains(s.policies, name)
+}
+
 // contenders are those asked for.
 func (s settings) contenders(w *workload, cold time.Duration) []contender {
 	all := contenders(w, cold)
@@ -141,14 +146,16 @@ func (s settings) compare(ctx context.Context, book *book, w *workload, cold tim
 	if err := s.playAll(ctx, book, w, sweep); err != nil {
 		return err
 	}
-	if s.policies == nil || slices.Contains(s.policies, staticName) {
+	if s.wants(staticName) {
 		if err := s.bestFixed(ctx, book, w, cell); err != nil {
 			return err
 		}
 	}
 	// Last: with it a cell counts as swept whole.
-	if err := s.playAll(ctx, book, w, []trial{{cell: cell, Policy: oracleName}}); err != nil {
-		return err
+	if s.wants(oracleName) {
+		if err := s.playAll(ctx, book, w, []trial{{cell: cell, Policy: oracleName}}); err != nil {
+			return err
+		}
 	}
 	var repeats []trial
 	for _, c := range s.contenders(w, cold) {
@@ -224,7 +231,11 @@ feed:
 
 func (s settings) play(ctx context.Context, book *book, w *workload, t trial) error {
 	began := time.Now()
-	row, err := w.play(ctx, t, s.rounds)
+	fixed := 0
+	if best, ok := book.best(t.cell, staticName); ok && best.Attainment >= attainment {
+		fixed = int(best.Knob)
+	}
+	row, err := w.play(ctx, t, s.rounds, fixed)
 	if err != nil {
 		return fmt.Errorf("%s, knob %v: %w", t.Policy, t.Knob, err)
 	}

@@ -37,9 +37,13 @@ do not. GPU-hours are counted from the start of a cold start to the release.
 - **at 99 %**: what the policy costs at 99 % attainment: each baseline is swept
   over its one main knob, and the two points around 99 % are joined. Weir is not
   swept: it runs at its defaults, the same for every trace. "weir, swept" is the
-  same with the share of capacity it plans for as the knob.
+  same with the attainment it aims at as the knob.
+- Weir, Dynamo and yesterday plan by a profile of one replica: what the engine
+  does on requests of the trace's mean lengths.
 - **regret**: over the clairvoyant schedule, which knows every arrival and is
-  played through the same simulator. **fluid bound**: the offered work at the most
+  played through the same simulator; it is searched for from the offered load,
+  from what Weir kept and from the best constant number, so that it costs no more
+  than those. **fluid bound**: the offered work at the most
   a replica does, without whole replicas, cold starts or SLO.
 - **knob** and what follows it are of the cheapest point that attains, or of the
   one that attains most. The interval is of other phases of the control loop and

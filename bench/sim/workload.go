@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/control"
 	"weir/engine"
 	"weir/fleet/mem"
 	"weir/scale"
@@ -130,19 +131,20 @@ func (w *workload) config(t trial) sim.Config {
 func (w *workload) policy(cold time.Duration) scale.Policy {
 	return scale.Policy{
 		Min: 1, Max: maxReplicas, MaxConcurrency: admitted, ColdStart: cold,
-		SLO: weir.SLO{TTFT: w.slo.TTFT, TPOT: w.slo.TPOT},
+		SLO: weir.SLO{TTFT: w.slo.TTFT, TPOT: w.slo.TPOT}, Capacity: w.capacity,
 	}
 }
 
-// play runs a trial.
-func (w *workload) play(ctx context.Context, t trial, rounds int) (row, error) {
+// play runs a trial. fixed is the best constant number, where it is known, for
+// the clairvoyant schedule to begin with.
+func (w *workload) play(ctx context.Context, t trial, rounds, fixed int) (row, error) {
 	switch t.Policy {
 	case boundName:
 		source := trace.Slice(w.arrivals)
 		bound, err := sim.FluidBound(w.spec, &source)
 		return row{trial: t, GPUHours: gpus * bound.Hours()}, err
 	case oracleName:
-		return w.oracle(ctx, t, rounds)
+		return w.oracle(ctx, t, rounds, fixed)
 	}
 	for _, c := range contenders(w, seconds(t.Cold)) {
 		if c.name == t.Policy {
@@ -162,11 +164,21 @@ func (w *workload) play(ctx context.Context, t trial, rounds int) (row, error) {
 
 // oracle is the cheapest clairvoyant schedule of several widths of slot: where
 // answers take minutes, a change of every minute is paid for in drains and
-// starts that a schedule of long slots does not make.
-func (w *workload) oracle(ctx context.Context, t trial, rounds int) (best row, err error) {
+// starts that a schedule of long slots does not make. It begins with what Weir
+// kept ready and with the best constant number, and so costs no more than them.
+func (w *workload) oracle(ctx context.Context, t trial, rounds, fixed int) (best row, err error) {
 	best = row{trial: t} // an attainment of zero says that there is none
-	for _, slot := range []time.Duration{time.Minute, 10 * time.Minute, time.Hour} {
-		_, r, err := sim.Clairvoyant(ctx, w.config(t), w.arrivals, sim.Search{Slot: slot, Attainment: attainment, Max: maxReplicas, Rounds: rounds})
+	kept, err := w.kept(ctx, t)
+	if err != nil {
+		return row{}, err
+	}
+	seeds := []sim.Schedule{kept}
+	if fixed > 0 {
+		seeds = append(seeds, sim.Schedule{Slot: time.Hour, Replicas: []int{fixed}})
+	}
+	for _, slot := range []time.Duration{time.Minute, 5 * time.Minute, 20 * time.Minute} {
+		_, r, err := sim.Clairvoyant(ctx, w.config(t), w.arrivals,
+			sim.Search{Slot: slot, Attainment: attainment, Max: maxReplicas, Rounds: rounds, Seeds: seeds})
 		if errors.Is(err, sim.ErrUnreachable) {
 			continue
 		}
@@ -178,6 +190,26 @@ func (w *workload) oracle(ctx context.Context, t trial, rounds int) (best row, e
 		}
 	}
 	return best, nil
+}
+
+// kept is how many replicas Weir had ready, minute by minute.
+func (w *workload) kept(ctx context.Context, t trial) (sim.Schedule, error) {
+	s := sim.Schedule{Slot: time.Minute}
+	c := w.config(t)
+	c.Decided = func(e control.Event) {
+		k, ready := int(e.Observation.Now.Sub(sim.DefaultStart)/s.Slot), 0
+		for _, r := range e.Observation.Replicas {
+			if r.State == weir.Ready {
+				ready++
+			}
+		}
+		for len(s.Replicas) <= k {
+			s.Replicas = append(s.Replicas, ready)
+		}
+		s.Replicas[k] = max(s.Replicas[k], ready)
+	}
+	_, err := sim.Run(ctx, c)
+	return s, err
 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -1,0 +1,55 @@
+package scale
+
+import "time"
+
+// Answers is how long answers turn out to be against what was expected of them
+// when they were asked for. The gateway reserves for long ones (a high quantile
+// of what it has seen); what replicas have to do is the mean.
+type Answers struct {
+	From     Sample  `json:"from,omitzero"`
+	Arrived  float64 `json:"arrived"`  // requests of late
+	Expected float64 `json:"expected"` // tokens expected of them
+	Done     float64 `json:"done"`     // requests completed of late
+	Real     float64 `json:"real"`     // tokens of their answers
+}
+
+const (
+	answersEvery  = 10 * time.Second
+	answersOfLate = 3000.0 // requests that count
+	answersEnough = 20     // completed, before they say anything
+	answersLeast  = 0.05
+	answersMost   = 2.0
+)
+
+// saw adds what arrived and what was completed.
+func (a *Answers) saw(o *Observation) {
+	now := sampled(o)
+	if a.From.At == 0 || !a.From.before(now) {
+		a.From = now
+		return
+	}
+	if now.At.Sub(a.From.At) < answersEvery {
+		return
+	}
+	ofLate(&a.Arrived, &a.Expected, float64(now.Arrived-a.From.Arrived), float64(now.Output-a.From.Output))
+	ofLate(&a.Done, &a.Real, float64(now.Done-a.From.Done), float64(now.Decode-a.From.Decode))
+	a.From = now
+}
+
+// ofLate adds n requests with their tokens to sums that are kept at
+// answersOfLate requests, the older ones fading.
+func ofLate(sum, tokens *float64, n, more float64) {
+	keep := 1.0
+	if *sum+n > answersOfLate && *sum > 0 {
+		keep = max(0, (answersOfLate-n) / *sum)
+	}
+	*sum, *tokens = *sum*keep+n, *tokens*keep+more
+}
+
+// ratio is the mean answer over the mean of what was expected.
+func (a *Answers) ratio() float64 {
+	if a.Done < answersEnough || a.Expected <= 0 || a.Arrived <= 0 {
+		return 1
+	}
+	return min(max(a.Real/a.Done/(a.Expected/a.Arrived), answersLeast), answersMost)
+}

@@ -1,0 +1,107 @@
+package scale_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"weir"
+	"weir/scale"
+)
+
+// served is one replica that has run for long, and totals a test may set.
+func served(after time.Duration) scale.Observation {
+	o := scale.Unknown(epoch.Add(after))
+	o.Replicas = []weir.Replica{{ID: "a", State: weir.Ready, Asked: epoch, ReadyAt: epoch}}
+	return o
+}
+
+// margin is what Safety comes to when of 10 requests every 4 s a share misses
+// the SLO, which may depend on the margin so far.
+func margin(p scale.Policy, steps int, share func(margin float64) float64) (margin, missed float64) {
+	var s scale.State
+	all, miss := 0.0, 0.0
+	for i := range steps {
+		o := served(time.Duration(i) * 4 * time.Second)
+		all += 10
+		miss += 10 * share(s.Safety.Margin)
+		o.Missed = uint64(miss)
+		o.Attained = uint64(all) - o.Missed
+		_, s = scale.Decide(p, s, o)
+	}
+	return s.Safety.Margin, miss / all
+}
+
+func always(share float64) func(float64) float64 { return func(float64) float64 { return share } }
+
+var profiled = scale.Policy{Min: 1, Max: 20, Capacity: scale.Capacity{Prefill: 4000, Decode: 1000}, SLO: weir.SLO{TTFT: time.Second}}
+
+func TestTheMarginFollowsTheSLO(t *testing.T) {
+	none, _ := margin(profiled, 3600, always(0))
+	aimed, _ := margin(profiled, 3600, always(0.0065))
+	many, _ := margin(profiled, 3600, always(0.05))
+	if none > 0 || math.Abs(aimed-1.1) > 0.05 || many < 3 {
+		t.Errorf("after 4 hours without misses the margin is %.2f, at the aim %.2f, with 5 %% misses %.2f; want none, that of the beginning, more than 3", none, aimed, many)
+	}
+	p := profiled
+	p.SLO = weir.SLO{}
+	if m, _ := margin(p, 3600, always(0.2)); m != 0 {
+		t.Errorf("without an SLO the margin moved to %.2f", m)
+	}
+}
+
+func TestTheMarginComesToRestWhereAsManyMissAsMay(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		// Misses fall with the margin, exponentially, as waits do in a queue.
+		steep := rapid.Float64Range(1.5, 4).Draw(t, "steepness")
+		right := rapid.Float64Range(0.2, 3).Draw(t, "margin at which 1 in 100 misses")
+		_, missed := margin(profiled, 20_000, func(m float64) float64 {
+			return min(1, 0.01*math.Exp(-steep*(m-right)))
+		})
+		if missed > 0.012 || missed < 0.004 {
+			t.Fatalf("%.2f %% missed the SLO, it may be 1 %%, 0.65 %% is aimed at", 100*missed)
+		}
+	})
+}
+
+func TestWhatIsExpectedOfAnswersIsHeldAgainstWhatTheyAre(t *testing.T) {
+	p := profiled
+	p.Forecast.Off = true
+	var s scale.State
+	for i := range 200 {
+		o := served(time.Duration(i) * 2 * time.Second)
+		n := uint64(i) * 10
+		o.Arrived, o.ArrivedPrompt, o.ArrivedOutput = n, 100*n, 400*n // a high quantile
+		o.Completed, o.DonePrompt, o.DoneOutput = n, 100*n, 100*n     // the truth
+		_, s = scale.Decide(p, s, o)
+	}
+	o := served(400 * time.Second)
+	o.Arrived, o.ArrivedPrompt, o.ArrivedOutput = 2000, 200_000, 800_000
+	o.Completed, o.DonePrompt, o.DoneOutput = 2000, 200_000, 200_000
+	d, _ := scale.Decide(p, s, o)
+	// 5 requests a second of 100/4000 + 100/1000 s are work for 0.63 replicas;
+	// taken at their word it would be 2.1.
+	if d.Wanted != 2 {
+		t.Errorf("%d are wanted for 0.63 replicas' work: %+v", d.Wanted, d.Reasons)
+	}
+}
+
+func TestLongAnswersAreSizedByTheirNumber(t *testing.T) {
+	p := profiled
+	p.MaxConcurrency = 64
+	s := scale.State{}
+	var d scale.Decision
+	for i := range 120 { // hardly any work, but 300 in flight
+		o := served(time.Duration(i) * 2 * time.Second)
+		o.Arrived = uint64(2 * i)
+		o.ArrivedPrompt, o.ArrivedOutput = o.Arrived*10, o.Arrived*10
+		o.Completed, o.DonePrompt, o.DoneOutput = o.Arrived, o.ArrivedPrompt, o.ArrivedOutput
+		o.InFlight = 300
+		d, s = scale.Decide(p, s, o)
+	}
+	if d.Reasons[0].Rule != scale.RuleSlots || d.Wanted < 5 || d.Wanted > 8 {
+		t.Errorf("300 requests in flight at 64 each want %d: %+v", d.Wanted, d.Reasons)
+	}
+}
