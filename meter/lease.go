@@ -278,3 +278,7 @@ func (l *Lease) left() int64 {
 	}
 	return l.told.level - (l.total - l.since)
 }
+
+// Part is the part of a flow's rate, in millionths, that this gateway goes on
+// with should the keeper fall silent.
+func (l *Lease) Part() int64 { return l.told.part }

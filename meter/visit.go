@@ -151,7 +151,7 @@ func (ls *Leases) Pressed(now weir.Instant, names []string) {
 		if l == nil {
 			continue
 		}
-		if l.pressed = now; l.level > 0 {
+		if l.pressed = now; l.level > 0 || l.told.part > 0 {
 			ls.queue(l)
 			l.hurry()
 		}

@@ -11,5 +11,5 @@
 // with.
 //
 // How a budget is divided is in visit.lua and meter.Lease; what can be used
-// beyond a limit, and when, in docs/guide/several-gateways.md.
+// beyond a limit, and when, in docs/guide/shared-limits.md.
 package share

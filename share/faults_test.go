@@ -195,3 +195,32 @@ func TestOptionsThatCannotWorkAreNamed(t *testing.T) {
 		}
 	}
 }
+
+// Parts of the rate that gateways would go on with never add up to more than all
+// of it, and follow who is asked.
+func TestThePartsGatewaysWouldGoOnWithFollowDemandAndAddUpToAll(t *testing.T) {
+	members, leases := three(t, at(startRedis(t, redistest.Options{})), flow(6000, 100))
+	parts := func() (sum int64, first int64) {
+		for i, m := range members {
+			m.mu.Lock()
+			sum += leases[i].Part()
+			if i == 0 {
+				first = leases[i].Part()
+			}
+			m.mu.Unlock()
+		}
+		return sum, first
+	}
+	within(t, "the gateway that is asked alone to have nearly all", func() bool {
+		members[0].use(leases[0], 1)
+		sum, first := parts()
+		return first > 900_000 && sum <= 1_000_001
+	})
+	within(t, "all to have the same when all are asked", func() bool {
+		for i := range members {
+			members[i].use(leases[i], 1)
+		}
+		sum, first := parts()
+		return first < 350_000 && sum > 970_000 && sum <= 1_000_001
+	})
+}

@@ -3,7 +3,7 @@
 -- when it is repeated or comes late: totals are running totals, visits are
 -- numbered.
 --
--- A budget is {level, at, ends, pressed, {gateway = {hold, total, demand}}, burst, used, claim}:
+-- A budget is {level, at, ends, pressed, {gateway = {hold, total, demand, part}}, burst, used, claim}:
 -- level is what is left of it at the time at, leases included; hold is a
 -- gateway's lease; used is what was used since this memory began.
 -- A claim is {gateway, at, units}: it was short of so much while others held parts
@@ -62,24 +62,32 @@ for f, v in pairs(state) do
 end
 redis.call('HSET', gates, '#clock', clock, '#last', now, '#settled', settled, 'g:' .. me, string.format('%d %d', clock, number))
 
--- share is this gateway's part, in millionths, of a rate divided among demands:
--- who asks for less than an even part gets that, the others divide the rest.
+-- share is this gateway's part, in millionths, of a rate, should this server fall
+-- silent. A tenth is divided evenly, so that nobody is without; the rest among
+-- demands: who asks for less than an even part gets that, the others divide what
+-- is over. The parts that were told never add up to more than all of it: what
+-- others still have is theirs until they come. short: it is less than it should be.
 local function share(rate, holds, mine)
-  local demands = {}
+  local demands, told = {}, 0
   for g, h in pairs(holds) do
-    if g ~= me then demands[#demands + 1] = h[3] end
+    if g ~= me then
+      demands[#demands + 1] = h[3]
+      told = told + h[4]
+    end
   end
   for _ = #demands + 2, count do demands[#demands + 1] = 0 end
   demands[#demands + 1] = mine
   table.sort(demands)
   local left, part = rate, nil
   for i, d in ipairs(demands) do
-    local even = left / (#demands - i + 1)
-    local got = math.min(d, even)
+    local got = math.min(d, left / (#demands - i + 1))
     if d == mine and not part then part = got end
     left = left - got
   end
-  return math.floor(1e6 * (part + left / #demands) / rate)
+  local least = math.floor(1e5 / #demands)
+  local whole = least + math.floor(9e5 * (part + left / #demands) / rate)
+  local now = math.max(math.min(whole, 1e6 - told), least)
+  return now, whole - now > 1e4 and mine / rate > now / 1e6
 end
 
 local function visit(i)
@@ -140,13 +148,16 @@ local function visit(i)
       redis.call('ZADD', pressed, now, name)
     end
   end
+  local part, short = math.floor(1e6 / count), false
+  if rate > 0 then part, short = share(rate, holds, demand) end
+  if short then redis.call('ZADD', pressed, now, name) end
   if ARGV[9] == '1' or want < 0 and floor == 0 then
     holds[me] = nil
   else
-    holds[me] = {hold, total, demand}
+    holds[me] = {hold, total, demand, part}
   end
   redis.call('HSET', books, name, cmsgpack.pack({level, now, now + keep * 1000, press, holds, burst, used, claim}))
-  return hold, credit, math.floor(level), yield, rate > 0 and share(rate, holds, demand) or math.floor(1e6 / count)
+  return hold, credit, math.floor(level), yield, part
 end
 
 local grants = {}
