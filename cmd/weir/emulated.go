@@ -21,10 +21,12 @@ const (
 // a configuration describes, so that it can be tried without GPU, cloud and
 // secrets: same models, tiers, weights, limits, prices and scaling. Certificates
 // are left out, usage goes to the file in place of a database of several
-// gateways, and the first tenant gets the key one more.
+// gateways, limits are shared with nobody, and the first tenant gets the key one
+// more.
 func emulateAll(c *config.Config, exe string, key config.KeyHash) {
 	c.Server.TLS = nil
 	c.Store.Postgres = config.Secret{}
+	c.Redis = nil
 	c.Machine.Keep = false // what is tried leaves nothing behind
 	c.Machine.GPUs = nil
 	for i := range c.Tenants { // what `weir plan --yaml` writes has a key still to be made
