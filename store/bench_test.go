@@ -6,11 +6,17 @@ import (
 	"testing"
 
 	"weir/meter"
+	"weir/store"
+	"weir/store/storetest"
 )
 
 // One second's rows of a busy gateway: 500 tenants on two deployments.
 func BenchmarkWriteOneThousandRows(b *testing.B) {
-	s := openAt(b, filepath.Join(b.TempDir(), "weir.db"))
+	b.Run("sqlite", func(b *testing.B) { writeAThousand(b, openAt(b, filepath.Join(b.TempDir(), "weir.db"))) })
+	b.Run("postgres", func(b *testing.B) { writeAThousand(b, openPostgres(b, storetest.Start(b).Database(), "bench")) })
+}
+
+func writeAThousand(b *testing.B, s *store.DB) {
 	rows := make([]meter.Row, 1000)
 	minute := int64(0)
 	for b.Loop() {

@@ -22,7 +22,7 @@ import (
 // folder, no port, ended with the test. A test that cannot start one fails:
 // scripts/server-deps installs what is needed.
 type Server struct {
-	t         *testing.T
+	t         testing.TB
 	bin, dir  string
 	as        *syscall.Credential // nil: this user
 	process   *exec.Cmd
@@ -30,7 +30,7 @@ type Server struct {
 }
 
 // Start makes a server and starts it.
-func Start(t *testing.T) *Server {
+func Start(t testing.TB) *Server {
 	t.Helper()
 	s := &Server{t: t, bin: binaries(t), as: unprivileged(t)}
 	dir, err := os.MkdirTemp("", "weir-pg-") // a socket's path has at most 107 bytes
@@ -56,7 +56,7 @@ func Start(t *testing.T) *Server {
 
 // binaries is the folder of the newest PostgreSQL there is: where Debian keeps
 // them, else in the PATH.
-func binaries(t *testing.T) string {
+func binaries(t testing.TB) string {
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin")
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +76,7 @@ func binaries(t *testing.T) string {
 }
 
 // unprivileged is who the server runs as when this is root, whom it refuses.
-func unprivileged(t *testing.T) *syscall.Credential {
+func unprivileged(t testing.TB) *syscall.Credential {
 	if os.Geteuid() != 0 {
 		return nil
 	}
