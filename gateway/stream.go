@@ -56,41 +56,6 @@ func (c *call) relay(s *stream) *failure {
 	return f
 }
 
-// readLead reads up to the first event that has to be shown or judged.
-func (s *stream) readLead() {
-	s.led = true
-	for {
-		e, err := s.events.Next()
-		if err != nil {
-			s.leadErr = err
-			return
-		}
-		if e.Usage != nil {
-			used := *e.Usage
-			s.leadUsage = &used
-		}
-		switch {
-		case e.Produced:
-		case e.Kind == upstream.Comment, e.Kind == upstream.Usage && s.asks, e.Kind == upstream.Meta && s.hold(e.Raw):
-			continue
-		}
-		s.ahead = e
-		return
-	}
-}
-
-// takeLead handles what readLead has read.
-func (s *stream) takeLead() (*failure, bool) {
-	s.led = false
-	if s.leadUsage != nil {
-		s.usage, s.c.lease.used = true, *s.leadUsage
-	}
-	if s.leadErr != nil {
-		return s.ended(s.leadErr), true
-	}
-	return s.take(&s.ahead)
-}
-
 func (s *stream) run() *failure {
 	if s.led {
 		if f, over := s.takeLead(); over {

@@ -141,6 +141,9 @@ func (s *setting) config() (sim.Config, error) {
 		c.Affinity = sim.Affinity{Block: s.blocks}
 	}
 	for i := range m.Deployments {
+		if d := &m.Deployments[i]; d.Weight == 0 || d.Canary != nil {
+			continue // it takes nothing, or what a trial will give it
+		}
 		d, err := s.deployment(&m.Deployments[i])
 		if err != nil {
 			return c, err

@@ -1,0 +1,59 @@
+package gateway
+
+import (
+	"context"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Callers leave at any moment of races whose replicas stall, fail and answer:
+// every request is recorded once, and nothing is left of any.
+func TestCallersThatLeaveRacesLeaveNothing(t *testing.T) {
+	tr := newTrack(t)
+	var n atomic.Int64
+	moody := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch n.Add(1) % 4 {
+		case 0:
+			<-r.Context().Done()
+		case 1:
+			time.Sleep(8 * time.Millisecond)
+			w.WriteHeader(500)
+		case 2:
+			time.Sleep(8 * time.Millisecond)
+			answering(w, r)
+		default:
+			answering(w, r)
+		}
+	})
+	tr.every.Store(&moody)
+	rng := rand.New(rand.NewPCG(1, 1))
+	var all sync.WaitGroup
+	for range 100 {
+		patience := time.Duration(rng.IntN(25)) * time.Millisecond
+		all.Go(func() {
+			ctx, leave := context.WithTimeout(t.Context(), patience)
+			defer leave()
+			if resp, err := tr.send(ctx, chatPath, streamed); err == nil {
+				io.Copy(io.Discard, resp.Body)
+				resp.Body.Close()
+			}
+		})
+	}
+	all.Wait()
+	eventually(t, "every request that arrived is recorded", func() bool {
+		l := tr.Levels()
+		tr.running.mu.Lock()
+		defer tr.running.mu.Unlock()
+		return l.Requests == 0 && uint64(len(tr.records)) == l.Arrived
+	})
+	tr.settled()
+	d := tr.state.Load().list[0].demand(tr.now())
+	if d.Arrived != d.Refused+d.Completed+d.Failed+d.Cancelled {
+		t.Errorf("%+v", d)
+	}
+}

@@ -1,0 +1,151 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"weir"
+	"weir/dispatch"
+	"weir/upstream"
+)
+
+// racer is one of the two upstream requests of a hedged request, until the first
+// token: sent and read by a goroutine of its own, which touches nothing of the
+// call but its body, and judged by the call's.
+type racer struct {
+	target *target
+	v      dispatch.Verdict
+	sent   weir.Instant
+	asked  bool // usage in the stream was asked for by the gateway
+	call   upstream.Call
+	cancel context.CancelFunc
+	over   chan struct{} // closed when what follows is settled
+
+	reply  *upstream.Reply
+	err    error   // there is no reply
+	lead   *stream // of a reply that is a stream: read up to its first token
+	body   *buffer // of a reply with an error status
+	broken error   // which broke off
+}
+
+// racer sends the request to one replica, with its body as that wants it.
+func (c *call) racer(t *target, v dispatch.Verdict, at weir.Instant) *racer {
+	ctx, cancel := context.WithCancel(c.x.ctx())
+	r := &racer{target: t, v: v, sent: at, cancel: cancel, over: make(chan struct{})}
+	segments, asked := compose(t, c.s.op, &c.ask, c.body, nil, nil)
+	r.asked = asked
+	r.call = c.callOf(t, segments, passRequestHeaders(&c.x, nil))
+	s := &stream{c: c, asks: asked}
+	go func() {
+		defer close(r.over)
+		r.run(ctx, s)
+	}()
+	return r
+}
+
+// run sends the request and reads as much of the answer as shows who wins.
+func (r *racer) run(ctx context.Context, s *stream) {
+	if r.reply, r.err = r.target.client.Do(ctx, r.v.Addr, &r.call); r.err != nil {
+		return
+	}
+	switch {
+	case r.reply.Status >= 300:
+		r.body, r.broken = readAll(r.reply, r.reply.ContentLength, maxErrorBody)
+	case isEventStream(r.reply):
+		s.events = r.reply.Events()
+		s.readLead()
+		r.lead = s
+	}
+}
+
+// wins says whether what came settles the request: a token, a whole answer, or a
+// refusal that any other replica would give too.
+func (r *racer) wins() bool {
+	switch {
+	case r.err != nil:
+		return false
+	case r.reply.Status >= 300:
+		f := r.refusal()
+		return !f.retry
+	case r.lead != nil:
+		return r.lead.leadErr == nil && r.lead.ahead.Kind != upstream.Failed && r.lead.ahead.Kind != upstream.Malformed
+	}
+	return true
+}
+
+// refusal reads an error status.
+func (r *racer) refusal() *failure {
+	if r.broken != nil && r.broken != errOverLimit {
+		return ofUpstream(r.broken)
+	}
+	u := upstream.ReadFailure(r.call.Op, r.reply.Status, r.reply.Header, r.body.b, time.Now())
+	return ofFailure(&u)
+}
+
+// failure is why a racer that is over did not win.
+func (r *racer) failure() *failure {
+	switch {
+	case r.err != nil:
+		return ofUpstream(r.err)
+	case r.reply.Status >= 300:
+		return r.refusal()
+	case r.lead.leadErr != nil:
+		f := ofUpstream(r.lead.leadErr)
+		if f.problem.is == errInternal { // an end that is no error of the connection
+			f.problem = &problem{is: errCut}
+		}
+		return f
+	case r.lead.ahead.Kind == upstream.Failed:
+		return ofFailure(r.lead.ahead.Fail)
+	}
+	return &failure{problem: &problem{is: errGarbled}, result: dispatch.Unhealthy, retry: true}
+}
+
+// close gives back what a racer holds that is over.
+func (r *racer) close() {
+	r.cancel()
+	if r.reply != nil {
+		r.reply.Close()
+	}
+	if r.lead != nil {
+		r.lead.held.free()
+		r.lead.held = nil
+	}
+	r.body.free()
+	r.body = nil
+}
+
+// readLead reads up to the first event that has to be shown or judged.
+func (s *stream) readLead() {
+	s.led = true
+	for {
+		e, err := s.events.Next()
+		if err != nil {
+			s.leadErr = err
+			return
+		}
+		if e.Usage != nil {
+			used := *e.Usage
+			s.leadUsage = &used
+		}
+		switch {
+		case e.Produced:
+		case e.Kind == upstream.Comment, e.Kind == upstream.Usage && s.asks, e.Kind == upstream.Meta && s.hold(e.Raw):
+			continue
+		}
+		s.ahead = e
+		return
+	}
+}
+
+// takeLead handles what readLead has read.
+func (s *stream) takeLead() (*failure, bool) {
+	s.led = false
+	if s.leadUsage != nil {
+		s.usage, s.c.lease.used = true, *s.leadUsage
+	}
+	if s.leadErr != nil {
+		return s.ended(s.leadErr), true
+	}
+	return s.take(&s.ahead)
+}
