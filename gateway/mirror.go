@@ -269,22 +269,3 @@ func (l *lease) mirrored() {
 		l.pair = nil
 	}
 }
-
-// compose is the body for a deployment: the caller's own with the model named as
-// it is there, and with a stream asked for its usage. It says whether that is
-// not for the caller to see.
-func compose(t *target, op weir.Op, a *ask, body []byte, segments [][]byte, edits []edit) ([][]byte, bool) {
-	edits = edits[:0]
-	if t.Upstream.Model != "" || a.model.absent() {
-		if named := a.modelName(body); named != t.upstreamModel {
-			edits = a.editModel(edits, &t.names)
-		}
-	}
-	asksUsage := t.asksUsage(op) && a.stream && !a.wantsUsage
-	if asksUsage {
-		edits = a.editUsage(edits, body)
-	}
-	edits = a.editTrim(edits)
-	sortEdits(edits)
-	return splice(segments[:0], body, edits), asksUsage
-}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
+	"time"
 )
 
 // learned is how many first tokens of a deployment a hedge is measured by.
@@ -135,5 +136,11 @@ var routes = []scenario{
 		stream: true, second: true, beside: "canary: {of: canary-bad/a, steps: [50%], min_requests: 10}",
 		a: always(good), b: always(fails(500)), acts: triedUntilBack,
 		want: want{caller: "all answered; stepped back for errors", a: "the rest", b: "a few", metered: "all"},
+	},
+	{
+		name: "canary-slow", fault: "a canary with half of the traffic takes 60 ms longer to its first token: it is stepped back",
+		stream: true, second: true, beside: "canary: {of: canary-slow/a, steps: [50%], min_requests: 10}",
+		a: always(good), b: always(pause(60*time.Millisecond), good), acts: triedUntilBack,
+		want: want{caller: "all answered; stepped back for ttft", a: "the rest", b: "a few", metered: "all"},
 	},
 }
