@@ -77,6 +77,9 @@ elsewhere; which of them to look for was chosen with these rows in view.
   the whole width. GLM-4.6 in 16 bits has no tuned tiles on H200 and is bound by L2.
 - **Sparse attention (DeepSeek-V3.2)** computes all slots for every token, and 64 heads where a GPU has 16.
 
+Assumed in these, not measured: what L2 caches deliver (4.5 TB/s on A100, 5.7 on Hopper), the part of compute that
+products with unpacked weights reach (0.6, and 0.63 of that on Hopper), and the indexer's (0.5).
+
 What may explain the errors that are left:
 
 - **Qwen3-14B and 32B on "H100":** the figures are those of a PCIe board, see above: from single answers over

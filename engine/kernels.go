@@ -11,9 +11,9 @@ import "math"
 type Kernels struct {
 	GEMM16, GEMM8, GEMM8Block, GEMM4 gemmCurve
 	// Part of 16 bit compute that products with weights unpacked on the fly
-	// reach. Not measured: tiles of 64 rows reach about 0.6 of what
-	// Ampere's instructions give, which on Hopper is 0.63 of the nominal figure
-	// (arXiv 2402.13499, table of mma and wgmma).
+	// reach. Assumed, not measured: tiles of 64 rows reach 0.6 of what Ampere's
+	// instructions give, which on Hopper are reported to stay near 0.63 of the
+	// nominal figure (see arXiv 2402.13499 on mma and wgmma).
 	Unpacked float64
 	// Decode attention reads the KV cache at this part of the bandwidth, after
 	// a floor per layer (launch, and the reduction over splits) and per sequence

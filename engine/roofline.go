@@ -84,7 +84,7 @@ const (
 	// FlashAttention 2 knows no attention sinks: where it would run, vLLM falls
 	// back on a Triton kernel with tiles of 16 rows (triton_unified_attention.py),
 	// which does 16 operations for each byte it fetches from the L2 cache: 72 of
-	// an A100's 312 TFLOPS at the 4.5 TB/s that its L2 delivers, against 0.56.
+	// an A100's 312 TFLOPS if its L2 delivers 4.5 TB/s (assumed), against 0.56.
 	sinksFraction = 0.4
 )
 

@@ -61,7 +61,7 @@ func gpuOf(c *price.Catalogue, b benchRow) (*GPU, error) {
 	if b.engine == "vLLM" && b.model == "zai-org/GLM-4.6" && b.dtype == "bf16" {
 		// vLLM has no tuned tiles for 160 experts of 192 columns in 16 bits on an
 		// H200 (fused_moe/configs) and takes 64 by 64 ones: 32 operations for each
-		// byte from an L2 cache that delivers 5.7 TB/s.
+		// byte from an L2 cache that delivers 5.7 TB/s (assumed).
 		k.MoECompute = 32 * 5.7 / g.TFLOPS16
 	}
 	return g, nil
