@@ -258,12 +258,19 @@ func (c *Core) serveAgain(l *lane) {
 }
 
 // serveFlows serves the flows in fair order. It says whether any replica has
-// room left.
+// room left. Of what is left for those not over their share one event gives one:
+// what is ended at a time is one request, and looking for who may have it costs.
 func (c *Core) serveFlows(l *lane, class weir.Class) bool {
-	for l.root != nil {
+	for left := true; l.root != nil; {
 		r := c.room(class)
 		if r.any == 0 {
 			return false
+		}
+		if !r.open {
+			if !left {
+				return true
+			}
+			left = false
 		}
 		f := l.leftmost()
 		if room := r.of(f.first); f.need > room {
@@ -284,6 +291,7 @@ func (c *Core) serveFlows(l *lane, class weir.Class) bool {
 
 // room is the largest request of that class that a replica can take now.
 func (c *Core) room(class weir.Class) (r rooms) {
+	r.open = !c.claims.shared(c.now, class)
 	for i, t := range c.tiers {
 		for _, d := range t {
 			if room := d.room(c.now); room > 0 && c.lets(d, class) {

@@ -144,10 +144,20 @@ const (
 // stanceOf says how q stands now.
 func (c *Core) stanceOf(q *call) stance { return c.claims.stance(c.now, q.claim, q.Class) }
 
+// yields says whether requests of that class leave something to interactive ones.
+func (s *claims) yields(now weir.Instant, class weir.Class) bool {
+	return class == weir.Batch && s.interactive != 0 && now.Sub(s.interactive) <= presence
+}
+
+// shared says whether requests of that class may have to leave something.
+func (s *claims) shared(now weir.Instant, class weir.Class) bool {
+	return s.oldest != s.newest || s.yields(now, class)
+}
+
 // stance says how a request of that tenant and class stands.
 func (s *claims) stance(now weir.Instant, k *claim, class weir.Class) stance {
 	switch {
-	case class == weir.Batch && s.interactive != 0 && now.Sub(s.interactive) <= presence:
+	case s.yields(now, class):
 		return over
 	case s.oldest == s.newest:
 		return alone
