@@ -9,7 +9,7 @@ GO    ?= go
 
 export CGO_ENABLED = 0
 
-.PHONY: help serve demo build test test-go test-faults test-share test-clients soak race fuzz lint bench bench-share bench-policies clean
+.PHONY: help serve demo build test test-go test-faults test-share test-clients soak race fuzz lint bench bench-share bench-policies bench-fairness clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -68,6 +68,9 @@ bench-share: build ## three gateways, one Redis, 500 callers on one limit, Redis
 
 # The policies of `weir simulate` beside each other and the clairvoyant schedule,
 # on the traces in TRACES: hours of processor time; DONE lets it go on.
+bench-fairness: ## one tenant's burst beside another, on weir serve with emulated replicas; 12 minutes
+	cd bench/fairness && $(GO) run . -out ../../docs/benchmarks/fairness.md
+
 bench-policies: ## compare the autoscaling policies on recorded traces (TRACES=folder)
 	cd bench/sim && $(GO) run . -traces $(TRACES) -done $(or $(DONE),$(CACHE)/policies.jsonl) -out ../../docs/benchmarks/policies.md
 
