@@ -66,11 +66,11 @@ bench-share: build ## three gateways, one Redis, 500 callers on one limit, Redis
 	scripts/server-deps
 	cd bench/share && WEIR_BIN=$(CURDIR)/$(WEIR) $(GO) run . -out ../../docs/benchmarks/share.md
 
-# The policies of `weir simulate` beside each other and the clairvoyant schedule,
-# on the traces in TRACES: hours of processor time; DONE lets it go on.
 bench-fairness: ## one tenant's burst beside another, on weir serve with emulated replicas; 12 minutes
 	cd bench/fairness && $(GO) run . -out ../../docs/benchmarks/fairness.md
 
+# The policies of `weir simulate` beside each other and the clairvoyant schedule,
+# on the traces in TRACES: hours of processor time; DONE lets it go on.
 bench-policies: ## compare the autoscaling policies on recorded traces (TRACES=folder)
 	cd bench/sim && $(GO) run . -traces $(TRACES) -done $(or $(DONE),$(CACHE)/policies.jsonl) -out ../../docs/benchmarks/policies.md
 
