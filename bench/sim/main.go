@@ -31,6 +31,7 @@ type settings struct {
 	colds          []time.Duration
 	loads          []float64
 	phases, seeds  int
+	thin           int // of a knob's values, every so many are run
 	jobs           int
 	rounds         int
 	quiet          bool
@@ -62,6 +63,7 @@ func parse(args []string) (settings, error) {
 	fs.StringVar(&loads, "load", "1,4", "multiples of the load")
 	fs.IntVar(&s.phases, "phases", 10, "shifts of the control tick, each 1.5 s, for policies at their best")
 	fs.IntVar(&s.seeds, "seeds", 5, "seeds of the cold starts' spread, likewise")
+	fs.IntVar(&s.thin, "thin", 1, "run every so many of a knob's values, and the last")
 	fs.IntVar(&s.jobs, "jobs", 2, "runs at once")
 	fs.IntVar(&s.rounds, "rounds", 2, "of improvement of the clairvoyant schedule")
 	fs.BoolVar(&s.quiet, "quiet", false, "do not say what is running")
@@ -138,7 +140,7 @@ func (s settings) compare(ctx context.Context, book *book, w *workload, cold tim
 	cell := cell{Trace: w.name, Load: w.load, Cold: cold.Seconds()}
 	var sweep []trial
 	for _, c := range s.contenders(w, cold) {
-		for _, knob := range c.knobs {
+		for _, knob := range every(s.thin, c.knobs) {
 			sweep = append(sweep, trial{cell: cell, Policy: c.name, Knob: knob})
 		}
 	}
@@ -172,6 +174,17 @@ func (s settings) compare(ctx context.Context, book *book, w *workload, cold tim
 		}
 	}
 	return s.playAll(ctx, book, w, repeats)
+}
+
+// every is each n-th value, and the last.
+func every(n int, values []float64) []float64 {
+	var some []float64
+	for i, v := range values {
+		if i%max(n, 1) == 0 || i == len(values)-1 {
+			some = append(some, v)
+		}
+	}
+	return some
 }
 
 // bestFixed looks for the least constant number of replicas that attains.

@@ -15,6 +15,7 @@ func (s settings) report(b *book) error {
 	text.WriteString(preface)
 	cells := b.cells()
 	s.targets(&text, b, cells)
+	others(&text, b)
 	for _, c := range cells {
 		table(&text, b, c)
 	}
@@ -62,12 +63,17 @@ shape is real, their seconds are drawn); the others are recorded requests.
 
 // cells that were swept whole, in the order of the protocol.
 func (b *book) cells() []cell {
+	return b.cellsOf(oracleName)
+}
+
+// cellsOf are those in which a policy was run, in the order of the protocol.
+func (b *book) cellsOf(policy string) []cell {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	seen := map[cell]bool{}
 	var cells []cell
 	for t := range b.rows {
-		if t.Policy == oracleName && !seen[t.cell] {
+		if t.Policy == policy && !seen[t.cell] {
 			seen[t.cell] = true
 			cells = append(cells, t.cell)
 		}
