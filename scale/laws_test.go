@@ -203,8 +203,9 @@ func TestMoreDemandNeverWantsFewer(t *testing.T) {
 	})
 }
 
-// A policy that says of a replica more than it can do is another matter: there
-// leaving a number is regretted again and again, and waits longer each time.
+// A profile may say more of a replica than it can do, which is learned. Targets
+// that say more are another matter: there leaving a number is regretted again and
+// again, and waits longer each time.
 func TestConstantLoadSettles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, w := drawWorld(t)
@@ -213,7 +214,6 @@ func TestConstantLoadSettles(t *testing.T) {
 		p.TargetRequests = min(p.TargetRequests, w.each)
 		p.TargetConcurrency = min(p.TargetConcurrency, w.each*w.stay)
 		p.MaxConcurrency = min(p.MaxConcurrency, int(w.each*w.stay))
-		p.Capacity.Prefill = min(p.Capacity.Prefill, w.each*w.prompt)
 		p.ScaleInAfter = time.Duration(rapid.IntRange(2, 10).Draw(t, "minutes")) * time.Minute
 		w.decide = p.Decider()
 		w.fleet = mem.New(w.now, 1, mem.Deployment{Name: "m", ColdStart: p.ColdStart})
