@@ -22,7 +22,7 @@ type Model struct {
 	Queue Queue `yaml:"queue"`
 	// How long an interactive request may wait for a preferred tier that is throttled, or whose quota is used up, if it will have room in that time. Then it goes to the next tier. Without it: what slo.ttft leaves when the time a first token takes is taken off, or 100ms where there is no slo.ttft. Batch waits for a tier with a quota as long as it may wait.
 	SpillAfter time.Duration `yaml:"spill_after" min:"1ms" max:"1h" example:"500ms"`
-	// Requests that go to the same replica of a deployment, whose cache may know their prompts, while that costs them no more than the cache can save: session for those with the same X-Weir-Session header, else the same user in the body; key for those with the same key; prefix for those whose prompts begin alike (2 KB of JSON at least), which go where the beginning is known, unless what waits there takes longer than computing it again elsewhere. See capacity.prefix_cache.
+	// Requests that go to the same replica of a deployment, whose cache may know their prompts, while that costs them no more than the cache can save: session for those with the same X-Weir-Session header, else the same user in the body; key for those with the same key; prefix for those whose prompts begin alike (2 KB of JSON at least), which go where the beginning is known, unless more waits there than twice what is saved. See capacity.prefix_cache.
 	Affinity string `yaml:"affinity" default:"none" enum:"none|session|key|prefix"`
 	// Upstream attempts per request, the first one included. Further ones are made only while nothing has reached the caller.
 	Attempts int `yaml:"attempts" default:"3" min:"1" max:"10"`

@@ -74,8 +74,8 @@ type Deployment struct {
 
 	// CacheTokens is how much of the prompts it has computed each replica
 	// remembers (its prefix cache); 0: nothing is assumed. With it, requests go where
-	// the beginning of their prompt is known, while that is sooner than computing it
-	// elsewhere: see knowing.
+	// the beginning of their prompt is known, while no more waits there than that
+	// is worth: see knowing.
 	CacheTokens int
 
 	// Context is the longest prompt and answer together, in tokens; 0: not known.

@@ -68,19 +68,25 @@ func (m *memory) first(i int32) {
 	head.next = i
 }
 
-// knowing returns the replica of d where the first token of q is expected the
-// soonest: the one with the least prefill before it, its own included as far as
-// the replica does not know it; of equal ones the one with the least work. So q
-// follows its beginning exactly as long as what waits there is less than what is
-// saved. Nil when none has room.
+// again is what a token computed again counts: once for who asks, whose first
+// token it holds up, and once for whoever comes behind, as capacity gone. Without
+// the second a fleet that is nearly full computes more and more again: see
+// docs/decisions/0012-prompts-that-begin-alike.md.
+const again = 2
+
+// knowing returns the replica of d where q costs the least: in prefill that is
+// before its first token, its own counted again times as far as the replica does
+// not know it. Of equal ones it is the one with the least work. So q follows its
+// beginning exactly as long as no more waits there than again times what is saved.
+// Nil when none has room.
 func (d *deployment) knowing(q *call) *replica {
 	var best *replica
 	least := 0
 	for _, r := range d.load {
-		if r.room() < q.work || best != nil && r.prefill+q.Prompt-d.most(q) > least {
+		if r.room() < q.work || best != nil && r.prefill+again*(q.Prompt-d.most(q)) > least {
 			continue // it would not be the best if it knew all of the prompt
 		}
-		cost := r.prefill + q.Prompt - d.known(r, q)
+		cost := r.prefill + again*(q.Prompt-d.known(r, q))
 		if best == nil || cost < least || cost == least && r.before(best) {
 			best, least = r, cost
 		}

@@ -26,7 +26,7 @@ import (
 // What is played at real gateways: a share of the conversations of the trace's
 // first minutes, in real time.
 const (
-	liveReplicas = 6
+	liveReplicas = 8
 	liveShare    = 2 // of 8 conversations
 	livePart     = 10 * time.Minute
 )

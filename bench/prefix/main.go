@@ -127,8 +127,8 @@ Each replica's engine has a prefix cache in what its KV cache has to spare.
   how far the chosen replica may be behind the least loaded: what affinity: session
   does, and what other routers do with the beginning of a prompt.
 - **Weir, by prefix** (affinity: prefix): the replica with the least prefill before
-  the first token, its own prompt counted as far as the replica is not believed to
-  know it.
+  the first token, its own prompt counted twice as far as the replica is not believed
+  to know it ([decision 12](../decisions/0012-prompts-that-begin-alike.md)).
 
 Reuse is the share of prompt tokens found in a prefix cache; "possible" is that of
 one cache without end for all replicas. Attained: first token within 30 s, 200 ms
