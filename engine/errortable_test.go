@@ -24,7 +24,7 @@ const tablePath = "../docs/benchmarks/engine.md"
 func TestErrorTable(t *testing.T) {
 	c := catalogue(t)
 	published := judge(t, c)
-	have := tableHead + replayedTable(t, c) + publishedSummary(published) + otherBoard(t, c) + tablePhysics + groupTable(published) + missingTable(published)
+	have := tableHead + replayedTable(t, c) + publishedSummary(published) + plainSummary(t, c) + otherBoard(t, c) + tablePhysics + groupTable(published) + missingTable(published)
 	if *update {
 		if err := os.WriteFile(tablePath, []byte(have), 0o644); err != nil {
 			t.Fatal(err)
@@ -139,6 +139,23 @@ func publishedSummary(list []judged) string {
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// plainSummary is the summary of all current engines without what is known of
+// one version's kernels.
+func plainSummary(t testing.TB, c *price.Catalogue) string {
+	var list []judged
+	for _, row := range readBench(t) {
+		row.plain = true
+		p, err := predict(c, row)
+		list = append(list, judged{row, p, err})
+	}
+	var b strings.Builder
+	b.WriteString("| all current engines, without ofOneVersion (`engine/server_test.go`) |")
+	for _, of := range []func(judged) float64{judged.first, judged.tpot, judged.whole, judged.rate} {
+		b.WriteString(cell(errorsOf(list, everyRow, of), medianAbs(list, everyRow, of)))
+	}
+	return b.String() + "\n"
 }
 
 // otherBoard plays the bursts of two models that one laboratory ran on a

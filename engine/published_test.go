@@ -17,6 +17,7 @@ type benchRow struct {
 	tp, pp, replicas                                                int
 	concurrency, requests, input, output                            float64
 	ttft, itl, ttft99, itl99, e2e, tokens, rps                      float64
+	plain                                                           bool // played without what is known of its engine's version alone
 }
 
 func readBench(t testing.TB) []benchRow {

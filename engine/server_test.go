@@ -53,18 +53,30 @@ func gpuOf(c *price.Catalogue, b benchRow) (*GPU, error) {
 	if strings.Contains(b.engine, "TensorRT-LLM") {
 		k.EagerReduce = 1 // it runs a compiled engine
 	}
-	if v := minorOf(b.version); strings.HasPrefix(b.dtype, "mxfp4") && b.engine == "vLLM" && v > 0 && v < 12 && pg.Compute == "9.0" {
+	if !b.plain {
+		ofOneVersion(g, pg, b)
+	}
+	return g, nil
+}
+
+// ofOneVersion is what is known of the kernels of one version of an engine, and
+// of no other.
+func ofOneVersion(g *GPU, pg price.GPU, b benchRow) {
+	v := minorOf(b.version)
+	if b.engine != "vLLM" || v == 0 || pg.Compute != "9.0" {
+		return
+	}
+	if strings.HasPrefix(b.dtype, "mxfp4") && v < 12 {
 		// Kernels for MXFP4 on Hopper came with vLLM 0.11.1 (pull request 27370);
 		// before, its experts ran through Marlin, in Ampere's instructions.
-		k.MoECompute = 0.63 * ampere.MoECompute
+		g.Kernels.MoECompute = 0.63 * ampere.MoECompute
 	}
-	if b.engine == "vLLM" && b.model == "zai-org/GLM-4.6" && b.dtype == "bf16" {
+	if b.model == "zai-org/GLM-4.6" && b.dtype == "bf16" {
 		// vLLM has no tuned tiles for 160 experts of 192 columns in 16 bits on an
 		// H200 (fused_moe/configs) and takes 64 by 64 ones: 32 operations for each
 		// byte from an L2 cache that delivers 5.7 TB/s (assumed).
-		k.MoECompute = 32 * 5.7 / g.TFLOPS16
+		g.Kernels.MoECompute = 32 * 5.7 / g.TFLOPS16
 	}
-	return g, nil
 }
 
 // serverOf is how a row's engine schedules, and the room it has.
