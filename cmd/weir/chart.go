@@ -4,19 +4,24 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"slices"
 	"strings"
 )
 
-// chart is a small drawing of lines over a common x axis, as SVG.
+// chart is a small drawing of lines over a common x axis, as SVG. Its colours
+// are the classes c0 to c7 of the page it stands in.
 type chart struct {
-	title  string
-	unit   string // of y
-	xs     []float64
-	xlabel func(float64) string
-	series []series
-	limit  float64 // a dashed line, such as an SLO; 0: none
-	marks  []mark  // points with a text on hover
-	points bool    // dots without lines, each series one group
+	title     string
+	unit      string // of y
+	xs        []float64
+	hours     bool // x is a time in hours
+	xunit     string
+	log       bool // y from logLeast to 100, for shares in per cent
+	series    []series
+	limit     float64 // a dashed line, such as an SLO; 0: none
+	limitName string
+	marks     []mark // points with a text on hover
+	points    bool   // dots, each series one group
 }
 
 // series is one line; a NaN breaks it.
@@ -24,6 +29,7 @@ type series struct {
 	name string
 	ys   []float64
 	step bool
+	wide bool      // drawn broad, for others to be seen on it
 	at   []float64 // own x values with points; nil: the chart's
 	tips []string  // on hover, with points
 }
@@ -34,70 +40,157 @@ type mark struct {
 	text string
 }
 
-// Palette of Okabe and Ito, told apart by people with every kind of colour
-// vision.
-var palette = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999933"}
-
 const (
-	chartWidth, chartHeight          = 920.0, 190.0
-	chartLeft, chartTop, chartBottom = 62.0, 10.0, 24.0
-	chartRight                       = 12.0
+	chartWidth, chartHeight          = 960.0, 200.0
+	chartLeft, chartTop, chartBottom = 58.0, 10.0, 26.0
+	chartRight                       = 14.0
+
+	colours    = 8
+	logLeast   = 0.01
+	farBeyond  = 5 // times the limit: what is higher is cut off, or the limit could not be seen
+	marksShown = 6 // texts of one mark
 )
+
+// chartScale turns values into places of the drawing.
+type chartScale struct {
+	x0, x1, y1 float64
+	log        bool
+}
+
+func (s chartScale) x(x float64) float64 {
+	return chartLeft + (x-s.x0)/(s.x1-s.x0)*(chartWidth-chartLeft-chartRight)
+}
+
+func (s chartScale) y(y float64) float64 {
+	share := y / s.y1
+	if s.log {
+		share = math.Log(max(y, logLeast)/logLeast) / math.Log(s.y1/logLeast)
+	}
+	return chartHeight - chartBottom - min(share, 1.02)*(chartHeight-chartTop-chartBottom)
+}
 
 // svg draws the chart. Every text in it is escaped.
 func (c chart) svg() template.HTML {
-	x0, x1, y1 := c.bounds()
-	px := func(x float64) float64 { return chartLeft + (x-x0)/(x1-x0)*(chartWidth-chartLeft-chartRight) }
-	py := func(y float64) float64 {
-		return chartHeight - chartBottom - y/y1*(chartHeight-chartTop-chartBottom)
-	}
+	s, cut := c.bounds()
 	var b strings.Builder
-	fmt.Fprintf(&b, `<figure><figcaption>%s%s</figcaption><svg viewBox="0 0 %g %g" role="img" aria-label="%s">`,
-		esc(c.title), c.legend(), chartWidth, chartHeight, esc(c.title))
-	for i := range 5 {
-		y := y1 * float64(i) / 4
-		fmt.Fprintf(&b, `<line class="grid" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/><text class="y" x="%g" y="%.1f">%s</text>`,
-			chartLeft, chartWidth-chartRight, py(y), py(y), chartLeft-6, py(y)+4, esc(axis(y)+c.unit))
+	note := ""
+	if cut {
+		note = " (cut off at the top)"
 	}
-	for i := range 7 {
-		x := x0 + (x1-x0)*float64(i)/6
-		anchor := [...]string{0: "start", 6: "end"}[i] // the others by the style sheet, centred
-		fmt.Fprintf(&b, `<text class="x" style="text-anchor:%s" x="%.1f" y="%g">%s</text>`, orName(anchor, "middle"), px(x), chartHeight-6, esc(c.xlabel(x)))
+	fmt.Fprintf(&b, `<figure><figcaption>%s%s</figcaption><div class="wide"><svg viewBox="0 0 %g %g" role="img" aria-label="%s">`,
+		esc(c.title+note), c.legend(), chartWidth, chartHeight, esc(c.title))
+	c.axes(&b, s)
+	if c.limit > 0 && c.limit <= s.y1 {
+		fmt.Fprintf(&b, `<line class="limit" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/>`, chartLeft, chartWidth-chartRight, s.y(c.limit), s.y(c.limit))
 	}
-	if c.limit > 0 && c.limit <= y1 {
-		fmt.Fprintf(&b, `<line class="limit" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/>`, chartLeft, chartWidth-chartRight, py(c.limit), py(c.limit))
-	}
-	for i, s := range c.series {
-		if c.points {
-			c.dots(&b, s, palette[i%len(palette)], px, py)
-		} else {
-			fmt.Fprintf(&b, `<path d="%s" stroke="%s"/>`, c.path(s, px, py), palette[i%len(palette)])
+	for i, line := range c.series {
+		class := ""
+		if line.wide {
+			class = " wide-line"
 		}
+		fmt.Fprintf(&b, `<g class="c%d%s">`, i%colours, class)
+		if c.points {
+			line.dots(&b, s)
+		} else {
+			fmt.Fprintf(&b, `<path d="%s"/>`, line.path(c.xs, s))
+		}
+		b.WriteString(`</g>`)
 	}
-	for _, m := range c.marks {
-		fmt.Fprintf(&b, `<rect class="mark" x="%.1f" y="%g" width="5" height="9"><title>%s</title></rect>`, px(m.x)-2.5, chartHeight-chartBottom, esc(m.text))
-	}
-	b.WriteString(`</svg></figure>`)
+	c.ticks(&b, s)
+	b.WriteString(`</svg></div></figure>`)
 	return template.HTML(b.String()) // built of numbers and escaped texts only
 }
 
-// bounds are the first and last x and a round number above every y.
-func (c chart) bounds() (x0, x1, y1 float64) {
-	x0, x1 = math.Inf(1), math.Inf(-1)
+func (c chart) axes(b *strings.Builder, s chartScale) {
+	for i := range 5 {
+		y, class := s.y1*float64(i)/4, "grid"
+		if s.log {
+			y = logLeast * math.Pow(10, float64(i)) // to 100
+		}
+		if i == 0 {
+			class = "base"
+		}
+		fmt.Fprintf(b, `<line class="%s" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/><text class="y" x="%g" y="%.1f">%s</text>`,
+			class, chartLeft, chartWidth-chartRight, s.y(y), s.y(y), chartLeft-6, s.y(y)+4, esc(axis(y)+c.unit))
+	}
+	step := c.step(s)
+	for x := math.Ceil(s.x0/step-1e-9) * step; x <= s.x1*(1+1e-9); x += step {
+		anchor, text := "middle", axis(x)+c.xunit
+		if c.hours {
+			text = clock(x)
+			if step >= 1.0/60 {
+				text = strings.TrimSuffix(text, ":00")
+			}
+		}
+		if s.x(x) > chartWidth-40 {
+			anchor = "end"
+		}
+		fmt.Fprintf(b, `<text class="x" style="text-anchor:%s" x="%.1f" y="%g">%s</text>`, anchor, s.x(x), chartHeight-5, esc(text))
+	}
+}
+
+// step is between two labels of the x axis: at most nine of them.
+func (c chart) step(s chartScale) float64 {
+	const most = 8
+	wide := s.x1 - s.x0
+	if c.hours {
+		for _, seconds := range []float64{1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 14400, 21600, 43200, 86400} {
+			if wide*3600 <= most*seconds {
+				return seconds / 3600
+			}
+		}
+	}
+	magnitude := math.Pow(10, math.Floor(math.Log10(wide/most)))
+	for _, m := range []float64{1, 2, 5} {
+		if wide <= most*m*magnitude {
+			return m * magnitude
+		}
+	}
+	return 10 * magnitude
+}
+
+// ticks draws the marks; those that would stand in one place are one.
+func (c chart) ticks(b *strings.Builder, s chartScale) {
+	for i := 0; i < len(c.marks); {
+		at, texts, more := s.x(c.marks[i].x), []string(nil), 0
+		for ; i < len(c.marks) && s.x(c.marks[i].x)-at < 3; i++ {
+			if len(texts) < marksShown {
+				texts = append(texts, c.marks[i].text)
+			} else {
+				more++
+			}
+		}
+		if more > 0 {
+			texts = append(texts, fmt.Sprintf("and %d more", more))
+		}
+		fmt.Fprintf(b, `<rect class="mark" x="%.1f" y="%g" width="5" height="10" rx="1"><title>%s</title></rect>`, at-2.5, chartHeight-chartBottom, esc(strings.Join(texts, "\n")))
+	}
+}
+
+// bounds are the first and last x and a round number above every y, or above
+// what is far beyond the limit.
+func (c chart) bounds() (s chartScale, cut bool) {
+	x0, x1, y1 := math.Inf(1), math.Inf(-1), c.limit
 	see := func(x float64) { x0, x1 = min(x0, x), max(x1, x) }
 	for _, x := range c.xs {
 		see(x)
 	}
-	y1 = c.limit
-	for _, s := range c.series {
-		for _, x := range s.at {
+	for _, line := range c.series {
+		for _, x := range line.at {
 			see(x)
 		}
-		for _, y := range s.ys {
+		for _, y := range line.ys {
 			if !math.IsNaN(y) {
 				y1 = max(y1, y)
 			}
 		}
+	}
+	if c.hours {
+		x0 = 0
+	}
+	if c.points && len(c.series) > 0 { // room around the dots
+		room := (x1 - x0) / 20
+		x0, x1 = max(0, x0-room), x1+room
 	}
 	if !(x1 > x0) {
 		x0, x1 = min(x0, 0), max(x0, 0)+1
@@ -105,48 +198,80 @@ func (c chart) bounds() (x0, x1, y1 float64) {
 			x0, x1 = 0, 1
 		}
 	}
-	if y1 <= 0 {
-		return x0, x1, 1
+	if top := farBeyond * c.limit; c.limit > 0 && !c.points && y1 > top {
+		y1, cut = top, true
 	}
-	magnitude := math.Pow(10, math.Floor(math.Log10(y1)))
-	for _, step := range []float64{1, 2, 4, 5, 8, 10} {
-		if y1 <= step*magnitude {
-			return x0, x1, step * magnitude
-		}
+	if c.log {
+		return chartScale{x0, x1, 100, true}, false
 	}
-	return x0, x1, y1
+	return chartScale{x0, x1, round(y1), false}, cut
 }
 
-func (c chart) path(s series, px, py func(float64) float64) string {
+// round is a number at or above y that divides well into four.
+func round(y float64) float64 {
+	if y <= 0 {
+		return 1
+	}
+	magnitude := math.Pow(10, math.Floor(math.Log10(y)))
+	for _, step := range []float64{1, 1.2, 1.6, 2, 2.4, 3.2, 4, 5, 6, 8, 10} {
+		if y <= step*magnitude*(1+1e-12) {
+			return step * magnitude
+		}
+	}
+	return y
+}
+
+func (line series) path(xs []float64, s chartScale) string {
 	var b strings.Builder
 	pen := "M"
-	for i, y := range s.ys {
-		if i >= len(c.xs) || math.IsNaN(y) {
+	for i, y := range line.ys {
+		if i >= len(xs) || math.IsNaN(y) {
 			pen = "M"
 			continue
 		}
-		if s.step && pen == "L" {
-			fmt.Fprintf(&b, "H%.1f", px(c.xs[i]))
+		if line.step && pen == "L" {
+			fmt.Fprintf(&b, "H%.1f", s.x(xs[i]))
 		}
-		fmt.Fprintf(&b, "%s%.1f %.1f", pen, px(c.xs[i]), py(y))
+		fmt.Fprintf(&b, "%s%.1f %.1f", pen, s.x(xs[i]), s.y(y))
 		pen = "L"
 	}
 	return b.String()
 }
 
-func (c chart) dots(b *strings.Builder, s series, colour string, px, py func(float64) float64) {
-	for i, y := range s.ys {
-		fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="5" fill="%s"><title>%s</title></circle>`, px(s.at[i]), py(y), colour, esc(s.tips[i]))
+// dots draws the points of a series, joined in order of x.
+func (line series) dots(b *strings.Builder, s chartScale) {
+	order := make([]int, len(line.ys))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		switch {
+		case line.at[a] < line.at[b]:
+			return -1
+		case line.at[a] > line.at[b]:
+			return 1
+		}
+		return 0
+	})
+	pen := "M"
+	b.WriteString(`<path style="opacity:.5" d="`)
+	for _, i := range order {
+		fmt.Fprintf(b, "%s%.1f %.1f", pen, s.x(line.at[i]), s.y(line.ys[i]))
+		pen = "L"
+	}
+	b.WriteString(`"/>`)
+	for i, y := range line.ys {
+		fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="5"><title>%s</title></circle>`, s.x(line.at[i]), s.y(y), esc(line.tips[i]))
 	}
 }
 
 func (c chart) legend() string {
 	var b strings.Builder
 	for i, s := range c.series {
-		fmt.Fprintf(&b, ` <span style="color:%s">%s</span>`, palette[i%len(palette)], esc(s.name))
+		fmt.Fprintf(&b, ` <span class="key c%d">%s</span>`, i%colours, esc(s.name))
 	}
 	if c.limit > 0 {
-		b.WriteString(` <span class="slo">promised</span>`)
+		fmt.Fprintf(&b, ` <span class="key limit">%s</span>`, esc(c.limitName))
 	}
 	return b.String()
 }

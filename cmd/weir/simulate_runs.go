@@ -183,7 +183,7 @@ func (c *contender) run(ctx context.Context, s *setting, t *traffic, at func(flo
 	if err != nil {
 		return err
 	}
-	run.Seed, run.Start = t.seed, t.start
+	run.Seed, run.Start, run.Sample = t.seed, t.start, t.sample()
 	if c.Policy == foreseeing || c.Policy == clairvoyant {
 		return c.runKnowing(ctx, run, t, at)
 	}

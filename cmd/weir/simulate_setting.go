@@ -179,7 +179,7 @@ func (s *setting) deployment(d *config.Deployment) (sim.Deployment, error) {
 		out.Remote = priced(&r, d.Price)
 		out.Paid = rates(d.Price) == meter.Rates{}
 		n := len(d.External.URLs)
-		out.MaxRequests, out.MaxWork = n*out.MaxRequests, n*out.MaxWork
+		out.MaxRequests, out.MaxWork, out.MaxPrefill = n*out.MaxRequests, n*out.MaxWork, n*out.MaxPrefill
 	}
 	return out, err
 }

@@ -36,11 +36,13 @@ type traffic struct {
 	counts []trace.Count // of a ledger or journal; nil: a trace file
 	start  weir.Instant  // when it began, where that is known
 	size   int64         // of the file
+	length time.Duration // from its beginning to its end; 0: not known
 }
 
 // newTraffic looks at what kind of file it is.
 func newTraffic(ctx context.Context, t traffic) (*traffic, error) {
 	if t.path == "" {
+		t.length = 10 * time.Minute
 		return &t, nil
 	}
 	file, err := os.Open(t.path)
@@ -73,7 +75,10 @@ func newTraffic(ctx context.Context, t traffic) (*traffic, error) {
 	return &t, nil
 }
 
-// look reads when a trace file says it began.
+// maxScanned bounds the files that are read through to know their length.
+const maxScanned = 16 << 20
+
+// look reads when a trace file says it began, and how long it is.
 func (t *traffic) look() error {
 	file, err := os.Open(t.path)
 	if err != nil {
@@ -87,7 +92,41 @@ func (t *traffic) look() error {
 	if s := r.Start(); !s.IsZero() {
 		t.start = weir.At(s)
 	}
-	return nil
+	if t.size > maxScanned {
+		return nil
+	}
+	for {
+		a, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		t.length = a.At
+	}
+}
+
+// span is how long what is played lasts; 0: not known.
+func (t *traffic) span() time.Duration {
+	end := t.length
+	if n := len(t.counts); n > 0 {
+		end = t.counts[n-1].At + t.counts[n-1].Over
+	}
+	if t.to > 0 && (end == 0 || t.to < end) {
+		end = t.to
+	}
+	return max(0, end-t.from)
+}
+
+// sample is how far the points of a drawing are apart: some hundred of them.
+func (t *traffic) sample() time.Duration {
+	const points = 360
+	span := t.span()
+	if span == 0 {
+		return 0 // the simulator's own
+	}
+	return min(max((span/points).Round(time.Second), time.Second), 10*time.Minute)
 }
 
 // opened is a source that knows how far it has been read.
@@ -139,17 +178,10 @@ func (t *traffic) all() ([]trace.Arrival, error) {
 
 // done says which share of the traffic was read at a moment of it.
 func (t *traffic) done(o opened, at time.Duration) float64 {
-	end := t.to - t.from
-	switch n := len(t.counts); {
-	case t.to > 0:
-	case n > 0:
-		end = t.counts[n-1].At + t.counts[n-1].Over - t.from
-	case t.path == "":
-		end = 10*time.Minute - t.from
-	case t.size > 0:
-		return min(1, float64(o.read.Load())/float64(t.size))
+	if end := t.span(); end > 0 {
+		return min(1, float64(at)/float64(end))
 	}
-	return min(1, float64(at)/float64(max(end, 1)))
+	return min(1, float64(o.read.Load())/float64(max(t.size, 1)))
 }
 
 func (t *traffic) name() string {
