@@ -230,6 +230,9 @@ func (line series) path(xs []float64, s chartScale) string {
 			continue
 		}
 		if line.step && pen == "L" {
+			if last := i == len(line.ys)-1; y == line.ys[i-1] && !last {
+				continue // the next step is drawn from here to there
+			}
 			fmt.Fprintf(&b, "H%.1f", s.x(xs[i]))
 		}
 		fmt.Fprintf(&b, "%s%.1f %.1f", pen, s.x(xs[i]), s.y(y))
