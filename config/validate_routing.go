@@ -27,6 +27,27 @@ func (v *validator) routing(m *Model, path string) {
 			v.mirror(d, at)
 		}
 	}
+	if m.Hedge != nil && m.Attempts >= 2 && !hasTwo(m) {
+		v.warn(path+".hedge", "finds no second replica: no tier has one, nor any before it", "name another server, or remove it")
+	}
+}
+
+// hasTwo says whether a hedge may find another replica than the first: in some
+// tier, or in one preferred to it.
+func hasTwo(m *Model) bool {
+	replicas := 0
+	for i := range m.Deployments {
+		switch d := &m.Deployments[i]; {
+		case d.Weight == 0:
+		case d.External != nil:
+			replicas += len(d.External.URLs)
+		case d.Process != nil && (d.Scaling == nil || d.Scaling.Max > 1):
+			replicas += 2
+		default:
+			replicas++
+		}
+	}
+	return replicas >= 2
 }
 
 // defaultSteps are those of a canary that names none.
