@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"weir"
+	"weir/config"
+	"weir/fleet/process"
+	"weir/peers"
+	"weir/store"
+	"weir/store/storetest"
+)
+
+// Processes listen on their machine's loopback: a gateway of another machine
+// neither sends to them nor takes the office from those that can.
+func TestProcessesOfAnotherMachineAreLeftToItsGateways(t *testing.T) {
+	db, err := store.OpenPostgres(t.Context(), store.PostgresOptions{URL: storetest.Start(t).Database(), Gateway: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	term, err := db.TakeLease(t.Context(), store.ScalerLease, "there/1", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replicas, err := json.Marshal([]weir.Replica{{ID: "1", Deployment: "m/d", Addr: "http://127.0.0.1:20000", State: weir.Ready}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Publish(t.Context(), term, store.Deployment{Name: "m/d", Host: "there", Replicas: replicas}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Tell(t.Context(), store.Gateway{Instance: "there/1", Name: "there", Host: "there", Load: []byte("{}")}); err != nil {
+		t.Fatal(err)
+	}
+	n := &node{ledger: db}
+	n.config.Store(&config.Config{Store: config.Store{Lease: time.Hour}})
+	here, there := placeAt(t, db, "here"), placeAt(t, db, "there")
+	for _, c := range []struct {
+		place *sharedPlace
+		want  int
+	}{{here, 0}, {there, 1}} {
+		rs, err := c.place.Status(t.Context(), "m/d")
+		if err != nil || len(rs) != c.want {
+			t.Errorf("at %q there are %d replicas, %v; want %d", c.place.host, len(rs), err, c.want)
+		}
+		if err := c.place.Scale(t.Context(), "m/d", 0, nil); err != errOutOfOffice {
+			t.Errorf("at %q, out of office: %v", c.place.host, err)
+		}
+	}
+	if err := (&office{n: n, host: "there"}).elsewhere(t.Context()); err != nil {
+		t.Error(err)
+	}
+	other := &office{n: n, host: "here"}
+	if err := other.elsewhere(t.Context()); err == nil || !strings.Contains(err.Error(), "replicas of m/d run as processes of there") {
+		t.Error(err)
+	}
+	if err := db.Leave(t.Context(), "there/1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.elsewhere(t.Context()); err != nil {
+		t.Errorf("nobody is left there: %v", err)
+	}
+}
+
+// placeAt is the place as a follower of that host sees it.
+func placeAt(t *testing.T, db *store.DB, host string) *sharedPlace {
+	out := func() (store.Term, bool) { return store.Term{}, false }
+	x := peers.NewExchange(peers.ExchangeOptions{DB: db, Instance: host + "/2", Name: host, Host: "nowhere", Office: out,
+		Deployments: func() []string { return nil }})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- x.Run(ctx) }()
+	for began := time.Now(); x.Host("m/d") == "" && time.Since(began) < time.Minute; {
+		time.Sleep(10 * time.Millisecond)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	return &sharedPlace{host: host, office: out, exchange: x, deployments: []process.Deployment{{Name: "m/d"}}}
+}
