@@ -189,7 +189,7 @@ func (c chart) bounds() (s chartScale, cut bool) {
 		x0 = 0
 	}
 	if c.points && len(c.series) > 0 { // room around the dots
-		room := (x1 - x0) / 20
+		room := max((x1-x0)/20, x1/20) // so that nearly equal ones are near each other
 		x0, x1 = max(0, x0-room), x1+room
 	}
 	if !(x1 > x0) {

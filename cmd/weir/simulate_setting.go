@@ -245,7 +245,7 @@ func (s *setting) azure(d *config.Deployment) (*sim.Remote, dispatch.Quota, erro
 		return nil, quota, fmt.Errorf("%s: azureopenai.ptu: %w", d.Name, err)
 	}
 	r := s.scenario.of(d.Name)
-	r.TokensPerMinute, r.RequestsPerMinute, r.Burst = a.TokensPerMinute, a.RequestsPerMinute, 10*time.Second
+	r.TokensPerMinute, r.RequestsPerMinute, r.Burst = a.TokensPerMinute, a.RequestsPerMinute, time.Minute // counted by the minute
 	if a.PTU > 0 {
 		r.TokensPerMinute, r.OutputWeight, r.Burst = quota.Drain, float64(quota.Output)/1000, a.Burst
 		r.Units = a.PTU // which is what is paid for
