@@ -5,11 +5,43 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 )
+
+// Over HTTP/2 a request that is left is a stream, not a connection.
+func TestALoserIsLeftOverHTTP2Too(t *testing.T) {
+	var protocols http.Protocols
+	protocols.SetUnencryptedHTTP2(true)
+	tr := newTrack(t, func(tr *track, c *Config) {
+		d := &c.Models[0].Deployments[0]
+		d.Upstream.HTTP2, d.Addrs = true, nil
+		for range 2 {
+			s := httptest.NewUnstartedServer(tr.serve)
+			s.Config.Protocols = &protocols
+			s.Start()
+			t.Cleanup(s.Close)
+			d.Addrs = append(d.Addrs, s.URL)
+		}
+	})
+	gone := make(chan struct{})
+	tr.arm(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 2 {
+			t.Errorf("%s", r.Proto)
+		}
+		<-r.Context().Done()
+		close(gone)
+	})
+	if resp, body := tr.post(chatPath, streamed); resp.StatusCode != 200 || resp.Header.Get("X-Weir-Route") != "d0=hedged, d0=hedge" {
+		t.Errorf("%d %s %v", resp.StatusCode, body, resp.Header)
+	}
+	<-gone
+	tr.rec()
+	tr.settled()
+}
 
 // Callers leave at any moment of races whose replicas stall, fail and answer:
 // every request is recorded once, and nothing is left of any.

@@ -19,6 +19,7 @@ import (
 type track struct {
 	*running
 	a, b  *backend
+	serve http.HandlerFunc                 // what both do
 	armed atomic.Pointer[http.HandlerFunc] // of the next request alone
 	every atomic.Pointer[http.HandlerFunc] // of all others; nil: answering
 
@@ -27,7 +28,7 @@ type track struct {
 }
 
 // newTrack has learned how long first tokens take.
-func newTrack(t *testing.T, tune ...func(*Config)) *track {
+func newTrack(t *testing.T, tune ...func(*track, *Config)) *track {
 	tr := &track{}
 	serve := func(w http.ResponseWriter, r *http.Request) {
 		if h := tr.armed.Swap(nil); h != nil {
@@ -40,6 +41,7 @@ func newTrack(t *testing.T, tune ...func(*Config)) *track {
 		}
 		answering(w, r)
 	}
+	tr.serve = serve
 	tr.a, tr.b = newBackend(t, serve), newBackend(t, serve)
 	c := config(tr.a.URL)
 	c.Models[0].Hedge = dispatch.Hedge{Share: 1}
@@ -47,7 +49,7 @@ func newTrack(t *testing.T, tune ...func(*Config)) *track {
 	c.Models[0].Deployments[0].Addrs = []string{tr.a.URL, tr.b.URL}
 	c.Models[0].Deployments[0].Rates.Prompt = weir.Dollar
 	for _, f := range tune {
-		f(&c)
+		f(tr, &c)
 	}
 	tr.running = start(t, c, func(o *Options) { o.Aside = tr.aside })
 	for range 64 {
@@ -183,7 +185,7 @@ func TestBothBrokenGoOnToTheNextAttempt(t *testing.T) {
 }
 
 func TestTheBudgetOfAttemptsHoldsOverHedgesToo(t *testing.T) {
-	tr := newTrack(t, func(c *Config) { c.Models[0].Attempts = 2; c.Models[0].Health.Failures = 100 })
+	tr := newTrack(t, func(_ *track, c *Config) { c.Models[0].Attempts = 2; c.Models[0].Health.Failures = 100 })
 	second := make(chan struct{})
 	tr.arm(func(w http.ResponseWriter, r *http.Request) {
 		tr.arm(func(w http.ResponseWriter, r *http.Request) { close(second); w.WriteHeader(500) })
