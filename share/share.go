@@ -100,6 +100,7 @@ func New(o Options) (*Share, error) {
 	s.options = rueidis.ClientOption{
 		InitAddress: o.Addrs, TLSConfig: conf, Username: o.Username, Password: o.Password, ClientName: "weir",
 		ConnWriteTimeout: patience, DisableRetry: true, DisableCache: true,
+		AlwaysPipelining: true, // else visits wait for each other, and one that takes too long costs the connection
 	}
 	s.options.Dialer.Timeout = patience
 	return s, nil

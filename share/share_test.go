@@ -133,6 +133,7 @@ func TestTheLeaseOfAKilledGatewayComesBack(t *testing.T) {
 	o.Lease = time.Second
 	var dead *meter.Lease
 	killed := newMember(t, o)
+	killed.ls = meter.NewLeases(now(), 1)
 	dead = window(1000)(killed.ls)
 	for shard := range meter.LeaseShards { // one visit, and never again
 		k := newKeeper(killed.share, shard)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"weir"
 	"weir/meter"
 )
 
@@ -97,7 +96,7 @@ func (k *keeper) visit(ctx context.Context, leave, all bool) bool {
 	defer cancel()
 	v, err := k.exec(limited, leave)
 	if err == nil {
-		k.apply(now, v)
+		k.apply(v)
 	} else {
 		k.o.Local.Leases(func(ls *meter.Leases) {
 			for _, a := range k.asks {
@@ -187,17 +186,18 @@ func parse(r rueidis.RedisResult, asks int) (a answer, err error) {
 }
 
 // apply gives the leases what they were granted.
-func (k *keeper) apply(began weir.Instant, v answer) {
+func (k *keeper) apply(v answer) {
 	k.cursor = v.cursor
 	forgot := k.era != "" && k.era != v.era
 	k.era = v.era
+	heard := k.o.Local.Now()
 	k.o.Local.Leases(func(ls *meter.Leases) {
 		for i, a := range k.asks {
 			g := v.grants[5*i : 5*i+5]
-			ls.Granted(began, a, meter.Grant{Hold: g[0], Credit: g[1], Level: g[2], At: v.at, Era: v.era, Yield: g[3] != 0, Part: g[4], Settled: v.settled})
+			ls.Granted(heard, a, meter.Grant{Hold: g[0], Credit: g[1], Level: g[2], At: v.at, Era: v.era, Yield: g[3] != 0, Part: g[4], Settled: v.settled})
 		}
-		ls.Contact(began, k.shard, v.gateways, v.settled)
-		ls.Pressed(began, v.pressed)
+		ls.Contact(heard, k.shard, v.gateways, v.settled)
+		ls.Pressed(heard, v.pressed)
 		if forgot {
 			ls.Anew(k.shard)
 		}

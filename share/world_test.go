@@ -43,7 +43,7 @@ func now() weir.Instant { return weir.At(time.Now()) }
 // newMember makes a member that visits nobody by itself.
 func newMember(t testing.TB, o Options) *member {
 	t.Helper()
-	m := &member{ls: meter.NewLeases(now(), 1)}
+	m := &member{ls: meter.NewLeases(now(), 3)}
 	o.Local = Local{Now: now, Leases: func(f func(*meter.Leases)) { m.mu.Lock(); defer m.mu.Unlock(); f(m.ls) }}
 	o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	var err error
