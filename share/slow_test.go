@@ -73,7 +73,7 @@ func carry(to, from net.Conn, away time.Duration) {
 // on by themselves: callers are let in all the same, and no more than the
 // limit and what they hold.
 func TestASlowRedisNeitherStopsNorWidensALimit(t *testing.T) {
-	for _, away := range []time.Duration{50 * time.Millisecond, 250 * time.Millisecond} { // one way
+	for _, away := range []time.Duration{25 * time.Millisecond, 150 * time.Millisecond} { // one way
 		redis := startRedis(t, redistest.Options{})
 		const rate, burst, n = 30_000, 1000, 1
 		members, leases := three(t, Options{Addrs: []string{far(t, redis.Addr, away)}}, flow(rate, burst))
