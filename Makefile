@@ -39,6 +39,7 @@ test-clients: build
 # What inference servers and callers can do wrong, as scenarios against a
 # running Weir. docs/benchmarks/faults.md is its report (add -update).
 test-faults: build
+	scripts/server-deps
 	cd test/faults && WEIR_BIN=$(CURDIR)/$(WEIR) $(GO) test -count=1 -timeout 300s .
 
 # Several gateways that share their limits through a Redis that hangs.

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"weir/share/redistest"
 )
 
 // lives are the scenarios that happen to the gateway itself: each has a Weir
@@ -15,6 +17,7 @@ import (
 var lives = []struct {
 	name, fault string
 	server      string        // more of the server's configuration
+	redis       bool          // it shares its limits
 	stall       time.Duration // of the upstream; 0: long
 	up          script
 	acts        func(*testing.T, *life) want
@@ -56,6 +59,21 @@ var lives = []struct {
 		want: want{caller: "20x answered 200 5 tokens", a: "20x 200", metered: "20 completed; 140+100 tokens"},
 	},
 	{
+		name: "redis-hangs", fault: "the Redis that limits are shared through is stopped under load (SIGSTOP), its connections open, and goes on later: nobody waits for it",
+		redis: true, up: always(good), acts: redisHangs,
+		want: want{caller: "answered 200 5 tokens", a: "200", metered: "every call"},
+	},
+	{
+		name: "redis-dies", fault: "that Redis is killed under load and does not come back",
+		redis: true, up: always(good), acts: redisDies,
+		want: want{caller: "answered 200 5 tokens", a: "200", metered: "every call"},
+	},
+	{
+		name: "redis-forgets", fault: "that Redis is killed under load and comes back with nothing in its memory",
+		redis: true, up: always(good), acts: redisForgets,
+		want: want{caller: "answered 200 5 tokens", a: "200", metered: "every call"},
+	},
+	{
 		name: "stopped", fault: "the gateway is stopped for longer than its stall limit (SIGSTOP), as a machine that is moved: the monotonic clock jumps, the upstream has answered meanwhile",
 		stall: 2 * time.Second, up: always(begin, tokens(2), pause(500*time.Millisecond), rest), acts: stopped,
 		want: want{caller: "answered 200 7 tokens", a: "1x 200", metered: "1 completed; 7+5 tokens"},
@@ -78,6 +96,7 @@ type life struct {
 	dir       string
 	stall     time.Duration
 	seen      *tally
+	redis     *redistest.Server // nil: it has its limits to itself
 }
 
 const lifeModel = "m"
@@ -90,7 +109,13 @@ func TestLives(t *testing.T) {
 	for _, l := range lives {
 		t.Run(l.name, func(t *testing.T) {
 			t.Parallel()
-			have := l.acts(t, newLife(t, l.server, cmp.Or(l.stall, patient.stall), l.up))
+			server, redis := l.server, (*redistest.Server)(nil)
+			if l.redis {
+				server, redis = sharing(t)
+			}
+			life := newLife(t, server, cmp.Or(l.stall, patient.stall), l.up)
+			life.redis = redis
+			have := l.acts(t, life)
 			if have != l.want {
 				t.Errorf("%s:\n  have %+v\n  want %+v", l.name, have, l.want)
 			}
