@@ -261,17 +261,12 @@ func (c *Core) serveAgain(l *lane) {
 // room left. Of what is left for those not over their share one event gives one:
 // what is ended at a time is one request, and looking for who may have it costs.
 func (c *Core) serveFlows(l *lane, class weir.Class) bool {
-	for left := true; l.root != nil; {
+	for open := true; open && l.root != nil; {
 		r := c.room(class)
 		if r.any == 0 {
 			return false
 		}
-		if !r.open {
-			if !left {
-				return true
-			}
-			left = false
-		}
+		open = r.open
 		f := l.leftmost()
 		if room := r.of(f.first); f.need > room {
 			if room > 0 && c.held == nil && c.stanceOf(f.first) != over && c.hold(f.first) {
@@ -296,7 +291,9 @@ func (c *Core) room(class weir.Class) (r rooms) {
 		for _, d := range t {
 			if room := d.room(c.now); room > 0 && c.lets(d, class) {
 				r.any = max(r.any, room)
-				r.open = r.open || !d.leaves()
+				if !r.open {
+					r.open = !d.leaves()
+				}
 			}
 		}
 		if i < c.preferred {

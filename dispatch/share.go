@@ -49,6 +49,9 @@ type knownFlow struct {
 // presence is how long a tenant counts as there after its last arrival.
 const presence = time.Minute
 
+// seenStep is how exactly that is known.
+const seenStep = time.Second
+
 // claims are those of all tenants that are there.
 type claims struct {
 	by             map[string]*claim
@@ -65,19 +68,17 @@ func (s *claims) enter(now weir.Instant, tenant string, weight int, class weir.C
 	}
 	k := s.newest
 	if k == nil || k.tenant != tenant {
-		if k = s.by[tenant]; k != nil {
-			s.unlink(k)
-		} else {
-			k = &claim{tenant: tenant, weight: weight}
-			if s.by == nil {
-				s.by = map[string]*claim{}
-			}
-			s.by[tenant] = k
-			s.weights += weight
-		}
-		s.link(k)
+		k = s.by[tenant]
 	}
-	k.seen = now
+	switch {
+	case k == nil:
+		k = s.begin(tenant, weight)
+		k.seen = now
+	case now.Sub(k.seen) >= seenStep:
+		s.unlink(k)
+		s.link(k)
+		k.seen = now
+	}
 	k.requests++
 	for o := s.oldest; now.Sub(o.seen) > presence; o = s.oldest {
 		s.unlink(o)
@@ -89,6 +90,18 @@ func (s *claims) enter(now weir.Instant, tenant string, weight int, class weir.C
 		s.weights -= o.weight
 		delete(s.by, o.tenant)
 	}
+	return k
+}
+
+// begin makes the claim of a tenant that was not there.
+func (s *claims) begin(tenant string, weight int) *claim {
+	k := &claim{tenant: tenant, weight: weight}
+	if s.by == nil {
+		s.by = map[string]*claim{}
+	}
+	s.by[tenant] = k
+	s.weights += weight
+	s.link(k)
 	return k
 }
 
@@ -169,7 +182,7 @@ func (s *claims) stance(now weir.Instant, k *claim, class weir.Class) stance {
 
 // lookedFlows bounds the flows that are looked at for one that is not over its
 // share.
-const lookedFlows = 8
+const lookedFlows = 4
 
 // behind returns the first flow in order that may take what is left for those
 // not over their share; nil when there is none among the first ones.
