@@ -63,3 +63,12 @@ func TestCountsOutOfOrderAreRefused(t *testing.T) {
 		t.Error("a count before the one before it is taken")
 	}
 }
+
+func TestADelayedTraceIsTheSameLater(t *testing.T) {
+	first := Slice{{At: time.Second, Prompt: 1, Output: 2}, {At: 3 * time.Second, Prompt: 4, Output: 5}}
+	all, err := ReadAll(Delayed(&first, time.Minute))
+	want := []Arrival{{At: 61 * time.Second, Prompt: 1, Output: 2}, {At: 63 * time.Second, Prompt: 4, Output: 5}}
+	if err != nil || !reflect.DeepEqual(all, want) {
+		t.Errorf("have %+v, %v", all, err)
+	}
+}

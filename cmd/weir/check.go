@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -71,35 +72,10 @@ func check(cmd *cobra.Command, o checkOptions) error {
 	if err != nil {
 		return configError{err}
 	}
-	warnings := c.Warnings
-	var missing config.Faults
-	if err := c.Resolve(); errors.As(err, &missing) {
-		warnings = append(warnings, missing...).InOrder()
-	} else if err != nil {
-		return configError{err}
-	}
-	if err := checkQuotas(c); err != nil {
-		return configError{err}
-	}
-	prices, err := catalogue("")
+	warnings, findings, err := judge(cmd.Context(), c, o.simulate)
 	if err != nil {
-		return configError{err}
+		return err
 	}
-	bad, tight := misfits(c, prices)
-	dear, bounded := unaffordable(c, prices)
-	if bad = append(bad, dear...); len(bad) > 0 {
-		return configError{bad.InOrder()}
-	}
-	warnings = append(append(warnings, tight...), bounded...)
-	var findings []string
-	if o.simulate {
-		var found config.Faults
-		if found, findings, err = unworkable(cmd.Context(), c, prices); err != nil {
-			return err
-		}
-		warnings = instead(warnings, found)
-	}
-	warnings = warnings.InOrder()
 	if strict && len(warnings) > 0 {
 		return configError{warnings}
 	}
@@ -110,6 +86,42 @@ func check(cmd *cobra.Command, o checkOptions) error {
 		fmt.Fprintln(cmd.OutOrStdout(), line)
 	}
 	return nil
+}
+
+// judge says what is doubtful of a configuration whose text is right, and what
+// a simulation has found out; the error is what is wrong.
+func judge(ctx context.Context, c *config.Config, simulate bool) (warnings config.Faults, findings []string, err error) {
+	warnings = c.Warnings
+	var missing config.Faults
+	if err := c.Resolve(); errors.As(err, &missing) {
+		warnings = append(warnings, missing...)
+	} else if err != nil {
+		return nil, nil, configError{err}
+	}
+	if err := checkQuotas(c); err != nil {
+		return nil, nil, configError{err}
+	}
+	prices, err := catalogue("")
+	if err != nil {
+		return nil, nil, configError{err}
+	}
+	bad, tight := misfits(c, prices)
+	dear, bounded := unaffordable(c, prices)
+	if bad = append(bad, dear...); len(bad) == 0 {
+		bad = invalid(c, prices)
+	}
+	if len(bad) > 0 {
+		return nil, nil, configError{bad.InOrder()}
+	}
+	warnings = append(append(warnings, tight...), bounded...)
+	if simulate {
+		var found config.Faults
+		if found, findings, err = unworkable(ctx, c, prices); err != nil {
+			return nil, nil, err
+		}
+		warnings = instead(warnings, found)
+	}
+	return warnings.InOrder(), findings, nil
 }
 
 func deployments(c *config.Config) int {

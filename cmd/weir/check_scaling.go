@@ -39,6 +39,27 @@ func unaffordable(c *config.Config, prices *price.Catalogue) (faults, warnings c
 	return faults, warnings
 }
 
+// invalid are the deployments whose scaling "weir serve" would refuse for what
+// no single key shows.
+func invalid(c *config.Config, prices *price.Catalogue) (faults config.Faults) {
+	for i := range c.Models {
+		for k := range c.Models[i].Deployments {
+			d := &c.Models[i].Deployments[k]
+			if d.Process == nil {
+				continue
+			}
+			p, err := policyOf(&c.Models[i], d, prices)
+			if err == nil {
+				err = p.Validate()
+			}
+			if err != nil {
+				faults = append(faults, c.Fault(fmt.Sprintf("models[%d].deployments[%d].scaling", i, k), err.Error(), ""))
+			}
+		}
+	}
+	return faults
+}
+
 // otherGPU says that the VM size that is paid for has other GPUs than the
 // replica is said to run on; "" where it has those.
 func otherGPU(d *config.Deployment, prices *price.Catalogue) string {

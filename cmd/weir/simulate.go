@@ -125,12 +125,8 @@ func simulate(cmd *cobra.Command, f *simulateFlags) error {
 	if err != nil {
 		return err
 	}
-	for i := range contenders { // what cannot run is said before anything runs
-		if s, err := s.with(contenders[i].Settings); err != nil {
-			return usageError{cmd.CommandPath(), err}
-		} else if _, err = s.config(); err != nil {
-			return err
-		}
+	if err := tryAll(s, contenders, cmd.CommandPath()); err != nil {
+		return err
 	}
 	if s.journal, err = newJournal(f.journal); err != nil {
 		return fmt.Errorf("--journal: %w", err)
@@ -155,6 +151,20 @@ func simulate(cmd *cobra.Command, f *simulateFlags) error {
 		return made.json(cmd.OutOrStdout())
 	}
 	made.text(cmd.OutOrStdout())
+	return nil
+}
+
+// tryAll says what cannot run before anything runs.
+func tryAll(s *setting, cs []contender, command string) error {
+	for i := range cs {
+		changed, err := s.with(cs[i].Settings)
+		if err != nil {
+			return usageError{command, err}
+		}
+		if _, err = changed.config(); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -243,4 +253,21 @@ func startOf(text string) (weir.Instant, error) {
 		}
 	}
 	return 0, fmt.Errorf("--start %q: want a time such as 2024-05-14T08:00Z or 2024-05-14", text)
+}
+
+// money is what a price flag says, in micro-dollars.
+func money(dollars float64) weir.Money { return weir.Money(dollars * float64(weir.Dollar)) }
+
+// demonstration says whether the built-in file is meant.
+func (f *simulateFlags) demonstration() bool { return f.file == "" }
+
+func (f *simulateFlags) configuration() (*config.Config, error) {
+	if f.demonstration() {
+		return config.Default("weir", config.KeyHash{})
+	}
+	src, err := config.Read(f.file)
+	if err != nil {
+		return nil, err
+	}
+	return config.Parse(f.file, src)
 }

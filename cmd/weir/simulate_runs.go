@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"weir"
-	"weir/config"
 	"weir/scale"
 	"weir/sim"
 	"weir/trace"
@@ -283,21 +281,4 @@ func (c *contender) schedule(ctx context.Context, run sim.Config, arrivals []tra
 		return fmt.Errorf("%w of 99 %% with the most replicas there may be: raise scaling.max", sim.ErrUnreachable)
 	}
 	return nil
-}
-
-// money is what a price flag says, in micro-dollars.
-func money(dollars float64) weir.Money { return weir.Money(dollars * float64(weir.Dollar)) }
-
-// demonstration says whether the built-in file is meant.
-func (f *simulateFlags) demonstration() bool { return f.file == "" }
-
-func (f *simulateFlags) configuration() (*config.Config, error) {
-	if f.demonstration() {
-		return config.Default("weir", config.KeyHash{})
-	}
-	src, err := config.Read(f.file)
-	if err != nil {
-		return nil, err
-	}
-	return config.Parse(f.file, src)
 }

@@ -1,25 +1,17 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"weir"
-	"weir/control"
-	"weir/meter"
-	"weir/plan"
-	"weir/store"
 	"weir/trace"
 )
 
@@ -198,109 +190,4 @@ func (c counted) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	c.n.Add(int64(n))
 	return n, err
-}
-
-// readLedger counts what a ledger holds of the model, by the minute.
-func (t *traffic) readLedger(ctx context.Context) (err error) {
-	s, err := store.Open(t.path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	q := meter.Query{Model: t.model, AllTenants: true, AllDeployments: true, Limit: plan.MaxMinutes}
-	rows, err := s.Usage(ctx, q)
-	if err != nil {
-		return err
-	}
-	if len(rows) == 0 {
-		return fmt.Errorf("the ledger has no usage of model %q: say with --trace-of whose is meant", t.model)
-	}
-	first := rows[0].Minute
-	t.start = weir.Instant(first * int64(time.Minute))
-	for _, r := range rows {
-		c := trace.Count{At: time.Duration(r.Minute-first) * time.Minute, Over: time.Minute, Requests: int(r.Requests)}
-		// Tokens are of those that were let in; the refused ones are taken to be like them.
-		if in := r.Requests - r.Refused; in > 0 {
-			c.Prompt, c.Output = int(r.Prompt*r.Requests/in), int(r.Completion*r.Requests/in)
-		}
-		t.counts = append(t.counts, c)
-	}
-	return nil
-}
-
-// journalLine is the part of a journal's line that says what arrived.
-type journalLine struct {
-	Version     int    `json:"v"`
-	Deployment  string `json:"deployment"`
-	Observation struct {
-		Now       weir.Instant  `json:"now"`
-		SignalAge time.Duration `json:"signal_age"`
-		Arrived   uint64        `json:"arrived"`
-		Prompt    uint64        `json:"arrived_prompt"`
-		Output    uint64        `json:"arrived_output"`
-	} `json:"observation"`
-}
-
-// afterRestart is how long before the first line of a scaler that was started
-// anew what it has counted can have arrived.
-const afterRestart = 10 * time.Second
-
-// readJournal counts what arrived between the lines of one deployment, which
-// knows of all that its model is asked.
-func (t *traffic) readJournal(r io.Reader) error {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 64<<10), 64<<20)
-	var last journalLine
-	var names []string
-	torn := 0 // the line that could not be read; the last one may be
-	for n := 1; lines.Scan(); n++ {
-		var line journalLine
-		switch err := json.Unmarshal(lines.Bytes(), &line); {
-		case torn > 0:
-			return fmt.Errorf("journal line %d is no line of a journal", torn)
-		case err != nil:
-			torn = n
-			continue
-		case line.Version != control.Version:
-			return fmt.Errorf("journal line %d is of version %d, this reads %d", n, line.Version, control.Version)
-		}
-		if !slices.Contains(names, line.Deployment) {
-			names = append(names, line.Deployment)
-		}
-		switch {
-		case last.Deployment == "" && slices.Contains(t.deployments, line.Deployment):
-			t.start, last = line.seen(), line
-		case last.Deployment != "" && last.Deployment == line.Deployment:
-			t.between(&last, &line)
-			last = line
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return err
-	}
-	if len(t.counts) == 0 {
-		return fmt.Errorf("nothing arrived for model %s; the journal is of %s: say with --trace-of whose is meant", t.model, strings.Join(names, ", "))
-	}
-	return nil
-}
-
-// seen is when the figures of the line were taken.
-func (l *journalLine) seen() weir.Instant { return l.Observation.Now.Add(-l.Observation.SignalAge) }
-
-// between counts what arrived from one line to the next. Totals that have
-// shrunk are those of a gateway that was started anew.
-func (t *traffic) between(last, line *journalLine) {
-	from, to := last.seen(), line.seen()
-	was, is := last.Observation, line.Observation
-	if is.Arrived < was.Arrived {
-		was.Arrived, was.Prompt, was.Output = 0, 0, 0
-		from = max(from, to.Add(-afterRestart))
-	}
-	if is.Arrived == was.Arrived || to < from {
-		return
-	}
-	t.counts = append(t.counts, trace.Count{
-		At: from.Sub(t.start), Over: to.Sub(from),
-		Requests: int(is.Arrived - was.Arrived), Prompt: int(is.Prompt - was.Prompt), Output: int(is.Output - was.Output),
-	})
 }
