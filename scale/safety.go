@@ -32,10 +32,10 @@ type Safety struct {
 }
 
 const (
-	marginFirst = 1.1
+	marginFirst = 0.9
 	marginLeast = -0.3
 	marginMost  = 5.0
-	safetyAim   = 0.65   // of the misses that are allowed, so many are aimed at: bad hours come on top
+	safetyAim   = 0.62   // of the misses that are allowed, so many are aimed at: bad hours come on top
 	safetyBatch = 100    // requests that are learned from at a time
 	safetyClip  = 0.3    // share of misses above which more says nothing more
 	safetyRise  = 0.4    // the margin rises by that in a cold start at most: until replicas are ready, all misses are one
