@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"time"
@@ -25,11 +26,22 @@ func (o *outcome) share(p phase) float64 {
 	return float64(o.upstream.between(p.from, p.to)) / (o.rate() * p.to.Sub(p.from).Seconds())
 }
 
+// load is the machine's load average of the last minute.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	one, _, _ := strings.Cut(string(text), " ")
+	return one
+}
+
 func (o *outcome) text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# Several gateways, one Redis
 
-Written by `+"`make bench-share`"+` on %d shared cores, %s.
+Written by `+"`make bench-share`"+` on %d cores shared with other work (load average
+%s), %s.
 
 %d processes of `+"`weir serve`"+` share one redis-server. %d callers at once ask for
 one tenant, whose limit is %d requests a minute with a burst of %s (%.0f requests).
@@ -39,7 +51,7 @@ SIGSTOP: its connections stay open and nothing is answered, the worst it can do.
 
 | | seconds | let in, a second | of the limit | refused with 429 | anything else | answer p50 | p99 |
 |---|---|---|---|---|---|---|---|
-`, runtime.NumCPU(), time.Now().UTC().Format("2006-01-02"), o.gateways, o.callers, o.perMinute, o.burst, o.burstUnits(), o.comeBack)
+`, runtime.NumCPU(), load(), time.Now().UTC().Format("2006-01-02"), o.gateways, o.callers, o.perMinute, o.burst, o.burstUnits(), o.comeBack)
 	for _, p := range o.phases {
 		d := p.to.Sub(p.from).Seconds()
 		n := statuses(o.answers, p.from, p.to)
