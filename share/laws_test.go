@@ -43,7 +43,84 @@ func (w *walker) visitUnheard(ctx context.Context) error {
 	return err
 }
 
-// However gateways use, visit, go unheard, come late, leave and are killed: what
+// law is a budget, those who share it and what they have used of it.
+type law struct {
+	form    meter.Form
+	burst   int64
+	walkers []*walker
+	held    []int64 // by walker, of what was used
+	used    int64
+}
+
+const largest = 5 // units of one request
+
+// step has one of them do something.
+func (l *law) step(t *testing.T, rt *rapid.T) {
+	i := rapid.IntRange(0, len(l.walkers)-1).Draw(rt, "who")
+	w := l.walkers[i]
+	switch rapid.SampledFrom([]string{"use", "use", "use", "back", "visit", "visit", "unheard", "late"}).Draw(rt, "does") {
+	case "use":
+		n := min(rapid.Int64Range(1, largest).Draw(rt, "units"), l.burst)
+		if w.use(w.lease, n) {
+			l.used += n
+			l.held[i] += n
+		}
+	case "back":
+		if n := rapid.Int64Range(0, l.held[i]).Draw(rt, "back"); n > 0 {
+			l.back(i, n)
+		}
+	case "visit":
+		w.k.visit(t.Context(), false, false)
+	case "unheard":
+		if err := w.visitUnheard(t.Context()); err != nil {
+			rt.Fatal(err)
+		}
+	case "late":
+		if w.k.number == 0 {
+			return
+		}
+		w.k.number--
+		w.k.asks = w.k.asks[:0]
+		if _, err := w.k.exec(t.Context(), false); !errors.Is(err, errStale) {
+			rt.Fatalf("a visit made again: %v, want %v", err, errStale)
+		}
+	}
+}
+
+func (l *law) back(i int, n int64) {
+	l.walkers[i].lease.Back(n)
+	l.held[i] -= n
+	l.used -= n
+}
+
+func (l *law) check(rt *rapid.T) {
+	if bound := l.burst + int64(len(l.walkers))*min(largest, l.burst); l.used > bound {
+		rt.Fatalf("%d used of %d by %d gateways", l.used, l.burst, len(l.walkers))
+	}
+}
+
+// useUp has all but the first leave and the first use what is left.
+func (l *law) useUp(t *testing.T, rt *rapid.T) {
+	for i, w := range l.walkers[1:] {
+		if l.form == meter.Gauge { // it leaves when nothing is in flight any more
+			l.back(i+1, l.held[i+1])
+		}
+		w.k.leave(t.Context())
+	}
+	last := l.walkers[0]
+	for range 1000 {
+		if l.used >= l.burst {
+			return
+		}
+		if last.use(last.lease, 1) {
+			l.used++
+		}
+		last.k.visit(t.Context(), false, false)
+	}
+	rt.Fatalf("%d used of %d, and the rest is not to be had at the gateway that is left: %+v", l.used, l.burst, last.lease)
+}
+
+// However gateways use, give back, visit, go unheard, come late and leave: what
 // is used of a budget, or is in use at once, is not more than all of it and one
 // request of each gateway; and the last one there can use what is left.
 func TestLeasesNeverAddUpToMoreThanTheBudgetAndOneRequestOfEach(t *testing.T) {
@@ -51,76 +128,26 @@ func TestLeasesNeverAddUpToMoreThanTheBudgetAndOneRequestOfEach(t *testing.T) {
 	round := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		round++
-		const largest = 5
-		burst := rapid.Int64Range(1, 120).Draw(rt, "burst")
-		form := rapid.SampledFrom([]meter.Form{meter.Window, meter.Gauge}).Draw(rt, "form")
+		l := &law{
+			burst: rapid.Int64Range(1, 120).Draw(rt, "burst"),
+			form:  rapid.SampledFrom([]meter.Form{meter.Window, meter.Gauge}).Draw(rt, "form"),
+			held:  make([]int64, 3),
+		}
 		o := Options{Addrs: []string{redis.Addr}, Prefix: fmt.Sprint("law", round), Lease: time.Minute}
-		newOne := func() *walker { return newWalker(t, o, "budget", form, burst) }
-		walkers := []*walker{newOne(), newOne(), newOne()}
-		defer func() {
-			for _, w := range walkers {
+		for range 3 {
+			w := newWalker(t, o, "budget", l.form, l.burst)
+			l.walkers = append(l.walkers, w)
+			defer func() {
 				if w.share.client != nil {
 					w.share.client.Close()
 				}
-			}
-		}()
-		used, gateways := int64(0), len(walkers)
-		held := make([]int64, len(walkers))
-		check := func() {
-			if bound := burst + int64(gateways)*min(largest, burst); used > bound {
-				rt.Fatalf("%d used of %d by %d gateways", used, burst, gateways)
-			}
+			}()
 		}
 		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
-			i := rapid.IntRange(0, len(walkers)-1).Draw(rt, "who")
-			w := walkers[i]
-			switch rapid.SampledFrom([]string{"use", "use", "use", "back", "visit", "visit", "unheard", "late"}).Draw(rt, "does") {
-			case "use":
-				n := min(rapid.Int64Range(1, largest).Draw(rt, "units"), burst)
-				if w.use(w.lease, n) {
-					used += n
-					held[i] += n
-				}
-			case "back":
-				if n := rapid.Int64Range(0, held[i]).Draw(rt, "back"); n > 0 {
-					w.lease.Back(n)
-					held[i] -= n
-					used -= n
-				}
-			case "visit":
-				w.k.visit(t.Context(), false, false)
-			case "unheard":
-				if err := w.visitUnheard(t.Context()); err != nil {
-					rt.Fatal(err)
-				}
-			case "late":
-				if w.k.number > 0 {
-					w.k.number--
-					w.k.asks = w.k.asks[:0]
-					if _, err := w.k.exec(t.Context(), false); !errors.Is(err, errStale) {
-						rt.Fatalf("a visit made again: %v, want %v", err, errStale)
-					}
-				}
-			}
-			check()
+			l.step(t, rt)
+			l.check(rt)
 		}
-		for i, w := range walkers[1:] {
-			if form == meter.Gauge { // it leaves when nothing is in flight any more
-				w.lease.Back(held[i+1])
-				used -= held[i+1]
-			}
-			w.k.leave(t.Context())
-		}
-		last, tries := walkers[0], 0
-		for ; used < burst && tries < 1000; tries++ {
-			if last.use(last.lease, 1) {
-				used++
-			}
-			last.k.visit(t.Context(), false, false)
-		}
-		if used < burst {
-			rt.Fatalf("%d used of %d, and the rest is not to be had at the gateway that is left: %+v", used, burst, last.lease)
-		}
-		check()
+		l.useUp(t, rt)
+		l.check(rt)
 	})
 }
