@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -45,6 +44,7 @@ type http2Body struct {
 	rc      io.ReadCloser
 	watch   *watchdog
 	watched context.Context
+	sending *sending
 	buf     []byte // of next
 	closed  bool
 }
@@ -83,14 +83,15 @@ func (w *watchdog) end() {
 // doHTTP2 is Do by way of net/http.
 func (c *Client) doHTTP2(ctx context.Context, h *host, call *Call, key Field, limit time.Time) (*Reply, error) {
 	watched, dog := watch(ctx, limit)
+	body := &sending{segments: call.Body}
 	scheme := map[bool]string{false: "http://", true: "https://"}[h.secure]
-	req, err := http.NewRequestWithContext(watched, http.MethodPost, scheme+h.base.host+c.o.target(h.prefix, call.Op), newSegments(call.Body))
+	req, err := http.NewRequestWithContext(watched, http.MethodPost, scheme+h.base.host+c.o.target(h.prefix, call.Op), body.reader())
 	if err != nil {
 		dog.end()
 		return nil, &Error{Kind: KindCall, Err: err}
 	}
 	req.ContentLength = call.size()
-	req.GetBody = func() (io.ReadCloser, error) { return newSegments(call.Body), nil }
+	req.GetBody = func() (io.ReadCloser, error) { return body.reader(), nil }
 	req.Header = http.Header{"User-Agent": {"weir"}, "Accept-Encoding": {"identity"}}
 	call.fields(c.o.Protocol, key, req.Header.Add)
 
@@ -100,12 +101,12 @@ func (c *Client) doHTTP2(ctx context.Context, h *host, call *Call, key Field, li
 	if err != nil {
 		f := r.http2Fault(watched, err)
 		dog.end()
+		body.end()
 		return nil, f
 	}
 	r.Status, r.ContentLength = resp.StatusCode, resp.ContentLength
 	r.head = headOf(resp.Header)
-	r.h2 = &http2Body{rc: resp.Body, watch: dog, watched: watched}
-
+	r.h2 = &http2Body{rc: resp.Body, watch: dog, watched: watched, sending: body}
 	return r, nil
 }
 
@@ -162,6 +163,7 @@ func (b *http2Body) close() {
 	b.closed = true
 	b.rc.Close()
 	b.watch.end()
+	b.sending.end()
 }
 
 // headOf brings a header map into the form HTTP/1.1 replies have, names sorted.
@@ -182,13 +184,4 @@ func headOf(m http.Header) head {
 	}
 	h.text = text.String()
 	return h
-}
-
-// newSegments reads a body without copying or consuming its segments.
-func newSegments(b net.Buffers) io.ReadCloser {
-	readers := make([]io.Reader, len(b))
-	for i, s := range b {
-		readers[i] = bytes.NewReader(s)
-	}
-	return io.NopCloser(io.MultiReader(readers...))
 }
