@@ -21,8 +21,10 @@ func TestOneOfThreeGatewaysMayUseAllOfABudgetTheOthersLeave(t *testing.T) {
 		}
 		return used >= 100
 	})
-	if members[0].use(leases[0], 1) || members[0].use(leases[0], 1) {
-		t.Error("more than the budget was used by one gateway alone")
+	for range 2 {
+		if members[0].use(leases[0], 1) {
+			t.Error("more than the budget was used by one gateway alone")
+		}
 	}
 }
 
