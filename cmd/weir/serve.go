@@ -140,7 +140,7 @@ func printWelcome(w io.Writer, n *node, key string) {
 	}
 	url := scheme + "://" + reachable(n.callers.Addr())
 	fmt.Fprintf(w, "weir serves callers at   %s\n", url)
-	fmt.Fprintf(w, "     and operators at   http://%s   (/metrics /healthz /readyz /admin/replicas /admin/decisions /admin/canaries /admin/usage /admin/gateways)\n", reachable(n.operators.Addr()))
+	fmt.Fprintf(w, "     and operators at   http://%s   (/metrics /healthz /readyz /admin/replicas /admin/decisions /admin/canaries /admin/usage /admin/gateways /admin/shared)\n", reachable(n.operators.Addr()))
 	for i := range n.config.Load().Models {
 		m := &n.config.Load().Models[i]
 		for k := range m.Deployments {
