@@ -52,7 +52,7 @@ func (t *turn) capacity() (need, bool) {
 		return need{}, false
 	}
 	load := t.rates.work / l.Factor
-	n, how := staffed(load, t.s.Safety.margin()), fmt.Sprintf("and %.2g times the root of that", t.s.Safety.margin())
+	n, how := staffed(load, t.workMargin()), fmt.Sprintf("and %.2g times the root of that", t.workMargin())
 	if use := t.p.use(); use > 0 {
 		n, how = load/use, fmt.Sprintf("each used to %.0f %%", 100*use)
 	}

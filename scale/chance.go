@@ -45,11 +45,15 @@ func (c *Chance) saw(t *turn) {
 	c.Last, c.From = work, now
 }
 
+// dispersion is the variance of the work over its mean, in replica-seconds.
+func (c *Chance) dispersion() float64 {
+	if c.Bins <= chanceEnough || c.Mean <= 0 {
+		return chanceFirst
+	}
+	return c.Var / c.Mean
+}
+
 // deviation is the standard deviation of the mean of a rate of work over a time.
 func (c *Chance) deviation(rate float64, over time.Duration) float64 {
-	d := chanceFirst
-	if c.Bins > chanceEnough && c.Mean > 0 {
-		d = c.Var / c.Mean
-	}
-	return math.Sqrt(d * rate / seconds(over))
+	return math.Sqrt(c.dispersion() * rate / seconds(over))
 }

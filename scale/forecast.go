@@ -237,7 +237,7 @@ func (t *turn) needFor(load float64) float64 {
 	f := &t.s.Future
 	most := f.PerLoad * load
 	if t.p.use() == 0 && t.s.Learned.Factor > 0 && t.s.Learned.Confidence() >= trusted {
-		most = max(most, staffed(load/t.s.Learned.Factor, t.s.Safety.margin()))
+		most = max(most, staffed(load/t.s.Learned.Factor, t.workMargin()))
 	}
 	if t.rates.load > 0 {
 		if held, ok := t.heldAlone(); ok {

@@ -35,6 +35,7 @@ const (
 	marginFirst = 0.9
 	marginLeast = -0.3
 	marginMost  = 5.0
+	mostLumps   = 10.0   // dispersion beyond which the margin begins no higher
 	safetyAim   = 0.62   // of the misses that are allowed, so many are aimed at: bad hours come on top
 	safetyBatch = 100    // requests that are learned from at a time
 	safetyClip  = 0.3    // share of misses above which more says nothing more
@@ -50,6 +51,14 @@ func (s *Safety) margin() float64 {
 		return marginFirst
 	}
 	return s.Margin
+}
+
+// workMargin is the margin for work. Where the work comes in lumps, long prompts
+// or bursts, it varies by more than the root of its amount, and the margin begins
+// higher; a day later it is the learned part that says the most.
+func (t *turn) workMargin() float64 {
+	lumps := min(max(t.s.Chance.dispersion(), 1), mostLumps)
+	return t.s.Safety.margin() + marginFirst*(math.Sqrt(lumps)-1)
 }
 
 // staffed is how many replicas an offered load calls for.

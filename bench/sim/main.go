@@ -7,7 +7,8 @@
 //
 // What has been run is kept in the file given by -done, one JSON object a line,
 // so that a comparison that was interrupted goes on, and one with more cold
-// starts or traces runs only those. Remove it after a change of the code.
+// starts or traces runs only those. Remove it after a change of the code. What
+// notes.md says of the figures stands beside them: look at it when they change.
 package main
 
 import (
