@@ -8,6 +8,7 @@ package weir
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -36,13 +37,17 @@ type Money int64
 // Dollar is one US dollar.
 const Dollar Money = 1_000_000
 
-// String formats as dollars with the six decimals Money holds: "$0.000125".
+// String formats as dollars, to the cent and as far beyond as there is something: "$2.50", "$0.000125".
 func (m Money) String() string {
 	sign := ""
 	if m < 0 {
 		sign, m = "-", -m
 	}
-	return fmt.Sprintf("%s$%d.%06d", sign, m/Dollar, m%Dollar)
+	text := fmt.Sprintf("%s$%d.%06d", sign, m/Dollar, m%Dollar)
+	for range 4 { // cents stay
+		text = strings.TrimSuffix(text, "0")
+	}
+	return text
 }
 
 // Class says how long a request may wait.

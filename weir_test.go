@@ -9,9 +9,9 @@ func TestMoneyIsWrittenInDollars(t *testing.T) {
 			t.Errorf("Money(%d) = %q, want %q", m, have, want)
 		}
 	}
-	f(0, "$0.000000")
+	f(0, "$0.00")
 	f(125, "$0.000125")
-	f(3*Dollar+500_000, "$3.500000")
+	f(3*Dollar+500_000, "$3.50")
 	f(-Dollar-1, "-$1.000001")
 }
 

@@ -86,10 +86,7 @@ func (v *validator) limits() {
 	v.ownLimits(scopes)
 	for i := range v.c.Limits {
 		l, path := &v.c.Limits[i], fmt.Sprintf("limits[%d]", i)
-		if v.badUnder(path) {
-			continue
-		}
-		if !v.known(l, path) {
+		if !v.known(l, path) || v.badUnder(path) {
 			continue
 		}
 		if !Bounds(l.Limits, l.Budget) {
@@ -147,6 +144,7 @@ func (v *validator) known(l *Limit, path string) bool {
 		}
 	}
 	models := v.modelNames()
+	faults := len(v.faults)
 	switch {
 	case l.Tenant != "" && !contains(tenants, l.Tenant):
 		v.blame(path+".tenant", fmt.Sprintf("there is no tenant %q", l.Tenant), "%s", suggest(l.Tenant, tenants, "tenants"))
@@ -154,10 +152,9 @@ func (v *validator) known(l *Limit, path string) bool {
 		v.blame(path+".key", fmt.Sprintf("key %q is of no tenant", l.Key), "name its tenant beside it")
 	case l.Key != "" && !contains(keys, l.Key):
 		v.blame(path+".key", fmt.Sprintf("tenant %q has no key %q", l.Tenant, l.Key), "%s", suggest(l.Key, keys, "keys"))
-	case l.Model != "" && !contains(models, l.Model):
-		v.blame(path+".model", fmt.Sprintf("there is no model %q", l.Model), "%s", suggest(l.Model, models, "models"))
-	default:
-		return true
 	}
-	return false
+	if l.Model != "" && !contains(models, l.Model) {
+		v.blame(path+".model", fmt.Sprintf("there is no model %q", l.Model), "%s", suggest(l.Model, models, "models"))
+	}
+	return len(v.faults) == faults
 }

@@ -77,6 +77,9 @@ func (c *Config) Resolve() error {
 		}
 		s.secret.value = value
 	}
+	if s := c.Store.Postgres; s.Reveal() != "" && !namesPostgres(s.Reveal()) {
+		d.faultAt(d.at.of("store.postgres"), "store.postgres", "what "+s.String()+" holds is no PostgreSQL database", "give postgres://user:password@host/database")
+	}
 	if t := c.Server.TLS; t != nil {
 		d.pemFile("server.tls.cert", t.Cert)
 		d.pemFile("server.tls.key", t.Key)
@@ -138,4 +141,11 @@ func reason(err error) error {
 		return at.Err
 	}
 	return err
+}
+
+// namesPostgres says whether a text may be what libpq takes: a URL of it, or
+// words of keyword=value.
+func namesPostgres(text string) bool {
+	scheme, _, isURL := strings.Cut(text, "://")
+	return isURL && (scheme == "postgres" || scheme == "postgresql") || !isURL && strings.Contains(text, "=")
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"weir"
@@ -153,7 +152,7 @@ func (s *Scaling) BudgetFaults(price weir.Money) []BudgetFault {
 }
 
 // dollars writes an amount without the zeros of fractions of a cent.
-func dollars(m weir.Money) string { return strings.TrimSuffix(m.String(), "0000") }
+func dollars(m weir.Money) string { return m.String() }
 
 // profile checks that the speed of a replica is said in one way.
 func (v *validator) profile(p *Profile, at string) {

@@ -13,7 +13,7 @@ import (
 var (
 	errNoKey          = errors.New("no API key was sent: send it as \"Authorization: Bearer <key>\", \"api-key: <key>\" or \"x-api-key: <key>\"")
 	errBadKey         = errors.New("the API key is not known here: check that it is whole and has not been withdrawn")
-	errNoPath         = errors.New("there is nothing under this path: see the list of paths in the guide")
+	errNoPath         = errors.New("there is nothing under this path: models are called under /v1/ or /openai/ (chat/completions, completions, embeddings, responses, messages), and GET /v1/models lists them")
 	errMethod         = errors.New("this path does not take this method: models are called with POST, lists are read with GET")
 	errNoModel        = errors.New("the request names no model: put its name into \"model\"")
 	errUnknownModel   = errors.New("no such model")

@@ -104,7 +104,7 @@ func (m *Metrics) makeRequestMetrics() {
 	m.attempts = m.counter("weir_upstream_attempts_total", "Attempts at upstreams, retries included, by the deployment tried last.",
 		"model", "deployment")
 	m.routes = m.counter("weir_routes_total",
-		"Ended requests that were sent to a deployment, by why they came to it: room, waited (for room there), spill_... (why the preferred deployment was passed over), probe, azure_spillover.",
+		"Ended requests that were sent to a deployment, by why they came to it: room, waited (for room there), spill_... (why the preferred deployment was passed over), probe, hedge (asked second, answered first), azure_spillover.",
 		"model", "deployment", "reason")
 	m.extra = m.counter("weir_spill_cost_dollars_total",
 		"What requests that spilled cost more than at the deployment preferred, in US dollars: there one more costs nothing if it is paid for already.",

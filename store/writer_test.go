@@ -251,7 +251,7 @@ func TestWhatCannotBeWrittenAtTheEndIsSaidInFull(t *testing.T) {
 		if took := time.Since(began); took != 3*time.Second {
 			t.Fatal(took)
 		}
-		want := "store: 1 rows of usage could not be written within 3s and are lost (2 requests, 200 prompt and 40 completion tokens, $0.000800): disk full"
+		want := "store: 1 rows of usage could not be written within 3s and are lost (2 requests, 200 prompt and 40 completion tokens, $0.0008): disk full"
 		if !errors.Is(err, errDiskFull) || err.Error() != want {
 			t.Fatalf("got  %v\nwant %s", err, want)
 		}

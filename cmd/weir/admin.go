@@ -48,6 +48,12 @@ type replicaView struct {
 	Detail     string    `json:"detail,omitempty"`
 }
 
+// adminPaths are what people look at, of what the admin address serves.
+var adminPaths = []string{
+	"/metrics", "/healthz", "/readyz", "/admin/replicas", "/admin/decisions", "/admin/canaries", "/admin/usage",
+	"/admin/gateways", "/admin/shared",
+}
+
 func (a *adminAPI) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", a.metrics)
@@ -62,6 +68,9 @@ func (a *adminAPI) handler() http.Handler {
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "there is nothing here; there are "+strings.Join(adminPaths, " ")+", and POST /admin/reload", http.StatusNotFound)
+	})
 	guarded := a.guard(mux)
 
 	open := http.NewServeMux() // probes carry no token

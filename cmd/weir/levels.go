@@ -109,6 +109,9 @@ func (n *node) ledgerState() observe.Ledger {
 // readiness says why callers should not be sent here, if so: no model has a
 // replica that could take them, nor one that is coming.
 func (n *node) readiness() error {
+	if !n.gateway.Ready() {
+		return errors.New("weir stops: requests in flight are answered, new ones are not")
+	}
 	c := n.config.Load()
 	for _, m := range c.Models {
 		for _, d := range m.Deployments {

@@ -6,6 +6,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -140,15 +142,14 @@ func printWelcome(w io.Writer, n *node, key string) {
 	}
 	url := scheme + "://" + reachable(n.callers.Addr())
 	fmt.Fprintf(w, "weir serves callers at   %s\n", url)
-	fmt.Fprintf(w, "     and operators at   http://%s   (/metrics /healthz /readyz /admin/replicas /admin/decisions /admin/canaries /admin/usage /admin/gateways /admin/shared)\n", reachable(n.operators.Addr()))
+	fmt.Fprintf(w, "     and operators at   http://%s   (%s)\n", reachable(n.operators.Addr()), strings.Join(adminPaths, " "))
 	for i := range n.config.Load().Models {
 		m := &n.config.Load().Models[i]
 		for k := range m.Deployments {
 			d := &m.Deployments[k]
 			fmt.Fprintf(w, "model %-18s %s", m.Name, d.Name)
 			if d.Process != nil {
-				s := scalingOf(d)
-				fmt.Fprintf(w, ", %d to %d replicas started here", s.Min, s.Max)
+				fmt.Fprintf(w, ", %s started here", replicaCount(scalingOf(d)))
 			}
 			fmt.Fprintln(w)
 		}
@@ -162,9 +163,33 @@ try   curl %s/v1/chat/completions -H "authorization: Bearer %s" \
         -d '{"model":"%s","stream":true,"messages":[{"role":"user","content":"Hello"}]}'
 
 The replicas behind it are emulated: they time their words as the GPU named
-would, and the words mean nothing. The first ones are loading.
+would, and the words mean nothing. The first ones are loading, for %v (scaling.cold_start).
 
-`, key, url, key, n.config.Load().Models[0].Name)
+`, key, url, key, n.config.Load().Models[0].Name, longestStart(n.config.Load()))
+}
+
+// replicaCount words how many replicas a deployment may have.
+func replicaCount(s *config.Scaling) string {
+	switch {
+	case s.Min < s.Max:
+		return fmt.Sprintf("%d to %d replicas", s.Min, s.Max)
+	case s.Max == 1:
+		return "1 replica"
+	}
+	return fmt.Sprintf("%d replicas", s.Max)
+}
+
+// longestStart is how long the slowest replicas are expected to load.
+func longestStart(c *config.Config) time.Duration {
+	var longest time.Duration
+	for i := range c.Models {
+		for k := range c.Models[i].Deployments {
+			if d := &c.Models[i].Deployments[k]; d.Process != nil {
+				longest = max(longest, scalingOf(d).ColdStart)
+			}
+		}
+	}
+	return longest
 }
 
 // reachable is an address people can open: a wildcard listens on loopback too.

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+
+	"weir/config"
+)
+
+// reload reads the configuration again and swaps it in. On an error nothing
+// has changed.
+func (n *node) reload() error {
+	n.reloading.Lock()
+	defer n.reloading.Unlock()
+	c, err := n.load()
+	if err != nil {
+		return err
+	}
+	if err := fixedParts(n.config.Load(), c); err != nil {
+		return err
+	}
+	g, err := gatewayConfig(c, azureCredential)
+	if err != nil {
+		return err
+	}
+	ps := processDeployments(c)
+	if err := n.fleet.Validate(ps); err != nil {
+		return err
+	}
+	if err := n.scaler.validate(c); err != nil {
+		return err
+	}
+	if err := n.gateway.Apply(g); err != nil {
+		return err
+	}
+	if err := n.restoreBudgets(context.Background(), c); err != nil {
+		n.log.Error("budgets that are new begin at zero", "error", err)
+	}
+	n.metrics.Configure(known(c))
+	// Both were validated, so that neither can fail any more.
+	if err := errors.Join(n.fleet.Configure(ps), n.scaler.configure(c)); err != nil {
+		return err
+	}
+	n.level.Set(levelOf(c.Log.Level))
+	n.access.Enable(c.Log.Access)
+	n.config.Store(c)
+	n.log.Info("configuration reloaded", "models", len(c.Models), "tenants", len(c.Tenants))
+	return nil
+}
+
+// fixedParts refuses what only a new start can change.
+func fixedParts(have, want *config.Config) error {
+	var faults []error
+	fixed := func(path string, same bool) {
+		if !same {
+			faults = append(faults, fmt.Errorf("%s has changed, which a reload cannot do: nothing was changed; restart Weir for it, or put the old value back", path))
+		}
+	}
+	fixed("server.listen", have.Server.Listen == want.Server.Listen)
+	fixed("server.tls", (have.Server.TLS == nil) == (want.Server.TLS == nil) &&
+		(have.Server.TLS == nil || *have.Server.TLS == *want.Server.TLS))
+	fixed("server.max_header", have.Server.MaxHeader == want.Server.MaxHeader)
+	fixed("server.header_timeout", have.Server.HeaderTimeout == want.Server.HeaderTimeout)
+	fixed("server.idle_timeout", have.Server.IdleTimeout == want.Server.IdleTimeout)
+	fixed("server.drain_timeout", have.Server.DrainTimeout == want.Server.DrainTimeout)
+	fixed("admin", have.Admin.Listen == want.Admin.Listen && have.Admin.Token.Reveal() == want.Admin.Token.Reveal())
+	fixed("machine", slices.Equal(have.Machine.GPUs, want.Machine.GPUs) && have.Machine.FirstPort == want.Machine.FirstPort &&
+		have.Machine.LastPort == want.Machine.LastPort && have.Machine.Keep == want.Machine.Keep)
+	fixed("log.format", have.Log.Format == want.Log.Format)
+	fixed("store", have.Store == want.Store)
+	fixed("redis", sameRedis(have.Redis, want.Redis))
+	fixed("journal", have.Journal == want.Journal)
+	return errors.Join(faults...)
+}
+
+func (n *node) reloadOnHangup(ctx context.Context) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hup:
+			if err := n.reload(); err != nil {
+				n.log.Error("reload refused, nothing was changed", "error", err)
+			}
+		}
+	}
+}
