@@ -71,7 +71,7 @@ func (b *book) caveat(text string) {
 // dollars writes an amount without needless zeros: "$2.50", "$0.075",
 // "$12,345.60".
 func dollars(m weir.Money) string {
-	s := m.String() // six decimals
+	s := m.String() // to the cent at least
 	for at := strings.IndexByte(s, '.') - 3; at > strings.IndexByte(s, '$')+1; at -= 3 {
 		s = s[:at] + "," + s[at:]
 	}

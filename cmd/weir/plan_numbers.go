@@ -18,12 +18,12 @@ func dollars(m weir.Money) string {
 	return fmt.Sprintf("%s$%s.%02d", sign, grouped(int64(m/100)), m%100)
 }
 
-// fine writes small amounts in full.
+// fine writes small amounts in full, so that those of a column are as wide.
 func fine(m weir.Money) string {
 	if m >= weir.Dollar {
 		return dollars(m)
 	}
-	return m.String()
+	return fmt.Sprintf("$0.%06d", m)
 }
 
 func grouped(n int64) string {
