@@ -28,7 +28,9 @@ func others(w io.Writer, b *book) {
 		fmt.Fprintf(w, "| %s | %gx | %v | %.1f | %.2f %% | %.1f %% | %d ", c.Trace, c.Load, time.Duration(c.Cold*float64(time.Second)),
 			own.GPUHours, 100*own.Attainment, 100*own.Worst, own.Reversals)
 		for _, name := range names {
-			if cost, ok := costAt(b.sweep(c, name)); ok {
+			if cost, ok := costAt(b.sweep(c, name)); ok && own.Attainment < attainment {
+				fmt.Fprintf(w, "| %.1f ", cost)
+			} else if ok {
 				fmt.Fprintf(w, "| %.1f (%+.0f %%) ", cost, 100*(own.GPUHours/cost-1))
 			} else {
 				fmt.Fprint(w, "| not reached ")
@@ -37,6 +39,6 @@ func others(w io.Writer, b *book) {
 		fmt.Fprintln(w, "|")
 	}
 	if begun {
-		fmt.Fprint(w, "\nIn brackets: Weir's cost against it.\n\n")
+		fmt.Fprint(w, "\nIn brackets, where Weir attains 99 %: its cost against that of the other.\n\n")
 	}
 }
