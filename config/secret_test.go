@@ -59,6 +59,34 @@ weir.yaml:13:20: models[0].deployments[0].external.api_key: file /nonexistent/ke
 	}
 }
 
+func TestADatabaseIsNamedAsLibpqTakesIt(t *testing.T) {
+	const file = `
+store: {postgres: env:WEIR_TEST_POSTGRES}
+tenants: [{name: a}]
+models: [{name: m, deployments: [{name: m/d, external: {urls: ["http://10.0.0.5:8000"]}}]}]
+`
+	f := func(value string, good bool) {
+		t.Helper()
+		t.Setenv("WEIR_TEST_POSTGRES", value)
+		c, err := Parse("weir.yaml", []byte(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = c.Resolve()
+		if good && err != nil || !good && (err == nil || !strings.Contains(err.Error(), "what env:WEIR_TEST_POSTGRES holds is no PostgreSQL database; give postgres://")) {
+			t.Errorf("%q: %v", value, err)
+		}
+		if err != nil && strings.Contains(err.Error(), value) {
+			t.Errorf("the secret is printed: %v", err)
+		}
+	}
+	f("postgres://weir:secret@db/weir", true)
+	f("postgresql://db/weir", true)
+	f("host=db user=weir password=secret", true)
+	f("mysql://weir:secret@db/weir", false)
+	f("db.internal:5432", false)
+}
+
 func TestSecretsNoHeaderCanCarryAreRefused(t *testing.T) {
 	for content, want := range map[string]string{
 		"":                               "is empty",

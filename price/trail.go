@@ -41,9 +41,6 @@ func (t *Trail) note(known bool, name string, from *Source) {
 	}
 }
 
-// Sources lists what was used, in the order of first use.
-func (t *Trail) Sources() []Source { return slices.Clone(t.sources) }
-
 // Missing lists the figures that were asked for and are not known.
 func (t *Trail) Missing() []string { return slices.Clone(t.missing) }
 

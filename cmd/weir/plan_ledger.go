@@ -95,7 +95,7 @@ func noUsage(ctx context.Context, s *store.DB, q meter.Query, f ledgerFlags) err
 		seen[r.Model] = true
 	}
 	if len(names) == 0 {
-		return fmt.Errorf("%s has no usage since %s: look further back with --since", f.path, f.since)
+		return fmt.Errorf("%s has no usage since %s (the minute that runs does not count): look further back with --since", f.path, f.since)
 	}
 	return fmt.Errorf("%s has no usage of %q since %s; it has some of %s: name one with --ledger-model", f.path, model, f.since, strings.Join(names, ", "))
 }

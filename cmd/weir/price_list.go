@@ -57,6 +57,12 @@ figures nobody knows; in JSON they are null.`,
 		Example: `  weir price list
   weir price list vm-prices
   weir price list tokens --json`,
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return strings.Split(kindNames(), ", "), cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := catalogue(prices)
 			if err != nil {

@@ -140,7 +140,7 @@ func simulate(cmd *cobra.Command, f *simulateFlags) error {
 	if err != nil {
 		return err
 	}
-	made := study{setting: s, traffic: t, load: f.load, contenders: contenders}
+	made := study{setting: s, traffic: t, load: strings.TrimSuffix(f.load, "x") + "x", contenders: contenders}
 	if f.html != "" {
 		if err := writeReport(f.html, made); err != nil {
 			return fmt.Errorf("--html: %w", err)
