@@ -215,7 +215,7 @@ func (v *validator) scaling(m *Model, d *Deployment, path string) {
 // coldStart checks that a request can wait for the first replica after scaling
 // to zero, unless another deployment answers meanwhile.
 func (v *validator) coldStart(m *Model, s *Scaling, at string) {
-	if s.Min > 0 || answersMeanwhile(m) || v.faulty[at+".cold_start"] {
+	if s.Min > 0 || m.AnswersMeanwhile() || v.faulty[at+".cold_start"] {
 		return
 	}
 	cold := short(s.ColdStart)
@@ -228,8 +228,9 @@ func (v *validator) coldStart(m *Model, s *Scaling, at string) {
 	}
 }
 
-// answersMeanwhile says whether a deployment of the model always has a replica.
-func answersMeanwhile(m *Model) bool {
+// AnswersMeanwhile says whether a deployment of the model always has a replica,
+// so that a cold start of another one keeps nobody waiting.
+func (m *Model) AnswersMeanwhile() bool {
 	for _, d := range m.Deployments {
 		if d.Weight > 0 && (d.Scaling == nil || d.Scaling.Min > 0) {
 			return true

@@ -231,10 +231,11 @@ func (p *probe) overstated(warn func(key, problem, remedy string)) {
 }
 
 // pause looks for the minimum with which requests after a pause meet the SLO,
-// where none is configured and a cold start is longer than the SLO allows.
+// where none is configured and a cold start is longer than the SLO allows, but
+// not where another deployment of the model answers meanwhile.
 func (p *probe) pause(ctx context.Context) (config.Faults, error) {
 	s := p.d.Scaling
-	if s.Min > 0 || s.ColdStart <= p.m.SLO.TTFT {
+	if s.Min > 0 || s.ColdStart <= p.m.SLO.TTFT || p.m.AnswersMeanwhile() {
 		return nil, nil
 	}
 	rate := p.most.rate / 2
