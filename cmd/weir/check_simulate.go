@@ -36,6 +36,7 @@ type probe struct {
 	prices  *price.Catalogue
 	lengths config.Profile // of the requests it is tried with
 	goal    float64        // share of requests that must meet the SLO
+	backed  bool           // another deployment of the model answers while this one starts
 
 	most saturation
 }
@@ -64,6 +65,7 @@ func unworkable(ctx context.Context, c *config.Config, prices *price.Catalogue) 
 			}
 			m.Deployments = []config.Deployment{d}
 			p := newProbe(c, &m, fmt.Sprintf("models[%d].deployments[%d].scaling", i, k), prices)
+			p.backed = c.Models[i].AnswersMeanwhile()
 			found, line, err := p.run(ctx)
 			if err != nil {
 				return nil, nil, fmt.Errorf("simulation of %s: %w", d.Name, err)
@@ -235,7 +237,7 @@ func (p *probe) overstated(warn func(key, problem, remedy string)) {
 // not where another deployment of the model answers meanwhile.
 func (p *probe) pause(ctx context.Context) (config.Faults, error) {
 	s := p.d.Scaling
-	if s.Min > 0 || s.ColdStart <= p.m.SLO.TTFT || p.m.AnswersMeanwhile() {
+	if s.Min > 0 || s.ColdStart <= p.m.SLO.TTFT || p.backed {
 		return nil, nil
 	}
 	rate := p.most.rate / 2
