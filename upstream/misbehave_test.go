@@ -15,30 +15,32 @@ import (
 
 var silent = log.New(io.Discard, "", 0)
 
-// TestServersThatMisbehave: what a server sends after the request ("~" waits
-// for the client to give up), and what the client makes of it.
+// misbehaving asks a server that sends such lines after the request ("~" waits
+// for the client to give up) and holds what the client makes of it against want.
+func misbehaving(t *testing.T, sends string, want ErrorKind, says string) {
+	s := serveRaw(t, func(n int, c net.Conn, in *bufio.Reader) {
+		takeRequest(in)
+		text, waits := strings.CutSuffix(sends, "~")
+		io.WriteString(c, lines(text))
+		if waits {
+			untilClosed(in)
+		}
+	})
+	c := newClient(t, Options{BaseURL: s.url, HeaderTimeout: 40 * time.Millisecond, StallTimeout: 40 * time.Millisecond})
+	_, _, err := ask(context.Background(), c, chat("{}"))
+	var e *Error
+	if !errors.As(err, &e) || e.Kind != want || !strings.Contains(err.Error(), says) || !e.Sent {
+		t.Errorf("%v: want %s: ...%s..., sent", err, want, says)
+	}
+	if n := s.accepted.Load(); n != 1 {
+		t.Errorf("%d connections: a new one that fails is not retried", n)
+	}
+}
+
 func TestServersThatMisbehave(t *testing.T) {
 	long := strings.Repeat("x", MaxHeaderBytes)
 	f := func(name, sends string, want ErrorKind, says string) {
-		t.Run(name, func(t *testing.T) {
-			s := serveRaw(t, func(n int, c net.Conn, in *bufio.Reader) {
-				takeRequest(in)
-				text, waits := strings.CutSuffix(sends, "~")
-				io.WriteString(c, lines(text))
-				if waits {
-					untilClosed(in)
-				}
-			})
-			c := newClient(t, Options{BaseURL: s.url, HeaderTimeout: 40 * time.Millisecond, StallTimeout: 40 * time.Millisecond})
-			_, _, err := ask(context.Background(), c, chat("{}"))
-			var e *Error
-			if !errors.As(err, &e) || e.Kind != want || !strings.Contains(err.Error(), says) || !e.Sent {
-				t.Errorf("%v: want %s: ...%s..., sent", err, want, says)
-			}
-			if n := s.accepted.Load(); n != 1 {
-				t.Errorf("%d connections: a new one that fails is not retried", n)
-			}
-		})
+		t.Run(name, func(t *testing.T) { misbehaving(t, sends, want, says) })
 	}
 	const ok = "HTTP/1.1 200 OK|"
 	f("closes at once", "", KindCut, "before the reply's header")

@@ -190,6 +190,9 @@ func get(ctx context.Context, address string) (_ []byte, again bool, err error) 
 		return nil, false, err
 	}
 	resp, err := http.DefaultClient.Do(req)
+	if failed := (*url.Error)(nil); errors.As(err, &failed) { // its address is a query of a page
+		return nil, true, fmt.Errorf("%s cannot be reached: %w; name what answers like it with --base-url, or write prices.yaml yourself", req.URL.Host, failed.Err)
+	}
 	if err != nil {
 		return nil, true, err
 	}
