@@ -19,39 +19,60 @@ func (t *turn) backlog() {
 	if t.stale || queued == 0 || t.p.DrainWithin < 0 {
 		return
 	}
-	work, rate, each, ok := t.flow()
-	if !ok {
+	flows := t.flows()
+	if len(flows) == 0 {
 		t.backlogByCount(queued)
 		return
 	}
-	if t.ready > 0 && work/(each*float64(t.ready)) <= seconds(t.slack()) {
+	need, left := 0.0, 0.0
+	for _, f := range flows {
+		if n, l := t.need(f); n > need {
+			need, left = n, l
+		}
+	}
+	if need == 0 {
 		return
 	}
-	left := min(work, work+(rate-each*float64(t.ready))*seconds(t.cold)-each*t.coming())
-	if left <= 0 {
-		return
+	t.pile(whole(need), "%d requests queued, %.3g replica-seconds of them left when a start would be done, to be served within %v",
+		queued, left, t.drainWithin().Round(time.Second))
+}
+
+// drainWithin is how long what is queued may take to be served.
+func (t *turn) drainWithin() time.Duration { return max(t.p.DrainWithin, t.cold) }
+
+// need is how many replicas a flow calls for, and the replica-seconds of it that
+// are left when a start would be done; 0 when those there are do.
+func (t *turn) need(f flow) (replicas, left float64) {
+	if t.ready > 0 && f.waiting/(f.each*float64(t.ready)) <= seconds(t.slack()) {
+		return 0, 0
 	}
-	within := max(t.p.DrainWithin, t.cold)
-	t.pile(whole(rate/each+left/(each*seconds(within))),
-		"%d requests queued, %.3g replica-seconds of them left when a start would be done, to be served within %v",
-		queued, left/each, within.Round(time.Second))
+	work := min(f.waiting, f.waiting+(f.rate-f.each*float64(t.ready))*seconds(t.cold)-f.each*t.coming())
+	if work <= 0 {
+		return 0, 0
+	}
+	return f.rate/f.each + work/(f.each*seconds(t.drainWithin())), work / f.each
 }
 
 // flow is what waits, what arrives per second and what one replica does per
-// second: in work where the capacity is known, else in requests, where the
-// replicas are busy enough for what they complete to be what they can.
-func (t *turn) flow() (waiting, rate, each float64, ok bool) {
-	if r := &t.rates; t.full() && r.known && r.finished > 0 {
-		return float64(t.o.Waiting), r.coming, r.finished / float64(t.ready), true
-	}
+// second, all in the same unit.
+type flow struct{ waiting, rate, each float64 }
+
+// flows are the views there are of what waits, of which the one that calls for
+// most counts: in work where the capacity is known, else in requests where
+// replicas have completed some; and in requests where replicas hold all they
+// admit, for then what they complete is what they can.
+func (t *turn) flows() []flow {
+	var all []flow
 	if l := &t.s.Learned; l.Factor > 0 && l.Confidence() >= trusted {
 		certain := t.rates.burst - surgeSure*t.s.Chance.deviation(t.rates.work, shortWindow)
-		return t.queuedWork(), max(t.rates.work, certain), l.Factor, true
+		all = append(all, flow{t.queuedWork(), max(t.rates.work, certain), l.Factor})
+	} else if n := t.seasoned(); n > 0 && t.rates.completed > 0 {
+		all = append(all, flow{float64(t.queued()), t.rates.requests, t.rates.completed / float64(n)})
 	}
-	if n := t.seasoned(); n > 0 && t.rates.completed > 0 {
-		return float64(t.queued()), t.rates.requests, t.rates.completed / float64(n), true
+	if r := &t.rates; t.full() && r.known && r.finished > 0 {
+		all = append(all, flow{float64(t.o.Waiting), r.coming, r.finished / float64(t.ready)})
 	}
-	return 0, 0, 0, false
+	return all
 }
 
 // full says whether replicas hold all the requests they admit: then what they
