@@ -67,14 +67,15 @@ func (t *turn) restart() time.Duration { return max(2*t.cold, minBreakEven) }
 
 // Regret counts scale-ins that were followed by a scale-out within the time
 // that waiting would have been cheaper. Each makes the next wait longer; an
-// hour without halves the effect. Leaving the same number again and again, as
-// where a replica is said to do more than it does, doubles the wait each time.
+// hour without halves the effect. Leaving the same number again and again, or the
+// next to it, as where a replica is said to do more than it does, doubles the wait
+// each time.
 type Regret struct {
-	In    weir.Instant `json:"in"`    // last scale-in; 0: none, or regretted already
+	In    weir.Instant `json:"in"`    // last scale-in; 0: none since it last grew
 	At    weir.Instant `json:"at"`    // last regret
 	Count float64      `json:"count"` // as of At
-	From  int          `json:"from"`  // replicas there were before the last scale-in
-	Same  int          `json:"same"`  // regrets in a row of leaving that number
+	From  int          `json:"from"`  // replicas there were when it last began to shrink
+	Same  int          `json:"same"`  // regrets in a row of leaving that number, or the next to it
 }
 
 const (
@@ -91,14 +92,20 @@ func (s *State) regret(t *turn) {
 	r := &s.Regret
 	switch {
 	case t.n < t.have:
-		if r.From != t.have {
-			r.From, r.Same = t.have, 0
+		if r.In == 0 { // else it goes on to shrink
+			if t.have < r.From-1 || t.have > r.From+1 {
+				r.Same = 0
+			}
+			r.From = t.have
 		}
 		r.In = t.o.Now
-	case t.n > t.have && r.In != 0 && t.o.Now.Sub(r.In) < 2*t.breakEven():
-		r.Count = min(r.now(t.o.Now)+1, mostRegret)
-		r.Same = min(r.Same+1, mostSame)
-		r.At, r.In = t.o.Now, 0
+	case t.n > t.have && r.In != 0:
+		if t.o.Now.Sub(r.In) < 2*t.breakEven() {
+			r.Count = min(r.now(t.o.Now)+1, mostRegret)
+			r.Same = min(r.Same+1, mostSame)
+			r.At = t.o.Now
+		}
+		r.In = 0
 	}
 	if r.Count > 0 && t.o.Now.Sub(r.At) > regretHalves {
 		r.Count, r.At = r.Count/2, r.At.Add(regretHalves)
