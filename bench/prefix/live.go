@@ -60,9 +60,8 @@ func live(ctx context.Context, report *strings.Builder, binary string, as []trac
 		fmt.Fprintf(report, "| %s | %s\n", c.name, line)
 		fmt.Fprintln(os.Stderr, c.name, line)
 	}
-	report.WriteString("\nThe three that failed in each run are the longest prompts (about 170,000 tokens as\n" +
-		"sent): their first token takes longer than the minute a deployment's `timeouts.stall`\n" +
-		"gives it by default.\n")
+	report.WriteString("\nThose that failed got no first token within the minute that `timeouts.stall` gives by\n" +
+		"default: the longest prompts are 170,000 tokens as sent, which take longer.\n")
 	return nil
 }
 
