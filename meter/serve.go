@@ -10,10 +10,11 @@ import "weir"
 // it uses; those that name no model count it once, whoever serves it.
 //
 // It returns the reservation to settle: one that was zero because nothing
-// counted the request may begin here, with what is likely.
+// counted the request may begin here, with what is likely. One that was closed
+// stays so.
 func (m *Meter) Serve(now weir.Instant, r Reservation, who Who, model string, likely Spent) (Reservation, *Refusal) {
 	o := m.of(r)
-	if o == nil && model == who.Model {
+	if o == nil && (model == who.Model || r != Reservation{}) {
 		return r, nil
 	}
 	likely = likely.bounded()
