@@ -102,7 +102,7 @@ func ready(rs []weir.Replica) int {
 }
 
 // demoPatience bounds each wait of the demonstration.
-const demoPatience = 5 * time.Minute
+const demoPatience = 10 * time.Minute
 
 // await looks at the replicas until cond holds.
 func (d demo) await(ctx context.Context, n *node, deployment, what string, cond func([]weir.Replica) bool) error {
