@@ -14,7 +14,8 @@ import (
 // A member the gateway reads may stand only once: of two, the gateway and the
 // upstream might each believe another, and a key limited to one model could
 // reach a second. Any other member may be repeated; that is for the upstream to
-// judge. Names are compared after their escapes, case counts.
+// judge. Names are compared after their escapes, case counts; one that differs
+// from a name it reads in case alone is refused (see names.go).
 type ask struct {
 	model     span // the value, quotes included
 	stream    bool
@@ -94,7 +95,8 @@ func readAsk(body []byte) (ask, error) {
 func (r *askReader) member(key []byte, v span) error {
 	binary, binaries := r.binary-r.binaryBefore, r.scanner.binaries-r.binariesBefore
 	r.binaryBefore, r.binariesBefore = r.binary, r.scanner.binaries
-	switch string(unescaped(key)) {
+	name := unescaped(key)
+	switch string(name) {
 	case "model":
 		return r.text(sawModel, "model", v, &r.model)
 	case "stream":
@@ -120,6 +122,8 @@ func (r *askReader) member(key []byte, v span) error {
 	case "tools":
 		r.tools = v
 		r.addPrompt(v, binary, binaries)
+	default:
+		return ownName("", name, askNames)
 	}
 	return nil
 }
@@ -236,8 +240,8 @@ func (r *askReader) options(v span) error {
 }
 
 func (r *askReader) option(key []byte, v span) error {
-	if string(unescaped(key)) != "include_usage" {
-		return nil
+	if name := unescaped(key); string(name) != "include_usage" {
+		return ownName("stream_options.", name, optionNames)
 	}
 	r.includeUsage = v
 	return r.boolean(sawIncludeUsage, "stream_options.include_usage", v, &r.wantsUsage)
