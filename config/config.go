@@ -54,12 +54,12 @@ const MaxBytes = 1 << 20
 
 // Load reads, checks and resolves the file at path. The error is a Faults
 // unless the file cannot be read.
-func Load(path string) (*Config, error) {
+func Load(path string, over ...Override) (*Config, error) {
 	src, err := Read(path)
 	if err != nil {
 		return nil, err
 	}
-	c, err := Parse(path, src)
+	c, err := Parse(path, src, over...)
 	if err != nil {
 		return nil, err
 	}
@@ -91,11 +91,16 @@ func Read(path string) ([]byte, error) {
 // Parse checks src and returns the configuration it describes. name is what
 // faults call the file. It touches nothing outside of src: secrets are checked
 // for form and read by Resolve. The error, if any, is a Faults with every fault
-// found, in order of position.
-func Parse(name string, src []byte) (*Config, error) {
+// found, in order of position. Overrides stand over what the file says before
+// anything is checked.
+func Parse(name string, src []byte, over ...Override) (*Config, error) {
 	c := &Config{}
 	d := &decoder{file: name, at: positions{}}
 	d.document(src, c)
+	d.dropOverridden(over)
+	for _, o := range over {
+		d.override(o, c)
+	}
 	c.source = d
 	v := &validator{decoder: d, c: c}
 	if d.whole {

@@ -18,9 +18,10 @@ type decoder struct {
 	faults  Faults
 	faulty  map[string]bool // paths whose value could not be read
 	secrets []secretAt
-	hidden  map[int]int // line -> column from which it may hold a secret
-	part    bool        // of a file: what must be given may be missing
-	other   bool        // the file is no weir.yaml: remedies do not speak of one
+	hidden  map[int]int       // line -> column from which it may hold a secret
+	part    bool              // of a file: what must be given may be missing
+	other   bool              // the file is no weir.yaml: remedies do not speak of one
+	over    map[string]string // paths an override stands over -> its name
 }
 
 // document decodes src into c, which gets every default first.
@@ -40,7 +41,8 @@ func (d *decoder) fault(n ast.Node, path, problem, remedy string) {
 }
 
 func (d *decoder) faultAt(p position, path, problem, remedy string) {
-	d.faults = append(d.faults, Fault{File: d.file, Line: p.line, Column: p.column, Path: path, Problem: problem, Remedy: remedy})
+	file, p := d.place(path, p)
+	d.faults = append(d.faults, Fault{File: file, Line: p.line, Column: p.column, Path: path, Problem: problem, Remedy: remedy})
 	if d.faulty == nil {
 		d.faulty = map[string]bool{}
 	}

@@ -47,7 +47,7 @@ var reference = regexp.MustCompile(`^(env:|file:|sha256:)`)
 // excerpt returns the part of a line around p and how many of its characters
 // are before p.
 func (d *decoder) excerpt(p position) (string, int) {
-	if p.line > len(d.lines) {
+	if p.line < 1 || p.line > len(d.lines) {
 		return "", 0
 	}
 	line := []rune(d.lines[p.line-1])

@@ -9,9 +9,9 @@ import (
 
 // Fault is one thing wrong with a file.
 type Fault struct {
-	File   string
-	Line   int    // from 1; within the file
-	Column int    // in characters, from 1; at most one past the end of its line
+	File   string // or the flag that stands over the file
+	Line   int    // from 1; within the file; 0: of no file
+	Column int    // in characters, from 1; at most one past the end of its line; 0: of no file
 	Path   string // "models[0].deployments[1].weight"; "" for the file as a whole
 
 	Problem string // what is wrong, with the value where it is no secret
@@ -22,11 +22,14 @@ type Fault struct {
 }
 
 // Error is one line: file:line:column: path: problem; remedy.
-func (f Fault) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s:%d:%d: ", f.File, f.Line, f.Column)
-	b.WriteString(f.Message())
-	return b.String()
+func (f Fault) Error() string { return f.Place() + " " + f.Message() }
+
+// Place is where it is: "file:line:column:", or "--flag:".
+func (f Fault) Place() string {
+	if f.Line == 0 {
+		return f.File + ":"
+	}
+	return fmt.Sprintf("%s:%d:%d:", f.File, f.Line, f.Column)
 }
 
 // Message is Error without the position.

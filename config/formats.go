@@ -14,22 +14,23 @@ import (
 type format struct {
 	pattern string
 	check   func(text string) (problem, remedy string)
+	whole   func(text string) string // what the text stands for; nil: itself. Bare numbers are texts then.
 }
 
 var formats = map[string]format{
-	"name":       {namePattern, CheckName},
-	"path":       {`.`, checkPath},
-	"listen":     {`^.*:[0-9]{1,5}$`, checkListen},
-	"url":        {`^https?://[^/?#@]+(/[^?#]*)?$`, checkURL},
-	"urlpath":    {`^(/[^?#\s]*)?$`, checkURLPath},
-	"apiversion": {`^[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?$`, checkAPIVersion},
-	"uuid":       {`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`, checkUUID},
-	"template":   {``, checkTemplate},
-	"gpu":        {gpuPattern, checkGPU},
-	"header":     {headerPattern, checkHeader},
-	"server":     {`^.+:[0-9]{1,5}$`, checkServer},
-	"prefix":     {prefixPattern, checkPrefix},
-	"timezone":   {`^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$`, checkTimeZone},
+	"name":       {namePattern, CheckName, nil},
+	"path":       {`.`, checkPath, nil},
+	"listen":     {`^(.*:)?[0-9]{1,5}$`, checkListen, wholeListen},
+	"url":        {`^https?://[^/?#@]+(/[^?#]*)?$`, checkURL, nil},
+	"urlpath":    {`^(/[^?#\s]*)?$`, checkURLPath, nil},
+	"apiversion": {`^[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?$`, checkAPIVersion, nil},
+	"uuid":       {`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`, checkUUID, nil},
+	"template":   {``, checkTemplate, nil},
+	"gpu":        {gpuPattern, checkGPU, nil},
+	"header":     {headerPattern, checkHeader, nil},
+	"server":     {`^.+:[0-9]{1,5}$`, checkServer, nil},
+	"prefix":     {prefixPattern, checkPrefix, nil},
+	"timezone":   {`^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$`, checkTimeZone, nil},
 }
 
 const namePattern = `^[A-Za-z0-9]([A-Za-z0-9._:/@+-]{0,126}[A-Za-z0-9])?$`
@@ -56,8 +57,24 @@ func checkPath(text string) (string, string) {
 	return "", ""
 }
 
+var bareHost = regexp.MustCompile(`^(localhost|[0-9]{1,3}(\.[0-9]{1,3}){3})$`)
+
+// wholeListen takes a port alone for one of the loopback address, as the
+// defaults of all addresses are: nothing is opened to other machines unasked.
+func wholeListen(text string) string {
+	if plainPort.MatchString(text) {
+		return "127.0.0.1:" + text
+	}
+	return text
+}
+
+var plainPort = regexp.MustCompile(`^[0-9]{1,5}$`)
+
 func checkListen(text string) (string, string) {
-	remedy := "give host:port, such as 127.0.0.1:8080, [::1]:8080, or :8080 for every interface"
+	remedy := "give host:port, such as 127.0.0.1:8080, [::1]:8080, or :8080 for every interface; 8080 alone is of 127.0.0.1"
+	if bareHost.MatchString(text) {
+		return quote(text) + " has no port", "write " + text + ":8080"
+	}
 	host, port, err := net.SplitHostPort(text)
 	if err != nil {
 		return quote(text) + " is no address", remedy

@@ -33,16 +33,8 @@ func Set(into any, key, value string) error {
 	if strings.ContainsAny(key+value, "\n\r") {
 		return errors.New("a key and its value stand on one line")
 	}
-	var text strings.Builder
-	for depth, part := range strings.Split(key, ".") {
-		if depth > 0 {
-			text.WriteString("\n" + strings.Repeat("  ", depth))
-		}
-		text.WriteString(part + ":")
-	}
-	text.WriteString(" " + value + "\n")
 	d := &decoder{at: positions{}, other: true, part: true}
-	if body, ok := d.parse([]byte(text.String())); ok {
+	if body, ok := d.parse(keyed(key, value)); ok {
 		d.block(body, "", reflect.ValueOf(into).Elem())
 	}
 	if len(d.faults) > 0 {

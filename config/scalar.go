@@ -81,6 +81,9 @@ func private(t reflect.Type) bool {
 
 func (d *decoder) text(n ast.Node, path string, f field, v reflect.Value) {
 	text, ok := textOf(n)
+	if number, plain := n.(*ast.IntegerNode); plain && formats[f.format].whole != nil {
+		text, ok = number.GetToken().Value, true
+	}
 	if !ok {
 		remedy := "give a text"
 		switch n := n.(type) {
@@ -107,8 +110,11 @@ func (d *decoder) text(n ast.Node, path string, f field, v reflect.Value) {
 		d.fault(n, path, "a URL must not hold a user or password", "give a key as api_key: env:NAME")
 		return
 	}
-	if check, ok := formats[f.format]; ok {
-		if problem, remedy := check.check(text); problem != "" {
+	if form, ok := formats[f.format]; ok {
+		if form.whole != nil {
+			text = form.whole(text)
+		}
+		if problem, remedy := form.check(text); problem != "" {
 			d.fault(n, path, problem, remedy)
 			return
 		}

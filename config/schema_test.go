@@ -137,7 +137,7 @@ type node struct {
 	Schema      string           `json:"$schema,omitempty"`
 	Title       string           `json:"title,omitempty"`
 	Description string           `json:"description,omitempty"`
-	Type        string           `json:"type,omitempty"`
+	Type        any              `json:"type,omitempty"`
 	Enum        []string         `json:"enum,omitempty"`
 	Pattern     string           `json:"pattern,omitempty"`
 	Minimum     *int             `json:"minimum,omitempty"`
@@ -240,6 +240,9 @@ func (g generator) scalar(f field, t reflect.Type) *node {
 	switch t.Kind() {
 	case reflect.String:
 		n.Pattern = formats[f.format].pattern
+		if formats[f.format].whole != nil {
+			n.Type, n.Maximum = []string{"string", "integer"}, number("65535")
+		}
 	case reflect.Bool:
 		n.Type, n.Default = "boolean", f.def == "true"
 	case reflect.Int:

@@ -4,7 +4,7 @@ import "time"
 
 // Server is where callers connect.
 type Server struct {
-	// Address callers connect to, as host:port. ":8080" and "0.0.0.0:8080" listen on every interface.
+	// Address callers connect to, as host:port. ":8080" and "0.0.0.0:8080" listen on every interface, a port alone on 127.0.0.1.
 	Listen string `yaml:"listen" default:"127.0.0.1:8080" format:"listen"`
 	// Certificate and key, for HTTPS. Without it callers speak plain HTTP.
 	TLS *TLS `yaml:"tls"`

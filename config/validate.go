@@ -35,8 +35,8 @@ func (v *validator) badUnder(path string) bool {
 
 // warn notes what is allowed but probably not meant.
 func (v *validator) warn(path, problem, remedy string) {
-	p := v.at.of(path)
-	v.warnings = append(v.warnings, Fault{File: v.file, Line: p.line, Column: p.column, Path: path, Problem: problem, Remedy: remedy})
+	file, p := v.place(path, v.at.of(path))
+	v.warnings = append(v.warnings, Fault{File: file, Line: p.line, Column: p.column, Path: path, Problem: problem, Remedy: remedy})
 }
 
 func (v *validator) config() {

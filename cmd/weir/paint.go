@@ -30,7 +30,7 @@ func (p painter) faults(severity string, faults config.Faults) {
 		shade = yellow
 	}
 	for _, f := range faults {
-		at := fmt.Sprintf("%s:%d:%d:", f.File, f.Line, f.Column)
+		at := f.Place()
 		fmt.Fprintf(p.w, "%s %s %s\n", p.paint(bold, at), p.paint(shade, severity+":"), f.Message())
 		if f.Excerpt == "" {
 			continue

@@ -1,0 +1,81 @@
+package config
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+)
+
+// An Override is a value that stands over the file's, such as a flag of the
+// command line. It is held to the rules of the file, and its faults name it in
+// place of a line.
+type Override struct {
+	Name  string // as people gave it: "--listen"
+	Key   string // path in the file: "server.listen"
+	Value string // a text; "" leaves the file's
+}
+
+// override puts o over what the file says.
+func (d *decoder) override(o Override, into any) {
+	if o.Value == "" {
+		return
+	}
+	if d.over == nil {
+		d.over = map[string]string{}
+	}
+	d.over[o.Key] = o.Name
+	delete(d.faulty, o.Key)
+	if strings.ContainsAny(o.Value, "\n\r") {
+		d.faultAt(position{}, o.Key, "holds a line break", "give it on one line")
+		return
+	}
+	quoted, err := json.Marshal(o.Value) // is YAML too
+	if err != nil {
+		panic(err)
+	}
+	one := &decoder{at: positions{}, other: true, part: true}
+	body, ok := one.parse(keyed(o.Key, string(quoted)))
+	if ok {
+		one.block(body, "", reflect.ValueOf(into).Elem())
+	}
+	for _, f := range one.faults {
+		d.faultAt(position{}, o.Key, f.Problem, f.Remedy)
+	}
+}
+
+// dropOverridden removes faults of what an override stands over.
+func (d *decoder) dropOverridden(over []Override) {
+	for _, o := range over {
+		if o.Value == "" {
+			continue
+		}
+		kept := d.faults[:0]
+		for _, f := range d.faults {
+			if f.Path != o.Key {
+				kept = append(kept, f)
+			}
+		}
+		d.faults = kept
+	}
+}
+
+// place is the file and position a fault at path is told of.
+func (d *decoder) place(path string, p position) (string, position) {
+	if name, ok := d.over[path]; ok {
+		return name, position{}
+	}
+	return d.file, p
+}
+
+// keyed is a file of one key, given by its path.
+func keyed(key, value string) []byte {
+	var text strings.Builder
+	for depth, part := range strings.Split(key, ".") {
+		if depth > 0 {
+			text.WriteString("\n" + strings.Repeat("  ", depth))
+		}
+		text.WriteString(part + ":")
+	}
+	text.WriteString(" " + value + "\n")
+	return []byte(text.String())
+}
