@@ -82,7 +82,7 @@ func (d *decoder) value(n ast.Node, path string, f field, v reflect.Value) {
 func (d *decoder) block(n ast.Node, path string, v reflect.Value) {
 	entries, ok := entriesOf(n)
 	if !ok {
-		d.fault(n, path, "must be keys with values, not "+describe(n), "write one of: "+strings.Join(shapeOf(v.Type()).keys(), ", "))
+		d.fault(n, path, "must be keys with values, not "+describe(n), unspaced(n, shapeOf(v.Type()).keys()))
 		return
 	}
 	s := shapeOf(v.Type())
@@ -161,11 +161,30 @@ func (d *decoder) unknownKey(n ast.Node, path string, t reflect.Type, key string
 	d.fault(n, path, "unknown key", remedy)
 }
 
+// unspaced is the remedy for what is no keys: where it is "key:value" or "key
+// value", the blank or colon that is missing.
+func unspaced(n ast.Node, keys []string) string {
+	text, _ := textOf(n)
+	for _, key := range keys {
+		rest, ok := strings.CutPrefix(text, key)
+		if ok && rest != "" && (rest[0] == ':' || rest[0] == ' ') {
+			return fmt.Sprintf("a key and its value have a colon and a blank between them: %s: %s", key, strings.TrimLeft(rest, ": "))
+		}
+	}
+	return "write one of: " + strings.Join(keys, ", ")
+}
+
 // list decodes a sequence.
 func (d *decoder) list(n ast.Node, path string, f field, v reflect.Value) {
 	seq, ok := n.(*ast.SequenceNode)
 	if !ok {
-		d.fault(n, path, "must be a list, not "+describe(n), "write each entry on its own line after - , or all in [ ]")
+		remedy := "write each entry on its own line after - , or all in [ ]"
+		if entries, ok := entriesOf(n); ok && len(entries) > 0 {
+			if key, _ := keyOf(entries[0]); strings.HasPrefix(key, "-") {
+				remedy = "leave a blank after the dash: - " + key[1:] + ": ..."
+			}
+		}
+		d.fault(n, path, "must be a list, not "+describe(n), remedy)
 		return
 	}
 	if f.need && len(seq.Values) == 0 {

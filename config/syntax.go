@@ -23,7 +23,7 @@ func (d *decoder) parse(src []byte) (ast.Node, bool) {
 	if !ok {
 		return nil, false
 	}
-	tokens := lexer.Tokenize(text)
+	tokens := joinPlain(lexer.Tokenize(text))
 	if t, problem := excess(tokens); t != nil {
 		d.faultAt(d.tokenPosition(t), "", problem, d.remedy("a weir.yaml never is like that: see examples/weir.yaml"))
 		return nil, false
@@ -101,7 +101,8 @@ func (d *decoder) syntax(err error) {
 			p = d.tokenPosition(t)
 		}
 	}
-	d.faultAt(p, "", "this is no YAML: "+strings.ReplaceAll(problem, "'\t'", "tab"), "check indentation, quotes and brackets here and on the line before")
+	p, problem, remedy := d.layout(p, problem)
+	d.faultAt(p, "", problem, remedy)
 }
 
 // position is where a node begins.

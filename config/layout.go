@@ -1,0 +1,115 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// This file words what the YAML parser says of a file's layout (tabs,
+// indentation, brackets, quotes) as people see it.
+
+// layout is what is wrong at p, where the parser stopped with a message: the
+// place to look at, the problem and what to do.
+func (d *decoder) layout(p position, message string) (position, string, string) {
+	if tab := d.tab(p.line); tab > 0 {
+		return position{p.line, tab}, "this is no YAML: a tab stands where the line is indented, and YAML indents with spaces alone", "write spaces in its place"
+	}
+	switch {
+	case strings.Contains(message, "mapping value is not allowed"):
+		return d.secondValue(p)
+	case strings.Contains(message, "value is not allowed in this context"):
+		if problem, remedy := d.noBlock(p.line); problem != "" {
+			return p, problem, remedy
+		}
+	case strings.Contains(message, "reserved character"):
+		return p, "this is no YAML: a text cannot begin with " + d.rune(p), "put the text in quotes"
+	case strings.Contains(message, "could not find end character"):
+		return p, "this is no YAML: this quote is not closed", "end the text with the same quote, on this line"
+	case strings.Contains(message, "must be specified"), strings.Contains(message, "end token"):
+		return p, "this is no YAML: a bracket that was opened here or before is not closed, or a comma is missing", "close each [ with ] and each { with }, and put a comma between two entries"
+	}
+	return p, "this is no YAML: " + message, "check indentation, quotes and brackets here and on the line before"
+}
+
+// tab is the column of the first tab in what indents a line, dashes included;
+// 0: none.
+func (d *decoder) tab(line int) int {
+	if line > len(d.lines) {
+		return 0
+	}
+	text := d.lines[line-1]
+	lead := text[:len(text)-len(strings.TrimLeft(text, " \t-"))]
+	return strings.IndexByte(lead, '\t') + 1
+}
+
+// innerKey finds a key inside of a value: "a: b: c".
+var innerKey = regexp.MustCompile(`^[^"'#]*[^"'#\s]:(\s|$)`)
+
+// secondValue tells a key that stands in the value of another from a line that
+// is indented below a key that has a value.
+func (d *decoder) secondValue(p position) (position, string, string) {
+	line := []rune(d.lines[p.line-1])
+	rest := string(line[min(p.column-1, len(line)):])
+	if innerKey.MatchString(rest) {
+		return p, "this is no YAML: a key stands in the value of another key", "write it on the next line, indented; or put the value in quotes, if it is a text with a colon"
+	}
+	own := d.columns(p.line)
+	for next := p.line + 1; next <= len(d.lines); next++ {
+		columns := d.columns(next)
+		if columns == nil {
+			continue
+		}
+		column, want := columns[0], own[len(own)-1]
+		if column > want {
+			return position{next, column}, fmt.Sprintf("this is no YAML: this line begins in column %d, below a key that begins in column %d and has a value already", column, want),
+				fmt.Sprintf("keys of one block begin in the same column: begin it in column %d", want)
+		}
+		break
+	}
+	return p, "this is no YAML: a value stands where none can", "check the indentation here and on the next line"
+}
+
+// noBlock says that a line begins in a column in which no open block does; ""
+// where one does.
+func (d *decoder) noBlock(line int) (problem, remedy string) {
+	var open []int
+	for l := 1; l < line; l++ {
+		for _, c := range d.columns(l) {
+			open = append(slices.DeleteFunc(open, func(o int) bool { return o >= c }), c)
+		}
+	}
+	own := d.columns(line)
+	if own == nil || open == nil || slices.Contains(open, own[0]) {
+		return "", ""
+	}
+	shown := strings.Trim(strings.Join(strings.Fields(fmt.Sprint(open)), ", "), "[]")
+	return fmt.Sprintf("this is no YAML: this line begins in column %d, and what it could go on with begins in column %s", own[0], shown),
+		"keys of one block, and dashes of one list, begin in the same column"
+}
+
+// columns are those in which a line begins, and what follows its dashes; nil
+// for one without content.
+func (d *decoder) columns(line int) []int {
+	text := d.lines[line-1]
+	rest := strings.TrimLeft(text, " ")
+	if rest == "" || rest[0] == '#' {
+		return nil
+	}
+	columns := []int{len(text) - len(rest) + 1}
+	for strings.HasPrefix(rest, "- ") {
+		rest = strings.TrimLeft(rest[1:], " ")
+		columns = append(columns, utf8.RuneCountInString(text)-utf8.RuneCountInString(rest)+1)
+	}
+	return columns
+}
+
+// rune is the character at p.
+func (d *decoder) rune(p position) string {
+	if line := []rune(d.lines[p.line-1]); p.column <= len(line) {
+		return string(line[p.column-1])
+	}
+	return "this"
+}
