@@ -10,8 +10,8 @@ const DefaultName = "default.yaml (built in)"
 
 // Default is the built-in configuration: two models on emulated replicas that
 // are started as `exe emulate`, and the tenant "demo" with the one key hash.
-func Default(exe string, key KeyHash) (*Config, error) {
-	c, err := Parse(DefaultName, defaultYAML)
+func Default(exe string, key KeyHash, over ...Override) (*Config, error) {
+	c, err := Parse(DefaultName, defaultYAML, over...)
 	if err != nil {
 		return nil, err
 	}

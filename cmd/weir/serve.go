@@ -51,8 +51,8 @@ server.drain_timeout, then streams end with an error event.
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd, f) },
 	}
 	cmd.Flags().StringVarP(&f.file, "config", "c", "", "configuration `file`; none: the built-in demonstration")
-	cmd.Flags().StringVar(&f.listen, "listen", "", "`address` for callers, over server.listen")
-	cmd.Flags().StringVar(&f.admin, "admin", "", "`address` for operators, over admin.listen")
+	cmd.Flags().StringVar(&f.listen, "listen", "", "`address` for callers, over server.listen; a port alone is of 127.0.0.1")
+	cmd.Flags().StringVar(&f.admin, "admin", "", "`address` for operators, over admin.listen; one of other machines needs admin.token in the file")
 	cmd.Flags().StringVar(&f.state, "state", "", "`folder` for replicas' state, and for the built-in demonstration's ledger and journal (default \".weir\")")
 	cmd.Flags().StringVar(&f.gateway, "gateway", "", "`name` of this gateway among those on one database, over store.gateway")
 	cmd.Flags().BoolVar(&f.demo, "demo", false, "play ten minutes of a real trace at the built-in demonstration and draw the replicas")
@@ -92,17 +92,9 @@ func (f serveFlags) stateDir() string { return orName(f.state, ".weir") }
 // loader returns what reads the configuration, at the start and at each
 // reload, and the key made for the demonstration ("" with a file).
 func (f serveFlags) loader() (load func() (*config.Config, error), key string, err error) {
-	over := func(c *config.Config, err error) (*config.Config, error) {
-		if err != nil {
-			return nil, err
-		}
-		c.Server.Listen = orName(f.listen, c.Server.Listen)
-		c.Admin.Listen = orName(f.admin, c.Admin.Listen)
-		c.Store.Gateway = orName(f.gateway, c.Store.Gateway)
-		return c, nil
-	}
+	over := f.overrides()
 	if f.file != "" && !f.emulate {
-		return func() (*config.Config, error) { return over(config.Load(f.file)) }, "", nil
+		return func() (*config.Config, error) { return config.Load(f.file, over...) }, "", nil
 	}
 	exe, err := os.Executable()
 	if err != nil {
@@ -115,23 +107,32 @@ func (f serveFlags) loader() (load func() (*config.Config, error), key string, e
 			if err != nil {
 				return nil, err
 			}
-			c, err := config.Parse(f.file, src) // without its secrets: nothing asks for them
+			c, err := config.Parse(f.file, src, over...) // without its secrets: nothing asks for them
 			if err != nil {
 				return nil, err
 			}
 			emulateAll(c, exe, config.HashKey(key))
-			return over(c, nil)
+			return c, nil
 		}, key, nil
 	}
 	return func() (*config.Config, error) {
-		c, err := config.Default(exe, config.HashKey(key))
+		c, err := config.Default(exe, config.HashKey(key), over...)
 		if err != nil {
 			return nil, err
 		}
 		c.Store.Path = filepath.Join(f.stateDir(), c.Store.Path)
 		c.Journal.Path = filepath.Join(f.stateDir(), c.Journal.Path)
-		return over(c, nil)
+		return c, nil
 	}, key, nil
+}
+
+// overrides are what the flags say over the file.
+func (f serveFlags) overrides() []config.Override {
+	return []config.Override{
+		{Name: "--listen", Key: "server.listen", Value: f.listen},
+		{Name: "--admin", Key: "admin.listen", Value: f.admin},
+		{Name: "--gateway", Key: "store.gateway", Value: f.gateway},
+	}
 }
 
 // printWelcome says where to go from here.
@@ -141,8 +142,8 @@ func printWelcome(w io.Writer, n *node, key string) {
 		scheme = "https"
 	}
 	url := scheme + "://" + reachable(n.callers.Addr())
-	fmt.Fprintf(w, "weir serves callers at   %s\n", url)
-	fmt.Fprintf(w, "     and operators at   http://%s   (%s)\n", reachable(n.operators.Addr()), strings.Join(adminPaths, " "))
+	fmt.Fprintf(w, "weir serves callers at   %s%s\n", url, openTo(n.callers.Addr()))
+	fmt.Fprintf(w, "     and operators at   http://%s%s   (%s)\n", reachable(n.operators.Addr()), openTo(n.operators.Addr()), strings.Join(adminPaths, " "))
 	for i := range n.config.Load().Models {
 		m := &n.config.Load().Models[i]
 		for k := range m.Deployments {
@@ -190,6 +191,14 @@ func longestStart(c *config.Config) time.Duration {
 		}
 	}
 	return longest
+}
+
+// openTo says that an address is of every interface, not of this machine alone.
+func openTo(a net.Addr) string {
+	if t, ok := a.(*net.TCPAddr); ok && t.IP.IsUnspecified() {
+		return " and every other address of this machine"
+	}
+	return ""
 }
 
 // reachable is an address people can open: a wildcard listens on loopback too.
