@@ -46,6 +46,9 @@ func (c *call) admit() error {
 	if err := c.findModel(); err != nil {
 		return err
 	}
+	if err := c.goesOn(); err != nil {
+		return err
+	}
 	return c.openStream()
 }
 

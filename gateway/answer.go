@@ -33,6 +33,7 @@ func (c *call) whole(r *upstream.Reply) *failure {
 		return &failure{problem: &problem{is: errGarbled, message: "the inference server's answer is not a JSON object"},
 			result: dispatch.Unhealthy, retry: true}
 	}
+	c.remember(body.b)
 	c.startAnswer(r, int64(len(body.b)))
 	if told {
 		// The slot goes back before the caller, who may be slow, is written to.
@@ -62,6 +63,7 @@ const tailKept = 2 << 10
 // large passes an answer on as it comes, after what was read of it already.
 func (c *call) large(r *upstream.Reply, head []byte) *failure {
 	c.startAnswer(r, r.ContentLength)
+	c.remember(head)
 	if err := c.x.send(head); err != nil {
 		return c.unread()
 	}
@@ -71,6 +73,10 @@ func (c *call) large(r *upstream.Reply, head []byte) *failure {
 	for {
 		n, err := r.Read(buf.b[:cap(buf.b)])
 		part := buf.b[:n]
+		if len(head) == 0 {
+			c.remember(part)
+			head = part
+		}
 		if sent := c.x.send(part); sent != nil {
 			return c.unread()
 		}

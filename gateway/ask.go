@@ -25,6 +25,9 @@ type ask struct {
 	n         int           // answers asked for, at least 1
 	user      span
 
+	previous     span // the answer of the Responses API this goes on with
+	conversation span // its id
+
 	streamOptions span
 	includeUsage  span
 	wantsUsage    bool // the caller itself asked for usage in the stream
@@ -51,6 +54,9 @@ const (
 	sawUser
 	sawStreamOptions
 	sawIncludeUsage
+	sawPrevious
+	sawConversation
+	sawConversationID
 )
 
 // tokenLimit is a member that bounds an answer, and its value.
@@ -113,6 +119,10 @@ func (r *askReader) member(key []byte, v span) error {
 		return r.text(sawUser, "user", v, &r.user)
 	case "stream_options":
 		return r.options(v)
+	case "previous_response_id":
+		return r.text(sawPrevious, "previous_response_id", v, &r.previous)
+	case "conversation":
+		return r.talk(v)
 	case "messages", "input", "prompt":
 		r.ask.prompt = v
 		r.addPrompt(v, binary, binaries)
@@ -237,6 +247,29 @@ func (r *askReader) options(v span) error {
 	}
 	_, err := r.members(v.from, r.option)
 	return err
+}
+
+// talk reads conversation: an id, or an object with one.
+func (r *askReader) talk(v span) error {
+	if err := r.once(sawConversation, "conversation"); err != nil || r.null(v) {
+		return err
+	}
+	switch r.b[v.from] {
+	case '"':
+		r.conversation = v
+		return nil
+	case '{':
+		_, err := r.members(v.from, r.talkMember)
+		return err
+	}
+	return &fieldError{"conversation", "a string or an object"}
+}
+
+func (r *askReader) talkMember(key []byte, v span) error {
+	if name := unescaped(key); string(name) != "id" {
+		return ownName("conversation.", name, conversationNames)
+	}
+	return r.text(sawConversationID, "conversation.id", v, &r.conversation)
 }
 
 func (r *askReader) option(key []byte, v span) error {

@@ -20,12 +20,13 @@ var (
 	errModelForbidden = errors.New("the key's tenant may not use this model")
 	errNotSpoken      = errors.New("the model's servers do not speak this protocol")
 
-	errEncoding = errors.New("request bodies with a Content-Encoding are not read: send the JSON as it is")
-	errTooLarge = errors.New("the request body is too large")
-	errSlowBody = errors.New("the request body did not arrive in time")
-	errCutBody  = errors.New("the request body broke off")
-	errSyntax   = errors.New("the request body is not valid JSON")
-	errField    = errors.New("a member of the request body is not what it must be")
+	errEncoding   = errors.New("request bodies with a Content-Encoding are not read: send the JSON as it is")
+	errTooLarge   = errors.New("the request body is too large")
+	errSlowBody   = errors.New("the request body did not arrive in time")
+	errCutBody    = errors.New("the request body broke off")
+	errSyntax     = errors.New("the request body is not valid JSON")
+	errNoResponse = errors.New("there is no such answer")
+	errField      = errors.New("a member of the request body is not what it must be")
 
 	errRequestLimit    = errors.New("limit of requests reached")
 	errTokenLimit      = errors.New("limit of tokens reached")
@@ -82,12 +83,13 @@ var answers = map[error]answer{
 	errModelForbidden: {403, weir.PolicyFault, "model_not_allowed", "invalid_request_error", "", "permission_error"},
 	errNotSpoken:      {400, weir.CallerFault, "unsupported_operation", "invalid_request_error", "OperationNotSupported", "invalid_request_error"},
 
-	errEncoding: {415, weir.CallerFault, "unsupported_encoding", "invalid_request_error", "", "invalid_request_error"},
-	errTooLarge: {413, weir.CallerFault, "request_too_large", "invalid_request_error", "", "request_too_large"},
-	errSlowBody: {408, weir.CallerFault, "request_timeout", "invalid_request_error", "", "invalid_request_error"},
-	errCutBody:  {400, weir.CallerFault, "request_cut", "invalid_request_error", "", "invalid_request_error"},
-	errSyntax:   {400, weir.CallerFault, "invalid_json", "invalid_request_error", "", "invalid_request_error"},
-	errField:    {400, weir.CallerFault, "invalid_value", "invalid_request_error", "", "invalid_request_error"},
+	errEncoding:   {415, weir.CallerFault, "unsupported_encoding", "invalid_request_error", "", "invalid_request_error"},
+	errTooLarge:   {413, weir.CallerFault, "request_too_large", "invalid_request_error", "", "request_too_large"},
+	errSlowBody:   {408, weir.CallerFault, "request_timeout", "invalid_request_error", "", "invalid_request_error"},
+	errCutBody:    {400, weir.CallerFault, "request_cut", "invalid_request_error", "", "invalid_request_error"},
+	errSyntax:     {400, weir.CallerFault, "invalid_json", "invalid_request_error", "", "invalid_request_error"},
+	errNoResponse: {404, weir.CallerFault, "response_not_found", "invalid_request_error", "404", "not_found_error"},
+	errField:      {400, weir.CallerFault, "invalid_value", "invalid_request_error", "", "invalid_request_error"},
 
 	errRequestLimit:    {429, weir.PolicyFault, "rate_limit_exceeded", "requests", "429", "rate_limit_error"},
 	errTokenLimit:      {429, weir.PolicyFault, "rate_limit_exceeded", "tokens", "429", "rate_limit_error"},

@@ -59,6 +59,8 @@ type Gateway struct {
 	apply    sync.Mutex // held by Apply and SetReplicas
 	replicas map[string][]weir.Replica
 
+	origins origins
+
 	slo   tally
 	calls sync.Pool // of *call
 

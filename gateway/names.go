@@ -12,14 +12,15 @@ import (
 // So a name that is not one of those the gateway reads, but would be taken for
 // one by a reader that folds, is refused.
 
-// askNames are the members of a body that the gateway reads, in any protocol,
-// and optionNames those of its stream_options. All are lower-case ASCII.
+// askNames are the members of a body that the gateway reads, in any protocol;
+// the others those of objects in it. All are lower-case ASCII.
 var (
 	askNames = []string{
 		"model", "stream", "max_tokens", "max_completion_tokens", "max_output_tokens", "n", "user", "stream_options",
-		"messages", "input", "prompt", "system", "instructions", "tools",
+		"previous_response_id", "conversation", "messages", "input", "prompt", "system", "instructions", "tools",
 	}
-	optionNames = []string{"include_usage"}
+	optionNames       = []string{"include_usage"}
+	conversationNames = []string{"id"}
 )
 
 // lookalike returns the one of names that a reader who folds could take name

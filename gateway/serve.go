@@ -21,11 +21,12 @@ type call struct {
 	body  []byte // the lease's
 	lease lease
 
-	asksUsage bool // usage in the stream was asked for by the gateway, not by the caller
-	streaming bool // status and headers of a stream were sent
-	told      bool // the caller has seen how the stream ended, or cannot be told
-	events    int  // shown to the caller
-	over      bool // nothing will touch it any more
+	asksUsage  bool // usage in the stream was asked for by the gateway, not by the caller
+	streaming  bool // status and headers of a stream were sent
+	remembered bool // whose the answer is, of the Responses API
+	told       bool // the caller has seen how the stream ended, or cannot be told
+	events     int  // shown to the caller
+	over       bool // nothing will touch it any more
 
 	ownFrom weir.Instant // since when the time is the gateway's own; 0: it is not
 

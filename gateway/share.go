@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"maps"
 	"slices"
 
@@ -18,6 +19,10 @@ type Sharing struct {
 	// Throttled is called when a provider has said until when a replica of a
 	// deployment is not to be asked.
 	Throttled func(deployment, replica string, until weir.Instant)
+	// Note keeps a text under a name for all gateways, and Noted, which may take
+	// until its context ends, returns one; "" if there is none. nil: neither.
+	Note  func(name, text string)
+	Noted func(ctx context.Context, name string) (string, error)
 }
 
 // Share has this gateway be one of several: it draws on leases of its limits and
@@ -25,6 +30,7 @@ type Sharing struct {
 // gateway runs.
 func (g *Gateway) Share(with Sharing) {
 	g.throttled = with.Throttled
+	g.origins.tell, g.origins.ask = with.Note, with.Noted
 	s := &g.spend
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -23,6 +23,7 @@ type state struct {
 	models  map[string]*served // by name and alias
 	list    []*served          // in the order configured
 	targets map[string]*target // by deployment name
+	alone   bool               // there is one tenant only
 
 	// users are those who may still send over its connections; one of them is
 	// the gateway itself until another configuration takes its place.
@@ -118,7 +119,7 @@ func (t *target) asksUsage(op weir.Op) bool {
 // are taken over with their queues and what they have in flight; nothing of
 // them changes before adopt.
 func (g *Gateway) newState(c Config, present *state) (*state, error) {
-	st := &state{bounds: c.Bounds.withDefaults(), keys: map[[sha256.Size]byte]*key{}, models: map[string]*served{}, targets: map[string]*target{}}
+	st := &state{bounds: c.Bounds.withDefaults(), keys: map[[sha256.Size]byte]*key{}, models: map[string]*served{}, targets: map[string]*target{}, alone: len(c.Tenants) == 1}
 	st.users.Store(1)
 	for i := range c.Models {
 		if err := g.addModel(st, &c.Models[i], present, sharesOf(c.Tenants)); err != nil {

@@ -87,6 +87,9 @@ func (s *stream) take(e *upstream.Event) (*failure, bool) {
 			}
 		}
 	}
+	if e.Kind == upstream.Meta {
+		s.c.remember(e.Data)
+	}
 	switch e.Kind {
 	case upstream.Usage:
 		if s.c.asksUsage {

@@ -51,6 +51,7 @@ type Share struct {
 	waiting atomic.Int32  // shards not visited yet
 
 	pending pendingThrottles
+	notes   chan note
 
 	dial    sync.Mutex
 	client  rueidis.Client
@@ -88,7 +89,7 @@ func New(o Options) (*Share, error) {
 	if o.Lease == 0 {
 		o.Lease = defaultLease
 	}
-	s := &Share{o: o, log: o.Log, id: rand.Text(), joined: make(chan struct{}), script: rueidis.NewLuaScript(visitLua)}
+	s := &Share{o: o, log: o.Log, id: rand.Text(), joined: make(chan struct{}), script: rueidis.NewLuaScript(visitLua), notes: make(chan note, notesPending)}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -114,6 +115,7 @@ func (s *Share) Run(ctx context.Context) error {
 		g.Go(func() error { s.keep(ctx, shard); return nil })
 	}
 	g.Go(func() error { s.post(ctx); return nil })
+	g.Go(func() error { s.writeNotes(ctx); return nil })
 	err := g.Wait()
 	s.dial.Lock()
 	defer s.dial.Unlock()

@@ -41,7 +41,7 @@ func (n *node) shareLimits(c *config.Config) error {
 	if n.share, err = share.New(o); err != nil {
 		return fmt.Errorf("redis: %w", err)
 	}
-	n.gateway.Share(gateway.Sharing{Gateways: r.Gateways, Wake: n.share.Wake, Throttled: n.share.Throttled})
+	n.gateway.Share(gateway.Sharing{Gateways: r.Gateways, Wake: n.share.Wake, Throttled: n.share.Throttled, Note: n.share.Note, Noted: n.share.Noted})
 	return nil
 }
 

@@ -1,0 +1,172 @@
+package gateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"weir"
+)
+
+// An answer of the Responses API lives on at its upstream, which knows the
+// gateway's key and no tenants: whoever names the answer's id could go on with
+// it. So the gateway remembers whose each answer is, and where it is kept.
+
+// origin is whose an answer is and where its upstream keeps it.
+type origin struct{ tenant, deployment, replica string }
+
+// answerID is what an answer is remembered by: the beginning of the SHA-256 of
+// the id its upstream gave it.
+type answerID [16]byte
+
+func answerIDOf(id string) (a answerID) {
+	sum := sha256.Sum256([]byte(id))
+	copy(a[:], sum[:])
+	return a
+}
+
+// name is what other gateways know the answer by.
+func (a answerID) name() string { return hex.EncodeToString(a[:]) }
+
+// maxOrigins is how many answers are remembered at least, and half of how many
+// at most: about 100 bytes each.
+const maxOrigins = 100_000
+
+// origins remembers answers until many more have come: those not asked for
+// longest are forgotten first. The zero value remembers nothing yet.
+type origins struct {
+	mu       sync.Mutex
+	now, old map[answerID]origin
+	most     int // of each; 0: maxOrigins
+
+	tell func(name, text string)                                // the other gateways; nil: there are none
+	ask  func(ctx context.Context, name string) (string, error) // them; "": they do not know
+}
+
+func (o *origins) keep(id answerID, of origin) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	most := o.most
+	orElse(&most, maxOrigins)
+	if o.now == nil || len(o.now) >= most {
+		o.old, o.now = o.now, map[answerID]origin{}
+	}
+	o.now[id] = of
+}
+
+// find returns what is known of an answer here, and remembers it longer.
+func (o *origins) find(id answerID) (origin, bool) {
+	o.mu.Lock()
+	of, ok := o.now[id]
+	if ok {
+		o.mu.Unlock()
+		return of, true
+	}
+	of, ok = o.old[id]
+	o.mu.Unlock()
+	if ok {
+		o.keep(id, of)
+	}
+	return of, ok
+}
+
+// askWithin is how long the other gateways may take to say whose an answer is.
+const askWithin = time.Second
+
+// of says whose an answer is, as this gateway or another knows.
+func (o *origins) of(ctx context.Context, id string) (origin, bool) {
+	a := answerIDOf(id)
+	if of, ok := o.find(a); ok || o.ask == nil {
+		return of, ok
+	}
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	text, err := o.ask(ctx, a.name())
+	parts := strings.Split(text, "\n")
+	if err != nil || len(parts) != 3 {
+		return origin{}, false
+	}
+	of := origin{parts[0], parts[1], parts[2]}
+	o.keep(a, of)
+	return of, true
+}
+
+// remember notes whose the answer is that begins with b, an object of the
+// Responses API or an event with one in it. The first id there is counts.
+func (c *call) remember(b []byte) {
+	if c.s.op != weir.OpResponses || c.remembered {
+		return
+	}
+	id := responseID(b)
+	if id == "" {
+		return
+	}
+	c.remembered = true
+	l := &c.lease
+	of := origin{l.rec.Tenant, l.rec.Deployment, l.rec.Replica}
+	c.g.origins.keep(answerIDOf(id), of)
+	if tell := c.g.origins.tell; tell != nil {
+		tell(answerIDOf(id).name(), of.tenant+"\n"+of.deployment+"\n"+of.replica)
+	}
+}
+
+// maxResponseID bounds the ids that are remembered and asked about, in bytes.
+const maxResponseID = 512
+
+var errFound = errors.New("found")
+
+// responseID is the id of the answer in b; "" if there is none. What follows it
+// need not be whole.
+func responseID(b []byte) (id string) {
+	s := scanner{b: b}
+	inside := func(key []byte, v span) error {
+		if string(unescaped(key)) != "id" || b[v.from] != '"' || v.to-v.from > maxResponseID {
+			return nil
+		}
+		id = quotedText(b, v)
+		return errFound
+	}
+	s.members(0, func(key []byte, v span) error {
+		if string(unescaped(key)) == "response" && b[v.from] == '{' {
+			s.members(v.from, inside)
+			return errFound
+		}
+		return inside(key, v)
+	})
+	return id
+}
+
+// goesOn checks that what a request goes on with is its own tenant's: the answer
+// or the conversation it names.
+func (c *call) goesOn() error {
+	if c.s.op != weir.OpResponses {
+		return nil
+	}
+	if id := quotedText(c.body, c.ask.previous); id != "" && !c.owns(id) {
+		return &problem{is: errNoResponse, status: 400, code: "previous_response_not_found", param: "previous_response_id",
+			message: fmt.Sprintf("previous_response_id %q is no answer known to be of this key's tenant: send the conversation itself as input", shortened(id))}
+	}
+	if id := quotedText(c.body, c.ask.conversation); id != "" && !c.owns(id) {
+		return &problem{is: errNoResponse, status: 400, code: "conversation_not_found", param: "conversation",
+			message: fmt.Sprintf("conversation %q is not known to be of this key's tenant: send the conversation itself as input", shortened(id))}
+	}
+	return nil
+}
+
+// owns says whether the caller's tenant may use the answer of that id: it is its
+// own, or there is no other tenant. What nobody knows may be another's.
+func (c *call) owns(id string) bool {
+	if c.st.alone {
+		return true
+	}
+	if len(id) > maxResponseID {
+		return false
+	}
+	of, ok := c.g.origins.of(c.x.ctx(), id)
+	return ok && of.tenant == c.key.tenant.name
+}
