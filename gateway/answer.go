@@ -28,24 +28,29 @@ func (c *call) whole(r *upstream.Reply) *failure {
 		return c.failed(err)
 	}
 	c.ownFrom = c.g.now()
-	used, told, isObject := upstream.ReadAnswer(c.s.op, body.b)
-	if !isObject {
-		return &failure{problem: &problem{is: errGarbled, message: "the inference server's answer is not a JSON object"},
-			result: dispatch.Unhealthy, retry: true}
+	a := upstream.ReadAnswer(c.s.op, body.b)
+	if !a.Whole {
+		return c.noAnswer(r, &a, body.b)
 	}
 	c.remember(body.b)
-	c.startAnswer(r, int64(len(body.b)))
-	if told {
+	shown := body.b
+	if c.ask.stream && streams(c.s.op) {
+		shown = upstream.AsStream(c.s.op, body.b, c.ask.wantsUsage)
+		c.startStream(r)
+	} else {
+		c.startAnswer(r, int64(len(shown)))
+	}
+	if a.Told {
 		// The slot goes back before the caller, who may be slow, is written to.
-		c.lease.used = used
+		c.lease.used = a.Usage
 		c.lease.release(dispatch.OK)
 	}
-	if err := c.x.send(body.b); err != nil {
+	if err := c.x.send(shown); err != nil {
 		return c.unread()
 	}
 	c.told = true
 	rec.Own += c.g.now().Sub(c.ownFrom)
-	if !told {
+	if !a.Told {
 		// Counting takes its time: the caller has its answer already.
 		c.x.flush()
 		c.lease.hangUp()
@@ -62,13 +67,23 @@ const tailKept = 2 << 10
 
 // large passes an answer on as it comes, after what was read of it already.
 func (c *call) large(r *upstream.Reply, head []byte) *failure {
+	buf := newBuffer(copyBuffer)
+	defer buf.free()
+	if len(head) == 0 {
+		n, err := io.ReadAtLeast(r, buf.b[:tailKept], 1)
+		if err != nil {
+			return c.failed(err)
+		}
+		head = append(make([]byte, 0, tailKept), buf.b[:n]...)
+	}
+	if trimmed := bytes.TrimLeft(head, " \t\r\n"); len(trimmed) > 0 && trimmed[0] != '{' {
+		return notJSON()
+	}
 	c.startAnswer(r, r.ContentLength)
 	c.remember(head)
 	if err := c.x.send(head); err != nil {
 		return c.unread()
 	}
-	buf := newBuffer(copyBuffer)
-	defer buf.free()
 	tail := append(make([]byte, 0, 2*tailKept), head[max(0, len(head)-tailKept):]...)
 	for {
 		n, err := r.Read(buf.b[:cap(buf.b)])

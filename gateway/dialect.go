@@ -68,7 +68,13 @@ func errorEvent(d dialect, op weir.Op, p *problem, a answer, sequence int) []byt
 		b = quoteJSON(b, p.Error())
 		b = append(b, `,"param":null,"sequence_number":`...)
 		b = strconv.AppendInt(b, int64(sequence), 10)
-		return wrapEvent("event: error\n", append(b, '}'))
+		// OpenAI's SDKs raise on a member error only, and read the others as an event.
+		b = append(b, `,"error":{"message":`...)
+		b = quoteJSON(b, p.Error())
+		b = appendTypeParam(b, p, a)
+		b = append(b, `,"code":`...)
+		b = quoteJSON(b, a.code)
+		return wrapEvent("event: error\n", append(b, "}}"...))
 	}
 	return wrapEvent("", errorBody(d, p, a))
 }

@@ -50,6 +50,7 @@ var (
 	errTookTooLong  = errors.New("the answer took longer than it may in all")
 	errCut          = errors.New("the inference server's answer broke off")
 	errGarbled      = errors.New("the inference server's answer is not what the protocol allows")
+	errEmpty        = errors.New("the inference server said success without an answer")
 	errCredential   = errors.New("the gateway could not identify itself to the inference server")
 	errUpstream     = errors.New("the inference server reported an error")
 	errUpstreamSays = errors.New("the inference server refused the request") // the caller's own fault
@@ -114,6 +115,7 @@ var answers = map[error]answer{
 	errTookTooLong:  {504, weir.UpstreamFault, "upstream_total_timeout", "server_error", "", "api_error"},
 	errCut:          {502, weir.UpstreamFault, "upstream_cut", "server_error", "", "api_error"},
 	errGarbled:      {502, weir.UpstreamFault, "upstream_protocol", "server_error", "", "api_error"},
+	errEmpty:        {502, weir.UpstreamFault, "upstream_no_answer", "server_error", "", "api_error"},
 	errCredential:   {502, weir.UpstreamFault, "upstream_credential", "server_error", "", "api_error"},
 	errUpstream:     {502, weir.UpstreamFault, "upstream_error", "server_error", "", "api_error"},
 	errUpstreamSays: {400, weir.CallerFault, "upstream_refused", "invalid_request_error", "", "invalid_request_error"},

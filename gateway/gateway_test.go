@@ -126,7 +126,13 @@ func answering(w http.ResponseWriter, r *http.Request) {
 	json.Unmarshal(body, &ask)
 	if !ask.Stream {
 		w.Header().Set("Content-Type", "application/json")
-		io.WriteString(w, answerText)
+		answer := answerText
+		for _, op := range opAnswers {
+			if r.URL.Path == op.path {
+				answer = op.answer
+			}
+		}
+		io.WriteString(w, answer)
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")

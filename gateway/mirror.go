@@ -180,12 +180,12 @@ func (s *shadow) exchange(ctx context.Context) error {
 	if err != nil || reply.Status >= 300 {
 		return err
 	}
-	used, told, isObject := upstream.ReadAnswer(s.call.Op, body.b)
-	if !isObject {
-		return errGarbled
+	answer := upstream.ReadAnswer(s.call.Op, body.b)
+	if !answer.Whole {
+		return errEmpty
 	}
-	if told {
-		s.aside.Usage = used
+	if answer.Told {
+		s.aside.Usage = answer.Usage
 	}
 	return nil
 }
@@ -225,6 +225,9 @@ func (s *shadow) readStream(reply *upstream.Reply) error {
 		case upstream.Finish:
 			finishes++
 		case upstream.Done:
+			if _, open := events.Finished(); open || finishes == 0 {
+				return errCut
+			}
 			return nil
 		}
 	}

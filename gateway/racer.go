@@ -68,7 +68,8 @@ func (r *racer) wins() bool {
 		f := r.refusal()
 		return !f.retry
 	case r.lead != nil:
-		return r.lead.leadErr == nil && r.lead.ahead.Kind != upstream.Failed && r.lead.ahead.Kind != upstream.Malformed
+		kind := r.lead.ahead.Kind
+		return r.lead.leadErr == nil && kind != upstream.Failed && kind != upstream.Malformed && kind != upstream.Done
 	}
 	return true
 }
@@ -97,6 +98,8 @@ func (r *racer) failure() *failure {
 		return f
 	case r.lead.ahead.Kind == upstream.Failed:
 		return ofFailure(r.lead.ahead.Fail)
+	case r.lead.ahead.Kind == upstream.Done: // before anything was produced or finished
+		return unfinished()
 	}
 	return &failure{problem: &problem{is: errGarbled}, result: dispatch.Unhealthy, retry: true}
 }

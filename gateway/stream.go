@@ -103,6 +103,9 @@ func (s *stream) take(e *upstream.Event) (*failure, bool) {
 	case upstream.Finish:
 		s.finishes++
 	case upstream.Done:
+		if !s.complete() {
+			return unfinished(), true
+		}
 		s.done = true
 	case upstream.Comment:
 		if !s.c.streaming {
@@ -115,17 +118,11 @@ func (s *stream) take(e *upstream.Event) (*failure, bool) {
 	return nil, false
 }
 
-// failure handles an error inside a stream that began as a success.
+// failure judges an error inside a stream that began as a success. A caller who
+// has seen a token is told in the words its SDK raises on, whatever shape the
+// upstream's own had: see errorEvent.
 func (s *stream) failure(e *upstream.Event) *failure {
-	f := ofFailure(e.Fail)
-	if !s.c.streaming {
-		return f
-	}
-	if s.c.x.send(e.Raw) == nil {
-		s.c.x.flush()
-	}
-	s.c.told = true
-	return f
+	return ofFailure(e.Fail)
 }
 
 func (s *stream) token(e *upstream.Event) {
@@ -226,8 +223,7 @@ func (s *stream) ended(err error) *failure {
 	switch {
 	case s.whole(errors.Is(err, io.EOF)):
 	case errors.Is(err, io.EOF):
-		return &failure{problem: &problem{is: errCut, message: "the inference server ended its stream without finishing the answer"},
-			result: dispatch.Unhealthy, retry: true}
+		return unfinished()
 	default:
 		return c.failed(err)
 	}
@@ -241,16 +237,22 @@ func (s *stream) ended(err error) *failure {
 	return nil
 }
 
-// whole says whether the upstream has finished its answer: it said so, or, as
-// some servers do, it finished every choice and ended properly without a word.
+// whole says whether the upstream has finished its answer: it said that the
+// stream is done or, as some servers do, it finished every choice and ended
+// properly without a word.
 func (s *stream) whole(properEnd bool) bool {
-	switch {
-	case s.done:
-		return true
-	case s.c.s.op == weir.OpResponses: // its last event is the finish
-		return s.finishes > 0
+	if s.done || s.c.s.op == weir.OpResponses { // whose last event is the finish
+		return s.complete()
 	}
-	return properEnd && s.finishes >= s.c.ask.n
+	finished, _ := s.events.Finished()
+	return properEnd && s.complete() && max(s.finishes, finished) >= s.c.ask.n
+}
+
+// complete says whether the upstream has said how its answer ended: of every
+// choice it has begun.
+func (s *stream) complete() bool {
+	_, open := s.events.Finished()
+	return s.finishes > 0 && !open
 }
 
 // count settles what was used: what the upstream said or, if it did not come
@@ -260,9 +262,12 @@ func (s *stream) whole(properEnd bool) bool {
 func (s *stream) count() {
 	l := &s.c.lease
 	switch {
+	case s.tokens == 0 && !s.complete():
+		l.used = weir.Usage{}
+		return // nothing was produced: nothing is billed, and an attempt elsewhere may follow
 	case s.usage:
 	case s.tokens == 0:
-		return // nothing was produced, and an attempt elsewhere may follow
+		return
 	case s.counts:
 		l.hangUp() // counting takes its time
 		l.used = upstream.Estimate(s.c.s.op, s.c.body, s.text.b)

@@ -78,7 +78,7 @@ const throttledUnsaid = time.Second
 
 // ofFailure judges an error an upstream reported.
 func ofFailure(u *upstream.Failure) *failure {
-	p := &problem{is: errUpstream, message: fmt.Sprintf("the inference server reported an error (status %d%s)", u.Status, said(u))}
+	p := &problem{is: errUpstream, message: reported(u)}
 	f := &failure{problem: p, result: dispatch.Unhealthy, retry: u.Retryable}
 	switch {
 	case u.Fault == weir.CallerFault:
@@ -96,6 +96,14 @@ func ofFailure(u *upstream.Failure) *failure {
 		f.result = dispatch.Rejected
 	}
 	return f
+}
+
+// reported words an error the upstream reported.
+func reported(u *upstream.Failure) string {
+	if u.Status == 0 { // inside a stream or an answer that began as a success
+		return "the inference server reported an error" + said(u)
+	}
+	return fmt.Sprintf("the inference server reported an error (status %d%s)", u.Status, said(u))
 }
 
 func said(u *upstream.Failure) string {

@@ -15,7 +15,9 @@ type found struct {
 	finish    bool
 	produced  bool
 	fail      bool
+	output    bool   // a response with output
 	kind      []byte // the value of "type" (responses, messages)
+	progress
 }
 
 // classify says what an event's data mean. The text a model produces may hold
@@ -34,7 +36,7 @@ func (e *Events) classify(ev *Event, name []byte) {
 		return
 	}
 	f := &e.seen
-	*f = found{counts: f.counts}
+	*f = found{counts: f.counts, progress: f.progress}
 	switch e.r.op {
 	case weir.OpResponses:
 		f.response(&s)
@@ -49,6 +51,7 @@ func (e *Events) classify(ev *Event, name []byte) {
 		return
 	}
 	ev.Kind, ev.Produced = f.meaning(e.r.op, name), f.produced
+	f.something = f.something || f.produced
 	if f.hasUsage {
 		ev.Usage = &f.usage
 	}
@@ -84,7 +87,12 @@ func (f *found) meaning(op weir.Op, name []byte) EventKind {
 // in events that end in .delta.
 func (f *found) responseMeaning(kind []byte) EventKind {
 	switch string(kind) {
-	case "response.completed", "response.incomplete":
+	case "response.completed":
+		if !f.output && !f.something { // completed, and nothing is there
+			return Meta
+		}
+		return Finish
+	case "response.incomplete":
 		return Finish
 	case "response.failed", "error":
 		return Failed
@@ -125,13 +133,9 @@ func (f *found) completion(s *scanner) {
 		case "usage":
 			f.usageObject(s)
 		case "error":
-			f.fail = !s.isNull() || f.fail
+			f.fail = s.says() || f.fail
 		case "object": // an older vLLM: {"object":"error","message":...}
-			if s.peek() == '"' {
-				f.fail = string(s.str()) == "error" || f.fail
-			} else {
-				s.skip()
-			}
+			f.fail = string(s.word()) == "error" || f.fail
 		default:
 			s.skip()
 		}
@@ -139,10 +143,17 @@ func (f *found) completion(s *scanner) {
 }
 
 func (f *found) choice(s *scanner) {
+	index, before := int64(0), f.produced
+	f.produced = false
+	var finish []byte
 	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
 		switch string(s.key()) {
+		case "index":
+			index = s.count()
 		case "finish_reason":
-			f.finish = s.hasContent() || f.finish
+			finish = s.word()
+		case "error":
+			f.fail = s.says() || f.fail
 		case "text":
 			f.produced = s.hasContent() || f.produced
 		case "delta":
@@ -151,6 +162,10 @@ func (f *found) choice(s *scanner) {
 			s.skip()
 		}
 	}
+	f.fail = f.fail || broke(finish)
+	f.finish = f.finish || len(finish) > 0
+	f.saw(index, f.produced, len(finish) > 0)
+	f.produced = f.produced || before
 }
 
 // delta: everything in it but the role is something produced (content,
@@ -174,15 +189,27 @@ func (f *found) response(s *scanner) {
 		case "type":
 			f.typed(s)
 		case "error":
-			f.fail = !s.isNull() || f.fail
+			f.fail = s.says() || f.fail
 		case "response":
-			for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-				if string(s.key()) == "usage" {
-					f.usageObject(s)
-				} else {
-					s.skip()
-				}
-			}
+			f.responseObject(s)
+		default:
+			s.skip()
+		}
+	}
+}
+
+// responseObject walks over a response as an event of its own stream shows it.
+func (f *found) responseObject(s *scanner) {
+	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+		switch string(s.key()) {
+		case "usage":
+			f.usageObject(s)
+		case "output":
+			f.output = s.hasContent() || f.output
+		case "status":
+			f.fail = string(s.word()) == "failed" || f.fail
+		case "error":
+			f.fail = s.says() || f.fail
 		default:
 			s.skip()
 		}
@@ -204,7 +231,7 @@ func (f *found) message(s *scanner) {
 		case "type":
 			f.typed(s)
 		case "error":
-			f.fail = !s.isNull() || f.fail
+			f.fail = s.says() || f.fail
 		case "usage":
 			f.usageObject(s)
 		case "message", "delta":

@@ -253,13 +253,6 @@ func (s *scanner) count() int64 {
 	return n
 }
 
-// isNull skips the value and says whether it was null.
-func (s *scanner) isNull() bool {
-	null := s.peek() == 'n'
-	s.skip()
-	return null
-}
-
 // hasContent skips the value and says whether there was something in it: a
 // string, list or object that is not empty. null, numbers and literals are
 // nothing.

@@ -5,27 +5,8 @@ import "weir"
 // ReadUsage reads the usage of a whole answer that is not streamed. ok is
 // false when it tells none.
 func ReadUsage(op weir.Op, body []byte) (u weir.Usage, ok bool) {
-	u, told, isObject := ReadAnswer(op, body)
-	return u, told && isObject
-}
-
-// ReadAnswer is ReadUsage that also says whether the answer is a JSON object,
-// as that of every API is. One that is not (cut, empty, a proxy's page, in an
-// encoding nobody asked for) is no answer, whatever its status.
-func ReadAnswer(op weir.Op, body []byte) (u weir.Usage, told, isObject bool) {
-	s := scanner{b: body}
-	if s.peek() != '{' {
-		return u, false, false
-	}
-	var f found
-	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-		if string(s.key()) == "usage" {
-			f.usageObject(&s)
-		} else {
-			s.skip()
-		}
-	}
-	return f.usage, f.hasUsage, s.done()
+	a := ReadAnswer(op, body)
+	return a.Usage, a.Told && a.Object
 }
 
 // maxCount is the most tokens one answer is believed to have used, ten times

@@ -1,0 +1,52 @@
+package gateway
+
+import (
+	"fmt"
+	"time"
+
+	"weir"
+	"weir/dispatch"
+	"weir/upstream"
+)
+
+// This file handles a status of success that comes without an answer.
+
+// noAnswer judges it: an error the upstream words itself is taken at its word,
+// anything else is the upstream's failure. Nothing of it is billed.
+func (c *call) noAnswer(r *upstream.Reply, a *upstream.Answer, body []byte) *failure {
+	if !a.Object {
+		return notJSON()
+	}
+	u := upstream.ReadAnswerFailure(c.s.op, r.Header, body, time.Now())
+	f := ofFailure(&u)
+	if u.ContextLength && c.lease.served.hasLonger(c.lease.target) {
+		f.result, f.retry = dispatch.TooLong, true
+	}
+	if f.problem.is == errUpstream {
+		f.problem = &problem{is: errEmpty, message: fmt.Sprintf("the inference server said success (status %d) without an answer%s", r.Status, said(&u))}
+	}
+	return f
+}
+
+func notJSON() *failure {
+	return &failure{problem: &problem{is: errGarbled, message: "the inference server's answer is not a JSON object"},
+		result: dispatch.Unhealthy, retry: true}
+}
+
+// unfinished is the failure of a stream that ended before its answer did.
+func unfinished() *failure {
+	return &failure{problem: &problem{is: errCut, message: "the inference server ended its stream without finishing the answer"},
+		result: dispatch.Unhealthy, retry: true}
+}
+
+// streams says whether an operation has streams.
+func streams(op weir.Op) bool { return op != weir.OpEmbeddings }
+
+// startStream sends the status and headers of a stream that is made of an answer
+// which came whole.
+func (c *call) startStream(r *upstream.Reply) {
+	passAnswerHeaders(&c.x, r, c.lease.rec.RequestID)
+	c.sayWhere()
+	c.x.set("Content-Type", "text/event-stream")
+	c.x.start(r.Status, -1)
+}

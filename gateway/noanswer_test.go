@@ -1,0 +1,187 @@
+package gateway
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"weir"
+)
+
+// A whole answer of each operation, and what has a status of success and is none.
+var opAnswers = []struct {
+	path, ask, answer string
+	none              []string
+}{
+	{chatPath, chatBody, answerText, []string{
+		`{"choices":[{"text":"hi","finish_reason":"stop"}]}`, `{"choices":[{"index":0,"message":null,"finish_reason":"stop"}]}`,
+		`{"choices":[{"message":{"role":"assistant","content":""},"finish_reason":null}]}`,
+		`{"choices":[{"message":{"role":"assistant","content":"half"},"finish_reason":"error"}]}`,
+		`{"choices":[{"message":{"role":"assistant","content":"a"},"finish_reason":"stop"},null]}`,
+		`{"choices":[{"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}],"error":{"message":"x"}}`,
+	}},
+	{"/v1/completions", `{"model":"m","prompt":"hi"}`, `{"object":"text_completion","choices":[{"index":0,"text":"hello","finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}`, []string{
+		answerText, `{"choices":[{"text":null,"finish_reason":"stop"}]}`, `{"choices":[{"text":"","finish_reason":null}]}`, `{"choices":[{}]}`,
+	}},
+	{"/v1/embeddings", `{"model":"m","input":"hi"}`, `{"object":"list","data":[{"index":0,"embedding":[0.5,-1]}],"usage":{"prompt_tokens":1}}`, []string{
+		answerText, `{"data":[]}`, `{"data":null}`, `{"data":[{"embedding":[]}]}`, `{"data":[{"embedding":null}]}`, `{"data":[{"embedding":[null,null]}]}`,
+		`{"object":"list","data":[{"id":"model"}]}`, `{"embeddings":[[1,2]]}`,
+	}},
+	{"/v1/responses", `{"model":"m","input":"hi"}`, `{"object":"response","status":"completed","error":null,"output":[{"type":"message","content":[{"type":"output_text","text":"hello"}]}],"usage":{"input_tokens":1,"output_tokens":1}}`, []string{
+		answerText, `{"object":"response","status":"failed","error":null,"output":[]}`, `{"status":"failed","error":{"code":"server_error","message":"boom"}}`,
+		`{"status":"completed","output":[]}`, `{"output":null}`, `{"status":"completed","output":[{"type":"message"}],"error":{"message":"x"}}`,
+	}},
+	{"/v1/messages", `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`, `{"type":"message","role":"assistant","content":[{"type":"text","text":"hello"}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}}`, []string{
+		answerText, `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`, `{"type":"message","content":[],"stop_reason":null}`,
+		`{"type":"message","content":null,"stop_reason":"end_turn"}`,
+	}},
+}
+
+// noAnswers are no answer to anything.
+var noAnswers = []string{
+	``, ` `, `null`, `[]`, `{}`, `{"choices":[]}`, `{"choices":null}`, `OK`, `<html>`, `{"ok":true`,
+	`{"error":{"message":"model is loading","type":"unavailable","code":503}}`, `{"error":"loading model"}`, `{"error":true,"choices":[]}`,
+	`{"object":"error","message":"boom","type":"InternalServerError","code":500}`, `{"detail":"Internal Server Error"}`,
+	`{"message":"no healthy upstream","code":503}`, `{"error":{"message":"busy","code":429}}`, `{"error":{"message":"no such key","code":401}}`,
+	`{"usage":{"prompt_tokens":9,"completion_tokens":9}}`,
+}
+
+// saying is a backend that says success and this.
+func saying(t *testing.T, body string) string {
+	return rawBackend(t, func(c net.Conn, _ int) {
+		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	})
+}
+
+func TestSuccessWithoutAnAnswerIsGotElsewhereAndNeverBilled(t *testing.T) {
+	for _, op := range opAnswers {
+		sound := newBackend(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, op.answer) })
+		for _, none := range append(op.none, noAnswers...) {
+			c := config(saying(t, none), sound.URL)
+			c.Models[0].Deployments[1].Tier = 1
+			c.Models[0].SpillAfter = 1
+			r := start(t, c)
+			if resp, answer := r.post(op.path, op.ask); resp.StatusCode != 200 || answer != op.answer {
+				t.Errorf("%s: after %q: %d %s", op.path, none, resp.StatusCode, answer)
+			}
+			if rec := r.rec(); rec.Attempts != 2 || rec.Outcome != weir.Completed || rec.Deployment != "d1" {
+				t.Errorf("%s: after %q: %+v", op.path, none, rec)
+			}
+			c = config(saying(t, none))
+			c.Models[0].Attempts = 1
+			r = start(t, c)
+			resp, answer := r.post(op.path, op.ask)
+			if resp.StatusCode < 400 || !strings.Contains(answer, `"error"`) {
+				t.Errorf("%s: %q alone: %d %s", op.path, none, resp.StatusCode, answer)
+			}
+			if rec := r.rec(); rec.Outcome != weir.Failure || rec.Fault != weir.UpstreamFault || rec.Usage != (weir.Usage{}) {
+				t.Errorf("%s: %q alone: %+v", op.path, none, rec)
+			}
+		}
+	}
+}
+
+func TestWhatIsUnusualIsAnAnswerAllTheSame(t *testing.T) {
+	for _, a := range []struct{ path, ask, answer string }{
+		{chatPath, chatBody, `{"choices":[{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"stop"}]}`},
+		{chatPath, chatBody, `{"choices":[{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"tool_calls"}],"error":null}`},
+		{chatPath, chatBody, `{"choices":[{"index":0,"message":{"role":"assistant","content":null,"refusal":"I will not"}}]}`},
+		{chatPath, chatBody, `{"choices":[{"index":0,"finish_reason":"content_filter","content_filter_results":{"hate":{"filtered":true}}}]}`},
+		{chatPath, chatBody, `{"choices":[{"message":{"content":"a"}},{"message":{"content":"b"},"finish_reason":"length"}],"error":{}}`},
+		{"/v1/completions", `{"model":"m","prompt":"hi"}`, `{"choices":[{"text":"","finish_reason":"stop"}]}`},
+		{"/v1/embeddings", `{"model":"m","input":"hi"}`, `{"data":[{"embedding":"AAAA"}]}`},
+		{"/v1/responses", `{"model":"m","input":"hi"}`, `{"id":"r","status":"queued","output":[]}`},
+		{"/v1/responses", `{"model":"m","input":"hi"}`, `{"id":"r","status":"incomplete","incomplete_details":{"reason":"max_output_tokens"},"output":[]}`},
+		{"/v1/messages", `{"model":"m","max_tokens":9,"messages":[]}`, `{"type":"message","role":"assistant","content":[],"stop_reason":"end_turn"}`},
+	} {
+		r := start(t, config(saying(t, a.answer)))
+		if resp, answer := r.post(a.path, a.ask); resp.StatusCode != 200 || answer != a.answer {
+			t.Errorf("%s: %d %s", a.answer, resp.StatusCode, answer)
+		}
+		if rec := r.rec(); rec.Outcome != weir.Completed {
+			t.Errorf("%s: %+v", a.answer, rec)
+		}
+	}
+}
+
+// An upstream that says of itself that the caller is at fault is believed, with
+// a status of success too.
+func TestAnErrorOfTheCallersInsideASuccessIsTold(t *testing.T) {
+	r := start(t, config(saying(t, `{"object":"error","message":"temperature must be below 2","type":"BadRequestError","code":400}`)))
+	resp, answer := r.post(chatPath, chatBody)
+	if resp.StatusCode != 400 || resp.Header.Get("X-Weir-Fault") != "caller" || !strings.Contains(answer, "temperature must be below 2") {
+		t.Errorf("%d %v %s", resp.StatusCode, resp.Header, answer)
+	}
+	if rec := r.rec(); rec.Attempts != 1 || rec.Usage != (weir.Usage{}) {
+		t.Errorf("%+v", rec)
+	}
+}
+
+// Streams of each operation that end without their finish.
+func TestStreamsWithoutTheirFinishAreNotCompleted(t *testing.T) {
+	const (
+		text    = `data: {"choices":[{"index":0,"text":"hel","finish_reason":null}]}` + "\n\n"
+		created = "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"status\":\"in_progress\",\"output\":[]}}\n\n"
+		empty   = "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\",\"output\":[]}}\n\n"
+		failed  = "event: response.failed\ndata: {\"type\":\"response.failed\",\"response\":{\"status\":\"failed\",\"error\":{\"code\":\"server_error\",\"message\":\"boom\"}}}\n\n"
+		delta   = "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"x\"}\n\n"
+		begin   = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":9,\"output_tokens\":1}}}\n\n"
+		block   = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"x\"}}\n\n"
+		stop    = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
+	)
+	for _, f := range []struct {
+		path   string
+		stream []string
+		shown  int // events the caller sees, before the error
+	}{
+		{chatPath, nil, 0}, {chatPath, []string{doneEvent}, 0}, {chatPath, []string{usageEvent, doneEvent}, 0},
+		{chatPath, []string{"data: {\"detail\":\"overloaded\"}\n\n", doneEvent}, 0},
+		{chatPath, []string{roleEvent, tokenEvent, doneEvent}, 2}, {chatPath, []string{roleEvent, tokenEvent, overloadedEvent}, 2},
+		{"/v1/completions", []string{doneEvent}, 0}, {"/v1/completions", []string{text, doneEvent}, 1}, {"/v1/completions", []string{text}, 1},
+		{"/v1/responses", []string{doneEvent}, 0}, {"/v1/responses", []string{created, empty}, 0}, {"/v1/responses", []string{created, failed}, 0},
+		{"/v1/responses", []string{created, delta}, 2}, {"/v1/responses", []string{created, delta, doneEvent}, 2},
+		{"/v1/responses", []string{created, delta, failed}, 2}, {"/v1/responses", []string{created, delta, overloadedEvent}, 2},
+		{"/v1/messages", []string{stop}, 0}, {"/v1/messages", []string{begin, stop}, 0}, {"/v1/messages", []string{begin, block, stop}, 2},
+		{"/v1/messages", []string{begin, block, overloadedEvent}, 2}, {"/v1/messages", []string{begin, block}, 2},
+	} {
+		c := config(streamOf(t, strings.Join(f.stream, "")+"\n"))
+		c.Models[0].Attempts = 1
+		r := start(t, c)
+		resp, answer := r.post(f.path, streamed)
+		shown := strings.Join(f.stream[:f.shown], "")
+		rest, ok := strings.CutPrefix(answer, shown)
+		raises := strings.Contains(rest, `"error":{`) && strings.Count(rest, "data: ") == 1 && (!strings.HasPrefix(rest, "event:") || strings.HasPrefix(rest, "event: error\n"))
+		if f.shown > 0 && (!ok || !raises || resp.StatusCode != 200) || f.shown == 0 && resp.StatusCode != 502 {
+			t.Errorf("%s %q: %d %q", f.path, f.stream, resp.StatusCode, answer)
+		}
+		rec := r.rec()
+		if rec.Outcome != weir.Failure || rec.Fault != weir.UpstreamFault || f.shown == 0 && rec.Usage != (weir.Usage{}) {
+			t.Errorf("%s %q: %+v", f.path, f.stream, rec)
+		}
+	}
+}
+
+// A stream answered with a whole answer reaches its caller as a stream.
+func TestAWholeAnswerToAStreamIsStreamed(t *testing.T) {
+	for _, op := range opAnswers {
+		if op.path == "/v1/embeddings" {
+			continue
+		}
+		r := start(t, config(saying(t, op.answer)))
+		resp, answer := r.post(op.path, strings.Replace(op.ask, "{", `{"stream":true,`, 1))
+		if kind := resp.Header.Get("Content-Type"); kind != "text/event-stream" || !strings.Contains(answer, `"hello"`) {
+			t.Errorf("%s: %s %q", op.path, kind, answer)
+		}
+		if rec := r.rec(); rec.Outcome != weir.Completed || rec.Usage.Completion == 0 {
+			t.Errorf("%+v", rec)
+		}
+		// Read by the gateway itself it is the stream it claims to be.
+		again := start(t, config(streamOf(t, answer)))
+		if _, same := again.post(op.path, streamed); same != answer {
+			t.Errorf("%s: %q read again is %q", op.path, answer, same)
+		}
+	}
+}

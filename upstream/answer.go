@@ -1,0 +1,192 @@
+package upstream
+
+import (
+	"net/http"
+	"time"
+
+	"weir"
+)
+
+// Answer is what a whole answer that is not streamed holds. The zero value is
+// one that is no JSON object: cut, empty, a proxy's page.
+type Answer struct {
+	Object bool // it is one JSON object
+	Whole  bool // it has what its operation promises
+	Usage  weir.Usage
+	Told   bool // it says its usage
+}
+
+// ReadAnswer says what an answer with a status of success holds. It is an
+// answer when it has what its operation promises: choices with a message or a
+// text; vectors; a message's content; a response's output. A member error that
+// says something, the object "error", the status "failed" and the type "error"
+// make it none, whatever stands beside them.
+func ReadAnswer(op weir.Op, body []byte) Answer {
+	s := scanner{b: body}
+	if s.peek() != '{' {
+		return Answer{}
+	}
+	var f found
+	var p promise
+	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+		switch key := s.key(); string(key) {
+		case "usage":
+			f.usageObject(&s)
+		case "error":
+			p.failed = s.says() || p.failed
+		case "object":
+			p.failed = string(s.word()) == "error" || p.failed
+		default:
+			p.member(op, key, &s)
+		}
+	}
+	if !s.done() {
+		return Answer{}
+	}
+	return Answer{Object: true, Whole: p.kept(op), Usage: f.usage, Told: f.hasUsage}
+}
+
+// promise is what was found of what an operation promises.
+type promise struct {
+	failed bool   // it says that it is an error
+	parts  int    // choices, vectors, items of output, blocks of content
+	broken bool   // one of them is none
+	listed bool   // the list of them is there, perhaps empty
+	status string // of a response; the reason a message stopped
+}
+
+func (p *promise) kept(op weir.Op) bool {
+	if p.failed || p.broken {
+		return false
+	}
+	switch op {
+	case weir.OpResponses:
+		switch p.status {
+		case "failed":
+			return false
+		case "", "completed":
+			return p.parts > 0
+		}
+		return true // incomplete, or not over yet (background)
+	case weir.OpMessages: // one that ends its turn without a word has no block
+		return p.listed && (p.parts > 0 || p.status != "")
+	}
+	return p.parts > 0
+}
+
+// member reads a member that is not of every API.
+func (p *promise) member(op weir.Op, key []byte, s *scanner) {
+	switch {
+	case string(key) == "choices" && (op == weir.OpChat || op == weir.OpCompletions):
+		p.each(s, func() bool { return p.choice(op, s) })
+	case string(key) == "data" && op == weir.OpEmbeddings:
+		p.each(s, func() bool { return vector(s) })
+	case string(key) == "output" && op == weir.OpResponses, string(key) == "content" && op == weir.OpMessages:
+		p.each(s, s.says)
+	case string(key) == "status" && op == weir.OpResponses, string(key) == "stop_reason" && op == weir.OpMessages:
+		p.status = string(s.word())
+	case string(key) == "type" && op == weir.OpMessages:
+		p.failed = string(s.word()) == "error" || p.failed
+	default:
+		s.skip()
+	}
+}
+
+// each reads a list of parts, of which part says whether one is what it must be.
+func (p *promise) each(s *scanner, part func() bool) {
+	p.listed = s.peek() == '['
+	for first, in := true, s.open('['); in && s.next(']', first); first = false {
+		p.parts++
+		p.broken = !part() || p.broken
+	}
+}
+
+// choice says whether a choice of chat or completions is an answer: a message or
+// a text that says something, or is said to be complete. Azure leaves the
+// message out where its filter let nothing through.
+func (p *promise) choice(op weir.Op, s *scanner) bool {
+	var has, says bool
+	var finish []byte
+	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+		switch string(s.key()) {
+		case "message":
+			h, y := message(s)
+			has, says = has || h && op == weir.OpChat, says || y
+		case "text":
+			has = has || op == weir.OpCompletions && s.peek() == '"'
+			says = s.hasContent() || says
+		case "finish_reason":
+			finish = s.word()
+		case "error":
+			p.failed = s.says() || p.failed
+		default:
+			s.skip()
+		}
+	}
+	if broke(finish) {
+		p.failed = true
+	}
+	return has && (says || len(finish) > 0) || string(finish) == "content_filter"
+}
+
+// message says whether a message is there, and whether it says anything.
+func message(s *scanner) (is, says bool) {
+	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+		is = true
+		if string(s.key()) == "role" {
+			s.skip()
+		} else {
+			says = s.hasContent() || says
+		}
+	}
+	return is, says
+}
+
+// vector says whether a row of embeddings holds a vector: numbers, or base64.
+func vector(s *scanner) (is bool) {
+	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+		if string(s.key()) != "embedding" {
+			s.skip()
+			continue
+		}
+		look := *s
+		holes := look.peek() == '[' && look.open('[') && look.peek() == 'n' // NaN, as some write it
+		is = s.hasContent() && !holes
+	}
+	return is
+}
+
+// broke says whether a finish_reason means that the server gave up: vLLM and
+// SGLang say abort, OpenRouter and newer vLLM error.
+func broke(finish []byte) bool { return string(finish) == "error" || string(finish) == "abort" }
+
+// ReadAnswerFailure reads an answer that has a status of success and is none. Of
+// an error the status it would have had is taken from its code, where it says
+// one; whatever says nothing of itself is the upstream's fault.
+func ReadAnswerFailure(op weir.Op, header func(name string) string, body []byte, now time.Time) Failure {
+	f := parseFailure(body)
+	f.Status = statusOfCode(f.Code)
+	f.judge(op)
+	f.RetryAfter, f.HasRetryAfter = readRetryAfter(header, now)
+	f.Throttled = f.Status == http.StatusTooManyRequests || f.Status == statusOverloaded || f.Status == http.StatusServiceUnavailable && f.HasRetryAfter
+	return f
+}
+
+// says skips the value and says whether it tells anything: not null, false or a
+// number, and neither empty.
+func (s *scanner) says() bool {
+	if s.peek() == 't' {
+		s.skip()
+		return true
+	}
+	return s.hasContent()
+}
+
+// word reads a string; of any other value it returns nothing.
+func (s *scanner) word() []byte {
+	if s.peek() == '"' {
+		return s.str()
+	}
+	s.skip()
+	return nil
+}
