@@ -11,11 +11,13 @@ type Limits struct {
 	// Requests per time. More are answered with 429 and the time to come back.
 	Requests Rate `yaml:"requests" min:"1/min" max:"10M/min" example:"600/min"`
 	// Tokens per time, prompt and completion together. More are answered with 429 and the time to come back.
-	Tokens Rate `yaml:"tokens" min:"1/min" max:"1000M/min" example:"200k/min"`
+	Tokens Rate `yaml:"tokens" min:"1/min" max:"1000000M/min" example:"200k/min"`
 	// Requests in flight at once. More are answered with 429.
 	Concurrent int `yaml:"concurrent" min:"1" max:"1000000" example:"50"`
 	// How much of the requests and tokens per time may be used at once after a pause: what comes together in that time. It bounds the size of one request too.
 	Burst time.Duration `yaml:"burst" default:"1m" min:"1s" max:"1h"`
+	// What a request takes of the tokens per time when it comes: what it likely uses, settled when it has ended; or the most it may use by its max_tokens, as providers take it. One that may use more than the burst has its max_tokens lowered to it.
+	Reserve string `yaml:"reserve" default:"likely" enum:"likely|most"`
 }
 
 // Budget bounds use by the calendar. A bound that is absent does not bound.
@@ -31,6 +33,8 @@ type Budget struct {
 	MoneyPerMonth Dollars `yaml:"money_per_month" example:"$500"`
 	// What happens to a streamed answer that grows beyond what was reserved for it and beyond what is left: it is finished and charged, or cut with an error event.
 	Exhausted string `yaml:"exhausted" default:"finish" enum:"finish|cut"`
+	// What one request may be promised of what is left: near the end of the budget a part of it, with its max_tokens lowered to that, for others to be served beside it; or always all it asks for, as far as it is there.
+	Reserve string `yaml:"reserve" default:"part" enum:"part|all"`
 }
 
 // Trim lowers max_tokens of requests that ask for far more than answers need,
@@ -75,7 +79,7 @@ func (l *Limit) scope() string {
 
 // Bounds says whether any bound is given.
 func Bounds(l Limits, b Budget) bool {
-	l.Burst, b.Exhausted = 0, ""
+	l.Burst, l.Reserve, b.Exhausted, b.Reserve = 0, "", "", ""
 	return l != Limits{} || b != Budget{}
 }
 

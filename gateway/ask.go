@@ -23,6 +23,7 @@ type ask struct {
 	answers   [3]tokenLimit // the members that say it, in order; unused ones are absent
 	trim      int           // what it is lowered to; 0: it is not
 	n         int           // answers asked for, at least 1
+	bestOf    int           // candidates they are picked from; 0: not said
 	user      span
 
 	previous     span // the answer of the Responses API this goes on with
@@ -51,6 +52,7 @@ const (
 	sawMaxCompletionTokens
 	sawMaxOutputTokens
 	sawN
+	sawBestOf
 	sawUser
 	sawStreamOptions
 	sawIncludeUsage
@@ -115,6 +117,8 @@ func (r *askReader) member(key []byte, v span) error {
 		return r.tokens(sawMaxOutputTokens, "max_output_tokens", v)
 	case "n":
 		return r.count(sawN, "n", v, &r.n)
+	case "best_of":
+		return r.count(sawBestOf, "best_of", v, &r.bestOf)
 	case "user":
 		return r.text(sawUser, "user", v, &r.user)
 	case "stream_options":

@@ -24,13 +24,15 @@ type lease struct {
 	holds   holds
 	verdict chan dispatch.Verdict // cap 1: a waiting lease gets one verdict
 
-	answers     int     // asked for at once
+	answers     int     // the upstream will produce, all of them billed
 	target      *target // of the present or last attempt
 	reservation meter.Reservation
 	who         meter.Who // it is counted as
-	expected    meter.Spent
-	covered     int64 // tokens of answers that the reservation covers
-	elsewhere   bool  // it counts for another model than the one asked for, too
+	expected    meter.Claim
+	promised    promised
+	held        weir.Money // of the budgets, for it
+	covered     int64      // tokens of answers that the reservation covers
+	elsewhere   bool       // it counts for another model than the one asked for, too
 	topUps      int
 	reply       *upstream.Reply
 	race        *race // nil: nothing is hedged

@@ -21,29 +21,41 @@ type spend struct {
 func (c *call) reserve() (prompt, output int, err error) {
 	l, s := &c.lease, &c.g.spend
 	prompt = c.ask.promptTokens()
-	l.answers = c.ask.n
+	l.answers = c.answers()
 	l.who = meter.Who{Tenant: l.rec.Tenant, Key: l.rec.Key, Model: l.rec.Model, Class: l.rec.Class}
 	now := c.g.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c.s.op != weir.OpEmbeddings {
 		c.trim(&s.learned)
-		output = s.learned.Expect(l.rec.Tenant, l.rec.Model, c.ask.mayAnswer()) * c.ask.n
+		output = s.learned.Expect(l.rec.Tenant, l.rec.Model, c.ask.mayAnswer()) * l.answers
 	}
 	likely := l.likely(l.served.first, int64(prompt), int64(output))
 	// What is only expected never makes a request too large for its limit.
 	if largest := s.meter.Largest(l.who); likely.Tokens > largest && int64(prompt) <= largest {
 		likely.Tokens = largest
 	}
-	r, refusal := s.meter.Reserve(now, l.who, likely)
+	claim := c.claim(now, int64(prompt), likely)
+	r, refusal := s.meter.Claim(now, l.who, claim)
 	s.feed()
 	if refusal != nil {
 		return 0, 0, ofRefusal(refusal)
 	}
-	l.reservation, l.expected = r, likely
+	l.reservation, l.expected, l.held = r, claim, claim.Held.Cost
 	l.holds |= holdsTokens
-	l.covered = likely.Tokens - int64(prompt)
-	return prompt, output, nil
+	l.covered = claim.Likely.Tokens - int64(prompt)
+	return prompt, min(output, int(l.promised.answer)), nil
+}
+
+// answers is how many the upstream produces and bills: n, or the candidates it
+// picks them from, for each prompt.
+func (c *call) answers() int {
+	const most = 1 << 20 // beyond it any budget is used up
+	n := min(max(c.ask.n, c.ask.bestOf), most)
+	if c.s.op == weir.OpCompletions {
+		n = min(n*c.ask.prompts(c.body), most)
+	}
+	return n
 }
 
 // likely is what so many tokens come to: their price is that of the deployment

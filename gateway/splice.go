@@ -104,7 +104,9 @@ func compose(t *target, op weir.Op, a *ask, body []byte, segments [][]byte, edit
 	if asksUsage {
 		edits = a.editUsage(edits, body)
 	}
-	edits = a.editTrim(edits)
+	if a.trim > 0 {
+		edits = a.editTrim(edits, t.limitName(op))
+	}
 	sortEdits(edits)
 	return splice(segments[:0], body, edits), asksUsage
 }

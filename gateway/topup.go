@@ -22,11 +22,11 @@ const (
 func (c *call) topUp() *failure {
 	l, s := &c.lease, &c.g.spend
 	most := int64(math.MaxInt64)
-	if n := c.ask.mayAnswer(); n > 0 {
-		most = int64(n) * int64(c.ask.n)
+	if n := c.ask.mayAnswer(); n > 0 && l.covered < int64(n)*int64(l.answers) { // else the server goes beyond what it was told
+		most = int64(n) * int64(l.answers)
 	}
 	more := min(max(l.covered, leastTopUp), most-l.covered)
-	if l.holds&holdsTokens == 0 || l.topUps == maxTopUps || more <= 0 {
+	if l.holds&holdsTokens == 0 || l.topUps == maxTopUps {
 		l.covered = math.MaxInt64
 		return nil
 	}

@@ -62,12 +62,22 @@ func (a *ask) mayAnswer() int {
 	return a.maxTokens
 }
 
-// editTrim lowers the members that ask for more.
-func (a *ask) editTrim(edits []edit) []edit {
-	if a.trim == 0 {
-		return edits
-	}
+// editTrim lowers the members that ask for more. Where none asks for anything,
+// the first that stands there empty (null, 0, -1) is given the number, or one of
+// this name is put in.
+func (a *ask) editTrim(edits []edit, name string) []edit {
 	text := strconv.AppendInt(nil, int64(a.trim), 10)
+	if a.maxTokens == 0 {
+		if at := a.answers[0].at; !at.absent() {
+			return append(edits, edit{at.from, at.to, text})
+		}
+		member := append(append([]byte{'"'}, name...), '"', ':')
+		member = append(member, text...)
+		if !a.empty {
+			member = append(member, ',')
+		}
+		return append(edits, edit{a.open, a.open, member})
+	}
 	for _, l := range a.answers {
 		if l.most > a.trim {
 			edits = append(edits, edit{l.at.from, l.at.to, text})
@@ -78,7 +88,17 @@ func (a *ask) editTrim(edits []edit) []edit {
 
 // sayTrim tells the caller.
 func (c *call) sayTrim() {
-	if c.ask.trim > 0 {
-		c.x.set("X-Weir-Max-Tokens", strconv.Itoa(c.ask.trim)+"; trimmed from "+strconv.Itoa(c.ask.maxTokens))
+	if c.ask.trim == 0 {
+		return
 	}
+	said := strconv.Itoa(c.ask.trim)
+	switch {
+	case c.ask.maxTokens == 0:
+		said += "; set by a budget"
+	case c.lease.promised.ordered:
+		said += "; lowered by a budget from " + strconv.Itoa(c.ask.maxTokens)
+	default:
+		said += "; trimmed from " + strconv.Itoa(c.ask.maxTokens)
+	}
+	c.x.set("X-Weir-Max-Tokens", said)
 }

@@ -22,6 +22,7 @@ type account struct {
 type hold struct {
 	account          *account
 	requests, tokens ticket
+	whole            bool // tokens per minute are taken for all it may use
 
 	// The last top-up: what is not used is of it, nearly always. Of earlier ones
 	// it comes back as if it had been taken at the beginning, which gives back
@@ -34,14 +35,14 @@ type hold struct {
 
 // check returns the limit that will hold a request back longest, or nil when
 // all have room.
-func (a *account) check(now weir.Instant, likely Spent) *Refusal {
+func (a *account) check(now weir.Instant, c *Claim) *Refusal {
 	if a.shared != nil {
-		return a.checkShared(now, likely)
+		return a.checkShared(now, c)
 	}
 	worst := a.checkConcurrent()
 	worst = later(worst, a.checkRate(now, &a.requests, Requests, 1))
-	worst = later(worst, a.checkRate(now, &a.tokens, Tokens, likely.Tokens))
-	return later(worst, a.checkBudget(now, likely))
+	worst = later(worst, a.checkRate(now, &a.tokens, Tokens, c.tokens(a.limits.Most)))
+	return later(worst, a.checkBudget(now, c.Bound))
 }
 
 // checkRate asks one rate for n units.
@@ -82,43 +83,46 @@ func (a *account) oneEnds() time.Duration {
 }
 
 // take books one request; check has said that it has room.
-func (a *account) take(likely Spent) hold {
+func (a *account) take(c *Claim) hold {
 	a.inFlight++
-	a.purse.held.add(likely)
+	a.purse.held.add(c.Held)
 	if a.shared != nil {
-		return a.takeShared(likely)
+		return a.takeShared(c)
 	}
-	return hold{account: a, requests: a.requests.take(1), tokens: a.tokens.take(likely.Tokens)}
+	whole := a.limits.Most
+	return hold{account: a, requests: a.requests.take(1), tokens: a.tokens.take(c.tokens(whole)), whole: whole}
 }
 
-// close ends a request's part: held is what it had reserved, used what it used.
-func (h hold) close(now weir.Instant, held, used Spent, requestsBack int64) {
+// close ends a request's part: c is what it had reserved, used what it used.
+func (h hold) close(now weir.Instant, c *Claim, used Spent, requestsBack int64) {
 	a := h.account
 	a.inFlight--
 	if a.shared != nil {
-		h.closeShared(now, held, used, requestsBack)
-		a.purse.spend(now, held, used)
+		h.closeShared(now, c, used, requestsBack)
+		a.purse.spend(now, c.Held, used)
 		return
 	}
 	a.requests.settle(now, h.requests, requestsBack)
-	back := held.Tokens - used.Tokens
+	back := c.tokens(h.whole) - used.Tokens
 	if part := min(back, h.topped); part > 0 {
 		a.tokens.giveBack(now, h.top, part)
 		back -= part
 	}
 	a.tokens.settle(now, h.tokens, back)
-	a.purse.spend(now, held, used)
+	a.purse.spend(now, c.Held, used)
 }
 
 // more takes more for a request that outgrows what it has reserved.
-func (h *hold) more(now weir.Instant, more Spent) {
+func (h *hold) more(now weir.Instant, g growth) {
 	a := h.account
-	a.purse.held.add(more)
+	a.purse.held.add(g.held)
 	if a.shared != nil {
-		h.moreShared(more)
+		h.moreShared(g)
 		return
 	}
-	h.top, h.topped = a.tokens.more(now, more.Tokens), more.Tokens
+	if n := g.more(h.whole); n > 0 {
+		h.top, h.topped = a.tokens.more(now, n), n
+	}
 }
 
 // exhausted says which budget has not so much more.

@@ -307,7 +307,7 @@ func FuzzReservationsCannotBreakTheMeter(f *testing.F) {
 				}
 			case 5:
 				if len(open) > 0 {
-					m.Serve(now, open[int(script[i+2])%len(open)], who, []string{"m", "n", "o"}[script[i+1]%3], Spent{})
+					m.Serve(now, open[int(script[i+2])%len(open)], who, []string{"m", "n", "o"}[script[i+1]%3], likely(Spent{}))
 				}
 			}
 			for s, a := range m.accounts {

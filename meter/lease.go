@@ -279,6 +279,18 @@ func (l *Lease) left() int64 {
 	return l.told.level - (l.total - l.since)
 }
 
+// free is what may be used now: what it holds, and the credit it was told. A
+// Check for no more is let in.
+func (l *Lease) free(now weir.Instant) int64 {
+	if l.lost(now) {
+		l.goOn(now)
+	}
+	if l.level < 0 {
+		return l.level
+	}
+	return l.level + l.credit
+}
+
 // Part is the part of a flow's rate, in millionths, that this gateway goes on
 // with should the keeper fall silent.
 func (l *Lease) Part() int64 { return l.told.part }

@@ -21,6 +21,10 @@ type Limits struct {
 	// nanosecond, not at the turn of a minute.
 	Burst time.Duration
 
+	// Most: tokens per minute are taken for all that a request may use, as
+	// providers take them, not for what it likely does.
+	Most bool
+
 	Budget
 }
 
@@ -34,11 +38,16 @@ type Budget struct {
 	// more than is left. Otherwise it may be finished, and what it takes too much
 	// is a debt that later requests wait for.
 	Cut bool
+
+	// Whole: every request may be promised all that is left, and holds all it may
+	// use, from the first token of the budget on. Otherwise a part of what is
+	// left, where that is little, so that others are served beside it.
+	Whole bool
 }
 
 // Bounds says whether anything is limited.
 func (l Limits) Bounds() bool {
-	l.Burst, l.Cut = 0, false
+	l.Burst, l.Most, l.Cut, l.Whole = 0, false, false, false
 	return l != Limits{}
 }
 

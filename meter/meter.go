@@ -52,7 +52,7 @@ type open struct {
 	generation uint32
 	live       bool
 	asked      int // of holds, those of the model asked for; the others are of the one that serves
-	held       Spent
+	claim      Claim
 	since      weir.Instant
 	holds      []hold // its memory is kept for the next one in the slot
 }
@@ -75,33 +75,40 @@ func New(limits map[Scope]Limits) *Meter {
 // likely to use so much, prompt and expected answer. Either everything is
 // reserved, or nothing is and the Refusal says why and when to come back. Who is
 // counted by no limit is always admitted.
-func (m *Meter) Reserve(now weir.Instant, who Who, likely Spent) (Reservation, *Refusal) {
+func (m *Meter) Reserve(now weir.Instant, who Who, use Spent) (Reservation, *Refusal) {
+	return m.Claim(now, who, likely(use))
+}
+
+// Claim is Reserve for a request of which is known what it may come to. What
+// budgets hold for all requests in flight together they have room for, but for
+// what one prompt turned out larger than thought.
+func (m *Meter) Claim(now weir.Instant, who Who, c Claim) (Reservation, *Refusal) {
 	set := m.set(who)
 	if len(set) == 0 {
 		return Reservation{}, nil
 	}
-	likely = likely.bounded()
+	c = c.bounded()
 	var worst *Refusal
 	for _, a := range set {
-		worst = later(worst, a.check(now, likely))
+		worst = later(worst, a.check(now, &c))
 	}
 	if worst != nil {
 		return Reservation{}, worst
 	}
-	r, refusal := m.begin(now, likely)
+	r, refusal := m.begin(now, c)
 	if refusal != nil {
 		return r, refusal
 	}
 	o := &m.open[r.slot-1]
 	o.asked = len(set)
 	for _, a := range set {
-		o.holds = append(o.holds, a.take(likely))
+		o.holds = append(o.holds, a.take(&c))
 	}
 	return r, nil
 }
 
 // begin opens a reservation that holds nothing yet.
-func (m *Meter) begin(now weir.Instant, likely Spent) (Reservation, *Refusal) {
+func (m *Meter) begin(now weir.Instant, c Claim) (Reservation, *Refusal) {
 	if m.live >= MaxOpen {
 		return Reservation{}, &Refusal{Limit: "open reservations of this gateway", Kind: Concurrent,
 			Value: int64(m.live) + 1, Allowed: MaxOpen, RetryAfter: time.Second}
@@ -113,7 +120,7 @@ func (m *Meter) begin(now weir.Instant, likely Spent) (Reservation, *Refusal) {
 		m.open = append(m.open, open{})
 	}
 	o := &m.open[slot]
-	*o = open{generation: o.generation + 1, live: true, held: likely, since: now, holds: o.holds[:0]}
+	*o = open{generation: o.generation + 1, live: true, claim: c, since: now, holds: o.holds[:0]}
 	m.live++
 	return Reservation{slot: slot + 1, generation: o.generation}, nil
 }
@@ -162,17 +169,17 @@ func (m *Meter) TopUp(now weir.Instant, r Reservation, more Spent) *Refusal {
 		return nil
 	}
 	more = more.bounded()
-	more.Tokens = min(more.Tokens, maxTokens-o.held.Tokens)
-	more.Cost = min(more.Cost, maxTokens-o.held.Cost)
+	more.Tokens = min(more.Tokens, maxTokens-o.claim.Likely.Tokens)
+	more.Cost = min(more.Cost, maxTokens-o.claim.Likely.Cost)
+	g := o.claim.grow(more)
 	var worst *Refusal
 	for i := range o.holds {
 		h := &o.holds[i]
-		if h.account.limits.Cut {
-			worst = later(worst, h.account.exhausted(now, more))
+		if h.account.limits.Cut && g.held != (Spent{}) {
+			worst = later(worst, h.account.exhausted(now, g.held))
 		}
-		h.more(now, more)
+		h.more(now, g)
 	}
-	o.held.add(more)
 	return worst
 }
 
@@ -193,7 +200,7 @@ func (m *Meter) close(now weir.Instant, r Reservation, used Spent, requestsBack 
 		return
 	}
 	for _, h := range o.holds {
-		h.close(now, o.held, used, requestsBack)
+		h.close(now, &o.claim, used, requestsBack)
 		h.account.lasted(now.Sub(o.since))
 	}
 	clear(o.holds)

@@ -40,6 +40,32 @@ func (r Rates) Cost(u weir.Usage) weir.Money {
 	return weir.Money(min(cost, math.MaxInt64))
 }
 
+// Most is the most so many tokens cost, however the upstream counts them.
+func (r Rates) Most(prompt, answer int64) weir.Money {
+	return r.dearest().Cost(weir.Usage{Prompt: prompt, Completion: answer})
+}
+
+// Answer is the most tokens of an answer that cost no more than most together
+// with its prompt; below zero where the prompt alone costs more.
+func (r Rates) Answer(prompt int64, most weir.Money) int64 {
+	d := r.dearest()
+	left := most - d.Cost(weir.Usage{Prompt: prompt})
+	switch {
+	case left < 0:
+		return -1
+	case d.Completion <= 0:
+		return maxTokens
+	}
+	hi, lo := bits.Mul64(uint64(left), perRate)
+	n, _ := bits.Div64(min(hi, uint64(d.Completion)-1), lo, uint64(d.Completion))
+	return int64(min(n, maxTokens))
+}
+
+// dearest has the dearest price for every kind of token.
+func (r Rates) dearest() Rates {
+	return Rates{Prompt: max(r.Prompt, r.Cached), Cached: max(r.Prompt, r.Cached), Completion: r.Completion}
+}
+
 // sum is an unsigned 128-bit total; three products of int64 cannot overflow it.
 type sum struct{ hi, lo uint64 }
 

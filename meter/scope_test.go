@@ -109,11 +109,11 @@ func TestAModelThatServesForAnotherIsCountedToo(t *testing.T) {
 	each := Limits{TokensPerMinute: 1000, MaxConcurrent: 1, Budget: Budget{TokensPerDay: 10_000}}
 	m := New(map[Scope]Limits{asked: each, serving: each, tenant: each})
 	r, _ := m.Reserve(t0, everybody, Spent{Tokens: 100})
-	again, refusal := m.Serve(t0, r, everybody, "mini", Spent{})
+	again, refusal := m.Serve(t0, r, everybody, "mini", likely(Spent{}))
 	if refusal != nil || again != r {
 		t.Fatal(refusal)
 	}
-	if again, refusal = m.Serve(t0, r, everybody, "mini", Spent{}); refusal != nil || again != r {
+	if again, refusal = m.Serve(t0, r, everybody, "mini", likely(Spent{})); refusal != nil || again != r {
 		t.Fatal("it is counted for the same model twice:", refusal)
 	}
 	m.Settle(t0, r, Spent{Tokens: 150})
@@ -129,12 +129,12 @@ func TestAModelThatHasNoRoomDoesNotServeForAnother(t *testing.T) {
 	m := New(map[Scope]Limits{{Model: "mini"}: {MaxConcurrent: 1}, {Model: "gpt"}: {MaxConcurrent: 5}, {Model: "nano"}: {MaxConcurrent: 1}})
 	m.Reserve(t0, Who{Model: "mini"}, Spent{})
 	r, _ := m.Reserve(t0, everybody, Spent{})
-	if _, refusal := m.Serve(t0, r, everybody, "mini", Spent{}); refusal == nil || refusal.Limit != "max_concurrent of model mini" {
+	if _, refusal := m.Serve(t0, r, everybody, "mini", likely(Spent{})); refusal == nil || refusal.Limit != "max_concurrent of model mini" {
 		t.Fatal(refusal)
 	}
 	// It went to a third and back to its own: each gives back what it had.
 	for _, model := range []string{"nano", "gpt", "nano", "other"} {
-		if _, refusal := m.Serve(t0, r, everybody, model, Spent{}); refusal != nil {
+		if _, refusal := m.Serve(t0, r, everybody, model, likely(Spent{})); refusal != nil {
 			t.Fatal(model, refusal)
 		}
 	}
@@ -153,7 +153,7 @@ func TestWhatNothingCountedIsCountedByTheModelThatServes(t *testing.T) {
 	if r != (Reservation{}) {
 		t.Fatal("nothing counts it")
 	}
-	r, refusal := m.Serve(t0, r, everybody, "mini", Spent{Tokens: 10})
+	r, refusal := m.Serve(t0, r, everybody, "mini", likely(Spent{Tokens: 10}))
 	if refusal != nil {
 		t.Fatal(refusal)
 	}

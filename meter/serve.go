@@ -10,21 +10,21 @@ import "weir"
 // it uses; those that name no model count it once, whoever serves it.
 //
 // It returns the reservation to settle: one that was zero because nothing
-// counted the request may begin here, with what is likely. One that was closed
+// counted the request may begin here, with the claim given. One that was closed
 // stays so.
-func (m *Meter) Serve(now weir.Instant, r Reservation, who Who, model string, likely Spent) (Reservation, *Refusal) {
+func (m *Meter) Serve(now weir.Instant, r Reservation, who Who, model string, c Claim) (Reservation, *Refusal) {
 	o := m.of(r)
 	if o == nil && (model == who.Model || r != Reservation{}) {
 		return r, nil
 	}
-	likely = likely.bounded()
+	c = c.bounded()
 	if o != nil {
-		likely = o.held
+		c = o.claim
 	}
 	more := m.servedBy(o, who, model)
 	var worst *Refusal
 	for _, a := range more {
-		worst = later(worst, a.check(now, likely))
+		worst = later(worst, a.check(now, &c))
 	}
 	switch {
 	case worst != nil:
@@ -34,13 +34,13 @@ func (m *Meter) Serve(now weir.Instant, r Reservation, who Who, model string, li
 	case len(more) == 0:
 		return r, nil
 	default:
-		if r, worst = m.begin(now, likely); worst != nil {
+		if r, worst = m.begin(now, c); worst != nil {
 			return r, worst
 		}
 		o = m.of(r)
 	}
 	for _, a := range more {
-		o.holds = append(o.holds, a.take(likely))
+		o.holds = append(o.holds, a.take(&c))
 	}
 	return r, nil
 }
@@ -80,7 +80,7 @@ func (o *open) leave(now weir.Instant, model string) {
 			kept++
 			continue
 		}
-		h.close(now, o.held, Spent{}, 1)
+		h.close(now, &o.claim, Spent{}, 1)
 	}
 	clear(o.holds[kept:])
 	o.holds = o.holds[:kept]

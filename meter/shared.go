@@ -137,12 +137,12 @@ func (s *shared) restore(day, month Spent) {
 }
 
 // checkShared is check by the leases.
-func (a *account) checkShared(now weir.Instant, likely Spent) *Refusal {
+func (a *account) checkShared(now weir.Instant, c *Claim) *Refusal {
 	a.shared.roll(now, &a.limits.Budget)
 	var worst *Refusal
 	for i, l := range &a.shared.leases {
 		if l != nil {
-			worst = later(worst, a.checkLease(now, l, i, units(i, likely)))
+			worst = later(worst, a.checkLease(now, l, i, c.asks(i, a.limits.Most)))
 		}
 	}
 	return worst
@@ -179,27 +179,29 @@ func (a *account) checkLease(now weir.Instant, l *Lease, limit int, n int64) *Re
 }
 
 // takeShared is take from the leases.
-func (a *account) takeShared(likely Spent) hold {
+func (a *account) takeShared(c *Claim) hold {
 	for i, l := range &a.shared.leases {
 		if l != nil {
-			l.Take(units(i, likely))
+			l.Take(c.takes(i, a.limits.Most))
 		}
 	}
-	return hold{account: a, leases: a.shared.leases}
+	return hold{account: a, leases: a.shared.leases, whole: a.limits.Most}
 }
 
 // moreShared is more from the leases it was taken from.
-func (h *hold) moreShared(more Spent) {
+func (h *hold) moreShared(g growth) {
+	more := Spent{Tokens: g.more(h.whole)}
 	for i := ofTokens; i < len(h.leases); i++ {
 		if l := h.leases[i]; l != nil {
 			l.More(units(i, more))
 		}
+		more = g.held // all after it are budgets
 	}
 }
 
 // closeShared is close of what was taken from leases. Of a day or month that is
 // over everything goes back; what was used counts for the one that is.
-func (h *hold) closeShared(now weir.Instant, held, used Spent, requestsBack int64) {
+func (h *hold) closeShared(now weir.Instant, c *Claim, used Spent, requestsBack int64) {
 	a := h.account
 	a.shared.roll(now, &a.limits.Budget)
 	for i, l := range &h.leases {
@@ -210,9 +212,9 @@ func (h *hold) closeShared(now weir.Instant, held, used Spent, requestsBack int6
 		case i == ofRequests:
 			l.Back(requestsBack)
 		case l == a.shared.leases[i]:
-			l.Back(units(i, held) - units(i, used))
+			l.Back(c.takes(i, h.whole) - units(i, used))
 		default:
-			l.Back(units(i, held))
+			l.Back(c.takes(i, h.whole))
 			if next := a.shared.leases[i]; next != nil {
 				next.More(units(i, used))
 			}

@@ -57,7 +57,7 @@ func TestLeasesAreSettledWithWhatWasUsed(t *testing.T) {
 			case do == "top up":
 				m.TopUp(now, open[i], spent)
 			case do == "serve":
-				m.Serve(now, open[i], who, "other", spent)
+				m.Serve(now, open[i], who, "other", likely(spent))
 			default:
 				if do == "settle" {
 					m.Settle(now, open[i], spent)

@@ -10,10 +10,10 @@ import (
 // limits are the bounds of one scope.
 func limits(l config.Limits, b config.Budget) meter.Limits {
 	return meter.Limits{
-		RequestsPerMinute: l.Requests.PerMinute(), TokensPerMinute: l.Tokens.PerMinute(), MaxConcurrent: l.Concurrent, Burst: l.Burst,
+		RequestsPerMinute: l.Requests.PerMinute(), TokensPerMinute: l.Tokens.PerMinute(), MaxConcurrent: l.Concurrent, Burst: l.Burst, Most: l.Reserve == "most",
 		Budget: meter.Budget{
 			TokensPerDay: int64(b.TokensPerDay), TokensPerMonth: int64(b.TokensPerMonth),
-			MoneyPerDay: weir.Money(b.MoneyPerDay), MoneyPerMonth: weir.Money(b.MoneyPerMonth), Cut: b.Exhausted == "cut",
+			MoneyPerDay: weir.Money(b.MoneyPerDay), MoneyPerMonth: weir.Money(b.MoneyPerMonth), Cut: b.Exhausted == "cut", Whole: b.Reserve == "all",
 		},
 	}
 }

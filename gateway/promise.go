@@ -1,0 +1,200 @@
+package gateway
+
+import (
+	"strings"
+
+	"weir"
+	"weir/dispatch"
+	"weir/meter"
+	"weir/upstream"
+)
+
+// What a request may use at most, and what is done about it near the end of a
+// budget: its max_tokens is lowered to what the budget can promise, or set where
+// the caller gave none. So the requests in flight together can never overrun a
+// budget, streamed or not, however little their answers were before.
+const (
+	// unstated is what an answer may come to that nobody bounds, where the
+	// deployment's context is not known: the longest that a model on offer gives
+	// (GPT-5: 128,000 tokens, OpenAI, "Models", 2026).
+	unstated = 131_072
+	// leastAnswer is the shortest answer that is worth a request: the Responses
+	// API accepts no less (OpenAI, "Create a model response", max_output_tokens).
+	leastAnswer = 16
+	// unstatedMost is the most max_tokens is set to where the caller gave none
+	// and answers are not known to be longer: every model's limit is above it.
+	unstatedMost = 4096
+	// denseBytes of a prompt make one token at least, in the densest of scripts
+	// and codes; template is what the server puts around it.
+	denseBytes = 2
+	template   = 16
+)
+
+// promised is what a request may use by what it is sent with.
+type promised struct {
+	prompt  int64 // tokens, as estimated
+	dense   int64 // the most they may turn out to be
+	answer  int64 // the longest of all its answers together
+	ordered bool  // the budget lowered or set max_tokens
+}
+
+// longest is the tokens all answers may have together, and whether the request
+// says so itself.
+func (c *call) longest(t *target, prompt int64) (tokens int64, stated bool) {
+	if c.s.op == weir.OpEmbeddings {
+		return 0, true
+	}
+	most, n := int64(c.ask.mayAnswer()), int64(c.lease.answers)
+	if stated = most > 0; !stated {
+		most = unstated
+		if t != nil && t.Context > 0 {
+			most = max(int64(t.Context)-prompt, leastAnswer)
+		}
+	}
+	return most * n, stated
+}
+
+// worst is what the request comes to at most at a deployment.
+func (t *target) worst(prompt, answer int64) meter.Spent {
+	s := meter.Spent{Tokens: prompt + answer}
+	if t == nil {
+		return s
+	}
+	s.Cost = t.Rates.Most(prompt, answer)
+	if r := t.Spillover.Rates; r != nil {
+		s.Cost = max(s.Cost, r.Most(prompt, answer))
+	}
+	return s
+}
+
+// answerFor is the tokens of answers that fit into an amount.
+func (t *target) answerFor(prompt int64, s meter.Spent) int64 {
+	answer := s.Tokens - prompt
+	if t == nil {
+		return answer
+	}
+	answer = min(answer, t.Rates.Answer(prompt, s.Cost))
+	if r := t.Spillover.Rates; r != nil {
+		answer = min(answer, r.Answer(prompt, s.Cost))
+	}
+	return answer
+}
+
+// claim is what the request asks its limits for, after its max_tokens was
+// lowered where budgets cannot promise as much. The spending lock is held.
+func (c *call) claim(now weir.Instant, prompt int64, likely meter.Spent) meter.Claim {
+	l, t := &c.lease, c.lease.served.first
+	p := promised{prompt: prompt, dense: max(prompt, int64(c.ask.promptBytes/denseBytes+c.ask.binaries*tokensPerBinary)+template)}
+	answer, stated := c.longest(t, prompt)
+	p.answer = answer
+	bound := t.worst(prompt, answer)
+	if share := c.g.spend.meter.Share(now, l.who, likely, bound); share != bound && answer > 0 {
+		if c.order(&p, stated, t.answerFor(prompt, share), likely.Tokens-prompt) {
+			bound = t.worst(prompt, p.answer)
+		}
+	}
+	l.promised = p
+	likely.Tokens, likely.Cost = min(likely.Tokens, bound.Tokens), min(likely.Cost, bound.Cost)
+	return meter.Claim{Likely: likely, Bound: bound, Held: t.worst(p.dense, p.answer)}
+}
+
+// order lowers or sets max_tokens so that all answers together have no more than
+// so many tokens, never below leastAnswer each, and says whether it had to.
+func (c *call) order(p *promised, stated bool, answers, expected int64) bool {
+	n := int64(c.lease.answers)
+	each := max(answers/n, min(leastAnswer, p.answer/n))
+	if !stated {
+		each = min(each, max(unstatedMost, 2*expected/n))
+		if c.lease.served.context > 0 {
+			each = min(each, max(int64(c.lease.served.context)-p.prompt, leastAnswer))
+		}
+	}
+	if each*n >= p.answer {
+		return false
+	}
+	c.ask.trim, p.answer, p.ordered = int(each), each*n, true
+	return true
+}
+
+// afford has budgets hold what the request may cost at a deployment that is
+// dearer than what it was thought to go to, and lowers max_tokens again where
+// they have not so much.
+func (c *call) afford(t *target) *failure {
+	l, s := &c.lease, &c.g.spend
+	if l.holds&holdsTokens == 0 {
+		return nil
+	}
+	p := &l.promised
+	more := t.worst(p.dense, p.answer).Cost - l.held
+	if more <= 0 {
+		return nil
+	}
+	now := c.g.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	refusal := s.meter.Widen(now, l.reservation, meter.Spent{Cost: more})
+	if refusal != nil && p.answer > 0 {
+		_, stated := c.longest(t, p.prompt)
+		left := meter.Spent{Tokens: p.prompt + p.answer, Cost: s.meter.Left(now, l.reservation).Cost}
+		if !c.order(p, stated, t.answerFor(p.dense, left), p.answer) {
+			return &failure{problem: ofRefusal(refusal), result: dispatch.Rejected, retry: true}
+		}
+		more = t.worst(p.dense, p.answer).Cost - l.held
+		if more > 0 {
+			refusal = s.meter.Widen(now, l.reservation, meter.Spent{Cost: more})
+		} else {
+			refusal = nil
+		}
+	}
+	s.feed()
+	if refusal != nil {
+		return &failure{problem: ofRefusal(refusal), result: dispatch.Rejected, retry: true}
+	}
+	l.held += max(more, 0)
+	return nil
+}
+
+// limitName is the member that bounds an answer, as a deployment reads it.
+// Azure and OpenAI refuse max_tokens for models that reason and take the newer
+// name for all; other servers have known max_tokens for longer.
+func (t *target) limitName(op weir.Op) string {
+	u := &t.Upstream
+	switch {
+	case op == weir.OpResponses:
+		return "max_output_tokens"
+	case op != weir.OpChat:
+		return "max_tokens"
+	case u.Protocol == upstream.AzureOpenAI && (u.APIVersion == "" || u.APIVersion >= "2024-09-01"):
+		return "max_completion_tokens"
+	}
+	for _, addr := range t.Addrs {
+		if strings.HasPrefix(addr, "https://api.openai.com") {
+			return "max_completion_tokens"
+		}
+	}
+	return "max_tokens"
+}
+
+// prompts is how many prompts a completion request holds: each is answered.
+func (a *ask) prompts(body []byte) int {
+	s := scanner{b: body}
+	i := a.prompt.from
+	if a.prompt.absent() || body[i] != '[' {
+		return 1
+	}
+	i = s.space(i + 1)
+	if body[i] != '"' && body[i] != '[' { // tokens, or nothing
+		return 1
+	}
+	n := 1
+	for {
+		end, err := s.value(i)
+		if err != nil {
+			return n
+		}
+		if i = s.space(end); i >= a.prompt.to || body[i] != ',' {
+			return n
+		}
+		i, n = s.space(i+1), n+1
+	}
+}
