@@ -71,6 +71,13 @@ type Option struct {
 // sizes without a known price last. Rejected says why the others do not. now is
 // what prices are held against for their age.
 func Search(c *price.Catalogue, m Model, s Setup, l Load, region string, now weir.Instant, speed Speed) (options []Option, rejected []string, err error) {
+	if region != "" {
+		found, err := c.Region(region)
+		if err != nil {
+			return nil, nil, fmt.Errorf("fit: %w", err)
+		}
+		region = found.Name
+	}
 	s.GPU.Total = GiB // of each size in turn, below
 	if err := errors.Join(m.validate(), s.validate(), l.validate()); err != nil {
 		return nil, nil, err
@@ -251,11 +258,19 @@ func warn(o *Option, vm price.VM, now weir.Instant) {
 		add("%s", PartOf(vm))
 	}
 	if o.Known && o.source.Stale(now) {
-		add("its price is older than 90 days, or of an age nobody knows: %s; weir price update renews it", o.source)
+		add("its price is older than 90 days, or of unknown age: %s%s", o.source, renewed(o.source))
 	}
 	if !o.Known {
 		add("the price of %s is not in the catalogue: weir price update, or your price file", vm.Name)
 	}
+}
+
+// renewed says how an old price is renewed, where an update can.
+func renewed(s price.Source) string {
+	if s.Renewed() {
+		return "; weir price update renews it"
+	}
+	return ""
 }
 
 // PartOf says what is assumed of a size that holds a part of a GPU.

@@ -10,8 +10,10 @@ import (
 type Answer struct {
 	Demand    Summary     `json:"demand"`
 	Sizing    []Sizing    `json:"sizing,omitempty"`
-	Options   []Option    `json:"alternatives"` // what can be had first, cheapest first
+	Options   []Option    `json:"alternatives"` // for the whole demand, without measures; what can be had first, cheapest first
 	Advice    Mix         `json:"recommendation"`
+	Plain     Mix         `json:"without_measures"` // the cheapest when no measure is taken
+	Compared  Compared    `json:"compared"`
 	Words     []string    `json:"words"` // the recommendation, and what to know of it
 	Measures  []Measure   `json:"measures,omitempty"`
 	BreakEven []BreakEven `json:"break_even,omitempty"`
@@ -96,8 +98,9 @@ type Option struct {
 	Binds      []Bind     `json:"binds,omitempty"`
 	Notes      []string   `json:"notes,omitempty"` // what else to know
 
-	Missing []string `json:"missing,omitempty"` // figures without which it has no price
-	Refused string   `json:"refused,omitempty"` // why it cannot be had; "" it can
+	Estimated string   `json:"estimated_from_region,omitempty"` // whose prices these are; "": of the demand's own
+	Missing   []string `json:"missing,omitempty"`               // figures without which it has no price
+	Refused   string   `json:"refused,omitempty"`               // why it cannot be had; "" it can
 }
 
 // Available reports whether the option can be had, at a price that is known.
@@ -105,13 +108,17 @@ func (o Option) Available() bool { return len(o.Missing) == 0 && o.Refused == ""
 
 // Title names the option with how many of it.
 func (o Option) Title() string {
+	name := o.Name
+	if o.Estimated != "" {
+		name += " (estimated, prices of " + o.Estimated + ")"
+	}
 	switch {
 	case o.PTUs > 0:
-		return fmt.Sprintf("%d %s", o.PTUs, o.Name)
+		return fmt.Sprintf("%d %s", o.PTUs, name)
 	case o.VMs > 0:
-		return fmt.Sprintf("%d x %s", o.VMs, o.Name)
+		return fmt.Sprintf("%d x %s", o.VMs, name)
 	}
-	return o.Name
+	return name
 }
 
 // Line is one part of a bill.

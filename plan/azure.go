@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -12,7 +13,7 @@ import (
 
 func (m *market) payAsYouGo(o *offer, x float64) Option {
 	opt := Option{ID: "payg/" + o.standard, Name: "pay as you go, " + o.name, Kind: PayAsYouGo, SKU: o.standard,
-		Missing: o.rates.missing, Lines: o.rates.lines(m.total.times(x))}
+		Missing: o.rates.missing, Lines: o.rates.lines(m.total.times(x)), Estimated: o.rates.from}
 	opt.Binds = append(opt.Binds, m.bindTPM(&opt, x)...)
 	if m.d.SLO != (weir.SLO{}) {
 		opt.Binds = append(opt.Binds, Bind{BindsLatency, "pay-as-you-go has no latency target"})
@@ -40,7 +41,7 @@ func (m *market) bindTPM(opt *Option, x float64) []Bind {
 // provisioned is as many PTUs as the busiest minute needs.
 func (m *market) provisioned(o *offer, r rent, x float64) Option {
 	opt := Option{ID: "ptu/" + o.provisioned + "/" + string(r.term), Kind: Provisioned, SKU: o.provisioned, Term: r.term,
-		Name: "PTU " + o.name + by(r.term), Missing: append(slices.Clone(o.ptu.missing), r.missing...)}
+		Name: "PTU " + o.name + by(r.term), Missing: append(slices.Clone(o.ptu.missing), r.missing...), Estimated: o.ptu.from}
 	if len(opt.Missing) > 0 {
 		return opt
 	}
@@ -68,7 +69,7 @@ func (m *market) provisioned(o *offer, r rent, x float64) Option {
 func (m *market) spillover(o *offer, r rent, x float64) Option {
 	opt := Option{ID: "ptu+spill/" + o.provisioned + "/" + string(r.term), Kind: Spillover, SKU: o.provisioned, Spill: o.standard,
 		Term: r.term, Name: "PTU " + o.name + by(r.term) + ", rest pay as you go",
-		Missing: slices.Concat(o.ptu.missing, r.missing, o.rates.missing)}
+		Missing: slices.Concat(o.ptu.missing, r.missing, o.rates.missing), Estimated: cmp.Or(o.ptu.from, o.rates.from)}
 	if len(opt.Missing) > 0 {
 		return opt
 	}

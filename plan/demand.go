@@ -41,6 +41,7 @@ type Demand struct {
 	OpenModel string // own replicas would serve; "" compares none
 	DType     string // format of OpenModel's weights (see fit.Quants); "" is as published
 	Region    string // Azure region of VM and regional prices
+	Estimate  string // region whose prices stand in where Region has none; "": such alternatives have no price
 
 	// Minutes are in order of time. They stand for a month: each for
 	// MinutesPerMonth/len(Minutes) of its minutes.

@@ -24,6 +24,7 @@ type machine struct {
 	year     float64
 	three    float64
 	known    map[Term]bool
+	from     string // region whose prices these are; "": of the demand's own
 	missing  []string
 	refused  string
 	binds    []Bind

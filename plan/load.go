@@ -96,14 +96,24 @@ func (s steps) count() int {
 // it is convex in the number: the first step that does not pay is the last to
 // look at. Only the way from none to the minimum is a step of another size.
 func (l load) cheapest(s steps, rent, x float64) int {
-	bill := func(n int) float64 { return rent*float64(n) + l.spilled(float64(n), x) }
+	n := l.least(s, rent, x)
+	if n == 0 || l.bill(n, rent, x) >= l.bill(0, rent, x) {
+		return 0
+	}
+	return n
+}
+
+// bill is rent for n PTUs and what spills over them, in micro-dollars a month.
+func (l load) bill(n int, rent, x float64) float64 {
+	return rent*float64(n) + l.spilled(float64(n), x)
+}
+
+// least is likewise the cheapest number, of those that can be had alone: 0 only
+// when none can.
+func (l load) least(s steps, rent, x float64) int {
 	count := s.count()
 	if count == 0 {
 		return 0
 	}
-	n := s.at(sort.Search(count-1, func(i int) bool { return bill(s.at(i+1)) >= bill(s.at(i)) }))
-	if bill(n) >= bill(0) {
-		return 0
-	}
-	return n
+	return s.at(sort.Search(count-1, func(i int) bool { return l.bill(s.at(i+1), rent, x) >= l.bill(s.at(i), rent, x) }))
 }

@@ -42,6 +42,7 @@ type ptu struct {
 	needs   tariff // PTUs a token a minute takes
 	steps   steps
 	rents   []rent
+	from    string   // region whose prices these are; "": of the demand's own
 	missing []string // of all its alternatives
 }
 
@@ -60,6 +61,9 @@ const maxPTUs = 100_000
 
 func newMarket(c *price.Catalogue, d Demand) (*market, error) {
 	m := &market{c: c, d: d, total: d.Total(), book: &book{}}
+	if err := m.readRegions(); err != nil {
+		return nil, err
+	}
 	if err := m.readOffers(); err != nil {
 		return nil, err
 	}
@@ -138,7 +142,8 @@ func (m *market) ptu(sku string) *ptu {
 	if q := m.d.Quota.PTUs; q != nil {
 		p.steps.limit = min(p.steps.limit, *q)
 	}
-	prices, err := m.c.PTUPrice(sku, m.d.Region)
+	prices, from, err := m.ptuPrice(sku)
+	p.from = from
 	if err != nil {
 		m.book.lack("price of one PTU, "+sku, &p.missing)
 		return p
@@ -155,7 +160,7 @@ func (m *market) ptu(sku string) *ptu {
 		{Yearly, prices.Year, 12, "%s a year, reserved / 12"},
 	} {
 		r := rent{term: t.term}
-		m.book.price(fmt.Sprintf("one PTU, %s, by the %s", sku, t.term), t.p, &r.missing)
+		m.book.price(fmt.Sprintf("one PTU, %s%s, by the %s", sku, in(from), t.term), t.p, &r.missing)
 		r.price = t.p.Amount()
 		r.month = float64(r.price) / t.per
 		r.how = fmt.Sprintf(t.how, dollars(r.price))

@@ -74,7 +74,7 @@ func (m *market) batchPart() (part, []string) {
 func (m *market) smallerPart() (part, []string) {
 	best, lacks := part{}, []string{}
 	for _, cl := range classes {
-		if _, err := m.c.Tokens(m.d.Smaller.Model, cl.standard, m.d.Region); err != nil {
+		if _, _, err := m.tokens(m.d.Smaller.Model, cl.standard); err != nil {
 			lacks = append(lacks, "token prices of "+m.d.Smaller.Model+" "+cl.standard)
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"weir"
+	"weir/price"
 )
 
 // Case is the recommendation for another demand.
@@ -140,7 +141,7 @@ type Point struct {
 	Times       float64    `json:"times"` // the demand at hand
 	Tokens      float64    `json:"tokens_month"`
 	PayAsYouGo  weir.Money `json:"pay_as_you_go_microdollars"`
-	Provisioned weir.Money `json:"provisioned_microdollars"` // with spillover or without, whatever costs less
+	Provisioned weir.Money `json:"provisioned_microdollars"` // at least the fewest PTUs, with spillover or without, whatever costs less
 	Own         weir.Money `json:"own_microdollars"`
 	Best        string     `json:"best"`
 }
@@ -194,18 +195,54 @@ func (m *market) point(x float64) Point {
 		if !o.Available() {
 			continue
 		}
-		to := &p.PayAsYouGo
 		switch o.Kind {
-		case Provisioned, Spillover:
-			to = &p.Provisioned
+		case PayAsYouGo:
+			p.PayAsYouGo = cheaper(p.PayAsYouGo, o.Month)
 		case Own:
-			to = &p.Own
-		}
-		if *to == 0 || o.Month < *to {
-			*to = o.Month
+			p.Own = cheaper(p.Own, o.Month)
 		}
 	}
+	p.Provisioned = m.mixed(x)
 	return p
+}
+
+// cheaper is the smaller of two costs, of which 0 is none.
+func cheaper(a, b weir.Money) weir.Money {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// mixed is what x times the demand costs with at least the fewest PTUs that are
+// sold, the rest spilling over or all of it on PTUs; 0 when neither can be had.
+// Spillover as an alternative ends where PTUs do not pay; here it does not: a
+// cost that is the least over fixed choices, each of which costs no less for a
+// larger demand, never falls while the demand grows.
+func (m *market) mixed(x float64) weir.Money {
+	var least weir.Money
+	for i := range m.offers {
+		o := &m.offers[i]
+		if o.ptu == nil || len(o.ptu.missing) > 0 || o.refused != "" {
+			continue
+		}
+		if slow := (Option{}); m.bindSpeed(o, &slow) != nil && slow.Refused != "" {
+			continue
+		}
+		all := price.Steps{Minimum: o.ptu.steps.minimum, Increment: o.ptu.steps.increment}.Round(o.load.peak() * x)
+		for _, r := range o.ptu.rents {
+			if len(r.missing) > 0 {
+				continue
+			}
+			if all <= o.ptu.steps.limit {
+				least = cheaper(least, money(r.month*float64(all)))
+			}
+			if n := o.load.least(o.ptu.steps, r.month, x); n > 0 && len(o.rates.missing) == 0 {
+				least = cheaper(least, money(o.load.bill(n, r.month, x)))
+			}
+		}
+	}
+	return least
 }
 
 // switches finds a change of the cheapest between two points, by halving. Of

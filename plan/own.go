@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -67,8 +68,9 @@ func (m *market) price(at *machine) {
 	if at.refused != "" {
 		return // whatever it costs
 	}
-	of := at.vm.Name + ", " + m.d.Region
-	p, err := m.c.VMPrice(at.vm.Name, m.d.Region)
+	p, from, err := m.vmPrice(at.vm.Name)
+	at.from = from
+	of := at.vm.Name + ", " + cmp.Or(from, m.d.Region)
 	if err != nil {
 		m.book.lack("price of "+of, &at.missing)
 		return
@@ -129,7 +131,7 @@ func (at *machine) vms(need float64, p place) int {
 // own prices x times the demand on a VM size at a place, in every way.
 func (m *market) own(at *machine, p place, x float64) []Option {
 	base := Option{Kind: Own, SKU: at.vm.Name, Place: p.name, TP: at.tp, Refused: at.refused, Binds: slices.Clone(at.binds),
-		Missing: slices.Concat(at.missing, p.missing), Notes: slices.Clone(at.notes)}
+		Estimated: at.from, Missing: slices.Concat(at.missing, p.missing), Notes: slices.Clone(at.notes)}
 	named := func(mode, title string) Option {
 		o := base
 		o.ID = "own/" + p.name + "/" + at.vm.Name + "/" + mode

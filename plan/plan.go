@@ -18,7 +18,7 @@ import (
 
 // Plan compares everything that can serve the demand. now is the day prices are
 // held against for their age. Errors name every fault of the demand, and wrap
-// price.ErrUnknown for a model, VM size or region the catalogue does not have.
+// price.ErrUnknown for a model or region the catalogue does not have.
 func Plan(c *price.Catalogue, d Demand, now weir.Instant) (Answer, error) {
 	if err := d.Validate(); err != nil {
 		return Answer{}, err
@@ -27,8 +27,7 @@ func Plan(c *price.Catalogue, d Demand, now weir.Instant) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	a := Answer{Demand: describe(d), Options: m.options(1)}
-	a.Advice, _ = m.cheapestMix(1)
+	a := m.advise()
 	a.Measures = m.measures()
 	a.Curve = m.curve()
 	if a.Cases, err = m.sensitivity(); err != nil {
@@ -47,4 +46,14 @@ func Plan(c *price.Catalogue, d Demand, now weir.Instant) (Answer, error) {
 	a.Missing = m.book.missing
 	a.Stale = m.book.stale(now)
 	return a, nil
+}
+
+// advise is the recommendation and what it was compared with, without the
+// outlook on other demands.
+func (m *market) advise() Answer {
+	a := Answer{Demand: describe(m.d), Options: m.options(1)}
+	a.Advice, _ = m.cheapestMix(1)
+	a.Plain, _ = m.mix(1, use{})
+	a.Compared = m.compared(a.Options)
+	return a
 }

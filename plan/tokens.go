@@ -25,6 +25,7 @@ var classes = []class{
 // rates are what tokens cost, in micro-dollars per million.
 type rates struct {
 	tariff
+	from    string  // region whose prices these are; "": of the demand's own
 	batch   float64 // what batch costs of these, as a share
 	missing []string
 	noBatch []string // what lacks for batch
@@ -34,8 +35,10 @@ type rates struct {
 // cached tokens is needed only where there are some.
 func (m *market) readRates(model, sku string) rates {
 	r := rates{tariff: m.tariff()}
-	b, of := m.book, " of "+model+" "+sku
-	t, err := m.c.Tokens(model, sku, m.d.Region)
+	b := m.book
+	t, from, err := m.tokens(model, sku)
+	of := " of " + model + " " + sku + in(from)
+	r.from = from
 	if err != nil {
 		b.lack("token prices"+of, &r.missing)
 		return r

@@ -11,7 +11,11 @@ import (
 // words is the recommendation for people, and what to know of it.
 func (m *market) words(a Answer) []string {
 	if a.Advice.Lines == nil {
-		return []string{"Nothing that can be had has a known price: see what is missing, and add it to your price file."}
+		nothing := []string{"Nothing that can be had has a known price: see what is missing, and add it to your price file."}
+		if text := m.unpriced(a.Compared); text != "" {
+			nothing = append(nothing, text)
+		}
+		return nothing
 	}
 	all := []string{m.recommend(a)}
 	add := func(text string) {
@@ -19,6 +23,9 @@ func (m *market) words(a Answer) []string {
 			all = append(all, text)
 		}
 	}
+	add(m.unpriced(a.Compared))
+	add(m.estimated(a.Compared))
+	add(m.withoutMeasures(a))
 	add(m.against(a))
 	add(m.hourlyTruth(a))
 	add(m.committed(a))
@@ -36,7 +43,7 @@ func (m *market) words(a Answer) []string {
 
 func (m *market) recommend(a Answer) string {
 	x := a.Advice
-	text := "Cheapest: " + x.name()
+	text := a.Compared.lead() + x.name()
 	if x.Option != nil && len(x.Measures) > 0 {
 		text += fmt.Sprintf(" for %.4g %% of the demand, with %s", 100*x.Rest, listed(x.Measures))
 	}
@@ -53,8 +60,24 @@ func listed(names []string) string {
 	return strings.ReplaceAll(text, "_", " ")
 }
 
+// withoutMeasures is the cheapest when nothing is taken off the demand.
+func (m *market) withoutMeasures(a Answer) string {
+	if len(a.Advice.Measures) == 0 || a.Plain.Option == nil {
+		return ""
+	}
+	return fmt.Sprintf("Without %s the cheapest is %s for all of the demand, at %s a month: with them it is %.3g %% less.",
+		listed(a.Advice.Measures), a.Plain.name(), dollars(cents(float64(a.Plain.Month))), 100*(1-float64(a.Advice.Month)/float64(a.Plain.Month)))
+}
+
 // against compares with pay-as-you-go alone.
 func (m *market) against(a Answer) string {
+	measures := ""
+	if len(a.Advice.Measures) > 0 {
+		if a.Plain.Option != nil && a.Plain.Option.Kind == PayAsYouGo {
+			return "" // said already
+		}
+		measures = " without " + listed(a.Advice.Measures)
+	}
 	for _, o := range a.Options {
 		if o.Kind != PayAsYouGo || !o.Available() {
 			continue
@@ -63,7 +86,7 @@ func (m *market) against(a Answer) string {
 			return ""
 		}
 		less := 100 * (1 - float64(a.Advice.Month)/float64(o.Month))
-		return fmt.Sprintf("Everything at %s would be %s a month: this is %.3g %% less.", o.Name, dollars(cents(float64(o.Month))), less)
+		return fmt.Sprintf("Everything at %s%s would be %s a month: this is %.3g %% less.", o.Name, measures, dollars(cents(float64(o.Month))), less)
 	}
 	return ""
 }
@@ -110,8 +133,11 @@ func (m *market) promised(a Answer) string {
 	}
 	for _, o := range a.Options {
 		if o.Available() && (o.Kind == Provisioned || o.Kind == Own) {
-			return fmt.Sprintf("Pay-as-you-go has no latency target. The cheapest with one is %s, %s a month without the measures.",
-				o.Title(), dollars(cents(float64(o.Month))))
+			text := fmt.Sprintf("Pay-as-you-go has no latency target. The cheapest with one is %s, %s a month", o.Title(), dollars(cents(float64(o.Month))))
+			if len(a.Advice.Measures) > 0 {
+				text += " without the measures"
+			}
+			return text + "."
 		}
 	}
 	return "Pay-as-you-go has no latency target, and nothing that has one can be had at a known price."
@@ -151,10 +177,10 @@ func (m *market) services(a Answer) []Service {
 		ptu = s
 	}
 	all := []Service{
-		m.verdict("managed API, pay as you go", cheapest[PayAsYouGo], chosen, "nothing to run and nothing to pay when idle"),
-		m.verdict("managed API, provisioned", ptu, chosen, "a latency target, paid for by time whether it is used or not"),
-		m.verdict("managed endpoint (Azure ML)", managed, chosen, "Azure runs the machines; at least one of them always, and 1.2 times their vCPUs from the quota"),
-		m.verdict("own cluster (Kubernetes)", cluster, chosen, "can go to no machines at all when nobody asks; the cluster is yours to run"),
+		m.verdict("managed API, pay as you go", cheapest[PayAsYouGo], chosen, a.Advice.Measures, "nothing to run and nothing to pay when idle"),
+		m.verdict("managed API, provisioned", ptu, chosen, a.Advice.Measures, "a latency target, paid for by time whether it is used or not"),
+		m.verdict("managed endpoint (Azure ML)", managed, chosen, a.Advice.Measures, "Azure runs the machines; at least one of them always, and 1.2 times their vCPUs from the quota"),
+		m.verdict("own cluster (Kubernetes)", cluster, chosen, a.Advice.Measures, "can go to no machines at all when nobody asks; the cluster is yours to run"),
 	}
 	if chosen.Kind == Spillover {
 		all[0].Use = "part"
@@ -163,8 +189,12 @@ func (m *market) services(a Answer) []Service {
 	return append(all, m.containerInstance(), m.batchService(a))
 }
 
-func (m *market) verdict(name string, o, chosen Option, nature string) Service {
+func (m *market) verdict(name string, o, chosen Option, taken []string, nature string) Service {
 	s := Service{Name: name, Use: "no"}
+	with, without := "", ""
+	if len(taken) > 0 {
+		with, without = " for what the measures leave", " without the measures"
+	}
 	switch {
 	case o.ID == "":
 		s.Why = "cannot be had for this demand at a known price"
@@ -176,9 +206,9 @@ func (m *market) verdict(name string, o, chosen Option, nature string) Service {
 		}
 	case o.ID == chosen.ID:
 		s.Use = "yes"
-		s.Why = "cheapest here: " + nature
+		s.Why = "cheapest here" + with + ": " + nature
 	default:
-		s.Why = fmt.Sprintf("%s a month at best, for the whole demand (%s): %s", dollars(cents(float64(o.Month))), o.Title(), nature)
+		s.Why = fmt.Sprintf("%s a month at best, for the whole demand%s (%s): %s", dollars(cents(float64(o.Month))), without, o.Title(), nature)
 	}
 	return s
 }

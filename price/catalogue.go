@@ -28,6 +28,7 @@ var embedded embed.FS
 // Catalogue is everything known. It is immutable: Override returns another.
 type Catalogue struct {
 	sources   map[string]*Source
+	regions   table[Region]
 	gpus      table[GPU]
 	vms       table[VM]
 	vmPrices  table[VMPrice]
@@ -86,7 +87,13 @@ func (c *Catalogue) VMPrice(vm, region string) (VMPrice, error) {
 	if err != nil {
 		return VMPrice{}, err
 	}
-	return c.vmPrices.find("price of VM size in region", joined(v.Name, region))
+	p, err := c.vmPrices.find("price of VM size in region", joined(v.Name, region))
+	if err != nil {
+		if _, none := c.Region(region); none != nil {
+			return VMPrice{}, none
+		}
+	}
+	return p, err
 }
 
 // VMPrices lists all, in the catalogue's order.

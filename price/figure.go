@@ -97,7 +97,7 @@ func (f Figure) From() Source { return sourceOf(f.from) }
 // Get returns the number, or an error that says what is missing.
 func (f Figure) Get() (float64, error) {
 	if !f.known {
-		return 0, missing(f.name)
+		return 0, fmt.Errorf("%s is %w: add it to your price file", f.name, ErrUnknown)
 	}
 	return f.value, nil
 }

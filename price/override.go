@@ -19,6 +19,7 @@ const maxFile = 4 << 20
 // file is what a price file may hold; all of it is optional.
 type file struct {
 	Sources   map[string]*Source `yaml:"sources"`
+	Regions   []Region           `yaml:"regions"`
 	GPUs      []GPU              `yaml:"gpus"`
 	VMs       []VM               `yaml:"vms"`
 	VMPrices  []VMPrice          `yaml:"vm_prices"`
@@ -99,6 +100,7 @@ func (c *Catalogue) override(text []byte) (*Catalogue, error) {
 		return nil, err
 	}
 	return &next, errors.Join(
+		merge(&next.regions, f.Regions, g, "regions", "region", next.sources),
 		merge(&next.gpus, f.GPUs, g, "gpus", "GPU", next.sources),
 		merge(&next.vms, f.VMs, g, "vms", "VM size", next.sources),
 		merge(&next.vmPrices, f.VMPrices, g, "vm_prices", "VM size", next.sources),

@@ -45,7 +45,7 @@ func (t *Trail) note(known bool, name string, from *Source) {
 func (t *Trail) Missing() []string { return slices.Clone(t.missing) }
 
 // Stale says, one line each, which of the sources used are older than
-// StaleAfter or of an age nobody knows.
+// StaleAfter or of unknown age, and whether an update renews it.
 func (t *Trail) Stale(now weir.Instant) []string { return stale(t.sources, now) }
 
 // Stale says the same of the whole catalogue.
@@ -59,9 +59,9 @@ func stale(sources []Source, now weir.Instant) []string {
 		}
 		if at, known := s.AsOf(); known {
 			days := int(now.Sub(at) / (24 * time.Hour))
-			lines = append(lines, fmt.Sprintf("%s is %d days old (%s: %s); run weir price update", s.ID, days, s.Date, s.What))
+			lines = append(lines, fmt.Sprintf("%s is %d days old (%s: %s); %s", s.ID, days, s.Date, s.What, s.renewal()))
 		} else {
-			lines = append(lines, fmt.Sprintf("%s is of unknown age (%s); run weir price update", s.ID, s.What))
+			lines = append(lines, fmt.Sprintf("%s is of unknown age (%s); %s", s.ID, s.What, s.renewal()))
 		}
 	}
 	return lines

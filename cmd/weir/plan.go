@@ -38,13 +38,15 @@ replicas on GPUs of your own.
 
 The demand is described in a file, or counted by the minute from a trace or from
 the ledger of "weir serve". All amounts are of a month of 730 hours. Prices come
-from the catalogue ("weir price list"); one that is not known is named, and what
-needs it is shown without a price.
+from the catalogue ("weir price list"). One that is not known is named, and what
+needs it is shown without a price and is not compared; --estimate-from takes it
+from another region instead.
 
 ` + exitHelp,
 		Example: `  weir plan demand.yaml
   weir plan --trace arrivals.csv --model gpt-4o
   weir plan --ledger --since 7d --model gpt-4o
+  weir plan demand.yaml --region swedencentral --estimate-from eastus
   weir plan demand.yaml --html > plan.html
   weir plan demand.yaml --yaml > weir.yaml`,
 		Args: cobra.ArbitraryArgs,

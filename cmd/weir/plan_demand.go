@@ -21,6 +21,7 @@ type demandFlags struct {
 	model     string
 	openModel string
 	region    string
+	estimate  string
 	ledger    ledgerFlags
 }
 
@@ -32,7 +33,8 @@ func (f *demandFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.ledger.model, "ledger-model", "", "with --ledger: the `model` as callers ask for it (default: the demand's)")
 	cmd.Flags().StringVar(&f.model, "model", "", "Azure OpenAI `model`, when no file names it")
 	cmd.Flags().StringVar(&f.openModel, "open-model", "", "open `model` that replicas of your own would serve, when no file names it")
-	cmd.Flags().StringVar(&f.region, "region", "", "Azure `region` prices are of, when no file names it (default: eastus)")
+	cmd.Flags().StringVar(&f.region, "region", "", "Azure `region` prices are of; holds over that of the file (default: eastus)")
+	cmd.Flags().StringVar(&f.estimate, "estimate-from", "", "`region` whose prices stand in where those of the demand's region are not known; what they give is marked as estimated")
 }
 
 // demand gathers it from file, trace and flags.
@@ -60,6 +62,7 @@ func (f *demandFlags) demand(cmd *cobra.Command, args []string, now weir.Instant
 		return none, configError{err}
 	}
 	d := file.demand()
+	d.Estimate = f.estimate
 	switch {
 	case f.trace != "":
 		d.Minutes, err = countTrace(f.trace, file.Cached.Fraction())

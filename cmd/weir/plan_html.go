@@ -15,6 +15,7 @@ var planPage string
 
 var planTemplate = template.Must(template.New("plan").Funcs(template.FuncMap{
 	"dollars": dollars, "fine": fine, "short": short, "percent": percent, "used": used, "bound": bound, "count": count,
+	"plain": plain, "measured": measured,
 	"spaced": func(s string) string { return strings.ReplaceAll(s, "_", " ") },
 	"joined": func(s []string) string { return strings.Join(s, "; ") },
 }).Parse(planPage))

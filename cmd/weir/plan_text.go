@@ -30,6 +30,7 @@ func writePlan(w io.Writer, a plan.Answer) error {
 	t.measures(a)
 	t.provisioned(a)
 	t.sensitivity(a)
+	t.switches(a)
 	t.services(a)
 	t.figures(a)
 	_, err := io.WriteString(w, t.String())
@@ -115,8 +116,25 @@ func (t *planText) wrapped(text string) {
 // shown is how many alternatives the text has; all are in the JSON.
 const shown = 12
 
+// plain says of a statement that it takes no measures, where the demand has
+// some.
+func plain(a plan.Answer) string {
+	if len(a.Measures) == 0 {
+		return ""
+	}
+	return ", without the measures"
+}
+
+// measured says that a statement takes the measures that pay.
+func measured(a plan.Answer) string {
+	if len(a.Measures) == 0 {
+		return ""
+	}
+	return ", with the measures that pay"
+}
+
 func (t *planText) options(a plan.Answer) {
-	t.title("Alternatives, for the whole demand")
+	t.title("Alternatives, for the whole demand" + plain(a))
 	rows := []string{"a month\tper 1M tokens\tper request\tused\t\t"}
 	available := 0
 	for _, o := range a.Options {
@@ -190,7 +208,7 @@ func (t *planText) measures(a plan.Answer) {
 	if len(a.Measures) == 0 {
 		return
 	}
-	t.title("What else is worth, alone")
+	t.title("Measures, each alone")
 	for _, m := range a.Measures {
 		name := strings.ReplaceAll(m.Name, "_", " ")
 		worth := "saves " + dollars(m.Saves) + " a month"
@@ -208,7 +226,7 @@ func (t *planText) sensitivity(a plan.Answer) {
 	if a.Advice.Lines == nil {
 		return
 	}
-	t.title("If the demand were another (with what else is worth it)")
+	t.title("If the demand were another" + measured(a))
 	rows := []string{"a month\tper 1M tokens\t\t"}
 	for _, c := range a.Cases {
 		if !c.Known {
@@ -218,6 +236,13 @@ func (t *planText) sensitivity(a plan.Answer) {
 		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s", dollars(c.Month), fine(c.Million), c.What, c.Best))
 	}
 	t.table(rows...)
+}
+
+func (t *planText) switches(a plan.Answer) {
+	if len(a.Curve.Switches) == 0 {
+		return
+	}
+	t.title("What is cheapest as the demand grows" + plain(a))
 	for _, s := range a.Curve.Switches {
 		t.linef("  from %.3g times the demand on (%s tokens a month): %s instead of %s", s.Times, short(s.Tokens), s.To, s.From)
 	}

@@ -24,6 +24,7 @@ var kinds = []kind{
 	{"gpus", "accelerators", func(c *price.Catalogue) []any { return anys(c.GPUs()) }},
 	{"vms", "Azure VM sizes with GPUs", func(c *price.Catalogue) []any { return anys(c.VMs()) }},
 	{"vm-prices", "what a size costs in a region", func(c *price.Catalogue) []any { return anys(c.VMPrices()) }},
+	{"regions", "Azure regions", func(c *price.Catalogue) []any { return anys(c.Regions()) }},
 	{"models", "shapes of open models", func(c *price.Catalogue) []any { return anys(c.Models()) }},
 	{"tokens", "token prices of Azure OpenAI", func(c *price.Catalogue) []any { return anys(c.AllTokens()) }},
 	{"ptus", "what a PTU carries", func(c *price.Catalogue) []any { return anys(c.PTUs()) }},

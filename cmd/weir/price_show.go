@@ -59,6 +59,9 @@ func named(c *price.Catalogue, name string) []any {
 			all = append(all, p)
 		}
 	}
+	if r, err := c.Region(name); err == nil {
+		all = append(all, r)
+	}
 	if m, err := c.Model(name); err == nil {
 		all = append(all, m)
 	}
@@ -152,6 +155,7 @@ var titles = map[reflect.Type]string{
 	reflect.TypeFor[price.GPU]():      "GPU",
 	reflect.TypeFor[price.VM]():       "Azure VM size",
 	reflect.TypeFor[price.VMPrice]():  "price of the VM size",
+	reflect.TypeFor[price.Region]():   "Azure region",
 	reflect.TypeFor[price.Model]():    "open model",
 	reflect.TypeFor[price.Tokens]():   "token prices, per 1,000,000",
 	reflect.TypeFor[price.PTU]():      "provisioned throughput",

@@ -152,6 +152,9 @@ func (u *priceUpdate) read(ctx context.Context, c *price.Catalogue, update *pric
 		}
 	}
 	if rows == 0 {
+		if _, err := c.Region(region); err != nil {
+			return fmt.Errorf("the API knows none: %w", err)
+		}
 		return errors.New("the API knows none: check the region's name")
 	}
 	return nil
