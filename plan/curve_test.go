@@ -65,4 +65,3 @@ func TestTheMixOfASpikyDemandIsDrawnFromTheFirstPointOn(t *testing.T) {
 		t.Errorf("a 64th of the demand costs $%.2f", first)
 	}
 }
-
