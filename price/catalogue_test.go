@@ -69,7 +69,7 @@ func TestWhatIsMissingIsSaidAndNeverInvented(t *testing.T) {
 		t.Fatal(err)
 	}
 	if v, err := a10.UsableGiB.Get(); v != 0 || !errors.Is(err, price.ErrUnknown) ||
-		err.Error() != "usable_gib of GPU A10 is not in the catalogue: add it to your price file, or run weir price update" {
+		err.Error() != "usable_gib of GPU A10 is not in the catalogue: add it to your price file" {
 		t.Error(v, err)
 	}
 	pro, err := c.Tokens("gpt-5-pro", "GlobalStandard", "")
