@@ -126,7 +126,7 @@ func activation(m *Model, s Setup, stage int) int64 {
 	if stage > 0 || s.PP > 1 {
 		peak += 2 * residual // hidden states and residual received from the stage before
 	}
-	if stage == s.PP-1 {
+	if stage == s.PP-1 && !m.NoHead {
 		logits := int64(logitBytes(s) * float64(seqs) * float64(m.Vocab))
 		peak = max(peak, logits+residual)
 	}
@@ -212,8 +212,8 @@ func fileActivation(m *Model, s Setup) int64 {
 // encoderActivation is one batch through an encoder: scores are not kept
 // (fused attention), the widest transient is the MLP's.
 func encoderActivation(m *Model, s Setup) int64 {
-	tokens := int64(s.BatchTokens)
-	if s.Engine.Name == "transformers" || s.Engine.Name == "llama.cpp" {
+	tokens := int64(s.BatchTokens) // llama.cpp's is one micro-batch
+	if s.Engine.Name == "transformers" {
 		tokens = int64(s.Concurrency) * int64(s.Context)
 	}
 	width := 2*int64(m.Intermediate) + 6*int64(m.Hidden)
@@ -260,6 +260,9 @@ func captured(top int) int {
 
 // warmUp is what sampling with every sequence takes at the first real step.
 func warmUp(m *Model, s Setup) int64 {
+	if m.NoHead {
+		return 0 // nothing is sampled
+	}
 	return int64(14.5 * float64(min(s.MaxSeqs, s.BatchTokens)) * float64(m.Vocab))
 }
 

@@ -17,13 +17,21 @@ const MaxConfig = 32 << 20
 var ErrFile = fmt.Errorf("model file")
 
 // count reads a JSON number that is a whole one; null and absent are 0, and so
-// is what is no number (some configs have lists where others have a count).
+// is what is no number. A list of the same number for every layer is that number
+// (Gemma 3n's MLP widths); a list of unlike ones is 0, so that what needs the
+// count says it is missing.
 type count int
 
 func (c *count) UnmarshalJSON(text []byte) error {
+	*c = 0
 	var f float64
-	if json.Unmarshal(text, &f) != nil {
-		*c = 0
+	if text[0] == '[' {
+		var list []float64
+		if json.Unmarshal(text, &list) != nil || len(list) == 0 || slices.Min(list) != slices.Max(list) {
+			return nil
+		}
+		f = list[0]
+	} else if json.Unmarshal(text, &f) != nil {
 		return nil
 	}
 	if f != math.Trunc(f) || f < 0 || f > 1<<40 {
@@ -40,26 +48,24 @@ func ParseConfig(name string, text []byte) (Model, error) {
 	if len(text) > MaxConfig {
 		return Model{}, fmt.Errorf("%w: config of %s has %d bytes, read are at most %d", ErrFile, name, len(text), MaxConfig)
 	}
-	var outer hfConfig
-	if err := json.Unmarshal(finite(text), &outer); err != nil {
+	outer, err := readConfig(finite(text), 0)
+	if err != nil {
 		return Model{}, fmt.Errorf("%w: config of %s: %w", ErrFile, name, err)
 	}
 	c := outer
-	for _, inner := range []*hfConfig{outer.Text, outer.LLM, outer.Language} {
-		if inner != nil {
-			c = *inner
-		}
+	if outer.Text != nil {
+		c = *outer.Text
 	}
 	c.spellBlocks()
-	if len(c.Compress) > 0 {
-		return Model{}, fmt.Errorf("%w: %s compresses its KV cache layer by layer (compress_ratios): how engines lay that out is not computed, only measured by starting one", ErrFile, name)
-	}
-	if c.Layers+c.Layers2+c.Layers3 == 0 {
+	if c.Layers+c.Encoders == 0 {
 		return Model{}, fmt.Errorf("%w: config of %s has no num_hidden_layers: is it a model's config.json?", ErrFile, name)
 	}
 	m := Model{}
 	m.Name = name
 	m.Family = familyName(outer.ModelType, c.ModelType)
+	if err := c.understood(&m); err != nil {
+		return Model{}, err
+	}
 	m.DType = dtypeName(firstText(c.DType, c.DType2, outer.DType, outer.DType2))
 	c.sizes(&m)
 	c.layers(&m)
@@ -67,13 +73,15 @@ func ParseConfig(name string, text []byte) (Model, error) {
 	c.linear(&m)
 	c.rope(&m)
 	family(&m)
+	c.special(&m)
 	outer.vision(&m)
+	outer.task(&m)
 	quant := outer.Quant
 	if quant == nil {
 		quant = c.Quant
 	}
 	quant.format(&m)
-	if outer.Tied != nil && c.Tied == nil {
+	if outer.Tied != nil && set(outer.keys["tie_word_embeddings"]) && (c.Tied == nil || !set(c.keys["tie_word_embeddings"])) {
 		m.Tied = *outer.Tied
 	}
 	return m, m.validate()
@@ -130,24 +138,15 @@ var (
 )
 
 func (c *hfConfig) sizes(m *Model) {
-	m.Layers, m.Hidden = first(c.Layers, c.Layers2, c.Layers3), first(c.Hidden, c.Hidden2, c.Hidden3)
-	m.Heads, m.Vocab = first(c.Heads, c.Heads2, c.Heads3), int(c.Vocab)
-	m.KVHeads = first(c.KVHeads, c.KVHeads2)
-	if m.KVHeads == 0 {
-		m.KVHeads = m.Heads
-		if c.MultiQuery {
-			m.KVHeads = 1
-		}
-	}
+	m.Layers, m.Hidden = first(c.Layers, c.Encoders), int(c.Hidden)
+	m.Heads, m.Vocab = int(c.Heads), int(c.Vocab)
+	m.KVHeads = c.kvHeads(m.Family, m.Heads)
 	m.HeadDim = int(c.HeadDim)
 	if m.HeadDim == 0 && m.Heads > 0 {
 		m.HeadDim = m.Hidden / m.Heads
 	}
-	m.Intermediate = first(c.Inter, c.Inter2, c.Inter3, c.Inter4)
-	if m.Intermediate == 0 && (m.Family == "gpt2" || m.Family == "gpt_bigcode" || m.Family == "bloom" || m.Family == "falcon") {
-		m.Intermediate = 4 * m.Hidden
-	}
-	m.MaxContext = first(c.Positions, c.Positions2, c.Positions3)
+	m.Intermediate = c.mlpWidth(m.Family, m.Hidden)
+	m.MaxContext = int(c.Context)
 	m.PlainMLP, m.QKVBias = slices.Contains(plainMLP, m.Family), c.Bias
 	m.Tied = slices.Contains(tied, m.Family)
 	if c.Tied != nil {
@@ -157,11 +156,11 @@ func (c *hfConfig) sizes(m *Model) {
 	case c.KVRank > 0:
 		m.Attention = price.MLA
 		m.KVLoRARank, m.QLoRARank, m.QKRopeDim, m.QKNopeDim, m.VHeadDim = int(c.KVRank), int(c.QRank), int(c.RopeDim), int(c.NopeDim), int(c.VDim)
-		m.IndexDim, m.IndexHeads, m.IndexLayers = int(c.Index), int(c.IndexHeads), c.indexerSchedule(int(first(c.Layers, c.Layers2)))
+		m.IndexDim, m.IndexHeads, m.IndexLayers = int(c.Index), int(c.IndexHeads), c.indexerSchedule(int(c.Layers))
 	case slices.Contains(encoders, m.Family):
 		m.Attention = price.Encoder
 		m.Positions = m.MaxContext
-	case c.Layers3 > 0 && c.Decoders > 0:
+	case c.Encoders > 0 && c.Decoders > 0:
 		m.Attention, m.DecoderLayers = price.EncoderDecoder, int(c.Decoders)
 	case m.KVHeads == m.Heads:
 		m.Attention = price.MHA
@@ -190,7 +189,7 @@ func (c *hfConfig) layers(m *Model) {
 			switch t {
 			case "sliding_attention", "chunked_attention":
 				m.WindowLayers++
-			case "linear_attention":
+			case "linear_attention", "mamba":
 				m.LinearLayers++
 			default:
 				m.FullLayers++
@@ -213,7 +212,7 @@ func (c *hfConfig) layers(m *Model) {
 }
 
 func (c *hfConfig) mixture(m *Model) {
-	m.Experts = first(c.Experts, c.Experts2, c.Experts3)
+	m.Experts = int(c.Experts)
 	if m.Experts <= 1 {
 		m.Experts = 0
 		return
@@ -221,13 +220,29 @@ func (c *hfConfig) mixture(m *Model) {
 	m.ExpertsPerToken = int(c.PerToken)
 	m.MoEIntermediate = first(c.MoEInter, c.Inter)
 	m.SharedExperts, m.ExpertHidden = int(c.Shared), first(c.Latent, c.Latent2)
-	if inter := first(c.SharedInter, c.SharedInter2); inter > 0 && m.MoEIntermediate > 0 {
+	if inter := int(c.SharedInter); inter > 0 && m.MoEIntermediate > 0 {
 		m.SharedExperts = max(1, inter/m.MoEIntermediate)
 	}
 	if strings.HasPrefix(m.Family, "llama4") {
 		m.SharedExperts = 1
 	}
-	m.DenseLayers = max(int(c.FirstDense), len(c.DenseOnly))
+	m.DenseLayers = min(max(int(c.FirstDense), len(c.DenseOnly)), m.Layers)
+	if n := int(c.ExpertPeriod); n > 1 && m.Layers <= 2000 { // Jamba: every n-th layer from the offset on
+		m.DenseLayers = m.Layers - everyNth(m.Layers, n, int(c.ExpertOffset))
+	}
+	if n := int(c.ExpertStep); n > 1 && m.Layers <= 2000 { // Qwen's decoder_sparse_step: layer i is one where n divides i+1
+		m.DenseLayers = m.Layers - m.Layers/n
+	}
+}
+
+func everyNth(layers, n, from int) int {
+	got := 0
+	for i := range layers {
+		if i%n == from {
+			got++
+		}
+	}
+	return got
 }
 
 func (c *hfConfig) linear(m *Model) {
@@ -243,16 +258,7 @@ func (c *hfConfig) linear(m *Model) {
 		}
 		m.GatedQuery = true
 	}
-	if c.Hybrid != "" && c.MambaHeads > 0 {
-		m.Linear = "mamba2"
-		m.LinearLayers, m.FullLayers = strings.Count(c.Hybrid, "M"), strings.Count(c.Hybrid, "*")
-		h, d, st, g, k := int64(c.MambaHeads), int64(c.MambaDim), int64(c.State), int64(max(c.Groups, 1)), int64(max(c.ConvKernel, 1))
-		if bounded(h, d, st, g) && bounded(k) {
-			m.StateBytes = int64(m.LinearLayers) * (h*d*st*4 + (h*d+2*g*st)*(k-1)*2)
-			inner := h * d
-			m.ExtraParams = int64(m.LinearLayers) * (int64(m.Hidden)*(2*inner+2*g*st+h) + inner*int64(m.Hidden))
-		}
-	}
+	c.stateSpace(m)
 }
 
 // bounded keeps products of four such numbers in 63 bits.
@@ -265,8 +271,10 @@ func bounded(ns ...int64) bool {
 	return true
 }
 
-// rope sets the rows of vLLM's rotary table: linear scaling makes it longer,
-// YaRN builds it for the scaled length, which is then the model's context too.
+// rope sets the rows of vLLM's rotary table, and the context that scaling
+// reaches: linear scaling makes both longer, YaRN builds the table for the scaled
+// length, dynamic scaling changes the limit alone (vLLM config/model.py,
+// _get_and_verify_max_len).
 func (c *hfConfig) rope(m *Model) {
 	r := c.Scaling
 	if r == nil {
@@ -279,8 +287,14 @@ func (c *hfConfig) rope(m *Model) {
 		switch {
 		case kind == "linear" && ok:
 			m.RotaryRows = int(float64(m.MaxContext) * r.Factor)
+			if !strings.HasPrefix(m.Family, "gemma3") { // whose limit counts the scaling already
+				m.MaxContext = m.RotaryRows
+			}
+		case kind == "dynamic" && ok:
+			m.MaxContext = int(float64(m.MaxContext) * r.Factor)
 		case (kind == "yarn" || kind == "deepseek_yarn") && ok && r.Original > 0 && r.Original < 1<<24:
 			m.RotaryRows = int(float64(r.Original) * r.Factor)
+			m.MaxContext = m.RotaryRows
 		}
 		if r.Partial > 0 {
 			partial = r.Partial

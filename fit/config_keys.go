@@ -2,43 +2,39 @@ package fit
 
 import "encoding/json"
 
-// hfConfig is config.json as far as memory depends on it, in the spellings of
-// the families.
+// hfConfig is config.json as far as memory depends on it, under the common name
+// of each count (spellings).
 type hfConfig struct {
+	keys map[string]json.RawMessage // all there is
+	Text *hfConfig                  `json:"-"` // the text model within
+
+	TextRaw     json.RawMessage `json:"text_config"`
+	LLMRaw      json.RawMessage `json:"llm_config"`
+	LanguageRaw json.RawMessage `json:"language_config"`
+	ThinkerRaw  json.RawMessage `json:"thinker_config"`
+
 	ModelType string      `json:"model_type"`
 	DType     string      `json:"torch_dtype"`
 	DType2    string      `json:"dtype"`
-	Text      *hfConfig   `json:"text_config"`
-	LLM       *hfConfig   `json:"llm_config"`
-	Language  *hfConfig   `json:"language_config"`
+	Classes   []string    `json:"architectures"`
 	Vision    *hfVision   `json:"vision_config"`
 	Quant     *hfQuant    `json:"quantization_config"`
 	Scaling   *ropeConfig `json:"rope_scaling"`
 	Rope      *ropeConfig `json:"rope_parameters"`
 
 	Layers     count `json:"num_hidden_layers"`
-	Layers2    count `json:"n_layer"`
-	Layers3    count `json:"encoder_layers"`
+	Encoders   count `json:"encoder_layers"`
 	Decoders   count `json:"decoder_layers"`
 	Hidden     count `json:"hidden_size"`
-	Hidden2    count `json:"n_embd"`
-	Hidden3    count `json:"d_model"`
 	Heads      count `json:"num_attention_heads"`
-	Heads2     count `json:"n_head"`
-	Heads3     count `json:"encoder_attention_heads"`
 	KVHeads    count `json:"num_key_value_heads"`
-	KVHeads2   count `json:"num_kv_heads"`
 	MultiQuery bool  `json:"multi_query"`
 	HeadDim    count `json:"head_dim"`
 	Inter      count `json:"intermediate_size"`
-	Inter2     count `json:"n_inner"`
-	Inter3     count `json:"encoder_ffn_dim"`
-	Inter4     count `json:"ffn_dim"`
 	Vocab      count `json:"vocab_size"`
 	Tied       *bool `json:"tie_word_embeddings"`
 	Positions  count `json:"max_position_embeddings"`
-	Positions2 count `json:"n_positions"`
-	Positions3 count `json:"max_target_positions"`
+	Context    count `json:"-"` // the longest the config states
 	Bias       bool  `json:"attention_bias"`
 
 	Window        count    `json:"sliding_window"`
@@ -64,18 +60,15 @@ type hfConfig struct {
 	IndexFreq   count    `json:"index_topk_freq"`
 	IndexOffset count    `json:"index_skip_topk_offset"`
 
-	Experts      count   `json:"num_experts"`
-	Experts2     count   `json:"n_routed_experts"`
-	Experts3     count   `json:"num_local_experts"`
-	PerToken     count   `json:"num_experts_per_tok"`
-	Shared       count   `json:"n_shared_experts"`
-	SharedInter  count   `json:"shared_expert_intermediate_size"`
-	SharedInter2 count   `json:"moe_shared_expert_intermediate_size"`
-	Latent       count   `json:"moe_latent_size"`
-	Latent2      count   `json:"routed_expert_hidden_size"`
-	MoEInter     count   `json:"moe_intermediate_size"`
-	FirstDense   count   `json:"first_k_dense_replace"`
-	DenseOnly    []count `json:"mlp_only_layers"`
+	Experts     count   `json:"num_experts"`
+	PerToken    count   `json:"num_experts_per_tok"`
+	Shared      count   `json:"n_shared_experts"`
+	SharedInter count   `json:"shared_expert_intermediate_size"`
+	Latent      count   `json:"moe_latent_size"`
+	Latent2     count   `json:"routed_expert_hidden_size"`
+	MoEInter    count   `json:"moe_intermediate_size"`
+	FirstDense  count   `json:"first_k_dense_replace"`
+	DenseOnly   []count `json:"mlp_only_layers"`
 
 	KeyHeads   count    `json:"linear_num_key_heads"`
 	ValueHeads count    `json:"linear_num_value_heads"`
@@ -89,7 +82,29 @@ type hfConfig struct {
 	State      count    `json:"ssm_state_size"`
 	Groups     count    `json:"n_groups"`
 	ConvKernel count    `json:"conv_kernel"`
-	Partial    float64  `json:"partial_rotary_factor"`
+	Expand     float64  `json:"expand"`
+	StepRank   count    `json:"time_step_rank"`
+	StateType  string   `json:"mamba_ssm_cache_dtype"`
+
+	AttnPeriod   count   `json:"attn_layer_period"`
+	AttnOffset   count   `json:"attn_layer_offset"`
+	AttnLayers   []count `json:"attn_layer_indices"`
+	ExpertPeriod count   `json:"expert_layer_period"`
+	ExpertOffset count   `json:"expert_layer_offset"`
+	ExpertStep   count   `json:"decoder_sparse_step"`
+
+	Cross          []count `json:"cross_attention_layers"`
+	SharedKVLayers count   `json:"num_kv_shared_layers"`
+	LayerVocab     count   `json:"vocab_size_per_layer_input"`
+	LayerHidden    count   `json:"hidden_size_per_layer_input"`
+	Laurel         count   `json:"laurel_rank"`
+	AltUp          count   `json:"altup_num_inputs"`
+	Expansion      float64 `json:"expansion_ratio"`
+	NewFalcon      bool    `json:"new_decoder_architecture"`
+	GroupedQuery   *bool   `json:"multi_query_attention"`
+	LearnedPos     bool    `json:"learned_pos_emb"`
+
+	Partial float64 `json:"partial_rotary_factor"`
 }
 
 type hfVision struct {

@@ -104,10 +104,19 @@ func (e Engine) utilisation(m *Model) float64 {
 // batch is the default number of sequences in a batch and tokens in a step.
 // vLLM (engine/arg_utils.py): its server takes 1024 and 8192 on GPUs of 70 GiB
 // and more other than A100, 256 and 2048 else.
-func (e Engine) batch(g GPU) (seqs, tokens int) {
+//
+// Up to 0.7 prefill is not cut: a step is as long as the longest context, but for
+// contexts above 32k from 0.5 on, which come in chunks of 512, from 0.7 on of
+// 2048 (arg_utils.py; config.py, SchedulerConfig). From 0.8 on it is always cut.
+func (e Engine) batch(g GPU, context int) (seqs, tokens int) {
 	switch e.Name {
 	case "vllm":
-		if e.before(0, 9) {
+		switch {
+		case e.before(0, 8) && (context <= 32<<10 || e.before(0, 5)):
+			return 256, max(2048, context)
+		case e.before(0, 7):
+			return 256, 512
+		case e.before(0, 9):
 			return 256, 2048
 		}
 		if g.Total >= 70*GiB && !strings.Contains(g.Name, "A100") {
@@ -157,6 +166,11 @@ func (e Engine) absorbs() bool {
 
 // file reports whether weights stay as the file has them, without padding.
 func (e Engine) file() bool { return e.Name == "llama.cpp" || e.Name == "transformers" }
+
+// tablesOnCPU reports whether token and position embeddings stay in host memory:
+// llama.cpp reads their rows there (llama-model.cpp, the input layer's device is
+// the CPU); a tied output layer is a copy on the GPU.
+func (e Engine) tablesOnCPU() bool { return e.Name == "llama.cpp" }
 
 // unties: transformers loads fp8 checkpoints with an output layer of their own.
 func (e Engine) unties(q Quant) bool { return e.Name == "transformers" && q.Family == "fp8" }

@@ -26,6 +26,8 @@ func family(m *Model) {
 	case f == "laguna":
 		m.WindowHeads = 72
 		m.Plain16 = true // its quantised checkpoints ignore self_attn and shared_expert
+	case f == "jamba":
+		m.EveryMLP = true
 	case f == "gpt_oss":
 		m.QKVBias = true
 	case f == "qwen3_next", f == "qwen3_5":

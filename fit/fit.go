@@ -133,7 +133,7 @@ func (s Setup) withDefaults(m *Model) Setup {
 	if s.Context == 0 {
 		s.Context = cmpOr(m.MaxContext, 4096)
 	}
-	seqs, tokens := s.Engine.batch(s.GPU)
+	seqs, tokens := s.Engine.batch(s.GPU, s.Context)
 	s.MaxSeqs, s.BatchTokens = cmpOr(s.MaxSeqs, seqs), cmpOr(s.BatchTokens, tokens)
 	return s
 }
@@ -191,6 +191,7 @@ type Answer struct {
 	MaxContext    int      `json:"longest_context"`    // tokens, one request at once; 0: none
 	MaxConcurrent int      `json:"most_requests"`      // requests of Context tokens at once
 	Requests      float64  `json:"requests_in_cache"`  // the same, not rounded, as engines print it
+	Command       string   `json:"command,omitempty"`  // that starts the engine so, when it fits; "" for engines without one
 	Remedies      []Remedy `json:"remedies,omitempty"` // when it does not fit, cheapest first
 	Notes         []string `json:"notes,omitempty"`
 	Sources       []string `json:"sources,omitempty"` // of the shape and of the GPU's memory, where they are the catalogue's
@@ -273,7 +274,7 @@ func check(m *Model, s Setup) Answer {
 		}
 		if held < least || i == 0 {
 			least, a.Tight, a.PerRequest = held, i, per
-			a.MaxContext = longest(m, c, b.Cache, s.BatchTokens)
+			a.MaxContext = longest(m, c, b.Cache, s.BatchTokens, s.Context)
 		}
 	}
 	a.Requests = max(least, 0)
@@ -285,13 +286,19 @@ func check(m *Model, s Setup) Answer {
 	}
 	a.Verdict, a.Why = judge(m, s, &a)
 	a.Notes, a.Sources = notes(m, s), sources(m, s)
+	if a.Verdict != DoesNotFit {
+		a.Command = command(m, s)
+	}
 	return a
 }
 
 // longest is the longest single request the cache holds, at most the model's
-// own limit. Room grows with length, so it is found by halving.
-func longest(m *Model, c cache, room int64, chunk int) int {
+// own limit, or what is asked where that limit is not the model's own. Room grows with length, so it is found by halving.
+func longest(m *Model, c cache, room int64, chunk, asked int) int {
 	limit := cmpOr(m.MaxContext, 1<<20)
+	if m.LooseLimit {
+		limit = max(limit, asked)
+	}
 	if room < 0 || c.request(1, chunk) > room {
 		return 0
 	}

@@ -59,7 +59,19 @@ func notes(m *Model, s Setup) []string {
 		out = append(out, fmt.Sprintf("tensor parallel %d over PCIe: every layer waits for two all-reduces; expect well under half of the speed", s.TP))
 	}
 	if m.Vision && m.VisionParams == 0 {
-		out = append(out, "the vision tower is not in the catalogue's shape: give a config.json for its exact size")
+		out = append(out, "the size of the vision tower is not known and not counted: give the files with --weights")
+	}
+	if m.Unknown != "" {
+		out = append(out, fmt.Sprintf("the family %q is none that fit knows, and no engine may: it is computed as a plain decoder of its counts; --weights with the files' index gives its exact size", m.Unknown))
+	}
+	if n := since[m.Family]; s.Engine.Name == "vllm" && n > 0 && s.Engine.before(0, n) {
+		out = append(out, fmt.Sprintf("%s does not know the family %s, which came with 0.%d: use --engine vllm@0.%d or newer", s.Engine, m.Family, n, n))
+	}
+	if m.LooseLimit && m.MaxContext > 0 {
+		out = append(out, fmt.Sprintf("the limit of %d tokens is that of the model this is a variant of: the variant may have another, which its config.json says", m.MaxContext))
+	}
+	if !m.generates() && s.Engine.Name == "llama.cpp" && s.Context > s.BatchTokens {
+		out = append(out, fmt.Sprintf("llama.cpp takes inputs of up to %d tokens unless told otherwise: for longer ones give --max-batch-tokens here and --ubatch-size there", s.BatchTokens))
 	}
 	if m.From.Unverified {
 		out = append(out, m.Unverified())

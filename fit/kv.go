@@ -34,6 +34,13 @@ func (m *Model) cache(s Setup, tp, n int) cache {
 		full: part(attention - window), window: part(window), linear: part(m.LinearLayers),
 		span: m.Window, block: s.Engine.block(), paged: s.Engine.Name == "vllm",
 	}
+	if n := m.CachedFull + m.CachedWindow; n > 0 {
+		c.full, c.window = part(m.CachedFull), part(m.CachedWindow)
+		if !s.Engine.windows() {
+			c.full, c.window = part(n), 0
+		}
+	}
+	c.full = max(0, c.full-part(m.CrossLayers))
 	width := s.kvBytes(m)
 	c.fullToken = m.tokenBytes(s, tp, cmpOr(m.FullKVHeads, m.KVHeads), cmpOr(m.FullHeadDim, m.HeadDim), width)
 	c.windowToken = m.tokenBytes(s, tp, m.KVHeads, m.HeadDim, width)
@@ -50,8 +57,13 @@ func (m *Model) cache(s Setup, tp, n int) cache {
 		c.full = cmpOr(m.DecoderLayers, m.Layers)
 		c.fixed = 1500 * int64(c.full) * c.fullToken // Whisper's 30 s window is 1500 frames
 	}
-	c.wholeToken = int64(m.indexers(s.Engine))*m.indexKey() + int64(attention-m.windowed())*m.tokenBytes(s, 1, cmpOr(m.FullKVHeads, m.KVHeads), cmpOr(m.FullHeadDim, m.HeadDim), width) +
-		int64(m.windowed())*m.tokenBytes(s, 1, m.KVHeads, m.HeadDim, width)
+	c.fixed += int64(part(m.CrossLayers)) * int64(m.CrossTokens) * c.fullToken
+	full, windowed := attention-m.windowed()-m.CrossLayers, m.windowed()
+	if m.CachedFull+m.CachedWindow > 0 {
+		full, windowed = m.CachedFull, m.CachedWindow
+	}
+	c.wholeToken = int64(m.indexers(s.Engine))*m.indexKey() + int64(full)*m.tokenBytes(s, 1, cmpOr(m.FullKVHeads, m.KVHeads), cmpOr(m.FullHeadDim, m.HeadDim), width) +
+		int64(windowed)*m.tokenBytes(s, 1, m.KVHeads, m.HeadDim, width)
 	if m.Attention == price.EncoderDecoder {
 		c.wholeToken = int64(c.full) * m.tokenBytes(s, 1, m.KVHeads, m.HeadDim, width)
 	}

@@ -16,15 +16,16 @@ import (
 // the name tells, or the published one.
 func Named(c *price.Catalogue, name string) (Model, Quant, error) {
 	entry, err := c.Model(name)
-	if err != nil {
+	variant := err != nil
+	if variant {
 		var found bool
 		if entry, found = sameShape(c, name); !found {
 			return Model{}, Quant{}, fmt.Errorf("%w: give its config.json, or its shape by flags", unknown(err, c, name))
 		}
 	}
 	m := FromCatalogue(entry)
-	m.Name, m.From = name, c.SourceOf(entry.Source)
-	if strings.Contains(strings.ToLower(name), "embedding") && m.generates() {
+	m.Name, m.From, m.LooseLimit = name, c.SourceOf(entry.Source), variant
+	if scores.MatchString(name) && m.generates() {
 		m.NoHead = true
 	}
 	q := m.Native()
@@ -33,6 +34,9 @@ func Named(c *price.Catalogue, name string) (Model, Quant, error) {
 	}
 	return m, q, nil
 }
+
+// scores are names of models that embed, rank or judge: nothing is sampled.
+var scores = regexp.MustCompile(`(?i)embedding|reranker|reward`)
 
 // endings of names that say nothing of the shape.
 var (

@@ -151,7 +151,7 @@ func lengthChanges(m *Model, s Setup) []change {
 	}
 	if room := a.Stages[a.Tight].Cache; m.generates() && room > 0 {
 		c := m.cache(s, s.TP, stageLayers(m.Layers, s.PP)[a.Tight])
-		if n := longest(m, c, int64(float64(room)/1.11)/int64(s.Concurrency), s.BatchTokens); n >= 512 && n < s.Context {
+		if n := longest(m, c, int64(float64(room)/1.11)/int64(s.Concurrency), s.BatchTokens, s.Context); n >= 512 && n < s.Context {
 			n -= n % 256
 			out = append(out, change{fmt.Sprintf("a context of %d tokens (--context %d)", n, n), func(s Setup) Setup { s.Context = n; return s }})
 		}

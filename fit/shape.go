@@ -27,13 +27,19 @@ type Details struct {
 	PlainBits    float64 // how wide; 0: 16
 	Format       string  // of the published checkpoint, a name of Quants; "": by DType
 	QKVBias      bool
-	GatedQuery   bool // the query projection has a gate of its size (Qwen3-Next, Qwen3.5)
-	SharedKV     bool // keys are the values in full layers (Gemma 4): one projection, both cached
-	PlainMLP     bool // two matrices instead of three
-	Sandwich     bool // four norms a layer
-	NoHead       bool // an embedding model: no output layer
-	ExpertHidden int  // width the routed experts work in, where it is not the hidden size (Nemotron 3, Kimi K3)
-	BesideMLP    bool // a dense MLP beside the experts in every layer (Gemma 4)
+	GatedQuery   bool   // the query projection has a gate of its size (Qwen3-Next, Qwen3.5)
+	SharedKV     bool   // keys are the values in full layers (Gemma 4): one projection, both cached
+	PlainMLP     bool   // two matrices instead of three
+	Sandwich     bool   // four norms a layer
+	NoHead       bool   // an embedding model: no output layer
+	ExpertHidden int    // width the routed experts work in, where it is not the hidden size (Nemotron 3, Kimi K3)
+	BesideMLP    bool   // a dense MLP beside the experts in every layer (Gemma 4)
+	EveryMLP     bool   // layers with a state have an MLP as well (Jamba, Bamba); Nemotron-H's have none
+	Unknown      string // the family, where it is none that fit knows: computed as a plain decoder
+	LooseLimit   bool   // MaxContext is that of the model this one is a variant of
+
+	CachedFull, CachedWindow int // layers that keep keys and values, where not all do (Gemma 3n)
+	CrossLayers, CrossTokens int // layers that keep those of an image instead of the text's, and its tokens
 
 	FullHeads, FullKVHeads, FullHeadDim int // of full layers where they differ from window layers
 	WindowHeads                         int // query heads of window layers where they differ
@@ -109,7 +115,7 @@ func (m *Model) attentionLayers() int {
 
 // mlpLayers counts layers with an MLP or experts.
 func (m *Model) mlpLayers() int {
-	if m.Linear == "mamba2" {
+	if (m.Linear == "mamba2" || m.Linear == "mamba1") && !m.EveryMLP {
 		return m.Layers - m.FullLayers - m.LinearLayers
 	}
 	return m.Layers
@@ -123,7 +129,13 @@ func (m *Model) windowed() int {
 }
 
 // partial reports whether the linear layers' own shape is missing.
-func (m *Model) partial() bool { return m.LinearLayers > 0 && m.ValueHeads == 0 && m.Stored == nil }
+func (m *Model) partial() bool {
+	return m.LinearLayers > 0 && m.ValueHeads == 0 && m.ExtraParams == 0 && m.Stored == nil
+}
+
+// states reports whether every layer keeps a state: there are no heads, and no
+// MLP beside it.
+func (m *Model) states() bool { return m.Layers > 0 && m.LinearLayers == m.Layers }
 
 // validate bounds every count, so that no product overflows, and names what is
 // missing.
@@ -147,7 +159,7 @@ func (m *Model) validate() error {
 		{"expert hidden", m.ExpertHidden, 1 << 18}, {"index_dim", m.IndexDim, 1 << 14}, {"index_heads", m.IndexHeads, 1 << 12}, {"index_layers", m.IndexLayers, m.Layers},
 		{"key heads", m.KeyHeads, 1 << 12}, {"state head dim", m.StateHeadDim, 1 << 14}, {"conv", m.Conv, 1 << 10}, {"positions", m.Positions, 1 << 24},
 		{"image tokens", m.ImageTokens, 1 << 20}, {"full_kv_heads", m.FullKVHeads, 1 << 12}, {"full_head_dim", m.FullHeadDim, 1 << 14},
-		{"window heads", m.WindowHeads, 1 << 12}, {"vision hidden", m.VisionHidden, 1 << 16}, {"vision MLP", m.VisionMLP, 1 << 18}, {"patch", m.PatchSize, 1 << 18}, {"merge", m.Merge, 1 << 10}, {"deepstack", m.DeepStack, 1 << 6},
+		{"window heads", m.WindowHeads, 1 << 12}, {"vision hidden", m.VisionHidden, 1 << 16}, {"vision MLP", m.VisionMLP, 1 << 18}, {"cached full layers", m.CachedFull, m.Layers}, {"cached window layers", m.CachedWindow, m.Layers}, {"cross layers", m.CrossLayers, m.Layers}, {"cross tokens", m.CrossTokens, 1 << 20}, {"patch", m.PatchSize, 1 << 18}, {"merge", m.Merge, 1 << 10}, {"deepstack", m.DeepStack, 1 << 6},
 	}
 	for _, c := range counts {
 		if c.n < 0 || c.n > c.most {
@@ -164,7 +176,7 @@ func (m *Model) validate() error {
 	if all := float64(m.Layers) * float64(m.Experts+m.SharedExperts) * float64(max(m.Hidden, m.ExpertHidden)) * float64(max(m.MoEIntermediate, m.Intermediate)); all > 1<<52 {
 		return fmt.Errorf("%w: experts of %s have %g parameters, above every model", ErrShape, m.Name, 3*all)
 	}
-	if m.StateBytes < 0 || m.StateBytes > 1<<40 || m.VisionParams < 0 || m.VisionParams > 1<<40 || m.TotalB < 0 || m.TotalB > 1e5 {
+	if m.StateBytes < 0 || m.StateBytes > 1<<40 || m.VisionParams < 0 || m.VisionParams > 1<<40 || m.ExtraParams < 0 || m.ExtraParams > 1<<44 || m.TotalB < 0 || m.TotalB > 1e5 {
 		return fmt.Errorf("%w: a size of %s is negative or above every model", ErrShape, m.Name)
 	}
 	return m.complete()
@@ -174,6 +186,9 @@ func (m *Model) complete() error {
 	lacks := m.Missing()
 	if m.Stored != nil || (m.partial() && m.TotalB > 0) || !m.generates() {
 		lacks = without(lacks, "vocab", "hidden", "intermediate")
+	}
+	if m.states() {
+		lacks = without(lacks, "heads", "kv_heads", "head_dim", "intermediate")
 	}
 	if m.Stored == nil && m.TotalB == 0 && m.Hidden == 0 {
 		lacks = append(lacks, "hidden")

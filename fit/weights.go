@@ -185,17 +185,31 @@ func (m *Model) weights(s Setup, stage, n int) int64 {
 	}
 	first, last := stage == 0, stage == s.PP-1
 	if first {
-		sum += bytesOf(p.embed, q.Table)/tp + bytesOf(p.vision, side)/tp
+		sum += bytesOf(p.vision, side) / tp
+	}
+	if first && !s.Engine.tablesOnCPU() {
+		sum += bytesOf(p.embed, q.Table) / tp
+	}
+	if s.Engine.tablesOnCPU() { // p.small counts the position table
+		sum -= min(sum, bytesOf(part(m.positionTable()), side))
 	}
 	if last {
 		switch {
 		case p.head > 0:
 			sum += bytesOf(p.head, q.head()) / tp
-		case m.Tied && (!first || q.Untied || s.Engine.unties(q)):
+		case m.Tied && m.generates() && (!first || q.Untied || s.Engine.unties(q) || s.Engine.tablesOnCPU()):
 			sum += bytesOf(p.embed, q.head()) / tp
 		}
 	}
 	return sum + s.Engine.rotary(m, q) - min(s.Offload, sum)
+}
+
+// positionTable is the number of parameters of a learned embedding of positions.
+func (m *Model) positionTable() int64 {
+	if m.Attention != price.Encoder {
+		return 0
+	}
+	return int64(m.Positions) * int64(m.Hidden)
 }
 
 // mixed is the format as published checkpoints of a mixture have it: most int4
@@ -214,12 +228,16 @@ func (m *Model) storedWeights(s Setup, stage, n int) int64 {
 	w, tp := m.Stored, int64(s.TP)
 	part := func(v int64) int64 { return v * int64(n) / int64(max(m.Layers, 1)) }
 	sum := part(w.Linear)/tp + part(w.Experts)/tp + part(w.Small)
+	onCPU := s.Engine.tablesOnCPU()
 	if stage == 0 {
-		sum += (w.Embed + w.Vision) / tp
+		sum += w.Vision / tp
+	}
+	if stage == 0 && !onCPU {
+		sum += w.Embed / tp
 	}
 	if stage == s.PP-1 {
 		sum += w.Head / tp
-		if w.Head == 0 && stage > 0 {
+		if w.Head == 0 && (stage > 0 || onCPU) && m.generates() {
 			sum += w.Embed / tp
 		}
 	}
