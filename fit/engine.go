@@ -197,7 +197,33 @@ func (e Engine) accepts(m *Model, s *Setup) error {
 	if e.Name != "llama.cpp" && s.Quant.Family == "gguf" && e.Name != "vllm" {
 		return fmt.Errorf("%w: %s is a format of llama.cpp: use --engine llama.cpp", ErrSetup, s.Quant.Name)
 	}
+	if least := formatNeeds[s.Quant.Name]; e.claims() && s.GPU.SM > 0 && s.GPU.SM < least {
+		return fmt.Errorf("%w: %s has no kernels for %s (compute capability %.1f, %s needs %.1f): use %s",
+			ErrSetup, s.GPU.Name, s.Quant.Name, s.GPU.SM, e.Name, least, strings.Join(formatsOf(s.GPU.SM), ", "))
+	}
 	return nil
+}
+
+// formatNeeds is the least compute capability whose kernels read a format (the
+// get_min_capability of each in vLLM layers/quantization; fp8 and the 4-bit
+// floats below 8.9 by Marlin's, which unpack to 16 bits).
+var formatNeeds = map[string]float64{
+	"bnb-nf4": 7.0, "awq": 7.5, "w4a16": 7.5, "w4a16-experts": 7.5, "int4-experts": 7.5, "int8": 7.5,
+	"fp8": 7.5, "fp8-block": 7.5, "mxfp4": 8.0, "nvfp4": 7.5, "gptq-int4": 6.0, "gptq-int8": 6.0,
+}
+
+// formatsOf are narrower formats a GPU of that capability has kernels for.
+func formatsOf(sm float64) []string {
+	var out []string
+	for _, name := range []string{"gptq-int8", "gptq-int4", "bnb-nf4", "awq"} {
+		if sm >= formatNeeds[name] {
+			out = append(out, name)
+		}
+	}
+	if len(out) == 0 {
+		return []string{"fp16"}
+	}
+	return out
 }
 
 // most is how many requests the batch admits.

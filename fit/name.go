@@ -25,6 +25,9 @@ func Named(c *price.Catalogue, name string) (Model, Quant, error) {
 	}
 	m := FromCatalogue(entry)
 	m.Name, m.From, m.LooseLimit = name, c.SourceOf(entry.Source), variant
+	if !variant {
+		m.Repo = entry.Name
+	}
 	if scores.MatchString(name) && m.generates() {
 		m.NoHead = true
 	}

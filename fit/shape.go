@@ -35,6 +35,7 @@ type Details struct {
 	ExpertHidden int    // width the routed experts work in, where it is not the hidden size (Nemotron 3, Kimi K3)
 	BesideMLP    bool   // a dense MLP beside the experts in every layer (Gemma 4)
 	EveryMLP     bool   // layers with a state have an MLP as well (Jamba, Bamba); Nemotron-H's have none
+	Repo         string // where the weights are, when the catalogue has the model itself
 	Unknown      string // the family, where it is none that fit knows: computed as a plain decoder
 	LooseLimit   bool   // MaxContext is that of the model this one is a variant of
 

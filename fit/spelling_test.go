@@ -2,6 +2,7 @@ package fit
 
 import (
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -179,6 +180,48 @@ func TestLlamaCppKeepsEmbeddingsInHostMemory(t *testing.T) {
 	if err != nil || one.Stages[0].Weights != two.Stages[0].Weights {
 		t.Errorf("%v: tied %d, untied %d: the output layer is on the GPU either way", err, one.Stages[0].Weights, two.Stages[0].Weights)
 	}
+}
+
+func TestAFormatTheGPUHasNoKernelsForIsRefused(t *testing.T) {
+	m, _ := model(t, "Qwen/Qwen3-8B")
+	_, err := Check(m, Setup{GPU: card(t, "V100-SXM2-32GB"), Quant: mustQuant("awq"), Context: 4096})
+	if !errors.Is(err, ErrSetup) || !strings.Contains(err.Error(), "gptq-int4") {
+		t.Errorf("awq on Volta: %v", err)
+	}
+	if _, err := Check(m, Setup{GPU: card(t, "V100-SXM2-32GB"), Quant: mustQuant("gptq-int4"), Context: 4096}); err != nil {
+		t.Error(err)
+	}
+	if _, err := Check(m, Setup{GPU: card(t, "V100-SXM2-32GB"), Engine: Engine{Name: "llama.cpp"}, Quant: mustQuant("q4_k_m"), Context: 4096}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheCommandStartsWhatWasChecked(t *testing.T) {
+	m, _ := model(t, "Qwen/Qwen3-8B")
+	f := func(engine string, want ...string) {
+		t.Helper()
+		e, err := ParseEngine(engine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := Setup{GPU: card(t, "H100"), Engine: e, Context: 8192, KV: "fp8", TP: 2, Concurrency: 4}
+		if engine == "llama.cpp" {
+			s.TP, s.KV, s.Quant = 1, "q8_0", mustQuant("q4_k_m")
+		}
+		a, err := Check(m, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range want {
+			if !strings.Contains(a.Command, w) {
+				t.Errorf("%s: %q lacks %q", engine, a.Command, w)
+			}
+		}
+	}
+	f("vllm", "vllm serve Qwen/Qwen3-8B", "--max-model-len 8192", "--tensor-parallel-size 2", "--kv-cache-dtype fp8", "--gpu-memory-utilization 0.92")
+	f("sglang", "--model-path Qwen/Qwen3-8B", "--context-length 8192", "--tp-size 2", "--mem-fraction-static 0.88")
+	f("tensorrt-llm", "trtllm-serve Qwen/Qwen3-8B", "--max_seq_len 8192", "--tp_size 2")
+	f("llama.cpp", "llama-server", "-c 32768 -np 4", "-ctk q8_0")
 }
 
 // A checkpoint that embeds, scores or classifies samples nothing.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -36,8 +37,8 @@ func newFit() *cobra.Command {
 Does it fit: weights, workspace and KV cache of a model on a GPU, line by line,
 the longest context, the most requests at once, and when it does not fit, the
 nearest changes that do. MODEL is a name of the catalogue ("weir price list
-models") or of a variant of one, a config.json, a GGUF or safetensors file, or
-anything you like together with --layers, --hidden and the other counts.
+models") or of a variant of one, a folder with a config.json and weights beside
+it, a config.json, a GGUF file, or anything you like together with --layers, --hidden and the other counts.
 
 What serves a load (--slo, --rps): every VM size and parallelism, ranked by price, with the quota each needs.
 
@@ -182,6 +183,11 @@ func (f *fitFlags) device(c *price.Catalogue) (fit.GPU, error) {
 	}
 	g, err := c.GPU(f.gpu)
 	if err != nil && f.memory == 0 {
+		if kinds := kindsOf(c, f.gpu); len(kinds) > 1 {
+			err = usageError{"weir fit", fmt.Errorf("--gpu %s: which one? There are %s", f.gpu, strings.Join(kinds, ", "))}
+		} else if len(kinds) == 1 {
+			err = fmt.Errorf("%w; did you mean %s?", err, kinds[0])
+		}
 		return fit.GPU{}, err
 	}
 	out := fit.GPU{Name: f.gpu, BF16: true}
@@ -198,6 +204,22 @@ func (f *fitFlags) device(c *price.Catalogue) (fit.GPU, error) {
 	}
 	return out, nil
 }
+
+// kindsOf are the GPUs whose name begins with all that is asked for: the memory
+// or the form may lack ("A100", "h100-80gb").
+func kindsOf(c *price.Catalogue, asked string) []string {
+	var out []string
+	want := strings.FieldsFunc(strings.ToLower(asked), notLetterOrDigit)
+	for _, name := range gpuNames(c) {
+		have := strings.FieldsFunc(strings.ToLower(name), notLetterOrDigit)
+		if len(want) > 0 && !slices.ContainsFunc(want, func(w string) bool { return !slices.Contains(have, w) }) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+func notLetterOrDigit(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 
 func gpuNames(c *price.Catalogue) []string {
 	var names []string

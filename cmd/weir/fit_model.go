@@ -49,6 +49,11 @@ func (f *modelFlags) model(c *price.Catalogue, name string) (fit.Model, fit.Quan
 	case f.shape.Layers > 0:
 		m = f.described(name)
 		q = m.Native()
+	case isFolder(name):
+		if m, err = readModel(filepath.Join(name, "config.json")); err == nil && len(f.weights) == 0 {
+			f.weights, err = weightsIn(name)
+		}
+		q = m.Native()
 	case isFile(name):
 		m, err = readModel(name)
 		q = m.Native()
@@ -71,6 +76,23 @@ func (f *modelFlags) described(name string) fit.Model {
 		p.HeadDim = p.Hidden / p.Heads
 	}
 	return fit.FromCatalogue(p)
+}
+
+// isFolder: a folder as the Hub's clients write one; a name of the catalogue is
+// none, unless such a folder is there.
+func isFolder(name string) bool {
+	_, err := os.Stat(filepath.Join(name, "config.json"))
+	return err == nil
+}
+
+// weightsIn lists the files that say how many bytes the weights in a folder are:
+// the index, or each safetensors file; none where there are none.
+func weightsIn(folder string) ([]string, error) {
+	index := filepath.Join(folder, "model.safetensors.index.json")
+	if _, err := os.Stat(index); err == nil {
+		return []string{index}, nil
+	}
+	return filepath.Glob(filepath.Join(folder, "*.safetensors"))
 }
 
 // isFile: a name that ends like a model file, or one that is there.

@@ -55,6 +55,10 @@ func writeFit(out io.Writer, a fit.Answer) error {
 		where = fmt.Sprintf("%d x %s", n, a.GPU)
 	}
 	fmt.Fprintf(out, "%s as %s on %s with %s: %s\n%s\n\n", a.Model, a.Quant, where, a.Engine, p.paint(shade, words), a.Why)
+	if a.Command != "" {
+		fmt.Fprintf(out, "  %s\n\n", a.Command)
+	}
+	writeRemedies(out, a.Remedies)
 	writeBudget(out, a)
 	tab := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	if a.KVPerToken > 0 {
@@ -66,12 +70,6 @@ func writeFit(out io.Writer, a fit.Answer) error {
 	if err := tab.Flush(); err != nil {
 		return err
 	}
-	if len(a.Remedies) > 0 {
-		fmt.Fprintf(out, "\nWhat would fit, cheapest first:\n")
-		for _, r := range a.Remedies {
-			fmt.Fprintf(out, "  %s: %s\n", r.Change, r.Why)
-		}
-	}
 	for _, n := range a.Notes {
 		fmt.Fprintf(out, "\nNote: %s\n", n)
 	}
@@ -82,6 +80,18 @@ func writeFit(out io.Writer, a fit.Answer) error {
 		fmt.Fprintf(out, "%s\n", s)
 	}
 	return nil
+}
+
+// writeRemedies leads with what does fit, where the question does not.
+func writeRemedies(out io.Writer, remedies []fit.Remedy) {
+	if len(remedies) == 0 {
+		return
+	}
+	fmt.Fprintf(out, "What fits, cheapest first:\n")
+	for _, r := range remedies {
+		fmt.Fprintf(out, "  %s: %s\n", r.Change, r.Why)
+	}
+	fmt.Fprintln(out)
 }
 
 func writeBudget(out io.Writer, a fit.Answer) {
