@@ -9,7 +9,7 @@ GO    ?= go
 
 export CGO_ENABLED = 0
 
-.PHONY: help serve demo build test test-go test-faults test-share test-clients soak race fuzz lint bench bench-share bench-policies bench-fairness clean
+.PHONY: help serve demo build test test-go test-faults test-share test-servers test-clients soak race fuzz lint bench bench-share bench-policies bench-fairness clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -23,12 +23,18 @@ demo: build ## the same, with ten minutes of a real trace played at it, and the 
 build: ## build bin/weir, a static binary
 	$(GO) build -trimpath -o $(WEIR) ./cmd/weir
 
-test: test-go test-faults test-share test-clients ## all tests: Go packages, faults on the wire, then the real SDKs against a running Weir
+test: test-go test-faults test-share test-servers test-clients ## all tests: Go packages, faults on the wire, then the real SDKs against a running Weir
 
 # Some packages are tested against real servers that the tests start.
 test-go:
 	scripts/server-deps
 	$(GO) test ./...
+
+# llama.cpp's own HTTP server with a model of random weights, behind Weir. Needs
+# python3 with venv.
+test-servers: build
+	CACHE=$(CACHE) scripts/llama-deps
+	cd test/servers && WEIR_BIN=$(CURDIR)/$(WEIR) WEIR_LLAMA=$(CACHE)/servers/llama $(GO) test -count=1 .
 
 # The SDKs of Python, Node and Go. Needs python3 with venv and node with npm;
 # as root, a missing one is installed from Debian's packages.

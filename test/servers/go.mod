@@ -1,0 +1,3 @@
+module weir/test/servers
+
+go 1.26.8
