@@ -129,6 +129,10 @@ func (d *decoder) integer(n ast.Node, path string, f field, v reflect.Value) {
 		d.fault(n, path, text+" is out of range", "give "+allowed) // too long for the parser
 		return
 	}
+	if text, isText := textOf(n); isText && !quoted(n) && f.isMany() && text != "" && text[0] >= '0' && text[0] <= '9' {
+		d.count(n, path, f, v, text)
+		return
+	}
 	if !ok {
 		remedy := "give " + allowed
 		if text, isText := textOf(n); isText && quoted(n) && plainDecimal.MatchString(text) {
@@ -144,6 +148,17 @@ func (d *decoder) integer(n ast.Node, path string, f field, v reflect.Value) {
 	}
 	v.SetInt(number)
 	d.bounds(n, path, f, v, i.Token.Value)
+}
+
+// count decodes a number with a unit.
+func (d *decoder) count(n ast.Node, path string, f field, v reflect.Value, text string) {
+	number, problem := ParseCount(text)
+	if problem != "" {
+		d.fault(n, path, quote(text)+" "+problem, fmt.Sprintf("give a whole number from %s to %s, such as 450000, 450k or 1.5M", f.min, f.max))
+		return
+	}
+	v.SetInt(number)
+	d.bounds(n, path, f, v, text)
 }
 
 func digits(text string) bool {

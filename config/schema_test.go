@@ -247,6 +247,9 @@ func (g generator) scalar(f field, t reflect.Type) *node {
 		n.Type, n.Default = "boolean", f.def == "true"
 	case reflect.Int:
 		n.Type, n.Minimum, n.Maximum = "integer", number(f.min), number(f.max)
+		if f.isMany() {
+			n.Type, n.Pattern = []string{"integer", "string"}, countPattern
+		}
 		if f.hasDef {
 			n.Default = *number(f.def)
 		}

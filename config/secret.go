@@ -18,6 +18,9 @@ type Secret struct {
 	value string
 }
 
+// Known is a secret whose value is known already, shown as ref.
+func Known(ref, value string) Secret { return Secret{ref: ref, value: value} }
+
 // Set says whether the file names a secret here.
 func (s Secret) Set() bool { return s.ref != "" }
 

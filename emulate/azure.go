@@ -158,6 +158,9 @@ func (a *Azure) Run(ctx context.Context) error {
 	return a.serve(ctx, l)
 }
 
+// Serve is Run at a listener that stands already.
+func (a *Azure) Serve(ctx context.Context, l net.Listener) error { return a.serve(ctx, l) }
+
 func (a *Azure) serve(ctx context.Context, l net.Listener) error {
 	return serve(ctx, l, a.mux, a.o.Log, a.run)
 }

@@ -62,7 +62,7 @@ func newAzureDeployment(spec AzureDeployment, o AzureOptions) (*azureDeployment,
 		return nil, fmt.Errorf("%v tokens a second, context %d, longest prompt %d: want them above zero", d.TokensPerSecond, d.Context, d.MaxPrompt)
 	}
 	d.server, err = New(Options{
-		Model: spec.Model, Speed: o.Speed, Seed: o.Seed, Context: d.Context, EmbeddingDim: 1536, MaxWaiting: 1 << 16,
+		Model: spec.Model, Speed: o.Speed, Seed: o.Seed, Context: d.Context, EmbeddingDim: spec.width(), MaxWaiting: 1 << 16,
 		Spec: &engine.Spec{Speed: d.speed(), MaxSeqs: 4096, MaxBatchTokens: 1 << 20, KVTokens: 1 << 30},
 	})
 	return d, err

@@ -192,6 +192,9 @@ func (a *Azure) attempt(w http.ResponseWriter, r *http.Request, op azureOp, d *a
 		p.code = strconv.Itoa(f.Status)
 		return &refusal{problem: p, spills: f.Status == 429 || f.Status == 500 || f.Status == 503, fault: f}
 	}
+	if p := d.unfit(op, body); p != nil {
+		return &refusal{problem: *p}
+	}
 	// The parsers read the deployment from the path, wherever it was named.
 	r = r.WithContext(r.Context())
 	r.SetPathValue("deployment", d.Name)

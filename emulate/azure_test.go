@@ -324,12 +324,45 @@ func TestAzureTakesTheSameFaults(t *testing.T) {
 }
 
 func TestAzureEmbeddings(t *testing.T) {
-	azure(t, resource(), func(s *server) {
+	o := resource()
+	o.Deployments[1].Model = "text-embedding-3-large"
+	azure(t, o, func(s *server) {
 		a := s.post("/openai/deployments/std/embeddings"+azureVersion, `{"input":["one","two"]}`)
 		must(t, "vectors", a.at("data").len(), 2)
+		must(t, "width", a.at("data", 0, "embedding").len(), 3072)
 		status, h, _ := s.ask("POST", "/openai/v1/embeddings", `{"model":"std","input":"`+strings.Repeat("word", 6000)+`"}`)
 		must(t, "status", status, 200)
 		must(t, "prompts are counted", h.Get("X-Ratelimit-Remaining-Tokens"), "0")
+	})
+}
+
+// What the service refuses for the model of a deployment, a gateway must not
+// send it.
+func TestAzureRefusesWhatTheModelDoesNotTake(t *testing.T) {
+	o := resource()
+	o.Deployments = append(o.Deployments,
+		AzureDeployment{Name: "emb", Model: "text-embedding-3-small", SKU: "GlobalStandard", TPM: 100_000},
+		AzureDeployment{Name: "think", Model: "o4-mini", SKU: "GlobalStandard", TPM: 100_000, RPM: 6000})
+	azure(t, o, func(s *server) {
+		f := func(deployment, op, body, want string) {
+			t.Helper()
+			status, _, have := s.ask("POST", "/openai/deployments/"+deployment+op+azureVersion, body)
+			if want == "" && status == 200 || want != "" && status == 400 && strings.Contains(string(have), want) {
+				return
+			}
+			t.Errorf("%s%s %s: %d %s, want %q", deployment, op, body, status, have, want)
+		}
+		const hello = `{"messages":[{"role":"user","content":"x"}]`
+		f("std", "/chat/completions", hello+`,"max_tokens":5}`, "")
+		f("std", "/chat/completions", hello+`,"top_k":5}`, "Unrecognized request argument supplied: top_k")
+		f("std", "/chat/completions", hello+`,"min_p":0.1,"guided_json":{}}`, "Unrecognized request arguments supplied: guided_json, min_p")
+		f("std", "/embeddings", `{"input":"x"}`, "OperationNotSupported")
+		f("emb", "/chat/completions", hello+`}`, "OperationNotSupported")
+		f("emb", "/embeddings", `{"input":"x"}`, "")
+		f("emb", "/embeddings", `{"input":"x","truncate_prompt_tokens":1}`, "truncate_prompt_tokens")
+		f("think", "/chat/completions", hello+`,"max_tokens":5}`, "max_completion_tokens")
+		f("think", "/chat/completions", hello+`,"temperature":0.2}`, "Unsupported value: 'temperature'")
+		f("think", "/chat/completions", hello+`,"temperature":1,"max_completion_tokens":5}`, "")
 	})
 }
 

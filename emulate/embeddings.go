@@ -45,7 +45,7 @@ func (s *Server) embeddings(w http.ResponseWriter, r *http.Request) {
 		data[i] = fields{"object": "embedding", "index": i, "embedding": encode(embed(s.o.Seed, in.blocks[0], dim), q.EncodingFormat)}
 	}
 	body := mustJSON(fields{
-		"object": "list", "model": s.o.Model, "data": data,
+		"object": "list", "model": s.o.Served, "data": data,
 		"usage": fields{"prompt_tokens": tokens, "total_tokens": tokens},
 	})
 	t := teller{s: s, w: w, r: r, shape: &openAIErrors, fault: faultOf(r)}

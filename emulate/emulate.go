@@ -35,7 +35,7 @@ const Name = "weir-emulate"
 type Options struct {
 	Listen string // address Run serves at; "": none, the owner serves Handler
 
-	Model string // in package price's catalogue; also the name it is served under
+	Model string // in package price's catalogue; also the name it is served under, unless Served is another
 	GPU   string // in package price's catalogue
 	TP    int    // GPUs the model is spread over; default 1
 	DType string // weights and KV cache; default the model's own
@@ -49,6 +49,11 @@ type Options struct {
 	MaxWaiting   int // requests queued inside; one more is answered 503; default 4096
 	EmbeddingDim int // default 384
 	Context      int // longest prompt and answer together, in tokens; default 8192
+
+	Kind   Kind   // which server it behaves as; "": one that speaks everything
+	Served string // the name it is served under; default Model
+	Key    string // the key it wants; "": none
+	Task   Task   // what the model does; "": everything
 
 	// Spec replaces the catalogue's figures for GPU, Model, TP and DType.
 	Spec *engine.Spec
@@ -94,6 +99,12 @@ func (o *Options) fill() (engine.Spec, error) {
 		if *n.have == 0 {
 			*n.have = n.def
 		}
+	}
+	if o.Served == "" {
+		o.Served = o.Model
+	}
+	if err := o.Kind.check(o.Task); err != nil {
+		return engine.Spec{}, err
 	}
 	if o.EmbeddingDim > maxDimensions {
 		return engine.Spec{}, fmt.Errorf("emulate: embedding dimension is %d: want at most %d", o.EmbeddingDim, maxDimensions)
@@ -165,6 +176,9 @@ func (s *Server) Run(ctx context.Context) error {
 	s.announce(l.Addr().String())
 	return s.serve(ctx, l)
 }
+
+// Serve is Run at a listener that stands already.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error { return s.serve(ctx, l) }
 
 func (s *Server) serve(ctx context.Context, l net.Listener) error {
 	return serve(ctx, l, s.mux, s.o.Log, s.loop.run)

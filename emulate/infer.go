@@ -85,9 +85,9 @@ func (s *Server) admit(c *call, param string) (room int, p *problem) {
 	if p := s.known(c.model); p != nil {
 		return 0, p
 	}
-	c.model = s.o.Model
+	c.model = s.o.Served
 	c.prompt.tokens = max(c.prompt.tokens, 1)
-	c.prompt.hash = hashText(s.o.Seed, append([]string{s.o.Model}, c.prompt.blocks...)...)
+	c.prompt.hash = hashText(s.o.Seed, append([]string{s.o.Served}, c.prompt.blocks...)...)
 	c.id = strconv.FormatUint(mix(c.prompt.hash+uint64(time.Now().UnixNano())), 16)
 	c.created = time.Now().Unix()
 	room = s.o.Context - c.prompt.tokens

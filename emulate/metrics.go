@@ -102,7 +102,7 @@ func (l *loop) gpuUse(now gpuSample) float64 {
 // gauge under its old name too, and the one of DCGM's that scalers read.
 // Times are those a client can measure: with a Speed, they are short.
 func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
-	m, p := s.loop.snapshot(), page{label: `{engine="0",model_name=` + quoted(s.o.Model)}
+	m, p := s.loop.snapshot(), page{label: `{engine="0",model_name=` + quoted(s.o.Served)}
 	p.one("gauge", "weir_emulated", "1: no GPU and no model are behind these figures.", 1)
 	p.one("gauge", "vllm:num_requests_running", "Requests in the batch.", float64(m.running))
 	p.one("gauge", "vllm:num_requests_waiting", "Requests waiting for a place in the batch.", float64(m.waiting))

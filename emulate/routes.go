@@ -49,6 +49,10 @@ func (s *Server) routes() http.Handler {
 		if id := r.Header.Get("X-Request-Id"); id != "" && len(id) <= 200 {
 			w.Header().Set("X-Request-Id", id)
 		}
+		if p := s.refuses(r); p != nil {
+			shapeOf(r.URL.Path).write(w, *p)
+			return
+		}
 		if r = s.faults.before(w, r); r != nil {
 			m.ServeHTTP(w, r)
 		}
@@ -63,7 +67,7 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 
 func (s *Server) modelCard() map[string]any {
 	return map[string]any{
-		"id": s.o.Model, "object": "model", "created": 0, "owned_by": Name,
+		"id": s.o.Served, "object": "model", "created": 0, "owned_by": Name,
 		"root": s.o.Model, "parent": nil, "max_model_len": s.o.Context,
 	}
 }
@@ -82,10 +86,10 @@ func (s *Server) model(w http.ResponseWriter, r *http.Request) {
 
 // known refuses a model that is not served. None named is the one there is.
 func (s *Server) known(model string) *problem {
-	if model == "" || model == s.o.Model {
+	if model == "" || model == s.o.Served {
 		return nil
 	}
-	return &problem{http.StatusNotFound, "invalid_request_error", "model", "model_not_found", "the model " + model + " does not exist here: only " + s.o.Model + " is emulated"}
+	return &problem{http.StatusNotFound, "invalid_request_error", "model", "model_not_found", "the model " + model + " does not exist here: only " + s.o.Served + " is emulated"}
 }
 
 // read decodes a request's body.
@@ -139,7 +143,7 @@ var openAIErrors = errorShape{
 }
 
 var anthropicErrors = errorShape{body: func(p problem) any {
-	kind := map[int]string{400: "invalid_request_error", 404: "not_found_error", 413: "request_too_large", 429: "rate_limit_error", 503: "overloaded_error"}[p.status]
+	kind := map[int]string{400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error", 413: "request_too_large", 429: "rate_limit_error", 503: "overloaded_error"}[p.status]
 	if kind == "" {
 		kind = "api_error"
 	}

@@ -12,6 +12,7 @@ import (
 func newEmulate() *cobra.Command {
 	var o emulate.Options
 	var a azureFlags
+	var kind, task string
 	cmd := &cobra.Command{
 		Use:   "emulate",
 		Short: "Behave as an inference server does, without a GPU or a model",
@@ -40,6 +41,7 @@ tells what each has done. Prompts with ` + emulate.MarkPromptFiltered + `, ` + e
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+			o.Kind, o.Task = emulate.Kind(kind), emulate.Task(task)
 			if a.on || len(a.deployments) > 0 {
 				return a.run(cmd.Context(), o)
 			}
@@ -59,9 +61,13 @@ tells what each has done. Prompts with ` + emulate.MarkPromptFiltered + `, ` + e
 	f.Float64Var(&o.Speed, "speed", 1, "how many times faster than the GPU everything goes")
 	f.Uint64Var(&o.Seed, "seed", 1, "of its words and its faults")
 	f.IntVar(&o.MaxSeqs, "max-seqs", 0, "requests in one batch; 0: the engine's default")
-	f.IntVar(&o.KVTokens, "kv-tokens", 0, "room of the KV cache in tokens; 0: what the GPU has")
+	tokensVar(f, &o.KVTokens, "kv-tokens", 0, "room of the KV cache in tokens; 0: what the GPU has")
 	f.IntVar(&o.EmbeddingDim, "embedding-dim", 384, "length of embeddings")
-	f.IntVar(&o.Context, "context", 8192, "longest prompt and answer together, in tokens")
+	tokensVar(f, &o.Context, "context", 8192, "longest prompt and answer together, in tokens")
+	f.StringVar(&kind, "protocol", "", "behave as a server of this `protocol` alone (openai, anthropic) and refuse the others; none: speak everything")
+	f.StringVar(&task, "task", "", "what the model does (generate, embed); with --protocol anything else is refused")
+	f.StringVar(&o.Served, "served-name", "", "`name` it is served under; none: that of --model")
+	f.StringVar(&o.Key, "api-key", "", "`key` it wants; none: it takes every one")
 	f.BoolVar(&a.on, "azure", false, "behave as a resource of Azure OpenAI does")
 	f.StringArrayVar(&a.deployments, "deployment", nil, "with --azure, a `deployment` as key=value,...; may be given several times")
 	f.StringSliceVar(&a.keys, "azure-key", nil, "`keys` the resource takes; without any it takes every one")

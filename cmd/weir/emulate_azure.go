@@ -93,11 +93,12 @@ func sizePTU(d *emulate.AzureDeployment, catalogue *price.Catalogue) error {
 	for _, f := range []struct {
 		to   *float64
 		from price.Figure
-	}{{&d.InputTPM, p.InputTPM}, {&d.OutputWeight, p.OutputWeight}, {&d.CachedWeight, p.CachedWeight}, {&d.TokensPerSecond, p.Speed}} {
+	}{{&d.InputTPM, p.InputTPM}, {&d.OutputWeight, p.OutputWeight}} {
 		if *f.to, err = f.from.Get(); err != nil {
 			return err
 		}
 	}
+	d.CachedWeight, d.TokensPerSecond = p.CachedWeight.Value(), p.Speed.Value() // not known: the emulator's own
 	if d.MaxPrompt == 0 {
 		d.MaxPrompt = p.MaxPrompt
 	}

@@ -1,72 +1,122 @@
 package main
 
 import (
+	"fmt"
+	"net"
 	"slices"
-	"strconv"
-	"time"
+	"strings"
 
 	"weir/config"
-	"weir/engine"
+	"weir/price"
 )
 
-// What an emulated server behaves as where the file does not say (runs_on), or
-// says what the engine does not know.
-const (
-	emulatedGPU   = "H100-80GB"
-	emulatedModel = "llama-3.1-8b"
-	emulatedLoad  = 2 * time.Second
-)
+// stand is a configuration being turned into one that is tried on this machine,
+// with what has to be said of it.
+type stand struct {
+	c      *config.Config
+	exe    string // this program, for replicas that are processes
+	key    string // that emulated servers want
+	at     *emulation
+	prices *price.Catalogue
+	said   tried
+}
 
-// emulateAll puts emulated servers of this machine in the place of everything
-// a configuration describes, so that it can be tried without GPU, cloud and
-// secrets: same models, tiers, weights, limits, prices and scaling. Certificates
-// are left out, usage goes to the file in place of a database of several
-// gateways, limits are shared with nobody, and the first tenant gets the key one
-// more.
-func emulateAll(c *config.Config, exe string, key config.KeyHash) {
-	c.Server.TLS = nil
-	c.Store.Postgres = config.Secret{}
-	c.Redis = nil
-	c.Machine.Keep = false // what is tried leaves nothing behind
-	c.Machine.GPUs = nil
-	for i := range c.Tenants { // what `weir plan --yaml` writes has a key still to be made
-		t := &c.Tenants[i]
-		t.Keys = slices.DeleteFunc(t.Keys, func(k config.Key) bool { return k.Hash == config.KeyHash{} })
-	}
-	if len(c.Tenants) > 0 {
-		t := &c.Tenants[0]
-		t.Keys = append(t.Keys, config.Key{Name: "emulate", Hash: key})
-	}
-	for i := range c.Models {
-		for k := range c.Models[i].Deployments {
-			emulateDeployment(&c.Models[i].Deployments[k], exe)
-		}
+// tried is what people are told of an emulated configuration.
+type tried struct {
+	tenant      string            // whose the key is that was made
+	model       string            // one it may call
+	deployments map[string]string // what each is emulated as
+	missing     []string          // what is not emulated
+}
+
+// not notes once what is not emulated.
+func (t *tried) not(format string, args ...any) {
+	if line := fmt.Sprintf(format, args...); !slices.Contains(t.missing, line) {
+		t.missing = append(t.missing, line)
 	}
 }
 
-func emulateDeployment(d *config.Deployment, exe string) {
-	gpu, model, tp := emulatedGPU, emulatedModel, 1
-	p := d.Process
-	if p != nil && p.RunsOn != nil {
-		on, name, n := p.RunsOn, orName(p.RunsOn.Model, p.Model), tensorParallel(p)
-		if _, err := engine.Lookup(on.GPU, name, n, ""); err == nil {
-			gpu, model, tp = on.GPU, name, n
+// emulateAll puts emulated servers of this machine in the place of everything a
+// configuration describes, each of its deployment's kind, with its limits, names
+// and refusals, so that the file can be tried without GPU, cloud and secrets:
+// same models, tiers, weights, limits, prices and scaling. The first tenant that
+// may call a model gets the key one more.
+func (s *stand) emulateAll(key config.KeyHash) error {
+	s.said = tried{deployments: map[string]string{}}
+	s.said.not("what models say: the words mean nothing")
+	s.said.not("the way to a server, with its delays and failures")
+	s.keepHere()
+	s.admit(key)
+	if err := s.resources(); err != nil {
+		return err
+	}
+	for i := range s.c.Models {
+		m := &s.c.Models[i]
+		for k := range m.Deployments {
+			d := &m.Deployments[k]
+			var err error
+			switch {
+			case d.External != nil:
+				err = s.external(d)
+			case d.Process != nil:
+				s.process(d)
+			}
+			if err != nil {
+				return fmt.Errorf("deployment %q: %w", d.Name, err)
+			}
 		}
 	}
-	load := emulatedLoad
-	if p != nil {
-		load = max(scalingOf(d).ColdStart, time.Millisecond)
-	} else { // a server that runs elsewhere: as many replicas as it has addresses, there at once
-		n, protocol := 1, "openai"
-		if d.External != nil {
-			n, protocol = len(d.External.URLs), d.External.Protocol
-		}
-		d.Scaling = &config.Scaling{Min: n, Max: n}
-		p = &config.Process{Protocol: protocol}
+	return nil
+}
+
+// keepHere leaves out what reaches beyond this machine and this run.
+func (s *stand) keepHere() {
+	c := s.c
+	if c.Server.TLS != nil {
+		s.said.not("server.tls: callers speak plain HTTP")
 	}
-	p.Command = []string{exe, "emulate", "--listen", "127.0.0.1:{port}", "--model", model, "--gpu", gpu,
-		"--tp", strconv.Itoa(tp), "--load", load.String()}
-	p.Model, p.GPUs, p.Env, p.Dir, p.RunsOn, p.APIKey = model, 0, nil, "", nil, config.Secret{}
-	p.Health, p.Metrics = "/health", "/metrics"
-	d.External, d.AzureOpenAI, d.Process = nil, nil, p
+	if c.Store.Postgres.Set() {
+		s.said.not("store.postgres: usage goes to a file of this run, and no other gateway is heard")
+	}
+	if c.Redis != nil {
+		s.said.not("redis: limits are this gateway's alone")
+	}
+	if c.Machine.Keep {
+		s.said.not("machine.keep: replicas end with this run")
+	}
+	if c.Admin.Token.Set() {
+		s.said.not("admin.token: the admin address is on the loopback interface instead")
+		if _, port, err := net.SplitHostPort(c.Admin.Listen); err == nil {
+			c.Admin.Listen = net.JoinHostPort("127.0.0.1", port)
+		}
+	}
+	c.Server.TLS, c.Store.Postgres, c.Redis, c.Admin.Token = nil, config.Secret{}, nil, config.Secret{}
+	c.Machine.Keep, c.Machine.GPUs = false, nil
+}
+
+// admit gives the key to the first tenant that may call a model.
+func (s *stand) admit(key config.KeyHash) {
+	for i := range s.c.Tenants { // what `weir plan --yaml` writes has a key still to be made
+		t := &s.c.Tenants[i]
+		t.Keys = slices.DeleteFunc(t.Keys, func(k config.Key) bool { return k.Hash == config.KeyHash{} })
+	}
+	if len(s.c.Tenants) == 0 || len(s.c.Models) == 0 {
+		return
+	}
+	t := &s.c.Tenants[0]
+	t.Keys = append(t.Keys, config.Key{Name: "emulate", Hash: key})
+	s.said.tenant, s.said.model = t.Name, s.c.Models[0].Name
+	if len(t.Models) > 0 {
+		s.said.model = t.Models[0]
+	}
+}
+
+// lines are what is printed of the deployments and of what is missing.
+func (t tried) lines() string {
+	var b strings.Builder
+	b.WriteString("not emulated:\n")
+	for _, m := range t.missing {
+		fmt.Fprintf(&b, "  - %s\n", m)
+	}
+	return b.String()
 }

@@ -74,7 +74,7 @@ func (f *fitFlags) add(cmd *cobra.Command) {
 	fs.IntVar(&f.concurrency, "concurrency", 1, "requests of that length at once")
 	fs.Float64Var(&f.utilisation, "utilisation", 0, "share of the GPU the engine takes, 0 to 1 (default: the engine's)")
 	fs.IntVar(&f.seqs, "max-seqs", 0, "most sequences in a batch (default: the engine's)")
-	fs.IntVar(&f.batch, "max-batch-tokens", 0, "most tokens in a step (default: the engine's)")
+	tokensVar(fs, &f.batch, "max-batch-tokens", 0, "most tokens in a step (default: the engine's)")
 	fs.BoolVar(&f.eager, "eager", false, "no CUDA graphs")
 	fs.IntVar(&f.loras, "loras", 0, "LoRA adapters resident at once")
 	fs.IntVar(&f.rank, "lora-rank", 16, "their rank")

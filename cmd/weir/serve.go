@@ -23,6 +23,8 @@ type serveFlags struct {
 	gateway string
 	demo    bool
 	emulate bool
+
+	stand *stand // with emulate: what it has made of the file
 }
 
 func newServe() *cobra.Command {
@@ -36,6 +38,11 @@ Without a file it serves two models on emulated replicas of this machine, makes
 a key for the tenant "demo" and prints it. With a file it serves what the file
 describes, before Azure OpenAI deployments, OpenAI-compatible servers, or
 servers it starts itself.
+
+With --emulate everything the file names is an emulated server of this machine,
+each of its kind: a resource of Azure OpenAI with its PTUs, quotas, names and
+refusals, an inference server with its model's name, context and width. What is
+not emulated is printed. Usage and decisions go to .weir/emulate.
 
 SIGHUP, or POST /admin/reload at the admin address, reads the file again: what
 is valid is swapped in without losing a request, what is not changes nothing.
@@ -56,7 +63,7 @@ server.drain_timeout, then streams end with an error event.
 	cmd.Flags().StringVar(&f.state, "state", "", "`folder` for replicas' state, and for the built-in demonstration's ledger and journal (default \".weir\")")
 	cmd.Flags().StringVar(&f.gateway, "gateway", "", "`name` of this gateway among those on one database, over store.gateway")
 	cmd.Flags().BoolVar(&f.demo, "demo", false, "play ten minutes of a real trace at the built-in demonstration and draw the replicas")
-	cmd.Flags().BoolVar(&f.emulate, "emulate", false, "put emulated servers of this machine in the place of all the file describes, to try it")
+	cmd.Flags().BoolVar(&f.emulate, "emulate", false, "put emulated servers of this machine, each of its deployment's kind, in the place of all the file describes")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 	return cmd
 }
@@ -67,6 +74,10 @@ func serve(cmd *cobra.Command, f serveFlags) error {
 	}
 	if f.emulate && f.file == "" {
 		return usageError{cmd.CommandPath(), fmt.Errorf("--emulate needs a file: without one everything is emulated already")}
+	}
+	if f.emulate {
+		f.stand = &stand{at: newEmulation()}
+		defer f.stand.at.close()
 	}
 	load, key, err := f.loader()
 	if err != nil {
@@ -80,14 +91,20 @@ func serve(cmd *cobra.Command, f serveFlags) error {
 	if err != nil {
 		return err
 	}
-	printWelcome(cmd.OutOrStdout(), n, key)
+	f.printWelcome(cmd.OutOrStdout(), n, key)
 	if f.demo {
 		return n.run(cmd.Context(), demo{out: cmd.OutOrStdout(), key: key})
 	}
 	return n.run(cmd.Context(), nil)
 }
 
-func (f serveFlags) stateDir() string { return orName(f.state, ".weir") }
+// stateDir is apart for what is tried: nothing of it goes to what is served.
+func (f serveFlags) stateDir() string {
+	if f.emulate {
+		return orName(f.state, filepath.Join(".weir", "emulate"))
+	}
+	return orName(f.state, ".weir")
+}
 
 // loader returns what reads the configuration, at the start and at each
 // reload, and the key made for the demonstration ("" with a file).
@@ -102,18 +119,9 @@ func (f serveFlags) loader() (load func() (*config.Config, error), key string, e
 	}
 	key = config.NewKey()
 	if f.emulate {
-		return func() (*config.Config, error) {
-			src, err := config.Read(f.file)
-			if err != nil {
-				return nil, err
-			}
-			c, err := config.Parse(f.file, src, over...) // without its secrets: nothing asks for them
-			if err != nil {
-				return nil, err
-			}
-			emulateAll(c, exe, config.HashKey(key))
-			return c, nil
-		}, key, nil
+		prices, err := catalogue("")
+		f.stand.exe, f.stand.key, f.stand.prices = exe, config.NewKey(), prices
+		return func() (*config.Config, error) { return f.tried(config.HashKey(key)) }, key, err
 	}
 	return func() (*config.Config, error) {
 		c, err := config.Default(exe, config.HashKey(key), over...)
@@ -126,6 +134,23 @@ func (f serveFlags) loader() (load func() (*config.Config, error), key string, e
 	}, key, nil
 }
 
+// tried reads the file, without its secrets, and makes everything it describes
+// an emulated one.
+func (f serveFlags) tried(key config.KeyHash) (*config.Config, error) {
+	src, err := config.Read(f.file)
+	if err != nil {
+		return nil, err
+	}
+	c, err := config.Parse(f.file, src, f.overrides()...)
+	if err != nil {
+		return nil, err
+	}
+	c.Store.Path = filepath.Join(f.stateDir(), filepath.Base(c.Store.Path))
+	c.Journal.Path = filepath.Join(f.stateDir(), filepath.Base(c.Journal.Path))
+	f.stand.c = c
+	return c, f.stand.emulateAll(key)
+}
+
 // overrides are what the flags say over the file.
 func (f serveFlags) overrides() []config.Override {
 	return []config.Override{
@@ -136,7 +161,7 @@ func (f serveFlags) overrides() []config.Override {
 }
 
 // printWelcome says where to go from here.
-func printWelcome(w io.Writer, n *node, key string) {
+func (f serveFlags) printWelcome(w io.Writer, n *node, key string) {
 	scheme := "http"
 	if n.config.Load().Server.TLS != nil {
 		scheme = "https"
@@ -149,6 +174,9 @@ func printWelcome(w io.Writer, n *node, key string) {
 		for k := range m.Deployments {
 			d := &m.Deployments[k]
 			fmt.Fprintf(w, "model %-18s %s", m.Name, d.Name)
+			if f.emulate {
+				fmt.Fprintf(w, ", emulated: %s", f.stand.said.deployments[d.Name])
+			}
 			if d.Process != nil {
 				fmt.Fprintf(w, ", %s started here", replicaCount(scalingOf(d)))
 			}
@@ -158,15 +186,28 @@ func printWelcome(w io.Writer, n *node, key string) {
 	if key == "" {
 		return
 	}
-	fmt.Fprintf(w, `key   %s   (made for this run)
+	tenant, model, wait := n.config.Load().Tenants[0].Name, n.config.Load().Models[0].Name, longestStart(n.config.Load())
+	if f.emulate {
+		fmt.Fprint(w, f.stand.said.lines())
+		tenant, model = f.stand.said.tenant, f.stand.said.model
+	}
+	fmt.Fprintf(w, `key   %s   (made for this run, of tenant %s, whose limits hold for it)
 
 try   curl %s/v1/chat/completions -H "authorization: Bearer %s" \
         -d '{"model":"%s","stream":true,"messages":[{"role":"user","content":"Hello"}]}'
 
 The replicas behind it are emulated: they time their words as the GPU named
-would, and the words mean nothing. The first ones are loading, for %v (scaling.cold_start).
+would, and the words mean nothing.%s
 
-`, key, url, key, n.config.Load().Models[0].Name, longestStart(n.config.Load()))
+`, key, tenant, url, key, model, loading(wait))
+}
+
+// loading says for how long the first replicas load.
+func loading(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" The first ones are loading, for %v (scaling.cold_start).", d)
 }
 
 // replicaCount words how many replicas a deployment may have.

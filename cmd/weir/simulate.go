@@ -93,7 +93,7 @@ func (f *simulateFlags) add(cmd *cobra.Command) {
 	fs.StringVar(&f.gpu, "gpu", "", "`name` of the GPU of one replica; without it as the file says")
 	fs.StringVar(&f.engineModel, "engine-model", "", "`name` of the model's shape in the catalogue; likewise")
 	fs.IntVar(&f.tp, "tp", 0, "GPUs of one replica; likewise")
-	fs.IntVar(&f.prefixTokens, "prefix-tokens", 512, "tokens that one prefix id of the trace stands for; a multiple of 16")
+	tokensVar(fs, &f.prefixTokens, "prefix-tokens", 512, "tokens that one prefix id of the trace stands for; a multiple of 16")
 	fs.DurationVar(&f.coldStart, "cold-start", 0, "`time` a replica takes to be ready; 0: scaling.cold_start of the file")
 	fs.StringVar(&f.load, "load", "1x", "multiply the rate of the trace by that `factor`")
 	fs.DurationVar(&f.from, "from", 0, "leave out what is before that `time` of the trace")

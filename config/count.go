@@ -1,0 +1,56 @@
+package config
+
+import (
+	"fmt"
+	"math/big"
+	"strconv"
+	"strings"
+)
+
+// countPattern is how a number of many things, such as tokens, may be written
+// with a unit.
+const countPattern = `^[0-9]{1,15}(\.[0-9]{1,15})?[kM]$`
+
+// ParseCount reads a number of tokens or other many things: plain, or in
+// thousands (450k) or millions (1.5M). problem says what is wrong with the text.
+func ParseCount(text string) (n int64, problem string) {
+	number, multiple := text, int64(1)
+	if text != "" {
+		if m, ok := rateMultiples[text[len(text)-1:]]; ok {
+			number, multiple = text[:len(text)-1], m
+		}
+	}
+	x, ok := decimal(number)
+	if !ok {
+		return 0, unitOf(text)
+	}
+	x.Mul(x, new(big.Rat).SetInt64(multiple))
+	switch {
+	case !x.IsInt():
+		return 0, "is no whole number"
+	case !x.Num().IsInt64():
+		return 0, "is more than can be counted"
+	}
+	return x.Num().Int64(), ""
+}
+
+// unitOf says what is wrong with a text that is no count.
+func unitOf(text string) string {
+	unit := strings.TrimSpace(strings.TrimLeft(text, "0123456789."))
+	switch {
+	case unit == text || unit == "":
+		return "is no number"
+	case unit == "K" || unit == "m":
+		return fmt.Sprintf("has the unknown unit %q: k is a thousand, M a million", unit)
+	}
+	return fmt.Sprintf("has the unknown unit %q: use k, M or none", unit)
+}
+
+// many is the least upper bound of a number that may be written with k or M.
+const many = 1_000_000
+
+// isMany says whether a field counts what there may be a million of.
+func (f field) isMany() bool {
+	most, err := strconv.ParseInt(f.max, 10, 64)
+	return err == nil && most >= many
+}
