@@ -210,7 +210,7 @@ func TestVerdictsAgreeWithWhatHappened(t *testing.T) {
 		if o.unknown != nil || !o.q.gpu || o.q.gap != "" {
 			continue
 		}
-		fits := o.err == nil && o.a.Verdict != DoesNotFit
+		fits := o.err == nil && o.a.Verdict.Serves()
 		if o.r.outcome != "ok" {
 			if fits {
 				t.Errorf("%s %s: %s, but fit says %s: %s", o.r.id, o.r.row["model"], o.r.outcome, o.a.Verdict, o.a.Why)

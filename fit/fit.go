@@ -44,7 +44,13 @@ const (
 	Tight Verdict = "tight"
 	// DoesNotFit: the engine refuses to start, or cannot hold what was asked.
 	DoesNotFit Verdict = "does_not_fit"
+	// RunsOut: it starts, and kernels the engine did not profile take more on first
+	// use than its budget leaves.
+	RunsOut Verdict = "runs_out"
 )
+
+// Serves reports whether what was asked for is served.
+func (v Verdict) Serves() bool { return v == Fits || v == Tight }
 
 // GPU is what fit needs to know of an accelerator.
 type GPU struct {
@@ -238,7 +244,7 @@ func Check(m Model, s Setup, larger ...GPU) (Answer, error) {
 		return Answer{}, err
 	}
 	a := check(&m, s)
-	if a.Verdict == DoesNotFit {
+	if !a.Verdict.Serves() {
 		a.Remedies = remedies(&m, s, larger)
 	}
 	return a, nil
@@ -286,7 +292,7 @@ func check(m *Model, s Setup) Answer {
 	}
 	a.Verdict, a.Why = judge(m, s, &a)
 	a.Notes, a.Sources = notes(m, s), sources(m, s)
-	if a.Verdict != DoesNotFit {
+	if a.Verdict.Serves() {
 		a.Command = command(m, s)
 	}
 	return a

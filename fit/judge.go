@@ -29,7 +29,7 @@ func judge(m *Model, s Setup, a *Answer) (Verdict, string) {
 			gib(b.Activation+b.Graphs), s.Utilisation, gib(over), s.Utilisation-gib(over)/gib(b.Total))
 	}
 	if first := s.Engine.unprofiled(m, s); first > 0 && b.Cushion() < first {
-		return DoesNotFit, fmt.Sprintf("it starts, then runs out of memory: %.2f GiB stay outside the engine's budget, and kernels it did not profile take %.2f GiB on first use; lower the utilisation below %.2f",
+		return RunsOut, fmt.Sprintf("%.2f GiB stay outside the engine's budget, and kernels it did not profile take %.2f GiB on first use; lower the utilisation below %.2f",
 			gib(b.Cushion()), gib(first), s.Utilisation-gib(first-b.Cushion())/gib(b.Total))
 	}
 	if risk := s.Engine.outside(m, s); b.Cushion() < risk {

@@ -107,7 +107,7 @@ func (c change) try(m *Model, s Setup) (Remedy, bool) {
 		return Remedy{}, false
 	}
 	a := check(m, t)
-	return Remedy{Change: c.what, Verdict: a.Verdict, Why: a.Why, GPUs: t.TP * t.PP}, a.Verdict != DoesNotFit
+	return Remedy{Change: c.what, Verdict: a.Verdict, Why: a.Why, GPUs: t.TP * t.PP}, a.Verdict.Serves()
 }
 
 // quantChanges are narrower formats, the widest first.

@@ -103,7 +103,7 @@ func table(what string, rows []outcome, key func(outcome) string) string {
 				continue
 			}
 			asked++
-			if (o.err == nil && o.a.Verdict != DoesNotFit) == (o.r.outcome == "ok") {
+			if (o.err == nil && o.a.Verdict.Serves()) == (o.r.outcome == "ok") {
 				agree++
 			}
 		}

@@ -138,7 +138,7 @@ func consider(m Model, s Setup, l Load, link price.Link, speed Speed) (Option, e
 		return Option{}, err
 	}
 	a := check(&m, s)
-	if a.Verdict == DoesNotFit {
+	if !a.Verdict.Serves() {
 		return Option{}, errors.New(a.Why)
 	}
 	step, err := speed(m, s, link)

@@ -147,7 +147,7 @@ func (m *market) replica(v price.VM, s shape, tp int) (engine.Spec, []string, er
 	if err != nil {
 		return none, nil, err
 	}
-	if room.Verdict == fit.DoesNotFit {
+	if !room.Verdict.Serves() {
 		return none, nil, refusal{BindsMemory, fmt.Sprintf("does not fit %s: %s", gpus(tp, v), room.Why)}
 	}
 	device, err := engine.NewGPU(pg)

@@ -23,7 +23,7 @@ func misfits(c *config.Config, prices *price.Catalogue) (faults, warnings config
 			switch {
 			case err != nil:
 				faults = append(faults, c.Fault(path, err.Error(), ""))
-			case a.Verdict == fit.DoesNotFit:
+			case !a.Verdict.Serves():
 				faults = append(faults, c.Fault(path, a.Model+" does not fit: "+a.Why, remedyOf(a)))
 			case a.Verdict == fit.Tight:
 				warnings = append(warnings, c.Fault(path, a.Model+" fits tightly: "+a.Why, ""))

@@ -134,7 +134,10 @@ func (f *fitFlags) show(cmd *cobra.Command, a fit.Answer) error {
 	} else {
 		err = writeFit(out, a)
 	}
-	if err == nil && a.Verdict == fit.DoesNotFit {
+	switch {
+	case err == nil && a.Verdict == fit.RunsOut:
+		err = fmt.Errorf("%s starts on %s and runs out of memory", a.Model, a.GPU)
+	case err == nil && !a.Verdict.Serves():
 		err = fmt.Errorf("%s does not fit %s", a.Model, a.GPU)
 	}
 	return err

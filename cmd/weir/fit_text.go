@@ -48,8 +48,8 @@ func parts(b fit.Budget) []memoryPart {
 
 func writeFit(out io.Writer, a fit.Answer) error {
 	p := painter{out, colourful(out)}
-	shade := map[fit.Verdict]string{fit.Fits: "32;1", fit.Tight: yellow, fit.DoesNotFit: red}[a.Verdict]
-	words := map[fit.Verdict]string{fit.Fits: "fits", fit.Tight: "fits tightly", fit.DoesNotFit: "does not fit"}[a.Verdict]
+	shade := map[fit.Verdict]string{fit.Fits: "32;1", fit.Tight: yellow, fit.DoesNotFit: red, fit.RunsOut: red}[a.Verdict]
+	words := map[fit.Verdict]string{fit.Fits: "fits", fit.Tight: "fits tightly", fit.DoesNotFit: "does not fit", fit.RunsOut: "starts, then runs out of memory"}[a.Verdict]
 	where := a.GPU
 	if n := a.TP * a.PP; n > 1 {
 		where = fmt.Sprintf("%d x %s", n, a.GPU)
