@@ -169,6 +169,10 @@ func (v *validator) ignored(s *Scaling, at string) {
 	if s.ZeroAfter > 0 && s.Min > 0 {
 		v.warn(at+".zero_after", fmt.Sprintf("has no effect: min is %d, so that the last replica never goes", s.Min), "give min: 0, or remove it")
 	}
+	if s.ZeroAfter > 0 && s.Min == 0 && s.ZeroAfter < s.ScaleInAfter {
+		v.warn(at+".zero_after", fmt.Sprintf("is %s and has no effect: no replica goes before scale_in_after, which is %s", short(s.ZeroAfter), short(s.ScaleInAfter)),
+			fmt.Sprintf("give scale_in_after: %s as well, or zero_after: %s or more", short(s.ZeroAfter), short(s.ScaleInAfter)))
+	}
 	if _, given := v.at[at+".forecast.quantile"]; given && !s.Forecast.Enabled {
 		v.warn(at+".forecast.quantile", "has no effect while forecast.enabled is false", "remove one of the two")
 	}
