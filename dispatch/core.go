@@ -129,6 +129,7 @@ func New(o Options, seed uint64) *Core {
 func (c *Core) Arrive(now weir.Instant, r Request) []Verdict {
 	c.begin(now)
 	c.totals.Arrived++
+	c.totals.LastArrived = c.now
 	c.totals.ArrivedPrompt += uint64(max(r.Prompt, 0))
 	c.totals.ArrivedOutput += uint64(max(r.Output, 0))
 	if c.calls[r.ID] != nil {

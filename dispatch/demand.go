@@ -21,7 +21,7 @@ func (d *deployment) demand(now weir.Instant) DeploymentDemand {
 	m := DeploymentDemand{
 		Name: d.Name, InFlight: d.requests, InFlightWork: d.work,
 		Granted: d.granted, Completed: d.completed,
-		DonePrompt: d.donePrompt, DoneOutput: d.doneOutput,
+		DonePrompt: d.donePrompt, DoneOutput: d.doneOutput, LastEnded: d.lastEnded,
 		PerReplica: make([]ReplicaLoad, len(d.replicas)),
 	}
 	if d.quota != nil {

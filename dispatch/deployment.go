@@ -21,6 +21,7 @@ type deployment struct {
 	requests, work         int // in flight, over all replicas
 	granted, completed     uint64
 	donePrompt, doneOutput uint64
+	lastEnded              weir.Instant // when one of requests ended; 0: never
 	Deployment
 
 	block    int        // tokens of one name of a prefix; 0: none are looked at

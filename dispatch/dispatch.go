@@ -199,7 +199,8 @@ const (
 type Demand struct {
 	Arrived, Granted, Refused, Completed, Failed, Cancelled uint64
 
-	ArrivedPrompt, ArrivedOutput uint64 // tokens expected, of Arrived
+	ArrivedPrompt, ArrivedOutput uint64       // tokens expected, of Arrived
+	LastArrived                  weir.Instant // when the last of Arrived came; 0: none has
 
 	Waiting     int           // requests in the queue
 	WaitingWork int           // their tokens
@@ -212,13 +213,14 @@ type Demand struct {
 // are not listed, though requests may still be in flight on them.
 type DeploymentDemand struct {
 	Name         string
-	InFlight     int     // requests granted and not done
-	InFlightWork int     // their tokens still outstanding
-	Granted      uint64  // total
-	Completed    uint64  // total, Result OK
-	DonePrompt   uint64  // tokens of prefill done, total
-	DoneOutput   uint64  // tokens of decode done, total
-	QuotaUse     float64 // how full its quota is believed to be, 1 at the brim; 0 without one
+	InFlight     int          // requests granted and not done
+	InFlightWork int          // their tokens still outstanding
+	Granted      uint64       // total
+	Completed    uint64       // total, Result OK
+	DonePrompt   uint64       // tokens of prefill done, total
+	DoneOutput   uint64       // tokens of decode done, total
+	LastEnded    weir.Instant // when a request last ended on it; 0: none has
+	QuotaUse     float64      // how full its quota is believed to be, 1 at the brim; 0 without one
 	PerReplica   []ReplicaLoad
 }
 

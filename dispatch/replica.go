@@ -167,6 +167,7 @@ func (c *Core) free(q *call, how Result) {
 	q.due = 0
 	c.claims.add(q.claim, -q.work)
 	r.d.requests--
+	r.d.lastEnded = c.now
 	r.d.work -= q.work
 	if q.epoch == r.epoch {
 		c.learn(r, q.ID, how)

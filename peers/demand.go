@@ -93,6 +93,7 @@ func (t *totals) add(deployment string, self string, own scale.Observation, othe
 		sum.Waiting += o.Waiting
 		sum.WaitingWork += o.WaitingWork
 		sum.HeadAge = max(sum.HeadAge, o.HeadAge)
+		sum.LastActive = max(sum.LastActive, o.LastActive)
 		sum.InFlight += o.InFlight
 		sum.InFlightWork += o.InFlightWork
 		share(sum.PerReplica, o.PerReplica)

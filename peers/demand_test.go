@@ -16,13 +16,13 @@ func said(instance string, o scale.Observation) told {
 }
 
 func TestLevelsAddAndThePerReplicaLoadToo(t *testing.T) {
-	own := scale.Observation{Waiting: 1, WaitingWork: 10, HeadAge: time.Second, InFlight: 2, InFlightWork: 20, GPUUtilisation: 0.5, Quota: 4,
+	own := scale.Observation{Waiting: 1, WaitingWork: 10, HeadAge: time.Second, LastActive: 70, InFlight: 2, InFlightWork: 20, GPUUtilisation: 0.5, Quota: 4,
 		PerReplica: map[string]scale.Load{"r1": {InFlight: 2, Work: 20}}}
-	other := scale.Observation{Waiting: 2, WaitingWork: 5, HeadAge: 3 * time.Second, InFlight: 4, InFlightWork: 7, GPUUtilisation: 0.9,
+	other := scale.Observation{Waiting: 2, WaitingWork: 5, HeadAge: 3 * time.Second, LastActive: 90, InFlight: 4, InFlightWork: 7, GPUUtilisation: 0.9,
 		PerReplica: map[string]scale.Load{"r1": {InFlight: 1, Work: 2}, "r2": {InFlight: 3, Work: 5}}}
 	var sum totals
 	got := sum.add("d", "own", own, []told{said("other", other), {instance: "has no such deployment"}})
-	if got.Waiting != 3 || got.WaitingWork != 15 || got.HeadAge != 3*time.Second || got.InFlight != 6 || got.InFlightWork != 27 {
+	if got.Waiting != 3 || got.WaitingWork != 15 || got.HeadAge != 3*time.Second || got.InFlight != 6 || got.InFlightWork != 27 || got.LastActive != 90 {
 		t.Errorf("%+v", got)
 	}
 	if got.GPUUtilisation != 0.5 || got.Quota != 4 {

@@ -206,13 +206,13 @@ func (m *Memory) mean(now weir.Instant, d time.Duration) float64 {
 
 // stabilised is the highest recommendation within d, this one included.
 func (m *Memory) stabilised(now weir.Instant, n int, d time.Duration) int {
-	m.Advised = needed(within(m.Advised, now, d), now, n)
+	m.Advised = needed(within(m.Advised, now, d), Peak{At: now, N: n})
 	return m.Advised[0].N
 }
 
 // lowest is the lowest recommendation within d, this one included.
 func (m *Memory) lowest(now weir.Instant, n int, d time.Duration) int {
-	m.Advised = push(within(m.Advised, now, d), Peak{now, n}, maxPeaks)
+	m.Advised = push(within(m.Advised, now, d), Peak{At: now, N: n}, maxPeaks)
 	return slices.MinFunc(m.Advised, func(a, b Peak) int { return a.N - b.N }).N
 }
 

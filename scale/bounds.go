@@ -19,15 +19,19 @@ func (t *turn) withinBudget() {
 	if t.p.BudgetPerHour == 0 || t.p.Price == 0 {
 		return
 	}
-	most := max(0, int(t.p.BudgetPerHour/t.p.Price)-t.draining)
-	t.lower(RuleBudget, most, "%v an hour pays for %d at %v, %d draining", t.p.BudgetPerHour, most+t.draining, t.p.Price, t.draining)
+	pays := int(t.p.BudgetPerHour / t.p.Price)
+	t.lower(RuleBudget, max(0, pays-t.draining), "%v an hour pays for %d at %v, %d draining", t.p.BudgetPerHour, pays, t.p.Price, t.draining)
 }
 
 // withinQuota does not ask for what the place cannot have. It takes nothing
 // away: replicas that run have their quota.
 func (t *turn) withinQuota() {
 	if q := t.o.Quota; q >= 0 && t.n > t.have {
-		t.lower(RuleQuota, max(q, t.have), "quota %d", q)
+		if q < t.have {
+			t.lower(RuleQuota, t.have, "quota %d, less than the %d there are: these stay", q, t.have)
+			return
+		}
+		t.lower(RuleQuota, q, "quota %d", q)
 	}
 }
 

@@ -54,7 +54,7 @@ func (t *turn) capacity() (need, bool) {
 	load := t.rates.work / l.Factor
 	n, how := staffed(load, t.workMargin()), fmt.Sprintf("and %.2g times the root of that", t.workMargin())
 	if use := t.p.use(); use > 0 {
-		n, how = load/use, fmt.Sprintf("each used to %.0f %%", 100*use)
+		n, how = load/use, fmt.Sprintf("each used to %.4g %%", 100*use)
 	}
 	return need{RuleCapacity, n, func() string {
 		return fmt.Sprintf("work for %.3g replicas arrives%s, %s, confidence %.0f %%",

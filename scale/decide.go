@@ -22,9 +22,11 @@ type turn struct {
 	rates rates
 	stale bool
 	fresh bool // first step, or the first after a gap
+	idle  bool // no request is in flight or waits, and none came since the last step
 	cold  time.Duration
 
 	n       int     // the number so far
+	asked   int     // what the load asked for: signals, forecast and backlog
 	exact   float64 // what the signals asked for, before rounding up
 	wanted  int     // n before what holds and bounds it
 	extra   int     // of wanted, what only the backlog called for
@@ -41,6 +43,7 @@ var rules = [...]func(*turn){
 	(*turn).holdRestart,
 	(*turn).holdWindow,
 	(*turn).holdBreakEven,
+	(*turn).holdTooFew,
 	(*turn).holdProjection,
 	(*turn).holdZero,
 	(*turn).replaceLate,
@@ -82,9 +85,7 @@ func (t *turn) observe() {
 	}
 	s.remember(o)
 	t.rates = t.rateNow()
-	if o.InFlight+o.Waiting > 0 || t.rates.requests > 0 || s.Active == 0 {
-		s.Active = o.Now
-	}
+	t.active()
 	t.s.Answers.saw(o)
 	t.s.Chance.saw(t)
 	t.learn()
@@ -126,11 +127,17 @@ func (t *turn) wantedSoFar() {
 	s, now := t.s, t.o.Now
 	if t.fresh {
 		n := max(t.n, t.have)
-		s.Peaks, s.Steady = needed(nil, now, n), needed(nil, now, n)
+		s.Peaks, s.Steady = []Peak{{At: now, N: n}}, []Peak{{At: now, N: n}}
 		return
 	}
-	if !t.stale {
-		s.Peaks, s.Steady = needed(s.Peaks, now, t.n), needed(s.Steady, now, max(t.n-t.extra, t.nearly()))
+	// While idle, what the signals ask for is a memory: it was needed when the
+	// last request was there, and that was noted then.
+	if !t.stale && (!t.idle || t.n > t.asked) {
+		steady := Peak{At: now, N: t.n - t.extra}
+		if n := t.nearly(); n > steady.N {
+			steady.N, steady.Near = n, true
+		}
+		s.Peaks, s.Steady = needed(s.Peaks, Peak{At: now, N: t.n}), needed(s.Steady, steady)
 	}
 	s.Peaks = within(s.Peaks, now, t.breakEven())
 	s.Steady = within(s.Steady, now, t.p.ScaleInAfter)

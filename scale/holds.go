@@ -30,7 +30,7 @@ func (t *turn) holdRestart() {
 // only a backlog called for: when that is served, it is over.
 func (t *turn) holdWindow() {
 	if p, ok := peak(t.s.Steady, t.o.Now, t.p.ScaleInAfter); ok {
-		t.hold(RuleWindow, p.N, "%s needed %v ago, within the window of %v", count(p.N, "was", "were"), t.o.Now.Sub(p.At).Round(time.Second), t.p.ScaleInAfter)
+		t.hold(RuleWindow, p.N, "%s, within the window of %v", t.when(p), t.p.ScaleInAfter)
 	}
 }
 
@@ -51,10 +51,16 @@ func (t *turn) nearly() int {
 // ski-rental argument). A start costs its whole cold start twice: the replica
 // is paid and serves nobody, and those it should have served wait. When
 // shrinking was regretted lately, that is, followed by growing, it costs more.
+//
+// How long the last replica stays is said by ZeroAfter alone, unless
+// ZeroBreakEven asks for this as well.
 func (t *turn) holdBreakEven() {
 	d := t.breakEven()
+	if t.over() && !t.p.ZeroBreakEven {
+		return
+	}
 	if p, ok := peak(t.s.Peaks, t.o.Now, d); ok {
-		t.hold(RuleBreakEven, p.N, "%s needed %v ago; being idle costs less than starting again until %v have passed", count(p.N, "was", "were"), t.o.Now.Sub(p.At).Round(time.Second), d.Round(time.Second))
+		t.hold(RuleBreakEven, p.N, "%s; being idle costs less than starting again until %v have passed", t.when(p), d.Round(time.Second))
 	}
 }
 
@@ -100,6 +106,7 @@ func (s *State) regret(t *turn) {
 		}
 		r.In = t.o.Now
 	case t.n > t.have && r.In != 0:
+		t.grew()
 		if t.o.Now.Sub(r.In) < 2*t.breakEven() {
 			r.Count = min(r.now(t.o.Now)+1, mostRegret)
 			r.Same = min(r.Same+1, mostSame)
@@ -124,7 +131,7 @@ func (r Regret) now(now weir.Instant) float64 {
 // now: by each measure that is known, the load of those that are ready must
 // fit those that would be left.
 func (t *turn) holdProjection() {
-	if t.n >= t.have || t.stale {
+	if t.n >= t.have || t.stale || t.over() {
 		return
 	}
 	if q := t.queued(); t.ready > 0 && (t.o.Waiting > 0 || t.o.EngineWaiting > t.ready) {
@@ -132,14 +139,14 @@ func (t *turn) holdProjection() {
 		return
 	}
 	if share, of, ok := t.attained(); ok && share < t.p.Attainment-0.01 && t.busy() {
-		t.hold(RuleProjection, t.have, "%.1f %% of the last %d requests met the SLO, it should be %.1f %%", 100*share, of, 100*t.p.Attainment)
+		t.hold(RuleProjection, t.have, "%s of the last %d requests met the SLO, it should be %.4g %%", percentBeside(share, t.p.Attainment), of, 100*t.p.Attainment)
 		return
 	}
 	if use := t.o.KVUse; use > 0 {
-		t.hold(RuleProjection, whole(use*float64(t.ready)/0.8), "KV cache %.0f %% full of %d, at most 80 %% of those left", 100*use, t.ready)
+		t.hold(RuleProjection, whole(use*float64(t.ready)/0.8), "KV cache of %d is %.3g %% full, at most 80 %% of those left", t.ready, 100*use)
 	}
 	if use := t.o.GPUUtilisation; use > 0 && t.p.GPU.High > 0 {
-		t.hold(RuleProjection, whole(use*float64(t.ready)/t.p.GPU.High), "utilisation %.0f %% of %d, at most %.0f %% of those left", 100*use, t.ready, 100*t.p.GPU.High)
+		t.hold(RuleProjection, whole(use*float64(t.ready)/t.p.GPU.High), "utilisation %.3g %% of %d, at most %.4g %% of those left", 100*use, t.ready, 100*t.p.GPU.High)
 	}
 }
 
@@ -164,15 +171,4 @@ func (t *turn) busy() bool {
 		return true
 	}
 	return t.rates.work > 0.5*l.Factor*float64(t.ready)
-}
-
-// holdZero keeps one until no request has come for ZeroAfter. The last replica
-// is the one whose cold start a caller would see.
-func (t *turn) holdZero() {
-	if t.n > 0 || t.have == 0 || t.p.Min > 0 {
-		return
-	}
-	if idle := t.o.Now.Sub(t.s.Active); idle < t.p.ZeroAfter {
-		t.hold(RuleZero, 1, "last request %v ago, none is kept after %v", idle.Round(time.Second), t.p.ZeroAfter)
-	}
 }

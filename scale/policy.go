@@ -40,8 +40,12 @@ type Policy struct {
 	ColdStart time.Duration `json:"cold_start,omitempty"`
 
 	ScaleInAfter time.Duration `json:"scale_in_after,omitempty"` // load must have been low for that long; 0: 10 min
-	ZeroAfter    time.Duration `json:"zero_after,omitempty"`     // no request for that long before there are none; 0: 10 min
+	ZeroAfter    time.Duration `json:"zero_after,omitempty"`     // no request for that long before there are none; 0: ScaleInAfter, with ZeroBreakEven
 	StaleAfter   time.Duration `json:"stale_after,omitempty"`    // signals older than that hold; 0: 30 s
+
+	// ZeroBreakEven lets the last replica wait until idling has cost what a start
+	// does, as the others do. Without it ZeroAfter alone says how long it stays.
+	ZeroBreakEven bool `json:"zero_break_even,omitempty"`
 
 	Forecast  Forecast   `json:"forecast,omitzero"`
 	Schedules []Schedule `json:"schedules,omitempty"` // at most 64
@@ -112,8 +116,10 @@ func (p Policy) withDefaults() Policy {
 	setDuration(&p.DrainWithin, 30*time.Second)
 	setDuration(&p.ColdStart, 90*time.Second)
 	setDuration(&p.ScaleInAfter, 10*time.Minute)
-	setDuration(&p.ZeroAfter, 10*time.Minute)
 	setDuration(&p.StaleAfter, 30*time.Second)
+	if p.ZeroAfter == 0 {
+		p.ZeroAfter, p.ZeroBreakEven = max(p.ScaleInAfter, time.Second), true
+	}
 	if p.GPU.High > 0 {
 		setFloat(&p.GPU.Low, 0.3)
 		setDuration(&p.GPU.Sustain, 2*time.Minute)

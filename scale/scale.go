@@ -46,6 +46,10 @@ type Observation struct {
 	Missed        uint64          `json:"missed"`                // requests that did not, total
 	PerReplica    map[string]Load `json:"per_replica,omitempty"` // by replica ID, for choosing victims
 
+	// LastActive is when a request last arrived or ended. 0: not known; then the
+	// step that sees a total grow or a request in flight stands for it.
+	LastActive weir.Instant `json:"last_active,omitempty"`
+
 	// What the engines say, where they say it. Negative: not known.
 	GPUUtilisation float64 `json:"gpu_utilisation"` // 0..1, mean over ready replicas
 	KVUse          float64 `json:"kv_use"`          // 0..1, highest over ready replicas
@@ -85,6 +89,7 @@ const (
 	RuleRestart     Rule = "restart"     // the scaler came up a moment ago and has no history
 	RuleWindow      Rule = "window"      // more was needed within the scale-in window
 	RuleBreakEven   Rule = "break-even"  // starting again would cost more than waiting idle
+	RuleTooFew      Rule = "too-few"     // that number did not do for this load
 	RuleProjection  Rule = "projection"  // those left would be too busy
 	RuleZero        Rule = "zero"        // not idle long enough to have none
 	RuleLate        Rule = "late"        // starting for much longer than starts take: not counted on

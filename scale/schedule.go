@@ -8,6 +8,7 @@ import (
 // schedule raises the number to the calendar's floor. The floor begins a cold
 // start early, so that the replicas are there when their hour begins.
 func (t *turn) schedule() {
+	t.asked = t.n
 	floor := 0
 	for i := range t.p.Schedules {
 		s := &t.p.Schedules[i]

@@ -30,7 +30,11 @@ var signals = [...]func(*turn) (need, bool){
 // stale ones, what there is stays.
 func (t *turn) demand() {
 	if t.stale {
-		t.to(RuleStale, t.have, "signals are %v old, more than %v: holding", t.o.SignalAge.Round(time.Second), t.p.StaleAfter)
+		t.to(RuleStale, t.have, "signals are %s old, more than %v: holding", above(t.o.SignalAge, t.p.StaleAfter), t.p.StaleAfter)
+		return
+	}
+	if t.over() {
+		t.to(RuleZero, 0, "no request for %s, none is kept after %v", t.unused().Round(time.Second), t.p.ZeroAfter)
 		return
 	}
 	var most need
@@ -140,15 +144,16 @@ func (t *turn) gpu() (need, bool) {
 		return need{}, false
 	}
 	s.add(use, t.ready, t.o.Now, p.Sustain)
-	n, word := float64(t.ready), fmt.Sprintf("between %.0f %% and %.0f %%", 100*p.Low, 100*p.High)
-	switch lasted := t.o.Now.Sub(s.Since) >= p.Sustain; {
-	case lasted && s.Mean > p.High:
-		n, word = max(n*s.Mean/p.High, n+1), fmt.Sprintf("above %.0f %%", 100*p.High)
-	case lasted && s.Mean < p.Low:
-		n, word = n-1, fmt.Sprintf("below %.0f %%", 100*p.Low)
+	n, lasted := float64(t.ready), t.o.Now.Sub(s.Since)
+	switch enough := lasted >= p.Sustain; {
+	case enough && s.Mean > p.High:
+		n = max(n*s.Mean/p.High, n+1)
+	case enough && s.Mean < p.Low:
+		n--
 	}
 	return need{RuleGPU, n, func() string {
-		return fmt.Sprintf("utilisation of %s is %.0f %% over %v, %s", count(t.ready, "replica", "replicas"), 100*s.Mean, p.Sustain, word)
+		return fmt.Sprintf("utilisation of %s is %s over %s, %s", count(t.ready, "replica", "replicas"),
+			percentBeside(s.Mean, p.Low, p.High), lasting(lasted, p.Sustain), besideBand(s.Mean, p.Low, p.High))
 	}}, true
 }
 

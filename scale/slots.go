@@ -20,8 +20,12 @@ func (t *turn) slots() (need, bool) {
 		return need{}, false
 	}
 	return need{RuleSlots, t.slotsFor(alone, t.rates.prefill), func() string {
-		return fmt.Sprintf("%.3g requests in flight, %d admitted by each, and %.2g times the root of that",
-			t.rates.held, t.p.MaxConcurrency, t.slotMargin())
+		queued := ""
+		if t.o.Waiting > 0 {
+			queued = " with those queued"
+		}
+		return fmt.Sprintf("%.3g requests in flight%s, %d admitted by each, and %.2g times the root of that",
+			t.held(), queued, t.p.MaxConcurrency, t.slotMargin())
 	}}, true
 }
 
@@ -34,11 +38,17 @@ func (t *turn) heldAlone() (float64, bool) {
 		t.s.Learned.Confidence() < trusted {
 		return 0, false
 	}
+	return t.held() * (1 - t.prefilling(t.rates.prefill, float64(t.ready))) / float64(t.p.MaxConcurrency), true
+}
+
+// held is how many requests are in flight: a mean, or what is certain of a rise,
+// and of those that wait as many as take a slot for long.
+func (t *turn) held() float64 {
 	held := max(t.rates.held, t.rates.flying-slotSure*math.Sqrt(t.rates.flying))
 	if q := t.o.Waiting; q > 0 {
 		held = max(held, float64(t.o.InFlight)) + float64(q)*t.stay()
 	}
-	return held * (1 - t.prefilling(t.rates.prefill, float64(t.ready))) / float64(t.p.MaxConcurrency), true
+	return held
 }
 
 // stay is for how much of the time in which a queue should be worked off each of

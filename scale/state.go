@@ -15,7 +15,8 @@ import (
 type State struct {
 	Now     weir.Instant `json:"now"`             // of the last step
 	Started weir.Instant `json:"started"`         // of the first step, or the first after a gap
-	Active  weir.Instant `json:"active"`          // when a request was last seen
+	Active  weir.Instant `json:"active"`          // when a request last arrived, waited, was in flight or ended
+	Seen    uint64       `json:"seen"`            // requests arrived and completed, as of the last step
 	Want    int          `json:"want"`            // last decided
 	Samples []Sample     `json:"samples"`         // of the totals, for rates; at most maxSamples
 	Cold    []int64      `json:"cold"`            // last cold starts seen, milliseconds; at most maxColds
@@ -29,6 +30,7 @@ type State struct {
 	Future  Outlook      `json:"future"`          // forecasters
 	Breaker Breaker      `json:"breaker"`         // after a stock-out
 	Regret  Regret       `json:"regret"`          // scale-ins that were followed by a scale-out
+	TooFew  TooFew       `json:"too_few"`         // the number that was tried and did not do
 	Memory  Memory       `json:"memory,omitzero"` // of the baselines; Decide leaves it alone
 }
 
@@ -48,8 +50,9 @@ type Sample struct {
 
 // Peak is a number of replicas that was needed, and when last.
 type Peak struct {
-	At weir.Instant `json:"at"`
-	N  int          `json:"n"`
+	At   weir.Instant `json:"at"`
+	N    int          `json:"n"`
+	Near bool         `json:"near,omitempty"` // less was needed, but nearly that many
 }
 
 const (
@@ -137,18 +140,18 @@ func (s *State) coldStart(p *Policy, quantile float64) time.Duration {
 	return time.Duration(sorted[i]) * time.Millisecond
 }
 
-// needed adds that n replicas were needed now to a list of peaks. Peaks fall
-// strictly, so the first one inside a window is its maximum.
-func needed(peaks []Peak, now weir.Instant, n int) []Peak {
+// needed adds a number of replicas that is needed now to a list of peaks. Peaks
+// fall strictly, so the first one inside a window is its maximum.
+func needed(peaks []Peak, p Peak) []Peak {
 	keep := len(peaks)
-	for keep > 0 && peaks[keep-1].N <= n {
+	for keep > 0 && peaks[keep-1].N <= p.N {
 		keep--
 	}
-	peaks = push(peaks[:keep], Peak{At: now, N: n}, maxPeaks+1)
+	peaks = push(peaks[:keep], p, maxPeaks+1)
 	if len(peaks) > maxPeaks {
 		// Two neighbours become one that stands for both: as high as the first
 		// and as late as the second. It holds a little longer, never shorter.
-		peaks[1].N = peaks[0].N
+		peaks[1].N, peaks[1].Near = peaks[0].N, peaks[0].Near
 		peaks = peaks[1:]
 	}
 	return peaks

@@ -58,6 +58,7 @@ func (w *world) measure(p *part) scale.Observation {
 	o.Completed, o.DonePrompt, o.DoneOutput = here.Completed, here.DonePrompt, here.DoneOutput
 	o.InFlight, o.InFlightWork = here.InFlight, here.InFlightWork
 	o.Attained, o.Missed = p.tally.attained, p.tally.missed
+	o.LastActive = max(d.LastArrived, here.LastEnded)
 	o.PerReplica = make(map[string]scale.Load, len(here.PerReplica))
 	for _, r := range here.PerReplica {
 		o.PerReplica[r.ID] = scale.Load{InFlight: r.InFlight, Work: r.Work}

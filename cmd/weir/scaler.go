@@ -226,6 +226,7 @@ func (s *scaler) here(now weir.Instant, deployment string) (scale.Observation, e
 	o.Completed, o.DonePrompt, o.DoneOutput = here.Completed, here.DonePrompt, here.DoneOutput
 	o.InFlight, o.InFlightWork = here.InFlight, here.InFlightWork
 	o.Attained, o.Missed = d.Attained, d.Missed
+	o.LastActive = max(m.LastArrived, here.LastEnded)
 	o.PerReplica = make(map[string]scale.Load, len(here.PerReplica))
 	for _, r := range here.PerReplica {
 		o.PerReplica[r.ID] = scale.Load{InFlight: r.InFlight, Work: r.Work}

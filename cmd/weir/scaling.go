@@ -47,7 +47,7 @@ func policyOf(m *config.Model, d *config.Deployment, prices *price.Catalogue) (s
 	// Idle replicas of a deployment that may go to zero go as soon as its
 	// other replicas would, where nothing else is said.
 	if p.ZeroAfter = s.ZeroAfter; p.ZeroAfter == 0 {
-		p.ZeroAfter = max(p.ScaleInAfter, time.Second)
+		p.ZeroAfter, p.ZeroBreakEven = max(p.ScaleInAfter, time.Second), true
 	}
 	var err error
 	p.Price, err = replicaPrice(d, prices)

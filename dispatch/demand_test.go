@@ -1,0 +1,27 @@
+package dispatch
+
+import (
+	"testing"
+	"time"
+
+	"weir"
+)
+
+func TestDemandSaysWhenARequestLastCameAndEnded(t *testing.T) {
+	c := hedging(1, Options{}, "a", "b")
+	at := func(d time.Duration) weir.Instant { return epoch.Add(d) }
+	f := func(now, arrived, ended weir.Instant) {
+		t.Helper()
+		if d := c.Demand(now); d.LastArrived != arrived || d.Deployments[0].LastEnded != ended {
+			t.Errorf("last came %v, last ended %v; want %v and %v", d.LastArrived, d.Deployments[0].LastEnded, arrived, ended)
+		}
+	}
+	f(at(time.Second), 0, 0)
+	c.Arrive(at(2*time.Second), Request{ID: 1, Prompt: 10, Output: 5})
+	f(at(9*time.Second), at(2*time.Second), 0)
+	c.Arrive(at(10*time.Second), Request{ID: 2, Prompt: 10, Output: 5})
+	c.Done(at(12*time.Second), 1, OK, weir.Usage{})
+	f(at(20*time.Second), at(10*time.Second), at(12*time.Second))
+	c.Done(at(30*time.Second), 2, Abandoned, weir.Usage{})
+	f(at(time.Minute), at(10*time.Second), at(30*time.Second))
+}
