@@ -9,6 +9,10 @@ GO    ?= go
 
 export CGO_ENABLED = 0
 
+# The draws of tests are the same in every run; RAPID_SEED=0 draws others, and
+# `make fuzz` always does. A test that fails says how to draw the same again.
+export RAPID_SEED ?= 1
+
 .PHONY: help serve demo build test test-go test-faults test-share test-servers test-clients soak race fuzz lint bench bench-share bench-policies bench-fairness clean
 
 help: ## show this list
@@ -23,7 +27,9 @@ demo: build ## the same, with ten minutes of a real trace played at it, and the 
 build: ## build bin/weir, a static binary
 	$(GO) build -trimpath -o $(WEIR) ./cmd/weir
 
-test: test-go test-faults test-share test-servers test-clients ## all tests: Go packages, faults on the wire, then the real SDKs against a running Weir
+test: ## all tests: Go packages, faults on the wire, shared limits, then the real SDKs against a running Weir
+	@scripts/stages "Go packages" "$(MAKE) -s test-go" "faults on the wire" "$(MAKE) -s test-faults" \
+		"shared limits" "$(MAKE) -s test-share" "servers as they are" "$(MAKE) -s test-servers" "SDKs" "$(MAKE) -s test-clients"
 
 # Some packages are tested against real servers that the tests start.
 test-go:
@@ -60,8 +66,8 @@ race: ## the tests of the concurrent packages under the race detector
 	scripts/server-deps
 	CGO_ENABLED=1 $(GO) test -race -short ./gateway/... ./upstream/... ./control/... ./fleet/... ./store/... ./peers/... ./observe/... ./emulate/... ./load/... ./scrape/... ./share/...
 
-fuzz: ## every fuzz target for a few seconds (FUZZTIME=10s)
-	FUZZTIME=$(or $(FUZZTIME),5s) scripts/fuzz
+fuzz: ## laws with a drawn seed (SEED=n repeats one), 10,000 executions of every fuzz target (FUZZTIME=1m for more)
+	scripts/fuzz
 
 lint: ## formatting, vet, staticcheck, and known vulnerabilities where their data can be had
 	CACHE=$(CACHE) scripts/lint

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"weir"
+	"weir/internal/seed"
 )
 
 // laws checks what must hold after every event.
@@ -248,14 +249,15 @@ func TestLawsHoldWhateverHappens(t *testing.T) {
 // TestLawsHoldInLongLives is the same over thousands of events, where queues
 // grow long and deployments come and go. What fails here, the fuzz target shrinks.
 func TestLawsHoldInLongLives(t *testing.T) {
-	for seed := range uint64(40) {
-		rng := rand.New(rand.NewPCG(seed, 1))
+	drawn := seed.Of(t)
+	for life := range uint64(40) {
+		rng := rand.New(rand.NewPCG(drawn, life))
 		data := make([]byte, 6000)
 		for i := range data {
 			data[i] = byte(rng.Uint32())
 		}
 		if w := play(data); len(w.faults) > 0 {
-			t.Fatalf("seed %d: %v", seed, w.faults)
+			t.Fatalf("life %d: %v", life, w.faults)
 		}
 	}
 }

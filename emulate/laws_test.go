@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"weir/engine"
+	"weir/internal/seed"
 )
 
 // Whatever way requests end, nothing of them stays behind.
@@ -25,7 +26,7 @@ func TestThousandsAbortedAtRandomMomentsLeaveNothingBehind(t *testing.T) {
 	emulated(t, Options{Spec: spec, Seed: 3}, func(s *server) {
 		s.ask("PUT", "/admin/faults", `[{"kind":"cut","after_tokens":4,"probability":0.1},{"kind":"stall","after_tokens":2,"probability":0.1},
 			{"kind":"drop","probability":0.05},{"kind":"error","after_tokens":3,"probability":0.05},{"kind":"slow_headers","delay_ms":300,"probability":0.1}]`)
-		draw := rand.New(rand.NewPCG(1, 2))
+		draw := rand.New(rand.NewPCG(seed.Of(t), 2))
 		var whole, aborted, failed atomic.Int64
 		var wg sync.WaitGroup
 		const n = 3000

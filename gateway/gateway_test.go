@@ -221,7 +221,7 @@ func (r *running) rec() weir.Record {
 	r.t.Helper()
 	select {
 	case <-r.got:
-	case <-time.After(10 * time.Second):
+	case <-time.After(hang):
 		r.t.Fatal("no record came")
 	}
 	r.mu.Lock()
@@ -263,10 +263,13 @@ func (r *running) held() string {
 	return ""
 }
 
+// hang is when something is taken to have hung for good; no measure of anything.
+const hang = time.Minute
+
 // eventually waits for something another goroutine does.
 func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !is(); {
+	for deadline := time.Now().Add(hang); !is(); {
 		if time.Now().After(deadline) {
 			t.Fatal("never came true: " + what)
 		}

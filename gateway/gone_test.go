@@ -9,10 +9,12 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"weir"
+	"weir/internal/seed"
 	"weir/meter"
 )
 
@@ -72,7 +74,7 @@ func TestWhenTheCallerLeavesTheUpstreamIsCancelled(t *testing.T) {
 			if phase != "queued" {
 				select {
 				case <-cancelled:
-				case <-time.After(10 * time.Second):
+				case <-time.After(hang):
 					t.Error("the upstream never saw the caller go")
 				}
 			}
@@ -87,8 +89,9 @@ func TestWhenTheCallerLeavesTheUpstreamIsCancelled(t *testing.T) {
 // limits refuse. Nothing may stay held and every request counts once.
 func TestNothingIsLostOrKeptHoweverRequestsEnd(t *testing.T) {
 	const callers, each = 24, 100
+	drawn := seed.Of(t)
 	before := runtime.NumGoroutine()
-	b := newBackend(t, fickle)
+	b := newBackend(t, fickle(drawn))
 	c := config(b.URL, b.URL, b.URL)
 	for i := range c.Models[0].Deployments {
 		d := &c.Models[0].Deployments[i]
@@ -104,7 +107,7 @@ func TestNothingIsLostOrKeptHoweverRequestsEnd(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range callers {
 		wg.Go(func() {
-			rng := rand.New(rand.NewPCG(1, uint64(i)))
+			rng := rand.New(rand.NewPCG(drawn, uint64(i)))
 			for range each {
 				abuse(r, client, rng)
 			}
@@ -164,19 +167,27 @@ func abuse(r *running, client *http.Client, rng *rand.Rand) {
 }
 
 // fickle answers well, late, broken or not at all, with short waits in between.
-func fickle(w http.ResponseWriter, r *http.Request) {
+// What it does with its n-th request depends on the seed and n alone.
+func fickle(drawn uint64) http.HandlerFunc {
+	var asked atomic.Uint64
+	return func(w http.ResponseWriter, r *http.Request) {
+		beFickle(w, r, rand.New(rand.NewPCG(drawn, 1<<32+asked.Add(1))))
+	}
+}
+
+func beFickle(w http.ResponseWriter, r *http.Request, rng *rand.Rand) {
 	pause := func(most int) bool {
 		select {
 		case <-r.Context().Done():
 			return false
-		case <-time.After(time.Duration(rand.IntN(most)) * time.Microsecond):
+		case <-time.After(time.Duration(rng.IntN(most)) * time.Microsecond):
 			return true
 		}
 	}
 	if !pause(4000) {
 		return
 	}
-	switch rand.IntN(12) {
+	switch rng.IntN(12) {
 	case 0:
 		http.Error(w, "{}", 500)
 	case 1:
@@ -200,7 +211,7 @@ func fickle(w http.ResponseWriter, r *http.Request) {
 			}
 			io.WriteString(w, tokenEvent)
 		}
-		if rand.IntN(4) == 0 {
+		if rng.IntN(4) == 0 {
 			panic(http.ErrAbortHandler)
 		}
 		io.WriteString(w, finishEvent+doneEvent)

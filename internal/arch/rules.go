@@ -50,6 +50,7 @@ var house = map[string]pack{
 	"weir/bench/policies/ticks": {imports: []string{"weir/scale"}},
 
 	"weir/internal/arch": {},
+	"weir/internal/seed": {},
 	"weir/cmd/weir":      {imports: []string{"*"}},
 }
 
