@@ -152,32 +152,44 @@ func (w *worldT) untilIdle(t *testing.T) {
 	}
 }
 
-// gauge sums every series of a metric.
+// gauge sums every series of a metric, which must be there.
 func (w *worldT) gauge(t *testing.T, name string) float64 {
+	t.Helper()
+	sum, n := w.series(t, name, "")
+	if n == 0 {
+		t.Fatalf("no %s in /metrics", name)
+	}
+	return sum
+}
+
+// sum adds the series of a metric that have a label; where there are none, 0.
+func (w *worldT) sum(t *testing.T, name, label string) float64 {
+	t.Helper()
+	sum, _ := w.series(t, name, label)
+	return sum
+}
+
+// series adds the series of a metric whose labels contain one, and counts them.
+func (w *worldT) series(t *testing.T, name, label string) (sum float64, n int) {
 	t.Helper()
 	resp, err := http.Get(w.admin + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	var sum float64
-	var seen bool
 	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
 		line := lines.Text()
-		if !strings.HasPrefix(line, name+"{") && !strings.HasPrefix(line, name+" ") {
+		rest, ok := strings.CutPrefix(line, name)
+		if !ok || rest[0] != '{' && rest[0] != ' ' || !strings.Contains(rest, label) {
 			continue
 		}
 		v, err := strconv.ParseFloat(line[strings.LastIndexByte(line, ' ')+1:], 64)
 		if err != nil {
 			t.Fatal(err)
 		}
-		sum += v
-		seen = true
+		sum, n = sum+v, n+1
 	}
-	if !seen {
-		t.Fatalf("no %s in /metrics", name)
-	}
-	return sum
+	return sum, n
 }
 
 // program is one process of the world.
