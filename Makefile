@@ -52,12 +52,12 @@ test-clients: build
 # running Weir. docs/benchmarks/faults.md is its report (add -update).
 test-faults: build
 	scripts/server-deps
-	cd test/faults && WEIR_BIN=$(CURDIR)/$(WEIR) $(GO) test -count=1 -timeout 300s .
+	cd test/faults && WEIR_BIN=$(CURDIR)/$(WEIR) $(GO) test -count=1 -timeout 15m .
 
 # Several gateways that share their limits through a Redis that hangs.
 test-share: build
 	scripts/server-deps
-	cd bench/share && WEIR_BIN=$(CURDIR)/$(WEIR) $(GO) test -count=1 -timeout 300s .
+	cd bench/share && WEIR_BIN=$(CURDIR)/$(WEIR) $(GO) test -count=1 -timeout 15m .
 
 soak: build ## two minutes at a high rate with faults on: memory flat, goroutines back to the baseline
 	cd test/clients && WEIR_SOAK=2m WEIR_BIN=$(CURDIR)/$(WEIR) $(GO) test -count=1 -v -timeout 10m -run TestSoak .
