@@ -45,6 +45,9 @@ type Config struct {
 
 	// Warnings are what is allowed but probably not meant, in order of position.
 	Warnings Faults `yaml:"-"`
+	// Unfinished is what has still to be filled in before the file can serve;
+	// it does not keep it from being tried (serve --emulate).
+	Unfinished Faults `yaml:"-"`
 
 	source *decoder // for Resolve: where what stands
 }
@@ -62,6 +65,9 @@ func Load(path string, over ...Override) (*Config, error) {
 	c, err := Parse(path, src, over...)
 	if err != nil {
 		return nil, err
+	}
+	if len(c.Unfinished) > 0 {
+		return nil, c.Unfinished
 	}
 	if err := c.Resolve(); err != nil {
 		return nil, err
@@ -107,7 +113,9 @@ func Parse(name string, src []byte, over ...Override) (*Config, error) {
 		v.config()
 	}
 	c.Warnings = v.warnings.InOrder()
+	c.Unfinished = c.Unfinished.InOrder()
 	d.excerpts(c.Warnings)
+	d.excerpts(c.Unfinished)
 	d.excerpts(d.faults)
 	if len(d.faults) > 0 {
 		return nil, d.faults.InOrder()

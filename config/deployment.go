@@ -105,7 +105,7 @@ type AzureOpenAI struct {
 	_ struct{} `oneof:"api_key|entra"`
 
 	// Endpoint of the resource.
-	Endpoint string `yaml:"endpoint" need:"true" format:"url" example:"https://contoso-eastus2.openai.azure.com"`
+	Endpoint string `yaml:"endpoint" need:"true" format:"endpoint" example:"https://contoso-eastus2.openai.azure.com"`
 	// Name of the deployment in that resource. Without it: the model's own name.
 	Deployment string `yaml:"deployment" format:"name" example:"gpt-4o-ptu"`
 	// Version of the classic API, such as 2024-10-21. Without it the v1 API is used, which has none.

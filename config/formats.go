@@ -22,6 +22,7 @@ var formats = map[string]format{
 	"path":       {`.`, checkPath, nil},
 	"listen":     {`^(.*:)?[0-9]{1,5}$`, checkListen, wholeListen},
 	"url":        {`^https?://[^/?#@]+(/[^?#]*)?$`, checkURL, nil},
+	"endpoint":   {`^https?://[^/?#@]+(/[^?#]*)?$`, checkEndpoint, nil},
 	"urlpath":    {`^(/[^?#\s]*)?$`, checkURLPath, nil},
 	"apiversion": {`^[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?$`, checkAPIVersion, nil},
 	"uuid":       {`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`, checkUUID, nil},
@@ -101,7 +102,14 @@ func loopback(listen string) bool {
 func checkURL(text string) (string, string) {
 	remedy := "give scheme://host:port and, where the server has one, a path before /v1, such as http://10.0.0.5:8000"
 	u, err := url.Parse(text)
+	if err == nil && u.Host != "" {
+		if base, ok := baseOf(u); ok {
+			return quote(text) + " is the address of a request, not of a server", "write " + base
+		}
+	}
 	switch {
+	case bareServer.MatchString(text):
+		return quote(text) + " has no scheme", "write http://" + text + ", or https:// where it speaks TLS"
 	case err != nil || u.Host == "" || u.Hostname() == "":
 		return quote(text) + " is no URL", remedy
 	case u.Scheme != "http" && u.Scheme != "https":

@@ -70,6 +70,28 @@ func golden(t *testing.T, file, have string) {
 	}
 }
 
+// A key or address that is still to be filled in keeps a file from being
+// served, and not from being tried.
+func TestWhatIsStillToBeFilledInIsNamed(t *testing.T) {
+	c, err := Parse("plan.yaml", []byte(`tenants: [{name: t, keys: [{name: k, hash: sha256:`+strings.Repeat("0", 64)+`}]}]
+models:
+  - name: m
+    deployments:
+      - {name: m/a, azureopenai: {endpoint: https://CHANGE.openai.azure.com, api_key: env:K}}
+      - {name: m/b, external: {urls: [http://10.0.0.5:8000, http://CHANGE.svc:8000]}}
+      - {name: m/c, external: {urls: [http://exchange.local:8000]}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `plan.yaml:1:44: tenants[0].keys[0].hash: is all zeros: no key has it; make a key and its hash with ` + "`weir key new`" + `
+plan.yaml:5:45: models[0].deployments[0].azureopenai.endpoint: "https://CHANGE.openai.azure.com" still says CHANGE; put the name of your resource there
+plan.yaml:6:61: models[0].deployments[1].external.urls[1]: "http://CHANGE.svc:8000" still says CHANGE; put the address of your server there`
+	if have := c.Unfinished.Error(); have != want {
+		t.Errorf("have\n%s\nwant\n%s", have, want)
+	}
+}
+
 // What looks like a secret in a bad file is nowhere in what is shown of it.
 func TestNoFaultShowsASecret(t *testing.T) {
 	for file, secrets := range map[string][]string{

@@ -105,7 +105,7 @@ func (d *decoder) text(n ast.Node, path string, f field, v reflect.Value) {
 		d.fault(n, path, quote(text)+" is not allowed", remedy)
 		return
 	}
-	if f.format == "url" && strings.Contains(text, "@") {
+	if (f.format == "url" || f.format == "endpoint") && strings.Contains(text, "@") {
 		d.hide(d.position(n))
 		d.fault(n, path, "a URL must not hold a user or password", "give a key as api_key: env:NAME")
 		return

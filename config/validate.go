@@ -48,6 +48,7 @@ func (v *validator) config() {
 	v.redis()
 	v.files()
 	v.shared()
+	v.unfinished()
 }
 
 // shared faults replicas that would end with the gateway that started them,
@@ -98,6 +99,11 @@ func cutAddress(listen string) (host, port string, ok bool) {
 		return listen, "", false
 	}
 	return strings.Trim(listen[:i], "[]"), listen[i+1:], true
+}
+
+func isPrivate(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && (ip.IsPrivate() || ip.IsLinkLocalUnicast())
 }
 
 func everywhere(host string) bool {

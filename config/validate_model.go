@@ -27,6 +27,7 @@ func (v *validator) models() {
 		}
 		v.routing(m, path)
 		v.weights(m, path)
+		v.doubtful(m, path)
 	}
 }
 
@@ -36,7 +37,11 @@ func (v *validator) weights(m *Model, path string) {
 		return
 	}
 	for k, d := range m.Deployments {
-		if d.Weight > 0 || v.faulty[fmt.Sprintf("%s.deployments[%d].weight", path, k)] {
+		if v.faulty[fmt.Sprintf("%s.deployments[%d].weight", path, k)] {
+			return
+		}
+		if d.Weight > 0 {
+			v.tiers(m, path)
 			return
 		}
 	}

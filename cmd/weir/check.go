@@ -12,8 +12,8 @@ import (
 
 // checkOptions are what the command line says.
 type checkOptions struct {
-	file             string
-	strict, simulate bool
+	file                      string
+	strict, simulate, connect bool
 }
 
 func newCheck() *cobra.Command {
@@ -35,6 +35,11 @@ scaling.profile, in some tenths of a second and with the same result each time:
 targets above what a replica can do, and a minimum of zero that a cold start
 makes late, are warnings with the figures that would do.
 
+With --connect it then asks every upstream something that costs no token: the
+list of models of a server, and a chat without messages of an Azure OpenAI
+deployment, which is refused once key and name are known to be right. All are
+asked at once, each for 15 s at most; where one cannot be used the exit code is 1.
+
 With --schema it prints the JSON Schema of weir.yaml instead. Editors that
 speak the YAML language server take it from a comment in the file:
 
@@ -43,6 +48,7 @@ speak the YAML language server take it from a comment in the file:
 ` + exitHelp,
 		Example: `  weir check                                 # ./weir.yaml
   weir check -c production.yaml --strict     # in CI, with the secrets there
+  weir check -c production.yaml --connect    # are they there, with these keys and names?
   weir check --schema > weir.schema.json     # for your editor`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -56,6 +62,7 @@ speak the YAML language server take it from a comment in the file:
 	cmd.Flags().StringVarP(&o.file, "config", "c", "weir.yaml", "configuration `file`")
 	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of weir.yaml and check nothing")
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "fail on warnings, missing secrets included")
+	cmd.Flags().BoolVar(&o.connect, "connect", false, "reach every upstream: address, key, model or deployment name; costs no token")
 	cmd.Flags().BoolVar(&o.simulate, "simulate", true, "try the scaling of replicas whose hardware and slo are known in virtual time")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 	return cmd
@@ -85,6 +92,12 @@ func check(cmd *cobra.Command, o checkOptions) error {
 	for _, line := range findings {
 		fmt.Fprintln(cmd.OutOrStdout(), line)
 	}
+	if !o.connect {
+		return nil
+	}
+	if bad := writeContacts(cmd.OutOrStdout(), connect(cmd.Context(), c)); bad > 0 {
+		return fmt.Errorf("%s cannot be used: see the table above", count(bad, "upstream"))
+	}
 	return nil
 }
 
@@ -92,6 +105,9 @@ func check(cmd *cobra.Command, o checkOptions) error {
 // a simulation has found out; the error is what is wrong.
 func judge(ctx context.Context, c *config.Config, simulate bool) (warnings config.Faults, findings []string, err error) {
 	warnings = c.Warnings
+	if len(c.Unfinished) > 0 {
+		return nil, nil, configError{c.Unfinished}
+	}
 	var missing config.Faults
 	if err := c.Resolve(); errors.As(err, &missing) {
 		warnings = append(warnings, missing...)
@@ -114,6 +130,7 @@ func judge(ctx context.Context, c *config.Config, simulate bool) (warnings confi
 		return nil, nil, configError{bad.InOrder()}
 	}
 	warnings = append(append(warnings, tight...), bounded...)
+	warnings = append(warnings, oddUnits(c, prices)...)
 	if simulate {
 		var found config.Faults
 		if found, findings, err = unworkable(ctx, c, prices); err != nil {

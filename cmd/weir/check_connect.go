@@ -1,0 +1,278 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"weir/config"
+	"weir/upstream"
+)
+
+// Bounds of check --connect.
+const (
+	connectWithin = 15 * time.Second // for one upstream, its token included
+	connectAtOnce = 16
+	connectBody   = 1 << 20 // bytes read of an answer
+	connectShown  = 120     // characters shown of a message
+)
+
+// A contact is one upstream and what came of asking it.
+type contact struct {
+	deployment, address string
+	ok                  bool
+	said                string
+	took                time.Duration
+}
+
+// connect asks every upstream of a configuration something that costs nothing,
+// all at once, and returns what came of it in the order of the file.
+func connect(ctx context.Context, c *config.Config) []contact {
+	var asks []func(context.Context) contact
+	for i := range c.Models {
+		m := &c.Models[i]
+		for k := range m.Deployments {
+			asks = append(asks, asksOf(m, &m.Deployments[k])...)
+		}
+	}
+	found := make([]contact, len(asks))
+	slots := make(chan struct{}, connectAtOnce)
+	var all sync.WaitGroup
+	for i, ask := range asks {
+		all.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			began := time.Now()
+			ctx, cancel := context.WithTimeout(ctx, connectWithin)
+			defer cancel()
+			found[i] = ask(ctx)
+			found[i].took = time.Since(began)
+		})
+	}
+	all.Wait()
+	return found
+}
+
+// asksOf are the questions about one deployment: one for each server.
+func asksOf(m *config.Model, d *config.Deployment) (asks []func(context.Context) contact) {
+	switch {
+	case d.External != nil:
+		for _, u := range d.External.URLs {
+			asks = append(asks, func(ctx context.Context) contact { return askServer(ctx, d, u) })
+		}
+	case d.AzureOpenAI != nil:
+		asks = append(asks, func(ctx context.Context) contact { return askAzure(ctx, m, d) })
+	default:
+		asks = append(asks, func(context.Context) contact { return lookAtCommand(d) })
+	}
+	return asks
+}
+
+// lookAtCommand says whether the program a process deployment starts is there.
+func lookAtCommand(d *config.Deployment) contact {
+	program, err := exec.LookPath(d.Process.Command[0])
+	if err != nil && !errors.Is(err, exec.ErrDot) {
+		return contact{deployment: d.Name, address: d.Process.Command[0], said: "the program is not on this machine: " + err.Error()}
+	}
+	return contact{deployment: d.Name, address: program, ok: true, said: "the program is there; nothing was started"}
+}
+
+// askServer asks a server for its list of models.
+func askServer(ctx context.Context, d *config.Deployment, base string) contact {
+	x := d.External
+	at := contact{deployment: d.Name, address: base}
+	if x.APIKey.Set() && x.APIKey.Reveal() == "" {
+		at.said = "its key is not known here: " + x.APIKey.String()
+		return at
+	}
+	target := strings.TrimSuffix(base, "/")
+	if last := target[strings.LastIndexByte(target, '/')+1:]; len(last) < 2 || last[0] != 'v' || strings.Trim(last[1:], "0123456789") != "" {
+		target += "/v1"
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, target+"/models", nil)
+	if err != nil {
+		at.said = err.Error()
+		return at
+	}
+	if x.Protocol == string(upstream.Anthropic) {
+		r.Header.Set("anthropic-version", "2023-06-01")
+	}
+	status, body, err := ask(r, serverKey(upstream.Protocol(x.Protocol), x.APIKey))
+	at.ok, at.said = judgeServer(status, body, err, x.Model)
+	return at
+}
+
+// judgeServer says what the answer to a list of models tells.
+func judgeServer(status int, body []byte, err error, model string) (ok bool, said string) {
+	switch {
+	case err != nil:
+		return false, err.Error()
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		return false, fmt.Sprintf("%d: the key is refused: %s", status, messageOf(body))
+	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed:
+		return true, fmt.Sprintf("reached; it lists no models (%d), so that the name %s is not checked", status, model)
+	case status != http.StatusOK:
+		return false, fmt.Sprintf("%d: %s", status, messageOf(body))
+	}
+	var list struct {
+		Data []struct {
+			ID string `json:"id"`
+		} `json:"data"`
+	}
+	if json.Unmarshal(body, &list) != nil || list.Data == nil {
+		return false, "answers, and not as an inference server does: is the port right?"
+	}
+	var names []string
+	for _, m := range list.Data {
+		if m.ID == model {
+			return true, "reached; it has the model " + model
+		}
+		names = append(names, m.ID)
+	}
+	return false, "reached; it has no model " + model + ", but " + few(names)
+}
+
+// askAzure sends a chat without messages: the service refuses it, at no cost,
+// after it has looked for the key and the deployment.
+func askAzure(ctx context.Context, m *config.Model, d *config.Deployment) contact {
+	a := d.AzureOpenAI
+	name := orName(a.Deployment, m.Name)
+	at := contact{deployment: d.Name, address: a.Endpoint + " " + name}
+	if a.APIKey.Set() && a.APIKey.Reveal() == "" {
+		at.said = "its key is not known here: " + a.APIKey.String()
+		return at
+	}
+	credential, err := azureCredential(a)
+	if err != nil {
+		at.said = err.Error()
+		return at
+	}
+	target := strings.TrimSuffix(a.Endpoint, "/openai") + "/openai/v1/chat/completions"
+	if a.APIVersion != "" {
+		target = strings.TrimSuffix(a.Endpoint, "/openai") + "/openai/deployments/" + url.PathEscape(name) + "/chat/completions?api-version=" + url.QueryEscape(a.APIVersion)
+	}
+	body, err := json.Marshal(map[string]any{"model": name, "messages": []any{}})
+	if err != nil {
+		at.said = err.Error()
+		return at
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
+	if err != nil {
+		at.said = err.Error()
+		return at
+	}
+	r.Header.Set("content-type", "application/json")
+	status, answer, err := ask(r, credential)
+	at.ok, at.said = judgeAzure(status, answer, err, name)
+	return at
+}
+
+// judgeAzure says what the answer to a chat without messages tells.
+func judgeAzure(status int, body []byte, err error, name string) (ok bool, said string) {
+	switch {
+	case err != nil:
+		return false, err.Error()
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		return false, fmt.Sprintf("%d: the key or identity is refused: %s", status, messageOf(body))
+	case status == http.StatusNotFound && strings.Contains(string(body), "DeploymentNotFound"):
+		return false, "reached; it has no deployment " + name
+	case status == http.StatusNotFound:
+		return false, fmt.Sprintf("404: %s: check endpoint and api_version", messageOf(body))
+	case status == http.StatusBadRequest && strings.Contains(strings.ToLower(string(body)), "api version"):
+		return false, "400: " + messageOf(body)
+	case status == http.StatusBadRequest, status == http.StatusUnprocessableEntity:
+		return true, "reached; it has the deployment " + name
+	case status == http.StatusTooManyRequests:
+		return true, "reached; the deployment " + name + " is throttled at the moment"
+	}
+	return false, fmt.Sprintf("%d: %s", status, messageOf(body))
+}
+
+// ask sends one request with its key; a redirect is an answer.
+func ask(r *http.Request, key upstream.Credential) (status int, body []byte, err error) {
+	if key != nil {
+		header, value, err := key(r.Context())
+		if err != nil {
+			return 0, nil, fmt.Errorf("no token: %w", err)
+		}
+		r.Header.Set(header, value)
+	}
+	r.Header.Set("user-agent", "weir-check")
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(r)
+	if at := (*url.Error)(nil); errors.As(err, &at) {
+		err = at.Err // without the address, which stands beside it
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return 0, nil, fmt.Errorf("no answer within %v", connectWithin)
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	body, err = io.ReadAll(io.LimitReader(resp.Body, connectBody))
+	return resp.StatusCode, body, err
+}
+
+// messageOf is what an error says, in the shapes servers have.
+func messageOf(body []byte) string {
+	var e struct {
+		Error   json.RawMessage `json:"error"`
+		Message string          `json:"message"`
+	}
+	var inner struct {
+		Message string `json:"message"`
+	}
+	text := string(body)
+	if json.Unmarshal(body, &e) == nil {
+		switch {
+		case json.Unmarshal(e.Error, &inner) == nil && inner.Message != "":
+			text = inner.Message
+		case json.Unmarshal(e.Error, &text) == nil && text != "":
+		case e.Message != "":
+			text = e.Message
+		}
+	}
+	line := []rune(strings.Join(strings.Fields(text), " "))
+	if len(line) > connectShown {
+		return string(line[:connectShown]) + "..."
+	}
+	return string(line)
+}
+
+// few names the first of a list.
+func few(names []string) string {
+	const most = 5
+	switch {
+	case len(names) == 0:
+		return "none at all"
+	case len(names) > most:
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}
+
+// writeContacts prints the table and returns how many could not be used.
+func writeContacts(w io.Writer, found []contact) (bad int) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range found {
+		verdict := "ok"
+		if !c.ok {
+			verdict, bad = "FAILS", bad+1
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%v\n", verdict, c.deployment, c.address, c.said, c.took.Round(time.Millisecond))
+	}
+	_ = t.Flush() // of a terminal or buffer
+	return bad
+}

@@ -1,0 +1,71 @@
+package config
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// This file tells the address of a server or resource from what people paste:
+// the address of a request to it.
+
+// bareServer is a host, with or without a port, that lacks its scheme.
+var bareServer = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[^?#]*)?$`)
+
+// operations are the ends of paths of requests.
+var operations = []string{"/chat/completions", "/completions", "/embeddings", "/responses", "/messages", "/models"}
+
+// baseOf is the address of the server a request's address is of, when it is
+// one: "http://h:8000/x/v1/chat/completions" is of http://h:8000/x.
+func baseOf(u *url.URL) (string, bool) {
+	path := strings.TrimSuffix(u.Path, "/")
+	for _, op := range operations {
+		if prefix, ok := strings.CutSuffix(path, op); ok {
+			base := url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimSuffix(prefix, "/v1")}
+			return base.String(), true
+		}
+	}
+	return "", false
+}
+
+// checkEndpoint wants the address of a resource of Azure OpenAI, and says what
+// to write in place of what the portal shows for a deployment.
+func checkEndpoint(text string) (string, string) {
+	u, err := url.Parse(text)
+	if bareServer.MatchString(text) {
+		return quote(text) + " has no scheme", "write https://" + text
+	}
+	if err != nil || u.Host == "" {
+		return checkURL(text)
+	}
+	version := u.Query().Get("api-version")
+	switch {
+	case strings.Contains(u.Path+"/", "/openai/") && strings.Trim(u.Path, "/") != "openai", strings.HasPrefix(u.Path, "/models"), version != "":
+		prefix, _, _ := strings.Cut(u.Path, "/openai")
+		prefix, _, _ = strings.Cut(prefix, "/models")
+		base := url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimSuffix(prefix, "/")}
+		return quote(text) + " is the address of a request, not of the resource", "write endpoint: " + base.String() + deploymentIn(u.Path) + versionIn(u.Path, version)
+	case strings.HasPrefix(u.Path, "/api/projects"):
+		return quote(text) + " is the address of a project, not of the resource", "write endpoint: " + u.Scheme + "://" + u.Host
+	}
+	return checkURL(text)
+}
+
+// deploymentIn is what to write for the deployment a path names.
+func deploymentIn(path string) string {
+	_, rest, ok := strings.Cut(path, "/deployments/")
+	name, _, _ := strings.Cut(rest, "/")
+	if !ok || name == "" {
+		return ""
+	}
+	return ", and beside it deployment: " + name
+}
+
+// versionIn is what to write for the version of the classic API, which paths
+// below /openai take.
+func versionIn(path, version string) string {
+	if !strings.Contains(path, "/openai") || !apiVersion.MatchString(version) {
+		return ""
+	}
+	return ", api_version: " + version
+}

@@ -1,0 +1,176 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// This file warns of what is allowed and hardly ever meant, and collects what
+// somebody has still to fill in.
+
+// doubtful looks at one model and its deployments.
+func (v *validator) doubtful(m *Model, path string) {
+	if wait, ttft := m.SpillAfter, m.SLO.TTFT; wait > 0 && ttft > 0 && wait >= ttft {
+		v.warn(path+".spill_after", fmt.Sprintf("%s of waiting for a preferred tier leaves nothing of slo.ttft, which is %s", short(wait), short(ttft)), "give less than slo.ttft, or leave it out: then what slo.ttft leaves is waited")
+	}
+	seen := taken{}
+	for k := range m.Deployments {
+		d, at := &m.Deployments[k], fmt.Sprintf("%s.deployments[%d]", path, k)
+		v.tokenPrices(&d.Price, at+".price")
+		switch {
+		case d.AzureOpenAI != nil:
+			v.azureDoubts(d, at, seen)
+		case d.External != nil:
+			v.externalDoubts(d.External, at+".external", seen)
+		case d.Process != nil:
+			v.commandDoubts(d.Process, at+".process")
+		}
+	}
+}
+
+// tiers warns of a tier that takes nothing, beside others that do.
+func (v *validator) tiers(m *Model, path string) {
+	sums, first := map[int]int{}, map[int]int{}
+	for k, d := range m.Deployments {
+		if d.Mirror != nil || d.Canary != nil {
+			continue
+		}
+		if v.faulty[fmt.Sprintf("%s.deployments[%d].weight", path, k)] {
+			return
+		}
+		if _, ok := sums[d.Tier]; !ok {
+			first[d.Tier] = k
+		}
+		sums[d.Tier] += d.Weight
+	}
+	for k, d := range m.Deployments {
+		if at, ok := first[d.Tier]; ok && at == k && sums[d.Tier] == 0 {
+			v.warn(fmt.Sprintf("%s.deployments[%d].weight", path, k), fmt.Sprintf("every deployment of tier %d has weight 0: the tier takes nothing", d.Tier), "give one of them a weight of at least 1, or remove the tier")
+		}
+	}
+}
+
+// provisionedName finds names people give to provisioned deployments.
+var provisionedName = regexp.MustCompile(`(?i)(^|[^a-z])(ptu|ptum|provisioned)([^a-z]|$)`)
+
+func (v *validator) azureDoubts(d *Deployment, path string, seen taken) {
+	a, at := d.AzureOpenAI, path+".azureopenai"
+	v.claimOne(seen, a.Endpoint+" "+a.Deployment, at, "deployment "+a.Deployment+" of that resource")
+	_, burst := v.at[at+".burst"]
+	unlimited := a.PTU == 0 && a.TokensPerMinute == 0 && a.RequestsPerMinute == 0 && !v.faulty[at+".ptu"] && !v.faulty[at+".tokens_per_minute"]
+	switch {
+	case unlimited && (provisionedName.MatchString(d.Name) || provisionedName.MatchString(a.Deployment)):
+		v.warn(at, "is named as a provisioned deployment, and ptu does not say how many units it has: Weir hears of a full one by its 429 alone, and counts its tokens as paid by use", "add ptu, or tokens_per_minute where it is a standard one")
+	case unlimited && burst:
+		v.warn(at+".burst", "has no effect without ptu, tokens_per_minute or requests_per_minute", "say how many units or tokens the deployment has, or remove it")
+	}
+	if host := hostOf(a.Endpoint); host == "api.openai.com" || host == "api.anthropic.com" {
+		v.warn(at+".endpoint", host+" is no resource of Azure OpenAI", "write external: {urls: [https://"+host+"]} in place of azureopenai")
+	}
+}
+
+func (v *validator) externalDoubts(x *External, at string, seen taken) {
+	for i, text := range x.URLs {
+		here := fmt.Sprintf("%s.urls[%d]", at, i)
+		v.claimOne(seen, text, here, "server "+text)
+		host := hostOf(text)
+		switch {
+		case strings.HasSuffix(host, ".openai.azure.com"):
+			v.warn(here, host+" is a resource of Azure OpenAI, which takes other paths and headers", "write azureopenai: with endpoint: https://"+host)
+		case host == "api.anthropic.com" && x.Protocol != "anthropic":
+			v.warn(here, host+" speaks Messages, and protocol is openai", "add protocol: anthropic")
+		case (host == "api.openai.com" || host == "api.anthropic.com") && !x.APIKey.Set():
+			v.warn(here, host+" wants a key, and api_key is not given", "add api_key: env:NAME")
+		case strings.HasPrefix(text, "http://") && x.APIKey.Set() && !nearby(host):
+			v.warn(here, "the key travels in the clear to "+host, "write https://")
+		}
+	}
+}
+
+// commandDoubts warns of a command that was written as one text.
+func (v *validator) commandDoubts(p *Process, at string) {
+	if len(p.Command) == 1 && strings.ContainsAny(p.Command[0], " ") {
+		v.blame(at+".command[0]", quote(p.Command[0])+" is one text with blanks, and no shell takes it apart", "write each word as an entry of its own: [vllm, serve, ..., --port, \"{port}\"]")
+	}
+}
+
+// tokenPrices warns of prices that are one half, or a thousand times, a price.
+func (v *validator) tokenPrices(p *Price, at string) {
+	const high = TokenPrice(1000 * 1_000_000) // $1,000 per 1M tokens
+	_, cached := v.at[at+".cached"]
+	for _, x := range [...]struct {
+		key  string
+		cost TokenPrice
+	}{{"prompt", p.Prompt}, {"completion", p.Completion}} {
+		if x.cost >= high {
+			v.warn(at+"."+x.key, fmt.Sprintf("%v is a thousand times what tokens cost", x.cost), "check whether the price is per 1K or per 1M tokens")
+		}
+	}
+	if cached && p.Cached != nil && *p.Cached > p.Prompt {
+		v.warn(at+".cached", fmt.Sprintf("%v is more than prompt, which is %v", *p.Cached, p.Prompt), "cached tokens cost at most what others do")
+	}
+}
+
+// claimOne warns of what stands twice in one model.
+func (v *validator) claimOne(seen taken, name, path, what string) {
+	if first, ok := seen[name]; ok && !v.faulty[path] {
+		v.warn(path, fmt.Sprintf("%s is %s too: its room is counted twice", what, first), "leave one out; weight shares the traffic")
+		return
+	}
+	seen[name] = path
+}
+
+func hostOf(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(u.Hostname())
+}
+
+// nearby says whether a host is reached without the open network: an address
+// of this machine or of a private net, or a name without a public ending.
+func nearby(host string) bool {
+	if loopback(host+":0") || !strings.Contains(host, ".") {
+		return true
+	}
+	return isPrivate(host) || strings.HasSuffix(host, ".local") || strings.HasSuffix(host, ".internal") || strings.HasSuffix(host, ".svc")
+}
+
+// placeholder finds what `weir plan --yaml` leaves to be filled in.
+var placeholder = regexp.MustCompile(`\bCHANGE\b`)
+
+// unfinished collects what is still to be filled in: it is no fault of a file
+// that is only tried.
+func (v *validator) unfinished() {
+	note := func(path, problem, remedy string) {
+		file, p := v.place(path, v.at.of(path))
+		v.c.Unfinished = append(v.c.Unfinished, Fault{File: file, Line: p.line, Column: p.column, Path: path, Problem: problem, Remedy: remedy})
+	}
+	for i, t := range v.c.Tenants {
+		for k, key := range t.Keys {
+			path := fmt.Sprintf("tenants[%d].keys[%d].hash", i, k)
+			if _, given := v.at[path]; given && key.Hash == (KeyHash{}) && !v.faulty[path] && v.file != DefaultName {
+				note(path, "is all zeros: no key has it", "make a key and its hash with `weir key new`")
+			}
+		}
+	}
+	for i := range v.c.Models {
+		for k, d := range v.c.Models[i].Deployments {
+			path := fmt.Sprintf("models[%d].deployments[%d].", i, k)
+			if d.AzureOpenAI != nil && placeholder.MatchString(d.AzureOpenAI.Endpoint) {
+				note(path+"azureopenai.endpoint", quote(d.AzureOpenAI.Endpoint)+" still says CHANGE", "put the name of your resource there")
+			}
+			if d.External == nil {
+				continue
+			}
+			for n, u := range d.External.URLs {
+				if placeholder.MatchString(u) {
+					note(fmt.Sprintf("%sexternal.urls[%d]", path, n), quote(u)+" still says CHANGE", "put the address of your server there")
+				}
+			}
+		}
+	}
+}
