@@ -40,7 +40,7 @@ func (c *Core) hedgeable(q *call, v *Verdict) {
 func (c *Core) Hedge(now weir.Instant, id, aside uint64) (Verdict, bool) {
 	c.advance(now)
 	q := c.calls[id]
-	if q == nil || q.on == nil || q.first || q.of != 0 || q.Class == weir.Batch || c.calls[aside] != nil ||
+	if q == nil || q.on == nil || q.first || q.of != 0 || q.pinned() || q.Class == weir.Batch || c.calls[aside] != nil ||
 		c.waiting.count > 0 || q.attempts >= c.o.Attempts || c.hedges < 1 || c.o.Hedge.Share <= 0 {
 		return Verdict{}, false
 	}

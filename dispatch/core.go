@@ -141,7 +141,7 @@ func (c *Core) Arrive(now weir.Instant, r Request) []Verdict {
 	if c.waiting.count > 0 {
 		c.end() // who waited comes first to what has become free since
 	}
-	if c.behindItsOwn(q) {
+	if !q.pinned() && c.behindItsOwn(q) {
 		if c.preferred < len(c.tiers) && c.spillBehind(q) {
 			return c.out
 		}
@@ -191,7 +191,7 @@ func (c *Core) Retry(now weir.Instant, id uint64, why Result) []Verdict {
 		q.longer = max(r.d.Context, q.longer, 1)
 	}
 	switch {
-	case q.attempts >= c.o.Attempts, q.longer > 0 && !c.hasLonger(q):
+	case q.attempts >= c.o.Attempts, q.longer > 0 && (q.pinned() || !c.hasLonger(q)):
 		c.refuse(q, AttemptsUsed)
 	case !c.backOff(q, why) && c.waiting.count == 0 && c.place(q, false):
 	default:
@@ -401,6 +401,7 @@ func (c *Core) end() []Verdict {
 		c.serve()
 	}
 	if c.tripped {
+		c.giveUpOnKeepers()
 		c.giveUpOnDead()
 	}
 	if c.soured && c.reconsider() {
@@ -449,7 +450,7 @@ func (c *Core) place(q *call, newcomer bool) bool {
 	if c.grantIn(q, 0, c.preferred) {
 		return true
 	}
-	return c.preferred < len(c.tiers) && !c.waits(q, newcomer) && c.grantIn(q, c.preferred, len(c.tiers))
+	return c.preferred < len(c.tiers) && !q.pinned() && !c.waits(q, newcomer) && c.grantIn(q, c.preferred, len(c.tiers))
 }
 
 // grant sends q, which waits, to a replica, if one has room where it may go.
@@ -462,6 +463,9 @@ func (c *Core) grant(q *call) bool {
 
 // grantIn sends q to a replica, if one has room, tier after tier.
 func (c *Core) grantIn(q *call, from, to int) bool {
+	if q.pinned() {
+		return c.grantPinned(q)
+	}
 	avoid := c.avoids(q)
 	q.stance = c.stanceOf(q)
 	for i := from; i < to; i++ {
@@ -496,7 +500,7 @@ func (c *Core) send(q *call, r *replica, tier int) {
 	if tier > 0 {
 		v.Passed = c.passed(q, tier)
 	}
-	if c.o.Hedge.Share > 0 {
+	if c.o.Hedge.Share > 0 && !q.pinned() {
 		c.hedgeable(q, v)
 	}
 }

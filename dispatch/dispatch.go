@@ -128,6 +128,9 @@ type Request struct {
 	// such as their caller; 0: nothing. See chooseSticky.
 	Sticky uint64
 
+	// Pin is where it must go; zero: anywhere.
+	Pin Pin
+
 	// MaxOutput is what the request lets the answer have, which is what a provider
 	// books it with, however short it is likely to be; 0: it does not say.
 	MaxOutput int

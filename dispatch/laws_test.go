@@ -140,6 +140,9 @@ func (w *world) lawNobodyWaitsForNothing() {
 				if stance == under && (d.leaves() || !r.lets(q)) {
 					continue
 				}
+				if q.pinned() && !q.Pin.holds(r) {
+					continue
+				}
 				if hasRoom(c.now, d, r, q) && !(avoid && q.hasTried(r)) && (!r.held || c.held == q) {
 					w.fault("%d waits at %d, though %s/%s has room for %d tokens (%d/%d)", q.ID, w.now, d.Name, r.id, q.work, r.requests, r.work)
 				}

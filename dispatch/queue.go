@@ -45,7 +45,13 @@ func (c *Core) waitingWork() int { return c.lanes[0].work + c.lanes[1].work }
 // refused for want of one, so at most as many as are in flight exceed the bound.
 func (c *Core) enqueue(q *call, again bool) {
 	at := c.giveUp(q)
-	if reason := c.inVain(at); reason != "" {
+	reason := Reason("")
+	if q.pinned() {
+		reason = c.pinnedInVain(q, at)
+	} else {
+		reason = c.inVain(at)
+	}
+	if reason != "" {
 		c.refuse(q, reason)
 		return
 	}
@@ -62,7 +68,7 @@ func (c *Core) enqueue(q *call, again bool) {
 	if q.pause.at > c.now {
 		c.pauses.push(&q.pause)
 	}
-	c.laneOf(q).enter(q, c.share(q.Tenant), again)
+	c.laneOf(q).enter(q, c.share(q.Tenant), again || q.pinned())
 }
 
 // limitOf is when something has to be done about q, which gives up at: then, or
@@ -250,7 +256,7 @@ func (c *Core) serveAgain(l *lane) {
 		case room == 0:
 		case c.grant(q):
 			c.dequeue(q, true)
-		case q.work > room && c.held == nil && c.stanceOf(q) != over:
+		case q.work > room && c.held == nil && !q.pinned() && c.stanceOf(q) != over:
 			c.hold(q)
 		}
 		q = next

@@ -142,6 +142,9 @@ func (w *world) arrive() {
 	if w.choose(3) == 0 {
 		r.MaxOutput = w.choose(200)
 	}
+	if w.choose(5) == 0 {
+		r.Pin = Pin{Deployment: worldNames[w.choose(3)], Replica: fmt.Sprintf("r%d", w.choose(3))}
+	}
 	w.waiting[r.ID] = true
 	w.take(r.ID, w.core.Arrive(w.now, r))
 }
@@ -228,7 +231,9 @@ func (w *world) checkGrant(v Verdict) {
 	switch d := r.d; {
 	case q.tooLongFor(d):
 		w.fault("%d was sent to %s, whose context of %d is too short", v.ID, d.Name, d.Context)
-	case d.Weight <= 0 || d.retired:
+	case q.pinned() && !q.Pin.holds(r):
+		w.fault("%d was sent to %s/%s, and is kept at %s/%s", v.ID, d.Name, r.id, q.Pin.Deployment, q.Pin.Replica)
+	case d.Weight <= 0 && !q.pinned() || d.retired:
 		w.fault("%d was sent to %s, which takes nothing new", v.ID, d.Name)
 	case r.state != weir.Ready || r.gone:
 		w.fault("%d was sent to %s/%s, which is not ready", v.ID, d.Name, r.id)
@@ -242,7 +247,7 @@ func (w *world) checkGrant(v Verdict) {
 		w.fault("%d was sent to %s/%s, which is open", v.ID, d.Name, r.id)
 	case q.attempts > w.attempts:
 		w.fault("%d has had %d attempts, no configuration allowed more than %d", v.ID, q.attempts, w.attempts)
-	case q.hasTried(r) && w.core.avoids(q):
+	case q.hasTried(r) && w.core.avoids(q) && !q.pinned():
 		w.fault("%d was sent back to %s/%s, where it has failed, with others up", v.ID, d.Name, r.id)
 	}
 }

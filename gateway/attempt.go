@@ -132,8 +132,8 @@ func (c *call) refused(r *upstream.Reply, body *buffer, err error) *failure {
 		f.result, f.retry = dispatch.TooLong, true
 		return f
 	}
-	if u.Fault != weir.CallerFault || f.retry || err == errOverLimit {
-		return f
+	if u.Fault != weir.CallerFault || f.retry || err == errOverLimit || !c.s.dialect.words(body.b) {
+		return f // in the caller's own words
 	}
 	c.startAnswer(r, int64(len(body.b)))
 	c.lease.release(dispatch.Rejected)

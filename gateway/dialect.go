@@ -13,6 +13,39 @@ func quoteJSON(dst []byte, s string) []byte {
 	return append(dst, q...)
 }
 
+// anthropicKind is Anthropic's "type" of an error; of one that an upstream told
+// by its status, that status' own.
+func anthropicKind(p *problem, a answer) string {
+	if p.is == errUpstreamSays {
+		switch a.status {
+		case 403:
+			return "permission_error"
+		case 404:
+			return "not_found_error"
+		case 413:
+			return "request_too_large"
+		case 429:
+			return "rate_limit_error"
+		}
+	}
+	return a.anthropic
+}
+
+// words says whether an upstream's error may go to the caller as it is. Servers
+// that speak Anthropic's protocol beside OpenAI's word their errors in OpenAI's
+// way below both.
+func (d dialect) words(body []byte) bool {
+	return d != anthropic || wordsAnthropic(body)
+}
+
+func wordsAnthropic(body []byte) bool {
+	var e struct {
+		Type  string
+		Error struct{ Type, Message string }
+	}
+	return json.Unmarshal(body, &e) == nil && e.Type == "error" && e.Error.Type != "" && e.Error.Message != ""
+}
+
 // errorBody is an error as the dialect's own service words it. Azure's classic
 // shape has the code first and says more below innererror; both it and OpenAI's
 // carry "type" and "param", which OpenAI's SDKs read for either.
@@ -21,7 +54,7 @@ func errorBody(d dialect, p *problem, a answer) []byte {
 	switch d {
 	case anthropic:
 		b = append(b, `{"type":"error","error":{"type":"`...)
-		b = append(append(b, a.anthropic...), `","message":`...)
+		b = append(append(b, anthropicKind(p, a)...), `","message":`...)
 		b = quoteJSON(b, p.Error())
 		return append(b, "}}"...)
 	case azure:

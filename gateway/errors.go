@@ -25,6 +25,7 @@ var (
 	errSlowBody   = errors.New("the request body did not arrive in time")
 	errCutBody    = errors.New("the request body broke off")
 	errSyntax     = errors.New("the request body is not valid JSON")
+	errNotServed  = errors.New("this is not served here: a model's provider alone knows how to compact a conversation; send a shorter one as input")
 	errNoResponse = errors.New("there is no such answer")
 	errField      = errors.New("a member of the request body is not what it must be")
 
@@ -89,6 +90,7 @@ var answers = map[error]answer{
 	errSlowBody:   {408, weir.CallerFault, "request_timeout", "invalid_request_error", "", "invalid_request_error"},
 	errCutBody:    {400, weir.CallerFault, "request_cut", "invalid_request_error", "", "invalid_request_error"},
 	errSyntax:     {400, weir.CallerFault, "invalid_json", "invalid_request_error", "", "invalid_request_error"},
+	errNotServed:  {404, weir.CallerFault, "not_served", "invalid_request_error", "", "invalid_request_error"},
 	errNoResponse: {404, weir.CallerFault, "response_not_found", "invalid_request_error", "404", "not_found_error"},
 	errField:      {400, weir.CallerFault, "invalid_value", "invalid_request_error", "", "invalid_request_error"},
 

@@ -32,7 +32,7 @@ var withheld = map[string]bool{
 	"Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
 	"Content-Length": true, "Date": true, "Server": true, "Via": true,
 	"Set-Cookie": true, "Alt-Svc": true, "Strict-Transport-Security": true,
-	"X-Request-Id": true, "X-Weir-Deployment": true, "X-Weir-Replica": true, "X-Weir-Queue-Ms": true, "X-Weir-Fault": true, "X-Weir-Route": true, "X-Weir-Queue-Position": true, "X-Weir-Max-Tokens": true,
+	"X-Request-Id": true, "X-Weir-Deployment": true, "X-Weir-Replica": true, "X-Weir-Queue-Ms": true, "X-Weir-Fault": true, "X-Weir-Route": true, "X-Weir-Queue-Position": true, "X-Weir-Max-Tokens": true, "X-Weir-Estimated": true,
 	"Retry-After": true, "Retry-After-Ms": true, "X-Ms-Retry-After-Ms": true,
 }
 

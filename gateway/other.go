@@ -3,6 +3,20 @@ package gateway
 // other serves what is not a request to a model: lists, health, and paths that
 // do not exist. These make no Record.
 func (c *call) other() {
+	if c.s.dialect == openAI && c.x.get("Anthropic-Version") != "" {
+		c.s.dialect = anthropic
+	}
+	switch c.s.service {
+	case keptAnswer:
+		c.kept()
+		return
+	case countTokens:
+		c.countTokens()
+		return
+	case notServed:
+		c.sayOther(errNotServed)
+		return
+	}
 	if c.s.service != noService && c.x.method() != "GET" && c.x.method() != "HEAD" {
 		c.x.set("Allow", "GET, HEAD")
 		c.sayOther(errMethod)
@@ -50,9 +64,6 @@ func (c *call) models() {
 		c.sayOther(err)
 		return
 	}
-	if c.x.get("Anthropic-Version") != "" {
-		c.s.dialect = anthropic
-	}
 	if c.s.service == showModel {
 		m := c.st.models[c.s.model]
 		if m == nil || !k.tenant.mayUse(m.name) {
@@ -70,18 +81,25 @@ func modelList(d dialect, list []*served, t *tenant) []byte {
 	if d == anthropic {
 		b = []byte(`{"has_more":false,"data":[`)
 	}
-	first := true
+	first, last := "", ""
 	for _, m := range list {
 		if !t.mayUse(m.name) {
 			continue
 		}
-		if !first {
+		if last != "" {
 			b = append(b, ',')
+		} else {
+			first = m.name
 		}
-		first = false
+		last = m.name
 		b = modelEntry(b, d, m.name)
 	}
-	return append(b, "]}"...)
+	b = append(b, ']')
+	if d == anthropic && last != "" {
+		b = quoteJSON(append(b, `,"first_id":`...), first)
+		b = quoteJSON(append(b, `,"last_id":`...), last)
+	}
+	return append(b, '}')
 }
 
 func modelEntry(b []byte, d dialect, name string) []byte {

@@ -73,6 +73,7 @@ func (x *exchange) ctx() context.Context { return x.r.Context() }
 
 func (x *exchange) method() string { return x.r.Method }
 func (x *exchange) path() string   { return x.r.URL.Path }
+func (x *exchange) query() string  { return x.r.URL.RawQuery }
 
 // get returns the first value of a header; name is in canonical form.
 func (x *exchange) get(name string) string {

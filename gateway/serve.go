@@ -21,12 +21,13 @@ type call struct {
 	body  []byte // the lease's
 	lease lease
 
-	asksUsage  bool // usage in the stream was asked for by the gateway, not by the caller
-	streaming  bool // status and headers of a stream were sent
-	remembered bool // whose the answer is, of the Responses API
-	told       bool // the caller has seen how the stream ended, or cannot be told
-	events     int  // shown to the caller
-	over       bool // nothing will touch it any more
+	asksUsage  bool         // usage in the stream was asked for by the gateway, not by the caller
+	streaming  bool         // status and headers of a stream were sent
+	remembered bool         // whose the answer is, of the Responses API
+	pin        dispatch.Pin // where what the request goes on with is kept
+	told       bool         // the caller has seen how the stream ended, or cannot be told
+	events     int          // shown to the caller
+	over       bool         // nothing will touch it any more
 
 	ownFrom weir.Instant // since when the time is the gateway's own; 0: it is not
 
@@ -86,14 +87,15 @@ func (c *call) run() error {
 	}
 	v, err := l.arrive(ctx, dispatch.Request{
 		Tenant: l.rec.Tenant, Class: l.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.mayAnswer() * c.ask.n, Streams: c.ask.stream,
-		Affinity: c.affinity(), Prefix: c.prefix(), Sticky: c.sticky(),
+		Affinity: c.affinity(), Prefix: c.prefix(), Sticky: c.sticky(), Pin: c.pin,
 	})
-	if err == nil && len(l.served.shadows) > 0 {
+	if err == nil && len(l.served.shadows) > 0 && c.pin == (dispatch.Pin{}) { // a shadow keeps no answers
+
 		c.mirror(prompt, output)
 	}
 	for {
 		if err != nil {
-			return err
+			return c.ofPin(err)
 		}
 		f := c.attempt(v)
 		c.learned(f)

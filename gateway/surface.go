@@ -25,6 +25,9 @@ const (
 	showModel            // GET: one of them
 	reportHealth         // GET /healthz
 	reportReady          // GET /readyz
+	keptAnswer           // of the Responses API: read, deleted, cancelled
+	countTokens          // POST: of a request that is not sent
+	notServed            // known by name, and refused by it
 )
 
 // surface is what a path says of a request.
@@ -33,6 +36,8 @@ type surface struct {
 	dialect dialect
 	op      weir.Op
 	model   string // named in the path: Azure classic and showModel
+	id      string // of an answer that is kept
+	below   string // what is asked of it: "/cancel", "/input_items"; of a count: the end of the path
 }
 
 // locate reads a path. The Azure surfaces are the classic one, where the path
@@ -74,23 +79,55 @@ func locateV1(rest string, d dialect) surface {
 	if model, ok := strings.CutPrefix(rest, "models/"); ok && model != "" {
 		return surface{service: showModel, dialect: d, model: model}
 	}
+	if below, ok := strings.CutPrefix(rest, "responses/"); ok {
+		return locateKept(below, d)
+	}
+	if below, ok := strings.CutPrefix(rest, "messages/"); ok && d == openAI {
+		if below == "count_tokens" {
+			return surface{service: countTokens, dialect: anthropic, op: weir.OpMessages, below: "/count_tokens"}
+		}
+		return surface{dialect: anthropic}
+	}
 	return surface{dialect: d}
+}
+
+// locateKept reads what follows responses/: an answer's id and what is asked of
+// it, or a verb.
+func locateKept(below string, d dialect) surface {
+	s := surface{dialect: d, op: weir.OpResponses}
+	switch below {
+	case "":
+		return surface{dialect: d}
+	case "input_tokens":
+		s.service, s.below = countTokens, "/input_tokens"
+		return s
+	case "compact":
+		s.service, s.below = notServed, "/compact"
+		return s
+	}
+	id, rest, more := strings.Cut(below, "/")
+	switch {
+	case !more:
+	case rest == "cancel", rest == "input_items":
+		s.below = "/" + rest
+	default:
+		return surface{dialect: d}
+	}
+	s.service, s.id = keptAnswer, id
+	return s
 }
 
 func locateAzure(rest string) surface {
 	if below, ok := strings.CutPrefix(rest, "v1/"); ok {
 		return locateV1(below, azure)
 	}
-	if rest == "models" {
-		return surface{service: listModels, dialect: azure}
-	}
-	if model, ok := strings.CutPrefix(rest, "models/"); ok && model != "" {
-		return surface{service: showModel, dialect: azure, model: model}
+	below, classic := strings.CutPrefix(rest, "deployments/")
+	if !classic { // Responses, lists, and clients that name the model in the body alone
+		return locateV1(rest, azure)
 	}
 	// A model's name may itself hold slashes, so the end of the path decides.
-	below, _ := strings.CutPrefix(rest, "deployments/")
 	for _, o := range azureOps {
-		if model, ok := strings.CutSuffix(below, o.suffix); ok && model != "" && len(below) < len(rest) {
+		if model, ok := strings.CutSuffix(below, o.suffix); ok && model != "" {
 			return surface{service: callModel, dialect: azure, op: o.op, model: model}
 		}
 	}
@@ -104,4 +141,5 @@ var azureOps = [...]struct {
 	{"/chat/completions", weir.OpChat}, // before completions, whose suffix it has
 	{"/completions", weir.OpCompletions},
 	{"/embeddings", weir.OpEmbeddings},
+	{"/responses", weir.OpResponses},
 }

@@ -35,6 +35,23 @@ func TestPathsLeadToTheirService(t *testing.T) {
 	f("/openai/deployments/chat/completions", call(azure, weir.OpCompletions, "chat"))
 	f("/openai/deployments//chat/completions", call(azure, weir.OpCompletions, "/chat"))
 	f("/openai/gpt-4o/chat/completions", surface{dialect: azure})
+	f("/openai/responses", call(azure, weir.OpResponses, ""))
+	f("/openai/chat/completions", call(azure, weir.OpChat, ""))
+	f("/openai/deployments/gpt-4o/responses", call(azure, weir.OpResponses, "gpt-4o"))
+	kept := func(d dialect, id, below string) surface {
+		return surface{service: keptAnswer, dialect: d, op: weir.OpResponses, id: id, below: below}
+	}
+	f("/v1/responses/resp_1", kept(openAI, "resp_1", ""))
+	f("/v1/responses/resp_1/cancel", kept(openAI, "resp_1", "/cancel"))
+	f("/openai/responses/resp_1/input_items", kept(azure, "resp_1", "/input_items"))
+	f("/openai/v1/responses/resp_1", kept(azure, "resp_1", ""))
+	f("/v1/responses/resp_1/else", surface{})
+	f("/v1/responses/", surface{})
+	f("/v1/responses/input_tokens", surface{service: countTokens, op: weir.OpResponses, below: "/input_tokens"})
+	f("/v1/responses/compact", surface{service: notServed, op: weir.OpResponses, below: "/compact"})
+	f("/v1/messages/count_tokens", surface{service: countTokens, dialect: anthropic, op: weir.OpMessages, below: "/count_tokens"})
+	f("/v1/messages/batches", surface{dialect: anthropic})
+	f("/v1/messages/", surface{dialect: anthropic})
 	f("/healthz", surface{service: reportHealth})
 	f("/readyz", surface{service: reportReady})
 	for _, path := range []string{"", "/", "/v1", "/v1/", "/v1/chat", "/v1/models/", "/v2/chat/completions", "/v1/chat/completions/"} {

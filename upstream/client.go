@@ -66,6 +66,20 @@ type Call struct {
 	Header    []Field
 	RequestID string // sent as X-Request-Id, "" is not sent
 	Stream    bool   // the answer is wanted as text/event-stream
+
+	// Something that hangs below the operation's path, asked for by another
+	// method: "GET", "/ID/input_items", "limit=2". "": POST to the operation.
+	Method, Below, Query string
+}
+
+// isPlain says whether it is a POST to its operation's own path.
+func (c *Call) isPlain() bool { return c.Method == "" && c.Below == "" && c.Query == "" }
+
+func (c *Call) method() string {
+	if c.Method == "" {
+		return "POST"
+	}
+	return c.Method
 }
 
 // Do sends a call to addr, a base URL as in Options ("": Options.BaseURL), and

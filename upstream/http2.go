@@ -85,7 +85,7 @@ func (c *Client) doHTTP2(ctx context.Context, h *host, call *Call, key Field, li
 	watched, dog := watch(ctx, limit)
 	body := &sending{segments: call.Body}
 	scheme := map[bool]string{false: "http://", true: "https://"}[h.secure]
-	req, err := http.NewRequestWithContext(watched, http.MethodPost, scheme+h.base.host+c.o.target(h.prefix, call.Op), body.reader())
+	req, err := http.NewRequestWithContext(watched, call.method(), scheme+h.base.host+c.o.targetBelow(h.prefix, call), body.reader())
 	if err != nil {
 		dog.end()
 		return nil, &Error{Kind: KindCall, Err: err}

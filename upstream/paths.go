@@ -43,6 +43,22 @@ func (o *Options) target(prefix string, op weir.Op) string {
 	return prefix + path + "?api-version=" + url.QueryEscape(o.APIVersion)
 }
 
+// targetBelow is the request target of a call, with what it asks for below its
+// operation's path.
+func (o *Options) targetBelow(prefix string, call *Call) string {
+	path, query, _ := strings.Cut(o.target(prefix, call.Op), "?")
+	path += call.Below
+	if query == "" || call.Query == "" {
+		query += call.Query
+	} else {
+		query += "&" + call.Query
+	}
+	if query == "" {
+		return path
+	}
+	return path + "?" + query
+}
+
 // endsInVersion says whether a path's last segment is v and digits.
 func endsInVersion(path string) bool {
 	last := path[strings.LastIndexByte(path, '/')+1:]

@@ -12,8 +12,16 @@ import (
 // requestStart is what every HTTP/1.1 request of an operation to an address
 // starts with. Answers are wanted as they are: usage is read from them.
 func (o *Options) requestStart(b base, op weir.Op) string {
-	return "POST " + o.target(b.prefix, op) + " HTTP/1.1\r\nHost: " + b.host +
-		"\r\nUser-Agent: weir\r\nAccept-Encoding: identity\r\n"
+	return startOf("POST", o.target(b.prefix, op), b)
+}
+
+func startOf(method, target string, b base) string {
+	return method + " " + target + " HTTP/1.1\r\nHost: " + b.host + "\r\nUser-Agent: weir\r\nAccept-Encoding: identity\r\n"
+}
+
+// startBelow is requestStart for what hangs below an operation.
+func (o *Options) startBelow(b base, call *Call) string {
+	return startOf(call.method(), o.targetBelow(b.prefix, call), b)
 }
 
 // anthropicVersion is sent when the caller named none; the only one there is
@@ -49,6 +57,11 @@ func (c *Call) fields(p Protocol, key Field, f func(name, value string)) {
 
 // check refuses headers that would be read as more than they are.
 func (c *Call) check(key Field) error {
+	for _, s := range [...]string{c.Method, c.Below, c.Query} {
+		if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+			return faultf("what is asked for below the operation holds a space or a character beyond ASCII")
+		}
+	}
 	for _, s := range [...]string{c.ContentType, c.RequestID, key.Value} {
 		if !isFieldText(s) {
 			return faultf("a header of the request holds a control character")
@@ -86,7 +99,11 @@ func (c *conn) send(h *host, call *Call, key Field, by, limit time.Time) (sent b
 	size := call.size()
 	pooled := getBuffer()
 	defer putBuffer(pooled)
-	out := append(pooled[:0], h.heads[call.Op]...)
+	start := h.heads[call.Op]
+	if !call.isPlain() {
+		start = h.client.o.startBelow(h.base, call)
+	}
+	out := append(pooled[:0], start...)
 	out = append(out, "Content-Length: "...)
 	out = strconv.AppendInt(out, size, 10)
 	out = append(out, "\r\n"...)

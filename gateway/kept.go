@@ -1,0 +1,274 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"weir"
+	"weir/dispatch"
+	"weir/upstream"
+)
+
+// countWithin is how long an upstream may take to count a request's tokens.
+const countWithin = 10 * time.Second
+
+// An answer of the Responses API, and what goes on with it, is to be had where
+// it is kept and nowhere else.
+
+// pinTo has the request go where the answer of that id is kept; "" is none. Of
+// one that no gateway knows (there is one tenant, else it was refused), nothing
+// is known.
+func (c *call) pinTo(id string) error {
+	if id == "" || len(id) > maxResponseID {
+		return nil
+	}
+	of, ok := c.g.origins.of(c.x.ctx(), id)
+	if !ok {
+		return nil
+	}
+	c.pin = dispatch.Pin{Deployment: of.deployment, Replica: of.replica}
+	t := c.st.targets[of.deployment]
+	if t == nil {
+		return c.goneFrom(of, "which is not configured any more")
+	}
+	elsewhere := t.model != c.lease.served.model
+	if elsewhere || t.Upstream.Protocol == upstream.AzureOpenAI {
+		// A resource keeps answers for all its deployments.
+		c.pin.Addr = t.addrOf(c.g, of.replica)
+	}
+	if elsewhere && !c.lease.served.standsAt(c.g, c.st, c.pin.Addr) {
+		return c.goneFrom(of, "which does not serve the model "+c.lease.served.name)
+	}
+	return nil
+}
+
+func (c *call) goneFrom(of origin, why string) *problem {
+	return &problem{is: errNoResponse, status: 400, code: "previous_response_not_found", param: "previous_response_id",
+		message: fmt.Sprintf("what previous_response_id names is kept by the deployment %q, %s: send the conversation itself as input", of.deployment, why)}
+}
+
+// ofPin says of a refusal that nothing else would have done.
+func (c *call) ofPin(err error) error {
+	var p *problem
+	if c.pin == (dispatch.Pin{}) || !errors.As(err, &p) || c.lease.rec.Attempts > 0 {
+		return err
+	}
+	if p.is == errNoReplica || p.is == errUnhealthy || p.is == errThrottled || p.is == errWaited {
+		p.message = fmt.Sprintf("what previous_response_id names is kept by the deployment %q (replica %s) alone: %s. Retry, or send the conversation itself as input",
+			c.pin.Deployment, c.pin.Replica, p.is)
+	}
+	return p
+}
+
+// addrOf is the base URL of a deployment's replica; "" if it has none of that name.
+func (t *target) addrOf(g *Gateway, replica string) string {
+	rs := t.fixed(0)
+	if rs == nil {
+		g.apply.Lock()
+		rs = g.replicas[t.Name]
+		g.apply.Unlock()
+	}
+	if i := slices.IndexFunc(rs, func(r weir.Replica) bool { return r.ID == replica || replica == "" && r.State == weir.Ready }); i >= 0 {
+		return rs[i].Addr
+	}
+	return ""
+}
+
+// standsAt says whether a deployment of the model has a fixed replica there.
+func (s *served) standsAt(g *Gateway, st *state, addr string) bool {
+	for _, t := range st.targets {
+		if t.model == s.model && slices.ContainsFunc(t.fixed(0), func(r weir.Replica) bool { return r.Addr == addr }) {
+			return true
+		}
+	}
+	return false
+}
+
+// kept reads, deletes or cancels an answer where it is kept, or reads what it
+// was asked. Nothing is reserved or counted for it.
+func (c *call) kept() {
+	method, want := c.x.method(), "GET, DELETE"
+	switch c.s.below {
+	case "/cancel":
+		want = "POST"
+	case "/input_items":
+		want = "GET"
+	}
+	if !listed(want, method) {
+		c.x.set("Allow", want)
+		c.sayOther(errMethod)
+		return
+	}
+	t, addr, err := c.keeper()
+	if err != nil {
+		c.sayOther(err)
+		return
+	}
+	c.passThrough(t, addr, &upstream.Call{
+		Op: c.s.op, Method: method, Below: "/" + url.PathEscape(c.s.id) + c.s.below, Query: queryFor(c.x.query()), Stream: strings.Contains(c.x.query(), "stream=true"),
+	})
+}
+
+// keeper finds where the answer is kept, for its own tenant.
+func (c *call) keeper() (*target, string, error) {
+	k, err := authenticate(&c.x, c.st.keys)
+	if err != nil {
+		return nil, "", err
+	}
+	c.key = k
+	no := &problem{is: errNoResponse, message: fmt.Sprintf("there is no answer %q known to be of this key's tenant", shortened(c.s.id))}
+	if len(c.s.id) > maxResponseID || !c.owns(c.s.id) {
+		return nil, "", no
+	}
+	of, known := c.g.origins.of(c.x.ctx(), c.s.id)
+	if !known { // one tenant, and an answer from before a restart
+		if of, known = c.st.onlyKeeper(); !known {
+			return nil, "", no
+		}
+	}
+	t := c.st.targets[of.deployment]
+	if t == nil {
+		return nil, "", no
+	}
+	addr := t.addrOf(c.g, of.replica)
+	if addr == "" {
+		return nil, "", &problem{is: errNoResponse, message: fmt.Sprintf("the replica of the deployment %q that kept the answer is gone", t.Name)}
+	}
+	return t, addr, nil
+}
+
+// onlyKeeper is the one place that may keep answers, if there is but one.
+func (st *state) onlyKeeper() (of origin, ok bool) {
+	for _, t := range st.targets {
+		if !t.Upstream.Protocol.Serves(weir.OpResponses) || t.Mirror != nil {
+			continue
+		}
+		if rs := t.fixed(0); ok || len(rs) != 1 {
+			return origin{}, false
+		}
+		of, ok = origin{deployment: t.Name, replica: "0"}, true
+	}
+	return of, ok
+}
+
+// queryFor is what an upstream is asked of a caller's query: all but Azure's
+// version, which is the upstream's own.
+func queryFor(query string) string {
+	parts := slices.DeleteFunc(strings.Split(query, "&"), func(p string) bool { return p == "" || strings.HasPrefix(p, "api-version=") })
+	return strings.Join(parts, "&")
+}
+
+// passThrough sends a call to an upstream and its answer to the caller, as it
+// comes. Errors of the upstream's own pass too, but for those about the
+// gateway's key.
+func (c *call) passThrough(t *target, addr string, call *upstream.Call) {
+	call.Header = passRequestHeaders(&c.x, nil)
+	r, err := t.client.Do(c.x.ctx(), addr, call)
+	if err != nil {
+		c.sayOther(ofUpstream(err).problem)
+		return
+	}
+	defer r.Close()
+	if r.Status == 401 || r.Status == 403 {
+		c.sayOther(errCredential)
+		return
+	}
+	passAnswerHeaders(&c.x, r, "")
+	c.x.set("X-Weir-Deployment", t.Name)
+	c.x.start(r.Status, r.ContentLength)
+	buf := newBuffer(writeBuffer)
+	defer buf.free()
+	for {
+		n, err := r.Read(buf.b[:cap(buf.b)])
+		if n > 0 && (c.x.send(buf.b[:n]) != nil || c.x.flush() != nil) {
+			return
+		}
+		if err == io.EOF {
+			return
+		}
+		if err != nil {
+			c.x.abort()
+		}
+	}
+}
+
+// countTokens says how many tokens a request would have: as its upstream counts,
+// else by an estimate, which a header says.
+func (c *call) countTokens() {
+	if c.x.method() != "POST" {
+		c.x.set("Allow", "POST")
+		c.sayOther(errMethod)
+		return
+	}
+	defer func() { c.lease.body.free(); c.lease.body = nil }()
+	if err := c.admitCount(); err != nil {
+		c.sayOther(err)
+		return
+	}
+	if body, err := c.countedThere(); err != nil {
+		c.sayOther(err)
+	} else if body != nil {
+		c.say(200, body.b)
+		body.free()
+	} else {
+		c.x.set("X-Weir-Estimated", "input_tokens")
+		n := upstream.Estimate(c.s.op, c.body, nil).Prompt
+		kind := ""
+		if c.s.op == weir.OpResponses {
+			kind = `"object":"response.input_tokens",`
+		}
+		c.say(200, fmt.Appendf(nil, `{%s"input_tokens":%d}`, kind, n))
+	}
+}
+
+func (c *call) admitCount() (err error) {
+	if c.key, err = authenticate(&c.x, c.st.keys); err != nil {
+		return err
+	}
+	if err := c.read(); err != nil {
+		return err
+	}
+	if err := c.findModel(); err != nil {
+		return err
+	}
+	return c.goesOn()
+}
+
+// countedThere is the upstream's own answer; nil where it has none.
+func (c *call) countedThere() (*buffer, error) {
+	t, replica := c.lease.served.first, c.pin.Replica
+	if c.pin.Deployment != "" {
+		t = c.st.targets[c.pin.Deployment]
+	}
+	if t == nil {
+		return nil, nil
+	}
+	addr := t.addrOf(c.g, replica)
+	if addr == "" {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(c.x.ctx(), countWithin)
+	defer cancel()
+	segments, _ := compose(t, c.s.op, &c.ask, c.body, nil, nil)
+	r, err := t.client.Do(ctx, addr, &upstream.Call{Op: c.s.op, Below: c.s.below, Body: segments, Header: passRequestHeaders(&c.x, nil)})
+	if err != nil {
+		return nil, nil
+	}
+	defer r.Close()
+	body, err := readAll(r, r.ContentLength, maxErrorBody)
+	if err == nil && r.Status == 200 && strings.Contains(string(body.b), `"input_tokens"`) {
+		return body, nil
+	}
+	defer body.free()
+	if err == nil && (r.Status == 400 || r.Status == 422) {
+		u := upstream.ReadFailure(c.s.op, r.Status, r.Header, body.b, c.x.clock)
+		return nil, ofFailure(&u).problem
+	}
+	return nil, nil
+}
