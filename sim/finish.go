@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"weir"
 	"weir/fleet/mem"
 )
 
@@ -18,6 +19,8 @@ func (w *world) finish() (*Result, error) {
 		w.bill()
 	}
 	w.settle()
+	w.unended()
+	r.Misses = w.misses()
 	r.Waiting = uint64(w.requests.live)
 	if r.Arrived != r.Completed+r.Refused+r.Failed+r.Waiting {
 		return nil, fmt.Errorf("%w: %d arrived, %d completed, %d refused, %d failed, %d waiting",
@@ -59,10 +62,20 @@ func (w *world) agree() error {
 	return nil
 }
 
+// unended blames what has not ended for not having been answered.
+func (w *world) unended() {
+	for i := range w.requests.slots {
+		if q := &w.requests.slots[i]; q.arrived != 0 && q.class != weir.Batch {
+			w.blame(q, latency{}, false)
+		}
+	}
+}
+
 // bill notes what GPUs have done and cost: the horizon has been reached.
 func (w *world) bill() {
 	w.billed = true
 	w.fleet.Advance(max(w.now, w.horizon))
+	w.fullHouse()
 	w.result.Length = w.horizon.Sub(w.c.Start)
 	for _, p := range w.parts {
 		w.result.Deployments = append(w.result.Deployments, w.outcome(p))
@@ -76,6 +89,7 @@ func (w *world) settle() {
 		end := w.outcome(p)
 		if p.own != nil {
 			end.GPU, end.Cost, end.Asked, end.FailedStarts, end.TakenBack = at.GPU, at.Cost, at.Asked, at.FailedStarts, at.TakenBack
+			end.AtMax = at.AtMax
 		} else {
 			end.Cost = p.remote.cost(w.result.Length)
 		}
@@ -111,6 +125,7 @@ func (w *world) outcome(p *part) Outcome {
 	gpus := time.Duration(p.own.GPUs)
 	o.GPU = GPUTime{Allocated: gpus * u.Allocated, ColdStart: gpus * u.Starting, Busy: gpus * busy}
 	o.GPU.Idle = o.GPU.Allocated - o.GPU.ColdStart - o.GPU.Busy
+	o.AtMax = p.own.atMax
 	o.Cost = perHour(p.own.Price, u.Allocated)
 	o.Asked, o.FailedStarts, o.TakenBack = u.Asked, u.Failed, u.TakenBack
 	o.Preemptions, o.CachedPrompt = totals.Preemptions, totals.CachedTokens

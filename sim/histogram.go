@@ -68,10 +68,10 @@ func (h *histogram) quantile(q float64) time.Duration {
 
 // Quantiles of a latency, known to 1 %, and its mean, known to a microsecond.
 type Quantiles struct {
-	Mean time.Duration `json:"mean"`
-	P50  time.Duration `json:"p50"`
-	P90  time.Duration `json:"p90"`
-	P99  time.Duration `json:"p99"`
+	Mean time.Duration `json:"mean_ns"`
+	P50  time.Duration `json:"p50_ns"`
+	P90  time.Duration `json:"p90_ns"`
+	P99  time.Duration `json:"p99_ns"`
 }
 
 func (h *histogram) quantiles() Quantiles {

@@ -24,8 +24,13 @@ type own struct {
 	gone     engine.Load   // totals of those
 	before   mem.Usage     // what starting the first ones took, before the trace
 	want     int
-	seen     observation  // what control is told, when it is not of now
-	lookedAt weir.Instant // when the engines were last asked
+	ready    int // as the fleet last said
+	starting int
+	atMax    time.Duration // spent with as many wanted as there may be
+	fullFrom weir.Instant
+	alone    map[int]time.Duration // to the first token of an idle replica, by prompt
+	seen     observation           // what control is told, when it is not of now
+	lookedAt weir.Instant          // when the engines were last asked
 }
 
 // replica is one that is ready or draining.
@@ -40,7 +45,7 @@ type replica struct {
 }
 
 func newOwn(o *Own, rng *rand.Rand) *own {
-	return &own{Own: o, rng: rng, byID: map[string]*replica{}}
+	return &own{Own: o, rng: rng, byID: map[string]*replica{}, alone: map[int]time.Duration{}}
 }
 
 // replica finds one by its number; nil when it is gone.
@@ -180,8 +185,15 @@ func (w *world) tell() {
 func (w *world) reconcile(p *part, rs []weir.Replica) (lost []*replica) {
 	o := p.own
 	alive := map[string]bool{}
+	o.ready, o.starting = 0, 0
 	for i := range rs {
 		r := &rs[i]
+		switch r.State {
+		case weir.Ready:
+			o.ready++
+		case weir.Starting:
+			o.starting++
+		}
 		if r.State != weir.Ready && r.State != weir.Draining {
 			continue
 		}
@@ -226,6 +238,7 @@ func (w *world) lose(p *part, r *replica) {
 			continue
 		}
 		p.tally.failed++
+		q.lost = true
 		w.result.Cut++
 		w.perform(w.core.Done(w.now, q.id, dispatch.Unhealthy, weir.Usage{}))
 		w.fail(q, true)

@@ -22,6 +22,11 @@ type request struct {
 	at       int32  // deployment it was granted; -1: it waits
 	tried    int32  // deployment it was granted last; -1: none yet
 	replica  uint64 // of own ones
+
+	granted weir.Instant // when it was last sent somewhere; 0: never
+	then    staffed      // when it had to wait
+	lost    bool         // its replica died
+	tooLong bool         // fits no replica
 }
 
 // requests are those in flight, in slots that are used again: an id is a slot
@@ -106,6 +111,7 @@ func (w *world) arrive(class weir.Class) {
 	if w.c.Spill > 0 {
 		r.SpillAt = w.now.Add(w.c.Spill)
 	}
+	w.waits(q)
 	w.perform(w.core.Arrive(w.now, r))
 }
 
@@ -218,6 +224,7 @@ func (w *world) judgeAnswer(p *part, q *request) {
 		p.tally.attained++
 	} else {
 		p.tally.missed++
+		w.blame(q, l, true)
 	}
 }
 
@@ -229,6 +236,7 @@ func (w *world) miss(q *request, judged bool) {
 		return
 	}
 	w.judge.missed()
+	w.blame(q, latency{}, false)
 	switch {
 	case !judged:
 	case q.tried >= 0:

@@ -10,11 +10,12 @@ import (
 	"weir/scale"
 )
 
-// Result is what a run came to. Durations are in nanoseconds in JSON.
+// Result is what a run came to. In JSON a name says its unit: _ns is nanoseconds,
+// _share is from 0 to 1; what has none counts requests, or what it is named for.
 type Result struct {
 	Start  time.Time     `json:"start"`
 	Seed   uint64        `json:"seed"`
-	Length time.Duration `json:"length"` // until when cost is counted
+	Length time.Duration `json:"length_ns"` // until when cost is counted
 	SLO    SLO           `json:"slo"`
 
 	// Every arrival is in one of the four.
@@ -26,28 +27,29 @@ type Result struct {
 
 	Batch     Waited    `json:"batch"` // the part of them that is of class batch
 	Refusals  []Refusal `json:"refusals,omitempty"`
+	Misses    []Miss    `json:"misses"`    // why those that are not batch missed; together all that did
 	Impatient uint64    `json:"impatient"` // of Failed: the caller gave up
 	Cut       uint64    `json:"cut"`       // of Failed: the replica died after the first token
 	TooLong   uint64    `json:"too_long"`  // of Failed: fits no replica
 
 	// Of those that are not batch.
-	Attainment   float64       `json:"attainment"`
-	WorstWindow  float64       `json:"worst_window"` // worst 5 minutes with at least 50 arrivals
-	WorstHour    float64       `json:"worst_hour"`   // worst hour, moved by 5 minutes
-	Violated     time.Duration `json:"violated"`     // 5-minute windows below 99 %
+	Attainment   float64       `json:"attained_share"`
+	WorstWindow  float64       `json:"worst_5m_share"`   // worst 5 minutes with at least 50 arrivals
+	WorstHour    float64       `json:"worst_hour_share"` // worst hour, moved by 5 minutes
+	Violated     time.Duration `json:"violated_ns"`      // 5-minute windows below 99 %
 	TTFT         Quantiles     `json:"ttft"`
 	TPOT         Quantiles     `json:"tpot"` // of answers of at least two tokens
 	EndToEnd     Quantiles     `json:"end_to_end"`
-	GoodTokens   uint64        `json:"good_tokens"`   // output tokens of attained requests
-	Changes      int           `json:"changes"`       // of the number of replicas wanted
-	Reversals    int           `json:"reversals"`     // changes of direction within 10 minutes
-	NodesLost    int           `json:"nodes_lost"`    // by faults
-	Cost         weir.Money    `json:"cost"`          // of all deployments
-	GPU          GPUTime       `json:"gpu"`           // of all own replicas
-	Deployments  []Outcome     `json:"deployments"`   // in the order of the Config
-	Timeline     []Point       `json:"timeline"`      // one every Sample
-	Decisions    []Change      `json:"decisions"`     // those that changed the number of replicas wanted
-	DecisionsCut uint64        `json:"decisions_cut"` // those beyond the bound on Decisions
+	GoodTokens   uint64        `json:"good_tokens"`       // output tokens of attained requests
+	Changes      int           `json:"changes"`           // of the number of replicas wanted
+	Reversals    int           `json:"reversals"`         // changes of direction within 10 minutes
+	NodesLost    int           `json:"nodes_lost"`        // by faults
+	Cost         weir.Money    `json:"cost_microdollars"` // of all deployments
+	GPU          GPUTime       `json:"gpu"`               // of all own replicas
+	Deployments  []Outcome     `json:"deployments"`       // in the order of the Config
+	Timeline     []Point       `json:"timeline"`          // one every Sample
+	Decisions    []Change      `json:"decisions"`         // those that changed the number of replicas wanted
+	DecisionsCut uint64        `json:"decisions_cut"`     // those beyond the bound on Decisions
 
 	// Log is the SHA-256, in hex, of everything that happened, in order: the same
 	// Config gives the same.
@@ -56,10 +58,10 @@ type Result struct {
 
 // GPUTime is what GPUs did: Allocated = ColdStart + Busy + Idle.
 type GPUTime struct {
-	Allocated time.Duration `json:"allocated"`  // from asking for a replica until its release, drain included
-	ColdStart time.Duration `json:"cold_start"` // until ready
-	Busy      time.Duration `json:"busy"`       // in forward steps
-	Idle      time.Duration `json:"idle"`       // ready or draining, with nothing to do
+	Allocated time.Duration `json:"allocated_ns"`  // from asking for a replica until its release, drain included
+	ColdStart time.Duration `json:"cold_start_ns"` // until ready
+	Busy      time.Duration `json:"busy_ns"`       // in forward steps
+	Idle      time.Duration `json:"idle_ns"`       // ready or draining, with nothing to do
 }
 
 // Waited is what became of batch requests.
@@ -80,47 +82,48 @@ type Outcome struct {
 	Name      string     `json:"name"`
 	Granted   uint64     `json:"granted"` // attempts
 	Completed uint64     `json:"completed"`
-	Failed    uint64     `json:"failed"`    // attempts
-	Throttled uint64     `json:"throttled"` // attempts answered 429
-	Prompt    uint64     `json:"prompt"`    // tokens of Completed
-	Output    uint64     `json:"output"`
-	Cost      weir.Money `json:"cost"`
+	Failed    uint64     `json:"failed"`        // attempts
+	Throttled uint64     `json:"throttled"`     // attempts answered 429
+	Prompt    uint64     `json:"prompt_tokens"` // tokens of Completed
+	Output    uint64     `json:"output_tokens"`
+	Cost      weir.Money `json:"cost_microdollars"`
 
-	GPU          GPUTime `json:"gpu"`
-	Asked        int     `json:"asked"`         // replicas asked for during the trace
-	FailedStarts int     `json:"failed_starts"` // and replicas that died
-	TakenBack    int     `json:"taken_back"`    // draining ones that went back to work
-	Preemptions  uint64  `json:"preemptions"`
-	CachedPrompt uint64  `json:"cached_prompt"` // prompt tokens found in prefix caches
+	GPU          GPUTime       `json:"gpu"`
+	AtMax        time.Duration `json:"at_max_ns"`      // with as many replicas wanted as the policy allows
+	Asked        int           `json:"asked_replicas"` // replicas asked for during the trace
+	FailedStarts int           `json:"failed_starts"`  // and replicas that died
+	TakenBack    int           `json:"taken_back"`     // draining ones that went back to work
+	Preemptions  uint64        `json:"preemptions"`
+	CachedPrompt uint64        `json:"cached_prompt_tokens"` // prompt tokens found in prefix caches
 }
 
 // Point is one point of the timeline: levels of that moment, and what ended
 // since the point before it.
 type Point struct {
-	At          time.Duration `json:"at"`
+	At          time.Duration `json:"at_ns"`
 	Arrived     uint64        `json:"arrived"` // total
 	Ended       uint64        `json:"ended"`
-	Attainment  float64       `json:"attainment"`
+	Attainment  float64       `json:"attained_share"`
 	TTFT        Quantiles     `json:"ttft"`
 	TPOT        Quantiles     `json:"tpot"`
 	Waiting     int           `json:"waiting"`
-	WaitingWork int           `json:"waiting_work"`
-	Cost        weir.Money    `json:"cost"` // total
+	WaitingWork int           `json:"waiting_tokens"`
+	Cost        weir.Money    `json:"cost_microdollars"` // total
 	Deployments []Level       `json:"deployments"`
 }
 
 // Level is one deployment at a moment.
 type Level struct {
-	Want     int `json:"want"`
-	Ready    int `json:"ready"`
-	Starting int `json:"starting"`
-	Draining int `json:"draining"`
+	Want     int `json:"want_replicas"`
+	Ready    int `json:"ready_replicas"`
+	Starting int `json:"starting_replicas"`
+	Draining int `json:"draining_replicas"`
 	InFlight int `json:"in_flight"`
 }
 
 // Change is a decision that changed the number of replicas wanted.
 type Change struct {
-	At         time.Duration  `json:"at"`
+	At         time.Duration  `json:"at_ns"`
 	Deployment string         `json:"deployment"`
 	Decision   scale.Decision `json:"decision"`
 	Err        string         `json:"err,omitempty"` // what the place answered

@@ -38,6 +38,9 @@ type world struct {
 	horizon  weir.Instant
 	billed   bool // the horizon has passed
 
+	first  int32  // the deployment requests wait for
+	blamed blamed // why requests missed
+
 	events []engine.Event // of one replica, while they are told
 	judge  judge
 	result *Result
@@ -108,6 +111,7 @@ func newWorld(c Config) (*world, error) {
 		}
 		w.parts = append(w.parts, p)
 	}
+	w.first = w.preferred()
 	if err := w.warmUp(places); err != nil {
 		return nil, err
 	}
@@ -228,6 +232,7 @@ func (w *world) handle(e event) error {
 // tick lets control observe, decide and act.
 func (w *world) tick() {
 	w.fleet.Advance(w.now)
+	w.fullHouse()
 	w.ctrl.Step(w.now)
 	w.fleetChanged()
 }

@@ -145,10 +145,10 @@ type Window struct{ From, To time.Duration }
 
 // SLO is what a request must meet to be attained.
 type SLO struct {
-	TTFT     time.Duration // to the first token, from arrival
-	PerToken time.Duration // more for each prompt token beyond Above
-	Above    int
-	TPOT     time.Duration // mean per token after the first
+	TTFT     time.Duration `json:"ttft_ns"`                     // to the first token, from arrival
+	PerToken time.Duration `json:"ttft_per_token_ns,omitempty"` // more for each prompt token beyond Above
+	Above    int           `json:"ttft_above_prompt_tokens,omitempty"`
+	TPOT     time.Duration `json:"tpot_ns"` // mean per token after the first
 }
 
 func (s SLO) ttft(prompt int) time.Duration {

@@ -49,7 +49,7 @@ func (w *world) refuse(q *request, why dispatch.Reason) {
 // send brings a granted request to its replica.
 func (w *world) send(q *request, v *dispatch.Verdict) {
 	p := w.partNamed(v.Deployment)
-	q.at, q.tried = p.index, p.index
+	q.at, q.tried, q.granted = p.index, p.index, w.now
 	p.tally.granted++
 	w.log.add(w.now, loggedGrant, q.id, uint64(p.index))
 	if p.remote != nil {
@@ -66,6 +66,7 @@ func (w *world) send(q *request, v *dispatch.Verdict) {
 	if err != nil {
 		// Too long for this engine: the caller's fault, and nobody's health.
 		p.tally.failed++
+		q.tooLong = true
 		w.result.TooLong++
 		w.perform(w.core.Done(w.now, q.id, dispatch.Rejected, weir.Usage{}))
 		w.fail(q, false)

@@ -211,6 +211,7 @@ func (p *probe) targets(ctx context.Context) (config.Faults, error) {
 			fmt.Sprintf("give at most %.0f%%", 100*safe*most.busy))
 	}
 	p.overstated(warn)
+	p.wasteful(warn)
 	return warnings, nil
 }
 

@@ -14,6 +14,7 @@ const (
 	exitFailed = 1 // could not do it
 	exitUsage  = 2 // did not understand the command line
 	exitConfig = 3 // the configuration is missing or invalid
+	exitUnmet  = 4 // what simulate --require asks for is not met
 )
 
 const exitHelp = `Exit codes:
@@ -41,6 +42,7 @@ func (e configError) Unwrap() error { return e.err }
 func exitCode(err error) int {
 	var usage usageError
 	var configuration configError
+	var unmet unmetError
 	switch {
 	case err == nil:
 		return exitOK
@@ -48,6 +50,8 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &configuration):
 		return exitConfig
+	case errors.As(err, &unmet):
+		return exitUnmet
 	default:
 		return exitFailed
 	}

@@ -33,6 +33,8 @@ type simulateFlags struct {
 	initial            int
 	price              float64
 	seed               uint64
+	require            string
+	advise             bool
 	jsonOut            bool
 	html, journal      string
 }
@@ -66,13 +68,22 @@ capacity.max_requests, queue.max_wait.
 What goes wrong besides is said in a file of its own: see
 examples/scenarios/bad-day.yaml.
 
-` + exitHelp,
+Under the table stands why requests missed what is promised, and when. For the
+first run that misses its goal (scaling.attainment, else 99%) up to 40 other
+settings are tried, and the cheapest that attains is named.
+
+--require makes it a gate: every run must keep every condition. Figures:
+  ` + wrapNames(strings.Split(requireHelp, ", ")) + `
+
+` + exitHelp + `
+  4  what --require asks for is not met`,
 		Example: `  weir simulate -c weir.yaml --trace day.csv.gz --cold-start 90s
   weir simulate --policy weir,hpa=0.7,kpa --load 2x --html report.html
   weir simulate --sweep hpa=0.4,0.5,0.6,0.7,0.8 --html frontier.html
   weir simulate -c weir.yaml --sweep scaling.target_use=60%,80%,95% --trace weir.db
   weir simulate --gpu A100-80GB --engine-model llama-3.3-70b --tp 4 --price 14.69
-  weir simulate --trace weir.journal --set scaling.max=8 --scenario bad-day.yaml`,
+  weir simulate --trace weir.journal --set scaling.max=8 --scenario bad-day.yaml
+  weir simulate -c weir.yaml --trace day.csv --require 'attained>=99%,cost<=50'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return simulate(cmd, &f) },
 	}
@@ -103,6 +114,8 @@ func (f *simulateFlags) add(cmd *cobra.Command) {
 	fs.Float64Var(&f.price, "price", 0, "`dollars` one replica costs in an hour; 0: scaling.price of the file")
 	fs.Uint64Var(&f.seed, "seed", 1, "of everything drawn")
 	fs.StringVar(&f.journal, "journal", "", "also write the journal of the decisions, for weir replay, as one `file`; of a single run")
+	fs.StringVar(&f.require, "require", "", "`conditions` every run must keep, as attained>=99%,cost<=50; otherwise exit code 4")
+	fs.BoolVar(&f.advise, "advise", false, "look for the cheapest setting that attains, however long that takes; --advise=false: do not")
 	fs.BoolVar(&f.jsonOut, "json", false, "print the results as JSON instead of a table")
 	fs.StringVar(&f.html, "html", "", "also write a report one can send, as one `file`")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
@@ -116,6 +129,10 @@ func simulate(cmd *cobra.Command, f *simulateFlags) error {
 	}
 	if f.journal != "" && len(contenders) > 1 {
 		return usageError{cmd.CommandPath(), fmt.Errorf("--journal is of one run, and these are %d", len(contenders))}
+	}
+	required, err := requirements(f.require)
+	if err != nil {
+		return usageError{cmd.CommandPath(), err}
 	}
 	s, err := f.setting()
 	if err != nil {
@@ -140,7 +157,15 @@ func simulate(cmd *cobra.Command, f *simulateFlags) error {
 	if err != nil {
 		return err
 	}
-	made := study{setting: s, traffic: t, load: strings.TrimSuffix(f.load, "x") + "x", contenders: contenders}
+	made := study{setting: s, traffic: t, load: strings.TrimSuffix(f.load, "x") + "x", contenders: contenders, unmet: unmet(required, contenders)}
+	if contenders[0].Result.Arrived == 0 {
+		return fmt.Errorf("%s: %w", t.name(), errNoArrivals)
+	}
+	if asked := cmd.Flags().Changed("advise"); f.advise || !asked {
+		if made.advice, err = made.advise(cmd.Context(), asked); err != nil {
+			return err
+		}
+	}
 	if f.html != "" {
 		if err := writeReport(f.html, made); err != nil {
 			return fmt.Errorf("--html: %w", err)
@@ -148,10 +173,14 @@ func simulate(cmd *cobra.Command, f *simulateFlags) error {
 		fmt.Fprintln(cmd.ErrOrStderr(), "report written to", f.html)
 	}
 	if f.jsonOut {
-		return made.json(cmd.OutOrStdout())
+		err = made.json(cmd.OutOrStdout())
+	} else {
+		made.text(cmd.OutOrStdout())
 	}
-	made.text(cmd.OutOrStdout())
-	return nil
+	if err == nil && len(made.unmet) > 0 {
+		return unmetError{made.unmet}
+	}
+	return err
 }
 
 // tryAll says what cannot run before anything runs.
@@ -185,6 +214,8 @@ type study struct {
 	traffic    *traffic
 	load       string
 	contenders []contender
+	advice     *advice  // nil: every run attains, or it was not asked for
+	unmet      []string // requirements that are not met
 }
 
 // setting reads the files and finds the model.

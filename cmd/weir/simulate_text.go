@@ -20,21 +20,25 @@ func (s *study) text(w io.Writer) {
 	for _, c := range s.contenders {
 		width = max(width, len(c.Label))
 	}
-	fmt.Fprintf(w, "%-*s %9s %9s %9s %9s %9s %9s %8s %7s %7s %12s\n", width,
-		"policy", "attained", "worst 5m", "ttft p50", "ttft p99", "tpot p99", "GPU-h", "idle", "cold", "changes", "cost")
+	fmt.Fprintf(w, "%-*s %9s %9s %9s %9s %9s %9s %7s %7s %7s %7s %12s\n", width,
+		"policy", "attained", "worst 5m", "ttft p50", "ttft p99", "tpot p99", "GPU-h", "busy", "idle", "cold", "changes", "cost")
 	for _, c := range s.contenders {
 		r := c.Result
-		fmt.Fprintf(w, "%-*s %8.2f%% %8.2f%% %9s %9s %9s %9.2f %7.0f%% %6.0f%% %4d/%-3d %11s\n", width,
+		fmt.Fprintf(w, "%-*s %8.2f%% %8.2f%% %9s %9s %9s %9.2f %6.0f%% %6.0f%% %6.0f%% %4d/%-3d %11s\n", width,
 			c.Label, 100*r.Attainment, 100*r.WorstWindow, brief(r.TTFT.P50), brief(r.TTFT.P99), brief(r.TPOT.P99),
-			r.GPU.Allocated.Hours(), percentOf(r.GPU.Idle, r.GPU.Allocated), percentOf(r.GPU.ColdStart, r.GPU.Allocated),
+			r.GPU.Allocated.Hours(), percentOf(r.GPU.Busy, r.GPU.Allocated), percentOf(r.GPU.Idle, r.GPU.Allocated), percentOf(r.GPU.ColdStart, r.GPU.Allocated),
 			r.Changes, r.Reversals, cents(r.Cost))
 	}
-	fmt.Fprintln(w, "\nchanges: of the number of replicas wanted, and of them reversals within ten minutes; GPU-h from asking to release")
+	fmt.Fprintln(w, "\nchanges: of the number of replicas wanted, and of them reversals within ten minutes; GPU-h from asking to release; busy, idle and cold are shares of it")
 	s.places(w)
 	for _, c := range s.contenders {
 		if r := c.Result; r.Completed != r.Arrived {
 			fmt.Fprintf(w, "%s: of %d requests %d were refused, %d failed%s, %d still waited at the end\n", c.Label, r.Arrived, r.Refused, r.Failed, failures(r), r.Waiting)
 		}
+	}
+	s.why(w)
+	if text := s.advice.text(); text != "" {
+		fmt.Fprintln(w, "\n"+text)
 	}
 	for _, note := range s.setting.notes() {
 		fmt.Fprintln(w, note)
@@ -111,12 +115,14 @@ func (s *study) json(w io.Writer) error {
 		Result   *sim.Result       `json:"result"`
 	}
 	out := struct {
-		Model string   `json:"model"`
-		Trace string   `json:"trace"`
-		Load  string   `json:"load"`
-		Notes []string `json:"notes,omitempty"`
-		Runs  []row    `json:"runs"`
-	}{Model: s.setting.model.Name, Trace: s.traffic.name(), Load: s.load, Notes: s.setting.notes()}
+		Model  string   `json:"model"`
+		Trace  string   `json:"trace"`
+		Load   string   `json:"load"`
+		Notes  []string `json:"notes,omitempty"`
+		Runs   []row    `json:"runs"`
+		Advice *advice  `json:"advice,omitempty"` // of the first run that misses its goal
+		Unmet  []string `json:"unmet_requirements,omitempty"`
+	}{Model: s.setting.model.Name, Trace: s.traffic.name(), Load: s.load, Notes: s.setting.notes(), Advice: s.advice, Unmet: s.unmet}
 	for _, c := range s.contenders {
 		r := row{Policy: c.Policy, Knob: c.Knob, Result: c.Result}
 		for _, v := range c.Settings {

@@ -87,9 +87,12 @@ func (t *traffic) look() error {
 	if t.size > maxScanned {
 		return nil
 	}
-	for {
+	for n := 0; ; n++ {
 		a, err := r.Next()
 		if errors.Is(err, io.EOF) {
+			if n == 0 {
+				return errNoArrivals
+			}
 			return nil
 		}
 		if err != nil {

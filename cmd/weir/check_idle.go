@@ -1,0 +1,27 @@
+package main
+
+import "fmt"
+
+// farBelow is the part of what a replica can do below which a target makes more
+// replicas than the traffic needs: from three times as many on.
+const farBelow = 1. / 3
+
+// safeUse is the part of what a replica can do that policies plan for.
+const safeUse = 0.8
+
+// wasteful warns of targets far below what a replica can do: they attain, and
+// cost a multiple.
+func (p *probe) wasteful(warn func(key, problem, remedy string)) {
+	s, most := p.d.Scaling, p.most
+	times := func(target, can float64) string {
+		return fmt.Sprintf("about %.2g times the replicas that are needed will run", can/target)
+	}
+	if rate := s.TargetRequests.PerSecond(); rate > 0 && rate < farBelow*most.rate {
+		warn("target_requests", fmt.Sprintf("%.3g/s are %.0f %% of the %.3g/s one replica does within the slo: %s", rate, 100*rate/most.rate, most.rate, times(rate, most.rate)),
+			fmt.Sprintf("give about %.2g/s, or leave it out", safeUse*most.rate))
+	}
+	if n := float64(s.TargetConcurrency); n > 0 && n < farBelow*most.inFlight {
+		warn("target_concurrency", fmt.Sprintf("%.0f are %.0f %% of the %.0f requests in flight with which one replica still meets the slo: %s", n, 100*n/most.inFlight, most.inFlight, times(n, most.inFlight)),
+			fmt.Sprintf("give about %.0f, or leave it out", safeUse*most.inFlight))
+	}
+}

@@ -1,0 +1,297 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"weir"
+	"weir/config"
+	"weir/sim"
+)
+
+// Bounds of the search for a setting that attains.
+const (
+	adviseRounds   = 3
+	adviseRuns     = 40
+	adviseRequests = 50_000 // of one run, beyond which the search must be asked for
+	attainedGoal   = 0.99   // where scaling.attainment says no other
+)
+
+// advice is the cheapest setting found that attains, of a run that does not.
+type advice struct {
+	Policy   string            `json:"policy"`
+	Goal     float64           `json:"goal_share"`
+	Tried    int               `json:"tried_settings"`
+	Found    bool              `json:"found"`
+	Settings map[string]string `json:"settings,omitempty"` // beside those of the run
+	Attained float64           `json:"attained_share"`     // with them; of the best one tried, where none attains
+	Cost     weir.Money        `json:"cost_microdollars"`
+	Before   weir.Money        `json:"cost_before_microdollars"`
+	Why      string            `json:"why,omitempty"` // nothing was tried
+
+	changed []change
+}
+
+// adviser searches settings for one contender.
+type adviser struct {
+	s    *setting
+	t    *traffic
+	of   contender
+	goal float64
+	runs []contender // all that were tried
+}
+
+// advise looks for a setting with which the first run that misses its goal
+// attains it; nil when every run does.
+func (s *study) advise(ctx context.Context, asked bool) (*advice, error) {
+	i := slices.IndexFunc(s.contenders, func(c contender) bool { return c.Result.Attainment < s.setting.goal() })
+	if i < 0 {
+		return nil, nil
+	}
+	c := s.contenders[i]
+	out := &advice{Policy: c.Label, Goal: s.setting.goal(), Attained: c.Result.Attainment, Cost: c.Result.Cost, Before: c.Result.Cost}
+	switch {
+	case c.Policy == clairvoyant || c.Policy == foreseeing:
+		out.Why = "it knows what comes"
+		return out, nil
+	case c.Result.Arrived > adviseRequests && !asked:
+		out.Why = fmt.Sprintf("more than %d requests: ask with --advise", adviseRequests)
+		return out, nil
+	}
+	a := adviser{s: s.setting, t: s.traffic, of: c, goal: out.Goal}
+	best, err := a.search(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out.Tried = len(a.runs)
+	if best == nil {
+		if out.Tried == 0 {
+			out.Why = "no setting of scaling changes what it misses for"
+		}
+		return out, nil
+	}
+	out.Found, out.Attained, out.Cost = best.Result.Attainment >= a.goal, best.Result.Attainment, best.Result.Cost
+	out.changed = best.Settings[len(c.Settings):]
+	out.Settings = map[string]string{}
+	for _, v := range out.changed {
+		out.Settings[v.key] = v.value
+	}
+	return out, nil
+}
+
+// goal is the share of requests that should attain.
+func (s *setting) goal() float64 {
+	for i := range s.model.Deployments {
+		if d := &s.model.Deployments[i]; d.Scaling != nil && d.Scaling.Attainment > 0 {
+			return d.Scaling.Attainment.Fraction()
+		}
+	}
+	return attainedGoal
+}
+
+// search tries changes one at a time, and on top of the best of them others,
+// until one attains; then it looks for less of the same that still does.
+func (a *adviser) search(ctx context.Context) (*contender, error) {
+	base := a.of
+	var best *contender
+	for range adviseRounds {
+		tried, err := a.try(ctx, base, a.axes(base))
+		if err != nil || len(tried) == 0 {
+			return best, err
+		}
+		next := a.better(tried)
+		if next.Result.Attainment <= base.Result.Attainment {
+			return best, nil
+		}
+		base, best = next, &next
+		if next.Result.Attainment >= a.goal {
+			return a.refine(ctx, next)
+		}
+	}
+	return best, nil
+}
+
+// better is the cheapest that attains; where none does, that which attains most.
+func (a *adviser) better(cs []contender) contender {
+	best := cs[0]
+	for _, c := range cs[1:] {
+		was, is := best.Result, c.Result
+		switch {
+		case is.Attainment >= a.goal && (was.Attainment < a.goal || is.Cost < was.Cost),
+			is.Attainment < a.goal && was.Attainment < a.goal && is.Attainment > was.Attainment:
+			best = c
+		}
+	}
+	return best
+}
+
+// try runs the contender with each change; those the file's checks refuse are
+// passed over.
+func (a *adviser) try(ctx context.Context, base contender, changes []change) ([]contender, error) {
+	var cs []contender
+	for _, v := range changes {
+		c := base
+		c.Settings = append(slices.Clone(base.Settings), v)
+		c.Result = nil
+		changed, err := a.s.with(c.Settings)
+		if err != nil || len(a.runs)+len(cs) >= adviseRuns {
+			continue
+		}
+		if !runnable(changed) {
+			continue
+		}
+		cs = append(cs, c)
+	}
+	if len(cs) == 0 {
+		return nil, nil
+	}
+	quiet := *a.s
+	quiet.journal = nil
+	err := runAll(ctx, &quiet, a.t, cs, newProgress(io.Discard, len(cs)))
+	a.runs = append(a.runs, cs...)
+	return cs, err
+}
+
+// runnable reports whether every policy of a setting is one.
+func runnable(s *setting) bool {
+	run, err := s.config()
+	if err != nil {
+		return false
+	}
+	for i := range run.Deployments {
+		if own := run.Deployments[i].Own; own != nil && own.Policy.Validate() != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// axes are the changes that may help against what a run misses for.
+func (a *adviser) axes(c contender) []change {
+	s, err := a.s.with(c.Settings)
+	if err != nil {
+		return nil
+	}
+	d := scaledOf(s.model)
+	if d == nil {
+		return nil
+	}
+	has := func(causes ...sim.Cause) bool {
+		return slices.ContainsFunc(c.Result.Misses, func(m sim.Miss) bool { return slices.Contains(causes, m.Cause) })
+	}
+	var all []change
+	set := func(key, format string, value any) { all = append(all, change{key, fmt.Sprintf(format, value)}) }
+	if has(sim.AtMax, sim.SlowPrefill, sim.SlowDecode) {
+		for _, times := range []int{2, 4, 8} {
+			set("scaling.max", "%d", d.Scaling.Max*times)
+		}
+	}
+	if has(sim.NoRoom) && d.Scaling.Quota > 0 {
+		set("scaling.quota", "%d", 2*d.Scaling.Quota)
+	}
+	if has(sim.ColdStart, sim.TooFew, sim.Lost, sim.SlowPrefill, sim.SlowDecode) {
+		for least := max(d.Scaling.Min, 1) + 1; least <= d.Scaling.Max && least <= 16*max(d.Scaling.Min, 1); least *= 2 {
+			set("scaling.min", "%d", least)
+		}
+		use := 0.8
+		if d.Scaling.TargetUse > 0 {
+			use = d.Scaling.TargetUse.Fraction()
+		}
+		for _, times := range []float64{0.75, 0.5} {
+			set("scaling.target_use", "%.0f%%", 100*use*times)
+			if rate := d.Scaling.TargetRequests.PerSecond(); rate > 0 {
+				set("scaling.target_requests", "%.3g/s", rate*times)
+			}
+		}
+	}
+	return all
+}
+
+// scaledOf is the deployment whose scaling is changed.
+func scaledOf(m *config.Model) *config.Deployment {
+	for i := range m.Deployments {
+		if m.Deployments[i].Scaling != nil {
+			return &m.Deployments[i]
+		}
+	}
+	return nil
+}
+
+// refine looks by halving for the least of the last changed number of replicas
+// that still attains.
+func (a *adviser) refine(ctx context.Context, found contender) (*contender, error) {
+	last := found.Settings[len(found.Settings)-1]
+	if last.key != "scaling.max" && last.key != "scaling.min" && last.key != "scaling.quota" {
+		return &found, nil
+	}
+	base := found
+	base.Settings = found.Settings[:len(found.Settings)-1]
+	before, err := a.s.with(base.Settings)
+	if err != nil {
+		return &found, nil
+	}
+	low, high := replicasSet(before.model, last.key), 0
+	if _, err := fmt.Sscan(last.value, &high); err != nil {
+		return &found, nil
+	}
+	for high-low > 1 {
+		middle := int(math.Ceil(float64(low+high) / 2))
+		if middle == high {
+			middle--
+		}
+		tried, err := a.try(ctx, base, []change{{last.key, fmt.Sprint(middle)}})
+		if err != nil {
+			return nil, err
+		}
+		if len(tried) == 0 || tried[0].Result.Attainment < a.goal {
+			low = middle
+			continue
+		}
+		high = middle
+		if tried[0].Result.Cost <= found.Result.Cost {
+			found = tried[0]
+		}
+	}
+	return &found, nil
+}
+
+// replicasSet is a number of replicas of the file.
+func replicasSet(m *config.Model, key string) int {
+	d := scaledOf(m)
+	switch key {
+	case "scaling.max":
+		return d.Scaling.Max
+	case "scaling.quota":
+		return d.Scaling.Quota
+	}
+	return d.Scaling.Min
+}
+
+// text says what would do.
+func (a *advice) text() string {
+	if a == nil {
+		return ""
+	}
+	goal := fmt.Sprintf("%.4g %%", 100*a.Goal)
+	var sets []string
+	for _, v := range a.changed {
+		sets = append(sets, "--set "+v.key+"="+v.value)
+	}
+	switch {
+	case a.Why != "":
+		return fmt.Sprintf("%s attains less than %s, and no setting was looked for: %s", a.Policy, goal, a.Why)
+	case a.Found:
+		return fmt.Sprintf("what would do: %s: %.2f %% attained for %s instead of %s; the cheapest of %d settings tried that attains %s",
+			strings.Join(sets, " "), 100*a.Attained, cents(a.Cost), cents(a.Before), a.Tried, goal)
+	case len(sets) > 0:
+		return fmt.Sprintf("none of %d settings tried attains %s; the best is %s with %.2f %%", a.Tried, goal, strings.Join(sets, " "), 100*a.Attained)
+	}
+	return fmt.Sprintf("none of %d settings tried attains %s, or more than the file does", a.Tried, goal)
+}
+
+var errNoArrivals = errors.New("no rows, or none between --from and --to: there is nothing to simulate")

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"weir/sim"
+)
+
+// whyShown bounds the runs whose misses are explained: a sweep of many is a
+// table.
+const whyShown = 8
+
+// why prints where the misses of each run come from.
+func (s *study) why(w io.Writer) {
+	if len(s.contenders) > whyShown {
+		return
+	}
+	for _, c := range s.contenders {
+		lines := whyLines(c.Result)
+		if len(lines) == 0 {
+			continue
+		}
+		fmt.Fprintf(w, "\n%s: %s\n", c.Label, missed(c.Result))
+		for _, line := range lines {
+			fmt.Fprintln(w, "  "+line)
+		}
+	}
+}
+
+// missed says how many requests missed what was promised.
+func missed(r *sim.Result) string {
+	var n uint64
+	for _, m := range r.Misses {
+		n += m.Count
+	}
+	return fmt.Sprintf("%d of %d requests missed what is promised (%.2f %%)", n, r.Arrived-r.Batch.Arrived, 100*(1-r.Attainment))
+}
+
+// whyLines says for each cause how many requests missed for it and when, and
+// how long deployments had as many replicas as they may.
+func whyLines(r *sim.Result) []string {
+	var lines []string
+	for _, m := range r.Misses {
+		lines = append(lines, fmt.Sprintf("%d %s%s", m.Count, causeWords(m), spanWords(m.Spans)))
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	for _, d := range r.Deployments {
+		if share := percentOf(d.AtMax, r.Length); share >= 1 {
+			lines = append(lines, fmt.Sprintf("%s was at scaling.max for %.0f %% of the time; its GPUs worked %.0f %% of theirs",
+				d.Name, share, percentOf(d.GPU.Busy, d.GPU.Allocated)))
+		}
+	}
+	return lines
+}
+
+// causeWords says a cause as the end of "12 requests ...".
+func causeWords(m sim.Miss) string {
+	switch m.Cause {
+	case sim.ColdStart:
+		return "waited while replicas of " + m.Deployment + " started"
+	case sim.AtMax:
+		return "waited while all replicas of " + m.Deployment + " that scaling.max allows were running"
+	case sim.NoRoom:
+		return "waited because the place gave no more replicas of " + m.Deployment + ": its quota, or out of stock"
+	case sim.TooFew:
+		return "waited, and scaling wanted no more replicas of " + m.Deployment
+	case sim.OutOfQuota:
+		return "waited for quota of " + m.Deployment
+	case sim.SlowPrefill:
+		return "had a slow prefill: their replica of " + m.Deployment + " was busy with other prompts"
+	case sim.SlowDecode:
+		return "had slow tokens: their replica of " + m.Deployment + " had too many requests at once"
+	case sim.SlowService:
+		return "had a slow answer of " + m.Deployment
+	case sim.Never:
+		return "could not be met at any count: too long for even an idle replica of " + m.Deployment
+	case sim.Lost:
+		return "lost their replica of " + m.Deployment
+	}
+	return string(m.Cause) + " at " + m.Deployment
+}
+
+// spanWords says when: the spans most of them arrived in.
+func spanWords(spans []sim.Span) string {
+	var parts []string
+	for _, s := range spans {
+		parts = append(parts, clock(s.From.Hours())+" to "+clock(s.To.Hours()))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
+}

@@ -1,0 +1,232 @@
+package sim
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"weir"
+	"weir/engine"
+)
+
+// Cause is why a request missed what it was promised.
+type Cause string
+
+const (
+	ColdStart   Cause = "cold_start"   // it waited while replicas started
+	AtMax       Cause = "at_max"       // it waited, and as many replicas ran as the policy allows
+	NoRoom      Cause = "no_room"      // it waited, and the place gave no more replicas: its quota, or out of stock
+	TooFew      Cause = "too_few"      // it waited, and the policy wanted no more replicas
+	OutOfQuota  Cause = "quota"        // it waited for what a service lets through
+	SlowPrefill Cause = "slow_prefill" // its first token came late: the replica was busy with other prompts
+	SlowDecode  Cause = "slow_decode"  // its other tokens came late: the replica had too many requests at once
+	SlowService Cause = "slow_service" // a service took longer than was promised
+	Never       Cause = "never"        // not even an idle replica does it in time
+	Lost        Cause = "lost"         // the replica that served it died
+)
+
+// Miss is a cause, and what it did.
+type Miss struct {
+	Cause      Cause  `json:"cause"`
+	Deployment string `json:"deployment"`
+	Count      uint64 `json:"requests"`
+	Spans      []Span `json:"spans"` // when most of them arrived: up to maxSpans, in order of time
+}
+
+// Span is a part of the run in which requests arrived that missed.
+type Span struct {
+	From  time.Duration `json:"from_ns"`
+	To    time.Duration `json:"to_ns"`
+	Count uint64        `json:"requests"`
+}
+
+const (
+	spanSlot = 10 * time.Second // width of what spans are put together of
+	spanGap  = 6                // empty slots that do not end a span
+	maxSpans = 5
+	maxAlone = 4096 // prompt lengths whose time on an idle replica is remembered
+)
+
+// blamed counts misses by cause and deployment, by the time of arrival.
+type blamed struct {
+	all []*blame
+}
+
+type blame struct {
+	cause Cause
+	part  int32
+	slots []uint64
+	total uint64
+}
+
+func (b *blamed) add(cause Cause, part int32, at time.Duration) {
+	i := slices.IndexFunc(b.all, func(x *blame) bool { return x.cause == cause && x.part == part })
+	if i < 0 {
+		i = len(b.all)
+		b.all = append(b.all, &blame{cause: cause, part: part})
+	}
+	x, slot := b.all[i], int(at/spanSlot)
+	for len(x.slots) <= slot {
+		x.slots = append(x.slots, 0)
+	}
+	x.slots[slot]++
+	x.total++
+}
+
+// misses are the causes, that of most requests first.
+func (w *world) misses() []Miss {
+	all := []Miss{}
+	for _, x := range w.blamed.all {
+		all = append(all, Miss{x.cause, w.parts[x.part].Name, x.total, x.spans()})
+	}
+	slices.SortStableFunc(all, func(a, b Miss) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Cause, b.Cause), cmp.Compare(a.Deployment, b.Deployment))
+	})
+	return all
+}
+
+// spans joins slots that lie near each other.
+func (x *blame) spans() []Span {
+	var all []Span
+	last := -1 - spanGap
+	for i, n := range x.slots {
+		if n == 0 {
+			continue
+		}
+		from, to := time.Duration(i)*spanSlot, time.Duration(i+1)*spanSlot
+		if i-last > spanGap {
+			all = append(all, Span{From: from})
+		}
+		s := &all[len(all)-1]
+		s.To, s.Count, last = to, s.Count+n, i
+	}
+	slices.SortStableFunc(all, func(a, b Span) int { return cmp.Compare(b.Count, a.Count) })
+	all = all[:min(len(all), maxSpans)]
+	slices.SortFunc(all, func(a, b Span) int { return cmp.Compare(a.From, b.From) })
+	return all
+}
+
+// staffed is how many replicas a deployment has, and wants.
+type staffed struct{ want, ready, starting int }
+
+// preferred is the deployment a request waits for: that of the lowest tier.
+func (w *world) preferred() int32 {
+	return slices.MinFunc(w.parts, func(a, b *part) int { return cmp.Or(cmp.Compare(a.Tier, b.Tier), cmp.Compare(a.index, b.index)) }).index
+}
+
+// waits notes what there was when a request had to wait.
+func (w *world) waits(q *request) {
+	if p := w.parts[w.first]; p.own != nil {
+		q.then = staffed{p.own.want, p.own.ready, p.own.starting}
+	}
+}
+
+// blame finds out why a request missed; answered says that l is known.
+func (w *world) blame(q *request, l latency, answered bool) {
+	cause, part := w.cause(q, l, answered)
+	w.blamed.add(cause, part, q.arrived.Sub(w.c.Start))
+}
+
+func (w *world) cause(q *request, l latency, answered bool) (Cause, int32) {
+	served := q.tried
+	switch {
+	case q.lost:
+		return Lost, served
+	case q.tooLong:
+		return Never, served
+	case served < 0 || q.granted == 0 || !answered && q.at < 0:
+		return w.whyWaited(q)
+	}
+	p, slo := w.parts[served], w.c.SLO.ttft(q.prompt)
+	if q.first != 0 && q.first.Sub(q.arrived) <= slo {
+		return w.lateTokens(p, q), served
+	}
+	wait, service := q.granted.Sub(q.arrived), w.now.Sub(q.granted)
+	if answered || q.first != 0 {
+		service = q.first.Sub(q.granted)
+	}
+	switch alone := p.alone(q.prompt); {
+	case alone > slo && p.own != nil:
+		return Never, served
+	case wait > 0 && (service <= slo || wait > service):
+		return w.whyWaited(q)
+	case p.own == nil:
+		return SlowService, served
+	}
+	return SlowPrefill, served
+}
+
+// lateTokens is why the tokens after the first came late.
+func (w *world) lateTokens(p *part, q *request) Cause {
+	switch {
+	case p.own == nil:
+		return SlowService
+	case p.own.Engine.Speed.Step(engine.Batch{Decode: 1}).Of(q.prompt+q.output/2).Duration() > w.c.SLO.TPOT:
+		return Never
+	}
+	return SlowDecode
+}
+
+// whyWaited is why a request was not served at once: by what the deployment it
+// waited for had when it came, and has now that the wait is over.
+func (w *world) whyWaited(q *request) (Cause, int32) {
+	p := w.parts[w.first]
+	if p.own == nil {
+		return OutOfQuota, w.first
+	}
+	o, limit := p.own, p.own.Policy.Max
+	room := o.Fleet.Quota
+	switch {
+	case q.then.starting > 0 || o.starting > 0 || o.ready > q.then.ready:
+		return ColdStart, w.first
+	case o.want > o.ready+o.starting || room > 0 && room < limit && o.want >= room:
+		return NoRoom, w.first
+	case o.want >= limit:
+		return AtMax, w.first
+	}
+	return TooFew, w.first
+}
+
+// alone is how long a first token takes where nothing else is served.
+func (p *part) alone(prompt int) time.Duration {
+	if p.own == nil {
+		return p.remote.TTFT + p.remote.PerPrompt*time.Duration(prompt)
+	}
+	if d, known := p.own.alone[prompt]; known {
+		return d
+	}
+	d := firstToken(p.own.Engine, prompt)
+	if len(p.own.alone) < maxAlone {
+		p.own.alone[prompt] = d
+	}
+	return d
+}
+
+// firstToken is how long an idle replica takes to the first token of a prompt
+// it knows nothing of; 0 when it fits no replica, which is said otherwise.
+func firstToken(spec engine.Spec, prompt int) time.Duration {
+	r, began := engine.New(spec), weir.Instant(1)
+	if err := r.Arrive(began, engine.Request{ID: 1, Prompt: prompt, Output: 1}); err != nil {
+		return 0
+	}
+	for next := r.Next(); next != 0; next = r.Next() {
+		if len(r.Advance(next)) > 0 {
+			return next.Sub(began)
+		}
+	}
+	return 0
+}
+
+// fullHouse adds the time since it was last asked to what a deployment spent
+// with as many replicas wanted as there may be.
+func (w *world) fullHouse() {
+	for _, p := range w.parts {
+		if p.own == nil {
+			continue
+		}
+		if p.own.want >= p.own.Policy.Max {
+			p.own.atMax += w.now.Sub(max(p.own.fullFrom, w.c.Start))
+		}
+		p.own.fullFrom = w.now
+	}
+}
