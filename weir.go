@@ -82,8 +82,34 @@ type Usage struct {
 	Prompt     int64 // tokens in the prompt, cached ones included
 	Cached     int64 // of Prompt, those the upstream had in cache
 	Completion int64 // tokens produced, reasoning included
-	Estimated  bool  // counted by Weir with a tokenizer: the upstream reported none
+
+	Written     int64 // of Prompt, those the upstream wrote to its cache, to be kept as long as it keeps them unasked
+	WrittenHour int64 // of Prompt, those it wrote there to be kept an hour
+	Reasoning   int64 // of Completion, those nobody sees
+	AudioPrompt int64 // of Prompt, those of sound; not of Cached
+	AudioAnswer int64 // of Completion, those of sound; not of Reasoning
+
+	Tier Tier // it was served as
+
+	// Estimated: some of it was counted or completed by Weir, since the upstream
+	// reported none, or what cannot be.
+	Estimated bool
 }
+
+// Tier is the service tier that a provider served a request as, which has a
+// price of its own.
+type Tier uint8
+
+const (
+	StandardTier Tier = iota // also where nothing is said
+	PriorityTier
+	FlexTier
+	OtherTier // one that Weir knows no price for
+)
+
+var tierNames = [...]string{"standard", "priority", "flex", "other"}
+
+func (t Tier) String() string { return name(tierNames[:], int(t)) }
 
 // ReplicaState is where a replica stands in its life.
 type ReplicaState uint8
@@ -172,6 +198,7 @@ type Record struct {
 	Status   int    // HTTP status sent; 499 when the client had gone
 	Usage    Usage
 	Cost     Money
+	Price    string // the prices Cost was made of, and where they are from; "" without any
 
 	Route         string // why it came where it is: one of a few words, such as room, waited, spill_quota; "" if nowhere
 	Way           string // deployments passed over or tried, each with why, and the last: "a=quota, b=spill_quota"

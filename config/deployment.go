@@ -64,14 +64,34 @@ type Capacity struct {
 	PrefixCache int `yaml:"prefix_cache" default:"262144" min:"0" max:"100000000" example:"500000"`
 }
 
-// Price is what tokens cost.
+// Price is what tokens cost, class by class, from the catalogue or said here.
 type Price struct {
+	// Model of the price catalogue, as `weir price list tokens` names it, whose prices hold where none is given here.
+	Catalogue string `yaml:"catalogue" format:"name" example:"gpt-5.6-terra"`
+	// Deployment type the catalogue's prices are of.
+	SKU string `yaml:"sku" default:"GlobalStandard" format:"name"`
 	// Prompt tokens.
 	Prompt TokenPrice `yaml:"prompt" example:"$2.50/1M tokens"`
 	// Prompt tokens the upstream had in cache. Without it: as Prompt.
 	Cached *TokenPrice `yaml:"cached" example:"$1.25/1M tokens"`
+	// Prompt tokens the upstream wrote to its cache. Without it: as Prompt.
+	CacheWrite TokenPrice `yaml:"cache_write" example:"$3.125/1M tokens"`
+	// The same, written to be kept for an hour. Without it: as CacheWrite.
+	CacheWriteHour TokenPrice `yaml:"cache_write_hour" example:"$5.00/1M tokens"`
 	// Completion tokens, reasoning included.
 	Completion TokenPrice `yaml:"completion" example:"$10.00/1M tokens"`
+	// Reasoning tokens, where they have a price of their own. Without it: as Completion.
+	Reasoning TokenPrice `yaml:"reasoning" example:"$10.00/1M tokens"`
+	// Prompt tokens of sound. Where tokens cost something and this or audio_completion is not given, requests with sound are refused.
+	AudioPrompt TokenPrice `yaml:"audio_prompt" example:"$40.00/1M tokens"`
+	// Completion tokens of sound.
+	AudioCompletion TokenPrice `yaml:"audio_completion" example:"$80.00/1M tokens"`
+	// Each request, beside its tokens.
+	Request Dollars `yaml:"request" example:"$0.005"`
+	// What service_tier: priority costs, as a part of all the prices above. Where tokens cost something and this is not given, requests that ask for it are refused.
+	Priority Percent `yaml:"priority" min:"1%" max:"10000%" example:"200%"`
+	// The same for service_tier: flex.
+	Flex Percent `yaml:"flex" min:"1%" max:"10000%" example:"50%"`
 }
 
 // Timeouts bound the wait for an upstream.

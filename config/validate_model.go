@@ -66,7 +66,7 @@ func (v *validator) deployment(m *Model, d *Deployment, path string) {
 	v.ordered(path+".timeouts", "connect", &d.Timeouts.Connect, "total", d.Timeouts.Total)
 	v.ordered(path+".timeouts", "header", &d.Timeouts.Header, "total", d.Timeouts.Total)
 	v.ordered(path+".timeouts", "stall", &d.Timeouts.Stall, "total", d.Timeouts.Total)
-	if d.Price.Cached == nil {
+	if d.Price.Cached == nil && d.Price.Catalogue == "" {
 		prompt := d.Price.Prompt
 		d.Price.Cached = &prompt
 	}

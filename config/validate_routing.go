@@ -104,7 +104,7 @@ func (v *validator) spillover(a *AzureOpenAI, path string) {
 	if a.PTU == 0 {
 		v.blame(path+".spillover", "has no meaning without ptu: only provisioned deployments spill", "say how many units the deployment has, or remove it")
 	}
-	if p := a.Spillover.Price; p != nil && p.Cached == nil {
+	if p := a.Spillover.Price; p != nil && p.Cached == nil && p.Catalogue == "" {
 		prompt := p.Prompt
 		p.Cached = &prompt
 	}

@@ -25,6 +25,9 @@ type ask struct {
 	n         int           // answers asked for, at least 1
 	bestOf    int           // candidates they are picked from; 0: not said
 	user      span
+	tier      span // service_tier
+	speed     span // the Messages API's: fast costs more
+	spoken    bool // sound is asked for, or sent
 
 	previous     span // the answer of the Responses API this goes on with
 	conversation span // its id
@@ -53,6 +56,8 @@ const (
 	sawMaxOutputTokens
 	sawN
 	sawBestOf
+	sawTier
+	sawSpeed
 	sawUser
 	sawStreamOptions
 	sawIncludeUsage
@@ -117,6 +122,12 @@ func (r *askReader) member(key []byte, v span) error {
 		return r.tokens(sawMaxOutputTokens, "max_output_tokens", v)
 	case "n":
 		return r.count(sawN, "n", v, &r.n)
+	case "service_tier":
+		return r.text(sawTier, "service_tier", v, &r.tier)
+	case "speed":
+		return r.text(sawSpeed, "speed", v, &r.speed)
+	case "audio", "modalities":
+		r.spoken = r.spoken || bytes.Contains(r.b[v.from:v.to], soundWord) || string(key) == "audio" && !r.null(v)
 	case "best_of":
 		return r.count(sawBestOf, "best_of", v, &r.bestOf)
 	case "user":
@@ -145,6 +156,9 @@ func (r *askReader) member(key []byte, v span) error {
 // addPrompt counts a part of the prompt.
 func (r *askReader) addPrompt(v span, binary, binaries int) {
 	r.promptBytes += v.to - v.from - binary
+	if binaries > 0 {
+		r.spoken = r.spoken || bytes.Contains(r.b[v.from:v.to], soundPart)
+	}
 	r.ask.binaries += binaries
 }
 

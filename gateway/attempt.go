@@ -35,6 +35,9 @@ func (c *call) attempt(v dispatch.Verdict) *failure {
 	if f := l.serve(l.target); f != nil {
 		return f
 	}
+	if f := c.unpriced(l.target); f != nil {
+		return f
+	}
 	if f := c.afford(l.target); f != nil {
 		return f
 	}

@@ -58,6 +58,7 @@ var (
 
 	errClientGone = errors.New("the caller went away")
 	errClientSlow = errors.New("the caller took too long to take its answer")
+	errUnpriced   = errors.New("the request asks for what has no price here")
 	errStopping   = errors.New("the gateway is stopping: send the request again")
 	errInternal   = errors.New("the gateway failed: this is a fault in Weir, please report it")
 )
@@ -83,6 +84,7 @@ var answers = map[error]answer{
 	errNoModel:        {400, weir.CallerFault, "missing_model", "invalid_request_error", "BadRequest", "invalid_request_error"},
 	errUnknownModel:   {404, weir.CallerFault, "model_not_found", "invalid_request_error", "DeploymentNotFound", "not_found_error"},
 	errModelForbidden: {403, weir.PolicyFault, "model_not_allowed", "invalid_request_error", "", "permission_error"},
+	errUnpriced:       {400, weir.PolicyFault, "no_price", "invalid_request_error", "", "invalid_request_error"},
 	errNotSpoken:      {400, weir.CallerFault, "unsupported_operation", "invalid_request_error", "OperationNotSupported", "invalid_request_error"},
 
 	errEncoding:   {415, weir.CallerFault, "unsupported_encoding", "invalid_request_error", "", "invalid_request_error"},

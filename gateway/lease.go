@@ -173,6 +173,7 @@ func (l *lease) close(status int, outcome weir.Outcome, fault weir.Fault, code s
 	r.Usage = l.used
 	if l.target != nil {
 		r.Cost = l.rates().Cost(l.used)
+		r.Price = l.price()
 		r.Extra = l.extra()
 	}
 	r.Way = l.wayText()

@@ -122,6 +122,7 @@ type Deployment struct {
 
 	Upstream upstream.Options
 	Rates    meter.Rates
+	Price    string // Rates in words, and where they are from: what the ledger keeps beside each cost
 	// Serves is the model it really is, where it stands in for another: then the
 	// limits of both count what it does. "": the model it belongs to.
 	Serves string

@@ -23,6 +23,11 @@ func (c *call) reserve() (prompt, output int, err error) {
 	prompt = c.ask.promptTokens()
 	l.answers = c.answers()
 	l.who = meter.Who{Tenant: l.rec.Tenant, Key: l.rec.Key, Model: l.rec.Model, Class: l.rec.Class}
+	if first := l.served.first; first != nil {
+		if f := c.unpriced(first); f != nil {
+			return 0, 0, f.problem
+		}
+	}
 	now := c.g.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()

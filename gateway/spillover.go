@@ -11,6 +11,7 @@ import (
 type Spillover struct {
 	To    string       // asked for with each request; "": as the deployment itself is set
 	Rates *meter.Rates // what tokens cost there; nil: as the deployment's own
+	Price string       // Rates in words, and where they are from
 }
 
 // hear reads what the headers of an answer say to Weir.
@@ -36,4 +37,12 @@ func (l *lease) rates() meter.Rates {
 		return *l.target.Spillover.Rates
 	}
 	return l.target.Rates
+}
+
+// price says which prices those are.
+func (l *lease) price() string {
+	if l.spilled && l.target.Spillover.Rates != nil {
+		return l.target.Spillover.Price
+	}
+	return l.target.Price
 }

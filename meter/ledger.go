@@ -9,7 +9,7 @@ import (
 )
 
 // Row is what one key of a tenant used of one model on one deployment in one
-// minute.
+// minute, at one set of prices.
 // Requests = Completed + Refused + Failed.
 type Row struct {
 	Minute     int64  // minutes since the Unix epoch
@@ -17,6 +17,7 @@ type Row struct {
 	Key        string // its name in the tenant, never the key itself; "" when not known, or before keys were told apart
 	Model      string // as asked for
 	Deployment string // that served it; "" when none did
+	Price      string // the prices Cost was made of and where they are from; "" where nothing has a price, or where they are not told apart
 
 	Requests  int64
 	Completed int64
@@ -27,7 +28,22 @@ type Row struct {
 	Prompt     int64 // tokens, cached ones included
 	Cached     int64 // of Prompt
 	Completion int64 // tokens
-	Cost       weir.Money
+	Classes
+	Cost weir.Money
+}
+
+// Classes are the tokens that may have a price of their own. See weir.Usage.
+type Classes struct {
+	Written, WrittenHour, AudioPrompt int64 // of Prompt
+	Reasoning, AudioAnswer            int64 // of Completion
+}
+
+func (c *Classes) add(o Classes) {
+	c.Written += o.Written
+	c.WrittenHour += o.WrittenHour
+	c.AudioPrompt += o.AudioPrompt
+	c.Reasoning += o.Reasoning
+	c.AudioAnswer += o.AudioAnswer
 }
 
 // Add adds the counts of o; the minute and the names stay.
@@ -40,6 +56,7 @@ func (r *Row) Add(o Row) {
 	r.Prompt += o.Prompt
 	r.Cached += o.Cached
 	r.Completion += o.Completion
+	r.Classes.add(o.Classes)
 	r.Cost += o.Cost
 }
 
@@ -108,6 +125,8 @@ type Query struct {
 	// What not to tell apart: rows that differ only in it are summed, and carry
 	// "" there.
 	AllTenants, AllKeys, AllModels, AllDeployments bool
+
+	Prices bool // tell prices apart; otherwise rows that differ only in them are summed
 
 	// Limit bounds the rows of an answer; 0: DefaultRows. A query that exceeds
 	// it fails with ErrTooManyRows instead of answering half.

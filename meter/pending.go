@@ -37,6 +37,7 @@ type Pending struct {
 type place struct {
 	minute                         int64
 	tenant, key, model, deployment string
+	price                          string
 }
 
 // Add counts one ended request, in the minute it ended.
@@ -47,8 +48,9 @@ func (p *Pending) Add(rec weir.Record) {
 // RowOf is one record as a row.
 func RowOf(rec weir.Record) Row {
 	r := Row{
-		Minute: minuteOf(rec.Ended), Tenant: rec.Tenant, Key: rec.Key, Model: rec.Model, Deployment: rec.Deployment, Requests: 1,
+		Minute: minuteOf(rec.Ended), Tenant: rec.Tenant, Key: rec.Key, Model: rec.Model, Deployment: rec.Deployment, Price: rec.Price, Requests: 1,
 		Prompt: rec.Usage.Prompt, Cached: rec.Usage.Cached, Completion: rec.Usage.Completion, Cost: rec.Cost,
+		Classes: Classes{Written: rec.Usage.Written, WrittenHour: rec.Usage.WrittenHour, AudioPrompt: rec.Usage.AudioPrompt, Reasoning: rec.Usage.Reasoning, AudioAnswer: rec.Usage.AudioAnswer},
 	}
 	switch rec.Outcome {
 	case weir.Completed:
@@ -77,14 +79,14 @@ func (p *Pending) add(r Row) {
 	if p.index == nil {
 		p.index = map[place]int{}
 	}
-	at := place{r.Minute, r.Tenant, r.Key, r.Model, r.Deployment}
+	at := place{r.Minute, r.Tenant, r.Key, r.Model, r.Deployment, r.Price}
 	i, ok := p.index[at]
 	if !ok {
 		at = p.room(at)
 		if i, ok = p.index[at]; !ok {
 			i = len(p.rows)
 			p.index[at] = i
-			p.rows = append(p.rows, Row{Minute: at.minute, Tenant: at.tenant, Key: at.key, Model: at.model, Deployment: at.deployment})
+			p.rows = append(p.rows, Row{Minute: at.minute, Tenant: at.tenant, Key: at.key, Model: at.model, Deployment: at.deployment, Price: at.price})
 		}
 	}
 	p.rows[i].Add(r)
@@ -99,7 +101,7 @@ func (p *Pending) room(at place) place {
 	if len(p.rows)-p.others < bound {
 		return at
 	}
-	other := place{at.minute, Other, Other, Other, Other}
+	other := place{at.minute, Other, Other, Other, Other, Other}
 	if at != other {
 		p.coarse++
 	}
@@ -141,9 +143,9 @@ func (p *Pending) Len() int { return len(p.rows) }
 // Other since the beginning.
 func (p *Pending) Coarsened() uint64 { return p.coarse }
 
-// Compare orders rows by minute, tenant, key, model and deployment, names as
+// Compare orders rows by minute, tenant, key, model, deployment and price, names as
 // bytes.
 func Compare(a, b Row) int {
 	return cmp.Or(cmp.Compare(a.Minute, b.Minute), cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Key, b.Key),
-		cmp.Compare(a.Model, b.Model), cmp.Compare(a.Deployment, b.Deployment))
+		cmp.Compare(a.Model, b.Model), cmp.Compare(a.Deployment, b.Deployment), cmp.Compare(a.Price, b.Price))
 }

@@ -26,6 +26,9 @@ func RatesOf(t price.Tokens, batch bool) (Rates, error) {
 	if t.Cached.Known() {
 		r.Cached = t.Cached.Amount()
 	}
+	if t.CacheWrite.Known() {
+		r.Written = t.CacheWrite.Amount()
+	}
 	if !batch {
 		return r, nil
 	}
@@ -34,5 +37,5 @@ func RatesOf(t price.Tokens, batch bool) (Rates, error) {
 		return Rates{}, fmt.Errorf("meter: %w", err)
 	}
 	part := func(m weir.Money) weir.Money { return (m*weir.Money(percent) + 50) / 100 }
-	return Rates{part(r.Prompt), part(r.Cached), part(r.Completion)}, nil
+	return Rates{Prompt: part(r.Prompt), Cached: part(r.Cached), Completion: part(r.Completion), Written: part(r.Written)}, nil
 }

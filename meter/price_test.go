@@ -17,11 +17,13 @@ func TestRatesComeFromTheCatalogue(t *testing.T) {
 		batch bool
 		rates Rates
 	}{
-		{"gpt-4o", false, Rates{2_500_000, 1_250_000, 10_000_000}},
-		{"gpt-4o", true, Rates{1_250_000, 625_000, 5_000_000}},
-		{"gpt-5-nano", true, Rates{25_000, 2_500, 200_000}},
-		{"gpt-5-pro", false, Rates{15_000_000, 15_000_000, 120_000_000}}, // no discount for cached tokens
-		{"text-embedding-3-small", false, Rates{20_000, 20_000, 0}},
+		{"gpt-4o", false, Rates{Prompt: 2_500_000, Cached: 1_250_000, Completion: 10_000_000}},
+		{"gpt-4o", true, Rates{Prompt: 1_250_000, Cached: 625_000, Completion: 5_000_000}},
+		{"gpt-5-nano", true, Rates{Prompt: 25_000, Cached: 2_500, Completion: 200_000}},
+		{"gpt-5-pro", false, Rates{Prompt: 15_000_000, Cached: 15_000_000, Completion: 120_000_000}}, // no discount for cached tokens
+		{"gpt-5.6-terra", false, Rates{Prompt: 2_000_000, Cached: 200_000, Completion: 12_000_000, Written: 2_500_000}},
+		{"gpt-6-astra", false, Rates{Prompt: 10_000_000, Cached: 1_000_000, Completion: 50_000_000, Written: 12_500_000}},
+		{"text-embedding-3-small", false, Rates{Prompt: 20_000, Cached: 20_000, Completion: 0}},
 	} {
 		tokens, err := c.Tokens(want.model, "GlobalStandard", "")
 		if err != nil {

@@ -3,41 +3,132 @@ package meter
 import (
 	"math"
 	"math/bits"
+	"strconv"
 
 	"weir"
 )
 
-// Rates price tokens, in micro-dollars per 1,000,000 tokens: $2.50 per million
-// is 2_500_000. Rates below zero count as zero.
+// Rates price one usage by its classes of tokens, in micro-dollars per 1,000,000
+// tokens: $2.50 per million is 2_500_000. Rates below zero count as zero. A class
+// whose rate is 0 costs what the class it is a part of costs.
 type Rates struct {
-	Prompt     weir.Money // prompt tokens that were not cached
-	Cached     weir.Money // prompt tokens the upstream had in its cache
+	Prompt     weir.Money // prompt tokens that are of none of the classes below
+	Cached     weir.Money // prompt tokens the upstream had in its cache; 0: nothing
 	Completion weir.Money
+
+	Written     weir.Money // prompt tokens written to the upstream's cache; 0: as Prompt
+	WrittenHour weir.Money // the same to be kept an hour; 0: as Written
+	Reasoning   weir.Money // 0: as Completion
+	AudioPrompt weir.Money // 0: as Prompt
+	AudioAnswer weir.Money // 0: as Completion
+
+	Request weir.Money // for the request itself, in micro-dollars
+
+	// What all of it costs as another service tier, in hundredths: 200 is twice
+	// as much. 0: no price is known.
+	Priority, Flex int64
 }
 
 // perRate is the number of tokens a rate is for.
 const perRate = 1_000_000
 
 // Cost prices one usage: exact in integers, rounded once, half a micro-dollar
-// up. More cached than prompt tokens count as all cached; a cost beyond what
-// Money holds is the largest Money.
+// up. Parts beyond what they are parts of count as all of it; a cost beyond what
+// Money holds is the largest Money. A tier without a price costs as the standard
+// one.
 //
 // 1,000 prompt tokens, 400 of them cached, and 200 completion tokens at $2.50,
 // $1.25 and $10.00 per million are 600 x 2.50 + 400 x 1.25 + 200 x 10 = 4,000
 // micro-dollars.
 func (r Rates) Cost(u weir.Usage) weir.Money {
-	prompt := max(u.Prompt, 0)
-	cached := min(max(u.Cached, 0), prompt)
-	var s sum
-	s.add(prompt-cached, r.Prompt)
-	s.add(cached, r.Cached)
-	s.add(u.Completion, r.Completion)
-	s.plus(0, perRate/2)
-	if s.hi >= perRate {
-		return math.MaxInt64
+	if u.Prompt <= 0 && u.Completion <= 0 {
+		return 0 // no upstream worked on it
 	}
-	cost, _ := bits.Div64(s.hi, s.lo, perRate)
-	return weir.Money(min(cost, math.MaxInt64))
+	r = r.full()
+	var s sum
+	rest := max(u.Prompt, 0)
+	for _, part := range [...]struct {
+		tokens int64
+		rate   weir.Money
+	}{{u.Cached, r.Cached}, {u.WrittenHour, r.WrittenHour}, {u.Written, r.Written}, {u.AudioPrompt, r.AudioPrompt}} {
+		n := min(max(part.tokens, 0), rest)
+		s.add(n, part.rate)
+		rest -= n
+	}
+	s.add(rest, r.Prompt)
+	rest = max(u.Completion, 0)
+	thought := min(max(u.Reasoning, 0), rest)
+	sound := min(max(u.AudioAnswer, 0), rest-thought)
+	s.add(thought, r.Reasoning)
+	s.add(sound, r.AudioAnswer)
+	s.add(rest-thought-sound, r.Completion)
+	s.add(perRate, r.Request)
+	return s.cost(r.percent(u.Tier))
+}
+
+// full gives every class its rate.
+func (r Rates) full() Rates {
+	or := func(rate *weir.Money, otherwise weir.Money) {
+		if *rate <= 0 {
+			*rate = otherwise
+		}
+	}
+	or(&r.Written, r.Prompt)
+	or(&r.WrittenHour, r.Written)
+	or(&r.AudioPrompt, r.Prompt)
+	or(&r.Reasoning, r.Completion)
+	or(&r.AudioAnswer, r.Completion)
+	return r
+}
+
+// percent is what a tier costs of the standard one, in hundredths.
+func (r Rates) percent(t weir.Tier) int64 {
+	switch {
+	case t == weir.PriorityTier && r.Priority > 0:
+		return r.Priority
+	case t == weir.FlexTier && r.Flex > 0:
+		return r.Flex
+	}
+	return 100
+}
+
+// Prices says whether a tier has a price: the standard one always, others where
+// they are given or where nothing costs anything.
+func (r Rates) Prices(t weir.Tier) bool {
+	switch t {
+	case weir.StandardTier:
+		return true
+	case weir.PriorityTier:
+		return r.Priority > 0 || r == Rates{}
+	case weir.FlexTier:
+		return r.Flex > 0 || r == Rates{}
+	}
+	return r == Rates{}
+}
+
+// PricesAudio says the same of sound, in prompts and in answers.
+func (r Rates) PricesAudio() bool { return r.AudioPrompt > 0 && r.AudioAnswer > 0 || r == Rates{} }
+
+// String is the rates per million tokens, class by class, those that differ from
+// what they are a part of: "prompt $2.00, cached $0.20, completion $12.00".
+func (r Rates) String() string {
+	b := []byte("prompt " + r.Prompt.String() + ", cached " + r.Cached.String() + ", completion " + r.Completion.String())
+	for _, c := range [...]struct {
+		name string
+		rate weir.Money
+	}{{"cache write", r.Written}, {"cache write for an hour", r.WrittenHour}, {"reasoning", r.Reasoning}, {"audio prompt", r.AudioPrompt},
+		{"audio completion", r.AudioAnswer}, {"a request", r.Request}} {
+		if c.rate > 0 {
+			b = append(b, ", "+c.name+" "+c.rate.String()...)
+		}
+	}
+	if r.Priority > 0 {
+		b = append(b, ", priority "+strconv.FormatInt(r.Priority, 10)+" %"...)
+	}
+	if r.Flex > 0 {
+		b = append(b, ", flex "+strconv.FormatInt(r.Flex, 10)+" %"...)
+	}
+	return string(b)
 }
 
 // Most is the most so many tokens cost, however the upstream counts them.
@@ -49,7 +140,7 @@ func (r Rates) Most(prompt, answer int64) weir.Money {
 // with its prompt; below zero where the prompt alone costs more.
 func (r Rates) Answer(prompt int64, most weir.Money) int64 {
 	d := r.dearest()
-	left := most - d.Cost(weir.Usage{Prompt: prompt})
+	left := most - max(d.Cost(weir.Usage{Prompt: prompt}), d.Request)
 	switch {
 	case left < 0:
 		return -1
@@ -63,10 +154,16 @@ func (r Rates) Answer(prompt int64, most weir.Money) int64 {
 
 // dearest has the dearest price for every kind of token.
 func (r Rates) dearest() Rates {
-	return Rates{Prompt: max(r.Prompt, r.Cached), Cached: max(r.Prompt, r.Cached), Completion: r.Completion}
+	f := r.full()
+	prompt := max(f.Prompt, f.Cached, f.Written, f.WrittenHour, f.AudioPrompt)
+	answer := max(f.Completion, f.Reasoning, f.AudioAnswer)
+	percent := max(r.Priority, 100)
+	of := func(m weir.Money) weir.Money { return (m*weir.Money(percent) + 99) / 100 }
+	return Rates{Prompt: of(prompt), Cached: of(prompt), Completion: of(answer), Request: of(f.Request)}
 }
 
-// sum is an unsigned 128-bit total; three products of int64 cannot overflow it.
+// sum is an unsigned 128-bit total: fewer than 2^64 tokens at rates below 2^63
+// and the price of a request cannot overflow it.
 type sum struct{ hi, lo uint64 }
 
 func (s *sum) add(tokens int64, rate weir.Money) {
@@ -78,4 +175,27 @@ func (s *sum) plus(hi, lo uint64) {
 	var carry uint64
 	s.lo, carry = bits.Add64(s.lo, lo, 0)
 	s.hi, _ = bits.Add64(s.hi, hi, carry)
+}
+
+// cost is the sum of tokens times rates as money, at so many hundredths.
+func (s *sum) cost(percent int64) weir.Money {
+	div := uint64(perRate)
+	if percent != 100 {
+		hi, carry := bits.Mul64(s.lo, uint64(percent))
+		over, top := bits.Mul64(s.hi, uint64(percent))
+		if over != 0 {
+			return math.MaxInt64
+		}
+		s.lo = carry
+		if s.hi, carry = bits.Add64(top, hi, 0); carry != 0 {
+			return math.MaxInt64
+		}
+		div *= 100
+	}
+	s.plus(0, div/2)
+	if s.hi >= div {
+		return math.MaxInt64
+	}
+	cost, _ := bits.Div64(s.hi, s.lo, div)
+	return weir.Money(min(cost, math.MaxInt64))
 }

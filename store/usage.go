@@ -22,12 +22,13 @@ WHERE usage_writer.batch < excluded.batch`
 
 const (
 	addRows = `
-INSERT INTO usage_minute (minute, tenant, key, model, deployment, gateway, requests, completed, refused, failed, estimated,
-    prompt_tokens, cached_tokens, completion_tokens, cost_microdollars)
+INSERT INTO usage_minute (minute, tenant, key, model, deployment, price, gateway, requests, completed, refused, failed, estimated,
+    prompt_tokens, cached_tokens, completion_tokens, cost_microdollars,
+    written_tokens, written_hour_tokens, audio_prompt_tokens, reasoning_tokens, audio_completion_tokens)
 VALUES `
-	oneRow   = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	oneRow   = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	addingUp = `
-ON CONFLICT (minute, tenant, key, model, deployment, gateway) DO UPDATE SET
+ON CONFLICT (minute, tenant, key, model, deployment, price, gateway) DO UPDATE SET
     requests          = usage_minute.requests + excluded.requests,
     completed         = usage_minute.completed + excluded.completed,
     refused           = usage_minute.refused + excluded.refused,
@@ -36,7 +37,12 @@ ON CONFLICT (minute, tenant, key, model, deployment, gateway) DO UPDATE SET
     prompt_tokens     = usage_minute.prompt_tokens + excluded.prompt_tokens,
     cached_tokens     = usage_minute.cached_tokens + excluded.cached_tokens,
     completion_tokens = usage_minute.completion_tokens + excluded.completion_tokens,
-    cost_microdollars = usage_minute.cost_microdollars + excluded.cost_microdollars`
+    cost_microdollars = usage_minute.cost_microdollars + excluded.cost_microdollars,
+    written_tokens          = usage_minute.written_tokens + excluded.written_tokens,
+    written_hour_tokens     = usage_minute.written_hour_tokens + excluded.written_hour_tokens,
+    audio_prompt_tokens     = usage_minute.audio_prompt_tokens + excluded.audio_prompt_tokens,
+    reasoning_tokens        = usage_minute.reasoning_tokens + excluded.reasoning_tokens,
+    audio_completion_tokens = usage_minute.audio_completion_tokens + excluded.audio_completion_tokens`
 )
 
 // rowsAtOnce are the lengths of insert statements: a thousand rows are ten
@@ -75,7 +81,7 @@ func folded(rows []meter.Row) []meter.Row {
 	rows = slices.Clone(rows)
 	for i := range rows {
 		r := &rows[i]
-		r.Tenant, r.Key, r.Model, r.Deployment = text(r.Tenant), text(r.Key), text(r.Model), text(r.Deployment)
+		r.Tenant, r.Key, r.Model, r.Deployment, r.Price = text(r.Tenant), text(r.Key), text(r.Model), text(r.Deployment), text(r.Price)
 	}
 	slices.SortFunc(rows, meter.Compare)
 	out := rows[:0]
@@ -101,8 +107,8 @@ func (d *DB) add(ctx context.Context, tx *sql.Tx, rows []meter.Row) error {
 		for ; len(rows) >= size; rows = rows[size:] {
 			var args []any
 			for _, r := range rows[:size] {
-				args = append(args, r.Minute, r.Tenant, r.Key, r.Model, r.Deployment, d.gateway, r.Requests, r.Completed, r.Refused,
-					r.Failed, r.Estimated, r.Prompt, r.Cached, r.Completion, int64(r.Cost))
+				args = append(args, r.Minute, r.Tenant, r.Key, r.Model, r.Deployment, r.Price, d.gateway, r.Requests, r.Completed, r.Refused,
+					r.Failed, r.Estimated, r.Prompt, r.Cached, r.Completion, int64(r.Cost), r.Written, r.WrittenHour, r.AudioPrompt, r.Reasoning, r.AudioAnswer)
 			}
 			if _, err := add.ExecContext(ctx, args...); err != nil {
 				return err
@@ -141,8 +147,9 @@ func (d *DB) usage(ctx context.Context, q meter.Query) (_ []meter.Row, err error
 				meter.ErrTooManyRows, limit)
 		}
 		var r meter.Row
-		if err := found.Scan(&r.Minute, &r.Tenant, &r.Key, &r.Model, &r.Deployment, &r.Requests, &r.Completed, &r.Refused, &r.Failed,
-			&r.Estimated, &r.Prompt, &r.Cached, &r.Completion, &r.Cost); err != nil {
+		if err := found.Scan(&r.Minute, &r.Tenant, &r.Key, &r.Model, &r.Deployment, &r.Price, &r.Requests, &r.Completed, &r.Refused, &r.Failed,
+			&r.Estimated, &r.Prompt, &r.Cached, &r.Completion, &r.Cost,
+			&r.Written, &r.WrittenHour, &r.AudioPrompt, &r.Reasoning, &r.AudioAnswer); err != nil {
 			return nil, err
 		}
 		rows = append(rows, r)
@@ -166,7 +173,7 @@ func selectUsage(q meter.Query, limit int) (string, []any) {
 	for _, c := range []struct {
 		name, value string
 		merged      bool
-	}{{"tenant", q.Tenant, q.AllTenants}, {"key", q.Key, q.AllKeys}, {"model", q.Model, q.AllModels}, {"deployment", q.Deployment, q.AllDeployments}} {
+	}{{"tenant", q.Tenant, q.AllTenants}, {"key", q.Key, q.AllKeys}, {"model", q.Model, q.AllModels}, {"deployment", q.Deployment, q.AllDeployments}, {"price", "", !q.Prices}} {
 		column := c.name
 		if c.merged {
 			column = "''"
@@ -178,10 +185,11 @@ func selectUsage(q meter.Query, limit int) (string, []any) {
 		}
 	}
 	for _, sum := range []string{"requests", "completed", "refused", "failed", "estimated",
-		"prompt_tokens", "cached_tokens", "completion_tokens", "cost_microdollars"} {
+		"prompt_tokens", "cached_tokens", "completion_tokens", "cost_microdollars",
+		"written_tokens", "written_hour_tokens", "audio_prompt_tokens", "reasoning_tokens", "audio_completion_tokens"} {
 		columns = append(columns, "CAST(sum("+sum+") AS bigint)")
 	}
-	const names = "from_minute, of_tenant, of_key, of_model, of_deployment"
+	const names = "from_minute, of_tenant, of_key, of_model, of_deployment, of_price"
 	return "SELECT " + strings.Join(columns, ", ") + "\nFROM usage_minute WHERE " + strings.Join(where, " AND ") +
 		"\nGROUP BY " + names + "\nORDER BY " + names + "\nLIMIT ?", append(args, limit+1)
 }

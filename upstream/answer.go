@@ -26,12 +26,16 @@ func ReadAnswer(op weir.Op, body []byte) Answer {
 	if s.peek() != '{' {
 		return Answer{}
 	}
-	var f found
+	f := found{op: op}
 	var p promise
+	var tier weir.Tier
 	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
 		switch key := s.key(); string(key) {
 		case "usage":
 			f.usageObject(&s)
+		case "service_tier":
+			f.tierOf(&s)
+			tier = f.tier
 		case "error":
 			p.failed = s.says() || p.failed
 		case "object":
@@ -43,7 +47,10 @@ func ReadAnswer(op weir.Op, body []byte) Answer {
 	if !s.done() {
 		return Answer{}
 	}
-	return Answer{Object: true, Whole: p.kept(op), Usage: f.usage, Told: f.hasUsage}
+	if tier != weir.StandardTier { // it may stand behind the usage
+		f.usage.Tier = tier
+	}
+	return Answer{Object: true, Whole: p.kept(op), Usage: f.usage, Told: f.hasUsage && f.whole()}
 }
 
 // promise is what was found of what an operation promises.

@@ -9,6 +9,7 @@ import (
 // found is what a walk over one object of a stream, or over an answer, saw.
 type found struct {
 	counts
+	op        weir.Op
 	hasUsage  bool // and it can be
 	usageCame bool // whether or not it can be
 	choices   bool // a choice, whatever is in it
@@ -36,14 +37,14 @@ func (e *Events) classify(ev *Event, name []byte) {
 		return
 	}
 	f := &e.seen
-	*f = found{counts: f.counts, progress: f.progress}
+	*f = found{counts: f.counts, op: e.r.op, progress: f.progress}
 	switch e.r.op {
 	case weir.OpResponses:
 		f.response(&s)
 	case weir.OpMessages:
 		f.message(&s)
 	default:
-		f.counts = counts{}
+		f.counts = counts{tier: f.tier}
 		f.completion(&s)
 	}
 	if !s.done() {
@@ -132,6 +133,9 @@ func (f *found) completion(s *scanner) {
 			}
 		case "usage":
 			f.usageObject(s)
+		case "service_tier":
+			f.tierOf(s)
+			f.usage.Tier = f.tier
 		case "error":
 			f.fail = s.says() || f.fail
 		case "object": // an older vLLM: {"object":"error","message":...}
@@ -204,6 +208,9 @@ func (f *found) responseObject(s *scanner) {
 		switch string(s.key()) {
 		case "usage":
 			f.usageObject(s)
+		case "service_tier":
+			f.tierOf(s)
+			f.usage.Tier = f.tier
 		case "output":
 			f.output = s.hasContent() || f.output
 		case "status":

@@ -3,7 +3,9 @@ package upstream
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"math/bits"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -199,9 +201,11 @@ func (s *scanner) literal(want string) {
 	s.i += len(want)
 }
 
-// number reads a number and returns its whole part, within ±1e15.
-func (s *scanner) number() int64 {
+// number reads a number and returns its whole part, within ±1e15; plain says
+// that it is written in digits alone.
+func (s *scanner) number() (whole int64, plain bool) {
 	sign, n := int64(1), int64(0)
+	plain = true
 	if s.at('-') {
 		sign = -1
 	}
@@ -210,13 +214,14 @@ func (s *scanner) number() int64 {
 	}
 	if s.at('.') {
 		s.digits()
+		plain = false
 	}
 	if s.at('e') || s.at('E') {
 		_ = s.at('+') || s.at('-')
 		s.digits()
-		n = 0 // no count is written so
+		plain = false
 	}
-	return sign * n
+	return sign * n, plain
 }
 
 func (s *scanner) at(c byte) bool {
@@ -239,18 +244,37 @@ func (s *scanner) digits() int64 {
 	return n
 }
 
-// count reads a number of tokens; null counts as none, anything else that is no
-// possible number is odd.
+// count reads a number of tokens, however it is written (1000, 1e3, 1000.0, "1000");
+// null counts as none, anything else that is no possible number is odd.
 func (s *scanner) count() int64 {
 	c := s.peek()
-	if c != '-' && (c < '0' || c > '9') {
+	start := s.i
+	switch {
+	case c == '"':
+		n, ok := wholeNumber(s.str())
+		s.odd = s.odd || !ok
+		return n
+	case c != '-' && (c < '0' || c > '9'):
 		s.odd = s.odd || c != 'n'
 		s.skip()
 		return 0
 	}
-	n := s.number()
+	n, plain := s.number()
+	if !plain && !s.bad {
+		whole, ok := wholeNumber(s.b[start:s.i])
+		n, s.odd = whole, s.odd || !ok
+	}
 	s.odd = s.odd || n < 0 || n > maxCount
 	return n
+}
+
+// wholeNumber reads a number of tokens that is not written in digits alone.
+func wholeNumber(text []byte) (int64, bool) {
+	f, err := strconv.ParseFloat(string(bytes.TrimSpace(text)), 64)
+	if err != nil || f < 0 || f > maxCount || f != math.Trunc(f) { // also what is no number
+		return 0, false
+	}
+	return int64(f), true
 }
 
 // hasContent skips the value and says whether there was something in it: a

@@ -13,62 +13,227 @@ func ReadUsage(op weir.Op, body []byte) (u weir.Usage, ok bool) {
 // the longest context on offer.
 const maxCount = 100_000_000
 
-// counts are what was told of usage so far.
+// counts are what was told of usage so far, in the words of any API. Of the
+// same thing under two names the larger counts.
 type counts struct {
-	usage weir.Usage
-	// The Messages API counts prompt tokens in three parts.
-	input, read, written int64
+	has                       words
+	input, answered, total    int64
+	cached, hit, miss         int64 // beside and in the details; what of the prompt was not cached
+	written, written5, hourly int64 // all that was written to the cache, and its two parts
+	reasoning                 int64
+	audioIn, audioOut         int64
+	tier                      weir.Tier
+	broken                    bool // a count of a part cannot be
+	usage                     weir.Usage
 }
 
-// usageObject reads usage in the words of any API: prompt_tokens,
-// completion_tokens and prompt_tokens_details (chat, completions, embeddings);
-// input_tokens, output_tokens and input_tokens_details (responses);
-// input_tokens without the cached ones, cache_read_input_tokens,
-// cache_creation_input_tokens and output_tokens (messages).
+// words are the counts that were told.
+type words uint8
+
+const (
+	saysInput words = 1 << iota
+	saysOutput
+	saysTotal
+	saysMiss
+)
+
+// usageObject reads usage in the words of any API and provider:
+//
+//	chat, completions, embeddings   prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details, completion_tokens_details
+//	responses                       input_tokens, output_tokens, total_tokens, input_tokens_details, output_tokens_details
+//	messages                        input_tokens without the cached ones, cache_read_input_tokens, cache_creation_input_tokens, cache_creation, output_tokens
+//	DeepSeek                        prompt_cache_hit_tokens, prompt_cache_miss_tokens (api-docs.deepseek.com, "Context Caching")
+//	Moonshot                        cached_tokens beside prompt_tokens
 //
 // A count that is absent leaves what earlier events of the stream told. Usage
-// with a count that cannot be (no number, below zero, beyond maxCount) is as if
-// it had not been told: it would be billed.
+// whose prompt or answer cannot be (no whole number, below zero, beyond maxCount)
+// is as if it had not been told: it would be billed.
 func (f *found) usageObject(s *scanner) {
 	if s.peek() != '{' {
 		s.skip()
 		return
 	}
-	before, u := f.counts, &f.usage
+	before := f.counts
 	s.odd = false
 	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-		switch string(s.key()) {
-		case "prompt_tokens", "input_tokens":
-			f.input = s.count()
-		case "completion_tokens", "output_tokens":
-			u.Completion = s.count()
-		case "prompt_tokens_details", "input_tokens_details":
-			u.Cached = s.cachedTokens()
-		case "cache_read_input_tokens":
-			f.read = s.count()
-		case "cache_creation_input_tokens":
-			f.written = s.count()
-		default:
-			s.skip()
-		}
+		f.count(s, s.key())
 	}
 	f.usageCame = true
-	if s.odd {
+	if s.odd || !f.sum() {
 		f.counts = before
 		return
 	}
 	f.hasUsage = true
-	u.Prompt = f.input + f.read + f.written
-	u.Cached = min(max(u.Cached, f.read), u.Prompt)
 }
 
-func (s *scanner) cachedTokens() (n int64) {
+// count reads one member of a usage object.
+func (f *found) count(s *scanner, key []byte) {
+	switch string(key) {
+	case "prompt_tokens", "input_tokens":
+		f.main(s, saysInput, &f.input)
+	case "completion_tokens", "output_tokens":
+		f.main(s, saysOutput, &f.answered)
+	case "total_tokens":
+		f.main(s, saysTotal, &f.total)
+	case "prompt_cache_miss_tokens":
+		f.main(s, saysMiss, &f.miss)
+	case "prompt_tokens_details", "input_tokens_details":
+		f.details(s, &f.audioIn)
+	case "completion_tokens_details", "output_tokens_details":
+		f.details(s, &f.audioOut)
+	case "cache_creation":
+		f.details(s, new(int64))
+	case "cache_read_input_tokens", "cached_tokens", "prompt_cache_hit_tokens":
+		f.part(s, &f.cached)
+	case "cache_creation_input_tokens":
+		f.part(s, &f.written)
+	case "reasoning_tokens":
+		f.part(s, &f.reasoning)
+	case "service_tier":
+		f.tierOf(s)
+	default:
+		s.skip()
+	}
+}
+
+// main reads a count without which usage is not told; null counts as absent.
+func (f *found) main(s *scanner, word words, into *int64) {
+	if s.peek() == 'n' {
+		s.skip()
+		return
+	}
+	*into = s.count()
+	f.has |= word
+}
+
+// part reads a count of a part. One that cannot be costs its own knowledge only.
+func (f *found) part(s *scanner, into *int64) {
+	odd := s.odd
+	s.odd = false
+	n := s.count()
+	if s.odd {
+		f.broken = true
+		n = 0
+	}
+	s.odd = odd
+	*into = n
+}
+
+// details reads the parts of a prompt or an answer.
+func (f *found) details(s *scanner, audio *int64) {
 	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-		if string(s.key()) == "cached_tokens" {
-			n = s.count()
-		} else {
+		switch string(s.key()) {
+		case "cached_tokens":
+			f.part(s, &f.hit)
+		case "cache_write_tokens", "cache_creation_tokens":
+			f.part(s, &f.written)
+		case "ephemeral_5m_input_tokens":
+			f.part(s, &f.written5)
+		case "ephemeral_1h_input_tokens":
+			f.part(s, &f.hourly)
+		case "reasoning_tokens":
+			f.part(s, &f.reasoning)
+		case "audio_tokens":
+			f.part(s, audio)
+		default:
 			s.skip()
 		}
 	}
-	return n
+}
+
+// tierOf reads the service tier a request was served as.
+func (f *found) tierOf(s *scanner) {
+	if s.peek() != '"' {
+		s.skip()
+		return
+	}
+	f.tier = TierOf(s.str())
+}
+
+// TierOf reads a provider's word for a service tier. auto is what it then says.
+func TierOf(word []byte) weir.Tier {
+	switch string(word) {
+	case "", "auto", "default", "standard", "standard_only":
+		return weir.StandardTier
+	case "priority":
+		return weir.PriorityTier
+	case "flex":
+		return weir.FlexTier
+	}
+	return weir.OtherTier
+}
+
+// sum makes one usage of the counts; false: they do not say what was used.
+func (f *found) sum() bool {
+	c := f.counts
+	read, wrote := max(c.cached, c.hit), max(c.written, c.written5+c.hourly)
+	prompt, answer, has := c.parts(f.op, read, wrote)
+	if !complete(f.op, has) {
+		return false
+	}
+	u := weir.Usage{Tier: c.tier, Estimated: c.broken}
+	if c.has&saysTotal != 0 && f.op != weir.OpMessages && f.op != weir.OpEmbeddings {
+		// Some count reasoning beside the answer, some in the total alone (xAI,
+		// Google): what the parts leave out was produced, and is billed so.
+		switch beyond := c.total - prompt - answer; {
+		case beyond > 0:
+			u.Estimated = u.Estimated || c.reasoning != 0 && beyond != c.reasoning
+			c.reasoning = max(c.reasoning, beyond)
+			answer += beyond
+		case beyond < 0:
+			u.Estimated = true
+		}
+	}
+	if c.reasoning > answer { // beside the answer, and no total says so
+		answer += c.reasoning
+	}
+	u.Prompt, u.Completion = prompt, answer
+	u.Cached = min(read, prompt)
+	u.Written = min(wrote, prompt-u.Cached)
+	u.WrittenHour = min(c.hourly, u.Written)
+	u.Written -= u.WrittenHour
+	u.AudioPrompt = min(c.audioIn, prompt-u.Cached-u.Written-u.WrittenHour)
+	u.Reasoning = min(c.reasoning, answer)
+	u.AudioAnswer = min(c.audioOut, answer-u.Reasoning)
+	f.usage = u
+	return u.Prompt <= maxCount && u.Completion <= maxCount
+}
+
+// parts are the tokens of prompt and answer, one of them from the total where it
+// was not told, and which of them are known.
+func (c *counts) parts(op weir.Op, read, wrote int64) (prompt, answer int64, has words) {
+	prompt, answer, has = c.input, c.answered, c.has
+	if has&(saysInput|saysMiss) == saysMiss {
+		prompt, has = read+c.miss, has|saysInput
+	}
+	switch {
+	case op == weir.OpMessages:
+		prompt += read + wrote
+	case has&saysTotal == 0:
+	case op == weir.OpEmbeddings:
+		prompt, has = max(prompt, c.total), has|saysInput
+	case has&(saysInput|saysOutput) == saysOutput:
+		prompt, has = max(c.total-answer, 0), has|saysInput
+	case has&(saysInput|saysOutput) == saysInput:
+		answer, has = max(c.total-prompt, 0), has|saysOutput
+	}
+	return prompt, answer, has
+}
+
+// complete says whether prompt and answer were told. The Messages API tells them
+// in two events of a stream.
+func complete(op weir.Op, has words) bool {
+	switch op {
+	case weir.OpEmbeddings:
+		return has&saysInput != 0
+	case weir.OpMessages:
+		return has&(saysInput|saysOutput) != 0
+	}
+	return has&(saysInput|saysOutput) == saysInput|saysOutput
+}
+
+// whole says whether both prompt and answer were told, where an answer is not
+// streamed.
+func (f *found) whole() bool {
+	return f.op != weir.OpMessages || f.has&(saysInput|saysOutput) == saysInput|saysOutput
 }

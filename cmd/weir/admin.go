@@ -126,6 +126,7 @@ func (a *adminAPI) serveGateways(w http.ResponseWriter, r *http.Request) {
 const maxUsage = 400 * 24 * time.Hour
 
 // serveUsage answers GET /admin/usage?since=24h&step=hour&tenant=&key=&model=&deployment=.
+// Prices are told apart with by=price.
 // Keys are told apart with by=key, or when one is named.
 func (a *adminAPI) serveUsage(w http.ResponseWriter, r *http.Request) {
 	q, err := usageQuery(r, time.Now())
@@ -160,12 +161,15 @@ func usageQuery(r *http.Request, now time.Time) (meter.Query, error) {
 	if !ok {
 		return meter.Query{}, fmt.Errorf("step=%.40q: want minute, hour or day", form.Get("step"))
 	}
-	if by := form.Get("by"); by != "" && by != "key" {
-		return meter.Query{}, fmt.Errorf("by=%.40q: want key, or leave it out", by)
+	by := map[string]bool{}
+	for _, b := range form["by"] {
+		if by[b] = true; b != "key" && b != "price" {
+			return meter.Query{}, fmt.Errorf("by=%.40q: want key or price, or leave it out", b)
+		}
 	}
 	return meter.Query{
 		From: now.Add(-since).Unix() / 60, Step: step,
-		Tenant: form.Get("tenant"), Key: form.Get("key"), AllKeys: !form.Has("key") && !form.Has("by"), Model: form.Get("model"), Deployment: form.Get("deployment"),
+		Tenant: form.Get("tenant"), Key: form.Get("key"), AllKeys: !form.Has("key") && !by["key"], Prices: by["price"], Model: form.Get("model"), Deployment: form.Get("deployment"),
 	}, nil
 }
 
@@ -184,7 +188,13 @@ type usageView struct {
 	Prompt     int64     `json:"prompt_tokens"`
 	Cached     int64     `json:"cached_tokens"`
 	Completion int64     `json:"completion_tokens"`
-	CostMicros int64     `json:"cost_micro_usd"`
+	Written    int64     `json:"cache_write_tokens"`
+	Hourly     int64     `json:"cache_write_hour_tokens"`
+	AudioIn    int64     `json:"audio_prompt_tokens"`
+	Reasoning  int64     `json:"reasoning_tokens"`
+	AudioOut   int64     `json:"audio_completion_tokens"`
+	Cost       dollarsOf `json:"cost_dollars"`
+	Price      string    `json:"price,omitempty"` // the prices Cost was made of, and where they are from, with by=price
 }
 
 func usageViews(rows []meter.Row) []usageView {
@@ -193,7 +203,9 @@ func usageViews(rows []meter.Row) []usageView {
 		views = append(views, usageView{
 			From: time.Unix(r.Minute*60, 0).UTC(), Tenant: r.Tenant, Key: r.Key, Model: r.Model, Deployment: r.Deployment,
 			Requests: r.Requests, Completed: r.Completed, Refused: r.Refused, Failed: r.Failed, Estimated: r.Estimated,
-			Prompt: r.Prompt, Cached: r.Cached, Completion: r.Completion, CostMicros: int64(r.Cost),
+			Prompt: r.Prompt, Cached: r.Cached, Completion: r.Completion,
+			Written: r.Written, Hourly: r.WrittenHour, AudioIn: r.AudioPrompt, Reasoning: r.Reasoning, AudioOut: r.AudioAnswer,
+			Cost: dollarsOf(r.Cost), Price: r.Price,
 		})
 	}
 	return views

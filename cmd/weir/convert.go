@@ -76,11 +76,15 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 			MaxRequests: d.Capacity.MaxRequests, MaxWork: d.Capacity.MaxWork, MaxPrefill: maxPrefill(d),
 			Elastic: d.Process != nil, Context: d.MaxContext, CacheTokens: d.Capacity.PrefixCache,
 		},
-		Rates: rates(d.Price), Serves: d.Serves,
+		Serves: d.Serves,
 		Upstream: upstream.Options{
 			ConnectTimeout: d.Timeouts.Connect, HeaderTimeout: d.Timeouts.Header,
 			StallTimeout: d.Timeouts.Stall, TotalTimeout: d.Timeouts.Total, HTTP2: d.HTTP2,
 		},
+	}
+	var err error
+	if g.Rates, g.Price, err = priceOf(d.Price); err != nil {
+		return gateway.Deployment{}, fmt.Errorf("deployment %q: price: %w", d.Name, err)
 	}
 	u := &g.Upstream
 	switch {
@@ -133,14 +137,6 @@ func azureCredential(a *config.AzureOpenAI) (upstream.Credential, error) {
 		return upstream.StaticKey("api-key", a.APIKey.Reveal()), nil
 	}
 	return upstream.Entra(upstream.EntraOptions{Identity: a.Entra, ClientID: a.ClientID})
-}
-
-func rates(p config.Price) meter.Rates {
-	r := meter.Rates{Prompt: weir.Money(p.Prompt), Cached: weir.Money(p.Prompt), Completion: weir.Money(p.Completion)}
-	if p.Cached != nil {
-		r.Cached = weir.Money(*p.Cached)
-	}
-	return r
 }
 
 func affinity(by string) gateway.Affinity {

@@ -144,7 +144,7 @@ func TestARequestIsServedCountedPricedAndShownToOperators(t *testing.T) {
 			t.Fatalf("%d %s: %v", status, body, err)
 		}
 		// 100 x $10 + 50 x $20 per million tokens are 2,000 micro-dollars.
-		return len(rows) == 1 && rows[0].Completed == 1 && rows[0].Prompt == 100 && rows[0].Completion == 50 && rows[0].CostMicros == 2000
+		return len(rows) == 1 && rows[0].Completed == 1 && rows[0].Prompt == 100 && rows[0].Completion == 50 && rows[0].Cost == 2000
 	})
 	eventually(t, "metrics count it, and the engine's own are read", func() bool {
 		_, body := n.operate(t, "GET", "/metrics")

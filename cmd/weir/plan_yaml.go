@@ -112,7 +112,7 @@ func (y *planYAML) tokens(model, sku string, tier int) {
 		for _, p := range []struct {
 			key string
 			is  price.Price
-		}{{"prompt", t.Input}, {"cached", t.Cached}, {"completion", t.Output}} {
+		}{{"prompt", t.Input}, {"cached", t.Cached}, {"cache_write", t.CacheWrite}, {"completion", t.Output}} {
 			if p.is.Known() {
 				y.linef("          %s: %s/1M tokens", p.key, trimmed(p.is.Amount()))
 			}

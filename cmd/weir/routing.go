@@ -75,8 +75,11 @@ func spilloverOf(m *config.Model, a *config.AzureOpenAI) (gateway.Spillover, err
 	if a.Spillover != nil {
 		s.To = a.Spillover.Deployment
 		if p := a.Spillover.Price; p != nil {
-			r := rates(*p)
-			s.Rates = &r
+			r, text, err := priceOf(*p)
+			if err != nil {
+				return s, err
+			}
+			s.Rates, s.Price = &r, text
 			return s, nil
 		}
 	}
@@ -89,6 +92,7 @@ func spilloverOf(m *config.Model, a *config.AzureOpenAI) (gateway.Spillover, err
 		var r meter.Rates
 		if r, err = meter.RatesOf(tokens, false); err == nil {
 			s.Rates = &r
+			s.Price = r.String() + " (catalogue " + tokens.Model + " " + tokens.SKU + ", " + tokens.Input.From().String() + ")"
 			return s, nil
 		}
 	}

@@ -213,12 +213,15 @@ func answersAsModel(t *testing.T, open func(*testing.T) meter.Ledger) {
 			Key: names.Draw(t, "key"), Model: names.Draw(t, "model"), Deployment: names.Draw(t, "deployment"),
 			Requests: n.Draw(t, "requests"), Completed: n.Draw(t, "completed"), Refused: n.Draw(t, "refused"), Failed: n.Draw(t, "failed"),
 			Estimated: n.Draw(t, "estimated"), Prompt: n.Draw(t, "prompt"), Cached: n.Draw(t, "cached"), Completion: n.Draw(t, "completion"),
+			Price: names.Draw(t, "price"), Classes: meter.Classes{Written: n.Draw(t, "written"), WrittenHour: n.Draw(t, "hour"), AudioPrompt: n.Draw(t, "audio"),
+				Reasoning: n.Draw(t, "reasoning"), AudioAnswer: n.Draw(t, "spoken")},
 			Cost: weir.Money(n.Draw(t, "cost"))}
 	}), 0, 12)
 	queries := rapid.Custom(func(t *rapid.T) meter.Query {
 		return meter.Query{From: rapid.Int64Range(0, 5000).Draw(t, "from"), To: rapid.Int64Range(0, 5000).Draw(t, "to"),
 			Tenant: names.Draw(t, "of tenant"), Key: names.Draw(t, "of key"), Model: names.Draw(t, "of model"), Deployment: names.Draw(t, "of deployment"),
 			Step:       meter.Step(rapid.IntRange(0, 3).Draw(t, "step")),
+			Prices:     rapid.Bool().Draw(t, "prices"),
 			AllTenants: rapid.Bool().Draw(t, "all tenants"), AllKeys: rapid.Bool().Draw(t, "all keys"), AllModels: rapid.Bool().Draw(t, "all models"), AllDeployments: rapid.Bool().Draw(t, "all deployments")}
 	})
 	l := open(t)
@@ -265,6 +268,9 @@ func sums(all []meter.Row, q meter.Query) []meter.Row {
 		if q.AllDeployments {
 			r.Deployment = ""
 		}
+		if !q.Prices {
+			r.Price = ""
+		}
 		if i := slices.IndexFunc(out, func(o meter.Row) bool { return meter.Compare(o, r) == 0 }); i >= 0 {
 			out[i].Add(r)
 		} else {
@@ -278,7 +284,8 @@ func sums(all []meter.Row, q meter.Query) []meter.Row {
 // row is a row with distinct counts, so that a mixed-up column shows.
 func row(minute int64, tenant, model, deployment string) meter.Row {
 	return meter.Row{Minute: minute, Tenant: tenant, Model: model, Deployment: deployment, Requests: 10, Completed: 7, Refused: 2,
-		Failed: 1, Estimated: 3, Prompt: 1000, Cached: 400, Completion: 200, Cost: 4000}
+		Failed: 1, Estimated: 3, Prompt: 1000, Cached: 400, Completion: 200, Cost: 4000,
+		Classes: meter.Classes{Written: 30, WrittenHour: 31, AudioPrompt: 32, Reasoning: 33, AudioAnswer: 34}}
 }
 
 // batch is one of a writer of its own.

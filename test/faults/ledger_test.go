@@ -19,9 +19,9 @@ type usageRow struct {
 	Refused    int64
 	Failed     int64
 	Estimated  int64
-	Prompt     int64 `json:"prompt_tokens"`
-	Completion int64 `json:"completion_tokens"`
-	CostMicros int64 `json:"cost_micro_usd"`
+	Prompt     int64   `json:"prompt_tokens"`
+	Completion int64   `json:"completion_tokens"`
+	Cost       float64 `json:"cost_dollars"`
 }
 
 // usage sums what was metered for a model.
@@ -42,7 +42,7 @@ func (g *gateway) usage(model string) (sum usageRow, err error) {
 		sum.Estimated += r.Estimated
 		sum.Prompt += r.Prompt
 		sum.Completion += r.Completion
-		sum.CostMicros += r.CostMicros
+		sum.Cost += r.Cost
 	}
 	return sum, nil
 }
