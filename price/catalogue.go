@@ -120,6 +120,9 @@ func (c *Catalogue) Tokens(model, sku, region string) (Tokens, error) {
 // AllTokens lists all token prices, in the catalogue's order.
 func (c *Catalogue) AllTokens() []Tokens { return slices.Clone(c.tokens.list) }
 
+// Meter finds what a meter of Azure prices, by its exact name.
+func (c *Catalogue) Meter(name string) (Meter, error) { return c.meters.find("meter", name) }
+
 // PTU finds what one provisioned throughput unit carries of a model.
 func (c *Catalogue) PTU(model string) (PTU, error) { return c.ptus.find("PTU sizing of model", model) }
 

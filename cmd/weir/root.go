@@ -49,6 +49,7 @@ it costs.
 		newKey(),
 		newPlan(),
 		newPrice(),
+		newUsage(),
 		newVersion(),
 	)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

@@ -24,6 +24,7 @@ var house = map[string]pack{
 	"weir/price":    {pure: true, sdks: []string{"github.com/goccy/go-yaml"}},
 	"weir/plan":     {pure: true, imports: []string{"weir/price", "weir/fit", "weir/engine"}},
 	"weir/meter":    {pure: true, imports: []string{"weir/price"}},
+	"weir/bill":     {pure: true, imports: []string{"weir/meter"}},
 	"weir/trace":    {pure: true},
 	"weir/sim": {pure: true, imports: []string{"weir/scale", "weir/dispatch", "weir/engine", "weir/meter",
 		"weir/fit", "weir/price", "weir/trace", "weir/control", "weir/fleet", "weir/fleet/mem"}},
