@@ -48,6 +48,7 @@ func (c *Core) Hedge(now weir.Instant, id, aside uint64) (Verdict, bool) {
 	r.ID = aside
 	h := c.newCall(r)
 	h.of, h.longer = id, q.longer
+	h.refusedBy = append(h.refusedBy, q.refusedBy...)
 	h.tried = append(append(h.tried, q.tried...), q.on)
 	for _, t := range c.tiers {
 		if t[0].Tier > q.on.d.Tier {
@@ -74,7 +75,7 @@ func (c *Core) Mirror(now weir.Instant, deployment string, r Request) (Verdict, 
 	q := c.newCall(r)
 	q.of = q.ID
 	to := d.offering(c.now, q, false)
-	if to == nil || q.tooLongFor(d) || !c.lets(d, q.Class) {
+	if to == nil || c.unfit(q, d) || !c.lets(d, q.Class) {
 		c.release(q)
 		return Verdict{}, false
 	}
@@ -143,7 +144,13 @@ func (c *Core) EndAside(now weir.Instant, aside uint64, how Result, used weir.Us
 	if q := c.calls[h.of]; q != nil && q != h && how != OK && how != Abandoned && !q.hasTried(r) {
 		q.tried = append(q.tried, r)
 	}
-	c.free(h, how)
+	if q := c.calls[h.of]; q != nil && q != h {
+		h.suspect, h.streak = q.suspect, q.streak // both bring one suspicion
+		c.free(h, how)
+		q.suspect, q.streak = h.suspect, h.streak
+	} else {
+		c.free(h, how)
+	}
 	c.release(h)
 	return c.end()
 }

@@ -104,12 +104,14 @@ func (c *Core) Configure(now weir.Instant, o Options) []Verdict {
 		}
 		d.Deployment, d.retired, d.block = want, false, o.PrefixBlock
 		d.quota = newQuota(want.Quota, d.quota)
+		d.learned = nil
 		c.clocks = c.clocks || d.quota != nil
 		c.deployments = append(c.deployments, d)
 	}
 	c.leaving = slices.DeleteFunc(before, func(d *deployment) bool { return !d.retired || d.requests == 0 })
 	c.tiers = tiersOf(c.deployments)
 	c.idle = false
+	c.relearn()
 	c.preferTiers()
 	c.soured = true
 	for _, d := range c.deployments {
@@ -169,6 +171,7 @@ func (c *Core) Replicas(now weir.Instant, deployment string, rs []weir.Replica) 
 		c.settle(r)
 	}
 	d.count()
+	c.trickle()
 	c.soured = true
 	c.rewarm(false)
 	return c.end()

@@ -36,7 +36,11 @@ type Core struct {
 	held    *call        // has a replica kept free, because it is first and found no room
 	stale   bool         // something changed in a call that returns no verdicts
 	tripped bool         // a replica was opened since those that wait were last looked at
-	soured  bool         // so was something that patience may end for
+
+	limited  bool         // a deployment lacks something
+	lackAt   weir.Instant // when what was learned of one ends first; 0: nothing was
+	narrowed bool         // one more does, since those that wait were last looked at
+	soured   bool         // so was something that patience may end for
 
 	preferred int  // leading tiers that requests wait for
 	metered   bool // one of them has a quota
@@ -66,14 +70,19 @@ type call struct {
 	first    bool     // its first token has come
 	attempts int
 	tried    []*replica
-	booked   time.Duration // in the quota of on's deployment
-	known    int           // tokens of its prompt that on is believed to remember
-	prefill  int           // those on has to compute, until the first token has come
-	due      int           // the same, where the first token will be told
-	claim    *claim        // its tenant's
-	stance   stance        // when it was last offered somewhere
-	sent     weir.Instant  // to on
-	of       uint64        // a copy: of this request; of a mirror itself
+
+	suspect   *replica      // that its first failure counts against
+	streak    uint32        // of suspect, at that time
+	refusedBy []*deployment // that do not do what it needs
+
+	booked  time.Duration // in the quota of on's deployment
+	known   int           // tokens of its prompt that on is believed to remember
+	prefill int           // those on has to compute, until the first token has come
+	due     int           // the same, where the first token will be told
+	claim   *claim        // its tenant's
+	stance  stance        // when it was last offered somewhere
+	sent    weir.Instant  // to on
+	of      uint64        // a copy: of this request; of a mirror itself
 
 	patient   bool // waits for the preferred tiers only
 	elsewhere bool // served, but not by the quota of on's deployment
@@ -138,6 +147,10 @@ func (c *Core) Arrive(now weir.Instant, r Request) []Verdict {
 		return c.out
 	}
 	q := c.newCall(r)
+	if c.limited && !c.served(q) {
+		c.refuse(q, Unsupported)
+		return c.end()
+	}
 	if c.waiting.count > 0 {
 		c.end() // who waited comes first to what has become free since
 	}
@@ -187,11 +200,17 @@ func (c *Core) Retry(now weir.Instant, id uint64, why Result) []Verdict {
 	}
 	q.elsewhere = false
 	q.since, q.first, q.work, q.patient = c.now, false, workOf(q.Request), false
-	if why == TooLong {
+	switch why {
+	case TooLong:
 		q.longer = max(r.d.Context, q.longer, 1)
+	case Incapable:
+		q.refusedBy = append(q.refusedBy, r.d)
 	}
 	switch {
-	case q.attempts >= c.o.Attempts, q.longer > 0 && (q.pinned() || !c.hasLonger(q)):
+	case why == Unhealthy && c.follows(q, r):
+		q.absolve()
+		c.refuse(q, RequestFails)
+	case q.attempts >= c.o.Attempts, (q.longer > 0 || len(q.refusedBy) > 0) && (q.pinned() || !c.fits(q)):
 		c.refuse(q, AttemptsUsed)
 	case !c.backOff(q, why) && c.waiting.count == 0 && c.place(q, false):
 	default:
@@ -225,6 +244,9 @@ func (c *Core) FirstToken(now weir.Instant, id uint64) {
 	r.d.donePrompt += uint64(q.Prompt)
 	c.rate.add(c.now, done)
 	c.answered(q)
+	r.well.did(c.now, q.Key)
+	c.does(r.d, q)
+	c.prove(q)
 	c.settle(r)
 	c.stale = c.waiting.count > 0
 }
@@ -354,6 +376,9 @@ func (c *Core) Next() weir.Instant {
 	if len(c.pauses) > 0 {
 		next = min(next, c.pauses[0].at)
 	}
+	if c.lackAt != 0 {
+		next = min(next, c.lackAt)
+	}
 	for _, d := range c.deployments {
 		if d.throttled > c.now {
 			next = min(next, d.throttled)
@@ -389,6 +414,9 @@ func (c *Core) advance(now weir.Instant) {
 	if len(c.pauses) > 0 {
 		c.rested()
 	}
+	if c.lackAt != 0 && c.lackAt <= c.now {
+		c.relearn()
+	}
 }
 
 // end serves the queue after an event and refuses who has waited too long.
@@ -403,6 +431,9 @@ func (c *Core) end() []Verdict {
 	if c.tripped {
 		c.giveUpOnKeepers()
 		c.giveUpOnDead()
+	}
+	if c.narrowed {
+		c.giveUpOnUnfit()
 	}
 	if c.soured && c.reconsider() {
 		c.serve() // batch stands behind them
@@ -521,7 +552,7 @@ func (c *Core) account(q *call, how Result, used weir.Usage) {
 	case q.elsewhere:
 	case used.Prompt > 0 || used.Completion > 0:
 		u.correct(c.now, q.booked, used)
-	case how == Throttled || how == Rejected || how == TooLong: // it was not let in
+	case how == Throttled || how == Rejected || how == TooLong || how == Unreachable || how == Incapable: // it was not let in
 		u.unbook(c.now, q.booked)
 		if until := max(q.on.throttled, q.on.d.throttled); until > c.now {
 			u.refused(until)
@@ -538,7 +569,7 @@ func (c *Core) avoids(q *call) bool {
 	}
 	for _, t := range c.tiers {
 		for _, d := range t {
-			if d.throttled > c.now || q.tooLongFor(d) {
+			if d.throttled > c.now || c.unfit(q, d) {
 				continue
 			}
 			for _, r := range d.replicas {
@@ -554,11 +585,12 @@ func (c *Core) avoids(q *call) bool {
 // tooLongFor says whether q was found too long for as much context as d has.
 func (q *call) tooLongFor(d *deployment) bool { return q.longer > 0 && d.Context <= q.longer }
 
-// hasLonger says whether a deployment has more context than was too short for q.
-func (c *Core) hasLonger(q *call) bool {
+// fits says whether q may go to a deployment at all: one with more context than
+// was too short for it, one that does what it needs.
+func (c *Core) fits(q *call) bool {
 	for _, t := range c.tiers {
 		for _, d := range t {
-			if !q.tooLongFor(d) && (d.ready > 0 || d.Elastic || d.coming > 0) {
+			if !c.unfit(q, d) && (d.ready > 0 || d.Elastic || d.coming > 0) {
 				return true
 			}
 		}
@@ -588,9 +620,10 @@ func (c *Core) release(q *call) {
 	delete(c.calls, q.ID)
 	q.claim.requests--
 	clear(q.tried)
-	tried := q.tried[:0]
+	clear(q.refusedBy)
+	tried, refusedBy := q.tried[:0], q.refusedBy[:0]
 	*q = call{}
-	q.tried, q.after = tried, c.spare
+	q.tried, q.refusedBy, q.after = tried, refusedBy, c.spare
 	c.spare = q
 }
 

@@ -26,6 +26,8 @@ type deployment struct {
 
 	block    int        // tokens of one name of a prefix; 0: none are looked at
 	key      uint64     // of its name, for draw
+	learned  []lack     // it was found not to do
+	proven   Needs      // it has done
 	retired  bool       // no longer configured; kept until its last request has ended
 	told     bool       // Replicas has been called for it
 	coming   int        // replicas that are starting or will be restarted
@@ -69,7 +71,7 @@ func (c *Core) choose(t tier, q *call, avoid bool) *replica {
 	}
 	var best *deployment
 	for _, d := range t {
-		if d.ready == 0 || q.tooLongFor(d) || d.quota != nil && !c.lets(d, q.Class) {
+		if d.ready == 0 || c.unfit(q, d) || d.quota != nil && !c.lets(d, q.Class) {
 			continue
 		}
 		d.offer = d.offering(c.now, q, avoid)

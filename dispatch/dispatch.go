@@ -19,6 +19,8 @@
 //   - quota.go: what a provider lets through, known before it is asked.
 //   - spill.go: whether to wait for a preferred tier or to go to the next.
 //   - split.go: callers that stick to one deployment of a tier.
+//   - blame.go: whether a failure is the replica's fault or the request's.
+//   - needs.go: what a deployment can do, declared or learned.
 //   - backoff.go: when a replica is asked again by a request it has failed.
 //   - aside.go, tail.go: copies of requests that nobody asked for.
 //   - affinity.go: requests that share a prompt meet at one replica while that pays.
@@ -78,6 +80,9 @@ type Deployment struct {
 	// is worth: see knowing.
 	CacheTokens int
 
+	// Lacks is what it cannot do: a request that needs any of it goes elsewhere.
+	Lacks Needs
+
 	// Context is the longest prompt and answer together, in tokens; 0: not known.
 	// A request that a deployment finds TooLong may go to those with more.
 	Context int
@@ -108,6 +113,8 @@ type Health struct {
 type Request struct {
 	ID       uint64 // unique among those the Core holds
 	Tenant   string
+	Key      uint64 // of its caller, to tell whose requests fail; 0: not known, taken for a caller of its own
+	Needs    Needs  // what a deployment must be able to do
 	Class    weir.Class
 	Prompt   int          // tokens of prefill expected
 	Output   int          // tokens of decode expected
@@ -172,7 +179,7 @@ type Verdict struct {
 }
 
 // Passed says why a request did not go to a deployment: Full, QuotaUsed,
-// ContextShort, AllThrottled, AllUnhealthy or NoReplica.
+// ContextShort, Unsupported, AllThrottled, AllUnhealthy or NoReplica.
 type Passed struct {
 	Deployment string
 	Reason     Reason
@@ -185,12 +192,14 @@ const MaxPassed = 4
 type Result uint8
 
 const (
-	OK        Result = iota // answered to its true end
-	Unhealthy               // connect, 5xx, stall, cut: counts against the replica's health
-	Throttled               // 429/503 with a time to come back: see PushBack; not a matter of health
-	Rejected                // the caller's own error (4xx): says nothing of the replica
-	Abandoned               // the caller went away
-	TooLong                 // for the context of that deployment: one with a longer one may do
+	OK          Result = iota // answered to its true end
+	Unhealthy                 // 5xx, no answer in time, stall, cut: a suspicion against the replica, see blame.go
+	Throttled                 // 429/503 with a time to come back: see PushBack; not a matter of health
+	Rejected                  // the caller's own error (4xx): says nothing of the replica
+	Abandoned                 // the caller went away
+	TooLong                   // for the context of that deployment: one with a longer one may do
+	Unreachable               // no connection: the replica's own fault
+	Incapable                 // that deployment does not do what the request needs, see Lacks: another may
 )
 
 // Demand is what the scaler is told: totals since the Core was made (never

@@ -133,7 +133,7 @@ func (w *world) lawNobodyWaitsForNothing() {
 		}
 		avoid := c.avoids(q)
 		for _, d := range c.deployments {
-			if !c.lets(d, q.Class) || q.patient && !c.prefers(d) || q.tooLongFor(d) {
+			if !c.lets(d, q.Class) || q.patient && !c.prefers(d) || c.unfit(q, d) {
 				continue
 			}
 			for _, r := range d.replicas {

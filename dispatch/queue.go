@@ -68,7 +68,8 @@ func (c *Core) enqueue(q *call, again bool) {
 	if q.pause.at > c.now {
 		c.pauses.push(&q.pause)
 	}
-	c.laneOf(q).enter(q, c.share(q.Tenant), again || q.pinned())
+	// One that cannot go everywhere stands apart: see setApart.
+	c.laneOf(q).enter(q, c.share(q.Tenant), again || q.pinned() || c.choosy(q))
 }
 
 // limitOf is when something has to be done about q, which gives up at: then, or
@@ -125,7 +126,7 @@ func (c *Core) inVain(at weir.Instant) Reason {
 		return ""
 	case why == NoReplica || back > at:
 		return why
-	case why == AllUnhealthy && back.Sub(c.now) > c.health.Base:
+	case why == AllUnhealthy && (back.Sub(c.now) > c.health.Base || c.dead()):
 		return why
 	}
 	return ""
@@ -318,7 +319,7 @@ func (c *Core) hold(q *call) bool {
 	}
 	for _, t := range tiers {
 		for _, d := range t {
-			if d.room(c.now) == 0 || !c.lets(d, q.Class) || q.tooLongFor(d) {
+			if d.room(c.now) == 0 || !c.lets(d, q.Class) || c.unfit(q, d) {
 				continue
 			}
 			r := d.load[0]
@@ -355,7 +356,7 @@ func (c *Core) serveHeld() {
 	}
 	r := q.reserved
 	lost := !r.usable(c.now) || r.d.throttled > c.now || r.d.Weight <= 0 || r.d.retired
-	if lost || q.tooLongFor(r.d) || q.hasTried(r) && c.avoids(q) {
+	if lost || c.unfit(q, r.d) || q.hasTried(r) && c.avoids(q) {
 		c.unhold(q)
 		return
 	}

@@ -31,6 +31,10 @@ const (
 	NoReplica Reason = "no_replica"
 	// NoDeployment: none is configured that takes new requests.
 	NoDeployment Reason = "no_deployment"
+	// RequestFails: it failed on two replicas where others' requests pass.
+	RequestFails Reason = "request_fails"
+	// Unsupported: no deployment does what it needs. Also why one was passed over.
+	Unsupported Reason = "unsupported"
 	// AttemptsUsed: each attempt it had has failed.
 	AttemptsUsed Reason = "attempts"
 	// DuplicateID: the Core holds a request of that number already.

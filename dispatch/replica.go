@@ -40,12 +40,13 @@ type replica struct {
 // that requests sent before it was opened say nothing about it afterwards: fifty
 // that fail together open it once, not sixteen times.
 type health struct {
-	failures int    // in a row
-	opens    int    // in a row, without a request that ended well in between
-	open     bool   // takes nothing, or while until has passed, one request
-	probe    uint64 // the request that tries an open replica; 0: none
-	until    weir.Instant
-	epoch    uint32
+	streak // what failed since it last did well
+	well   wellness
+	opens  int    // in a row, without a request that ended well in between
+	open   bool   // takes nothing, or while until has passed, one request
+	probe  uint64 // the request that tries an open replica; 0: none
+	until  weir.Instant
+	epoch  uint32
 }
 
 // timer stands in the heap of replicas that come back by themselves.
@@ -158,6 +159,10 @@ func (c *Core) take(r *replica, q *call) {
 // free takes a request off its replica and learns from how it ended there.
 func (c *Core) free(q *call, how Result) {
 	r := q.on
+	if how == OK {
+		c.does(r.d, q)
+		c.prove(q)
+	}
 	q.on = nil
 	c.idle = false
 	r.requests--
@@ -170,7 +175,7 @@ func (c *Core) free(q *call, how Result) {
 	r.d.lastEnded = c.now
 	r.d.work -= q.work
 	if q.epoch == r.epoch {
-		c.learn(r, q.ID, how)
+		c.learn(r, q, how)
 	}
 	c.settle(r)
 	if r.d.retired && r.d.requests == 0 {
@@ -179,8 +184,8 @@ func (c *Core) free(q *call, how Result) {
 }
 
 // learn counts one end towards the health of r.
-func (c *Core) learn(r *replica, id uint64, how Result) {
-	probed := r.open && r.probe == id
+func (c *Core) learn(r *replica, q *call, how Result) {
+	probed := r.open && r.probe == q.ID
 	if probed {
 		r.probe = 0
 	}
@@ -188,13 +193,28 @@ func (c *Core) learn(r *replica, id uint64, how Result) {
 	case OK:
 		r.close(0)
 		r.opens = 0
-	case Unhealthy:
-		r.failures++
-		if probed || r.failures >= c.health.Failures {
-			r.trip(c.now, c.health)
-			c.tripped, c.soured = true, true
+		r.well.did(c.now, q.Key)
+	case Unreachable:
+		if !q.hasTried(r) {
+			r.others++
 		}
+	case Unhealthy:
+		c.suspect(q, r)
+	default:
+		return
 	}
+	if probed && how != OK {
+		c.trip(r)
+		return
+	}
+	c.judge(r)
+}
+
+// trip opens r, and lets those who wait know.
+func (c *Core) trip(r *replica) {
+	r.trip(c.now, c.health)
+	c.tripped, c.soured = true, true
+	c.trickle()
 }
 
 // trip opens r: twice as long each time, up to the maximum.
@@ -204,7 +224,8 @@ func (r *replica) trip(now weir.Instant, h Health) {
 		wait = min(h.Base<<r.opens, h.Max)
 	}
 	r.opens++
-	r.failures, r.probe = 0, 0
+	r.streak.end()
+	r.probe = 0
 	r.open, r.until = true, now.Add(wait)
 	r.epoch++
 }
@@ -215,7 +236,8 @@ func (r *replica) close(failures int) {
 		r.open, r.until, r.probe = false, 0, 0
 		r.epoch++
 	}
-	r.failures = failures
+	r.streak.end()
+	r.others = failures
 }
 
 // answered notes that a request on r has brought its first token. That ends a
@@ -236,7 +258,7 @@ func (c *Core) throttle(r *replica, until weir.Instant) {
 
 // renew forgets what was known of r: it is a new process.
 func (r *replica) renew() {
-	r.health = health{epoch: r.epoch + 1}
+	r.health = health{epoch: r.epoch + 1, streak: streak{number: r.streak.number + 1}}
 	r.memory = memory{}
 	r.throttled = 0
 }

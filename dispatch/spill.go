@@ -233,6 +233,9 @@ func (c *Core) passedBy(d *deployment, q *call) Reason {
 	if q.tooLongFor(d) {
 		return ContextShort
 	}
+	if c.unfit(q, d) {
+		return Unsupported
+	}
 	if d.throttled > c.now {
 		return AllThrottled
 	}

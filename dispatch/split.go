@@ -14,7 +14,7 @@ func (c *Core) chooseSticky(t tier, q *call, avoid bool) *replica {
 	var best *deployment
 	top := -1.0
 	for _, d := range t {
-		if d.ready == 0 || q.tooLongFor(d) || d.quota != nil && !c.lets(d, q.Class) {
+		if d.ready == 0 || c.unfit(q, d) || d.quota != nil && !c.lets(d, q.Class) {
 			continue
 		}
 		if d.offer = d.offering(c.now, q, avoid); d.offer == nil {

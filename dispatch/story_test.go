@@ -108,6 +108,8 @@ func (s *story) event(now weir.Instant, verb string, args []string) []Verdict {
 	case "pushback":
 		d, r, _ := strings.Cut(args[0], "/")
 		s.core.PushBack(now, d, r, now.Add(s.dur(args[1])))
+	case "lacks":
+		s.core.Lacks(now, args[0], s.needs(args, "needs"), uint64(s.num(args, "key", 0)))
 	case "limits":
 		s.core.Limits(now, args[0], s.num(args, "tpm", 0), s.num(args, "rpm", 0))
 	case "configure":
@@ -165,7 +167,7 @@ func (s *story) option(f []string) {
 	case "deployment":
 		d := Deployment{Name: f[1], Tier: s.num(f, "tier", 0), Weight: s.num(f, "weight", 1),
 			MaxRequests: s.num(f, "requests", 0), MaxWork: s.num(f, "work", 0), Elastic: s.val(f, "elastic") != "",
-			Paid: s.val(f, "paid") != "", Context: s.num(f, "context", 0),
+			Paid: s.val(f, "paid") != "", Lacks: s.needs(f, "lacks"), Context: s.num(f, "context", 0),
 			Quota: Quota{Drain: s.num(f, "drain", 0), Output: s.num(f, "outweight", 0), Burst: s.dur(s.val(f, "burst")), Headroom: s.num(f, "headroom", 0),
 				TokensPerMinute: s.num(f, "tpm", 0), RequestsPerMinute: s.num(f, "rpm", 0)}}
 		for i := range s.o.Deployments {
@@ -209,16 +211,39 @@ func (s *story) request(now weir.Instant, args []string) Request {
 		r.SpillAt = now.Add(s.dur(d))
 	}
 	r.MaxOutput = s.num(args, "max", 0)
+	r.Key, r.Needs = uint64(s.num(args, "key", 0)), s.needs(args, "needs")
 	return r
 }
 
 func (s *story) result(args []string) Result {
-	for i, name := range []string{"ok", "unhealthy", "throttled", "rejected", "abandoned", "toolong"} {
+	for i, name := range []string{"ok", "unhealthy", "throttled", "rejected", "abandoned", "toolong", "unreachable", "incapable"} {
 		if len(args) > 1 && args[1] == name {
 			return Result(i)
 		}
 	}
 	return OK
+}
+
+// needs reads a list such as chat+images.
+func (s *story) needs(args []string, key string) (n Needs) {
+	for _, word := range strings.Split(s.val(args, key), "+") {
+		switch word {
+		case "":
+		case "images":
+			n |= Images
+		case "audio":
+			n |= Audio
+		case "tools":
+			n |= Tools
+		case "chat":
+			n |= Operation(weir.OpChat)
+		case "embeddings":
+			n |= Operation(weir.OpEmbeddings)
+		default:
+			s.t.Fatalf("no need is called %q", word)
+		}
+	}
+	return n
 }
 
 func (s *story) state(name string) weir.ReplicaState {

@@ -62,7 +62,7 @@ func (w *world) options() Options {
 		o.Deployments = append(o.Deployments, Deployment{
 			Name: name, Tier: w.choose(2), Weight: w.choose(4), MaxRequests: w.choose(3) * w.choose(5),
 			MaxWork: 300 * w.choose(5), MaxPrefill: 100 * w.choose(4), Elastic: w.choose(2) == 0,
-			Paid: w.choose(2) == 0, Quota: w.quota(), Context: 1000 * w.choose(3), CacheTokens: 200 * w.choose(4),
+			Paid: w.choose(2) == 0, Quota: w.quota(), Lacks: Needs(w.choose(4) * w.choose(2)), Context: 1000 * w.choose(3), CacheTokens: 200 * w.choose(4),
 		})
 	}
 	return o
@@ -106,6 +106,8 @@ func (w *world) step() {
 		}
 	case k < 18:
 		w.replicas(worldNames[w.choose(len(worldNames))])
+	case k < 19 && w.choose(4) == 0:
+		w.core.Lacks(w.now, worldNames[w.choose(3)], Needs(w.choose(4)), uint64(w.choose(3)))
 	case k < 19 && w.choose(3) == 0:
 		w.core.Limits(w.now, worldNames[w.choose(3)], 1000*w.choose(5), 30*w.choose(5))
 	case k < 19:
@@ -124,6 +126,7 @@ func (w *world) arrive() {
 	w.lastID++
 	r := Request{ID: w.lastID, Tenant: fmt.Sprintf("t%d", w.choose(4)), Class: weir.Class(w.choose(2)),
 		Prompt: w.choose(8) * w.choose(80), Output: w.choose(100), Streams: w.choose(2) == 0}
+	r.Key, r.Needs = uint64(w.choose(3)), Needs(w.choose(4)*w.choose(2))
 	if w.choose(4) == 0 {
 		r.Deadline = w.now.Add(time.Duration(w.choose(20)) * time.Second)
 	}
@@ -155,7 +158,7 @@ func (w *world) finish() {
 		return
 	}
 	delete(w.granted, id)
-	how := Result(w.choose(5))
+	how := Result(w.choose(int(Incapable) + 1))
 	if how == Abandoned {
 		w.ended.cancelled++
 	} else {
@@ -171,7 +174,7 @@ func (w *world) retry() {
 	}
 	delete(w.granted, id)
 	w.waiting[id] = true
-	w.take(id, w.core.Retry(w.now, id, []Result{Unhealthy, Throttled, TooLong}[w.choose(3)]))
+	w.take(id, w.core.Retry(w.now, id, []Result{Unhealthy, Throttled, TooLong, Unreachable, Incapable}[w.choose(5)]))
 }
 
 func (w *world) cancel() {
@@ -344,7 +347,7 @@ func (w *world) aside(k int) {
 
 func (w *world) endAside(id uint64) {
 	delete(w.asides, id)
-	w.take(0, w.core.EndAside(w.now, id, Result(w.choose(5)), weir.Usage{Prompt: int64(w.choose(100)), Completion: int64(w.choose(100))}))
+	w.take(0, w.core.EndAside(w.now, id, Result(w.choose(int(Incapable)+1)), weir.Usage{Prompt: int64(w.choose(100)), Completion: int64(w.choose(100))}))
 }
 
 func (w *world) asideIDs() []uint64 {

@@ -1,0 +1,169 @@
+package dispatch
+
+import (
+	"slices"
+	"time"
+
+	"weir"
+)
+
+// Needs is what a request asks of a deployment beside tokens: an operation, and
+// what its prompt holds. The zero value asks nothing.
+type Needs uint16
+
+// What a prompt may hold; the bits below are operations.
+const (
+	Images Needs = 1 << (iota + 12)
+	Audio
+	Tools
+)
+
+// Operation is the need of an operation.
+func Operation(op weir.Op) Needs { return 1 << op }
+
+// lack is what a deployment was found not to do. What one key alone has found
+// holds for that key alone: a server may answer so to a request of a strange form.
+type lack struct {
+	needs   Needs
+	key     uint64
+	several bool
+	until   weir.Instant
+}
+
+// Bounds of what is learned of a deployment.
+const (
+	lackFor  = time.Minute // then it is asked again
+	maxLacks = 16
+)
+
+// Lacks says that a deployment answered that it does not do what a request of
+// that key needs. What it has done before is not believed. Requests go elsewhere
+// for a while, or are refused where no deployment is left.
+func (c *Core) Lacks(now weir.Instant, deployment string, needs Needs, key uint64) {
+	c.advance(now)
+	d := c.deployment(deployment)
+	if d == nil || needs&^d.proven == 0 {
+		return
+	}
+	needs &^= d.proven
+	i := slices.IndexFunc(d.learned, func(l lack) bool { return l.needs == needs && (l.several || l.key == key || key != 0 && l.key != 0) })
+	switch {
+	case i >= 0:
+		l := &d.learned[i]
+		l.several = l.several || l.key != key
+		l.until = c.now.Add(lackFor)
+	case len(d.learned) < maxLacks:
+		d.learned = append(d.learned, lack{needs: needs, key: key, several: key == 0, until: c.now.Add(lackFor)})
+	}
+	c.relearn()
+}
+
+// does notes that d has done what q needs.
+func (c *Core) does(d *deployment, q *call) {
+	if q.Needs&^d.proven == 0 {
+		return
+	}
+	if d.proven |= q.Needs; len(d.learned) > 0 {
+		c.relearn()
+	}
+}
+
+// relearn forgets what was learned long ago, or is not believed any more.
+func (c *Core) relearn() {
+	c.lackAt = 0
+	for _, d := range slices.Concat(c.deployments, c.leaving) {
+		d.learned = slices.DeleteFunc(d.learned, func(l lack) bool { return l.until <= c.now || l.needs&^d.proven == 0 })
+		for _, l := range d.learned {
+			if c.lackAt == 0 || l.until < c.lackAt {
+				c.lackAt = l.until
+			}
+		}
+	}
+	c.limit()
+	c.idle = false
+	c.stale = c.waiting.count > 0
+	c.setApart()
+}
+
+// setApart takes those who wait and cannot go everywhere any more out of their
+// tenant's row: at its head they would hold up those that can.
+func (c *Core) setApart() {
+	if !c.limited {
+		return
+	}
+	for q := c.waiting.oldest; q != nil; q = q.newer {
+		if q.flow != nil && c.choosy(q) {
+			l := c.laneOf(q)
+			l.leaveFlow(q, q.flow, false)
+			l.again.append(q)
+		}
+	}
+}
+
+// lacks says whether d is declared or known not to do what q needs.
+func (d *deployment) lacks(q *call) bool {
+	if q.Needs&d.Lacks != 0 {
+		return true
+	}
+	for _, l := range d.learned {
+		if q.Needs&l.needs != 0 && (l.several || l.key == q.Key) {
+			return true
+		}
+	}
+	return false
+}
+
+// unfit says whether q must not go to d: it was found too long, d lacks what it
+// needs, or has said so to q itself.
+func (c *Core) unfit(q *call, d *deployment) bool {
+	return q.tooLongFor(d) || c.limited && d.lacks(q) || len(q.refusedBy) > 0 && slices.Contains(q.refusedBy, d)
+}
+
+// served says whether a deployment can do what q needs, or there is none at all.
+func (c *Core) served(q *call) bool {
+	for _, t := range c.tiers {
+		for _, d := range t {
+			if !d.lacks(q) {
+				return true
+			}
+		}
+	}
+	return len(c.tiers) == 0
+}
+
+// choosy says whether q cannot go to every deployment.
+func (c *Core) choosy(q *call) bool {
+	if !c.limited {
+		return false
+	}
+	for _, t := range c.tiers {
+		for _, d := range t {
+			if d.lacks(q) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// limit notes whether a deployment is declared to lack anything.
+func (c *Core) limit() {
+	c.limited = false
+	for _, d := range c.deployments {
+		c.limited = c.limited || d.Lacks != 0 || len(d.learned) > 0
+	}
+	c.narrowed = c.limited
+}
+
+// giveUpOnUnfit refuses those who wait for what no deployment does.
+func (c *Core) giveUpOnUnfit() {
+	c.narrowed = false
+	for q := c.waiting.oldest; q != nil; {
+		next := q.newer
+		if !c.served(q) {
+			c.dequeue(q, false)
+			c.refuse(q, Unsupported)
+		}
+		q = next
+	}
+}
