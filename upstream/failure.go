@@ -23,6 +23,9 @@ type Failure struct {
 	HasRetryAfter bool
 
 	ContextLength bool // the prompt is too long for the model, there
+	Lacks   Feature // the server does not do this: another deployment may
+	NoModel bool    // it does not know the model's name, which Weir chose
+
 	ContentFilter bool // refused for what it says: never ask elsewhere
 }
 
@@ -143,17 +146,19 @@ func statusOfCode(code string) int {
 func (f *Failure) judge(op weir.Op) {
 	f.ContextLength = f.isContextLength()
 	f.Status = f.impliedStatus()
-	switch {
-	case f.ContentFilter, f.ContextLength:
+	if f.ContentFilter || f.ContextLength {
 		f.Fault = weir.CallerFault
-	case f.Status == http.StatusNotFound:
-		// Weir chose the model's name and the path: only what the caller refers
-		// to himself is his fault.
-		f.Fault = weir.UpstreamFault
-		if op == weir.OpResponses && f.Code != "DeploymentNotFound" && f.Code != "model_not_found" && f.Message != "" {
-			f.Fault = weir.CallerFault
-		}
-		f.Retryable = f.Fault == weir.UpstreamFault
+		return
+	}
+	f.NoModel = f.isNoModel()
+	f.Lacks = f.lacks(op)
+	switch {
+	case f.NoModel:
+		f.Fault, f.Retryable = weir.UpstreamFault, true
+	case f.Lacks != NoFeature:
+		f.Fault, f.Retryable = weir.CallerFault, true
+	case f.isUnreadable(), f.Status == http.StatusNotFound: // what the caller itself refers to
+		f.Fault = weir.CallerFault
 	case f.Status == http.StatusBadRequest, f.Status == http.StatusRequestEntityTooLarge, f.Status == http.StatusUnprocessableEntity:
 		f.Fault = weir.CallerFault
 	default:

@@ -89,9 +89,9 @@ func TestFailuresAreRead(t *testing.T) {
 	f(weir.OpChat, 422, "", `{"detail":[{"loc":["body"]}]}`, Failure{Message: `[{"loc":["body"]}]`, Fault: caller})
 	f(weir.OpChat, 413, "", `<html>too large</html>`, Failure{Message: "<html>too large</html>", Fault: caller})
 	f(weir.OpChat, 401, "", `{"error":{"code":"401","message":"Access denied"}}`, Failure{Code: "401", Message: "Access denied", Fault: upstream, Retryable: true})
-	f(weir.OpChat, 404, "", `{"error":{"code":"DeploymentNotFound","message":"m"}}`, Failure{Code: "DeploymentNotFound", Message: "m", Fault: upstream, Retryable: true})
+	f(weir.OpChat, 404, "", `{"error":{"code":"DeploymentNotFound","message":"m"}}`, Failure{Code: "DeploymentNotFound", Message: "m", Fault: upstream, Retryable: true, NoModel: true})
 	f(weir.OpResponses, 404, "", `{"error":{"code":"previous_response_not_found","message":"m"}}`, Failure{Code: "previous_response_not_found", Message: "m", Fault: caller})
-	f(weir.OpResponses, 404, "", "", Failure{Fault: upstream, Retryable: true})
+	f(weir.OpResponses, 404, "", "", Failure{Fault: caller, Retryable: true, Lacks: Operation})
 	f(weir.OpChat, 429, "retry-after-ms: 43", `{"error":{"code":"429","message":"m"}}`,
 		Failure{Code: "429", Message: "m", Fault: upstream, Retryable: true, Throttled: true, RetryAfter: 43 * time.Millisecond, HasRetryAfter: true})
 	f(weir.OpChat, 429, "", "", Failure{Fault: upstream, Retryable: true, Throttled: true})

@@ -1,0 +1,124 @@
+package upstream
+
+import (
+	"net/http"
+	"strings"
+
+	"weir"
+)
+
+// Feature is something a request needs that a server may not do.
+type Feature string
+
+const (
+	NoFeature Feature = ""
+	Operation Feature = "operation" // the path: embeddings of a chat model, responses of a server without them
+	Images    Feature = "images"
+	Audio     Feature = "audio"
+	Tools     Feature = "tools"
+)
+
+// unsupportedWords are what servers say of what they do not do, in lower case:
+// llama.cpp, vLLM, SGLang, Ollama, OpenAI and Azure OpenAI, as of 2026-11.
+var unsupportedWords = [...]struct {
+	words   string
+	feature Feature
+}{
+	{"image input is not supported", Images},
+	{"is not a multimodal model", Images},
+	{"at most 0 image", Images},
+	{"does not support image", Images},
+	{"do not support image", Images},
+	{"does not support vision", Images},
+	{"multimodal is not supported", Images},
+	{"image_url is only supported by certain models", Images},
+	{"audio input is not supported", Audio},
+	{"at most 0 audio", Audio},
+	{"does not support audio", Audio},
+	{"do not support audio", Audio},
+	{"input_audio is only supported by certain models", Audio},
+	{"does not support tools", Tools},
+	{"tools param requires --jinja", Tools},
+	{"tool choice requires --enable-auto-tool-choice", Tools},
+	{"this server does not support", Operation},
+	{"operation does not work with the specified model", Operation},
+	{"not supported in the v1/", Operation},
+	{"does not support embeddings", Operation},
+	{"does not support chat", Operation},
+	{"does not support completions", Operation},
+	{"does not support the embeddings api", Operation},
+	{"does not support the completions api", Operation},
+	{"does not support the chat completions api", Operation},
+}
+
+// lacks says what the server does not do, that answered so.
+func (f *Failure) lacks(op weir.Op) Feature {
+	message := strings.ToLower(f.Message)
+	switch f.Status {
+	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
+	case http.StatusNotFound:
+		if !f.NoModel && (op != weir.OpResponses || f.Code == "" && f.Type == "" || isNowhere(message)) && f.isRoute(message) {
+			return Operation
+		}
+		return NoFeature
+	case http.StatusBadRequest, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity, http.StatusInternalServerError, 0:
+		if f.Code == "OperationNotSupported" {
+			return Operation
+		}
+		return featureOf(message)
+	default:
+		return NoFeature
+	}
+	if said := featureOf(message); said != NoFeature {
+		return said
+	}
+	return Operation
+}
+
+func featureOf(message string) Feature {
+	for _, u := range unsupportedWords {
+		if strings.Contains(message, u.words) {
+			return u.feature
+		}
+	}
+	return NoFeature
+}
+
+// isRoute says whether a 404 is about the path: nothing is said, what servers say
+// of an unknown route, or that the model is not for it.
+func (f *Failure) isRoute(message string) bool { return isNowhere(message) || featureOf(message) == Operation }
+
+// isNowhere recognises what is said of a path nothing stands under, in lower
+// case: by FastAPI, Go, llama.cpp, Azure, and by proxies in HTML.
+func isNowhere(message string) bool {
+	switch strings.TrimRight(strings.TrimSpace(message), ".!") {
+	case "", "not found", "404 not found", "404 page not found", "page not found", "file not found", "resource not found", "no such route", "{}":
+		return true
+	}
+	return strings.HasPrefix(message, "<") || strings.HasPrefix(message, "invalid url") || strings.HasPrefix(message, "cannot post") ||
+		strings.HasPrefix(message, "no route") || strings.HasPrefix(message, "unknown request url")
+}
+
+// isNoModel recognises a 404 for the model's name, which is Weir's to say.
+func (f *Failure) isNoModel() bool {
+	switch f.Code {
+	case "model_not_found", "DeploymentNotFound", "ModelNotFound":
+		return f.Status == http.StatusNotFound || f.Status == http.StatusBadRequest
+	}
+	if f.Status != http.StatusNotFound {
+		return false
+	}
+	m := strings.ToLower(f.Message)
+	if strings.HasPrefix(m, "model: ") { // Anthropic
+		return true
+	}
+	return strings.Contains(m, "model") && (strings.Contains(m, "does not exist") || strings.Contains(m, "not found") || strings.Contains(m, "no such model"))
+}
+
+// isUnreadable recognises what llama.cpp says with 500 of a request it cannot
+// make sense of, such as a malformed tool.
+func (f *Failure) isUnreadable() bool {
+	return f.Status == http.StatusInternalServerError &&
+		(strings.HasPrefix(f.Message, "Failed to parse tools") || strings.HasPrefix(f.Message, "Failed to parse messages") ||
+			strings.Contains(f.Message, "[json.exception."))
+}
