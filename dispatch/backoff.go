@@ -34,7 +34,7 @@ func (p *pause) place() *int { return &p.index }
 // Blog, 2015) and is never more than the request's slack leaves, but for the
 // first bound: what is late already need not hammer.
 func (c *Core) backOff(q *call, why Result) bool {
-	if why != Unhealthy && why != Unreachable || c.avoids(q) {
+	if why != Unhealthy && why != Unreachable && why != Unavailable || c.avoids(q) {
 		return false
 	}
 	most := min(backoffBase<<min(q.attempts-1, 16), backoffMax)

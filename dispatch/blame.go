@@ -106,7 +106,7 @@ func (c *Core) judge(r *replica) {
 // request whose key is not known it is not said.
 func (c *Core) follows(q *call, r *replica) bool {
 	a := q.suspect
-	if q.Key == 0 || a == nil || a == r || a.doubted(q) || r.doubted(q) {
+	if q.Key == 0 || q.excused || a == nil || a == r || a.doubted(q) || r.doubted(q) {
 		return false
 	}
 	return c.passes(a, q) || c.passes(r, q)

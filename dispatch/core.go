@@ -71,6 +71,7 @@ type call struct {
 	attempts int
 	tried    []*replica
 
+	excused   bool          // a replica has said that it does not serve now
 	suspect   *replica      // that its first failure counts against
 	streak    uint32        // of suspect, at that time
 	refusedBy []*deployment // that do not do what it needs
@@ -203,6 +204,8 @@ func (c *Core) Retry(now weir.Instant, id uint64, why Result) []Verdict {
 	switch why {
 	case TooLong:
 		q.longer = max(r.d.Context, q.longer, 1)
+	case Unavailable:
+		q.excused = true
 	case Incapable:
 		q.refusedBy = append(q.refusedBy, r.d)
 	}

@@ -199,6 +199,7 @@ const (
 	Abandoned                 // the caller went away
 	TooLong                   // for the context of that deployment: one with a longer one may do
 	Unreachable               // no connection: the replica's own fault
+	Unavailable               // it says that it does not serve now (503): no request brings that about
 	Incapable                 // that deployment does not do what the request needs, see Lacks: another may
 )
 

@@ -198,7 +198,7 @@ func (c *Core) learn(r *replica, q *call, how Result) {
 		if !q.hasTried(r) {
 			r.others++
 		}
-	case Unhealthy:
+	case Unhealthy, Unavailable:
 		c.suspect(q, r)
 	default:
 		return

@@ -216,7 +216,7 @@ func (s *story) request(now weir.Instant, args []string) Request {
 }
 
 func (s *story) result(args []string) Result {
-	for i, name := range []string{"ok", "unhealthy", "throttled", "rejected", "abandoned", "toolong", "unreachable", "incapable"} {
+	for i, name := range []string{"ok", "unhealthy", "throttled", "rejected", "abandoned", "toolong", "unreachable", "unavailable", "incapable"} {
 		if len(args) > 1 && args[1] == name {
 			return Result(i)
 		}

@@ -174,7 +174,7 @@ func (w *world) retry() {
 	}
 	delete(w.granted, id)
 	w.waiting[id] = true
-	w.take(id, w.core.Retry(w.now, id, []Result{Unhealthy, Throttled, TooLong, Unreachable, Incapable}[w.choose(5)]))
+	w.take(id, w.core.Retry(w.now, id, []Result{Unhealthy, Throttled, TooLong, Unreachable, Unavailable, Incapable}[w.choose(6)]))
 }
 
 func (w *world) cancel() {

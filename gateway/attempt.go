@@ -14,9 +14,10 @@ import (
 type failure struct {
 	problem *problem
 	result  dispatch.Result
-	retry   bool          // another replica or deployment may do better
-	after   time.Duration // with Throttled: how long to leave this one alone
-	cause   error         // for the log; nil: the problem says it all
+	retry   bool             // another replica or deployment may do better
+	after   time.Duration    // with Throttled: how long to leave this one alone
+	lacks   upstream.Feature // with Incapable: what its server does not do
+	cause   error            // for the log; nil: the problem says it all
 }
 
 // maxErrorBody bounds what is read of an upstream's error.
@@ -30,7 +31,7 @@ func (c *call) attempt(v dispatch.Verdict) *failure {
 	l.used = weir.Usage{}
 	l.target = c.targetOf(v.Deployment)
 	if l.target == nil {
-		return &failure{problem: &problem{is: errNoReplica}, result: dispatch.Unhealthy, retry: true}
+		return &failure{problem: &problem{is: errNoReplica}, result: dispatch.Unavailable, retry: true}
 	}
 	if f := l.serve(l.target); f != nil {
 		return f
@@ -135,9 +136,10 @@ func (c *call) refused(r *upstream.Reply, body *buffer, err error) *failure {
 		f.result, f.retry = dispatch.TooLong, true
 		return f
 	}
-	if u.Fault != weir.CallerFault || f.retry || err == errOverLimit || !c.s.dialect.words(body.b) {
+	if u.Fault != weir.CallerFault || f.retry || err == errOverLimit || r.Status >= 500 || !c.s.dialect.words(body.b) {
 		return f // in the caller's own words
 	}
+	c.x.set("X-Weir-Fault", weir.CallerFault.String())
 	c.startAnswer(r, int64(len(body.b)))
 	c.lease.release(dispatch.Rejected)
 	if c.x.send(body.b) == nil {

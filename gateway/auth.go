@@ -19,6 +19,7 @@ func (t *tenant) mayUse(model string) bool { return t.models == nil || t.models[
 
 // key is one secret of a tenant.
 type key struct {
+	id     uint64 // to the core
 	name   string
 	tenant *tenant
 }

@@ -56,6 +56,9 @@ var (
 	errUpstream     = errors.New("the inference server reported an error")
 	errUpstreamSays = errors.New("the inference server refused the request") // the caller's own fault
 
+	errRequestFails = errors.New("the request fails wherever it is sent") // afterFailure says more
+	errUnsupported  = errors.New("no deployment of the model takes what the request needs")
+
 	errClientGone = errors.New("the caller went away")
 	errClientSlow = errors.New("the caller took too long to take its answer")
 	errUnpriced   = errors.New("the request asks for what has no price here")
@@ -123,6 +126,9 @@ var answers = map[error]answer{
 	errCredential:   {502, weir.UpstreamFault, "upstream_credential", "server_error", "", "api_error"},
 	errUpstream:     {502, weir.UpstreamFault, "upstream_error", "server_error", "", "api_error"},
 	errUpstreamSays: {400, weir.CallerFault, "upstream_refused", "invalid_request_error", "", "invalid_request_error"},
+
+	errRequestFails: {422, weir.CallerFault, string(dispatch.RequestFails), "invalid_request_error", "", "invalid_request_error"},
+	errUnsupported:  {400, weir.CallerFault, "unsupported_operation", "invalid_request_error", "OperationNotSupported", "invalid_request_error"},
 
 	errClientGone: {499, weir.CallerFault, "client_gone", "invalid_request_error", "", "api_error"},
 	errClientSlow: {499, weir.CallerFault, "client_slow", "invalid_request_error", "", "api_error"},

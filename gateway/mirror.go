@@ -113,7 +113,7 @@ func (c *call) shadow(t *target, a *weir.Aside, prompt, output int) bool {
 		return false
 	}
 	v, ok := t.model.mirror(a.Sent, t.Name, dispatch.Request{
-		Class: c.lease.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.mayAnswer() * c.ask.n, Affinity: c.affinity(),
+		Class: c.lease.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.mayAnswer() * c.ask.n, Affinity: c.affinity(), Key: c.key.id, Needs: c.needs(),
 	})
 	if !ok {
 		t.gate.leave()

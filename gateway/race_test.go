@@ -188,9 +188,9 @@ func TestTheBudgetOfAttemptsHoldsOverHedgesToo(t *testing.T) {
 	tr := newTrack(t, func(_ *track, c *Config) { c.Models[0].Attempts = 2; c.Models[0].Health.Failures = 100 })
 	second := make(chan struct{})
 	tr.arm(func(w http.ResponseWriter, r *http.Request) {
-		tr.arm(func(w http.ResponseWriter, r *http.Request) { close(second); w.WriteHeader(500) })
+		tr.arm(func(w http.ResponseWriter, r *http.Request) { close(second); w.WriteHeader(503) })
 		<-second
-		w.WriteHeader(500)
+		w.WriteHeader(503)
 	})
 	before := tr.a.calls.Load() + tr.b.calls.Load()
 	resp, _ := tr.post(chatPath, streamed)

@@ -29,6 +29,7 @@ var spills = map[dispatch.Reason]string{
 	dispatch.Full:         routeSpill + string(dispatch.Full),
 	dispatch.QuotaUsed:    routeSpill + string(dispatch.QuotaUsed),
 	dispatch.ContextShort: routeSpill + string(dispatch.ContextShort),
+	dispatch.Unsupported:  routeSpill + string(dispatch.Unsupported),
 	dispatch.AllThrottled: routeSpill + string(dispatch.AllThrottled),
 	dispatch.AllUnhealthy: routeSpill + string(dispatch.AllUnhealthy),
 	dispatch.NoReplica:    routeSpill + string(dispatch.NoReplica),

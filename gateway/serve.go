@@ -87,7 +87,7 @@ func (c *call) run() error {
 	}
 	v, err := l.arrive(ctx, dispatch.Request{
 		Tenant: l.rec.Tenant, Class: l.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.mayAnswer() * c.ask.n, Streams: c.ask.stream,
-		Affinity: c.affinity(), Prefix: c.prefix(), Sticky: c.sticky(), Pin: c.pin,
+		Affinity: c.affinity(), Prefix: c.prefix(), Sticky: c.sticky(), Pin: c.pin, Key: c.key.id, Needs: c.needs(),
 	})
 	if err == nil && len(l.served.shadows) > 0 && c.pin == (dispatch.Pin{}) { // a shadow keeps no answers
 
@@ -95,7 +95,7 @@ func (c *call) run() error {
 	}
 	for {
 		if err != nil {
-			return c.ofPin(err)
+			return c.wordUnsupported(c.ofPin(err))
 		}
 		f := c.attempt(v)
 		c.learned(f)
@@ -103,6 +103,7 @@ func (c *call) run() error {
 			return nil
 		}
 		c.noteAt(l.target, f, l.rec.Deployment, l.rec.Replica)
+		c.cannot(f)
 		if !f.retry || c.x.started {
 			l.release(f.result)
 			return f.problem
@@ -134,7 +135,11 @@ func afterFailure(f *failure, refused error) error {
 		return refused
 	}
 	var r *problem
-	if errors.As(refused, &r) && r.hasAfter {
+	if errors.As(refused, &r) && r.is == errRequestFails {
+		r.message = "the request failed on two replicas where others' requests are answered, so it will fail again as it is: " + f.problem.Error()
+		return r
+	}
+	if r != nil && r.hasAfter {
 		f.problem.after, f.problem.hasAfter = max(f.problem.after, r.after), true
 	}
 	return f.problem

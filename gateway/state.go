@@ -67,6 +67,7 @@ type served struct {
 	first   *target   // of the deployments, the one preferred
 	shadows []*target // that get copies
 	context int       // the longest of the deployments that take something
+	picks   bool      // it may matter what a request holds: see needs
 
 	trim       Trim
 	spillAfter time.Duration // 0: as the SLO leaves
@@ -82,15 +83,16 @@ func (s *served) classOf(t *tenant) weir.Class {
 	return t.class
 }
 
-// speaks says whether the model's deployments serve an operation. All of them
-// must, since any of them may be picked.
+// speaks says whether one of the model's deployments serves an operation.
 func (s *served) speaks(op weir.Op) error {
+	var none upstream.Protocol
 	for p := range s.protocol {
-		if !p.Serves(op) {
-			return &problem{is: errNotSpoken, message: fmt.Sprintf("the model %q is served by %s servers, which do not take %s requests", s.name, p, op)}
+		if p.Serves(op) {
+			return nil
 		}
+		none = max(none, p)
 	}
-	return nil
+	return &problem{is: errNotSpoken, message: fmt.Sprintf("the model %q is served by %s servers, which do not take %s requests", s.name, none, op)}
 }
 
 // target is one deployment as one configuration has it.
@@ -154,12 +156,12 @@ func (st *state) addTenant(t *Tenant) {
 		}
 	}
 	for _, k := range t.Keys {
-		st.keys[k.SHA256] = &key{name: k.Name, tenant: caller}
+		st.keys[k.SHA256] = &key{id: keyID(k.SHA256), name: k.Name, tenant: caller}
 	}
 }
 
 func (g *Gateway) addModel(st *state, m *Model, present *state, shares map[string]int) error {
-	s := &served{slo: m.SLO, class: m.Class, spillAfter: m.SpillAfter, trim: m.Trim, affinity: m.Affinity, sticky: m.Sticky, protocol: map[upstream.Protocol]bool{}}
+	s := &served{slo: m.SLO, class: m.Class, spillAfter: m.SpillAfter, trim: m.Trim, affinity: m.Affinity, sticky: m.Sticky, picks: m.picks(), protocol: map[upstream.Protocol]bool{}}
 	if present != nil && present.models[m.Name] != nil && present.models[m.Name].name == m.Name {
 		s.model = present.models[m.Name].model
 	} else {
@@ -222,7 +224,9 @@ func optionsOf(m *Model, shares map[string]int) dispatch.Options {
 		o.PrefixBlock = prefixBlock
 	}
 	for _, d := range m.Deployments {
-		o.Deployments = append(o.Deployments, d.Deployment)
+		core := d.Deployment
+		core.Lacks = lacksOf(&d)
+		o.Deployments = append(o.Deployments, core)
 	}
 	return o
 }

@@ -66,6 +66,8 @@ func ofUpstream(err error) *failure {
 	switch e.Kind {
 	case upstream.KindTotal: // the time is up elsewhere too
 		f.retry = false
+	case upstream.KindConnect, upstream.KindTLS:
+		f.result = dispatch.Unreachable
 	case upstream.KindCredential, upstream.KindCall:
 		f.result = dispatch.Rejected // says nothing of the replica's health
 	}
@@ -81,8 +83,16 @@ func ofFailure(u *upstream.Failure) *failure {
 	p := &problem{is: errUpstream, message: reported(u)}
 	f := &failure{problem: p, result: dispatch.Unhealthy, retry: u.Retryable}
 	switch {
+	case u.Lacks != upstream.NoFeature:
+		return ofLack(u)
+	case u.NoModel:
+		p.message = "the inference server does not know the name Weir calls the model by: see model of its deployment in weir.yaml" + inBrackets(u)
+		f.result = dispatch.Incapable
 	case u.Fault == weir.CallerFault:
 		*p = problem{is: errUpstreamSays, message: u.Message, status: u.Status, code: u.Code}
+		if u.Status >= 500 { // said of a request it cannot read
+			p.status, p.code = 0, ""
+		}
 		f.result, f.retry = dispatch.Rejected, false
 	case u.Throttled:
 		p.is, p.message = errThrottled, "the model's provider is throttling: retry after the time given"
@@ -91,6 +101,8 @@ func ofFailure(u *upstream.Failure) *failure {
 			f.after = u.RetryAfter
 		}
 		p.after, p.hasAfter = f.after, true
+	case u.Status == 503:
+		f.result = dispatch.Unavailable
 	case u.Status == 401 || u.Status == 403:
 		p.is, p.message = errCredential, ""
 		f.result = dispatch.Rejected
@@ -122,12 +134,14 @@ var reasonErrors = map[dispatch.Reason]error{
 	dispatch.AllUnhealthy: errUnhealthy,
 	dispatch.NoReplica:    errNoReplica,
 	dispatch.NoDeployment: errNoDeployment,
+	dispatch.RequestFails: errRequestFails,
+	dispatch.Unsupported:  errUnsupported,
 	dispatch.AttemptsUsed: errUpstream, // the last attempt's failure is told instead
 }
 
 // ofVerdict words a refusal of the core.
 func ofVerdict(v dispatch.Verdict) *problem {
-	p := &problem{is: errInternal, after: v.RetryAfter, hasAfter: v.RetryAfter > 0}
+	p := &problem{is: errInternal, after: v.RetryAfter, hasAfter: v.RetryAfter > 0 && v.Reason != dispatch.RequestFails && v.Reason != dispatch.Unsupported}
 	if is, ok := reasonErrors[v.Reason]; ok {
 		p.is = is
 	}

@@ -22,9 +22,9 @@ type Failure struct {
 	RetryAfter    time.Duration // as it asked, in [0, 1 h]
 	HasRetryAfter bool
 
-	ContextLength bool // the prompt is too long for the model, there
-	Lacks   Feature // the server does not do this: another deployment may
-	NoModel bool    // it does not know the model's name, which Weir chose
+	ContextLength bool    // the prompt is too long for the model, there
+	Lacks         Feature // the server does not do this: another deployment may
+	NoModel       bool    // it does not know the model's name, which Weir chose
 
 	ContentFilter bool // refused for what it says: never ask elsewhere
 }

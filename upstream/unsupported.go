@@ -44,11 +44,8 @@ var unsupportedWords = [...]struct {
 	{"operation does not work with the specified model", Operation},
 	{"not supported in the v1/", Operation},
 	{"does not support embeddings", Operation},
-	{"does not support chat", Operation},
+	{"does not support chat completions", Operation},
 	{"does not support completions", Operation},
-	{"does not support the embeddings api", Operation},
-	{"does not support the completions api", Operation},
-	{"does not support the chat completions api", Operation},
 }
 
 // lacks says what the server does not do, that answered so.
@@ -57,7 +54,8 @@ func (f *Failure) lacks(op weir.Op) Feature {
 	switch f.Status {
 	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
 	case http.StatusNotFound:
-		if !f.NoModel && (op != weir.OpResponses || f.Code == "" && f.Type == "" || isNowhere(message)) && f.isRoute(message) {
+		named := op == weir.OpResponses && f.Code != "" && f.Code != "404" // a response that is not there
+		if !f.NoModel && !named && (isNowhere(message) || featureOf(message) == Operation) {
 			return Operation
 		}
 		return NoFeature
@@ -83,10 +81,6 @@ func featureOf(message string) Feature {
 	}
 	return NoFeature
 }
-
-// isRoute says whether a 404 is about the path: nothing is said, what servers say
-// of an unknown route, or that the model is not for it.
-func (f *Failure) isRoute(message string) bool { return isNowhere(message) || featureOf(message) == Operation }
 
 // isNowhere recognises what is said of a path nothing stands under, in lower
 // case: by FastAPI, Go, llama.cpp, Azure, and by proxies in HTML.

@@ -28,7 +28,7 @@ func TestWhatAServerDoesNotDoIsRecognised(t *testing.T) {
 	f(weir.OpEmbeddings, 405, `{"detail":"Method Not Allowed"}`, Operation, false, caller)
 	f(weir.OpEmbeddings, 501, `{"error":{"code":501,"message":"This server does not support embeddings. Start it with '--embeddings'","type":"not_supported_error"}}`, Operation, false, caller)
 	f(weir.OpEmbeddings, 400, `{"error":{"code":"OperationNotSupported","message":"The embeddings operation does not work with the specified model, gpt-4o."}}`, Operation, false, caller)
-	f(weir.OpEmbeddings, 400, `{"object":"error","message":"The model does not support Embeddings API","type":"BadRequestError","code":400}`, NoFeature, false, caller)
+	f(weir.OpEmbeddings, 400, `{"object":"error","message":"The model does not support Embeddings API","type":"BadRequestError","code":400}`, Operation, false, caller)
 	f(weir.OpChat, 500, `{"error":{"code":500,"message":"image input is not supported - hint: if this is unexpected, you may need to provide the mmproj","type":"server_error"}}`, Images, false, caller)
 	f(weir.OpChat, 500, `{"error":{"code":500,"message":"audio input is not supported - hint: ...","type":"server_error"}}`, Audio, false, caller)
 	f(weir.OpChat, 400, `{"object":"error","message":"x is not a multimodal model None","type":"BadRequestError","code":400}`, Images, false, caller)

@@ -1,0 +1,144 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+
+	"weir"
+	"weir/dispatch"
+	"weir/upstream"
+)
+
+// This file says what a request needs of a deployment, and learns from upstreams
+// what they do not do.
+
+// featureNeeds are the needs an upstream may say it does not serve.
+var featureNeeds = map[upstream.Feature]dispatch.Needs{
+	upstream.Images: dispatch.Images, upstream.Audio: dispatch.Audio, upstream.Tools: dispatch.Tools,
+}
+
+// ops are all operations.
+var ops = [...]weir.Op{weir.OpChat, weir.OpCompletions, weir.OpEmbeddings, weir.OpResponses, weir.OpMessages}
+
+// lacksOf is what a deployment is declared not to do: what its file says, and the
+// operations its protocol has not.
+func lacksOf(d *Deployment) dispatch.Needs {
+	lacks := d.Lacks
+	for _, op := range ops {
+		if !d.Upstream.Protocol.Serves(op) {
+			lacks |= dispatch.Operation(op)
+		}
+	}
+	return lacks
+}
+
+// picks says whether it may matter to a model's requests what they hold: where
+// there is more than one deployment, or one that lacks something.
+func (m *Model) picks() bool {
+	for i := range m.Deployments {
+		if m.Deployments[i].Lacks != 0 {
+			return true
+		}
+	}
+	return len(m.Deployments) > 1
+}
+
+// needs is what the request needs. What it holds is looked for only where that
+// may matter. Words that stand in a text have their quotes escaped, so that they
+// are not found.
+func (c *call) needs() dispatch.Needs {
+	n := dispatch.Operation(c.s.op)
+	if !c.lease.served.picks {
+		return n
+	}
+	if t := c.ask.tools; !t.absent() && c.body[t.from] == '[' && len(bytes.TrimSpace(c.body[t.from+1:t.to-1])) > 0 {
+		n |= dispatch.Tools
+	}
+	p := c.ask.prompt
+	if p.absent() || c.body[p.from] != '[' {
+		return n
+	}
+	prompt := c.body[p.from:p.to]
+	for _, w := range contentWords {
+		if n&w.needs == 0 && bytes.Contains(prompt, w.word) {
+			n |= w.needs
+		}
+	}
+	return n
+}
+
+// contentWords are the types of parts of a prompt: of chat, of responses and of
+// messages.
+var contentWords = [...]struct {
+	word  []byte
+	needs dispatch.Needs
+}{
+	{[]byte(`"image_url"`), dispatch.Images}, {[]byte(`"input_image"`), dispatch.Images}, {[]byte(`"image"`), dispatch.Images},
+	{[]byte(`"input_audio"`), dispatch.Audio},
+}
+
+// cannot lets the core know what the deployment of a failed attempt does not do.
+func (c *call) cannot(f *failure) {
+	if f.lacks == upstream.NoFeature {
+		return
+	}
+	needs := featureNeeds[f.lacks]
+	if f.lacks == upstream.Operation {
+		needs = dispatch.Operation(c.s.op)
+	}
+	l := &c.lease
+	l.served.lacks(l.g.now(), l.rec.Deployment, needs, c.key.id)
+}
+
+func (m *model) lacks(now weir.Instant, deployment string, needs dispatch.Needs, key uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.core.Lacks(now, deployment, needs, key)
+	m.settle(now)
+}
+
+// wordUnsupported says what it is that no deployment does.
+func (c *call) wordUnsupported(err error) error {
+	var p *problem
+	if !errors.As(err, &p) || p.is != errUnsupported || p.message != "" {
+		return err
+	}
+	what := fmt.Sprintf("%s requests", c.s.op)
+	var held []string
+	for _, h := range [...]struct {
+		need dispatch.Needs
+		name string
+	}{{dispatch.Images, "images"}, {dispatch.Audio, "audio"}, {dispatch.Tools, "tools"}} {
+		if c.needs()&h.need != 0 {
+			held = append(held, h.name)
+		}
+	}
+	if len(held) > 0 {
+		what += " with " + strings.Join(held, " and ")
+	}
+	p.message = fmt.Sprintf("no deployment of the model %q takes %s", c.lease.served.name, what)
+	return p
+}
+
+// ofLack words that an upstream does not do what the request needs.
+func ofLack(u *upstream.Failure) *failure {
+	what := "this operation"
+	if u.Lacks != upstream.Operation {
+		what = string(u.Lacks)
+	}
+	return &failure{problem: &problem{is: errUnsupported, message: fmt.Sprintf("the model's inference server does not take %s%s", what, inBrackets(u))},
+		result: dispatch.Incapable, retry: true, lacks: u.Lacks}
+}
+
+func inBrackets(u *upstream.Failure) string {
+	if u.Status == 0 {
+		return said(u)
+	}
+	return fmt.Sprintf(" (status %d%s)", u.Status, said(u))
+}
+
+// keyID is what the core knows a key by: the beginning of its hash.
+func keyID(hash [32]byte) uint64 { return binary.LittleEndian.Uint64(hash[:8]) }
