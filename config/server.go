@@ -10,6 +10,8 @@ type Server struct {
 	TLS *TLS `yaml:"tls"`
 	// Largest request body. A larger one is answered with 413.
 	MaxBody Size `yaml:"max_body" default:"16MiB" min:"1KiB" max:"1GiB"`
+	// Most memory all request bodies may take together, counted as their bytes come. One more byte is answered with 503. Without it: a quarter of what this process may use (GOMEMLIMIT, its control group, the machine), but twice max_body.
+	MaxBodyMemory Size `yaml:"max_body_memory" min:"64KiB" max:"1024GiB" example:"1GiB"`
 	// Largest request header, all lines together. A larger one is answered with 431.
 	MaxHeader Size `yaml:"max_header" default:"64KiB" min:"1KiB" max:"1MiB"`
 	// Most requests in flight, waiting ones included. One more is answered with 503.

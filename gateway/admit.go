@@ -39,6 +39,10 @@ func (c *call) admit() error {
 		return &problem{is: errGatewayFull, message: fmt.Sprintf("the gateway holds %d requests, the most it may (max_requests): retry in a second",
 			c.st.bounds.MaxRequests), after: time.Second, hasAfter: true}
 	}
+	if err := c.knock(); err != nil {
+		c.sending = true
+		return err
+	}
 	if err := c.read(); err != nil {
 		return err
 	}
@@ -57,10 +61,14 @@ func (c *call) read() error {
 	if e := c.x.get("Content-Encoding"); e != "" && e != "identity" {
 		return errEncoding
 	}
-	body, err := c.x.readBody(c.st.bounds.MaxBody, c.st.bounds.BodyTimeout)
+	body, err := c.x.readBody(c.st.bounds.MaxBody, c.st.bounds.BodyTimeout, &c.g.bodies)
 	c.lease.body = body
 	switch {
+	case errors.Is(err, errNoMemory):
+		c.sending = true
+		return noMemory(c.g.bodies.most.Load())
 	case errors.Is(err, errOverLimit):
+		c.sending = true
 		return &problem{is: errTooLarge, message: fmt.Sprintf("the request body is larger than %d bytes, the most that is read (max_body)", c.st.bounds.MaxBody)}
 	case errors.Is(err, errSlowBody):
 		return &problem{is: errSlowBody, message: fmt.Sprintf("the request body did not arrive within %s (body_timeout)", c.st.bounds.BodyTimeout)}

@@ -18,7 +18,10 @@ const (
 var pools [largestClass - smallestClass + 1]sync.Pool
 
 // buffer is pooled memory. Its owner gives it back once, by free.
-type buffer struct{ b []byte }
+type buffer struct {
+	b    []byte
+	from *bodyMemory // its room is counted there; nil: nowhere
+}
 
 func classOf(n int) int { return max(bits.Len(uint(max(n, 1)-1)), smallestClass) }
 
@@ -26,13 +29,13 @@ func classOf(n int) int { return max(bits.Len(uint(max(n, 1)-1)), smallestClass)
 func newBuffer(n int) *buffer {
 	c := classOf(n)
 	if c > largestClass {
-		return &buffer{make([]byte, 0, n)}
+		return &buffer{b: make([]byte, 0, n)}
 	}
 	if b, ok := pools[c-smallestClass].Get().(*buffer); ok {
 		b.b = b.b[:0]
 		return b
 	}
-	return &buffer{make([]byte, 0, 1<<c)}
+	return &buffer{b: make([]byte, 0, 1<<c)}
 }
 
 // free gives the memory back. A nil buffer has none.
@@ -40,6 +43,8 @@ func (b *buffer) free() {
 	if b == nil {
 		return
 	}
+	b.from.give(int64(cap(b.b)))
+	b.from = nil
 	if c := classOf(cap(b.b)); c <= largestClass && cap(b.b) == 1<<c {
 		pools[c-smallestClass].Put(b)
 	}
@@ -54,6 +59,20 @@ func (b *buffer) grown() *buffer {
 	return next
 }
 
+// counted returns a buffer with room for n bytes that is counted, nil if there
+// is no memory for it beside own bytes that its body has already.
+func (m *bodyMemory) counted(n int, own int64) *buffer {
+	if c := classOf(n); c <= largestClass {
+		n = 1 << c
+	}
+	if !m.take(int64(n), own) {
+		return nil
+	}
+	b := newBuffer(n)
+	b.from = m
+	return b
+}
+
 // trusted is how much room an announced length gets before its bytes are
 // there: announcing costs a caller nothing.
 const trusted = 256 << 10
@@ -64,14 +83,33 @@ var errOverLimit = errors.New("over the limit")
 // if unknown. More than limit bytes end with errOverLimit and what was read up
 // to then, which is more than limit by one byte at least.
 func readAll(r io.Reader, size, limit int64) (*buffer, error) {
+	return readCounted(r, size, limit, nil)
+}
+
+// readCounted is readAll with its room counted in m. It ends with errNoMemory
+// where that has no more.
+func readCounted(r io.Reader, size, limit int64, m *bodyMemory) (*buffer, error) {
 	room := min(size, limit, trusted)
 	if size < 0 {
 		room = 1 << smallestClass
 	}
-	b := newBuffer(int(room) + 1) // one more byte to see the end with
+	b := m.counted(int(room)+1, 0) // one more byte to see the end with
+	if b == nil {
+		return nil, errNoMemory
+	}
 	for {
-		if len(b.b) == cap(b.b) {
-			b = b.grown()
+		if had := int64(cap(b.b)); int64(len(b.b)) == had {
+			next := min(2*had, limit+1)
+			if size >= had {
+				next = min(next, size+1)
+			}
+			more := m.counted(int(next), had)
+			if more == nil {
+				return b, errNoMemory
+			}
+			more.b = append(more.b, b.b...)
+			b.free()
+			b = more
 		}
 		n, err := r.Read(b.b[len(b.b):min(int64(cap(b.b)), limit+1)])
 		b.b = b.b[:len(b.b)+n]

@@ -59,7 +59,7 @@ func (c *call) sayError(p *problem, a answer) {
 	if p.queued {
 		c.x.set("X-Weir-Queue-Position", strconv.Itoa(p.ahead+1))
 	}
-	if p.is == errTooLarge || p.is == errSlowBody || p.is == errCutBody {
+	if p.is == errTooLarge || p.is == errBodyMemory || p.is == errSlowBody || p.is == errCutBody {
 		c.x.closeAfter()
 	}
 	body := errorBody(c.s.dialect, p, a)

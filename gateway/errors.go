@@ -36,6 +36,7 @@ var (
 	errBeyondLimit     = errors.New("the request is larger than its limit ever allows")
 	errGatewayFull     = errors.New("the gateway holds as many requests as it may")
 	errStreamsFull     = errors.New("the gateway holds as many streams as it may")
+	errBodyMemory      = errors.New("the bodies of all requests take as much memory as they may")
 
 	errQueueFull    = errors.New("too many requests wait for this model")
 	errWaited       = errors.New("no capacity came free in the time a request may wait")
@@ -106,6 +107,7 @@ var answers = map[error]answer{
 	errBeyondLimit:     {400, weir.PolicyFault, "request_exceeds_limit", "invalid_request_error", "", "invalid_request_error"},
 	errGatewayFull:     {503, weir.PolicyFault, "gateway_full", "server_error", "", "overloaded_error"},
 	errStreamsFull:     {503, weir.PolicyFault, "too_many_streams", "server_error", "", "overloaded_error"},
+	errBodyMemory:      {503, weir.PolicyFault, "body_memory_full", "server_error", "", "overloaded_error"},
 
 	// The codes of the core's refusals are the core's own words.
 	errQueueFull:    {429, weir.PolicyFault, string(dispatch.QueueFull), "requests", "429", "rate_limit_error"},

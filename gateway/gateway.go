@@ -60,6 +60,7 @@ type Gateway struct {
 	replicas map[string][]weir.Replica
 
 	origins origins
+	bodies  bodyMemory
 
 	slo   tally
 	calls sync.Pool // of *call
@@ -80,6 +81,7 @@ func New(o Options) (*Gateway, error) {
 		began: time.Now(), replicas: map[string][]weir.Replica{}, alarm: newAlarm(), ids: newIDSource(),
 	}
 	g.calls.New = newCall
+	g.bodies.fell = make(chan struct{}, 1)
 	g.epoch = weir.At(g.began)
 	g.aside, g.cutAsides = context.WithCancel(context.Background())
 	orElse(&g.drain, 30*time.Second)
@@ -123,6 +125,7 @@ func (g *Gateway) Apply(c Config) error {
 		return err
 	}
 	g.adopt(c, next)
+	g.bodies.most.Store(next.bounds.MaxBodyMemory)
 	g.state.Store(next)
 	if old != nil {
 		g.retire(old, next)

@@ -240,6 +240,9 @@ func (r *running) held() string {
 	if l := r.Levels(); l.Requests != 0 || l.Streams != 0 {
 		return fmt.Sprintf("%+v", l)
 	}
+	if n := r.bodies.held.Load(); n != 0 {
+		return fmt.Sprint("bytes of bodies: ", n)
+	}
 	r.spend.mu.Lock()
 	open := r.spend.meter.Open()
 	r.spend.mu.Unlock()

@@ -26,6 +26,7 @@ type lease struct {
 
 	answers     int     // the upstream will produce, all of them billed
 	target      *target // of the present or last attempt
+	knock       meter.Knock
 	reservation meter.Reservation
 	who         meter.Who // it is counted as
 	expected    meter.Claim
@@ -56,6 +57,7 @@ const (
 	holdsTokens                    // a reservation
 	holdsQueue                     // the core knows it and has given no verdict
 	holdsReplica                   // the core has granted it
+	holdsDoor                      // counted while its body is on its way
 )
 
 // drop forgets that h is held and says whether it was.
@@ -148,6 +150,11 @@ func (l *lease) release(how dispatch.Result) {
 	}
 	if l.drop(holdsTokens) {
 		l.g.spend.settle(now, l, how == dispatch.OK)
+	}
+	if l.holds&holdsDoor != 0 {
+		l.g.spend.mu.Lock()
+		l.leaveDoor()
+		l.g.spend.mu.Unlock()
 	}
 	l.body.free()
 	l.body = nil

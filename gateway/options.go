@@ -142,11 +142,14 @@ type Deployment struct {
 
 // Bounds keep every request finite. Zero values are the defaults named.
 type Bounds struct {
-	MaxBody      int64         // bytes of a request body; 0: 16 MiB
-	MaxRequests  int           // in flight, waiting ones included; 0: 20,000
-	MaxStreams   int           // of them streamed answers; 0: 10,000
-	BodyTimeout  time.Duration // for a caller to send its body; 0: 1 min
-	WriteTimeout time.Duration // for a caller to take what was written; 0: 30 s
+	MaxBody int64 // bytes of a request body; 0: 16 MiB
+	// MaxBodyMemory is what the bodies of all requests may take in memory
+	// together, in bytes. One alone always gets what it needs. 0: 1 GiB.
+	MaxBodyMemory int64
+	MaxRequests   int           // in flight, waiting ones included; 0: 20,000
+	MaxStreams    int           // of them streamed answers; 0: 10,000
+	BodyTimeout   time.Duration // for a caller to send its body; 0: 1 min
+	WriteTimeout  time.Duration // for a caller to take what was written; 0: 30 s
 
 	// What a stream may show before its first token and still move elsewhere
 	// unseen: an event more and it is passed on, and can only fail openly.
@@ -162,6 +165,7 @@ type Bounds struct {
 
 func (b Bounds) withDefaults() Bounds {
 	orElse(&b.MaxBody, 16<<20)
+	orElse(&b.MaxBodyMemory, 1<<30)
 	orElse(&b.MaxRequests, 20_000)
 	orElse(&b.MaxStreams, 10_000)
 	orElse(&b.BodyTimeout, time.Minute)

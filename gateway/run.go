@@ -39,7 +39,12 @@ func (g *Gateway) serveOn(ctx context.Context, ln net.Listener) error {
 		defer close(rung)
 		g.ring(background)
 	}()
-	defer func() { stop(); <-rung }()
+	kept := make(chan struct{})
+	go func() {
+		defer close(kept)
+		g.bodies.keep(background)
+	}()
+	defer func() { stop(); <-rung; <-kept }()
 
 	srv := g.newServer(requests)
 	served := make(chan error, 1)

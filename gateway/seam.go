@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -83,8 +84,12 @@ func (x *exchange) get(name string) string {
 	return ""
 }
 
-// readBody reads the body to its end, within limit bytes and within the time.
-func (x *exchange) readBody(limit int64, within time.Duration) (*buffer, error) {
+// announced is how long the body is said to be; -1 where it is not said.
+func (x *exchange) announced() int64 { return x.r.ContentLength }
+
+// readBody reads the body to its end, within limit bytes and within the time. Its
+// room is counted in m.
+func (x *exchange) readBody(limit int64, within time.Duration, m *bodyMemory) (*buffer, error) {
 	if x.r.ContentLength > limit {
 		return nil, errOverLimit
 	}
@@ -93,7 +98,7 @@ func (x *exchange) readBody(limit int64, within time.Duration) (*buffer, error) 
 	}
 	x.readDeadline(time.Now().Add(within))
 	defer x.readDeadline(time.Time{})
-	b, err := readAll(x.r.Body, x.r.ContentLength, limit)
+	b, err := readCounted(x.r.Body, x.r.ContentLength, limit, m)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = errSlowBody
 	}
@@ -174,6 +179,17 @@ func (x *exchange) flush() error {
 // abort ends the connection (HTTP/2: the stream) so that the caller sees that
 // its answer is not whole. It does not return.
 func (x *exchange) abort() { panic(http.ErrAbortHandler) }
+
+// drain has a caller that was refused send its body to the end, so that it reads
+// the answer it has been sent: at most limit bytes, and for drainWithin. HTTP/2
+// needs none of it, nor does a caller that waits to be told to send.
+func (x *exchange) drain(limit int64) {
+	if x.r.ProtoMajor != 1 || x.r.ContentLength == 0 || x.get("Expect") != "" || x.flush() != nil {
+		return
+	}
+	x.readDeadline(time.Now().Add(drainWithin))
+	io.Copy(io.Discard, io.LimitReader(x.r.Body, limit))
+}
 
 // closeAfter has the connection closed after the answer: the rest of the
 // request is not wanted.

@@ -23,6 +23,7 @@ type call struct {
 
 	asksUsage  bool         // usage in the stream was asked for by the gateway, not by the caller
 	streaming  bool         // status and headers of a stream were sent
+	sending    bool         // the caller may be sending its body still
 	remembered bool         // whose the answer is, of the Responses API
 	pin        dispatch.Pin // where what the request goes on with is kept
 	told       bool         // the caller has seen how the stream ended, or cannot be told
@@ -75,6 +76,9 @@ func (c *call) serve() {
 		err = c.run()
 	}
 	c.end(err)
+	if c.sending {
+		c.x.drain(c.st.bounds.MaxBody)
+	}
 }
 
 // run reserves, waits for a replica, and tries replicas until one has answered

@@ -31,6 +31,7 @@ func (c *call) reserve() (prompt, output int, err error) {
 	now := c.g.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	l.leaveDoor()
 	if c.s.op != weir.OpEmbeddings {
 		c.trim(&s.learned)
 		output = s.learned.Expect(l.rec.Tenant, l.rec.Model, c.ask.mayAnswer()) * l.answers

@@ -14,6 +14,7 @@ type account struct {
 	tokens   bucket
 	purse    purse
 	inFlight int
+	door     int           // those that knocked and have not left
 	took     time.Duration // smoothed time a reservation stays open; 0: none has ended
 	shared   *shared       // nil: this gateway has the limits to itself
 }

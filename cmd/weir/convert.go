@@ -22,7 +22,7 @@ import (
 // serving.
 func gatewayConfig(c *config.Config, credential func(*config.AzureOpenAI) (upstream.Credential, error)) (gateway.Config, error) {
 	g := gateway.Config{Bounds: gateway.Bounds{
-		MaxBody: int64(c.Server.MaxBody), MaxRequests: c.Server.MaxRequests, MaxStreams: c.Server.MaxStreams,
+		MaxBody: int64(c.Server.MaxBody), MaxBodyMemory: bodyMemory(&c.Server), MaxRequests: c.Server.MaxRequests, MaxStreams: c.Server.MaxStreams,
 		BodyTimeout: c.Server.BodyTimeout, WriteTimeout: c.Server.WriteTimeout,
 	}}
 	for i := range c.Tenants {

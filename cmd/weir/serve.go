@@ -87,6 +87,7 @@ func serve(cmd *cobra.Command, f serveFlags) error {
 	if err != nil {
 		return configError{err}
 	}
+	limitMemory()
 	n, err := newNode(c, load, f.stateDir(), cmd.ErrOrStderr())
 	if err != nil {
 		return err

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bytes"
+	"io/fs"
+	"math"
+	"os"
+	"path"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+
+	"weir/config"
+)
+
+// limitMemory has the collector keep below what the control group of this
+// process may use, but for a tenth for what is not its own, unless GOMEMLIMIT
+// says otherwise. It returns the limit in force; 0: there is none.
+func limitMemory() int64 {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		if most := groupMemory(os.DirFS("/")); most > 0 {
+			debug.SetMemoryLimit(most - most/10)
+		}
+	}
+	if most := debug.SetMemoryLimit(-1); most != math.MaxInt64 {
+		return most
+	}
+	return 0
+}
+
+// bodyMemory is what all request bodies may take together: as configured, else a
+// quarter of the memory there is, but room for two of the largest.
+func bodyMemory(s *config.Server) int64 {
+	if s.MaxBodyMemory > 0 {
+		return int64(s.MaxBodyMemory)
+	}
+	most := debug.SetMemoryLimit(-1)
+	if most == math.MaxInt64 {
+		most = machineMemory(os.DirFS("/"))
+	}
+	return max(most/4, 2*int64(s.MaxBody))
+}
+
+// groupMemory is the memory a control group leaves this process, in bytes: the
+// least of its own bound and those of the groups around it, of version 2 and 1.
+// 0: it is not bounded. root is the file system's.
+func groupMemory(root fs.FS) (most int64) {
+	groups, err := fs.ReadFile(root, "proc/self/cgroup")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(groups)) {
+		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(parts) != 3 {
+			continue
+		}
+		at, file := "", ""
+		switch {
+		case parts[0] == "0" && parts[1] == "":
+			at, file = "sys/fs/cgroup", "memory.max"
+		case slices.Contains(strings.Split(parts[1], ","), "memory"):
+			at, file = "sys/fs/cgroup/memory", "memory.limit_in_bytes"
+		default:
+			continue
+		}
+		// In a container the path may be that of outside: then only the top is there.
+		for below := path.Clean("/" + parts[2]); ; below = path.Dir(below) {
+			if n := bytesIn(root, path.Join(at, below, file)); n > 0 && (most == 0 || n < most) {
+				most = n
+			}
+			if below == "/" {
+				break
+			}
+		}
+	}
+	return most
+}
+
+// unbounded is from where on a number stands for no bound: version 1 writes the
+// largest page number there is.
+const unbounded = 1 << 60
+
+func bytesIn(root fs.FS, file string) int64 {
+	text, err := fs.ReadFile(root, file)
+	if err != nil {
+		return 0
+	}
+	n, err := strconv.ParseInt(string(bytes.TrimSpace(text)), 10, 64) // not "max"
+	if err != nil || n <= 0 || n >= unbounded {
+		return 0
+	}
+	return n
+}
+
+// machineMemory is the memory of this machine in bytes, 4 GiB where it is not known.
+func machineMemory(root fs.FS) int64 {
+	text, _ := fs.ReadFile(root, "proc/meminfo")
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "MemTotal:" && fields[2] == "kB" {
+			if n, err := strconv.ParseInt(fields[1], 10, 64); err == nil && n > 0 && n < unbounded>>10 {
+				return n << 10
+			}
+		}
+	}
+	return 4 << 30
+}

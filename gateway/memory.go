@@ -1,0 +1,125 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"weir/meter"
+)
+
+// bodyMemory is what the bodies of all requests take in memory together, and may
+// take. Bodies are counted as their bytes come, not as they are announced. Safe
+// for concurrent use; a nil one bounds and counts nothing.
+type bodyMemory struct {
+	most atomic.Int64
+	held atomic.Int64
+	peak atomic.Int64  // of held, since memory was given back
+	fell chan struct{} // cap 1: held fell far below peak
+}
+
+// smallBody is what a body may take of the last eighth of the memory, which is
+// kept from larger ones: a few large bodies do not turn every chat away.
+const smallBody = 64 << 10
+
+var errNoMemory = errors.New("the bodies of all requests take as much memory as they may")
+
+// take books n more bytes for a body that has own already, and says whether they
+// may be had. A body alone always gets what it needs.
+func (m *bodyMemory) take(n, own int64) bool {
+	if m == nil {
+		return true
+	}
+	most := m.most.Load()
+	if own+n > smallBody {
+		most -= most / 8
+	}
+	now := m.held.Add(n)
+	if now > most && now != own+n {
+		m.held.Add(-n)
+		return false
+	}
+	for p := m.peak.Load(); now > p && !m.peak.CompareAndSwap(p, now); p = m.peak.Load() {
+	}
+	return true
+}
+
+// worthGiving is from how much memory of bodies on it is given back to the
+// machine when they are gone, and not kept by the collector for more.
+const worthGiving = 64 << 20
+
+func (m *bodyMemory) give(n int64) {
+	if m == nil {
+		return
+	}
+	now := m.held.Add(-n)
+	if p := m.peak.Load(); p < worthGiving || now > p/8 || !m.peak.CompareAndSwap(p, 0) {
+		return
+	}
+	select {
+	case m.fell <- struct{}{}:
+	default:
+	}
+}
+
+// giveEvery is how often memory is given back at most: each time is a collection.
+const giveEvery = 5 * time.Second
+
+// keep gives memory back when much has been freed, until ctx ends.
+func (m *bodyMemory) keep(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.fell:
+			debug.FreeOSMemory()
+		}
+		rest := time.NewTimer(giveEvery)
+		select {
+		case <-ctx.Done():
+		case <-rest.C:
+		}
+		rest.Stop()
+	}
+}
+
+// knockFrom is from which announced length on a request is checked against the
+// limits of its key before its body is read. A smaller one costs less than the
+// check, and is refused with its model's name in the Record.
+const knockFrom = smallBody
+
+// knock asks the limits that need no body to be known.
+func (c *call) knock() error {
+	if n := c.x.announced(); n >= 0 && n < knockFrom {
+		return nil
+	}
+	l, s := &c.lease, &c.g.spend
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, refusal := s.meter.Knock(c.g.now(), meter.Who{Tenant: l.rec.Tenant, Key: l.rec.Key})
+	if refusal != nil {
+		return ofRefusal(refusal)
+	}
+	l.knock, l.holds = k, l.holds|holdsDoor
+	return nil
+}
+
+// leaveDoor ends the knock, if there was one. The spending lock is held.
+func (l *lease) leaveDoor() {
+	if l.drop(holdsDoor) {
+		l.g.spend.meter.Leave(l.knock)
+		l.knock = meter.Knock{}
+	}
+}
+
+func noMemory(most int64) error {
+	return &problem{is: errBodyMemory, after: time.Second, hasAfter: true,
+		message: fmt.Sprintf("the bodies of the requests in flight take all of the %d MiB they may take together (max_body_memory): retry in a second", most>>20)}
+}
+
+// drainWithin is how long a caller whose request was refused may go on sending
+// its body: one that is cut off while it sends seldom reads the answer.
+const drainWithin = 5 * time.Second
