@@ -75,7 +75,7 @@ func (c *call) read() error {
 	case err != nil && c.x.ctx().Err() != nil:
 		return gone(c.x.ctx())
 	case err != nil:
-		return errCutBody
+		return &problem{is: errCutBody, message: c.x.misframed()}
 	}
 	c.body = body.b
 	if c.ask, err = readAsk(c.body); err != nil {

@@ -20,6 +20,9 @@ var (
 	errModelForbidden = errors.New("the key's tenant may not use this model")
 	errNotSpoken      = errors.New("the model's servers do not speak this protocol")
 
+	errBadRequest  = errors.New("the request is not HTTP as it is read here")
+	errLargeHeader = errors.New("the request's header is too large")
+
 	errEncoding   = errors.New("request bodies with a Content-Encoding are not read: send the JSON as it is")
 	errTooLarge   = errors.New("the request body is too large")
 	errSlowBody   = errors.New("the request body did not arrive in time")
@@ -90,6 +93,9 @@ var answers = map[error]answer{
 	errModelForbidden: {403, weir.PolicyFault, "model_not_allowed", "invalid_request_error", "", "permission_error"},
 	errUnpriced:       {400, weir.PolicyFault, "no_price", "invalid_request_error", "", "invalid_request_error"},
 	errNotSpoken:      {400, weir.CallerFault, "unsupported_operation", "invalid_request_error", "OperationNotSupported", "invalid_request_error"},
+
+	errBadRequest:  {400, weir.CallerFault, "bad_request", "invalid_request_error", "BadRequest", "invalid_request_error"},
+	errLargeHeader: {431, weir.CallerFault, "request_header_too_large", "invalid_request_error", "", "invalid_request_error"},
 
 	errEncoding:   {415, weir.CallerFault, "unsupported_encoding", "invalid_request_error", "", "invalid_request_error"},
 	errTooLarge:   {413, weir.CallerFault, "request_too_large", "invalid_request_error", "", "request_too_large"},

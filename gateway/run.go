@@ -52,7 +52,7 @@ func (g *Gateway) serveOn(ctx context.Context, ln net.Listener) error {
 		if srv.TLSConfig != nil {
 			served <- srv.ServeTLS(ln, "", "")
 		} else {
-			served <- srv.Serve(ln)
+			served <- srv.Serve(frontListener{ln, g.listen.MaxHeaderBytes})
 		}
 	}()
 	select {

@@ -180,6 +180,16 @@ func (x *exchange) flush() error {
 // its answer is not whole. It does not return.
 func (x *exchange) abort() { panic(http.ErrAbortHandler) }
 
+// misframed says what is wrong with how the body came, "" where that is not known.
+func (x *exchange) misframed() string {
+	if x.conn != nil {
+		if c, ok := x.conn.Conn.(*frontConn); ok && c.fault != nil {
+			return c.fault.Error()
+		}
+	}
+	return ""
+}
+
 // drain has a caller that was refused send its body to the end, so that it reads
 // the answer it has been sent: at most limit bytes, and for drainWithin. HTTP/2
 // needs none of it, nor does a caller that waits to be told to send.

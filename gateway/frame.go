@@ -1,0 +1,196 @@
+package gateway
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// frame follows where the messages of one HTTP/1 connection of a caller begin
+// and end, and faults what two readers could frame differently (RFC 9112, 11.2):
+// a length and chunks, two lengths, chunks that HTTP/1.0 does not know, lines that
+// are continued or do not end with CRLF. net/http takes some of these. The
+// back refuses the same of upstreams.
+//
+// It looks at the lines of heads, chunks and trailers only, never into bodies. Its
+// zero value stands before the first request.
+type frame struct {
+	state   frameState
+	begun   bool   // a request has begun: what comes is HTTP/1
+	part    []byte // of the line under way, from earlier reads
+	left    int64  // bytes of the body, or of the chunk
+	length  int64
+	sized   bool // it has a Content-Length
+	chunked bool
+	old     bool // HTTP/1.0
+	target  [64]byte
+	named   int // bytes of target
+}
+
+type frameState uint8
+
+const (
+	atRequest frameState = iota
+	atField
+	inBody
+	atChunk
+	inChunk
+	afterChunk
+	atTrailer
+	unframed // HTTP/2
+)
+
+// frameError says what is wrong with the framing of a request.
+type frameError struct{ why string }
+
+func (e *frameError) Error() string { return "the request is not framed as HTTP/1.1 asks: " + e.why }
+
+// see follows p and returns how much of it is sound: all, or what comes before
+// the line at fault.
+func (f *frame) see(p []byte) (int, error) {
+	at := 0
+	for at < len(p) {
+		switch f.state {
+		case unframed:
+			return len(p), nil
+		case inBody, inChunk:
+			n := min(f.left, int64(len(p)-at))
+			f.left -= n
+			at += int(n)
+			switch {
+			case f.left > 0:
+			case f.state == inChunk:
+				f.state = afterChunk
+			default:
+				f.state = atRequest
+			}
+		default:
+			end := bytes.IndexByte(p[at:], '\n')
+			if end < 0 {
+				f.part = append(f.part, p[at:]...)
+				return len(p), nil
+			}
+			line := p[at : at+end+1]
+			if len(f.part) > 0 {
+				f.part = append(f.part, line...)
+				line = f.part
+			}
+			if err := f.line(line); err != nil {
+				return at, err
+			}
+			f.part = f.part[:0]
+			at += end + 1
+		}
+	}
+	return at, nil
+}
+
+func misframed(why string) error { return &frameError{why} }
+
+// line takes one line with its end.
+func (f *frame) line(line []byte) error {
+	if n := len(line); n < 2 || bytes.IndexByte(line, '\r') != n-2 {
+		return misframed("a line does not end with CR LF")
+	}
+	line = line[:len(line)-2]
+	switch f.state {
+	case atRequest:
+		return f.request(line)
+	case atField:
+		if len(line) == 0 {
+			return f.headEnd()
+		}
+		return f.field(line)
+	case atTrailer:
+		if len(line) == 0 {
+			f.state = atRequest
+			return nil
+		}
+		return fieldShape(line)
+	case atChunk:
+		return f.chunk(line)
+	case afterChunk:
+		if len(line) > 0 {
+			return misframed("a chunk is longer than its size")
+		}
+		f.state = atChunk
+	}
+	return nil
+}
+
+func (f *frame) request(line []byte) error {
+	if string(line) == "PRI * HTTP/2.0" && !f.begun {
+		f.state = unframed
+		return nil
+	}
+	*f = frame{state: atField, begun: true, part: f.part}
+	if _, after, ok := bytes.Cut(line, []byte{' '}); ok {
+		target, _, _ := bytes.Cut(after, []byte{' '})
+		f.named = copy(f.target[:], target)
+	}
+	f.old = bytes.HasSuffix(line, []byte(" HTTP/1.0"))
+	if !f.old && !bytes.HasSuffix(line, []byte(" HTTP/1.1")) {
+		return misframed("it does not begin with a line that ends with HTTP/1.1")
+	}
+	return nil
+}
+
+// fieldShape faults a field line that continues the one before it, or whose name
+// does not end with its colon.
+func fieldShape(line []byte) error {
+	switch colon := bytes.IndexByte(line, ':'); {
+	case line[0] == ' ' || line[0] == '\t':
+		return misframed("a header line is continued on the next")
+	case colon <= 0 || bytes.IndexByte(line[:colon], ' ') >= 0 || bytes.IndexByte(line[:colon], '\t') >= 0:
+		return misframed("a header line does not begin with a name and a colon")
+	}
+	return nil
+}
+
+func (f *frame) field(line []byte) error {
+	if err := fieldShape(line); err != nil {
+		return err
+	}
+	name, value, _ := bytes.Cut(line, []byte{':'})
+	switch {
+	case len(name) == len("content-length") && bytes.EqualFold(name, []byte("content-length")):
+		n, err := strconv.ParseUint(string(bytes.Trim(value, " \t")), 10, 62)
+		if err != nil || f.sized {
+			return misframed("Content-Length must stand once and be a number")
+		}
+		f.sized, f.length = true, int64(n)
+	case len(name) == len("transfer-encoding") && bytes.EqualFold(name, []byte("transfer-encoding")):
+		if f.chunked || f.old || !bytes.EqualFold(bytes.Trim(value, " \t"), []byte("chunked")) {
+			return misframed("Transfer-Encoding must stand once, be chunked, and is of HTTP/1.1")
+		}
+		f.chunked = true
+	}
+	return nil
+}
+
+func (f *frame) headEnd() error {
+	switch {
+	case f.sized && f.chunked:
+		return misframed("it has both Content-Length and Transfer-Encoding")
+	case f.chunked:
+		f.state = atChunk
+	case f.length > 0:
+		f.state, f.left = inBody, f.length
+	default:
+		f.state = atRequest
+	}
+	return nil
+}
+
+// chunk takes the line before a chunk: its size, and extensions nobody reads.
+func (f *frame) chunk(line []byte) error {
+	size, _, _ := bytes.Cut(line, []byte{';'})
+	n, err := strconv.ParseUint(string(size), 16, 62)
+	if err != nil {
+		return misframed("the size of a chunk is no number")
+	}
+	f.state, f.left = inChunk, int64(n)
+	if n == 0 {
+		f.state = atTrailer
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+package gateway
+
+import (
+	"bytes"
+	"net"
+	"strconv"
+	"strings"
+)
+
+// frontListener gives every connection of a caller the front's own eyes.
+type frontListener struct {
+	net.Listener
+	maxHeader int
+}
+
+func (l frontListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &frontConn{Conn: c, maxHeader: l.maxHeader}, nil
+}
+
+// frontConn is a caller's connection between the network and net/http: what comes
+// must be framed soundly, and what net/http itself answers to a request it cannot
+// read is said in the words of the API that was called.
+type frontConn struct {
+	net.Conn
+	maxHeader int
+	frame     frame
+	fault     error // what is wrong with what came; nothing more is read of it
+	poisoned  int   // bytes of poison that were read
+}
+
+// poison is read in place of what is not framed soundly: a line that is none in a
+// head, a chunk or a trailer, wherever in them it stands. An error would end a
+// request before it that is still being answered. maxPoison ends it.
+const (
+	poison    = "\x00\r\n\r\n"
+	maxPoison = 1 << 10
+)
+
+func (c *frontConn) Read(p []byte) (int, error) {
+	if c.fault != nil {
+		return c.poison(p)
+	}
+	n, err := c.Conn.Read(p)
+	sound, fault := c.frame.see(p[:n])
+	if fault == nil {
+		return n, err
+	}
+	c.fault = fault
+	if sound == 0 {
+		return c.poison(p)
+	}
+	return sound, nil
+}
+
+func (c *frontConn) poison(p []byte) (int, error) {
+	if c.poisoned >= maxPoison {
+		return 0, c.fault
+	}
+	n := copy(p, poison[c.poisoned%len(poison):])
+	c.poisoned += n
+	return n, nil
+}
+
+// plainHead is how net/http begins what it answers to a request it cannot read,
+// after the status; no answer of a handler has these two headers alone.
+const plainHead = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+
+const maxPlain = 512 // bytes of such an answer
+
+func (c *frontConn) Write(p []byte) (int, error) {
+	if len(p) < maxPlain && bytes.HasPrefix(p, []byte("HTTP/1.1 4")) {
+		if head, text, ok := strings.Cut(string(p), plainHead); ok {
+			if _, err := c.Conn.Write(c.answer(head, text)); err != nil {
+				return 0, err
+			}
+			return len(p), nil
+		}
+	}
+	return c.Conn.Write(p)
+}
+
+// answer words an answer of net/http's own.
+func (c *frontConn) answer(head, text string) []byte {
+	is, message := errBadRequest, errBadRequest.Error()
+	switch _, why, said := strings.Cut(text, ": "); {
+	case strings.HasPrefix(head, "HTTP/1.1 431"):
+		is, message = errLargeHeader, "the request's header is larger than "+strconv.Itoa(c.maxHeader)+" bytes, the most that is read (max_header)"
+	case c.fault != nil:
+		message = c.fault.Error()
+	case said:
+		message += ": " + why
+	}
+	p, a := explain(&problem{is: is, message: message})
+	path, _, _ := strings.Cut(string(c.frame.target[:c.frame.named]), "?")
+	body := errorBody(locate(path).dialect, p, a)
+	reason := "Bad Request"
+	if a.status == 431 {
+		reason = "Request Header Fields Too Large"
+	}
+	b := []byte("HTTP/1.1 " + strconv.Itoa(a.status) + " " + reason + "\r\nContent-Type: application/json\r\nX-Weir-Fault: " + a.fault.String() +
+		"\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\nConnection: close\r\n\r\n")
+	return append(b, body...)
+}
