@@ -13,13 +13,6 @@
 // Resolve, so that a file can be checked on a machine that has none of them.
 package config
 
-import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-)
-
 // Config is one weir.yaml, complete: what the file leaves out has its default.
 type Config struct {
 	// Where callers connect, and the bounds on what they send.
@@ -52,17 +45,10 @@ type Config struct {
 	source *decoder // for Resolve: where what stands
 }
 
-// MaxBytes bounds a configuration file. A thousand tenants fit into a tenth.
-const MaxBytes = 1 << 20
-
-// Load reads, checks and resolves the file at path. The error is a Faults
-// unless the file cannot be read.
+// Load reads, checks and resolves the configuration at path, a file or a
+// folder. The error is a Faults unless it cannot be read.
 func Load(path string, over ...Override) (*Config, error) {
-	src, err := Read(path)
-	if err != nil {
-		return nil, err
-	}
-	c, err := Parse(path, src, over...)
+	c, err := Open(path, over...)
 	if err != nil {
 		return nil, err
 	}
@@ -75,34 +61,29 @@ func Load(path string, over ...Override) (*Config, error) {
 	return c, nil
 }
 
-// Read returns the content of the file at path, which must be at most MaxBytes.
-func Read(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("configuration file %s does not exist: name one with -c, or run without one for the built-in demonstration", path)
-	}
+// Open reads and checks the configuration at path, a file or a folder, without
+// what it refers to. The error is a Faults unless it cannot be read.
+func Open(path string, over ...Override) (*Config, error) {
+	all, err := Sources(path)
 	if err != nil {
-		return nil, fmt.Errorf("configuration file: %w", err)
+		return nil, err
 	}
-	if info.IsDir() {
-		return nil, fmt.Errorf("configuration file %s is a directory: name a file", path)
-	}
-	src, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("configuration file: %w", err)
-	}
-	return src, nil
+	return ParseAll(all, over...)
 }
 
-// Parse checks src and returns the configuration it describes. name is what
-// faults call the file. It touches nothing outside of src: secrets are checked
-// for form and read by Resolve. The error, if any, is a Faults with every fault
-// found, in order of position. Overrides stand over what the file says before
-// anything is checked.
+// Parse is ParseAll of one file.
 func Parse(name string, src []byte, over ...Override) (*Config, error) {
+	return ParseAll([]Source{{name, src}}, over...)
+}
+
+// ParseAll checks files and returns the configuration they describe together.
+// It touches nothing outside of them: secrets are checked for form and read by
+// Resolve. The error, if any, is a Faults with every fault found, in order of
+// position. Overrides stand over what the files say before anything is checked.
+func ParseAll(all []Source, over ...Override) (*Config, error) {
 	c := &Config{}
-	d := &decoder{file: name, at: positions{}}
-	d.document(src, c)
+	d := &decoder{file: all[0].Name, at: positions{}}
+	d.document(all, c)
 	d.dropOverridden(over)
 	for _, o := range over {
 		d.override(o, c)
@@ -112,8 +93,7 @@ func Parse(name string, src []byte, over ...Override) (*Config, error) {
 	if d.whole {
 		v.config()
 	}
-	c.Warnings = v.warnings.InOrder()
-	c.Unfinished = c.Unfinished.InOrder()
+	c.Warnings, c.Unfinished = v.warnings.InOrder(), c.Unfinished.InOrder()
 	d.excerpts(c.Warnings)
 	d.excerpts(c.Unfinished)
 	d.excerpts(d.faults)

@@ -51,7 +51,7 @@ func TestLoadReadsWhatTheFileRefersTo(t *testing.T) {
 	if d := c.Models[0].Deployments[0]; d.Place() != "external" || d.External.Model != "chat" {
 		t.Errorf("the deployment is %s of model %s", d.Place(), d.External.Model)
 	}
-	for _, path := range []string{dir, filepath.Join(dir, "nowhere.yaml")} {
+	for _, path := range []string{t.TempDir(), filepath.Join(dir, "nowhere.yaml")} {
 		if _, err := Load(path); err == nil {
 			t.Errorf("%s was loaded", path)
 		}

@@ -19,15 +19,17 @@ type decoder struct {
 	faulty  map[string]bool // paths whose value could not be read
 	secrets []secretAt
 	hidden  map[int]int       // line -> column from which it may hold a secret
+	files   []source          // of a configuration, in order; their lines stand behind each other
+	several bool              // there is more than one
 	part    bool              // of a file: what must be given may be missing
 	other   bool              // the file is no weir.yaml: remedies do not speak of one
 	over    map[string]string // paths an override stands over -> its name
 }
 
 // document decodes src into c, which gets every default first.
-func (d *decoder) document(src []byte, c *Config) {
+func (d *decoder) document(all []Source, c *Config) {
 	setDefaults(reflect.ValueOf(c).Elem())
-	body, ok := d.parse(src)
+	body, ok := d.merged(all)
 	if !ok {
 		return
 	}
@@ -41,8 +43,7 @@ func (d *decoder) fault(n ast.Node, path, problem, remedy string) {
 }
 
 func (d *decoder) faultAt(p position, path, problem, remedy string) {
-	file, p := d.place(path, p)
-	d.faults = append(d.faults, Fault{File: file, Line: p.line, Column: p.column, Path: path, Problem: problem, Remedy: remedy})
+	d.faults = append(d.faults, d.newFault(p, path, problem, remedy))
 	if d.faulty == nil {
 		d.faulty = map[string]bool{}
 	}
@@ -100,7 +101,7 @@ func (d *decoder) block(n ast.Node, path string, v reflect.Value) {
 			d.hideValueOf(e)
 			d.unknownKey(e.Key, here, v.Type(), key)
 		case given[key] > 0:
-			d.fault(e.Key, here, "is given twice", fmt.Sprintf("the first is on line %d: keep one", given[key]))
+			d.fault(e.Key, here, "is given twice", "the first is on "+d.where(given[key])+": keep one")
 		default:
 			given[key] = d.position(e.Key).line
 			d.entry(e, here, f, v.Field(f.index))
@@ -217,7 +218,7 @@ func (d *decoder) texts(n ast.Node, path string, f field, v reflect.Value) {
 		}
 		here := join(path, key)
 		if v.MapIndex(reflect.ValueOf(key)).IsValid() {
-			d.fault(e.Key, here, "is given twice", fmt.Sprintf("the first is on line %d: keep one", d.at[here].line))
+			d.fault(e.Key, here, "is given twice", "the first is on "+d.where(d.at[here].line)+": keep one")
 			continue
 		}
 		text := reflect.New(v.Type().Elem()).Elem()

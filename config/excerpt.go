@@ -30,7 +30,7 @@ func (d *decoder) hideValueOf(e *ast.MappingValueNode) {
 func (d *decoder) excerpts(faults Faults) {
 	for i := range faults {
 		f := &faults[i]
-		f.Excerpt, f.Mark = d.excerpt(position{f.Line, f.Column})
+		f.Excerpt, f.Mark = d.excerpt(position{f.line, f.Column})
 	}
 }
 

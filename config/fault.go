@@ -17,6 +17,8 @@ type Fault struct {
 	Problem string // what is wrong, with the value where it is no secret
 	Remedy  string // what is allowed, or what to write instead
 
+	line int // among those of all files
+
 	Excerpt string // the line, or the part of it around Column, without what may be a secret
 	Mark    int    // characters of Excerpt before Column
 }
@@ -60,7 +62,7 @@ func (fs Faults) Error() string {
 // they were found.
 func (fs Faults) InOrder() Faults {
 	slices.SortStableFunc(fs, func(a, b Fault) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	return fs
 }

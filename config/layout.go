@@ -76,7 +76,7 @@ func (d *decoder) secondValue(p position) (position, string, string) {
 // where one does.
 func (d *decoder) noBlock(line int) (problem, remedy string) {
 	var open []int
-	for l := 1; l < line; l++ {
+	for l := d.base() + 1; l < line; l++ {
 		for _, c := range d.columns(l) {
 			open = append(slices.DeleteFunc(open, func(o int) bool { return o >= c }), c)
 		}

@@ -86,11 +86,11 @@ func Bounds(l Limits, b Budget) bool {
 // limits checks the list of limits: what it refers to, and that each scope has
 // one set of limits in the whole file.
 func (v *validator) limits() {
-	scopes := taken{}
+	scopes, names := taken{}, v.names()
 	v.ownLimits(scopes)
 	for i := range v.c.Limits {
 		l, path := &v.c.Limits[i], fmt.Sprintf("limits[%d]", i)
-		if !v.known(l, path) || v.badUnder(path) {
+		if !v.known(l, path, names) || v.badUnder(path) {
 			continue
 		}
 		if !Bounds(l.Limits, l.Budget) {
@@ -135,30 +135,43 @@ func (v *validator) ownLimits(scopes taken) {
 	}
 }
 
-// known faults what a limit refers to and there is not.
-func (v *validator) known(l *Limit, path string) bool {
-	var tenants []string
-	var keys []string
+// names are those a limit may refer to.
+type names struct {
+	tenants map[string][]string // -> names of its keys
+	order   []string            // of the tenants
+	models  []string
+}
+
+func (v *validator) names() names {
+	n := names{tenants: map[string][]string{}, models: v.modelNames()}
 	for _, t := range v.c.Tenants {
-		tenants = append(tenants, t.Name)
-		if t.Name == l.Tenant {
-			for _, k := range t.Keys {
-				keys = append(keys, k.Name)
-			}
+		keys := make([]string, 0, len(t.Keys))
+		for _, k := range t.Keys {
+			keys = append(keys, k.Name)
 		}
+		n.tenants[t.Name], n.order = keys, append(n.order, t.Name)
 	}
-	models := v.modelNames()
-	faults := len(v.faults)
+	return n
+}
+
+// known faults what a limit refers to and there is not.
+func (v *validator) known(l *Limit, path string, n names) bool {
+	keys, isTenant := n.tenants[l.Tenant]
+	good := true
+	blame := func(key, problem, remedy string) {
+		good = false
+		v.blame(path+key, problem, "%s", remedy)
+	}
 	switch {
-	case l.Tenant != "" && !contains(tenants, l.Tenant):
-		v.blame(path+".tenant", fmt.Sprintf("there is no tenant %q", l.Tenant), "%s", suggest(l.Tenant, tenants, "tenants"))
+	case l.Tenant != "" && !isTenant:
+		blame(".tenant", fmt.Sprintf("there is no tenant %q", l.Tenant), suggest(l.Tenant, n.order, "tenants"))
 	case l.Key != "" && l.Tenant == "":
-		v.blame(path+".key", fmt.Sprintf("key %q is of no tenant", l.Key), "name its tenant beside it")
+		blame(".key", fmt.Sprintf("key %q is of no tenant", l.Key), "name its tenant beside it")
 	case l.Key != "" && !contains(keys, l.Key):
-		v.blame(path+".key", fmt.Sprintf("tenant %q has no key %q", l.Tenant, l.Key), "%s", suggest(l.Key, keys, "keys"))
+		blame(".key", fmt.Sprintf("tenant %q has no key %q", l.Tenant, l.Key), suggest(l.Key, keys, "keys"))
 	}
-	if l.Model != "" && !contains(models, l.Model) {
-		v.blame(path+".model", fmt.Sprintf("there is no model %q", l.Model), "%s", suggest(l.Model, models, "models"))
+	if l.Model != "" && !contains(n.models, l.Model) {
+		blame(".model", fmt.Sprintf("there is no model %q", l.Model), v.suggestModel(l.Model, n.models))
 	}
-	return len(v.faults) == faults
+	return good
 }

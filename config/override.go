@@ -59,12 +59,16 @@ func (d *decoder) dropOverridden(over []Override) {
 	}
 }
 
-// place is the file and position a fault at path is told of.
-func (d *decoder) place(path string, p position) (string, position) {
+// newFault is one at a place of a file, or of what stands over it.
+func (d *decoder) newFault(p position, path, problem, remedy string) Fault {
+	f := Fault{Path: path, Problem: problem, Remedy: remedy}
 	if name, ok := d.over[path]; ok {
-		return name, position{}
+		f.File = name
+		return f
 	}
-	return d.file, p
+	f.line, f.Column = p.line, p.column
+	f.File, f.Line = d.fileOf(p.line)
+	return f
 }
 
 // keyed is a file of one key, given by its path.

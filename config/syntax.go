@@ -14,7 +14,7 @@ import (
 
 // parse returns the body of the one document in src.
 func (d *decoder) parse(src []byte) (ast.Node, bool) {
-	start := position{1, 1}
+	start := position{d.base() + 1, 1}
 	if len(src) > MaxBytes {
 		d.faultAt(start, "", fmt.Sprintf("the file has %d bytes", len(src)), fmt.Sprintf("at most %d are read", MaxBytes))
 		return nil, false
@@ -24,6 +24,7 @@ func (d *decoder) parse(src []byte) (ast.Node, bool) {
 		return nil, false
 	}
 	tokens := joinPlain(lexer.Tokenize(text))
+	d.shift(tokens)
 	if t, problem := excess(tokens); t != nil {
 		d.faultAt(d.tokenPosition(t), "", problem, d.remedy("a weir.yaml never is like that: see examples/weir.yaml"))
 		return nil, false
@@ -38,7 +39,7 @@ func (d *decoder) parse(src []byte) (ast.Node, bool) {
 
 // body returns what the only document of a file holds.
 func (d *decoder) body(file *ast.File) (ast.Node, bool) {
-	start := position{1, 1}
+	start := position{d.base() + 1, 1}
 	var body ast.Node
 	for _, doc := range file.Docs {
 		if doc.Body == nil {
@@ -52,6 +53,9 @@ func (d *decoder) body(file *ast.File) (ast.Node, bool) {
 			return nil, false
 		}
 		body = doc.Body
+	}
+	if body == nil && d.several {
+		return nil, true // another file says everything
 	}
 	if body == nil {
 		d.faultAt(start, "", "the file describes nothing", d.remedy("it needs at least tenants and models: see examples/weir.yaml"))
@@ -74,12 +78,13 @@ func (d *decoder) plain(src []byte) (string, bool) {
 	text := strings.TrimPrefix(string(src), "\ufeff")
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	text = strings.ReplaceAll(text, "\r", "\n")
-	d.lines = strings.Split(text, "\n")
-	for i, line := range d.lines {
+	before := d.base()
+	d.lines = append(d.lines[:before:before], strings.Split(text, "\n")...)
+	for i, line := range d.lines[before:] {
 		for column, r := range line {
 			bad := r == utf8.RuneError || r < ' ' && r != '\t' || r == 0x7f
 			if bad {
-				p := position{i + 1, utf8.RuneCountInString(line[:column]) + 1}
+				p := position{before + i + 1, utf8.RuneCountInString(line[:column]) + 1}
 				d.faultAt(p, "", "the file holds a control character or is not UTF-8", "save it as plain UTF-8 text")
 				return "", false
 			}
@@ -94,7 +99,7 @@ func (d *decoder) syntax(err error) {
 		GetToken() *token.Token
 		GetMessage() string
 	}
-	p, problem := position{1, 1}, err.Error()
+	p, problem := position{d.base() + 1, 1}, err.Error()
 	if errors.As(err, &at) {
 		problem = at.GetMessage()
 		if t := at.GetToken(); t != nil {

@@ -35,8 +35,7 @@ func (v *validator) badUnder(path string) bool {
 
 // warn notes what is allowed but probably not meant.
 func (v *validator) warn(path, problem, remedy string) {
-	file, p := v.place(path, v.at.of(path))
-	v.warnings = append(v.warnings, Fault{File: file, Line: p.line, Column: p.column, Path: path, Problem: problem, Remedy: remedy})
+	v.warnings = append(v.warnings, v.newFault(v.at.of(path), path, problem, remedy))
 }
 
 func (v *validator) config() {
@@ -137,7 +136,7 @@ func (v *validator) claim(names taken, name, path, what string) {
 		return
 	}
 	if first, ok := names[name]; ok {
-		v.blame(path, fmt.Sprintf("%s %q is %s already", what, name, first), "give each its own: line %d has the first", v.at.of(first).line)
+		v.blame(path, fmt.Sprintf("%s %q is %s already", what, name, first), "give each its own: %s has the first", v.where(v.at.of(first).line))
 		return
 	}
 	names[name] = path
@@ -189,7 +188,7 @@ func (v *validator) allowed(t *Tenant, path string, models []string) {
 			continue
 		}
 		if !contains(models, name) {
-			v.blame(at, fmt.Sprintf("there is no model %q", name), "%s", suggest(name, models, "models"))
+			v.blame(at, fmt.Sprintf("there is no model %q", name), "%s", v.suggestModel(name, models))
 		}
 		v.claim(seen, name, at, "model")
 	}
@@ -204,6 +203,16 @@ func (v *validator) modelNames() []string {
 		}
 	}
 	return names
+}
+
+// suggestModel is suggest for a model, of which an alias may have been given.
+func (v *validator) suggestModel(name string, models []string) string {
+	for _, m := range v.c.Models {
+		if contains(m.Aliases, name) {
+			return fmt.Sprintf("it is an alias: name the model, %q", m.Name)
+		}
+	}
+	return suggest(name, models, "models")
 }
 
 // suggest names what was probably meant, or what there is.

@@ -146,8 +146,7 @@ var placeholder = regexp.MustCompile(`\bCHANGE\b`)
 // that is only tried.
 func (v *validator) unfinished() {
 	note := func(path, problem, remedy string) {
-		file, p := v.place(path, v.at.of(path))
-		v.c.Unfinished = append(v.c.Unfinished, Fault{File: file, Line: p.line, Column: p.column, Path: path, Problem: problem, Remedy: remedy})
+		v.c.Unfinished = append(v.c.Unfinished, v.newFault(v.at.of(path), path, problem, remedy))
 	}
 	for i, t := range v.c.Tenants {
 		for k, key := range t.Keys {

@@ -71,11 +71,7 @@ speak the YAML language server take it from a comment in the file:
 // check prints what is wrong with a file, or what it describes.
 func check(cmd *cobra.Command, o checkOptions) error {
 	file, strict := o.file, o.strict
-	src, err := config.Read(file)
-	if err != nil {
-		return configError{err}
-	}
-	c, err := config.Parse(file, src)
+	c, err := config.Open(file)
 	if err != nil {
 		return configError{err}
 	}

@@ -166,11 +166,7 @@ func otherPolicy(with string, knob float64) (func(string, scale.Policy) scale.De
 
 // policiesOf are the scaling policies of a configuration, by deployment.
 func policiesOf(file string) (func(string, scale.Policy) scale.Decider, error) {
-	src, err := config.Read(file)
-	if err != nil {
-		return nil, configError{err}
-	}
-	c, err := config.Parse(file, src)
+	c, err := config.Open(file)
 	if err != nil {
 		return nil, configError{err}
 	}

@@ -138,11 +138,7 @@ func (f serveFlags) loader() (load func() (*config.Config, error), key string, e
 // tried reads the file, without its secrets, and makes everything it describes
 // an emulated one.
 func (f serveFlags) tried(key config.KeyHash) (*config.Config, error) {
-	src, err := config.Read(f.file)
-	if err != nil {
-		return nil, err
-	}
-	c, err := config.Parse(f.file, src, f.overrides()...)
+	c, err := config.Open(f.file, f.overrides()...)
 	if err != nil {
 		return nil, err
 	}

@@ -296,9 +296,5 @@ func (f *simulateFlags) configuration() (*config.Config, error) {
 	if f.demonstration() {
 		return config.Default("weir", config.KeyHash{})
 	}
-	src, err := config.Read(f.file)
-	if err != nil {
-		return nil, err
-	}
-	return config.Parse(f.file, src)
+	return config.Open(f.file)
 }
