@@ -86,6 +86,7 @@ type search struct {
 	load     []float64         // offered work by slot, in replicas
 	peak     []float64         // the most of it within the time of a first token
 	held     bool              // load knows of requests in flight
+	zero     bool              // the policy may go to zero, so the schedule may
 	misses   []map[int]float64 // by slot and number of replicas
 
 	schedule Schedule // the best that attained
@@ -120,7 +121,7 @@ func newSearch(ctx context.Context, c Config, arrivals []trace.Arrival, o Search
 	if o.Rounds == 0 {
 		o.Rounds = 3
 	}
-	s := &search{ctx: ctx, c: c, own: i, arrivals: arrivals, o: o}
+	s := &search{ctx: ctx, c: c, own: i, arrivals: arrivals, o: o, zero: own.Policy.Min == 0}
 	s.lead = own.Fleet.ColdStart + c.withDefaults().Tick // it may be asked for a tick late
 	return s, s.measureLoad()
 }
@@ -188,7 +189,7 @@ func (s *search) sow() error {
 		plan := make([]int, len(s.load))
 		for k := range plan {
 			from := time.Duration(k) * s.o.Slot
-			plan[k] = s.bounded(seed.Most(from, from+s.o.Slot-1))
+			plan[k] = s.bounded(k, seed.Most(from, from+s.o.Slot-1))
 		}
 		if _, err := s.play(plan); err != nil {
 			return err
@@ -257,7 +258,7 @@ func (s *search) survey() error {
 		for _, spare := range f.spares {
 			plan := make([]int, len(f.of))
 			for k, load := range f.of {
-				plan[k] = s.bounded(int(math.Ceil(load * spare)))
+				plan[k] = s.bounded(k, int(math.Ceil(load*spare)))
 			}
 			r, err := s.play(plan)
 			if err != nil {
@@ -274,7 +275,16 @@ func (s *search) survey() error {
 	return nil
 }
 
-func (s *search) bounded(n int) int { return min(max(n, 1), s.o.Max) }
+func (s *search) bounded(k, n int) int { return min(max(n, s.least(k)), s.o.Max) }
+
+// least is the fewest replicas slot k may have: none where the policy may go to
+// zero and there is nothing to do.
+func (s *search) least(k int) int {
+	if s.zero && s.load[k] == 0 {
+		return 0
+	}
+	return 1
+}
 
 // choose looks, between two logarithms (base 2) of the price of a miss, in
 // replica-seconds, for the lowest at which the planned schedule attains.
@@ -308,7 +318,7 @@ func (s *search) explore() error {
 			plan := slices.Clone(base)
 			for k := range plan {
 				if k/stretch%2 == odd {
-					plan[k] = s.bounded(plan[k] + by)
+					plan[k] = s.bounded(k, plan[k]+by)
 				}
 			}
 			if _, err := s.play(plan); err != nil {

@@ -38,6 +38,43 @@ func tidal() Config {
 	return config(nil, d)
 }
 
+func TestTheClairvoyantScheduleGoesToZeroWhereThePolicyMay(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 10))
+	var list []trace.Arrival
+	for at := time.Duration(0); at < 3*time.Hour; at += time.Duration(rng.ExpFloat64() * float64(time.Second) / 4) {
+		if at%time.Hour < 10*time.Minute { // and nothing for 50 minutes
+			list = append(list, trace.Arrival{At: at, Prompt: 500 + rng.IntN(1000), Output: 1 + rng.IntN(40)})
+		}
+	}
+	f := func(least int) (Schedule, time.Duration, time.Duration) {
+		c := tidal()
+		own := *c.Deployments[0].Own
+		own.Policy.Min, own.Policy.ZeroAfter, own.Policy.ScaleInAfter = least, time.Minute, time.Minute
+		c.Deployments[0].Own = &own
+		source := trace.Slice(list)
+		c.Source = &source
+		mine, err := Run(context.Background(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, best, err := Clairvoyant(context.Background(), c, list, Search{Max: 6, Rounds: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return plan, best.GPU.Allocated, mine.GPU.Allocated
+	}
+	plan, best, mine := f(0)
+	if n := plan.Most(25*time.Minute, 45*time.Minute); n != 0 {
+		t.Errorf("%d replicas are planned where nothing comes for 50 minutes and the policy may go to zero", n)
+	}
+	if best > mine {
+		t.Errorf("the schedule takes %v, the policy itself %v", best, mine)
+	}
+	if plan, _, _ = f(1); plan.Most(25*time.Minute, 45*time.Minute) != 1 {
+		t.Error("none is planned, though the policy keeps one")
+	}
+}
+
 func TestTheClairvoyantScheduleLiesBetweenBoundAndPolicy(t *testing.T) {
 	list := tide(30 * time.Minute)
 	c := tidal()

@@ -20,7 +20,7 @@ func (s *search) plan(price float64) []int {
 		lower, above := cheapest(before, start)
 		for n := range now {
 			now[n] = math.Inf(1)
-			if n == 0 {
+			if n < s.least(k) {
 				continue
 			}
 			here := float64(n)*slot + price*expected[n]

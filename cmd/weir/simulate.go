@@ -98,7 +98,7 @@ func (f *simulateFlags) add(cmd *cobra.Command) {
 	fs.StringVar(&f.trace, "trace", "", "trace, journal or ledger `file`")
 	fs.StringVar(&f.traceOf, "trace-of", "", "`name` of the deployment in the journal, or of the model in the ledger, whose traffic is meant; without it those of the model")
 	fs.StringVar(&f.scenario, "scenario", "", "`file` that says what goes wrong, and how fast services of others are")
-	fs.StringSliceVar(&f.policies, "policy", []string{ownPolicy}, "policies to run, each as `NAME[=KNOB]`")
+	fs.StringArrayVar(&f.policies, "policy", []string{ownPolicy}, "policies to run, each as `NAME[=KNOB]`")
 	fs.StringArrayVar(&f.sweeps, "sweep", nil, "several values of a key, or several knobs of a policy, as `KEY=V1,V2,...`; may be given more than once")
 	fs.StringArrayVar(&f.sets, "set", nil, "another value of a key of the file, as `KEY=VALUE`; may be given more than once")
 	fs.StringVar(&f.gpu, "gpu", "", "`name` of the GPU of one replica; without it as the file says")
@@ -233,6 +233,9 @@ func (f *simulateFlags) setting() (*setting, error) {
 	}
 	if s.model, err = findModel(c, f.model, f.demonstration()); err != nil {
 		return nil, err
+	}
+	if f.replaced() {
+		s.model = untargeted(s.model)
 	}
 	if s.prices, err = catalogue(""); err != nil {
 		return nil, err

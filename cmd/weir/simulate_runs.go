@@ -42,7 +42,7 @@ const maxContenders = 200
 // combination of the swept settings.
 func (f *simulateFlags) contenders(policiesGiven bool) ([]contender, error) {
 	var settings [][]change
-	specs := f.policies
+	specs := splitPolicies(f.policies)
 	for _, sweep := range f.sweeps {
 		key, values, ok := strings.Cut(sweep, "=")
 		if !ok || values == "" {
@@ -100,9 +100,10 @@ func changes(sets []string) ([]change, error) {
 
 // policyNamed reads NAME or NAME=KNOB.
 func policyNamed(spec string) (contender, error) {
-	name, knob, has := strings.Cut(spec, "=")
+	_, knob, has := strings.Cut(spec, "=")
+	name, known := policyCalled(spec)
 	c := contender{Label: spec, Policy: name, series: name}
-	if !isPolicy(name) {
+	if !known {
 		return c, fmt.Errorf("no policy %q; there are %s, %s, %s, %s", name, ownPolicy, foreseeing, clairvoyant, strings.Join(scale.Baselines(), ", "))
 	}
 	if !has {
