@@ -50,14 +50,17 @@ func (f *TooFew) floor(now weir.Instant) int { return f.N + 1 - int(now.Sub(f.At
 // grew notes that the number there is did not do.
 func (t *turn) grew() {
 	f := &t.s.TooFew
-	if t.asked <= t.have || t.have == 0 || !t.rates.known {
+	if t.asked <= t.have || t.have == 0 || !t.rates.known && f.At == 0 {
 		return // the calendar or a bound asked for more, not the load
 	}
-	n, wait := t.have, tryAgainFirst
-	if t.asMuch(f) && n <= f.N+1 {
+	n, load, wait := t.have, t.offered(), tryAgainFirst
+	if !t.rates.known {
+		load = f.Load // not known for seconds after a gateway came up: taken to be as it was
+	}
+	if (t.asMuch(f) || !t.rates.known) && n <= f.N+1 {
 		n, wait = max(n, f.floor(t.o.Now)-1), min(2*f.Wait, tryAgainMost)
 	}
-	*f = TooFew{N: n, Load: t.offered(), At: t.o.Now, Wait: wait}
+	*f = TooFew{N: n, Load: load, At: t.o.Now, Wait: wait}
 }
 
 // holdTooFew does not go back to a number that did not do for the load there is.
