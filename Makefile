@@ -13,7 +13,7 @@ export CGO_ENABLED = 0
 # `make fuzz` always does. A test that fails says how to draw the same again.
 export RAPID_SEED ?= 1
 
-.PHONY: help serve demo build test test-go test-faults test-share test-servers test-clients soak race fuzz lint bench bench-share bench-policies bench-fairness clean
+.PHONY: help serve demo build test test-go test-faults faults-against faults-models test-share test-servers test-clients soak race fuzz lint bench bench-share bench-policies bench-fairness clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -53,6 +53,22 @@ test-clients: build
 test-faults: build
 	scripts/server-deps
 	cd test/faults && WEIR_BIN=$(CURDIR)/$(WEIR) $(GO) test -count=1 -timeout 15m .
+
+# The same scenarios against any gateway, by its address: test/faults/README.md
+# says what it must be given. The table is the result; that a scenario does not
+# hold is no error of this command.
+faults-against: ## what any gateway makes of the faults: GATEWAY=http://... KEY=... (PORT=19000 LACKS=hedges,mirrors OUT=file.md)
+	@[ -n "$(GATEWAY)" ] || { echo 'faults-against needs GATEWAY=http://host:port, the base URL without /v1; see test/faults/README.md'; exit 2; }
+	@rm -f "$(AGAINST)"
+	cd test/faults && { $(GO) test -count=1 -timeout 30m -run 'TestScenarios|TestLives' . -gateway "$(GATEWAY)" -key "$(KEY)" \
+		-port $(or $(PORT),19000) $(if $(LACKS),-lacks "$(LACKS)") -out "$(AGAINST)" || [ -s "$(AGAINST)" ]; }
+	@sed -n '3,5p' "$(AGAINST)" && echo "The table is in $(AGAINST)."
+
+AGAINST = $(abspath $(or $(OUT),faults-against.md))
+
+# What that gateway must serve, and where: YAML=1 as the models of a weir.yaml.
+faults-models: ## the models and upstreams a gateway under faults-against must be given (PORT=19000)
+	@cd test/faults && $(GO) test -v -count=1 . -list-$(if $(YAML),yaml,models) -port $(or $(PORT),19000) | grep -v '^ok '
 
 # Several gateways that share their limits through a Redis that hangs.
 test-share: build

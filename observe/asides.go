@@ -26,7 +26,7 @@ func (m *Metrics) makeAsides() {
 		hedgeTokens: m.counter("weir_hedge_tokens_total", "Tokens of those that lost, estimated.", labels...),
 		hedgeCost:   m.counter("weir_hedge_cost_dollars_total", "What those that lost cost, in US dollars; no tenant is billed for it.", labels...),
 		mirrors: m.counter("weir_mirrors_total",
-			"Copies of requests for a shadow deployment, by what the request itself was answered with and what its copy was: 2xx to 5xx, none (no answer), dropped (no copy was made for want of room).",
+			"Copies of requests for a shadow deployment, by what the request itself was answered with and what its copy was: 2xx to 5xx, none (no answer), dropped (no copy was made: there was no room, or the shadow is left alone because it fails).",
 			with("primary", "mirror")...),
 		mirrorTokens: m.counter("weir_mirror_tokens_total", "Tokens of copies and of the requests they are copies of, by side (primary, mirror) and kind.", with("side", "kind")...),
 		mirrorCost:   m.counter("weir_mirror_cost_dollars_total", "What copies cost, in US dollars; no tenant is billed for it.", labels...),

@@ -13,43 +13,52 @@ import (
 	"unsafe"
 )
 
-// mayLose is what a crash may take from the ledger: flush_every of this
-// suite's configuration, and a second for the write itself.
-const mayLose = 200*time.Millisecond + time.Second
-
+// killed ends the gateway without warning. What GET /admin/usage had told before
+// must stand in the ledger; of the rest nobody was told.
 func killed(t *testing.T, l *life) want {
 	replicas := l.withReplicas(t)
 	ctx, cancel := contextOf(t)
 	defer cancel()
 	end := l.load(ctx)
 	defer end()
-	first := l.seen.total(time.Now())
-	time.Sleep(2 * mayLose) // the load must have run for longer than may be lost
-	at := time.Now()
+	told := l.told(t, 100)
 	if err := l.cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	<-l.ended
 	end()
-	if l.seen.total(at) <= first {
-		t.Fatal("there was no load")
-	}
 	l.seen.forget("broken") // what was under way
-	have := want{caller: l.seen.words() + " until then", a: "200", metered: "all but the last second; no orphans"}
+	have := want{caller: l.seen.words() + " until then", a: "200", metered: "all that the ledger had told; no orphans"}
 	l.restart(t)
-	least, most := l.seen.total(at.Add(-mayLose)), l.up.requests()
+	most := l.up.requests()
 	sum, err := l.gateway.usage(lifeModel)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sum.Requests < int64(least) || sum.Requests > int64(most) {
-		have.metered = fmt.Sprintf("%d calls, at least %d ended long enough before, %d were asked for", sum.Requests, least, most)
+	if sum.Requests < told || sum.Requests > int64(most) {
+		have.metered = fmt.Sprintf("%d calls, %d were told before, %d were asked for", sum.Requests, told, most)
 	}
 	if err := within(patience, "the replicas to end", func() bool { return len(alive(replicas)) == 0 }); err != nil {
 		have.metered += fmt.Sprintf("; left behind: %v", alive(replicas))
 	}
 	l.idle(t, lifeModel)
 	return have
+}
+
+// told waits until the ledger tells of so many calls, and returns how many.
+func (l *life) told(t *testing.T, n int64) (told int64) {
+	t.Helper()
+	if err := within(patience, fmt.Sprintf("%d calls in the ledger", n), func() bool {
+		sum, err := l.gateway.usage(lifeModel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		told = sum.Requests
+		return told >= n
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return told
 }
 
 // withReplicas adds a model whose replicas the gateway starts itself and
@@ -168,8 +177,9 @@ func stopped(t *testing.T, l *life) want {
 	if err := l.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
+	l.up.open()
 	l.up.until(t, "its requests end", settled)
-	time.Sleep(l.stall + time.Second)
+	time.Sleep(l.stall + time.Second) // the jump
 	if err := l.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}

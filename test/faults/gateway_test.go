@@ -17,7 +17,7 @@ import (
 )
 
 // patience bounds what has hung for good; no measure of anything.
-const patience = 40 * time.Second
+const patience = 2 * time.Minute
 
 // gateway is what is put under the suite: Weir as a process of its own, or any
 // other by its address, of which only callers' and upstreams' views are known.

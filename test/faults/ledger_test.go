@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -104,26 +105,36 @@ func (g *gateway) metered(t testing.TB, model string, n int, rough bool) string 
 
 // gauge sums the series of a metric that have a model's label; "" sums all.
 func (g *gateway) gauge(name, model string) (sum float64, err error) {
+	label := ""
+	if model != "" {
+		label = `model="` + model + `"`
+	}
+	sum, n, err := g.series(name, label)
+	if err == nil && n == 0 {
+		err = fmt.Errorf("no %s of model %q in /metrics", name, model)
+	}
+	return sum, err
+}
+
+// series sums the series of a metric that have all labels, and counts them.
+func (g *gateway) series(name string, labels ...string) (sum float64, n int, err error) {
 	body, err := g.get("/metrics")
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	series := false
 	for line := range strings.Lines(string(body)) {
 		rest, ok := strings.CutPrefix(line, name)
-		if !ok || rest[0] != '{' && rest[0] != ' ' || model != "" && !strings.Contains(rest, `model="`+model+`"`) {
+		if !ok || rest[0] != '{' && rest[0] != ' ' ||
+			slices.ContainsFunc(labels, func(l string) bool { return !strings.Contains(rest, l) }) {
 			continue
 		}
 		v, err := strconv.ParseFloat(strings.TrimSpace(line[strings.LastIndexByte(line, ' '):]), 64)
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		sum, series = sum+v, true
+		sum, n = sum+v, n+1
 	}
-	if !series {
-		return 0, fmt.Errorf("no %s of model %q in /metrics", name, model)
-	}
-	return sum, nil
+	return sum, n, nil
 }
 
 // idle waits until nothing of a model is in flight or waiting.

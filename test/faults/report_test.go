@@ -85,6 +85,8 @@ Go binary takes no libfaketime, and a time namespace shifts only the monotonic c
 *stopped* is the part that can be done, a jump of the monotonic clock. Redis comes with Redis.
 GOAWAY to callers is in *sigterm*, half of whose streams are HTTP/2.
 
+The same scenarios can be played against any gateway, by its address: test/faults/README.md says how.
+
 | scenario | what goes wrong | what the caller saw | what the upstreams saw | what was metered | verdict |
 |---|---|---|---|---|---|
 `

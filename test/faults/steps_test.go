@@ -199,6 +199,13 @@ func pause(d time.Duration) step {
 	}
 }
 
+// held waits until the test opens the upstream's gate.
+func held(x *exchange) error {
+	x.u.note(func() { x.asked.waiting = true })
+	<-x.u.gate
+	return nil
+}
+
 // cut ends the connection in order, as a server does that stops.
 func cut(x *exchange) error { return errBroke }
 
@@ -234,6 +241,18 @@ func failsUntil(from time.Duration) step {
 
 // murmur sends keep-alives until the other side leaves.
 func murmur(x *exchange) error { return every(x, 10*time.Millisecond, comment) }
+
+// murmurFor sends keep-alives for so long.
+func murmurFor(d time.Duration) step {
+	return func(x *exchange) error {
+		for end := time.Now().Add(d); time.Now().Before(end); {
+			if err := run(x, comment, pause(50*time.Millisecond)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
 
 // padding sends white space, as a part of a JSON body, until the other side leaves.
 func padding(x *exchange) error {

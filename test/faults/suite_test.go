@@ -9,7 +9,7 @@
 //	go test -count=1 .                      against Weir (WEIR_BIN, or ../../bin/weir)
 //	go test -count=1 . -update              and write ../../docs/benchmarks/faults.md
 //	go test -v . -list-models -port 19000   the models and upstreams another gateway must be given
-//	go test . -gateway URL -key KEY -port 19000    against that gateway: callers and upstreams only
+//	go test . -gateway URL -key KEY -port 19000    against that gateway: callers and upstreams only; see README.md
 package faults
 
 import (
@@ -17,6 +17,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,13 +29,13 @@ var (
 	foreignKey = flag.String("key", "", "`key` it wants")
 	firstPort  = flag.Int("port", 0, "first `port` of the upstreams; 0: any free ones")
 	listModels = flag.Bool("list-models", false, "print the models a gateway must serve, and where, and end")
+	listYAML   = flag.Bool("list-yaml", false, "the same as the models of a weir.yaml")
+	lacks      = flag.String("lacks", "hedges,mirrors,canaries,http2", "what the gateway at -gateway does not have: the scenarios of these `names` are skipped")
+	out        = flag.String("out", "faults-against.md", "`file` for the table of the gateway at -gateway")
 )
 
 // shared is the gateway of every scenario that does not need its own.
 var shared *gateway
-
-// worlds are the upstreams of each scenario, by its name.
-var worlds = map[string]*world{}
 
 // world is a scenario with its upstreams; b may be nil.
 type world struct {
@@ -48,7 +49,8 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	flag.Parse()
-	code, err := withWorlds(m.Run)
+	scenarios = append(scenarios, routes...)
+	code, err := runAll(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
@@ -56,53 +58,92 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// withWorlds starts upstreams and gateway, runs, and ends all it started.
-func withWorlds(run func() int) (code int, err error) {
-	port := *firstPort
-	var models strings.Builder
-	scenarios = append(scenarios, routes...)
-	for i := range scenarios {
-		w := &world{scenario: &scenarios[i]}
-		if w.a, err = newUpstream(nextAddr(&port), w.scenario.a); err != nil {
-			return 1, err
-		}
-		defer w.a.stop()
-		if w.scenario.second {
-			if w.b, err = newUpstream(nextAddr(&port), w.scenario.b.or(good)); err != nil {
-				return 1, err
-			}
-			defer w.b.stop()
-		}
-		if worlds[w.name] != nil {
-			return 1, fmt.Errorf("two scenarios are called %q", w.name)
-		}
-		worlds[w.name] = w
-		models.WriteString(w.yaml())
-		if *listModels {
-			fmt.Println(w.line())
-		}
+func runAll(m *testing.M) (code int, err error) {
+	if *listModels || *listYAML {
+		return 0, list()
 	}
-	if *listModels {
-		return 0, nil
-	}
-	if *foreign != "" {
-		shared = &gateway{url: *foreign, key: *foreignKey, client: newClient()}
-		return run(), nil
-	}
-	dir, err := os.MkdirTemp("", "weir-faults-")
-	if err != nil {
-		return 1, err
-	}
-	defer os.RemoveAll(dir)
-	if shared, err = startWeir(dir, "  write_timeout: 2s", models.String()); err != nil {
-		return 1, err
-	}
-	defer shared.stop()
-	code = run()
-	if code == 0 && *update {
+	code = m.Run()
+	switch {
+	case *foreign != "":
+		err = against.write(*out)
+	case code == 0 && *update:
 		err = writeReport()
 	}
 	return code, err
+}
+
+// list prints what a gateway must be given, and starts nothing that lasts.
+func list() error {
+	ws, err := newWorlds()
+	defer ws.stop()
+	if err != nil {
+		return err
+	}
+	for _, w := range ws {
+		if *listYAML {
+			fmt.Print(w.yaml())
+		} else {
+			fmt.Println(w.line())
+		}
+	}
+	return nil
+}
+
+// worlds are the scenarios with upstreams of their own. Every run of the suite
+// has new ones: what the last has seen is gone.
+type worlds []*world
+
+func newWorlds() (ws worlds, err error) {
+	port := *firstPort
+	for i := range scenarios {
+		w := &world{scenario: &scenarios[i]}
+		if slices.ContainsFunc(ws, func(o *world) bool { return o.name == w.name }) {
+			return ws, fmt.Errorf("two scenarios are called %q", w.name)
+		}
+		ws = append(ws, w)
+		if w.a, err = newUpstream(nextAddr(&port), w.scenario.a); err != nil {
+			return ws, err
+		}
+		if w.scenario.second {
+			if w.b, err = newUpstream(nextAddr(&port), w.scenario.b.or(good)); err != nil {
+				return ws, err
+			}
+		}
+	}
+	return ws, nil
+}
+
+func (ws worlds) stop() {
+	for _, w := range ws {
+		for _, u := range []*upstream{w.a, w.b} {
+			if u != nil {
+				u.stop()
+			}
+		}
+	}
+}
+
+// setUp starts upstreams and gateway; both end with the test.
+func setUp(t *testing.T) worlds {
+	t.Helper()
+	ws, err := newWorlds()
+	t.Cleanup(ws.stop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *foreign != "" {
+		shared = &gateway{url: strings.TrimSuffix(*foreign, "/"), key: *foreignKey, client: newClient()}
+		return ws
+	}
+	var models strings.Builder
+	for _, w := range ws {
+		models.WriteString(w.yaml())
+	}
+	if shared, err = startWeir(t.TempDir(), "  write_timeout: 5s", models.String()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(shared.stop)
+	return ws
 }
 
 // nextAddr is the address of the next upstream.

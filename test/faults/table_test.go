@@ -20,24 +20,24 @@ var scenarios = []scenario{
 		a: always(reset), want: want{caller: "answered 200 5 tokens", a: "1x broke", b: "1x 200", metered: "1 completed; 7+5 tokens"},
 	},
 	{
-		name: "slow-headers", fault: "no header within the time limit", second: true, timeouts: timeouts{header: time.Second},
+		name: "slow-headers", fault: "no header within the time limit", second: true, timeouts: timeouts{header: 2 * time.Second},
 		a: always(stall), want: want{caller: "answered 200 5 tokens", a: "1x left", b: "1x 200", metered: "1 completed; 7+5 tokens"},
 	},
 	{
-		name: "slow-headers-alone", fault: "no header within the time limit, three times", timeouts: timeouts{header: 500 * time.Millisecond},
+		name: "slow-headers-alone", fault: "no header within the time limit, three times", timeouts: timeouts{header: 2 * time.Second},
 		a: always(stall), want: want{caller: "refused 504 upstream_timeout", a: "3x left", metered: "1 failed; 0+0 tokens"},
 	},
 	{
-		name: "slow-first-token", fault: "keep-alives for longer than the stall limit, then a good answer", stream: true, timeouts: timeouts{stall: time.Second},
-		a:    always(headers, comment, pause(600*time.Millisecond), comment, pause(600*time.Millisecond), comment, rest),
+		name: "slow-first-token", fault: "keep-alives for longer than the stall limit, then a good answer", stream: true, timeouts: timeouts{stall: 3 * time.Second},
+		a:    always(headers, murmurFor(4*time.Second), rest),
 		want: want{caller: "answered 200 5 tokens", a: "1x 200", metered: "1 completed; 7+5 tokens"},
 	},
 	{
-		name: "no-first-token", fault: "headers and a first event, then nothing: the other deployment answers", second: true, stream: true, timeouts: timeouts{stall: time.Second},
+		name: "no-first-token", fault: "headers and a first event, then nothing: the other deployment answers", second: true, stream: true, timeouts: timeouts{stall: 3 * time.Second},
 		a: always(begin, stall), want: want{caller: "answered 200 5 tokens", a: "1x left", b: "1x 200", metered: "1 completed; 7+5 tokens"},
 	},
 	{
-		name: "stall", fault: "a stream stands still after three tokens", second: true, stream: true, timeouts: timeouts{stall: time.Second},
+		name: "stall", fault: "a stream stands still after three tokens", second: true, stream: true, timeouts: timeouts{stall: 3 * time.Second},
 		a: always(begin, tokens(3), stall), want: want{caller: "broken 200 upstream_stalled 3 tokens", a: "1x left", b: "not asked", metered: "1 failed; 15+3 tokens estimated"},
 	},
 	{
@@ -182,11 +182,11 @@ var scenarios = []scenario{
 	{
 		name: "error-after", fault: "an error inside a 200 stream after three tokens, and then [DONE] as vLLM sends it", second: true, stream: true,
 		a:    always(begin, tokens(3), event(wrong("server_error", "engine_dead", "the engine died")), done, stall),
-		want: want{caller: "broken 200 engine_dead 3 tokens", a: "1x left", b: "not asked", metered: "1 failed; 15+3 tokens estimated"},
+		want: want{caller: "broken 200 upstream_error 3 tokens", a: "1x left", b: "not asked", metered: "1 failed; 15+3 tokens estimated"},
 	},
 	{
-		name: "done-no-finish", fault: "[DONE] without a finish: the upstream's word is passed on, nothing is added", stream: true,
-		a: always(begin, tokens(3), done, end), want: want{caller: "unfinished 200 3 tokens", a: "1x 200", metered: "1 completed; 15+3 tokens estimated"},
+		name: "done-no-finish", fault: "[DONE] without a finish: the answer is cut off, and the caller is told", stream: true,
+		a: always(begin, tokens(3), done, end), want: want{caller: "broken 200 upstream_cut 3 tokens", a: "1x 200", metered: "1 failed; 15+3 tokens estimated"},
 	},
 	{
 		name: "finish-no-done", fault: "a finish without [DONE], and an orderly end: the gateway adds none", stream: true,
@@ -216,15 +216,15 @@ var scenarios = []scenario{
 		want: want{caller: "answered 200 5 tokens", a: "1x 200", metered: "1 completed; 15+5 tokens estimated"},
 	},
 	{
-		name: "endless", fault: "a stream that never ends", stream: true, timeouts: timeouts{total: time.Second}, rough: true,
+		name: "endless", fault: "a stream that never ends", stream: true, timeouts: timeouts{total: 4 * time.Second}, rough: true,
 		a: always(begin, endless), want: want{caller: "broken 200 upstream_total_timeout some tokens", a: "1x left", metered: "1 failed; 15+some tokens estimated"},
 	},
 	{
-		name: "endless-comments", fault: "keep-alives for ever, and no token: the time a request may take is used up, and no other deployment is asked", stream: true, second: true, timeouts: timeouts{total: time.Second},
+		name: "endless-comments", fault: "keep-alives for ever, and no token: the time a request may take is used up, and no other deployment is asked", stream: true, second: true, timeouts: timeouts{total: 4 * time.Second},
 		a: always(headers, murmur), want: want{caller: "refused 504 upstream_total_timeout", a: "1x left", b: "not asked", metered: "1 failed; 0+0 tokens"},
 	},
 	{
-		name: "endless-whole", fault: "a whole answer that never ends", timeouts: timeouts{total: time.Second},
+		name: "endless-whole", fault: "a whole answer that never ends", timeouts: timeouts{total: 4 * time.Second},
 		a:    always(wire("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"), padding),
 		want: want{caller: "broken 200 0 tokens", a: "1x left", metered: "1 failed; 0+0 tokens"},
 	},
@@ -292,28 +292,28 @@ var scenarios = []scenario{
 	},
 
 	{
-		name: "goaway-refused", fault: "HTTP/2: GOAWAY before the request was worked on: it is safe elsewhere", http2: true, stream: true,
+		name: "goaway-refused", fault: "HTTP/2: GOAWAY before the request was worked on: it is safe elsewhere", http2: true, needs: "http2", stream: true,
 		a: script{{goAway(-1, codeNoError), cut}, good2}, want: want{caller: "answered 200 5 tokens", a: "1x 200, 1x broke", metered: "1 completed; 7+5 tokens"},
 	},
 	{
-		name: "goaway-graceful", fault: "HTTP/2: GOAWAY in the middle of a stream that goes on to its end", http2: true, stream: true, times: 2,
+		name: "goaway-graceful", fault: "HTTP/2: GOAWAY in the middle of a stream that goes on to its end", http2: true, needs: "http2", stream: true, times: 2,
 		a:    script{{begin2, data2(tokens(3)), goAway(0, codeNoError), data2(tokens(2), finish, usage(goodUsage), done), end2}, good2},
 		want: want{caller: "answered 200 5 tokens; answered 200 5 tokens", a: "2x 200", metered: "2 completed; 14+10 tokens"},
 	},
 	{
-		name: "goaway-mid-stream", fault: "HTTP/2: GOAWAY with an error, and the connection ends after three tokens", http2: true, stream: true,
+		name: "goaway-mid-stream", fault: "HTTP/2: GOAWAY with an error, and the connection ends after three tokens", http2: true, needs: "http2", stream: true,
 		a: always(begin2, data2(tokens(3)), goAway(0, codeInternalError), cut), want: want{caller: "broken 200 upstream_cut 3 tokens", a: "1x broke", metered: "1 failed; 15+3 tokens estimated"},
 	},
 	{
-		name: "http2-reset", fault: "HTTP/2: the stream is reset before its headers", http2: true, second: true, stream: true,
+		name: "http2-reset", fault: "HTTP/2: the stream is reset before its headers", http2: true, needs: "http2", second: true, stream: true,
 		a: always(resetStream(codeInternalError)), want: want{caller: "answered 200 5 tokens", a: "1x RST_STREAM", b: "1x 200", metered: "1 completed; 7+5 tokens"},
 	},
 	{
-		name: "http2-refused-stream", fault: "HTTP/2: the stream is refused, once", http2: true, stream: true,
+		name: "http2-refused-stream", fault: "HTTP/2: the stream is refused, once", http2: true, needs: "http2", stream: true,
 		a: script{{resetStream(codeRefusedStream)}, good2}, want: want{caller: "answered 200 5 tokens", a: "1x 200, 1x RST_STREAM", metered: "1 completed; 7+5 tokens"},
 	},
 	{
-		name: "http2-reset-mid-stream", fault: "HTTP/2: the stream is reset after three tokens", http2: true, stream: true,
+		name: "http2-reset-mid-stream", fault: "HTTP/2: the stream is reset after three tokens", http2: true, needs: "http2", stream: true,
 		a: always(begin2, data2(tokens(3)), resetStream(codeInternalError)), want: want{caller: "broken 200 upstream_cut 3 tokens", a: "1x 200", metered: "1 failed; 15+3 tokens estimated"},
 	},
 

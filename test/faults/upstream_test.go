@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -28,6 +29,7 @@ type upstream struct {
 	conns   map[net.Conn]bool
 	stopped bool
 	wg      sync.WaitGroup
+	gate    chan struct{} // closed when requests held at it go on
 }
 
 // script is what an upstream does: its first request gets the first list of
@@ -57,7 +59,7 @@ type asked struct {
 // newUpstream listens at addr (port 0: any) and serves until the test binary
 // ends.
 func newUpstream(addr string, s script) (*upstream, error) {
-	u := &upstream{script: s, changed: make(chan struct{}), conns: map[net.Conn]bool{}}
+	u := &upstream{script: s, changed: make(chan struct{}), conns: map[net.Conn]bool{}, gate: make(chan struct{})}
 	if len(s) == 0 {
 		return u, u.refuse(addr)
 	}
@@ -133,12 +135,23 @@ func (u *upstream) serve(c net.Conn) {
 		if err != nil {
 			return
 		}
+		if q.Method == http.MethodGet { // is it alive, what does it serve: no part of any scenario
+			if _, err := io.WriteString(c, aliveAnswer); err != nil {
+				return
+			}
+			continue
+		}
 		x := &exchange{u: u, c: c, in: in, asked: &asked{path: q.URL.RequestURI(), body: string(body), header: q.Header}}
 		if !x.play(u.enter(x.asked)) {
 			return
 		}
 	}
 }
+
+// aliveAnswer is what every GET gets; GETs are not counted.
+const aliveBody = `{"object":"list","data":[{"id":"up","object":"model","created":1,"owned_by":"faults"}]}`
+
+var aliveAnswer = head(200, []string{asJSON, "content-length: " + strconv.Itoa(len(aliveBody))}) + aliveBody
 
 // enter notes a request and returns what it gets.
 func (u *upstream) enter(a *asked) []step {
@@ -164,18 +177,25 @@ func (u *upstream) note(f func()) {
 // until waits for a fact about what was seen.
 func (u *upstream) until(t testing.TB, what string, is func(seen []*asked) bool) {
 	t.Helper()
-	deadline := time.After(patience)
+	if !u.sees(patience, is) {
+		t.Fatalf("the upstream never saw %s; it saw: %s", what, u.summary())
+	}
+}
+
+// sees waits for a fact about what was seen, for so long.
+func (u *upstream) sees(d time.Duration, is func(seen []*asked) bool) bool {
+	deadline := time.After(d)
 	for {
 		u.mu.Lock()
 		ok, changed := is(u.seen), u.changed
 		u.mu.Unlock()
 		if ok {
-			return
+			return true
 		}
 		select {
 		case <-changed:
 		case <-deadline:
-			t.Fatalf("the upstream never saw %s; it saw: %s", what, u.summary())
+			return false
 		}
 	}
 }
@@ -222,6 +242,17 @@ func (u *upstream) requests() int {
 	return len(u.seen)
 }
 
+// open lets requests go on that are held, and all that come to where they were.
+func (u *upstream) open() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	select {
+	case <-u.gate:
+	default:
+		close(u.gate)
+	}
+}
+
 // stop ends every connection and waits for their goroutines.
 func (u *upstream) stop() {
 	if u.bound != 0 {
@@ -229,6 +260,7 @@ func (u *upstream) stop() {
 		return
 	}
 	u.ln.Close()
+	u.open()
 	u.mu.Lock()
 	u.stopped = true
 	for c := range u.conns {
