@@ -127,7 +127,7 @@ func (r *askReader) member(key []byte, v span) error {
 	case "speed":
 		return r.text(sawSpeed, "speed", v, &r.speed)
 	case "audio", "modalities":
-		r.spoken = r.spoken || bytes.Contains(r.b[v.from:v.to], soundWord) || string(key) == "audio" && !r.null(v)
+		r.spoken = r.spoken || bytes.Contains(r.b[v.from:v.to], soundWord) || string(name) == "audio" && !r.null(v)
 	case "best_of":
 		return r.count(sawBestOf, "best_of", v, &r.bestOf)
 	case "user":

@@ -27,35 +27,52 @@ type key struct {
 // maxSecret bounds the length of a key, so that hashing one needs no memory.
 const maxSecret = 512
 
-// authenticate finds the key of a request. Keys are found by their SHA-256:
-// how long the search takes depends on the hash alone, which nobody can aim.
+// authenticate finds the key of a request: the one known key among those it
+// carries. A header that is empty, of another scheme, or with a key that is not
+// known here (SDKs send one of their own beside) is no obstacle; two keys that are
+// both known, and not the same, are. Keys are found by their SHA-256: how long the
+// search takes depends on the hash alone, which nobody can aim.
 func authenticate(x *exchange, keys map[[sha256.Size]byte]*key) (*key, error) {
-	secret := secretOf(x)
-	if secret == "" {
-		return nil, errNoKey
+	var found *key
+	sent := false
+	for _, secret := range secretsOf(x) {
+		if secret == "" {
+			continue
+		}
+		sent = true
+		k := keyOf(secret, keys)
+		switch {
+		case k == nil:
+		case found != nil && found != k:
+			return nil, errTwoKeys
+		default:
+			found = k
+		}
 	}
-	if len(secret) > maxSecret {
+	switch {
+	case found != nil:
+		return found, nil
+	case sent:
 		return nil, errBadKey
+	}
+	return nil, errNoKey
+}
+
+func keyOf(secret string, keys map[[sha256.Size]byte]*key) *key {
+	if len(secret) > maxSecret {
+		return nil
 	}
 	var room [maxSecret]byte
 	n := copy(room[:], secret)
-	k := keys[sha256.Sum256(room[:n])]
-	if k == nil {
-		return nil, errBadKey
-	}
-	return k, nil
+	return keys[sha256.Sum256(room[:n])]
 }
 
-// secretOf returns the key a request carries, in any of the places SDKs put it.
-func secretOf(x *exchange) string {
-	if a := x.get("Authorization"); a != "" {
-		scheme, secret, _ := strings.Cut(a, " ")
-		if strings.EqualFold(scheme, "Bearer") {
-			return strings.TrimSpace(secret)
-		}
+// secretsOf returns the keys a request carries, in the places SDKs put them.
+func secretsOf(x *exchange) (found [3]string) {
+	scheme, secret, _ := strings.Cut(x.get("Authorization"), " ")
+	if strings.EqualFold(scheme, "Bearer") {
+		found[0] = strings.TrimSpace(secret)
 	}
-	if k := x.get("Api-Key"); k != "" {
-		return k
-	}
-	return x.get("X-Api-Key")
+	found[1], found[2] = x.get("Api-Key"), x.get("X-Api-Key")
+	return found
 }

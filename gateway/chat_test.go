@@ -148,7 +148,10 @@ func TestAzureUpstreamsGetTheirOwnPaths(t *testing.T) {
 func TestHeadersOfOneHopAndOfTheGatewayStayBehind(t *testing.T) {
 	b := newBackend(t, func(w http.ResponseWriter, r *http.Request) {
 		for _, h := range [][2]string{{"Set-Cookie", "a=b"}, {"X-Request-Id", "theirs"}, {"Server", "x"}, {"X-Ratelimit-Remaining-Tokens", "5"},
-			{"Azureml-Model-Session", "s"}, {"X-Weir-Replica", "spoof"}, {"Connection", "X-Hop"}, {"X-Hop", "1"}, {"X-Many", "1"}, {"X-Many", "2"}} {
+			{"Azureml-Model-Session", "s"}, {"X-Weir-Replica", "spoof"}, {"Connection", "X-Hop"}, {"X-Hop", "1"}, {"Openai-Many", "1"}, {"Openai-Many", "2"},
+			{"Location", "https://elsewhere"}, {"Refresh", "0;url=https://elsewhere"}, {"Content-Security-Policy", "default-src 'none'"}, {"Link", "<x>; rel=preload"},
+			{"Access-Control-Allow-Origin", "*"}, {"Access-Control-Allow-Credentials", "true"}, {"Clear-Site-Data", "*"}, {"Www-Authenticate", "Basic"},
+			{"X-Frame-Options", "DENY"}, {"Nel", "{}"}, {"Report-To", "{}"}, {"Set-Cookie2", "a=b"}, {"X-Weir-Anything", "1"}, {"X-Stray", "1"}} {
 			w.Header().Add(h[0], h[1])
 		}
 		answering(w, r)
@@ -156,12 +159,13 @@ func TestHeadersOfOneHopAndOfTheGatewayStayBehind(t *testing.T) {
 	r := start(t, config(b.URL))
 	resp, _ := r.post(chatPath, chatBody, "Anthropic-Beta", "b1", "Cookie", "secret=1", "X-Stray", "1", "X-Request-Id", "bad id")
 	h := resp.Header
-	for _, name := range []string{"Set-Cookie", "Server", "X-Hop", "Connection"} {
+	for _, name := range []string{"Set-Cookie", "Server", "X-Hop", "Connection", "Location", "Refresh", "Content-Security-Policy", "Link", "Access-Control-Allow-Origin",
+		"Access-Control-Allow-Credentials", "Clear-Site-Data", "Www-Authenticate", "X-Frame-Options", "Nel", "Report-To", "Set-Cookie2", "X-Weir-Anything", "X-Stray"} {
 		if h.Get(name) != "" {
 			t.Errorf("%s: %q", name, h.Get(name))
 		}
 	}
-	if h.Get("X-Weir-Upstream-Request-Id") != "theirs" || h.Get("X-Ratelimit-Remaining-Tokens") != "5" || len(h.Values("X-Many")) != 2 || h.Get("X-Weir-Replica") != "0" {
+	if h.Get("X-Weir-Upstream-Request-Id") != "theirs" || h.Get("X-Ratelimit-Remaining-Tokens") != "5" || len(h.Values("Openai-Many")) != 2 || h.Get("X-Weir-Replica") != "0" {
 		t.Error(h)
 	}
 	if id := h.Get("X-Request-Id"); !strings.HasPrefix(id, "req_") {

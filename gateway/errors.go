@@ -13,6 +13,7 @@ import (
 var (
 	errNoKey          = errors.New("no API key was sent: send it as \"Authorization: Bearer <key>\", \"api-key: <key>\" or \"x-api-key: <key>\"")
 	errBadKey         = errors.New("the API key is not known here: check that it is whole and has not been withdrawn")
+	errTwoKeys        = errors.New("the request carries two keys that are both known here: send one")
 	errNoPath         = errors.New("there is nothing under this path: models are called under /v1/ or /openai/ (chat/completions, completions, embeddings, responses, messages), and GET /v1/models lists them")
 	errMethod         = errors.New("this path does not take this method: models are called with POST, lists are read with GET")
 	errNoModel        = errors.New("the request names no model: put its name into \"model\"")
@@ -63,6 +64,8 @@ var (
 	errRequestFails = errors.New("the request fails wherever it is sent") // afterFailure says more
 	errUnsupported  = errors.New("no deployment of the model takes what the request needs")
 
+	errExhausted = errors.New("the account at the model's provider has no quota or credit left: its operator must raise it, waiting does not help")
+
 	errClientGone = errors.New("the caller went away")
 	errClientSlow = errors.New("the caller took too long to take its answer")
 	errUnpriced   = errors.New("the request asks for what has no price here")
@@ -86,6 +89,7 @@ type answer struct {
 var answers = map[error]answer{
 	errNoKey:          {401, weir.CallerFault, "missing_api_key", "invalid_request_error", "401", "authentication_error"},
 	errBadKey:         {401, weir.CallerFault, "invalid_api_key", "invalid_request_error", "401", "authentication_error"},
+	errTwoKeys:        {401, weir.CallerFault, "invalid_api_key", "invalid_request_error", "401", "authentication_error"},
 	errNoPath:         {404, weir.CallerFault, "unknown_url", "invalid_request_error", "404", "not_found_error"},
 	errMethod:         {405, weir.CallerFault, "method_not_allowed", "invalid_request_error", "", "invalid_request_error"},
 	errNoModel:        {400, weir.CallerFault, "missing_model", "invalid_request_error", "BadRequest", "invalid_request_error"},
@@ -137,6 +141,8 @@ var answers = map[error]answer{
 
 	errRequestFails: {422, weir.CallerFault, string(dispatch.RequestFails), "invalid_request_error", "", "invalid_request_error"},
 	errUnsupported:  {400, weir.CallerFault, "unsupported_operation", "invalid_request_error", "OperationNotSupported", "invalid_request_error"},
+
+	errExhausted: {502, weir.UpstreamFault, "upstream_quota_exhausted", "insufficient_quota", "", "api_error"},
 
 	errClientGone: {499, weir.CallerFault, "client_gone", "invalid_request_error", "", "api_error"},
 	errClientSlow: {499, weir.CallerFault, "client_slow", "invalid_request_error", "", "api_error"},

@@ -8,33 +8,40 @@ import (
 )
 
 // requestHeaders are the caller's headers an upstream is shown; no other is.
-// Names as net/http holds them and as they are sent.
-var requestHeaders = [...]string{
-	"Anthropic-Version", "Anthropic-Beta", "Openai-Beta",
-	"Traceparent", "Tracestate", "Idempotency-Key", "X-Ms-Client-Request-Id",
+// Names as net/http holds them and as they are sent. Of a list every line counts;
+// SDKs send a line for each feature. Of the others the first does.
+var requestHeaders = [...]struct {
+	name string
+	list bool
+}{
+	{"Anthropic-Version", false}, {"Anthropic-Beta", true}, {"Openai-Beta", true},
+	{"Traceparent", false}, {"Tracestate", true}, {"Idempotency-Key", false}, {"X-Ms-Client-Request-Id", false},
 }
 
 // passRequestHeaders appends those the caller sent.
 func passRequestHeaders(x *exchange, fields []upstream.Field) []upstream.Field {
-	for _, name := range requestHeaders {
-		if v := x.get(name); v != "" {
-			fields = append(fields, upstream.Field{Name: name, Value: v})
+	for _, h := range requestHeaders {
+		for i, v := range x.all(h.name) {
+			if v != "" && (i == 0 || h.list) {
+				fields = append(fields, upstream.Field{Name: h.name, Value: v})
+			}
 		}
 	}
 	return fields
 }
 
-// Answer headers of an upstream that the caller is not shown: those of one hop
-// (RFC 9110, 7.6.1), those the gateway says itself, and cookies and promises
-// made to the gateway, not to the caller.
-var withheld = map[string]bool{
-	"Connection": true, "Keep-Alive": true, "Proxy-Authenticate": true, "Proxy-Authorization": true, "Proxy-Connection": true,
-	"Te": true, "Trailer": true, "Transfer-Encoding": true, "Upgrade": true,
-	"Content-Length": true, "Date": true, "Server": true, "Via": true,
-	"Set-Cookie": true, "Alt-Svc": true, "Strict-Transport-Security": true,
-	"X-Request-Id": true, "X-Weir-Deployment": true, "X-Weir-Replica": true, "X-Weir-Queue-Ms": true, "X-Weir-Fault": true, "X-Weir-Route": true, "X-Weir-Queue-Position": true, "X-Weir-Max-Tokens": true, "X-Weir-Estimated": true,
-	"Retry-After": true, "Retry-After-Ms": true, "X-Ms-Retry-After-Ms": true,
+// answerHeaders are the upstream's headers a caller is shown, beside those that
+// begin as shownBegins say: what describes the answer, and what a provider says of
+// its limits and for its support. No other is: what a server tells a browser or a
+// proxy (Location, Refresh, Set-Cookie, Content-Security-Policy, Access-Control-*)
+// is told to the gateway, and would act on the gateway's own name.
+var answerHeaders = map[string]bool{
+	"Content-Type": true, "Content-Language": true, "Content-Encoding": true, "Cache-Control": true, "X-Accel-Buffering": true,
+	"Request-Id": true, "Apim-Request-Id": true, "Azureml-Model-Session": true,
+	"X-Ms-Region": true, "X-Ms-Deployment-Name": true, "X-Ms-Rai-Invoked": true, "X-Ms-Client-Request-Id": true, "X-Ms-Served-Model": true,
 }
+
+var shownBegins = [...]string{"X-Ratelimit-", "Anthropic-", "Openai-", "X-Ms-Spillover-"}
 
 // passAnswerHeaders shows the caller the upstream's headers. The upstream's
 // own request id, which its support will ask for, goes under another name.
@@ -45,12 +52,25 @@ func passAnswerHeaders(x *exchange, r *upstream.Reply, ours string) {
 		switch {
 		case key == "X-Request-Id" && value != ours:
 			x.set("X-Weir-Upstream-Request-Id", value)
-		case withheld[key]:
+		case !shown(key):
 		case named != "" && listed(named, key):
 		default:
 			x.add(key, value)
 		}
 	})
+}
+
+// shown says whether a caller sees an upstream's header of that canonical name.
+func shown(key string) bool {
+	if answerHeaders[key] {
+		return true
+	}
+	for _, begin := range shownBegins {
+		if strings.HasPrefix(key, begin) {
+			return true
+		}
+	}
+	return false
 }
 
 // listed says whether a comma-separated list names a header.

@@ -18,6 +18,7 @@ var (
 	askNames = []string{
 		"model", "stream", "max_tokens", "max_completion_tokens", "max_output_tokens", "n", "best_of", "user", "stream_options",
 		"previous_response_id", "conversation", "messages", "input", "prompt", "system", "instructions", "tools",
+		"service_tier", "speed", "audio", "modalities",
 	}
 	optionNames       = []string{"include_usage"}
 	conversationNames = []string{"id"}

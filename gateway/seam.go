@@ -84,6 +84,9 @@ func (x *exchange) get(name string) string {
 	return ""
 }
 
+// all returns every line of a header; name is in canonical form.
+func (x *exchange) all(name string) []string { return x.r.Header[name] }
+
 // announced is how long the body is said to be; -1 where it is not said.
 func (x *exchange) announced() int64 { return x.r.ContentLength }
 
@@ -114,8 +117,8 @@ func (x *exchange) readDeadline(t time.Time) {
 }
 
 // extend gives the caller at least its full time to take what is written next.
-// The deadline is set twice as far ahead and moved only when half of it is
-// gone: moving it costs more than an event of a stream.
+// The deadline is set a little farther ahead and moved only when that is gone:
+// moving it costs more than an event of a stream.
 func (x *exchange) extend() {
 	by := &x.writeBy
 	if x.conn != nil {
@@ -125,13 +128,16 @@ func (x *exchange) extend() {
 	if by.Sub(x.clock) >= x.write {
 		return
 	}
-	*by = x.clock.Add(2 * x.write)
+	*by = x.clock.Add(x.write + x.write/moveEvery)
 	if x.conn != nil {
 		x.conn.SetWriteDeadline(*by)
 		return
 	}
 	http.NewResponseController(x.w).SetWriteDeadline(*by)
 }
+
+// moveEvery is the part of its time by which a caller is cut off late at most.
+const moveEvery = 16
 
 // set sets a header of the answer; name is in canonical form. Before start only.
 func (x *exchange) set(name, value string) {

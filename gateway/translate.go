@@ -78,6 +78,18 @@ func ofUpstream(err error) *failure {
 // not say.
 const throttledUnsaid = time.Second
 
+// exhaustedFor is how long a deployment whose provider's account has no quota or
+// credit left is passed over before it is tried again.
+const exhaustedFor = 5 * time.Minute
+
+// askedFor says that a provider is not believed all of the time it asks for.
+func askedFor(u *upstream.Failure) string {
+	if u.Asked == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" and asks for %s, of which %s are believed", u.Asked, u.RetryAfter)
+}
+
 // ofFailure judges an error an upstream reported.
 func ofFailure(u *upstream.Failure) *failure {
 	p := &problem{is: errUpstream, message: reported(u)}
@@ -94,8 +106,11 @@ func ofFailure(u *upstream.Failure) *failure {
 			p.status, p.code = 0, ""
 		}
 		f.result, f.retry = dispatch.Rejected, false
+	case u.Exhausted:
+		p.is, p.message = errExhausted, ""
+		f.result, f.after = dispatch.Throttled, exhaustedFor
 	case u.Throttled:
-		p.is, p.message = errThrottled, "the model's provider is throttling: retry after the time given"
+		p.is, p.message = errThrottled, "the model's provider is throttling"+askedFor(u)+": retry after the time given"
 		f.result, f.after = dispatch.Throttled, throttledUnsaid
 		if u.HasRetryAfter {
 			f.after = u.RetryAfter

@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"net/http"
 	"time"
 
 	"weir"
@@ -174,8 +173,7 @@ func ReadAnswerFailure(op weir.Op, header func(name string) string, body []byte,
 	f := parseFailure(body)
 	f.Status = statusOfCode(f.Code)
 	f.judge(op)
-	f.RetryAfter, f.HasRetryAfter = readRetryAfter(header, now)
-	f.Throttled = f.Status == http.StatusTooManyRequests || f.Status == statusOverloaded || f.Status == http.StatusServiceUnavailable && f.HasRetryAfter
+	f.readLimits(header, now)
 	return f
 }
 

@@ -20,7 +20,9 @@ type Failure struct {
 
 	Throttled     bool          // asked too much of it: leave it alone for a while
 	RetryAfter    time.Duration // as it asked, in [0, 1 h]
+	Asked         time.Duration // as it asked, where that is more; else 0
 	HasRetryAfter bool
+	Exhausted     bool // the account behind it has no quota or credit left: waiting does not help
 
 	ContextLength bool    // the prompt is too long for the model, there
 	Lacks         Feature // the server does not do this: another deployment may
@@ -40,8 +42,7 @@ func ReadFailure(op weir.Op, status int, header func(name string) string, body [
 	f := parseFailure(body)
 	f.Status = status
 	f.judge(op)
-	f.RetryAfter, f.HasRetryAfter = readRetryAfter(header, now)
-	f.Throttled = status == http.StatusTooManyRequests || status == statusOverloaded || status == http.StatusServiceUnavailable && f.HasRetryAfter
+	f.readLimits(header, now)
 	return f
 }
 
@@ -54,6 +55,7 @@ func readStreamFailure(data []byte) *Failure {
 	f := parseFailure(data)
 	f.Status = statusOfCode(f.Code)
 	f.judge(weir.OpChat)
+	f.Exhausted = f.exhausted()
 	f.Throttled = f.Status == http.StatusTooManyRequests || f.Status == statusOverloaded
 	return &f
 }
@@ -205,4 +207,16 @@ func (f *Failure) isContextLength() bool {
 		}
 	}
 	return false
+}
+
+// exhausted recognises an account that is used up, which OpenAI reports with the
+// status of throttling, and others with 402.
+func (f *Failure) exhausted() bool {
+	for _, word := range [...]string{f.Code, f.Type} {
+		switch word {
+		case "insufficient_quota", "billing_hard_limit_reached", "billing_not_active":
+			return true
+		}
+	}
+	return f.Status == http.StatusPaymentRequired
 }

@@ -8,17 +8,38 @@ import (
 	"time"
 )
 
-// maxRetryAfter bounds what an upstream may ask for: API Management is known
-// to answer with a day.
-const maxRetryAfter = time.Hour
+// maxRetryAfter bounds what an upstream that asks for a time is believed: API
+// Management is known to answer with a day. maxAsked bounds what is read.
+const (
+	maxRetryAfter = time.Hour
+	maxAsked      = 10 * 365 * 24 * time.Hour
+)
 
-// readRetryAfter reads when to come back. retry-after-ms and
+// readRetryAfter reads when to come back, as far as it is believed.
+func readRetryAfter(header func(string) string, now time.Time) (time.Duration, bool) {
+	d, ok := askedRetryAfter(header, now)
+	return min(d, maxRetryAfter), ok
+}
+
+// readLimits reads what an answer says of when to ask again.
+func (f *Failure) readLimits(header func(string) string, now time.Time) {
+	var asked time.Duration
+	asked, f.HasRetryAfter = askedRetryAfter(header, now)
+	f.RetryAfter = min(asked, maxRetryAfter)
+	if asked > f.RetryAfter {
+		f.Asked = asked
+	}
+	f.Exhausted = f.exhausted()
+	f.Throttled = f.Status == http.StatusTooManyRequests || f.Status == statusOverloaded || f.Status == http.StatusServiceUnavailable && f.HasRetryAfter
+}
+
+// askedRetryAfter reads when to come back. retry-after-ms and
 // x-ms-retry-after-ms are exact; retry-after is the same time rounded up to
 // seconds, or a date, and counts only where it says more than that: a
 // provisioned deployment of Azure drains in some 40 ms, and a second of pause
 // would be twenty times too long. Without any of them, the reset times of
 // exhausted rate limits are taken (x-ratelimit-reset-*).
-func readRetryAfter(header func(string) string, now time.Time) (time.Duration, bool) {
+func askedRetryAfter(header func(string) string, now time.Time) (time.Duration, bool) {
 	exact, ok := time.Duration(0), false
 	for _, name := range [...]string{"retry-after-ms", "x-ms-retry-after-ms"} {
 		if d, is := inUnits(header(name), time.Millisecond); is {
@@ -37,7 +58,7 @@ func readRetryAfter(header func(string) string, now time.Time) (time.Duration, b
 	if !ok {
 		exact, ok = rateLimitReset(header)
 	}
-	return min(max(exact, 0), maxRetryAfter), ok
+	return min(max(exact, 0), maxAsked), ok
 }
 
 // inUnits reads a number, with a fraction or without, of units.
@@ -46,7 +67,7 @@ func inUnits(s string, unit time.Duration) (time.Duration, bool) {
 	if err != nil || math.IsNaN(n) || n < 0 {
 		return 0, false
 	}
-	return time.Duration(min(n*float64(unit), float64(maxRetryAfter))), true
+	return time.Duration(min(n*float64(unit), float64(maxAsked))), true
 }
 
 // rateLimitReset reads x-ratelimit-reset-requests and -tokens ("6m0s", "1.5s",
