@@ -5,7 +5,9 @@ import (
 	"time"
 )
 
-// Capacity is what a replica does in tokens per second when it does nothing
+// Capacity is an estimate, from single steps, of what a replica does in tokens per
+// second: policies begin with it and learn the rest. How many requests it serves
+// within an SLO is package saturate's to say. It is what a replica does when it does nothing
 // but prefill prompts of that length, and when it does nothing but decode with
 // every token after the first within tpot (0: as fast as it may take): as many
 // sequences at once as its KV cache holds at half of their output, and one at

@@ -24,6 +24,10 @@ type Step struct {
 // of one replica reach each other. An error skips the candidate and is said.
 type Speed func(m Model, s Setup, link price.Link) (func(Step) time.Duration, error)
 
+// Does says how many requests a second one replica so set up serves within the
+// SLO of the load: 0 when not even one alone. nil estimates it.
+type Does func(m Model, s Setup, link price.Link, l Load) (float64, error)
+
 // Load is what is to be served.
 type Load struct {
 	SLO      weir.SLO
@@ -48,11 +52,12 @@ type Option struct {
 	Quant    string     `json:"quant"`
 	Replicas int        `json:"replicas"`
 	VMs      int        `json:"vms"`
-	GPUs     int        `json:"gpus"`        // of all VMs
-	Batch    int        `json:"batch"`       // sequences at once in a replica at its limit
-	Capacity float64    `json:"replica_rps"` // requests a second one replica serves within the SLO
-	Used     float64    `json:"utilisation"` // of the capacity of all replicas
-	TTFT     float64    `json:"ttft_s"`      // at that load
+	GPUs     int        `json:"gpus"`                            // of all VMs
+	Batch    int        `json:"batch"`                           // sequences at once in a replica at its limit
+	Capacity float64    `json:"replica_rps"`                     // requests a second one replica serves within the SLO
+	Estimate bool       `json:"replica_rps_estimated,omitempty"` // that figure is computed from one step, not found by playing requests
+	Used     float64    `json:"utilisation"`                     // of the capacity of all replicas
+	TTFT     float64    `json:"ttft_s"`                          // at that load
 	TPOT     float64    `json:"tpot_s"`
 	Hour     weir.Money `json:"hour_micro_dollars"`           // of all VMs; 0 with PriceKnown false: not known
 	Million  weir.Money `json:"million_tokens_micro_dollars"` // prompt and answer tokens
@@ -70,7 +75,7 @@ type Option struct {
 // parallelism it divides by, and ranks what meets the SLO: cheapest first,
 // sizes without a known price last. Rejected says why the others do not. now is
 // what prices are held against for their age.
-func Search(c *price.Catalogue, m Model, s Setup, l Load, region string, now weir.Instant, speed Speed) (options []Option, rejected []string, err error) {
+func Search(c *price.Catalogue, m Model, s Setup, l Load, region string, now weir.Instant, speed Speed, does Does) (options []Option, rejected []string, err error) {
 	if region != "" {
 		found, err := c.Region(region)
 		if err != nil {
@@ -97,7 +102,7 @@ func Search(c *price.Catalogue, m Model, s Setup, l Load, region string, now wei
 		for _, layout := range layouts(vm.GPUs) {
 			t := s
 			t.GPU, t.TP, t.PP, t.Context, t.Concurrency = gpu, layout[0], layout[1], l.In+l.Out, 1
-			o, err := consider(m, t, l, vm.Interconnect, speed)
+			o, err := consider(m, t, l, vm.Interconnect, speed, does)
 			if err != nil {
 				rejected = append(rejected, fmt.Sprintf("%s tp %d pp %d: %v", vm.Name, layout[0], layout[1], err))
 				continue
@@ -132,7 +137,7 @@ func layouts(gpus int) [][2]int {
 
 // consider sizes one candidate: the largest batch that meets the SLO, and how
 // many replicas of that the load needs.
-func consider(m Model, s Setup, l Load, link price.Link, speed Speed) (Option, error) {
+func consider(m Model, s Setup, l Load, link price.Link, speed Speed, does Does) (Option, error) {
 	s, err := prepare(&m, s)
 	if err != nil {
 		return Option{}, err
@@ -167,8 +172,12 @@ func consider(m Model, s Setup, l Load, link price.Link, speed Speed) (Option, e
 	} else if most == s.MaxSeqs {
 		binds = "batch"
 	}
+	estimate, err := played(&p, m, s, l, link, does)
+	if err != nil {
+		return Option{}, err
+	}
 	replicas := int(min(math.Ceil(l.Rate/(p.rate*(1-l.Headroom))), 1e9))
-	o := Option{GPU: s.GPU.Name, TP: s.TP, PP: s.PP, Quant: s.Quant.Name, Replicas: replicas, Batch: lo, Capacity: p.rate, Used: l.Rate / (float64(replicas) * p.rate), Binds: binds}
+	o := Option{GPU: s.GPU.Name, TP: s.TP, PP: s.PP, Quant: s.Quant.Name, Replicas: replicas, Batch: lo, Capacity: p.rate, Used: l.Rate / (float64(replicas) * p.rate), Binds: binds, Estimate: estimate}
 	for _, n := range a.Notes {
 		if !strings.HasPrefix(n, "tensor parallel") { // said by the size's own links, in warn
 			o.Warnings = append(o.Warnings, n)
@@ -177,6 +186,21 @@ func consider(m Model, s Setup, l Load, link price.Link, speed Speed) (Option, e
 	busy := at(l, s, step, max(1, int(float64(lo)*o.Used)))
 	o.TTFT, o.TPOT = busy.ttft, busy.tpot
 	return o, nil
+}
+
+// played puts what a replica does within the SLO, found by playing requests to it,
+// in the place of the estimate; true where the estimate stays: in a pipeline,
+// and without a time to the first token.
+func played(p *point, m Model, s Setup, l Load, link price.Link, does Does) (estimate bool, err error) {
+	if does == nil || s.PP > 1 || l.SLO.TTFT == 0 {
+		return true, nil
+	}
+	rate, err := does(m, s, link, l)
+	if err == nil && rate == 0 {
+		err = errors.New("not even one request at a time meets the SLO")
+	}
+	p.rate = rate
+	return false, err
 }
 
 // point is a replica in its steady state with n sequences at once.
@@ -256,6 +280,9 @@ func warn(o *Option, vm price.VM, now weir.Instant) {
 	add("needs quota for %d vCPUs of %s; as managed online endpoint %d (20 %% of the instances are kept for upgrades)", o.VCPUs, family, o.Managed)
 	if vm.Share() < 1 {
 		add("%s", PartOf(vm))
+	}
+	if o.Estimate && o.PP > 1 {
+		add("what a pipeline of %d does is estimated from one step; without pipelines requests are played", o.PP)
 	}
 	if o.Known && o.source.Stale(now) {
 		add("its price is older than 90 days, or of unknown age: %s%s", o.source, renewed(o.source))

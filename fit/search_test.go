@@ -22,7 +22,7 @@ func steady(_ Model, s Setup, _ price.Link) (func(Step) time.Duration, error) {
 func TestSearchMeetsTheLoadAndRanksByPrice(t *testing.T) {
 	m, q := model(t, "meta-llama/Llama-3.1-8B")
 	l := Load{SLO: weir.SLO{TTFT: 2 * time.Second, TPOT: 100 * time.Millisecond}, Rate: 10, In: 1000, Out: 200}
-	options, rejected, err := Search(catalogue(t), m, Setup{Quant: q}, l, "eastus", today, steady)
+	options, rejected, err := Search(catalogue(t), m, Setup{Quant: q}, l, "eastus", today, steady, nil)
 	if err != nil || len(options) < 5 {
 		t.Fatal(err, len(options), rejected)
 	}
@@ -48,7 +48,7 @@ func TestSearchMeetsTheLoadAndRanksByPrice(t *testing.T) {
 
 func TestPCIeIsWarnedOf(t *testing.T) {
 	m, q := model(t, "Qwen/Qwen3-14B")
-	options, _, err := Search(catalogue(t), m, Setup{Quant: q}, Load{Rate: 1, In: 1000, Out: 100}, "eastus", today, steady)
+	options, _, err := Search(catalogue(t), m, Setup{Quant: q}, Load{Rate: 1, In: 1000, Out: 100}, "eastus", today, steady, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestPCIeIsWarnedOf(t *testing.T) {
 
 func TestAnImpossibleSLOHasNoOptionAndAReason(t *testing.T) {
 	m, q := model(t, "meta-llama/Llama-3.1-8B")
-	options, rejected, err := Search(catalogue(t), m, Setup{Quant: q}, Load{SLO: weir.SLO{TPOT: time.Microsecond}, Rate: 1, In: 10, Out: 10}, "eastus", today, steady)
+	options, rejected, err := Search(catalogue(t), m, Setup{Quant: q}, Load{SLO: weir.SLO{TPOT: time.Microsecond}, Rate: 1, In: 10, Out: 10}, "eastus", today, steady, nil)
 	if err != nil || len(options) != 0 || len(rejected) == 0 || !strings.Contains(strings.Join(rejected, "\n"), "misses tpot") {
 		t.Errorf("%v %v %v", err, options, rejected)
 	}
@@ -105,7 +105,7 @@ func TestAPartOfAGPUIsSlowerAndSaysSo(t *testing.T) {
 			return time.Duration(float64(5*time.Millisecond+time.Duration(w.Prefill)*10*time.Microsecond) / share)
 		}, nil
 	}
-	options, _, err := Search(catalogue(t), m, Setup{Quant: q}, Load{Rate: 1, In: 500, Out: 100}, "eastus", today, speed)
+	options, _, err := Search(catalogue(t), m, Setup{Quant: q}, Load{Rate: 1, In: 500, Out: 100}, "eastus", today, speed, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

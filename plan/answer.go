@@ -88,6 +88,7 @@ type Option struct {
 	VMs         int     `json:"vms,omitempty"`      // at the peak
 	Replicas    int     `json:"replicas,omitempty"` // at the peak
 	TP          int     `json:"tensor_parallel,omitempty"`
+	Rate        float64 `json:"replica_rps,omitempty"`   // requests a second one replica does within the SLO
 	Spilled     float64 `json:"spilled_share,omitempty"` // of the load
 	Utilisation float64 `json:"utilisation,omitempty"`   // of what is paid for by time, mean
 

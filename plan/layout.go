@@ -10,6 +10,7 @@ import (
 	"weir/engine"
 	"weir/fit"
 	"weir/price"
+	"weir/saturate"
 )
 
 // machine is a VM size as a place for replicas of the open model.
@@ -94,7 +95,9 @@ func (m *market) layout(v price.VM, s shape) machine {
 		spec, notes, err := m.replica(v, s, tp)
 		var rate float64
 		if err == nil {
-			rate, err = sustains(spec, s.input, s.output, s.slo)
+			var most saturate.Most
+			most, err = saturate.Of(spec, saturate.Load{Prompt: s.input, Output: s.output, SLO: s.slo})
+			rate = most.Rate
 		}
 		if err == nil && rate == 0 {
 			err = refusal{BindsLatency, fmt.Sprintf("on %s not even one request at a time meets %v to the first token and %v a token", gpus(tp, v), s.slo.TTFT, s.slo.TPOT)}
@@ -162,9 +165,6 @@ func (m *market) replica(v price.VM, s shape, tp int) (engine.Spec, []string, er
 	}
 	if err != nil {
 		return none, nil, err
-	}
-	if room.CacheTokens > 0 {
-		spec.KVTokens = int(room.CacheTokens)
 	}
 	var notes []string
 	if v.Share() < 1 {

@@ -147,6 +147,7 @@ func (m *market) own(at *machine, p place, x float64) []Option {
 	}
 	base.VMs = max(1, at.vms(m.by.peak*x, p))
 	base.Replicas = base.VMs * at.replicas
+	base.Rate = at.rate / 60 / float64(at.replicas)
 	m.quota(&base, at, p)
 	all := []Option{m.always(named("always", ", always on"), at, Hourly, at.hour, x)}
 	if scaled := m.scaled(named("scaled", ", scaled by the hour"), at, p, Hourly, at.hour, x); scaled.Lines[0].Amount < all[0].Lines[0].Amount {

@@ -9,6 +9,7 @@ import (
 
 	"weir"
 	"weir/price"
+	"weir/saturate"
 )
 
 // office is a working week of an open model: 60 requests a minute from 8 to 18.
@@ -171,23 +172,23 @@ func TestTheReplicasOfAPlanKeepTheSLOWhenPlayed(t *testing.T) {
 	d := office(t, 0.1)
 	d = d.times(50)
 	a := answer(t, d)
-	s, err := Simulate(catalogue(t), d, a, 7)
+	s, err := Simulate(t.Context(), catalogue(t), d, a, 7)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Replicas < 2 || s.Requests < 10_000 || s.Attained < attain {
+	if s.Replicas < 2 || s.Requests < 10_000 || s.Attained < saturate.DefaultGoal {
 		t.Errorf("have %+v", s)
 	}
-	again, err := Simulate(catalogue(t), d, a, 7)
+	again, err := Simulate(t.Context(), catalogue(t), d, a, 7)
 	if err != nil || again != s {
 		t.Errorf("the same seed gave %+v, %v", again, err)
 	}
 	// With a third of the replicas they do not.
 	a.Advice.Option.Replicas /= 3
-	if s, err = Simulate(catalogue(t), d, a, 7); err != nil || s.Attained > 0.5 {
+	if s, err = Simulate(t.Context(), catalogue(t), d, a, 7); err != nil || s.Attained > 0.5 {
 		t.Errorf("with a third: %+v, %v", s, err)
 	}
-	if _, err = Simulate(catalogue(t), chat(), answer(t, chat()), 7); !errors.Is(err, ErrNoReplicas) {
+	if _, err = Simulate(t.Context(), catalogue(t), chat(), answer(t, chat()), 7); !errors.Is(err, ErrNoReplicas) {
 		t.Errorf("have %v", err)
 	}
 }

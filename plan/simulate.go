@@ -1,15 +1,18 @@
 package plan
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 
-	"weir"
 	"weir/engine"
+	"weir/fleet/mem"
 	"weir/price"
+	"weir/scale"
+	"weir/sim"
+	"weir/trace"
 )
 
 // Simulated is what became of the busiest minute, played again and again to
@@ -20,9 +23,9 @@ type Simulated struct {
 	Played   time.Duration `json:"played_ns"` // how long the busiest minute went on
 	Requests int           `json:"requests"`
 	Attained float64       `json:"attained_share"` // within the SLO
-	SLO      weir.SLO      `json:"slo"`
-	TTFT     time.Duration `json:"ttft_p95_ns"`
-	TPOT     time.Duration `json:"tpot_p95_ns"`
+	SLO      sim.SLO       `json:"slo"`
+	TTFT     time.Duration `json:"ttft_p99_ns"`
+	TPOT     time.Duration `json:"tpot_p99_ns"`
 }
 
 // Bounds of a simulation.
@@ -34,9 +37,10 @@ const (
 
 // Simulate plays the busiest minute of the demand, at random times from a
 // seed, to the replicas of an own option: the recommended one, or the cheapest
-// there is. Requests go to the replica that holds the fewest. An error wraps
-// ErrNoReplicas when the answer has no such option.
-func Simulate(c *price.Catalogue, d Demand, a Answer, seed uint64) (Simulated, error) {
+// there is. It is a run of package sim: dispatch as in production, and as many
+// replicas as the option has, all the time. An error wraps ErrNoReplicas when the
+// answer has no such option.
+func Simulate(ctx context.Context, c *price.Catalogue, d Demand, a Answer, seed uint64) (Simulated, error) {
 	o, share := a.ownOption()
 	if o.ID == "" {
 		return Simulated{}, ErrNoReplicas
@@ -59,16 +63,32 @@ func Simulate(c *price.Catalogue, d Demand, a Answer, seed uint64) (Simulated, e
 		return Simulated{}, fmt.Errorf("plan: %w", err)
 	}
 	rate := m.by.peak * share / 60
-	p := play{shape: s, rate: rate, rng: rand.New(rand.NewPCG(seed, 2))}
-	p.until = weir.Instant(time.Duration(min(playLongest.Seconds(), playRequests/rate) * float64(time.Second)))
-	for range o.Replicas {
-		p.replicas = append(p.replicas, engine.New(spec))
-	}
-	if err := p.run(); err != nil {
+	played := time.Duration(min(playLongest.Seconds(), playRequests/rate) * float64(time.Second))
+	r, err := s.play(ctx, spec, o, rate, played, seed)
+	if err != nil {
 		return Simulated{}, fmt.Errorf("plan: %w", err)
 	}
-	return Simulated{Option: o.Title(), Replicas: o.Replicas, Played: p.until.Sub(0), Requests: len(p.ttft), SLO: s.slo,
-		Attained: p.attained(), TTFT: p95(p.ttft), TPOT: p95(p.tpot)}, nil
+	return Simulated{Option: o.Title(), Replicas: o.Replicas, Played: played, Requests: int(r.Arrived), SLO: r.SLO,
+		Attained: r.Attainment, TTFT: r.TTFT.P99, TPOT: r.TPOT.P99}, nil
+}
+
+// play runs requests of drawn lengths, as saturate does, at a rate through the simulator.
+func (s shape) play(ctx context.Context, spec engine.Spec, o Option, rate float64, played time.Duration, seed uint64) (*sim.Result, error) {
+	arrivals, err := trace.Gamma(rate, 1, played, rand.New(rand.NewPCG(seed, 2)), func(rng *rand.Rand) (int, int) {
+		return int(rng.ExpFloat64() * float64(s.input)), int(rng.ExpFloat64() * float64(s.output))
+	})
+	if err != nil {
+		return nil, err
+	}
+	fixed := scale.Static{Bounds: scale.Bounds{Min: o.Replicas, Max: o.Replicas}, Replicas: o.Replicas}
+	return sim.Run(ctx, sim.Config{
+		Seed: seed, Source: arrivals, Model: "open", SLO: sim.SLO{TTFT: s.slo.TTFT, TPOT: s.slo.TPOT},
+		Tick: played + time.Second, // nothing is decided
+		Deployments: []sim.Deployment{{Name: "own", Own: &sim.Own{
+			Engine: spec, GPUs: o.TP, Initial: o.Replicas, Fleet: mem.Deployment{ColdStart: time.Second},
+			Policy: scale.Policy{Min: o.Replicas, Max: o.Replicas}, Decide: fixed.Decider(), By: "plan",
+		}}},
+	})
 }
 
 // ErrNoReplicas: no alternative with replicas of one's own can be had at a
@@ -86,83 +106,4 @@ func (a Answer) ownOption() (Option, float64) {
 		}
 	}
 	return Option{}, 0
-}
-
-// play is a simulation under way.
-type play struct {
-	shape    shape
-	rate     float64 // requests a second
-	until    weir.Instant
-	rng      *rand.Rand
-	replicas []*engine.Replica
-
-	arrived, first []weir.Instant // by request
-	ttft, tpot     []time.Duration
-	met            int
-}
-
-func (p *play) run() error {
-	for now := p.gap(0); now < p.until; now = p.gap(now) {
-		id := uint64(len(p.arrived))
-		p.arrived, p.first = append(p.arrived, now), append(p.first, 0)
-		least, fewest := p.replicas[0], -1
-		for _, r := range p.replicas {
-			p.see(r.Advance(now))
-			l := r.Load()
-			if n := l.Running + l.Waiting; fewest < 0 || n < fewest {
-				least, fewest = r, n
-			}
-		}
-		if err := least.Arrive(now, engine.Request{ID: id, Prompt: p.shape.input, Output: p.shape.output}); err != nil {
-			return err
-		}
-	}
-	for _, r := range p.replicas {
-		for next := r.Next(); next != 0; next = r.Next() {
-			p.see(r.Advance(next))
-		}
-	}
-	return nil
-}
-
-// gap is when the next request comes.
-func (p *play) gap(now weir.Instant) weir.Instant {
-	return now.Add(1 + time.Duration(p.rng.ExpFloat64()/p.rate*float64(time.Second)))
-}
-
-func (p *play) see(events []engine.Event) {
-	for _, e := range events {
-		switch e.Kind {
-		case engine.FirstToken:
-			p.first[e.ID] = e.At
-		case engine.Finished:
-			first := p.first[e.ID]
-			if p.shape.output == 0 {
-				first = e.At
-			}
-			p.ttft = append(p.ttft, first.Sub(p.arrived[e.ID]))
-			if p.shape.output > 1 {
-				p.tpot = append(p.tpot, e.At.Sub(first)/time.Duration(p.shape.output-1))
-			}
-			if within(p.arrived[e.ID], first, e.At, p.shape.output, p.shape.slo) {
-				p.met++
-			}
-		}
-	}
-}
-
-func (p *play) attained() float64 {
-	if len(p.ttft) == 0 {
-		return 1
-	}
-	return float64(p.met) / float64(len(p.ttft))
-}
-
-// p95 is what 95 of 100 stay below or at.
-func p95(all []time.Duration) time.Duration {
-	if len(all) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(all))
-	return sorted[(len(sorted)*95+99)/100-1].Round(100 * time.Microsecond)
 }

@@ -247,7 +247,7 @@ func (m *market) assumed() []string {
 	all := []string{"the counted minutes repeat all month, and the load is even within each of them"}
 	if m.d.OpenModel != "" {
 		all = append(all,
-			"every request has the mean number of tokens; a replica is sized by playing such requests, at random times, to a model of the engine",
+			"a replica is sized by playing requests at random times and of random lengths (exponential, with the demand's means) to a model of the engine until 99 of 100 no longer keep the SLO",
 			"of own replicas only the machines are counted: no network, disks, cluster nodes without GPU, or people")
 		if _, assumed := m.d.slo(); assumed != "" {
 			all = append(all, assumed)

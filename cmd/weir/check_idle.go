@@ -16,12 +16,12 @@ func (p *probe) wasteful(warn func(key, problem, remedy string)) {
 	times := func(target, can float64) string {
 		return fmt.Sprintf("about %.2g times the replicas that are needed will run", can/target)
 	}
-	if rate := s.TargetRequests.PerSecond(); rate > 0 && rate < farBelow*most.rate {
-		warn("target_requests", fmt.Sprintf("%.3g/s are %.0f %% of the %.3g/s one replica does within the slo: %s", rate, 100*rate/most.rate, most.rate, times(rate, most.rate)),
-			fmt.Sprintf("give about %.2g/s, or leave it out", safeUse*most.rate))
+	if rate := s.TargetRequests.PerSecond(); rate > 0 && rate < farBelow*most.Rate {
+		warn("target_requests", fmt.Sprintf("%.3g/s are %.0f %% of the %.3g/s one replica does within the slo: %s", rate, 100*rate/most.Rate, most.Rate, times(rate, most.Rate)),
+			fmt.Sprintf("give about %.2g/s, or leave it out", safeUse*most.Rate))
 	}
-	if n := float64(s.TargetConcurrency); n > 0 && n < farBelow*most.inFlight {
-		warn("target_concurrency", fmt.Sprintf("%.0f are %.0f %% of the %.0f requests in flight with which one replica still meets the slo: %s", n, 100*n/most.inFlight, most.inFlight, times(n, most.inFlight)),
-			fmt.Sprintf("give about %.0f, or leave it out", safeUse*most.inFlight))
+	if n := float64(s.TargetConcurrency); n > 0 && n < farBelow*most.InFlight {
+		warn("target_concurrency", fmt.Sprintf("%.0f are %.0f %% of the %.0f requests in flight with which one replica still meets the slo: %s", n, 100*n/most.InFlight, most.InFlight, times(n, most.InFlight)),
+			fmt.Sprintf("give about %.0f, or leave it out", safeUse*most.InFlight))
 	}
 }

@@ -8,9 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"weir"
 	"weir/config"
 	"weir/price"
-	"weir/scale"
+	"weir/saturate"
 	"weir/sim"
 	"weir/trace"
 )
@@ -19,8 +20,6 @@ import (
 // a second.
 const (
 	probeRequests   = 2000 // of one run
-	probeSteps      = 7    // of the search for what a replica can do
-	probeIdle       = 20   // a replica that is asked for a part as small as that is idle
 	maxProbed       = 16   // deployments
 	probeAfterPause = 10 * time.Minute
 	probePause      = 10 * time.Minute
@@ -38,14 +37,7 @@ type probe struct {
 	goal    float64        // share of requests that must meet the SLO
 	backed  bool           // another deployment of the model answers while this one starts
 
-	most saturation
-}
-
-// saturation is the most one replica does while it meets the SLO.
-type saturation struct {
-	rate     float64 // requests a second
-	inFlight float64 // at that rate, mean
-	busy     float64 // GPU, 0..1
+	most saturate.Most
 }
 
 // unworkable are warnings of settings that cannot work, found by simulation of
@@ -89,11 +81,11 @@ func newProbe(c *config.Config, m *config.Model, path string, prices *price.Cata
 }
 
 func (p *probe) run(ctx context.Context) (config.Faults, string, error) {
-	if err := p.saturate(ctx); err != nil {
+	if err := p.saturate(); err != nil {
 		return nil, "", err
 	}
 	what := fmt.Sprintf("%s, simulated with requests of %d and %d tokens that come at random: ", p.d.Name, p.lengths.PromptTokens, p.lengths.OutputTokens)
-	if p.most.rate == 0 {
+	if p.most.Rate == 0 {
 		w := p.c.Fault(p.path, fmt.Sprintf("not even an idle replica meets ttft %v and tpot %v for %s of such requests", p.m.SLO.TTFT, p.m.SLO.TPOT, ofAll(p.goal)),
 			"a faster GPU, more of them, or another slo; see weir simulate")
 		return config.Faults{w}, what + "no replica meets the slo", nil
@@ -104,7 +96,7 @@ func (p *probe) run(ctx context.Context) (config.Faults, string, error) {
 	}
 	zero, err := p.pause(ctx)
 	return append(warnings, zero...), fmt.Sprintf("%sone replica meets the slo up to %.3g/s, with %.0f in flight and its GPU %s busy",
-		what, p.most.rate, p.most.inFlight, ofAll(p.most.busy)), err
+		what, p.most.Rate, p.most.InFlight, ofAll(p.most.Busy)), err
 }
 
 // trial is what becomes of the deployment at a load that begins after a pause.
@@ -127,56 +119,20 @@ func (p *probe) trial(ctx context.Context, rate float64, length, idle time.Durat
 	return sim.Run(ctx, c)
 }
 
-// steady is one replica at that rate.
-func (p *probe) steady(ctx context.Context, rate float64, requests int) (*sim.Result, error) {
-	length := time.Duration(float64(requests) / rate * float64(time.Second))
-	return p.trial(ctx, rate, length, 0, func(c *sim.Config) {
-		c.Tick = max(length/100, time.Second) // nothing is decided
-		own := c.Deployments[0].Own
-		own.Initial, own.Fleet.Quota, own.By = 1, 0, "check"
-		own.Decide = scale.Static{Bounds: scale.Bounds{Min: 1, Max: 1}, Replicas: 1}.Decider()
-	})
+// asked is what one replica is tried with.
+func (p *probe) asked() saturate.Load {
+	return saturate.Load{Prompt: p.lengths.PromptTokens, Output: p.lengths.OutputTokens, SLO: weir.SLO(p.m.SLO), Goal: p.goal}
 }
 
-// saturate searches the highest rate at which one replica meets the SLO.
-func (p *probe) saturate(ctx context.Context) error {
+// saturate finds the most one replica does within the SLO; nothing where such a
+// request fits none.
+func (p *probe) saturate() (err error) {
 	spec, _ := engineOf(p.d.Process, p.prices)
-	prefill, decode := spec.Capacity(p.lengths.PromptTokens, p.lengths.OutputTokens, p.m.SLO.TPOT)
-	if prefill <= 0 || decode <= 0 {
-		return nil // such a request fits no replica
+	if prefill, _ := spec.Capacity(p.lengths.PromptTokens, p.lengths.OutputTokens, p.m.SLO.TPOT); prefill <= 0 {
+		return nil
 	}
-	guess := 1 / (float64(p.lengths.PromptTokens)/prefill + float64(p.lengths.OutputTokens)/decode)
-	low, high := guess/probeIdle, 2*guess
-	for step := range probeSteps + 1 {
-		rate, requests := (low+high)/2, probeRequests
-		if step == 0 {
-			rate, requests = low, probeRequests/4
-		}
-		r, err := p.steady(ctx, rate, requests)
-		if err != nil {
-			return err
-		}
-		if r.Attainment < p.goal {
-			if step == 0 {
-				return nil
-			}
-			high = rate
-			continue
-		}
-		low = rate
-		p.most = saturation{rate: rate, inFlight: flying(r), busy: float64(r.GPU.Busy) / float64(max(r.GPU.Allocated, 1))}
-	}
-	return nil
-}
-
-// flying is how many requests were in flight, on average over the second half
-// of a run.
-func flying(r *sim.Result) float64 {
-	sum, half := 0, r.Timeline[len(r.Timeline)/2:]
-	for _, point := range half {
-		sum += point.Deployments[0].InFlight
-	}
-	return float64(sum) / float64(max(len(half), 1))
+	p.most, err = saturate.Of(spec, p.asked())
+	return err
 }
 
 // targets warns of those that ask a replica for more than it can do.
@@ -187,28 +143,29 @@ func (p *probe) targets(ctx context.Context) (config.Faults, error) {
 		warnings = append(warnings, p.c.Fault(p.path+"."+key, problem, remedy))
 	}
 	safe := 0.8 // of what a replica can do: what policies plan for
-	if rate := s.TargetRequests.PerSecond(); rate > most.rate {
-		r, err := p.steady(ctx, rate, probeRequests)
+	if rate := s.TargetRequests.PerSecond(); rate > most.Rate {
+		spec, _ := engineOf(p.d.Process, p.prices)
+		attained, err := saturate.Attained(spec, p.asked(), rate)
 		if err != nil {
 			return nil, err
 		}
-		warn("target_requests", fmt.Sprintf("at %.3g/s a replica meets the slo for %s of requests; it can do about %.3g/s", rate, ofAll(r.Attainment), most.rate),
-			fmt.Sprintf("give at most %.2g/s", safe*most.rate))
+		warn("target_requests", fmt.Sprintf("at %.3g/s a replica meets the slo for %s of requests; it can do about %.3g/s", rate, ofAll(attained), most.Rate),
+			fmt.Sprintf("give at most %.2g/s", safe*most.Rate))
 	}
-	if n := float64(s.TargetConcurrency); n > most.inFlight {
-		warn("target_concurrency", fmt.Sprintf("a replica that just meets the slo has %.0f requests in flight: %d are reached when it is too late", most.inFlight, s.TargetConcurrency),
-			fmt.Sprintf("give at most %.0f", max(1, safe*most.inFlight)))
+	if n := float64(s.TargetConcurrency); n > most.InFlight {
+		warn("target_concurrency", fmt.Sprintf("a replica that just meets the slo has %.0f requests in flight: %d are reached when it is too late", most.InFlight, s.TargetConcurrency),
+			fmt.Sprintf("give at most %.0f", max(1, safe*most.InFlight)))
 	}
 	if limit := p.d.Capacity.MaxRequests; limit > 0 && s.TargetConcurrency > limit {
 		warn("target_concurrency", fmt.Sprintf("%d are more than capacity.max_requests lets in, which is %d", s.TargetConcurrency, limit), "give at most 70% of it")
 	}
-	if wait := float64(s.TargetQueue) / most.rate; wait > p.m.SLO.TTFT.Seconds() {
+	if wait := float64(s.TargetQueue) / most.Rate; wait > p.m.SLO.TTFT.Seconds() {
 		warn("target_queue", fmt.Sprintf("%d requests that wait for a replica take it %.1f s: more than slo.ttft of %v", s.TargetQueue, wait, p.m.SLO.TTFT),
-			fmt.Sprintf("give at most %.0f", max(1, p.m.SLO.TTFT.Seconds()*most.rate/2)))
+			fmt.Sprintf("give at most %.0f", max(1, p.m.SLO.TTFT.Seconds()*most.Rate/2)))
 	}
-	if g := s.GPUUtilisation; g != nil && g.High.Fraction() > most.busy {
-		warn("gpu_utilisation.high", fmt.Sprintf("the GPU of a replica that just meets the slo is %s busy: %v is reached when it is too late", ofAll(most.busy), g.High),
-			fmt.Sprintf("give at most %.0f%%", 100*safe*most.busy))
+	if g := s.GPUUtilisation; g != nil && g.High.Fraction() > most.Busy {
+		warn("gpu_utilisation.high", fmt.Sprintf("the GPU of a replica that just meets the slo is %s busy: %v is reached when it is too late", ofAll(most.Busy), g.High),
+			fmt.Sprintf("give at most %.0f%%", 100*safe*most.Busy))
 	}
 	p.overstated(warn)
 	p.wasteful(warn)
@@ -227,8 +184,8 @@ func (p *probe) overstated(warn func(key, problem, remedy string)) {
 		return // computed, and then learned
 	}
 	planned := use / (float64(l.PromptTokens)/c.Prefill + float64(l.OutputTokens)/c.Decode)
-	if planned > p.most.rate {
-		warn("profile", fmt.Sprintf("at %s of it a replica is asked for %.3g/s, and meets the slo up to %.3g/s", ofAll(use), planned, p.most.rate),
+	if planned > p.most.Rate {
+		warn("profile", fmt.Sprintf("at %s of it a replica is asked for %.3g/s, and meets the slo up to %.3g/s", ofAll(use), planned, p.most.Rate),
 			"measure it again, leave it out to have it computed, or lower target_use")
 	}
 }
@@ -241,7 +198,7 @@ func (p *probe) pause(ctx context.Context) (config.Faults, error) {
 	if s.Min > 0 || s.ColdStart <= p.m.SLO.TTFT || p.backed {
 		return nil, nil
 	}
-	rate := p.most.rate / 2
+	rate := p.most.Rate / 2
 	length := min(probeAfterPause, time.Duration(probeRequests/rate*float64(time.Second))).Round(time.Second)
 	with := func(least int) (float64, error) {
 		r, err := p.trial(ctx, rate, length, probePause+time.Minute, func(c *sim.Config) {

@@ -16,6 +16,7 @@ import (
 	"weir/engine"
 	"weir/fit"
 	"weir/price"
+	"weir/saturate"
 )
 
 // loadFlags are the load a search is for.
@@ -80,7 +81,7 @@ func (f *loadFlags) run(cmd *cobra.Command, c *price.Catalogue, m fit.Model, s f
 		return usageError{cmd.CommandPath(), errors.New("--rps, --in and --out must be above 0, for example --rps 10 --in 1000 --out 200")}
 	}
 	load := fit.Load{SLO: slo, Rate: f.rps, In: f.in, Out: f.out, Headroom: f.keep}
-	options, rejected, err := fit.Search(c, m, s, load, f.region, weir.At(time.Now()), rooflines(c))
+	options, rejected, err := fit.Search(c, m, s, load, f.region, weir.At(time.Now()), rooflines(c), saturated(c))
 	if err != nil {
 		return err
 	}
@@ -120,6 +121,43 @@ func rooflines(c *price.Catalogue) fit.Speed {
 			}
 			return r.Step(b).Of(w.KV).Duration()
 		}, nil
+	}
+}
+
+// saturated gives the search what one replica does within the SLO, by package
+// saturate. Layouts that many sizes have are asked once.
+func saturated(c *price.Catalogue) fit.Does {
+	type key struct {
+		gpu, quant, kv string
+		share          float64
+		linked         bool
+		tp             int
+	}
+	found := map[key]float64{}
+	return func(m fit.Model, s fit.Setup, link price.Link, l fit.Load) (float64, error) {
+		pg, err := c.GPU(s.GPU.Name)
+		if err != nil {
+			return 0, err
+		}
+		g, err := engine.NewGPU(pg)
+		if err != nil {
+			return 0, err
+		}
+		g = g.Part(s.GPU.Share)
+		g.NVLink = g.NVLink && link != price.PCIe && (link != price.NVLinkPairs || s.TP <= 2)
+		at := key{s.GPU.Name, s.Quant.Name, s.KV, s.GPU.Share, g.NVLink, s.TP}
+		if rate, known := found[at]; known {
+			return rate, nil
+		}
+		spec, err := engine.Build(g, engine.NewModel(m.Model), engine.Layout{TP: s.TP}, engine.Precision{Weights: s.Quant.Storage(), KV: s.KV})
+		if err != nil {
+			return 0, err
+		}
+		most, err := saturate.Of(spec, saturate.Load{Prompt: l.In, Output: l.Out, SLO: l.SLO})
+		if err == nil {
+			found[at] = most.Rate
+		}
+		return most.Rate, err
 	}
 }
 

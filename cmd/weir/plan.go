@@ -84,7 +84,7 @@ func (f *planFlags) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if f.simulate {
-		s, err := plan.Simulate(c, d, a, f.seed)
+		s, err := plan.Simulate(cmd.Context(), c, d, a, f.seed)
 		if err != nil {
 			return err
 		}

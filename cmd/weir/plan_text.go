@@ -94,7 +94,7 @@ func (t *planText) simulated(s *plan.Simulated) {
 		return
 	}
 	t.title("Simulated: " + s.Option)
-	t.wrapped(fmt.Sprintf("%v of the busiest minute, %d requests to %s: %s within %v to the first token and %v a token (95 of 100 within %v and %v)",
+	t.wrapped(fmt.Sprintf("%v of the busiest minute, %d requests to %s: %s within %v to the first token and %v a token (99 of 100 within %v and %v)",
 		s.Played, s.Requests, count(s.Replicas, "replica"), percent(s.Attained, 1), s.SLO.TTFT, s.SLO.TPOT,
 		s.TTFT, s.TPOT))
 }
