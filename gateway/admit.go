@@ -98,7 +98,7 @@ func (c *call) findModel() error {
 		return &problem{is: errUnknownModel, param: "model",
 			message: fmt.Sprintf("the model %q does not exist here: GET /v1/models lists those the key may use", shortened(name))}
 	}
-	c.lease.served = m
+	c.lease.served, c.asked = m, name
 	rec := &c.lease.rec
 	rec.Model, rec.Class, rec.Stream = m.name, m.classOf(c.key.tenant), c.ask.stream
 	if c.x.get("X-Weir-Class") == weir.Batch.String() {

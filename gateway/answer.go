@@ -33,9 +33,10 @@ func (c *call) whole(r *upstream.Reply) *failure {
 		return c.noAnswer(r, &a, body.b)
 	}
 	c.remember(body.b)
-	shown := body.b
+	c.learnModel(body.b)
+	shown := c.renaming.apply(body.b)
 	if c.ask.stream && streams(c.s.op) {
-		shown = upstream.AsStream(c.s.op, body.b, c.ask.wantsUsage)
+		shown = upstream.AsStream(c.s.op, shown, c.ask.wantsUsage)
 		c.startStream(r)
 	} else {
 		c.startAnswer(r, int64(len(shown)))
@@ -79,9 +80,14 @@ func (c *call) large(r *upstream.Reply, head []byte) *failure {
 	if trimmed := bytes.TrimLeft(head, " \t\r\n"); len(trimmed) > 0 && trimmed[0] != '{' {
 		return notJSON()
 	}
-	c.startAnswer(r, r.ContentLength)
+	c.learnModel(head)
+	shown, size := c.renaming.apply(head), r.ContentLength
+	if size >= 0 {
+		size += int64(len(shown) - len(head))
+	}
+	c.startAnswer(r, size)
 	c.remember(head)
-	if err := c.x.send(head); err != nil {
+	if err := c.x.send(shown); err != nil {
 		return c.unread()
 	}
 	tail := append(make([]byte, 0, 2*tailKept), head[max(0, len(head)-tailKept):]...)

@@ -29,6 +29,7 @@ func (c *call) attempt(v dispatch.Verdict) *failure {
 	l := &c.lease
 	l.rec.Attempts++
 	l.used = weir.Usage{}
+	c.renaming, c.ownModel = renaming{scratch: c.renaming.scratch[:0]}, ""
 	l.target = c.targetOf(v.Deployment)
 	if l.target == nil {
 		return &failure{problem: &problem{is: errNoReplica}, result: dispatch.Unavailable, retry: true}

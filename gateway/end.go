@@ -90,6 +90,7 @@ func (c *call) sayWhere() {
 	c.sayTrim()
 	c.x.set("X-Weir-Deployment", rec.Deployment)
 	c.x.set("X-Weir-Replica", rec.Replica)
+	c.sayModel()
 	c.x.set("X-Weir-Queue-Ms", strconv.FormatInt(rec.Queued.Milliseconds(), 10))
 	c.sayRoute()
 }

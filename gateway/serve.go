@@ -21,10 +21,13 @@ type call struct {
 	body  []byte // the lease's
 	lease lease
 
-	asksUsage  bool         // usage in the stream was asked for by the gateway, not by the caller
-	streaming  bool         // status and headers of a stream were sent
-	sending    bool         // the caller may be sending its body still
-	remembered bool         // whose the answer is, of the Responses API
+	asksUsage  bool   // usage in the stream was asked for by the gateway, not by the caller
+	streaming  bool   // status and headers of a stream were sent
+	sending    bool   // the caller may be sending its body still
+	remembered bool   // whose the answer is, of the Responses API
+	asked      string // the model's name, as the caller wrote it
+	renaming   renaming
+	ownModel   string       // how the upstream calls it, if otherwise
 	pin        dispatch.Pin // where what the request goes on with is kept
 	told       bool         // the caller has seen how the stream ended, or cannot be told
 	events     int          // shown to the caller

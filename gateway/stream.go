@@ -90,6 +90,11 @@ func (s *stream) take(e *upstream.Event) (*failure, bool) {
 	if e.Kind == upstream.Meta {
 		s.c.remember(e.Data)
 	}
+	if !s.c.renaming.learned {
+		s.c.learnModel(e.Data)
+		s.c.renaming.learned = s.c.renaming.learned || e.Produced // what has none yet will have none
+	}
+	raw := s.c.renaming.apply(e.Raw)
 	switch e.Kind {
 	case upstream.Usage:
 		if s.c.asksUsage {
@@ -112,7 +117,7 @@ func (s *stream) take(e *upstream.Event) (*failure, bool) {
 			return nil, false // a sign of life is no reason to give up the retry
 		}
 	}
-	if err := s.show(e); err != nil {
+	if err := s.show(e, raw); err != nil {
 		return s.c.unread(), true
 	}
 	return nil, false
@@ -149,20 +154,21 @@ func (s *stream) keep(data []byte) {
 	}
 }
 
-// show passes an event on, or holds it while that is allowed.
-func (s *stream) show(e *upstream.Event) error {
+// show passes an event on, in raw as the caller is to see it, or holds it while
+// that is allowed.
+func (s *stream) show(e *upstream.Event, raw []byte) error {
 	c := s.c
 	if !c.streaming {
-		if e.Kind == upstream.Meta && s.hold(e.Raw) {
+		if e.Kind == upstream.Meta && s.hold(raw) {
 			return nil
 		}
 		s.open()
 	}
 	c.events++
-	if err := c.x.send(e.Raw); err != nil {
+	if err := c.x.send(raw); err != nil {
 		return err
 	}
-	if !endsBlank(e.Raw) { // the last one, of a server that leaves its end out
+	if !endsBlank(raw) { // the last one, of a server that leaves its end out
 		c.x.send(blank)
 	}
 	if s.events.Buffered() {

@@ -51,7 +51,7 @@ func locate(path string) surface {
 		return locateAzure(rest)
 	}
 	switch path {
-	case "/healthz":
+	case "/healthz", "/health": // the latter as inference servers have it
 		return surface{service: reportHealth}
 	case "/readyz":
 		return surface{service: reportReady}

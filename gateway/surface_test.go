@@ -53,6 +53,7 @@ func TestPathsLeadToTheirService(t *testing.T) {
 	f("/v1/messages/batches", surface{dialect: anthropic})
 	f("/v1/messages/", surface{dialect: anthropic})
 	f("/healthz", surface{service: reportHealth})
+	f("/health", surface{service: reportHealth})
 	f("/readyz", surface{service: reportReady})
 	for _, path := range []string{"", "/", "/v1", "/v1/", "/v1/chat", "/v1/models/", "/v2/chat/completions", "/v1/chat/completions/"} {
 		if got := locate(path); got.service != noService {

@@ -66,10 +66,10 @@ func TestEachWayToAskIsAnswered(t *testing.T) {
 			}
 		}
 	}
-	f("/v1/chat/completions", hello, map[string]any{"choices.0.message.content": "", "choices.0.finish_reason": "length", "usage.completion_tokens": 8.0})
+	f("/v1/chat/completions", hello, map[string]any{"model": "chat", "choices.0.message.content": "", "choices.0.finish_reason": "length", "usage.completion_tokens": 8.0})
 	f("/v1/completions", `{"model":"chat","temperature":0,"max_tokens":8,"prompt":"hello"}`, map[string]any{"choices.0.text": "", "usage.completion_tokens": 8.0})
-	f("/v1/responses", `{"model":"chat","temperature":0,"max_output_tokens":8,"input":"hello"}`, map[string]any{"output.0.content.0.text": "", "usage.output_tokens": 8.0})
-	f("/v1/messages", `{"model":"claude","temperature":0,"max_tokens":8,"messages":[{"role":"user","content":"hello"}]}`, map[string]any{"content.0.text": "", "usage.output_tokens": 8.0})
+	f("/v1/responses", `{"model":"chat","temperature":0,"max_output_tokens":8,"input":"hello"}`, map[string]any{"model": "chat", "output.0.content.0.text": "", "usage.output_tokens": 8.0})
+	f("/v1/messages", `{"model":"claude","temperature":0,"max_tokens":8,"messages":[{"role":"user","content":"hello"}]}`, map[string]any{"model": "claude", "content.0.text": "", "usage.output_tokens": 8.0})
 	f("/v1/embeddings", `{"model":"embed","input":["a river","a weir"]}`, map[string]any{"data.1.embedding.63": at(answerOf(t, 200, "/v1/embeddings", `{"model":"embed","input":"a weir"}`), "data.0.embedding.63")})
 	f("/v1/embeddings", `{"model":"embed","input":"a weir","encoding_format":"base64"}`, map[string]any{"data.0.embedding": ""})
 }
