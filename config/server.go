@@ -24,6 +24,8 @@ type Server struct {
 	BodyTimeout time.Duration `yaml:"body_timeout" default:"1m" min:"100ms" max:"1h"`
 	// Longest time a caller may take nothing of its answer before it is cut off.
 	WriteTimeout time.Duration `yaml:"write_timeout" default:"30s" min:"100ms" max:"1h"`
+	// Longest time the caller of a stream gets nothing; then it is sent a comment, or a ping where its protocol has one, and has its status 200. 0s: never, but 15s where a cold start is waited for.
+	PingAfter time.Duration `yaml:"ping_after" default:"0s" min:"0s" max:"10m"`
 	// How long a connection without a request is kept.
 	IdleTimeout time.Duration `yaml:"idle_timeout" default:"2m" min:"1s" max:"1h"`
 	// How long requests in flight may go on after a stop was asked for. Then streams end with an error event.

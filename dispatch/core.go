@@ -306,6 +306,9 @@ func (c *Core) Cancel(now weir.Instant, id uint64) []Verdict {
 	return c.end()
 }
 
+// Warm says whether a replica is ready.
+func (c *Core) Warm() bool { return c.warm }
+
 // PushBack says that a replica, or with an empty name the whole deployment,
 // wants nothing before until. The latest of several wins. Unknown names are
 // ignored.

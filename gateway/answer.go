@@ -80,6 +80,9 @@ func (c *call) large(r *upstream.Reply, head []byte) *failure {
 	if trimmed := bytes.TrimLeft(head, " \t\r\n"); len(trimmed) > 0 && trimmed[0] != '{' {
 		return notJSON()
 	}
+	if c.x.opened() {
+		return notJSON() // and no stream, of which the caller has the beginning
+	}
 	c.learnModel(head)
 	shown, size := c.renaming.apply(head), r.ContentLength
 	if size >= 0 {

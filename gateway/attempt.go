@@ -140,6 +140,9 @@ func (c *call) refused(r *upstream.Reply, body *buffer, err error) *failure {
 	if u.Fault != weir.CallerFault || f.retry || err == errOverLimit || r.Status >= 500 || !c.s.dialect.words(body.b) {
 		return f // in the caller's own words
 	}
+	if c.x.claim(); c.x.opened() {
+		return f // as an event
+	}
 	c.x.set("X-Weir-Fault", weir.CallerFault.String())
 	c.startAnswer(r, int64(len(body.b)))
 	c.lease.release(dispatch.Rejected)
@@ -152,6 +155,7 @@ func (c *call) refused(r *upstream.Reply, body *buffer, err error) *failure {
 
 // startAnswer sends the upstream's status and headers with the gateway's own.
 func (c *call) startAnswer(r *upstream.Reply, size int64) {
+	c.x.claim()
 	passAnswerHeaders(&c.x, r, c.lease.rec.RequestID)
 	c.sayWhere()
 	c.x.start(r.Status, size)

@@ -25,15 +25,17 @@ func (c *call) end(err error) {
 	c.lease.release(dispatch.Abandoned) // before a slow caller is written to
 	switch {
 	case away || c.told:
-	case !c.x.started:
+	case !c.x.started && !c.x.opened():
 		c.sayError(p, a)
-	case c.streaming:
+	case !c.x.started, c.streaming:
 		if c.x.send(errorEvent(c.s.dialect, c.s.op, p, a, c.events)) == nil {
 			c.x.flush()
 		}
 	}
 	status := a.status
-	if c.x.started && !away {
+	if c.x.opened() && !away {
+		status = 200
+	} else if c.x.started && !away {
 		status = c.x.status
 	}
 	c.lease.close(status, outcome, a.fault, a.code)
@@ -44,6 +46,12 @@ func (c *call) end(err error) {
 
 // sayError answers with an error in the caller's dialect.
 func (c *call) sayError(p *problem, a answer) {
+	c.x.claim()
+	if c.x.opened() { // while this was decided
+		c.x.start(200, -1)
+		c.x.send(errorEvent(c.s.dialect, c.s.op, p, a, c.events))
+		return
+	}
 	c.x.set("X-Weir-Fault", a.fault.String())
 	if rec := &c.lease.rec; rec.Deployment != "" {
 		c.sayWhere()

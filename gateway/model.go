@@ -26,6 +26,7 @@ type model struct {
 
 	firsts firsts // how long first tokens take
 
+	cold atomic.Bool  // no replica is ready
 	next atomic.Int64 // weir.Instant at which the core must be woken; 0: never
 
 	// Requests of this model by whether they met its SLO, that no deployment
@@ -183,6 +184,7 @@ func (m *model) deliver(v dispatch.Verdict) {
 
 // rearm notes when the core must be woken next.
 func (m *model) rearm() {
+	m.cold.Store(!m.core.Warm())
 	next := m.core.Next()
 	if weir.Instant(m.next.Swap(int64(next))) != next && next != 0 {
 		m.kick(next)

@@ -45,6 +45,7 @@ func streams(op weir.Op) bool { return op != weir.OpEmbeddings }
 // startStream sends the status and headers of a stream that is made of an answer
 // which came whole.
 func (c *call) startStream(r *upstream.Reply) {
+	c.x.claim()
 	passAnswerHeaders(&c.x, r, c.lease.rec.RequestID)
 	c.sayWhere()
 	c.x.set("Content-Type", "text/event-stream")

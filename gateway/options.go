@@ -150,6 +150,9 @@ type Bounds struct {
 	MaxStreams    int           // of them streamed answers; 0: 10,000
 	BodyTimeout   time.Duration // for a caller to send its body; 0: 1 min
 	WriteTimeout  time.Duration // for a caller to take what was written; 0: 30 s
+	// Pulse is how long the caller of a stream may get nothing before it is sent
+	// a sign of life. 0: none, but every 15 s while it waits for a cold start.
+	Pulse time.Duration
 
 	// What a stream may show before its first token and still move elsewhere
 	// unseen: an event more and it is passed on, and can only fail openly.

@@ -26,7 +26,8 @@ type exchange struct {
 	writeBy time.Time // where there is no conn: HTTP/2, where each stream has its own
 	values  []string  // room for header values, so that each does not get a slice of its own
 	clock   time.Time // when something was last about to be written
-	started bool      // the status line was handed over
+	started bool      // the answer was begun: its status line was handed over
+	pulse   *pulse    // signs of life for who waits; nil: there are none
 	status  int       // that it said
 }
 
@@ -162,6 +163,15 @@ func (x *exchange) start(status int, size int64) {
 	if size >= 0 {
 		x.set("Content-Length", strconv.FormatInt(size, 10))
 	}
+	if p := x.pulse; p != nil {
+		p.lock()
+		defer p.unlock()
+		p.claimed = false
+		if p.opened {
+			x.started, x.status = true, http.StatusOK
+			return
+		}
+	}
 	x.started, x.status = true, status
 	x.extend()
 	x.w.WriteHeader(status)
@@ -170,6 +180,10 @@ func (x *exchange) start(status int, size int64) {
 // send writes a part of the body; flush pushes what was sent to the caller. An
 // error means that the caller takes no more.
 func (x *exchange) send(p []byte) error {
+	if x.pulse != nil {
+		x.pulse.lock()
+		defer x.pulse.unlock()
+	}
 	if len(p) > writeBuffer {
 		x.extend()
 	}
@@ -178,8 +192,29 @@ func (x *exchange) send(p []byte) error {
 }
 
 func (x *exchange) flush() error {
+	if x.pulse != nil {
+		x.pulse.lock()
+		defer x.pulse.unlock()
+	}
 	x.extend()
 	return http.NewResponseController(x.w).Flush()
+}
+
+// beat sends a sign of life, for the pulse, which holds its lock. It says whether
+// the status went out with it. That it cannot be written the handler sees by its
+// context.
+func (x *exchange) beat(b []byte) (opened bool) {
+	if !x.started && !x.pulse.opened {
+		opened = true
+		x.set("Content-Type", "text/event-stream")
+		x.set("Cache-Control", "no-cache")
+		x.extend()
+		x.w.WriteHeader(http.StatusOK)
+	}
+	x.extend()
+	_, _ = x.w.Write(b)
+	_ = http.NewResponseController(x.w).Flush()
+	return opened
 }
 
 // abort ends the connection (HTTP/2: the stream) so that the caller sees that

@@ -74,6 +74,7 @@ func (c *call) letGo() {
 func (c *call) serve() {
 	c.open()
 	defer c.lease.close(500, weir.Failure, weir.GatewayFault, "internal_error") // after a panic; else long closed
+	defer c.x.stopPulse()
 	err := c.admit()
 	if err == nil {
 		err = c.run()
@@ -92,6 +93,7 @@ func (c *call) run() error {
 	if err != nil {
 		return err
 	}
+	c.startPulse(c.pulseEvery())
 	v, err := l.arrive(ctx, dispatch.Request{
 		Tenant: l.rec.Tenant, Class: l.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.mayAnswer() * c.ask.n, Streams: c.ask.stream,
 		Affinity: c.affinity(), Prefix: c.prefix(), Sticky: c.sticky(), Pin: c.pin, Key: c.key.id, Needs: c.needs(),

@@ -165,11 +165,11 @@ func (s *stream) show(e *upstream.Event, raw []byte) error {
 		s.open()
 	}
 	c.events++
+	if !endsBlank(raw) { // the last one, of a server that leaves its end out
+		raw = append(raw[:len(raw):len(raw)], blank...)
+	}
 	if err := c.x.send(raw); err != nil {
 		return err
-	}
-	if !endsBlank(raw) { // the last one, of a server that leaves its end out
-		c.x.send(blank)
 	}
 	if s.events.Buffered() {
 		return nil

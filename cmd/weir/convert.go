@@ -23,7 +23,7 @@ import (
 func gatewayConfig(c *config.Config, credential func(*config.AzureOpenAI) (upstream.Credential, error)) (gateway.Config, error) {
 	g := gateway.Config{Bounds: gateway.Bounds{
 		MaxBody: int64(c.Server.MaxBody), MaxBodyMemory: bodyMemory(&c.Server), MaxRequests: c.Server.MaxRequests, MaxStreams: c.Server.MaxStreams,
-		BodyTimeout: c.Server.BodyTimeout, WriteTimeout: c.Server.WriteTimeout,
+		BodyTimeout: c.Server.BodyTimeout, WriteTimeout: c.Server.WriteTimeout, Pulse: c.Server.PingAfter,
 	}}
 	for i := range c.Tenants {
 		g.Tenants = append(g.Tenants, gatewayTenant(&c.Tenants[i]))

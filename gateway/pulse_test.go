@@ -1,0 +1,139 @@
+package gateway
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"weir"
+	"weir/upstream"
+)
+
+// quiet is a backend whose answers begin when it is told how.
+func quiet(t *testing.T) (*backend, chan http.HandlerFunc) {
+	turns := make(chan http.HandlerFunc)
+	return newBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case h := <-turns:
+			h(w, r)
+		case <-r.Context().Done():
+		}
+	}), turns
+}
+
+const pulsedAsk = `{"model":"m","max_tokens":4,"messages":[{"role":"user","content":"hi"}],"stream":true}`
+
+// pulsed opens a stream that gets signs of life and reads it up to the first one.
+func pulsed(t *testing.T, c Config, path, sign string) (*running, *http.Response, *bufio.Reader) {
+	t.Helper()
+	c.Bounds.Pulse = 20 * time.Millisecond
+	r := start(t, c)
+	resp, err := r.send(t.Context(), path, pulsedAsk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { resp.Body.Close() })
+	in := bufio.NewReader(resp.Body)
+	if line, err := in.ReadString('\n'); err != nil || line != sign || resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream" {
+		t.Fatalf("status %d, %q %v", resp.StatusCode, line, err)
+	}
+	return r, resp, in
+}
+
+const goodStream = `data: {"model":"m","choices":[{"index":0,"delta":{"content":"hi"}}]}` + "\n\n" +
+	`data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\ndata: [DONE]\n\n"
+
+func streamText(text string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(w, text)
+	}
+}
+
+func rest(t *testing.T, in io.Reader) string {
+	t.Helper()
+	all, err := io.ReadAll(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.ReplaceAll(string(all), string(pulseComment), "")
+}
+
+func TestWhoWaitsInSilenceGetsSignsOfLifeAndThenTheAnswer(t *testing.T) {
+	b, turns := quiet(t)
+	r, _, in := pulsed(t, config(b.URL), "/v1/chat/completions", ": waiting\n")
+	turns <- streamText(goodStream)
+	if have := rest(t, in); have != goodStream {
+		t.Errorf("have %q", have)
+	}
+	if rec := r.rec(); rec.Outcome != weir.Completed || rec.Status != 200 {
+		t.Errorf("%+v", rec)
+	}
+	r.settled()
+}
+
+// The answer is held back as ever: what fails before its first token is got
+// elsewhere, though the caller has its status already.
+func TestAfterASignOfLifeAFailureIsStillGotElsewhere(t *testing.T) {
+	b, turns := quiet(t)
+	r, _, in := pulsed(t, config(b.URL), "/v1/chat/completions", ": waiting\n")
+	turns <- func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "broken", 500) }
+	turns <- streamText(`data: {"choices":[{"index":0,"delta":{"role":"assistant"}}]}` + "\n\n")
+	turns <- streamText(goodStream)
+	if have := rest(t, in); have != goodStream {
+		t.Errorf("have %q", have)
+	}
+	if rec := r.rec(); rec.Outcome != weir.Completed || rec.Attempts != 3 {
+		t.Errorf("%+v", rec)
+	}
+}
+
+func TestAfterASignOfLifeAnErrorIsAnEvent(t *testing.T) {
+	for path, want := range map[string]string{
+		"/v1/chat/completions": `data: {"error":{"message":"bad thing"`,
+		"/v1/messages":         "event: error\n" + `data: {"type":"error","error":{"type":"invalid_request_error"`,
+	} {
+		b, turns := quiet(t)
+		sign := ": waiting\n"
+		if path == "/v1/messages" {
+			sign = "event: ping\n"
+		}
+		c := config(b.URL)
+		c.Models[0].Deployments[0].Upstream.Protocol = upstream.OpenAI
+		r, _, in := pulsed(t, c, path, sign)
+		turns <- func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(400)
+			io.WriteString(w, `{"error":{"message":"bad thing","type":"invalid_request_error"}}`)
+		}
+		if have := rest(t, in); !strings.Contains(have, want) || !strings.HasSuffix(have, "\n\n") {
+			t.Errorf("%s: have %q", path, have)
+		}
+		if rec := r.rec(); rec.Outcome == weir.Completed || rec.Status != 200 {
+			t.Errorf("%+v", rec)
+		}
+	}
+}
+
+func TestWithoutSilenceThereAreNoSignsOfLife(t *testing.T) {
+	var n atomic.Int64
+	b := newBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		n.Add(1)
+		streamText(goodStream)(w, r)
+	})
+	c := config(b.URL)
+	c.Bounds.Pulse = time.Hour
+	r := start(t, c)
+	for i := range 10 {
+		if _, answer := r.post("/v1/chat/completions", pulsedAsk); answer != goodStream {
+			t.Fatal(fmt.Sprint(i), answer)
+		}
+	}
+	if resp, answer := r.post("/v1/chat/completions", `{"model":"no","stream":true,"messages":[]}`); resp.StatusCode != 404 {
+		t.Error(resp.StatusCode, answer)
+	}
+}
