@@ -189,3 +189,23 @@ func TestAServerKilledInMidStreamIsAnErrorAndTheOtherTakesOver(t *testing.T) {
 		answerOf(t, http.StatusOK, "/v1/chat/completions", hello)
 	}
 }
+
+// What a server cannot do is its caller's affair: nobody else notices.
+func TestWhatTheServerCannotDoStopsNobodyElse(t *testing.T) {
+	picture := `{"model":"chat","max_tokens":8,"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgo="}}]}]}`
+	f := func(path, body string) {
+		t.Helper()
+		for range 4 {
+			a := post(t, t.Context(), path, body)
+			text, err := io.ReadAll(a.Body)
+			a.Body.Close()
+			if err != nil || a.StatusCode < 400 || a.StatusCode >= 500 || a.Header.Get("X-Weir-Fault") != "caller" || !strings.Contains(string(text), `"error"`) {
+				t.Errorf("%s: status %d, %v: %s", path, a.StatusCode, err, text)
+			}
+		}
+		answerOf(t, http.StatusOK, "/v1/chat/completions", hello)
+	}
+	f("/v1/chat/completions", picture)
+	f("/v1/embeddings", `{"model":"chat","input":"a river"}`)
+	f("/v1/chat/completions", `{"model":"chat","max_tokens":8,"messages":[{"role":"user","content":"hello"}],"tools":[{"type":"function"}]}`)
+}
