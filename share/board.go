@@ -29,7 +29,9 @@ const (
 	maxThrottles = 1000 // replicas whose clocks are told at once
 	maxLessons   = 1000 // messages of answers kept, for gateways that start later
 	lessonsEvery = 4    // rounds between telling answers
-	quotaKept    = time.Hour
+
+	mostThrottled = 25 * time.Hour // no replica is left alone for longer
+	quotaKept     = time.Hour
 )
 
 // board is what gateways write for all to read: until when replicas are not to
@@ -149,9 +151,11 @@ func (b *board) tellThrottles(ctx context.Context, c rueidis.Client) {
 		add = add.ScoreMember(float64(b.there(by[m])), m)
 		b.until[m] = by[m]
 	}
-	if c.Do(ctx, add.Build()).Error() == nil {
+	err := c.Do(ctx, add.Build()).Error()
+	if err == nil {
 		return
 	}
+	b.heal(ctx, c, b.throttles, "zset", err)
 	p.mu.Lock() // told in the next turn
 	defer p.mu.Unlock()
 	if p.by == nil {
@@ -164,10 +168,16 @@ func (b *board) hearThrottles(ctx context.Context, c rueidis.Client) {
 	past := strconv.FormatInt(b.there(now), 10)
 	found, err := c.Do(ctx, c.B().Zrange().Key(b.throttles).Min("("+past).Max("+inf").Byscore().Limit(0, maxThrottles).Withscores().Build()).AsZScores()
 	if err != nil {
+		b.heal(ctx, c, b.throttles, "zset", err)
 		return
 	}
 	maps.DeleteFunc(b.until, func(_ string, t time.Time) bool { return t.Before(now) })
 	for _, z := range found {
+		if z.Score > float64(b.there(now.Add(mostThrottled))) { // not a time that anybody told
+			c.Do(ctx, c.B().Zrem().Key(b.throttles).Member(z.Member).Build())
+			b.healed(b.throttles + " holds a time further away than any")
+			continue
+		}
 		until := time.UnixMilli(int64(z.Score)).Add(-b.offset)
 		const same = 20 * time.Millisecond // what clocks are off by
 		if until.Sub(b.until[z.Member]) < same {
@@ -204,6 +214,7 @@ func (b *board) shareQuotas(ctx context.Context, c rueidis.Client) {
 	answers := c.DoMulti(ctx, cmds...)
 	all, err := answers[len(answers)-1].AsStrMap()
 	if err != nil {
+		b.heal(ctx, c, b.quotas, "hash", err)
 		return
 	}
 	b.told = told
@@ -268,8 +279,9 @@ func (b *board) tellAnswers(ctx context.Context, c rueidis.Client) {
 	if err != nil {
 		return
 	}
-	c.Do(ctx, c.B().Xadd().Key(b.lessons).Maxlen().Almost().Threshold(strconv.Itoa(maxLessons)).Id("*").
-		FieldValue().FieldValue("by", b.id).FieldValue("answers", string(text)).Build())
+	err = c.Do(ctx, c.B().Xadd().Key(b.lessons).Maxlen().Almost().Threshold(strconv.Itoa(maxLessons)).Id("*").
+		FieldValue().FieldValue("by", b.id).FieldValue("answers", string(text)).Build()).Error()
+	b.heal(ctx, c, b.lessons, "stream", err)
 }
 
 // hearAnswers learns from the others; at the start from what they have told

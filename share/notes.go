@@ -86,6 +86,9 @@ func (s *Share) writeNote(ctx context.Context, n note) {
 		cancel()
 		var told *rueidis.RedisError
 		if err == nil || errors.As(err, &told) {
+			for _, key := range s.noteKeys() {
+				s.heal(ctx, c, key, "hash", err)
+			}
 			return
 		}
 	}

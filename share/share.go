@@ -71,6 +71,7 @@ type Status struct {
 	Gateways  int       // that share, this one included, as last heard
 	Visits    uint64    // answered
 	Failures  uint64    // not answered
+	Healed    uint64    // times that what stood at Weir's keys was none of Weir's, and was deleted
 }
 
 // New makes a Share. It does not connect: a Redis that is away keeps nothing

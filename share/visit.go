@@ -96,6 +96,9 @@ func (k *keeper) visit(ctx context.Context, leave, all bool) bool {
 	defer cancel()
 	v, err := k.exec(limited, leave)
 	if err == nil {
+		if v.wrong != "" {
+			k.healed(v.wrong)
+		}
 		k.apply(v)
 	} else {
 		k.o.Local.Leases(func(ls *meter.Leases) {
@@ -120,6 +123,7 @@ type answer struct {
 	cursor   string
 	pressed  []string
 	grants   []int64
+	wrong    string // what stood at the keys that was none of Weir's, and was dropped
 }
 
 func (k *keeper) exec(ctx context.Context, leave bool) (answer, error) {
@@ -161,10 +165,10 @@ func parse(r rueidis.RedisResult, asks int) (a answer, err error) {
 	if len(vs) == 1 {
 		return a, errStale
 	}
-	if len(vs) != 7 {
-		return a, fmt.Errorf("the answer has %d parts, want 7", len(vs))
+	if len(vs) != 8 {
+		return a, fmt.Errorf("the answer has %d parts, want 8", len(vs))
 	}
-	var errs [7]error
+	var errs [8]error
 	var at string
 	a.era, errs[0] = vs[0].ToString()
 	at, errs[1] = vs[1].ToString()
@@ -175,6 +179,7 @@ func parse(r rueidis.RedisResult, asks int) (a answer, err error) {
 	a.cursor, errs[4] = vs[4].ToString()
 	a.pressed, errs[5] = vs[5].AsStrSlice()
 	a.grants, errs[6] = vs[6].AsIntSlice()
+	a.wrong, errs[7] = vs[7].ToString()
 	if err := errors.Join(errs[:]...); err != nil {
 		return a, fmt.Errorf("the answer cannot be read: %w", err)
 	}

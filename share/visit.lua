@@ -24,6 +24,53 @@ local most = 512  -- names of pressed budgets told at once
 
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.ceil(t[2] / 1000)
+
+-- What stands at these keys and is not what a visit writes (another type, text
+-- where a number belongs, a budget that cannot be read) makes the memory of this
+-- shard worthless: all of it is dropped, as if it had been lost, and gateways
+-- tell it anew. wrong says what it was.
+local wrong = ''
+local function num(x)
+  local n = tonumber(x)
+  if n and n == n and n > -1e18 and n < 1e18 then return n end
+end
+for i, want in ipairs({'hash', 'hash', 'zset'}) do
+  local is = redis.call('TYPE', KEYS[i]).ok
+  if is ~= 'none' and is ~= want and wrong == '' then wrong = KEYS[i] .. ' is a ' .. is .. ', not a ' .. want end
+end
+if wrong == '' then
+  for _, f in ipairs({'#clock', '#last', '#settled', '#scan'}) do
+    local v = redis.call('HGET', gates, f)
+    if v and not num(v) then wrong = f .. ' of ' .. gates .. ' is no number' end
+  end
+  local all = redis.call('HGETALL', gates)
+  for i = 1, #all, 2 do
+    if string.sub(all[i], 1, 2) == 'g:' and not string.match(all[i + 1], '^%d+ %d+$') then wrong = all[i] .. ' of ' .. gates .. ' is no time and number of a visit' end
+  end
+end
+local function budget(raw)
+  local ok, b = pcall(cmsgpack.unpack, raw)
+  if not ok or type(b) ~= 'table' or type(b[5]) ~= 'table' or type(b[8]) ~= 'table' then return end
+  for _, i in ipairs({1, 2, 3, 4, 6, 7}) do
+    if type(b[i]) ~= 'number' or not num(b[i]) then return end
+  end
+  if type(b[8][1]) ~= 'string' or type(b[8][2]) ~= 'number' or type(b[8][3]) ~= 'number' then return end
+  for g, h in pairs(b[5]) do
+    if type(g) ~= 'string' or type(h) ~= 'table' then return end
+    for i = 1, 4 do
+      if type(h[i]) ~= 'number' then return end
+    end
+  end
+  return b
+end
+if wrong == '' then
+  for i = 10, #ARGV, 15 do
+    local raw = redis.call('HGET', books, ARGV[i])
+    if raw and not budget(raw) then wrong = ARGV[i] .. ' of ' .. books .. ' is no budget' end
+  end
+end
+if wrong ~= '' then redis.call('DEL', books, gates, pressed) end
+
 local state = {}
 local all = redis.call('HGETALL', gates)
 for i = 1, #all, 2 do state[all[i]] = all[i + 1] end
@@ -180,10 +227,11 @@ redis.call('ZREMRANGEBYSCORE', pressed, '-inf', now - 60000)
 -- A few budgets that nobody keeps any more are forgotten at each visit.
 local scan = redis.call('HSCAN', books, state['#scan'] or '0', 'COUNT', 4)
 for i = 1, #scan[2], 2 do
-  if cmsgpack.unpack(scan[2][i + 1])[3] < now then redis.call('HDEL', books, scan[2][i]) end
+  local b = budget(scan[2][i + 1])
+  if not b or b[3] < now then redis.call('HDEL', books, scan[2][i]) end
 end
 redis.call('HSET', gates, '#scan', scan[1])
 
 if ARGV[9] == '1' then redis.call('HDEL', gates, 'g:' .. me) end
 for _, k in ipairs(KEYS) do redis.call('PEXPIRE', k, 40 * 24 * 3600 * 1000) end
-return {known, string.format('%d', now), count, unsettled and 1 or 0, cursor, names, grants}
+return {known, string.format('%d', now), count, unsettled and 1 or 0, cursor, names, grants, wrong}

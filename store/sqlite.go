@@ -30,8 +30,11 @@ func open(path string) (*DB, error) {
 	if err := create(path); err != nil {
 		return nil, err
 	}
-	d := &DB{dialect: sqlite, name: path}
-	var err error
+	opened, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	d := &DB{dialect: sqlite, name: path, path: path, opened: opened}
 	if d.write, err = sql.Open("sqlite", source(path, "synchronous(FULL)")); err != nil {
 		return nil, err
 	}
@@ -41,7 +44,7 @@ func open(path string) (*DB, error) {
 	}
 	d.read.SetMaxOpenConns(readers)
 	if err := d.migrate(context.Background()); err != nil {
-		return nil, errors.Join(err, d.Close())
+		return nil, errors.Join(named(err), d.Close())
 	}
 	return d, nil
 }

@@ -23,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -41,6 +42,10 @@ type DB struct {
 	gateway string  // of the rows it writes
 	write   *sql.DB // apart from reads: a long query never holds up a write
 	read    *sql.DB
+
+	path   string      // of a SQLite file; "": it is none
+	opened os.FileInfo // the file as it was opened
+	lock   *os.File    // that says that this process writes; nil: nobody asked for it
 }
 
 // dialect is all in which the databases differ, but for how they are opened.
@@ -87,7 +92,11 @@ func (d *DB) Close() error {
 			err = fmt.Errorf("store: close %s: %w", d.name, err)
 		}
 	}
-	return errors.Join(err, d.read.Close(), d.write.Close())
+	err = errors.Join(err, d.read.Close(), d.write.Close())
+	if d.lock != nil {
+		err = errors.Join(err, d.lock.Close())
+	}
+	return err
 }
 
 // within runs do in a transaction: all of it or, with an error, nothing. The

@@ -58,6 +58,9 @@ func (d *DB) Write(ctx context.Context, b meter.Batch) error {
 	if len(rows) == 0 {
 		return nil
 	}
+	if err := d.present(); err != nil {
+		return fmt.Errorf("store: write %d rows of usage to %s: %w", len(rows), d.name, err)
+	}
 	err := d.within(ctx, func(tx *sql.Tx) error {
 		claimed, err := tx.ExecContext(ctx, d.sql(claimBatch), text(b.Writer), b.Number, time.Now().Unix()/60)
 		if err != nil {
@@ -69,7 +72,7 @@ func (d *DB) Write(ctx context.Context, b meter.Batch) error {
 		return d.add(ctx, tx, rows)
 	})
 	if err != nil {
-		return fmt.Errorf("store: write %d rows of usage to %s: %w", len(rows), d.name, err)
+		return fmt.Errorf("store: write %d rows of usage to %s: %w", len(rows), d.name, named(err))
 	}
 	return nil
 }
@@ -124,7 +127,7 @@ func (d *DB) Usage(ctx context.Context, q meter.Query) ([]meter.Row, error) {
 	defer cancel()
 	rows, err := d.usage(ctx, q)
 	if err != nil {
-		return nil, fmt.Errorf("store: read usage from %s: %w", d.name, err)
+		return nil, fmt.Errorf("store: read usage from %s: %w", d.name, named(err))
 	}
 	return rows, nil
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func TestABudgetIsNotGivenTwiceByANewStart(t *testing.T) {
-	const budget, bound = "{tokens_per_month: 200}", "tokens_per_month of %s allows 200 tokens, of which 150 are used"
+	const budget, bound = "{tokens_per_month: 150}", "tokens_per_month of %s allows 150 tokens, of which 150 are used"
 	for _, c := range []struct{ at, with, of string }{
 		{"    keys:", "    budget: " + budget + "\n    keys:", "tenant t"},
 		{"keys: [{name: k, ", "keys: [{name: k, budget: " + budget + ", ", "key t/k"},

@@ -119,6 +119,9 @@ func (n *node) openStore(c *config.Config) (err error) {
 	if n.ledger, err = openLedger(c.Store, n.log); err != nil {
 		return err
 	}
+	if err = n.ledger.Own(); err != nil {
+		return err
+	}
 	n.writer = store.NewWriter(n.ledger, store.WriterOptions{Every: c.Store.FlushEvery, Log: n.log})
 	return nil
 }

@@ -1,0 +1,34 @@
+package share
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/redis/rueidis"
+)
+
+// healed says what stood at Weir's keys and was none of Weir's. It was dropped:
+// what is shared is told anew.
+func (s *Share) healed(wrong string) {
+	s.mu.Lock()
+	s.status.Healed++
+	s.mu.Unlock()
+	s.log.Warn("redis held what weir has not written at one of its keys; it was deleted and is told anew: does something else use the prefix?",
+		"found", wrong, "prefix", s.o.Prefix)
+}
+
+// heal deletes a key that is of another type than want, and says so.
+func (s *Share) heal(ctx context.Context, c rueidis.Client, key, want string, err error) {
+	var told *rueidis.RedisError
+	if !errors.As(err, &told) || !strings.Contains(told.Error(), "WRONGTYPE") {
+		return
+	}
+	is, err := c.Do(ctx, c.B().Type().Key(key).Build()).ToString()
+	if err != nil || is == want || is == "none" {
+		return
+	}
+	if c.Do(ctx, c.B().Del().Key(key).Build()).Error() == nil {
+		s.healed(key + " is a " + is + ", not a " + want)
+	}
+}

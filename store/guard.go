@@ -1,0 +1,80 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// What may happen to a SQLite file from outside: another Weir that writes to it,
+// and somebody who removes, empties or damages it while Weir runs.
+
+// ErrInUse: another Weir writes to the file.
+var ErrInUse = errors.New("in use by another weir")
+
+// ErrDamaged: the database is not what was opened. What waits to be written is
+// kept and tried again.
+var ErrDamaged = errors.New("the database was damaged while weir runs")
+
+// Own makes this process the one that writes usage to the file, until Close or
+// its end in whatever way; ErrInUse if another does. Of PostgreSQL, which many
+// write to, it does nothing.
+func (d *DB) Own() error {
+	if d.path == "" {
+		return nil
+	}
+	path, err := filepath.EvalSymlinks(d.path)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	// SQLite's own locks are on the file itself, and any other use of it would drop them.
+	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		lock.Close()
+		return fmt.Errorf("store: %s: %w: stop that one, or name another file (two gateways share a database by store.postgres): %w", d.path, ErrInUse, err)
+	}
+	d.lock = lock
+	return nil
+}
+
+// present says whether the file is still the one that was opened: SQLite would
+// go on writing to one that was removed, and nobody would ever read it.
+func (d *DB) present() error {
+	if d.path == "" {
+		return nil
+	}
+	is, err := os.Stat(d.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: the file was removed: stop weir, put it back or let a new one be made, and start again", ErrDamaged)
+	case err != nil:
+		return err
+	case !os.SameFile(is, d.opened):
+		return fmt.Errorf("%w: another file was put in its place: start weir again to use it", ErrDamaged)
+	case is.Size() == 0:
+		return fmt.Errorf("%w: the file was emptied: stop weir, put a copy in its place or remove it, and start again", ErrDamaged)
+	}
+	return nil
+}
+
+// named says in words what the database itself found wrong.
+func named(err error) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "malformed") || strings.Contains(text, "not a database"):
+		return fmt.Errorf("%w: the file is corrupt: stop weir, put a copy in its place or move it away, and start again: %w", ErrDamaged, err)
+	case strings.Contains(text, "no such table") || strings.Contains(text, "does not exist") && strings.Contains(text, "relation"):
+		return fmt.Errorf("%w: its tables are gone: start weir again to have them made: %w", ErrDamaged, err)
+	}
+	return err
+}
