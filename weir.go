@@ -8,6 +8,8 @@ package weir
 
 import (
 	"fmt"
+	"math"
+	"math/big"
 	"strings"
 	"time"
 )
@@ -48,6 +50,35 @@ func (m Money) String() string {
 		text = strings.TrimSuffix(text, "0")
 	}
 	return text
+}
+
+// MarshalJSON writes dollars as a number, exact to a millionth: 2.5. Names in JSON
+// say so: cost_dollars.
+func (m Money) MarshalJSON() ([]byte, error) {
+	text := strings.Replace(m.String(), "$", "", 1)
+	return []byte(strings.TrimSuffix(strings.TrimRight(text, "0"), ".")), nil
+}
+
+// UnmarshalJSON reads dollars.
+func (m *Money) UnmarshalJSON(text []byte) error {
+	if string(text) == "null" {
+		return nil
+	}
+	r, ok := new(big.Rat).SetString(string(text))
+	if !ok {
+		return fmt.Errorf("%s is no amount of dollars", text)
+	}
+	r.Mul(r, big.NewRat(int64(Dollar), 1))
+	if r.IsInt() && r.Num().IsInt64() {
+		*m = Money(r.Num().Int64())
+		return nil
+	}
+	f, _ := r.Float64()
+	if f >= math.MaxInt64 || f <= math.MinInt64 {
+		return fmt.Errorf("%s is more dollars than can be counted", text)
+	}
+	*m = Money(math.Round(f))
+	return nil
 }
 
 // Class says how long a request may wait.

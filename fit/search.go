@@ -59,8 +59,8 @@ type Option struct {
 	Used     float64    `json:"utilisation"`                     // of the capacity of all replicas
 	TTFT     float64    `json:"ttft_s"`                          // at that load
 	TPOT     float64    `json:"tpot_s"`
-	Hour     weir.Money `json:"hour_micro_dollars"`           // of all VMs; 0 with PriceKnown false: not known
-	Million  weir.Money `json:"million_tokens_micro_dollars"` // prompt and answer tokens
+	Hour     weir.Money `json:"hour_dollars"`           // of all VMs; 0 with PriceKnown false: not known
+	Million  weir.Money `json:"million_tokens_dollars"` // prompt and answer tokens
 	Known    bool       `json:"price_known"`
 	VCPUs    int        `json:"vcpus"`         // quota needed
 	Managed  int        `json:"managed_vcpus"` // quota as managed online endpoint

@@ -103,6 +103,16 @@ func (g *Gateway) RestoreBudget(scope meter.Scope, day, month meter.Spent) {
 	s.meter.Restore(g.now(), scope, day, month)
 }
 
+// LimitUses says how much of the limits that are used most is used, so many at
+// most. For metrics: callers are held up for the reading alone.
+func (g *Gateway) LimitUses(most int) []meter.Use {
+	s := &g.spend
+	s.mu.Lock()
+	uses := s.meter.Uses(g.now(), nil)
+	s.mu.Unlock()
+	return meter.MostUsed(uses, most)
+}
+
 // limitsOf collects all limits by what they count.
 func limitsOf(c *Config) map[meter.Scope]meter.Limits {
 	limits := map[meter.Scope]meter.Limits{}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -86,7 +87,7 @@ func TestDecisionsAreCountedByRule(t *testing.T) {
 
 func TestLevelsAreAskedForWhenScraped(t *testing.T) {
 	m := made()
-	m.Configure(observe.Known{Models: []string{"gpt-4o"}, Deployments: []string{"gpt-4o/ptu", "gpt-4o/idle"}})
+	m.Configure(observe.Known{Models: []string{"gpt-4o"}, Deployments: []string{"gpt-4o/ptu", "gpt-4o/idle", "gpt-4o/azure"}, Elastic: []string{"gpt-4o/idle"}})
 	for _, l := range scrape(t, m) {
 		if strings.HasPrefix(l, "weir_replicas{") || strings.HasPrefix(l, "weir_ledger") {
 			t.Errorf("nothing is watched yet: %s", l)
@@ -111,8 +112,17 @@ func TestLevelsAreAskedForWhenScraped(t *testing.T) {
 			return observe.Ledger{Rows: 5, Lag: 1500 * time.Millisecond, Written: 100, Failures: 2, Coarsened: 1}
 		},
 		InOffice: func() bool { return true },
+		Limits: func() []observe.LimitUse {
+			return []observe.LimitUse{{Scope: "tenant=demo", Limit: "tokens_per_day", Ratio: 1.25}}
+		},
+		Canaries: func() []observe.CanaryLevel {
+			return []observe.CanaryLevel{{Deployment: "gpt-4o/ptu", Share: .1, Evidence: map[string]float64{"ttft": math.NaN(), "errors": .5}}}
+		},
 	})
 	for _, l := range scrape(t, m) {
+		if strings.Contains(l, "NaN") || strings.HasPrefix(l, "weir_replicas") && strings.Contains(l, "azure") {
+			t.Errorf("cannot be: %s", l)
+		}
 		if strings.HasPrefix(l, "weir_engine_gpu") || strings.Contains(l, " 99") {
 			t.Errorf("not known, or not configured: %s", l)
 		}
@@ -125,7 +135,33 @@ func TestLevelsAreAskedForWhenScraped(t *testing.T) {
 		`weir_replicas{deployment="gpt-4o/ptu",state="ready"} 2`, `weir_replicas{deployment="gpt-4o/ptu",state="starting"} 1`,
 		`weir_replicas{deployment="gpt-4o/idle",state="ready"} 0`, `weir_replicas{deployment="other",state="failed"} 1`,
 		`weir_ledger_pending_rows 5`, `weir_ledger_lag_seconds 1.5`, `weir_ledger_written_rows_total 100`,
-		`weir_ledger_failures_total 2`, `weir_ledger_coarsened_total 1`, `weir_in_office 1`)
+		`weir_ledger_failures_total 2`, `weir_ledger_coarsened_total 1`, `weir_in_office 1`,
+		`weir_limit_use_ratio{limit="tokens_per_day",scope="tenant=demo"} 1.25`, `weir_canary_evidence_ratio{deployment="gpt-4o/ptu",measure="errors"} 0.5`)
+}
+
+// Series that could never count anything are not there: what is refused has no
+// tokens, and what Azure could not spill is Azure's.
+func TestOnlySeriesThatCanCountAreShown(t *testing.T) {
+	m := made()
+	m.Record(weir.Record{Tenant: "demo", Model: "gpt-4o", Outcome: weir.Refused, Fault: weir.CallerFault, Code: "invalid_json"})
+	m.Record(answered())
+	for _, l := range scrape(t, m) {
+		for _, never := range []string{"weir_tokens", "weir_cost", "weir_ttft", "weir_tpot", "weir_estimated", "weir_upstream", "weir_spill", "weir_prefix", "weir_azure"} {
+			if strings.HasPrefix(l, never) && strings.Contains(l, `deployment="none"`) {
+				t.Error(l)
+			}
+		}
+		if strings.HasPrefix(l, "weir_azure") || strings.HasPrefix(l, "weir_prefix") || strings.Contains(l, `outcome="completed"`) && strings.Contains(l, `deployment="none"`) {
+			t.Error(l)
+		}
+	}
+	written := answered()
+	written.Usage = weir.Usage{Prompt: 100, Cached: 20, Written: 30, WrittenHour: 10, Completion: 1}
+	m2 := made()
+	m2.Configure(observe.Known{Tenants: []string{"demo"}, Models: []string{"gpt-4o"}, Deployments: []string{"gpt-4o/ptu"}})
+	m2.Record(written)
+	has(t, scrape(t, m2), `weir_tokens_total{deployment="gpt-4o/ptu",kind="cache_write",model="gpt-4o",tenant="demo"} 40`,
+		`weir_tokens_total{deployment="gpt-4o/ptu",kind="prompt",model="gpt-4o",tenant="demo"} 40`)
 }
 
 func TestMetricNamesAreAsPrometheusWantsThem(t *testing.T) {

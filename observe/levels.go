@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ type Sources struct {
 	Ledger   func() Ledger
 	Canaries func() []CanaryLevel
 	Shared   func() Shared
+	Limits   func() []LimitUse
 	InOffice func() bool // of several gateways, whether this one scales
 }
 
@@ -41,6 +43,17 @@ type Level struct {
 	QuotaUse          float64 // how full its provider's quota is believed to be, 1 at the brim; 0: nothing, or no quota
 }
 
+// LimitUse is how much of one limit is used.
+type LimitUse struct {
+	Scope string // what the limit counts: "tenant=demo,model=gpt-4o"
+	Limit string // its kind: "tokens_per_day"
+	Ratio float64
+}
+
+// MaxLimits bounds the series of limits: of more, those that are used most are
+// shown.
+const MaxLimits = 2000
+
 // Ledger says how the writing of usage is doing. Counters only grow.
 type Ledger struct {
 	Rows      int           // waiting to be written
@@ -62,7 +75,7 @@ type levels struct {
 	engineRunning, engineWaiting, kvUse, gpuUtilisation        *prometheus.Desc
 	rows, lag, written, failures, coarsened                    *prometheus.Desc
 	shared                                                     sharedDescs
-	office                                                     *prometheus.Desc
+	office, limitUse                                           *prometheus.Desc
 }
 
 func newLevels(m *Metrics) *levels {
@@ -78,7 +91,7 @@ func newLevels(m *Metrics) *levels {
 		quota:          desc("weir_quota_use_ratio", "How full the quota of the deployment's provider is believed to be: 1 at the brim, where the provider would refuse. Only while it is in use.", "model", "deployment"),
 		canaryShare:    desc("weir_canary_share_ratio", "Share of the traffic it shares with the stable version that a canary gets.", "deployment"),
 		canaryEvidence: desc("weir_canary_evidence_ratio", "Evidence that a canary is worse than the stable version, by measure (errors, ttft, tpot): at 1 it is stepped back.", "deployment", "measure"),
-		replicas:       desc("weir_replicas", "Replicas by state.", "deployment", "state"),
+		replicas:       desc("weir_replicas", "Replicas by state, of deployments whose replicas Weir starts.", "deployment", "state"),
 		engineRunning:  desc("weir_engine_requests_running", "Requests being worked on, as the inference servers say.", "deployment"),
 		engineWaiting:  desc("weir_engine_requests_waiting", "Requests queued inside the inference servers, as they say.", "deployment"),
 		kvUse:          desc("weir_engine_kv_use_ratio", "Share of the KV cache in use, as the fullest inference server says.", "deployment"),
@@ -89,6 +102,7 @@ func newLevels(m *Metrics) *levels {
 		written:        desc("weir_ledger_written_rows_total", "Rows of usage written."),
 		failures:       desc("weir_ledger_failures_total", "Writes of usage that failed and were tried again."),
 		coarsened:      desc("weir_ledger_coarsened_total", "Records summed under the name other for want of room; their counts are kept."),
+		limitUse:       desc("weir_limit_use_ratio", "How much of a limit or budget is used: 1 where nothing is left, more where there is a debt. Of more than 2,000 limits, those that are used most.", "scope", "limit"),
 		office:         desc("weir_in_office", "1 when this gateway is the one of several that scales."),
 	}
 }
@@ -105,7 +119,7 @@ func (l *levels) Describe(ch chan<- *prometheus.Desc) {
 	l.shared.describe(ch)
 	for _, d := range []*prometheus.Desc{l.waiting, l.waitingTokens, l.inFlight, l.inFlightTokens, l.quota, l.replicas, l.canaryShare, l.canaryEvidence,
 		l.engineRunning, l.engineWaiting, l.kvUse, l.gpuUtilisation,
-		l.rows, l.lag, l.written, l.failures, l.coarsened, l.office} {
+		l.rows, l.lag, l.written, l.failures, l.coarsened, l.office, l.limitUse} {
 		ch <- d
 	}
 }
@@ -140,6 +154,12 @@ func (l *levels) Collect(ch chan<- prometheus.Metric) {
 	if s.Shared != nil {
 		l.shared.collect(ch, s.Shared())
 	}
+	if s.Limits != nil {
+		uses := s.Limits()
+		for _, u := range uses[:min(len(uses), MaxLimits)] {
+			ch <- gauge(l.limitUse, u.Ratio, u.Scope, u.Limit)
+		}
+	}
 	if s.InOffice != nil {
 		in := 0.0
 		if s.InOffice() {
@@ -152,6 +172,9 @@ func (l *levels) Collect(ch chan<- prometheus.Metric) {
 func (l *levels) collectCanary(ch chan<- prometheus.Metric, c CanaryLevel) {
 	ch <- gauge(l.canaryShare, c.Share, c.Deployment)
 	for measure, e := range c.Evidence {
+		if math.IsNaN(e) {
+			continue // nothing to compare yet
+		}
 		ch <- gauge(l.canaryEvidence, e, c.Deployment, measure)
 	}
 }
@@ -191,7 +214,7 @@ var states = [...]weir.ReplicaState{weir.Starting, weir.Ready, weir.Draining, we
 
 func (l *levels) collectReplicas(ch chan<- prometheus.Metric, known names, replicas []weir.Replica) {
 	counts := map[string]*[len(states)]int{}
-	for d := range known.deployments {
+	for d := range known.elastic { // of others nothing starts or drains
 		counts[d] = new([len(states)]int)
 	}
 	for _, r := range replicas {

@@ -78,7 +78,7 @@ func (a *AccessLog) Record(rec weir.Record) {
 		ms("ttft_ms", rec.TTFT), ms("tpot_ms", rec.TPOT), ms("added_ms", rec.Own),
 		slog.Int64("prompt_tokens", rec.Usage.Prompt), slog.Int64("cached_tokens", rec.Usage.Cached),
 		slog.Int64("completion_tokens", rec.Usage.Completion), slog.Bool("estimated", rec.Usage.Estimated),
-		slog.Int64("cost_microdollars", int64(rec.Cost)), slog.Int64("extra_microdollars", int64(rec.Extra)),
+		slog.Float64("cost_dollars", dollars(rec.Cost)), slog.Float64("extra_dollars", dollars(rec.Extra)),
 		slog.String("route", rec.Way),
 	)
 }

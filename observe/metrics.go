@@ -94,7 +94,7 @@ func (m *Metrics) makeRequestMetrics() {
 		"Ended requests by outcome, by whose fault it was that they did not complete, and by error code.",
 		"tenant", "model", "deployment", "outcome", "fault", "code")
 	m.tokens = m.counter("weir_tokens_total",
-		"Tokens by kind: prompt (not cached), cached (prompt tokens the upstream had in its cache), completion.",
+		"Tokens by kind: prompt (of none of the next two), cached (prompt tokens the upstream had in its cache), cache_write (that it wrote there), completion.",
 		"tenant", "model", "deployment", "kind")
 	m.cost = m.counter("weir_cost_dollars_total", "Cost of ended requests in US dollars, at the configured rates.",
 		"tenant", "model", "deployment")

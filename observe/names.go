@@ -7,10 +7,13 @@ import (
 )
 
 // Known are the names that appear as labels; all others are "other".
-type Known struct{ Tenants, Models, Deployments []string }
+type Known struct {
+	Tenants, Models, Deployments []string
+	Elastic                      []string // of Deployments, those whose replicas Weir starts
+}
 
 // names is Known for looking up.
-type names struct{ tenants, models, deployments map[string]bool }
+type names struct{ tenants, models, deployments, elastic map[string]bool }
 
 // Configure replaces the known names. The series of names that are gone are
 // removed; those of names that stay go on counting.
@@ -18,7 +21,7 @@ func (m *Metrics) Configure(k Known) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	was := m.known
-	m.known = names{set(k.Tenants), set(k.Models), set(k.Deployments)}
+	m.known = names{set(k.Tenants), set(k.Models), set(k.Deployments), set(k.Elastic)}
 	gone := map[string][]string{
 		"tenant":     missing(was.tenants, m.known.tenants),
 		"model":      missing(was.models, m.known.models),

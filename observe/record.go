@@ -1,6 +1,9 @@
 package observe
 
 import (
+	"sync"
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"weir"
@@ -19,14 +22,45 @@ type result struct {
 // series are the metrics of one who, looked up once, so that counting a record
 // is a handful of additions.
 type series struct {
-	completed                  prometheus.Counter // outcome completed, no fault, no code: nearly every request
-	results                    map[result]prometheus.Counter
-	prompt, cached, completion prometheus.Counter
-	cost, estimated, attempts  prometheus.Counter
-	extra, known, spillFail    prometheus.Counter
-	routes                     map[string]prometheus.Counter // by Record.Route
-	ttft, tpot                 prometheus.Observer
-	queue, added, duration     prometheus.Observer
+	completed                              prometheus.Counter // outcome completed, no fault, no code: nearly every request
+	results                                map[result]prometheus.Counter
+	prompt, cached, completion             prometheus.Counter
+	estimated, attempts                    prometheus.Counter
+	cost, extra, known, spillFail, written lazy
+	routes                                 map[string]prometheus.Counter // by Record.Route
+	ttft, tpot                             lazyTimes
+	queue, added, duration                 prometheus.Observer
+}
+
+// lazy is a series that is there from its first count on: one that can never be
+// counted (what Azure spills of a deployment that is not Azure's) is not shown.
+type lazy struct {
+	of   *prometheus.CounterVec
+	at   []string
+	once sync.Once
+	c    prometheus.Counter
+}
+
+func (l *lazy) add(v float64) {
+	if v > 0 { // counters refuse negative numbers with a panic
+		l.once.Do(func() { l.c = l.of.WithLabelValues(l.at...) })
+		l.c.Add(v)
+	}
+}
+
+// lazyTimes is the same of times.
+type lazyTimes struct {
+	of   *prometheus.HistogramVec
+	at   []string
+	once sync.Once
+	c    prometheus.Observer
+}
+
+func (l *lazyTimes) observe(d time.Duration) {
+	if d > 0 {
+		l.once.Do(func() { l.c = l.of.WithLabelValues(l.at...) })
+		l.c.Observe(seconds(d))
+	}
 }
 
 // Record counts one ended request. It takes well under a microsecond and does
@@ -58,7 +92,7 @@ func (m *Metrics) Record(rec weir.Record) {
 	if r != nil {
 		r.Inc()
 	}
-	s.record(rec)
+	s.record(&rec)
 	m.mu.RUnlock()
 }
 
@@ -89,30 +123,35 @@ func (m *Metrics) recordNew(rec weir.Record) {
 		r.Inc()
 	}
 	c.Inc()
-	s.record(rec)
+	s.record(&rec)
 }
 
 func (m *Metrics) newSeries(w who) *series {
 	tokens := func(kind string) prometheus.Counter {
 		return m.tokens.WithLabelValues(w.tenant, w.model, w.deployment, kind)
 	}
-	return &series{
-		completed: m.requests.WithLabelValues(w.tenant, w.model, w.deployment, weir.Completed.String(), weir.NoFault.String(), none),
-		results:   map[result]prometheus.Counter{},
-		extra:     m.extra.WithLabelValues(w.model, w.deployment),
-		spillFail: m.spillFail.WithLabelValues(w.model, w.deployment),
-		known:     m.prefix.WithLabelValues(w.model, w.deployment),
-		routes:    map[string]prometheus.Counter{},
-		prompt:    tokens("prompt"), cached: tokens("cached"), completion: tokens("completion"),
-		cost:      m.cost.WithLabelValues(w.tenant, w.model, w.deployment),
-		estimated: m.estimated.WithLabelValues(w.tenant, w.model, w.deployment),
-		attempts:  m.attempts.WithLabelValues(w.model, w.deployment),
-		ttft:      m.ttft.WithLabelValues(w.model, w.deployment),
-		tpot:      m.tpot.WithLabelValues(w.model, w.deployment),
-		queue:     m.queue.WithLabelValues(w.model, w.deployment),
-		added:     m.added.WithLabelValues(w.model, w.deployment),
-		duration:  m.duration.WithLabelValues(w.model, w.deployment),
+	at := []string{w.model, w.deployment}
+	s := &series{
+		results: map[result]prometheus.Counter{}, routes: map[string]prometheus.Counter{},
+		cost:      lazy{of: m.cost, at: []string{w.tenant, w.model, w.deployment}},
+		written:   lazy{of: m.tokens, at: []string{w.tenant, w.model, w.deployment, "cache_write"}},
+		extra:     lazy{of: m.extra, at: at},
+		spillFail: lazy{of: m.spillFail, at: at},
+		known:     lazy{of: m.prefix, at: at},
+		ttft:      lazyTimes{of: m.ttft, at: at},
+		tpot:      lazyTimes{of: m.tpot, at: at},
+		queue:     m.queue.WithLabelValues(at...),
+		added:     m.added.WithLabelValues(at...),
+		duration:  m.duration.WithLabelValues(at...),
 	}
+	if w.deployment == none { // refused: nothing was completed, used or tried
+		return s
+	}
+	s.completed = m.requests.WithLabelValues(w.tenant, w.model, w.deployment, weir.Completed.String(), weir.NoFault.String(), none)
+	s.prompt, s.cached, s.completion = tokens("prompt"), tokens("cached"), tokens("completion")
+	s.estimated = m.estimated.WithLabelValues(w.tenant, w.model, w.deployment)
+	s.attempts = m.attempts.WithLabelValues(at...)
+	return s
 }
 
 // result returns the counter of how the request ended, nil if not seen before.
@@ -125,32 +164,33 @@ func (s *series) result(rec weir.Record) prometheus.Counter {
 
 // record counts everything but how the request ended. Times are observed where
 // they exist: a request without a first token has no TTFT.
-func (s *series) record(rec weir.Record) {
-	cached := min(rec.Usage.Cached, rec.Usage.Prompt)
-	count(s.prompt, rec.Usage.Prompt-cached)
-	count(s.cached, cached)
-	count(s.completion, rec.Usage.Completion)
-	count(s.known, rec.Known)
-	count(s.spillFail, int64(rec.SpillFailures))
-	count(s.attempts, int64(rec.Attempts))
-	if rec.Cost > 0 {
-		s.cost.Add(dollars(rec.Cost))
+func (s *series) record(rec *weir.Record) {
+	if s.prompt != nil {
+		s.used(rec)
 	}
-	if rec.Extra > 0 {
-		s.extra.Add(dollars(rec.Extra))
-	}
-	if rec.Usage.Estimated {
-		s.estimated.Inc()
-	}
-	if rec.TTFT > 0 {
-		s.ttft.Observe(seconds(rec.TTFT))
-	}
-	if rec.TPOT > 0 {
-		s.tpot.Observe(seconds(rec.TPOT))
-	}
+	s.known.add(float64(rec.Known))
+	s.spillFail.add(float64(rec.SpillFailures))
+	s.cost.add(dollars(rec.Cost))
+	s.extra.add(dollars(rec.Extra))
+	s.ttft.observe(rec.TTFT)
+	s.tpot.observe(rec.TPOT)
 	s.queue.Observe(seconds(rec.Queued))
 	s.added.Observe(seconds(rec.Own))
 	s.duration.Observe(seconds(rec.Ended.Sub(rec.Arrived)))
+}
+
+// used counts what an upstream did.
+func (s *series) used(rec *weir.Record) {
+	cached := min(rec.Usage.Cached, rec.Usage.Prompt)
+	written := min(max(rec.Usage.Written+rec.Usage.WrittenHour, 0), rec.Usage.Prompt-cached)
+	count(s.prompt, rec.Usage.Prompt-cached-written)
+	count(s.cached, cached)
+	s.written.add(float64(written))
+	count(s.completion, rec.Usage.Completion)
+	count(s.attempts, int64(rec.Attempts))
+	if rec.Usage.Estimated {
+		s.estimated.Inc()
+	}
 }
 
 // count adds what can be added; counters refuse negative numbers with a panic.

@@ -8,6 +8,7 @@ type Shared struct {
 	Gateways  int    // that share, as last heard
 	Visits    uint64 // answered; only grows
 	Failures  uint64 // not answered; only grows
+	Healed    uint64 // times that what stood at Weir's keys was none of Weir's; only grows
 	Leases    []Lease
 }
 
@@ -21,7 +22,7 @@ type Lease struct {
 // maxLeases bounds the series of leases; those of the file come first.
 const maxLeases = 5000
 
-type sharedDescs struct{ connected, gateways, visits, failures, lease *prometheus.Desc }
+type sharedDescs struct{ connected, gateways, visits, failures, healed, lease *prometheus.Desc }
 
 func newSharedDescs() sharedDescs {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
@@ -32,12 +33,13 @@ func newSharedDescs() sharedDescs {
 		gateways:  desc("weir_shared_gateways", "Gateways that share limits, this one included, as last heard."),
 		visits:    desc("weir_shared_visits_total", "Visits to Redis that were answered."),
 		failures:  desc("weir_shared_failures_total", "Visits to Redis that were not answered."),
+		healed:    desc("weir_shared_healed_total", "Times that what stood at Weir's keys in Redis was none of Weir's, and was deleted."),
 		lease:     desc("weir_shared_lease_units", "What this gateway holds of a shared limit: how much it could use, or uses, without the others knowing. The sum over all gateways bounds what may be used beyond the limit.", "scope", "limit"),
 	}
 }
 
 func (d *sharedDescs) describe(ch chan<- *prometheus.Desc) {
-	for _, v := range []*prometheus.Desc{d.connected, d.gateways, d.visits, d.failures, d.lease} {
+	for _, v := range []*prometheus.Desc{d.connected, d.gateways, d.visits, d.failures, d.healed, d.lease} {
 		ch <- v
 	}
 }
@@ -51,6 +53,7 @@ func (d *sharedDescs) collect(ch chan<- prometheus.Metric, s Shared) {
 	ch <- gauge(d.gateways, float64(s.Gateways))
 	ch <- prometheus.MustNewConstMetric(d.visits, prometheus.CounterValue, float64(s.Visits))
 	ch <- prometheus.MustNewConstMetric(d.failures, prometheus.CounterValue, float64(s.Failures))
+	ch <- prometheus.MustNewConstMetric(d.healed, prometheus.CounterValue, float64(s.Healed))
 	for _, l := range s.Leases[:min(len(s.Leases), maxLeases)] {
 		ch <- gauge(d.lease, float64(l.Units), l.Scope, l.Limit)
 	}

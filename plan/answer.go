@@ -92,9 +92,9 @@ type Option struct {
 	Spilled     float64 `json:"spilled_share,omitempty"` // of the load
 	Utilisation float64 `json:"utilisation,omitempty"`   // of what is paid for by time, mean
 
-	Month      weir.Money `json:"month_microdollars"`
-	PerMillion weir.Money `json:"per_million_tokens_microdollars"` // input and output together
-	PerRequest weir.Money `json:"per_request_microdollars"`
+	Month      weir.Money `json:"month_dollars"`
+	PerMillion weir.Money `json:"per_million_tokens_dollars"` // input and output together
+	PerRequest weir.Money `json:"per_request_dollars"`
 	Lines      []Line     `json:"lines,omitempty"` // the arithmetic: their sum is Month
 	Binds      []Bind     `json:"binds,omitempty"`
 	Notes      []string   `json:"notes,omitempty"` // what else to know
@@ -125,7 +125,7 @@ func (o Option) Title() string {
 // Line is one part of a bill.
 type Line struct {
 	What   string     `json:"what"`
-	Amount weir.Money `json:"microdollars"`
+	Amount weir.Money `json:"dollars"`
 }
 
 // Bind is what holds an option where it is.
@@ -168,8 +168,8 @@ type Sizing struct {
 type BreakEven struct {
 	SKU         string     `json:"sku"`
 	Term        Term       `json:"term"`
-	PTUMonth    weir.Money `json:"ptu_month_microdollars"`      // what one PTU costs a month
-	Worth       weir.Money `json:"worth_month_microdollars"`    // what it carries a month, fully used, at pay-as-you-go
+	PTUMonth    weir.Money `json:"ptu_month_dollars"`           // what one PTU costs a month
+	Worth       weir.Money `json:"worth_month_dollars"`         // what it carries a month, fully used, at pay-as-you-go
 	Tokens      float64    `json:"normalised_tokens_per_month"` // that it carries, fully used
 	Utilisation float64    `json:"utilisation"`                 // PTUMonth/Worth; above 1: never
 }

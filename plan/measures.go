@@ -12,7 +12,7 @@ import (
 type Measure struct {
 	Name    string     `json:"name"` // one of the Measures constants
 	Share   float64    `json:"share"`
-	Saves   weir.Money `json:"saves_microdollars"` // a month, alone, against the cheapest without it; below 0: it costs
+	Saves   weir.Money `json:"saves_dollars"` // a month, alone, against the cheapest without it; below 0: it costs
 	Why     string     `json:"why"`
 	Missing []string   `json:"missing,omitempty"`
 }
@@ -31,9 +31,9 @@ type Mix struct {
 	Rest     float64    `json:"rest_share"` // of the demand, that Option serves
 	Option   *Option    `json:"option,omitempty"`
 	Lines    []Line     `json:"lines"`
-	Month    weir.Money `json:"month_microdollars"`
-	Million  weir.Money `json:"per_million_tokens_microdollars"` // of all tokens asked for
-	Request  weir.Money `json:"per_request_microdollars"`
+	Month    weir.Money `json:"month_dollars"`
+	Million  weir.Money `json:"per_million_tokens_dollars"` // of all tokens asked for
+	Request  weir.Money `json:"per_request_dollars"`
 }
 
 // use says which measures are taken.

@@ -14,8 +14,8 @@ type Case struct {
 	What    string     `json:"what"`
 	Best    string     `json:"best"`
 	ID      string     `json:"id,omitempty"`
-	Month   weir.Money `json:"month_microdollars"`
-	Million weir.Money `json:"per_million_tokens_microdollars"`
+	Month   weir.Money `json:"month_dollars"`
+	Million weir.Money `json:"per_million_tokens_dollars"`
 	Known   bool       `json:"known"`
 }
 
@@ -140,9 +140,9 @@ type Curve struct {
 type Point struct {
 	Times       float64    `json:"times"` // the demand at hand
 	Tokens      float64    `json:"tokens_month"`
-	PayAsYouGo  weir.Money `json:"pay_as_you_go_microdollars"`
-	Provisioned weir.Money `json:"provisioned_microdollars"` // at least the fewest PTUs, with spillover or without, whatever costs less
-	Own         weir.Money `json:"own_microdollars"`
+	PayAsYouGo  weir.Money `json:"pay_as_you_go_dollars"`
+	Provisioned weir.Money `json:"provisioned_dollars"` // at least the fewest PTUs, with spillover or without, whatever costs less
+	Own         weir.Money `json:"own_dollars"`
 	Best        string     `json:"best"`
 }
 
@@ -274,7 +274,7 @@ type Bills struct {
 // Bill is one number of PTUs.
 type Bill struct {
 	PTUs  int        `json:"ptus"`
-	Month weir.Money `json:"month_microdollars"`
+	Month weir.Money `json:"month_dollars"`
 }
 
 // billPoints is how many numbers of PTUs are drawn, at most.

@@ -50,8 +50,8 @@ type Policy struct {
 	Forecast  Forecast   `json:"forecast,omitzero"`
 	Schedules []Schedule `json:"schedules,omitempty"` // at most 64
 
-	Price         weir.Money `json:"price,omitempty"`           // of one replica for one hour
-	BudgetPerHour weir.Money `json:"budget_per_hour,omitempty"` // most all replicas together may cost in an hour; 0: no bound
+	Price         weir.Money `json:"price_dollars,omitempty"`           // of one replica for one hour
+	BudgetPerHour weir.Money `json:"budget_per_hour_dollars,omitempty"` // most all replicas together may cost in an hour; 0: no bound
 }
 
 // GPU adds replicas when the mean utilisation stays above High and lets one go

@@ -40,16 +40,16 @@ type Result struct {
 	TTFT         Quantiles     `json:"ttft"`
 	TPOT         Quantiles     `json:"tpot"` // of answers of at least two tokens
 	EndToEnd     Quantiles     `json:"end_to_end"`
-	GoodTokens   uint64        `json:"good_tokens"`       // output tokens of attained requests
-	Changes      int           `json:"changes"`           // of the number of replicas wanted
-	Reversals    int           `json:"reversals"`         // changes of direction within 10 minutes
-	NodesLost    int           `json:"nodes_lost"`        // by faults
-	Cost         weir.Money    `json:"cost_microdollars"` // of all deployments
-	GPU          GPUTime       `json:"gpu"`               // of all own replicas
-	Deployments  []Outcome     `json:"deployments"`       // in the order of the Config
-	Timeline     []Point       `json:"timeline"`          // one every Sample
-	Decisions    []Change      `json:"decisions"`         // those that changed the number of replicas wanted
-	DecisionsCut uint64        `json:"decisions_cut"`     // those beyond the bound on Decisions
+	GoodTokens   uint64        `json:"good_tokens"`   // output tokens of attained requests
+	Changes      int           `json:"changes"`       // of the number of replicas wanted
+	Reversals    int           `json:"reversals"`     // changes of direction within 10 minutes
+	NodesLost    int           `json:"nodes_lost"`    // by faults
+	Cost         weir.Money    `json:"cost_dollars"`  // of all deployments
+	GPU          GPUTime       `json:"gpu"`           // of all own replicas
+	Deployments  []Outcome     `json:"deployments"`   // in the order of the Config
+	Timeline     []Point       `json:"timeline"`      // one every Sample
+	Decisions    []Change      `json:"decisions"`     // those that changed the number of replicas wanted
+	DecisionsCut uint64        `json:"decisions_cut"` // those beyond the bound on Decisions
 
 	// Log is the SHA-256, in hex, of everything that happened, in order: the same
 	// Config gives the same.
@@ -86,7 +86,7 @@ type Outcome struct {
 	Throttled uint64     `json:"throttled"`     // attempts answered 429
 	Prompt    uint64     `json:"prompt_tokens"` // tokens of Completed
 	Output    uint64     `json:"output_tokens"`
-	Cost      weir.Money `json:"cost_microdollars"`
+	Cost      weir.Money `json:"cost_dollars"`
 
 	GPU          GPUTime       `json:"gpu"`
 	AtMax        time.Duration `json:"at_max_ns"`      // with as many replicas wanted as the policy allows
@@ -108,7 +108,7 @@ type Point struct {
 	TPOT        Quantiles     `json:"tpot"`
 	Waiting     int           `json:"waiting"`
 	WaitingWork int           `json:"waiting_tokens"`
-	Cost        weir.Money    `json:"cost_microdollars"` // total
+	Cost        weir.Money    `json:"cost_dollars"` // total
 	Deployments []Level       `json:"deployments"`
 }
 

@@ -175,26 +175,26 @@ func usageQuery(r *http.Request, now time.Time) (meter.Query, error) {
 
 // usageView is one row of the ledger as operators see it.
 type usageView struct {
-	From       time.Time `json:"from"`
-	Tenant     string    `json:"tenant"`
-	Key        string    `json:"key,omitempty"`
-	Model      string    `json:"model"`
-	Deployment string    `json:"deployment"`
-	Requests   int64     `json:"requests"`
-	Completed  int64     `json:"completed"`
-	Refused    int64     `json:"refused"`
-	Failed     int64     `json:"failed"`
-	Estimated  int64     `json:"estimated"`
-	Prompt     int64     `json:"prompt_tokens"`
-	Cached     int64     `json:"cached_tokens"`
-	Completion int64     `json:"completion_tokens"`
-	Written    int64     `json:"cache_write_tokens"`
-	Hourly     int64     `json:"cache_write_hour_tokens"`
-	AudioIn    int64     `json:"audio_prompt_tokens"`
-	Reasoning  int64     `json:"reasoning_tokens"`
-	AudioOut   int64     `json:"audio_completion_tokens"`
-	Cost       dollarsOf `json:"cost_dollars"`
-	Price      string    `json:"price,omitempty"` // the prices Cost was made of, and where they are from, with by=price
+	From       time.Time  `json:"from"`
+	Tenant     string     `json:"tenant"`
+	Key        string     `json:"key,omitempty"`
+	Model      string     `json:"model"`
+	Deployment string     `json:"deployment"`
+	Requests   int64      `json:"requests"`
+	Completed  int64      `json:"completed"`
+	Refused    int64      `json:"refused"`
+	Failed     int64      `json:"failed"`
+	Estimated  int64      `json:"estimated"`
+	Prompt     int64      `json:"prompt_tokens"`
+	Cached     int64      `json:"cached_tokens"`
+	Completion int64      `json:"completion_tokens"`
+	Written    int64      `json:"cache_write_tokens"`
+	Hourly     int64      `json:"cache_write_hour_tokens"`
+	AudioIn    int64      `json:"audio_prompt_tokens"`
+	Reasoning  int64      `json:"reasoning_tokens"`
+	AudioOut   int64      `json:"audio_completion_tokens"`
+	Cost       weir.Money `json:"cost_dollars"`
+	Price      string     `json:"price,omitempty"` // the prices Cost was made of, and where they are from, with by=price
 }
 
 func usageViews(rows []meter.Row) []usageView {
@@ -205,7 +205,7 @@ func usageViews(rows []meter.Row) []usageView {
 			Requests: r.Requests, Completed: r.Completed, Refused: r.Refused, Failed: r.Failed, Estimated: r.Estimated,
 			Prompt: r.Prompt, Cached: r.Cached, Completion: r.Completion,
 			Written: r.Written, Hourly: r.WrittenHour, AudioIn: r.AudioPrompt, Reasoning: r.Reasoning, AudioOut: r.AudioAnswer,
-			Cost: dollarsOf(r.Cost), Price: r.Price,
+			Cost: r.Cost, Price: r.Price,
 		})
 	}
 	return views

@@ -199,6 +199,9 @@ func known(c *config.Config) observe.Known {
 		k.Models = append(k.Models, m.Name)
 		for _, d := range m.Deployments {
 			k.Deployments = append(k.Deployments, d.Name)
+			if d.Process != nil {
+				k.Elastic = append(k.Elastic, d.Name)
+			}
 		}
 	}
 	return k

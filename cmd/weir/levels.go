@@ -101,6 +101,16 @@ func (n *node) replicaViews() []replicaView {
 	return views
 }
 
+// limitUses is how much of limits and budgets is used.
+func (n *node) limitUses() []observe.LimitUse {
+	uses := n.gateway.LimitUses(observe.MaxLimits)
+	shown := make([]observe.LimitUse, len(uses))
+	for i, u := range uses {
+		shown[i] = observe.LimitUse{Scope: u.Scope.String(), Limit: string(u.Kind), Ratio: u.Ratio}
+	}
+	return shown
+}
+
 func (n *node) ledgerState() observe.Ledger {
 	s := n.writer.Stats()
 	return observe.Ledger{Rows: s.Rows, Lag: s.Lag, Written: s.Written, Failures: s.Failures, Coarsened: s.Coarsened}

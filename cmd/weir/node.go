@@ -104,7 +104,7 @@ func newNode(c *config.Config, load func() (*config.Config, error), stateDir str
 	if n.scaler, err = newScaler(n, c); err != nil {
 		return n, err
 	}
-	sources := observe.Sources{Levels: n.levels, Replicas: n.replicas, Engines: n.scaler.engines.all, Ledger: n.ledgerState, Canaries: n.canaryLevels}
+	sources := observe.Sources{Levels: n.levels, Replicas: n.replicas, Engines: n.scaler.engines.all, Ledger: n.ledgerState, Canaries: n.canaryLevels, Limits: n.limitUses}
 	if n.share != nil {
 		sources.Shared = n.sharedLevels
 	}

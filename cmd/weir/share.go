@@ -71,7 +71,7 @@ func (n *node) serveCallers(ctx context.Context) error {
 // sharedLevels is asked at each scrape.
 func (n *node) sharedLevels() observe.Shared {
 	st := n.share.Status()
-	s := observe.Shared{Connected: st.Connected, Gateways: st.Gateways, Visits: st.Visits, Failures: st.Failures}
+	s := observe.Shared{Connected: st.Connected, Gateways: st.Gateways, Visits: st.Visits, Failures: st.Failures, Healed: st.Healed}
 	for _, l := range n.leaseViews() {
 		if scope, limit, ok := strings.Cut(l.Budget, "|"); ok {
 			s.Leases = append(s.Leases, observe.Lease{Scope: scope, Limit: strings.SplitN(limit, "|", 2)[0], Units: l.Held})

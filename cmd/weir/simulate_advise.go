@@ -30,8 +30,8 @@ type advice struct {
 	Found    bool              `json:"found"`
 	Settings map[string]string `json:"settings,omitempty"` // beside those of the run
 	Attained float64           `json:"attained_share"`     // with them; of the best one tried, where none attains
-	Cost     weir.Money        `json:"cost_microdollars"`
-	Before   weir.Money        `json:"cost_before_microdollars"`
+	Cost     weir.Money        `json:"cost_dollars"`
+	Before   weir.Money        `json:"cost_before_dollars"`
 	Why      string            `json:"why,omitempty"` // nothing was tried
 
 	changed []change

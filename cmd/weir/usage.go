@@ -177,10 +177,10 @@ type reconciledView struct {
 
 type differenceView struct {
 	bill.Difference
-	LedgerTokens  *int64     `json:"ledger_tokens,omitempty"` // or requests
-	ExportTokens  *int64     `json:"export_tokens,omitempty"`
-	LedgerDollars *dollarsOf `json:"ledger_dollars,omitempty"`
-	ExportDollars *dollarsOf `json:"export_dollars,omitempty"`
+	LedgerTokens  *int64      `json:"ledger_tokens,omitempty"` // or requests
+	ExportTokens  *int64      `json:"export_tokens,omitempty"`
+	LedgerDollars *weir.Money `json:"ledger_dollars,omitempty"`
+	ExportDollars *weir.Money `json:"export_dollars,omitempty"`
 }
 
 func reconciled(r bill.Result) reconciledView {
@@ -188,7 +188,7 @@ func reconciled(r bill.Result) reconciledView {
 	for _, d := range r.Differences {
 		view := differenceView{Difference: d}
 		if isMoney(d) {
-			ledger, export := dollarsOf(d.Ledger), dollarsOf(d.Export)
+			ledger, export := weir.Money(d.Ledger), weir.Money(d.Export)
 			view.LedgerDollars, view.ExportDollars = &ledger, &export
 		} else {
 			view.LedgerTokens, view.ExportTokens = &d.Ledger, &d.Export
