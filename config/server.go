@@ -46,6 +46,8 @@ type Admin struct {
 	Listen string `yaml:"listen" default:"127.0.0.1:8081" format:"listen"`
 	// What operators send as "Authorization: Bearer ...". Without it the address must be loopback.
 	Token Secret `yaml:"token"`
+	// Names operators call a loopback address by without a token, beside localhost and addresses in figures. Requests by other names, and from pages of other sites, are refused.
+	Hosts []string `yaml:"hosts" format:"name" example:"weir.internal"`
 }
 
 // Log is what is logged. Prompts and answers never are.

@@ -142,7 +142,7 @@ func (n *node) readiness() error {
 // admin is the operators' view of this node.
 func (n *node) admin() *adminAPI {
 	return &adminAPI{
-		token: n.config.Load().Admin.Token.Reveal(), metrics: n.metrics.Handler(n.log), ready: n.readiness, note: n.readyNote, shared: n.serveShared, reload: n.reload,
+		token: n.config.Load().Admin.Token.Reveal(), hosts: n.config.Load().Admin.Hosts, metrics: n.metrics.Handler(n.log), ready: n.readiness, note: n.readyNote, shared: n.serveShared, reload: n.reload,
 		replicas: n.replicaViews, usage: n.ledger.Usage, recent: n.scaler.recent, gateways: n.gateways, canaries: n.canaryViews, restartCanary: n.restartCanary, log: n.log,
 	}
 }
