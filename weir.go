@@ -166,6 +166,9 @@ type Replica struct {
 	Asked      Instant // when it was asked for: its cold start counts from here
 	ReadyAt    Instant // when Ready: when it became so; when Starting: expected, 0 if unknown
 	Detail     string  // why it Failed or what it waits for, for people
+	// FailedStarts is how often in a row it has ended, or run out of time, before
+	// it was ready; 0 once it is.
+	FailedStarts int
 }
 
 // SLO is what a model promises its callers. Zero fields promise nothing.

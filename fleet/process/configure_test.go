@@ -2,6 +2,7 @@ package process
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -106,4 +107,71 @@ func TestABadConfigurationChangesNothing(t *testing.T) {
 	}
 	scale(t, f, "m", 1)
 	await(t, f, "m", "ready", all(1, weir.Ready))
+}
+
+// On as many GPUs as replicas a new template is handed over one by one: all but
+// one go on serving.
+func TestWithoutAFreeGPUReplicasAreHandedOverOneByOne(t *testing.T) {
+	f := onGPUs(t, 3)
+	old := await(t, f, "m", "ready", all(3, weir.Ready))
+	next := server("m", "VERSION=2")
+	next.GPUs = 1
+	configure(t, f, next)
+	await(t, f, "m", "all replaced", func(rs []weir.Replica) bool {
+		if n := serving(rs); n < 2 {
+			t.Fatalf("only %d of 3 serve: %+v", n, rs)
+		}
+		return all(3, weir.Ready)(rs) && rs[0].ID > old[2].ID
+	})
+}
+
+// A template that does not start costs one replica on a full machine, and the
+// mended one is rolled out from there.
+func TestABadTemplateOnAFullMachineCostsOneReplica(t *testing.T) {
+	f := onGPUs(t, 3)
+	old := await(t, f, "m", "ready", all(3, weir.Ready))
+	for _, bad := range []string{"CRASH=1", "CRASH=2"} {
+		next := server("m", bad)
+		next.GPUs = 1
+		configure(t, f, next)
+		await(t, f, "m", "the new one fails", func(rs []weir.Replica) bool {
+			return len(rs) == 3 && rs[2].State == weir.Failed && rs[2].FailedStarts > 2 && serving(rs) == 2
+		})
+	}
+	for _, r := range status(t, f, "m")[:2] {
+		if r.ID > old[2].ID || !strings.Contains(r.Detail, "keeps its old template") {
+			t.Errorf("%+v", r)
+		}
+	}
+	next := server("m", "VERSION=2")
+	next.GPUs = 1
+	configure(t, f, next)
+	await(t, f, "m", "all replaced", func(rs []weir.Replica) bool {
+		if n := serving(rs); n < 2 {
+			t.Fatalf("only %d of 3 serve: %+v", n, rs)
+		}
+		return all(3, weir.Ready)(rs) && rs[0].ID > old[2].ID
+	})
+}
+
+func serving(rs []weir.Replica) (n int) {
+	for _, r := range rs {
+		if r.State == weir.Ready {
+			n++
+		}
+	}
+	return n
+}
+
+// onGPUs runs so many replicas of "m" on as many GPUs, one each.
+func onGPUs(t *testing.T, n int) *Fleet {
+	d := server("m")
+	d.GPUs = 1
+	o := options(t.TempDir(), d)
+	for i := range n {
+		o.GPUs = append(o.GPUs, strconv.Itoa(i))
+	}
+	f, _ := run(t, o)
+	scale(t, f, "m", n)
+	return f
 }

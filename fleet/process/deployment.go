@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,8 @@ type Deployment struct {
 	// {addr} must occur.
 	Command []string
 	Env     []string // "NAME=value", over the fleet's Environ
+	Without []string // names of the fleet's Environ that its replicas do not get
+	Pass    []string // names of Without that they get all the same
 	Dir     string   // working folder; "": Weir's own
 	GPUs    int      // how many of the fleet's GPUs each replica gets, as CUDA_VISIBLE_DEVICES
 
@@ -123,7 +126,11 @@ func (d *Deployment) fillBounds(fail func(string, ...any) error) error {
 // hash names what a replica was started from. A running replica with another
 // hash is not the one its deployment asks for now.
 func (d *Deployment) hash() string {
-	b, err := json.Marshal([]any{d.Name, d.Command, d.Env, d.Dir, d.GPUs, d.HealthPath})
+	template := []any{d.Name, d.Command, d.Env, d.Dir, d.GPUs, d.HealthPath}
+	if len(d.Pass) > 0 {
+		template = append(template, d.Pass)
+	}
+	b, err := json.Marshal(template)
 	if err != nil {
 		panic("process: strings and ints do not marshal: " + err.Error())
 	}
@@ -153,6 +160,19 @@ func (d *Deployment) expand(id, mark string, port int, gpus []string, pool bool)
 		env = append(env, fill.Replace(e))
 	}
 	return argv, env
+}
+
+// inherited is what a replica's environment begins with: the fleet's, without
+// what the deployment is not to have.
+func (d *Deployment) inherited(environ []string) []string {
+	env := make([]string, 0, len(environ)+4)
+	for _, e := range environ {
+		name, _, _ := strings.Cut(e, "=")
+		if !slices.Contains(d.Without, name) || slices.Contains(d.Pass, name) {
+			env = append(env, e)
+		}
+	}
+	return env
 }
 
 func hostPort(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

@@ -77,6 +77,7 @@ func serve() {
 		gpu, set := os.LookupEnv(visibleDevices)
 		fmt.Fprintf(w, "gpu=%s set=%v args=%s name=%s", gpu, set, strings.Join(os.Args[1:], ","), os.Getenv("NAME"))
 	})
+	http.HandleFunc("/all", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, strings.Join(os.Environ(), "\n")) })
 	fmt.Println("listening on", os.Args[1])
 	if err := http.ListenAndServe(os.Args[1], nil); err != nil {
 		fmt.Println(err)

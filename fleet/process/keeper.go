@@ -27,6 +27,7 @@ type replica struct {
 	served   bool     // its process was ready once
 	kept     bool     // has a keeper
 	replaced bool     // a replica of a newer template was started in its place
+	handed   bool     // one that served was let go for it
 	replaces *replica // drained when this one is ready; nil: none
 
 	wake   chan struct{}
@@ -63,6 +64,9 @@ func (f *Fleet) keep(ctx context.Context, r *replica) {
 			break
 		}
 		f.become(r, weir.Starting, "starting again after: "+err.Error())
+		f.mu.Lock()
+		r.served = false
+		f.mu.Unlock()
 	}
 	f.forget(r)
 }
@@ -232,6 +236,7 @@ func (f *Fleet) ready(r *replica) bool {
 	r.served = true
 	f.set(r, weir.Ready, fmt.Sprintf("pid %d", r.proc.pid))
 	f.relieve(r)
+	f.roll(r.dep.Name)
 	if r.proc.cmd != nil { // an adopted one says nothing about how long starting takes
 		r.dep.load = r.view.ReadyAt.Sub(r.view.Asked)
 	}

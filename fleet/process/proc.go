@@ -92,7 +92,7 @@ func (f *Fleet) launch(r *replica, id string, port int) (*proc, error) {
 	// The output goes to a file and not through a pipe: a replica that
 	// outlives Weir must not die of writing a line, nor wait for Weir to read.
 	p.cmd = exec.Command(argv[0], argv[1:]...)
-	p.cmd.Dir, p.cmd.Env = r.dep.Dir, append(append([]string{}, f.o.Environ...), env...)
+	p.cmd.Dir, p.cmd.Env = r.dep.Dir, append(r.dep.inherited(f.o.Environ), env...)
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	p.cmd.SysProcAttr = ownGroup(!f.o.Keep)
 	q := spawnRequest{p.cmd, make(chan error, 1)}

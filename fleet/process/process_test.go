@@ -3,9 +3,11 @@ package process
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -341,5 +343,47 @@ func TestAFailuresDetailHoldsTheLastLinesOnly(t *testing.T) {
 	f(strings.Repeat("x", 5<<10)+"\nend\n", strings.Repeat("x", tailBytes-5)+" | end")
 	if have := lastLines(path + ".none"); have != "" {
 		t.Errorf("no file: %q", have)
+	}
+}
+
+func TestReplicasDoNotGetWhatIsNotTheirs(t *testing.T) {
+	closed, open := server("closed"), server("open", "THIRD=own")
+	closed.Without = []string{"FIRST", "SECOND", "THIRD"}
+	open.Without, open.Pass = closed.Without, []string{"SECOND"}
+	o := options(t.TempDir(), closed, open)
+	o.Environ = append(os.Environ(), "FIRST=1", "SECOND=2", "THIRD=3", "FIRSTBORN=4")
+	f, _ := run(t, o)
+	for name, want := range map[string][]string{"closed": {"FIRSTBORN=4"}, "open": {"FIRSTBORN=4", "SECOND=2", "THIRD=own"}} {
+		scale(t, f, name, 1)
+		r := await(t, f, name, "ready", all(1, weir.Ready))[0]
+		var have []string
+		for _, e := range strings.Split(get(t, r.Addr+"/all"), "\n") {
+			if n, _, _ := strings.Cut(e, "="); n == "FIRST" || n == "SECOND" || n == "THIRD" || n == "FIRSTBORN" {
+				have = append(have, e)
+			}
+		}
+		slices.Sort(have)
+		if !slices.Equal(have, want) {
+			t.Errorf("%s has %v, want %v", name, have, want)
+		}
+	}
+}
+
+// How often a replica has failed to start is counted until it is ready.
+func TestFailedStartsAreCounted(t *testing.T) {
+	f, _ := run(t, options(t.TempDir(), server("bad", "CRASH=1"), server("good")))
+	scale(t, f, "bad", 1)
+	await(t, f, "bad", "failed three times", func(rs []weir.Replica) bool { return len(rs) == 1 && rs[0].FailedStarts >= 3 })
+	scale(t, f, "good", 1)
+	r := await(t, f, "good", "ready", all(1, weir.Ready))[0]
+	for range 2 {
+		http.Get(r.Addr + "/die")
+		await(t, f, "good", "failed", func(rs []weir.Replica) bool {
+			if rs[0].FailedStarts != 0 {
+				t.Fatalf("%+v", rs)
+			}
+			return rs[0].State != weir.Ready
+		})
+		r = await(t, f, "good", "ready again", all(1, weir.Ready))[0]
 	}
 }

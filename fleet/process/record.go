@@ -134,6 +134,9 @@ func (f *Fleet) forget(r *replica) {
 	f.o.Log.Info("replica gone", "deployment", r.dep.Name, "replica", r.view.ID)
 	f.room.freeGPUs(r.gpus)
 	f.replicas = slices.DeleteFunc(f.replicas, func(x *replica) bool { return x == r })
+	for name := range f.deps { // its GPUs may be what a replacement needs
+		f.roll(name)
+	}
 	os.Remove(f.outputPath(r.view.ID))
 	os.Remove(f.outputPath(r.view.ID) + ".1")
 }

@@ -174,6 +174,12 @@ func (f *Fleet) set(r *replica, s weir.ReplicaState, detail string) {
 		f.o.Log.Info("replica "+s.String(), "deployment", r.dep.Name, "replica", r.view.ID, "was", r.view.State.String(), "detail", detail)
 	}
 	switch {
+	case s == weir.Failed && r.view.State != s && !r.served:
+		r.view.FailedStarts++
+	case s == weir.Failed && r.served, s == weir.Ready:
+		r.view.FailedStarts = 0
+	}
+	switch {
 	case s == weir.Starting:
 		r.view.Asked, r.view.ReadyAt = now, 0
 		if r.dep.load > 0 {
