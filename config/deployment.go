@@ -22,6 +22,8 @@ type Deployment struct {
 	Capacity Capacity `yaml:"capacity"`
 	// Longest prompt and answer together, in tokens. A request that this deployment finds too long goes to one that gives more, and else back to its caller.
 	MaxContext int `yaml:"max_context" min:"1" max:"100000000" example:"128000"`
+	// What it can do: operations, and what a prompt may hold. A request that needs another of these goes to a deployment that lists it, else it is refused. Without it: everything, until a server answers that it does not.
+	Supports []string `yaml:"supports" enum:"chat|completions|embeddings|responses|messages|images|audio|tools" example:"[chat, tools]"`
 	// What tokens cost here. Absent prices count as free.
 	Price Price `yaml:"price"`
 	// How long to wait for the upstream.
@@ -159,6 +161,8 @@ type Process struct {
 	Command []string `yaml:"command" need:"true" format:"template"`
 	// Environment variables, added to Weir's own. The same {names} are filled in.
 	Env map[string]string `yaml:"env" format:"template"`
+	// Variables of Weir's own environment that this file reads secrets from and that the servers get all the same. Without it they get none of those.
+	PassEnv []string `yaml:"pass_env" format:"variable" example:"[HF_TOKEN]"`
 	// Working folder. Without it: Weir's own.
 	Dir string `yaml:"dir" format:"path"`
 	// How many GPUs each replica gets, of those in machine.gpus, set as CUDA_VISIBLE_DEVICES.

@@ -31,10 +31,22 @@ var formats = map[string]format{
 	"header":     {headerPattern, checkHeader, nil},
 	"server":     {`^.+:[0-9]{1,5}$`, checkServer, nil},
 	"prefix":     {prefixPattern, checkPrefix, nil},
+	"variable":   {variablePattern, checkVariable, nil},
 	"timezone":   {`^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$`, checkTimeZone, nil},
 }
 
 const namePattern = `^[A-Za-z0-9]([A-Za-z0-9._:/@+-]{0,126}[A-Za-z0-9])?$`
+
+const variablePattern = `^[A-Za-z_][A-Za-z0-9_]*$`
+
+var variableRule = regexp.MustCompile(variablePattern)
+
+func checkVariable(text string) (string, string) {
+	if variableRule.MatchString(text) {
+		return "", ""
+	}
+	return quote(text) + " is no name of an environment variable", "letters, digits and _ are allowed"
+}
 
 const prefixPattern = `^[A-Za-z0-9._:/-]{1,64}$`
 

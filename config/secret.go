@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -93,6 +94,20 @@ func (c *Config) Resolve() error {
 		return d.faults.InOrder()
 	}
 	return nil
+}
+
+// SecretVariables are the environment variables the file reads secrets from.
+func (c *Config) SecretVariables() []string {
+	if c.source == nil {
+		return nil
+	}
+	var names []string
+	for _, s := range c.source.secrets {
+		if name, ok := strings.CutPrefix(s.secret.ref, "env:"); ok && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // pemFile faults a file that is not there.

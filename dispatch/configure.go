@@ -159,6 +159,7 @@ func (c *Core) Replicas(now weir.Instant, deployment string, rs []weir.Replica) 
 			r.renew()
 		}
 		r.gone, r.state, r.addr, r.readyAt = false, want.State, want.Addr, want.ReadyAt
+		r.failedStarts, r.detail = want.FailedStarts, want.Detail
 		d.replicas = append(d.replicas, r)
 	}
 	c.order(fresh)
@@ -218,10 +219,7 @@ func (c *Core) rewarm(changed bool) {
 
 // giveUpAll refuses everyone who waits.
 func (c *Core) giveUpAll() {
-	why := NoReplica
-	if len(c.tiers) == 0 {
-		why = NoDeployment
-	}
+	why := c.nothing()
 	for c.waiting.oldest != nil {
 		q := c.waiting.oldest
 		c.dequeue(q, false)

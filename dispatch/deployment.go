@@ -31,6 +31,7 @@ type deployment struct {
 	retired  bool       // no longer configured; kept until its last request has ended
 	told     bool       // Replicas has been called for it
 	coming   int        // replicas that are starting or will be restarted
+	broken   *replica   // it has failed to start, and nothing else is ready or starting; nil: not so
 	replicas []*replica // as the fleet listed them, then those that vanished with work in flight
 	byID     map[string]*replica
 }
@@ -167,8 +168,16 @@ func (d *deployment) forget(r *replica) {
 
 // count refreshes how many replicas are ready and how many may become so.
 func (d *deployment) count() {
-	d.ready, d.coming = 0, 0
+	d.ready, d.coming, d.broken = 0, 0, nil
+	fresh := 0 // those that are ready, or whose first start is under way
 	for _, r := range d.replicas {
+		switch {
+		case r.gone:
+		case r.failedStarts > 0 && r.state != weir.Ready:
+			d.broken = r
+		case r.state == weir.Ready || r.state == weir.Starting:
+			fresh++
+		}
 		switch {
 		case r.gone:
 		case r.state == weir.Ready:
@@ -176,5 +185,8 @@ func (d *deployment) count() {
 		case r.state == weir.Starting, r.state == weir.Failed:
 			d.coming++
 		}
+	}
+	if fresh > 0 {
+		d.broken = nil
 	}
 }

@@ -175,6 +175,7 @@ type Verdict struct {
 	RetryAfter time.Duration // with Refuse: a truthful estimate of when room is expected
 	Ahead      int           // with Refuse for a queue that was full or too slow: requests that wait before one that comes now
 	HedgeAfter time.Duration // with Grant: when to ask Hedge if no token has come; 0: never
+	Detail     string        // with StartFails and ColdTimeout: what the place said of the replica
 	Passed     []Passed      // with Spill and Refuse: the deployments before, and why not they; at most MaxPassed
 }
 

@@ -124,7 +124,9 @@ func (c *Core) inVain(at weir.Instant) Reason {
 	switch {
 	case why == "" || c.hope():
 		return ""
-	case why == NoReplica || back > at:
+	case why == NoReplica:
+		return c.nothing()
+	case back > at:
 		return why
 	case why == AllUnhealthy && (back.Sub(c.now) > c.health.Base || c.dead()):
 		return why
@@ -133,16 +135,40 @@ func (c *Core) inVain(at weir.Instant) Reason {
 }
 
 // hope says whether a replica may come that is not there now. Of a deployment
-// whose replicas nobody has told yet that is taken for granted.
+// whose replicas nobody has told yet that is taken for granted; of one whose
+// replicas fail to start it is not.
 func (c *Core) hope() bool {
 	for _, t := range c.tiers {
 		for _, d := range t {
-			if d.Elastic || d.coming > 0 || !d.told {
+			if d.broken == nil && (d.Elastic || d.coming > 0 || !d.told) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// nothing says why there is no replica and none to wait for.
+func (c *Core) nothing() Reason {
+	switch {
+	case len(c.tiers) == 0:
+		return NoDeployment
+	case c.broken() != nil:
+		return StartFails
+	}
+	return NoReplica
+}
+
+// broken is a replica that has failed to start; nil: there is none.
+func (c *Core) broken() *replica {
+	for _, t := range c.tiers {
+		for _, d := range t {
+			if d.broken != nil {
+				return d.broken
+			}
+		}
+	}
+	return nil
 }
 
 // comesBack says when the first replica may be asked again, and why not now.

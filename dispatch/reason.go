@@ -29,6 +29,8 @@ const (
 	AllUnhealthy Reason = "unhealthy"
 	// NoReplica: there is no replica and none will come.
 	NoReplica Reason = "no_replica"
+	// StartFails: there is no replica, and those that are started fail.
+	StartFails Reason = "start_fails"
 	// NoDeployment: none is configured that takes new requests.
 	NoDeployment Reason = "no_deployment"
 	// RequestFails: it failed on two replicas where others' requests pass.

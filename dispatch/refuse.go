@@ -21,16 +21,36 @@ func (c *Core) refuse(q *call, why Reason) {
 		v.Deployment, v.Replica = r.d.Name, r.id
 	}
 	switch why {
+	case StartFails:
+		r := c.broken()
+		v.Deployment, v.Replica, v.Detail = r.d.Name, r.id, r.detail
 	case QueueFull, QueueTimeout, ColdTimeout:
 		v.Ahead = c.lanes[weir.Interactive].count
 		if q.Class == weir.Batch {
 			v.Ahead = c.waiting.count
 		}
 	}
+	if why == ColdTimeout {
+		v.Detail = c.starting()
+	}
 	v.RetryAfter = c.retryAfter(q, why)
 	v.Passed = c.passed(q, len(c.tiers))
 	c.out = append(c.out, v)
 	c.release(q)
+}
+
+// starting is what the place says of the first replica that starts.
+func (c *Core) starting() string {
+	for _, t := range c.tiers {
+		for _, d := range t {
+			for _, r := range d.replicas {
+				if r.state == weir.Starting && !r.gone {
+					return r.detail
+				}
+			}
+		}
+	}
+	return ""
 }
 
 func last(tried []*replica) *replica {

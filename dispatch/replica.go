@@ -19,6 +19,9 @@ type replica struct {
 	readyAt weir.Instant // when it is expected, while it starts
 	gone    bool         // no longer in the fleet
 
+	failedStarts int // in a row
+	detail       string
+
 	requests int // in flight
 	work     int // tokens of theirs still to do
 	prefill  int // tokens of prompts to compute before the first tokens that are due

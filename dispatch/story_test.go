@@ -91,7 +91,9 @@ func (s *story) event(now weir.Instant, verb string, args []string) []Verdict {
 		var rs []weir.Replica
 		for _, a := range args[1:] {
 			id, state, _ := strings.Cut(a, "=")
-			rs = append(rs, weir.Replica{ID: id, State: s.state(state)})
+			state, fails, _ := strings.Cut(state, "/")
+			failed, _ := strconv.Atoi(fails)
+			rs = append(rs, weir.Replica{ID: id, State: s.state(state), FailedStarts: failed, Detail: fails})
 		}
 		return s.core.Replicas(now, args[0], rs)
 	case "arrive":

@@ -46,6 +46,7 @@ var (
 	errWaited       = errors.New("no capacity came free in the time a request may wait")
 	errCold         = errors.New("no replica became ready in the time a request may wait for a first one")
 	errNoReplica    = errors.New("nothing serves this model now")
+	errStartFails   = errors.New("no server of this model starts")
 	errNoDeployment = errors.New("no deployment of this model takes requests")
 	errUnhealthy    = errors.New("every replica of this model has failed lately and is left alone")
 	errThrottled    = errors.New("every deployment of this model is throttled by its provider")
@@ -124,6 +125,7 @@ var answers = map[error]answer{
 	errWaited:       {503, weir.PolicyFault, string(dispatch.QueueTimeout), "server_error", "", "overloaded_error"},
 	errCold:         {503, weir.PolicyFault, string(dispatch.ColdTimeout), "server_error", "", "overloaded_error"},
 	errNoReplica:    {503, weir.PolicyFault, string(dispatch.NoReplica), "server_error", "", "overloaded_error"},
+	errStartFails:   {503, weir.UpstreamFault, string(dispatch.StartFails), "server_error", "", "overloaded_error"},
 	errNoDeployment: {503, weir.PolicyFault, string(dispatch.NoDeployment), "server_error", "", "overloaded_error"},
 	errUnhealthy:    {503, weir.UpstreamFault, string(dispatch.AllUnhealthy), "server_error", "", "overloaded_error"},
 	errThrottled:    {429, weir.UpstreamFault, string(dispatch.AllThrottled), "requests", "429", "rate_limit_error"},

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"weir"
@@ -140,6 +141,18 @@ func said(u *upstream.Failure) string {
 	return ": " + shortened(u.Message)
 }
 
+// maxDetail bounds, in bytes, what a caller is told of a server that does not start.
+const maxDetail = 400
+
+// boundedText keeps the end of a text, where a server's last words stand, if all
+// of it is too long.
+func boundedText(s string, most int) string {
+	if len(s) > most {
+		s = s[:most/2] + " ... " + s[len(s)-most/2:]
+	}
+	return strings.ToValidUTF8(s, "")
+}
+
 // reasonErrors are the core's refusals.
 var reasonErrors = map[dispatch.Reason]error{
 	dispatch.QueueFull:    errQueueFull,
@@ -148,6 +161,7 @@ var reasonErrors = map[dispatch.Reason]error{
 	dispatch.AllThrottled: errThrottled,
 	dispatch.AllUnhealthy: errUnhealthy,
 	dispatch.NoReplica:    errNoReplica,
+	dispatch.StartFails:   errStartFails,
 	dispatch.NoDeployment: errNoDeployment,
 	dispatch.RequestFails: errRequestFails,
 	dispatch.Unsupported:  errUnsupported,
@@ -161,7 +175,12 @@ func ofVerdict(v dispatch.Verdict) *problem {
 		p.is = is
 	}
 	switch v.Reason {
+	case dispatch.StartFails:
+		p.message = fmt.Sprintf("%v: %s of %q: %s", errStartFails, v.Replica, v.Deployment, boundedText(v.Detail, maxDetail))
 	case dispatch.QueueTimeout, dispatch.ColdTimeout:
+		if v.Detail != "" {
+			p.message = fmt.Sprintf("%v: %s", errCold, boundedText(v.Detail, maxDetail))
+		}
 		p.queued, p.ahead = true, v.Ahead
 	case dispatch.QueueFull:
 		p.queued, p.ahead = true, v.Ahead

@@ -75,6 +75,7 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 			Name: d.Name, Tier: d.Tier, Weight: d.Weight,
 			MaxRequests: d.Capacity.MaxRequests, MaxWork: d.Capacity.MaxWork, MaxPrefill: maxPrefill(d),
 			Elastic: d.Process != nil, Context: d.MaxContext, CacheTokens: d.Capacity.PrefixCache,
+			Lacks: lacksOf(d.Supports),
 		},
 		Serves: d.Serves,
 		Upstream: upstream.Options{
@@ -168,7 +169,8 @@ func processDeployments(c *config.Config) []process.Deployment {
 			env = append(env, name+"="+p.Env[name])
 		}
 		ds = append(ds, process.Deployment{
-			Name: d.Name, Command: p.Command, Dir: p.Dir, Env: env, GPUs: p.GPUs, HealthPath: p.Health,
+			Name: d.Name, Command: p.Command, Dir: p.Dir, Env: env, Without: c.SecretVariables(), Pass: p.PassEnv,
+			GPUs: p.GPUs, HealthPath: p.Health,
 			StartTimeout: p.StartTimeout, DrainDeadline: p.DrainTimeout, StopGrace: p.StopTimeout,
 			RestartMin: p.Restart.Base, RestartMax: p.Restart.Max, MaxReplicas: scalingOf(d).Most(),
 		})

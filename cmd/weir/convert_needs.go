@@ -1,0 +1,34 @@
+package main
+
+import (
+	"slices"
+
+	"weir"
+	"weir/dispatch"
+)
+
+// supported are the words of a deployment's supports.
+var supported = map[string]dispatch.Needs{
+	"chat":        dispatch.Operation(weir.OpChat),
+	"completions": dispatch.Operation(weir.OpCompletions),
+	"embeddings":  dispatch.Operation(weir.OpEmbeddings),
+	"responses":   dispatch.Operation(weir.OpResponses),
+	"messages":    dispatch.Operation(weir.OpMessages),
+	"images":      dispatch.Images,
+	"audio":       dispatch.Audio,
+	"tools":       dispatch.Tools,
+}
+
+// lacksOf is what a deployment does not do that lists what it does. One that
+// lists nothing lacks nothing that is known.
+func lacksOf(supports []string) (lacks dispatch.Needs) {
+	if len(supports) == 0 {
+		return 0
+	}
+	for word, need := range supported { // order does not show
+		if !slices.Contains(supports, word) {
+			lacks |= need
+		}
+	}
+	return lacks
+}

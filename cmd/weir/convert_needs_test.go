@@ -1,0 +1,48 @@
+package main
+
+import (
+	"slices"
+	"testing"
+
+	"weir"
+	"weir/config"
+	"weir/dispatch"
+)
+
+func TestWhatADeploymentSupportsIsWhatItDoesNotLack(t *testing.T) {
+	lacks := lacksOf([]string{"chat", "tools"})
+	for _, need := range []dispatch.Needs{dispatch.Operation(weir.OpChat), dispatch.Tools} {
+		if lacks&need != 0 {
+			t.Errorf("%b lacks %b, which it supports", lacks, need)
+		}
+	}
+	for _, need := range []dispatch.Needs{dispatch.Operation(weir.OpEmbeddings), dispatch.Operation(weir.OpMessages), dispatch.Images, dispatch.Audio} {
+		if lacks&need == 0 {
+			t.Errorf("%b does not lack %b", lacks, need)
+		}
+	}
+	if lacksOf(nil) != 0 {
+		t.Error("what says nothing lacks something")
+	}
+}
+
+// Servers that Weir starts do not get what its file reads secrets from, but for
+// what is passed to them by name.
+func TestSecretsOfTheFileAreNotInherited(t *testing.T) {
+	c, err := config.Parse("weir.yaml", []byte(`
+admin: {token: env:ADMIN_TOKEN}
+tenants: [{name: t, keys: [{name: k, hash: "sha256:abababababababababababababababababababababababababababababababab"}]}]
+models:
+  - name: chat
+    deployments:
+      - name: chat/a
+        process: {command: [serve, "{port}"], api_key: env:SERVER_KEY, pass_env: [SERVER_KEY]}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := processDeployments(c)[0]
+	if !slices.Equal(d.Without, []string{"ADMIN_TOKEN", "SERVER_KEY"}) || !slices.Equal(d.Pass, []string{"SERVER_KEY"}) {
+		t.Errorf("%v, passed %v", d.Without, d.Pass)
+	}
+}

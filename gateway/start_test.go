@@ -1,0 +1,48 @@
+package gateway
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"weir"
+)
+
+// A caller who waits for a server that does not start is told at once, with the
+// server's last words, and so is who comes while it is started again.
+func TestAServerThatDoesNotStartIsNamed(t *testing.T) {
+	c := config("")
+	d := &c.Models[0].Deployments[0]
+	d.Upstream.BaseURL, d.Elastic = "", true
+	c.Models[0].Queue.MaxWaitCold = time.Hour
+	r := start(t, c)
+	told := make(chan string, 1)
+	go func() {
+		resp, answer := r.post(chatPath, chatBody)
+		told <- resp.Status + " " + resp.Header.Get("X-Weir-Fault") + " " + answer
+	}()
+	eventually(t, "a request waits", func() bool { return r.state.Load().list[0].demand(r.now()).Waiting == 1 })
+	detail := "process ended: exit status 1; last output: " + strings.Repeat("x", 1000) + " out of memory; restart in 1s"
+	fail := func(s weir.ReplicaState) {
+		if err := r.SetReplicas("d0", []weir.Replica{{ID: "d0-1", State: s, Detail: detail, FailedStarts: 1}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check := func(answer string) {
+		t.Helper()
+		for _, want := range []string{"503", "upstream", `"code":"start_fails"`, "d0-1", "exit status 1", "out of memory"} {
+			if !strings.Contains(answer, want) {
+				t.Errorf("%q does not say %q", answer, want)
+			}
+		}
+		if len(answer) > 800 {
+			t.Errorf("%d bytes: %s", len(answer), answer)
+		}
+	}
+	fail(weir.Failed)
+	check(<-told)
+	fail(weir.Starting)
+	resp, answer := r.post(chatPath, chatBody)
+	check(resp.Status + " " + resp.Header.Get("X-Weir-Fault") + " " + answer)
+	r.settled()
+}
