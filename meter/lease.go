@@ -225,17 +225,33 @@ func (l *Lease) wait(now weir.Instant, n int64, lost bool) time.Duration {
 	if l.form != Flow {
 		return soon
 	}
-	missing, rate := float64(n-l.level), float64(l.rate)
 	if lost {
-		rate *= float64(max(l.told.part, 1)) / 1e6
-	} else {
-		missing = float64(n-l.told.level) - rate*float64(now.Sub(l.told.at))/float64(time.Minute)
+		return max(l.refilled(n), soon)
 	}
-	d := missing / rate * float64(time.Minute)
+	rate := float64(l.rate)
+	missing := float64(n-l.told.level) - rate*float64(now.Sub(l.told.at))/float64(time.Minute)
+	d := math.Ceil(missing / rate * float64(time.Minute))
 	if d >= math.MaxInt64 {
 		return math.MaxInt64
 	}
 	return max(time.Duration(d), soon)
+}
+
+// refilled is when n units are there of a lease that goes on by itself, to the
+// nanosecond.
+func (l *Lease) refilled(n int64) time.Duration {
+	hi, lo := bits.Mul64(uint64(max(n-l.level, 0)), partMinute)
+	lo, borrow := bits.Sub64(lo, l.frac, 0)
+	hi -= borrow
+	speed := uint64(l.rate) * uint64(max(l.told.part, 1))
+	if hi >= speed {
+		return math.MaxInt64
+	}
+	d, rest := bits.Div64(hi, lo, speed)
+	if rest > 0 {
+		d++
+	}
+	return time.Duration(min(d, math.MaxInt64))
 }
 
 // need is how much this gateway should hold: what is likely to be asked for until

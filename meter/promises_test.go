@@ -1,0 +1,139 @@
+package meter
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"weir"
+)
+
+// These tests hold the sentences that doc comments promise.
+
+// leased is a lease of a window that was granted so much, and told of credit.
+func leased(hold, credit, level int64, gateways int) (*Leases, *Lease) {
+	ls := NewLeases(begin, gateways)
+	l := ls.Keep("tenant=demo|tokens_per_day", Window, 0, 1000, time.Hour)
+	for _, a := range ls.Asks(begin, l.shard, nil, 10, true) {
+		ls.Granted(begin, a, Grant{Hold: hold, Credit: credit, Level: level, Settled: true})
+	}
+	ls.Contact(begin, l.shard, gateways, true)
+	return ls, l
+}
+
+// "it may overdraw by one request between two grants, up to the credit": what was
+// drawn and given back is no new credit.
+func TestCreditIsDrawnOnceBetweenTwoGrants(t *testing.T) {
+	ls, l := leased(5, 5, 500, 1)
+	if l.Check(begin, 11) == 0 {
+		t.Fatal("more than lease and credit")
+	}
+	if l.Check(begin, 10) != 0 {
+		t.Fatal("lease and credit together")
+	}
+	l.Take(10)
+	l.Back(10)
+	if l.Check(begin, 6) == 0 {
+		t.Error("the credit is drawn on a second time")
+	}
+	if l.Check(begin, 5) != 0 {
+		t.Error("what the lease is worth was given back")
+	}
+	for _, a := range ls.Asks(begin, l.shard, nil, 10, true) {
+		ls.Granted(begin, a, Grant{Hold: 5, Credit: 5, Level: 500, Settled: true})
+	}
+	if l.Check(begin, 10) != 0 {
+		t.Error("a grant brings new credit")
+	}
+}
+
+// "an even part of half of what is left".
+func TestAGatewaySparesItsEvenPartOfHalf(t *testing.T) {
+	for _, c := range []struct {
+		level    int64
+		gateways int
+		want     int64
+	}{{600, 1, 300}, {600, 3, 100}, {601, 3, 100}, {0, 3, 0}, {-50, 2, 0}} {
+		_, l := leased(0, 0, c.level, c.gateways)
+		l.of.gateways = c.gateways
+		if have := l.spare(begin); have != c.want {
+			t.Errorf("%d left, %d gateways: %d, want %d", c.level, c.gateways, have, c.want)
+		}
+		l.pressed = begin
+		if l.spare(begin.Add(calm-1)) != 0 || l.spare(begin.Add(calm)) != c.want {
+			t.Error("who presses is given way, until it is calm")
+		}
+	}
+}
+
+// A caller that comes back when it was told to is let in, if nobody else came: to
+// the nanosecond where the limit is one gateway's own.
+func TestWhoComesBackWhenToldIsLetIn(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rate := rapid.Int64Range(1, 1_000_000_007).Draw(t, "rate")
+		b := bucket{}
+		b.configure(begin, rate, rapid.Int64Range(1, rate).Draw(t, "burst"))
+		now := begin.Add(time.Duration(rapid.Int64Range(0, 1e9).Draw(t, "later")))
+		b.refill(now)
+		b.take(rapid.Int64Range(0, b.burst).Draw(t, "taken"))
+		now = now.Add(time.Duration(rapid.Int64Range(0, 1e9).Draw(t, "more")))
+		n := rapid.Int64Range(1, b.burst).Draw(t, "n")
+		wait := b.wait(now, n)
+		if wait == 0 {
+			return
+		}
+		early, late := b, b
+		if early.wait(now.Add(wait-1), n) == 0 {
+			t.Fatalf("%v is longer than needed", wait)
+		}
+		if more := late.wait(now.Add(wait), n); more != 0 || late.level < n {
+			t.Fatalf("after %v there are %d of %d, and it is told to wait %v more", wait, late.level, n, more)
+		}
+	})
+}
+
+// The same of a lease whose keeper is silent.
+func TestWhoComesBackToALeaseWhenToldIsLetIn(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rate := rapid.Int64Range(60, 100_000).Draw(t, "rate")
+		ls := NewLeases(begin, rapid.IntRange(1, 5).Draw(t, "gateways"))
+		l := ls.Keep("tenant=demo|tokens_per_minute", Flow, rate, rate, time.Hour)
+		now := begin.Add(LostAfter + 1) // never heard: it goes on by itself
+		n := rapid.Int64Range(1, max(rate/10, 1)).Draw(t, "n")
+		if l.Check(now, n) == 0 {
+			l.Take(n)
+		}
+		l.More(max(l.level, 0))
+		wait := l.Check(now, n)
+		if wait == 0 {
+			return
+		}
+		if more := l.Check(now.Add(wait), n); more != 0 {
+			t.Fatalf("%d at %d a minute: after %v it is told to wait %v more", n, rate, wait, more)
+		}
+	})
+}
+
+// Sums of tokens and of money stay inside what can be counted, however often a
+// reservation is topped up.
+func TestTopUpsAreBoundedInTokensAndMoney(t *testing.T) {
+	s := Scope{Tenant: "demo"}
+	m := New(map[Scope]Limits{s: {Budget: Budget{MoneyPerDay: 1, TokensPerDay: 1}}})
+	for _, more := range []Spent{{Tokens: 1 << 62}, {Cost: 1 << 62}, {Tokens: maxTokens, Cost: maxTokens}} {
+		r, refusal := m.Reserve(noon, demo, Spent{})
+		if refusal != nil {
+			t.Fatal(refusal)
+		}
+		for range 5 {
+			m.TopUp(noon, r, more)
+		}
+		if c := m.of(r).claim; c.Likely.Tokens > maxTokens || c.Likely.Cost > weir.Money(maxTokens) || m.accounts[s].purse.held.Cost > maxTokens || m.accounts[s].purse.held.Tokens > maxTokens {
+			t.Errorf("%+v, held %+v", c, m.accounts[s].purse.held)
+		}
+		m.Release(noon, r)
+		if held := m.accounts[s].purse.held; held != (Spent{}) {
+			t.Errorf("%+v is held by nobody", held)
+		}
+	}
+}
