@@ -210,6 +210,7 @@ func (f Fault) String() string { return name(faultNames[:], int(f)) }
 // or an answer.
 type Record struct {
 	RequestID  string
+	Client     string // address of the caller, without port; behind trusted proxies what they say it is
 	Tenant     string // "" when the key was not known
 	Key        string // name of the key, never the key
 	Model      string // as asked for, "" when unknown to the configuration

@@ -42,6 +42,9 @@ type Config struct {
 	// it does not keep it from being tried (serve --emulate).
 	Unfinished Faults `yaml:"-"`
 
+	// Hash is the beginning of the SHA-256 of all files.
+	Hash string `yaml:"-"`
+
 	source *decoder // for Resolve: where what stands
 }
 
@@ -81,7 +84,7 @@ func Parse(name string, src []byte, over ...Override) (*Config, error) {
 // Resolve. The error, if any, is a Faults with every fault found, in order of
 // position. Overrides stand over what the files say before anything is checked.
 func ParseAll(all []Source, over ...Override) (*Config, error) {
-	c := &Config{}
+	c := &Config{Hash: hashOf(all)}
 	d := &decoder{file: all[0].Name, at: positions{}}
 	d.document(all, c)
 	d.dropOverridden(over)

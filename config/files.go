@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -61,6 +63,16 @@ func readSource(name string, left int64) (Source, error) {
 		return Source{}, fmt.Errorf("configuration file: %w", err)
 	}
 	return Source{name, text}, nil
+}
+
+// hashOf tells configurations apart.
+func hashOf(all []Source) string {
+	h := sha256.New()
+	for _, s := range all {
+		fmt.Fprintf(h, "%d ", len(s.Text))
+		h.Write(s.Text)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // yamlFiles are the files of a folder that are configuration. Names that begin

@@ -2,6 +2,9 @@ package config
 
 import "strings"
 
+// Nearest is the candidate that text was probably meant to be; "" without one.
+func Nearest(text string, candidates []string) string { return nearest(text, candidates) }
+
 // nearest returns the candidate that text was probably meant to be, or "".
 // At most a third of the letters may differ, and ties go to the first.
 func nearest(text string, candidates []string) string {

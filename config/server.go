@@ -6,6 +6,8 @@ import "time"
 type Server struct {
 	// Address callers connect to, as host:port. ":8080" and "0.0.0.0:8080" listen on every interface, a port alone on 127.0.0.1.
 	Listen string `yaml:"listen" default:"127.0.0.1:8080" format:"listen"`
+	// Proxies in front of Weir, as addresses or networks. What they write into X-Forwarded-For is taken for the caller's address, read from the right, up to the first that is none of theirs. Without it the address of the connection is the caller's.
+	TrustedProxies []Network `yaml:"trusted_proxies" example:"10.0.0.0/8"`
 	// Certificate and key, for HTTPS. Without it callers speak plain HTTP.
 	TLS *TLS `yaml:"tls"`
 	// Largest request body. A larger one is answered with 413.

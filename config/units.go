@@ -106,6 +106,12 @@ var leaves = map[reflect.Type]leaf{
 		pattern: timeOfDayPattern,
 		parse:   parseTimeOfDay,
 	},
+	reflect.TypeFor[Network](): {
+		want:    "an address or a network such as 10.0.0.7 or 10.0.0.0/8",
+		bare:    func(string) string { return "write it with its dots, such as 10.0.0.0/8" },
+		pattern: networkPattern,
+		parse:   parseNetwork,
+	},
 	reflect.TypeFor[KeyHash](): {
 		want:    "the hash of a key: sha256: and 64 hexadecimal digits",
 		bare:    func(string) string { return "make a key and its hash with `weir key new`" },

@@ -2,6 +2,7 @@ package config
 
 import (
 	"math"
+	"net/netip"
 	"reflect"
 	"regexp"
 	"strings"
@@ -20,6 +21,7 @@ func TestUnits(t *testing.T) {
 		{"4MiB", Size(4 << 20)}, {"16KB", Size(16000)}, {"1.5KiB", Size(1536)}, {"7B", Size(7)}, {"1GB", Size(1e9)},
 		{"80%", Percent(80)}, {"0.5%", Percent(0.5)}, {"82.5 %", Percent(82.5)},
 		{"600/min", Rate(600)}, {"10/s", Rate(600)}, {"200k/min", Rate(200_000)}, {"1.2M/h", Rate(20_000)}, {"0.5/s", Rate(30)},
+		{"10.0.0.0/8", Network{netip.MustParsePrefix("10.0.0.0/8")}}, {"192.0.2.7", Network{netip.MustParsePrefix("192.0.2.7/32")}}, {"fd00::/8", Network{netip.MustParsePrefix("fd00::/8")}},
 		{"$2.50/1M tokens", TokenPrice(2_500_000)}, {"$0.15/1M", TokenPrice(150_000)}, {"$0.0025/1K tokens", TokenPrice(2_500_000)}, {"$0/1M", TokenPrice(0)},
 	} {
 		l := leaves[reflect.TypeOf(row.want)]

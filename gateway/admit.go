@@ -18,7 +18,7 @@ func (c *call) open() {
 	}
 	l := &c.lease
 	l.g, l.holds = c.g, holdsPlace
-	l.rec = weir.Record{RequestID: id, Op: c.s.op, Arrived: now}
+	l.rec = weir.Record{RequestID: id, Client: c.client(), Op: c.s.op, Arrived: now}
 	c.g.open.Add(1)
 	c.x.set("X-Request-Id", id)
 }
@@ -84,6 +84,27 @@ func (c *call) read() error {
 	return nil
 }
 
+// maxNear bounds the names an unknown one is compared with.
+const maxNear = 200
+
+// meant is ", did you mean ...?" with the model the key may use whose name is
+// nearest; "" without one.
+func (c *call) meant(name string) string {
+	if c.g.nearest == nil {
+		return ""
+	}
+	var known []string
+	for _, s := range c.st.list {
+		if c.key.tenant.mayUse(s.name) && len(known) < maxNear {
+			known = append(known, s.name)
+		}
+	}
+	if near := c.g.nearest(name, known); near != "" {
+		return fmt.Sprintf(" (did you mean %q?)", near)
+	}
+	return ""
+}
+
 // findModel finds the model asked for and whether the key may use it.
 func (c *call) findModel() error {
 	name := c.s.model
@@ -96,7 +117,7 @@ func (c *call) findModel() error {
 	m := c.st.models[name]
 	if m == nil {
 		return &problem{is: errUnknownModel, param: "model",
-			message: fmt.Sprintf("the model %q does not exist here: GET /v1/models lists those the key may use", shortened(name))}
+			message: fmt.Sprintf("the model %q does not exist here%s: GET /v1/models lists those the key may use", shortened(name), c.meant(name))}
 	}
 	c.lease.served, c.asked = m, name
 	rec := &c.lease.rec

@@ -42,7 +42,8 @@ type Gateway struct {
 	record        func(weir.Record)
 	tellAside     func(weir.Aside)
 	canaryStepped func(CanaryStep)
-	stored        map[string]canary.State // of trials, at the start
+	nearest       func(name string, known []string) string // nil: no name is suggested
+	stored        map[string]canary.State                  // of trials, at the start
 	log           *slog.Logger
 	began         time.Time
 	epoch         weir.Instant // of began
@@ -78,7 +79,7 @@ type Gateway struct {
 // New makes a Gateway of valid options. Its error names every fault.
 func New(o Options) (*Gateway, error) {
 	g := &Gateway{
-		listen: o.Listen.withDefaults(), drain: o.Drain, record: o.Record, log: o.Log, tellAside: o.Aside, canaryStepped: o.CanaryStepped, stored: o.Canaries,
+		listen: o.Listen.withDefaults(), drain: o.Drain, record: o.Record, nearest: o.Nearest, log: o.Log, tellAside: o.Aside, canaryStepped: o.CanaryStepped, stored: o.Canaries,
 		began: time.Now(), replicas: map[string][]weir.Replica{}, alarm: newAlarm(), ids: newIDSource(),
 	}
 	g.calls.New = newCall

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 
 	"weir"
@@ -24,6 +25,9 @@ type Options struct {
 	// Record is called once for every request to a model, however it ended,
 	// from the goroutine that served it. It must not block. nil: nobody is told.
 	Record func(weir.Record)
+	// Nearest is which of the known names an unknown one was probably meant to
+	// be, "" for none. nil: none is named.
+	Nearest func(name string, known []string) string
 	// Aside is called once for every request Weir sent on its own account: hedges
 	// and mirrors. It must not block. nil: nobody is told.
 	Aside func(weir.Aside)
@@ -56,6 +60,8 @@ type Config struct {
 	Models  []Model
 	Limits  []Limit // beside those of tenants, keys and models
 	Bounds  Bounds
+	// TrustedProxies are those whose X-Forwarded-For is believed.
+	TrustedProxies []netip.Prefix
 }
 
 // Limit bounds what the requests of a scope may use together.

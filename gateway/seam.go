@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -85,8 +86,17 @@ func (x *exchange) get(name string) string {
 	return ""
 }
 
-// all returns every line of a header; name is in canonical form.
+// all returns every value of a header; name is in canonical form.
 func (x *exchange) all(name string) []string { return x.r.Header[name] }
+
+// peer is the address at the other end of the connection, without its port.
+func (x *exchange) peer() string {
+	addr := x.r.RemoteAddr
+	if i := strings.LastIndexByte(addr, ':'); i > 0 {
+		addr = addr[:i]
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(addr, "["), "]")
+}
 
 // announced is how long the body is said to be; -1 where it is not said.
 func (x *exchange) announced() int64 { return x.r.ContentLength }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"sync/atomic"
@@ -19,6 +20,7 @@ import (
 // with; what it does to models and deployments reaches those that are current.
 type state struct {
 	bounds  Bounds
+	proxies []netip.Prefix
 	keys    map[[sha256.Size]byte]*key
 	models  map[string]*served // by name and alias
 	list    []*served          // in the order configured
@@ -121,10 +123,11 @@ func (t *target) asksUsage(op weir.Op) bool {
 // are taken over with their queues and what they have in flight; nothing of
 // them changes before adopt.
 func (g *Gateway) newState(c Config, present *state) (*state, error) {
-	st := &state{bounds: c.Bounds.withDefaults(), keys: map[[sha256.Size]byte]*key{}, models: map[string]*served{}, targets: map[string]*target{}, alone: len(c.Tenants) == 1}
+	st := &state{bounds: c.Bounds.withDefaults(), proxies: c.TrustedProxies, keys: map[[sha256.Size]byte]*key{}, models: map[string]*served{}, targets: map[string]*target{}, alone: len(c.Tenants) == 1}
 	st.users.Store(1)
+	shares := sharesOf(c.Tenants)
 	for i := range c.Models {
-		if err := g.addModel(st, &c.Models[i], present, sharesOf(c.Tenants)); err != nil {
+		if err := g.addModel(st, &c.Models[i], present, shares); err != nil {
 			st.close()
 			return nil, err
 		}

@@ -28,11 +28,11 @@ func NewLogger(w io.Writer, f Format, level slog.Leveler) (*slog.Logger, error) 
 	switch f {
 	case Auto, "":
 		if terminal(w) {
-			return slog.New(slog.NewTextHandler(w, o)), nil
+			return slog.New(newTextHandler(w, level)), nil
 		}
 		return slog.New(slog.NewJSONHandler(w, o)), nil
 	case Text:
-		return slog.New(slog.NewTextHandler(w, o)), nil
+		return slog.New(newTextHandler(w, level)), nil
 	case JSON:
 		return slog.New(slog.NewJSONHandler(w, o)), nil
 	}
@@ -68,7 +68,7 @@ func (a *AccessLog) Record(rec weir.Record) {
 		return
 	}
 	a.log.LogAttrs(context.Background(), slog.LevelInfo, "request",
-		slog.String("request_id", rec.RequestID),
+		slog.String("request_id", rec.RequestID), slog.String("client", rec.Client),
 		slog.String("tenant", rec.Tenant), slog.String("key", rec.Key),
 		slog.String("model", rec.Model), slog.String("deployment", rec.Deployment), slog.String("replica", rec.Replica),
 		slog.String("op", rec.Op.String()), slog.String("class", rec.Class.String()), slog.Bool("stream", rec.Stream),

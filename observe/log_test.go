@@ -52,7 +52,7 @@ func TestAFileIsNoTerminalAndACharacterDeviceIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := onDevice.Handler().(*slog.TextHandler); !ok {
+	if _, json := onDevice.Handler().(*slog.JSONHandler); json {
 		t.Fatalf("%T", onDevice.Handler())
 	}
 }
@@ -64,7 +64,7 @@ func TestFormatsAreChosenByNameAndStrangeOnesRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	text.Info("ready", "port", 8080)
-	if !strings.Contains(out.String(), "level=INFO msg=ready port=8080") {
+	if !strings.Contains(out.String(), "INFO  ready port=8080") {
 		t.Fatal(out.String())
 	}
 	if _, err := observe.NewLogger(&out, observe.JSON, slog.LevelInfo); err != nil {
@@ -84,7 +84,7 @@ func TestTheAccessLogIsOffUntilEnabledAndHoldsWhatARecordHolds(t *testing.T) {
 	}
 	a.Enable(true)
 	spilled := answered()
-	spilled.Way, spilled.Extra = "a=quota, gpt-4o/ptu=spill_quota", 2500
+	spilled.Way, spilled.Extra, spilled.Client = "a=quota, gpt-4o/ptu=spill_quota", 2500, "203.0.113.9"
 	a.Record(spilled)
 	var line map[string]any
 	if err := json.Unmarshal(out.Bytes(), &line); err != nil {
@@ -95,7 +95,7 @@ func TestTheAccessLogIsOffUntilEnabledAndHoldsWhatARecordHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"added_ms":0.15,"attempts":1,"cached_tokens":400,"class":"interactive","code":"","completion_tokens":200,` +
+	want := `{"added_ms":0.15,"attempts":1,"cached_tokens":400,"class":"interactive","client":"203.0.113.9","code":"","completion_tokens":200,` +
 		`"cost_dollars":0.004,"deployment":"gpt-4o/ptu","estimated":false,"extra_dollars":0.0025,"fault":"none","key":"ci","level":"INFO","model":"gpt-4o",` +
 		`"msg":"request","op":"chat","outcome":"completed","prompt_tokens":1000,"queued_ms":3,"replica":"0","request_id":"r1","route":"a=quota, gpt-4o/ptu=spill_quota",` +
 		`"status":200,"stream":true,"tenant":"demo","took_ms":3000,"tpot_ms":18,"ttft_ms":250}`

@@ -58,6 +58,8 @@ type Metrics struct {
 
 	asides asides
 
+	reloads reloads
+
 	mu     sync.RWMutex // held for reading while a record is counted
 	known  names
 	series map[who]*series
@@ -76,6 +78,7 @@ func New(b Build) *Metrics {
 	m.makeTimeMetrics()
 	m.makeAsides()
 	m.makeSpillFailures()
+	m.makeReloads()
 	m.decisions = m.counter("weir_scale_decisions_total",
 		"Scaling decisions by the rules that moved the number of replicas.", "deployment", "rule")
 	m.want = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "weir_replicas_wanted",

@@ -25,6 +25,9 @@ func gatewayConfig(c *config.Config, credential func(*config.AzureOpenAI) (upstr
 		MaxBody: int64(c.Server.MaxBody), MaxBodyMemory: bodyMemory(&c.Server), MaxRequests: c.Server.MaxRequests, MaxStreams: c.Server.MaxStreams,
 		BodyTimeout: c.Server.BodyTimeout, WriteTimeout: c.Server.WriteTimeout, Pulse: c.Server.PingAfter,
 	}}
+	for _, p := range c.Server.TrustedProxies {
+		g.TrustedProxies = append(g.TrustedProxies, p.Prefix)
+	}
 	for i := range c.Tenants {
 		g.Tenants = append(g.Tenants, gatewayTenant(&c.Tenants[i]))
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,18 +27,35 @@ hashed and looked up.`,
 
 func newKeyNew() *cobra.Command {
 	var name string
+	var quiet, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "new",
 		Short: "Make an API key and print it, once, with the lines for weir.yaml",
 		Long: `Makes a key of 256 random bits. It is kept nowhere: who loses it makes a new
-one.`,
-		Example: `  weir key new --name ci`,
+one. With --quiet the key alone is printed, with --json an object with name, key
+and hash, for scripts.`,
+		Example: `  weir key new --name ci
+  weir key new --name ci --json
+  weir key new --quiet | tee key.txt | weir key hash`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if problem, remedy := config.CheckName(name); problem != "" {
 				return usageError{cmd.CommandPath(), fmt.Errorf("%s; %s", problem, remedy)}
 			}
 			key := config.NewKey()
+			switch {
+			case quiet && asJSON:
+				return usageError{cmd.CommandPath(), errors.New("--quiet and --json exclude each other")}
+			case quiet:
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), key)
+				return err
+			case asJSON:
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(struct {
+					Name string `json:"name"`
+					Key  string `json:"key"`
+					Hash string `json:"hash"`
+				}{name, key, config.HashKey(key).String()})
+			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), `%s
 
 This is the only time the key is shown. For weir.yaml, under the tenant's keys:
@@ -48,6 +66,8 @@ This is the only time the key is shown. For weir.yaml, under the tenant's keys:
 			return err
 		},
 	}
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print the key alone")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print an object with name, key and hash")
 	cmd.Flags().StringVar(&name, "name", "default", "`name` of the key, for metrics and logs")
 	return cmd
 }

@@ -77,6 +77,8 @@ func newNode(c *config.Config, load func() (*config.Config, error), stateDir str
 	b := readBuild()
 	n.metrics = observe.New(observe.Build{Version: b.version, Revision: b.commit, Go: b.goVersion})
 	n.metrics.Configure(known(c))
+	n.metrics.Reloaded(c.Hash, time.Now())
+	n.logWarnings(c)
 	n.access = observe.NewAccessLog(n.log)
 	n.access.Enable(c.Log.Access)
 	if err = n.openStore(c); err != nil {
@@ -163,7 +165,7 @@ func (n *node) makeGateway(c *config.Config) error {
 			Listener: n.callers, HeaderTimeout: c.Server.HeaderTimeout, IdleTimeout: c.Server.IdleTimeout,
 			MaxHeaderBytes: int(c.Server.MaxHeader),
 		},
-		Drain: c.Server.DrainTimeout, Config: g, Record: n.record, Log: n.log,
+		Drain: c.Server.DrainTimeout, Config: g, Record: n.record, Nearest: config.Nearest, Log: n.log,
 		Aside: n.metrics.Aside, Canaries: trials, CanaryStepped: n.canaryStepped,
 	}
 	if t := c.Server.TLS; t != nil {

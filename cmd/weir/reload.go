@@ -7,20 +7,59 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
+	"time"
 
 	"weir/config"
 )
 
 // reload reads the configuration again and swaps it in. On an error nothing
-// has changed.
+// has changed, and log and metrics say so.
 func (n *node) reload() error {
 	n.reloading.Lock()
 	defer n.reloading.Unlock()
 	c, err := n.load()
+	if err == nil {
+		err = n.swap(c)
+	}
 	if err != nil {
+		n.metrics.ReloadRefused()
+		n.logRefused(err)
 		return err
 	}
+	n.metrics.Reloaded(c.Hash, time.Now())
+	n.log.Info("configuration reloaded", "models", len(c.Models), "tenants", len(c.Tenants), "hash", c.Hash)
+	n.logWarnings(c)
+	return nil
+}
+
+// maxLoggedFaults bounds the lines about one configuration.
+const maxLoggedFaults = 20
+
+// logRefused writes a line for each fault.
+func (n *node) logRefused(err error) {
+	var faults config.Faults
+	if !errors.As(err, &faults) {
+		n.log.Error("reload refused, nothing was changed", "error", err)
+		return
+	}
+	n.log.Error("reload refused, nothing was changed", "faults", len(faults))
+	for _, f := range faults[:min(len(faults), maxLoggedFaults)] {
+		n.log.Error("fault of the configuration", "at", strings.TrimSuffix(f.Place(), ":"), "error", f.Message())
+	}
+}
+
+// logWarnings writes a line for each doubt about a configuration in force.
+func (n *node) logWarnings(c *config.Config) {
+	for _, w := range c.Warnings[:min(len(c.Warnings), maxLoggedFaults)] {
+		n.log.Warn("doubt about the configuration", "at", strings.TrimSuffix(w.Place(), ":"), "warning", w.Message())
+	}
+}
+
+// swap puts a configuration in the place of the one in force, or changes
+// nothing.
+func (n *node) swap(c *config.Config) error {
 	if err := fixedParts(n.config.Load(), c); err != nil {
 		return err
 	}
@@ -49,7 +88,6 @@ func (n *node) reload() error {
 	n.level.Set(levelOf(c.Log.Level))
 	n.access.Enable(c.Log.Access)
 	n.config.Store(c)
-	n.log.Info("configuration reloaded", "models", len(c.Models), "tenants", len(c.Tenants))
 	return nil
 }
 
@@ -87,9 +125,7 @@ func (n *node) reloadOnHangup(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-hup:
-			if err := n.reload(); err != nil {
-				n.log.Error("reload refused, nothing was changed", "error", err)
-			}
+			_ = n.reload() // which has logged why, if it was refused
 		}
 	}
 }

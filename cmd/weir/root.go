@@ -39,6 +39,8 @@ it costs.
 		SilenceUsage:  true, // an error is one message, not a page of help
 		SilenceErrors: true, // explain prints it
 	})
+	root.Version = readBuild().version
+	root.SetVersionTemplate(readBuild().String())
 	root.AddCommand(
 		newServe(),
 		newCheck(),

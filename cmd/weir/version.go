@@ -15,8 +15,7 @@ func newVersion() *cobra.Command {
 		Example: "  weir version",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			b := readBuild()
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "weir %s\ncommit %s\n%s %s/%s\n", b.version, b.commit, b.goVersion, runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprint(cmd.OutOrStdout(), readBuild())
 			return err
 		},
 	}
@@ -27,6 +26,11 @@ type build struct {
 	version   string // "v1.2.3", or "(devel)" for one not built from a tag
 	commit    string // with "+changes" when the tree was not clean; "unknown" without version control
 	goVersion string
+}
+
+// String is what `weir version` and `weir --version` print.
+func (b build) String() string {
+	return fmt.Sprintf("weir %s\ncommit %s\n%s %s/%s\n", b.version, b.commit, b.goVersion, runtime.GOOS, runtime.GOARCH)
 }
 
 func readBuild() build {
