@@ -37,7 +37,7 @@ and hash, for scripts.`,
 		Example: `  weir key new --name ci
   weir key new --name ci --json
   weir key new --quiet | tee key.txt | weir key hash`,
-		Args:    noArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if problem, remedy := config.CheckName(name); problem != "" {
 				return usageError{cmd.CommandPath(), fmt.Errorf("%s; %s", problem, remedy)}
