@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"cmp"
 	"strings"
 
 	"weir/price"
@@ -13,21 +14,22 @@ func budget(m *Model, s Setup, stage, layers int) Budget {
 		NonTorch: nonTorch(s), Activation: activation(m, s, stage),
 	}
 	b.Allowed = int64(s.Utilisation * float64(s.GPU.Total))
-	if !s.Engine.claims() && s.FreeBytes > 0 {
+	t := s.Engine.traits()
+	if !t.claims && s.FreeBytes > 0 {
 		b.Allowed = min(b.Allowed, s.FreeBytes)
 	}
 	b.Graphs = graphs(m, s, layers)
-	b.GraphsIn = s.Engine.Name == "vllm" && !s.Engine.before(0, 21)
-	switch s.Engine.Name {
-	case "tensorrt-llm":
+	b.GraphsIn = t.graphsInside
+	switch t.pool {
+	case poolOfFree:
 		// The pool is a share of what is free after the engine is loaded and has run once.
 		free := s.GPU.Total - b.Need() - b.Graphs
-		b.Allowed, b.GraphsIn = s.GPU.Total, true
+		b.Allowed = s.GPU.Total
 		b.Cache = free
 		if free > 0 {
 			b.Cache = int64(s.Utilisation * float64(free))
 		}
-	case "sglang":
+	case poolOfLoad:
 		// mem_fraction_static is of what was free before loading, and the pool is
 		// what is left of it when weights and collectives are there (model_runner.py,
 		// profile_max_num_token); workspace and graphs live in the rest.
@@ -36,7 +38,7 @@ func budget(m *Model, s Setup, stage, layers int) Budget {
 		b.Cache = b.Allowed - b.Need()
 	}
 	if !m.generates() { // nothing is claimed beside what is needed
-		b.NonTorch = max(b.NonTorch, context(s))
+		b.NonTorch = max(b.NonTorch, ownContext(s))
 		room := b.Allowed
 		b.Allowed, b.Cache = min(room, b.Need()), min(room-b.Need(), 0)
 	}
@@ -51,50 +53,42 @@ func budget(m *Model, s Setup, stage, layers int) Budget {
 // Hopper and later are larger). Several: the buffers of the collectives; where
 // an NVSwitch does multicast (compute capability 9.0 and up, all-to-all links)
 // NCCL's NVLink SHARP and the symmetric-memory all-reduce take about 2 GiB on
-// each GPU, in vLLM up to 0.12 only from three GPUs on.
+// each GPU.
 func nonTorch(s Setup) int64 {
-	hopper := s.GPU.SM >= 9 && s.GPU.Fast
+	hopper, t := s.GPU.SM >= 9 && s.GPU.Fast, s.Engine.traits()
 	switch {
-	case s.Engine.Name == "transformers", s.Engine.Name == "llama.cpp", s.Engine.Name == "triton":
-		return context(s)
-	case s.Engine.Name == "vllm" && s.Engine.before(0, 7):
-		return gibs(1.0) // counted all that the process had on the device, its context too
-	case s.TP == 1 && hopper && !s.Engine.before(0, 17):
-		return gibs(0.25)
+	case t.countsOwn > 0:
+		return ownContext(s)
+	case t.process > 0:
+		return gibs(t.process)
+	case s.TP == 1 && hopper:
+		return gibs(t.aloneHopper)
 	case s.TP == 1:
-		return gibs(0.10)
-	case hopper && s.TP == 2 && s.Engine.before(0, 13):
-		return gibs(0.54)
+		return gibs(t.alone)
+	case hopper && s.TP == 2:
+		return gibs(t.collective2)
 	case hopper:
-		return gibs(2.1)
+		return gibs(t.collectives)
 	}
 	return gibs(0.30)
 }
 
-// context is the CUDA context with its modules. Engines that log their budget
+// ownContext is the CUDA context with its modules. Engines that log their budget
 // take it for granted: it is not in what they see as free at the start. Others
 // share the GPU and must count it: about 0.3 GiB before Hopper, 0.5 since.
-func context(s Setup) int64 {
-	if s.Engine.Name == "transformers" {
-		return gibs(0.03) // cuBLAS workspaces alone: its figures are the allocator's
-	}
+func ownContext(s Setup) int64 {
+	t := s.Engine.traits()
 	if s.GPU.SM >= 9 {
-		return gibs(0.5)
+		return gibs(cmp.Or(t.countsOwnNew, 0.5))
 	}
-	return gibs(0.3)
+	return gibs(cmp.Or(t.countsOwn, 0.3))
 }
 
 func gibs(x float64) int64 { return int64(x * GiB) }
 
 // logitBytes is what sampling holds for each sequence and vocabulary entry.
-// From vLLM 0.17: logits in 16 bits, their fp32 copy, probabilities and noise
-// (2+4+4+4) and the mask; before, top-p sorted them too: sorted values, 64-bit
-// indexes, their softmax, cumulative sum, mask and scattered result.
 func logitBytes(s Setup) float64 {
-	b := 14.5
-	if s.Engine.Name == "vllm" && s.Engine.before(0, 17) {
-		b = 38.4
-	}
+	b := s.Engine.traits().logits
 	if s.Quant.Family == "fp32" {
 		b += 2
 	}
@@ -109,7 +103,8 @@ func activation(m *Model, s Setup, stage int) int64 {
 	}
 	w, tokens, h := s.Quant.act(), int64(s.BatchTokens), int64(m.Hidden)
 	seqs := int64(min(s.MaxSeqs, s.BatchTokens))
-	if s.Engine.Name == "transformers" || s.Engine.Name == "llama.cpp" {
+	t := s.Engine.traits()
+	if t.layersOnly {
 		return fileActivation(m, s)
 	}
 	const fixed = 0.05 // cuBLAS workspaces, attention metadata, positions: GiB
@@ -117,8 +112,8 @@ func activation(m *Model, s Setup, stage int) int64 {
 	mlp := tokens*widest(m, s)*w + 3*residual
 	moe := expertWorkspace(m, s)
 	persistent := int64(0)
-	if s.Engine.Name == "vllm" && !s.Engine.before(0, 13) {
-		persistent = moe // v1/worker/workspace.py keeps the workspace for good
+	if t.keepsScratch {
+		persistent = moe
 	} else {
 		mlp = max(mlp, moe+2*residual)
 	}
@@ -168,16 +163,15 @@ func expertWorkspace(m *Model, s Setup) int64 {
 
 // visionActivation is, for a model with a vision tower, what the profile keeps
 // of the largest input (its embeddings and pixels), and the tower's own
-// transient. Qwen's models take videos; up to vLLM 0.12 the profile's video is
-// as long as the longest context (qwen2_vl.py, qwen3_vl.py,
+// transient. Qwen's models take videos (qwen2_vl.py, qwen3_vl.py,
 // get_num_frames_with_most_features).
 func visionActivation(m *Model, s Setup) (kept, transient int64) {
-	if m.VisionParams == 0 || m.ImageTokens == 0 || s.Engine.Name != "vllm" {
+	if m.VisionParams == 0 || m.ImageTokens == 0 || !s.Engine.traits().profiles {
 		return 0, 0
 	}
 	tokens, merge := int64(max(s.BatchTokens, m.ImageTokens)), int64(max(m.Merge, 1))
 	pixel := int64(2)
-	if strings.HasPrefix(m.Family, "qwen") && s.Engine.before(0, 13) {
+	if strings.HasPrefix(m.Family, "qwen") && s.Engine.traits().longVideos {
 		tokens, pixel = max(tokens, int64(s.Context)), 4
 	}
 	kept = tokens*int64(m.Hidden)*int64(1+m.DeepStack)*2 + tokens*merge*int64(m.PatchSize)*pixel
@@ -225,7 +219,7 @@ func encoderActivation(m *Model, s Setup) int64 {
 // when all are taken. A captured size holds a node of about 20 KiB for each
 // kernel of each layer; the largest one's tensors stay as the pool of all.
 func graphs(m *Model, s Setup, layers int) int64 {
-	if s.Eager || !s.Engine.claims() || !m.generates() {
+	if s.Eager || !s.Engine.traits().claims || !m.generates() {
 		return 0
 	}
 	const node = 20 << 10
@@ -270,14 +264,14 @@ func warmUp(m *Model, s Setup) int64 {
 // Older GPUs have Marlin's, newer ones their own FP4 units' (vLLM
 // layers/quantization/mxfp4.py).
 func triton4(s Setup) bool {
-	return s.Engine.Name == "vllm" && s.Quant.Name == "mxfp4" && s.GPU.SM >= 9 && s.GPU.SM < 10
+	return s.Engine.traits().profiles && s.Quant.Name == "mxfp4" && s.GPU.SM >= 9 && s.GPU.SM < 10
 }
 
 // outside is what an engine may allocate on first use beside its budget: the
 // sampler's warm-up finds the memory the profile set aside, but about half of
 // it in fragments.
 func (e Engine) outside(m *Model, s Setup) int64 {
-	if e.Name != "vllm" || !m.generates() {
+	if !e.traits().profiles || !m.generates() {
 		return 0
 	}
 	return warmUp(m, s)/2 + e.unprofiled(m, s)
@@ -292,7 +286,7 @@ func (e Engine) outside(m *Model, s Setup) int64 {
 // 64 heads. Weights in host memory pass through the GPU two layers at a time.
 // Scratch of Triton's MXFP4 kernels stands where the sampler's warm-up would.
 func (e Engine) unprofiled(m *Model, s Setup) int64 {
-	if e.Name != "vllm" {
+	if !e.traits().profiles {
 		return 0
 	}
 	var sum int64

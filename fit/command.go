@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -14,7 +15,7 @@ func command(m *Model, s Setup) string {
 	kv := strings.ToLower(s.KV)
 	switch s.Engine.Name {
 	case "vllm":
-		add("vllm serve %s --max-model-len %d --gpu-memory-utilization %.4g --max-num-seqs %d", word(cmpOr(m.Repo, m.Name)), s.Context, s.Utilisation, s.MaxSeqs)
+		add("vllm serve %s --max-model-len %d --gpu-memory-utilization %.4g --max-num-seqs %d", word(cmp.Or(m.Repo, m.Name)), s.Context, s.Utilisation, s.MaxSeqs)
 		if s.PP > 1 {
 			add(" --pipeline-parallel-size %d", s.PP)
 		}
@@ -26,16 +27,16 @@ func command(m *Model, s Setup) string {
 		flagIf(&b, s.Quant.Name == "fp8" && m.Native().Family == "16", " --quantization fp8")
 		flagIf(&b, !s.GPU.BF16 && s.GPU.SM > 0 && s.Quant.Name == "bf16", " --dtype half")
 	case "sglang":
-		add("python3 -m sglang.launch_server --model-path %s --context-length %d --mem-fraction-static %.4g", word(cmpOr(m.Repo, m.Name)), s.Context, s.Utilisation)
+		add("python3 -m sglang.launch_server --model-path %s --context-length %d --mem-fraction-static %.4g", word(cmp.Or(m.Repo, m.Name)), s.Context, s.Utilisation)
 		flagIf(&b, s.TP > 1, " --tp-size %d", s.TP)
 		flagIf(&b, s.PP > 1, " --pp-size %d", s.PP)
 		flagIf(&b, strings.HasPrefix(kv, "fp8"), " --kv-cache-dtype fp8_e4m3")
 	case "tensorrt-llm":
-		add("trtllm-serve %s --max_seq_len %d --max_batch_size %d --kv_cache_free_gpu_memory_fraction %.4g", word(cmpOr(m.Repo, m.Name)), s.Context, s.MaxSeqs, s.Utilisation)
+		add("trtllm-serve %s --max_seq_len %d --max_batch_size %d --kv_cache_free_gpu_memory_fraction %.4g", word(cmp.Or(m.Repo, m.Name)), s.Context, s.MaxSeqs, s.Utilisation)
 		flagIf(&b, s.TP > 1, " --tp_size %d", s.TP)
 		flagIf(&b, s.PP > 1, " --pp_size %d", s.PP)
 	case "llama.cpp":
-		add("llama-server -m %s -ngl 999 -c %d -np %d", word(cmpOr(m.Repo, m.Name)), s.Context*s.Concurrency, s.Concurrency)
+		add("llama-server -m %s -ngl 999 -c %d -np %d", word(cmp.Or(m.Repo, m.Name)), s.Context*s.Concurrency, s.Concurrency)
 		flagIf(&b, kv == "q8_0" || kv == "q4_0", " -fa on -ctk %s -ctv %s", kv, kv)
 		flagIf(&b, !m.generates(), " --embedding")
 	}

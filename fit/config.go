@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -178,7 +179,7 @@ func (c *hfConfig) layers(m *Model) {
 	pattern := int(c.Pattern)
 	switch m.Family {
 	case "gemma3":
-		pattern = cmpOr(pattern, 6)
+		pattern = cmp.Or(pattern, 6)
 	case "gemma2":
 		pattern = 2
 	case "phi3":

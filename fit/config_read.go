@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -25,7 +26,7 @@ func readConfig(text []byte, depth int) (hfConfig, error) {
 		kind = stateSpaces(raw)
 	}
 	spell(raw, kind)
-	if err := json.Unmarshal([]byte(cmpOr(classDefaults[kind], "{}")), &c); err != nil {
+	if err := json.Unmarshal([]byte(cmp.Or(classDefaults[kind], "{}")), &c); err != nil {
 		return c, fmt.Errorf("defaults of %s: %w", kind, err) // TestClassDefaultsAreRead
 	}
 	own, err := json.Marshal(raw)

@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -30,7 +31,7 @@ func (c *hfConfig) understood(m *Model) error {
 		}
 		return fmt.Errorf("%w: %s compresses its KV cache layer by layer (compress_ratios): how engines lay that out is not computed, only measured by starting one", ErrFile, m.Name)
 	}
-	m.Unknown = cmpOr(m.Family, "none stated")
+	m.Unknown = cmp.Or(m.Family, "none stated")
 	if keys := c.strangers(); len(keys) > 0 {
 		return fmt.Errorf("%w: %s is of the family %q, whose layers are not understood (%s): what they hold is not computed, only measured by starting an engine; --layers, --hidden and the other flags describe a plain decoder",
 			ErrFile, m.Name, m.Unknown, strings.Join(keys, ", "))
@@ -57,7 +58,7 @@ func (c *hfConfig) kvHeads(family string, heads int) int {
 	n := int(c.KVHeads)
 	switch {
 	case family == "falcon" && c.NewFalcon:
-		return cmpOr(n, heads)
+		return cmp.Or(n, heads)
 	case family == "falcon" && c.MultiQuery:
 		return 1
 	case family == "falcon":
@@ -172,7 +173,7 @@ func (c *hfConfig) stateSpace(m *Model) {
 		m.Linear, m.LinearLayers = "mamba1", m.Layers
 	case "mamba2":
 		m.Linear, m.LinearLayers = "mamba2", m.Layers
-		heads = cmpOr(heads, inner/int64(max(c.MambaDim, 1)))
+		heads = cmp.Or(heads, inner/int64(max(c.MambaDim, 1)))
 	case "jamba":
 		m.Linear, m.FullLayers = "mamba1", everyNth(min(m.Layers, 2000), max(int(c.AttnPeriod), 1), int(c.AttnOffset))
 		m.LinearLayers = m.Layers - m.FullLayers
@@ -194,7 +195,7 @@ func (c *hfConfig) stateSpace(m *Model) {
 	}
 	var params, state int64
 	if m.Linear == "mamba1" {
-		rank := int64(cmpOr(int(c.StepRank), (m.Hidden+15)/16))
+		rank := int64(cmp.Or(int(c.StepRank), (m.Hidden+15)/16))
 		params = h*2*inner + inner*k + inner*(rank+2*st) + rank*inner + inner*st + inner*h
 		state = inner*st*width + inner*(k-1)*2
 		m.EveryMLP = m.Family == "jamba"

@@ -2,6 +2,7 @@ package fit
 
 import (
 	"bytes"
+	"cmp"
 	"strings"
 )
 
@@ -54,7 +55,7 @@ func (c *hfConfig) spellBlocks() {
 	letters := map[string]string{"mamba": "M", "attention": "*", "moe": "E", "mlp": "-"}
 	var b strings.Builder
 	for _, name := range c.Blocks {
-		b.WriteString(cmpOr(letters[name], "-"))
+		b.WriteString(cmp.Or(letters[name], "-"))
 	}
 	c.Hybrid = b.String()
 	if c.Layers == 0 {

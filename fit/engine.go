@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -86,103 +87,33 @@ func (e Engine) before(major, minor int) bool {
 // that take what a model needs, and models without a cache, may use all that
 // a driver leaves.
 func (e Engine) utilisation(m *Model) float64 {
-	switch {
-	case !m.generates():
+	if !m.generates() {
 		return 1 // weights and workspace alone: nothing is claimed ahead
-	case e.Name == "vllm" && e.before(0, 20):
-		return 0.90 // vLLM config/cache.py
-	case e.Name == "vllm":
-		return 0.92
-	case e.Name == "sglang":
-		return 0.88 // mem_fraction_static, server_args.py: 0.87 to 0.9 by size
-	case e.Name == "tensorrt-llm":
-		return 0.90 // kv_cache_free_gpu_mem_fraction
 	}
-	return 1
+	return cmp.Or(e.traits().utilisation, 1)
 }
 
-// batch is the default number of sequences in a batch and tokens in a step.
-// vLLM (engine/arg_utils.py): its server takes 1024 and 8192 on GPUs of 70 GiB
-// and more other than A100, 256 and 2048 else.
-//
-// Up to 0.7 prefill is not cut: a step is as long as the longest context, but for
-// contexts above 32k from 0.5 on, which come in chunks of 512, from 0.7 on of
-// 2048 (arg_utils.py; config.py, SchedulerConfig). From 0.8 on it is always cut.
+// batch is the default number of sequences in a batch and tokens in a step, on
+// that GPU and for requests of that length.
 func (e Engine) batch(g GPU, context int) (seqs, tokens int) {
-	switch e.Name {
-	case "vllm":
-		switch {
-		case e.before(0, 8) && (context <= 32<<10 || e.before(0, 5)):
-			return 256, max(2048, context)
-		case e.before(0, 7):
-			return 256, 512
-		case e.before(0, 9):
-			return 256, 2048
-		}
-		if g.Total >= 70*GiB && !strings.Contains(g.Name, "A100") {
-			return 1024, 8192
-		}
-		return 256, 2048
-	case "sglang":
-		return 256, 8192 // chunked_prefill_size
-	case "tensorrt-llm":
-		return 256, 8192 // max_num_tokens
-	case "llama.cpp":
-		return 1, 512 // n_ubatch
-	case "triton":
-		return 8, 8192 // one dynamic batch of 1024 tokens each, when not stated
+	t := e.traits()
+	switch {
+	case t.bigSeqs > 0 && g.Total >= 70*GiB && !strings.Contains(g.Name, "A100"):
+		return t.bigSeqs, t.bigTokens
+	case t.uncut > 0 && context <= t.uncut:
+		return t.seqs, max(2048, context)
 	}
-	return 1, 2048
+	return t.seqs, t.tokens
 }
-
-// claims reports whether the engine takes its share of the GPU at once.
-func (e Engine) claims() bool {
-	return e.Name == "vllm" || e.Name == "sglang" || e.Name == "tensorrt-llm"
-}
-
-// windows reports whether window layers hold their window alone. vLLM's hybrid
-// cache manager came with 0.9.2; transformers' dynamic cache holds everything.
-func (e Engine) windows() bool {
-	return e.Name == "llama.cpp" || e.Name == "sglang" || e.Name == "tensorrt-llm" || e.Name == "vllm" && !e.before(0, 10)
-}
-
-func (e Engine) block() int {
-	switch e.Name {
-	case "vllm":
-		return 16
-	case "tensorrt-llm":
-		return 32
-	case "llama.cpp":
-		return 256 // contexts are padded to it for flash attention
-	}
-	return 1
-}
-
-// absorbs reports whether MLA's up projection is copied, split and transposed
-// after loading (vLLM mla/common.py, from 0.7.1 on; SGLang likewise).
-func (e Engine) absorbs() bool {
-	return e.Name == "vllm" && !e.before(0, 7) || e.Name == "sglang"
-}
-
-// file reports whether weights stay as the file has them, without padding.
-func (e Engine) file() bool { return e.Name == "llama.cpp" || e.Name == "transformers" }
-
-// tablesOnCPU reports whether token and position embeddings stay in host memory:
-// llama.cpp reads their rows there (llama-model.cpp, the input layer's device is
-// the CPU); a tied output layer is a copy on the GPU.
-func (e Engine) tablesOnCPU() bool { return e.Name == "llama.cpp" }
-
-// unties: transformers loads fp8 checkpoints with an output layer of their own.
-func (e Engine) unties(q Quant) bool { return e.Name == "transformers" && q.Family == "fp8" }
 
 // rotary is the cosine and sine table vLLM builds for every position, in the
 // dtype of the model (rotary_embedding/base.py); it counts as weights there.
 func (e Engine) rotary(m *Model, q Quant) int64 {
-	if e.Name != "vllm" || m.Attention == price.Encoder || m.Attention == price.EncoderDecoder || m.attentionLayers() == 0 {
+	if !e.traits().rotaryTable || m.Attention == price.Encoder || m.Attention == price.EncoderDecoder || m.attentionLayers() == 0 {
 		return 0
 	}
-	dim := cmpOr(m.RotaryDim, m.HeadDim)
-	bytes := int64(cmpOr(m.RotaryRows, m.MaxContext)) * int64(dim) * q.act() * int64(max(m.RotaryTables, 1))
+	dim := cmp.Or(m.RotaryDim, m.HeadDim)
+	bytes := int64(cmp.Or(m.RotaryRows, m.MaxContext)) * int64(dim) * q.act() * int64(max(m.RotaryTables, 1))
 	if m.windowed() > 0 && (m.Family == "gemma3" || m.Family == "gemma4") {
 		bytes += int64(m.MaxContext) * int64(dim) * q.act() // window layers have a table of their own
 	}
@@ -191,13 +122,14 @@ func (e Engine) rotary(m *Model, q Quant) int64 {
 
 // accepts checks what an engine or GPU cannot do at all.
 func (e Engine) accepts(m *Model, s *Setup) error {
-	if (e.Name == "llama.cpp" || e.Name == "transformers") && s.TP > 1 {
+	t := e.traits()
+	if t.layersOnly && s.TP > 1 {
 		return fmt.Errorf("%w: %s splits by layers: use pipeline parallel %d instead of tensor parallel", ErrLayout, e.Name, s.TP)
 	}
 	if e.Name != "llama.cpp" && s.Quant.Family == "gguf" && e.Name != "vllm" {
 		return fmt.Errorf("%w: %s is a format of llama.cpp: use --engine llama.cpp", ErrSetup, s.Quant.Name)
 	}
-	if least := formatNeeds[s.Quant.Name]; e.claims() && s.GPU.SM > 0 && s.GPU.SM < least {
+	if least := formatNeeds[s.Quant.Name]; t.claims && s.GPU.SM > 0 && s.GPU.SM < least {
 		return fmt.Errorf("%w: %s has no kernels for %s (compute capability %.1f, %s needs %.1f): use %s",
 			ErrSetup, s.GPU.Name, s.Quant.Name, s.GPU.SM, e.Name, least, strings.Join(formatsOf(s.GPU.SM), ", "))
 	}
@@ -228,8 +160,8 @@ func formatsOf(sm float64) []string {
 
 // most is how many requests the batch admits.
 func (e Engine) most(m *Model, s Setup) int {
-	if e.Name == "transformers" || e.Name == "llama.cpp" {
-		return 1 << 20 // bounded by memory alone
+	if e.traits().memoryBound {
+		return 1 << 20
 	}
 	return s.MaxSeqs
 }

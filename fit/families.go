@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"cmp"
 	"strings"
 
 	"weir/price"
@@ -53,21 +54,21 @@ func family(m *Model) {
 		}
 	}
 	if m.Attention == mla {
-		m.RotaryDim = cmpOr(m.QKRopeDim, 64)
+		m.RotaryDim = cmp.Or(m.QKRopeDim, 64)
 	}
 	if m.Attention == price.EncoderDecoder {
 		m.PlainMLP, m.QKVBias = true, true
 		m.Positions = 1500 + m.MaxContext
-		m.Vocab = cmpOr(m.Vocab, 51866)
+		m.Vocab = cmp.Or(m.Vocab, 51866)
 		if strings.Contains(name, "turbo") {
 			m.DecoderLayers = 4
-			m.Layers = cmpOr(m.Layers, 32)
+			m.Layers = cmp.Or(m.Layers, 32)
 		}
 	}
 	if m.Attention == price.Encoder {
 		m.PlainMLP = m.Family != "nomic_bert"
 		m.QKVBias = true
-		m.Positions = cmpOr(m.Positions, m.MaxContext)
+		m.Positions = cmp.Or(m.Positions, m.MaxContext)
 	}
 	if m.KVHeads == 0 && m.Attention == price.MHA {
 		m.KVHeads = m.Heads

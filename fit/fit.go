@@ -11,6 +11,7 @@
 package fit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -135,21 +136,13 @@ func (s Setup) withDefaults(m *Model) Setup {
 	if s.Quant.Name == "" {
 		s.Quant = m.Native()
 	}
-	s.Utilisation = cmpOr(s.Utilisation, s.Engine.utilisation(m))
+	s.Utilisation = cmp.Or(s.Utilisation, s.Engine.utilisation(m))
 	if s.Context == 0 {
-		s.Context = cmpOr(m.MaxContext, 4096)
+		s.Context = cmp.Or(m.MaxContext, 4096)
 	}
 	seqs, tokens := s.Engine.batch(s.GPU, s.Context)
-	s.MaxSeqs, s.BatchTokens = cmpOr(s.MaxSeqs, seqs), cmpOr(s.BatchTokens, tokens)
+	s.MaxSeqs, s.BatchTokens = cmp.Or(s.MaxSeqs, seqs), cmp.Or(s.BatchTokens, tokens)
 	return s
-}
-
-func cmpOr[T comparable](v, otherwise T) T {
-	var zero T
-	if v == zero {
-		return otherwise
-	}
-	return v
 }
 
 // limits keep arithmetic far from overflow whatever a file or flag says.
@@ -301,7 +294,7 @@ func check(m *Model, s Setup) Answer {
 // longest is the longest single request the cache holds, at most the model's
 // own limit, or what is asked where that limit is not the model's own. Room grows with length, so it is found by halving.
 func longest(m *Model, c cache, room int64, chunk, asked int) int {
-	limit := cmpOr(m.MaxContext, 1<<20)
+	limit := cmp.Or(m.MaxContext, 1<<20)
 	if m.LooseLimit {
 		limit = max(limit, asked)
 	}

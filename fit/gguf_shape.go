@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"cmp"
 	"strings"
 
 	"weir/price"
@@ -22,18 +23,18 @@ func (g *ggufReader) shape(name string) Model {
 	var m Model
 	m.Name, m.Family, m.DType = name, ggufFamily(arch), "fp16"
 	m.Layers, m.Hidden, m.Heads = n("block_count"), n("embedding_length"), n("attention.head_count")
-	m.KVHeads, m.HeadDim = cmpOr(n("attention.head_count_kv"), m.Heads), n("attention.key_length")
+	m.KVHeads, m.HeadDim = cmp.Or(n("attention.head_count_kv"), m.Heads), n("attention.key_length")
 	if m.HeadDim == 0 && m.Heads > 0 {
 		m.HeadDim = m.Hidden / m.Heads
 	}
 	m.Intermediate, m.MaxContext = n("feed_forward_length"), n("context_length")
-	m.Vocab = cmpOr(n("vocab_size"), g.list["tokenizer.ggml.tokens"])
+	m.Vocab = cmp.Or(n("vocab_size"), g.list["tokenizer.ggml.tokens"])
 	m.Experts, m.ExpertsPerToken = n("expert_count"), n("expert_used_count")
 	m.MoEIntermediate, m.DenseLayers = n("expert_feed_forward_length"), n("leading_dense_block_count")
 	m.Window = n("attention.sliding_window")
 	m.Attention = price.GQA
 	if rank := n("attention.kv_lora_rank"); rank > 0 {
-		m.Attention, m.KVLoRARank, m.QKRopeDim = mla, rank, cmpOr(n("rope.dimension_count"), 64)
+		m.Attention, m.KVLoRARank, m.QKRopeDim = mla, rank, cmp.Or(n("rope.dimension_count"), 64)
 	}
 	if strings.Contains(arch, "bert") {
 		m.Attention = price.Encoder

@@ -5,7 +5,7 @@ import "fmt"
 // judge weighs the budget of the tightest stage against what was asked.
 func judge(m *Model, s Setup, a *Answer) (Verdict, string) {
 	b := a.Stages[a.Tight]
-	if s.FreeBytes > 0 && s.FreeBytes < b.Allowed && s.Engine.claims() {
+	if s.FreeBytes > 0 && s.FreeBytes < b.Allowed && s.Engine.traits().claims {
 		return DoesNotFit, fmt.Sprintf("only %.2f GiB of the GPU are free, %s claims %.2f GiB (%.2f of %.2f GiB) and refuses to start",
 			gib(s.FreeBytes), s.Engine.Name, gib(b.Allowed), s.Utilisation, gib(b.Total))
 	}
@@ -24,7 +24,7 @@ func judge(m *Model, s Setup, a *Answer) (Verdict, string) {
 		return DoesNotFit, fmt.Sprintf("%d requests of %d tokens need %.2f GiB of KV cache per GPU, %.2f GiB are left: room for %d",
 			s.Concurrency, s.Context, gib(a.PerRequest)*float64(s.Concurrency), gib(b.Cache), a.MaxConcurrent)
 	}
-	if over := b.Activation + b.Graphs - (b.Total - b.Allowed); s.Engine.Name == "sglang" && over > 0 {
+	if over := b.Activation + b.Graphs - (b.Total - b.Allowed); s.Engine.traits().pool == poolOfLoad && over > 0 {
 		return DoesNotFit, fmt.Sprintf("workspace and CUDA graphs need %.2f GiB beside the share of %.2f that weights and cache take: %.2f too much; lower the utilisation (mem_fraction_static) below %.2f",
 			gib(b.Activation+b.Graphs), s.Utilisation, gib(over), s.Utilisation-gib(over)/gib(b.Total))
 	}
@@ -36,7 +36,7 @@ func judge(m *Model, s Setup, a *Answer) (Verdict, string) {
 		return Tight, fmt.Sprintf("%.2f GiB stay outside the engine's budget, and first-use allocations nobody profiled (sampler warm-up, workspaces, fragmentation) may take %.2f GiB; lower the utilisation or the batch",
 			gib(b.Cushion()), gib(risk))
 	}
-	if s.Engine.claims() && m.generates() && a.Requests < 1.1*float64(s.Concurrency) {
+	if s.Engine.traits().claims && m.generates() && a.Requests < 1.1*float64(s.Concurrency) {
 		return Tight, fmt.Sprintf("the KV cache holds %.2f requests of %d tokens, less than a tenth more than asked", a.Requests, s.Context)
 	}
 	if s.Context > a.MaxContext && m.generates() {
@@ -70,7 +70,7 @@ func notes(m *Model, s Setup) []string {
 	if m.LooseLimit && m.MaxContext > 0 {
 		out = append(out, fmt.Sprintf("the limit of %d tokens is that of the model this is a variant of: the variant may have another, which its config.json says", m.MaxContext))
 	}
-	if !m.generates() && s.Engine.Name == "llama.cpp" && s.Context > s.BatchTokens {
+	if !m.generates() && s.Engine.traits().tablesOnCPU && s.Context > s.BatchTokens {
 		out = append(out, fmt.Sprintf("llama.cpp takes inputs of up to %d tokens unless told otherwise: for longer ones give --max-batch-tokens here and --ubatch-size there", s.BatchTokens))
 	}
 	if m.From.Unverified {

@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"cmp"
 	"strings"
 
 	"weir/price"
@@ -27,22 +28,23 @@ func (m *Model) cache(s Setup, tp, n int) cache {
 	}
 	attention, window := m.attentionLayers(), m.windowed()
 	part := func(v int) int { return (v*n + m.Layers - 1) / m.Layers }
-	if !s.Engine.windows() {
+	t := s.Engine.traits()
+	if !t.windows {
 		window = 0
 	}
 	c := cache{
 		full: part(attention - window), window: part(window), linear: part(m.LinearLayers),
-		span: m.Window, block: s.Engine.block(), paged: s.Engine.Name == "vllm",
+		span: m.Window, block: max(t.block, 1), paged: t.groups,
 	}
 	if n := m.CachedFull + m.CachedWindow; n > 0 {
 		c.full, c.window = part(m.CachedFull), part(m.CachedWindow)
-		if !s.Engine.windows() {
+		if !t.windows {
 			c.full, c.window = part(n), 0
 		}
 	}
 	c.full = max(0, c.full-part(m.CrossLayers))
 	width := s.kvBytes(m)
-	c.fullToken = m.tokenBytes(s, tp, cmpOr(m.FullKVHeads, m.KVHeads), cmpOr(m.FullHeadDim, m.HeadDim), width)
+	c.fullToken = m.tokenBytes(s, tp, cmp.Or(m.FullKVHeads, m.KVHeads), cmp.Or(m.FullHeadDim, m.HeadDim), width)
 	c.windowToken = m.tokenBytes(s, tp, m.KVHeads, m.HeadDim, width)
 	if m.sparse() {
 		c.index = int64(part(m.indexers(s.Engine))) * m.indexKey()
@@ -54,7 +56,7 @@ func (m *Model) cache(s Setup, tp, n int) cache {
 		c.state = m.StateBytes / int64(m.LinearLayers) / int64(tp)
 	}
 	if m.Attention == price.EncoderDecoder {
-		c.full = cmpOr(m.DecoderLayers, m.Layers)
+		c.full = cmp.Or(m.DecoderLayers, m.Layers)
 		c.fixed = 1500 * int64(c.full) * c.fullToken // Whisper's 30 s window is 1500 frames
 	}
 	c.fixed += int64(part(m.CrossLayers)) * int64(m.CrossTokens) * c.fullToken
@@ -62,7 +64,7 @@ func (m *Model) cache(s Setup, tp, n int) cache {
 	if m.CachedFull+m.CachedWindow > 0 {
 		full, windowed = m.CachedFull, m.CachedWindow
 	}
-	c.wholeToken = int64(m.indexers(s.Engine))*m.indexKey() + int64(full)*m.tokenBytes(s, 1, cmpOr(m.FullKVHeads, m.KVHeads), cmpOr(m.FullHeadDim, m.HeadDim), width) +
+	c.wholeToken = int64(m.indexers(s.Engine))*m.indexKey() + int64(full)*m.tokenBytes(s, 1, cmp.Or(m.FullKVHeads, m.KVHeads), cmp.Or(m.FullHeadDim, m.HeadDim), width) +
 		int64(windowed)*m.tokenBytes(s, 1, m.KVHeads, m.HeadDim, width)
 	if m.Attention == price.EncoderDecoder {
 		c.wholeToken = int64(c.full) * m.tokenBytes(s, 1, m.KVHeads, m.HeadDim, width)
@@ -75,11 +77,12 @@ func (m *Model) cache(s Setup, tp, n int) cache {
 // cache for it, keys and values stood at full size, padded to 256.
 func (m *Model) tokenBytes(s Setup, tp, heads, dim int, width float64) int64 {
 	if m.Attention == mla {
-		if s.Engine.Name == "vllm" && s.Engine.before(0, 7) {
+		t := s.Engine.traits()
+		if t.fullLatent {
 			return int64(2 * float64(max(1, m.Heads/tp)*256) * width)
 		}
-		latent := float64(m.KVLoRARank + cmpOr(m.QKRopeDim, 64))
-		if s.KV == "fp8_ds_mla" || m.sparse() && width == 1 && s.Engine.Name == "vllm" && s.GPU.SM < 10 {
+		latent := float64(m.KVLoRARank + cmp.Or(m.QKRopeDim, 64))
+		if s.KV == "fp8_ds_mla" || m.sparse() && width == 1 && t.sparseLatent && s.GPU.SM < 10 {
 			return 656 // 512 fp8, four fp32 scales, 64 bf16: what FlashMLA's sparse kernels take for fp8 (vLLM mla_attention.py)
 		}
 		return int64(latent * width)

@@ -97,8 +97,8 @@ func Demand(m Model, s Setup) (int64, error) {
 	if !b.GraphsIn {
 		need += b.Graphs
 	}
-	if s.Engine.claims() {
-		need += context(s) // each process has a context of its own
+	if s.Engine.traits().claims {
+		need += ownContext(s) // each process has a context of its own
 	}
 	return need, nil
 }

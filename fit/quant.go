@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -126,7 +127,7 @@ func quantInName(name string) string {
 // bytesOf turns a count of parameters into bytes.
 func bytesOf(params int64, bits float64) int64 { return int64(float64(params) * bits / 8) }
 
-func (q Quant) head() float64 { return cmpOr(q.Head, q.Table) }
+func (q Quant) head() float64 { return cmp.Or(q.Head, q.Table) }
 
 // Storage is what package engine calls a storage format: bf16, fp8, fp8_block,
 // int8, int4, mxfp4 or nvfp4. It knows how fast kernels of that width are, and

@@ -156,7 +156,7 @@ func lengthChanges(m *Model, s Setup) []change {
 			out = append(out, change{fmt.Sprintf("a context of %d tokens (--context %d)", n, n), func(s Setup) Setup { s.Context = n; return s }})
 		}
 	}
-	if s.MaxSeqs > 64 && s.Engine.claims() && s.Concurrency <= 64 {
+	if s.MaxSeqs > 64 && s.Engine.traits().claims && s.Concurrency <= 64 {
 		out = append(out, change{"a batch of 64 (--max-seqs 64)", func(s Setup) Setup { s.MaxSeqs = 64; return s }})
 	}
 	return out
@@ -168,7 +168,7 @@ func tensorChanges(m *Model, s Setup) []change {
 		if n&(n-1) != 0 { // machines have GPUs in powers of two
 			continue
 		}
-		if s.Engine.Name == "llama.cpp" || s.Engine.Name == "transformers" {
+		if s.Engine.traits().layersOnly {
 			out = append(out, change{fmt.Sprintf("layers over %d GPUs (--pp %d)", n, n), func(s Setup) Setup { s.PP = n; return s }})
 			continue
 		}

@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -32,7 +33,7 @@ in percent of what was measured. A cell without a number has no row that says it
 		return fmt.Sprintf("%d.%02d", o.q.s.Engine.Major, o.q.s.Engine.Minor)
 	}))
 	b.WriteString("\n## By GPU\n\n")
-	b.WriteString(table("GPU", rows, func(o outcome) string { return cmpOr(o.r.row["gpu"], "not stated") }))
+	b.WriteString(table("GPU", rows, func(o outcome) string { return cmp.Or(o.r.row["gpu"], "not stated") }))
 	b.WriteString("\n## By storage format\n\n")
 	b.WriteString(table("format", rows, func(o outcome) string { return o.q.s.Quant.Name }))
 	b.WriteString(others(rows))

@@ -87,7 +87,7 @@ func Search(c *price.Catalogue, m Model, s Setup, l Load, region string, now wei
 	if err := errors.Join(m.validate(), s.validate(), l.validate()); err != nil {
 		return nil, nil, err
 	}
-	l.Headroom = cmpOr(l.Headroom, 0.2)
+	l.Headroom = cmp.Or(l.Headroom, 0.2)
 	for _, vm := range c.VMs() {
 		pg, err := c.GPU(vm.GPU)
 		if err != nil {

@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 	"time"
@@ -100,7 +101,7 @@ func TestLayoutsStayWithinTheVM(t *testing.T) {
 func TestAPartOfAGPUIsSlowerAndSaysSo(t *testing.T) {
 	m, q := model(t, "Llama-3.2-1B")
 	speed := func(_ Model, s Setup, _ price.Link) (func(Step) time.Duration, error) {
-		share := cmpOr(s.GPU.Share, 1)
+		share := cmp.Or(s.GPU.Share, 1)
 		return func(w Step) time.Duration {
 			return time.Duration(float64(5*time.Millisecond+time.Duration(w.Prefill)*10*time.Microsecond) / share)
 		}, nil

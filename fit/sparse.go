@@ -1,5 +1,7 @@
 package fit
 
+import "cmp"
+
 // Sparse attention (DeepSeek-V3.2, GLM-5) chooses the tokens a layer attends to
 // by an indexer: a small key of each token, kept beside the latent, and queries
 // of its own. From GLM-5.2 on most layers have none and use the choice of a
@@ -13,7 +15,7 @@ func (m *Model) ownIndexers() int {
 	if !m.sparse() {
 		return 0
 	}
-	return cmpOr(m.IndexLayers, m.attentionLayers())
+	return cmp.Or(m.IndexLayers, m.attentionLayers())
 }
 
 // indexers is how many layers keep index keys. vLLM builds no indexer where a
@@ -22,7 +24,7 @@ func (m *Model) ownIndexers() int {
 // (sgl-project/sglang#30531), and is counted so, as the version that changed is
 // not known.
 func (m *Model) indexers(e Engine) int {
-	if m.sparse() && e.Name == "sglang" {
+	if m.sparse() && e.traits().indexAlways {
 		return m.attentionLayers()
 	}
 	return m.ownIndexers()

@@ -1,6 +1,9 @@
 package fit
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // A tower is a vision encoder: its transformer, and what joins it to the text.
 type tower struct {
@@ -91,7 +94,7 @@ func (c *hfConfig) vision(m *Model) {
 	base.VisionParams, base.RotaryRows = 0, m.RotaryRows
 	visionOf(&base)
 	side := first(v.Patch, 14)
-	t := tower{layers: layers, hidden: h, mlp: inter, matrices: 2, merge: max(base.Merge, 1), imageTokens: cmpOr(base.ImageTokens, 1024), joined: len(v.Deep)}
+	t := tower{layers: layers, hidden: h, mlp: inter, matrices: 2, merge: max(base.Merge, 1), imageTokens: cmp.Or(base.ImageTokens, 1024), joined: len(v.Deep)}
 	if strings.Contains(v.Act, "silu") {
 		t.matrices = 3
 	}

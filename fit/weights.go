@@ -1,6 +1,9 @@
 package fit
 
-import "weir/price"
+import (
+	"cmp"
+	"weir/price"
+)
 
 // params counts parameters by how they are stored and split.
 type params struct {
@@ -67,8 +70,8 @@ func (m *Model) countAttention(p *params) {
 		return
 	}
 	window := int64(m.windowed())
-	m.countGQA(p, layers-window, cmpOr(m.FullHeads, m.Heads), cmpOr(m.FullKVHeads, m.KVHeads), cmpOr(m.FullHeadDim, m.HeadDim), m.SharedKV)
-	m.countGQA(p, window, cmpOr(m.WindowHeads, m.Heads), m.KVHeads, m.HeadDim, false)
+	m.countGQA(p, layers-window, cmp.Or(m.FullHeads, m.Heads), cmp.Or(m.FullKVHeads, m.KVHeads), cmp.Or(m.FullHeadDim, m.HeadDim), m.SharedKV)
+	m.countGQA(p, window, cmp.Or(m.WindowHeads, m.Heads), m.KVHeads, m.HeadDim, false)
 }
 
 func (m *Model) countGQA(p *params, layers int64, heads, kvHeads, dim int, shared bool) {
@@ -98,8 +101,8 @@ func (m *Model) countMLP(p *params) {
 	if m.Experts > 0 {
 		dense = int64(m.DenseLayers)
 		moe := all - dense
-		width := int64(cmpOr(m.MoEIntermediate, m.Intermediate))
-		within := int64(cmpOr(m.ExpertHidden, m.Hidden))
+		width := int64(cmp.Or(m.MoEIntermediate, m.Intermediate))
+		within := int64(cmp.Or(m.ExpertHidden, m.Hidden))
 		p.experts += moe * int64(m.Experts) * matrices * within * width
 		if m.ExpertHidden > 0 {
 			p.linear += moe * 2 * h * within // into it and out of it
@@ -147,7 +150,7 @@ func (m *Model) countEncoder() params {
 	p.linear = int64(m.Layers) * block
 	p.small = int64(m.Layers)*small + int64(m.Positions)*h
 	if m.Attention == price.EncoderDecoder {
-		decoder := int64(cmpOr(m.DecoderLayers, m.Layers))
+		decoder := int64(cmp.Or(m.DecoderLayers, m.Layers))
 		p.linear += decoder * (block + 4*h*h)
 		p.small += decoder*(small+5*h) + 3*h*(128+h) // two convolutions of width 3 over 128 mel bins
 	}
@@ -165,14 +168,14 @@ func (m *Model) weights(s Setup, stage, n int) int64 {
 	part := func(v int64) int64 { return v * int64(n) / int64(max(m.Layers, 1)) }
 	expertBits := q.Expert
 	experts := p.experts
-	if q.Pad > 0 && m.MoEIntermediate > 0 && !s.Engine.file() {
+	if q.Pad > 0 && m.MoEIntermediate > 0 && !s.Engine.traits().asStored {
 		w := int64(m.MoEIntermediate)
 		experts = experts / w * ((w + int64(q.Pad) - 1) / int64(q.Pad) * int64(q.Pad))
 	}
 	sum := bytesOf(part(p.linear), q.Linear)/tp + bytesOf(part(experts), expertBits)/tp
 	sum += bytesOf(part(p.kv), q.Linear) / min(tp, int64(max(m.KVHeads, 1)))
 	sum += bytesOf(part(p.latent), q.Linear)
-	if wide := cmpOr(m.PlainBits, 16); q.Linear < wide && (q.Name == m.Format || q.Name == "nvfp4" && m.Format == "") {
+	if wide := cmp.Or(m.PlainBits, 16); q.Linear < wide && (q.Name == m.Format || q.Name == "nvfp4" && m.Format == "") {
 		sum += bytesOf(int64(m.PlainShare*float64(part(p.attention))), wide-q.Linear) / tp
 	}
 	side := max(q.Table, 16)
@@ -180,24 +183,24 @@ func (m *Model) weights(s Setup, stage, n int) int64 {
 		side = 32
 	}
 	sum += bytesOf(part(p.small), side)
-	if s.Engine.absorbs() {
+	if s.Engine.traits().absorbs {
 		sum += bytesOf(part(p.absorb), 16) / tp
 	}
 	first, last := stage == 0, stage == s.PP-1
 	if first {
 		sum += bytesOf(p.vision, side) / tp
 	}
-	if first && !s.Engine.tablesOnCPU() {
+	if first && !s.Engine.traits().tablesOnCPU {
 		sum += bytesOf(p.embed, q.Table) / tp
 	}
-	if s.Engine.tablesOnCPU() { // p.small counts the position table
+	if s.Engine.traits().tablesOnCPU { // p.small counts the position table
 		sum -= min(sum, bytesOf(part(m.positionTable()), side))
 	}
 	if last {
 		switch {
 		case p.head > 0:
 			sum += bytesOf(p.head, q.head()) / tp
-		case m.Tied && m.generates() && (!first || q.Untied || s.Engine.unties(q) || s.Engine.tablesOnCPU()):
+		case m.Tied && m.generates() && (!first || q.Untied || s.Engine.traits().untiesFP8 && q.Family == "fp8" || s.Engine.traits().tablesOnCPU):
 			sum += bytesOf(p.embed, q.head()) / tp
 		}
 	}
@@ -228,7 +231,7 @@ func (m *Model) storedWeights(s Setup, stage, n int) int64 {
 	w, tp := m.Stored, int64(s.TP)
 	part := func(v int64) int64 { return v * int64(n) / int64(max(m.Layers, 1)) }
 	sum := part(w.Linear)/tp + part(w.Experts)/tp + part(w.Small)
-	onCPU := s.Engine.tablesOnCPU()
+	onCPU := s.Engine.traits().tablesOnCPU
 	if stage == 0 {
 		sum += w.Vision / tp
 	}
