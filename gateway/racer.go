@@ -53,7 +53,7 @@ func (r *racer) run(ctx context.Context, s *stream) {
 		r.body, r.broken = readAll(r.reply, r.reply.ContentLength, maxErrorBody)
 	case isEventStream(r.reply):
 		s.events = r.reply.Events()
-		s.readLead()
+		s.readLead(r.target)
 		r.lead = s
 	}
 }
@@ -119,7 +119,7 @@ func (r *racer) close() {
 }
 
 // readLead reads up to the first event that has to be shown or judged.
-func (s *stream) readLead() {
+func (s *stream) readLead(t *target) {
 	s.led = true
 	for {
 		e, err := s.events.Next()
@@ -130,6 +130,10 @@ func (s *stream) readLead() {
 		if e.Usage != nil {
 			used := *e.Usage
 			s.leadUsage = &used
+		}
+		if s.quiet.over(s.c.g, t, e.Kind) {
+			s.leadErr = &upstream.Error{Kind: upstream.KindStall, Sent: true, Err: errQuiet}
+			return
 		}
 		switch {
 		case e.Produced:

@@ -13,6 +13,7 @@ import (
 type stream struct {
 	c      *call
 	events *upstream.Events
+	quiet  lull
 
 	// Of a hedged request, what a racer has read of it before it is relayed.
 	asks      bool // usage was asked for by the gateway
@@ -73,6 +74,9 @@ func (s *stream) run() *failure {
 		}
 		if f, over := s.take(&e); over {
 			return f
+		}
+		if s.quiet.over(s.c.g, s.c.lease.target, e.Kind) {
+			return stillQuiet()
 		}
 	}
 }
