@@ -103,12 +103,13 @@ func (v *validator) tokenPrices(p *Price, at string) {
 	for _, x := range [...]struct {
 		key  string
 		cost TokenPrice
-	}{{"prompt", p.Prompt}, {"completion", p.Completion}} {
+	}{{"prompt", p.Prompt}, {"completion", p.Completion}, {"cache_write", p.CacheWrite}, {"cache_write_hour", p.CacheWriteHour}, {"reasoning", p.Reasoning},
+		{"audio_prompt", p.AudioPrompt}, {"audio_completion", p.AudioCompletion}} {
 		if x.cost >= high {
 			v.warn(at+"."+x.key, fmt.Sprintf("%v is a thousand times what tokens cost", x.cost), "check whether the price is per 1K or per 1M tokens")
 		}
 	}
-	if cached && p.Cached != nil && *p.Cached > p.Prompt {
+	if cached && p.Cached != nil && *p.Cached > p.Prompt && (p.Prompt > 0 || p.Catalogue == "") {
 		v.warn(at+".cached", fmt.Sprintf("%v is more than prompt, which is %v", *p.Cached, p.Prompt), "cached tokens cost at most what others do")
 	}
 }

@@ -118,6 +118,7 @@ func judge(ctx context.Context, c *config.Config, simulate bool) (warnings confi
 		return nil, nil, configError{err}
 	}
 	bad, tight := misfits(c, prices)
+	bad = append(bad, unpriced(c)...)
 	dear, bounded := unaffordable(c, prices)
 	if bad = append(bad, dear...); len(bad) == 0 {
 		bad = invalid(c, prices)

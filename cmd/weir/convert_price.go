@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 
 	"weir"
@@ -67,4 +68,17 @@ func rates(p config.Price) meter.Rates {
 		return meter.Rates{}
 	}
 	return r
+}
+
+// unpriced are the deployments whose prices the catalogue does not know.
+func unpriced(c *config.Config) (faults config.Faults) {
+	for i := range c.Models {
+		for k := range c.Models[i].Deployments {
+			d := &c.Models[i].Deployments[k]
+			if _, _, err := priceOf(d.Price); err != nil {
+				faults = append(faults, c.Fault(fmt.Sprintf("models[%d].deployments[%d].price.catalogue", i, k), err.Error(), "weir price list tokens names what it has"))
+			}
+		}
+	}
+	return faults
 }

@@ -260,7 +260,8 @@ func (s *setting) azure(d *config.Deployment) (*sim.Remote, dispatch.Quota, erro
 }
 
 func priced(r *sim.Remote, p config.Price) *sim.Remote {
-	r.PromptPrice, r.OutputPrice = weir.Money(p.Prompt), weir.Money(p.Completion)
+	of := rates(p)
+	r.PromptPrice, r.OutputPrice = of.Prompt, of.Completion
 	return r
 }
 
