@@ -69,7 +69,7 @@ func Simulate(ctx context.Context, c *price.Catalogue, d Demand, a Answer, seed 
 		return Simulated{}, fmt.Errorf("plan: %w", err)
 	}
 	return Simulated{Option: o.Title(), Replicas: o.Replicas, Played: played, Requests: int(r.Arrived), SLO: r.SLO,
-		Attained: r.Attainment, TTFT: r.TTFT.P99, TPOT: r.TPOT.P99}, nil
+		Attained: r.Attainment, TTFT: r.TTFT.P99.Round(100 * time.Microsecond), TPOT: r.TPOT.P99.Round(100 * time.Microsecond)}, nil
 }
 
 // play runs requests of drawn lengths, as saturate does, at a rate through the simulator.

@@ -42,6 +42,7 @@ type mark struct {
 
 const (
 	chartWidth, chartHeight          = 960.0, 200.0
+	chartNarrow                      = 370.0 // of a telephone
 	chartLeft, chartTop, chartBottom = 58.0, 10.0, 26.0
 	chartRight                       = 14.0
 
@@ -55,10 +56,11 @@ const (
 type chartScale struct {
 	x0, x1, y1 float64
 	log        bool
+	width      float64
 }
 
 func (s chartScale) x(x float64) float64 {
-	return chartLeft + (x-s.x0)/(s.x1-s.x0)*(chartWidth-chartLeft-chartRight)
+	return chartLeft + (x-s.x0)/(s.x1-s.x0)*(s.width-chartLeft-chartRight)
 }
 
 func (s chartScale) y(y float64) float64 {
@@ -71,17 +73,28 @@ func (s chartScale) y(y float64) float64 {
 
 // svg draws the chart. Every text in it is escaped.
 func (c chart) svg() template.HTML {
-	s, cut := c.bounds()
+	_, cut := c.bounds()
 	var b strings.Builder
 	note := ""
 	if cut {
 		note = " (cut off at the top)"
 	}
-	fmt.Fprintf(&b, `<figure><figcaption>%s%s</figcaption><div class="wide"><svg viewBox="0 0 %g %g" role="img" aria-label="%s">`,
-		esc(c.title+note), c.legend(), chartWidth, chartHeight, esc(c.title))
+	fmt.Fprintf(&b, `<figure><figcaption>%s%s</figcaption>`, esc(c.title+note), c.legend())
+	c.draw(&b, "broad", chartWidth)
+	c.draw(&b, "narrow", chartNarrow)
+	b.WriteString(`</figure>`)
+	return template.HTML(b.String()) // built of numbers and escaped texts only
+}
+
+// draw writes the drawing in a width; the page shows the one that fits it.
+func (c chart) draw(out *strings.Builder, class string, width float64) {
+	var b strings.Builder
+	s, _ := c.bounds()
+	s.width = width
+	fmt.Fprintf(&b, `<svg class="%s" viewBox="0 0 %g %g" role="img" aria-label="%s">`, class, width, chartHeight, esc(c.title))
 	c.axes(&b, s)
 	if c.limit > 0 && c.limit <= s.y1 {
-		fmt.Fprintf(&b, `<line class="limit" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/>`, chartLeft, chartWidth-chartRight, s.y(c.limit), s.y(c.limit))
+		fmt.Fprintf(&b, `<line class="limit" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/>`, chartLeft, s.width-chartRight, s.y(c.limit), s.y(c.limit))
 	}
 	for i, line := range c.series {
 		class := ""
@@ -97,8 +110,8 @@ func (c chart) svg() template.HTML {
 		b.WriteString(`</g>`)
 	}
 	c.ticks(&b, s)
-	b.WriteString(`</svg></div></figure>`)
-	return template.HTML(b.String()) // built of numbers and escaped texts only
+	b.WriteString(`</svg>`)
+	out.WriteString(b.String())
 }
 
 func (c chart) axes(b *strings.Builder, s chartScale) {
@@ -111,27 +124,38 @@ func (c chart) axes(b *strings.Builder, s chartScale) {
 			class = "base"
 		}
 		fmt.Fprintf(b, `<line class="%s" x1="%g" x2="%g" y1="%.1f" y2="%.1f"/><text class="y" x="%g" y="%.1f">%s</text>`,
-			class, chartLeft, chartWidth-chartRight, s.y(y), s.y(y), chartLeft-6, s.y(y)+4, esc(axis(y)+c.unit))
+			class, chartLeft, s.width-chartRight, s.y(y), s.y(y), chartLeft-6, s.y(y)+4, esc(withUnit(y, c.unit)))
 	}
 	step := c.step(s)
 	for x := math.Ceil(s.x0/step-1e-9) * step; x <= s.x1*(1+1e-9); x += step {
-		anchor, text := "middle", axis(x)+c.xunit
+		anchor, text := "middle", withUnit(x, c.xunit)
 		if c.hours {
 			text = clock(x)
 			if step >= 1.0/60 {
 				text = strings.TrimSuffix(text, ":00")
 			}
 		}
-		if s.x(x) > chartWidth-40 {
+		if s.x(x) > s.width-40 {
 			anchor = "end"
 		}
 		fmt.Fprintf(b, `<text class="x" style="text-anchor:%s" x="%.1f" y="%g">%s</text>`, anchor, s.x(x), chartHeight-5, esc(text))
 	}
 }
 
-// step is between two labels of the x axis: at most nine of them.
+// withUnit writes a value with its unit; dollars stand before it.
+func withUnit(v float64, unit string) string {
+	if strings.TrimSpace(unit) == "$" {
+		return "$" + axis(v)
+	}
+	return axis(v) + unit
+}
+
+// step is between two labels of the x axis: at most nine of them, or five.
 func (c chart) step(s chartScale) float64 {
-	const most = 8
+	most := 8.0
+	if s.width < chartWidth {
+		most = 4
+	}
 	wide := s.x1 - s.x0
 	if c.hours {
 		for _, seconds := range []float64{1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 14400, 21600, 43200, 86400} {
@@ -202,9 +226,9 @@ func (c chart) bounds() (s chartScale, cut bool) {
 		y1, cut = top, true
 	}
 	if c.log {
-		return chartScale{x0, x1, 100, true}, false
+		return chartScale{x0, x1, 100, true, chartWidth}, false
 	}
-	return chartScale{x0, x1, round(y1), false}, cut
+	return chartScale{x0, x1, round(y1), false, chartWidth}, cut
 }
 
 // round is a number at or above y that divides well into four.

@@ -14,11 +14,22 @@ import (
 type drawing struct {
 	strings.Builder
 	width, height float64
+	left          float64 // of the plot
 }
 
+// Widths drawings are made in; the page shows the one that fits it.
+const (
+	drawBroad  = 900.0
+	drawNarrow = 370.0
+)
+
 func newDrawing(width, height float64, title string) *drawing {
-	d := &drawing{width: width, height: height}
-	fmt.Fprintf(d, `<svg viewBox="0 0 %g %g" role="img" aria-label="%s">`, width, height, template.HTMLEscapeString(title))
+	d := &drawing{width: width, height: height, left: 64}
+	class := "broad"
+	if width < drawBroad {
+		class, d.left = "narrow", 50
+	}
+	fmt.Fprintf(d, `<svg class="`+class+`" viewBox="0 0 %g %g" role="img" aria-label="%s">`, width, height, template.HTMLEscapeString(title))
 	return d
 }
 
@@ -55,13 +66,20 @@ func (s ruler) at(v float64) float64 {
 	return s.from + (v-low)/(high-low)*(s.to-s.from)
 }
 
-// ticks are round values: powers of ten on a logarithmic scale, else about five.
+// ticks are round values: powers of ten on a logarithmic scale, with 2 and 5
+// times them where it has few; else about five.
 func (s ruler) ticks() []float64 {
 	var all []float64
 	if s.log {
+		between := []float64{1}
+		if s.high < 100*s.low {
+			between = []float64{1, 2, 5}
+		}
 		for p := math.Floor(math.Log10(s.low)); p <= math.Ceil(math.Log10(s.high)); p++ {
-			if v := math.Pow(10, p); v >= s.low*0.999 && v <= s.high*1.001 {
-				all = append(all, v)
+			for _, k := range between {
+				if v := k * math.Pow(10, p); v >= s.low*0.999 && v <= s.high*1.001 {
+					all = append(all, v)
+				}
 			}
 		}
 		return all
@@ -73,15 +91,15 @@ func (s ruler) ticks() []float64 {
 			break
 		}
 	}
-	for v := math.Ceil(s.low/step) * step; v <= s.high*1.0001; v += step {
-		all = append(all, v)
+	for i := math.Ceil(s.low / step); i*step <= s.high*1.0001; i++ {
+		all = append(all, i*step)
 	}
 	return all
 }
 
 // Margins of drawings with axes.
 const (
-	drawLeft, drawRight, drawTop, drawBottom = 70.0, 190.0, 14.0, 44.0
+	drawRight, drawTop, drawBottom = 16.0, 16.0, 44.0
 )
 
 // axes draws the frame of a plot.
@@ -100,7 +118,7 @@ func (d *drawing) axes(x, y ruler, xName string, xText, yText func(float64) stri
 // dollarTick writes a round amount: "$2k".
 func dollarTick(v float64) string {
 	if v >= 1e3 && v < 1e4 {
-		return fmt.Sprintf("$%gk", v/1e3)
+		return fmt.Sprintf("$%.4gk", v/1e3)
 	}
 	return "$" + short(v)
 }
@@ -108,46 +126,57 @@ func dollarTick(v float64) string {
 // point is one of a line; a y of 0 is none.
 type point struct{ x, y float64 }
 
-// plot draws a line and names it at its end; labels keep a line's height apart.
-func (d *drawing) plot(class, name string, points []point, x, y ruler, taken *[]float64) {
+// plot draws a line; the legend names it.
+func (d *drawing) plot(class string, points []point, x, y ruler) {
 	var path strings.Builder
-	pen, last := "M", point{}
+	pen := "M"
 	for _, p := range points {
 		if p.y <= 0 {
 			pen = "M"
 			continue
 		}
 		fmt.Fprintf(&path, "%s%.1f %.1f", pen, x.at(p.x), y.at(p.y))
-		pen, last = "L", p
+		pen = "L"
 	}
-	if last.y <= 0 {
-		return
+	if path.Len() > 0 {
+		fmt.Fprintf(d, `<path class="plot %s" d="%s"/>`, class, path.String())
 	}
-	fmt.Fprintf(d, `<path class="plot %s" d="%s"/>`, class, path.String())
-	const apart = 15
-	at := y.at(last.y) + 4
-	for moved := true; moved; {
-		moved = false
-		for _, other := range *taken {
-			if math.Abs(other-at) < apart {
-				at, moved = other+apart, true
-			}
-		}
+}
+
+// keys is a legend: pairs of a class and what it stands for.
+func keys(pairs ...string) template.HTML {
+	var b strings.Builder
+	b.WriteString(`<p class="keys">`)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		fmt.Fprintf(&b, `<span class="key %s">%s</span> `, pairs[i], template.HTMLEscapeString(pairs[i+1]))
 	}
-	*taken = append(*taken, at)
-	d.text("label "+class, x.at(last.x)+7, at, name)
+	return template.HTML(b.String() + "</p>")
+}
+
+// both is a legend, and a drawing in both widths; "" where there is none.
+func both(legend template.HTML, draw func(width float64) template.HTML) template.HTML {
+	broad := draw(drawBroad)
+	if broad == "" {
+		return ""
+	}
+	return legend + broad + draw(drawNarrow)
 }
 
 // curveDrawing is the cost over the size of the demand.
 func curveDrawing(a plan.Answer) template.HTML {
+	legend := keys("payg", "pay as you go", "ptu", "provisioned (PTU), the rest spilling over", "own", "own replicas", "now", "the demand", "switch", "another one is cheapest from here on")
+	return both(legend, func(width float64) template.HTML { return drawCurve(a, width) })
+}
+
+func drawCurve(a plan.Answer, width float64) template.HTML {
 	points := a.Curve.Points
 	ways := []struct {
-		class, name string
-		cost        func(plan.Point) weir.Money
+		class string
+		cost  func(plan.Point) weir.Money
 	}{
-		{"payg", "pay as you go", func(p plan.Point) weir.Money { return p.PayAsYouGo }},
-		{"ptu", "provisioned (PTU)", func(p plan.Point) weir.Money { return p.Provisioned }},
-		{"own", "own replicas", func(p plan.Point) weir.Money { return p.Own }},
+		{"payg", func(p plan.Point) weir.Money { return p.PayAsYouGo }},
+		{"ptu", func(p plan.Point) weir.Money { return p.Provisioned }},
+		{"own", func(p plan.Point) weir.Money { return p.Own }},
 	}
 	low, high := math.Inf(1), 0.0
 	for _, p := range points {
@@ -160,28 +189,31 @@ func curveDrawing(a plan.Answer) template.HTML {
 	if high == 0 {
 		return ""
 	}
-	d := newDrawing(900, 380, "cost of a month over the size of the demand")
-	x := ruler{points[0].Times, points[len(points)-1].Times, drawLeft, d.width - drawRight, true}
+	d := newDrawing(width, 380, "cost of a month over the size of the demand")
+	x := ruler{points[0].Times, points[len(points)-1].Times, d.left, d.width - drawRight, true}
 	y := ruler{low, high, d.height - drawBottom, drawTop, true}
 	d.axes(x, y, "times the demand", func(v float64) string { return fmt.Sprintf("%g", v) }, dollarTick)
 	d.line("now", x.at(1), y.from, x.at(1), y.to)
-	d.text("middle now", x.at(1), drawTop-3, "the demand")
 	for _, s := range a.Curve.Switches {
 		d.line("switch", x.at(s.Times), y.from, x.at(s.Times), y.to)
 	}
-	var taken []float64
 	for _, w := range ways {
 		var line []point
 		for _, p := range points {
 			line = append(line, point{p.Times, float64(w.cost(p)) / float64(weir.Dollar)})
 		}
-		d.plot(w.class, w.name, line, x, y, &taken)
+		d.plot(w.class, line, x, y)
 	}
 	return d.html()
 }
 
 // billsDrawing is the whole bill over the number of PTUs.
 func billsDrawing(a plan.Answer) template.HTML {
+	legend := keys("hour", "by the hour", "month", "reserved by the month", "year", "reserved by the year", "dot", "the number that costs least")
+	return both(legend, func(width float64) template.HTML { return drawBills(a, width) })
+}
+
+func drawBills(a plan.Answer, width float64) template.HTML {
 	high, most := 0.0, 0
 	for _, b := range a.Bills {
 		for _, p := range b.Points {
@@ -191,11 +223,10 @@ func billsDrawing(a plan.Answer) template.HTML {
 	if high == 0 || most == 0 {
 		return ""
 	}
-	d := newDrawing(900, 320, "the whole bill over the number of PTUs")
-	x := ruler{0, float64(most), drawLeft, d.width - drawRight, false}
+	d := newDrawing(width, 320, "the whole bill over the number of PTUs")
+	x := ruler{0, float64(most), d.left, d.width - drawRight, false}
 	y := ruler{0, high, d.height - drawBottom, drawTop, false}
-	d.axes(x, y, "PTUs; what does not fit them is paid as you go", short, dollarTick)
-	var taken []float64
+	d.axes(x, y, "PTUs; the rest is paid as you go", short, dollarTick)
 	for _, b := range a.Bills {
 		class := map[plan.Term]string{plan.Hourly: "hour", plan.Monthly: "month", plan.Yearly: "year"}[b.Term]
 		var line []point
@@ -203,7 +234,7 @@ func billsDrawing(a plan.Answer) template.HTML {
 			at := point{float64(p.PTUs), float64(p.Month) / float64(weir.Dollar)}
 			line = append(line, at)
 		}
-		d.plot(class, "by the "+string(b.Term), line, x, y, &taken)
+		d.plot(class, line, x, y)
 		if o := cheapestOf(b, a.Options); o.PTUs > 0 {
 			fmt.Fprintf(d, `<circle class="dot %s" cx="%.1f" cy="%.1f" r="4"/>`, class, x.at(float64(o.PTUs)), y.at(float64(o.Month)/float64(weir.Dollar)))
 		}
@@ -221,8 +252,22 @@ func cheapestOf(b plan.Bills, options []plan.Option) plan.Option {
 	return plan.Option{}
 }
 
+// cutTo shortens a text to so many letters.
+func cutTo(text string, most int) string {
+	letters := []rune(text)
+	if len(letters) <= most {
+		return text
+	}
+	return string(letters[:most-1]) + "…"
+}
+
 // barsDrawing is the cheapest alternatives side by side.
 func barsDrawing(a plan.Answer) template.HTML {
+	legend := keys("payg", "pay as you go", "ptu", "provisioned (PTU)", "own", "own replicas")
+	return both(legend, func(width float64) template.HTML { return drawBars(a, width) })
+}
+
+func drawBars(a plan.Answer, width float64) template.HTML {
 	var some []plan.Option
 	for _, o := range a.Options {
 		if o.Available() && len(some) < shown {
@@ -232,16 +277,24 @@ func barsDrawing(a plan.Answer) template.HTML {
 	if len(some) == 0 {
 		return ""
 	}
-	const row, left = 24.0, 430.0
-	d := newDrawing(900, row*float64(len(some))+8, "alternatives by cost")
+	row, left := 24.0, 430.0
+	if width < drawBroad { // the name stands above its bar
+		row, left = 42, 2
+	}
+	d := newDrawing(width, row*float64(len(some))+8, "alternatives by cost")
 	highest := float64(some[len(some)-1].Month)
 	for i, o := range some {
 		y := row*float64(i) + 4
-		width := (d.width - left - 110) * float64(o.Month) / highest
-		d.text("end", left-8, y+15, o.Title())
+		if width < drawBroad {
+			d.text("", left, y+12, cutTo(o.Title(), 60))
+			y += 18
+		} else {
+			d.text("end", left-8, y+15, o.Title())
+		}
+		long := max(1, (d.width-left-110)*float64(o.Month)/highest)
 		class := map[plan.Kind]string{plan.PayAsYouGo: "payg", plan.Provisioned: "ptu", plan.Spillover: "ptu", plan.Own: "own"}[o.Kind]
-		fmt.Fprintf(d, `<rect class="bar %s" x="%g" y="%.1f" width="%.1f" height="%g" rx="2"/>`, class, left, y, max(1, width), row-6)
-		d.text("", left+max(1, width)+6, y+15, dollars(o.Month))
+		fmt.Fprintf(d, `<rect class="bar %s" x="%g" y="%.1f" width="%.1f" height="18" rx="2"/>`, class, left, y, long)
+		d.text("", left+long+6, y+15, dollars(o.Month))
 	}
 	return d.html()
 }

@@ -101,6 +101,10 @@ func (y *planYAML) provisioned(name string, o plan.Option) {
 	y.linef("      # %d PTUs, %s: paid for by time, so its tokens cost nothing more.", o.PTUs, o.SKU)
 	y.deployment(name+"/ptu", 0)
 	y.azure(y.d.Model + "-ptu")
+	y.linef("          ptu: %d", o.PTUs)
+	if name != y.d.Model {
+		y.linef("          ptu_model: %q", y.d.Model)
+	}
 }
 
 // tokens is a deployment that is paid for by the token.

@@ -35,6 +35,8 @@ type report struct {
 type reportRun struct {
 	Label     string
 	Lost      string // what was not answered; "" for nothing
+	Missed    string // how many missed; "" for none
+	Why       []string
 	Places    []sim.Outcome
 	Charts    []template.HTML
 	Decisions []reportDecision
@@ -60,6 +62,9 @@ func writeReport(path string, s study) error {
 		About: fmt.Sprintf("%d requests at %s of the recorded rate, simulated. Promised: the first token within %v, then %v for each.",
 			cs[0].Result.Arrived, s.load, m.SLO.TTFT, m.SLO.TPOT),
 		Command: strings.Join(append([]string{"weir"}, os.Args[1:]...), " "), Contenders: cs, Frontier: frontier(cs),
+	}
+	if text := s.advice.text(); text != "" {
+		r.Notes = append(r.Notes, strings.ToUpper(text[:1])+text[1:]+".")
 	}
 	for _, note := range s.setting.notes() {
 		r.Notes = append(r.Notes, strings.ToUpper(note[:1])+note[1:]+".")
@@ -98,7 +103,7 @@ func frontier(cs []contender) template.HTML {
 		s := &c.series[i]
 		s.at = append(s.at, cost(x.Result))
 		s.ys = append(s.ys, 100*(1-x.Result.Attainment))
-		s.tips = append(s.tips, fmt.Sprintf("%s: %s%s, %.2f %% attained", x.Label, axis(cost(x.Result)), unit, 100*x.Result.Attainment))
+		s.tips = append(s.tips, fmt.Sprintf("%s: %s, %.2f %% attained", x.Label, withUnit(cost(x.Result), unit), 100*x.Result.Attainment))
 	}
 	return c.svg()
 }
@@ -106,6 +111,9 @@ func frontier(cs []contender) template.HTML {
 func runOf(c *contender) reportRun {
 	r := c.Result
 	run := reportRun{Label: c.Label, Places: r.Deployments, Charts: newPlot(r).charts()}
+	if run.Why = whyLines(r); len(run.Why) > 0 {
+		run.Missed = missed(r)
+	}
 	if r.Completed != r.Arrived {
 		run.Lost = fmt.Sprintf("Of %d requests %d were refused, %d failed%s, %d still waited at the end.", r.Arrived, r.Refused, r.Failed, failures(r), r.Waiting)
 	}

@@ -286,8 +286,8 @@ func (a *advice) text() string {
 	case a.Why != "":
 		return fmt.Sprintf("%s attains less than %s, and no setting was looked for: %s", a.Policy, goal, a.Why)
 	case a.Found:
-		return fmt.Sprintf("what would do: %s: %.2f %% attained for %s instead of %s; the cheapest of %d settings tried that attains %s",
-			strings.Join(sets, " "), 100*a.Attained, cents(a.Cost), cents(a.Before), a.Tried, goal)
+		return fmt.Sprintf("what would do for %s: %s: %.2f %% attained for %s instead of %s; the cheapest of %d settings tried that attains %s",
+			a.Policy, strings.Join(sets, " "), 100*a.Attained, cents(a.Cost), cents(a.Before), a.Tried, goal)
 	case len(sets) > 0:
 		return fmt.Sprintf("none of %d settings tried attains %s; the best is %s with %.2f %%", a.Tried, goal, strings.Join(sets, " "), 100*a.Attained)
 	}
