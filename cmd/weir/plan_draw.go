@@ -72,7 +72,10 @@ func (s ruler) ticks() []float64 {
 	var all []float64
 	if s.log {
 		between := []float64{1}
-		if s.high < 100*s.low {
+		switch {
+		case s.high < 10*s.low:
+			between = []float64{1, 1.5, 2, 3, 4, 6, 8}
+		case s.high < 100*s.low:
 			between = []float64{1, 2, 5}
 		}
 		for p := math.Floor(math.Log10(s.low)); p <= math.Ceil(math.Log10(s.high)); p++ {
