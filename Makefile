@@ -13,7 +13,7 @@ export CGO_ENABLED = 0
 # `make fuzz` always does. A test that fails says how to draw the same again.
 export RAPID_SEED ?= 1
 
-.PHONY: help serve demo build test test-go test-faults faults-against faults-models test-share test-servers test-clients soak race fuzz lint bench bench-share bench-policies bench-fairness clean
+.PHONY: help serve demo build test test-go test-faults faults-against faults-models test-share test-servers test-clients soak race fuzz lint bench bench-share bench-policies bench-fairness release reproducible clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -103,5 +103,11 @@ bench-fairness: ## one tenant's burst beside another, on weir serve with emulate
 bench-policies: ## compare the autoscaling policies on recorded traces (TRACES=folder)
 	cd bench/sim && $(GO) run . -traces $(TRACES) -done $(or $(DONE),$(CACHE)/policies.jsonl) -out ../../docs/benchmarks/policies.md
 
+release: ## static binaries for each platform, bills of materials and checksums, in dist/ (VERSION=v1.2.3)
+	scripts/release dist
+
+reproducible: ## build the release of this commit twice, in two folders, the second with an empty cache: the same bytes
+	scripts/reproducible
+
 clean: ## remove what was built here
-	rm -rf bin
+	rm -rf bin dist
