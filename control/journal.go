@@ -41,6 +41,9 @@ type JournalOptions struct {
 	MaxBytes        int64  // from which on the file is set aside as Path.1, that as Path.2, and so on; 0: 64 MiB
 	Keep            int    // files set aside that are kept; 0: 1
 	CheckpointEvery int    // lines of a deployment between two that hold its whole state; 0: 100
+	// Tell is told what somebody else has done to the file; nil: nobody is. It
+	// must not call the journal.
+	Tell func(trouble string)
 }
 
 // Journal is the file. A line is one write, so that what a killed process
@@ -91,9 +94,12 @@ func (j *Journal) open() error {
 	if err := os.MkdirAll(filepath.Dir(j.o.Path), 0o755); err != nil {
 		return err
 	}
-	file, err := os.OpenFile(j.o.Path, os.O_RDWR|os.O_CREATE, 0o644)
+	file, err := os.OpenFile(j.o.Path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
+	}
+	if err := file.Chmod(0o600); err != nil && !errors.Is(err, os.ErrPermission) {
+		return errors.Join(err, file.Close()) // one that was made by others stays as it is
 	}
 	size, err := wholeLines(file)
 	if err == nil {
@@ -158,6 +164,9 @@ func (j *Journal) Close() error {
 func (j *Journal) write(line Line, m mark, policy *scale.Policy, state *scale.State) (mark, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if err := j.look(); err != nil {
+		return m, j.drop(err)
+	}
 	if m.epoch == j.epoch && m.lines+1 < j.o.CheckpointEvery {
 		m.lines++
 	} else {

@@ -61,12 +61,19 @@ func newScaler(n *node, c *config.Config) (*scaler, error) {
 // begin makes the Controller. What it remembers of a deployment is in states,
 // else in the journal.
 func (s *scaler) begin(c *config.Config, states map[string]scale.State, term store.Term) error {
+	trouble, err := control.Examine(c.Journal.Path)
+	if err != nil {
+		return fmt.Errorf("journal.path: %w", err)
+	}
+	for _, t := range trouble {
+		s.n.log.Warn(t)
+	}
 	known, err := control.Recover(c.Journal.Path)
 	if err != nil {
 		return fmt.Errorf("journal.path: %w", err)
 	}
 	maps.Copy(known, states)
-	journal, err := control.OpenJournal(control.JournalOptions{Path: c.Journal.Path, MaxBytes: int64(c.Journal.MaxSize)})
+	journal, err := control.OpenJournal(control.JournalOptions{Path: c.Journal.Path, MaxBytes: int64(c.Journal.MaxSize), Tell: func(trouble string) { s.n.log.Error(trouble) }})
 	if err != nil {
 		return fmt.Errorf("journal.path: %w", err)
 	}
