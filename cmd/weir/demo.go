@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/config"
 	"weir/load"
 	"weir/trace"
 )
@@ -20,8 +21,8 @@ const (
 )
 
 // demo plays a recorded trace at its own node and draws, line by line, how the
-// replicas follow. It ends the node when they have gone back to where they
-// began.
+// replicas follow. It ends the node soon after the trace: when they have gone
+// back to where they began, or a countdown is over.
 type demo struct {
 	out io.Writer
 	key string
@@ -53,8 +54,7 @@ func (d demo) run(ctx context.Context, n *node) error {
 		return err
 	}
 	fmt.Fprintf(d.out, "\n%s\n", result)
-	floor := scalingOf(&m.Deployments[0]).Min
-	if err := d.await(ctx, n, deployment, fmt.Sprintf("the replicas to go back to %d", floor), func(rs []weir.Replica) bool { return len(rs) == floor }); err != nil {
+	if err := d.settle(ctx, n, deployment, scalingOf(&m.Deployments[0])); err != nil {
 		return err
 	}
 	fmt.Fprintln(d.out, "\nwhy, decision by decision: the log above, or the journal", n.config.Load().Journal.Path)
@@ -99,6 +99,39 @@ func ready(rs []weir.Replica) int {
 		}
 	}
 	return k
+}
+
+// demoAfter is how long the demonstration shows what becomes of the replicas
+// after the trace, every demoShows.
+const (
+	demoAfter = 75 * time.Second
+	demoShows = 5 * time.Second
+)
+
+// settle shows how the replicas go back to the fewest, with a countdown, and
+// ends when they have or the time is over.
+func (d demo) settle(ctx context.Context, n *node, deployment string, s *config.Scaling) error {
+	fmt.Fprintf(d.out, "\nno more requests: replicas go after %v of low load (scaling.scale_in_after), one by one\n", s.ScaleInAfter)
+	for left := demoAfter; ; left -= demoShows {
+		rs, err := n.fleet.Status(ctx, deployment)
+		if err != nil {
+			return err
+		}
+		if len(rs) <= s.Min {
+			fmt.Fprintf(d.out, "  %-24s back to %s\n", picture(rs), count(s.Min, "replica"))
+			return nil
+		}
+		if left <= 0 {
+			fmt.Fprintf(d.out, "  %-24s the demonstration ends here; weir serve would let %d more go\n", picture(rs), len(rs)-s.Min)
+			return nil
+		}
+		fmt.Fprintf(d.out, "  %-24s ends in %d:%02d at the latest\n", picture(rs), int(left.Minutes()), int(left.Seconds())%60)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(demoShows):
+		}
+	}
 }
 
 // demoPatience bounds each wait of the demonstration.

@@ -58,6 +58,7 @@ it costs.
 		return usageError{cmd.CommandPath(), err}
 	})
 	addCobraCommands(root)
+	complete(root)
 	return root
 }
 

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"weir/scale"
+)
+
+// This file completes what flags and arguments name, from the catalogue: in
+// shells that have `weir completion` loaded.
+
+// complete gives the flags of every command that name a model, GPU, policy,
+// protocol or region their words.
+func complete(root *cobra.Command) {
+	words := map[string]func() []string{
+		"gpu": catalogueGPUs, "policy": policyNames, "protocol": func() []string { return []string{"openai", "anthropic"} },
+		"task": func() []string { return []string{"generate", "embed"} },
+	}
+	var walk func(*cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		for flag, names := range words {
+			if cmd.Flags().Lookup(flag) != nil {
+				_ = cmd.RegisterFlagCompletionFunc(flag, completing(names)) // one that has its own keeps it
+			}
+		}
+		if cmd.Flags().Lookup("model") != nil {
+			_ = cmd.RegisterFlagCompletionFunc("model", completing(catalogueModels))
+		}
+		if cmd.Name() == "fit" {
+			cmd.ValidArgsFunction = completing(catalogueModels)
+		}
+		for _, sub := range cmd.Commands() {
+			walk(sub)
+		}
+	}
+	walk(root)
+}
+
+// completing offers the names that begin as what is typed, whatever the case;
+// of a list with commas, the last.
+func completing(names func() []string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		before := typed[:strings.LastIndexByte(typed, ',')+1]
+		last := strings.ToLower(typed[len(before):])
+		var fitting []string
+		for _, n := range names() {
+			if strings.HasPrefix(strings.ToLower(n), last) || strings.HasPrefix(strings.ToLower(n[strings.LastIndexByte(n, '/')+1:]), last) {
+				fitting = append(fitting, before+n)
+			}
+		}
+		return fitting, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func catalogueGPUs() []string {
+	prices, err := catalogue("")
+	if err != nil {
+		return nil
+	}
+	return gpuNames(prices)
+}
+
+func catalogueModels() (names []string) {
+	if prices, err := catalogue(""); err == nil {
+		for _, m := range prices.Models() {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// policyNames are those that simulate plays.
+func policyNames() []string {
+	return append([]string{ownPolicy, foreseeing, clairvoyant}, scale.Baselines()...)
+}

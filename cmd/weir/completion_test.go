@@ -1,0 +1,27 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+)
+
+// What a shell asks for when a user presses the tabulator.
+func TestNamesAreCompleted(t *testing.T) {
+	f := func(want string, args ...string) {
+		t.Helper()
+		var out, errs bytes.Buffer
+		run(context.Background(), append([]string{"__complete"}, args...), nil, &out, &errs)
+		if !strings.Contains("\n"+out.String(), "\n"+want+"\n") {
+			t.Errorf("weir %s: %q is not among\n%s", strings.Join(args, " "), want, out.String())
+		}
+	}
+	f("H100-SXM-80GB", "fit", "x", "--gpu", "h100")
+	f("H100-SXM-80GB", "emulate", "--gpu", "H100-S")
+	f("meta-llama/Llama-3.1-8B", "fit", "llama-3.1")
+	f("meta-llama/Llama-3.1-8B", "emulate", "--model", "meta-llama/Llama-3.1")
+	f("kpa", "simulate", "--policy", "k")
+	f("weir,hpa", "simulate", "--policy", "weir,hp")
+	f("anthropic", "emulate", "--protocol", "a")
+}
