@@ -15,6 +15,7 @@ type answer struct {
 	tokens int
 	finish finish
 	tool   string // name of the function called; "": it is text
+	ended  string // the text that ended it, of those asked for
 }
 
 // finish is why an answer ended; each dialect has its own word for it.

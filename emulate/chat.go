@@ -38,11 +38,13 @@ type lengthRequest struct {
 	StreamOptions struct {
 		IncludeUsage bool `json:"include_usage"`
 	} `json:"stream_options"`
-	N                   *int `json:"n"`
-	MaxTokens           *int `json:"max_tokens"`
-	MaxCompletionTokens *int `json:"max_completion_tokens"`
-	MinTokens           int  `json:"min_tokens"`
-	IgnoreEOS           bool `json:"ignore_eos"`
+	N                   *int            `json:"n"`
+	MaxTokens           *int            `json:"max_tokens"`
+	MaxCompletionTokens *int            `json:"max_completion_tokens"`
+	MinTokens           int             `json:"min_tokens"`
+	IgnoreEOS           bool            `json:"ignore_eos"`
+	Stop                json.RawMessage `json:"stop"`
+	Logprobs            json.RawMessage `json:"logprobs"` // true for chats, a number for completions
 }
 
 func (q *lengthRequest) fill(c *call) *problem {
@@ -56,9 +58,13 @@ func (q *lengthRequest) fill(c *call) *problem {
 			c.limits.most = *most
 		}
 	}
-	if q.N != nil && *q.N != 1 {
-		return bad("n", "the emulator gives one choice: n must be 1")
+	c.choices = 1
+	if q.N != nil {
+		if c.choices = *q.N; c.choices < 1 || c.choices > maxChoices {
+			return bad("n", "n: want 1 to 128")
+		}
 	}
+	c.logprobs = len(q.Logprobs) > 0 && string(q.Logprobs) != "null" && string(q.Logprobs) != "false"
 	return nil
 }
 
@@ -104,30 +110,18 @@ func (q *chatRequest) write(c *call, room int) *problem {
 	if p != nil {
 		return p
 	}
-	switch format := q.ResponseFormat; {
-	case must != "":
-		var schema json.RawMessage
-		for _, t := range q.Tools {
-			if t.Function.Name == name {
-				schema = t.Function.Parameters
-			}
+	want := wanted{tool: name, forced: must == "function", format: q.ResponseFormat.Type, schema: q.ResponseFormat.JSONSchema.Schema}
+	for _, t := range q.Tools {
+		if t.Function.Name == name {
+			want.args = t.Function.Parameters
 		}
-		args := "{}"
-		if v, ok := invent(schema, c.prompt.hash).(map[string]any); ok {
-			args = string(mustJSON(v))
-		}
-		end := called
-		if must == "function" {
-			end = stop // a tool forced by name ends as "stop", says OpenAI's reference
-		}
-		c.answer = exact(args, c.limits, room, end)
-		c.answer.tool = name
-	case format.Type == "json_schema":
-		c.answer = exact(string(mustJSON(invent(format.JSONSchema.Schema, c.prompt.hash))), c.limits, room, stop)
-	case format.Type == "json_object":
-		c.answer = exact(`{"answer":"emulated"}`, c.limits, room, stop)
-	default:
-		c.answer = write(c.prompt.hash, c.limits, room)
+	}
+	if want.stops, p = readStops(q.Stop, "stop"); p != nil {
+		return p
+	}
+	c.decide(want, room)
+	if want.forced && c.answer.finish == called {
+		c.answer.finish = stop // a tool forced by name ends as "stop", says OpenAI's reference
 	}
 	return nil
 }
@@ -186,34 +180,48 @@ func newChatDialect(c *call) chatDialect {
 	return d
 }
 
-func (d chatDialect) chunk(b []byte, delta, finish string) []byte {
+func (d chatDialect) chunk(b []byte, choice int, delta, logprobs, finish string) []byte {
 	b = append(b, d.pre...)
-	b = append(b, `{"index":0,"delta":{`...)
+	b = append(b, `{"index":`...)
+	b = strconv.AppendInt(b, int64(choice), 10)
+	b = append(b, `,"delta":{`...)
 	b = append(b, delta...)
-	b = append(b, `},"logprobs":null,"finish_reason":`...)
+	b = append(b, `},"logprobs":`...)
+	b = append(b, logprobs...)
+	b = append(b, `,"finish_reason":`...)
 	b = append(b, finish...)
 	b = append(b, '}')
 	return append(b, d.post...)
 }
 
 func (d chatDialect) open(b []byte, c *call) []byte {
-	if c.answer.tool == "" {
-		return d.chunk(b, `"role":"assistant","content":""`, "null")
+	for i := range c.choices {
+		if c.answer.tool == "" {
+			b = d.chunk(b, i, `"role":"assistant","content":""`, "null", "null")
+			continue
+		}
+		b = d.chunk(b, i, `"role":"assistant","content":null,"tool_calls":[{"index":0,"id":"call_`+c.id+
+			`","type":"function","function":{"name":`+string(mustJSON(c.answer.tool))+`,"arguments":""}}]`, "null", "null")
 	}
-	return d.chunk(b, `"role":"assistant","content":null,"tool_calls":[{"index":0,"id":"call_`+c.id+
-		`","type":"function","function":{"name":`+string(mustJSON(c.answer.tool))+`,"arguments":""}}]`, "null")
+	return b
 }
 
 func (d chatDialect) token(b []byte, c *call, i int) []byte {
-	text := c.answer.quotedPiece(i)
-	if c.answer.tool == "" {
-		return d.chunk(b, `"content":`+text, "null")
+	for n := range c.choices {
+		text := c.of(n).quotedPiece(i)
+		if c.answer.tool == "" {
+			b = d.chunk(b, n, `"content":`+text, c.chatLogprobs(n, i, i+1), "null")
+		} else {
+			b = d.chunk(b, n, `"tool_calls":[{"index":0,"function":{"arguments":`+text+`}}]`, "null", "null")
+		}
 	}
-	return d.chunk(b, `"tool_calls":[{"index":0,"function":{"arguments":`+text+`}}]`, "null")
+	return b
 }
 
 func (d chatDialect) close(b []byte, c *call, u usage) []byte {
-	b = d.chunk(b, "", `"`+finishWords[c.answer.finish]+`"`)
+	for i := range c.choices {
+		b = d.chunk(b, i, "", "null", `"`+finishWords[c.answer.finish]+`"`)
+	}
 	return closeOpenAI(b, c, u, d.pre)
 }
 
@@ -223,28 +231,33 @@ func closeOpenAI(b []byte, c *call, u usage, pre string) []byte {
 	if c.usage {
 		b = append(b, pre...)
 		b = append(b, `],"usage":`...)
-		b = append(b, mustJSON(openAIUsage(u))...)
+		b = append(b, mustJSON(openAIUsage(c, u))...)
 		b = append(b, "}\n\n"...)
 	}
 	return append(b, "data: [DONE]\n\n"...)
 }
 
 func (d chatDialect) whole(c *call, u usage) any {
-	message := map[string]any{"role": "assistant", "content": nil, "refusal": nil}
-	text := c.answer.text(u.completion)
-	if c.answer.tool == "" {
-		message["content"] = text
-	} else {
-		message["tool_calls"] = []any{map[string]any{"id": "call_" + c.id, "type": "function", "function": map[string]any{"name": c.answer.tool, "arguments": text}}}
+	choices := make([]any, c.choices)
+	for i := range choices {
+		message := map[string]any{"role": "assistant", "content": nil, "refusal": nil}
+		text := c.of(i).text(u.completion)
+		if c.answer.tool == "" {
+			message["content"] = text
+		} else {
+			message["tool_calls"] = []any{map[string]any{"id": "call_" + c.id, "type": "function", "function": map[string]any{"name": c.answer.tool, "arguments": text}}}
+		}
+		choices[i] = map[string]any{"index": i, "message": message, "logprobs": json.RawMessage(c.chatLogprobs(i, 0, u.completion)), "finish_reason": finishWords[c.answer.finish]}
 	}
 	return map[string]any{
 		"id": "chatcmpl-" + c.id, "object": "chat.completion", "created": c.created, "model": c.model, "system_fingerprint": Name,
-		"choices": []any{map[string]any{"index": 0, "message": message, "logprobs": nil, "finish_reason": finishWords[c.answer.finish]}},
-		"usage":   openAIUsage(u),
+		"choices": choices, "usage": openAIUsage(c, u),
 	}
 }
 
-func openAIUsage(u usage) any {
+// openAIUsage is what all choices used together.
+func openAIUsage(c *call, u usage) any {
+	u.completion *= c.choices
 	return map[string]any{
 		"prompt_tokens": u.prompt, "completion_tokens": u.completion, "total_tokens": u.prompt + u.completion,
 		"prompt_tokens_details": map[string]any{"cached_tokens": u.cached},

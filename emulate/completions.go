@@ -34,7 +34,11 @@ func parseCompletion(w http.ResponseWriter, r *http.Request, s *Server) (*call, 
 	if p != nil {
 		return nil, p
 	}
-	c.answer = write(c.prompt.hash, c.limits, room)
+	var want wanted
+	if want.stops, p = readStops(q.Stop, "stop"); p != nil {
+		return nil, p
+	}
+	c.decide(want, room)
 	c.dialect = newCompletionDialect(c)
 	return c, nil
 }
@@ -57,28 +61,40 @@ func newCompletionDialect(c *call) completionDialect {
 func (d completionDialect) open(b []byte, _ *call) []byte { return b }
 
 func (d completionDialect) token(b []byte, c *call, i int) []byte {
-	return d.chunk(b, c.answer.quotedPiece(i), "null")
+	for n := range c.choices {
+		b = d.chunk(b, n, c.of(n).quotedPiece(i), c.textLogprobs(n, i, i+1), "null")
+	}
+	return b
 }
 
-func (d completionDialect) chunk(b []byte, text, finish string) []byte {
+func (d completionDialect) chunk(b []byte, choice int, text, logprobs, finish string) []byte {
 	b = append(b, d.pre...)
-	b = append(b, `{"index":0,"text":`...)
+	b = append(b, `{"index":`...)
+	b = strconv.AppendInt(b, int64(choice), 10)
+	b = append(b, `,"text":`...)
 	b = append(b, text...)
-	b = append(b, `,"logprobs":null,"finish_reason":`...)
+	b = append(b, `,"logprobs":`...)
+	b = append(b, logprobs...)
+	b = append(b, `,"finish_reason":`...)
 	b = append(b, finish...)
 	b = append(b, '}')
 	return append(b, d.post...)
 }
 
 func (d completionDialect) close(b []byte, c *call, u usage) []byte {
-	b = d.chunk(b, `""`, `"`+finishWords[c.answer.finish]+`"`)
+	for i := range c.choices {
+		b = d.chunk(b, i, `""`, "null", `"`+finishWords[c.answer.finish]+`"`)
+	}
 	return closeOpenAI(b, c, u, d.pre)
 }
 
 func (d completionDialect) whole(c *call, u usage) any {
+	choices := make([]any, c.choices)
+	for i := range choices {
+		choices[i] = map[string]any{"index": i, "text": c.of(i).text(u.completion), "logprobs": json.RawMessage(c.textLogprobs(i, 0, u.completion)), "finish_reason": finishWords[c.answer.finish]}
+	}
 	return map[string]any{
 		"id": "cmpl-" + c.id, "object": "text_completion", "created": c.created, "model": c.model, "system_fingerprint": Name,
-		"choices": []any{map[string]any{"index": 0, "text": c.answer.text(u.completion), "logprobs": nil, "finish_reason": finishWords[c.answer.finish]}},
-		"usage":   openAIUsage(u),
+		"choices": choices, "usage": openAIUsage(c, u),
 	}
 }

@@ -6,8 +6,9 @@
 //
 // What it gets right is what a gateway and a scaler see: when tokens come,
 // how requests share a replica, how it queues, preempts and runs out of KV
-// room, how it fails. What it says is words drawn from the prompt's hash:
-// sampling parameters are accepted and have no effect. Tokens are counted as
+// room, how it fails. What it says is words drawn from the prompt's hash, or what
+// a tool or a schema asks for; n, stop and logprobs are honoured, other sampling
+// parameters are accepted and have no effect. Answers of the Responses API are kept. Tokens are counted as
 // a quarter of the bytes of a text, rounded up, and exactly where the caller
 // sends token ids.
 //
@@ -67,6 +68,7 @@ type Server struct {
 	spec   engine.Spec
 	loop   *loop
 	faults *faults
+	kept   kept
 	mux    http.Handler
 }
 

@@ -40,7 +40,7 @@ func TestErrorsAreOpenAIs(t *testing.T) {
 		f(chat, `{`, 400, "invalid_value", "JSON")
 		f(chat, `{"messages":[]}`, 400, "invalid_value", "messages")
 		f(chat, `{"messages":[{"content":7}]}`, 400, "invalid_value", "content")
-		f(chat, hello+`,"n":2}`, 400, "invalid_value", "n must be 1")
+		f(chat, hello+`,"n":0}`, 400, "invalid_value", "n: want 1 to 128")
 		f(chat, hello+`,"max_tokens":0}`, 400, "invalid_value", "max_tokens")
 		f(chat, hello+`,"min_tokens":-1}`, 400, "invalid_value", "negative")
 		f(chat, hello+`,"tool_choice":"required"}`, 400, "invalid_value", "tools")

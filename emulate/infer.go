@@ -12,18 +12,20 @@ import (
 
 // call is one request for text, read and weighed.
 type call struct {
-	model   string
-	stream  bool
-	usage   bool // a stream's usage is wanted
-	prompt  prompt
-	cached  int     // tokens of the prompt that cost nothing anew, as the provider's rule has it
-	own     bool    // no provider has a rule: usage tells what the replica's prefix cache had
-	booked  float64 // normalised tokens a provisioned deployment has booked for it
-	limits  limits
-	answer  answer
-	id      string
-	created int64
-	dialect dialect
+	model    string
+	stream   bool
+	usage    bool // a stream's usage is wanted
+	prompt   prompt
+	cached   int     // tokens of the prompt that cost nothing anew, as the provider's rule has it
+	own      bool    // no provider has a rule: usage tells what the replica's prefix cache had
+	booked   float64 // normalised tokens a provisioned deployment has booked for it
+	limits   limits
+	answer   answer
+	choices  int // answers asked for at once; all are as long as the first
+	logprobs bool
+	id       string
+	created  int64
+	dialect  dialect
 }
 
 // usage of a call, when it has ended.
@@ -88,6 +90,7 @@ func (s *Server) admit(c *call, param string) (room int, p *problem) {
 	c.model = s.o.Served
 	c.prompt.tokens = max(c.prompt.tokens, 1)
 	c.prompt.hash = hashText(s.o.Seed, append([]string{s.o.Served}, c.prompt.blocks...)...)
+	c.choices = max(c.choices, 1)
 	c.id = strconv.FormatUint(mix(c.prompt.hash+uint64(time.Now().UnixNano())), 16)
 	c.created = time.Now().Unix()
 	room = s.o.Context - c.prompt.tokens

@@ -12,6 +12,16 @@ func parseResponse(w http.ResponseWriter, r *http.Request, s *Server) (*call, *p
 		Instructions    string          `json:"instructions"`
 		Stream          bool            `json:"stream"`
 		MaxOutputTokens *int            `json:"max_output_tokens"`
+		Previous        string          `json:"previous_response_id"`
+		Store           *bool           `json:"store"`
+		Tools           []namedTool     `json:"tools"`
+		ToolChoice      json.RawMessage `json:"tool_choice"`
+		Text            struct {
+			Format struct {
+				Type   string          `json:"type"`
+				Schema json.RawMessage `json:"schema"`
+			} `json:"format"`
+		} `json:"text"`
 	}
 	if p := read(w, r, &q); p != nil {
 		return nil, p
@@ -29,12 +39,26 @@ func parseResponse(w http.ResponseWriter, r *http.Request, s *Server) (*call, *p
 	if p := readInput(&c.prompt, q.Input); p != nil {
 		return nil, p
 	}
+	for _, t := range q.Tools {
+		c.prompt.add(plainPrompt(t.Name + string(t.args())))
+	}
+	if p := s.kept.goesOn(q.Previous); p != nil {
+		return nil, p
+	}
 	room, p := s.admit(c, "input")
 	if p != nil {
 		return nil, p
 	}
-	c.answer = write(c.prompt.hash, c.limits, room)
-	c.dialect = &responseDialect{}
+	want := wanted{format: q.Text.Format.Type, schema: q.Text.Format.Schema}
+	if p := want.mustCall(q.Tools, q.ToolChoice, "required"); p != nil {
+		return nil, p
+	}
+	c.decide(want, room)
+	d := &responseDialect{previous: q.Previous}
+	if q.Store == nil || *q.Store {
+		d.keep = func(response fields) { s.kept.put("resp_"+c.id, keptAnswer{response, inputItems(q.Input)}) }
+	}
+	c.dialect = d
 	return c, nil
 }
 
@@ -66,9 +90,22 @@ func readInput(into *prompt, raw json.RawMessage) *problem {
 	return nil
 }
 
+// inputItems is what was asked, as a list of items.
+func inputItems(raw json.RawMessage) any {
+	var one string
+	if json.Unmarshal(raw, &one) == nil {
+		return []any{fields{"id": "msg_in", "type": "message", "role": "user", "content": []any{fields{"type": "input_text", "text": one}}}}
+	}
+	return raw
+}
+
 // responseDialect writes the events of OpenAI's Responses API, numbered in
 // one sequence.
-type responseDialect struct{ seq int }
+type responseDialect struct {
+	seq      int
+	previous string
+	keep     func(response fields) // nil: the answer is not kept
+}
 
 type fields = map[string]any
 
@@ -81,31 +118,49 @@ func (d *responseDialect) event(b []byte, kind string, data fields) []byte {
 func (d *responseDialect) open(b []byte, c *call) []byte {
 	b = d.event(b, "response.created", fields{"response": d.response(c, "in_progress", nil, nil)})
 	b = d.event(b, "response.in_progress", fields{"response": d.response(c, "in_progress", nil, nil)})
-	b = d.event(b, "response.output_item.added", fields{"output_index": 0, "item": d.item(c, "in_progress", nil)})
+	b = d.event(b, "response.output_item.added", fields{"output_index": 0, "item": d.item(c, "in_progress", "", false)})
+	if c.answer.tool != "" {
+		return b
+	}
 	return d.event(b, "response.content_part.added", fields{"item_id": "msg_" + c.id, "output_index": 0, "content_index": 0, "part": d.part("")})
 }
 
 func (d *responseDialect) token(b []byte, c *call, i int) []byte {
+	if c.answer.tool != "" {
+		return d.event(b, "response.function_call_arguments.delta", fields{"item_id": "fc_" + c.id, "output_index": 0, "delta": c.answer.piece(i)})
+	}
 	return d.event(b, "response.output_text.delta", fields{"item_id": "msg_" + c.id, "output_index": 0, "content_index": 0, "delta": c.answer.piece(i), "logprobs": []any{}})
 }
 
 func (d *responseDialect) close(b []byte, c *call, u usage) []byte {
-	text := c.answer.text(u.completion)
-	at := func(more fields) fields {
-		more["item_id"], more["output_index"], more["content_index"] = "msg_"+c.id, 0, 0
-		return more
+	text, status := c.answer.text(u.completion), responseStatus(c)
+	if c.answer.tool != "" {
+		b = d.event(b, "response.function_call_arguments.done", fields{"item_id": "fc_" + c.id, "output_index": 0, "name": c.answer.tool, "arguments": text})
+	} else {
+		at := func(more fields) fields {
+			more["item_id"], more["output_index"], more["content_index"] = "msg_"+c.id, 0, 0
+			return more
+		}
+		b = d.event(b, "response.output_text.done", at(fields{"text": text, "logprobs": []any{}}))
+		b = d.event(b, "response.content_part.done", at(fields{"part": d.part(text)}))
 	}
-	b = d.event(b, "response.output_text.done", at(fields{"text": text, "logprobs": []any{}}))
-	b = d.event(b, "response.content_part.done", at(fields{"part": d.part(text)}))
-	status := responseStatus(c)
-	item := d.item(c, status, []any{d.part(text)})
+	item := d.item(c, status, text, true)
 	b = d.event(b, "response.output_item.done", fields{"output_index": 0, "item": item})
-	return d.event(b, "response."+status, fields{"response": d.response(c, status, []any{item}, &u)})
+	return d.event(b, "response."+status, fields{"response": d.ended(c, status, item, &u)})
 }
 
 func (d *responseDialect) whole(c *call, u usage) any {
 	status := responseStatus(c)
-	return d.response(c, status, []any{d.item(c, status, []any{d.part(c.answer.text(u.completion))})}, &u)
+	return d.ended(c, status, d.item(c, status, c.answer.text(u.completion), true), &u)
+}
+
+// ended is the whole answer, kept if it is to be.
+func (d *responseDialect) ended(c *call, status string, item fields, u *usage) fields {
+	r := d.response(c, status, []any{item}, u)
+	if d.keep != nil {
+		d.keep(r)
+	}
+	return r
 }
 
 func responseStatus(c *call) string {
@@ -119,9 +174,14 @@ func (d *responseDialect) part(text string) fields {
 	return fields{"type": "output_text", "text": text, "annotations": []any{}, "logprobs": []any{}}
 }
 
-func (d *responseDialect) item(c *call, status string, parts []any) fields {
-	if parts == nil {
-		parts = []any{}
+// item is what is answered: a message, or a call of a tool. ended: with its text.
+func (d *responseDialect) item(c *call, status, text string, ended bool) fields {
+	if c.answer.tool != "" {
+		return fields{"id": "fc_" + c.id, "type": "function_call", "call_id": "call_" + c.id, "name": c.answer.tool, "arguments": text, "status": status}
+	}
+	parts := []any{}
+	if ended {
+		parts = append(parts, d.part(text))
 	}
 	return fields{"id": "msg_" + c.id, "type": "message", "role": "assistant", "status": status, "content": parts}
 }
@@ -134,6 +194,7 @@ func (d *responseDialect) response(c *call, status string, output []any, u *usag
 		"id": "resp_" + c.id, "object": "response", "created_at": c.created, "status": status, "model": c.model, "output": output,
 		"error": nil, "incomplete_details": nil, "instructions": nil, "metadata": fields{}, "parallel_tool_calls": true,
 		"tool_choice": "auto", "tools": []any{}, "temperature": 1, "top_p": 1, "usage": nil,
+		"previous_response_id": orNull(d.previous), "store": d.keep != nil,
 	}
 	if status == "incomplete" {
 		r["incomplete_details"] = fields{"reason": "max_output_tokens"}

@@ -31,6 +31,14 @@ func (s *Server) routes() http.Handler {
 		m.HandleFunc("POST /openai/deployments/{deployment}"+path, h)
 	}
 	m.HandleFunc("POST /v1/messages", s.infer(&anthropicErrors, parseMessages))
+	m.HandleFunc("POST /v1/messages/count_tokens", s.count(&anthropicErrors, parseMessages, ""))
+	for _, prefix := range []string{"/v1", "/openai/v1", "/openai"} {
+		m.HandleFunc("POST "+prefix+"/responses/input_tokens", s.count(&openAIErrors, parseResponse, "response.input_tokens"))
+		m.HandleFunc("GET "+prefix+"/responses/{id}", s.kept.serve)
+		m.HandleFunc("DELETE "+prefix+"/responses/{id}", s.kept.serve)
+		m.HandleFunc("POST "+prefix+"/responses/{id}/{what}", s.kept.serve)
+		m.HandleFunc("GET "+prefix+"/responses/{id}/{what}", s.kept.serve)
+	}
 	for _, prefix := range []string{"/v1", "/openai/v1"} {
 		m.HandleFunc("GET "+prefix+"/models", s.models)
 		m.HandleFunc("GET "+prefix+"/models/{model...}", s.model)

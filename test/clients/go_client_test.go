@@ -24,6 +24,7 @@ func TestGoSDK(t *testing.T) {
 			t.Run("stream", func(t *testing.T) { streamsWithUsage(t, client) })
 			t.Run("embeddings", func(t *testing.T) { embeds(t, client) })
 			t.Run("unknown model", func(t *testing.T) { wantStatus(t, ask(client, "no-such"), http.StatusNotFound) })
+			t.Run("signs of life", func(t *testing.T) { streamsThroughSilence(t, client) })
 			t.Run("cancel", func(t *testing.T) { cancelFreesTheSlot(t, client) })
 		})
 	}
@@ -96,6 +97,20 @@ func streamsWithUsage(t *testing.T, c openai.Client) {
 	}
 	if text == "" || usage == 0 {
 		t.Fatalf("text %q, usage %d", text, usage)
+	}
+}
+
+// streamsThroughSilence reads a stream that begins late, after comments.
+func streamsThroughSilence(t *testing.T, c openai.Client) {
+	stream := c.Chat.Completions.NewStreaming(t.Context(), params("slow", 8))
+	var text string
+	for stream.Next() {
+		for _, choice := range stream.Current().Choices {
+			text += choice.Delta.Content
+		}
+	}
+	if err := stream.Err(); err != nil || text == "" {
+		t.Fatalf("text %q, %v", text, err)
 	}
 }
 

@@ -229,6 +229,55 @@ def azure_client_streams_and_embeds():
     expect(openai.NotFoundError, 404, lambda: azure.chat.completions.create(model="no-such", messages=HELLO))
 
 
+@check
+def azure_client_asks_responses_at_its_own_path():
+    azure = openai.AzureOpenAI(azure_endpoint=URL, api_key=KEY, api_version="2025-04-01-preview", max_retries=0)
+    assert azure.responses.create(model=CHAT, input="Say something.", max_output_tokens=8).output_text
+    kinds = [e.type for e in azure.responses.create(model=CHAT, input="Again.", max_output_tokens=8, stream=True)]
+    assert "response.output_text.delta" in kinds, kinds
+
+
+@check
+def chains_of_responses_stay_where_they_are_kept():
+    for _ in range(4):
+        last = None
+        for turn in range(5):
+            r = client.responses.create(model="kept", input=f"turn {turn}", max_output_tokens=4, previous_response_id=last)
+            last = r.id
+            assert r.model == "kept", r.model
+        assert client.responses.retrieve(last).id == last
+        assert client.responses.input_items.list(last).data
+        client.responses.delete(last)
+        expect(openai.NotFoundError, 404, lambda: client.responses.retrieve(last))
+    other = openai.OpenAI(base_url=URL + "/v1", api_key=LIMITED_KEY, max_retries=0)
+    mine = client.responses.create(model="kept", input="hello", max_output_tokens=4)
+    expect(openai.NotFoundError, 404, lambda: other.responses.retrieve(mine.id))
+
+
+@check
+def anthropic_counts_tokens_calls_tools_and_lists_models():
+    c = anthropic.Anthropic(base_url=URL, api_key=KEY, max_retries=0)
+    assert c.messages.count_tokens(model="claude-like", messages=HELLO).input_tokens > 0
+    assert c.beta.messages.count_tokens(model="claude-like", messages=HELLO).input_tokens > 0
+    tools = [{"name": "level", "input_schema": {"type": "object", "properties": {"metres": {"type": "integer"}}, "required": ["metres"]}}]
+    r = c.messages.create(model="claude-like", max_tokens=64, messages=HELLO, tools=tools, tool_choice={"type": "any"})
+    assert r.stop_reason == "tool_use" and "metres" in r.content[0].input, r
+    assert "claude-like" in [m.id for m in c.models.list()]
+    expect(anthropic.NotFoundError, 404, lambda: c.messages.create(model="no-such", max_tokens=4, messages=HELLO))
+    expect(anthropic.BadRequestError, 400, lambda: c.messages.create(model="claude-like", max_tokens=4, messages=[{"role": "user", "content": "word " * 200_000}]))
+
+
+@check
+def a_stream_that_begins_late_is_read_through_signs_of_life():
+    chunks = list(client.chat.completions.create(model="slow", messages=HELLO, max_tokens=8, stream=True))
+    assert any(c.choices and c.choices[0].delta.content for c in chunks)
+    kinds = [e.type for e in client.responses.create(model="slow", input="Say something.", max_output_tokens=8, stream=True)]
+    assert kinds[0] == "response.created" and kinds[-1] == "response.incomplete", kinds
+    c = anthropic.Anthropic(base_url=URL, api_key=KEY, max_retries=0)
+    with c.messages.stream(model="slow", max_tokens=16, messages=HELLO) as s:
+        assert "".join(s.text_stream)
+
+
 def expect(kind, status, f):
     try:
         f()

@@ -69,6 +69,8 @@ func (w *worldT) start() error {
 		{"broken5xx", "llama-3.1-8b", `[{"kind":"status","status":500}]`},
 		{"brokencut", "llama-3.1-8b", `[{"kind":"cut","after_tokens":3}]`},
 		{"claude", "llama-3.1-8b", ""},
+		{"second", "llama-3.1-8b", ""},
+		{"slow", "llama-3.1-8b", `[{"kind":"slow_headers","delay_ms":1000}]`},
 	} {
 		url, err := w.emulate(s.name, s.model)
 		if err != nil {

@@ -86,6 +86,29 @@ const checks = {
     const wrong = new AzureOpenAI({ endpoint: WEIR_URL, apiKey: "no", apiVersion: "2024-10-21", maxRetries: 0 });
     await assert.rejects(wrong.chat.completions.create({ model: chat, messages }), OpenAI.AuthenticationError);
   },
+  async "AzureOpenAI asks responses at its own path"() {
+    const a = new AzureOpenAI({ endpoint: WEIR_URL, apiKey: WEIR_KEY, apiVersion: "2025-04-01-preview", maxRetries: 0 });
+    const r = await a.responses.create({ model: chat, input: "Say something.", max_output_tokens: 8 });
+    assert.ok(r.output_text);
+  },
+  async "chains of responses stay where they are kept"() {
+    for (let i = 0; i < 4; i++) {
+      let last;
+      for (let turn = 0; turn < 5; turn++) {
+        const r = await client.responses.create({ model: "kept", input: `turn ${turn}`, max_output_tokens: 4, previous_response_id: last });
+        last = r.id;
+      }
+      assert.equal((await client.responses.retrieve(last)).id, last);
+      await client.responses.delete(last);
+      await assert.rejects(client.responses.retrieve(last), OpenAI.NotFoundError);
+    }
+  },
+  async "a stream that begins late is read through signs of life"() {
+    let text = "";
+    for await (const c of await client.chat.completions.create({ model: "slow", messages, max_tokens: 8, stream: true }))
+      text += c.choices[0]?.delta?.content ?? "";
+    assert.ok(text);
+  },
 };
 
 async function inFlight() {

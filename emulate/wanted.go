@@ -1,0 +1,128 @@
+package emulate
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// wanted is what a request says about the kind of its answer, in any dialect.
+type wanted struct {
+	tool   string          // that must be called; "": none must
+	args   json.RawMessage // the schema of its arguments
+	forced bool            // it was named, not chosen among several
+	format string          // "json_schema", "json_object"; "": words
+	schema json.RawMessage
+	stops  []string // texts that end the answer
+}
+
+// decide makes the answer: a tool call where one must be, JSON where a format
+// asks for it, else words; up to the first of the texts that end it.
+func (c *call) decide(w wanted, room int) {
+	switch {
+	case w.tool != "":
+		args := "{}"
+		if v, ok := invent(w.args, c.prompt.hash).(map[string]any); ok {
+			args = string(mustJSON(v))
+		}
+		c.answer = exact(args, c.limits, room, called)
+		c.answer.tool = w.tool
+		return
+	case w.format == "json_schema":
+		c.answer = exact(string(mustJSON(invent(w.schema, c.prompt.hash))), c.limits, room, stop)
+	case w.format == "json_object":
+		c.answer = exact(`{"answer":"emulated"}`, c.limits, room, stop)
+	default:
+		c.answer = write(c.prompt.hash, c.limits, room)
+	}
+	c.answer.endAt(w.stops)
+}
+
+// maxStops bounds the texts that may end an answer, as OpenAI does.
+const maxStops = 4
+
+// endAt ends the answer before the first of these texts in it.
+func (a *answer) endAt(stops []string) {
+	if len(stops) == 0 {
+		return
+	}
+	text := a.text(a.tokens)
+	at := -1
+	for _, s := range stops {
+		if i := strings.Index(text, s); s != "" && i >= 0 && (at < 0 || i < at) {
+			at, a.ended = i, s
+		}
+	}
+	if at < 0 {
+		return
+	}
+	n, length := 0, 0
+	for ; length < at; n++ {
+		length += len(a.piece(n))
+	}
+	pieces := make([]string, 0, n+1)
+	for i := range n {
+		pieces = append(pieces, a.piece(i))
+	}
+	if n > 0 {
+		pieces[n-1] = pieces[n-1][:len(pieces[n-1])-(length-at)]
+	} else {
+		pieces = append(pieces, "") // the token that ended it says nothing
+	}
+	a.fixed, a.tokens, a.finish = pieces, len(pieces), stop
+}
+
+// readStops reads one text or a list of them.
+func readStops(raw json.RawMessage, param string) ([]string, *problem) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, nil
+	}
+	var one string
+	if json.Unmarshal(raw, &one) == nil {
+		return []string{one}, nil
+	}
+	var many []string
+	if json.Unmarshal(raw, &many) != nil || param == "stop" && len(many) > maxStops {
+		return nil, bad(param, param+": want a text or a list of at most 4")
+	}
+	return many, nil
+}
+
+// namedTool is a tool as the Responses and the Messages API describe it.
+type namedTool struct {
+	Name       string          `json:"name"`
+	Parameters json.RawMessage `json:"parameters"`
+	Schema     json.RawMessage `json:"input_schema"`
+}
+
+func (t *namedTool) args() json.RawMessage {
+	if t.Schema != nil {
+		return t.Schema
+	}
+	return t.Parameters
+}
+
+// mustCall reads which tool must be called: a word, or {"type":...,"name":...}.
+// required are the words for "any of them".
+func (w *wanted) mustCall(tools []namedTool, choice json.RawMessage, required string) *problem {
+	var word string
+	var named struct{ Type, Name string }
+	if len(choice) == 0 || string(choice) == "null" {
+		return nil
+	}
+	if json.Unmarshal(choice, &word) != nil {
+		if json.Unmarshal(choice, &named) != nil {
+			return bad("tool_choice", "tool_choice: want a word or an object")
+		}
+		word = named.Type
+	}
+	if word != required && named.Name == "" {
+		return nil
+	}
+	for i := range tools {
+		if t := &tools[i]; t.Name != "" && (named.Name == "" || t.Name == named.Name) {
+			w.tool, w.args, w.forced = t.Name, t.args(), named.Name != ""
+			return nil
+		}
+	}
+	return bad("tool_choice", "tool_choice asks for a function that is not among tools")
+}
