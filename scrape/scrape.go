@@ -1,6 +1,6 @@
 // Package scrape reads what inference servers tell about their load: one GET
-// of /metrics, a few figures out. It knows the names vLLM, SGLang, TGI and
-// llama.cpp give them, and those of NVIDIA's DCGM exporter. It keeps no
+// of /metrics, a few figures out. It knows the names vLLM, SGLang, TGI,
+// llama.cpp and Triton give them, and those of NVIDIA's DCGM exporter. It keeps no
 // history and judges nothing: package scale does.
 //
 // It stands apart from the gateway, which counts its own demand: these are
@@ -32,6 +32,11 @@ type Reading struct {
 	KVUse          float64 // share of the KV cache in use, 0..1; the fullest engine
 	GPUUtilisation float64 // 0..1, mean over the GPUs listed
 	Known          Known
+
+	Engine string // whose metrics they are: "vLLM", "llama.cpp"; "" if none that is known
+	// Lacks names metrics that the engine is expected to have and has not: it may be
+	// of a version that calls them otherwise. "": none.
+	Lacks string
 }
 
 // Known says which figures of a Reading the server told.
@@ -132,31 +137,31 @@ func Parse(in io.Reader) (Reading, error) {
 		return Reading{}, err
 	}
 	var r Reading
+	var told figures
+	e := engineOf(fams)
+	if e != nil {
+		r.Engine, told = e.name, e.figures
+	}
 	var v float64
-	if v, r.Known.Running = first(fams, running, sum); r.Known.Running {
+	if v, r.Known.Running = first(fams, told.running, sum); r.Known.Running {
 		r.Running = count(v)
 	}
-	if v, r.Known.Waiting = first(fams, waiting, sum); r.Known.Waiting {
+	if v, r.Known.Waiting = first(fams, told.waiting, sum); r.Known.Waiting {
 		r.Waiting = count(v)
 	}
-	if v, r.Known.KVUse = first(fams, kvUse, highest); r.Known.KVUse {
+	if v, r.Known.KVUse = first(fams, append(told.kvUse[:len(told.kvUse):len(told.kvUse)], seldom.kvUse...), highest); r.Known.KVUse {
 		r.KVUse = share(v)
 	}
-	if v, r.Known.GPUUtilisation = first(fams, gpuUse, mean); r.Known.GPUUtilisation {
+	if v, r.Known.GPUUtilisation = first(fams, seldom.gpuUse, mean); r.Known.GPUUtilisation {
 		r.GPUUtilisation = share(v / 100)
+	} else if v, r.Known.GPUUtilisation = first(fams, []string{tritonGPU}, mean); r.Known.GPUUtilisation {
+		r.GPUUtilisation = share(v)
+	}
+	if e != nil || r.Known == (Known{}) {
+		r.Lacks = e.lacks(r.Known)
 	}
 	return r, nil
 }
-
-// The names of one figure, the first one present counts. vLLM renamed its KV
-// gauge in 0.9; despite their names both go to 1. Newer llama.cpp servers tell
-// nothing of theirs.
-var (
-	running = []string{"vllm:num_requests_running", "sglang:num_running_reqs", "tgi_batch_current_size", "llamacpp:requests_processing"}
-	waiting = []string{"vllm:num_requests_waiting", "sglang:num_queue_reqs", "tgi_queue_size", "llamacpp:requests_deferred"}
-	kvUse   = []string{"vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc", "sglang:token_usage", "llamacpp:kv_cache_usage_ratio"}
-	gpuUse  = []string{"DCGM_FI_DEV_GPU_UTIL"} // per cent
-)
 
 // first folds the series of the first family that is there: a server with
 // several engines (data parallel) has one series for each.

@@ -24,23 +24,39 @@ func TestFiguresOfEachServerAreRead(t *testing.T) {
 			t.Errorf("%s: have %+v, %v\nwant %+v", file, have, err, want)
 		}
 	}
-	f("vllm.prom", Reading{15, 16, 0.91, 0, Known{true, true, true, false}})
-	f("vllm_v0_dcgm.prom", Reading{3, 0, 0.25, 0.8, Known{true, true, true, true}})
-	f("sglang.prom", Reading{162, 2826, 0.28, 0, Known{true, true, true, false}})
-	f("tgi.prom", Reading{5, 2, 0, 0, Known{true, true, false, false}})
-	f("llamacpp.prom", Reading{1, 4, 0, 0, Known{true, true, false, false}})
+	f("vllm.prom", Reading{15, 16, 0.91, 0, Known{true, true, true, false}, "vLLM", ""})
+	f("vllm_v0_dcgm.prom", Reading{3, 0, 0.25, 0.8, Known{true, true, true, true}, "vLLM", ""})
+	f("sglang.prom", Reading{162, 2826, 0.28, 0, Known{true, true, true, false}, "SGLang", ""})
+	f("tgi.prom", Reading{5, 2, 0, 0, Known{true, true, false, false}, "TGI", ""})
+	f("llamacpp_2026.prom", Reading{1, 0, 0, 0, Known{true, true, false, false}, "llama.cpp", ""})
+	f("triton.prom", Reading{0, 5, 0, 0.5, Known{false, true, false, true}, "Triton", ""})
+	f("llamacpp.prom", Reading{1, 4, 0, 0, Known{true, true, false, false}, "llama.cpp", ""})
 }
 
 func TestNothingKnownIsNotAnError(t *testing.T) {
 	have, err := Parse(strings.NewReader("up 1\n"))
-	if err != nil || have != (Reading{}) {
+	if err != nil || have != (Reading{Lacks: (*engine)(nil).lacks(Known{})}) {
 		t.Errorf("have %+v, %v", have, err)
 	}
 }
 
+func TestWhatAnEngineShouldTellAndDoesNotIsNamed(t *testing.T) {
+	f := func(text, want string) {
+		t.Helper()
+		if have, err := Parse(strings.NewReader(text)); err != nil || have.Lacks != want {
+			t.Errorf("%q: have %q, %v, want %q", text, have.Lacks, err, want)
+		}
+	}
+	f("vllm:num_requests_running 1\nvllm:num_requests_queued 2\nvllm:kv_cache_usage_perc 0.5\n", "vllm:num_requests_waiting")
+	f("vllm:num_requests_running 1\nvllm:num_requests_waiting 2\n", "vllm:kv_cache_usage_perc or vllm:gpu_cache_usage_perc")
+	f("llamacpp:prompt_tokens_total 1\n", "llamacpp:requests_processing, llamacpp:requests_deferred")
+	f("DCGM_FI_DEV_GPU_UTIL 50\n", "")
+	f("tgi_queue_size 1\ntgi_batch_current_size 0\n", "")
+}
+
 func TestFiguresStayWithinWhatTheyCanBe(t *testing.T) {
 	have, err := Parse(strings.NewReader("vllm:num_requests_running -3\nvllm:num_requests_waiting 1e300\nvllm:kv_cache_usage_perc 7\nDCGM_FI_DEV_GPU_UTIL +Inf\n"))
-	want := Reading{0, 1<<31 - 1, 1, 0, Known{true, true, true, false}}
+	want := Reading{0, 1<<31 - 1, 1, 0, Known{true, true, true, false}, "vLLM", ""}
 	if err != nil || have != want {
 		t.Errorf("have %+v, %v\nwant %+v", have, err, want)
 	}

@@ -108,7 +108,9 @@ func askServer(ctx context.Context, d *config.Deployment, base string) contact {
 		r.Header.Set("anthropic-version", "2023-06-01")
 	}
 	status, body, err := ask(r, serverKey(upstream.Protocol(x.Protocol), x.APIKey))
-	at.ok, at.said = judgeServer(status, body, err, x.Model)
+	if at.ok, at.said = judgeServer(status, body, err, x.Model); at.ok {
+		at.said += metricsNote(ctx, base, x.Metrics)
+	}
 	return at
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -16,12 +17,16 @@ import (
 type engines struct {
 	mu   sync.Mutex
 	last map[string]observe.Engine // by deployment
+
+	noted map[string]string // what each deployment's servers lack, as it was logged; of run alone
 }
 
 // scrapeEvery is how often engines are asked; as often as a decision is made.
 const scrapeEvery = 2 * time.Second
 
-func newEngines() *engines { return &engines{last: map[string]observe.Engine{}} }
+func newEngines() *engines {
+	return &engines{last: map[string]observe.Engine{}, noted: map[string]string{}}
+}
 
 // run asks the servers of every deployment that has a metrics path.
 func (e *engines) run(ctx context.Context, n *node) {
@@ -51,11 +56,24 @@ func (e *engines) round(ctx context.Context, n *node, clients map[string]*scrape
 			c = scrape.New(scrape.Options{Path: s.path})
 			clients[s.path] = c
 		}
-		is[s.deployment] = together(s.deployment, c.ReadAll(ctx, s.addrs))
+		rs := c.ReadAll(ctx, s.addrs)
+		e.note(n.log, s.deployment, rs)
+		is[s.deployment] = together(s.deployment, rs)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.last = is
+}
+
+// note logs once what the servers of a deployment should tell and do not.
+func (e *engines) note(log *slog.Logger, deployment string, rs []scrape.Result) {
+	for _, r := range rs {
+		if r.Err != nil || r.Lacks == "" || e.noted[deployment] == r.Lacks {
+			continue
+		}
+		e.noted[deployment] = r.Lacks
+		log.Warn("an inference server's metrics lack what Weir reads: what is not told counts as unknown", "deployment", deployment, "engine", r.Engine, "lacks", r.Lacks)
+	}
 }
 
 // asked is the servers of one deployment and where their metrics are.

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"context"
+
+	"weir/scrape"
+)
+
+// metricsNote says whose metrics a server has and what Weir reads is missing there;
+// "" where its configuration names none.
+func metricsNote(ctx context.Context, base, path string) string {
+	if path == "" {
+		return ""
+	}
+	c := scrape.New(scrape.Options{Path: path})
+	defer c.Close()
+	r, err := c.Read(ctx, base)
+	switch {
+	case err != nil:
+		return "; no metrics at " + path
+	case r.Lacks != "" && r.Engine == "":
+		return "; its metrics are of no engine that is known"
+	case r.Lacks != "":
+		return "; its metrics are " + r.Engine + "'s and lack " + r.Lacks
+	case r.Engine != "":
+		return "; its metrics are " + r.Engine + "'s"
+	}
+	return ""
+}
