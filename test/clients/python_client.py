@@ -278,6 +278,58 @@ def a_stream_that_begins_late_is_read_through_signs_of_life():
         assert "".join(s.text_stream)
 
 
+def half_streams(model):
+    """Streams of each API that end early, as what they yield and what must be raised."""
+    anthropic_client = anthropic.Anthropic(base_url=URL, api_key=KEY, max_retries=0)
+    yield "chat", openai.APIError, lambda: client.chat.completions.create(model=model, messages=HELLO, stream=True)
+    yield "completions", openai.APIError, lambda: client.completions.create(model=model, prompt="x", stream=True)
+    yield "responses", openai.APIError, lambda: client.responses.create(model=model, input="x", stream=True)
+    yield "messages", anthropic.APIError, lambda: anthropic_client.messages.create(
+        model=model, max_tokens=9, messages=HELLO, stream=True)
+
+
+def raises(model):
+    for name, kind, begin in half_streams(model):
+        got = 0
+        try:
+            for _ in begin():
+                got += 1
+        except kind:
+            assert got > 0, f"{name}: raised before the first token"
+        else:
+            raise AssertionError(f"{name}: half a text ended in silence after {got} events")
+
+
+@check
+def an_error_in_mid_stream_is_raised_whatever_its_shape():
+    raises("overloaded")
+
+
+@check
+def a_stream_without_its_finish_is_raised():
+    raises("unfinished")
+
+
+@check
+def a_whole_answer_to_a_stream_is_streamed():
+    with client.chat.completions.stream(model="whole", messages=HELLO) as s:
+        for _ in s:
+            pass
+        message = s.get_final_completion().choices[0].message
+        assert message.content == "hello" and message.tool_calls[0].function.name == "f", message
+    chunks = list(client.completions.create(model="whole", prompt="x", stream=True))
+    assert "".join(c.choices[0].text for c in chunks) == "hello"
+    with client.responses.stream(model="whole", input="x") as s:
+        for _ in s:
+            pass
+        assert s.get_final_response().output_text == "hello"
+    with anthropic.Anthropic(base_url=URL, api_key=KEY, max_retries=0).messages.stream(
+            model="whole", max_tokens=9, messages=HELLO) as s:
+        assert "".join(s.text_stream) == "hello"
+        final = s.get_final_message()
+        assert final.content[1].input == {"a": 1} and final.stop_reason == "tool_use" and final.usage.output_tokens == 2, final
+
+
 def expect(kind, status, f):
     try:
         f()

@@ -37,6 +37,7 @@ type worldT struct {
 	url, admin      string
 	key, limitedKey string
 	programs        []*program
+	stopScripted    func()
 }
 
 func TestMain(m *testing.M) {
@@ -84,6 +85,11 @@ func (w *worldT) start() error {
 			return err
 		}
 	}
+	url, stop, err := scripted()
+	if err != nil {
+		return err
+	}
+	w.stopScripted, servers["scripted"] = stop, url
 	return w.serve(servers)
 }
 
@@ -218,6 +224,9 @@ func (w *worldT) run(name string, args ...string) (*program, error) {
 
 // stop ends every program by its process id, the last started first.
 func (w *worldT) stop() {
+	if w.stopScripted != nil {
+		defer w.stopScripted()
+	}
 	for i := len(w.programs) - 1; i >= 0; i-- {
 		p := w.programs[i]
 		p.cmd.Process.Signal(syscall.SIGTERM)

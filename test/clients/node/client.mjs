@@ -67,6 +67,27 @@ const checks = {
       for await (const _ of stream);
     }, OpenAI.APIError);
   },
+  async "an error in mid-stream and a missing finish are raised"() {
+    for (const model of ["overloaded", "unfinished"]) {
+      for (const begin of [
+        () => client.chat.completions.create({ model, messages, stream: true }),
+        () => client.completions.create({ model, prompt: "x", stream: true }),
+        () => client.responses.create({ model, input: "x", stream: true }),
+      ]) {
+        let got = 0;
+        await assert.rejects(async () => { for await (const _ of await begin()) got++; }, OpenAI.APIError);
+        assert.ok(got > 0, "raised before the first token");
+      }
+    }
+  },
+  async "a whole answer to a stream is streamed"() {
+    let text = "";
+    for await (const c of await client.chat.completions.create({ model: "whole", messages, stream: true }))
+      text += c.choices[0]?.delta?.content ?? "";
+    assert.equal(text, "hello");
+    const r = await client.responses.stream({ model: "whole", input: "x" }).finalResponse();
+    assert.equal(r.output_text, "hello");
+  },
   async "cancel mid-stream frees the slot"() {
     const stream = await client.chat.completions.create({ model: chat, messages, max_tokens: 4000, stream: true });
     let n = 0;
