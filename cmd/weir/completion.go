@@ -1,10 +1,14 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"weir/config"
+	"weir/price"
 	"weir/scale"
 )
 
@@ -74,4 +78,23 @@ func catalogueModels() (names []string) {
 // policyNames are those that simulate plays.
 func policyNames() []string {
 	return append([]string{ownPolicy, foreseeing, clairvoyant}, scale.Baselines()...)
+}
+
+// meant adds to the error of a name the catalogue lacks which model was probably
+// meant: the nearest by its letters, with or without who publishes it.
+func meant(err error, name string, c *price.Catalogue) error {
+	if !errors.Is(err, price.ErrUnknown) {
+		return err
+	}
+	var known []string
+	full := map[string]string{}
+	for _, m := range c.Models() {
+		short := m.Name[strings.LastIndexByte(m.Name, '/')+1:]
+		full[short], full[m.Name] = m.Name, m.Name
+		known = append(known, short, m.Name)
+	}
+	if near := config.Nearest(name, known); near != "" {
+		return fmt.Errorf("did you mean %s? %w", full[near], err)
+	}
+	return err
 }

@@ -25,3 +25,16 @@ func TestNamesAreCompleted(t *testing.T) {
 	f("weir,hpa", "simulate", "--policy", "weir,hp")
 	f("anthropic", "emulate", "--protocol", "a")
 }
+
+func TestAModelThatIsNotInTheCatalogueIsGuessed(t *testing.T) {
+	f := func(name, want string) {
+		t.Helper()
+		var out bytes.Buffer
+		code := run(context.Background(), []string{"fit", name, "--gpu", "H100-80GB"}, nil, &out, &out)
+		if code == exitOK || !strings.Contains(out.String(), want) {
+			t.Errorf("%s: %d %s, want %q", name, code, out.String(), want)
+		}
+	}
+	f("lama-3.1-8b", "did you mean meta-llama/Llama-3.1-8B?")
+	f("Qwen2.5-7", "did you mean Qwen/Qwen2.5-7B")
+}

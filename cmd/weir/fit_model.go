@@ -59,6 +59,7 @@ func (f *modelFlags) model(c *price.Catalogue, name string) (fit.Model, fit.Quan
 		q = m.Native()
 	default:
 		m, q, err = fit.Named(c, name)
+		err = meant(err, name, c)
 	}
 	if err == nil {
 		err = f.measure(&m)
