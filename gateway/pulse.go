@@ -49,7 +49,9 @@ func (c *call) startPulse(every time.Duration) {
 		p.beat = pulsePing
 	}
 	c.x.pulse = p
+	p.mu.Lock() // due may come before its timer is known
 	p.timer = time.AfterFunc(every, p.due)
+	p.mu.Unlock()
 }
 
 // pulseEvery is how long the caller may get nothing; 0: as long as it takes.
