@@ -28,6 +28,7 @@ var formats = map[string]format{
 	"uuid":       {`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`, checkUUID, nil},
 	"template":   {``, checkTemplate, nil},
 	"gpu":        {gpuPattern, checkGPU, nil},
+	"origin":     {originPattern, checkOrigin, nil},
 	"header":     {headerPattern, checkHeader, nil},
 	"server":     {`^.+:[0-9]{1,5}$`, checkServer, nil},
 	"prefix":     {prefixPattern, checkPrefix, nil},

@@ -8,6 +8,8 @@ type Server struct {
 	Listen string `yaml:"listen" default:"127.0.0.1:8080" format:"listen"`
 	// Proxies in front of Weir, as addresses or networks. What they write into X-Forwarded-For is taken for the caller's address, read from the right, up to the first that is none of theirs. Without it the address of the connection is the caller's.
 	TrustedProxies []Network `yaml:"trusted_proxies" example:"10.0.0.0/8"`
+	// Pages that may call from a browser. Without it none may.
+	CORS *CORS `yaml:"cors"`
 	// Certificate and key, for HTTPS. Without it callers speak plain HTTP.
 	TLS *TLS `yaml:"tls"`
 	// Largest request body. A larger one is answered with 413.
@@ -32,6 +34,15 @@ type Server struct {
 	IdleTimeout time.Duration `yaml:"idle_timeout" default:"2m" min:"1s" max:"1h"`
 	// How long requests in flight may go on after a stop was asked for. Then streams end with an error event.
 	DrainTimeout time.Duration `yaml:"drain_timeout" default:"30s" min:"0s" max:"1h"`
+}
+
+// CORS says which pages of other sites a browser lets call Weir, with a key of
+// theirs. Cookies are never asked for.
+type CORS struct {
+	// Origins of the pages, as browsers send them: scheme and host, the port where it is not the scheme's, no path. "*" alone: pages of every origin.
+	Origins []string `yaml:"origins" need:"true" format:"origin" example:"https://app.example.com"`
+	// How long a browser may remember what a page was allowed. Browsers have bounds of their own (Chromium: 2h).
+	MaxAge time.Duration `yaml:"max_age" default:"10m" min:"0s" max:"24h"`
 }
 
 // TLS is a certificate and its key, as PEM files.

@@ -40,6 +40,7 @@ func (v *validator) warn(path, problem, remedy string) {
 
 func (v *validator) config() {
 	v.addresses()
+	v.cors()
 	v.machine()
 	v.models()
 	v.tenants()

@@ -27,7 +27,7 @@ func (c *call) open() {
 func (c *call) admit() error {
 	var err error
 	if c.x.method() != "POST" {
-		c.x.set("Allow", "POST")
+		c.x.set("Allow", allowed(c.s))
 		return errMethod
 	}
 	if c.key, err = authenticate(&c.x, c.st.keys); err != nil {

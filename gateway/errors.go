@@ -15,6 +15,7 @@ var (
 	errBadKey         = errors.New("the API key is not known here: check that it is whole and has not been withdrawn")
 	errTwoKeys        = errors.New("the request carries two keys that are both known here: send one")
 	errNoPath         = errors.New("there is nothing under this path: models are called under /v1/ or /openai/ (chat/completions, completions, embeddings, responses, messages), and GET /v1/models lists them")
+	errOrigin         = errors.New("pages of this origin may not call")
 	errMethod         = errors.New("this path does not take this method: models are called with POST, lists are read with GET")
 	errNoModel        = errors.New("the request names no model: put its name into \"model\"")
 	errUnknownModel   = errors.New("no such model")
@@ -92,6 +93,7 @@ var answers = map[error]answer{
 	errBadKey:         {401, weir.CallerFault, "invalid_api_key", "invalid_request_error", "401", "authentication_error"},
 	errTwoKeys:        {401, weir.CallerFault, "invalid_api_key", "invalid_request_error", "401", "authentication_error"},
 	errNoPath:         {404, weir.CallerFault, "unknown_url", "invalid_request_error", "404", "not_found_error"},
+	errOrigin:         {403, weir.PolicyFault, "origin_not_allowed", "invalid_request_error", "", "permission_error"},
 	errMethod:         {405, weir.CallerFault, "method_not_allowed", "invalid_request_error", "", "invalid_request_error"},
 	errNoModel:        {400, weir.CallerFault, "missing_model", "invalid_request_error", "BadRequest", "invalid_request_error"},
 	errUnknownModel:   {404, weir.CallerFault, "model_not_found", "invalid_request_error", "DeploymentNotFound", "not_found_error"},

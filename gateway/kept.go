@@ -93,15 +93,9 @@ func (s *served) standsAt(g *Gateway, st *state, addr string) bool {
 // kept reads, deletes or cancels an answer where it is kept, or reads what it
 // was asked. Nothing is reserved or counted for it.
 func (c *call) kept() {
-	method, want := c.x.method(), "GET, DELETE"
-	switch c.s.below {
-	case "/cancel":
-		want = "POST"
-	case "/input_items":
-		want = "GET"
-	}
-	if !listed(want, method) {
-		c.x.set("Allow", want)
+	method := c.x.method()
+	if !c.s.takes(method) {
+		c.x.set("Allow", allowed(c.s))
 		c.sayOther(errMethod)
 		return
 	}
@@ -109,6 +103,9 @@ func (c *call) kept() {
 	if err != nil {
 		c.sayOther(err)
 		return
+	}
+	if method == "HEAD" { // which few servers know
+		method = "GET"
 	}
 	c.passThrough(t, addr, &upstream.Call{
 		Op: c.s.op, Method: method, Below: "/" + url.PathEscape(c.s.id) + c.s.below, Query: queryFor(c.x.query()), Stream: strings.Contains(c.x.query(), "stream=true"),
@@ -182,6 +179,9 @@ func (c *call) passThrough(t *target, addr string, call *upstream.Call) {
 	passAnswerHeaders(&c.x, r, "")
 	c.x.set("X-Weir-Deployment", t.Name)
 	c.x.start(r.Status, r.ContentLength)
+	if c.x.method() == "HEAD" {
+		return
+	}
 	buf := newBuffer(writeBuffer)
 	defer buf.free()
 	for {
@@ -202,7 +202,7 @@ func (c *call) passThrough(t *target, addr string, call *upstream.Call) {
 // else by an estimate, which a header says.
 func (c *call) countTokens() {
 	if c.x.method() != "POST" {
-		c.x.set("Allow", "POST")
+		c.x.set("Allow", allowed(c.s))
 		c.sayOther(errMethod)
 		return
 	}

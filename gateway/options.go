@@ -62,6 +62,7 @@ type Config struct {
 	Bounds  Bounds
 	// TrustedProxies are those whose X-Forwarded-For is believed.
 	TrustedProxies []netip.Prefix
+	CORS           CORS
 }
 
 // Limit bounds what the requests of a scope may use together.

@@ -17,8 +17,8 @@ func (c *call) other() {
 		c.sayOther(errNotServed)
 		return
 	}
-	if c.s.service != noService && c.x.method() != "GET" && c.x.method() != "HEAD" {
-		c.x.set("Allow", "GET, HEAD")
+	if c.s.service != noService && !c.s.takes(c.x.method()) {
+		c.x.set("Allow", allowed(c.s))
 		c.sayOther(errMethod)
 		return
 	}

@@ -53,9 +53,15 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer c.recycle() // also after the panic of an answer that is cut short
 	c.x.begin(w, r, &st.bounds)
 	c.s = locate(c.x.path())
-	if c.s.service == callModel {
+	if st.cors != nil {
+		st.cors.sayOn(&c.x)
+	}
+	switch {
+	case c.x.method() == "OPTIONS":
+		c.options()
+	case c.s.service == callModel:
 		c.serve()
-	} else {
+	default:
 		c.other()
 	}
 	c.over = true

@@ -26,6 +26,7 @@ type state struct {
 	list    []*served          // in the order configured
 	targets map[string]*target // by deployment name
 	alone   bool               // there is one tenant only
+	cors    *cors              // nil: no page of a browser may call
 
 	// users are those who may still send over its connections; one of them is
 	// the gateway itself until another configuration takes its place.
@@ -123,7 +124,7 @@ func (t *target) asksUsage(op weir.Op) bool {
 // are taken over with their queues and what they have in flight; nothing of
 // them changes before adopt.
 func (g *Gateway) newState(c Config, present *state) (*state, error) {
-	st := &state{bounds: c.Bounds.withDefaults(), proxies: c.TrustedProxies, keys: map[[sha256.Size]byte]*key{}, models: map[string]*served{}, targets: map[string]*target{}, alone: len(c.Tenants) == 1}
+	st := &state{bounds: c.Bounds.withDefaults(), proxies: c.TrustedProxies, cors: newCORS(&c), keys: map[[sha256.Size]byte]*key{}, models: map[string]*served{}, targets: map[string]*target{}, alone: len(c.Tenants) == 1}
 	st.users.Store(1)
 	shares := sharesOf(c.Tenants)
 	for i := range c.Models {

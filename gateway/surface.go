@@ -40,6 +40,39 @@ type surface struct {
 	below   string // what is asked of it: "/cancel", "/input_items"; of a count: the end of the path
 }
 
+// methodsOf is what a path takes, beside OPTIONS; of one that does not exist, what
+// the API has.
+func methodsOf(s surface) string {
+	switch s.service {
+	case callModel, countTokens, notServed:
+		return "POST"
+	case keptAnswer:
+		switch s.below {
+		case "/cancel":
+			return "POST"
+		case "":
+			return "GET, HEAD, DELETE"
+		}
+		return "GET, HEAD"
+	case noService:
+		return "GET, HEAD, POST, DELETE"
+	}
+	return "GET, HEAD"
+}
+
+// takes says whether a path takes a method; methods are told apart by their letters' case.
+func (s surface) takes(method string) bool {
+	for m := range strings.SplitSeq(methodsOf(s), ", ") {
+		if m == method {
+			return true
+		}
+	}
+	return false
+}
+
+// allowed is methodsOf for the header Allow.
+func allowed(s surface) string { return methodsOf(s) + ", OPTIONS" }
+
 // locate reads a path. The Azure surfaces are the classic one, where the path
 // names the deployment (Weir's model name) and the body need not name the
 // model, and the v1 one, which is OpenAI's below /openai.

@@ -18,6 +18,7 @@ func (c Config) Validate() error {
 		v.tenant(&c.Tenants[i])
 	}
 	v.limits(&c)
+	v.cors(&c)
 	return errors.Join(v.faults...)
 }
 

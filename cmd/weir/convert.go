@@ -28,6 +28,9 @@ func gatewayConfig(c *config.Config, credential func(*config.AzureOpenAI) (upstr
 	for _, p := range c.Server.TrustedProxies {
 		g.TrustedProxies = append(g.TrustedProxies, p.Prefix)
 	}
+	if o := c.Server.CORS; o != nil {
+		g.CORS = gateway.CORS(*o)
+	}
 	for i := range c.Tenants {
 		g.Tenants = append(g.Tenants, gatewayTenant(&c.Tenants[i]))
 	}
