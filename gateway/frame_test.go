@@ -3,6 +3,7 @@ package gateway
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -19,9 +20,12 @@ import (
 // as often as asked.
 func (r *running) raw(t *testing.T, text string, want int) (statuses []int, body string) {
 	t.Helper()
-	c, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
+	c, err := net.Dial("tcp", strings.TrimPrefix(strings.TrimPrefix(r.url, "https://"), "http://"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if strings.HasPrefix(r.url, "https:") {
+		c = tls.Client(c, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
 	}
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(20 * time.Second))
@@ -40,7 +44,20 @@ func (r *running) raw(t *testing.T, text string, want int) (statuses []int, body
 
 func TestRequestsThatTwoCouldFrameDifferentlyAreRefused(t *testing.T) {
 	b := newBackend(t, answering)
-	r := start(t, config(b.URL))
+	t.Run("plain", func(t *testing.T) { framesSoundly(t, start(t, config(b.URL))) })
+	t.Run("TLS", func(t *testing.T) { framesSoundly(t, startTLS(t, config(b.URL))) })
+}
+
+// startTLS is start over TLS.
+func startTLS(t *testing.T, c Config) *running {
+	t.Helper()
+	certFile, keyFile := writeCert(t, t.TempDir(), 1)
+	r := start(t, c, func(o *Options) { o.Listen.CertFile, o.Listen.KeyFile = certFile, keyFile })
+	r.url = strings.Replace(r.url, "http:", "https:", 1)
+	return r
+}
+
+func framesSoundly(t *testing.T, r *running) {
 	head := "POST " + chatPath + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + testKey + "\r\n"
 	length := fmt.Sprintf("Content-Length: %d\r\n", len(chatBody))
 	chunks := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(chatBody), chatBody)
@@ -91,6 +108,20 @@ func TestRequestsThatTwoCouldFrameDifferentlyAreRefused(t *testing.T) {
 	f("a chunk size too large", head+te+"\r\nfffffffffffffffff\r\n", 400)
 	f("HTTP/2 after a request", sound+"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 200, 400)
 	r.settled()
+}
+
+func TestPlainHTTPToAnAddressOfHTTPSIsTold(t *testing.T) {
+	r := startTLS(t, config("http://127.0.0.1:1"))
+	r.url = strings.Replace(r.url, "https:", "http:", 1)
+	for _, line := range []string{"GET /v1/models", "POST " + chatPath, "OPTIONS " + chatPath} {
+		statuses, body := r.raw(t, line+" HTTP/1.1\r\nHost: x\r\n\r\n", 1)
+		if fmt.Sprint(statuses) != "[400]" || !strings.Contains(body, "https://") || !strings.Contains(body, `{"error":{"message":`) {
+			t.Errorf("%s: %v %s", line, statuses, body)
+		}
+	}
+	if statuses, body := r.raw(t, "SSH-2.0-x\r\n", 1); len(statuses) != 0 {
+		t.Errorf("%v %s", statuses, body)
+	}
 }
 
 // What net/http answers itself has the shape of the API too.

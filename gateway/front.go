@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"bytes"
+	"crypto/tls"
+	"log"
 	"net"
 	"strconv"
 	"strings"
@@ -11,12 +13,17 @@ import (
 type frontListener struct {
 	net.Listener
 	maxHeader int
+	tls       *tls.Config // nil: plain HTTP
+	log       *log.Logger
 }
 
 func (l frontListener) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
+	}
+	if l.tls != nil {
+		c = &secured{Conn: tls.Server(c, l.tls), log: l.log}
 	}
 	return &frontConn{Conn: c, maxHeader: l.maxHeader}, nil
 }
@@ -63,6 +70,15 @@ func (c *frontConn) poison(p []byte) (int, error) {
 	n := copy(p, poison[c.poisoned%len(poison):])
 	c.poisoned += n
 	return n, nil
+}
+
+// CloseWrite lets net/http end its side alone and wait a moment, for a caller that
+// still sends when it is refused: closed at once, it would lose the answer.
+func (c *frontConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
 }
 
 // plainHead is how net/http begins what it answers to a request it cannot read,

@@ -49,11 +49,7 @@ func (g *Gateway) serveOn(ctx context.Context, ln net.Listener) error {
 	srv := g.newServer(requests)
 	served := make(chan error, 1)
 	go func() {
-		if srv.TLSConfig != nil {
-			served <- srv.ServeTLS(ln, "", "")
-		} else {
-			served <- srv.Serve(frontListener{ln, g.listen.MaxHeaderBytes})
-		}
+		served <- srv.Serve(frontListener{Listener: ln, maxHeader: g.listen.MaxHeaderBytes, tls: g.tlsConfig(), log: srv.ErrorLog})
 	}()
 	select {
 	case err := <-served:
@@ -88,7 +84,9 @@ func (g *Gateway) shut(srv *http.Server, cut context.CancelCauseFunc) error {
 	return err
 }
 
-// newServer is the net/http server that Weir stands on.
+// newServer is the net/http server that Weir stands on. TLS is not its affair (see
+// secured): what comes over it is framed as what comes without, and HTTP/2 is known
+// by its preface.
 func (g *Gateway) newServer(requests context.Context) *http.Server {
 	var conns atomic.Int64
 	var protocols http.Protocols
@@ -101,7 +99,6 @@ func (g *Gateway) newServer(requests context.Context) *http.Server {
 		ReadHeaderTimeout: g.listen.HeaderTimeout,
 		IdleTimeout:       g.listen.IdleTimeout,
 		MaxHeaderBytes:    g.listen.MaxHeaderBytes,
-		TLSConfig:         g.tlsConfig(),
 		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return requests },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
@@ -124,5 +121,5 @@ func (g *Gateway) tlsConfig() *tls.Config {
 	if g.certs == nil {
 		return nil
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: g.certs.get}
+	return &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}, GetCertificate: g.certs.get}
 }

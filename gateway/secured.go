@@ -1,0 +1,62 @@
+package gateway
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"strconv"
+)
+
+// secured is a caller's connection over TLS. net/http is not shown the *tls.Conn it
+// would look for, but a frontConn around this: so it reads HTTP/1 that was looked
+// at, and finds HTTP/2 by its preface as it does without TLS. Which of the two was
+// agreed on by ALPN is not held against what then comes.
+//
+// The first Read shakes hands, within the deadline for a header, in the goroutine
+// that serves the connection.
+type secured struct {
+	*tls.Conn
+	log    *log.Logger
+	shaken bool
+	failed error
+}
+
+func (c *secured) Read(p []byte) (int, error) {
+	if !c.shaken {
+		c.shaken = true
+		c.failed = c.shake()
+	}
+	if c.failed != nil {
+		return 0, c.failed
+	}
+	return c.Conn.Read(p)
+}
+
+func (c *secured) shake() error {
+	err := c.Handshake()
+	if err == nil {
+		return nil
+	}
+	c.log.Printf("TLS handshake with %s: %v", c.RemoteAddr(), err)
+	if plain := (tls.RecordHeaderError{}); errors.As(err, &plain) && plain.Conn != nil && beginsHTTP(plain.RecordHeader) {
+		answerPlain(plain.Conn)
+	}
+	return io.EOF // nothing can be said over it
+}
+
+// beginsHTTP says whether what should have been TLS is a request without it.
+func beginsHTTP(b [5]byte) bool {
+	switch string(b[:]) {
+	case "GET /", "HEAD ", "POST ", "PUT /", "DELET", "OPTIO", "PATCH":
+		return true
+	}
+	return false
+}
+
+func answerPlain(c net.Conn) {
+	p, a := explain(&problem{is: errBadRequest, message: "this address takes HTTPS, and the request came as plain HTTP: write https:// in the URL"})
+	body := errorBody(openAI, p, a)
+	io.WriteString(c, "HTTP/1.0 400 Bad Request\r\nContent-Type: application/json\r\nX-Weir-Fault: caller\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\nConnection: close\r\n\r\n"+string(body))
+}
