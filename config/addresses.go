@@ -35,6 +35,9 @@ func checkEndpoint(text string) (string, string) {
 	if bareServer.MatchString(text) {
 		return quote(text) + " has no scheme", "write https://" + text
 	}
+	if portalPage(text) {
+		return quote(text) + " is a page of a portal, not the address of a resource", "copy the endpoint the page shows, such as https://NAME.openai.azure.com"
+	}
 	if err != nil || u.Host == "" {
 		return checkURL(text)
 	}
@@ -68,4 +71,18 @@ func versionIn(path, version string) string {
 		return ""
 	}
 	return ", api_version: " + version
+}
+
+// portalPage says whether a text is the address of a page of Azure's portals,
+// which people copy from the browser.
+func portalPage(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.User != nil {
+		return false
+	}
+	switch strings.ToLower(u.Hostname()) {
+	case "portal.azure.com", "ai.azure.com", "oai.azure.com":
+		return true
+	}
+	return false
 }

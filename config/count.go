@@ -1,10 +1,8 @@
 package config
 
 import (
-	"fmt"
 	"math/big"
 	"strconv"
-	"strings"
 )
 
 // countPattern is how a number of many things, such as tokens, may be written
@@ -22,7 +20,7 @@ func ParseCount(text string) (n int64, problem string) {
 	}
 	x, ok := decimal(number)
 	if !ok {
-		return 0, unitOf(text)
+		return 0, numberProblem(text)
 	}
 	x.Mul(x, new(big.Rat).SetInt64(multiple))
 	switch {
@@ -32,18 +30,6 @@ func ParseCount(text string) (n int64, problem string) {
 		return 0, "is more than can be counted"
 	}
 	return x.Num().Int64(), ""
-}
-
-// unitOf says what is wrong with a text that is no count.
-func unitOf(text string) string {
-	unit := strings.TrimSpace(strings.TrimLeft(text, "0123456789."))
-	switch {
-	case unit == text || unit == "":
-		return "is no number"
-	case unit == "K" || unit == "m":
-		return fmt.Sprintf("has the unknown unit %q: k is a thousand, M a million", unit)
-	}
-	return fmt.Sprintf("has the unknown unit %q: use k, M or none", unit)
 }
 
 // many is the least upper bound of a number that may be written with k or M.

@@ -23,9 +23,9 @@ func TestCounts(t *testing.T) {
 	f("2m", 0, `unknown unit "m"`)
 	f("5G", 0, `unknown unit "G"`)
 	f("", 0, "is no number")
-	f("-1k", 0, "is no number")
+	f("-1k", 0, "is below zero")
 	f("k", 0, "is no number")
-	f("1e6", 0, "unknown unit")
+	f("1e6", 0, "exponent")
 	f("999999999999999M", 0, "more than can be counted")
 }
 

@@ -151,13 +151,19 @@ func (d *decoder) complete(n ast.Node, path string, s *shape, given map[string]i
 // unknownKey says which key was probably meant, or where the key belongs.
 func (d *decoder) unknownKey(n ast.Node, path string, t reflect.Type, key string) {
 	keys := shapeOf(t).keys()
-	if near := nearest(key, keys); near != "" {
+	if problem := unseen(key); problem != "" {
+		d.fault(n, path, problem, "write plain blanks and letters in its place")
+		return
+	}
+	if near := meant(key, keys); near != "" {
 		d.fault(n, path, "unknown key", fmt.Sprintf("did you mean %q?", near))
 		return
 	}
 	remedy := "known here: " + strings.Join(keys, ", ")
 	if homes := homesOf(key); len(homes) > 0 && !d.other {
 		remedy = fmt.Sprintf("%s is a key of %s; %s", key, strings.Join(homes, " or "), remedy)
+	} else if !d.other && contains(shapeOf(reflect.TypeFor[Config]()).keys(), key) {
+		remedy = fmt.Sprintf("%s stands at the top of the file: begin it in column 1; %s", key, remedy)
 	}
 	d.fault(n, path, "unknown key", remedy)
 }

@@ -11,13 +11,26 @@ import (
 // This file words what the YAML parser says of a file's layout (tabs,
 // indentation, brackets, quotes) as people see it.
 
+// bracketText finds a value that begins as a list and goes on as a text.
+var bracketText = regexp.MustCompile(`^[^"'#]*:\s+\[[^\]"'#]*\][^\s,\]}]`)
+
+// noBlank finds a key whose colon has no blank after it.
+var noBlank = regexp.MustCompile(`^[\s-]*([A-Za-z_]+):\S.*$`)
+
 // layout is what is wrong at p, where the parser stopped with a message: the
 // place to look at, the problem and what to do.
 func (d *decoder) layout(p position, message string) (position, string, string) {
 	if tab := d.tab(p.line); tab > 0 {
 		return position{p.line, tab}, "this is no YAML: a tab stands where the line is indented, and YAML indents with spaces alone", "write spaces in its place"
 	}
+	if bracketText.MatchString(d.lines[p.line-1]) {
+		return p, "this is no YAML: a value that begins with [ is a list, and something stands after its ]", "put the value in quotes, where it is a text such as \"[::]:8080\""
+	}
 	switch {
+	case strings.Contains(message, "non-map value") && noBlank.MatchString(d.lines[p.line-1]):
+		return p, "this is no YAML: a colon without a blank after it", "a key and its value have a colon and a blank between them: write " + noBlank.ReplaceAllString(d.lines[p.line-1], "$1: ...")
+	case strings.Contains(message, "non-map value"):
+		return p, "this is no YAML: a text stands where a key is expected", "write key: value, or join it with the line before"
 	case strings.Contains(message, "mapping value is not allowed"):
 		return d.secondValue(p)
 	case strings.Contains(message, "value is not allowed in this context"):

@@ -94,6 +94,9 @@ func (d *decoder) text(n ast.Node, path string, f field, v reflect.Value) {
 				remedy = "a text that begins with { must be in quotes"
 			}
 		}
+		if f.enum != nil {
+			remedy = "allowed: " + strings.Join(f.enum, ", ")
+		}
 		d.fault(n, path, "must be a text, not "+describe(n), remedy)
 		return
 	}
@@ -105,7 +108,7 @@ func (d *decoder) text(n ast.Node, path string, f field, v reflect.Value) {
 		d.fault(n, path, quote(text)+" is not allowed", remedy)
 		return
 	}
-	if (f.format == "url" || f.format == "endpoint") && strings.Contains(text, "@") {
+	if (f.format == "url" || f.format == "endpoint") && strings.Contains(text, "@") && !portalPage(text) {
 		d.hide(d.position(n))
 		d.fault(n, path, "a URL must not hold a user or password", "give a key as api_key: env:NAME")
 		return
@@ -139,6 +142,10 @@ func (d *decoder) integer(n ast.Node, path string, f field, v reflect.Value) {
 			remedy = fmt.Sprintf("write %s without quotes", text)
 		}
 		d.fault(n, path, "must be a whole number, not "+describe(n), remedy)
+		return
+	}
+	if text := i.Token.Value; !decimalDigits.MatchString(text) {
+		d.fault(n, path, text+" is not written in plain decimal digits", "give "+allowed+", without a zero before it")
 		return
 	}
 	number, ok := whole(i.Value)

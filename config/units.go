@@ -200,6 +200,7 @@ func parseRate(text string) (any, string) {
 		return nil, fmt.Sprintf("has the unknown unit %q: use /s, /min or /h", "/"+per)
 	}
 	number = strings.TrimRight(number, " ")
+	count := number
 	multiple := int64(1)
 	if number != "" {
 		if m, ok := rateMultiples[number[len(number)-1:]]; ok {
@@ -208,7 +209,7 @@ func parseRate(text string) (any, string) {
 	}
 	n, ok := decimal(number)
 	if !ok {
-		return nil, notPlain
+		return nil, numberProblem(strings.TrimSpace(count))
 	}
 	n.Mul(n, scale)
 	f, _ := n.Mul(n, new(big.Rat).SetInt64(multiple)).Float64()
@@ -226,7 +227,7 @@ func parseTokenPrice(text string) (any, string) {
 	}
 	n, ok := decimal(amount)
 	if !ok {
-		return nil, notPlain
+		return nil, plainMoney
 	}
 	switch strings.ReplaceAll(strings.TrimSuffix(per, "tokens"), " ", "") {
 	case "1M":
@@ -252,7 +253,7 @@ func parseDollars(text string) (any, string) {
 	}
 	n, ok := decimal(amount)
 	if !ok {
-		return nil, notPlain
+		return nil, plainMoney
 	}
 	n.Mul(n, new(big.Rat).SetInt64(int64(weir.Dollar)))
 	if !n.IsInt() {

@@ -141,7 +141,8 @@ func nearby(host string) bool {
 }
 
 // placeholder finds what `weir plan --yaml` leaves to be filled in.
-var placeholder = regexp.MustCompile(`\bCHANGE\b`)
+// Other tools and guides leave <resource>, ${NAME}, YOUR-RESOURCE and change-me.
+var placeholder = regexp.MustCompile(`\bCHANGE\b|(?i:<[^>]*>|\$?\{[^}]*\}|\b(change|replace)[-_]?me\b|\byour[-_](resource|deployment|endpoint|server|host|name|model|azure|openai|region)([-_](name|host|resource))?\b)`)
 
 // unfinished collects what is still to be filled in: it is no fault of a file
 // that is only tried.
@@ -155,20 +156,26 @@ func (v *validator) unfinished() {
 			if _, given := v.at[path]; given && key.Hash == (KeyHash{}) && !v.faulty[path] && v.file != DefaultName {
 				note(path, "is all zeros: no key has it", "make a key and its hash with `weir key new`")
 			}
+			if key.Hash == HashKey("") || key.Hash == HashKey("\n") {
+				v.blame(path, "is the hash of nothing: the command that made it was given no key", "make a key and its hash with `weir key new`")
+			}
 		}
 	}
 	for i := range v.c.Models {
 		for k, d := range v.c.Models[i].Deployments {
 			path := fmt.Sprintf("models[%d].deployments[%d].", i, k)
-			if d.AzureOpenAI != nil && placeholder.MatchString(d.AzureOpenAI.Endpoint) {
-				note(path+"azureopenai.endpoint", quote(d.AzureOpenAI.Endpoint)+" still says CHANGE", "put the name of your resource there")
+			if a := d.AzureOpenAI; a != nil && placeholder.MatchString(a.Endpoint) {
+				note(path+"azureopenai.endpoint", quote(a.Endpoint)+" still says "+placeholder.FindString(a.Endpoint), "put the name of your resource there")
+			}
+			if a := d.AzureOpenAI; a != nil && placeholder.MatchString(a.Deployment) {
+				note(path+"azureopenai.deployment", quote(a.Deployment)+" still says "+placeholder.FindString(a.Deployment), "put the name of your deployment there")
 			}
 			if d.External == nil {
 				continue
 			}
 			for n, u := range d.External.URLs {
 				if placeholder.MatchString(u) {
-					note(fmt.Sprintf("%sexternal.urls[%d]", path, n), quote(u)+" still says CHANGE", "put the address of your server there")
+					note(fmt.Sprintf("%sexternal.urls[%d]", path, n), quote(u)+" still says "+placeholder.FindString(u), "put the address of your server there")
 				}
 			}
 		}

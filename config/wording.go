@@ -1,0 +1,89 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode"
+)
+
+// This file words faults of numbers and keys as the people see them who wrote
+// them: what stands there, and what to write in its place.
+
+var (
+	blankUnit = regexp.MustCompile(`^([0-9.]+)\s+([kM])$`)
+	exponent  = regexp.MustCompile(`^[0-9.]+[eE][+-]?[0-9]+$`)
+	separated = regexp.MustCompile(`^[0-9]+([_,' ][0-9]+)+[kM]?$`)
+)
+
+// numberProblem says what is wrong with a text that is no number of tokens,
+// requests or other many things.
+func numberProblem(text string) string {
+	unit := strings.TrimSpace(strings.TrimLeft(text, "0123456789."))
+	switch {
+	case blankUnit.MatchString(text):
+		return "has a blank before its unit: write " + blankUnit.ReplaceAllString(text, "$1$2")
+	case strings.HasPrefix(text, "-"):
+		return "is below zero"
+	case exponent.MatchString(text):
+		return "has an exponent: write the digits out, or thousands as k and millions as M"
+	case separated.MatchString(text):
+		return "has something between its digits: write the digits alone, or thousands as k and millions as M"
+	case unit == text || unit == "":
+		return "is no number"
+	case unit == "K" || unit == "m":
+		return fmt.Sprintf("has the unknown unit %q: k is a thousand, M a million", unit)
+	}
+	return fmt.Sprintf("has the unknown unit %q: use k, M or none", unit)
+}
+
+// plainMoney is the problem of an amount that is not digits alone.
+const plainMoney = "is no plain amount: write digits alone, and cents after a point"
+
+// decimalDigits are those of a whole number as people read it: YAML takes 0100
+// for 64, and 0x10 for 16.
+var decimalDigits = regexp.MustCompile(`^[+-]?(0|[1-9][0-9_]*)$`)
+
+// otherWords are keys as other products and the APIs name what Weir calls
+// something else.
+var otherWords = map[string][]string{
+	"tpm": {"tokens", "tokens_per_minute"}, "tokens_per_minute": {"tokens"}, "max_tokens": {"tokens"},
+	"rpm": {"requests", "requests_per_minute"}, "requests_per_minute": {"requests"},
+	"max_concurrent": {"concurrent"}, "concurrency": {"concurrent"}, "parallel": {"concurrent"},
+	"input": {"prompt"}, "output": {"completion"}, "cached_input": {"cached"},
+	"key": {"api_key", "hash"}, "token": {"api_key"}, "auth": {"api_key"},
+	"url": {"urls", "endpoint"}, "base_url": {"urls", "endpoint"}, "host": {"urls", "endpoint"}, "azure_endpoint": {"endpoint"},
+	"model_name": {"model", "name"}, "engine": {"deployment"}, "model": {"deployment"}, "azure_deployment": {"deployment"},
+	"version": {"api_version"}, "azure": {"azureopenai"}, "azure_openai": {"azureopenai"}, "openai": {"external"}, "vllm": {"external"},
+	"address": {"listen"}, "port": {"listen"}, "bind": {"listen"}, "context": {"max_context"}, "context_window": {"max_context"},
+	"priority": {"tier"}, "fallbacks": {"deployments"}, "replicas": {"min"}, "min_replicas": {"min"}, "max_replicas": {"max"},
+}
+
+// meant is the one of keys that somebody who wrote key meant; "": none.
+func meant(key string, keys []string) string {
+	if near := nearest(key, keys); near != "" {
+		return near
+	}
+	for _, known := range keys {
+		if len(key) >= 4 && (fold(key)+"s" == known || fold(key)+"es" == known) {
+			return known
+		}
+	}
+	for _, known := range otherWords[fold(key)] {
+		if contains(keys, known) {
+			return known
+		}
+	}
+	return ""
+}
+
+// unseen is what is wrong with a key that holds a character nobody sees; "":
+// nothing.
+func unseen(key string) string {
+	for _, r := range key {
+		if r > unicode.MaxASCII && unicode.In(r, unicode.Zs, unicode.Cf) {
+			return fmt.Sprintf("holds the invisible character U+%04X", r)
+		}
+	}
+	return ""
+}
