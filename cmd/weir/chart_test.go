@@ -61,8 +61,8 @@ func TestWhateverIsDrawnIsWellFormedAndHasNoPlaceThatIsNone(t *testing.T) {
 				}
 			}
 		}
-		if have := elements(t, svg)["path"]; have != len(c.series) {
-			t.Fatalf("%d lines of %d are drawn", have, len(c.series))
+		if have := elements(t, svg)["path"]; have != 2*len(c.series) { // a wide and a narrow drawing
+			t.Fatalf("%d lines are drawn of %d in two drawings", have, len(c.series))
 		}
 	})
 }
@@ -74,8 +74,8 @@ func TestDecisionsInOnePlaceAreOneMark(t *testing.T) {
 	}
 	c.marks = append(c.marks, mark{13, "want 3 <more>"})
 	svg := string(c.svg())
-	if n := elements(t, svg)["rect"]; n != 2 {
-		t.Errorf("%d marks, want 2", n)
+	if n := elements(t, svg)["rect"]; n != 2*2 {
+		t.Errorf("%d marks, want 2 in each of two drawings", n)
 	}
 	for _, want := range []string{"at noon", "and 494 more", "want 3 &lt;more&gt;"} {
 		if !strings.Contains(svg, want) {

@@ -70,7 +70,7 @@ func (f *fitFlags) add(cmd *cobra.Command) {
 	fs.StringVar(&f.quant, "quant", "", "storage `format` of the weights (default: as published): "+strings.Join(fit.Quants(), ", "))
 	fs.StringVar(&f.kv, "kv", "", "storage `format` of the KV cache: fp8, bf16, q8_0 (default: that of the model)")
 	fs.StringVar(&f.engine, "engine", fit.DefaultEngine.String(), "inference `server` and version: "+strings.Join(fit.Engines(), ", "))
-	fs.StringVar(&f.context, "context", "", "longest request, prompt and answer, `tokens` as 32k (default: the model's)")
+	fs.StringVar(&f.context, "context", "", "longest request, prompt and answer, `tokens`; 32k is 32,768 here (default: the model's)")
 	fs.IntVar(&f.concurrency, "concurrency", 1, "requests of that length at once")
 	fs.Float64Var(&f.utilisation, "utilisation", 0, "share of the GPU the engine takes, 0 to 1 (default: the engine's)")
 	fs.IntVar(&f.seqs, "max-seqs", 0, "most sequences in a batch (default: the engine's)")
