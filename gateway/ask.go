@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+
+	"weir"
 )
 
 // ask is what the gateway needs to know of a request body. Everything else in
@@ -17,17 +19,19 @@ import (
 // judge. Names are compared after their escapes, case counts; one that differs
 // from a name it reads in case alone is refused (see names.go).
 type ask struct {
-	model     span // the value, quotes included
-	stream    bool
-	maxTokens int           // 0: not said
-	answers   [3]tokenLimit // the members that say it, in order; unused ones are absent
-	trim      int           // what it is lowered to; 0: it is not
-	n         int           // answers asked for, at least 1
-	bestOf    int           // candidates they are picked from; 0: not said
-	user      span
-	tier      span // service_tier
-	speed     span // the Messages API's: fast costs more
-	spoken    bool // sound is asked for, or sent
+	model      span // the value, quotes included
+	stream     bool
+	maxTokens  int           // 0: not said
+	answers    [4]tokenLimit // the members that say it, in order; unused ones are absent
+	endless    bool          // one of them bounds nothing: -1, 0
+	trim       int           // what it is lowered to; 0: it is not
+	n          int           // answers asked for, at least 1
+	candidates int           // the same, as llama.cpp calls it; 0: not said
+	bestOf     int           // candidates they are picked from; 0: not said
+	user       span
+	tier       span // service_tier
+	speed      span // the Messages API's: fast costs more
+	spoken     bool // sound is asked for
 
 	previous     span // the answer of the Responses API this goes on with
 	conversation span // its id
@@ -39,8 +43,9 @@ type ask struct {
 	open  int  // where the first member stands, after the brace
 	empty bool // there is none
 
-	prompt   span // messages, input or prompt
-	preamble span // what a chat template puts before it: system or instructions
+	inputs   [3]span // messages, input and prompt
+	prompt   span    // the one of them that the operation reads
+	preamble span    // what a chat template puts before it: system or instructions
 	tools    span
 
 	promptBytes int // of messages, input, prompt, system, instructions and tools
@@ -64,12 +69,23 @@ const (
 	sawPrevious
 	sawConversation
 	sawConversationID
+	sawPredict
+	sawCandidates
+	sawMessages
+	sawInput
+	sawPrompt
+	sawSystem
+	sawInstructions
+	sawTools
+	sawAudio
+	sawModalities
 )
 
 // tokenLimit is a member that bounds an answer, and its value.
 type tokenLimit struct {
-	at   span
-	most int
+	at     span
+	most   int  // 0: it bounds nothing
+	stated bool // it is a number, not null
 }
 
 // askReader fills an ask while the scanner passes the members.
@@ -100,6 +116,9 @@ func readAsk(body []byte) (ask, error) {
 	if end = r.space(end); end != len(body) {
 		return ask{}, &syntaxError{end, "the end of the body"}
 	}
+	if r.endless {
+		r.maxTokens = 0
+	}
 	r.open = r.space(0) + 1
 	r.empty = body[r.space(r.open)] == '}'
 	return r.ask, nil
@@ -120,14 +139,22 @@ func (r *askReader) member(key []byte, v span) error {
 		return r.tokens(sawMaxCompletionTokens, "max_completion_tokens", v)
 	case "max_output_tokens":
 		return r.tokens(sawMaxOutputTokens, "max_output_tokens", v)
+	case "n_predict": // llama.cpp's, which it believes before the others
+		return r.tokens(sawPredict, "n_predict", v)
 	case "n":
 		return r.count(sawN, "n", v, &r.n)
+	case "n_cmpl": // the same
+		return r.count(sawCandidates, "n_cmpl", v, &r.candidates)
 	case "service_tier":
 		return r.text(sawTier, "service_tier", v, &r.tier)
 	case "speed":
 		return r.text(sawSpeed, "speed", v, &r.speed)
-	case "audio", "modalities":
-		r.spoken = r.spoken || bytes.Contains(r.b[v.from:v.to], soundWord) || string(name) == "audio" && !r.null(v)
+	case "audio":
+		r.spoken = r.spoken || !r.null(v)
+		return r.once(sawAudio, "audio")
+	case "modalities":
+		r.spoken = r.spoken || hasWord(r.b[v.from:v.to], soundWord)
+		return r.once(sawModalities, "modalities")
 	case "best_of":
 		return r.count(sawBestOf, "best_of", v, &r.bestOf)
 	case "user":
@@ -138,27 +165,54 @@ func (r *askReader) member(key []byte, v span) error {
 		return r.text(sawPrevious, "previous_response_id", v, &r.previous)
 	case "conversation":
 		return r.talk(v)
-	case "messages", "input", "prompt":
-		r.ask.prompt = v
-		r.addPrompt(v, binary, binaries)
-	case "system", "instructions":
+	case "messages":
+		return r.input(0, sawMessages, "messages", v, binary, binaries)
+	case "input":
+		return r.input(1, sawInput, "input", v, binary, binaries)
+	case "prompt":
+		return r.input(2, sawPrompt, "prompt", v, binary, binaries)
+	case "system":
 		r.preamble = v
 		r.addPrompt(v, binary, binaries)
+		return r.once(sawSystem, "system")
+	case "instructions":
+		r.preamble = v
+		r.addPrompt(v, binary, binaries)
+		return r.once(sawInstructions, "instructions")
 	case "tools":
 		r.tools = v
 		r.addPrompt(v, binary, binaries)
+		return r.once(sawTools, "tools")
 	default:
 		return ownName("", name, askNames)
 	}
-	return nil
+}
+
+// input takes messages, input or prompt. Until it is known which of them the
+// operation reads, the last counts.
+func (r *askReader) input(which int, bit uint, field string, v span, binary, binaries int) error {
+	r.inputs[which], r.ask.prompt = v, v
+	r.addPrompt(v, binary, binaries)
+	return r.once(bit, field)
+}
+
+// readBy has the prompt be the member that the operation reads, if it is there.
+func (a *ask) readBy(op weir.Op) {
+	own := a.inputs[0]
+	switch op {
+	case weir.OpCompletions:
+		own = a.inputs[2]
+	case weir.OpResponses, weir.OpEmbeddings:
+		own = a.inputs[1]
+	}
+	if !own.absent() {
+		a.prompt = own
+	}
 }
 
 // addPrompt counts a part of the prompt.
 func (r *askReader) addPrompt(v span, binary, binaries int) {
 	r.promptBytes += v.to - v.from - binary
-	if binaries > 0 {
-		r.spoken = r.spoken || bytes.Contains(r.b[v.from:v.to], soundPart)
-	}
 	r.ask.binaries += binaries
 }
 
@@ -238,14 +292,16 @@ func number(b []byte) int {
 	return min(n, math.MaxInt32)
 }
 
-// tokens reads one of the three names of the same limit; the largest counts.
+// tokens reads one of the names of the same limit; the largest counts, and one that
+// bounds nothing more than any.
 func (r *askReader) tokens(bit uint, field string, v span) error {
 	most := 0
 	err := r.count(bit, field, v, &most)
 	r.maxTokens = max(r.maxTokens, most)
+	r.endless = r.endless || err == nil && most == 0 && !r.null(v)
 	for i := range r.answers {
 		if r.answers[i].at.absent() {
-			r.answers[i] = tokenLimit{v, most}
+			r.answers[i] = tokenLimit{v, most, !r.null(v)}
 			break
 		}
 	}

@@ -35,18 +35,21 @@ const maxSecret = 512
 func authenticate(x *exchange, keys map[[sha256.Size]byte]*key) (*key, error) {
 	var found *key
 	sent := false
-	for _, secret := range secretsOf(x) {
-		if secret == "" {
-			continue
-		}
-		sent = true
-		k := keyOf(secret, keys)
-		switch {
-		case k == nil:
-		case found != nil && found != k:
-			return nil, errTwoKeys
-		default:
-			found = k
+	for _, name := range keyHeaders {
+		for _, value := range x.all(name) {
+			secret := secretIn(name, value)
+			if secret == "" {
+				continue
+			}
+			sent = true
+			k := keyOf(secret, keys)
+			switch {
+			case k == nil:
+			case found != nil && found != k:
+				return nil, errTwoKeys
+			default:
+				found = k
+			}
 		}
 	}
 	switch {
@@ -67,12 +70,17 @@ func keyOf(secret string, keys map[[sha256.Size]byte]*key) *key {
 	return keys[sha256.Sum256(room[:n])]
 }
 
-// secretsOf returns the keys a request carries, in the places SDKs put them.
-func secretsOf(x *exchange) (found [3]string) {
-	scheme, secret, _ := strings.Cut(x.get("Authorization"), " ")
-	if strings.EqualFold(scheme, "Bearer") {
-		found[0] = strings.TrimSpace(secret)
+// keyHeaders are where SDKs put keys, in canonical form.
+var keyHeaders = [...]string{"Authorization", "Api-Key", "X-Api-Key"}
+
+// secretIn is the key in one line of a header; "" if there is none.
+func secretIn(name, value string) string {
+	if name != "Authorization" {
+		return value
 	}
-	found[1], found[2] = x.get("Api-Key"), x.get("X-Api-Key")
-	return found
+	scheme, secret, _ := strings.Cut(value, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(secret)
 }

@@ -20,7 +20,8 @@ var (
 // the failure of an attempt there; nil: nothing.
 func (c *call) unpriced(t *target) *failure {
 	a := &c.ask
-	if a.tier.absent() && a.speed.absent() && !a.spoken {
+	silent := t.Rates.PricesAudio() || !a.spoken && !c.sendsSound()
+	if a.tier.absent() && a.speed.absent() && silent {
 		return nil
 	}
 	refuse := func(param, what, remedy string) *failure {
@@ -38,8 +39,30 @@ func (c *call) unpriced(t *target) *failure {
 		return refuse("service_tier", fmt.Sprintf("service_tier %q", shortened(word)), remedy)
 	case quotedText(c.body, a.speed) == "fast" && !t.Rates.Prices(weir.OtherTier):
 		return refuse("speed", `speed "fast"`, "catalogue or prompt as it is for that model, on a deployment of its own,")
-	case a.spoken && !t.Rates.PricesAudio():
+	case !silent:
 		return refuse("modalities", "sound", "audio_prompt and audio_completion")
 	}
 	return nil
 }
+
+// sendsSound says whether a part of the prompt is sound. It is looked for once,
+// and only where sound has no price.
+func (c *call) sendsSound() bool {
+	if c.sound == unknownSound {
+		p := c.ask.prompt
+		c.sound = noSound
+		if !p.absent() && c.body[p.from] == '[' && hasWord(c.body[p.from:p.to], soundPart) {
+			c.sound = someSound
+		}
+	}
+	return c.sound == someSound
+}
+
+// sound is whether a request sends any.
+type sound uint8
+
+const (
+	unknownSound sound = iota
+	noSound
+	someSound
+)

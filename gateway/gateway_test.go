@@ -289,9 +289,12 @@ func (r *running) send(ctx context.Context, path, body string, headers ...string
 	req.Header.Set("Authorization", "Bearer "+testKey)
 	req.Header.Set("Content-Type", "application/json")
 	for i := 0; i < len(headers); i += 2 {
-		if headers[i+1] == "" {
+		switch {
+		case headers[i+1] == "":
 			req.Header.Del(headers[i])
-		} else {
+		case i > 1 && headers[i-2] == headers[i] && headers[i-1] != "":
+			req.Header.Add(headers[i], headers[i+1])
+		default:
 			req.Header.Set(headers[i], headers[i+1])
 		}
 	}

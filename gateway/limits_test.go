@@ -218,6 +218,11 @@ func TestAnAbsurdMaxTokensIsTrimmedAndNothingElse(t *testing.T) {
 		t.Errorf("told %q", have)
 	}
 	r.rec()
+	resp, _ = r.post(chatPath, `{"model":"m","max_tokens":5,"n_predict":-1,"max_completion_tokens":null,"messages":[]}`)
+	if _, sent, _ := b.last(); sent != `{"model":"m","max_tokens":4096,"n_predict":4096,"max_completion_tokens":null,"messages":[]}` {
+		t.Errorf("sent %q, told %q", sent, resp.Header.Get("X-Weir-Max-Tokens"))
+	}
+	r.rec()
 	for _, small := range []string{chatBody, strings.Replace(chatBody, `"m"`, `"m","max_tokens":4096`, 1)} {
 		resp, _ = r.post(chatPath, small)
 		if _, sent, _ := b.last(); sent != small || resp.Header.Get("X-Weir-Max-Tokens") != "" {

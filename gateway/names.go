@@ -16,7 +16,7 @@ import (
 // the others those of objects in it. All are lower-case ASCII.
 var (
 	askNames = []string{
-		"model", "stream", "max_tokens", "max_completion_tokens", "max_output_tokens", "n", "best_of", "user", "stream_options",
+		"model", "stream", "max_tokens", "max_completion_tokens", "max_output_tokens", "n_predict", "n", "n_cmpl", "best_of", "user", "stream_options",
 		"previous_response_id", "conversation", "messages", "input", "prompt", "system", "instructions", "tools",
 		"service_tier", "speed", "audio", "modalities",
 	}

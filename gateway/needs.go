@@ -61,7 +61,7 @@ func (c *call) needs() dispatch.Needs {
 	if p.absent() || c.body[p.from] != '[' {
 		return n
 	}
-	prompt := c.body[p.from:p.to]
+	prompt := plainLetters(c.body[p.from:p.to])
 	for _, w := range contentWords {
 		if n&w.needs == 0 && bytes.Contains(prompt, w.word) {
 			n |= w.needs

@@ -171,7 +171,9 @@ func TestEveryAnswerThatIsBilledIsCounted(t *testing.T) {
 		t.Helper()
 		c := &call{s: surface{op: op}, body: []byte(body)}
 		var err error
-		if c.ask, err = readAsk(c.body); err != nil || c.answers() != want {
+		c.ask, err = readAsk(c.body)
+		c.ask.readBy(op)
+		if err != nil || c.answers() != want {
 			t.Errorf("%s: %d, want %d (%v)", body, c.answers(), want, err)
 		}
 	}
@@ -183,5 +185,8 @@ func TestEveryAnswerThatIsBilledIsCounted(t *testing.T) {
 	f(weir.OpCompletions, `{"prompt":[]}`, 1)
 	f(weir.OpCompletions, `{}`, 1)
 	f(weir.OpChat, `{"messages":["a","b"]}`, 1)
+	f(weir.OpChat, `{"n":1,"n_cmpl":4,"messages":[]}`, 4)
+	f(weir.OpCompletions, `{"prompt":["a","b","c"],"messages":[],"input":"x"}`, 3)
+	f(weir.OpCompletions, `{"input":"x","prompt":["a","b","c"]}`, 3)
 	f(weir.OpCompletions, `{"n":2000000000,"best_of":2000000000,"prompt":["a","b"]}`, 1<<20)
 }

@@ -21,9 +21,10 @@ type call struct {
 	body  []byte // the lease's
 	lease lease
 
-	asksUsage  bool   // usage in the stream was asked for by the gateway, not by the caller
-	streaming  bool   // status and headers of a stream were sent
-	sending    bool   // the caller may be sending its body still
+	asksUsage  bool // usage in the stream was asked for by the gateway, not by the caller
+	streaming  bool // status and headers of a stream were sent
+	sending    bool // the caller may be sending its body still
+	sound      sound
 	remembered bool   // whose the answer is, of the Responses API
 	asked      string // the model's name, as the caller wrote it
 	renaming   renaming

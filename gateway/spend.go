@@ -57,7 +57,7 @@ func (c *call) reserve() (prompt, output int, err error) {
 // picks them from, for each prompt.
 func (c *call) answers() int {
 	const most = 1 << 20 // beyond it any budget is used up
-	n := min(max(c.ask.n, c.ask.bestOf), most)
+	n := min(max(c.ask.n, c.ask.candidates, c.ask.bestOf), most)
 	if c.s.op == weir.OpCompletions {
 		n = min(n*c.ask.prompts(c.body), most)
 	}

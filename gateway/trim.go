@@ -46,10 +46,10 @@ func (c *call) trimTo(l *meter.Learned) int {
 // trim lowers what the request asks for where that is more than the rules let.
 // The spending lock is held.
 func (c *call) trim(l *meter.Learned) {
-	if c.ask.maxTokens == 0 {
+	if c.ask.maxTokens == 0 && !c.ask.endless {
 		return
 	}
-	if most := c.trimTo(l); most > 0 && most < c.ask.maxTokens {
+	if most := c.trimTo(l); most > 0 && (most < c.ask.maxTokens || c.ask.endless) {
 		c.ask.trim = most
 	}
 }
@@ -68,8 +68,8 @@ func (a *ask) mayAnswer() int {
 func (a *ask) editTrim(edits []edit, name string) []edit {
 	text := strconv.AppendInt(nil, int64(a.trim), 10)
 	if a.maxTokens == 0 {
-		if at := a.answers[0].at; !at.absent() {
-			return append(edits, edit{at.from, at.to, text})
+		if !a.answers[0].at.absent() {
+			return a.editStated(edits, text)
 		}
 		member := append(append([]byte{'"'}, name...), '"', ':')
 		member = append(member, text...)
@@ -86,6 +86,17 @@ func (a *ask) editTrim(edits []edit, name string) []edit {
 	return edits
 }
 
+// editStated gives the number to the first member that stands there, and to every
+// further one that would have a server believe another.
+func (a *ask) editStated(edits []edit, text []byte) []edit {
+	for i, l := range a.answers {
+		if !l.at.absent() && (i == 0 || l.stated && (l.most == 0 || l.most > a.trim)) {
+			edits = append(edits, edit{l.at.from, l.at.to, text})
+		}
+	}
+	return edits
+}
+
 // sayTrim tells the caller.
 func (c *call) sayTrim() {
 	if c.ask.trim == 0 {
@@ -93,6 +104,8 @@ func (c *call) sayTrim() {
 	}
 	said := strconv.Itoa(c.ask.trim)
 	switch {
+	case c.ask.maxTokens == 0 && !c.lease.promised.ordered:
+		said += "; trimmed"
 	case c.ask.maxTokens == 0:
 		said += "; set by a budget"
 	case c.lease.promised.ordered:
