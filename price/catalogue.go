@@ -20,6 +20,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 //go:embed *.yaml
@@ -199,7 +200,7 @@ func (t *table[T]) near(name string) string {
 	}
 	var all []candidate
 	for known := range t.at {
-		if n := commonPrefix(known, strings.ToLower(name)); n >= 3 {
+		if n := commonPrefix(letters(known), letters(name)); n >= 3 {
 			all = append(all, candidate{known, n})
 		}
 	}
@@ -212,6 +213,16 @@ func (t *table[T]) near(name string) string {
 		return ""
 	}
 	return " (near: " + strings.Join(names, "; ") + ")"
+}
+
+// letters are a name's letters and digits alone: gpt4o begins as gpt-4o does.
+func letters(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, name)
 }
 
 func commonPrefix(a, b string) int {

@@ -73,13 +73,20 @@ func (c *Catalogue) pricedRegions() []string {
 }
 
 // nearestRegion is the name that differs in the fewest letters; what both begin
-// with alike counts for more, so that "sweden" is near "swedencentral".
+// with alike counts for more, so that "sweden" is near "swedencentral", and
+// holding all of it for most: "europe" is near "westeurope".
+// Ties go to the first of names.
 func nearestRegion(name string, names []string) string {
 	if len(name) > 100 || len(names) == 0 {
 		return ""
 	}
-	far := func(known string) int { return distance(name, known) - 2*commonPrefix(name, known) }
-	return slices.MinFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(far(a), far(b)), cmp.Compare(a, b)) })
+	far := func(known string) int {
+		if len(name) >= 4 && strings.Contains(known, name) {
+			return -100
+		}
+		return distance(name, known) - 2*commonPrefix(name, known)
+	}
+	return slices.MinFunc(names, func(a, b string) int { return cmp.Compare(far(a), far(b)) })
 }
 
 // distance is how many letters are to be inserted, deleted or replaced to make

@@ -32,7 +32,7 @@ func TestAnUnknownRegionIsRefusedWithTheNearestName(t *testing.T) {
 			t.Errorf("%q: want %s, have %v", name, near, err)
 		}
 	}
-	f("sweden", "swedensouth")
+	f("sweden", "swedencentral")
 	f("eastus9", "eastus")
 	f("westeuropa", "westeurope")
 	f("mars", "") // some name or other

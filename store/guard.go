@@ -18,7 +18,7 @@ var ErrInUse = errors.New("in use by another weir")
 
 // ErrDamaged: the database is not what was opened. What waits to be written is
 // kept and tried again.
-var ErrDamaged = errors.New("the database was damaged while weir runs")
+var ErrDamaged = errors.New("the database is damaged")
 
 // Own makes this process the one that writes usage to the file, until Close or
 // its end in whatever way; ErrInUse if another does. Of PostgreSQL, which many

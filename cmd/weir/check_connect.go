@@ -110,6 +110,8 @@ func askServer(ctx context.Context, d *config.Deployment, base string) contact {
 	status, body, err := ask(r, serverKey(upstream.Protocol(x.Protocol), x.APIKey))
 	if at.ok, at.said = judgeServer(status, body, err, x.Model); at.ok {
 		at.said += metricsNote(ctx, base, x.Metrics)
+	} else if (status == http.StatusUnauthorized || status == http.StatusForbidden) && !x.APIKey.Set() {
+		at.said = fmt.Sprintf("%d: it wants a key, and api_key is not given", status)
 	}
 	return at
 }

@@ -67,7 +67,7 @@ func TestEveryUpstreamIsReachedWithoutATokenSpent(t *testing.T) {
 	}
 	for i, place := range []string{
 		"external: {urls: [%q], api_key: env:RIGHT, model: there}", "external: {urls: [%q], api_key: env:RIGHT, model: other}",
-		"external: {urls: [%q], api_key: env:WRONG, model: there}",
+		"external: {urls: [%q], api_key: env:WRONG, model: there}", "external: {urls: [%q], model: there}",
 	} {
 		text += fmt.Sprintf("      - {name: server/%d, "+place+"}\n", i, here)
 	}
@@ -83,6 +83,7 @@ func TestEveryUpstreamIsReachedWithoutATokenSpent(t *testing.T) {
 		"ok azure/0 reached; it has the deployment std", "ok azure/1 reached; it has the deployment std", "ok azure/2 reached; it has the deployment emb",
 		"FAILS azure/3 reached; it has no deployment nope", "FAILS azure/4 401: the key or identity is refused", "FAILS azure/5 its key is not known here: env:NOWHERE",
 		"ok server/0 reached; it has the model there", "FAILS server/1 reached; it has no model other, but there", "FAILS server/2 401: the key is refused",
+		"FAILS server/3 401: it wants a key, and api_key is not given",
 		"ok messages reached; it has the model there", "FAILS web answers, and not as an inference server does", "FAILS gone ", "connection refused",
 		"ok own the program is there", "FAILS none the program is not on this machine",
 	} {
@@ -90,7 +91,7 @@ func TestEveryUpstreamIsReachedWithoutATokenSpent(t *testing.T) {
 			t.Errorf("without %q", want)
 		}
 	}
-	if code != exitFailed || !strings.Contains(errs.String(), "8 upstreams cannot be used") {
+	if code != exitFailed || !strings.Contains(errs.String(), "9 upstreams cannot be used") {
 		t.Errorf("exit code %d, %s", code, errs.String())
 	}
 	if t.Failed() {

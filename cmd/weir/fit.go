@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -172,11 +173,12 @@ func tokens(text string) (int, error) {
 	case strings.HasSuffix(digits, "m"):
 		digits, factor = digits[:len(digits)-1], 1<<20
 	}
-	n, err := strconv.Atoi(digits)
-	if err != nil || n < 1 || n > 1<<27/factor {
-		return 0, fmt.Errorf("%q is no number of tokens: write 8192 or 32k", text)
+	x, err := strconv.ParseFloat(digits, 64)
+	n := x * float64(factor)
+	if err != nil || strings.Trim(digits, "0123456789.") != "" || n < 1 || n > 1<<27 || n != math.Trunc(n) {
+		return 0, fmt.Errorf("%q is no number of tokens from 1 to 128M: write 8192, 32k or 0.5M; k is 1024", text)
 	}
-	return n * factor, nil
+	return int(n), nil
 }
 
 // device is the GPU asked for.
@@ -212,7 +214,12 @@ func (f *fitFlags) device(c *price.Catalogue) (fit.GPU, error) {
 // or the form may lack ("A100", "h100-80gb").
 func kindsOf(c *price.Catalogue, asked string) []string {
 	var out []string
-	want := strings.FieldsFunc(strings.ToLower(asked), notLetterOrDigit)
+	want := slices.DeleteFunc(strings.FieldsFunc(strings.ToLower(asked), notLetterOrDigit), wordOfDriver)
+	for i, w := range want {
+		if strings.HasPrefix(w, "sxm") {
+			want[i] = strings.TrimRight(w, "0123456789") // SXM4 and SXM5 are of generations
+		}
+	}
 	for _, name := range gpuNames(c) {
 		have := strings.FieldsFunc(strings.ToLower(name), notLetterOrDigit)
 		if len(want) > 0 && !slices.ContainsFunc(want, func(w string) bool { return !slices.Contains(have, w) }) {
@@ -220,6 +227,16 @@ func kindsOf(c *price.Catalogue, asked string) []string {
 		}
 	}
 	return out
+}
+
+// wordOfDriver says whether a word of "NVIDIA H100 80GB HBM3", as nvidia-smi
+// names GPUs, tells none from another.
+func wordOfDriver(w string) bool {
+	switch w {
+	case "nvidia", "amd", "tesla", "geforce", "instinct", "hbm2", "hbm2e", "hbm3", "hbm3e", "gpu":
+		return true
+	}
+	return false
 }
 
 func notLetterOrDigit(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }

@@ -92,6 +92,9 @@ func countTrace(path string, cached float64) (_ []plan.Minute, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if len(minutes) == 0 {
+		return nil, fmt.Errorf("%s: no rows: there is no demand to plan for", path)
+	}
 	return minutes, nil
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"math"
 
@@ -49,20 +48,24 @@ func quotaOf(m *config.Model, a *config.AzureOpenAI) (dispatch.Quota, error) {
 
 // checkQuotas names every deployment whose PTUs, or spillover, cannot be reckoned with.
 func checkQuotas(c *config.Config) error {
-	var faults []error
+	var faults config.Faults
 	for i := range c.Models {
 		m := &c.Models[i]
 		for k, d := range m.Deployments {
 			if d.AzureOpenAI == nil {
 				continue
 			}
+			at := fmt.Sprintf("models[%d].deployments[%d].azureopenai", i, k)
 			if _, err := quotaOf(m, d.AzureOpenAI); err != nil {
-				faults = append(faults, fmt.Errorf("models[%d].deployments[%d].azureopenai.ptu: %w", i, k, err))
+				faults = append(faults, c.Fault(at+".ptu", err.Error(), "weir price list ptus names the models it has"))
 			}
 			if _, err := spilloverOf(m, d.AzureOpenAI); err != nil {
-				faults = append(faults, fmt.Errorf("models[%d].deployments[%d].azureopenai.spillover: %w", i, k, err))
+				faults = append(faults, c.Fault(at+".spillover", err.Error(), "give its price as spillover.price"))
 			}
 		}
 	}
-	return errors.Join(faults...)
+	if len(faults) == 0 {
+		return nil
+	}
+	return faults
 }
