@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 
+	"weir"
 	"weir/dispatch"
 	"weir/upstream"
 )
@@ -28,13 +29,17 @@ func (c *call) whole(r *upstream.Reply) *failure {
 		return c.failed(err)
 	}
 	c.ownFrom = c.g.now()
-	a := upstream.ReadAnswer(c.s.op, body.b)
-	if !a.Whole {
-		return c.noAnswer(r, &a, body.b)
+	text := bytes.TrimPrefix(body.b, bom)
+	a := upstream.ReadAnswer(c.s.op, text)
+	if !a.Whole || c.s.op == weir.OpEmbeddings && a.Parts < c.ask.prompts(c.body) {
+		return c.noAnswer(r, &a, text)
 	}
-	c.remember(body.b)
-	c.learnModel(body.b)
-	shown := c.renaming.apply(body.b)
+	if a.Told && a.Usage.Completion == 0 && c.s.op != weir.OpEmbeddings {
+		a.Told = len(upstream.AppendText(nil, c.s.op, text)) == 0 // what it produced it did not count
+	}
+	c.remember(text)
+	c.learnModel(text)
+	shown := c.renaming.apply(text)
 	if c.ask.stream && streams(c.s.op) {
 		shown = upstream.AsStream(c.s.op, shown, c.ask.wantsUsage)
 		c.startStream(r)
@@ -55,10 +60,13 @@ func (c *call) whole(r *upstream.Reply) *failure {
 		// Counting takes its time: the caller has its answer already.
 		c.x.flush()
 		c.lease.hangUp()
-		c.lease.used = upstream.Estimate(c.s.op, c.body, upstream.AppendText(nil, c.s.op, body.b))
+		c.lease.used = upstream.Estimate(c.s.op, c.body, upstream.AppendText(nil, c.s.op, text))
 	}
 	return nil
 }
+
+// bom is what some servers put before their JSON, and no reader of JSON takes.
+var bom = []byte("\xef\xbb\xbf")
 
 // copyBuffer is how much of a large answer is in memory at once.
 const copyBuffer = 64 << 10

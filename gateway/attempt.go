@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"net"
-	"strings"
 	"time"
 
 	"weir"
@@ -61,7 +60,7 @@ func (c *call) attempt(v dispatch.Verdict) *failure {
 	switch {
 	case reply.Status >= 300:
 		return c.refusedBy(reply)
-	case c.ask.stream && isEventStream(reply):
+	case c.ask.stream && reply.IsStream():
 		return c.relay(&stream{c: c, events: reply.Events()})
 	}
 	return c.whole(reply)
@@ -111,10 +110,6 @@ func (c *call) callOf(t *target, body net.Buffers, fields []upstream.Field) upst
 		Op: c.s.op, Body: body, ContentType: "application/json", Header: fields,
 		RequestID: c.lease.rec.RequestID, Stream: c.ask.stream,
 	}
-}
-
-func isEventStream(r *upstream.Reply) bool {
-	return strings.HasPrefix(r.Header("Content-Type"), "text/event-stream")
 }
 
 // refusedBy reads an upstream's error. The caller's own mistakes go to the

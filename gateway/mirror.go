@@ -171,7 +171,7 @@ func (s *shadow) exchange(ctx context.Context) error {
 	}
 	defer reply.Close()
 	s.aside.Status = reply.Status
-	if reply.Status < 300 && s.streams && isEventStream(reply) {
+	if reply.Status < 300 && s.streams && reply.IsStream() {
 		return s.readStream(reply)
 	}
 	s.aside.TTFT = s.g.now().Sub(s.aside.Sent)

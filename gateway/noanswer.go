@@ -42,12 +42,14 @@ func unfinished() *failure {
 // streams says whether an operation has streams.
 func streams(op weir.Op) bool { return op != weir.OpEmbeddings }
 
-// startStream sends the status and headers of a stream that is made of an answer
-// which came whole.
+// startStream sends the status and headers of a stream, also of one that is made
+// of an answer which came whole or that its server calls something else.
 func (c *call) startStream(r *upstream.Reply) {
 	c.x.claim()
 	passAnswerHeaders(&c.x, r, c.lease.rec.RequestID)
 	c.sayWhere()
-	c.x.set("Content-Type", "text/event-stream")
+	if !r.SaysStream() {
+		c.x.set("Content-Type", "text/event-stream")
+	}
 	c.x.start(r.Status, -1)
 }

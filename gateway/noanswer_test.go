@@ -22,16 +22,21 @@ var opAnswers = []struct {
 		`{"choices":[{"message":{"role":"assistant","content":"half"},"finish_reason":"error"}]}`,
 		`{"choices":[{"message":{"role":"assistant","content":"a"},"finish_reason":"stop"},null]}`,
 		`{"choices":[{"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}],"error":{"message":"x"}}`,
+		`{"choices":[{"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}],"error":503}`,
+		`{"choices":[{"message":{"role":"assistant","content":"a"},"finish_reason":"stop","error":{"code":502}}]}`,
+		`{"choices":[{"message":{"role":"assistant","content":"a"},"finish_reason":{"type":"abort"}}]}`,
 	}},
 	{"/v1/completions", `{"model":"m","prompt":"hi"}`, `{"object":"text_completion","choices":[{"index":0,"text":"hello","finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1}}`, []string{
 		answerText, `{"choices":[{"text":null,"finish_reason":"stop"}]}`, `{"choices":[{"text":"","finish_reason":null}]}`, `{"choices":[{}]}`,
 	}},
 	{"/v1/embeddings", `{"model":"m","input":"hi"}`, `{"object":"list","data":[{"index":0,"embedding":[0.5,-1]}],"usage":{"prompt_tokens":1}}`, []string{
 		answerText, `{"data":[]}`, `{"data":null}`, `{"data":[{"embedding":[]}]}`, `{"data":[{"embedding":null}]}`, `{"data":[{"embedding":[null,null]}]}`,
+		`{"data":[{"embedding":[0.5,null]}]}`,
 		`{"object":"list","data":[{"id":"model"}]}`, `{"embeddings":[[1,2]]}`,
 	}},
 	{"/v1/responses", `{"model":"m","input":"hi"}`, `{"object":"response","status":"completed","error":null,"output":[{"type":"message","content":[{"type":"output_text","text":"hello"}]}],"usage":{"input_tokens":1,"output_tokens":1}}`, []string{
 		answerText, `{"object":"response","status":"failed","error":null,"output":[]}`, `{"status":"failed","error":{"code":"server_error","message":"boom"}}`,
+		`{"status":"error","output":[]}`, `{"status":"Service Unavailable","message":"x"}`, `{"status":"cancelled","output":[]}`,
 		`{"status":"completed","output":[]}`, `{"output":null}`, `{"status":"completed","output":[{"type":"message"}],"error":{"message":"x"}}`,
 	}},
 	{"/v1/messages", `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`, `{"type":"message","role":"assistant","content":[{"type":"text","text":"hello"}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}}`, []string{
@@ -91,7 +96,11 @@ func TestWhatIsUnusualIsAnAnswerAllTheSame(t *testing.T) {
 		{chatPath, chatBody, `{"choices":[{"index":0,"message":{"role":"assistant","content":null,"refusal":"I will not"}}]}`},
 		{chatPath, chatBody, `{"choices":[{"index":0,"finish_reason":"content_filter","content_filter_results":{"hate":{"filtered":true}}}]}`},
 		{chatPath, chatBody, `{"choices":[{"message":{"content":"a"}},{"message":{"content":"b"},"finish_reason":"length"}],"error":{}}`},
+		{chatPath, chatBody, `{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}],"error":{"code":0,"message":"","type":null}}`},
+		{chatPath, chatBody, `{"choices":[{"message":{"content":"a"},"finish_reason":"stop","error":0}],"error":{"code":null,"message":null}}`},
 		{"/v1/completions", `{"model":"m","prompt":"hi"}`, `{"choices":[{"text":"","finish_reason":"stop"}]}`},
+		{"/v1/embeddings", `{"model":"m","input":["hi","ho"]}`, `{"data":[{"embedding":[1]},{"embedding":[2]}]}`},
+		{"/v1/embeddings", `{"model":"m","input":[1,2]}`, `{"data":[{"embedding":[1]}]}`},
 		{"/v1/embeddings", `{"model":"m","input":"hi"}`, `{"data":[{"embedding":"AAAA"}]}`},
 		{"/v1/responses", `{"model":"m","input":"hi"}`, `{"id":"r","status":"queued","output":[]}`},
 		{"/v1/responses", `{"model":"m","input":"hi"}`, `{"id":"r","status":"incomplete","incomplete_details":{"reason":"max_output_tokens"},"output":[]}`},
@@ -103,6 +112,43 @@ func TestWhatIsUnusualIsAnAnswerAllTheSame(t *testing.T) {
 		}
 		if rec := r.rec(); rec.Outcome != weir.Completed {
 			t.Errorf("%s: %+v", a.answer, rec)
+		}
+	}
+}
+
+// Of several inputs each has its vector.
+func TestFewerVectorsThanInputsAreNoAnswer(t *testing.T) {
+	r := start(t, config(saying(t, `{"data":[{"embedding":[1]}],"usage":{"prompt_tokens":9}}`)))
+	resp, answer := r.post("/v1/embeddings", `{"model":"m","input":["hi","ho"]}`)
+	if rec := r.rec(); resp.StatusCode != 502 || rec.Outcome != weir.Failure || rec.Usage != (weir.Usage{}) {
+		t.Errorf("%d %s %+v", resp.StatusCode, answer, rec)
+	}
+}
+
+// Before JSON some servers put a byte order mark.
+func TestAByteOrderMarkIsNotTheCallersToRead(t *testing.T) {
+	for _, ask := range []string{chatBody, streamed} {
+		r := start(t, config(saying(t, "\xef\xbb\xbf"+answerText)))
+		resp, answer := r.post(chatPath, ask)
+		if resp.StatusCode != 200 || strings.Contains(answer, "\xef\xbb\xbf") || !strings.Contains(answer, "hello") {
+			t.Errorf("%d %q", resp.StatusCode, answer)
+		}
+	}
+}
+
+// A stream is one whatever its server calls it, and its caller is told so.
+func TestAStreamIsKnownByItsBeginning(t *testing.T) {
+	events := roleEvent + tokenEvent + "data: {\"choices\":[{\"delta\":{},\"finish_reason\":{\"type\":\"stop\"}}]}\n\n" + doneEvent
+	for _, kind := range []string{"", "text/plain", "application/json", "application/x-ndjson", "Text/Event-Stream; charset=UTF-8"} {
+		for _, before := range []string{"", ": hello\n\n", "event: message\n", "\xef\xbb\xbf", "\r\n"} {
+			r := start(t, config(newBackend(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header()["Content-Type"] = []string{kind}
+				io.WriteString(w, before+events)
+			}).URL))
+			resp, answer := r.post(chatPath, streamed)
+			if !strings.EqualFold(resp.Header.Get("Content-Type")[:17], "text/event-stream") || !strings.HasSuffix(answer, doneEvent) || strings.Contains(answer, `"error"`) {
+				t.Errorf("%q %q: %d %v %q", kind, before, resp.StatusCode, resp.Header, answer)
+			}
 		}
 	}
 }
@@ -161,6 +207,51 @@ func TestStreamsWithoutTheirFinishAreNotCompleted(t *testing.T) {
 		if rec.Outcome != weir.Failure || rec.Fault != weir.UpstreamFault || f.shown == 0 && rec.Usage != (weir.Usage{}) {
 			t.Errorf("%s %q: %+v", f.path, f.stream, rec)
 		}
+	}
+}
+
+// What was told of usage at the beginning of a stream, or as nothing, does not
+// stand for what came after it.
+func TestUsageToldTooEarlyIsCompleted(t *testing.T) {
+	const (
+		begin = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":9,\"cache_read_input_tokens\":90,\"output_tokens\":1}}}\n\n"
+		block = "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"x\"}}\n\n"
+		early = `data: {"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":0,"total_tokens":9}}` + "\n\n"
+		zeros = `data: {"choices":[{"index":0,"delta":{"content":"x"}}],"usage":{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}}` + "\n\n"
+		told  = `data: {"choices":[{"index":0,"delta":{"content":"x"}}],"usage":{"prompt_tokens":9,"completion_tokens":3}}` + "\n\n"
+		ends  = `data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}` + "\n\n" + doneEvent
+		moon  = `data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop","usage":{"prompt_tokens":9,"completion_tokens":3}}]}` + "\n\n" + doneEvent
+		groq  = `data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"x_groq":{"usage":{"prompt_tokens":9,"completion_tokens":3}}}` + "\n\n" + doneEvent
+		stops = "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{\"input_tokens\":0,\"cache_read_input_tokens\":0,\"output_tokens\":3}}\n\nevent: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
+	)
+	for _, f := range []struct {
+		path, stream string
+		prompt       int64 // 0: counted here
+		answer       int64
+		estimated    bool
+	}{
+		{"/v1/messages", begin + strings.Repeat(block, 20), 99, 20, true},
+		{"/v1/messages", begin + strings.Repeat(block, 20) + overloadedEvent, 99, 20, true},
+		{"/v1/messages", begin + block + stops, 99, 3, false},
+		{chatPath, early + strings.Repeat(tokenEvent, 20), 9, 20, true},
+		{chatPath, early + tokenEvent + ends, 9, 1, true},
+		{chatPath, strings.Repeat(zeros, 5) + ends, 0, 5, true},
+		{chatPath, told + zeros + ends, 9, 3, false},
+		{chatPath, tokenEvent + moon, 9, 3, false},
+		{chatPath, tokenEvent + groq, 9, 3, false},
+	} {
+		c := config(streamOf(t, f.stream))
+		c.Models[0].Attempts = 1
+		r := start(t, c)
+		r.post(f.path, streamed)
+		if u := r.rec().Usage; u.Completion != f.answer || u.Estimated != f.estimated || f.prompt > 0 && u.Prompt != f.prompt || u.Prompt == 0 {
+			t.Errorf("%q: %+v", f.stream, u)
+		}
+	}
+	r := start(t, config(saying(t, strings.Replace(answerText, `"completion_tokens":7,"total_tokens":18`, `"completion_tokens":0`, 1))))
+	r.post(chatPath, chatBody)
+	if u := r.rec().Usage; u.Completion == 0 || !u.Estimated {
+		t.Errorf("an answer of no tokens that has a text: %+v", u)
 	}
 }
 

@@ -175,7 +175,8 @@ func (t *target) limitName(op weir.Op) string {
 	return "max_tokens"
 }
 
-// prompts is how many prompts a completion request holds: each is answered.
+// prompts is how many prompts a request of completions or embeddings holds: each
+// is answered.
 func (a *ask) prompts(body []byte) int {
 	s := scanner{b: body}
 	i := a.prompt.from

@@ -51,7 +51,7 @@ func (r *racer) run(ctx context.Context, s *stream) {
 	switch {
 	case r.reply.Status >= 300:
 		r.body, r.broken = readAll(r.reply, r.reply.ContentLength, maxErrorBody)
-	case isEventStream(r.reply):
+	case r.reply.IsStream():
 		s.events = r.reply.Events()
 		s.readLead(r.target)
 		r.lead = s

@@ -213,7 +213,7 @@ func (s *stream) hold(raw []byte) bool {
 func (s *stream) open() {
 	c := s.c
 	c.streaming = true
-	c.startAnswer(c.lease.reply, -1)
+	c.startStream(c.lease.reply)
 	if s.held != nil {
 		c.x.send(s.held.b) // an error shows at the flush
 		c.events += s.holding
@@ -275,6 +275,8 @@ func (s *stream) count() {
 	case s.tokens == 0 && !s.complete():
 		l.used = weir.Usage{}
 		return // nothing was produced: nothing is billed, and an attempt elsewhere may follow
+	case s.usage && l.used.Completion == 0 && s.tokens > 0, s.usage && l.used.Completion < s.tokens && !s.complete():
+		l.used.Completion, l.used.Estimated = s.tokens, true // it told but of the beginning
 	case s.usage:
 	case s.tokens == 0:
 		return

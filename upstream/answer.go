@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"time"
 
 	"weir"
@@ -11,6 +12,7 @@ import (
 type Answer struct {
 	Object bool // it is one JSON object
 	Whole  bool // it has what its operation promises
+	Parts  int  // choices, vectors, items of output, blocks of content
 	Usage  weir.Usage
 	Told   bool // it says its usage
 }
@@ -30,13 +32,13 @@ func ReadAnswer(op weir.Op, body []byte) Answer {
 	var tier weir.Tier
 	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
 		switch key := s.key(); string(key) {
-		case "usage":
+		case "usage", "usageMetadata":
 			f.usageObject(&s)
 		case "service_tier":
 			f.tierOf(&s)
 			tier = f.tier
 		case "error":
-			p.failed = s.says() || p.failed
+			p.failed = s.fails() || p.failed
 		case "object":
 			p.failed = string(s.word()) == "error" || p.failed
 		default:
@@ -49,7 +51,7 @@ func ReadAnswer(op weir.Op, body []byte) Answer {
 	if tier != weir.StandardTier { // it may stand behind the usage
 		f.usage.Tier = tier
 	}
-	return Answer{Object: true, Whole: p.kept(op), Usage: f.usage, Told: f.hasUsage && f.whole()}
+	return Answer{Object: true, Whole: p.kept(op), Parts: p.parts, Usage: f.usage, Told: f.hasUsage && f.whole()}
 }
 
 // promise is what was found of what an operation promises.
@@ -70,10 +72,10 @@ func (p *promise) kept(op weir.Op) bool {
 		switch p.status {
 		case "failed":
 			return false
-		case "", "completed":
-			return p.parts > 0
+		case "incomplete", "in_progress", "queued": // the last two: in the background
+			return true
 		}
-		return true // incomplete, or not over yet (background)
+		return p.parts > 0
 	case weir.OpMessages: // one that ends its turn without a word has no block
 		return p.listed && (p.parts > 0 || p.status != "")
 	}
@@ -122,9 +124,9 @@ func (p *promise) choice(op weir.Op, s *scanner) bool {
 			has = has || op == weir.OpCompletions && s.peek() == '"'
 			says = s.hasContent() || says
 		case "finish_reason":
-			finish = s.word()
+			finish = s.reason()
 		case "error":
-			p.failed = s.says() || p.failed
+			p.failed = s.fails() || p.failed
 		default:
 			s.skip()
 		}
@@ -155,9 +157,9 @@ func vector(s *scanner) (is bool) {
 			s.skip()
 			continue
 		}
-		look := *s
-		holes := look.peek() == '[' && look.open('[') && look.peek() == 'n' // NaN, as some write it
-		is = s.hasContent() && !holes
+		list := s.peek() == '['
+		from := s.i
+		is = s.hasContent() && !(list && bytes.IndexByte(s.b[from:s.i], 'n') >= 0) // null, where a number cannot be
 	}
 	return is
 }
@@ -185,6 +187,46 @@ func (s *scanner) says() bool {
 		return true
 	}
 	return s.hasContent()
+}
+
+// fails skips the value of a member error and says whether it tells of one. null,
+// false, 0 and what is empty tell of none, nor does an object of such members.
+func (s *scanner) fails() (fails bool) {
+	if s.peek() != '{' {
+		return s.tells()
+	}
+	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+		s.key()
+		fails = s.tells() || fails
+	}
+	return fails
+}
+
+// tells is says of a value whose number tells something too, unless it is 0.
+func (s *scanner) tells() bool {
+	c := s.peek()
+	if c != '-' && (c < '0' || c > '9') {
+		return s.says()
+	}
+	from := s.i
+	s.skip()
+	return bytes.ContainsAny(s.b[from:s.i], "123456789")
+}
+
+// reason reads a finish_reason: a word or, of an older SGLang, an object whose
+// type is the word.
+func (s *scanner) reason() (word []byte) {
+	if s.peek() != '{' {
+		return s.word()
+	}
+	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+		if string(s.key()) == "type" {
+			word = s.word()
+		} else {
+			s.skip()
+		}
+	}
+	return word
 }
 
 // word reads a string; of any other value it returns nothing.

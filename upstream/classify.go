@@ -131,13 +131,15 @@ func (f *found) completion(s *scanner) {
 				f.choices = true
 				f.choice(s)
 			}
-		case "usage":
+		case "usage", "usageMetadata":
 			f.usageObject(s)
+		case "x_groq":
+			f.usageWithin(s)
 		case "service_tier":
 			f.tierOf(s)
 			f.usage.Tier = f.tier
 		case "error":
-			f.fail = s.says() || f.fail
+			f.fail = s.fails() || f.fail
 		case "object": // an older vLLM: {"object":"error","message":...}
 			f.fail = string(s.word()) == "error" || f.fail
 		default:
@@ -155,13 +157,15 @@ func (f *found) choice(s *scanner) {
 		case "index":
 			index = s.count()
 		case "finish_reason":
-			finish = s.word()
+			finish = s.reason()
 		case "error":
-			f.fail = s.says() || f.fail
+			f.fail = s.fails() || f.fail
 		case "text":
 			f.produced = s.hasContent() || f.produced
 		case "delta":
 			f.delta(s)
+		case "usage": // Moonshot's
+			f.usageObject(s)
 		default:
 			s.skip()
 		}
@@ -193,7 +197,7 @@ func (f *found) response(s *scanner) {
 		case "type":
 			f.typed(s)
 		case "error":
-			f.fail = s.says() || f.fail
+			f.fail = s.fails() || f.fail
 		case "response":
 			f.responseObject(s)
 		default:
@@ -216,7 +220,7 @@ func (f *found) responseObject(s *scanner) {
 		case "status":
 			f.fail = string(s.word()) == "failed" || f.fail
 		case "error":
-			f.fail = s.says() || f.fail
+			f.fail = s.fails() || f.fail
 		default:
 			s.skip()
 		}
@@ -238,7 +242,7 @@ func (f *found) message(s *scanner) {
 		case "type":
 			f.typed(s)
 		case "error":
-			f.fail = s.says() || f.fail
+			f.fail = s.fails() || f.fail
 		case "usage":
 			f.usageObject(s)
 		case "message", "delta":

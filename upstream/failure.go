@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -85,6 +86,7 @@ type wireError struct {
 
 func parseFailure(body []byte) Failure {
 	var w wireFailure
+	body = bytes.TrimPrefix(body, bom)
 	if json.Unmarshal(body, &w) != nil {
 		return Failure{Message: bounded(strings.TrimSpace(string(body[:min(len(body), 2*maxFailureMessage)])), maxFailureMessage)}
 	}
@@ -94,8 +96,11 @@ func parseFailure(body []byte) Failure {
 			continue
 		}
 		e = wireError{}
-		if json.Unmarshal(nested, &e) != nil {
-			e = wireError{Message: nested}
+		if json.Unmarshal(nested, &e) == nil {
+			break
+		}
+		if e = (wireError{Message: nested}); statusOfCode(string(nested)) != 0 {
+			e.Code = nested
 		}
 		break
 	}

@@ -35,6 +35,7 @@ const (
 	saysOutput
 	saysTotal
 	saysMiss
+	saysRead // in the words of those who count the cached tokens beside the prompt
 )
 
 // usageObject reads usage in the words of any API and provider:
@@ -44,6 +45,9 @@ const (
 //	messages                        input_tokens without the cached ones, cache_read_input_tokens, cache_creation_input_tokens, cache_creation, output_tokens
 //	DeepSeek                        prompt_cache_hit_tokens, prompt_cache_miss_tokens (api-docs.deepseek.com, "Context Caching")
 //	Moonshot                        cached_tokens beside prompt_tokens
+//	Bedrock                         inputTokens without the cached ones, outputTokens, totalTokens, cacheReadInputTokens, cacheWriteInputTokens ("TokenUsage")
+//	Gemini                          promptTokenCount, candidatesTokenCount, thoughtsTokenCount, cachedContentTokenCount, totalTokenCount ("UsageMetadata")
+//	Cohere                          billed_units of input_tokens and output_tokens
 //
 // A count that is absent leaves what earlier events of the stream told. Usage
 // whose prompt or answer cannot be (no whole number, below zero, beyond maxCount)
@@ -69,26 +73,32 @@ func (f *found) usageObject(s *scanner) {
 // count reads one member of a usage object.
 func (f *found) count(s *scanner, key []byte) {
 	switch string(key) {
-	case "prompt_tokens", "input_tokens":
+	case "prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "promptTokenCount":
 		f.main(s, saysInput, &f.input)
-	case "completion_tokens", "output_tokens":
+	case "completion_tokens", "output_tokens", "completionTokens", "outputTokens", "candidatesTokenCount":
 		f.main(s, saysOutput, &f.answered)
-	case "total_tokens":
-		f.main(s, saysTotal, &f.total)
+	case "total_tokens", "totalTokens", "totalTokenCount":
+		f.beside(s, saysTotal, &f.total)
 	case "prompt_cache_miss_tokens":
-		f.main(s, saysMiss, &f.miss)
+		f.beside(s, saysMiss, &f.miss)
 	case "prompt_tokens_details", "input_tokens_details":
 		f.details(s, &f.audioIn)
 	case "completion_tokens_details", "output_tokens_details":
 		f.details(s, &f.audioOut)
 	case "cache_creation":
 		f.details(s, new(int64))
-	case "cache_read_input_tokens", "cached_tokens", "prompt_cache_hit_tokens":
+	case "cached_tokens", "prompt_cache_hit_tokens", "cachedContentTokenCount", "num_cached_tokens":
 		f.part(s, &f.cached)
-	case "cache_creation_input_tokens":
+	case "cache_read_input_tokens", "cacheReadInputTokens":
+		f.has |= saysRead
+		f.part(s, &f.cached)
+	case "cache_creation_input_tokens", "cacheWriteInputTokens":
+		f.has |= saysRead
 		f.part(s, &f.written)
-	case "reasoning_tokens":
+	case "reasoning_tokens", "thoughtsTokenCount":
 		f.part(s, &f.reasoning)
+	case "billed_units":
+		f.billed(s)
 	case "service_tier":
 		f.tierOf(s)
 	default:
@@ -102,8 +112,47 @@ func (f *found) main(s *scanner, word words, into *int64) {
 		s.skip()
 		return
 	}
-	*into = s.count()
+	*into = max(*into, s.count())
 	f.has |= word
+}
+
+// beside reads a count that the others can do without: one that cannot be is as
+// if it had not been told, and is said.
+func (f *found) beside(s *scanner, word words, into *int64) {
+	if s.peek() == 'n' {
+		s.skip()
+		return
+	}
+	broken := f.broken
+	f.broken = false
+	f.part(s, into)
+	if !f.broken {
+		f.has |= word
+	}
+	f.broken = f.broken || broken
+}
+
+// billed reads Cohere's billed_units, which stand for the tokens beside them.
+func (f *found) billed(s *scanner) {
+	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+		switch key := s.key(); string(key) {
+		case "input_tokens", "output_tokens":
+			f.count(s, key)
+		default:
+			s.skip()
+		}
+	}
+}
+
+// usageWithin reads the usage that an extension of a provider holds.
+func (f *found) usageWithin(s *scanner) {
+	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+		if string(s.key()) == "usage" {
+			f.usageObject(s)
+		} else {
+			s.skip()
+		}
+	}
 }
 
 // part reads a count of a part. One that cannot be costs its own knowledge only.
@@ -116,7 +165,7 @@ func (f *found) part(s *scanner, into *int64) {
 		n = 0
 	}
 	s.odd = odd
-	*into = n
+	*into = max(*into, n)
 }
 
 // details reads the parts of a prompt or an answer.
@@ -181,7 +230,7 @@ func (f *found) sum() bool {
 			c.reasoning = max(c.reasoning, beyond)
 			answer += beyond
 		case beyond < 0:
-			u.Estimated = true
+			u.Estimated = u.Estimated || c.total != c.input+c.answered // without the cache, where that stands beside
 		}
 	}
 	if c.reasoning > answer { // beside the answer, and no total says so
@@ -196,7 +245,8 @@ func (f *found) sum() bool {
 	u.Reasoning = min(c.reasoning, answer)
 	u.AudioAnswer = min(c.audioOut, answer-u.Reasoning)
 	f.usage = u
-	return u.Prompt <= maxCount && u.Completion <= maxCount
+	used := u.Prompt > 0 || u.Completion > 0 // what tells of nothing was not counted
+	return used && u.Prompt <= maxCount && u.Completion <= maxCount
 }
 
 // parts are the tokens of prompt and answer, one of them from the total where it
@@ -207,7 +257,7 @@ func (c *counts) parts(op weir.Op, read, wrote int64) (prompt, answer int64, has
 		prompt, has = read+c.miss, has|saysInput
 	}
 	switch {
-	case op == weir.OpMessages:
+	case op == weir.OpMessages, c.apart(read + wrote):
 		prompt += read + wrote
 	case has&saysTotal == 0:
 	case op == weir.OpEmbeddings:
@@ -218,6 +268,22 @@ func (c *counts) parts(op weir.Op, read, wrote int64) (prompt, answer int64, has
 		answer, has = max(c.total-prompt, 0), has|saysOutput
 	}
 	return prompt, answer, has
+}
+
+// apart says whether the tokens of the cache stand beside the prompt, as in the
+// Messages API, though the API is another: the total shows it, or that the prompt
+// could not hold them.
+func (c *counts) apart(cache int64) bool {
+	if cache == 0 || c.has&saysInput == 0 {
+		return false
+	}
+	if c.has&(saysTotal|saysOutput) == saysTotal|saysOutput {
+		beyond := c.total - c.input - c.answered
+		if beyond > 0 {
+			return beyond != c.reasoning && (beyond == cache || beyond == cache+c.reasoning)
+		}
+	}
+	return c.has&saysRead != 0 && cache > c.input
 }
 
 // complete says whether prompt and answer were told. The Messages API tells them

@@ -51,6 +51,28 @@ func TestUsageOfEveryProvider(t *testing.T) {
 	f(weir.OpChat, `{"total_tokens":30}`, none, false)
 	f(weir.OpChat, `{}`, none, false)
 	f(weir.OpEmbeddings, `{"total_tokens":8}`, weir.Usage{Prompt: 8}, true)
+	// in the names of other services, and the same thing under two names (one of them not filled in)
+	f(weir.OpChat, `{"promptTokenCount":7,"candidatesTokenCount":3,"thoughtsTokenCount":20,"cachedContentTokenCount":2,"totalTokenCount":30}`, weir.Usage{Prompt: 7, Cached: 2, Completion: 23, Reasoning: 20}, true)
+	f(weir.OpChat, `{"inputTokens":7,"outputTokens":3,"totalTokens":100,"cacheReadInputTokens":90}`, weir.Usage{Prompt: 97, Cached: 90, Completion: 3}, true)
+	f(weir.OpChat, `{"promptTokens":7,"completionTokens":3}`, weir.Usage{Prompt: 7, Completion: 3}, true)
+	f(weir.OpChat, `{"billed_units":{"input_tokens":7,"output_tokens":3},"tokens":{"input_tokens":70,"output_tokens":3}}`, weir.Usage{Prompt: 7, Completion: 3}, true)
+	f(weir.OpChat, `{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10,"input_tokens":0,"output_tokens":0}`, weir.Usage{Prompt: 7, Completion: 3}, true)
+	f(weir.OpChat, `{"prompt_tokens":7,"completion_tokens":3,"cached_tokens":5,"prompt_cache_hit_tokens":0}`, weir.Usage{Prompt: 7, Cached: 5, Completion: 3}, true)
+	// the cache beside the prompt, though the API is not Messages
+	beside := weir.Usage{Prompt: 907, Cached: 600, Written: 300, Completion: 3}
+	f(weir.OpChat, `{"prompt_tokens":7,"completion_tokens":3,"total_tokens":910,"cache_read_input_tokens":600,"cache_creation_input_tokens":300}`, beside, true)
+	f(weir.OpChat, `{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10,"cache_read_input_tokens":600,"cache_creation_input_tokens":300}`, beside, true)
+	f(weir.OpChat, `{"input_tokens":7,"output_tokens":3,"cache_read_input_tokens":600,"cache_creation_input_tokens":300}`, beside, true)
+	f(weir.OpChat, `{"prompt_tokens":907,"completion_tokens":3,"total_tokens":910,"cache_read_input_tokens":600,"cache_creation_input_tokens":300}`, beside, true)
+	f(weir.OpChat, `{"prompt_tokens":7,"completion_tokens":3,"total_tokens":610,"prompt_tokens_details":{"cached_tokens":600}}`, weir.Usage{Prompt: 607, Cached: 600, Completion: 3}, true)
+	// a total that cannot be costs its own knowledge only; nothing at all is not told
+	for _, n := range []string{`-1`, `10.5`, `"?"`, `1e12`} {
+		f(weir.OpChat, `{"prompt_tokens":7,"completion_tokens":3,"total_tokens":`+n+`}`, weir.Usage{Prompt: 7, Completion: 3, Estimated: true}, true)
+		f(weir.OpEmbeddings, `{"total_tokens":`+n+`}`, none, false)
+	}
+	f(weir.OpChat, `{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0}`, none, false)
+	f(weir.OpMessages, `{"input_tokens":0,"output_tokens":0}`, none, false)
+	f(weir.OpEmbeddings, `{"prompt_tokens":0,"total_tokens":0}`, none, false)
 	// numbers however they are written
 	for _, n := range []string{`1000000`, `1e6`, `1E+6`, `1000000.0`, `"1000000"`, `" 1e6 "`, `10.0e5`} {
 		f(weir.OpChat, `{"prompt_tokens":`+n+`,"completion_tokens":1}`, weir.Usage{Prompt: 1e6, Completion: 1}, true)
