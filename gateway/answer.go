@@ -38,6 +38,7 @@ func (c *call) whole(r *upstream.Reply) *failure {
 		a.Told = len(upstream.AppendText(nil, c.s.op, text)) == 0 // what it produced it did not count
 	}
 	c.remember(text)
+	c.rememberItems(text, false)
 	c.learnModel(text)
 	shown := c.renaming.apply(text)
 	if c.ask.stream && streams(c.s.op) {

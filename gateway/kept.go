@@ -21,10 +21,10 @@ const countWithin = 10 * time.Second
 // An answer of the Responses API, and what goes on with it, is to be had where
 // it is kept and nowhere else.
 
-// pinTo has the request go where the answer of that id is kept; "" is none. Of
-// one that no gateway knows (there is one tenant, else it was refused), nothing
-// is known.
-func (c *call) pinTo(id string) error {
+// pinTo has the request go where what has that id is kept; "" is none. The member
+// param names it. Of one that no gateway knows (there is one tenant, else it was
+// refused), nothing is known.
+func (c *call) pinTo(id, param string) error {
 	if id == "" || len(id) > maxResponseID {
 		return nil
 	}
@@ -32,15 +32,19 @@ func (c *call) pinTo(id string) error {
 	if !ok {
 		return nil
 	}
-	c.pin = dispatch.Pin{Deployment: of.deployment, Replica: of.replica}
+	c.pinnedBy = param
+	c.pin = dispatch.Pin{Deployment: of.deployment}
 	t := c.st.targets[of.deployment]
 	if t == nil {
 		return c.goneFrom(of, "which is not configured any more")
 	}
+	if c.pin.Replica, ok = t.keptBy(of.replica); !ok {
+		return c.goneFrom(of, "which is not at "+of.replica+" any more")
+	}
 	elsewhere := t.model != c.lease.served.model
 	if elsewhere || t.Upstream.Protocol == upstream.AzureOpenAI {
 		// A resource keeps answers for all its deployments.
-		c.pin.Addr = t.addrOf(c.g, of.replica)
+		c.pin.Addr = t.addrOf(c.g, c.pin.Replica)
 	}
 	if elsewhere && !c.lease.served.standsAt(c.g, c.st, c.pin.Addr) {
 		return c.goneFrom(of, "which does not serve the model "+c.lease.served.name)
@@ -49,21 +53,49 @@ func (c *call) pinTo(id string) error {
 }
 
 func (c *call) goneFrom(of origin, why string) *problem {
-	return &problem{is: errNoResponse, status: 400, code: "previous_response_not_found", param: "previous_response_id",
-		message: fmt.Sprintf("what previous_response_id names is kept by the deployment %q, %s: send the conversation itself as input", of.deployment, why)}
+	return &problem{is: errNoResponse, status: 400, code: "previous_response_not_found", param: c.pinnedBy,
+		message: fmt.Sprintf("what %s names is kept by the deployment %q, %s: send the conversation itself as input", c.pinnedBy, of.deployment, why)}
 }
 
 // ofPin says of a refusal that nothing else would have done.
 func (c *call) ofPin(err error) error {
 	var p *problem
-	if c.pin == (dispatch.Pin{}) || !errors.As(err, &p) || c.lease.rec.Attempts > 0 {
+	if !c.pinned() || !errors.As(err, &p) || c.lease.rec.Attempts > 0 {
 		return err
 	}
 	if p.is == errNoReplica || p.is == errUnhealthy || p.is == errThrottled || p.is == errWaited {
-		p.message = fmt.Sprintf("what previous_response_id names is kept by the deployment %q (replica %s) alone: %s. Retry, or send the conversation itself as input",
-			c.pin.Deployment, c.pin.Replica, p.is)
+		p.message = fmt.Sprintf("what %s names is kept by the deployment %q (replica %s) alone: %s. Retry, or send the conversation itself as input",
+			c.pinnedBy, c.pin.Deployment, c.pin.Replica, p.is)
 	}
 	return p
+}
+
+func (c *call) pinned() bool { return c.pin != dispatch.Pin{} }
+
+// keptAs is what a replica is remembered by: its address where that is fixed, else
+// its name.
+func (t *target) keptAs(replica string) string {
+	for _, r := range t.fixed(0) {
+		if r.ID == replica {
+			return r.Addr
+		}
+	}
+	return replica
+}
+
+// keptBy is the name of the replica that is remembered so; false where no fixed
+// one is at that address any more.
+func (t *target) keptBy(kept string) (string, bool) {
+	rs := t.fixed(0)
+	if rs == nil {
+		return kept, true
+	}
+	for _, r := range rs {
+		if r.Addr == kept {
+			return r.ID, true
+		}
+	}
+	return "", false
 }
 
 // addrOf is the base URL of a deployment's replica; "" if it has none of that name.
@@ -133,8 +165,9 @@ func (c *call) keeper() (*target, string, error) {
 	if t == nil {
 		return nil, "", no
 	}
-	addr := t.addrOf(c.g, of.replica)
-	if addr == "" {
+	replica, there := t.keptBy(of.replica)
+	addr := t.addrOf(c.g, replica)
+	if addr == "" || !there {
 		return nil, "", &problem{is: errNoResponse, message: fmt.Sprintf("the replica of the deployment %q that kept the answer is gone", t.Name)}
 	}
 	return t, addr, nil
@@ -146,10 +179,11 @@ func (st *state) onlyKeeper() (of origin, ok bool) {
 		if !t.Upstream.Protocol.Serves(weir.OpResponses) || t.Mirror != nil {
 			continue
 		}
-		if rs := t.fixed(0); ok || len(rs) != 1 {
+		rs := t.fixed(0)
+		if ok || len(rs) != 1 {
 			return origin{}, false
 		}
-		of, ok = origin{deployment: t.Name, replica: "0"}, true
+		of, ok = origin{deployment: t.Name, replica: rs[0].Addr}, true
 	}
 	return of, ok
 }

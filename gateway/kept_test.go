@@ -105,6 +105,38 @@ func TestAChainStaysWhereItsAnswersAreKept(t *testing.T) {
 	}
 }
 
+func TestAChainStaysAtItsAddressWhenAddressesAreListedOtherwise(t *testing.T) {
+	a, b := keeperOf(t, "a"), keeperOf(t, "b")
+	c := config(a.URL)
+	c.Models[0].Deployments[0].Addrs = []string{a.URL, b.URL}
+	r := start(t, c)
+	_, first := r.post(responsesPath, `{"model":"m","input":"hi"}`)
+	r.rec()
+	more := fmt.Sprintf(`{"model":"m","input":"more","previous_response_id":%q}`, idOf(t, first))
+	apply := func(addrs ...string) {
+		t.Helper()
+		c := config(a.URL)
+		c.Models[0].Deployments[0].Addrs = addrs
+		if err := r.Apply(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	apply(b.URL, a.URL)
+	if resp, answer := r.post(responsesPath, more); resp.StatusCode != 200 {
+		t.Errorf("%d %s", resp.StatusCode, answer)
+	}
+	r.rec()
+	kept := a
+	if strings.HasPrefix(idOf(t, first), "a_") {
+		kept = b
+	}
+	apply(kept.URL)
+	if resp, answer := r.post(responsesPath, more); resp.StatusCode != 400 || !strings.Contains(answer, "any more") {
+		t.Errorf("with its address gone: %d %s", resp.StatusCode, answer)
+	}
+	r.rec()
+}
+
 func TestAChainWhoseKeeperIsDownIsRefusedAndNotSentElsewhere(t *testing.T) {
 	a, b := keeperOf(t, "a"), keeperOf(t, "b")
 	r := start(t, config(a.URL, b.URL))

@@ -18,7 +18,12 @@ import (
 // it. So the gateway remembers whose each answer is, and where it is kept.
 
 // origin is whose an answer is and where its upstream keeps it.
-type origin struct{ tenant, deployment, replica string }
+type origin struct {
+	tenant, deployment string
+	// replica is the name of one that is started; of those at fixed addresses it
+	// is the address, since their names are their places in the list.
+	replica string
+}
 
 // answerID is what an answer is remembered by: the beginning of the SHA-256 of
 // the id its upstream gave it.
@@ -107,8 +112,16 @@ func (c *call) remember(b []byte) {
 		return
 	}
 	c.remembered = true
+	c.noteOrigin(id)
+}
+
+// noteOrigin notes that what has the id is kept where the present attempt went.
+func (c *call) noteOrigin(id string) {
 	l := &c.lease
 	of := origin{l.rec.Tenant, l.rec.Deployment, l.rec.Replica}
+	if t := l.target; t != nil {
+		of.replica = t.keptAs(l.rec.Replica)
+	}
 	c.g.origins.keep(answerIDOf(id), of)
 	if tell := c.g.origins.tell; tell != nil {
 		tell(answerIDOf(id).name(), of.tenant+"\n"+of.deployment+"\n"+of.replica)
@@ -151,14 +164,14 @@ func (c *call) goesOn() error {
 		return &problem{is: errNoResponse, status: 400, code: "previous_response_not_found", param: "previous_response_id",
 			message: fmt.Sprintf("previous_response_id %q is no answer known to be of this key's tenant: send the conversation itself as input", shortened(id))}
 	}
-	if err := c.pinTo(quotedText(c.body, c.ask.previous)); err != nil {
+	if err := c.pinTo(quotedText(c.body, c.ask.previous), "previous_response_id"); err != nil {
 		return err
 	}
 	if id := quotedText(c.body, c.ask.conversation); id != "" && !c.owns(id) {
 		return &problem{is: errNoResponse, status: 400, code: "conversation_not_found", param: "conversation",
 			message: fmt.Sprintf("conversation %q is not known to be of this key's tenant: send the conversation itself as input", shortened(id))}
 	}
-	return nil
+	return c.refersTo()
 }
 
 // owns says whether the caller's tenant may use the answer of that id: it is its

@@ -22,11 +22,12 @@ func keeping(t *testing.T) *backend {
 			w.Header().Set("Content-Type", "text/event-stream")
 			fmt.Fprintf(w, `data: {"type":"response.created","response":{"object":"response","id":%q,"status":"in_progress"}}`+"\n\n", id)
 			fmt.Fprintf(w, `data: {"type":"response.output_text.delta","delta":"hi","item_id":"i"}`+"\n\n")
+			fmt.Fprintf(w, `data: {"type":"response.output_item.done","output_index":0,"item":{"type":"message","id":"item_%s"}}`+"\n\n", id)
 			fmt.Fprintf(w, `data: {"type":"response.completed","response":{"id":%q,"status":"completed","usage":{"input_tokens":3,"output_tokens":1,"total_tokens":4}}}`+"\n\n", id)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"object":"response","\u0069d":%q,"status":"completed","output":[{"type":"message","id":"msg","role":"assistant","content":[{"type":"output_text","text":"hi"}]}],`+
+		fmt.Fprintf(w, `{"object":"response","\u0069d":"%[1]s","status":"completed","output":[{"type":"reasoning","summary":[]},{"type":"message","id":"item_%[1]s","role":"assistant","content":[{"type":"output_text","text":"hi"}]}],`+
 			`"usage":{"input_tokens":3,"output_tokens":1,"total_tokens":4}}`, id)
 	})
 }
@@ -78,6 +79,17 @@ func TestAnAnswerIsGoneOnWithByItsOwnTenantOnly(t *testing.T) {
 	refused(testKey, `{"model":"m","input":"hi","previous_response_id":"never"}`, no)
 	refused(testKey, `{"model":"m","input":"hi","previous_response_id":5}`, "invalid_value")
 	refused(testKey, `{"model":"m","input":"hi","previous_response_id":"r0","previous_response_id":"r1"}`, "invalid_value")
+	const item = "item_not_found"
+	ok(testKey, `{"model":"m","input":[{"type":"item_reference","id":"item_r0"},{"role":"user","content":"more"}]}`)
+	ok(testKey, `{"model":"m","input":[{"id":"item_r2"}]}`)
+	ok(testKey, `{"model":"m","input":[{"type":"message","id":"of their own","role":"assistant","content":[]}]}`)
+	refused("their-key", `{"model":"m","input":[{"role":"user","content":"hi"},{"type":"item_reference","id":"item_r0"}]}`, item)
+	refused("their-key", `{"model":"m","input":[ {"type":"item\u005freference","\u0069d":"item_r2"} ]}`, item)
+	refused("their-key", `{"model":"m","input":[{"id":"item_r0"}]}`, item)
+	refused("their-key", `{"model":"m","input":[{"id":"item_r0","type":null}]}`, item)
+	refused("their-key", `{"model":"m","input":[{"type":"item_reference","id":"item_r0","id":"item_r1"}]}`, "invalid_value")
+	refused("their-key", `{"model":"m","input":[{"type":"item_reference","ID":"item_r0"}]}`, "invalid_value")
+	refused(testKey, `{"model":"m","input":[{"type":"item_reference","id":"never"}]}`, item)
 	refused(testKey, `{"model":"m","input":"hi","conversation":"c"}`, "conversation_not_found")
 	refused(testKey, `{"model":"m","input":"hi","conversation":{"response":{"id":"r0"},"\u0069d":"c"}}`, "conversation_not_found")
 	refused(testKey, `{"model":"m","input":"hi","conversation":{"ID":"c"}}`, "invalid_value")

@@ -30,6 +30,7 @@ type call struct {
 	renaming   renaming
 	ownModel   string       // how the upstream calls it, if otherwise
 	pin        dispatch.Pin // where what the request goes on with is kept
+	pinnedBy   string       // the member that names it
 	told       bool         // the caller has seen how the stream ended, or cannot be told
 	events     int          // shown to the caller
 	over       bool         // nothing will touch it any more

@@ -93,6 +93,7 @@ func (s *stream) take(e *upstream.Event) (*failure, bool) {
 	}
 	if e.Kind == upstream.Meta {
 		s.c.remember(e.Data)
+		s.c.rememberItems(e.Data, true)
 	}
 	if !s.c.renaming.learned {
 		s.c.learnModel(e.Data)

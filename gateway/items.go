@@ -1,0 +1,142 @@
+package gateway
+
+import (
+	"bytes"
+	"fmt"
+
+	"weir"
+)
+
+// The items of an answer of the Responses API (messages, calls, reasoning) are
+// kept with it, and a later request may name them in its input instead of sending
+// them. So whose they are is remembered as it is of answers.
+
+// maxItems is how many items of one answer are remembered.
+const maxItems = 64
+
+var (
+	itemNames    = []string{"id", "type"}
+	itemDoneWord = []byte(`"response.output_item.done"`)
+)
+
+// elements calls each for every element of the array at b[v.from:v.to], already
+// validated, until each fails.
+func (s *scanner) elements(v span, each func(span) error) error {
+	for i := s.space(v.from + 1); i < v.to && s.b[i] != ']'; {
+		end, err := s.value(i)
+		if err != nil {
+			return err
+		}
+		if err := each(span{i, end}); err != nil {
+			return err
+		}
+		if i = s.space(end); i < v.to && s.b[i] == ',' {
+			i = s.space(i + 1)
+		}
+	}
+	return nil
+}
+
+// item is what is read of one element of input or output: its id and type, and
+// whether it holds anything else.
+type item struct {
+	id, kind string
+	more     bool
+	fault    error // a member that two readers could read differently
+}
+
+func (s *scanner) item(v span) (it item) {
+	if s.b[v.from] != '{' {
+		return it
+	}
+	s.members(v.from, func(key []byte, v span) error {
+		text := s.b[v.from] == '"' && v.to-v.from <= maxResponseID
+		name, twice := unescaped(key), false
+		switch {
+		case string(name) == "id" && text:
+			it.id, twice = quotedText(s.b, v), it.id != ""
+		case string(name) == "type" && text:
+			it.kind, twice = quotedText(s.b, v), it.kind != ""
+		default:
+			it.more = it.more || s.b[v.from] != 'n'
+			orFault(&it.fault, ownName("input[].", name, itemNames))
+		}
+		if twice {
+			orFault(&it.fault, &fieldError{"input[]." + string(name), "given once, not twice"})
+		}
+		return nil
+	})
+	return it
+}
+
+func orFault(into *error, err error) {
+	if *into == nil {
+		*into = err
+	}
+}
+
+// refers says whether it stands for an item that the upstream keeps: by its type,
+// which may be left out where there is nothing but an id.
+func (it *item) refers() bool {
+	return it.id != "" && (it.kind == "item_reference" || it.kind == "" && !it.more)
+}
+
+// itemsOf calls keep for the ids of the items in b: a whole answer, or the event
+// that tells that one is done.
+func itemsOf(b []byte, keep func(id string)) {
+	s, n := scanner{b: b}, 0
+	one := func(v span) error {
+		if it := s.item(v); it.id != "" {
+			keep(it.id)
+			n++
+		}
+		if n >= maxItems {
+			return errFound
+		}
+		return nil
+	}
+	s.members(0, func(key []byte, v span) error {
+		switch name := unescaped(key); {
+		case string(name) == "output" && b[v.from] == '[':
+			return s.elements(v, one)
+		case string(name) == "item":
+			return one(v)
+		}
+		return nil
+	})
+}
+
+// refersTo checks that the items that input only names are the tenant's own, and
+// has the request go where the first of them is kept.
+func (c *call) refersTo() error {
+	v := c.ask.prompt
+	if v.absent() || c.body[v.from] != '[' {
+		return nil
+	}
+	s := scanner{b: c.body}
+	return s.elements(v, func(v span) error {
+		it := s.item(v)
+		if it.fault != nil {
+			return ofBody(it.fault)
+		}
+		if !it.refers() {
+			return nil
+		}
+		if !c.owns(it.id) {
+			return &problem{is: errNoResponse, status: 400, code: "item_not_found", param: "input",
+				message: fmt.Sprintf("input names the item %q, which is not known to be of this key's tenant: send the item itself", shortened(it.id))}
+		}
+		if c.pinned() {
+			return nil
+		}
+		return c.pinTo(it.id, "input")
+	})
+}
+
+// rememberItems notes whose the items of an answer are, or the one that an event
+// tells of.
+func (c *call) rememberItems(b []byte, event bool) {
+	if c.s.op == weir.OpResponses && (!event || bytes.Contains(b, itemDoneWord)) {
+		itemsOf(b, c.noteOrigin)
+	}
+}
