@@ -19,7 +19,8 @@ const (
 )
 
 // unsupportedWords are what servers say of what they do not do, in lower case:
-// llama.cpp, vLLM, SGLang, Ollama, OpenAI and Azure OpenAI, as of 2026-11.
+// llama.cpp, vLLM, SGLang, Ollama, LM Studio, DeepSeek, Mistral, Groq, OpenRouter,
+// OpenAI and Azure OpenAI, as of 2026-11.
 var unsupportedWords = [...]struct {
 	words   string
 	feature Feature
@@ -32,7 +33,12 @@ var unsupportedWords = [...]struct {
 	{"does not support vision", Images},
 	{"multimodal is not supported", Images},
 	{"image_url is only supported by certain models", Images},
+	{"image input is not enabled", Images},
+	{"endpoints found that support image", Images},
+	{"unknown variant `image_url`", Images},
 	{"audio input is not supported", Audio},
+	{"endpoints found that support input audio", Audio},
+	{"unknown variant `input_audio`", Audio},
 	{"at most 0 audio", Audio},
 	{"does not support audio", Audio},
 	{"do not support audio", Audio},
@@ -40,12 +46,18 @@ var unsupportedWords = [...]struct {
 	{"does not support tools", Tools},
 	{"tools param requires --jinja", Tools},
 	{"tool choice requires --enable-auto-tool-choice", Tools},
+	{"endpoints found that support tool use", Tools},
+	{"tool calling` is not supported", Tools},
 	{"this server does not support", Operation},
 	{"operation does not work with the specified model", Operation},
 	{"not supported in the v1/", Operation},
 	{"does not support embeddings", Operation},
 	{"does not support chat completions", Operation},
 	{"does not support completions", Operation},
+	{"does not support responses", Operation},
+	{"does not appear to be an embedding model", Operation},
+	{"pooling type 'none' is not oai compatible", Operation},
+	{"unexpected endpoint or method", Operation},
 }
 
 // lacks says what the server does not do, that answered so.
@@ -55,10 +67,13 @@ func (f *Failure) lacks(op weir.Op) Feature {
 	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
 	case http.StatusNotFound:
 		named := op == weir.OpResponses && f.Code != "" && f.Code != "404" // a response that is not there
-		if !f.NoModel && !named && (isNowhere(message) || featureOf(message) == Operation) {
+		if f.NoModel || named {
+			return NoFeature
+		}
+		if isNowhere(message) {
 			return Operation
 		}
-		return NoFeature
+		return featureOf(message)
 	case http.StatusBadRequest, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity, http.StatusInternalServerError, 0:
 		if f.Code == "OperationNotSupported" {
 			return Operation
