@@ -13,7 +13,8 @@ import (
 var bareServer = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[^?#]*)?$`)
 
 // operations are the ends of paths of requests.
-var operations = []string{"/chat/completions", "/completions", "/embeddings", "/responses", "/messages", "/models"}
+var operations = []string{"/chat/completions", "/completions", "/embeddings", "/responses", "/messages", "/models",
+	"/api/chat", "/api/generate", "/api/tags", "/generate"} // of Ollama and TGI
 
 // baseOf is the address of the server a request's address is of, when it is
 // one: "http://h:8000/x/v1/chat/completions" is of http://h:8000/x.

@@ -29,7 +29,7 @@ type Source struct {
 func Sources(path string) ([]Source, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("configuration file %s does not exist: name one with -c, or run without one for the built-in demonstration", path)
+		return nil, fmt.Errorf("configuration file %s does not exist: name one with -c; examples/weir.yaml is one, and weir serve without -c needs none", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("configuration file: %w", err)

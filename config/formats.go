@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -80,6 +81,16 @@ func wholeListen(text string) string {
 		return "127.0.0.1:" + text
 	}
 	return text
+}
+
+// Listen is the address of a flag that says where to listen, as in the file: a
+// port alone is of 127.0.0.1. The error says what is allowed.
+func Listen(text string) (string, error) {
+	text = wholeListen(text)
+	if problem, remedy := checkListen(text); problem != "" {
+		return "", errors.New(problem + "; " + remedy)
+	}
+	return text, nil
 }
 
 var plainPort = regexp.MustCompile(`^[0-9]{1,5}$`)

@@ -56,6 +56,7 @@ var otherWords = map[string][]string{
 	"model_name": {"model", "name"}, "engine": {"deployment"}, "model": {"deployment"}, "azure_deployment": {"deployment"},
 	"version": {"api_version"}, "azure": {"azureopenai"}, "azure_openai": {"azureopenai"}, "openai": {"external"}, "vllm": {"external"},
 	"address": {"listen"}, "port": {"listen"}, "bind": {"listen"}, "context": {"max_context"}, "context_window": {"max_context"},
+	"retries": {"attempts"}, "max_retries": {"attempts"}, "num_retries": {"attempts"},
 	"priority": {"tier"}, "fallbacks": {"deployments"}, "replicas": {"min"}, "min_replicas": {"min"}, "max_replicas": {"max"},
 }
 

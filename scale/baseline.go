@@ -96,7 +96,7 @@ func Baseline(name string, m Make) (Decider, error) {
 			return b.make(m), nil
 		}
 	}
-	return nil, fmt.Errorf("no baseline %q; there are %s", name, strings.Join(Baselines(), ", "))
+	return nil, fmt.Errorf("no policy %q; there are %s", name, strings.Join(Baselines(), ", "))
 }
 
 // Baselines are the names Baseline knows.

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 
 	"github.com/spf13/cobra"
 
+	"weir/config"
 	"weir/emulate"
 )
 
@@ -41,6 +43,10 @@ tells what each has done. Prompts with ` + emulate.MarkPromptFiltered + `, ` + e
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Log = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+			var err error
+			if o.Listen, err = config.Listen(o.Listen); err != nil {
+				return usageError{"weir emulate", fmt.Errorf("--listen: %w", err)}
+			}
 			o.Kind, o.Task = emulate.Kind(kind), emulate.Task(task)
 			if a.on || len(a.deployments) > 0 {
 				return a.run(cmd.Context(), o)
@@ -53,7 +59,7 @@ tells what each has done. Prompts with ` + emulate.MarkPromptFiltered + `, ` + e
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.Listen, "listen", "127.0.0.1:9000", "`address` to serve at")
+	f.StringVar(&o.Listen, "listen", "127.0.0.1:9000", "`address` to serve at; a port alone is of 127.0.0.1")
 	f.StringVar(&o.Model, "model", "llama-3.1-8b", "`name` of the model, from the catalogue")
 	f.StringVar(&o.GPU, "gpu", "H100-80GB", "`name` of the GPU, from the catalogue")
 	f.IntVar(&o.TP, "tp", 1, "GPUs the model is spread over")

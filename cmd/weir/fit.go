@@ -53,7 +53,12 @@ It ends with 1 when the answer is that it does not fit.
   weir fit model-q4_k_m.gguf --gpu T4 --context 8k
   weir fit Llama-3.1-8B --slo ttft=2s,tpot=100ms --rps 10 --in 1000 --out 200
   weir fit --pack models.yaml --gpu A100-80GB --mig`,
-		Args: cobra.MaximumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usageError{"weir fit", fmt.Errorf("takes the name of one model, have %q: put a name with blanks in quotes", args)}
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	f.add(cmd)

@@ -32,7 +32,7 @@ func since(text string) (time.Duration, error) {
 	} else if d, err := time.ParseDuration(text); err == nil && d >= time.Minute && d <= plan.MaxMinutes*time.Minute {
 		return d, nil
 	}
-	return 0, fmt.Errorf("--since %q: write how far back to look, from 1m to %dd, as 7d or 36h", text, plan.MaxMinutes/(24*60))
+	return 0, usageError{"weir plan", fmt.Errorf("--since %q: write how far back to look, from 1m to %dd, as 7d or 36h", text, plan.MaxMinutes/(24*60))}
 }
 
 // countLedger counts what was asked of a model until the last whole minute. A

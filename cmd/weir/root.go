@@ -54,9 +54,7 @@ it costs.
 		newUsage(),
 		newVersion(),
 	)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{cmd.CommandPath(), err}
-	})
+	root.SetFlagErrorFunc(flagError)
 	addCobraCommands(root)
 	complete(root)
 	return root

@@ -229,7 +229,7 @@ func (f *simulateFlags) setting() (*setting, error) {
 		initial: f.initial, blocks: f.prefixTokens,
 	}
 	if f.price < 0 || f.coldStart < 0 || f.initial < 0 || f.tp < 0 || f.prefixTokens < 16 || f.prefixTokens%16 != 0 {
-		return nil, errors.New("--price, --cold-start, --initial and --tp must not be negative, and --prefix-tokens must be a multiple of 16")
+		return nil, usageError{"weir simulate", errors.New("--price, --cold-start, --initial and --tp must not be negative, and --prefix-tokens must be a multiple of 16")}
 	}
 	if s.model, err = findModel(c, f.model, f.demonstration()); err != nil {
 		return nil, err
@@ -253,10 +253,10 @@ func (f *simulateFlags) setting() (*setting, error) {
 func (f *simulateFlags) traffic(ctx context.Context, m *config.Model) (*traffic, error) {
 	factor, err := strconv.ParseFloat(strings.TrimSuffix(f.load, "x"), 64)
 	if err != nil || !(factor > 0) || factor > 1000 {
-		return nil, fmt.Errorf("--load %q: want a factor such as 2x, above 0 and at most 1000", f.load)
+		return nil, usageError{"weir simulate", fmt.Errorf("--load %q: want a factor such as 2x, above 0 and at most 1000", f.load)}
 	}
 	if f.from < 0 || f.to < 0 || f.to > 0 && f.to <= f.from {
-		return nil, fmt.Errorf("--from %v --to %v is no part of a trace", f.from, f.to)
+		return nil, usageError{"weir simulate", fmt.Errorf("--from %v --to %v is no part of a trace", f.from, f.to)}
 	}
 	t := traffic{path: f.trace, from: f.from, to: f.to, factor: factor, seed: f.seed, model: orName(f.traceOf, m.Name)}
 	for i := range m.Deployments {
@@ -286,7 +286,7 @@ func startOf(text string) (weir.Instant, error) {
 			return weir.At(t), nil
 		}
 	}
-	return 0, fmt.Errorf("--start %q: want a time such as 2024-05-14T08:00Z or 2024-05-14", text)
+	return 0, usageError{"weir simulate", fmt.Errorf("--start %q: want a time such as 2024-05-14T08:00Z or 2024-05-14", text)}
 }
 
 // money is what a price flag says, in micro-dollars.

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// flagError words what is wrong with a flag: the value that was given and one
+// that would do, not what the reader of numbers says.
+func flagError(cmd *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		flag := invalid.GetFlag()
+		if want := wanted[flag.Value.Type()]; want != "" {
+			err = fmt.Errorf("--%s %q: want %s", flag.Name, invalid.GetValue(), want)
+		}
+	}
+	return usageError{cmd.CommandPath(), err}
+}
+
+// wanted is what a flag takes, by the name pflag has for its type.
+var wanted = map[string]string{
+	"duration": "a time such as 500ms, 90s or 2m",
+	"float64":  "a number such as 6.98, without a unit",
+	"int":      "a whole number such as 8, without a unit",
+	"uint64":   "a whole number from 0 on",
+	"bool":     "true or false",
+}
