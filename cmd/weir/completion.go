@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"weir/config"
+	"weir/fit"
 	"weir/price"
 	"weir/scale"
 )
@@ -20,8 +22,11 @@ import (
 func complete(root *cobra.Command) {
 	words := map[string]func() []string{
 		"gpu": catalogueGPUs, "policy": policyNames, "protocol": func() []string { return []string{"openai", "anthropic"} },
-		"task": func() []string { return []string{"generate", "embed"} },
+		"task":   func() []string { return []string{"generate", "embed"} },
+		"region": catalogueRegions, "estimate-from": catalogueRegions, "open-model": catalogueModels, "engine-model": catalogueModels,
+		"quant": fit.Quants, "engine": fit.Engines, "with": scale.Baselines,
 	}
+	models := map[string]func() []string{"plan": azureModels, "emulate": catalogueModels} // what --model means differs
 	var walk func(*cobra.Command)
 	walk = func(cmd *cobra.Command) {
 		for flag, names := range words {
@@ -29,8 +34,8 @@ func complete(root *cobra.Command) {
 				_ = cmd.RegisterFlagCompletionFunc(flag, completing(names)) // one that has its own keeps it
 			}
 		}
-		if cmd.Flags().Lookup("model") != nil {
-			_ = cmd.RegisterFlagCompletionFunc("model", completing(catalogueModels))
+		if names := models[cmd.Name()]; names != nil {
+			_ = cmd.RegisterFlagCompletionFunc("model", completing(names))
 		}
 		if cmd.Name() == "fit" {
 			cmd.ValidArgsFunction = completing(catalogueModels)
@@ -70,6 +75,26 @@ func catalogueModels() (names []string) {
 	if prices, err := catalogue(""); err == nil {
 		for _, m := range prices.Models() {
 			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// azureModels are those of Azure OpenAI that have a price.
+func azureModels() (names []string) {
+	if prices, err := catalogue(""); err == nil {
+		for _, t := range prices.AllTokens() {
+			names = append(names, t.Model)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+func catalogueRegions() (names []string) {
+	if prices, err := catalogue(""); err == nil {
+		for _, r := range prices.Regions() {
+			names = append(names, r.Name)
 		}
 	}
 	return names

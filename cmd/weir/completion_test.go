@@ -23,6 +23,12 @@ func TestNamesAreCompleted(t *testing.T) {
 	f("meta-llama/Llama-3.1-8B", "emulate", "--model", "meta-llama/Llama-3.1")
 	f("kpa", "simulate", "--policy", "k")
 	f("weir,hpa", "simulate", "--policy", "weir,hp")
+	f("swedencentral", "plan", "--region", "swe")
+	f("eastus,swedencentral", "price", "update", "--region", "eastus,swe")
+	f("gpt-4o", "plan", "--model", "gpt-4")
+	f("meta-llama/Llama-3.1-8B", "plan", "--open-model", "llama-3.1")
+	f("hpa", "replay", "x.journal", "--with", "h")
+	f("awq", "fit", "x", "--quant", "a")
 	f("anthropic", "emulate", "--protocol", "a")
 }
 
