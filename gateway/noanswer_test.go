@@ -116,6 +116,17 @@ func TestWhatIsUnusualIsAnAnswerAllTheSame(t *testing.T) {
 	}
 }
 
+// A response whose items came one by one is complete though its end repeats none.
+func TestItemsOfAResponseNeedNotBeRepeated(t *testing.T) {
+	stream := "event: response.output_item.done\ndata: {\"type\":\"response.output_item.done\",\"output_index\":0,\"item\":{\"type\":\"function_call\",\"name\":\"f\",\"arguments\":\"{}\"}}\n\n" +
+		"event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\",\"output\":[],\"usage\":{\"input_tokens\":9,\"output_tokens\":5}}}\n\n"
+	r := start(t, config(streamOf(t, stream)))
+	resp, answer := r.post("/v1/responses", streamed)
+	if rec := r.rec(); resp.StatusCode != 200 || answer != stream || rec.Outcome != weir.Completed || rec.Usage.Completion != 5 {
+		t.Errorf("%d %q %+v", resp.StatusCode, answer, rec)
+	}
+}
+
 // Of several inputs each has its vector.
 func TestFewerVectorsThanInputsAreNoAnswer(t *testing.T) {
 	r := start(t, config(saying(t, `{"data":[{"embedding":[1]}],"usage":{"prompt_tokens":9}}`)))

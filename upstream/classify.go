@@ -95,6 +95,9 @@ func (f *found) responseMeaning(kind []byte) EventKind {
 		return Finish
 	case "response.incomplete":
 		return Finish
+	case "response.output_item.done": // some servers repeat no item at the end
+		f.something = true
+		return Meta
 	case "response.failed", "error":
 		return Failed
 	}

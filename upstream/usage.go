@@ -47,6 +47,7 @@ const (
 //	Moonshot                        cached_tokens beside prompt_tokens
 //	Bedrock                         inputTokens without the cached ones, outputTokens, totalTokens, cacheReadInputTokens, cacheWriteInputTokens ("TokenUsage")
 //	Gemini                          promptTokenCount, candidatesTokenCount, thoughtsTokenCount, cachedContentTokenCount, totalTokenCount ("UsageMetadata")
+//	Alibaba                         cache_creation_input_tokens and cache_creation in prompt_tokens_details
 //	Cohere                          billed_units of input_tokens and output_tokens
 //
 // A count that is absent leaves what earlier events of the stream told. Usage
@@ -86,7 +87,7 @@ func (f *found) count(s *scanner, key []byte) {
 	case "completion_tokens_details", "output_tokens_details":
 		f.details(s, &f.audioOut)
 	case "cache_creation":
-		f.details(s, new(int64))
+		f.creation(s)
 	case "cached_tokens", "prompt_cache_hit_tokens", "cachedContentTokenCount", "num_cached_tokens":
 		f.part(s, &f.cached)
 	case "cache_read_input_tokens", "cacheReadInputTokens":
@@ -174,16 +175,28 @@ func (f *found) details(s *scanner, audio *int64) {
 		switch string(s.key()) {
 		case "cached_tokens":
 			f.part(s, &f.hit)
-		case "cache_write_tokens", "cache_creation_tokens":
+		case "cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens":
 			f.part(s, &f.written)
-		case "ephemeral_5m_input_tokens":
-			f.part(s, &f.written5)
-		case "ephemeral_1h_input_tokens":
-			f.part(s, &f.hourly)
+		case "cache_creation":
+			f.creation(s)
 		case "reasoning_tokens":
 			f.part(s, &f.reasoning)
 		case "audio_tokens":
 			f.part(s, audio)
+		default:
+			s.skip()
+		}
+	}
+}
+
+// creation reads what was written to the cache, by how long it is to be kept.
+func (f *found) creation(s *scanner) {
+	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+		switch string(s.key()) {
+		case "ephemeral_5m_input_tokens":
+			f.part(s, &f.written5)
+		case "ephemeral_1h_input_tokens":
+			f.part(s, &f.hourly)
 		default:
 			s.skip()
 		}

@@ -58,6 +58,8 @@ func TestUsageOfEveryProvider(t *testing.T) {
 	f(weir.OpChat, `{"billed_units":{"input_tokens":7,"output_tokens":3},"tokens":{"input_tokens":70,"output_tokens":3}}`, weir.Usage{Prompt: 7, Completion: 3}, true)
 	f(weir.OpChat, `{"prompt_tokens":7,"completion_tokens":3,"total_tokens":10,"input_tokens":0,"output_tokens":0}`, weir.Usage{Prompt: 7, Completion: 3}, true)
 	f(weir.OpChat, `{"prompt_tokens":7,"completion_tokens":3,"cached_tokens":5,"prompt_cache_hit_tokens":0}`, weir.Usage{Prompt: 7, Cached: 5, Completion: 3}, true)
+	f(weir.OpChat, `{"prompt_tokens":1000,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":100,"cache_creation_input_tokens":600,"cache_creation":{"ephemeral_5m_input_tokens":400,"ephemeral_1h_input_tokens":200}}}`,
+		weir.Usage{Prompt: 1000, Cached: 100, Written: 400, WrittenHour: 200, Completion: 5}, true)
 	// the cache beside the prompt, though the API is not Messages
 	beside := weir.Usage{Prompt: 907, Cached: 600, Written: 300, Completion: 3}
 	f(weir.OpChat, `{"prompt_tokens":7,"completion_tokens":3,"total_tokens":910,"cache_read_input_tokens":600,"cache_creation_input_tokens":300}`, beside, true)
