@@ -1,0 +1,97 @@
+package upstream
+
+import "weir"
+
+// This file makes one usage of the counts that were told.
+
+// sum makes one usage of the counts; false: they do not say what was used.
+func (f *found) sum() bool {
+	c := f.counts
+	read, wrote := max(c.cached, c.hit), max(c.written, c.written5+c.hourly)
+	prompt, answer, has := c.parts(f.op, read, wrote)
+	if !complete(f.op, has) {
+		return false
+	}
+	u := weir.Usage{Tier: c.tier, Estimated: c.broken}
+	if c.has&saysTotal != 0 && f.op != weir.OpMessages && f.op != weir.OpEmbeddings {
+		// Some count reasoning beside the answer, some in the total alone (xAI,
+		// Google): what the parts leave out was produced, and is billed so.
+		switch beyond := c.total - prompt - answer; {
+		case beyond > 0:
+			u.Estimated = u.Estimated || c.reasoning != 0 && beyond != c.reasoning
+			c.reasoning = max(c.reasoning, beyond)
+			answer += beyond
+		case beyond < 0:
+			u.Estimated = u.Estimated || c.total != c.input+c.answered // without the cache, where that stands beside
+		}
+	}
+	if c.reasoning > answer { // beside the answer, and no total says so
+		answer += c.reasoning
+	}
+	u.Prompt, u.Completion = prompt, answer
+	u.Cached = min(read, prompt)
+	u.Written = min(wrote, prompt-u.Cached)
+	u.WrittenHour = min(c.hourly, u.Written)
+	u.Written -= u.WrittenHour
+	u.AudioPrompt = min(c.audioIn, prompt-u.Cached-u.Written-u.WrittenHour)
+	u.Reasoning = min(c.reasoning, answer)
+	u.AudioAnswer = min(c.audioOut, answer-u.Reasoning)
+	f.usage = u
+	used := u.Prompt > 0 || u.Completion > 0 // what tells of nothing was not counted
+	return used && u.Prompt <= maxCount && u.Completion <= maxCount
+}
+
+// parts are the tokens of prompt and answer, one of them from the total where it
+// was not told, and which of them are known.
+func (c *counts) parts(op weir.Op, read, wrote int64) (prompt, answer int64, has words) {
+	prompt, answer, has = c.input, c.answered, c.has
+	if has&(saysInput|saysMiss) == saysMiss {
+		prompt, has = read+c.miss, has|saysInput
+	}
+	switch {
+	case op == weir.OpMessages, c.apart(read + wrote):
+		prompt += read + wrote
+	case has&saysTotal == 0:
+	case op == weir.OpEmbeddings:
+		prompt, has = max(prompt, c.total), has|saysInput
+	case has&(saysInput|saysOutput) == saysOutput:
+		prompt, has = max(c.total-answer, 0), has|saysInput
+	case has&(saysInput|saysOutput) == saysInput:
+		answer, has = max(c.total-prompt, 0), has|saysOutput
+	}
+	return prompt, answer, has
+}
+
+// apart says whether the tokens of the cache stand beside the prompt, as in the
+// Messages API, though the API is another: the total shows it, or that the prompt
+// could not hold them.
+func (c *counts) apart(cache int64) bool {
+	if cache == 0 || c.has&saysInput == 0 {
+		return false
+	}
+	if c.has&(saysTotal|saysOutput) == saysTotal|saysOutput {
+		beyond := c.total - c.input - c.answered
+		if beyond > 0 {
+			return beyond != c.reasoning && (beyond == cache || beyond == cache+c.reasoning)
+		}
+	}
+	return c.has&saysRead != 0 && cache > c.input
+}
+
+// complete says whether prompt and answer were told. The Messages API tells them
+// in two events of a stream.
+func complete(op weir.Op, has words) bool {
+	switch op {
+	case weir.OpEmbeddings:
+		return has&saysInput != 0
+	case weir.OpMessages:
+		return has&(saysInput|saysOutput) != 0
+	}
+	return has&(saysInput|saysOutput) == saysInput|saysOutput
+}
+
+// whole says whether both prompt and answer were told, where an answer is not
+// streamed.
+func (f *found) whole() bool {
+	return f.op != weir.OpMessages || f.has&(saysInput|saysOutput) == saysInput|saysOutput
+}
