@@ -52,7 +52,7 @@ var otherWords = map[string][]string{
 	"max_concurrent": {"concurrent"}, "concurrency": {"concurrent"}, "parallel": {"concurrent"},
 	"input": {"prompt"}, "output": {"completion"}, "cached_input": {"cached"},
 	"key": {"api_key", "hash"}, "token": {"api_key"}, "auth": {"api_key"},
-	"url": {"urls", "endpoint"}, "base_url": {"urls", "endpoint"}, "host": {"urls", "endpoint"}, "azure_endpoint": {"endpoint"},
+	"url": {"urls", "endpoint"}, "base_url": {"urls", "endpoint"}, "host": {"urls", "endpoint"}, "azure_endpoint": {"endpoint"}, "api_base": {"urls", "endpoint"}, "resource": {"endpoint"},
 	"model_name": {"model", "name"}, "engine": {"deployment"}, "model": {"deployment"}, "azure_deployment": {"deployment"},
 	"version": {"api_version"}, "azure": {"azureopenai"}, "azure_openai": {"azureopenai"}, "openai": {"external"}, "vllm": {"external"},
 	"address": {"listen"}, "port": {"listen"}, "bind": {"listen"}, "context": {"max_context"}, "context_window": {"max_context"},

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -13,10 +14,13 @@ import (
 func flagError(cmd *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {
-		flag := invalid.GetFlag()
-		if want := wanted[flag.Value.Type()]; want != "" {
-			err = fmt.Errorf("--%s %q: want %s", flag.Name, invalid.GetValue(), want)
+		flag, cause := invalid.GetFlag(), invalid.Unwrap()
+		var number *strconv.NumError
+		want := wanted[flag.Value.Type()]
+		if want != "" && (errors.As(cause, &number) || flag.Value.Type() == "duration") {
+			cause = fmt.Errorf("want %s", want)
 		}
+		err = fmt.Errorf("--%s %q: %w", flag.Name, invalid.GetValue(), cause)
 	}
 	return usageError{cmd.CommandPath(), err}
 }
