@@ -192,6 +192,22 @@ func (t *table[T]) find(what, name string) (T, error) {
 		what, strings.ReplaceAll(name, separator, ", "), ErrUnknown, t.near(name))
 }
 
+// alike says how much a known name has of the one asked for: the letters both
+// begin with; of a misspelt one, with or without who publishes it, more than any
+// beginning.
+func alike(known, asked string) int {
+	if len(asked) > 100 {
+		return 0
+	}
+	want, most := letters(asked), len(letters(asked))/4
+	for _, name := range []string{known, known[strings.LastIndexByte(known, '/')+1:]} {
+		if d := distance(want, letters(name)); d <= most {
+			return 1000 - d
+		}
+	}
+	return commonPrefix(letters(known), want)
+}
+
 // near suggests up to three names that share most with the one asked for.
 func (t *table[T]) near(name string) string {
 	type candidate struct {
@@ -200,7 +216,7 @@ func (t *table[T]) near(name string) string {
 	}
 	var all []candidate
 	for known := range t.at {
-		if n := commonPrefix(letters(known), letters(name)); n >= 3 {
+		if n := alike(known, name); n >= 3 {
 			all = append(all, candidate{known, n})
 		}
 	}

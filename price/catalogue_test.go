@@ -93,6 +93,11 @@ func TestWhatIsMissingIsSaidAndNeverInvented(t *testing.T) {
 	if _, err := c.GPU("H100-81GB"); err == nil || !strings.Contains(err.Error(), "near: h100-80gb") {
 		t.Error("names that are near are suggested", err)
 	}
+	for asked, near := range map[string]string{"Lama-3.1-8B": "llama-3.1-8b", "mistal-7b-v0.1": "mistral-7b-v0.1", "qwen2.5_7b": "qwen2.5-7b"} {
+		if _, err := c.Model(asked); err == nil || !strings.Contains(err.Error(), near) {
+			t.Errorf("%s: %v, want %s", asked, err, near)
+		}
+	}
 	whisper, err := c.Model("whisper-large-v3-turbo")
 	if err != nil || fmt.Sprint(whisper.Missing()) != "[layers vocab]" {
 		t.Error(whisper.Missing(), err)
