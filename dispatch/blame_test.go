@@ -9,7 +9,7 @@ import (
 	"weir"
 )
 
-// drawFailures plays requests of one bad key, all of which fail whatever is done,
+// drawFailures plays requests of one bad key, all of which fail however they are tried,
 // among those of a good key, all of which pass. It returns the core and how many
 // of the good ones were granted at once.
 func drawFailures(t *rapid.T, replicas int, good bool) (c *Core, asked, granted int) {

@@ -135,8 +135,8 @@ func (c *Core) inVain(at weir.Instant) Reason {
 }
 
 // hope says whether a replica may come that is not there now. Of a deployment
-// whose replicas nobody has told yet that is taken for granted; of one whose
-// replicas fail to start it is not.
+// whose replicas are not known yet it is assumed; of one whose replicas fail to
+// start it is not.
 func (c *Core) hope() bool {
 	for _, t := range c.tiers {
 		for _, d := range t {

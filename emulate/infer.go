@@ -16,7 +16,7 @@ type call struct {
 	stream   bool
 	usage    bool // a stream's usage is wanted
 	prompt   prompt
-	cached   int     // tokens of the prompt that cost nothing anew, as the provider's rule has it
+	cached   int     // tokens of the prompt that cost nothing again, as the provider's rule has it
 	own      bool    // no provider has a rule: usage tells what the replica's prefix cache had
 	booked   float64 // normalised tokens a provisioned deployment has booked for it
 	limits   limits

@@ -60,7 +60,7 @@ func TestEveryLineOfAListReachesTheUpstream(t *testing.T) {
 	}
 }
 
-// An account that is used up is no throttling: nobody waits for it, the next
+// An account that is used up is no throttling: no request waits for it, the next
 // tier serves, and for a while it is not asked again.
 func TestAnAccountThatIsUsedUpIsPassedOver(t *testing.T) {
 	first := newBackend(t, func(w http.ResponseWriter, r *http.Request) {

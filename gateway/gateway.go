@@ -15,7 +15,7 @@
 // its caller did not. The one event with the usage is then not shown. With it
 // OpenAI's servers put "usage":null into the other events; those stay byte for
 // byte as they came, since the field is part of the schema and taking it out
-// would mean writing every event anew. Of an answer only the model's name is
+// would mean writing every event again. Of an answer only the model's name is
 // changed, to the one the caller asked for (see renaming).
 package gateway
 
