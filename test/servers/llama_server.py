@@ -1,6 +1,6 @@
 """Runs llama.cpp's HTTP server on loopback until it is told to stop.
 
-usage: serve.py MODEL.gguf PORT SLOTS [embeddings]
+usage: llama_server.py MODEL.gguf PORT SLOTS [embeddings]
 """
 
 import os
@@ -30,7 +30,8 @@ def main():
     for s in (signal.SIGTERM, signal.SIGINT):
         signal.signal(s, lambda *_: stopped.set())
     server = xllamacpp.Server(p)
-    print("serving at", server.listening_address, flush=True)
+    # One write of a whole line: the server's own threads log to the same pipe.
+    os.write(sys.stdout.fileno(), f"\nserving at {server.listening_address}\n".encode())
     while not stopped.wait(0.2):
         pass
     os._exit(0)  # without waiting for answers that are being made
