@@ -59,7 +59,7 @@ func withWorld(run func() int) (code int, err error) {
 		if err := (*s.to).start(); err != nil {
 			return 1, err
 		}
-		defer (*s.to).end()
+		defer func() { (*s.to).end() }() // the program it is by then: tests start servers again
 	}
 	if err := serveWeir(); err != nil {
 		return 1, err
