@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// The files in testdata/configs are config.json as published, less what has no
-// bearing on memory; expect.json beside them has the published count of
-// parameters, in 10^9, the bytes of one token in a 16-bit cache, whole model, and
-// the longest context.
+// The files in testdata/configs have the keys and counts of the models' published
+// config.json on which memory depends; they are written by hand, not copied.
+// expect.json beside them has the published count of parameters, in 10^9, the
+// bytes of one token in a 16-bit cache, whole model, and the longest context.
 func TestConfigsOfEverySpellingGiveThePublishedModel(t *testing.T) {
 	text, err := os.ReadFile("testdata/configs/expect.json")
 	if err != nil {
