@@ -20,7 +20,7 @@ func TestTheCallersAddressBehindProxies(t *testing.T) {
 	}
 	f("203.0.113.9:4711", nil, nil, "203.0.113.9")
 	f("[2001:db8::1]:4711", nil, nil, "2001:db8::1")
-	f("10.0.0.1:1", []string{"203.0.113.9"}, nil, "10.0.0.1")            // nobody is trusted
+	f("10.0.0.1:1", []string{"203.0.113.9"}, nil, "10.0.0.1")            // no proxy is trusted
 	f("203.0.113.9:1", []string{"198.51.100.1"}, proxies, "203.0.113.9") // not by a proxy
 	f("10.0.0.1:1", []string{"198.51.100.1"}, proxies, "198.51.100.1")   // by one
 	f("10.0.0.1:1", []string{"1.1.1.1, 198.51.100.1, 10.0.0.2"}, proxies, "198.51.100.1")

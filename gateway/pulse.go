@@ -14,8 +14,8 @@ import (
 // held back, so that a failure before its first token is got elsewhere as ever,
 // and one that cannot be is told by an error event.
 
-// coldPulse is how often who waits for a cold start is sent a sign of life,
-// whatever is configured, if that is less often.
+// coldPulse is how often a caller that waits for a cold start is sent a sign of
+// life, where server.ping_after does not ask for it more often.
 const coldPulse = 15 * time.Second
 
 // A comment takes one line and no blank one after it, which some SDKs would take

@@ -31,7 +31,7 @@ func TestTheseLoadsSettle(t *testing.T) {
 	// It is the forecast that asks for the one more.
 	f(5.62, 0.5, scale.Policy{Min: 12, Max: 28, ColdStart: 2 * second, ScaleInAfter: 5 * minute, TargetRequests: 0.5,
 		Capacity: scale.Capacity{Prefill: 504.6953125}, MaxConcurrency: 2, SLO: weir.SLO{TTFT: time.Second}})
-	// Totals begin anew at the moment of the failure.
+	// Totals begin at zero again at the moment of the failure.
 	f(0.8125, 0.5, scale.Policy{Min: 1, Max: 4, ColdStart: 5 * second, ScaleInAfter: 6 * minute, TargetQueue: 0.5,
 		Capacity: scale.Capacity{Prefill: 3797.125}, SLO: weir.SLO{TTFT: 3 * time.Second}})
 }

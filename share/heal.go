@@ -9,12 +9,12 @@ import (
 )
 
 // healed says what stood at Weir's keys and was none of Weir's. It was dropped:
-// what is shared is told anew.
+// the gateways write again what they share.
 func (s *Share) healed(wrong string) {
 	s.mu.Lock()
 	s.status.Healed++
 	s.mu.Unlock()
-	s.log.Warn("redis held what weir has not written at one of its keys; it was deleted and is told anew: does something else use the prefix?",
+	s.log.Warn("redis held what weir has not written at one of its keys; it was deleted, and the gateways write it again: does something else use the prefix?",
 		"found", wrong, "prefix", s.o.Prefix)
 }
 

@@ -54,7 +54,7 @@ func TestGarbageInRedisIsNamedAndHealed(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if what != "a budget of another" { // nobody asks about it: it goes when it is passed
+			if what != "a budget of another" { // no gateway reads it by name: it goes when it is passed
 				within(t, "the garbage to be seen", func() bool {
 					return slices.ContainsFunc(members, func(m *member) bool { return m.share.Status().Healed > 0 })
 				})

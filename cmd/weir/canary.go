@@ -94,7 +94,7 @@ func (n *node) keepCanaries(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		if err := n.canaries.write(n.gateway.Canaries()); err != nil {
-			n.log.Error("canaries would begin anew after a restart", "error", err)
+			n.log.Error("canaries would begin again after a restart", "error", err)
 		}
 		select {
 		case <-ctx.Done():
