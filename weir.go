@@ -156,6 +156,16 @@ var replicaStateNames = [...]string{"starting", "ready", "draining", "failed"}
 
 func (s ReplicaState) String() string { return name(replicaStateNames[:], int(s)) }
 
+// CountReady is how many of the replicas take requests.
+func CountReady(rs []Replica) (n int) {
+	for i := range rs {
+		if rs[i].State == Ready {
+			n++
+		}
+	}
+	return n
+}
+
 // Replica is one running instance of a deployment.
 type Replica struct {
 	ID         string // unique within its deployment

@@ -14,6 +14,8 @@
 package scale
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"weir"
@@ -108,13 +110,29 @@ type Reason struct {
 	Note string `json:"note,omitempty"` // the figures behind it, for people
 }
 
+// Reasons are a chain: each goes on from where the one before ended.
+type Reasons []Reason
+
+// String words the chain: "requests 1→4 (17.0/s of 4.0/s each), max 4→3".
+func (rs Reasons) String() string {
+	parts := make([]string, 0, len(rs))
+	for _, r := range rs {
+		part := fmt.Sprintf("%s %d→%d", r.Rule, r.From, r.To)
+		if r.Note != "" {
+			part += " (" + r.Note + ")"
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, ", ")
+}
+
 // Decision is how many replicas there should be and why.
 type Decision struct {
 	Have    int      `json:"have"`              // replicas that start or serve
 	Wanted  int      `json:"wanted"`            // what demand asks for, before bounds
 	Want    int      `json:"want"`              // what to ask the place for
 	Victims []string `json:"victims,omitempty"` // whom to drain first when shrinking, in order
-	Reasons []Reason `json:"reasons"`           // From of the first is Have, To of the last is Want
+	Reasons Reasons  `json:"reasons"`           // From of the first is Have, To of the last is Want
 }
 
 // Decider is anything that decides: a Policy's Decider, or a baseline's. The

@@ -8,6 +8,7 @@ import (
 	"weir"
 	"weir/config"
 	"weir/meter"
+	"weir/wire"
 )
 
 // restoreBudgets tells the gateway what the ledger knows to be used of the
@@ -57,7 +58,7 @@ func budgeted(c *config.Config) []meter.Scope {
 		add(meter.Scope{Model: m.Name}, m.Budget)
 	}
 	for i := range c.Limits {
-		l := gatewayLimit(&c.Limits[i])
+		l := wire.Limit(&c.Limits[i])
 		add(l.Scope, c.Limits[i].Budget)
 	}
 	return scopes

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/config"
+	"weir/wire"
 )
 
 // checkOptions are what the command line says.
@@ -110,7 +111,7 @@ func judge(ctx context.Context, c *config.Config, simulate bool) (warnings confi
 	} else if err != nil {
 		return nil, nil, configError{err}
 	}
-	if err := checkQuotas(c); err != nil {
+	if err := wire.CheckQuotas(c); err != nil {
 		return nil, nil, configError{err}
 	}
 	prices, err := catalogue("")
@@ -118,7 +119,7 @@ func judge(ctx context.Context, c *config.Config, simulate bool) (warnings confi
 		return nil, nil, configError{err}
 	}
 	bad, tight := misfits(c, prices)
-	bad = append(bad, unpriced(c)...)
+	bad = append(bad, wire.Unpriced(c)...)
 	dear, bounded := unaffordable(c, prices)
 	if bad = append(bad, dear...); len(bad) == 0 {
 		bad = invalid(c, prices)

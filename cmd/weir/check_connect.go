@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,7 @@ import (
 
 	"weir/config"
 	"weir/upstream"
+	"weir/wire"
 )
 
 // Bounds of check --connect.
@@ -107,7 +109,7 @@ func askServer(ctx context.Context, d *config.Deployment, base string) contact {
 	if x.Protocol == string(upstream.Anthropic) {
 		r.Header.Set("anthropic-version", "2023-06-01")
 	}
-	status, body, err := ask(r, serverKey(upstream.Protocol(x.Protocol), x.APIKey))
+	status, body, err := ask(r, wire.ServerKey(upstream.Protocol(x.Protocol), x.APIKey))
 	if at.ok, at.said = judgeServer(status, body, err, x.Model); at.ok {
 		at.said += metricsNote(ctx, base, x.Metrics)
 	} else if (status == http.StatusUnauthorized || status == http.StatusForbidden) && !x.APIKey.Set() {
@@ -150,13 +152,13 @@ func judgeServer(status int, body []byte, err error, model string) (ok bool, sai
 // after it has looked for the key and the deployment.
 func askAzure(ctx context.Context, m *config.Model, d *config.Deployment) contact {
 	a := d.AzureOpenAI
-	name := orName(a.Deployment, m.Name)
+	name := cmp.Or(a.Deployment, m.Name)
 	at := contact{deployment: d.Name, address: a.Endpoint + " " + name}
 	if a.APIKey.Set() && a.APIKey.Reveal() == "" {
 		at.said = "its key is not known here: " + a.APIKey.String()
 		return at
 	}
-	credential, err := azureCredential(a)
+	credential, err := wire.AzureCredential(a)
 	if err != nil {
 		at.said = err.Error()
 		return at

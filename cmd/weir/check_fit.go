@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 
 	"weir/config"
 	"weir/fit"
 	"weir/price"
+	"weir/wire"
 )
 
 // misfits are the deployments whose model does not fit what their replicas run
@@ -36,7 +38,7 @@ func misfits(c *config.Config, prices *price.Catalogue) (faults, warnings config
 // fitOf asks fit about one process deployment.
 func fitOf(p *config.Process, prices *price.Catalogue) (fit.Answer, error) {
 	on := p.RunsOn
-	m, q, err := fit.Named(prices, orName(on.Model, p.Model))
+	m, q, err := fit.Named(prices, cmp.Or(on.Model, p.Model))
 	if err != nil {
 		return fit.Answer{}, fmt.Errorf("model: %w", err)
 	}
@@ -44,7 +46,7 @@ func fitOf(p *config.Process, prices *price.Catalogue) (fit.Answer, error) {
 	if err != nil {
 		return fit.Answer{}, fmt.Errorf("gpu: %w", err)
 	}
-	s := fit.Setup{Quant: q, TP: tensorParallel(p), Context: on.Context, Engine: fit.DefaultEngine}
+	s := fit.Setup{Quant: q, TP: wire.TensorParallel(p), Context: on.Context, Engine: fit.DefaultEngine}
 	if s.GPU, err = fit.NewGPU(g); err != nil {
 		return fit.Answer{}, err
 	}
@@ -59,14 +61,6 @@ func fitOf(p *config.Process, prices *price.Catalogue) (fit.Answer, error) {
 		}
 	}
 	return fit.Check(m, s, larger(prices)...)
-}
-
-// tensorParallel is what the file says, else all GPUs of a replica.
-func tensorParallel(p *config.Process) int {
-	if p.RunsOn.TP > 0 {
-		return p.RunsOn.TP
-	}
-	return max(p.GPUs, 1)
 }
 
 func remedyOf(a fit.Answer) string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ func oddUnits(c *config.Config, prices *price.Catalogue) (warnings config.Faults
 			if a == nil || a.PTU == 0 {
 				continue
 			}
-			sizing, err := prices.PTU(orName(a.PTUModel, m.Name))
+			sizing, err := prices.PTU(cmp.Or(a.PTUModel, m.Name))
 			if err != nil {
 				continue // a fault of its own
 			}

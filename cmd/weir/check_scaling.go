@@ -6,6 +6,7 @@ import (
 
 	"weir/config"
 	"weir/price"
+	"weir/wire"
 )
 
 // unaffordable are the replicas whose VM size the catalogue cannot price, and
@@ -14,12 +15,12 @@ func unaffordable(c *config.Config, prices *price.Catalogue) (faults, warnings c
 	for i := range c.Models {
 		for k := range c.Models[i].Deployments {
 			d := &c.Models[i].Deployments[k]
-			s := scalingOf(d)
+			s := wire.Scaling(d)
 			if s.Price == nil || s.Price.VM == "" {
 				continue
 			}
 			path := fmt.Sprintf("models[%d].deployments[%d].scaling", i, k)
-			hour, err := replicaPrice(d, prices)
+			hour, err := wire.ReplicaPrice(d, prices)
 			if err != nil {
 				faults = append(faults, c.Fault(path+".price.vm", err.Error(), ""))
 				continue
@@ -48,7 +49,7 @@ func invalid(c *config.Config, prices *price.Catalogue) (faults config.Faults) {
 			if d.Process == nil {
 				continue
 			}
-			p, err := policyOf(&c.Models[i], d, prices)
+			p, err := wire.Policy(&c.Models[i], d, prices)
 			if err == nil {
 				err = p.Validate()
 			}

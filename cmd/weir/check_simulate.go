@@ -14,6 +14,7 @@ import (
 	"weir/saturate"
 	"weir/sim"
 	"weir/trace"
+	"weir/wire"
 )
 
 // Bounds of what check simulates. With them a deployment takes some tenths of
@@ -48,7 +49,7 @@ func unworkable(ctx context.Context, c *config.Config, prices *price.Catalogue) 
 	for i := range c.Models {
 		for k := range c.Models[i].Deployments {
 			m, d := c.Models[i], c.Models[i].Deployments[k]
-			_, known := engineOf(d.Process, prices)
+			_, known := wire.EngineOf(d.Process, prices)
 			if !known || d.Scaling == nil || m.SLO.TTFT == 0 || m.SLO.TPOT == 0 {
 				continue
 			}
@@ -70,7 +71,7 @@ func unworkable(ctx context.Context, c *config.Config, prices *price.Catalogue) 
 
 func newProbe(c *config.Config, m *config.Model, path string, prices *price.Catalogue) *probe {
 	p := &probe{c: c, m: m, d: &m.Deployments[0], path: path, prices: prices, goal: 0.99,
-		lengths: config.Profile{PromptTokens: usualPrompt, OutputTokens: usualOutput}}
+		lengths: config.Profile{PromptTokens: wire.UsualPrompt, OutputTokens: wire.UsualOutput}}
 	if given := p.d.Scaling.Profile; given != nil {
 		p.lengths = *given
 	}
@@ -127,7 +128,7 @@ func (p *probe) asked() saturate.Load {
 // saturate finds the most one replica does within the SLO; nothing where such a
 // request fits none.
 func (p *probe) saturate() (err error) {
-	spec, _ := engineOf(p.d.Process, p.prices)
+	spec, _ := wire.EngineOf(p.d.Process, p.prices)
 	if prefill, _ := spec.Capacity(p.lengths.PromptTokens, p.lengths.OutputTokens, p.m.SLO.TPOT); prefill <= 0 {
 		return nil
 	}
@@ -144,7 +145,7 @@ func (p *probe) targets(ctx context.Context) (config.Faults, error) {
 	}
 	safe := 0.8 // of what a replica can do: what policies plan for
 	if rate := s.TargetRequests.PerSecond(); rate > most.Rate {
-		spec, _ := engineOf(p.d.Process, p.prices)
+		spec, _ := wire.EngineOf(p.d.Process, p.prices)
 		attained, err := saturate.Attained(spec, p.asked(), rate)
 		if err != nil {
 			return nil, err
@@ -174,7 +175,7 @@ func (p *probe) targets(ctx context.Context) (config.Faults, error) {
 
 // overstated warns of a profile with which too much is planned for a replica.
 func (p *probe) overstated(warn func(key, problem, remedy string)) {
-	c, l := capacityOf(p.m, p.d, p.prices), p.lengths
+	c, l := wire.Capacity(p.m, p.d, p.prices), p.lengths
 	use := 0.8
 	if u := p.d.Scaling.TargetUse; u > 0 {
 		use = u.Fraction()

@@ -12,6 +12,7 @@ import (
 	"weir/config"
 	"weir/load"
 	"weir/trace"
+	"weir/wire"
 )
 
 // The demonstration plays ten recorded minutes in two.
@@ -31,7 +32,7 @@ type demo struct {
 func (d demo) run(ctx context.Context, n *node) error {
 	n.access.Enable(false) // three thousand lines would hide the picture
 	deployment := demoModel + "/emulated"
-	if err := d.await(ctx, n, deployment, "the first replica", func(rs []weir.Replica) bool { return ready(rs) > 0 }); err != nil {
+	if err := d.await(ctx, n, deployment, "the first replica", func(rs []weir.Replica) bool { return weir.CountReady(rs) > 0 }); err != nil {
 		return err
 	}
 	recorded, err := trace.AzureConversation()
@@ -54,7 +55,7 @@ func (d demo) run(ctx context.Context, n *node) error {
 		return err
 	}
 	fmt.Fprintf(d.out, "\n%s\n", result)
-	if err := d.settle(ctx, n, deployment, scalingOf(&m.Deployments[0])); err != nil {
+	if err := d.settle(ctx, n, deployment, wire.Scaling(&m.Deployments[0])); err != nil {
 		return err
 	}
 	fmt.Fprintln(d.out, "\nwhy, decision by decision: the log above, or the journal", n.config.Load().Journal.Path)
@@ -89,16 +90,6 @@ func picture(rs []weir.Replica) string {
 		}
 	}
 	return b.String()
-}
-
-func ready(rs []weir.Replica) int {
-	k := 0
-	for _, r := range rs {
-		if r.State == weir.Ready {
-			k++
-		}
-	}
-	return k
 }
 
 // demoAfter is how long the demonstration shows what becomes of the replicas

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"strings"
@@ -70,9 +71,9 @@ func resourceOf(all *[]*resource, endpoint string) *resource {
 // deployment adds one to its resource, and those it spills to.
 func (s *stand) deployment(r *resource, m *config.Model, d *config.Deployment) error {
 	a := d.AzureOpenAI
-	e := emulate.AzureDeployment{Name: orName(a.Deployment, m.Name), Model: s.azureModel(m, d), SKU: "GlobalStandard", Context: d.MaxContext}
+	e := emulate.AzureDeployment{Name: cmp.Or(a.Deployment, m.Name), Model: s.azureModel(m, d), SKU: "GlobalStandard", Context: d.MaxContext}
 	if a.PTU > 0 {
-		e.Model, e.SKU, e.PTU = orName(a.PTUModel, m.Name), "ProvisionedManaged", a.PTU
+		e.Model, e.SKU, e.PTU = cmp.Or(a.PTUModel, m.Name), "ProvisionedManaged", a.PTU
 		if err := sizePTU(&e, s.prices); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"weir/engine"
 	"weir/fit"
 	"weir/price"
+	"weir/wire"
 )
 
 // What an emulated server behaves as where the file does not say (runs_on), or
@@ -50,7 +52,7 @@ func (s *stand) external(d *config.Deployment) error {
 func (s *stand) process(d *config.Deployment) {
 	p := d.Process
 	o := s.server(p.Model, d)
-	o.Kind, o.Load = emulate.Kind(p.Protocol), max(scalingOf(d).ColdStart, time.Millisecond)
+	o.Kind, o.Load = emulate.Kind(p.Protocol), max(wire.Scaling(d).ColdStart, time.Millisecond)
 	ownCommand(p.Command, &o)
 	if p.RunsOn != nil && p.RunsOn.Context > 0 {
 		o.Context = p.RunsOn.Context
@@ -81,7 +83,7 @@ func (s *stand) server(name string, d *config.Deployment) emulate.Options {
 	o := emulate.Options{Served: name, Model: emulatedModel, GPU: emulatedGPU, TP: 1, Context: emulatedContext, EmbeddingDim: 1024, Seed: 1}
 	shape := name
 	if p := d.Process; p != nil && p.RunsOn != nil {
-		shape = orName(p.RunsOn.Model, name)
+		shape = cmp.Or(p.RunsOn.Model, name)
 	}
 	m, _, err := fit.Named(s.prices, shape)
 	if err != nil {
@@ -108,7 +110,7 @@ func (s *stand) hardware(o *emulate.Options, shape string, d *config.Deployment)
 	}
 	tries := []layout{{emulatedGPU, 1}, {emulatedGPU, 2}, {emulatedGPU, 4}, {emulatedGPU, 8}, {"H200-SXM-141GB", 8}, {"B200-SXM-180GB", 8}}
 	if p := d.Process; p != nil && p.RunsOn != nil {
-		tries = append([]layout{{p.RunsOn.GPU, tensorParallel(p)}}, tries...)
+		tries = append([]layout{{p.RunsOn.GPU, wire.TensorParallel(p)}}, tries...)
 	}
 	for _, try := range tries {
 		if _, err := engine.Lookup(try.gpu, shape, try.tp, ""); err == nil {

@@ -9,6 +9,7 @@ import (
 	"weir"
 	"weir/gateway"
 	"weir/observe"
+	"weir/wire"
 )
 
 // This file reads the node's levels of the moment: for metrics, operators, the
@@ -128,10 +129,10 @@ func (n *node) readiness() error {
 			if d.Process == nil {
 				return nil // an upstream that is there; its health shows by requests
 			}
-			if rs, err := n.fleet.Status(context.Background(), d.Name); err == nil && ready(rs) > 0 {
+			if rs, err := n.fleet.Status(context.Background(), d.Name); err == nil && weir.CountReady(rs) > 0 {
 				return nil
 			}
-			if scalingOf(&d).Min == 0 {
+			if wire.Scaling(&d).Min == 0 {
 				return nil // starts when asked
 			}
 		}

@@ -24,6 +24,7 @@ import (
 	"weir/observe"
 	"weir/share"
 	"weir/store"
+	"weir/wire"
 )
 
 // node is one running Weir: the wiring of everything serve needs.
@@ -76,7 +77,7 @@ func newNode(c *config.Config, load func() (*config.Config, error), stateDir str
 	}
 	b := readBuild()
 	n.metrics = observe.New(observe.Build{Version: b.version, Revision: b.commit, Go: b.goVersion})
-	n.metrics.Configure(known(c))
+	n.metrics.Configure(wire.Known(c))
 	n.metrics.Reloaded(c.Hash, time.Now())
 	n.logWarnings(c)
 	n.access = observe.NewAccessLog(n.log)
@@ -131,7 +132,7 @@ func (n *node) openStore(c *config.Config) (err error) {
 // openPlace takes the process place, or stands by to take it when in office.
 func (n *node) openPlace(c *config.Config, stateDir string) error {
 	o := process.Options{
-		Deployments: processDeployments(c), StateDir: filepath.Join(stateDir, "replicas"),
+		Deployments: wire.Processes(c), StateDir: filepath.Join(stateDir, "replicas"),
 		GPUs: gpus(c), Ports: [2]int{c.Machine.FirstPort, c.Machine.LastPort}, Keep: c.Machine.Keep,
 		Busy: n.busy, Log: n.log,
 	}
@@ -156,7 +157,7 @@ func (n *node) makeGateway(c *config.Config) error {
 	if err != nil {
 		return err
 	}
-	g, err := gatewayConfig(c, azureCredential)
+	g, err := wire.Gateway(c, wire.AzureCredential)
 	if err != nil {
 		return err
 	}
@@ -292,7 +293,7 @@ func (n *node) follow(ctx context.Context) error {
 
 func (n *node) processNames() []string {
 	var names []string
-	for _, d := range processPlaces(n.config.Load()) {
+	for _, d := range wire.ProcessDeployments(n.config.Load()) {
 		names = append(names, d.Name)
 	}
 	return names

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"weir/config"
+	"weir/wire"
 )
 
 // reload reads the configuration again and swaps it in. On an error nothing
@@ -63,11 +64,11 @@ func (n *node) swap(c *config.Config) error {
 	if err := fixedParts(n.config.Load(), c); err != nil {
 		return err
 	}
-	g, err := gatewayConfig(c, azureCredential)
+	g, err := wire.Gateway(c, wire.AzureCredential)
 	if err != nil {
 		return err
 	}
-	ps := processDeployments(c)
+	ps := wire.Processes(c)
 	if err := n.fleet.Validate(ps); err != nil {
 		return err
 	}
@@ -80,7 +81,7 @@ func (n *node) swap(c *config.Config) error {
 	if err := n.restoreBudgets(context.Background(), c); err != nil {
 		n.log.Error("budgets that are new begin at zero", "error", err)
 	}
-	n.metrics.Configure(known(c))
+	n.metrics.Configure(wire.Known(c))
 	// Both were validated, so that neither can fail any more.
 	if err := errors.Join(n.fleet.Configure(ps), n.scaler.configure(c)); err != nil {
 		return err

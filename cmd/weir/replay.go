@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"weir/config"
 	"weir/control"
 	"weir/scale"
+	"weir/wire"
 )
 
 func newReplay() *cobra.Command {
@@ -109,7 +111,7 @@ func deploymentsOf(sums []control.Sum) string {
 	for _, s := range sums {
 		names = append(names, s.Deployment)
 	}
-	return orName(strings.Join(names, ", "), "none")
+	return cmp.Or(strings.Join(names, ", "), "none")
 }
 
 // showSums says what was wanted over time, by deployment.
@@ -181,7 +183,7 @@ func policiesOf(file string) (func(string, scale.Policy) scale.Decider, error) {
 			if d.Process == nil {
 				continue
 			}
-			p, err := policyOf(&c.Models[i], d, prices)
+			p, err := wire.Policy(&c.Models[i], d, prices)
 			if err != nil {
 				return nil, fmt.Errorf("scaling of %s: %w", d.Name, err)
 			}
@@ -192,7 +194,7 @@ func policiesOf(file string) (func(string, scale.Policy) scale.Decider, error) {
 }
 
 func showDecision(w io.Writer, who string, d scale.Decision) {
-	fmt.Fprintf(w, "  %-8s have %d, want %d: %s\n", who, d.Have, d.Want, because(d.Reasons))
+	fmt.Fprintf(w, "  %-8s have %d, want %d: %s\n", who, d.Have, d.Want, d.Reasons.String())
 	if len(d.Victims) > 0 {
 		victims, err := json.Marshal(d.Victims)
 		if err == nil {

@@ -122,7 +122,7 @@ func runOf(c *contender) reportRun {
 			run.More = len(r.Decisions) - listed
 			break
 		}
-		run.Decisions = append(run.Decisions, reportDecision{clock(d.At.Hours()), d.Deployment, d.Decision.Have, d.Decision.Want, because(d.Decision.Reasons)})
+		run.Decisions = append(run.Decisions, reportDecision{clock(d.At.Hours()), d.Deployment, d.Decision.Have, d.Decision.Want, d.Decision.Reasons.String()})
 	}
 	return run
 }

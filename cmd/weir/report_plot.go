@@ -110,7 +110,7 @@ func (p *plot) marks(deployment string) []mark {
 	var ms []mark
 	for _, d := range p.r.Decisions {
 		if d.Deployment == deployment {
-			ms = append(ms, mark{d.At.Hours(), fmt.Sprintf("%s: have %d, want %d: %s", clock(d.At.Hours()), d.Decision.Have, d.Decision.Want, because(d.Decision.Reasons))})
+			ms = append(ms, mark{d.At.Hours(), fmt.Sprintf("%s: have %d, want %d: %s", clock(d.At.Hours()), d.Decision.Have, d.Decision.Want, d.Decision.Reasons.String())})
 		}
 	}
 	return ms

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 	"sync"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"weir/control"
 	"weir/scale"
 	"weir/store"
+	"weir/wire"
 )
 
 // scaler wires package control into a node: demand from the gateway and from
@@ -41,13 +41,13 @@ const maxDecisions = 200
 
 // decisionView is one decision as operators see it.
 type decisionView struct {
-	At         time.Time      `json:"at"`
-	Deployment string         `json:"deployment"`
-	Have       int            `json:"have"`
-	Wanted     int            `json:"wanted"`
-	Want       int            `json:"want"`
-	Reasons    []scale.Reason `json:"reasons"`
-	Err        string         `json:"error,omitempty"`
+	At         time.Time     `json:"at"`
+	Deployment string        `json:"deployment"`
+	Have       int           `json:"have"`
+	Wanted     int           `json:"wanted"`
+	Want       int           `json:"want"`
+	Reasons    scale.Reasons `json:"reasons"`
+	Err        string        `json:"error,omitempty"`
 }
 
 func newScaler(n *node, c *config.Config) (*scaler, error) {
@@ -137,11 +137,11 @@ func (s *scaler) targets(c *config.Config) ([]control.Target, error) {
 			if d.Process == nil {
 				continue
 			}
-			p, err := policyOf(m, d, prices)
+			p, err := wire.Policy(m, d, prices)
 			if err != nil {
 				return nil, fmt.Errorf("scaling of %s: %w", d.Name, err)
 			}
-			is := scalingOf(d)
+			is := wire.Scaling(d)
 			ts = append(ts, control.Target{
 				Deployment: d.Name, Actuator: s.n.fleet, Demand: s.demand(is.Quota), Policy: p, Zone: is.Location(),
 			})
@@ -262,7 +262,7 @@ func (s *scaler) decided(e control.Event, term store.Term) {
 		At: e.Observation.Now.Time(), Deployment: e.Deployment, Have: e.Decision.Have,
 		Wanted: e.Decision.Wanted, Want: e.Decision.Want, Reasons: e.Decision.Reasons,
 	}
-	args := []any{"deployment", e.Deployment, "have", v.Have, "want", v.Want, "why", because(v.Reasons)}
+	args := []any{"deployment", e.Deployment, "have", v.Have, "want", v.Want, "why", v.Reasons.String()}
 	if e.Err != nil {
 		v.Err = e.Err.Error()
 		s.n.log.Warn("scaled, but not as asked", append(args, "error", e.Err)...)
@@ -288,19 +288,6 @@ func (s *scaler) news(e control.Event) bool {
 	}
 	s.said[e.Deployment] = is
 	return true
-}
-
-// because words a chain of reasons: "requests 1→4 (17.0/s of 4.0/s each), max 4→3".
-func because(reasons []scale.Reason) string {
-	parts := make([]string, 0, len(reasons))
-	for _, r := range reasons {
-		part := fmt.Sprintf("%s %d→%d", r.Rule, r.From, r.To)
-		if r.Note != "" {
-			part += " (" + r.Note + ")"
-		}
-		parts = append(parts, part)
-	}
-	return strings.Join(parts, ", ")
 }
 
 func (s *scaler) recent() []decisionView {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/config"
+	"weir/internal/memory"
+	"weir/wire"
 )
 
 // serveFlags are what the command line may say over the file.
@@ -87,7 +90,7 @@ func serve(cmd *cobra.Command, f serveFlags) error {
 	if err != nil {
 		return configError{err}
 	}
-	limitMemory()
+	memory.Limit()
 	n, err := newNode(c, load, f.stateDir(), cmd.ErrOrStderr())
 	if err != nil {
 		return err
@@ -102,9 +105,9 @@ func serve(cmd *cobra.Command, f serveFlags) error {
 // stateDir is apart for what is tried: nothing of it goes to what is served.
 func (f serveFlags) stateDir() string {
 	if f.emulate {
-		return orName(f.state, filepath.Join(".weir", "emulate"))
+		return cmp.Or(f.state, filepath.Join(".weir", "emulate"))
 	}
-	return orName(f.state, ".weir")
+	return cmp.Or(f.state, ".weir")
 }
 
 // loader returns what reads the configuration, at the start and at each
@@ -175,7 +178,7 @@ func (f serveFlags) printWelcome(w io.Writer, n *node, key string) {
 				fmt.Fprintf(w, ", emulated: %s", f.stand.said.deployments[d.Name])
 			}
 			if d.Process != nil {
-				fmt.Fprintf(w, ", %s started here", replicaCount(scalingOf(d)))
+				fmt.Fprintf(w, ", %s started here", replicaCount(wire.Scaling(d)))
 			}
 			fmt.Fprintln(w)
 		}
@@ -224,7 +227,7 @@ func longestStart(c *config.Config) time.Duration {
 	for i := range c.Models {
 		for k := range c.Models[i].Deployments {
 			if d := &c.Models[i].Deployments[k]; d.Process != nil {
-				longest = max(longest, scalingOf(d).ColdStart)
+				longest = max(longest, wire.Scaling(d).ColdStart)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"weir/config"
 	"weir/control"
 	"weir/scale"
+	"weir/wire"
 )
 
 // simulateFlags are what the command line says of the runs.
@@ -225,7 +227,7 @@ func (f *simulateFlags) setting() (*setting, error) {
 		return nil, configError{err}
 	}
 	s := &setting{
-		said: hardware{gpu: f.gpu, model: f.engineModel, tp: f.tp}, cold: f.coldStart, price: money(f.price),
+		said: wire.Hardware{GPU: f.gpu, Model: f.engineModel, TP: f.tp}, cold: f.coldStart, price: money(f.price),
 		initial: f.initial, blocks: f.prefixTokens,
 	}
 	if f.price < 0 || f.coldStart < 0 || f.initial < 0 || f.tp < 0 || f.prefixTokens < 16 || f.prefixTokens%16 != 0 {
@@ -258,7 +260,7 @@ func (f *simulateFlags) traffic(ctx context.Context, m *config.Model) (*traffic,
 	if f.from < 0 || f.to < 0 || f.to > 0 && f.to <= f.from {
 		return nil, usageError{"weir simulate", fmt.Errorf("--from %v --to %v is no part of a trace", f.from, f.to)}
 	}
-	t := traffic{path: f.trace, from: f.from, to: f.to, factor: factor, seed: f.seed, model: orName(f.traceOf, m.Name)}
+	t := traffic{path: f.trace, from: f.from, to: f.to, factor: factor, seed: f.seed, model: cmp.Or(f.traceOf, m.Name)}
 	for i := range m.Deployments {
 		t.deployments = append(t.deployments, m.Deployments[i].Name)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"weir/price"
 	"weir/scale"
 	"weir/sim"
+	"weir/wire"
 )
 
 // setting is the model under simulation, and what its deployments are.
@@ -23,7 +25,7 @@ type setting struct {
 	model    *config.Model
 	prices   *price.Catalogue
 	scenario scenario
-	said     hardware         // by the command line, of replicas; holds over the file
+	said     wire.Hardware    // by the command line, of replicas; holds over the file
 	cold     time.Duration    // by the command line; 0: as the file says
 	price    weir.Money       // likewise
 	initial  int              // likewise
@@ -164,7 +166,7 @@ func spillAfter(m *config.Model) time.Duration {
 
 func (s *setting) deployment(d *config.Deployment) (sim.Deployment, error) {
 	out := sim.Deployment{
-		Name: d.Name, Tier: d.Tier, Weight: d.Weight, MaxRequests: d.Capacity.MaxRequests, MaxWork: d.Capacity.MaxWork, MaxPrefill: maxPrefill(d),
+		Name: d.Name, Tier: d.Tier, Weight: d.Weight, MaxRequests: d.Capacity.MaxRequests, MaxWork: d.Capacity.MaxWork, MaxPrefill: wire.MaxPrefill(d),
 	}
 	var err error
 	switch {
@@ -177,7 +179,7 @@ func (s *setting) deployment(d *config.Deployment) (sim.Deployment, error) {
 	default:
 		r := s.scenario.of(d.Name)
 		out.Remote = priced(&r, d.Price)
-		out.Paid = rates(d.Price) == meter.Rates{}
+		out.Paid = wire.Rates(d.Price) == meter.Rates{}
 		n := len(d.External.URLs)
 		out.MaxRequests, out.MaxWork, out.MaxPrefill = n*out.MaxRequests, n*out.MaxWork, n*out.MaxPrefill
 	}
@@ -186,15 +188,15 @@ func (s *setting) deployment(d *config.Deployment) (sim.Deployment, error) {
 
 // own is a deployment of replicas that Weir starts.
 func (s *setting) own(d *config.Deployment) (*sim.Own, error) {
-	h := hardwareOf(d.Process)
-	h.gpu, h.model = orName(s.said.gpu, h.gpu), orName(s.said.model, h.model)
-	if s.said.tp > 0 {
-		h.tp = s.said.tp
+	h := wire.HardwareOf(d.Process)
+	h.GPU, h.Model = cmp.Or(s.said.GPU, h.GPU), cmp.Or(s.said.Model, h.Model)
+	if s.said.TP > 0 {
+		h.TP = s.said.TP
 	}
-	if !h.known() {
+	if !h.Known() {
 		return nil, fmt.Errorf("what %s runs on is not known: give it process.runs_on, or say --gpu and --engine-model", d.Name)
 	}
-	spec, err := h.engine(s.prices)
+	spec, err := h.Engine(s.prices)
 	if err != nil {
 		return nil, fmt.Errorf("replicas of %s: %w", d.Name, err)
 	}
@@ -203,9 +205,9 @@ func (s *setting) own(d *config.Deployment) (*sim.Own, error) {
 	if err != nil {
 		return nil, fmt.Errorf("scaling of %s: %w", d.Name, err)
 	}
-	place := mem.Deployment{ColdStart: p.ColdStart, DrainDeadline: d.Process.DrainTimeout, Quota: scalingOf(d).Quota}
+	place := mem.Deployment{ColdStart: p.ColdStart, DrainDeadline: d.Process.DrainTimeout, Quota: wire.Scaling(d).Quota}
 	return &sim.Own{
-		Engine: spec, GPUs: h.tp, Price: p.Price, Initial: s.first(p.Min), Policy: p, Zone: scalingOf(d).Location(),
+		Engine: spec, GPUs: h.TP, Price: p.Price, Initial: s.first(p.Min), Policy: p, Zone: wire.Scaling(d).Location(),
 		Fleet: s.scenario.place(place), Faults: s.scenario.befall(),
 	}, nil
 }
@@ -220,7 +222,7 @@ func (s *setting) first(least int) int {
 
 // policy is that of the file, with what the command line says instead.
 func (s *setting) policy(d *config.Deployment, spec engine.Spec) (scale.Policy, error) {
-	p, err := policyOf(s.model, d, s.prices)
+	p, err := wire.Policy(s.model, d, s.prices)
 	if s.price > 0 {
 		p.Price = s.price
 		if err != nil && d.Scaling.Price != nil {
@@ -230,8 +232,8 @@ func (s *setting) policy(d *config.Deployment, spec engine.Spec) (scale.Policy, 
 	if s.cold > 0 {
 		p.ColdStart = s.cold
 	}
-	if about := scalingOf(d).Profile; p.Capacity == (scale.Capacity{}) || about == nil && s.said != (hardware{}) {
-		p.Capacity.Prefill, p.Capacity.Decode = spec.Capacity(usualPrompt, usualOutput, s.model.SLO.TPOT)
+	if about := wire.Scaling(d).Profile; p.Capacity == (scale.Capacity{}) || about == nil && s.said != (wire.Hardware{}) {
+		p.Capacity.Prefill, p.Capacity.Decode = spec.Capacity(wire.UsualPrompt, wire.UsualOutput, s.model.SLO.TPOT)
 	}
 	return p, err
 }
@@ -240,7 +242,7 @@ func (s *setting) policy(d *config.Deployment, spec engine.Spec) (scale.Policy, 
 // it is known to, and is as fast as the scenario says.
 func (s *setting) azure(d *config.Deployment) (*sim.Remote, dispatch.Quota, error) {
 	a := d.AzureOpenAI
-	quota, err := quotaOf(s.model, a)
+	quota, err := wire.Quota(s.model, a)
 	if err != nil {
 		return nil, quota, fmt.Errorf("%s: azureopenai.ptu: %w", d.Name, err)
 	}
@@ -260,7 +262,7 @@ func (s *setting) azure(d *config.Deployment) (*sim.Remote, dispatch.Quota, erro
 }
 
 func priced(r *sim.Remote, p config.Price) *sim.Remote {
-	of := rates(p)
+	of := wire.Rates(p)
 	r.PromptPrice, r.OutputPrice = of.Prompt, of.Completion
 	return r
 }
@@ -271,7 +273,7 @@ func (s *setting) notes() []string {
 	for i := range s.model.Deployments {
 		d := &s.model.Deployments[i]
 		if d.Process != nil {
-			if hour, err := replicaPrice(d, s.prices); err == nil && hour == 0 && s.price == 0 {
+			if hour, err := wire.ReplicaPrice(d, s.prices); err == nil && hour == 0 && s.price == 0 {
 				free = append(free, d.Name)
 			}
 			continue
@@ -279,7 +281,7 @@ func (s *setting) notes() []string {
 		if !s.scenario.describes(d.Name) {
 			guessed = append(guessed, d.Name)
 		}
-		if (d.AzureOpenAI == nil || d.AzureOpenAI.PTU == 0) && rates(d.Price) == (meter.Rates{}) {
+		if (d.AzureOpenAI == nil || d.AzureOpenAI.PTU == 0) && wire.Rates(d.Price) == (meter.Rates{}) {
 			free = append(free, d.Name)
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -150,7 +151,7 @@ func (t *traffic) open() (opened, error) {
 	}
 	if err != nil {
 		o.close()
-		return o, fmt.Errorf("%s: %w", orName(t.path, "the built-in trace"), err)
+		return o, fmt.Errorf("%s: %w", cmp.Or(t.path, "the built-in trace"), err)
 	}
 	if t.from > 0 || t.to > 0 {
 		o.Source = trace.Cut(o.Source, t.from, t.to)
@@ -180,7 +181,7 @@ func (t *traffic) done(o opened, at time.Duration) float64 {
 }
 
 func (t *traffic) name() string {
-	return orName(t.path, "ten recorded minutes of an Azure conversation service")
+	return cmp.Or(t.path, "ten recorded minutes of an Azure conversation service")
 }
 
 // counted counts what is read of a file.

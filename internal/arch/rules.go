@@ -48,12 +48,15 @@ var house = map[string]pack{
 	"weir/load":            {imports: []string{"weir/trace"}},
 	"weir/emulate":         {imports: []string{"weir/engine"}},
 	"weir/config":          {},
+	"weir/wire": {imports: []string{"weir/config", "weir/gateway", "weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/scale",
+		"weir/engine", "weir/fit", "weir/price", "weir/fleet/process", "weir/observe", "weir/internal/memory"}},
 
 	"weir/bench/policies/ticks": {imports: []string{"weir/scale"}},
 
-	"weir/internal/arch": {},
-	"weir/internal/seed": {},
-	"weir/cmd/weir":      {imports: []string{"*"}},
+	"weir/internal/arch":   {},
+	"weir/internal/memory": {},
+	"weir/internal/seed":   {},
+	"weir/cmd/weir":        {imports: []string{"*"}},
 }
 
 // edge reasons, printed with a violation.

@@ -1,4 +1,4 @@
-package main
+package wire
 
 import (
 	"slices"
@@ -19,16 +19,16 @@ var supported = map[string]dispatch.Needs{
 	"tools":       dispatch.Tools,
 }
 
-// lacksOf is what a deployment does not do that lists what it does. One that
+// lacks is what a deployment does not do that lists what it does. One that
 // lists nothing lacks nothing that is known.
-func lacksOf(supports []string) (lacks dispatch.Needs) {
+func lacks(supports []string) (missing dispatch.Needs) {
 	if len(supports) == 0 {
 		return 0
 	}
 	for word, need := range supported { // order does not show
 		if !slices.Contains(supports, word) {
-			lacks |= need
+			missing |= need
 		}
 	}
-	return lacks
+	return missing
 }

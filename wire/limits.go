@@ -1,4 +1,4 @@
-package main
+package wire
 
 import (
 	"weir"
@@ -18,8 +18,8 @@ func limits(l config.Limits, b config.Budget) meter.Limits {
 	}
 }
 
-// gatewayLimit is one entry of the list of limits.
-func gatewayLimit(l *config.Limit) gateway.Limit {
+// Limit is one entry of the list of limits.
+func Limit(l *config.Limit) gateway.Limit {
 	return gateway.Limit{
 		Scope:  meter.Scope{Tenant: l.Tenant, Key: l.Key, Model: l.Model, Class: l.Class},
 		Limits: limits(l.Limits, l.Budget),
@@ -31,7 +31,9 @@ func gatewayLimit(l *config.Limit) gateway.Limit {
 // first token.
 const ownPrefill = 512
 
-func maxPrefill(d *config.Deployment) int {
+// MaxPrefill bounds the prompt tokens a replica computes at a time; 0: it is not
+// bounded.
+func MaxPrefill(d *config.Deployment) int {
 	switch {
 	case d.Capacity.MaxPrefill != nil:
 		return *d.Capacity.MaxPrefill

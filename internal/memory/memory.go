@@ -1,4 +1,6 @@
-package main
+// Package memory finds out how much memory this process may use and keeps the
+// garbage collector below it. It knows control groups and nothing of Weir.
+package memory
 
 import (
 	"bytes"
@@ -10,14 +12,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"weir/config"
 )
 
-// limitMemory has the collector keep below what the control group of this
+// Limit has the collector keep below what the control group of this
 // process may use, but for a tenth for what is not its own, unless GOMEMLIMIT
 // says otherwise. It returns the limit in force; 0: there is none.
-func limitMemory() int64 {
+func Limit() int64 {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		if most := groupMemory(os.DirFS("/")); most > 0 {
 			debug.SetMemoryLimit(most - most/10)
@@ -29,17 +29,13 @@ func limitMemory() int64 {
 	return 0
 }
 
-// bodyMemory is what all request bodies may take together: as configured, else a
-// quarter of the memory there is, but room for two of the largest.
-func bodyMemory(s *config.Server) int64 {
-	if s.MaxBodyMemory > 0 {
-		return int64(s.MaxBodyMemory)
+// Available is the memory this process may use, in bytes: the limit in force,
+// else all of the machine's.
+func Available() int64 {
+	if most := debug.SetMemoryLimit(-1); most != math.MaxInt64 {
+		return most
 	}
-	most := debug.SetMemoryLimit(-1)
-	if most == math.MaxInt64 {
-		most = machineMemory(os.DirFS("/"))
-	}
-	return max(most/4, 2*int64(s.MaxBody))
+	return machineMemory(os.DirFS("/"))
 }
 
 // groupMemory is the memory a control group leaves this process, in bytes: the

@@ -1,10 +1,8 @@
-package main
+package memory
 
 import (
 	"testing"
 	"testing/fstest"
-
-	"weir/config"
 )
 
 func TestTheMemoryOfAControlGroupIsFound(t *testing.T) {
@@ -39,15 +37,6 @@ func TestTheMemoryOfTheMachineIsFound(t *testing.T) {
 		t.Error(got)
 	}
 	if got := machineMemory(fstest.MapFS{}); got != 4<<30 {
-		t.Error(got)
-	}
-}
-
-func TestBodiesGetRoomForTwoOfTheLargestAtLeast(t *testing.T) {
-	if got := bodyMemory(&config.Server{MaxBodyMemory: 5 << 20, MaxBody: 1 << 20}); got != 5<<20 {
-		t.Error(got)
-	}
-	if got := bodyMemory(&config.Server{MaxBody: 1 << 50}); got != 2<<50 {
 		t.Error(got)
 	}
 }

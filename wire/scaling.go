@@ -1,4 +1,4 @@
-package main
+package wire
 
 import (
 	"fmt"
@@ -13,24 +13,24 @@ import (
 // This file turns a deployment's scaling block into a scale.Policy, for serve,
 // simulate, replay and check alike.
 
-// scalingOf is the deployment's scaling, or that of one replica, always.
-func scalingOf(d *config.Deployment) *config.Scaling {
+// Scaling is the deployment's scaling, or that of one replica, always.
+func Scaling(d *config.Deployment) *config.Scaling {
 	if d.Scaling != nil {
 		return d.Scaling
 	}
 	return &config.Scaling{Min: 1, Max: 1}
 }
 
-// policyOf is how the replicas of a deployment follow its load. What the policy
+// Policy is how the replicas of a deployment follow its load. What the policy
 // is to know of a replica's speed and price comes from the catalogue where the
 // file does not say it. The error is of a VM size that has no price.
-func policyOf(m *config.Model, d *config.Deployment, prices *price.Catalogue) (scale.Policy, error) {
-	s := scalingOf(d)
+func Policy(m *config.Model, d *config.Deployment, prices *price.Catalogue) (scale.Policy, error) {
+	s := Scaling(d)
 	p := scale.Policy{
 		Min: s.Min, Max: s.Max, SLO: weir.SLO(m.SLO), Attainment: s.Attainment.Fraction(),
 		TargetRequests: s.TargetRequests.PerSecond(), TargetConcurrency: float64(s.TargetConcurrency),
 		TargetQueue: float64(s.TargetQueue), TargetUse: s.TargetUse.Fraction(),
-		Capacity: capacityOf(m, d, prices), MaxConcurrency: d.Capacity.MaxRequests,
+		Capacity: Capacity(m, d, prices), MaxConcurrency: d.Capacity.MaxRequests,
 		ScaleInAfter: max(s.ScaleInAfter, 1), ColdStart: max(s.ColdStart, 1), // 0 would be the policy's default
 		DrainWithin: s.Queue.DrainWithin, StaleAfter: s.StaleAfter,
 		Schedules: schedules(s.Schedules), BudgetPerHour: weir.Money(s.BudgetPerHour),
@@ -50,7 +50,7 @@ func policyOf(m *config.Model, d *config.Deployment, prices *price.Catalogue) (s
 		p.ZeroAfter, p.ZeroBreakEven = max(p.ScaleInAfter, time.Second), true
 	}
 	var err error
-	p.Price, err = replicaPrice(d, prices)
+	p.Price, err = ReplicaPrice(d, prices)
 	return p, err
 }
 
@@ -65,11 +65,11 @@ func schedules(lines []config.Schedule) []scale.Schedule {
 	return out
 }
 
-// capacityOf is what one replica does within the SLO: as the file says, or as a
+// Capacity is what one replica does within the SLO: as the file says, or as a
 // load test has shown, or as computed for what it runs on. The zero Capacity is
 // not known.
-func capacityOf(m *config.Model, d *config.Deployment, prices *price.Catalogue) scale.Capacity {
-	about := config.Profile{PromptTokens: usualPrompt, OutputTokens: usualOutput}
+func Capacity(m *config.Model, d *config.Deployment, prices *price.Catalogue) scale.Capacity {
+	about := config.Profile{PromptTokens: UsualPrompt, OutputTokens: UsualOutput}
 	if s := d.Scaling; s != nil && s.Profile != nil {
 		about = *s.Profile
 	}
@@ -77,7 +77,7 @@ func capacityOf(m *config.Model, d *config.Deployment, prices *price.Catalogue) 
 		return scale.Capacity{Prefill: about.Prefill.PerSecond(), Decode: about.Decode.PerSecond()}
 	}
 	c := scale.Capacity{Prefill: decodeCost, Decode: 1} // how much more a token of an answer costs, where nothing is known
-	spec, known := engineOf(d.Process, prices)
+	spec, known := EngineOf(d.Process, prices)
 	if known {
 		c.Prefill, c.Decode = spec.Capacity(about.PromptTokens, about.OutputTokens, m.SLO.TPOT)
 		known = c.Prefill > 0 && c.Decode > 0
@@ -96,15 +96,15 @@ func capacityOf(m *config.Model, d *config.Deployment, prices *price.Catalogue) 
 // The request a replica's speed is computed for where the file does not say,
 // and what a token of an answer costs in tokens of prompt.
 const (
-	usualPrompt = 1000
-	usualOutput = 200
+	UsualPrompt = 1000
+	UsualOutput = 200
 	decodeCost  = 4
 )
 
-// replicaPrice is what one replica costs for an hour: as the file says, or its
+// ReplicaPrice is what one replica costs for an hour: as the file says, or its
 // part of the GPUs of a VM size. 0 where the file says nothing.
-func replicaPrice(d *config.Deployment, prices *price.Catalogue) (weir.Money, error) {
-	p := scalingOf(d).Price
+func ReplicaPrice(d *config.Deployment, prices *price.Catalogue) (weir.Money, error) {
+	p := Scaling(d).Price
 	switch {
 	case p == nil:
 		return 0, nil

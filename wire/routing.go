@@ -1,6 +1,7 @@
-package main
+package wire
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"math"
@@ -34,8 +35,8 @@ func sticky(s config.Split) gateway.Sticky {
 	return gateway.Sticky{}
 }
 
-// trialOf is a deployment's canary; nil without one.
-func trialOf(d *config.Deployment, upstreamModel string, addrs []string) *gateway.Canary {
+// Canary is a deployment's canary; nil without one.
+func Canary(d *config.Deployment, upstreamModel string, addrs []string) *gateway.Canary {
 	c := d.Canary
 	if c == nil {
 		return nil
@@ -56,18 +57,18 @@ func trialOf(d *config.Deployment, upstreamModel string, addrs []string) *gatewa
 	return &gateway.Canary{Of: c.Of, Plan: p}
 }
 
-func mirrorOf(d *config.Deployment) *gateway.Mirror {
+func mirror(d *config.Deployment) *gateway.Mirror {
 	if d.Mirror == nil {
 		return nil
 	}
 	return &gateway.Mirror{Share: d.Mirror.Share.Fraction(), MaxConcurrent: d.Mirror.MaxConcurrent}
 }
 
-// spilloverOf is what Azure itself does with what a provisioned deployment has no
+// Spillover is what Azure itself does with what a provisioned deployment has no
 // room for, and at which price: the file's, else the catalogue's for the standard
 // deployment of the same model everywhere. Of a model without a price there it is
 // as the deployment's own; an error only where the file asks for spillover.
-func spilloverOf(m *config.Model, a *config.AzureOpenAI) (gateway.Spillover, error) {
+func Spillover(m *config.Model, a *config.AzureOpenAI) (gateway.Spillover, error) {
 	var s gateway.Spillover
 	if a.PTU == 0 {
 		return s, nil
@@ -75,7 +76,7 @@ func spilloverOf(m *config.Model, a *config.AzureOpenAI) (gateway.Spillover, err
 	if a.Spillover != nil {
 		s.To = a.Spillover.Deployment
 		if p := a.Spillover.Price; p != nil {
-			r, text, err := priceOf(*p)
+			r, text, err := Price(*p)
 			if err != nil {
 				return s, err
 			}
@@ -87,7 +88,7 @@ func spilloverOf(m *config.Model, a *config.AzureOpenAI) (gateway.Spillover, err
 	if err != nil {
 		return s, err
 	}
-	tokens, err := catalogue.Tokens(orName(a.PTUModel, m.Name), "GlobalStandard", "")
+	tokens, err := catalogue.Tokens(cmp.Or(a.PTUModel, m.Name), "GlobalStandard", "")
 	if err == nil {
 		var r meter.Rates
 		if r, err = meter.RatesOf(tokens, false); err == nil {

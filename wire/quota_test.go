@@ -1,4 +1,4 @@
-package main
+package wire
 
 import (
 	"strings"
@@ -14,7 +14,7 @@ import (
 func TestQuotasComeFromTheCatalogue(t *testing.T) {
 	f := func(model string, a config.AzureOpenAI, want dispatch.Quota) {
 		t.Helper()
-		have, err := quotaOf(&config.Model{Name: model}, &a)
+		have, err := Quota(&config.Model{Name: model}, &a)
 		if err != nil || have != want {
 			t.Errorf("%+v %v, want %+v", have, err, want)
 		}
@@ -28,7 +28,7 @@ func TestQuotasComeFromTheCatalogue(t *testing.T) {
 
 func TestPTUsOfAnUnknownModelAreAFault(t *testing.T) {
 	c := config.Config{Models: []config.Model{{Name: "bot", Deployments: []config.Deployment{{Name: "bot/ptu", AzureOpenAI: &config.AzureOpenAI{PTU: 15}}}}}}
-	err := checkQuotas(&c)
+	err := CheckQuotas(&c)
 	if err == nil || !strings.Contains(err.Error(), "models[0].deployments[0].azureopenai.ptu") || !strings.Contains(err.Error(), "ptu_model") {
 		t.Error(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package wire
 
 import (
 	"cmp"
@@ -11,9 +11,9 @@ import (
 	"weir/price"
 )
 
-// priceOf is what tokens of a deployment cost and where that is from: what the
+// Price is what tokens of a deployment cost and where that is from: what the
 // file says, and for what it leaves out the catalogue, if it names a model of it.
-func priceOf(p config.Price) (meter.Rates, string, error) {
+func Price(p config.Price) (meter.Rates, string, error) {
 	var r meter.Rates
 	source := "weir.yaml"
 	if p.Catalogue != "" {
@@ -60,22 +60,22 @@ func priceOf(p config.Price) (meter.Rates, string, error) {
 	return r, r.String() + " (" + source + ")", nil
 }
 
-// rates are the prices alone; none where the catalogue does not know them, which
+// Rates are the prices alone; none where the catalogue does not know them, which
 // whoever serves is told.
-func rates(p config.Price) meter.Rates {
-	r, _, err := priceOf(p)
+func Rates(p config.Price) meter.Rates {
+	r, _, err := Price(p)
 	if err != nil {
 		return meter.Rates{}
 	}
 	return r
 }
 
-// unpriced are the deployments whose prices the catalogue does not know.
-func unpriced(c *config.Config) (faults config.Faults) {
+// Unpriced are the deployments whose prices the catalogue does not know.
+func Unpriced(c *config.Config) (faults config.Faults) {
 	for i := range c.Models {
 		for k := range c.Models[i].Deployments {
 			d := &c.Models[i].Deployments[k]
-			if _, _, err := priceOf(d.Price); err != nil {
+			if _, _, err := Price(d.Price); err != nil {
 				faults = append(faults, c.Fault(fmt.Sprintf("models[%d].deployments[%d].price.catalogue", i, k), err.Error(), "weir price list tokens names what it has"))
 			}
 		}

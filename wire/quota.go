@@ -1,6 +1,7 @@
-package main
+package wire
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -9,9 +10,9 @@ import (
 	"weir/price"
 )
 
-// quotaOf is what the provider of a deployment lets through, as the file and the
+// Quota is what the provider of a deployment lets through, as the file and the
 // catalogue know it. Its error names the model the catalogue has no figures of.
-func quotaOf(m *config.Model, a *config.AzureOpenAI) (dispatch.Quota, error) {
+func Quota(m *config.Model, a *config.AzureOpenAI) (dispatch.Quota, error) {
 	q := dispatch.Quota{
 		TokensPerMinute: a.TokensPerMinute, RequestsPerMinute: a.RequestsPerMinute,
 		Headroom: int(math.Round(100 * a.Headroom.Fraction())), Burst: a.Burst,
@@ -23,7 +24,7 @@ func quotaOf(m *config.Model, a *config.AzureOpenAI) (dispatch.Quota, error) {
 	if err != nil {
 		return q, err
 	}
-	name := orName(a.PTUModel, m.Name)
+	name := cmp.Or(a.PTUModel, m.Name)
 	ptu, err := catalogue.PTU(name)
 	if err != nil {
 		return q, fmt.Errorf("%w; say which model the deployment runs with ptu_model", err)
@@ -46,8 +47,8 @@ func quotaOf(m *config.Model, a *config.AzureOpenAI) (dispatch.Quota, error) {
 	return q, nil
 }
 
-// checkQuotas names every deployment whose PTUs, or spillover, cannot be reckoned with.
-func checkQuotas(c *config.Config) error {
+// CheckQuotas names every deployment whose PTUs, or spillover, cannot be reckoned with.
+func CheckQuotas(c *config.Config) error {
 	var faults config.Faults
 	for i := range c.Models {
 		m := &c.Models[i]
@@ -56,10 +57,10 @@ func checkQuotas(c *config.Config) error {
 				continue
 			}
 			at := fmt.Sprintf("models[%d].deployments[%d].azureopenai", i, k)
-			if _, err := quotaOf(m, d.AzureOpenAI); err != nil {
+			if _, err := Quota(m, d.AzureOpenAI); err != nil {
 				faults = append(faults, c.Fault(at+".ptu", err.Error(), "weir price list ptus names the models it has"))
 			}
-			if _, err := spilloverOf(m, d.AzureOpenAI); err != nil {
+			if _, err := Spillover(m, d.AzureOpenAI); err != nil {
 				faults = append(faults, c.Fault(at+".spillover", err.Error(), "give its price as spillover.price"))
 			}
 		}

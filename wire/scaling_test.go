@@ -1,4 +1,4 @@
-package main
+package wire
 
 import (
 	"math"
@@ -50,7 +50,7 @@ func policyFor(t *testing.T, place, block string) scale.Policy {
 		t.Fatal(err)
 	}
 	m, d := scaled(t, place, block)
-	p, err := policyOf(m, d, prices)
+	p, err := Policy(m, d, prices)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestAnEmulatedReplicaIsAsFastAsTheGPUItIsToldToBe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := policyOf(&c.Models[0], &c.Models[0].Deployments[0], prices)
+	p, err := Policy(&c.Models[0], &c.Models[0].Deployments[0], prices)
 	if err != nil || p.Capacity.Prefill == 0 || p.Capacity.Decode == 0 {
 		t.Errorf("capacity %+v, error %v", p.Capacity, err)
 	}
@@ -155,11 +155,11 @@ func TestAReplicaPaysForItsPartOfASize(t *testing.T) {
 		t.Fatal(err)
 	}
 	m, d := scaled(t, "gpus: 16", "price: {vm: Standard_ND96isr_H100_v5}")
-	if _, err := policyOf(m, d, prices); err == nil || !strings.Contains(err.Error(), "has 8 GPUs, and a replica needs 16") {
+	if _, err := Policy(m, d, prices); err == nil || !strings.Contains(err.Error(), "has 8 GPUs, and a replica needs 16") {
 		t.Errorf("16 GPUs of a size with 8: %v", err)
 	}
 	m, d = scaled(t, "", "price: {vm: Standard_ND96isr_H100_v5, region: atlantis}")
-	if _, err := policyOf(m, d, prices); err == nil || !strings.Contains(err.Error(), "give price.hour") {
+	if _, err := Policy(m, d, prices); err == nil || !strings.Contains(err.Error(), "give price.hour") {
 		t.Errorf("a region without a price: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package wire
 
 import (
 	"slices"
@@ -10,18 +10,18 @@ import (
 )
 
 func TestWhatADeploymentSupportsIsWhatItDoesNotLack(t *testing.T) {
-	lacks := lacksOf([]string{"chat", "tools"})
+	missing := lacks([]string{"chat", "tools"})
 	for _, need := range []dispatch.Needs{dispatch.Operation(weir.OpChat), dispatch.Tools} {
-		if lacks&need != 0 {
-			t.Errorf("%b lacks %b, which it supports", lacks, need)
+		if missing&need != 0 {
+			t.Errorf("%b lacks %b, which it supports", missing, need)
 		}
 	}
 	for _, need := range []dispatch.Needs{dispatch.Operation(weir.OpEmbeddings), dispatch.Operation(weir.OpMessages), dispatch.Images, dispatch.Audio} {
-		if lacks&need == 0 {
-			t.Errorf("%b does not lack %b", lacks, need)
+		if missing&need == 0 {
+			t.Errorf("%b does not lack %b", missing, need)
 		}
 	}
-	if lacksOf(nil) != 0 {
+	if lacks(nil) != 0 {
 		t.Error("what says nothing lacks something")
 	}
 }
@@ -41,7 +41,7 @@ models:
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := processDeployments(c)[0]
+	d := Processes(c)[0]
 	if !slices.Equal(d.Without, []string{"ADMIN_TOKEN", "SERVER_KEY"}) || !slices.Equal(d.Pass, []string{"SERVER_KEY"}) {
 		t.Errorf("%v, passed %v", d.Without, d.Pass)
 	}

@@ -1,6 +1,7 @@
-package main
+package wire
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,12 +16,9 @@ import (
 	"weir/upstream"
 )
 
-// This file turns the values of weir.yaml into each package's options. It is
-// the only place that knows both, and it decides nothing.
-
-// gatewayConfig is the part of a configuration that may be swapped while
+// Gateway is the part of a configuration that may be swapped while
 // serving.
-func gatewayConfig(c *config.Config, credential func(*config.AzureOpenAI) (upstream.Credential, error)) (gateway.Config, error) {
+func Gateway(c *config.Config, credential func(*config.AzureOpenAI) (upstream.Credential, error)) (gateway.Config, error) {
 	g := gateway.Config{Bounds: gateway.Bounds{
 		MaxBody: int64(c.Server.MaxBody), MaxBodyMemory: bodyMemory(&c.Server), MaxRequests: c.Server.MaxRequests, MaxStreams: c.Server.MaxStreams,
 		BodyTimeout: c.Server.BodyTimeout, WriteTimeout: c.Server.WriteTimeout, Pulse: c.Server.PingAfter,
@@ -35,7 +33,7 @@ func gatewayConfig(c *config.Config, credential func(*config.AzureOpenAI) (upstr
 		g.Tenants = append(g.Tenants, gatewayTenant(&c.Tenants[i]))
 	}
 	for i := range c.Limits {
-		g.Limits = append(g.Limits, gatewayLimit(&c.Limits[i]))
+		g.Limits = append(g.Limits, Limit(&c.Limits[i]))
 	}
 	for i := range c.Models {
 		m, err := gatewayModel(&c.Models[i], credential)
@@ -79,9 +77,9 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 	g := gateway.Deployment{
 		Deployment: dispatch.Deployment{
 			Name: d.Name, Tier: d.Tier, Weight: d.Weight,
-			MaxRequests: d.Capacity.MaxRequests, MaxWork: d.Capacity.MaxWork, MaxPrefill: maxPrefill(d),
+			MaxRequests: d.Capacity.MaxRequests, MaxWork: d.Capacity.MaxWork, MaxPrefill: MaxPrefill(d),
 			Elastic: d.Process != nil, Context: d.MaxContext, CacheTokens: d.Capacity.PrefixCache,
-			Lacks: lacksOf(d.Supports),
+			Lacks: lacks(d.Supports),
 		},
 		Serves: d.Serves,
 		Upstream: upstream.Options{
@@ -90,28 +88,28 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 		},
 	}
 	var err error
-	if g.Rates, g.Price, err = priceOf(d.Price); err != nil {
+	if g.Rates, g.Price, err = Price(d.Price); err != nil {
 		return gateway.Deployment{}, fmt.Errorf("deployment %q: price: %w", d.Name, err)
 	}
 	u := &g.Upstream
 	switch {
 	case d.External != nil:
-		u.Protocol, u.Model = upstream.Protocol(d.External.Protocol), orName(d.External.Model, m.Name)
-		u.Credential = serverKey(u.Protocol, d.External.APIKey)
+		u.Protocol, u.Model = upstream.Protocol(d.External.Protocol), cmp.Or(d.External.Model, m.Name)
+		u.Credential = ServerKey(u.Protocol, d.External.APIKey)
 		g.Addrs = d.External.URLs
 		g.Paid = g.Rates == meter.Rates{}
 	case d.AzureOpenAI != nil:
 		a := d.AzureOpenAI
-		u.Protocol, u.Model, u.APIVersion = upstream.AzureOpenAI, orName(a.Deployment, m.Name), a.APIVersion
+		u.Protocol, u.Model, u.APIVersion = upstream.AzureOpenAI, cmp.Or(a.Deployment, m.Name), a.APIVersion
 		c, err := credential(a)
 		if err != nil {
 			return gateway.Deployment{}, err
 		}
 		u.Credential = c
-		if g.Quota, err = quotaOf(m, a); err != nil {
+		if g.Quota, err = Quota(m, a); err != nil {
 			return gateway.Deployment{}, fmt.Errorf("deployment %q: azureopenai.ptu: %w", d.Name, err)
 		}
-		if g.Spillover, err = spilloverOf(m, a); err != nil {
+		if g.Spillover, err = Spillover(m, a); err != nil {
 			return gateway.Deployment{}, fmt.Errorf("deployment %q: azureopenai.spillover: %w", d.Name, err)
 		}
 		g.Paid = a.PTU > 0
@@ -119,15 +117,15 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 		g.NoStreamUsage = a.APIVersion != "" && a.APIVersion < "2024-08-01"
 	default:
 		g.Paid = true
-		u.Protocol, u.Model = upstream.Protocol(d.Process.Protocol), orName(d.Process.Model, m.Name)
-		u.Credential = serverKey(u.Protocol, d.Process.APIKey)
+		u.Protocol, u.Model = upstream.Protocol(d.Process.Protocol), cmp.Or(d.Process.Model, m.Name)
+		u.Credential = ServerKey(u.Protocol, d.Process.APIKey)
 	}
-	g.Canary, g.Mirror = trialOf(d, u.Model, g.Addrs), mirrorOf(d)
+	g.Canary, g.Mirror = Canary(d, u.Model, g.Addrs), mirror(d)
 	return g, nil
 }
 
-// serverKey is how an inference server that is not Azure's takes a key.
-func serverKey(p upstream.Protocol, key config.Secret) upstream.Credential {
+// ServerKey is how an inference server that is not Azure's takes a key.
+func ServerKey(p upstream.Protocol, key config.Secret) upstream.Credential {
 	switch {
 	case !key.Set():
 		return nil
@@ -138,8 +136,8 @@ func serverKey(p upstream.Protocol, key config.Secret) upstream.Credential {
 	}
 }
 
-// azureCredential is the api-key of a resource, or an Entra ID identity.
-func azureCredential(a *config.AzureOpenAI) (upstream.Credential, error) {
+// AzureCredential is the api-key of a resource, or an Entra ID identity.
+func AzureCredential(a *config.AzureOpenAI) (upstream.Credential, error) {
 	if a.APIKey.Set() {
 		return upstream.StaticKey("api-key", a.APIKey.Reveal()), nil
 	}
@@ -165,10 +163,10 @@ func class(name string) weir.Class {
 	return weir.Interactive
 }
 
-// processDeployments is how their replicas are run.
-func processDeployments(c *config.Config) []process.Deployment {
+// Processes is how their replicas are run.
+func Processes(c *config.Config) []process.Deployment {
 	var ds []process.Deployment
-	for _, d := range processPlaces(c) {
+	for _, d := range ProcessDeployments(c) {
 		p := d.Process
 		var env []string
 		for _, name := range slices.Sorted(maps.Keys(p.Env)) {
@@ -178,14 +176,14 @@ func processDeployments(c *config.Config) []process.Deployment {
 			Name: d.Name, Command: p.Command, Dir: p.Dir, Env: env, Without: c.SecretVariables(), Pass: p.PassEnv,
 			GPUs: p.GPUs, HealthPath: p.Health,
 			StartTimeout: p.StartTimeout, DrainDeadline: p.DrainTimeout, StopGrace: p.StopTimeout,
-			RestartMin: p.Restart.Base, RestartMax: p.Restart.Max, MaxReplicas: scalingOf(d).Most(),
+			RestartMin: p.Restart.Base, RestartMax: p.Restart.Max, MaxReplicas: Scaling(d).Most(),
 		})
 	}
 	return ds
 }
 
-// processPlaces are the deployments whose replicas Weir starts itself.
-func processPlaces(c *config.Config) []*config.Deployment {
+// ProcessDeployments are the deployments whose replicas Weir starts itself.
+func ProcessDeployments(c *config.Config) []*config.Deployment {
 	var ds []*config.Deployment
 	for i := range c.Models {
 		for k := range c.Models[i].Deployments {
@@ -197,8 +195,8 @@ func processPlaces(c *config.Config) []*config.Deployment {
 	return ds
 }
 
-// known are the names that may stand in metrics.
-func known(c *config.Config) observe.Known {
+// Known are the names that may stand in metrics.
+func Known(c *config.Config) observe.Known {
 	var k observe.Known
 	for _, t := range c.Tenants {
 		k.Tenants = append(k.Tenants, t.Name)
@@ -213,12 +211,4 @@ func known(c *config.Config) observe.Known {
 		}
 	}
 	return k
-}
-
-// orName returns name, or otherwise where it is empty.
-func orName(name, otherwise string) string {
-	if name != "" {
-		return name
-	}
-	return otherwise
 }

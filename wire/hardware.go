@@ -1,0 +1,75 @@
+package wire
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+
+	"weir/config"
+	"weir/engine"
+	"weir/fit"
+	"weir/price"
+)
+
+// Hardware is what one replica runs, and on what.
+type Hardware struct {
+	GPU, Model string
+	DType      string // of the weights, as package engine calls it
+	Published  bool   // instead: as the model was published
+	TP         int
+}
+
+// HardwareOf is what the file says of a replica (runs_on), or what an emulated
+// one is told to behave as. An empty gpu or model is not known.
+func HardwareOf(p *config.Process) Hardware {
+	if p == nil {
+		return Hardware{TP: 1}
+	}
+	if on := p.RunsOn; on != nil {
+		h := Hardware{GPU: on.GPU, Model: cmp.Or(on.Model, p.Model), TP: TensorParallel(p), Published: on.Quant == ""}
+		if q, err := fit.ParseQuant(on.Quant); err == nil {
+			h.DType = q.Storage()
+		}
+		return h
+	}
+	said := func(flag string) string {
+		if i := slices.Index(p.Command, flag); i >= 0 && i+1 < len(p.Command) && slices.Contains(p.Command, "emulate") {
+			return p.Command[i+1]
+		}
+		return ""
+	}
+	tp, _ := strconv.Atoi(said("--tp")) // "" is 0
+	return Hardware{GPU: said("--gpu"), Model: said("--model"), TP: max(tp, 1)}
+}
+
+// Known says whether a replica's behaviour in time can be computed.
+func (h Hardware) Known() bool { return h.GPU != "" && h.Model != "" }
+
+// Engine is how such a replica behaves in time.
+func (h Hardware) Engine(prices *price.Catalogue) (engine.Spec, error) {
+	if h.Published {
+		if _, q, err := fit.Named(prices, h.Model); err == nil {
+			h.DType = q.Storage()
+		}
+	}
+	return engine.Of(prices, h.GPU, h.Model, engine.Layout{TP: h.TP}, engine.Precision{Weights: h.DType})
+}
+
+// EngineOf is how a replica of the deployment behaves in time, where that is
+// known.
+func EngineOf(p *config.Process, prices *price.Catalogue) (engine.Spec, bool) {
+	h := HardwareOf(p)
+	if !h.Known() {
+		return engine.Spec{}, false
+	}
+	spec, err := h.Engine(prices)
+	return spec, err == nil
+}
+
+// TensorParallel is what the file says, else all GPUs of a replica.
+func TensorParallel(p *config.Process) int {
+	if p.RunsOn.TP > 0 {
+		return p.RunsOn.TP
+	}
+	return max(p.GPUs, 1)
+}
