@@ -32,3 +32,17 @@ func (d *deployment) demand(now weir.Instant) DeploymentDemand {
 	}
 	return m
 }
+
+// Waiting is how many requests wait: Demand's figure without the rest.
+func (c *Core) Waiting() int { return c.waiting.count }
+
+// InFlight is how many requests one replica works on, copies included, -1 where
+// the Core does not know the replica: Demand's figure without the rest.
+func (c *Core) InFlight(deployment, replica string) int {
+	if d := c.deployment(deployment); d != nil {
+		if r := d.byID[replica]; r != nil {
+			return r.requests
+		}
+	}
+	return -1
+}

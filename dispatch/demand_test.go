@@ -25,3 +25,23 @@ func TestDemandSaysWhenARequestLastCameAndEnded(t *testing.T) {
 	c.Done(at(30*time.Second), 2, Abandoned, weir.Usage{})
 	f(at(time.Minute), at(10*time.Second), at(30*time.Second))
 }
+
+// One figure asked for alone is Demand's.
+func TestOneFigureIsThatOfTheWholeDemand(t *testing.T) {
+	c := hedging(1, Options{}, "a", "b")
+	for id := range uint64(9) {
+		c.Arrive(epoch.Add(time.Second), Request{ID: id + 1, Prompt: 10, Output: 5})
+		d := c.Demand(epoch.Add(time.Second))
+		if n := c.Waiting(); n != d.Waiting {
+			t.Errorf("%d wait, want %d", n, d.Waiting)
+		}
+		for _, r := range d.Deployments[0].PerReplica {
+			if n := c.InFlight(d.Deployments[0].Name, r.ID); n != r.InFlight {
+				t.Errorf("%s: %d in flight, want %d", r.ID, n, r.InFlight)
+			}
+		}
+	}
+	if n := c.InFlight("none", "a"); n != -1 {
+		t.Error(n)
+	}
+}

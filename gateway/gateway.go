@@ -52,6 +52,9 @@ type Gateway struct {
 	state atomic.Pointer[state]
 	spend spend
 
+	grew  func(deployment string) // nil: nobody is told
+	grows chan struct{}           // cap 1: a queue has grown
+
 	throttled func(deployment, replica string, until weir.Instant) // nil: nobody is told
 
 	arrived atomic.Uint64
@@ -79,11 +82,14 @@ type Gateway struct {
 // New makes a Gateway of valid options. Its error names every fault.
 func New(o Options) (*Gateway, error) {
 	g := &Gateway{
-		listen: o.Listen.withDefaults(), drain: o.Drain, record: o.Record, nearest: o.Nearest, log: o.Log, tellAside: o.Aside, canaryStepped: o.CanaryStepped, stored: o.Canaries,
+		listen: o.Listen.withDefaults(), drain: o.Drain, record: o.Record, nearest: o.Nearest, log: o.Log, tellAside: o.Aside, canaryStepped: o.CanaryStepped, stored: o.Canaries, grew: o.Grew,
 		began: time.Now(), replicas: map[string][]weir.Replica{}, alarm: newAlarm(), ids: newIDSource(),
 	}
 	g.calls.New = newCall
 	g.bodies.fell = make(chan struct{}, 1)
+	if g.grew != nil {
+		g.grows = make(chan struct{}, 1)
+	}
 	g.epoch = weir.At(g.began)
 	g.aside, g.cutAsides = context.WithCancel(context.Background())
 	orElse(&g.drain, 30*time.Second)

@@ -26,6 +26,10 @@ type model struct {
 
 	firsts firsts // how long first tokens take
 
+	grows  chan<- struct{} // told that some queue has grown; nil: nobody asks
+	queued int             // as noteGrowth last saw it
+	grew   atomic.Bool     // since Options.Grew was last called
+
 	cold atomic.Bool  // no replica is ready
 	next atomic.Int64 // weir.Instant at which the core must be woken; 0: never
 
@@ -182,9 +186,10 @@ func (m *model) deliver(v dispatch.Verdict) {
 	}
 }
 
-// rearm notes when the core must be woken next.
+// rearm notes when the core must be woken next, and whether its queue has grown.
 func (m *model) rearm() {
 	m.cold.Store(!m.core.Warm())
+	m.noteGrowth()
 	next := m.core.Next()
 	if weir.Instant(m.next.Swap(int64(next))) != next && next != 0 {
 		m.kick(next)

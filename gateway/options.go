@@ -36,7 +36,11 @@ type Options struct {
 	// CanaryStepped is called when a canary gets another share, from a goroutine
 	// that serves a request. It must not block. nil: nobody is told.
 	CanaryStepped func(CanaryStep)
-	Log           *slog.Logger // nil: slog.Default()
+	// Grew is called while Run runs when the queue of a deployment's model has
+	// grown: for each of its deployments, from one goroutine, with no lock held,
+	// and at most every 100 ms however often it grows. nil: nobody is told.
+	Grew func(deployment string)
+	Log  *slog.Logger // nil: slog.Default()
 }
 
 // Listen says where and how connections are accepted. Zero values are the

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -34,17 +35,11 @@ func (g *Gateway) serveOn(ctx context.Context, ln net.Listener) error {
 	requests, cut := context.WithCancelCause(context.Background())
 	defer cut(nil)
 	background, stop := context.WithCancel(context.Background())
-	rung := make(chan struct{})
-	go func() {
-		defer close(rung)
-		g.ring(background)
-	}()
-	kept := make(chan struct{})
-	go func() {
-		defer close(kept)
-		g.bodies.keep(background)
-	}()
-	defer func() { stop(); <-rung; <-kept }()
+	var behind sync.WaitGroup
+	behind.Go(func() { g.ring(background) })
+	behind.Go(func() { g.bodies.keep(background) })
+	behind.Go(func() { g.tellGrowth(background) })
+	defer func() { stop(); behind.Wait() }()
 
 	srv := g.newServer(requests)
 	served := make(chan error, 1)

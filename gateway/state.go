@@ -65,8 +65,10 @@ func (g *Gateway) present() *state {
 // served is a model as one configuration has it.
 type served struct {
 	*model
-	slo     weir.SLO
-	class   *weir.Class
+	slo         weir.SLO
+	class       *weir.Class
+	deployments []string // their names
+
 	first   *target   // of the deployments, the one preferred
 	shadows []*target // that get copies
 	context int       // the longest of the deployments that take something
@@ -170,6 +172,7 @@ func (g *Gateway) addModel(st *state, m *Model, present *state, shares map[strin
 		s.model = present.models[m.Name].model
 	} else {
 		s.model = newModel(m.Name, optionsOf(m, shares), seedOf(m.Name), g.wakeBy)
+		s.grows = g.grows
 	}
 	for _, name := range append([]string{m.Name}, m.Aliases...) {
 		st.models[name] = s
@@ -203,6 +206,7 @@ func (g *Gateway) addModel(st *state, m *Model, present *state, shares map[strin
 			t.NoStreamUsage = true
 		}
 		st.targets[d.Name] = t
+		s.deployments = append(s.deployments, d.Name)
 		s.protocol[d.Upstream.Protocol] = true
 	}
 	return nil

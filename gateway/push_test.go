@@ -1,0 +1,105 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"weir"
+)
+
+// A queue that grows is told at once, of every deployment of its model and of no
+// other; what grows within the gap is told together; and nothing is told of a
+// queue that shrinks. No lock is held meanwhile: the one called may ask back.
+func TestAQueueThatGrowsIsTold(t *testing.T) {
+	c := coming()
+	d := c.Models[0].Deployments[0]
+	d.Name = "d1"
+	c.Models[0].Deployments = append(c.Models[0].Deployments, d)
+	other := config("").Models[0]
+	other.Name, other.Deployments[0].Name = "other", "d2"
+	c.Models = append(c.Models, other)
+	synctest.Test(t, func(t *testing.T) {
+		var told []string
+		var g *Gateway
+		g, err := New(Options{Config: c, Grew: func(deployment string) {
+			told = append(told, deployment)
+			if d, err := g.Demand(deployment); err != nil || d.Model.Waiting == 0 {
+				t.Errorf("%+v %v", d, err)
+			}
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		b := &bubble{Gateway: g, t: t}
+		b.record = func(weir.Record) {}
+		done := make(chan struct{})
+		go func() { g.tellGrowth(ctx); close(done) }()
+		asking, leave := context.WithCancel(t.Context())
+		ask := func() {
+			go b.await(asking)
+			synctest.Wait()
+		}
+		f := func(want ...string) {
+			t.Helper()
+			if synctest.Wait(); !slices.Equal(told, want) {
+				t.Errorf("told %q, want %q", told, want)
+			}
+			told = nil
+		}
+		f()
+		ask()
+		f("d0", "d1")
+		for range 50 {
+			ask()
+		}
+		f()
+		time.Sleep(growthGap)
+		f("d0", "d1")
+		leave()
+		time.Sleep(time.Second)
+		f()
+		stop()
+		<-done
+	})
+}
+
+// await has a request wait until its caller leaves.
+func (b *bubble) await(ctx context.Context) {
+	b.records = append(b.records, weir.Record{})
+	b.ask(ctx, chatBody)
+}
+
+func TestOneReplicasRequestsInFlightAreKnown(t *testing.T) {
+	held, free := make(chan struct{}), make(chan struct{})
+	s := newBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		held <- struct{}{}
+		<-free
+		answering(w, r)
+	})
+	r := start(t, config(s.URL))
+	f := func(deployment, replica string, want int) {
+		t.Helper()
+		if n := r.InFlight(deployment, replica); n != want {
+			t.Errorf("%s %s: %d, want %d", deployment, replica, n, want)
+		}
+	}
+	f("d0", "0", 0)
+	f("d0", "1", -1)
+	f("d1", "0", -1)
+	done := make(chan struct{})
+	for range 2 {
+		go func() { r.post(chatPath, chatBody); done <- struct{}{} }()
+		<-held
+	}
+	f("d0", "0", 2)
+	close(free)
+	<-done
+	<-done
+	r.settled()
+	f("d0", "0", 0)
+}
