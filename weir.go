@@ -171,6 +171,7 @@ type Replica struct {
 	ID         string // unique within its deployment
 	Deployment string
 	Addr       string // base URL requests are sent to; empty until known
+	Units      int    // servers, instances or steps of capacity behind Addr; see Size
 	State      ReplicaState
 	Since      Instant // when it entered State
 	Asked      Instant // when it was asked for: its cold start counts from here
@@ -180,6 +181,11 @@ type Replica struct {
 	// it was ready; 0 once it is.
 	FailedStarts int
 }
+
+// Size is how many units the replica is, at least 1: a replica that does not say is
+// one server, and an endpoint, a Kubernetes Service or a provisioned deployment may
+// be many behind one address.
+func (r *Replica) Size() int { return max(r.Units, 1) }
 
 // SLO is what a model promises its callers. Zero fields promise nothing.
 type SLO struct {

@@ -11,10 +11,10 @@ func (d *deployment) nearest(q *call) *replica {
 	least := d.load[0]
 	best, top := least, uint64(0)
 	for _, r := range d.load {
-		if r.work-least.work > q.Prompt || r.room() < q.work {
+		if r.work/r.units-least.work/least.units > q.Prompt || r.room() < q.work {
 			continue
 		}
-		if weight := mix(q.Affinity ^ r.key); weight >= top {
+		if weight := r.draw(q.Affinity); weight >= top {
 			best, top = r, weight
 		}
 	}

@@ -97,7 +97,7 @@ func (c *Core) prove(q *call) {
 
 // judge opens r if enough has failed there.
 func (c *Core) judge(r *replica) {
-	if !r.open && r.failures(c.health.Failures) >= c.health.Failures {
+	if most := c.failures(r); !r.open && r.failures(most) >= most {
 		c.trip(r)
 	}
 }
@@ -136,7 +136,7 @@ func (r *replica) doubted(q *call) bool {
 func (c *Core) passes(r *replica, q *call) bool {
 	another, some := r.well.since(q.Key)
 	recent := func(at weir.Instant) bool { return at != 0 && c.now.Sub(at) <= passWindow }
-	return recent(another) || recent(some) && r.own <= c.health.Failures
+	return recent(another) || recent(some) && r.own <= c.failures(r)
 }
 
 // trickle lets a request through to each open replica every Base, while all of

@@ -148,7 +148,7 @@ func (c *Core) Replicas(now weir.Instant, deployment string, rs []weir.Replica) 
 		r := d.byID[want.ID]
 		switch {
 		case r == nil:
-			r = &replica{d: d, id: want.ID, key: keyOf(want.ID), gone: true}
+			r = &replica{d: d, id: want.ID, key: keyOf(want.ID), units: 1, gone: true}
 			r.wake.r = r
 			d.byID[want.ID] = r
 			fresh = append(fresh, r)
@@ -160,6 +160,7 @@ func (c *Core) Replicas(now weir.Instant, deployment string, rs []weir.Replica) 
 		}
 		r.gone, r.state, r.addr, r.readyAt = false, want.State, want.Addr, want.ReadyAt
 		r.failedStarts, r.detail = want.FailedStarts, want.Detail
+		d.setUnits(r, want.Size())
 		d.replicas = append(d.replicas, r)
 	}
 	c.order(fresh)

@@ -11,6 +11,8 @@ import (
 type deployment struct {
 	// What the choice of a replica reads stands together, first.
 	ready     int            // replicas that are ready, whether they have room or not
+	units     int            // of these
+	wide      bool           // one has several
 	quota     *quota         // nil: none
 	tail      *tail          // nil: nothing is hedged
 	throttled weir.Instant   // told to stay away until then
@@ -123,6 +125,9 @@ func (d *deployment) offering(now weir.Instant, q *call, avoid bool) *replica {
 	case q.stance == under && d.MaxPrefill > 0:
 		r = d.calmest(q)
 	}
+	if d.wide && d.MaxWork > 0 && r != nil && r.room() < q.work {
+		r = d.roomy(q, avoid)
+	}
 	if r == nil || r.room() < q.work {
 		return nil
 	}
@@ -153,6 +158,9 @@ func (d *deployment) room(now weir.Instant) int {
 	if d.throttled > now || len(d.load) == 0 {
 		return 0
 	}
+	if d.wide && d.MaxWork > 0 {
+		return d.roomiest()
+	}
 	return d.load[0].room()
 }
 
@@ -168,7 +176,7 @@ func (d *deployment) forget(r *replica) {
 
 // count refreshes how many replicas are ready and how many may become so.
 func (d *deployment) count() {
-	d.ready, d.coming, d.broken = 0, 0, nil
+	d.ready, d.units, d.coming, d.broken, d.wide = 0, 0, 0, nil, false
 	fresh := 0 // those that are ready, or whose first start is under way
 	for _, r := range d.replicas {
 		switch {
@@ -182,6 +190,8 @@ func (d *deployment) count() {
 		case r.gone:
 		case r.state == weir.Ready:
 			d.ready++
+			d.units += r.units
+			d.wide = d.wide || r.units > 1
 		case r.state == weir.Starting, r.state == weir.Failed:
 			d.coming++
 		}

@@ -13,6 +13,7 @@
 //     deployments; inside a deployment, the replica with the least work.
 //   - replica.go: who may be sent requests at all: health learned from real
 //     requests, throttle clocks.
+//   - units.go: replicas that are several servers behind one address.
 //   - queue.go: who waits and for how long, who makes way when the queue is full,
 //     who is served when room appears.
 //   - flow.go: weighted fairness between tenants, by work.
@@ -54,10 +55,12 @@ type Deployment struct {
 	Tier   int    // lower is preferred; the next tier takes what this one has no room for
 	Weight int    // share inside its tier; 0: takes nothing new (kept for requests in flight)
 
-	MaxRequests int // in flight per replica
-	MaxWork     int // tokens of work in flight per replica; an idle one takes a larger request
+	// Limits are of one unit of a replica: one that is several servers behind one
+	// address (weir.Replica.Units) has them as many times. See units.go.
+	MaxRequests int // in flight per unit
+	MaxWork     int // tokens of work in flight per unit; an idle one takes a larger request
 
-	// MaxPrefill is the tokens of prompts whose first token is due that a replica
+	// MaxPrefill is the tokens of prompts whose first token is due that a unit
 	// may have while a tenant over its share sends it more; 0: no bound. An idle
 	// one takes a longer prompt. It is for replicas that are one engine each: about
 	// what it computes in a step. See share.go.
@@ -74,7 +77,7 @@ type Deployment struct {
 
 	Quota Quota // what its provider lets through
 
-	// CacheTokens is how much of the prompts it has computed each replica
+	// CacheTokens is how much of the prompts it has computed each unit of a replica
 	// remembers (its prefix cache); 0: nothing is assumed. With it, requests go where
 	// the beginning of their prompt is known, while no more waits there than that
 	// is worth: see knowing.

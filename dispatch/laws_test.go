@@ -186,10 +186,10 @@ func hasRoom(now weir.Instant, d *deployment, r *replica, q *call) bool {
 		return false
 	case r.open && (r.until > now || r.probe != 0):
 		return false
-	case d.MaxRequests > 0 && r.requests >= d.MaxRequests:
+	case d.MaxRequests > 0 && r.requests >= d.MaxRequests*r.units:
 		return false
 	}
-	return d.MaxWork == 0 || r.requests == 0 || r.work+q.work <= d.MaxWork
+	return d.MaxWork == 0 || r.requests < r.units || r.work+q.work <= d.MaxWork*r.units
 }
 
 // Heaps and trees are in order.

@@ -83,10 +83,10 @@ func (d *deployment) knowing(q *call) *replica {
 	var best *replica
 	least := 0
 	for _, r := range d.load {
-		if r.room() < q.work || best != nil && r.prefill+again*(q.Prompt-d.most(q)) > least {
+		if r.room() < q.work || best != nil && r.prefill/r.units+again*(q.Prompt-d.most(q)) > least {
 			continue // it would not be the best if it knew all of the prompt
 		}
-		cost := r.prefill + again*(q.Prompt-d.known(r, q))
+		cost := r.prefill/r.units + again*(q.Prompt-d.known(r, q))
 		if best == nil || cost < least || cost == least && r.before(best) {
 			best, least = r, cost
 		}
@@ -95,9 +95,10 @@ func (d *deployment) knowing(q *call) *replica {
 }
 
 // known is how much of q's prompt r is believed to know, in tokens. The last
-// token is always computed: the first of the answer comes from it.
+// token is always computed: the first of the answer comes from it. Of several units
+// one has computed it, and each may get q.
 func (d *deployment) known(r *replica, q *call) int {
-	return max(min(r.memory.known(q.Prefix)*d.block, q.Prompt-1), 0)
+	return max(min(r.memory.known(q.Prefix)*d.block, q.Prompt-1), 0) / r.units
 }
 
 // forgetPrompts is for names that now mean something else.

@@ -386,7 +386,7 @@ func (c *Core) serveHeld() {
 		c.unhold(q)
 		return
 	}
-	slot := r.d.MaxRequests <= 0 || r.requests < r.d.MaxRequests
+	slot := r.d.MaxRequests <= 0 || r.requests < r.slots()
 	if r.room() < q.work || !slot || !c.lets(r.d, q.Class) {
 		return
 	}

@@ -15,6 +15,10 @@ type replica struct {
 	key  uint64 // of id, for nearest
 	addr string
 
+	// units is how many servers stand behind addr: limits of one are multiplied by
+	// it, and work is compared per unit. See units.go.
+	units int
+
 	state   weir.ReplicaState
 	readyAt weir.Instant // when it is expected, while it starts
 	gone    bool         // no longer in the fleet
@@ -62,14 +66,14 @@ type timer struct {
 func (t *timer) before(o *timer) bool { return t.at < o.at || t.at == o.at && t.r.turn < o.r.turn }
 func (t *timer) place() *int          { return &t.index }
 
-// before orders replicas by outstanding work, then requests, then by whose turn
-// it is. The first that has room is the best; when the first has none, none has.
+// before orders replicas by outstanding work per unit, then requests per unit, then
+// by whose turn it is. The first that has room is the best; when the first has none, none has.
 func (r *replica) before(o *replica) bool {
-	if r.work != o.work {
-		return r.work < o.work
+	if c := r.compare(o, r.work, o.work); c != 0 {
+		return c < 0
 	}
-	if r.requests != o.requests {
-		return r.requests < o.requests
+	if c := r.compare(o, r.requests, o.requests); c != 0 {
+		return c < 0
 	}
 	return r.turn < o.turn
 }
@@ -83,7 +87,7 @@ func (r *replica) usable(now weir.Instant) bool {
 
 // inRotation says whether r may be given one more request, work aside.
 func (r *replica) inRotation(now weir.Instant) bool {
-	slots := r.d.MaxRequests
+	slots := r.slots()
 	return r.usable(now) && !r.held && (slots <= 0 || r.requests < slots) && (!r.open || r.probe == 0)
 }
 
@@ -93,14 +97,15 @@ const (
 	nobody  = math.MaxInt
 )
 
-// room is how many tokens of work one more request may bring. An idle replica
-// takes anything: else a request larger than the limit would never be served.
+// room is how many tokens of work one more request may bring. A replica with an
+// idle unit takes anything: else a request larger than the limit would never be
+// served.
 func (r *replica) room() int {
 	limit := r.d.MaxWork
-	if limit <= 0 || r.requests == 0 {
+	if limit <= 0 || r.requests < r.units {
 		return noLimit
 	}
-	return max(limit-r.work, 0)
+	return max(times(limit, r.units)-r.work, 0)
 }
 
 // settle puts r into the heaps it belongs to after anything about it changed.
@@ -248,7 +253,7 @@ func (r *replica) close(failures int) {
 func (c *Core) answered(q *call) {
 	r := q.on
 	if r.open && r.probe == q.ID && q.epoch == r.epoch {
-		r.close(c.health.Failures - 1)
+		r.close(c.failures(r) - 1)
 		q.epoch = r.epoch
 	}
 }

@@ -210,7 +210,7 @@ func (c *Core) search(t *flow, class weir.Class, r rooms, left *int) *flow {
 
 // reserve is how many slots of d those over their share leave free.
 func (d *deployment) reserve() int {
-	slots := d.ready * d.MaxRequests
+	slots := d.slots()
 	if slots < 8 {
 		return 0
 	}
@@ -223,7 +223,7 @@ const looked = 32
 
 // leaves says whether d has so few slots left that one over its share takes none.
 func (d *deployment) leaves() bool {
-	return d.MaxRequests > 0 && d.ready*d.MaxRequests-d.requests <= d.reserve()
+	return d.MaxRequests > 0 && d.slots()-d.requests <= d.reserve()
 }
 
 // letting returns a replica for q of a tenant over its share: one of those with
@@ -245,24 +245,24 @@ func (d *deployment) letting(q *call, avoid bool) *replica {
 // that is longer than they ever may be goes only where none is due, and where
 // there are several replicas only if another one with room has next to none due.
 func (r *replica) lets(q *call) bool {
-	most := r.d.MaxPrefill
+	most := times(r.d.MaxPrefill, r.units)
 	switch {
 	case most <= 0 || r.due+q.Prompt <= most:
 		return true
 	case r.due > 0:
 		return false
-	case r.d.ready < 2:
+	case r.d.ready < 2, r.units > 1: // another unit of it is left without
 		return true
 	}
 	for _, o := range r.d.load[:min(len(r.d.load), looked)] {
-		if o != r && o.due <= most/4 {
+		if o != r && o.due <= times(r.d.MaxPrefill, o.units)/4 {
 			return true
 		}
 	}
 	return false
 }
 
-// calmest returns the replica with the fewest tokens of prompt due, and among
+// calmest returns the replica with the fewest tokens of prompt due per unit, and among
 // those the one with the least work, that has room for q.
 func (d *deployment) calmest(q *call) *replica {
 	var best *replica
@@ -270,7 +270,7 @@ func (d *deployment) calmest(q *call) *replica {
 		if r.room() < q.work {
 			continue
 		}
-		if best == nil || r.due < best.due || r.due == best.due && r.before(best) {
+		if best == nil || r.compare(best, r.due, best.due) < 0 || r.compare(best, r.due, best.due) == 0 && r.before(best) {
 			best = r
 		}
 	}

@@ -92,8 +92,10 @@ func (s *story) event(now weir.Instant, verb string, args []string) []Verdict {
 		for _, a := range args[1:] {
 			id, state, _ := strings.Cut(a, "=")
 			state, fails, _ := strings.Cut(state, "/")
+			id, units, _ := strings.Cut(id, "*")
+			behind, _ := strconv.Atoi(units)
 			failed, _ := strconv.Atoi(fails)
-			rs = append(rs, weir.Replica{ID: id, State: s.state(state), FailedStarts: failed, Detail: fails})
+			rs = append(rs, weir.Replica{ID: id, State: s.state(state), FailedStarts: failed, Detail: fails, Units: behind})
 		}
 		return s.core.Replicas(now, args[0], rs)
 	case "arrive":

@@ -196,7 +196,7 @@ func (w *world) replicas(deployment string) {
 		if w.choose(3) == 0 {
 			state = weir.ReplicaState(w.choose(4))
 		}
-		rs = append(rs, weir.Replica{ID: fmt.Sprintf("r%d", i), State: state})
+		rs = append(rs, weir.Replica{ID: fmt.Sprintf("r%d", i), State: state, Units: w.choose(5) * w.choose(2)})
 	}
 	w.take(0, w.core.Replicas(w.now, deployment, rs))
 }
@@ -240,9 +240,9 @@ func (w *world) checkGrant(v Verdict) {
 		w.fault("%d was sent to %s, which takes nothing new", v.ID, d.Name)
 	case r.state != weir.Ready || r.gone:
 		w.fault("%d was sent to %s/%s, which is not ready", v.ID, d.Name, r.id)
-	case d.MaxRequests > 0 && r.requests > d.MaxRequests:
+	case d.MaxRequests > 0 && r.requests > d.MaxRequests*r.units:
 		w.fault("%s/%s has %d requests, allowed are %d", d.Name, r.id, r.requests, d.MaxRequests)
-	case d.MaxWork > 0 && r.work > d.MaxWork && r.requests > 1:
+	case d.MaxWork > 0 && r.work > d.MaxWork*r.units && r.requests > r.units:
 		w.fault("%s/%s has %d tokens, allowed are %d", d.Name, r.id, r.work, d.MaxWork)
 	case r.throttled > w.core.now || d.throttled > w.core.now:
 		w.fault("%d was sent to %s/%s, which is throttled", v.ID, d.Name, r.id)
@@ -325,7 +325,7 @@ func (w *world) aside(k int) {
 	case 21:
 		if v, ok := w.core.Mirror(w.now, worldNames[w.choose(3)], Request{ID: w.asideID, Prompt: w.choose(300), Output: w.choose(100)}); ok {
 			w.asides[w.asideID] = 0
-			if r := w.core.calls[v.ID].on; r.d.MaxRequests > 0 && r.requests > r.d.MaxRequests {
+			if r := w.core.calls[v.ID].on; r.d.MaxRequests > 0 && r.requests > r.d.MaxRequests*r.units {
 				w.fault("a mirror beyond the limit of %s/%s", v.Deployment, v.Replica)
 			}
 		}
