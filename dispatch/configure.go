@@ -33,7 +33,7 @@ func (o Options) Validate() error {
 		if d.CacheTokens < 0 || d.CacheTokens/max(o.PrefixBlock, 1) > maxNames {
 			bad("deployment %q: a cache of %d tokens; allowed are 0 to %d", d.Name, d.CacheTokens, maxNames*max(o.PrefixBlock, 1))
 		}
-		if err := d.Quota.validate(); err != nil {
+		if err := d.Quota.Validate(); err != nil {
 			bad("deployment %q: %w", d.Name, err)
 		}
 	}
@@ -103,17 +103,13 @@ func (c *Core) Configure(now weir.Instant, o Options) []Verdict {
 			d.forgetPrompts()
 		}
 		d.Deployment, d.retired, d.block = want, false, o.PrefixBlock
-		d.quota = newQuota(want.Quota, d.quota)
+		d.quota = newQuota(c.now, want.Quota, d.quota)
 		d.learned = nil
-		c.clocks = c.clocks || d.quota != nil
 		c.deployments = append(c.deployments, d)
 	}
 	c.leaving = slices.DeleteFunc(before, func(d *deployment) bool { return !d.retired || d.requests == 0 })
 	c.tiers = tiersOf(c.deployments)
-	c.idle = false
 	c.relearn()
-	c.preferTiers()
-	c.soured = true
 	for _, d := range c.deployments {
 		for _, r := range d.replicas {
 			c.settle(r) // limits may have changed
@@ -123,6 +119,32 @@ func (c *Core) Configure(now weir.Instant, o Options) []Verdict {
 		c.lanes[i].reweigh(c.share)
 	}
 	c.claims.reweigh(c.share)
+	return c.reopen()
+}
+
+// Capacity says that the provider of a deployment now lets through q, which must be
+// valid: provisioned capacity was added or taken away. What waits for it is served
+// at once when there is more; what is in flight goes on when there is less, and what
+// stands in the bucket drains at the new rate. An unknown deployment is ignored.
+// Traffic after it is served as after Configure with that quota.
+func (c *Core) Capacity(now weir.Instant, deployment string, q Quota) []Verdict {
+	c.begin(now)
+	d := c.deployment(deployment)
+	if d == nil {
+		return c.out
+	}
+	d.Quota = q
+	d.quota = newQuota(c.now, q, d.quota)
+	return c.reopen()
+}
+
+// reopen looks again at all that wait, after quotas or options have changed.
+func (c *Core) reopen() []Verdict {
+	for _, d := range c.deployments {
+		c.clocks = c.clocks || d.quota != nil
+	}
+	c.idle, c.soured = false, true
+	c.preferTiers()
 	c.rewarm(true)
 	return c.end()
 }

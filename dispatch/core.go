@@ -76,14 +76,14 @@ type call struct {
 	streak    uint32        // of suspect, at that time
 	refusedBy []*deployment // that do not do what it needs
 
-	booked  time.Duration // in the quota of on's deployment
-	known   int           // tokens of its prompt that on is believed to remember
-	prefill int           // those on has to compute, until the first token has come
-	due     int           // the same, where the first token will be told
-	claim   *claim        // its tenant's
-	stance  stance        // when it was last offered somewhere
-	sent    weir.Instant  // to on
-	of      uint64        // a copy: of this request; of a mirror itself
+	booked  uint64       // thousandths of tokens, in the quota of on's deployment
+	known   int          // tokens of its prompt that on is believed to remember
+	prefill int          // those on has to compute, until the first token has come
+	due     int          // the same, where the first token will be told
+	claim   *claim       // its tenant's
+	stance  stance       // when it was last offered somewhere
+	sent    weir.Instant // to on
+	of      uint64       // a copy: of this request; of a mirror itself
 
 	patient   bool // waits for the preferred tiers only
 	elsewhere bool // served, but not by the quota of on's deployment

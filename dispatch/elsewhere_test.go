@@ -14,7 +14,7 @@ import (
 func TestQuotasThatAreToldAreAsFullAsOneQuota(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := Quota{Drain: 100_000, TokensPerMinute: 50_000, RequestsPerMinute: 600}
-		one, parts := newQuota(q, nil), [2]*quota{newQuota(q, nil), newQuota(q, nil)}
+		one, parts := newQuota(0, q, nil), [2]*quota{newQuota(0, q, nil), newQuota(0, q, nil)}
 		var heard [2]Booked
 		now := weir.Instant(1_800_000_000_000_000_000)
 		for range rapid.IntRange(1, 40).Draw(t, "requests") {

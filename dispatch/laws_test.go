@@ -281,19 +281,56 @@ func FuzzEvents(f *testing.F) {
 
 // play lets bytes choose the events, and then ends everything.
 func play(data []byte) *world {
-	w := newWorld(func(n int) int {
-		if len(data) == 0 {
-			return 0
-		}
-		b := data[0]
-		data = data[1:]
-		return int(b) % n
-	})
+	w := newWorld(chooser(&data))
 	for len(data) > 0 && len(w.faults) == 0 {
 		w.step()
 	}
 	w.drain()
 	return w
+}
+
+// chooser reads choices from bytes, 0 where there are none left.
+func chooser(data *[]byte) func(n int) int {
+	return func(n int) int {
+		if len(*data) == 0 {
+			return 0
+		}
+		b := (*data)[0]
+		*data = (*data)[1:]
+		return int(b) % n
+	}
+}
+
+// What Capacity says of one deployment is what Configure would say of all.
+func TestCapacityIsConfigureWithThatQuota(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		before := rapid.SliceOfN(rapid.Byte(), 100, 600).Draw(t, "before")
+		after := rapid.SliceOfN(rapid.Byte(), 100, 600).Draw(t, "after")
+		lives := [2]*world{}
+		for i := range lives {
+			data := slices.Clone(before)
+			w := newWorld(chooser(&data))
+			for len(data) > 0 && len(w.faults) == 0 {
+				w.step()
+			}
+			data = slices.Clone(after)
+			name, q := worldNames[w.choose(2)], w.quota()
+			w.take(0, w.core.Configure(w.now, w.o)) // which forgets what was learned of deployments
+			w.o = w.o.withQuota(name, q)
+			if i == 0 {
+				w.take(0, w.core.Capacity(w.now, name, q))
+			} else {
+				w.take(0, w.core.Configure(w.now, w.o))
+			}
+			for len(data) > 0 && len(w.faults) == 0 {
+				w.step()
+			}
+			lives[i] = w
+		}
+		if a, b := lives[0].log.String(), lives[1].log.String(); a != b || len(lives[0].faults) > 0 {
+			t.Fatalf("%v: with Capacity\n%s\nwith Configure\n%s", lives[0].faults, a, b)
+		}
+	})
 }
 
 func TestSameSeedSameEventsSameVerdicts(t *testing.T) {

@@ -42,8 +42,8 @@ type Quota struct {
 // does not overflow.
 const maxPerMinute = 1_000_000_000_000
 
-// validate returns the first fault of q.
-func (q Quota) validate() error {
+// Validate returns the first fault of q.
+func (q Quota) Validate() error {
 	for _, n := range [...]int{q.Drain, q.TokensPerMinute, q.RequestsPerMinute} {
 		if n < 0 || n > maxPerMinute {
 			return fmt.Errorf("quota of %d a minute; allowed are 0, which is none, to %d", n, maxPerMinute)
@@ -77,14 +77,20 @@ type quota struct {
 	all                   Booked // since the beginning
 }
 
-// newQuota returns the use of q that goes on from old; nil for no quota.
-func newQuota(q Quota, old *quota) *quota {
+// newQuota returns the use of q that goes on from old; nil for no quota. What is in
+// the bucket stays in it, and drains at the new rate. What a provider said of
+// another limit counts no more.
+func newQuota(now weir.Instant, q Quota, old *quota) *quota {
 	if q == (Quota{Headroom: q.Headroom}) {
 		return nil
 	}
 	u := &quota{}
 	if old != nil {
 		*u = *old
+		u.refill(now, q.Drain)
+		if q.TokensPerMinute != old.TokensPerMinute || q.RequestsPerMinute != old.RequestsPerMinute {
+			u.said = Quota{}
+		}
 	}
 	u.Quota, u.burst = q, q.Burst
 	if u.burst <= 0 {
@@ -95,6 +101,14 @@ func newQuota(q Quota, old *quota) *quota {
 	}
 	u.limit()
 	return u
+}
+
+// refill keeps the tokens in the bucket while the rate at which it drains changes.
+func (u *quota) refill(now weir.Instant, drain int) {
+	if u.Drain > 0 && drain > 0 && u.empty > now {
+		hi, lo := bits.Mul64(uint64(u.empty.Sub(now)), uint64(u.Drain))
+		u.empty = now.Add(ratio(hi, lo, uint64(drain)))
+	}
 }
 
 // limit sets the windows to the lower of what is configured and what was said.
@@ -118,9 +132,13 @@ func lower(limit, said int) int {
 // spread is how long a number of thousandths of a token takes to pass at a rate
 // of tokens a minute, at most a day.
 func spread(thousandths uint64, perMinute int) time.Duration {
-	const day = 24 * time.Hour
 	hi, lo := bits.Mul64(thousandths, uint64(time.Minute))
-	per := uint64(perMinute) * 1000
+	return ratio(hi, lo, uint64(perMinute)*1000)
+}
+
+// ratio is (hi, lo) nanoseconds divided by per, at most a day.
+func ratio(hi, lo, per uint64) time.Duration {
+	const day = 24 * time.Hour
 	if hi >= per {
 		return day
 	}
@@ -175,8 +193,9 @@ func (u *quota) at(now weir.Instant, class weir.Class) weir.Instant {
 	return at
 }
 
-// book enters a request and returns what was added to the bucket.
-func (u *quota) book(now weir.Instant, prompt, output int) time.Duration {
+// book enters a request and returns what was added to the bucket, in thousandths of
+// tokens: the rate it drains at may change before that is corrected.
+func (u *quota) book(now weir.Instant, prompt, output int) uint64 {
 	u.tokens.add(now, int64(prompt)+int64(output))
 	u.second.add(now, 1)
 	u.tenth.add(now, 1)
@@ -185,14 +204,15 @@ func (u *quota) book(now weir.Instant, prompt, output int) time.Duration {
 	if u.Drain == 0 {
 		return 0
 	}
-	d := u.cost(prompt, u.expectCached(prompt), output)
+	booked := u.thousandths(prompt, u.expectCached(prompt), output)
+	d := spread(booked, u.Drain)
 	u.all.Drain += d
 	u.empty = max(u.empty, now).Add(d)
-	return d
+	return booked
 }
 
 // correct replaces what was booked by what was used.
-func (u *quota) correct(now weir.Instant, booked time.Duration, used weir.Usage) {
+func (u *quota) correct(now weir.Instant, booked uint64, used weir.Usage) {
 	if u.Drain == 0 {
 		return
 	}
@@ -201,7 +221,7 @@ func (u *quota) correct(now weir.Instant, booked time.Duration, used weir.Usage)
 		const memory = 16 // requests
 		u.share += (min(cached, prompt)*1000/prompt - u.share) / memory
 	}
-	d := u.cost(prompt, cached, clampTokens(used.Completion)) - booked
+	d := u.cost(prompt, cached, clampTokens(used.Completion)) - spread(booked, u.Drain)
 	u.empty = max(u.empty, now).Add(d)
 	u.all.Drain += d
 }
@@ -209,9 +229,13 @@ func (u *quota) correct(now weir.Instant, booked time.Duration, used weir.Usage)
 func clampTokens(n int64) int { return int(min(max(n, 0), maxWork)) }
 
 // unbook takes back what was booked for a request the provider did not let in.
-func (u *quota) unbook(now weir.Instant, booked time.Duration) {
-	u.empty = max(u.empty, now).Add(-booked)
-	u.all.Drain -= booked
+func (u *quota) unbook(now weir.Instant, booked uint64) {
+	if u.Drain == 0 {
+		return
+	}
+	d := spread(booked, u.Drain)
+	u.empty = max(u.empty, now).Add(-d)
+	u.all.Drain -= d
 }
 
 // refused learns from a refusal that says until when: the bucket is fuller than

@@ -54,7 +54,7 @@ func TestAWindowHoldsInEveryStretch(t *testing.T) {
 func TestABucketThatIsCorrectedHoldsTheTruth(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := Quota{Drain: rapid.IntRange(1000, 1_000_000).Draw(t, "drain"), Output: 4000, Cached: 100, Burst: time.Hour}
-		guessed, truth := newQuota(q, nil), newQuota(q, nil)
+		guessed, truth := newQuota(0, q, nil), newQuota(0, q, nil)
 		now := weir.Instant(time.Hour)
 		guessed.book(now, 1_000_000, 0)
 		truth.book(now, 1_000_000, 0)
@@ -71,14 +71,14 @@ func TestABucketThatIsCorrectedHoldsTheTruth(t *testing.T) {
 }
 
 func TestTheCachedShareIsLearned(t *testing.T) {
-	u := newQuota(Quota{Drain: 60_000}, nil)
+	u := newQuota(0, Quota{Drain: 60_000}, nil)
 	now := weir.Instant(time.Hour)
 	for range 200 {
 		u.correct(now, u.book(now, 1000, 0), weir.Usage{Prompt: 1000, Cached: 800})
 	}
-	// A token takes a millisecond; of 1,000 about 200 count.
-	if d := u.book(now, 1000, 0); d < 190*time.Millisecond || d > 230*time.Millisecond {
-		t.Errorf("1,000 tokens are booked with %v", d)
+	// Of 1,000 about 200 count.
+	if n := u.book(now, 1000, 0); n < 190_000 || n > 230_000 {
+		t.Errorf("1,000 tokens are booked with %d thousandths", n)
 	}
 }
 

@@ -116,6 +116,8 @@ func (s *story) event(now weir.Instant, verb string, args []string) []Verdict {
 		s.core.Lacks(now, args[0], s.needs(args, "needs"), uint64(s.num(args, "key", 0)))
 	case "limits":
 		s.core.Limits(now, args[0], s.num(args, "tpm", 0), s.num(args, "rpm", 0))
+	case "capacity":
+		return s.core.Capacity(now, args[0], s.quota(args))
 	case "configure":
 		return s.core.Configure(now, s.o)
 	case "wait":
@@ -172,8 +174,7 @@ func (s *story) option(f []string) {
 		d := Deployment{Name: f[1], Tier: s.num(f, "tier", 0), Weight: s.num(f, "weight", 1),
 			MaxRequests: s.num(f, "requests", 0), MaxWork: s.num(f, "work", 0), Elastic: s.val(f, "elastic") != "",
 			Paid: s.val(f, "paid") != "", Lacks: s.needs(f, "lacks"), Context: s.num(f, "context", 0),
-			Quota: Quota{Drain: s.num(f, "drain", 0), Output: s.num(f, "outweight", 0), Burst: s.dur(s.val(f, "burst")), Headroom: s.num(f, "headroom", 0),
-				TokensPerMinute: s.num(f, "tpm", 0), RequestsPerMinute: s.num(f, "rpm", 0)}}
+			Quota: s.quota(f)}
 		for i := range s.o.Deployments {
 			if s.o.Deployments[i].Name == d.Name {
 				s.o.Deployments[i] = d
@@ -201,6 +202,11 @@ func (s *story) option(f []string) {
 	default:
 		s.t.Fatalf("neither a time nor an option: %q", f[0])
 	}
+}
+
+func (s *story) quota(f []string) Quota {
+	return Quota{Drain: s.num(f, "drain", 0), Output: s.num(f, "outweight", 0), Burst: s.dur(s.val(f, "burst")), Headroom: s.num(f, "headroom", 0),
+		TokensPerMinute: s.num(f, "tpm", 0), RequestsPerMinute: s.num(f, "rpm", 0)}
 }
 
 func (s *story) request(now weir.Instant, args []string) Request {

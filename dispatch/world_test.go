@@ -68,6 +68,17 @@ func (w *world) options() Options {
 	return o
 }
 
+// withQuota is o with another quota of one deployment.
+func (o Options) withQuota(name string, q Quota) Options {
+	o.Deployments = slices.Clone(o.Deployments)
+	for i := range o.Deployments {
+		if o.Deployments[i].Name == name {
+			o.Deployments[i].Quota = q
+		}
+	}
+	return o
+}
+
 func (w *world) quota() Quota {
 	q := Quota{Output: 1000 * w.choose(5), Cached: 100 * w.choose(3), Burst: time.Duration(w.choose(5)) * time.Second, Headroom: 30 * w.choose(3)}
 	switch w.choose(4) {
@@ -110,6 +121,10 @@ func (w *world) step() {
 		w.core.Lacks(w.now, worldNames[w.choose(3)], Needs(w.choose(4)), uint64(w.choose(3)))
 	case k < 19 && w.choose(3) == 0:
 		w.core.Limits(w.now, worldNames[w.choose(3)], 1000*w.choose(5), 30*w.choose(5))
+	case k < 19 && w.choose(3) == 0:
+		name, q := worldNames[w.choose(3)], w.quota()
+		w.o = w.o.withQuota(name, q)
+		w.take(0, w.core.Capacity(w.now, name, q))
 	case k < 19:
 		w.core.PushBack(w.now, worldNames[w.choose(3)], []string{"", "r0", "r1"}[w.choose(3)], w.now.Add(time.Duration(w.choose(6))*time.Second))
 	default:
@@ -258,7 +273,7 @@ func (w *world) checkGrant(v Verdict) {
 // checkQuotas holds grants against the quotas as they were before each.
 func (w *world) checkQuotas(vs []Verdict) {
 	type entry struct {
-		booked           time.Duration
+		booked           time.Duration // of the bucket
 		tokens, requests int64
 	}
 	after := map[*quota]entry{} // of this grant and those after it
@@ -270,7 +285,10 @@ func (w *world) checkQuotas(vs []Verdict) {
 		}
 		u, over := q.on.d.quota, func(w *window, n int64) bool { return w.limit > 0 && w.sum-n >= w.limit }
 		e := after[u]
-		e = entry{e.booked + q.booked, e.tokens + int64(q.Prompt) + int64(q.mayAnswer()), e.requests + 1}
+		if u.Drain > 0 {
+			e.booked += spread(q.booked, u.Drain)
+		}
+		e = entry{e.booked, e.tokens + int64(q.Prompt) + int64(q.mayAnswer()), e.requests + 1}
 		after[u] = e
 		if u.Drain > 0 && u.empty.Sub(w.core.now)-e.booked > u.burst || over(&u.tokens, e.tokens) || over(&u.second, e.requests) || over(&u.tenth, e.requests) {
 			w.fault("%d was sent to %s, whose quota was used up: %+v", v.ID, q.on.d.Name, u)
