@@ -9,9 +9,9 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"weir"
 )
@@ -52,8 +52,7 @@ func serveFixed(c net.Conn, answer []byte) {
 				break
 			}
 			if name, value, ok := bytes.Cut(line, []byte(": ")); ok && len(name) == len("Content-Length") {
-				n, _ := parseLength(string(bytes.TrimSpace(value)))
-				length = int(n)
+				length, _ = strconv.Atoi(string(bytes.TrimSpace(value)))
 			}
 		}
 		if _, err := in.Discard(length); err != nil {
@@ -167,20 +166,17 @@ const tokenEvent = `data: {"id":"chatcmpl-123456789","object":"chat.completion.c
 // chunk for each, as inference servers send it.
 func BenchmarkEvents(b *testing.B) {
 	var in bytes.Buffer
-	in.WriteString("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+	in.WriteString("HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n")
 	for range 1000 {
 		fmt.Fprintf(&in, "%x\r\n%s\r\n", len(tokenEvent), tokenEvent)
 	}
 	in.WriteString("0\r\n\r\n")
-	h := &host{client: &Client{sweeper: sweeper{ended: true}}}
-	far := time.Now().Add(time.Hour)
+	c := fixed(in.Bytes(), 1<<20)
 	b.SetBytes(int64(in.Len()))
 	b.ReportAllocs()
 	for b.Loop() {
-		h.open++
-		r := &Reply{ctx: context.Background(), limit: far, stall: time.Hour}
-		r.body.c = newConn(h, &fixedConn{in: bytes.NewReader(in.Bytes()), step: 1 << 20})
-		if err := r.readHead(far); err != nil {
+		r, err := c.Do(context.Background(), "", &Call{Op: weir.OpChat})
+		if err != nil {
 			b.Fatal(err)
 		}
 		e := r.Events()
@@ -217,7 +213,7 @@ func TestAnEventOfAStreamAllocatesNothing(t *testing.T) {
 // two events, this side and the server's side together, without a goroutine.
 func TestAQuietStreamHoldsLittle(t *testing.T) {
 	const streams, limit = 500, 8 << 10
-	s := serveRaw(t, func(n int, c net.Conn, in *bufio.Reader) {
+	s := serveRaw(t, func(c net.Conn, in *bufio.Reader) {
 		takeRequest(in)
 		io.WriteString(c, lines("HTTP/1.1 200 OK|Transfer-Encoding: chunked||"))
 		fmt.Fprintf(c, "%x\r\n%s\r\n", len(tokenEvent), tokenEvent)
@@ -225,7 +221,7 @@ func TestAQuietStreamHoldsLittle(t *testing.T) {
 		var b [1]byte
 		c.Read(b[:])
 	})
-	c := newClient(t, Options{BaseURL: s.url})
+	c := newClient(t, Options{BaseURL: s})
 	held := func() uint64 {
 		runtime.GC()
 		runtime.GC()

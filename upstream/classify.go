@@ -37,8 +37,8 @@ func (e *Events) classify(ev *Event, name []byte) {
 		return
 	}
 	f := &e.seen
-	*f = found{counts: f.counts, op: e.r.op, progress: f.progress}
-	switch e.r.op {
+	*f = found{counts: f.counts, op: f.op, progress: f.progress}
+	switch f.op {
 	case weir.OpResponses:
 		f.response(&s)
 	case weir.OpMessages:
@@ -51,7 +51,7 @@ func (e *Events) classify(ev *Event, name []byte) {
 		ev.Kind = Malformed
 		return
 	}
-	ev.Kind, ev.Produced = f.meaning(e.r.op, name), f.produced
+	ev.Kind, ev.Produced = f.meaning(f.op, name), f.produced
 	f.something = f.something || f.produced
 	if f.hasUsage {
 		ev.Usage = &f.usage

@@ -2,58 +2,67 @@ package upstream
 
 import (
 	"context"
-	"crypto/tls"
-	"errors"
 	"net"
-	"net/http"
-	"sync"
-	"sync/atomic"
-	"time"
+	"strings"
 
 	"weir"
+	"weir/http1"
+	"weir/sse"
+)
+
+// Field is one header.
+type Field = http1.Field
+
+// Error is every error of Do, Read and Next but io.EOF. After one, the reply
+// is over: Close it.
+type Error = http1.Error
+
+// ErrorKind says in which way talking to an upstream failed. Its String is a
+// bounded metric label.
+type ErrorKind = http1.ErrorKind
+
+// The kinds of errors: see http1.
+const (
+	KindConnect       = http1.KindConnect
+	KindTLS           = http1.KindTLS
+	KindCredential    = http1.KindCredential
+	KindHeaderTimeout = http1.KindHeaderTimeout
+	KindStall         = http1.KindStall
+	KindTotal         = http1.KindTotal
+	KindCut           = http1.KindCut
+	KindProtocol      = http1.KindProtocol
+	KindCall          = http1.KindCall // also an operation the protocol lacks
+	KindCanceled      = http1.KindCanceled
 )
 
 // Client speaks to the replicas of one deployment. It is safe for concurrent
 // use.
 type Client struct {
-	o       Options
-	hosts   sync.Map // base URL -> *host
-	making  sync.Mutex
-	sweeper sweeper
-	closed  atomic.Bool
-	http2   *http.Transport // nil: HTTP/1.1
+	o    Options
+	wire *http1.Client
+	ops  [len(opPaths)]target
 }
+
+// target is where the requests of an operation go, below a base URL.
+type target struct{ path, query string }
 
 // New checks the options. It does not connect.
 func New(o Options) (*Client, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	c := &Client{o: o.withDefaults()}
-	c.sweeper.sweep = c.sweep
-	if o.HTTP2 {
-		c.http2 = newHTTP2(&c.o)
+	c := &Client{o: o}
+	wire := o.wire()
+	wire.Prefix = o.prefix
+	c.wire = http1.New(wire)
+	for op := range c.ops {
+		c.ops[op] = o.target(weir.Op(op))
 	}
 	return c, nil
 }
 
 // Close closes idle connections. Calls in flight finish, new ones fail.
-func (c *Client) Close() {
-	c.making.Lock()
-	defer c.making.Unlock()
-	c.closed.Store(true)
-	c.sweeper.end()
-	c.hosts.Range(func(_, h any) bool {
-		h.(*host).retire()
-		return true
-	})
-	if c.http2 != nil {
-		c.http2.CloseIdleConnections()
-	}
-}
-
-// Field is one header.
-type Field struct{ Name, Value string }
+func (c *Client) Close() { c.wire.Close() }
 
 // Call is one request.
 type Call struct {
@@ -72,178 +81,85 @@ type Call struct {
 	Method, Below, Query string
 }
 
-// isPlain says whether it is a POST to its operation's own path.
-func (c *Call) isPlain() bool { return c.Method == "" && c.Below == "" && c.Query == "" }
-
-func (c *Call) method() string {
-	if c.Method == "" {
-		return "POST"
-	}
-	return c.Method
-}
-
 // Do sends a call to addr, a base URL as in Options ("": Options.BaseURL), and
-// returns when the header of the reply is there, whatever its status. ctx
-// governs the body too: when it ends, the connection is closed within
-// milliseconds and Read returns an error that wraps ctx.Err().
-//
-// A connection that was idle may turn out to have been closed by the upstream.
-// If it ends before a byte of the reply, the call is sent once more on a new
-// one: servers close idle connections, they do not close one silently that has
-// work on it.
+// returns when the header of the reply is there, whatever its status: see
+// http1.Client.Do.
 func (c *Client) Do(ctx context.Context, addr string, call *Call) (*Reply, error) {
-	limit := time.Now().Add(c.o.TotalTimeout)
 	if err := ctx.Err(); err != nil {
 		return nil, &Error{Kind: KindCanceled, Err: err}
 	}
 	if !c.o.Protocol.Serves(call.Op) {
-		return nil, &Error{Kind: KindCall, Err: faultf("protocol %s has no %s", c.o.Protocol, call.Op)}
+		return nil, &Error{Kind: KindCall, Err: &unserved{c.o.Protocol, call.Op}}
 	}
-	var key Field
-	if c.o.Credential != nil {
-		var err error
-		if key.Name, key.Value, err = c.o.Credential(ctx); err != nil {
-			return nil, c.credentialFault(ctx, err)
-		}
-	}
-	if err := call.check(key); err != nil {
-		return nil, &Error{Kind: KindCall, Err: err}
-	}
-	h, err := c.host(addr)
-	if err != nil {
-		return nil, err
-	}
-	if c.http2 != nil {
-		return c.doHTTP2(ctx, h, call, key, limit)
-	}
-	r, err := c.attempt(ctx, h, call, key, limit, false)
-	for err == errGone {
-		if h, err = c.host(addr); err != nil {
-			return nil, err
-		}
-		r, err = c.attempt(ctx, h, call, key, limit, false)
-	}
-	if stale, ok := err.(*staleError); ok {
-		return c.again(ctx, h, call, key, limit, stale)
-	}
-	return r, err
-}
-
-// again sends a call on a new connection, after a stale one.
-func (c *Client) again(ctx context.Context, h *host, call *Call, key Field, limit time.Time, stale *staleError) (*Reply, error) {
-	r, err := c.attempt(ctx, h, call, key, limit, true)
-	if err == nil {
-		return r, nil
-	}
-	if e, ok := err.(*Error); ok {
-		e.Sent = e.Sent || stale.sent
-		return nil, e
-	}
-	return nil, h.fault(KindConnect, err) // closed meanwhile
-}
-
-func (c *Client) credentialFault(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return &Error{Kind: KindCanceled, Err: ctx.Err()}
-	}
-	return &Error{Kind: KindCredential, Err: err}
-}
-
-// staleError: a connection that was idle ended before the reply began.
-type staleError struct {
-	sent bool
-	err  error
-}
-
-func (e *staleError) Error() string { return e.err.Error() }
-
-// attempt sends the call on one connection and reads the reply's header.
-func (c *Client) attempt(ctx context.Context, h *host, call *Call, key Field, limit time.Time, fresh bool) (*Reply, error) {
-	cn, err := h.get(ctx, fresh, limit)
-	if err != nil {
-		return nil, err
-	}
-	r := &Reply{ctx: ctx, limit: limit, stall: c.o.StallTimeout, addr: h.base.dial, op: call.Op}
-	r.body.c = cn
-	if ctx.Done() != nil {
-		r.stop = context.AfterFunc(ctx, cn.cut)
-	}
-	by := time.Now().Add(c.o.HeaderTimeout)
-	sent, serr := cn.send(h, call, key, by, limit)
-	r.sent = sent
-	if serr != nil {
-		if !sent || isTimeout(serr) {
-			return nil, r.abandon(serr)
-		}
-		by = time.Now().Add(earlyWait)
-	}
-	if err := r.readHead(by); err != nil {
-		if serr != nil {
-			err = serr
-		}
-		return nil, r.abandon(err)
-	}
-	r.keep = r.keep && serr == nil
-	return r, nil
-}
-
-// earlyWait is how long an answer is looked for when the upstream stopped
-// taking the request: a refusal sent before the whole request was read.
-const earlyWait = time.Second
-
-// host finds or makes what is known of an address.
-func (c *Client) host(addr string) (*host, error) {
 	if addr == "" {
 		addr = c.o.BaseURL
 	}
-	if h, ok := c.hosts.Load(addr); ok {
-		if h := h.(*host); !h.isGone() {
-			return h, nil
-		}
+	r := &Reply{op: call.Op}
+	q := c.request(call)
+	if err := c.wire.Do(ctx, addr, &q, &r.Reply); err != nil {
+		return nil, err
 	}
-	b, err := parseBase(addr)
-	if err != nil {
-		return nil, &Error{Kind: KindCall, Err: err}
-	}
-	c.making.Lock()
-	defer c.making.Unlock()
-	if c.closed.Load() {
-		return nil, &Error{Kind: KindConnect, Err: errClosed}
-	}
-	if h, ok := c.hosts.Load(addr); ok && !h.(*host).isGone() {
-		return h.(*host), nil
-	}
-	h := &host{base: b, client: c, used: time.Now()}
-	for op := range h.heads {
-		if op := weir.Op(op); c.o.Protocol.Serves(op) {
-			h.heads[op] = c.o.requestStart(b, op)
-		}
-	}
-	c.hosts.Store(addr, h)
-	return h, nil
+	return r, nil
 }
 
-var errClosed = errors.New("the client is closed: its deployment has left the configuration")
-
-func (c *Client) sweep(now time.Time) (left int) {
-	c.hosts.Range(func(addr, h any) bool {
-		left += h.(*host).sweep(now)
-		if h.(*host).isGone() {
-			c.hosts.CompareAndDelete(addr, h)
-		}
-		return true
-	})
-	return left
+// unserved is a call of an operation that the protocol has not.
+type unserved struct {
+	protocol Protocol
+	op       weir.Op
 }
 
-func (c *Client) tlsConfig(name string) *tls.Config {
-	t := &tls.Config{}
-	if c.o.TLS != nil {
-		t = c.o.TLS.Clone()
+func (e *unserved) Error() string {
+	return "protocol " + string(e.protocol) + " has no " + e.op.String()
+}
+
+// request is a call as it goes over the wire.
+func (c *Client) request(call *Call) http1.Request {
+	at := c.ops[call.Op]
+	q := http1.Request{Method: call.Method, Path: at.path, Query: at.query, Body: call.Body, Header: call.Header}
+	if call.Below != "" {
+		q.Path += call.Below
 	}
-	if t.ServerName == "" {
-		t.ServerName = name
+	if call.Query != "" {
+		q.Query = strings.TrimPrefix(at.query+"&"+call.Query, "&")
 	}
-	t.NextProtos = []string{"http/1.1"}
-	return t
+	contentType, accept := call.ContentType, "application/json"
+	if contentType == "" {
+		contentType = "application/json"
+	}
+	if call.Stream {
+		accept = eventStream
+	}
+	q.Own[0], q.Own[1] = Field{Name: "Content-Type", Value: contentType}, Field{Name: "Accept", Value: accept}
+	if call.RequestID != "" {
+		q.Own[2] = Field{Name: "X-Request-Id", Value: call.RequestID}
+	}
+	if c.o.Protocol == Anthropic && !named(call.Header, "anthropic-version") {
+		q.Own[3] = Field{Name: "anthropic-version", Value: anthropicVersion}
+	}
+	return q
+}
+
+// anthropicVersion is sent when the caller named none; the only one there is
+// (docs.anthropic.com, "Versions").
+const anthropicVersion = "2023-06-01"
+
+func named(header []Field, name string) bool {
+	for i := range header {
+		if strings.EqualFold(header[i].Name, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// Reply is the answer to a call: status and headers, and a body that is read
+// as it comes. It belongs to one goroutine. Close it.
+type Reply struct {
+	http1.Reply
+	op weir.Op
+}
+
+// Events reads the body as server-sent events, instead of Read.
+func (r *Reply) Events() *Events {
+	return &Events{in: sse.New(&r.Reply), seen: found{op: r.op}}
 }

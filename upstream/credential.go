@@ -1,11 +1,13 @@
 package upstream
 
-import "context"
+import (
+	"context"
 
-// Credential says which header authenticates a call and its value. It is
-// called for each attempt, from many goroutines, and must return at once in
-// the ordinary case.
-type Credential func(ctx context.Context) (header, value string, err error)
+	"weir/http1"
+)
+
+// Credential returns the header that authenticates a call: see http1.Credential.
+type Credential = http1.Credential
 
 // StaticKey always sends the same header: StaticKey("api-key", key) for Azure
 // OpenAI, StaticKey("Authorization", "Bearer "+key) for OpenAI-compatible

@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,9 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"weir"
+	"weir/sse"
 )
 
 // streamOf reads events out of a body that arrives step by step, with its
@@ -21,7 +20,7 @@ import (
 func streamOf(op weir.Op, body []byte, step int, chunked bool) *Events {
 	var in bytes.Buffer
 	if chunked {
-		in.WriteString(lines("HTTP/1.1 200 OK|Transfer-Encoding: chunked||"))
+		in.WriteString(lines("HTTP/1.1 200 OK|Connection: close|Transfer-Encoding: chunked||"))
 		for rest := body; len(rest) > 0; {
 			n := min(step, len(rest))
 			fmt.Fprintf(&in, "%x\r\n%s\r\n", n, rest[:n])
@@ -30,16 +29,9 @@ func streamOf(op weir.Op, body []byte, step int, chunked bool) *Events {
 		in.WriteString("0\r\n\r\n")
 		step = in.Len()
 	} else {
-		fmt.Fprintf(&in, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		fmt.Fprintf(&in, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 	}
-	h := &host{client: &Client{sweeper: sweeper{ended: true}}, open: 1}
-	far := time.Now().Add(time.Hour)
-	r := &Reply{ctx: context.Background(), limit: far, stall: time.Hour, op: op}
-	r.body.c = newConn(h, &fixedConn{in: bytes.NewReader(in.Bytes()), step: step})
-	if err := r.readHead(far); err != nil {
-		panic(err)
-	}
-	return r.Events()
+	return replyOf(op, in.Bytes(), step).Events()
 }
 
 // tell writes events as lines of text.
@@ -169,12 +161,12 @@ func testBuffered(t *testing.T, e *Events, body []byte) {
 }
 
 func TestAnEventThatIsTooLargeIsRefused(t *testing.T) {
-	body := append(bytes.Repeat([]byte("x"), MaxEventBytes+2*bufSize), "\n\n"...)
+	body := append(bytes.Repeat([]byte("x"), sse.MaxEventBytes+8<<10), "\n\n"...)
 	_, _, err := tell(streamOf(weir.OpChat, body, 4096, true))
 	if kindOf(t, err) != KindProtocol {
 		t.Error(err)
 	}
-	fits := append(bytes.Repeat([]byte("x"), MaxEventBytes-2), "\n\n"...)
+	fits := append(bytes.Repeat([]byte("x"), sse.MaxEventBytes-2), "\n\n"...)
 	if _, raw, err := tell(streamOf(weir.OpChat, fits, 4096, true)); err != nil || !bytes.Equal(raw, fits) {
 		t.Error(err)
 	}
@@ -183,12 +175,7 @@ func TestAnEventThatIsTooLargeIsRefused(t *testing.T) {
 func TestAStreamThatIsCutReturnsNoHalfEvent(t *testing.T) {
 	const body = "data: {}\n\ndata: {\"choices\":[]"
 	in := fmt.Sprintf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", len(body), body)
-	r := &Reply{ctx: context.Background(), limit: time.Now().Add(time.Hour), stall: time.Hour}
-	r.body.c = newConn(&host{client: &Client{}, open: 1}, &fixedConn{in: bytes.NewReader([]byte(in)), step: 10})
-	if err := r.readHead(r.limit); err != nil {
-		t.Fatal(err)
-	}
-	story, _, err := tell(r.Events())
+	story, _, err := tell(replyOf(weir.OpChat, []byte(in), 10).Events())
 	if story != "meta\n" || kindOf(t, err) != KindCut || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("%q, %v", story, err)
 	}

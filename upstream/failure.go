@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -119,6 +120,9 @@ func parseFailure(body []byte) Failure {
 	return f
 }
 
+// bom is what some servers put before their JSON.
+var bom = []byte("\xef\xbb\xbf")
+
 // scalar is the text of a string, or any other value as it stands.
 func scalar(v json.RawMessage) string {
 	var s string
@@ -142,11 +146,14 @@ func bounded(s string, n int) string {
 // statusOfCode reads a code that is an HTTP status, or one of the types that
 // stand for one; 0 when it is neither.
 func statusOfCode(code string) int {
-	n, ok := parseLength(code)
-	if ok && n >= 400 && n < 600 {
-		return int(n)
+	if len(code) != 3 || code[0] != '4' && code[0] != '5' {
+		return 0
 	}
-	return 0
+	n, err := strconv.ParseUint(code, 10, 16)
+	if err != nil {
+		return 0
+	}
+	return int(n)
 }
 
 // judge says whose fault it was and whether another upstream may do better.

@@ -341,3 +341,13 @@ func hex4(s []byte) (r rune) {
 	}
 	return r
 }
+
+func hex(c byte) (int64, bool) {
+	switch {
+	case c >= '0' && c <= '9':
+		return int64(c - '0'), true
+	case c|0x20 >= 'a' && c|0x20 <= 'f':
+		return int64(c|0x20-'a') + 10, true
+	}
+	return 0, false
+}

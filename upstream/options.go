@@ -4,12 +4,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
-	"strings"
 	"time"
 
 	"weir"
+	"weir/http1"
 )
 
 // Protocol is the dialect an inference server speaks.
@@ -33,19 +31,6 @@ func (p Protocol) Serves(op weir.Op) bool {
 	}
 	return false
 }
-
-// Bounds of what an upstream may send. They are far beyond what any known
-// server sends; an upstream beyond one is refused, not truncated.
-const (
-	MaxHeaderBytes = 32 << 10 // status line and headers of one reply
-	MaxEventBytes  = 1 << 20  // one server-sent event
-	maxInterim     = 16       // 1xx replies before the real one
-	maxTrailer     = 2 << 10  // trailer section after a chunked body
-	maxExtensions  = 8 << 10  // chunk extensions of one body, all together
-	maxChunk       = 1 << 40  // bytes of one chunk
-	maxIdle        = 1024     // idle connections kept for one address
-	idleTimeout    = time.Minute
-)
 
 // Options describe the upstream of one deployment. Zero durations are the
 // defaults named.
@@ -71,17 +56,11 @@ type Options struct {
 	TLS      *tls.Config
 }
 
-func (o Options) withDefaults() Options {
-	orElse(&o.ConnectTimeout, 5*time.Second)
-	orElse(&o.HeaderTimeout, 2*time.Minute)
-	orElse(&o.StallTimeout, time.Minute)
-	orElse(&o.TotalTimeout, 10*time.Minute)
-	return o
-}
-
-func orElse(d *time.Duration, otherwise time.Duration) {
-	if *d == 0 {
-		*d = otherwise
+// wire is what the client below takes of the options.
+func (o *Options) wire() http1.Options {
+	return http1.Options{
+		ConnectTimeout: o.ConnectTimeout, HeaderTimeout: o.HeaderTimeout, StallTimeout: o.StallTimeout, TotalTimeout: o.TotalTimeout,
+		MaxConns: o.MaxConns, HTTP2: o.HTTP2, TLS: o.TLS, Credential: o.Credential,
 	}
 }
 
@@ -102,55 +81,13 @@ func (o Options) Validate() error {
 		fault("upstream: protocol %q: want %q, %q or %q", o.Protocol, OpenAI, AzureOpenAI, Anthropic)
 	}
 	if o.BaseURL != "" {
-		if _, err := parseBase(o.BaseURL); err != nil {
+		if err := http1.CheckBase(o.BaseURL); err != nil {
 			faults = append(faults, err)
 		}
 	}
-	for _, d := range []struct {
-		name string
-		is   time.Duration
-	}{{"ConnectTimeout", o.ConnectTimeout}, {"HeaderTimeout", o.HeaderTimeout}, {"StallTimeout", o.StallTimeout}, {"TotalTimeout", o.TotalTimeout}} {
-		if d.is < 0 {
-			fault("upstream: %s %v is negative; 0 is the default", d.name, d.is)
-		}
-	}
-	if o.MaxConns < 0 {
-		fault("upstream: MaxConns %d is negative; 0 is unbounded", o.MaxConns)
+	wire := o.wire()
+	if err := wire.Validate(); err != nil {
+		faults = append(faults, err)
 	}
 	return errors.Join(faults...)
-}
-
-// base is a parsed base URL.
-type base struct {
-	secure bool
-	host   string // as in the Host header
-	name   string // host without port: the TLS server name
-	dial   string // host:port
-	prefix string // path, escaped, without a slash at its end
-}
-
-func parseBase(s string) (base, error) {
-	u, err := url.Parse(s)
-	switch {
-	case err != nil:
-		return base{}, fmt.Errorf("upstream: base URL: %w", err)
-	case u.Scheme != "http" && u.Scheme != "https":
-		return base{}, fmt.Errorf("upstream: base URL %q: want http:// or https://", u.Redacted())
-	case u.Hostname() == "":
-		return base{}, fmt.Errorf("upstream: base URL %q has no host", u.Redacted())
-	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return base{}, fmt.Errorf("upstream: base URL %q: want scheme://host[:port][/prefix], without user, query and fragment", u.Redacted())
-	}
-	b := base{
-		secure: u.Scheme == "https",
-		host:   u.Host,
-		name:   u.Hostname(),
-		prefix: strings.TrimRight(u.EscapedPath(), "/"),
-	}
-	port := u.Port()
-	if port == "" {
-		port = map[bool]string{false: "80", true: "443"}[b.secure]
-	}
-	b.dial = net.JoinHostPort(b.name, port)
-	return b, nil
 }

@@ -15,48 +15,35 @@ var opPaths = [...]string{
 	weir.OpMessages:    "/messages",
 }
 
-// target is the request target of an operation: path and query. prefix is the
-// path of the base URL.
+// target is where the requests of an operation go, below the path of a base URL.
 //
 // Azure OpenAI's v1 surface lies below /openai/v1 and takes no version; the
 // classic one names the deployment in the path and wants api-version, except
 // /openai/responses, which has the deployment in the body
 // (learn.microsoft.com, "API version lifecycle", 2026-03-19).
-func (o *Options) target(prefix string, op weir.Op) string {
-	path := opPaths[op]
-	if o.Protocol != AzureOpenAI {
-		if !endsInVersion(prefix) {
-			prefix += "/v1"
-		}
-		return prefix + path
+func (o *Options) target(op weir.Op) target {
+	t := target{path: opPaths[op]}
+	if o.Protocol != AzureOpenAI || o.APIVersion == "" {
+		return t
 	}
-	if o.APIVersion == "" {
-		if !endsInVersion(prefix) {
-			prefix = strings.TrimSuffix(prefix, "/openai") + "/openai/v1"
-		}
-		return prefix + path
-	}
-	prefix = strings.TrimSuffix(prefix, "/openai") + "/openai"
 	if op != weir.OpResponses {
-		prefix += "/deployments/" + url.PathEscape(o.Model)
+		t.path = "/deployments/" + url.PathEscape(o.Model) + t.path
 	}
-	return prefix + path + "?api-version=" + url.QueryEscape(o.APIVersion)
+	t.query = "api-version=" + url.QueryEscape(o.APIVersion)
+	return t
 }
 
-// targetBelow is the request target of a call, with what it asks for below its
-// operation's path.
-func (o *Options) targetBelow(prefix string, call *Call) string {
-	path, query, _ := strings.Cut(o.target(prefix, call.Op), "?")
-	path += call.Below
-	if query == "" || call.Query == "" {
-		query += call.Query
-	} else {
-		query += "&" + call.Query
-	}
-	if query == "" {
+// prefix is what the path of a base URL becomes.
+func (o *Options) prefix(path string) string {
+	switch {
+	case o.Protocol == AzureOpenAI && o.APIVersion != "":
+		return strings.TrimSuffix(path, "/openai") + "/openai"
+	case endsInVersion(path):
 		return path
+	case o.Protocol == AzureOpenAI:
+		return strings.TrimSuffix(path, "/openai") + "/openai/v1"
 	}
-	return path + "?" + query
+	return path + "/v1"
 }
 
 // endsInVersion says whether a path's last segment is v and digits.

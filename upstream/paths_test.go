@@ -1,6 +1,9 @@
 package upstream
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -10,12 +13,17 @@ import (
 func TestPathsFollowTheProtocol(t *testing.T) {
 	f := func(o Options, op weir.Op, want string) {
 		t.Helper()
-		b, err := parseBase(o.BaseURL)
+		asked := ""
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked = r.RequestURI }))
+		defer server.Close()
+		u, err := url.Parse(o.BaseURL)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := o.target(b.prefix, op); got != want {
-			t.Errorf("%s %s %s: %s, want %s", o.Protocol, o.BaseURL, op, got, want)
+		base := o.BaseURL
+		o.BaseURL = server.URL + u.EscapedPath()
+		if _, _, err := ask(t.Context(), newClient(t, o), &Call{Op: op}); err != nil || asked != want {
+			t.Errorf("%s %s %s: %s, want %s (%v)", o.Protocol, base, op, asked, want, err)
 		}
 	}
 	f(Options{Protocol: OpenAI, BaseURL: "http://gpu:8000"}, weir.OpChat, "/v1/chat/completions")

@@ -1,8 +1,9 @@
 package upstream
 
 import (
-	"bytes"
 	"strings"
+
+	"weir/sse"
 )
 
 // This file says whether a body is a stream.
@@ -14,15 +15,7 @@ func (r *Reply) IsStream() bool {
 	if r.SaysStream() {
 		return true
 	}
-	if r.h2 != nil {
-		return false
-	}
-	v, err := r.next()
-	if err != nil {
-		return false // the next read tells why
-	}
-	r.body.unread(len(v))
-	return beginsEvents(v)
+	return sse.Begins(r.Peek())
 }
 
 // SaysStream says whether the header calls the body server-sent events.
@@ -32,14 +25,3 @@ func (r *Reply) SaysStream() bool {
 }
 
 const eventStream = "text/event-stream"
-
-// beginsEvents says whether text begins with a field of an event or a comment.
-func beginsEvents(text []byte) bool {
-	text = bytes.TrimLeft(bytes.TrimPrefix(text, bom), "\r\n")
-	for _, field := range [...]string{"data:", "event:", ":", "id:", "retry:"} {
-		if bytes.HasPrefix(text, []byte(field)) {
-			return true
-		}
-	}
-	return false
-}

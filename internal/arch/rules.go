@@ -37,7 +37,9 @@ var house = map[string]pack{
 
 	"weir/control":         {imports: []string{"weir/scale", "weir/fleet"}},
 	"weir/gateway":         {imports: []string{"weir/dispatch", "weir/canary", "weir/meter", "weir/upstream"}},
-	"weir/upstream":        {},
+	"weir/upstream":        {imports: []string{"weir/http1", "weir/sse"}},
+	"weir/http1":           {},
+	"weir/sse":             {},
 	"weir/store":           {imports: []string{"weir/meter"}},
 	"weir/store/storetest": {imports: []string{"weir/meter"}},
 	"weir/share":           {imports: []string{"weir/meter"}},

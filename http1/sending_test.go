@@ -1,4 +1,4 @@
-package upstream
+package http1
 
 import (
 	"bytes"
@@ -28,14 +28,14 @@ func TestABodyIsNotReadOnceItsCallHasEnded(t *testing.T) {
 	s.EnableHTTP2 = true
 	s.StartTLS()
 	defer s.Close()
-	c := newClient(t, Options{BaseURL: s.URL, HTTP2: true, TLS: trusting(s)})
+	c := newClient(t, s.URL, Options{HTTP2: true, TLS: trusting(s)})
 	for range 10 {
 		ctx, cancel := context.WithCancel(context.Background())
 		go func() {
 			<-begun
 			cancel()
 		}()
-		call := chat("")
+		call := post("")
 		call.Body = net.Buffers{bytes.Repeat([]byte("a"), 8<<20)}
 		_, _, err := ask(ctx, c, call)
 		for i := range call.Body[0] {

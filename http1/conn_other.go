@@ -1,6 +1,6 @@
 //go:build !unix
 
-package upstream
+package http1
 
 func (c *conn) canWaitEmpty() bool   { return false }
 func (c *conn) fillWhenReady() error { panic("not reached: canWaitEmpty is false") }

@@ -1,4 +1,4 @@
-package upstream
+package http1
 
 import (
 	"bytes"

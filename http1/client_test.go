@@ -1,4 +1,4 @@
-package upstream
+package http1
 
 import (
 	"bufio"
@@ -12,15 +12,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"weir"
 )
 
 // echo answers with what it was asked, its length known or chunked.
@@ -50,8 +47,14 @@ func segments(b []byte, size int) (out net.Buffers) {
 	return out
 }
 
+// reached is a server and how to reach it.
+type reached struct {
+	base string
+	o    Options
+}
+
 // everyTransport serves a handler in every way a client can reach it.
-func everyTransport(t *testing.T, h http.HandlerFunc) map[string]Options {
+func everyTransport(t *testing.T, h http.HandlerFunc) map[string]reached {
 	plain := httptest.NewServer(h)
 	t.Cleanup(plain.Close)
 	secured := httptest.NewTLSServer(h)
@@ -65,19 +68,19 @@ func everyTransport(t *testing.T, h http.HandlerFunc) map[string]Options {
 	h2c.Config.Protocols.SetUnencryptedHTTP2(true)
 	h2c.Start()
 	t.Cleanup(h2c.Close)
-	return map[string]Options{
-		"HTTP/1.1":          {BaseURL: plain.URL},
-		"HTTP/1.1 TLS":      {BaseURL: secured.URL, TLS: trusting(secured)},
-		"HTTP/2.0":          {BaseURL: h2.URL, TLS: trusting(h2), HTTP2: true},
-		"HTTP/2.0 in clear": {BaseURL: h2c.URL, HTTP2: true},
+	return map[string]reached{
+		"HTTP/1.1":          {plain.URL, Options{}},
+		"HTTP/1.1 TLS":      {secured.URL, Options{TLS: trusting(secured)}},
+		"HTTP/2.0":          {h2.URL, Options{TLS: trusting(h2), HTTP2: true}},
+		"HTTP/2.0 in clear": {h2c.URL, Options{HTTP2: true}},
 	}
 }
 
 func TestBodiesOfEverySizeComeBackByteForByte(t *testing.T) {
 	for name, o := range everyTransport(t, echo) {
 		t.Run(name, func(t *testing.T) {
-			o.Credential = StaticKey("api-key", "secret")
-			c := newClient(t, o)
+			o.o.Credential = func(context.Context) (string, string, error) { return "api-key", "secret", nil }
+			c := newClient(t, o.base, o.o)
 			for _, size := range []int{0, 1, 100, 4095, 4096, 50_000, 3_000_000} {
 				for _, chunked := range []string{"", "yes"} {
 					testEcho(t, c, strings.Fields(name)[0], size, chunked)
@@ -87,48 +90,15 @@ func TestBodiesOfEverySizeComeBackByteForByte(t *testing.T) {
 	}
 }
 
-func TestStreamsReadTheSameOverEveryTransport(t *testing.T) {
-	body, err := os.ReadFile("testdata/streams/chat-openai.sse")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, err := os.ReadFile("testdata/streams/chat-openai.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, o := range everyTransport(t, func(w http.ResponseWriter, r *http.Request) {
-		for rest := body; len(rest) > 0; {
-			n := min(len(rest), 333)
-			w.Write(rest[:n])
-			w.(http.Flusher).Flush()
-			rest = rest[n:]
-		}
-	}) {
-		t.Run(name, func(t *testing.T) {
-			call := chat("{}")
-			call.Stream = true
-			r, err := newClient(t, o).Do(context.Background(), "", call)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer r.Close()
-			got, raw, err := tell(r.Events())
-			if got != string(want) || !bytes.Equal(raw, body) || err != nil {
-				t.Errorf("%v, got:\n%s\nwant:\n%s", err, got, want)
-			}
-		})
-	}
-}
-
-func testEcho(t *testing.T, c *Client, proto string, size int, chunked string) {
+func testEcho(t *testing.T, c *at, proto string, size int, chunked string) {
 	body := bytes.Repeat([]byte("0123456789abcdef-"), size/17+1)[:size]
 	before := bytes.Clone(body)
-	call := &Call{Op: weir.OpChat, Body: segments(body, 997), RequestID: "r1"}
+	call := &Request{Path: "/chat/completions", Body: segments(body, 997), Own: [4]Field{2: {"X-Request-Id", "r1"}}}
 	parts := len(call.Body)
 	if chunked != "" {
 		call.Header = []Field{{"X-Chunked", chunked}}
 	}
-	r, err := c.Do(context.Background(), "", call)
+	r, err := c.do(context.Background(), call)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +107,7 @@ func testEcho(t *testing.T, c *Client, proto string, size int, chunked string) {
 	if err != nil || !bytes.Equal(got, before) || !bytes.Equal(body, before) || len(call.Body) != parts {
 		t.Fatalf("%d bytes (chunked %q): %d bytes came back, error %v", size, chunked, len(got), err)
 	}
-	if want := "POST /v1/chat/completions " + proto; r.Status != 200 || r.Header("x-ASKED") != want || r.Header("X-Key") != "secret" {
+	if want := "POST /chat/completions " + proto; r.Status != 200 || r.Header("x-ASKED") != want || r.Header("X-Key") != "secret" {
 		t.Fatalf("status %d, asked %q, key %q: want 200, %q, secret", r.Status, r.Header("X-Asked"), r.Header("X-Key"), want)
 	}
 	if chunked == "" && r.ContentLength != int64(size) {
@@ -158,8 +128,8 @@ func TestAnUntrustedCertificateIsATLSFault(t *testing.T) {
 	s.StartTLS()
 	defer s.Close()
 	for _, two := range []bool{false, true} {
-		c := newClient(t, Options{BaseURL: s.URL, HTTP2: two})
-		_, _, err := ask(context.Background(), c, chat("{}"))
+		c := newClient(t, s.URL, Options{HTTP2: two})
+		_, _, err := ask(context.Background(), c, post("{}"))
 		var e *Error
 		if !errors.As(err, &e) || e.Kind != KindTLS || e.Sent {
 			t.Errorf("HTTP2 %v: %v, want a TLS fault with nothing sent", two, err)
@@ -176,9 +146,9 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 			io.WriteString(c, lines("HTTP/1.1 200 OK|Transfer-Encoding: chunked||3|abc|0||"))
 		}
 	})
-	c := newClient(t, Options{BaseURL: s.url})
+	c := newClient(t, s.url, Options{})
 	for range 20 {
-		if _, body, err := ask(context.Background(), c, chat("{}")); body != "abc" || err != nil {
+		if _, body, err := ask(context.Background(), c, post("{}")); body != "abc" || err != nil {
 			t.Fatal(body, err)
 		}
 	}
@@ -199,9 +169,9 @@ func TestTLSConnectionsAreUsedAgain(t *testing.T) {
 	}
 	s.StartTLS()
 	defer s.Close()
-	c := newClient(t, Options{BaseURL: s.URL, TLS: trusting(s)})
+	c := newClient(t, s.URL, Options{TLS: trusting(s)})
 	for range 10 {
-		if _, body, err := ask(context.Background(), c, chat("hello")); body != "hello" || err != nil {
+		if _, body, err := ask(context.Background(), c, post("hello")); body != "hello" || err != nil {
 			t.Fatal(body, err)
 		}
 	}
@@ -218,8 +188,8 @@ func TestAReplyThatWasNotReadToItsEndEndsItsConnection(t *testing.T) {
 		untilClosed(in)
 		closed <- struct{}{}
 	})
-	c := newClient(t, Options{BaseURL: s.url})
-	r, err := c.Do(context.Background(), "", chat("{}"))
+	c := newClient(t, s.url, Options{})
+	r, err := c.do(context.Background(), post("{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,9 +212,9 @@ func TestAConnectionClosedWhileIdleIsReplacedUnseen(t *testing.T) {
 					in.ReadByte() // the next request is on its way
 				}
 			})
-			c := newClient(t, Options{BaseURL: s.url})
+			c := newClient(t, s.url, Options{})
 			for range 10 {
-				if _, body, err := ask(context.Background(), c, chat("{}")); body != "ok" || err != nil {
+				if _, body, err := ask(context.Background(), c, post("{}")); body != "ok" || err != nil {
 					t.Fatal(body, err)
 				}
 			}
@@ -259,11 +229,11 @@ func TestAConnectionThatEndsAfterTheReplyBeganIsNotRetried(t *testing.T) {
 		takeRequest(in)
 		io.WriteString(c, "HTTP/1.1 2")
 	})
-	c := newClient(t, Options{BaseURL: s.url})
-	if _, _, err := ask(context.Background(), c, chat("{}")); err != nil {
+	c := newClient(t, s.url, Options{})
+	if _, _, err := ask(context.Background(), c, post("{}")); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err := ask(context.Background(), c, chat("{}"))
+	_, _, err := ask(context.Background(), c, post("{}"))
 	if kindOf(t, err) != KindCut || s.accepted.Load() != 1 {
 		t.Errorf("%v after %d connections: want one cut, no second try", err, s.accepted.Load())
 	}
@@ -281,9 +251,9 @@ func TestBytesNobodyAskedForEndAnIdleConnection(t *testing.T) {
 		}
 		untilClosed(in)
 	})
-	c := newClient(t, Options{BaseURL: s.url})
+	c := newClient(t, s.url, Options{})
 	for i := range 2 {
-		if _, body, err := ask(context.Background(), c, chat("{}")); body != "first" || err != nil {
+		if _, body, err := ask(context.Background(), c, post("{}")); body != "first" || err != nil {
 			t.Fatalf("call %d: %q, %v", i, body, err)
 		}
 		if i == 0 {
@@ -310,11 +280,11 @@ func TestMaxConnsBoundsWhatIsOpenAndOthersWaitTheirTurn(t *testing.T) {
 		mu.Unlock()
 	}))
 	defer s.Close()
-	c := newClient(t, Options{BaseURL: s.URL, MaxConns: 3})
+	c := newClient(t, s.URL, Options{MaxConns: 3})
 	var calls sync.WaitGroup
 	for range 50 {
 		calls.Go(func() {
-			if _, body, err := ask(context.Background(), c, chat("hello")); body != "hello" || err != nil {
+			if _, body, err := ask(context.Background(), c, post("hello")); body != "hello" || err != nil {
 				t.Error(body, err)
 			}
 		})
@@ -326,10 +296,10 @@ func TestMaxConnsBoundsWhatIsOpenAndOthersWaitTheirTurn(t *testing.T) {
 }
 
 func TestAWaitForAConnectionIsBoundedAndEndsWithItsContext(t *testing.T) {
-	full := func(o Options) (*Client, *host) {
-		o.BaseURL, o.MaxConns = "http://127.0.0.1:1", 1
-		c := newClient(t, o)
-		h, err := c.host("")
+	full := func(o Options) (*at, *host) {
+		o.MaxConns = 1
+		c := newClient(t, "http://127.0.0.1:1", o)
+		h, err := c.host(c.base)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -337,7 +307,7 @@ func TestAWaitForAConnectionIsBoundedAndEndsWithItsContext(t *testing.T) {
 		return c, h
 	}
 	c, h := full(Options{ConnectTimeout: 20 * time.Millisecond})
-	_, _, err := ask(context.Background(), c, chat("{}"))
+	_, _, err := ask(context.Background(), c, post("{}"))
 	if kindOf(t, err) != KindConnect || !strings.Contains(err.Error(), "MaxConns") || len(h.waiting) != 0 {
 		t.Errorf("%v: want a connect fault that names MaxConns, and nobody left waiting", err)
 	}
@@ -351,7 +321,7 @@ func TestAWaitForAConnectionIsBoundedAndEndsWithItsContext(t *testing.T) {
 		}
 		cancel()
 	}()
-	if _, _, err := ask(ctx, c, chat("{}")); kindOf(t, err) != KindCanceled || len(h.waiting) != 0 {
+	if _, _, err := ask(ctx, c, post("{}")); kindOf(t, err) != KindCanceled || len(h.waiting) != 0 {
 		t.Errorf("%v: want canceled, and nobody left waiting", err)
 	}
 }
@@ -361,7 +331,7 @@ func TestARefusedConnectionSentNothing(t *testing.T) {
 	addr := "http://" + l.Addr().String()
 	l.Close()
 	for _, two := range []bool{false, true} {
-		_, _, err := ask(context.Background(), newClient(t, Options{BaseURL: addr, HTTP2: two}), chat("{}"))
+		_, _, err := ask(context.Background(), newClient(t, addr, Options{HTTP2: two}), post("{}"))
 		var e *Error
 		if !errors.As(err, &e) || e.Kind != KindConnect || e.Sent {
 			t.Errorf("HTTP2 %v: %v", two, err)
@@ -370,43 +340,43 @@ func TestARefusedConnectionSentNothing(t *testing.T) {
 }
 
 func TestWhatCannotBeSentIsRefused(t *testing.T) {
-	c := newClient(t, Options{Protocol: Anthropic, BaseURL: "http://127.0.0.1:1"})
-	for _, call := range []*Call{
-		{Op: weir.OpEmbeddings},
-		{Op: weir.OpMessages, RequestID: "a\r\nb: c"},
-		{Op: weir.OpMessages, Header: []Field{{"a b", "c"}}},
-		{Op: weir.OpMessages, Header: []Field{{"a", "c\n"}}},
+	c := newClient(t, "http://127.0.0.1:1", Options{})
+	for _, q := range []*Request{
+		{Path: "/a b"}, {Path: "/a", Query: "x=\n"}, {Method: "GET /\r"},
+		{Path: "/a", Own: [4]Field{2: {"X-Request-Id", "a\r\nb: c"}}},
+		{Path: "/a", Header: []Field{{"a b", "c"}}},
+		{Path: "/a", Header: []Field{{"a", "c\n"}}},
 	} {
-		if _, _, err := ask(context.Background(), c, call); kindOf(t, err) != KindCall {
-			t.Errorf("%+v: %v", call, err)
+		if _, _, err := ask(context.Background(), c, q); kindOf(t, err) != KindCall {
+			t.Errorf("%+v: %v", q, err)
 		}
 	}
 	c.Close()
-	if _, _, err := ask(context.Background(), c, &Call{Op: weir.OpMessages}); kindOf(t, err) != KindConnect {
+	if _, _, err := ask(context.Background(), c, post("{}")); kindOf(t, err) != KindConnect {
 		t.Errorf("after Close: %v", err)
 	}
 }
 
-func TestACredentialThatFailsAsksNobody(t *testing.T) {
-	broken := errors.New("no identity here")
-	c := newClient(t, Options{BaseURL: "http://127.0.0.1:1", Credential: func(context.Context) (string, string, error) { return "", "", broken }})
-	if _, _, err := ask(context.Background(), c, chat("{}")); kindOf(t, err) != KindCredential || !errors.Is(err, broken) {
-		t.Error(err)
+// What a server must be reached by is said before anything is sent.
+func TestBaseURLsAreChecked(t *testing.T) {
+	f := func(base, want string) {
+		t.Helper()
+		_, _, err := ask(context.Background(), newClient(t, base, Options{}), post("{}"))
+		if kindOf(t, err) != KindCall || !strings.Contains(err.Error(), want) || CheckBase(base) == nil {
+			t.Errorf("%v: want %s", err, want)
+		}
 	}
+	f("ftp://x", "want http:// or https://")
+	f("http://user:pw@x", "without user")
+	f("http://x/?a=b", "query")
+	f("http:///x", "no host")
+	f("http://x/%zz", "base URL")
 }
 
-func TestAnthropicCallsCarryAVersion(t *testing.T) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, r.URL.Path+" "+strings.Join(r.Header.Values("Anthropic-Version"), ","))
-	}))
-	defer s.Close()
-	c := newClient(t, Options{Protocol: Anthropic, BaseURL: s.URL})
-	call := &Call{Op: weir.OpMessages}
-	if _, body, _ := ask(context.Background(), c, call); body != "/v1/messages 2023-06-01" {
-		t.Error(body)
-	}
-	call.Header = []Field{{"Anthropic-Version", "2026-01-01"}}
-	if _, body, _ := ask(context.Background(), c, call); body != "/v1/messages 2026-01-01" {
-		t.Error(body)
+func TestACredentialThatFailsAsksNobody(t *testing.T) {
+	broken := errors.New("no identity here")
+	c := newClient(t, "http://127.0.0.1:1", Options{Credential: func(context.Context) (string, string, error) { return "", "", broken }})
+	if _, _, err := ask(context.Background(), c, post("{}")); kindOf(t, err) != KindCredential || !errors.Is(err, broken) {
+		t.Error(err)
 	}
 }

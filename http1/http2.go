@@ -1,4 +1,4 @@
-package upstream
+package http1
 
 import (
 	"context"
@@ -17,10 +17,12 @@ import (
 
 // newHTTP2 is the transport of upstreams that are spoken to in HTTP/2.
 func newHTTP2(o *Options) *http.Transport {
-	dialer := &net.Dialer{Timeout: o.ConnectTimeout}
+	dial := o.Dial
 	t := &http.Transport{
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			c, err := dialer.DialContext(ctx, network, addr)
+			ctx, cancel := context.WithTimeout(ctx, o.ConnectTimeout)
+			defer cancel()
+			c, err := dial(ctx, network, addr)
 			if err != nil {
 				return nil, &Error{Kind: KindConnect, Addr: addr, Err: err}
 			}
@@ -81,33 +83,33 @@ func (w *watchdog) end() {
 }
 
 // doHTTP2 is Do by way of net/http.
-func (c *Client) doHTTP2(ctx context.Context, h *host, call *Call, key Field, limit time.Time) (*Reply, error) {
+func (c *Client) doHTTP2(ctx context.Context, h *host, q *Request, key Field, limit time.Time, r *Reply) error {
 	watched, dog := watch(ctx, limit)
-	body := &sending{segments: call.Body}
+	body := &sending{segments: q.Body}
 	scheme := map[bool]string{false: "http://", true: "https://"}[h.secure]
-	req, err := http.NewRequestWithContext(watched, call.method(), scheme+h.base.host+c.o.targetBelow(h.prefix, call), body.reader())
+	req, err := http.NewRequestWithContext(watched, q.method(), scheme+h.base.host+string(q.appendTarget(nil, h.prefix)), body.reader())
 	if err != nil {
 		dog.end()
-		return nil, &Error{Kind: KindCall, Err: err}
+		return &Error{Kind: KindCall, Err: err}
 	}
-	req.ContentLength = call.size()
+	req.ContentLength = q.size()
 	req.GetBody = func() (io.ReadCloser, error) { return body.reader(), nil }
 	req.Header = http.Header{"User-Agent": {"weir"}, "Accept-Encoding": {"identity"}}
-	call.fields(c.o.Protocol, key, req.Header.Add)
+	q.fields(key, req.Header.Add)
 
-	r := &Reply{ctx: ctx, limit: limit, stall: c.o.StallTimeout, addr: h.base.dial, op: call.Op, sent: true}
+	*r = Reply{ctx: ctx, limit: limit, stall: c.o.StallTimeout, addr: h.base.dial, sent: true}
 	dog.await(c.o.HeaderTimeout, KindHeaderTimeout)
 	resp, err := c.http2.RoundTrip(req)
 	if err != nil {
 		f := r.http2Fault(watched, err)
 		dog.end()
 		body.end()
-		return nil, f
+		return f
 	}
 	r.Status, r.ContentLength = resp.StatusCode, resp.ContentLength
 	r.head = headOf(resp.Header)
 	r.h2 = &http2Body{rc: resp.Body, watch: dog, watched: watched, sending: body}
-	return r, nil
+	return nil
 }
 
 // http2Fault says what an error of net/http means.

@@ -1,4 +1,4 @@
-package upstream
+package http1
 
 import (
 	"context"
@@ -6,12 +6,11 @@ import (
 	"io"
 	"os"
 	"time"
-
-	"weir"
 )
 
-// Reply is the answer to a call: status and headers, and a body that is read
-// as it comes. It belongs to one goroutine. Close it.
+// Reply is the answer to a request: status and headers, and a body that is read
+// as it comes, by Read or by Next. It belongs to one goroutine, and once filled
+// it is not to be copied. Close it.
 type Reply struct {
 	Status        int
 	ContentLength int64 // -1: not known
@@ -24,7 +23,6 @@ type Reply struct {
 	limit time.Time
 	stall time.Duration
 	addr  string
-	op    weir.Op
 	keep  bool  // the connection may be used again after the body
 	sent  bool  // a byte of the request may have been
 	began bool  // a byte of the reply was there
@@ -50,7 +48,7 @@ func (r *Reply) Read(p []byte) (int, error) {
 	if n := r.body.direct(len(p)); n >= bufSize {
 		return r.readDirect(p[:n])
 	}
-	v, err := r.next()
+	v, err := r.Next()
 	if err != nil {
 		return 0, err
 	}
@@ -86,9 +84,9 @@ func (r *Reply) early(err error) error {
 	return err
 }
 
-// next returns the next decoded bytes, at least one. They stay valid until the
-// next call of next or Close.
-func (r *Reply) next() ([]byte, error) {
+// Next returns the next decoded bytes, at least one, without copying them. They
+// stay valid until the next call of Next, Read or Close. Its errors are Read's.
+func (r *Reply) Next() ([]byte, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
@@ -111,14 +109,33 @@ func (r *Reply) next() ([]byte, error) {
 	}
 }
 
-// more is next without reading: nothing when nothing is in memory.
-func (r *Reply) more() []byte {
+// More is Next without waiting: nothing when nothing is in memory.
+func (r *Reply) More() []byte {
 	if r.err != nil || r.h2 != nil {
 		return nil
 	}
-	v, _ := r.body.view() // an error comes again with next
+	v, _ := r.body.view() // an error comes again with Next
 	return v
 }
+
+// Peek waits for the first bytes of a body and returns them without taking them;
+// they are what Next or Read then begin with. Nothing where none comes, which
+// the next read explains, and nothing over HTTP/2.
+func (r *Reply) Peek() []byte {
+	if r.h2 != nil {
+		return nil
+	}
+	v, err := r.Next()
+	if err != nil {
+		return nil
+	}
+	r.body.unread(len(v))
+	return v
+}
+
+// Refuse ends the reply, since what came is not what it must be. It returns what
+// Read returns from now on: an *Error of KindProtocol that holds the reason.
+func (r *Reply) Refuse(reason error) error { return r.end(&protocolError{reason.Error()}) }
 
 // settle gives the connection back as soon as the body was taken to its end.
 func (r *Reply) settle() {

@@ -1,4 +1,4 @@
-package upstream
+package http1
 
 import (
 	"bufio"
@@ -26,8 +26,8 @@ func misbehaving(t *testing.T, sends string, want ErrorKind, says string) {
 			untilClosed(in)
 		}
 	})
-	c := newClient(t, Options{BaseURL: s.url, HeaderTimeout: 40 * time.Millisecond, StallTimeout: 40 * time.Millisecond})
-	_, _, err := ask(context.Background(), c, chat("{}"))
+	c := newClient(t, s.url, Options{HeaderTimeout: 40 * time.Millisecond, StallTimeout: 40 * time.Millisecond})
+	_, _, err := ask(context.Background(), c, post("{}"))
 	var e *Error
 	if !errors.As(err, &e) || e.Kind != want || !strings.Contains(err.Error(), says) || !e.Sent {
 		t.Errorf("%v: want %s: ...%s..., sent", err, want, says)
@@ -120,9 +120,9 @@ func TestOddButLawfulReplies(t *testing.T) {
 				}
 				untilClosed(in)
 			})
-			c := newClient(t, Options{BaseURL: s.url})
+			c := newClient(t, s.url, Options{})
 			for range 2 {
-				if got, body, err := ask(context.Background(), c, chat("{}")); got != status || body != want || err != nil {
+				if got, body, err := ask(context.Background(), c, post("{}")); got != status || body != want || err != nil {
 					t.Fatalf("%d %q %v: want %d %q", got, body, err, status, want)
 				}
 			}
@@ -161,8 +161,8 @@ func TestAnAnswerBeforeTheRequestWasReadIsTaken(t *testing.T) {
 				<-answered
 			})
 			defer close(answered)
-			c := newClient(t, Options{BaseURL: s.url})
-			call := chat("")
+			c := newClient(t, s.url, Options{})
+			call := post("")
 			call.Body = net.Buffers{bytes.Repeat([]byte("x"), 32<<20)}
 			status, body, err := ask(context.Background(), c, call)
 			if status != 413 || body != "too large" || err != nil {

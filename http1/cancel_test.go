@@ -1,4 +1,4 @@
-package upstream
+package http1
 
 import (
 	"bufio"
@@ -33,11 +33,11 @@ func TestACallerThatLeavesEndsTheConnectionInEveryPhase(t *testing.T) {
 				untilClosed(in)
 				close(closed)
 			})
-			c := newClient(t, Options{BaseURL: s.url})
+			c := newClient(t, s.url, Options{})
 			ctx, cancel := context.WithCancel(context.Background())
 			failed := make(chan error)
 			go func() {
-				_, _, err := ask(ctx, c, chat("{}"))
+				_, _, err := ask(ctx, c, post("{}"))
 				failed <- err
 			}()
 			<-asked
@@ -60,13 +60,13 @@ func TestACallerThatLeavesWhileTheRequestIsWrittenEndsTheConnection(t *testing.T
 		close(begun)
 		<-t.Context().Done()
 	})
-	c := newClient(t, Options{BaseURL: s.url})
+	c := newClient(t, s.url, Options{})
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		<-begun
 		cancel()
 	}()
-	call := chat("")
+	call := post("")
 	call.Body = net.Buffers{make([]byte, 32<<20)}
 	if _, _, err := ask(ctx, c, call); kindOf(t, err) != KindCanceled {
 		t.Errorf("%v: want canceled", err)
@@ -88,12 +88,12 @@ func TestACallerThatLeavesEndsAnHTTP2Stream(t *testing.T) {
 	s.EnableHTTP2 = true
 	s.StartTLS()
 	defer s.Close()
-	c := newClient(t, Options{BaseURL: s.URL, HTTP2: true, TLS: trusting(s)})
+	c := newClient(t, s.URL, Options{HTTP2: true, TLS: trusting(s)})
 	for _, phase := range []string{"header", "body"} {
 		ctx, cancel := context.WithCancel(context.Background())
 		failed := make(chan error)
 		go func() {
-			call := chat("{}")
+			call := post("{}")
 			call.Header = []Field{{"X-Phase", phase}}
 			_, _, err := ask(ctx, c, call)
 			failed <- err
@@ -123,8 +123,8 @@ func TestTimeLimitsTellWhichOneItWas(t *testing.T) {
 			s.StartTLS()
 			defer s.Close()
 			for _, o.HTTP2 = range []bool{false, true} {
-				o.BaseURL, o.TLS = s.URL, trusting(s)
-				if _, _, err := ask(context.Background(), newClient(t, o), chat("{}")); kindOf(t, err) != want {
+				o.TLS = trusting(s)
+				if _, _, err := ask(context.Background(), newClient(t, s.URL, o), post("{}")); kindOf(t, err) != want {
 					t.Errorf("HTTP2 %v: %v, want %s", o.HTTP2, err, want)
 				}
 			}
@@ -149,8 +149,8 @@ func TestAStreamThatKeepsComingIsNotStalledButEndsWithItsTotal(t *testing.T) {
 		}
 	}))
 	defer s.Close()
-	c := newClient(t, Options{BaseURL: s.URL, StallTimeout: time.Second, TotalTimeout: 1500 * time.Millisecond})
-	if _, _, err := ask(context.Background(), c, chat("{}")); kindOf(t, err) != KindTotal {
+	c := newClient(t, s.URL, Options{StallTimeout: time.Second, TotalTimeout: 1500 * time.Millisecond})
+	if _, _, err := ask(context.Background(), c, post("{}")); kindOf(t, err) != KindTotal {
 		t.Errorf("%v: want the total time limit", err)
 	}
 }
@@ -165,13 +165,13 @@ func TestCallsAbortedAtAnyMomentLeaveNothingBehind(t *testing.T) {
 		}
 	}))
 	defer s.Close()
-	c := newClient(t, Options{BaseURL: s.URL, MaxConns: 4})
+	c := newClient(t, s.URL, Options{MaxConns: 4})
 	var calls sync.WaitGroup
 	for worker := range 8 {
 		calls.Go(func() {
 			for i := range 100 {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Duration((worker*100+i)%40)*20*time.Microsecond)
-				_, _, err := ask(ctx, c, chat("{}"))
+				_, _, err := ask(ctx, c, post("{}"))
 				if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("%v: want success or the deadline", err)
 				}
@@ -180,7 +180,7 @@ func TestCallsAbortedAtAnyMomentLeaveNothingBehind(t *testing.T) {
 		})
 	}
 	calls.Wait()
-	h, err := c.host("")
+	h, err := c.host(c.base)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func TestCallsAbortedAtAnyMomentLeaveNothingBehind(t *testing.T) {
 	if open != idle || waiting != 0 {
 		t.Errorf("%d open, %d idle, %d waiting", open, idle, waiting)
 	}
-	if _, _, err := ask(context.Background(), c, chat("{}")); err != nil {
+	if _, _, err := ask(context.Background(), c, post("{}")); err != nil {
 		t.Error(err)
 	}
 }

@@ -1,21 +1,18 @@
-package upstream
+package http1
 
 import (
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"sync"
 	"time"
 )
 
-// host is one address: its connections, and what every request to it starts
-// with.
+// host is one address and its connections.
 type host struct {
 	base
 	client *Client
-	heads  [len(opPaths)]string // request line and constant headers of each operation
 
 	mu      sync.Mutex
 	idle    []*conn         // the last used is the last
@@ -178,8 +175,7 @@ func (h *host) connect(ctx context.Context, limit time.Time) (*conn, error) {
 	}
 	dctx, cancel := context.WithDeadline(ctx, by)
 	defer cancel()
-	dialer := net.Dialer{}
-	tcp, err := dialer.DialContext(dctx, "tcp", h.base.dial)
+	tcp, err := h.client.o.Dial(dctx, "tcp", h.base.dial)
 	if err != nil {
 		return nil, h.dialFault(ctx, kind, err)
 	}

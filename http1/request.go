@@ -1,76 +1,79 @@
-package upstream
+package http1
 
 import (
 	"errors"
+	"net"
 	"strconv"
 	"strings"
 	"time"
-
-	"weir"
 )
 
-// requestStart is what every HTTP/1.1 request of an operation to an address
-// starts with. Answers are wanted as they are: usage is read from them.
-func (o *Options) requestStart(b base, op weir.Op) string {
-	return startOf("POST", o.target(b.prefix, op), b)
+// Field is one header.
+type Field struct{ Name, Value string }
+
+// Request is one request. Host, User-Agent, Accept-Encoding (identity: answers
+// are wanted as they are), Content-Length and the credential's header are sent
+// by Do and must not be among its headers.
+type Request struct {
+	Method string      // "": POST
+	Path   string      // what follows the path of the base URL, escaped: "/chat/completions"
+	Query  string      // without its question mark; "": none
+	Body   net.Buffers // written one after the other, never modified
+
+	Own    [4]Field // headers of the client's user; one without a name is not sent
+	Header []Field  // further ones
 }
 
-func startOf(method, target string, b base) string {
-	return method + " " + target + " HTTP/1.1\r\nHost: " + b.host + "\r\nUser-Agent: weir\r\nAccept-Encoding: identity\r\n"
-}
-
-// startBelow is requestStart for what hangs below an operation.
-func (o *Options) startBelow(b base, call *Call) string {
-	return startOf(call.method(), o.targetBelow(b.prefix, call), b)
-}
-
-// anthropicVersion is sent when the caller named none; the only one there is
-// (docs.anthropic.com, "Versions").
-const anthropicVersion = "2023-06-01"
-
-// fields calls f for every header that is not the same for all calls.
-func (c *Call) fields(p Protocol, key Field, f func(name, value string)) {
-	contentType, accept := c.ContentType, "application/json"
-	if contentType == "" {
-		contentType = "application/json"
+func (q *Request) method() string {
+	if q.Method == "" {
+		return "POST"
 	}
-	if c.Stream {
-		accept = "text/event-stream"
+	return q.Method
+}
+
+// appendTarget appends path and query behind the path of a base URL.
+func (q *Request) appendTarget(dst []byte, prefix string) []byte {
+	dst = append(append(dst, prefix...), q.Path...)
+	if q.Query != "" {
+		dst = append(append(dst, '?'), q.Query...)
 	}
-	f("Content-Type", contentType)
-	f("Accept", accept)
-	if c.RequestID != "" {
-		f("X-Request-Id", c.RequestID)
+	return dst
+}
+
+// fields calls f for every header that is not of every request.
+func (q *Request) fields(key Field, f func(name, value string)) {
+	for _, h := range q.Own {
+		if h.Name != "" {
+			f(h.Name, h.Value)
+		}
 	}
 	if key.Name != "" {
 		f(key.Name, key.Value)
 	}
-	versioned := p != Anthropic
-	for _, h := range c.Header {
-		versioned = versioned || strings.EqualFold(h.Name, "anthropic-version")
+	for _, h := range q.Header {
 		f(h.Name, h.Value)
-	}
-	if !versioned {
-		f("anthropic-version", anthropicVersion)
 	}
 }
 
 // check refuses headers that would be read as more than they are.
-func (c *Call) check(key Field) error {
-	for _, s := range [...]string{c.Method, c.Below, c.Query} {
+func (q *Request) check(key Field) error {
+	for _, s := range [...]string{q.Method, q.Path, q.Query} {
 		if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 			return faultf("what is asked for below the operation holds a space or a character beyond ASCII")
 		}
 	}
-	for _, s := range [...]string{c.ContentType, c.RequestID, key.Value} {
-		if !isFieldText(s) {
+	for _, h := range q.Own {
+		if !isFieldText(h.Value) || h.Name != "" && !isToken(h.Name) {
 			return faultf("a header of the request holds a control character")
 		}
+	}
+	if !isFieldText(key.Value) {
+		return faultf("a header of the request holds a control character")
 	}
 	if key.Name != "" && !isToken(key.Name) {
 		return faultf("the credential's header %q is not a header name", clip(key.Name))
 	}
-	for _, h := range c.Header {
+	for _, h := range q.Header {
 		if !isToken(h.Name) || !isFieldText(h.Value) {
 			return faultf("request header %q holds a control character, or is not a header name", clip(h.Name))
 		}
@@ -78,9 +81,9 @@ func (c *Call) check(key Field) error {
 	return nil
 }
 
-func (c *Call) size() int64 {
+func (q *Request) size() int64 {
 	n := int64(0)
-	for _, s := range c.Body {
+	for _, s := range q.Body {
 		n += int64(len(s))
 	}
 	return n
@@ -95,24 +98,21 @@ const (
 
 // send writes a request: in one system call where it is small or the
 // connection is plain. sent is true as soon as a byte may be on its way.
-func (c *conn) send(h *host, call *Call, key Field, by, limit time.Time) (sent bool, err error) {
-	size := call.size()
+func (c *conn) send(h *host, q *Request, key Field, by, limit time.Time) (sent bool, err error) {
+	size := q.size()
 	pooled := getBuffer()
 	defer putBuffer(pooled)
-	start := h.heads[call.Op]
-	if !call.isPlain() {
-		start = h.client.o.startBelow(h.base, call)
-	}
-	out := append(pooled[:0], start...)
-	out = append(out, "Content-Length: "...)
+	out := append(append(pooled[:0], q.method()...), ' ')
+	out = q.appendTarget(out, h.prefix)
+	out = append(append(append(out, " HTTP/1.1\r\nHost: "...), h.base.host...), "\r\nUser-Agent: weir\r\nAccept-Encoding: identity\r\nContent-Length: "...)
 	out = strconv.AppendInt(out, size, 10)
 	out = append(out, "\r\n"...)
-	call.fields(h.client.o.Protocol, key, func(name, value string) {
+	q.fields(key, func(name, value string) {
 		out = append(append(append(append(out, name...), ": "...), value...), "\r\n"...)
 	})
 	out = append(out, "\r\n"...)
 
-	rest := call.Body
+	rest := q.Body
 	for len(rest) > 0 && len(out)+len(rest[0]) <= bufSize {
 		out = append(out, rest[0]...)
 		rest = rest[1:]

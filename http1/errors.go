@@ -1,8 +1,8 @@
-package upstream
+package http1
 
 import "fmt"
 
-// ErrorKind says in which way talking to an upstream failed. Its String is a
+// ErrorKind says in which way talking to a server failed. Its String is a
 // bounded metric label.
 type ErrorKind uint8
 
@@ -14,8 +14,8 @@ const (
 	KindStall                          // nothing came for StallTimeout in the middle of a body
 	KindTotal                          // the whole took longer than TotalTimeout
 	KindCut                            // the connection ended before the reply did
-	KindProtocol                       // what came is not HTTP or not SSE, is ambiguous, or is beyond a bound
-	KindCall                           // the call cannot be sent: an operation the protocol lacks, a header with a line break
+	KindProtocol                       // what came is not HTTP, is ambiguous, is beyond a bound, or was refused
+	KindCall                           // the request cannot be sent: a header with a line break, a base URL that is none
 	KindCanceled                       // the caller's context ended: errors.Is finds context.Canceled or DeadlineExceeded
 )
 
