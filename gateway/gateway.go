@@ -52,7 +52,7 @@ type Gateway struct {
 	state atomic.Pointer[state]
 	spend spend
 
-	grew  func(deployment string) // nil: nobody is told
+	grew  func(deployment string) // nil: no one wants to know
 	grows chan struct{}           // cap 1: a queue has grown
 
 	throttled func(deployment, replica string, until weir.Instant) // nil: nobody is told

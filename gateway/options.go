@@ -38,7 +38,7 @@ type Options struct {
 	CanaryStepped func(CanaryStep)
 	// Grew is called while Run runs when the queue of a deployment's model has
 	// grown: for each of its deployments, from one goroutine, with no lock held,
-	// and at most every 100 ms however often it grows. nil: nobody is told.
+	// and at most every 100 ms however often it grows. nil: no one wants to know.
 	Grew func(deployment string)
 	Log  *slog.Logger // nil: slog.Default()
 }

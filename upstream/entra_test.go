@@ -63,7 +63,7 @@ func TestATokenIsSharedAndRenewedBeforeItExpires(t *testing.T) {
 		time.Sleep(54 * time.Minute)
 		want("t1", 0)
 		time.Sleep(2 * time.Minute)
-		want("t1", 0) // due: renewed meanwhile, nobody waits
+		want("t1", 0) // due: renewed meanwhile, no call waits
 		synctest.Wait()
 		time.Sleep(2 * time.Second)
 		want("t2", 0)

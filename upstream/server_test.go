@@ -88,7 +88,7 @@ func kindOf(t *testing.T, err error) ErrorKind {
 // lines joins HTTP lines: "|" stands for CRLF.
 func lines(s string) string { return strings.ReplaceAll(s, "|", "\r\n") }
 
-// fixedConn takes whatever is sent, gives out bytes in pieces and then ends.
+// fixedConn takes what is sent, gives out bytes in pieces and then ends.
 type fixedConn struct {
 	net.Conn
 	in   *bytes.Reader
