@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,7 +21,7 @@ func TestAQueueThatGrowsIsTold(t *testing.T) {
 	d.Name = "d1"
 	c.Models[0].Deployments = append(c.Models[0].Deployments, d)
 	other := config("").Models[0]
-	other.Name, other.Deployments[0].Name = "other", "d2"
+	other.Name, other.Queue, other.Deployments[0].Name, other.Deployments[0].Elastic = "other", c.Models[0].Queue, "d2", true
 	c.Models = append(c.Models, other)
 	synctest.Test(t, func(t *testing.T) {
 		var told []string
@@ -60,6 +61,9 @@ func TestAQueueThatGrowsIsTold(t *testing.T) {
 		f()
 		time.Sleep(growthGap)
 		f("d0", "d1")
+		go b.ask(asking, strings.Replace(chatBody, `"m"`, `"other"`, 1))
+		time.Sleep(growthGap)
+		f("d2")
 		leave()
 		time.Sleep(time.Second)
 		f()
