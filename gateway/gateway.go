@@ -52,10 +52,10 @@ type Gateway struct {
 	state atomic.Pointer[state]
 	spend spend
 
-	grew  func(deployment string) // nil: no one wants to know
+	grew  func(deployment string) // nil: it is not called
 	grows chan struct{}           // cap 1: a queue has grown
 
-	throttled func(deployment, replica string, until weir.Instant) // nil: nobody is told
+	throttled func(deployment, replica string, until weir.Instant) // nil: it is not called
 
 	arrived atomic.Uint64
 	open    atomic.Int64 // requests to models, in whatever phase

@@ -23,22 +23,22 @@ type Options struct {
 	Drain  time.Duration
 	Config Config
 	// Record is called once for every request to a model, however it ended,
-	// from the goroutine that served it. It must not block. nil: nobody is told.
+	// from the goroutine that served it. It must not block. nil: it is not called.
 	Record func(weir.Record)
 	// Nearest is which of the known names an unknown one was probably meant to
 	// be, "" for none. nil: none is named.
 	Nearest func(name string, known []string) string
 	// Aside is called once for every request Weir sent on its own account: hedges
-	// and mirrors. It must not block. nil: nobody is told.
+	// and mirrors. It must not block. nil: it is not called.
 	Aside func(weir.Aside)
 	// Canaries are trials as Gateway.Canaries has told them before, by deployment.
 	Canaries map[string]canary.State
 	// CanaryStepped is called when a canary gets another share, from a goroutine
-	// that serves a request. It must not block. nil: nobody is told.
+	// that serves a request. It must not block. nil: it is not called.
 	CanaryStepped func(CanaryStep)
 	// Grew is called while Run runs when the queue of a deployment's model has
 	// grown: for each of its deployments, from one goroutine, with no lock held,
-	// and at most every 100 ms however often it grows. nil: no one wants to know.
+	// and at most every 100 ms however often it grows. nil: it is not called.
 	Grew func(deployment string)
 	Log  *slog.Logger // nil: slog.Default()
 }
