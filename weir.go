@@ -171,12 +171,15 @@ type Replica struct {
 	ID         string // unique within its deployment
 	Deployment string
 	Addr       string // base URL requests are sent to; empty until known
-	Units      int    // servers, instances or steps of capacity behind Addr; see Size
-	State      ReplicaState
-	Since      Instant // when it entered State
-	Asked      Instant // when it was asked for: its cold start counts from here
-	ReadyAt    Instant // when Ready: when it became so; when Starting: expected, 0 if unknown
-	Detail     string  // why it Failed or what it waits for, for people
+	// Units is how many servers, instances or steps of capacity are behind Addr; see
+	// Size. Units that are on their way are a replica of their own, Starting; when they
+	// are ready, Units is higher, and Asked and ReadyAt are theirs.
+	Units   int
+	State   ReplicaState
+	Since   Instant // when it entered State
+	Asked   Instant // when it was asked for: its cold start counts from here
+	ReadyAt Instant // when Ready: when it became so; when Starting: expected, 0 if unknown
+	Detail  string  // why it Failed or what it waits for, for people
 	// FailedStarts is how often in a row it has ended, or run out of time, before
 	// it was ready; 0 once it is.
 	FailedStarts int

@@ -91,7 +91,7 @@ func newLevels(m *Metrics) *levels {
 		quota:          desc("weir_quota_use_ratio", "How full the quota of the deployment's provider is believed to be: 1 at the brim, where the provider would refuse. Only while it is in use.", "model", "deployment"),
 		canaryShare:    desc("weir_canary_share_ratio", "Share of the traffic it shares with the stable version that a canary gets.", "deployment"),
 		canaryEvidence: desc("weir_canary_evidence_ratio", "Evidence that a canary is worse than the stable version, by measure (errors, ttft, tpot): at 1 it is stepped back.", "deployment", "measure"),
-		replicas:       desc("weir_replicas", "Replicas by state, of deployments whose replicas Weir starts.", "deployment", "state"),
+		replicas:       desc("weir_replicas", "Replicas by state, of deployments whose replicas Weir starts; of those that are several units behind one address, the units.", "deployment", "state"),
 		engineRunning:  desc("weir_engine_requests_running", "Requests being worked on, as the inference servers say.", "deployment"),
 		engineWaiting:  desc("weir_engine_requests_waiting", "Requests queued inside the inference servers, as they say.", "deployment"),
 		kvUse:          desc("weir_engine_kv_use_ratio", "Share of the KV cache in use, as the fullest inference server says.", "deployment"),
@@ -223,7 +223,7 @@ func (l *levels) collectReplicas(ch chan<- prometheus.Metric, known names, repli
 			counts[d] = new([len(states)]int)
 		}
 		if int(r.State) < len(states) {
-			counts[d][r.State]++
+			counts[d][r.State] += r.Size()
 		}
 	}
 	for d, byState := range counts {

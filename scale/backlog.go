@@ -83,12 +83,18 @@ func (t *turn) full() bool {
 }
 
 // seasoned counts the replicas that have been ready for as long as completed
-// requests are counted over.
+// requests are counted over. Of a replica of several units it is not known how many
+// of them are new: all count as soon as the first do.
 func (t *turn) seasoned() int {
 	n := 0
 	for i := range t.o.Replicas {
-		if r := &t.o.Replicas[i]; r.State == weir.Ready && t.o.Now.Sub(r.ReadyAt) >= shortWindow {
-			n++
+		r := &t.o.Replicas[i]
+		since := r.ReadyAt
+		if r.Size() > 1 {
+			since = r.Since
+		}
+		if r.State == weir.Ready && t.o.Now.Sub(since) >= shortWindow {
+			n += r.Size()
 		}
 	}
 	return n
@@ -140,7 +146,7 @@ func (t *turn) coming() float64 {
 			at = r.Asked.Add(typical)
 		}
 		if left := max(0, at.Sub(t.o.Now)); left < t.cold {
-			sum += seconds(t.cold - left)
+			sum += float64(r.Size()) * seconds(t.cold-left)
 		}
 	}
 	return sum

@@ -123,13 +123,13 @@ type census struct{ starting, ready, draining, have int }
 
 func take(o *Observation) (c census) {
 	for i := range o.Replicas {
-		switch o.Replicas[i].State {
+		switch n := o.Replicas[i].Size(); o.Replicas[i].State {
 		case weir.Starting:
-			c.starting++
+			c.starting += n
 		case weir.Ready:
-			c.ready++
+			c.ready += n
 		case weir.Draining:
-			c.draining++
+			c.draining += n
 		}
 	}
 	c.have = c.starting + c.ready
@@ -176,9 +176,10 @@ func (b Bounds) decider(every time.Duration, f formula) Decider {
 func newest(o *Observation, n int) []string {
 	ids := make([]string, 0, n)
 	for _, state := range []weir.ReplicaState{weir.Starting, weir.Ready} {
-		for i := len(o.Replicas) - 1; i >= 0 && len(ids) < n; i-- {
-			if o.Replicas[i].State == state {
-				ids = append(ids, o.Replicas[i].ID)
+		for i := len(o.Replicas) - 1; i >= 0 && n > 0; i-- {
+			if r := &o.Replicas[i]; r.State == state && r.Size() <= n {
+				ids = append(ids, r.ID)
+				n -= r.Size()
 			}
 		}
 	}

@@ -15,7 +15,7 @@ type turn struct {
 	s *State // the next one
 	o *Observation
 
-	// The replicas, counted.
+	// The replicas, counted by units.
 	starting, ready, draining, late int
 	have                            int // starting plus ready
 
@@ -99,14 +99,14 @@ func (t *turn) count() {
 	for i := range t.o.Replicas {
 		switch r := &t.o.Replicas[i]; r.State {
 		case weir.Starting:
-			t.starting++
+			t.starting += r.Size()
 			if known && t.o.Now.Sub(r.Asked) > patience && t.o.Now > r.ReadyAt {
-				t.late++
+				t.late += r.Size()
 			}
 		case weir.Ready:
-			t.ready++
+			t.ready += r.Size()
 		case weir.Draining:
-			t.draining++
+			t.draining += r.Size()
 		}
 	}
 	t.have = t.starting + t.ready

@@ -17,6 +17,7 @@ func Unknown(now weir.Instant) Observation {
 type replica struct {
 	ID      string       `json:"id"`
 	State   string       `json:"state"`
+	Units   int          `json:"units,omitempty"`
 	Since   weir.Instant `json:"since"`
 	Asked   weir.Instant `json:"asked"`
 	ReadyAt weir.Instant `json:"ready_at,omitempty"`
@@ -33,7 +34,7 @@ type observationJSON struct {
 func (o Observation) MarshalJSON() ([]byte, error) {
 	j := observationJSON{plainObservation: plainObservation(o), Replicas: make([]replica, len(o.Replicas))}
 	for i, r := range o.Replicas {
-		j.Replicas[i] = replica{r.ID, r.State.String(), r.Since, r.Asked, r.ReadyAt}
+		j.Replicas[i] = replica{r.ID, r.State.String(), r.Units, r.Since, r.Asked, r.ReadyAt}
 	}
 	return json.Marshal(j)
 }
@@ -51,7 +52,7 @@ func (o *Observation) UnmarshalJSON(b []byte) error {
 		if err != nil {
 			return err
 		}
-		o.Replicas = append(o.Replicas, weir.Replica{ID: r.ID, State: state, Since: r.Since, Asked: r.Asked, ReadyAt: r.ReadyAt})
+		o.Replicas = append(o.Replicas, weir.Replica{ID: r.ID, Units: r.Units, State: state, Since: r.Since, Asked: r.Asked, ReadyAt: r.ReadyAt})
 	}
 	return nil
 }

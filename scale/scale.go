@@ -28,7 +28,8 @@ type Observation struct {
 	Now weir.Instant `json:"now"`
 
 	// Replicas, in order of age. Failed ones may be listed; they count for nothing.
-	// Of each, Decide reads ID, State, Since, Asked and ReadyAt.
+	// Of each, Decide reads ID, Units, State, Since, Asked and ReadyAt. One that is several
+	// units behind one address counts as so many, in every number of this package.
 	Replicas []weir.Replica `json:"replicas"`
 
 	// Demand. SignalAge is how old these figures are; stale figures hold.
@@ -131,7 +132,7 @@ type Decision struct {
 	Have    int      `json:"have"`              // replicas that start or serve
 	Wanted  int      `json:"wanted"`            // what demand asks for, before bounds
 	Want    int      `json:"want"`              // what to ask the place for
-	Victims []string `json:"victims,omitempty"` // whom to drain first when shrinking, in order
+	Victims []string `json:"victims,omitempty"` // what to drain first when shrinking, in order; never one of more units than are to go
 	Reasons Reasons  `json:"reasons"`           // From of the first is Have, To of the last is Want
 }
 

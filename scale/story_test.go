@@ -266,6 +266,8 @@ func (s *story) placeSetting(key, value string) (err error) {
 		s.place.ColdStart, err = time.ParseDuration(value)
 	case "quota":
 		s.place.Quota, err = strconv.Atoi(value)
+	case "one_address":
+		s.place.OneAddress, err = strconv.ParseBool(value)
 	case "ready":
 		s.ready, err = strconv.Atoi(value)
 	default:

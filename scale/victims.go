@@ -7,22 +7,24 @@ import (
 	"weir"
 )
 
-// victims names the n replicas that are missed least: those that still start,
-// the youngest first; then the idle ones; then those with the least work in
-// flight. Among equals the youngest goes: what has run longest has the warmest
-// cache.
+// victims names the replicas of n units that are missed least: those that still
+// start, the youngest first; then the idle ones; then those with the least work in
+// flight per unit. Among equals the youngest goes: what has run longest has the
+// warmest cache. Of a replica of more units than are to go none is named: the place
+// takes some of them away behind its address.
 func victims(o *Observation, n int) []string {
 	type candidate struct {
 		id       string
 		starting bool
 		load     Load
+		units    int
 		age      int
 	}
 	var all []candidate
 	for i := range o.Replicas {
 		r := &o.Replicas[i]
 		if r.State == weir.Starting || r.State == weir.Ready {
-			all = append(all, candidate{r.ID, r.State == weir.Starting, o.PerReplica[r.ID], i})
+			all = append(all, candidate{r.ID, r.State == weir.Starting, o.PerReplica[r.ID], r.Size(), i})
 		}
 	}
 	slices.SortFunc(all, func(a, b candidate) int {
@@ -32,11 +34,14 @@ func victims(o *Observation, n int) []string {
 			}
 			return 1
 		}
-		return cmp.Or(cmp.Compare(a.load.InFlight, b.load.InFlight), cmp.Compare(a.load.Work, b.load.Work), cmp.Compare(b.age, a.age))
+		return cmp.Or(cmp.Compare(a.load.InFlight*b.units, b.load.InFlight*a.units), cmp.Compare(a.load.Work*b.units, b.load.Work*a.units), cmp.Compare(b.age, a.age))
 	})
 	ids := make([]string, 0, n)
-	for _, c := range all[:min(n, len(all))] {
-		ids = append(ids, c.id)
+	for _, c := range all {
+		if c.units <= n {
+			ids = append(ids, c.id)
+			n -= c.units
+		}
 	}
 	return ids
 }

@@ -99,7 +99,7 @@ func (w *world) count(state weir.ReplicaState) int {
 	n := 0
 	for _, r := range w.replicas() {
 		if r.State == state {
-			n++
+			n += r.Size()
 		}
 	}
 	return n

@@ -175,11 +175,11 @@ func (w *world) sample() {
 			for _, r := range rs {
 				switch r.State {
 				case weir.Ready:
-					l.Ready++
+					l.Ready += r.Size()
 				case weir.Starting:
-					l.Starting++
+					l.Starting += r.Size()
 				case weir.Draining:
-					l.Draining++
+					l.Draining += r.Size()
 				}
 			}
 		}

@@ -42,6 +42,7 @@ type replicaView struct {
 	Deployment string    `json:"deployment"`
 	ID         string    `json:"id"`
 	State      string    `json:"state"`
+	Units      int       `json:"units,omitempty"` // servers behind Addr, where it is several
 	Addr       string    `json:"addr,omitempty"`
 	Since      time.Time `json:"since"`
 	InFlight   int       `json:"in_flight"`
@@ -253,7 +254,7 @@ func reply(w http.ResponseWriter, v any) {
 // viewOf shows a replica with what it has in flight.
 func viewOf(r weir.Replica, inFlight, work int) replicaView {
 	return replicaView{
-		Deployment: r.Deployment, ID: r.ID, State: r.State.String(), Addr: r.Addr,
+		Deployment: r.Deployment, ID: r.ID, State: r.State.String(), Addr: r.Addr, Units: r.Units,
 		Since: r.Since.Time().Truncate(time.Millisecond), InFlight: inFlight, Work: work, Detail: strings.TrimSpace(r.Detail),
 	}
 }

@@ -40,7 +40,7 @@ func victimsInOrder(s *suite) {
 func downWithoutVictims(s *suite) {
 	rs := s.ready(3)
 	s.scale(1)
-	left := s.until("1 left", func(rs []weir.Replica) bool { return len(rs) == 1 })
+	left := s.until("1 left", func(rs []weir.Replica) bool { return len(rs) == 1 && rs[0].Size() == 1 })
 	if have := in(left, weir.Ready); len(have) != 1 || !slices.Contains(in(rs, weir.Ready), have[0]) {
 		s.Fatalf("what is left was not ready before, or is not now:\n%s", list(left))
 	}

@@ -38,7 +38,11 @@ type Deployment struct {
 	PerNode int // replicas on one node, lost together by LoseNode; 0: 1
 
 	DrainDeadline time.Duration // a draining replica ends after that even if busy; 0: never
-	KeepFailed    time.Duration // how long a failed replica stays in Status; 0: 5 min
+	// OneAddress: the replicas are units behind one address, as those of a managed
+	// endpoint: Status lists the ready ones as one replica named as the deployment.
+	OneAddress bool
+
+	KeepFailed time.Duration // how long a failed replica stays in Status; 0: 5 min
 }
 
 // keptFailed bounds the failed replicas in Status: the oldest give way.
@@ -116,7 +120,35 @@ func (f *Fleet) Status(ctx context.Context, name string) ([]weir.Replica, error)
 	for i := range d.replicas {
 		rs[i] = d.replicas[i].Replica
 	}
+	if d.OneAddress {
+		rs = d.together(rs)
+	}
 	return rs, nil
+}
+
+// together makes the ready replicas units of one, which stands first.
+func (d *deployment) together(rs []weir.Replica) []weir.Replica {
+	one := weir.Replica{ID: d.Name, Deployment: d.Name, Addr: "mem://" + d.Name, State: weir.Ready}
+	rest := make([]weir.Replica, 1, len(rs)+1)
+	for _, r := range rs {
+		if r.State != weir.Ready {
+			r.Addr = one.Addr
+			rest = append(rest, r)
+			continue
+		}
+		one.Units++
+		if one.Since == 0 {
+			one.Since = r.Since
+		}
+		if r.ReadyAt >= one.ReadyAt {
+			one.Asked, one.ReadyAt = r.Asked, r.ReadyAt
+		}
+	}
+	if one.Units == 0 {
+		return rest[1:]
+	}
+	rest[0] = one
+	return rest
 }
 
 // Scale makes the number of replicas that start or serve want.

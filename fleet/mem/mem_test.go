@@ -54,14 +54,19 @@ func (p *place) turn() {
 	p.Advance(p.now)
 }
 
-func TestMemIsAnActuator(t *testing.T) {
+func TestMemIsAnActuator(t *testing.T) { isAnActuator(t, false) }
+
+// A managed endpoint is one address with units behind it.
+func TestMemIsAnActuatorOfUnitsBehindOneAddress(t *testing.T) { isAnActuator(t, true) }
+
+func isAnActuator(t *testing.T, oneAddress bool) {
 	fleettest.Run(t, func(t *testing.T) fleettest.Harness {
 		p := &place{
-			Fleet: mem.New(start, 1, mem.Deployment{Name: "m", ColdStart: time.Minute, Sigma: 0.3, Quota: 6}),
+			Fleet: mem.New(start, 1, mem.Deployment{Name: "m", ColdStart: time.Minute, Sigma: 0.3, Quota: 6, OneAddress: oneAddress}),
 			now:   start, busy: map[string]bool{},
 		}
 		return fleettest.Harness{
-			Actuator: p, Deployment: "m", Capacity: 6,
+			Actuator: p, Deployment: "m", Capacity: 6, OneAddress: oneAddress,
 			Settle: func(done func() bool) bool {
 				for end := p.now.Add(time.Hour); p.now < end; p.turn() {
 					if done() {
@@ -71,7 +76,12 @@ func TestMemIsAnActuator(t *testing.T) {
 				return false
 			},
 			Hold: func(id string, busy bool) { p.busy[id] = busy },
-			Fail: func(id string) { p.Fail("m", id, "killed by the test") },
+			Fail: func(id string) {
+				if oneAddress {
+					id = "m-1" // one of the units
+				}
+				p.Fail("m", id, "killed by the test")
+			},
 		}
 	})
 }
