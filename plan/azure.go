@@ -9,6 +9,7 @@ import (
 
 	"weir"
 	"weir/price"
+	"weir/report/words"
 )
 
 func (m *market) payAsYouGo(o *offer, x float64) Option {
@@ -34,7 +35,7 @@ func (m *market) bindTPM(opt *Option, x float64) []Bind {
 	if peak <= *q {
 		return nil
 	}
-	opt.Refused = fmt.Sprintf("the busiest minute asks for %s tokens, the quota allows %s", amount(peak), amount(*q))
+	opt.Refused = fmt.Sprintf("the busiest minute asks for %s tokens, the quota allows %s", words.Spelled(peak), words.Spelled(*q))
 	return []Bind{{BindsQuota, opt.Refused}}
 }
 
@@ -81,7 +82,7 @@ func (m *market) spillover(o *offer, r rent, x float64) Option {
 		n := o.ptu.steps.minimum
 		with := r.month*float64(n) + o.load.spilled(float64(n), x)
 		opt.Refused = fmt.Sprintf("no number of PTUs pays: %d, the fewest, and the rest would cost %s, pay-as-you-go alone %s",
-			n, dollars(cents(with)), dollars(cents(o.payg*x)))
+			n, words.Dollars(money(with)), words.Dollars(money(o.payg*x)))
 		opt.Binds = append(opt.Binds, Bind{BindsMinimum, opt.Refused})
 	}
 	if opt.Refused == "" {
@@ -111,12 +112,6 @@ func rented(n int, r rent) Line {
 
 func by(t Term) string {
 	return map[Term]string{Hourly: ", by the hour", Monthly: ", reserved by the month", Yearly: ", reserved by the year"}[t]
-}
-
-// cents rounds to whole cents, for people.
-func cents(microdollars float64) weir.Money {
-	const cent = weir.Dollar / 100
-	return weir.Money(math.Round(microdollars/float64(cent))) * cent
 }
 
 func (m *market) limitKind(o *offer) string {

@@ -3,10 +3,10 @@ package plan
 import (
 	"slices"
 	"strconv"
-	"strings"
 
 	"weir"
 	"weir/price"
+	"weir/report/words"
 )
 
 // book keeps what a plan took from the catalogue.
@@ -25,7 +25,7 @@ func (b *book) price(name string, p price.Price, lacks *[]string) float64 {
 	if !known {
 		return b.lack(name, lacks)
 	}
-	b.note(name, dollars(amount), p.From())
+	b.note(name, words.Exact(amount), p.From())
 	return float64(amount)
 }
 
@@ -66,17 +66,4 @@ func (b *book) caveat(text string) {
 	if !slices.Contains(b.caveats, text) {
 		b.caveats = append(b.caveats, text)
 	}
-}
-
-// dollars writes an amount without needless zeros: "$2.50", "$0.075",
-// "$12,345.60".
-func dollars(m weir.Money) string {
-	s := m.String() // to the cent at least
-	for at := strings.IndexByte(s, '.') - 3; at > strings.IndexByte(s, '$')+1; at -= 3 {
-		s = s[:at] + "," + s[at:]
-	}
-	for s[len(s)-1] == '0' && s[len(s)-3] != '.' { // two decimals stay
-		s = s[:len(s)-1]
-	}
-	return s
 }

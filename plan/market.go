@@ -7,6 +7,7 @@ import (
 
 	"weir"
 	"weir/price"
+	"weir/report/words"
 )
 
 // market is everything that can serve a demand, read from the catalogue once,
@@ -163,7 +164,7 @@ func (m *market) ptu(sku string) *ptu {
 		m.book.price(fmt.Sprintf("one PTU, %s%s, by the %s", sku, in(from), t.term), t.p, &r.missing)
 		r.price = t.p.Amount()
 		r.month = float64(r.price) / t.per
-		r.how = fmt.Sprintf(t.how, dollars(r.price))
+		r.how = fmt.Sprintf(t.how, words.Exact(r.price))
 		p.rents = append(p.rents, r)
 	}
 	return p

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"weir"
+	"weir/report/words"
 )
 
 // Measure is something that makes the demand cheaper to serve, and what that
@@ -118,7 +119,7 @@ func (m *market) mix(x float64, u use) (Mix, bool) {
 		of := m.total.times(x * mix.Rest * share)
 		mix.Rest *= 1 - share
 		mix.Measures = append(mix.Measures, name)
-		mix.Lines = append(mix.Lines, Line{fmt.Sprintf("%s tokens %s", amount(of.Tokens()), what), money(p.cost(of))})
+		mix.Lines = append(mix.Lines, Line{fmt.Sprintf("%s tokens %s", words.Spelled(of.Tokens()), what), money(p.cost(of))})
 	}
 	if u.batch {
 		take(MeasureBatch, m.d.Batch, m.batch, fmt.Sprintf("in batches, at %.0f %% of %s", 100*m.batch.factor, m.batch.sku))

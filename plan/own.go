@@ -9,6 +9,7 @@ import (
 
 	"weir"
 	"weir/price"
+	"weir/report/words"
 )
 
 // Targets of latency replicas are sized for when the demand states none.
@@ -183,7 +184,7 @@ func (m *market) always(o Option, at *machine, t Term, hour, x float64) Option {
 	o.Term = t
 	const hours = MinutesPerMonth / 60
 	o.Utilisation = m.by.mean * x / (at.rate * float64(o.VMs))
-	o.Lines = []Line{{fmt.Sprintf("%d VMs x %d hours x %s", o.VMs, hours, dollars(money(hour))), money(hour * hours * float64(o.VMs))}}
+	o.Lines = []Line{{fmt.Sprintf("%d VMs x %d hours x %s", o.VMs, hours, words.Exact(money(hour))), money(hour * hours * float64(o.VMs))}}
 	return o
 }
 
@@ -200,7 +201,7 @@ func (m *market) scaled(o Option, at *machine, p place, t Term, hour, x float64)
 		last = n
 	}
 	o.Utilisation = m.by.mean * x * MinutesPerMonth / 60 / (at.rate * total)
-	o.Lines = []Line{{fmt.Sprintf("%.1f hours of VMs, up to %d at once x %s", total, o.VMs, dollars(money(hour))), money(hour * total)}}
+	o.Lines = []Line{{fmt.Sprintf("%.1f hours of VMs, up to %d at once x %s", total, o.VMs, words.Exact(money(hour))), money(hour * total)}}
 	if starts > 0 {
 		o.Lines = append(o.Lines, Line{fmt.Sprintf("%.1f hours of loading the model before they are needed", starts), money(hour * starts)})
 	}

@@ -6,6 +6,7 @@ import (
 
 	"weir"
 	"weir/price"
+	"weir/report/words"
 )
 
 // class is where Azure OpenAI may process the data: the deployment type of
@@ -56,7 +57,7 @@ func (m *market) readRates(model, sku string) rates {
 			r.short.written = b.price("tokens written to the prompt cache"+of+", per million", t.CacheWrite, &r.missing)
 		} else if m.total.Cached > 0 {
 			b.caveat(fmt.Sprintf("tokens written to the prompt cache of %s cost %s per million instead of %s; the demand says that none are (cache_writes)",
-				model, dollars(t.CacheWrite.Amount()), dollars(t.Input.Amount())))
+				model, words.Exact(t.CacheWrite.Amount()), words.Exact(t.Input.Amount())))
 		}
 	}
 	r.long = m.longer(model, r.short, r.short.input)
@@ -83,7 +84,7 @@ func (r rates) lines(m Minute) []Line {
 		}{{"input", fresh, c.k.input}, {"cached input", m.Cached, c.k.cached}, {"input written to the cache", written, c.k.written}, {"output", m.Output, c.k.output}} {
 			if tokens := k.tokens * c.share; tokens > 0 {
 				lines = append(lines, Line{
-					What:   fmt.Sprintf("%s tokens of %s%s x %s per million", amount(tokens), k.name, c.name, dollars(weir.Money(k.rate))),
+					What:   fmt.Sprintf("%s tokens of %s%s x %s per million", words.Spelled(tokens), k.name, c.name, words.Exact(weir.Money(k.rate))),
 					Amount: money(tokens * k.rate / 1e6)})
 			}
 		}
@@ -93,19 +94,3 @@ func (r rates) lines(m Minute) []Line {
 
 // money rounds micro-dollars to whole ones.
 func money(microdollars float64) weir.Money { return weir.Money(math.Round(microdollars)) }
-
-// amount writes a count of tokens for people: "8.76 billion".
-func amount(n float64) string {
-	for _, u := range []struct {
-		name string
-		from float64
-	}{{" trillion", 1e12}, {" billion", 1e9}, {" million", 1e6}, {" thousand", 1e4}} {
-		if n >= u.from {
-			if u.from == 1e4 {
-				return fmt.Sprintf("%.4g", n/1e3) + u.name
-			}
-			return fmt.Sprintf("%.4g", n/u.from) + u.name
-		}
-	}
-	return fmt.Sprintf("%.4g", n)
-}

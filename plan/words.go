@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"weir"
+	"weir/report/words"
 )
 
 // words is the recommendation for people, and what to know of it.
@@ -48,7 +49,7 @@ func (m *market) recommend(a Answer) string {
 		text += fmt.Sprintf(" for %.4g %% of the demand, with %s", 100*x.Rest, listed(x.Measures))
 	}
 	return text + fmt.Sprintf(". That is %s a month, %s per million tokens, %s per request.",
-		dollars(cents(float64(x.Month))), dollars(cents(float64(x.Million))), dollars(x.Request))
+		words.Dollars(x.Month), words.Dollars(x.Million), words.Exact(x.Request))
 }
 
 // listed joins names as people do.
@@ -66,7 +67,7 @@ func (m *market) withoutMeasures(a Answer) string {
 		return ""
 	}
 	return fmt.Sprintf("Without %s the cheapest is %s for all of the demand, at %s a month: with them it is %.3g %% less.",
-		listed(a.Advice.Measures), a.Plain.name(), dollars(cents(float64(a.Plain.Month))), 100*(1-float64(a.Advice.Month)/float64(a.Plain.Month)))
+		listed(a.Advice.Measures), a.Plain.name(), words.Dollars(a.Plain.Month), 100*(1-float64(a.Advice.Month)/float64(a.Plain.Month)))
 }
 
 // against compares with pay-as-you-go alone.
@@ -86,7 +87,7 @@ func (m *market) against(a Answer) string {
 			return ""
 		}
 		less := 100 * (1 - float64(a.Advice.Month)/float64(o.Month))
-		return fmt.Sprintf("Everything at %s%s would be %s a month: this is %.3g %% less.", o.Name, measures, dollars(cents(float64(o.Month))), less)
+		return fmt.Sprintf("Everything at %s%s would be %s a month: this is %.3g %% less.", o.Name, measures, words.Dollars(o.Month), less)
 	}
 	return ""
 }
@@ -100,7 +101,7 @@ func (m *market) hourlyTruth(a Answer) string {
 		}
 		hour := weir.Money(float64(b.PTUMonth) / (MinutesPerMonth / 60))
 		sum := fmt.Sprintf("one PTU is %d hours x %s = %s a month; full in every minute it carries %s normalised tokens, which pay-as-you-go sells for %s",
-			MinutesPerMonth/60, dollars(hour), dollars(b.PTUMonth), amount(b.Tokens), dollars(cents(float64(b.Worth))))
+			MinutesPerMonth/60, words.Exact(hour), words.Exact(b.PTUMonth), words.Spelled(b.Tokens), words.Dollars(b.Worth))
 		if b.Utilisation > 1 {
 			return fmt.Sprintf("Provisioned throughput by the hour does not beat pay-as-you-go at list price: %s. It would have to be used %.0f %%. "+
 				"Buy it for its latency target or for capacity that is yours, not to save.", sum, 100*b.Utilisation)
@@ -133,7 +134,7 @@ func (m *market) promised(a Answer) string {
 	}
 	for _, o := range a.Options {
 		if o.Available() && (o.Kind == Provisioned || o.Kind == Own) {
-			text := fmt.Sprintf("Pay-as-you-go has no latency target. The cheapest with one is %s, %s a month", o.Title(), dollars(cents(float64(o.Month))))
+			text := fmt.Sprintf("Pay-as-you-go has no latency target. The cheapest with one is %s, %s a month", o.Title(), words.Dollars(o.Month))
 			if len(a.Advice.Measures) > 0 {
 				text += " without the measures"
 			}
@@ -208,7 +209,7 @@ func (m *market) verdict(name string, o, chosen Option, taken []string, nature s
 		s.Use = "yes"
 		s.Why = "cheapest here" + with + ": " + nature
 	default:
-		s.Why = fmt.Sprintf("%s a month at best, for the whole demand%s (%s): %s", dollars(cents(float64(o.Month))), without, o.Title(), nature)
+		s.Why = fmt.Sprintf("%s a month at best, for the whole demand%s (%s): %s", words.Dollars(o.Month), without, o.Title(), nature)
 	}
 	return s
 }
@@ -232,11 +233,11 @@ func (m *market) batchService(a Answer) Service {
 			s.Why = "no price, not known: " + strings.Join(measure.Missing, "; ")
 		case slices.Contains(a.Advice.Measures, MeasureBatch):
 			s.Use = "part"
-			s.Why = fmt.Sprintf("%.4g %% of the demand can wait: saves %s a month alone", 100*measure.Share, dollars(cents(float64(measure.Saves))))
+			s.Why = fmt.Sprintf("%.4g %% of the demand can wait: saves %s a month alone", 100*measure.Share, words.Dollars(measure.Saves))
 		case measure.Saves > 0:
-			s.Why = fmt.Sprintf("saves %s a month alone, and nothing beside the other measures", dollars(cents(float64(measure.Saves))))
+			s.Why = fmt.Sprintf("saves %s a month alone, and nothing beside the other measures", words.Dollars(measure.Saves))
 		default:
-			s.Why = fmt.Sprintf("would cost %s a month more: what serves the rest is paid for anyway", dollars(cents(float64(-measure.Saves))))
+			s.Why = fmt.Sprintf("would cost %s a month more: what serves the rest is paid for anyway", words.Dollars(-measure.Saves))
 		}
 	}
 	return s

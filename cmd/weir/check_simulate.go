@@ -11,6 +11,7 @@ import (
 	"weir"
 	"weir/config"
 	"weir/price"
+	"weir/report/words"
 	"weir/saturate"
 	"weir/sim"
 	"weir/trace"
@@ -87,7 +88,7 @@ func (p *probe) run(ctx context.Context) (config.Faults, string, error) {
 	}
 	what := fmt.Sprintf("%s, simulated with requests of %d and %d tokens that come at random: ", p.d.Name, p.lengths.PromptTokens, p.lengths.OutputTokens)
 	if p.most.Rate == 0 {
-		w := p.c.Fault(p.path, fmt.Sprintf("not even an idle replica meets ttft %v and tpot %v for %s of such requests", p.m.SLO.TTFT, p.m.SLO.TPOT, ofAll(p.goal)),
+		w := p.c.Fault(p.path, fmt.Sprintf("not even an idle replica meets ttft %v and tpot %v for %s of such requests", p.m.SLO.TTFT, p.m.SLO.TPOT, words.Percent(p.goal, 3)),
 			"a faster GPU, more of them, or another slo; see weir simulate")
 		return config.Faults{w}, what + "no replica meets the slo", nil
 	}
@@ -97,7 +98,7 @@ func (p *probe) run(ctx context.Context) (config.Faults, string, error) {
 	}
 	zero, err := p.pause(ctx)
 	return append(warnings, zero...), fmt.Sprintf("%sone replica meets the slo up to %.3g/s, with %.0f in flight and its GPU %s busy",
-		what, p.most.Rate, p.most.InFlight, ofAll(p.most.Busy)), err
+		what, p.most.Rate, p.most.InFlight, words.Percent(p.most.Busy, 3)), err
 }
 
 // trial is what becomes of the deployment at a load that begins after a pause.
@@ -150,7 +151,7 @@ func (p *probe) targets(ctx context.Context) (config.Faults, error) {
 		if err != nil {
 			return nil, err
 		}
-		warn("target_requests", fmt.Sprintf("at %.3g/s a replica meets the slo for %s of requests; it can do about %.3g/s", rate, ofAll(attained), most.Rate),
+		warn("target_requests", fmt.Sprintf("at %.3g/s a replica meets the slo for %s of requests; it can do about %.3g/s", rate, words.Percent(attained, 3), most.Rate),
 			fmt.Sprintf("give at most %.2g/s", safe*most.Rate))
 	}
 	if n := float64(s.TargetConcurrency); n > most.InFlight {
@@ -165,7 +166,7 @@ func (p *probe) targets(ctx context.Context) (config.Faults, error) {
 			fmt.Sprintf("give at most %.0f", max(1, p.m.SLO.TTFT.Seconds()*most.Rate/2)))
 	}
 	if g := s.GPUUtilisation; g != nil && g.High.Fraction() > most.Busy {
-		warn("gpu_utilisation.high", fmt.Sprintf("the GPU of a replica that just meets the slo is %s busy: %v is reached when it is too late", ofAll(most.Busy), g.High),
+		warn("gpu_utilisation.high", fmt.Sprintf("the GPU of a replica that just meets the slo is %s busy: %v is reached when it is too late", words.Percent(most.Busy, 3), g.High),
 			fmt.Sprintf("give at most %.0f%%", 100*safe*most.Busy))
 	}
 	p.overstated(warn)
@@ -186,7 +187,7 @@ func (p *probe) overstated(warn func(key, problem, remedy string)) {
 	}
 	planned := use / (float64(l.PromptTokens)/c.Prefill + float64(l.OutputTokens)/c.Decode)
 	if planned > p.most.Rate {
-		warn("profile", fmt.Sprintf("at %s of it a replica is asked for %.3g/s, and meets the slo up to %.3g/s", ofAll(use), planned, p.most.Rate),
+		warn("profile", fmt.Sprintf("at %s of it a replica is asked for %.3g/s, and meets the slo up to %.3g/s", words.Percent(use, 3), planned, p.most.Rate),
 			"measure it again, leave it out to have it computed, or lower target_use")
 	}
 }
@@ -223,13 +224,13 @@ func (p *probe) pause(ctx context.Context) (config.Faults, error) {
 			return nil, err
 		}
 		if warm >= p.goal {
-			remedy = fmt.Sprintf("min: %d would do (%s), or accept it after a pause", least, ofAll(warm))
+			remedy = fmt.Sprintf("min: %d would do (%s), or accept it after a pause", least, words.Percent(warm, 3))
 			break
 		}
 	}
 	return config.Faults{p.c.Fault(p.path+".min", fmt.Sprintf(
 		"with 0 replicas a cold start of %v breaks slo.ttft of %v: when %.2g/s come after a pause, %s of requests meet the slo in the first %v",
-		s.ColdStart, p.m.SLO.TTFT, rate, ofAll(cold), length), remedy)}, nil
+		s.ColdStart, p.m.SLO.TTFT, rate, words.Percent(cold, 3), length), remedy)}, nil
 }
 
 // instead are the warnings, those of a place that was simulated being the
@@ -240,5 +241,3 @@ func instead(warnings, simulated config.Faults) config.Faults {
 	})
 	return append(kept, simulated...)
 }
-
-func ofAll(share float64) string { return fmt.Sprintf("%.3g %%", 100*share) }

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"weir/config"
+	"weir/report/words"
 )
 
 // Exit codes. They are part of the command's contract: scripts read them.
@@ -64,18 +65,10 @@ func explain(w io.Writer, err error) {
 	switch {
 	case errors.As(err, &faults):
 		painter{w, colourful(w)}.faults("error", faults)
-		fmt.Fprintf(w, "%s in the configuration\n", count(len(faults), "fault"))
+		fmt.Fprintf(w, "%s in the configuration\n", words.Count(len(faults), "fault"))
 	case errors.As(err, &usage):
 		fmt.Fprintf(w, "%v\nSee `%s --help`.\n", err, usage.command)
 	default:
 		fmt.Fprintf(w, "weir: %v\n", err)
 	}
-}
-
-// count words a number of things.
-func count(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
 }

@@ -10,6 +10,7 @@ import (
 	"weir/config"
 	"weir/fit"
 	"weir/price"
+	"weir/report/words"
 )
 
 // packFile is a file of models that share GPUs.
@@ -115,9 +116,9 @@ func writePacking(out io.Writer, p fit.Packing, gpu fit.GPU) error {
 			}
 			all = append(all, memoryPart{name, s.Bytes, marks[k%len(marks)], note})
 		}
-		fmt.Fprintf(out, "\nGPU %d %s %s\n", i+1, memoryBar(all, gpu.Total), gibText(gpu.Total))
+		fmt.Fprintf(out, "\nGPU %d %s %s\n", i+1, memoryBar(all, gpu.Total), words.GiB(gpu.Total))
 		for _, a := range all {
-			fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("  %c %-32s %10s  %s", a.mark, a.name, gibText(a.bytes), a.note), " "))
+			fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("  %c %-32s %10s  %s", a.mark, a.name, words.GiB(a.bytes), a.note), " "))
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -16,6 +17,7 @@ import (
 	"weir/engine"
 	"weir/fit"
 	"weir/price"
+	"weir/report/words"
 	"weir/saturate"
 )
 
@@ -174,7 +176,7 @@ func (f *loadFlags) write(out io.Writer, m fit.Model, options []fit.Option, reje
 	for i, o := range shown {
 		hour, million := "not known", "not known"
 		if o.Known {
-			hour, million = dollars(o.Hour), dollars(o.Million)
+			hour, million = words.Dollars(o.Hour), words.Dollars(o.Million)
 		}
 		fmt.Fprintf(tab, "%d\t%s\t%d\t%d\t%d\t%d\t%.0f %%\t%.2f s\t%.0f ms\t%s\t%s\t%s\n", i+1, strings.TrimPrefix(o.VM, "Standard_"), o.TP, o.PP, o.Replicas, o.VMs,
 			100*o.Used, o.TTFT, 1000*o.TPOT, hour, million, cmp.Or(o.Binds, "-"))

@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	"weir/fit"
+	"weir/report/words"
 )
 
 // barWidth is how many characters a GPU is drawn with.
@@ -62,8 +63,8 @@ func writeFit(out io.Writer, a fit.Answer) error {
 	writeBudget(out, a)
 	tab := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	if a.KVPerToken > 0 {
-		fmt.Fprintf(tab, "\nKV cache of a token\t%s\twhole model, every layer at full length\n", kib(a.KVPerToken))
-		fmt.Fprintf(tab, "one request of %d tokens\t%s\tper GPU\n", a.Context, gibText(a.PerRequest))
+		fmt.Fprintf(tab, "\nKV cache of a token\t%s\twhole model, every layer at full length\n", words.KiB(a.KVPerToken))
+		fmt.Fprintf(tab, "one request of %d tokens\t%s\tper GPU\n", a.Context, words.GiB(a.PerRequest))
 		fmt.Fprintf(tab, "longest context\t%d tokens\tone request alone\n", a.MaxContext)
 		fmt.Fprintf(tab, "most requests at once\t%d\tof %d tokens\n", a.MaxConcurrent, a.Context)
 	}
@@ -100,12 +101,12 @@ func writeBudget(out io.Writer, a fit.Answer) {
 	if len(a.Stages) > 1 {
 		fmt.Fprintf(out, "tightest stage: %d of %d\n", a.Tight+1, len(a.Stages))
 	}
-	fmt.Fprintf(out, "%s %s\n", memoryBar(all, b.Total), gibText(b.Total))
+	fmt.Fprintf(out, "%s %s\n", memoryBar(all, b.Total), words.GiB(b.Total))
 	for _, p := range all {
 		if p.bytes == 0 {
 			continue
 		}
-		line := fmt.Sprintf("  %c %-14s %12s  %s", p.mark, p.name, gibText(p.bytes), p.note)
+		line := fmt.Sprintf("  %c %-14s %12s  %s", p.mark, p.name, words.GiB(p.bytes), p.note)
 		fmt.Fprintln(out, strings.TrimRight(line, " "))
 	}
 }
@@ -132,7 +133,3 @@ func memoryBar(all []memoryPart, total int64) string {
 	}
 	return b.String()
 }
-
-func gibText(bytes int64) string { return fmt.Sprintf("%.2f GiB", float64(bytes)/fit.GiB) }
-
-func kib(bytes int64) string { return fmt.Sprintf("%.1f KiB", float64(bytes)/1024) }

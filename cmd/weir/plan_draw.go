@@ -8,6 +8,7 @@ import (
 
 	"weir"
 	"weir/plan"
+	"weir/report/words"
 )
 
 // drawing is an SVG under construction. Colours and fonts are the page's.
@@ -297,7 +298,7 @@ func drawBars(a plan.Answer, width float64) template.HTML {
 		long := max(1, (d.width-left-110)*float64(o.Month)/highest)
 		class := map[plan.Kind]string{plan.PayAsYouGo: "payg", plan.Provisioned: "ptu", plan.Spillover: "ptu", plan.Own: "own"}[o.Kind]
 		fmt.Fprintf(d, `<rect class="bar %s" x="%g" y="%.1f" width="%.1f" height="18" rx="2"/>`, class, left, y, long)
-		d.text("", left+long+6, y+15, dollars(o.Month))
+		d.text("", left+long+6, y+15, words.Dollars(o.Month))
 	}
 	return d.html()
 }

@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 
 	"weir/plan"
+	"weir/report/words"
 )
 
 func writeJSON(w io.Writer, v any) error {
@@ -66,9 +67,9 @@ func (t *planText) demand(s plan.Summary) {
 	if s.OpenModel != "" {
 		of = strings.TrimPrefix(of+" or "+s.OpenModel, " or ")
 	}
-	t.linef("  %s: %s requests, %s tokens in (%s of them cached), %s out", of, short(s.Requests), short(s.Input),
-		percent(s.Cached, s.Input), short(s.Output))
-	t.linef("  busiest minute: %s requests, %s tokens; counted over %s", short(s.PeakRPM), short(s.PeakTPM), count(s.Minutes, "minute"))
+	t.linef("  %s: %s requests, %s tokens in (%s of them cached), %s out", of, words.Short(s.Requests), words.Short(s.Input),
+		words.Percent(ratio(s.Cached, s.Input), 4), words.Short(s.Output))
+	t.linef("  busiest minute: %s requests, %s tokens; counted over %s", words.Short(s.PeakRPM), words.Short(s.PeakTPM), words.Count(s.Minutes, "minute"))
 }
 
 func (t *planText) recommendation(a plan.Answer) {
@@ -77,7 +78,7 @@ func (t *planText) recommendation(a plan.Answer) {
 		t.wrapped(line)
 	}
 	for _, l := range a.Advice.Lines {
-		t.linef("    %12s  %s", dollars(l.Amount), l.What)
+		t.linef("    %12s  %s", words.Dollars(l.Amount), l.What)
 	}
 	if o := a.Advice.Option; o != nil {
 		for _, b := range o.Binds {
@@ -95,7 +96,7 @@ func (t *planText) simulated(s *plan.Simulated) {
 	}
 	t.title("Simulated: " + s.Option)
 	t.wrapped(fmt.Sprintf("%v of the busiest minute, %d requests to %s: %s within %v to the first token and %v a token (99 of 100 within %v and %v)",
-		s.Played, s.Requests, count(s.Replicas, "replica"), percent(s.Attained, 1), s.SLO.TTFT, s.SLO.TPOT,
+		s.Played, s.Requests, words.Count(s.Replicas, "replica"), words.Percent(s.Attained, 4), s.SLO.TTFT, s.SLO.TPOT,
 		s.TTFT, s.TPOT))
 }
 
@@ -142,7 +143,7 @@ func (t *planText) options(a plan.Answer) {
 			continue
 		}
 		if available++; available <= shown {
-			rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", dollars(o.Month), fine(o.PerMillion), fine(o.PerRequest), used(o), o.Title(), bound(o)))
+			rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", words.Dollars(o.Month), words.Small(o.PerMillion), words.Small(o.PerRequest), used(o), o.Title(), bound(o)))
 		}
 	}
 	t.table(rows...)
@@ -201,7 +202,7 @@ func used(o plan.Option) string {
 	if o.Utilisation == 0 {
 		return "-"
 	}
-	return percent(o.Utilisation, 1)
+	return words.Percent(o.Utilisation, 4)
 }
 
 func (t *planText) measures(a plan.Answer) {
@@ -211,14 +212,14 @@ func (t *planText) measures(a plan.Answer) {
 	t.title("Measures, each alone")
 	for _, m := range a.Measures {
 		name := strings.ReplaceAll(m.Name, "_", " ")
-		worth := "saves " + dollars(m.Saves) + " a month"
+		worth := "saves " + words.Dollars(m.Saves) + " a month"
 		switch {
 		case len(m.Missing) > 0:
 			worth = "no price, not known: " + strings.Join(m.Missing, "; ")
 		case m.Saves < 0:
-			worth = "costs " + dollars(-m.Saves) + " a month more"
+			worth = "costs " + words.Dollars(-m.Saves) + " a month more"
 		}
-		t.wrapped(fmt.Sprintf("%s for %s of requests: %s (%s)", name, percent(m.Share, 1), worth, m.Why))
+		t.wrapped(fmt.Sprintf("%s for %s of requests: %s (%s)", name, words.Percent(m.Share, 4), worth, m.Why))
 	}
 }
 
@@ -233,7 +234,7 @@ func (t *planText) sensitivity(a plan.Answer) {
 			rows = append(rows, "not known\t\t"+c.What+"\t")
 			continue
 		}
-		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s", dollars(c.Month), fine(c.Million), c.What, c.Best))
+		rows = append(rows, fmt.Sprintf("%s\t%s\t%s\t%s", words.Dollars(c.Month), words.Small(c.Million), c.What, c.Best))
 	}
 	t.table(rows...)
 }
@@ -244,7 +245,7 @@ func (t *planText) switches(a plan.Answer) {
 	}
 	t.title("What is cheapest as the demand grows" + plain(a))
 	for _, s := range a.Curve.Switches {
-		t.linef("  from %.3g times the demand on (%s tokens a month): %s instead of %s", s.Times, short(s.Tokens), s.To, s.From)
+		t.linef("  from %.3g times the demand on (%s tokens a month): %s instead of %s", s.Times, words.Short(s.Tokens), s.To, s.From)
 	}
 }
 
@@ -266,16 +267,16 @@ func (t *planText) provisioned(a plan.Answer) {
 		t.linef("  %s: the busiest minute needs %.2f, so %d PTUs (at least %d, by %d)", s.SKU, s.Exact, s.PTUs, s.Minimum, s.Increment)
 	}
 	for _, b := range a.BreakEven {
-		verdict := fmt.Sprintf("cheaper than pay-as-you-go from %s use on", percent(b.Utilisation, 1))
+		verdict := fmt.Sprintf("cheaper than pay-as-you-go from %s use on", words.Percent(b.Utilisation, 4))
 		if b.Utilisation > 1 {
-			verdict = fmt.Sprintf("never cheaper: it would have to be used %s", percent(b.Utilisation, 1))
+			verdict = fmt.Sprintf("never cheaper: it would have to be used %s", words.Percent(b.Utilisation, 4))
 		}
 		t.wrapped(fmt.Sprintf("%s by the %s: a PTU costs %s a month and, always full, carries what pay-as-you-go sells for %s: %s",
-			b.SKU, b.Term, dollars(b.PTUMonth), dollars(b.Worth), verdict))
+			b.SKU, b.Term, words.Dollars(b.PTUMonth), words.Dollars(b.Worth), verdict))
 	}
 	if d := a.Today; d != nil {
 		t.linef("  Today's %d PTUs would be used %s; %s of the load does not fit them, and in %s of minutes they are full",
-			d.PTUs, percent(d.Utilisation, 1), percent(d.Over, 1), percent(d.Full, 1))
+			d.PTUs, words.Percent(d.Utilisation, 4), words.Percent(d.Over, 4), words.Percent(d.Full, 4))
 	}
 }
 

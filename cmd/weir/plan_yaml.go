@@ -9,6 +9,7 @@ import (
 	"weir"
 	"weir/plan"
 	"weir/price"
+	"weir/report/words"
 )
 
 // planYAML writes the weir.yaml that would do what a plan recommends. What only
@@ -38,7 +39,7 @@ func (y *planYAML) linef(format string, args ...any) { fmt.Fprintf(y, format+"\n
 func (y *planYAML) head(a plan.Answer) {
 	y.linef("# What `weir plan` recommends:")
 	for _, line := range a.Advice.Lines {
-		y.linef("#   %s  %s", dollars(line.Amount), line.What)
+		y.linef("#   %s  %s", words.Dollars(line.Amount), line.What)
 	}
 	y.linef("# Change what says CHANGE, make a key with `weir key new`, then `weir check`.")
 	for _, m := range a.Advice.Measures {
@@ -46,7 +47,7 @@ func (y *planYAML) head(a plan.Answer) {
 		case plan.MeasureBatch:
 			y.linef("# The share that may wait goes to a batch deployment of %s; it is no part of this file.", y.d.Model)
 		case plan.MeasureCache:
-			y.linef("# The plan counts on a response cache for %s of requests.", percent(y.d.Answers, 1))
+			y.linef("# The plan counts on a response cache for %s of requests.", words.Percent(y.d.Answers, 4))
 		}
 	}
 	y.linef("")
@@ -118,7 +119,7 @@ func (y *planYAML) tokens(model, sku string, tier int) {
 			is  price.Price
 		}{{"prompt", t.Input}, {"cached", t.Cached}, {"cache_write", t.CacheWrite}, {"completion", t.Output}} {
 			if p.is.Known() {
-				y.linef("          %s: %s/1M tokens", p.key, trimmed(p.is.Amount()))
+				y.linef("          %s: %s/1M tokens", p.key, p.is.Amount())
 			}
 		}
 	}
@@ -138,7 +139,7 @@ func (y *planYAML) azure(deployment string) {
 }
 
 func (y *planYAML) own(name string, o plan.Option) {
-	y.linef("      # %d x %s at the busiest hour, %s of %s each: %s.", o.VMs, o.SKU, count(o.Replicas, "replica"), count(o.TP, "GPU"), o.Name)
+	y.linef("      # %d x %s at the busiest hour, %s of %s each: %s.", o.VMs, o.SKU, words.Count(o.Replicas, "replica"), words.Count(o.TP, "GPU"), o.Name)
 	y.deployment(name+"/own", 0)
 	y.linef("        external:")
 	if o.Place == "managed_online" {
@@ -152,7 +153,7 @@ func (y *planYAML) own(name string, o plan.Option) {
 
 func (y *planYAML) smaller() {
 	y.linef("")
-	y.linef("  # For the %s of requests that accept it: their callers ask for this name.", percent(y.d.Smaller.Share, 1))
+	y.linef("  # For the %s of requests that accept it: their callers ask for this name.", words.Percent(y.d.Smaller.Share, 4))
 	y.linef("  - name: %q", y.d.Smaller.Model)
 	y.linef("    deployments:")
 	y.tokens(y.d.Smaller.Model, "GlobalStandard", 0)

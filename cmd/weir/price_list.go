@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"weir"
 	"weir/price"
+	"weir/report/words"
 )
 
 // kind is one of the catalogue, as `weir price list` names it.
@@ -117,7 +117,7 @@ func lacks(entries, missing int) string {
 	case entries == 0:
 		return "none is known"
 	case missing > 0:
-		return count(missing, "figure") + " not known"
+		return words.Count(missing, "figure") + " not known"
 	}
 	return ""
 }
@@ -149,7 +149,7 @@ func cells(entry any) []cell {
 		case price.Price:
 			c.figure, c.known, c.from = true, f.Known(), f.From()
 			if c.known {
-				c.value = trimmed(f.Amount())
+				c.value = f.Amount().String()
 			}
 		case price.Steps:
 			if f.Increment > 0 {
@@ -165,15 +165,6 @@ func cells(entry any) []cell {
 		all = append(all, c)
 	}
 	return all
-}
-
-// trimmed writes an amount in dollars without needless zeros.
-func trimmed(m weir.Money) string {
-	s := m.String()
-	for s[len(s)-1] == '0' && s[len(s)-3] != '.' {
-		s = s[:len(s)-1]
-	}
-	return s
 }
 
 // notMapped names the entries whose prices no update can read.

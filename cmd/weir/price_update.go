@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/price"
+	"weir/report/words"
 )
 
 // priceUpdate are the choices of one `weir price update`.
@@ -225,7 +226,7 @@ func reportUpdate(out io.Writer, u *price.Update, changes []price.Change, notMap
 		t.linef("not read: %s", f)
 	}
 	if unmapped := u.Unmapped(); len(unmapped) > 0 {
-		t.linef("%s nobody has said the meaning of (add them under meters in your prices.yaml): %s", count(len(unmapped), "meter"), strings.Join(unmapped, "; "))
+		t.linef("%s nobody has said the meaning of (add them under meters in your prices.yaml): %s", words.Count(len(unmapped), "meter"), strings.Join(unmapped, "; "))
 	}
 	if len(notMapped) > 0 {
 		t.linef("not asked for, their meters are not mapped (state prices in your %s): %s", ownPrices, strings.Join(notMapped, ", "))

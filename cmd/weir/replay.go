@@ -13,6 +13,7 @@ import (
 
 	"weir/config"
 	"weir/control"
+	"weir/report/words"
 	"weir/scale"
 	"weir/wire"
 )
@@ -84,24 +85,24 @@ func replay(cmd *cobra.Command, path string, o replayOptions) error {
 		return fmt.Errorf("--with: %s scales none of the deployments of the journal, which are %s", o.with, deploymentsOf(r.Sums))
 	}
 	if r.Decisions == 0 {
-		return fmt.Errorf("%s has nothing to decide again: of %s none is after a whole state", path, count(r.Lines, "line"))
+		return fmt.Errorf("%s has nothing to decide again: of %s none is after a whole state", path, words.Count(r.Lines, "line"))
 	}
 	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "%s: %s decided again", path, count(r.Decisions, "step"))
+	fmt.Fprintf(out, "%s: %s decided again", path, words.Count(r.Decisions, "step"))
 	if r.Skipped > 0 {
-		fmt.Fprintf(out, ", %s passed over (before the first whole state, or torn)", count(r.Skipped, "line"))
+		fmt.Fprintf(out, ", %s passed over (before the first whole state, or torn)", words.Count(r.Skipped, "line"))
 	}
 	if r.Different == 0 {
 		fmt.Fprintln(out, ": identical")
 		return nil
 	}
-	fmt.Fprintf(out, ": %s\n", count(r.Different, "difference"))
+	fmt.Fprintf(out, ": %s\n", words.Count(r.Different, "difference"))
 	if other != nil {
 		showSums(out, r.Sums)
 	}
 	showDifferences(out, r, o.list)
 	if other == nil {
-		return fmt.Errorf("%s came out otherwise than the journal says: it was written by another version, or was changed", count(r.Different, "decision"))
+		return fmt.Errorf("%s came out otherwise than the journal says: it was written by another version, or was changed", words.Count(r.Different, "decision"))
 	}
 	return nil
 }

@@ -5,13 +5,13 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"weir/report/words"
 	"weir/sim"
 )
 
@@ -64,10 +64,10 @@ func writeReport(path string, s study) error {
 		Command: strings.Join(append([]string{"weir"}, os.Args[1:]...), " "), Contenders: cs, Frontier: frontier(cs),
 	}
 	if text := s.advice.text(); text != "" {
-		r.Notes = append(r.Notes, strings.ToUpper(text[:1])+text[1:]+".")
+		r.Notes = append(r.Notes, words.Sentence(text))
 	}
 	for _, note := range s.setting.notes() {
-		r.Notes = append(r.Notes, strings.ToUpper(note[:1])+note[1:]+".")
+		r.Notes = append(r.Notes, words.Sentence(note))
 	}
 	for i := range cs {
 		r.Runs = append(r.Runs, runOf(&cs[i]))
@@ -122,13 +122,7 @@ func runOf(c *contender) reportRun {
 			run.More = len(r.Decisions) - listed
 			break
 		}
-		run.Decisions = append(run.Decisions, reportDecision{clock(d.At.Hours()), d.Deployment, d.Decision.Have, d.Decision.Want, d.Decision.Reasons.String()})
+		run.Decisions = append(run.Decisions, reportDecision{words.Clock(d.At), d.Deployment, d.Decision.Have, d.Decision.Want, d.Decision.Reasons.String()})
 	}
 	return run
-}
-
-// clock writes hours as h:mm:ss.
-func clock(hours float64) string {
-	s := int(math.Round(hours * 3600))
-	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
 }

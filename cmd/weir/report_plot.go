@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
-	"html/template"
 	"math"
 	"time"
 
+	"weir/report/words"
 	"weir/sim"
 )
 
@@ -110,7 +110,7 @@ func (p *plot) marks(deployment string) []mark {
 	var ms []mark
 	for _, d := range p.r.Decisions {
 		if d.Deployment == deployment {
-			ms = append(ms, mark{d.At.Hours(), fmt.Sprintf("%s: have %d, want %d: %s", clock(d.At.Hours()), d.Decision.Have, d.Decision.Want, d.Decision.Reasons.String())})
+			ms = append(ms, mark{d.At.Hours(), fmt.Sprintf("%s: have %d, want %d: %s", words.Clock(d.At), d.Decision.Have, d.Decision.Want, d.Decision.Reasons.String())})
 		}
 	}
 	return ms

@@ -11,6 +11,7 @@ import (
 
 	"weir"
 	"weir/config"
+	"weir/report/words"
 	"weir/sim"
 )
 
@@ -287,7 +288,7 @@ func (a *advice) text() string {
 		return fmt.Sprintf("%s attains less than %s, and no setting was looked for: %s", a.Policy, goal, a.Why)
 	case a.Found:
 		return fmt.Sprintf("what would do for %s: %s: %.2f %% attained for %s instead of %s; the cheapest of %d settings tried that attains %s",
-			a.Policy, strings.Join(sets, " "), 100*a.Attained, cents(a.Cost), cents(a.Before), a.Tried, goal)
+			a.Policy, strings.Join(sets, " "), 100*a.Attained, words.Dollars(a.Cost), words.Dollars(a.Before), a.Tried, goal)
 	case len(sets) > 0:
 		return fmt.Sprintf("none of %d settings tried attains %s; the best is %s with %.2f %%", a.Tried, goal, strings.Join(sets, " "), 100*a.Attained)
 	}

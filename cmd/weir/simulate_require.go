@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"weir/report/words"
 	"weir/sim"
 )
 
@@ -55,7 +56,7 @@ func measures() map[string]measure {
 			"p99": func(q sim.Quantiles) time.Duration { return q.P99 },
 		} {
 			all[name+"_"+point] = measure{func(r *sim.Result) float64 { return float64(q(of(r))) }, parseTime,
-				func(v float64) string { return brief(time.Duration(v)) }}
+				func(v float64) string { return words.Duration(time.Duration(v)) }}
 		}
 	}
 	return all

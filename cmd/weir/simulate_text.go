@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"weir"
+	"weir/report/words"
 	"weir/sim"
 )
 
@@ -25,9 +25,9 @@ func (s *study) text(w io.Writer) {
 	for _, c := range s.contenders {
 		r := c.Result
 		fmt.Fprintf(w, "%-*s %8.2f%% %8.2f%% %9s %9s %9s %9.2f %6.0f%% %6.0f%% %6.0f%% %4d/%-3d %11s\n", width,
-			c.Label, 100*r.Attainment, 100*r.WorstWindow, brief(r.TTFT.P50), brief(r.TTFT.P99), brief(r.TPOT.P99),
+			c.Label, 100*r.Attainment, 100*r.WorstWindow, words.Duration(r.TTFT.P50), words.Duration(r.TTFT.P99), words.Duration(r.TPOT.P99),
 			r.GPU.Allocated.Hours(), percentOf(r.GPU.Busy, r.GPU.Allocated), percentOf(r.GPU.Idle, r.GPU.Allocated), percentOf(r.GPU.ColdStart, r.GPU.Allocated),
-			r.Changes, r.Reversals, cents(r.Cost))
+			r.Changes, r.Reversals, words.Dollars(r.Cost))
 	}
 	fmt.Fprintln(w, "\nchanges: of the number of replicas wanted, and of them reversals within ten minutes; GPU-h from asking to release; busy, idle and cold are shares of it")
 	s.places(w)
@@ -74,15 +74,9 @@ func (s *study) places(w io.Writer) {
 	for _, c := range s.contenders {
 		fmt.Fprintf(w, "\n%s\n  %-*s %10s %10s %12s %12s %11s\n", c.Label, width, "deployment", "answered", "429", "tokens in", "tokens out", "cost")
 		for _, d := range c.Result.Deployments {
-			fmt.Fprintf(w, "  %-*s %10d %10d %12d %12d %11s\n", width, d.Name, d.Completed, d.Throttled, d.Prompt, d.Output, cents(d.Cost))
+			fmt.Fprintf(w, "  %-*s %10d %10d %12d %12d %11s\n", width, d.Name, d.Completed, d.Throttled, d.Prompt, d.Output, words.Dollars(d.Cost))
 		}
 	}
-}
-
-// cents rounds an amount to cents.
-func cents(m weir.Money) string {
-	const cent = weir.Dollar / 100
-	return strings.TrimSuffix(((m + cent/2) / cent * cent).String(), "0000")
 }
 
 func percentOf(part, whole time.Duration) float64 {
@@ -90,20 +84,6 @@ func percentOf(part, whole time.Duration) float64 {
 		return 0
 	}
 	return 100 * float64(part) / float64(whole)
-}
-
-// brief rounds a duration to three digits.
-func brief(d time.Duration) string {
-	switch {
-	case d >= 10*time.Second:
-		return d.Round(100 * time.Millisecond).String()
-	case d >= time.Second:
-		return d.Round(10 * time.Millisecond).String()
-	case d >= 10*time.Millisecond:
-		return d.Round(100 * time.Microsecond).String()
-	default:
-		return d.Round(10 * time.Microsecond).String()
-	}
 }
 
 // json prints every run with its whole result.

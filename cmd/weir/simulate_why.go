@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"weir/report/words"
 	"weir/sim"
 )
 
@@ -88,7 +89,7 @@ func causeWords(m sim.Miss) string {
 func spanWords(spans []sim.Span) string {
 	var parts []string
 	for _, s := range spans {
-		parts = append(parts, clock(s.From.Hours())+" to "+clock(s.To.Hours()))
+		parts = append(parts, words.Clock(s.From)+" to "+words.Clock(s.To))
 	}
 	if len(parts) == 0 {
 		return ""
