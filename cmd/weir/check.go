@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/config"
+	"weir/report/words"
 	"weir/wire"
 )
 
@@ -83,9 +84,9 @@ func check(cmd *cobra.Command, o checkOptions) error {
 	if strict && len(warnings) > 0 {
 		return configError{warnings}
 	}
-	painter{cmd.ErrOrStderr(), colourful(cmd.ErrOrStderr())}.faults("warning", warnings)
+	newPainter(cmd.ErrOrStderr()).faults("warning", warnings)
 	fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s, %s, %s\n", file,
-		count(len(c.Tenants), "tenant"), count(len(c.Models), "model"), count(deployments(c), "deployment"))
+		words.Count(len(c.Tenants), "tenant"), words.Count(len(c.Models), "model"), words.Count(deployments(c), "deployment"))
 	for _, line := range findings {
 		fmt.Fprintln(cmd.OutOrStdout(), line)
 	}
@@ -93,7 +94,7 @@ func check(cmd *cobra.Command, o checkOptions) error {
 		return nil
 	}
 	if bad := writeContacts(cmd.OutOrStdout(), connect(cmd.Context(), c)); bad > 0 {
-		return fmt.Errorf("%s cannot be used: see the table above", count(bad, "upstream"))
+		return fmt.Errorf("%s cannot be used: see the table above", words.Count(bad, "upstream"))
 	}
 	return nil
 }

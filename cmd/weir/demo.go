@@ -11,6 +11,7 @@ import (
 	"weir"
 	"weir/config"
 	"weir/load"
+	"weir/report/words"
 	"weir/trace"
 	"weir/wire"
 )
@@ -109,7 +110,7 @@ func (d demo) settle(ctx context.Context, n *node, deployment string, s *config.
 			return err
 		}
 		if len(rs) <= s.Min {
-			fmt.Fprintf(d.out, "  %-24s back to %s\n", picture(rs), count(s.Min, "replica"))
+			fmt.Fprintf(d.out, "  %-24s back to %s\n", picture(rs), words.Count(s.Min, "replica"))
 			return nil
 		}
 		if left <= 0 {

@@ -12,6 +12,7 @@ import (
 	"weir/engine"
 	"weir/fit"
 	"weir/price"
+	"weir/report/words"
 	"weir/wire"
 )
 
@@ -44,7 +45,7 @@ func (s *stand) external(d *config.Deployment) error {
 		x.Metrics = "/metrics"
 	}
 	s.said.not("what servers elsewhere run on, which the file does not say: they are timed as one GPU would be")
-	s.said.deployments[d.Name] = count(len(x.URLs), x.Protocol+" server") + ", " + wordServer(o)
+	s.said.deployments[d.Name] = words.Count(len(x.URLs), x.Protocol+" server") + ", " + wordServer(o)
 	return nil
 }
 

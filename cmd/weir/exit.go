@@ -64,7 +64,7 @@ func explain(w io.Writer, err error) {
 	var usage usageError
 	switch {
 	case errors.As(err, &faults):
-		painter{w, colourful(w)}.faults("error", faults)
+		newPainter(w).faults("error", faults)
 		fmt.Fprintf(w, "%s in the configuration\n", words.Count(len(faults), "fault"))
 	case errors.As(err, &usage):
 		fmt.Fprintf(w, "%v\nSee `%s --help`.\n", err, usage.command)

@@ -13,6 +13,7 @@ import (
 
 	"weir/fit"
 	"weir/price"
+	"weir/report"
 )
 
 // fitFlags are what `weir fit` is asked with.
@@ -136,9 +137,9 @@ func (f *fitFlags) show(cmd *cobra.Command, a fit.Answer) error {
 	out := cmd.OutOrStdout()
 	var err error
 	if f.json {
-		err = writeJSON(out, a)
+		err = report.JSON(out, a, "  ")
 	} else {
-		err = writeFit(out, a)
+		err = report.Fit(out, a, report.Ink(colourful(out)))
 	}
 	switch {
 	case err == nil && a.Verdict == fit.RunsOut:

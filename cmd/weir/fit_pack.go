@@ -2,15 +2,13 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"weir/config"
 	"weir/fit"
 	"weir/price"
-	"weir/report/words"
+	"weir/report"
 )
 
 // packFile is a file of models that share GPUs.
@@ -60,9 +58,9 @@ func (f *fitFlags) runPack(cmd *cobra.Command, c *price.Catalogue) error {
 		return err
 	}
 	if f.json {
-		return writeJSON(cmd.OutOrStdout(), p)
+		return report.JSON(cmd.OutOrStdout(), p, "  ")
 	}
-	return writePacking(cmd.OutOrStdout(), p, gpu)
+	return report.Packing(cmd.OutOrStdout(), p, gpu)
 }
 
 // item reads one entry. A batch that is not stated is as wide as the
@@ -94,32 +92,4 @@ func value(p *int, otherwise int) int {
 		return otherwise
 	}
 	return *p
-}
-
-func writePacking(out io.Writer, p fit.Packing, gpu fit.GPU) error {
-	proof := "no placement has fewer"
-	if !p.Optimal {
-		proof = fmt.Sprintf("no placement has fewer than %d", p.Least)
-	}
-	fmt.Fprintf(out, "%d x %s: %s; %.0f %% of each kept free\n", len(p.GPUs), p.GPU, proof, 100*p.Headroom)
-	marks := []rune("█▓▒░▚▞")
-	for i, shares := range p.GPUs {
-		var all []memoryPart
-		for k, s := range shares {
-			name := fmt.Sprintf("%s #%d", s.Name, s.Replica)
-			if s.Shard > 1 {
-				name += fmt.Sprintf(" shard %d", s.Shard)
-			}
-			note := fmt.Sprintf("utilisation %.3f", s.Part)
-			if s.Slice != "" {
-				note = "MIG " + s.Slice + ", " + note
-			}
-			all = append(all, memoryPart{name, s.Bytes, marks[k%len(marks)], note})
-		}
-		fmt.Fprintf(out, "\nGPU %d %s %s\n", i+1, memoryBar(all, gpu.Total), words.GiB(gpu.Total))
-		for _, a := range all {
-			fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("  %c %-32s %10s  %s", a.mark, a.name, words.GiB(a.bytes), a.note), " "))
-		}
-	}
-	return nil
 }

@@ -1,14 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +12,7 @@ import (
 	"weir/engine"
 	"weir/fit"
 	"weir/price"
-	"weir/report/words"
+	"weir/report"
 	"weir/saturate"
 )
 
@@ -66,14 +61,6 @@ func parseSLO(text string) (weir.SLO, error) {
 	return slo, nil
 }
 
-// searched is what --json prints.
-type searched struct {
-	Model    string       `json:"model"`
-	Region   string       `json:"region"`
-	Options  []fit.Option `json:"options"`
-	Rejected []string     `json:"rejected"`
-}
-
 func (f *loadFlags) run(cmd *cobra.Command, c *price.Catalogue, m fit.Model, s fit.Setup, asJSON bool) error {
 	slo, err := parseSLO(f.slo)
 	if err != nil {
@@ -87,10 +74,11 @@ func (f *loadFlags) run(cmd *cobra.Command, c *price.Catalogue, m fit.Model, s f
 	if err != nil {
 		return err
 	}
+	found := report.Search{Model: m.Name, Region: f.region, Options: options, Rejected: rejected}
 	if asJSON {
-		err = writeJSON(cmd.OutOrStdout(), searched{m.Name, f.region, options, rejected})
+		err = report.JSON(cmd.OutOrStdout(), found, "  ")
 	} else {
-		err = f.write(cmd.OutOrStdout(), m, options, rejected)
+		err = report.FitSearch(cmd.OutOrStdout(), found, load, f.top)
 	}
 	if err == nil && len(options) == 0 {
 		err = errors.New("no VM size meets that")
@@ -160,58 +148,5 @@ func saturated(c *price.Catalogue) fit.Does {
 			found[at] = most.Rate
 		}
 		return most.Rate, err
-	}
-}
-
-func (f *loadFlags) write(out io.Writer, m fit.Model, options []fit.Option, rejected []string) error {
-	fmt.Fprintf(out, "%s: %g requests a second of %d tokens in, %d out, prices of %s\n\n", m.Name, f.rps, f.in, f.out, f.region)
-	shown := options
-	if f.top > 0 && len(shown) > f.top {
-		shown = shown[:f.top]
-	}
-	tab := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	if len(shown) > 0 {
-		fmt.Fprintln(tab, "\tSIZE\tTP\tPP\tREPLICAS\tVMS\tUSED\tTTFT\tTPOT\tPER HOUR\tPER M TOKENS\tBINDS")
-	}
-	for i, o := range shown {
-		hour, million := "not known", "not known"
-		if o.Known {
-			hour, million = words.Dollars(o.Hour), words.Dollars(o.Million)
-		}
-		fmt.Fprintf(tab, "%d\t%s\t%d\t%d\t%d\t%d\t%.0f %%\t%.2f s\t%.0f ms\t%s\t%s\t%s\n", i+1, strings.TrimPrefix(o.VM, "Standard_"), o.TP, o.PP, o.Replicas, o.VMs,
-			100*o.Used, o.TTFT, 1000*o.TPOT, hour, million, cmp.Or(o.Binds, "-"))
-	}
-	if err := tab.Flush(); err != nil {
-		return err
-	}
-	writeWarnings(out, shown)
-	if len(options) == 0 {
-		fmt.Fprintln(out, "No size meets that:")
-		for _, r := range rejected {
-			fmt.Fprintln(out, "  "+r)
-		}
-	} else if n := len(options) - len(shown); n > 0 || len(rejected) > 0 {
-		fmt.Fprintf(out, "\n%d more meet it (--top 0), %d do not; --json says why.\n", n, len(rejected))
-	}
-	return nil
-}
-
-// writeWarnings says each once, with the numbers of the choices it is about.
-func writeWarnings(out io.Writer, shown []fit.Option) {
-	about := map[string][]string{}
-	var order []string
-	for i, o := range shown {
-		for _, w := range o.Warnings {
-			if about[w] == nil {
-				order = append(order, w)
-			}
-			about[w] = append(about[w], strconv.Itoa(i+1))
-		}
-	}
-	if len(order) > 0 {
-		fmt.Fprintln(out)
-	}
-	for _, w := range order {
-		fmt.Fprintf(out, "%s: %s\n", strings.Join(about[w], ", "), w)
 	}
 }

@@ -7,36 +7,33 @@ import (
 	"strings"
 
 	"weir/config"
+	"weir/report"
 )
+
+// newPainter paints where w is a terminal that shows colours.
+func newPainter(w io.Writer) painter { return painter{w, report.Ink(colourful(w))} }
 
 // painter shows faults of a configuration with the line they are in.
 type painter struct {
-	w      io.Writer
-	colour bool
+	w   io.Writer
+	ink report.Ink
 }
-
-const (
-	red    = "31;1"
-	yellow = "33;1"
-	bold   = "1"
-	dim    = "2"
-)
 
 // faults prints each as file:line:column: severity: message, which editors and
 // terminals can jump to, and below it the line with a mark.
 func (p painter) faults(severity string, faults config.Faults) {
-	shade := red
+	shade := report.Red
 	if severity == "warning" {
-		shade = yellow
+		shade = report.Yellow
 	}
 	for _, f := range faults {
 		at := f.Place()
-		fmt.Fprintf(p.w, "%s %s %s\n", p.paint(bold, at), p.paint(shade, severity+":"), f.Message())
+		fmt.Fprintf(p.w, "%s %s %s\n", p.ink.Paint(report.Bold, at), p.ink.Paint(shade, severity+":"), f.Message())
 		if f.Excerpt == "" {
 			continue
 		}
-		fmt.Fprintf(p.w, "%s%s\n", p.paint(dim, fmt.Sprintf("%6d | ", f.Line)), f.Excerpt)
-		fmt.Fprintf(p.w, "%s%s%s\n", p.paint(dim, "       | "), indent(f.Excerpt, f.Mark), p.paint(shade, "^"))
+		fmt.Fprintf(p.w, "%s%s\n", p.ink.Paint(report.Dim, fmt.Sprintf("%6d | ", f.Line)), f.Excerpt)
+		fmt.Fprintf(p.w, "%s%s%s\n", p.ink.Paint(report.Dim, "       | "), indent(f.Excerpt, f.Mark), p.ink.Paint(shade, "^"))
 	}
 }
 
@@ -54,13 +51,6 @@ func indent(line string, n int) string {
 		n--
 	}
 	return b.String() + strings.Repeat(" ", n)
-}
-
-func (p painter) paint(code, text string) string {
-	if !p.colour {
-		return text
-	}
-	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
 // colourful says whether w is a terminal whose user wants colours

@@ -11,6 +11,7 @@ import (
 
 	"weir"
 	"weir/plan"
+	"weir/report"
 )
 
 // planFlags are the choices of one `weir plan`.
@@ -92,13 +93,13 @@ func (f *planFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	switch out := cmd.OutOrStdout(); {
 	case f.json:
-		return writeJSON(out, a)
+		return report.JSON(out, a, "  ")
 	case f.html:
-		return writePlanHTML(out, a)
+		return report.PlanPage(out, a)
 	case f.yaml:
-		return writePlanYAML(out, c, d, a)
+		return report.PlanConfig(out, c, d, a)
 	default:
-		return writePlan(out, a)
+		return report.Plan(out, a)
 	}
 }
 

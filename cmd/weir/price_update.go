@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/price"
-	"weir/report/words"
+	"weir/report"
 )
 
 // priceUpdate are the choices of one `weir price update`.
@@ -92,7 +92,7 @@ func (u *priceUpdate) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := reportUpdate(cmd.OutOrStdout(), update, before.Changes(after), before.NotMapped()); err != nil {
+	if err := report.PriceUpdate(cmd.OutOrStdout(), update, before.Changes(after), before.NotMapped()); err != nil {
 		return err
 	}
 	if u.dry {
@@ -210,29 +210,6 @@ func get(ctx context.Context, address string) (_ []byte, again bool, err error) 
 		return nil, again, fmt.Errorf("%s answers %s: %.200s", req.URL.Host, resp.Status, body)
 	}
 	return body, false, nil
-}
-
-// reportUpdate says what changed, what could not be read and what was not asked
-// for.
-func reportUpdate(out io.Writer, u *price.Update, changes []price.Change, notMapped []string) error {
-	var t planText
-	for _, c := range changes {
-		t.linef("%s", c)
-	}
-	if len(changes) == 0 {
-		t.linef("no price has changed")
-	}
-	for _, f := range u.Faults() {
-		t.linef("not read: %s", f)
-	}
-	if unmapped := u.Unmapped(); len(unmapped) > 0 {
-		t.linef("%s nobody has said the meaning of (add them under meters in your prices.yaml): %s", words.Count(len(unmapped), "meter"), strings.Join(unmapped, "; "))
-	}
-	if len(notMapped) > 0 {
-		t.linef("not asked for, their meters are not mapped (state prices in your %s): %s", ownPrices, strings.Join(notMapped, ", "))
-	}
-	_, err := io.WriteString(out, t.String())
-	return err
 }
 
 // writtenByUs begins every file of an update.

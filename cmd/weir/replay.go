@@ -2,9 +2,7 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strings"
@@ -13,6 +11,7 @@ import (
 
 	"weir/config"
 	"weir/control"
+	"weir/report"
 	"weir/report/words"
 	"weir/scale"
 	"weir/wire"
@@ -87,21 +86,10 @@ func replay(cmd *cobra.Command, path string, o replayOptions) error {
 	if r.Decisions == 0 {
 		return fmt.Errorf("%s has nothing to decide again: of %s none is after a whole state", path, words.Count(r.Lines, "line"))
 	}
-	out := cmd.OutOrStdout()
-	fmt.Fprintf(out, "%s: %s decided again", path, words.Count(r.Decisions, "step"))
-	if r.Skipped > 0 {
-		fmt.Fprintf(out, ", %s passed over (before the first whole state, or torn)", words.Count(r.Skipped, "line"))
+	if err := report.Replay(cmd.OutOrStdout(), path, r, o.list); err != nil {
+		return err
 	}
-	if r.Different == 0 {
-		fmt.Fprintln(out, ": identical")
-		return nil
-	}
-	fmt.Fprintf(out, ": %s\n", words.Count(r.Different, "difference"))
-	if other != nil {
-		showSums(out, r.Sums)
-	}
-	showDifferences(out, r, o.list)
-	if other == nil {
+	if other == nil && r.Different > 0 {
 		return fmt.Errorf("%s came out otherwise than the journal says: it was written by another version, or was changed", words.Count(r.Different, "decision"))
 	}
 	return nil
@@ -113,34 +101,6 @@ func deploymentsOf(sums []control.Sum) string {
 		names = append(names, s.Deployment)
 	}
 	return cmp.Or(strings.Join(names, ", "), "none")
-}
-
-// showSums says what was wanted over time, by deployment.
-func showSums(w io.Writer, sums []control.Sum) {
-	width := len("replica-hours wanted")
-	for _, s := range sums {
-		width = max(width, len(s.Deployment))
-	}
-	fmt.Fprintf(w, "\n%-*s %9s %9s\n", width, "replica-hours wanted", "journal", "now")
-	for _, s := range sums {
-		note := ""
-		if !s.Other {
-			note = "   not in the file: as before"
-		}
-		fmt.Fprintf(w, "%-*s %9.3f %9.3f%s\n", width, s.Deployment, s.Wrote.Hours(), s.Now.Hours(), note)
-	}
-}
-
-func showDifferences(w io.Writer, r control.Report, list int) {
-	shown := r.Differences[:min(list, len(r.Differences))]
-	for _, d := range shown {
-		fmt.Fprintf(w, "\nline %d, %s, %s:\n", d.Line, d.At.Time().UTC().Format("2006-01-02 15:04:05Z"), d.Deployment)
-		showDecision(w, "journal", d.Wrote)
-		showDecision(w, "now", d.Now)
-	}
-	if more := r.Different - len(shown); more > 0 {
-		fmt.Fprintf(w, "\n%d more; --list shows them\n", more)
-	}
 }
 
 // otherPolicy is who decides instead of the journal's own policies; nil for
@@ -192,16 +152,6 @@ func policiesOf(file string) (func(string, scale.Policy) scale.Decider, error) {
 		}
 	}
 	return func(deployment string, _ scale.Policy) scale.Decider { return deciders[deployment] }, nil
-}
-
-func showDecision(w io.Writer, who string, d scale.Decision) {
-	fmt.Fprintf(w, "  %-8s have %d, want %d: %s\n", who, d.Have, d.Want, d.Reasons.String())
-	if len(d.Victims) > 0 {
-		victims, err := json.Marshal(d.Victims)
-		if err == nil {
-			fmt.Fprintf(w, "  %-8s drains first: %s\n", "", victims)
-		}
-	}
 }
 
 // wrapNames breaks a list of names into lines for a help text.

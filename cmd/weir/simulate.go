@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -16,7 +17,9 @@ import (
 	"weir"
 	"weir/config"
 	"weir/control"
+	"weir/report"
 	"weir/scale"
+	"weir/sim"
 	"weir/wire"
 )
 
@@ -168,21 +171,79 @@ func simulate(cmd *cobra.Command, f *simulateFlags) error {
 			return err
 		}
 	}
+	if err := f.write(cmd, &made); err != nil {
+		return err
+	}
+	if len(made.unmet) > 0 {
+		return unmetError{made.unmet}
+	}
+	return nil
+}
+
+// write prints what was found out, and writes the page that was asked for.
+func (f *simulateFlags) write(cmd *cobra.Command, s *study) error {
+	view := s.view()
 	if f.html != "" {
-		if err := writeReport(f.html, made); err != nil {
+		var page bytes.Buffer
+		err := report.RunsPage(&page, view)
+		if err == nil {
+			err = os.WriteFile(f.html, page.Bytes(), 0o644)
+		}
+		if err != nil {
 			return fmt.Errorf("--html: %w", err)
 		}
 		fmt.Fprintln(cmd.ErrOrStderr(), "report written to", f.html)
 	}
 	if f.jsonOut {
-		err = made.json(cmd.OutOrStdout())
-	} else {
-		made.text(cmd.OutOrStdout())
+		return report.JSON(cmd.OutOrStdout(), s.json(), " ")
 	}
-	if err == nil && len(made.unmet) > 0 {
-		return unmetError{made.unmet}
+	return report.Runs(cmd.OutOrStdout(), view)
+}
+
+// view is what people read of the study.
+func (s *study) view() report.Study {
+	m := s.setting.model
+	v := report.Study{
+		Model: m.Name, Traffic: s.traffic.name(), Load: s.load, SLO: weir.SLO(m.SLO), Notes: s.setting.notes(), Advice: s.advice.text(),
+		Command: strings.Join(append([]string{"weir"}, os.Args[1:]...), " "),
 	}
-	return err
+	for _, d := range m.Deployments {
+		v.Deployments = append(v.Deployments, d.Name)
+	}
+	for _, c := range s.contenders {
+		v.Runs = append(v.Runs, report.Run{Label: c.Label, Series: c.series, Result: c.Result})
+	}
+	return v
+}
+
+// json is every run with its whole result.
+func (s *study) json() any {
+	type row struct {
+		Policy   string            `json:"policy"`
+		Knob     float64           `json:"knob,omitempty"`
+		Settings map[string]string `json:"settings,omitempty"`
+		Result   *sim.Result       `json:"result"`
+	}
+	out := struct {
+		Model  string   `json:"model"`
+		Trace  string   `json:"trace"`
+		Load   string   `json:"load"`
+		Notes  []string `json:"notes,omitempty"`
+		Runs   []row    `json:"runs"`
+		Advice *advice  `json:"advice,omitempty"` // of the first run that misses its goal
+		Unmet  []string `json:"unmet_requirements,omitempty"`
+	}{Model: s.setting.model.Name, Trace: s.traffic.name(), Load: s.load, Notes: s.setting.notes(), Advice: s.advice, Unmet: s.unmet}
+	for _, c := range s.contenders {
+		r := row{Policy: c.Policy, Knob: c.Knob, Result: c.Result}
+		for _, v := range c.Settings {
+			if r.Settings == nil {
+				r.Settings = map[string]string{}
+			}
+			r.Settings[v.key] = v.value
+		}
+		out.Runs = append(out.Runs, r)
+	}
+	return out
 }
 
 // tryAll says what cannot run before anything runs.

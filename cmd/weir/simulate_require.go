@@ -40,7 +40,7 @@ func measures() map[string]measure {
 		"attained":   share(func(r *sim.Result) float64 { return r.Attainment }),
 		"worst_5m":   share(func(r *sim.Result) float64 { return r.WorstWindow }),
 		"worst_hour": share(func(r *sim.Result) float64 { return r.WorstHour }),
-		"busy":       share(func(r *sim.Result) float64 { return percentOf(r.GPU.Busy, r.GPU.Allocated) / 100 }),
+		"busy":       share(busy),
 		"gpu_hours":  number(func(r *sim.Result) float64 { return r.GPU.Allocated.Hours() }),
 		"refused":    number(func(r *sim.Result) float64 { return float64(r.Refused) }),
 		"failed":     number(func(r *sim.Result) float64 { return float64(r.Failed) }),
@@ -60,6 +60,14 @@ func measures() map[string]measure {
 		}
 	}
 	return all
+}
+
+// busy is the part of the paid GPU time in which GPUs worked.
+func busy(r *sim.Result) float64 {
+	if r.GPU.Allocated <= 0 {
+		return 0
+	}
+	return float64(r.GPU.Busy) / float64(r.GPU.Allocated)
 }
 
 // parseShare reads 99% or 0.99.

@@ -4,21 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"weir"
 	"weir/bill"
 	"weir/config"
 	"weir/meter"
 	"weir/price"
+	"weir/report"
 )
 
 func newUsage() *cobra.Command {
@@ -97,9 +95,9 @@ func reconcile(cmd *cobra.Command, path string, f reconcileFlags) (err error) {
 	}
 	r := bill.Compare(rows, lines, tolerance/100, f.names)
 	if f.json {
-		err = writeJSON(cmd.OutOrStdout(), reconciled(r))
+		err = report.ReconciledJSON(cmd.OutOrStdout(), r)
 	} else {
-		err = printReconciled(cmd.OutOrStdout(), r)
+		err = report.Reconciled(cmd.OutOrStdout(), r)
 	}
 	if err == nil && len(r.Differences) > 0 {
 		err = fmt.Errorf("%d of %d figures differ by more than %s", len(r.Differences), r.Compared, f.tolerance)
@@ -164,63 +162,4 @@ func booked(ctx context.Context, f reconcileFlags, lines []bill.Line) (_ []meter
 		return nil, err
 	}
 	return db.Usage(ctx, meter.Query{From: from.Unix() / 60, To: to.Unix()/60 + 24*60, Step: meter.PerDay, AllTenants: true, AllKeys: true, AllDeployments: true})
-}
-
-// reconciledView is the result in JSON.
-type reconciledView struct {
-	From        string           `json:"from"`
-	To          string           `json:"to"`
-	Compared    int              `json:"compared"`
-	Estimated   int64            `json:"estimated_requests"`
-	Differences []differenceView `json:"differences"`
-}
-
-type differenceView struct {
-	bill.Difference
-	LedgerTokens  *int64      `json:"ledger_tokens,omitempty"` // or requests
-	ExportTokens  *int64      `json:"export_tokens,omitempty"`
-	LedgerDollars *weir.Money `json:"ledger_dollars,omitempty"`
-	ExportDollars *weir.Money `json:"export_dollars,omitempty"`
-}
-
-func reconciled(r bill.Result) reconciledView {
-	v := reconciledView{From: r.From, To: r.To, Compared: r.Compared, Estimated: r.EstimatedRequests, Differences: []differenceView{}}
-	for _, d := range r.Differences {
-		view := differenceView{Difference: d}
-		if isMoney(d) {
-			ledger, export := weir.Money(d.Ledger), weir.Money(d.Export)
-			view.LedgerDollars, view.ExportDollars = &ledger, &export
-		} else {
-			view.LedgerTokens, view.ExportTokens = &d.Ledger, &d.Export
-		}
-		v.Differences = append(v.Differences, view)
-	}
-	return v
-}
-
-// isMoney says whether a difference is of money: of costs, and of meters of which
-// nobody knows what they count.
-func isMoney(d bill.Difference) bool { return d.Meter == string(bill.Cost) || d.Model == "" }
-
-func printReconciled(w io.Writer, r bill.Result) error {
-	fmt.Fprintf(w, "%s to %s: %d figures compared, %d differ.\n", r.From, r.To, r.Compared, len(r.Differences))
-	if r.EstimatedRequests > 0 {
-		fmt.Fprintf(w, "Of %d requests of those days the ledger's tokens are estimated.\n", r.EstimatedRequests)
-	}
-	if len(r.Differences) == 0 {
-		return nil
-	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "\nday\tmodel\tmeter\tledger\texport\twhy")
-	for _, d := range r.Differences {
-		ledger, export, model := fmt.Sprint(d.Ledger), fmt.Sprint(d.Export), d.Model
-		if isMoney(d) {
-			ledger, export = weir.Money(d.Ledger).String(), weir.Money(d.Export).String()
-		}
-		if model == "" {
-			model = "-"
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", d.Day, model, d.Meter, ledger, export, d.Why)
-	}
-	return t.Flush()
 }

@@ -23,12 +23,17 @@ var house = map[string]pack{
 	"weir/fit":      {pure: true, imports: []string{"weir/price"}},
 	"weir/price":    {pure: true, sdks: []string{"github.com/goccy/go-yaml"}},
 	"weir/saturate": {pure: true, imports: []string{"weir/engine"}},
-	"weir/plan":     {pure: true, imports: []string{"weir/price", "weir/fit", "weir/engine", "weir/saturate", "weir/scale", "weir/sim", "weir/trace", "weir/fleet/mem"}},
+	"weir/plan":     {pure: true, imports: []string{"weir/price", "weir/fit", "weir/engine", "weir/saturate", "weir/scale", "weir/sim", "weir/trace", "weir/fleet/mem",
+		"weir/report/words"}},
 	"weir/meter":    {pure: true, imports: []string{"weir/price"}},
 	"weir/bill":     {pure: true, imports: []string{"weir/meter"}},
 	"weir/trace":    {pure: true},
 	"weir/sim": {pure: true, imports: []string{"weir/scale", "weir/dispatch", "weir/engine", "weir/meter",
 		"weir/fit", "weir/price", "weir/trace", "weir/control", "weir/fleet", "weir/fleet/mem"}},
+
+	"weir/report":       {pure: true, imports: []string{"weir/report/chart", "weir/report/words", "weir/sim", "weir/plan", "weir/fit", "weir/price", "weir/bill", "weir/control", "weir/scale"}},
+	"weir/report/chart": {pure: true, imports: []string{"weir/report/words"}},
+	"weir/report/words": {pure: true},
 
 	"weir/fleet":           {},
 	"weir/fleet/mem":       {pure: true, imports: []string{"weir/fleet"}},

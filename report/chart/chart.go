@@ -34,7 +34,7 @@ type Line struct {
 	Ys    []float64
 	Step  bool
 	Wide  bool      // drawn broad, for others to be seen on it
-	Xs    []float64 // its own, in any order, where it is drawn as points
+	Xs    []float64 // its own; nil: the chart's. Points may be in any order
 	Tips  []string  // on hover, one for each point; not nil: drawn as points
 }
 

@@ -60,7 +60,11 @@ func (c Chart) draw(d *drawing, width float64) {
 		if line.Tips != nil {
 			line.dots(d, p)
 		} else {
-			fmt.Fprintf(d, `<path d="%s"/>`, line.path(c.Xs, p))
+			xs := line.Xs
+			if xs == nil {
+				xs = c.Xs
+			}
+			fmt.Fprintf(d, `<path d="%s"/>`, line.path(xs, p))
 		}
 		d.WriteString(`</g>`)
 	}

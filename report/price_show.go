@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"fmt"
@@ -6,42 +6,9 @@ import (
 	"reflect"
 	"strings"
 
-	"github.com/spf13/cobra"
-
 	"weir"
 	"weir/price"
 )
-
-func newPriceShow() *cobra.Command {
-	var prices, asOf string
-	cmd := &cobra.Command{
-		Use:   "show NAME",
-		Short: "Show everything known of a GPU, size, model or service, with sources",
-		Long: `Show prints every entry of the catalogue that has the given name, or is of it:
-for a VM size its prices, for an Azure OpenAI model its token prices and PTUs.
-Every figure has its source and date; those older than 90 days are marked.`,
-		Example: `  weir price show gpt-4o
-  weir price show Standard_NC40ads_H100_v5
-  weir price show H100-80GB`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usageError{cmd.CommandPath(), fmt.Errorf("takes one name, have %d", len(args))}
-			}
-			now, err := day(asOf)
-			if err != nil {
-				return usageError{cmd.CommandPath(), err}
-			}
-			c, err := catalogue(prices)
-			if err != nil {
-				return configError{err}
-			}
-			return showEntries(cmd.OutOrStdout(), c, args[0], now)
-		},
-	}
-	cmd.Flags().StringVar(&prices, "prices", "", "`file` of prices over the catalogue (default: those in your folder)")
-	cmd.Flags().StringVar(&asOf, "as-of", "", "`day` figures are held against for their age, as 2026-11-23 (default: today)")
-	return cmd
-}
 
 // named are the entries of a name: its own, and those that are of it.
 func named(c *price.Catalogue, name string) []any {
@@ -111,7 +78,9 @@ func namedServices(c *price.Catalogue, name string) []any {
 	return all
 }
 
-func showEntries(out io.Writer, c *price.Catalogue, name string, now weir.Instant) error {
+// PriceOf writes every entry of that name, or of the size, model or service of
+// that name. The error is of a name the catalogue lacks.
+func PriceOf(out io.Writer, c *price.Catalogue, name string, now weir.Instant) error {
 	entries := named(c, name)
 	if len(entries) == 0 {
 		return fmt.Errorf("%s is %w: see `weir price list`", name, price.ErrUnknown)
@@ -120,7 +89,7 @@ func showEntries(out io.Writer, c *price.Catalogue, name string, now weir.Instan
 	for _, s := range c.Sources() {
 		sources[s.ID] = s
 	}
-	var t planText
+	var t text
 	for i, e := range entries {
 		if i > 0 {
 			t.linef("")
@@ -147,8 +116,7 @@ func showEntries(out io.Writer, c *price.Catalogue, name string, now weir.Instan
 			t.linef("  %s", note)
 		}
 	}
-	_, err := io.WriteString(out, t.String())
-	return err
+	return t.to(out)
 }
 
 var titles = map[reflect.Type]string{

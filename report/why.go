@@ -1,8 +1,7 @@
-package main
+package report
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"weir/report/words"
@@ -14,18 +13,18 @@ import (
 const whyShown = 8
 
 // why prints where the misses of each run come from.
-func (s *study) why(w io.Writer) {
-	if len(s.contenders) > whyShown {
+func (s *Study) why(t *text) {
+	if len(s.Runs) > whyShown {
 		return
 	}
-	for _, c := range s.contenders {
+	for _, c := range s.Runs {
 		lines := whyLines(c.Result)
 		if len(lines) == 0 {
 			continue
 		}
-		fmt.Fprintf(w, "\n%s: %s\n", c.Label, missed(c.Result))
+		t.linef("\n%s: %s", c.Label, missed(c.Result))
 		for _, line := range lines {
-			fmt.Fprintln(w, "  "+line)
+			t.linef("  %s", line)
 		}
 	}
 }

@@ -1,28 +1,16 @@
-package main
+package report
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"weir/plan"
 	"weir/report/words"
 )
 
-func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
-}
-
-// planText writes an answer for people.
-type planText struct {
-	strings.Builder
-}
-
-func writePlan(w io.Writer, a plan.Answer) error {
+// Plan writes an answer for people.
+func Plan(w io.Writer, a plan.Answer) error {
 	var t planText
 	t.demand(a.Demand)
 	t.recommendation(a)
@@ -34,32 +22,11 @@ func writePlan(w io.Writer, a plan.Answer) error {
 	t.switches(a)
 	t.services(a)
 	t.figures(a)
-	_, err := io.WriteString(w, t.String())
-	return err
+	return t.to(w)
 }
 
-func (t *planText) linef(format string, args ...any) { fmt.Fprintf(t, format+"\n", args...) }
-
-// title begins a section.
-func (t *planText) title(text string) {
-	if t.Len() > 0 {
-		t.linef("")
-	}
-	t.linef("%s", text)
-}
-
-// table aligns columns; cells are separated by tabs.
-func (t *planText) table(rows ...string) {
-	var aligned strings.Builder
-	w := tabwriter.NewWriter(&aligned, 0, 0, 2, ' ', 0)
-	for _, r := range rows {
-		fmt.Fprintln(w, "  "+r)
-	}
-	_ = w.Flush() // to a strings.Builder: cannot fail
-	for line := range strings.Lines(aligned.String()) {
-		t.linef("%s", strings.TrimRight(line, " \n"))
-	}
-}
+// planText is the page of an answer.
+type planText struct{ text }
 
 func (t *planText) demand(s plan.Summary) {
 	t.title("Demand of a month")
@@ -98,20 +65,6 @@ func (t *planText) simulated(s *plan.Simulated) {
 	t.wrapped(fmt.Sprintf("%v of the busiest minute, %d requests to %s: %s within %v to the first token and %v a token (99 of 100 within %v and %v)",
 		s.Played, s.Requests, words.Count(s.Replicas, "replica"), words.Percent(s.Attained, 4), s.SLO.TTFT, s.SLO.TPOT,
 		s.TTFT, s.TPOT))
-}
-
-// wrapped breaks a paragraph into lines.
-func (t *planText) wrapped(text string) {
-	const width = 96
-	line := " "
-	for _, word := range strings.Fields(text) {
-		if len(line)+1+len(word) > width {
-			t.linef("%s", line)
-			line = " "
-		}
-		line += " " + word
-	}
-	t.linef("%s", line)
 }
 
 // shown is how many alternatives the text has; all are in the JSON.
@@ -184,6 +137,14 @@ func (t *planText) refused(options []plan.Option) {
 	for _, line := range out {
 		t.wrapped(line)
 	}
+}
+
+// ratio is a part of a whole; 0 of nothing.
+func ratio(part, whole float64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return part / whole
 }
 
 // bound says in brackets what holds an alternative where it is.

@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	_ "embed"
@@ -8,23 +8,25 @@ import (
 
 	"weir/plan"
 	"weir/price"
+	"weir/report/words"
 )
 
 //go:embed plan.html
 var planPage string
 
 var planTemplate = template.Must(template.New("plan").Funcs(template.FuncMap{
-	"dollars": dollars, "fine": fine, "short": short, "percent": percent, "used": used, "bound": bound, "count": count,
-	"plain": plain, "measured": measured,
+	"dollars": words.Dollars, "small": words.Small, "short": words.Short, "count": words.Count, "used": used, "bound": bound,
+	"percent": func(part, whole float64) string { return words.Percent(ratio(part, whole), 4) },
+	"plain":   plain, "measured": measured,
 	"spaced": func(s string) string { return strings.ReplaceAll(s, "_", " ") },
 	"joined": func(s []string) string { return strings.Join(s, "; ") },
 }).Parse(planPage))
 
-// writePlanHTML writes one page that needs nothing else.
-func writePlanHTML(w io.Writer, a plan.Answer) error {
+// PlanPage writes one page that needs nothing else.
+func PlanPage(w io.Writer, a plan.Answer) error {
 	return planTemplate.Execute(w, struct {
 		plan.Answer
 		StaleDays          int
 		Curve, Bars, Bills template.HTML
-	}{a, int(price.StaleAfter.Hours() / 24), curveDrawing(a), barsDrawing(a), billsDrawing(a)})
+	}{a, int(price.StaleAfter.Hours() / 24), curve(a), bars(a), bills(a)})
 }

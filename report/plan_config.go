@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"fmt"
@@ -12,15 +12,17 @@ import (
 	"weir/report/words"
 )
 
-// planYAML writes the weir.yaml that would do what a plan recommends. What only
-// its reader knows (the resource, the keys) is marked with CHANGE.
+// planYAML is a weir.yaml under construction.
 type planYAML struct {
-	strings.Builder
+	text
 	d plan.Demand
 	c *price.Catalogue
 }
 
-func writePlanYAML(w io.Writer, c *price.Catalogue, d plan.Demand, a plan.Answer) error {
+// PlanConfig writes the weir.yaml that would do what a plan recommends. What only
+// its reader knows (the resource, the keys) is marked with CHANGE. The error is of
+// an answer that recommends nothing.
+func PlanConfig(w io.Writer, c *price.Catalogue, d plan.Demand, a plan.Answer) error {
 	if a.Advice.Lines == nil {
 		return fmt.Errorf("there is nothing to configure: no alternative can be had at a known price")
 	}
@@ -30,11 +32,8 @@ func writePlanYAML(w io.Writer, c *price.Catalogue, d plan.Demand, a plan.Answer
 	if slices.Contains(a.Advice.Measures, plan.MeasureSmaller) {
 		y.smaller()
 	}
-	_, err := io.WriteString(w, y.String())
-	return err
+	return y.to(w)
 }
-
-func (y *planYAML) linef(format string, args ...any) { fmt.Fprintf(y, format+"\n", args...) }
 
 func (y *planYAML) head(a plan.Answer) {
 	y.linef("# What `weir plan` recommends:")

@@ -1,10 +1,9 @@
-package main
+package report
 
 import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"weir/fit"
 	"weir/report/words"
@@ -47,21 +46,21 @@ func parts(b fit.Budget) []memoryPart {
 	return append(all, memoryPart{"free", max(rest, 0), '·', "not the engine's"})
 }
 
-func writeFit(out io.Writer, a fit.Answer) error {
-	p := painter{out, colourful(out)}
-	shade := map[fit.Verdict]string{fit.Fits: "32;1", fit.Tight: yellow, fit.DoesNotFit: red, fit.RunsOut: red}[a.Verdict]
-	words := map[fit.Verdict]string{fit.Fits: "fits", fit.Tight: "fits tightly", fit.DoesNotFit: "does not fit", fit.RunsOut: "starts, then runs out of memory"}[a.Verdict]
+// Fit writes what fits where, and what would.
+func Fit(out io.Writer, a fit.Answer, ink Ink) error {
+	shade := map[fit.Verdict]string{fit.Fits: Green, fit.Tight: Yellow, fit.DoesNotFit: Red, fit.RunsOut: Red}[a.Verdict]
+	verdict := map[fit.Verdict]string{fit.Fits: "fits", fit.Tight: "fits tightly", fit.DoesNotFit: "does not fit", fit.RunsOut: "starts, then runs out of memory"}[a.Verdict]
 	where := a.GPU
 	if n := a.TP * a.PP; n > 1 {
 		where = fmt.Sprintf("%d x %s", n, a.GPU)
 	}
-	fmt.Fprintf(out, "%s as %s on %s with %s: %s\n%s\n\n", a.Model, a.Quant, where, a.Engine, p.paint(shade, words), a.Why)
+	fmt.Fprintf(out, "%s as %s on %s with %s: %s\n%s\n\n", a.Model, a.Quant, where, a.Engine, ink.Paint(shade, verdict), a.Why)
 	if a.Command != "" {
 		fmt.Fprintf(out, "  %s\n\n", a.Command)
 	}
 	writeRemedies(out, a.Remedies)
 	writeBudget(out, a)
-	tab := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	tab := columns(out)
 	if a.KVPerToken > 0 {
 		fmt.Fprintf(tab, "\nKV cache of a token\t%s\twhole model, every layer at full length\n", words.KiB(a.KVPerToken))
 		fmt.Fprintf(tab, "one request of %d tokens\t%s\tper GPU\n", a.Context, words.GiB(a.PerRequest))

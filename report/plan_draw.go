@@ -1,0 +1,107 @@
+package report
+
+import (
+	"html/template"
+	"math"
+
+	"weir"
+	"weir/plan"
+	"weir/report/chart"
+	"weir/report/words"
+)
+
+// curve draws the cost over the size of the demand.
+func curve(a plan.Answer) template.HTML {
+	c := chart.Chart{
+		Title: "cost of a month over the size of the demand", Bare: true, Height: 380,
+		X: chart.Axis{Name: "times the demand", Log: true}, Y: chart.Axis{Unit: "$", Log: true},
+		Rules: []chart.Rule{{X: 1, Class: "now"}},
+		Keys:  []chart.Key{{Class: "now", Text: "the demand"}, {Class: "switch", Text: "another one is cheapest from here on"}},
+	}
+	for _, p := range a.Curve.Points {
+		c.Xs = append(c.Xs, p.Times)
+	}
+	some := false
+	line := func(class, name string, cost func(plan.Point) weir.Money) {
+		l := chart.Line{Class: class, Name: name}
+		for _, p := range a.Curve.Points {
+			y := inDollars(cost(p))
+			if y <= 0 {
+				y = math.NaN() // it cannot be had
+			}
+			some = some || y > 0
+			l.Ys = append(l.Ys, y)
+		}
+		c.Lines = append(c.Lines, l)
+	}
+	line("payg", "pay as you go", func(p plan.Point) weir.Money { return p.PayAsYouGo })
+	line("ptu", "provisioned (PTU), the rest spilling over", func(p plan.Point) weir.Money { return p.Provisioned })
+	line("own", "own replicas", func(p plan.Point) weir.Money { return p.Own })
+	if !some {
+		return ""
+	}
+	for _, s := range a.Curve.Switches {
+		c.Rules = append(c.Rules, chart.Rule{X: s.Times, Class: "switch"})
+	}
+	return c.SVG()
+}
+
+func inDollars(m weir.Money) float64 { return float64(m) / float64(weir.Dollar) }
+
+// termClass is how a term of provisioned throughput is drawn.
+var termClass = map[plan.Term]string{plan.Hourly: "hour", plan.Monthly: "month", plan.Yearly: "year"}
+
+// bills draws the whole bill over the number of PTUs.
+func bills(a plan.Answer) template.HTML {
+	c := chart.Chart{
+		Title: "the whole bill over the number of PTUs", Bare: true, Height: 320,
+		X: chart.Axis{Name: "PTUs; the rest is paid as you go", Zero: true}, Y: chart.Axis{Unit: "$"},
+		Keys: []chart.Key{
+			{Class: "hour", Text: "by the hour"}, {Class: "month", Text: "reserved by the month"}, {Class: "year", Text: "reserved by the year"},
+			{Class: "dot", Text: "the number that costs least"},
+		},
+	}
+	high, most := 0.0, 0
+	for _, b := range a.Bills {
+		l := chart.Line{Class: termClass[b.Term]}
+		for _, p := range b.Points {
+			l.Xs, l.Ys = append(l.Xs, float64(p.PTUs)), append(l.Ys, inDollars(p.Month))
+			high, most = max(high, inDollars(p.Month)), max(most, p.PTUs)
+		}
+		c.Lines = append(c.Lines, l)
+		if o := cheapestOf(b, a.Options); o.PTUs > 0 {
+			c.Dots = append(c.Dots, chart.Dot{X: float64(o.PTUs), Y: inDollars(o.Month), Class: l.Class})
+		}
+	}
+	if high == 0 || most == 0 {
+		return ""
+	}
+	return c.SVG()
+}
+
+// cheapestOf finds the alternative a line of bills has its lowest point at.
+func cheapestOf(b plan.Bills, options []plan.Option) plan.Option {
+	for _, o := range options {
+		if o.Kind == plan.Spillover && o.SKU == b.SKU && o.Term == b.Term {
+			return o
+		}
+	}
+	return plan.Option{}
+}
+
+// kindClass is how a kind of alternative is drawn.
+var kindClass = map[plan.Kind]string{plan.PayAsYouGo: "payg", plan.Provisioned: "ptu", plan.Spillover: "ptu", plan.Own: "own"}
+
+// bars draws the cheapest alternatives side by side.
+func bars(a plan.Answer) template.HTML {
+	b := chart.Bars{
+		Title: "alternatives by cost",
+		Keys:  []chart.Key{{Class: "payg", Text: "pay as you go"}, {Class: "ptu", Text: "provisioned (PTU)"}, {Class: "own", Text: "own replicas"}},
+	}
+	for _, o := range a.Options {
+		if o.Available() && len(b.Rows) < shown {
+			b.Rows = append(b.Rows, chart.Bar{Label: o.Title(), Class: kindClass[o.Kind], Value: float64(o.Month), Text: words.Dollars(o.Month)})
+		}
+	}
+	return b.SVG()
+}

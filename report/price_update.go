@@ -1,0 +1,31 @@
+package report
+
+import (
+	"io"
+	"strings"
+
+	"weir/price"
+	"weir/report/words"
+)
+
+// PriceUpdate writes what changed, what could not be read and what was not asked
+// for.
+func PriceUpdate(out io.Writer, u *price.Update, changes []price.Change, notMapped []string) error {
+	var t text
+	for _, c := range changes {
+		t.linef("%s", c)
+	}
+	if len(changes) == 0 {
+		t.linef("no price has changed")
+	}
+	for _, f := range u.Faults() {
+		t.linef("not read: %s", f)
+	}
+	if unmapped := u.Unmapped(); len(unmapped) > 0 {
+		t.linef("%s nobody has said the meaning of (add them under meters in your prices.yaml): %s", words.Count(len(unmapped), "meter"), strings.Join(unmapped, "; "))
+	}
+	if len(notMapped) > 0 {
+		t.linef("not asked for, their meters are not mapped (state prices in your %s): %s", ownPrices, strings.Join(notMapped, ", "))
+	}
+	return t.to(out)
+}
