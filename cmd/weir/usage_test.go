@@ -39,8 +39,13 @@ func TestReconcileNamesWhatDiffers(t *testing.T) {
 		t.Errorf("%v\n%s", err, out)
 	}
 	out, err = run("--json")
-	var v reconciledView
-	if json.Unmarshal([]byte(out), &v) != nil || len(v.Differences) != 2 || *v.Differences[0].LedgerDollars != 3_500_000 || *v.Differences[1].ExportTokens != 200_000 {
+	var v struct {
+		Differences []struct {
+			LedgerDollars weir.Money `json:"ledger_dollars"`
+			ExportTokens  int64      `json:"export_tokens"`
+		} `json:"differences"`
+	}
+	if json.Unmarshal([]byte(out), &v) != nil || len(v.Differences) != 2 || v.Differences[0].LedgerDollars != 3_500_000 || v.Differences[1].ExportTokens != 200_000 {
 		t.Errorf("%v\n%s", err, out)
 	}
 	if out, err = run("--tolerance", "25%"); err != nil || !strings.Contains(out, "4 figures compared, 0 differ") {
