@@ -1,6 +1,5 @@
 package report
 
-
 // Ink colours text for a terminal; the zero Ink leaves it as it is.
 type Ink bool
 
