@@ -26,11 +26,11 @@ func (c *call) open() {
 // admit lets the request in or says why not: key, body, model, bounds, limits.
 func (c *call) admit() error {
 	var err error
-	if c.x.method() != "POST" {
+	if c.x.method != "POST" {
 		c.x.set("Allow", allowed(c.s))
 		return errMethod
 	}
-	if c.key, err = authenticate(&c.x, c.st.keys); err != nil {
+	if c.key, err = c.x.from.Key(c.st); err != nil {
 		return err
 	}
 	rec := &c.lease.rec
@@ -61,7 +61,7 @@ func (c *call) read() error {
 	if e := c.x.get("Content-Encoding"); e != "" && e != "identity" {
 		return errEncoding
 	}
-	body, err := c.x.readBody(c.st.bounds.MaxBody, c.st.bounds.BodyTimeout, &c.g.bodies)
+	body, err := c.x.from.Body(c.st.bounds.MaxBody, c.st.bounds.BodyTimeout, &c.g.bodies)
 	c.lease.body = body
 	switch {
 	case errors.Is(err, errNoMemory):
@@ -75,7 +75,7 @@ func (c *call) read() error {
 	case err != nil && c.x.ctx().Err() != nil:
 		return gone(c.x.ctx())
 	case err != nil:
-		return &problem{is: errCutBody, message: c.x.misframed()}
+		return err
 	}
 	c.body = body.b
 	if c.ask, err = readAsk(c.body); err != nil {

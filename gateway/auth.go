@@ -32,11 +32,11 @@ const maxSecret = 512
 // known here (SDKs send one of their own beside) is no obstacle; two keys that are
 // both known, and not the same, are. Keys are found by their SHA-256: how long the
 // search takes depends on the hash alone, which nobody can aim.
-func authenticate(x *exchange, keys map[[sha256.Size]byte]*key) (*key, error) {
+func authenticate(x caller, keys map[[sha256.Size]byte]*key) (*key, error) {
 	var found *key
 	sent := false
 	for _, name := range keyHeaders {
-		for _, value := range x.all(name) {
+		for _, value := range x.Header(name) {
 			secret := secretIn(name, value)
 			if secret == "" {
 				continue

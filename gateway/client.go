@@ -9,7 +9,7 @@ import (
 // or, where that is one of the trusted proxies, the last one in X-Forwarded-For
 // that is none of theirs. What stands before it anybody could have written.
 func (c *call) client() string {
-	peer := c.x.peer()
+	peer := c.x.peer
 	if len(c.st.proxies) == 0 || !ofProxy(c.st.proxies, peer) {
 		return peer
 	}

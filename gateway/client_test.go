@@ -13,7 +13,7 @@ func TestTheCallersAddressBehindProxies(t *testing.T) {
 	f := func(peer string, forwarded []string, trust []netip.Prefix, want string) {
 		t.Helper()
 		c := &call{st: &state{proxies: trust}}
-		c.x.r = &http.Request{RemoteAddr: peer, Header: http.Header{"X-Forwarded-For": forwarded}}
+		c.x = exchange{peer: peerOf(peer), from: &httpCaller{r: &http.Request{Header: http.Header{"X-Forwarded-For": forwarded}}}}
 		if have := c.client(); have != want {
 			t.Errorf("%s %q: have %q, want %q", peer, forwarded, have, want)
 		}

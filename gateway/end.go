@@ -13,8 +13,10 @@ import (
 func (c *call) end(err error) {
 	if err == nil {
 		c.lease.close(c.x.status, weir.Completed, weir.NoFault, "")
+		c.x.end(endsWhole)
 		return
 	}
+	c.err = err
 	p, a := explain(err)
 	outcome := weir.Failure
 	if c.lease.rec.Attempts == 0 && p.is != errClientGone && p.is != errStopping {
@@ -40,8 +42,10 @@ func (c *call) end(err error) {
 	}
 	c.lease.close(status, outcome, a.fault, a.code)
 	if cutShort {
-		c.x.abort()
+		c.x.end(endsCut)
+		return
 	}
+	c.x.end(endsFailed)
 }
 
 // sayError answers with an error in the caller's dialect.
@@ -66,9 +70,6 @@ func (c *call) sayError(p *problem, a answer) {
 	}
 	if p.queued {
 		c.x.set("X-Weir-Queue-Position", strconv.Itoa(p.ahead+1))
-	}
-	if p.is == errTooLarge || p.is == errBodyMemory || p.is == errSlowBody || p.is == errCutBody {
-		c.x.closeAfter()
 	}
 	body := errorBody(c.s.dialect, p, a)
 	c.x.set("Content-Type", "application/json")

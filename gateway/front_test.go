@@ -153,7 +153,7 @@ func TestConnectionsAndHeadersAreBounded(t *testing.T) {
 	}
 }
 
-// The handlers see HTTP through seam.go only.
+// The handlers see HTTP through http.go only.
 func TestOnlyTheFrontKnowsNetHTTP(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil || len(files) == 0 {
@@ -164,11 +164,11 @@ func TestOnlyTheFrontKnowsNetHTTP(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if name == "seam.go" || name == "run.go" || strings.HasSuffix(name, "_test.go") {
+		if name == "http.go" || name == "run.go" || strings.HasSuffix(name, "_test.go") {
 			continue
 		}
 		if strings.Contains(string(text), `"net/http"`) {
-			t.Errorf("%s imports net/http; only seam.go and run.go may", name)
+			t.Errorf("%s imports net/http; only http.go and run.go may", name)
 		}
 	}
 }

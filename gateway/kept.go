@@ -125,7 +125,7 @@ func (s *served) standsAt(g *Gateway, st *state, addr string) bool {
 // kept reads, deletes or cancels an answer where it is kept, or reads what it
 // was asked. Nothing is reserved or counted for it.
 func (c *call) kept() {
-	method := c.x.method()
+	method := c.x.method
 	if !c.s.takes(method) {
 		c.x.set("Allow", allowed(c.s))
 		c.sayOther(errMethod)
@@ -140,13 +140,13 @@ func (c *call) kept() {
 		method = "GET"
 	}
 	c.passThrough(t, addr, &upstream.Call{
-		Op: c.s.op, Method: method, Below: "/" + url.PathEscape(c.s.id) + c.s.below, Query: queryFor(c.x.query()), Stream: strings.Contains(c.x.query(), "stream=true"),
+		Op: c.s.op, Method: method, Below: "/" + url.PathEscape(c.s.id) + c.s.below, Query: queryFor(c.x.query), Stream: strings.Contains(c.x.query, "stream=true"),
 	})
 }
 
 // keeper finds where the answer is kept, for its own tenant.
 func (c *call) keeper() (*target, string, error) {
-	k, err := authenticate(&c.x, c.st.keys)
+	k, err := c.x.from.Key(c.st)
 	if err != nil {
 		return nil, "", err
 	}
@@ -213,7 +213,7 @@ func (c *call) passThrough(t *target, addr string, call *upstream.Call) {
 	passAnswerHeaders(&c.x, r, "")
 	c.x.set("X-Weir-Deployment", t.Name)
 	c.x.start(r.Status, r.ContentLength)
-	if c.x.method() == "HEAD" {
+	if c.x.method == "HEAD" {
 		return
 	}
 	buf := newBuffer(writeBuffer)
@@ -227,7 +227,8 @@ func (c *call) passThrough(t *target, addr string, call *upstream.Call) {
 			return
 		}
 		if err != nil {
-			c.x.abort()
+			c.x.end(endsCut)
+			return
 		}
 	}
 }
@@ -235,7 +236,7 @@ func (c *call) passThrough(t *target, addr string, call *upstream.Call) {
 // countTokens says how many tokens a request would have: as its upstream counts,
 // else by an estimate, which a header says.
 func (c *call) countTokens() {
-	if c.x.method() != "POST" {
+	if c.x.method != "POST" {
 		c.x.set("Allow", allowed(c.s))
 		c.sayOther(errMethod)
 		return
@@ -262,7 +263,7 @@ func (c *call) countTokens() {
 }
 
 func (c *call) admitCount() (err error) {
-	if c.key, err = authenticate(&c.x, c.st.keys); err != nil {
+	if c.key, err = c.x.from.Key(c.st); err != nil {
 		return err
 	}
 	if err := c.read(); err != nil {
@@ -301,7 +302,7 @@ func (c *call) countedThere() (*buffer, error) {
 	}
 	defer body.free()
 	if err == nil && (r.Status == 400 || r.Status == 422) {
-		u := upstream.ReadFailure(c.s.op, r.Status, r.Header, body.b, c.x.clock)
+		u := upstream.ReadFailure(c.s.op, r.Status, r.Header, body.b, time.Now())
 		return nil, ofFailure(&u).problem
 	}
 	return nil, nil

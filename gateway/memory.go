@@ -93,7 +93,7 @@ const knockFrom = smallBody
 
 // knock asks the limits that need no body to be known.
 func (c *call) knock() error {
-	if n := c.x.announced(); n >= 0 && n < knockFrom {
+	if n := c.x.size; n >= 0 && n < knockFrom {
 		return nil
 	}
 	l, s := &c.lease, &c.g.spend

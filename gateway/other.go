@@ -17,7 +17,7 @@ func (c *call) other() {
 		c.sayOther(errNotServed)
 		return
 	}
-	if c.s.service != noService && !c.s.takes(c.x.method()) {
+	if c.s.service != noService && !c.s.takes(c.x.method) {
 		c.x.set("Allow", allowed(c.s))
 		c.sayOther(errMethod)
 		return
@@ -46,7 +46,7 @@ func (c *call) ready() {
 func (c *call) say(status int, body []byte) {
 	c.x.set("Content-Type", "application/json")
 	c.x.start(status, int64(len(body)))
-	if c.x.method() != "HEAD" {
+	if c.x.method != "HEAD" {
 		c.x.send(body)
 	}
 }
@@ -59,7 +59,7 @@ func (c *call) sayOther(err error) {
 
 // models lists the models the key may use, or shows one.
 func (c *call) models() {
-	k, err := authenticate(&c.x, c.st.keys)
+	k, err := c.x.from.Key(c.st)
 	if err != nil {
 		c.sayOther(err)
 		return

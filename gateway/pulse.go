@@ -41,7 +41,7 @@ type pulse struct {
 
 // startPulse has the caller of a stream sent signs of life, if it is to be.
 func (c *call) startPulse(every time.Duration) {
-	if every <= 0 || !c.ask.stream || !streams(c.s.op) || c.x.pulse != nil {
+	if every <= 0 || !c.ask.stream || !streams(c.s.op) || !c.x.far || c.x.pulse != nil {
 		return
 	}
 	p := &pulse{x: &c.x, every: every, beat: pulseComment, last: time.Now()}
@@ -79,8 +79,8 @@ func (p *pulse) due() {
 	if p.claimed {
 		return
 	}
-	p.opened = p.x.beat(p.beat) || p.opened
 	p.last = time.Now()
+	p.opened = p.x.beat(p.last, p.beat) || p.opened
 }
 
 // stopPulse ends the signs of life. Afterwards nothing but the handler writes.

@@ -5,11 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -77,39 +75,6 @@ func (g *Gateway) shut(srv *http.Server, cut context.CancelCauseFunc) error {
 	g.asides.Wait()
 	g.state.Load().close()
 	return err
-}
-
-// newServer is the net/http server that Weir stands on. TLS is not its affair (see
-// secured): what comes over it is framed as what comes without, and HTTP/2 is known
-// by its preface.
-func (g *Gateway) newServer(requests context.Context) *http.Server {
-	var conns atomic.Int64
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(true)
-	protocols.SetUnencryptedHTTP2(true)
-	return &http.Server{
-		Handler:           g,
-		Protocols:         &protocols,
-		ReadHeaderTimeout: g.listen.HeaderTimeout,
-		IdleTimeout:       g.listen.IdleTimeout,
-		MaxHeaderBytes:    g.listen.MaxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
-		BaseContext:       func(net.Listener) context.Context { return requests },
-		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, connKey{}, &callerConn{Conn: c})
-		},
-		ConnState: func(c net.Conn, s http.ConnState) {
-			switch s {
-			case http.StateNew:
-				if conns.Add(1) > int64(g.listen.MaxConns) {
-					c.Close()
-				}
-			case http.StateClosed, http.StateHijacked:
-				conns.Add(-1)
-			}
-		},
-	}
 }
 
 func (g *Gateway) tlsConfig() *tls.Config {

@@ -33,6 +33,7 @@ type call struct {
 	pinnedBy   string       // the member that names it
 	told       bool         // the caller has seen how the stream ended, or cannot be told
 	events     int          // shown to the caller
+	err        error        // why it did not complete
 	over       bool         // nothing will touch it any more
 
 	ownFrom weir.Instant // since when the time is the gateway's own; 0: it is not
@@ -47,6 +48,13 @@ type call struct {
 
 func newCall() any {
 	return &call{lease: lease{verdict: make(chan dispatch.Verdict, 1)}}
+}
+
+// take returns a call that holds the configuration in force.
+func (g *Gateway) take() *call {
+	c := g.calls.Get().(*call)
+	c.g, c.st = g, g.present()
+	return c
 }
 
 // recycle forgets the request and keeps the memory, unless its handler
@@ -76,15 +84,13 @@ func (c *call) letGo() {
 func (c *call) serve() {
 	c.open()
 	defer c.lease.close(500, weir.Failure, weir.GatewayFault, "internal_error") // after a panic; else long closed
+	defer c.x.endTee(endsCut)                                                   // likewise
 	defer c.x.stopPulse()
 	err := c.admit()
 	if err == nil {
 		err = c.run()
 	}
 	c.end(err)
-	if c.sending {
-		c.x.drain(c.st.bounds.MaxBody)
-	}
 }
 
 // run reserves, waits for a replica, and tries replicas until one has answered

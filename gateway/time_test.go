@@ -134,14 +134,14 @@ func TestCertificatesThatChangeAreSeenWithinAMinute(t *testing.T) {
 func TestCallersAreGivenTheirFullTimeByFewDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
-		var x exchange
+		var x httpCaller
 		x.begin(w, httptest.NewRequest("POST", "/", nil), &Bounds{WriteTimeout: 10 * time.Second})
 		for range 1000 {
 			if left := time.Until(w.write); left < 10*time.Second || left > 11*time.Second {
 				t.Fatal("the caller has", left)
 			}
 			time.Sleep(100 * time.Millisecond)
-			if err := x.flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			if err := x.Flush(time.Now()); err != nil && !errors.Is(err, http.ErrNotSupported) {
 				t.Fatal(err)
 			}
 		}
