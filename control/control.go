@@ -60,8 +60,9 @@ type Options struct {
 	Tick    time.Duration // between the steps of a target under Run; 0: 2 s
 	Timeout time.Duration // of one call of an Actuator under Run; 0: 10 s
 
-	// Holder and Token say in the journal who decides, and in which time of
-	// office, where several could. "" and 0: nobody else can.
+	// Holder and Token are written to the journal: the leader that decides, and
+	// the token of its term, if there are several gateways. "" and 0: there is
+	// one.
 	Holder string
 	Token  int64
 

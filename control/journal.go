@@ -24,9 +24,9 @@ const Version = 1
 type Line struct {
 	Version     int               `json:"v"`
 	Deployment  string            `json:"deployment"`
-	By          string            `json:"by,omitempty"`     // who decided, when it was not the policy
-	Holder      string            `json:"holder,omitempty"` // who was in office, where several could decide
-	Token       int64             `json:"token,omitempty"`  // and in which term
+	By          string            `json:"by,omitempty"`     // what decided, if not the policy
+	Holder      string            `json:"holder,omitempty"` // the leader, if there are several gateways
+	Token       int64             `json:"token,omitempty"`  // of its term
 	Observation scale.Observation `json:"observation"`
 	Decision    scale.Decision    `json:"decision"`
 	Acted       bool              `json:"acted,omitempty"`

@@ -111,7 +111,7 @@ func TestLevelsAreAskedForWhenScraped(t *testing.T) {
 		Ledger: func() observe.Ledger {
 			return observe.Ledger{Rows: 5, Lag: 1500 * time.Millisecond, Written: 100, Failures: 2, Coarsened: 1}
 		},
-		InOffice: func() bool { return true },
+		Leader: func() bool { return true },
 		Limits: func() []observe.LimitUse {
 			return []observe.LimitUse{{Scope: "tenant=demo", Limit: "tokens_per_day", Ratio: 1.25}}
 		},
@@ -135,7 +135,7 @@ func TestLevelsAreAskedForWhenScraped(t *testing.T) {
 		`weir_replicas{deployment="gpt-4o/ptu",state="ready"} 2`, `weir_replicas{deployment="gpt-4o/ptu",state="starting"} 1`,
 		`weir_replicas{deployment="gpt-4o/idle",state="ready"} 0`, `weir_replicas{deployment="other",state="failed"} 1`,
 		`weir_ledger_pending_rows 5`, `weir_ledger_lag_seconds 1.5`, `weir_ledger_written_rows_total 100`,
-		`weir_ledger_failures_total 2`, `weir_ledger_coarsened_total 1`, `weir_in_office 1`,
+		`weir_ledger_failures_total 2`, `weir_ledger_coarsened_total 1`, `weir_leader 1`,
 		`weir_limit_use_ratio{limit="tokens_per_day",scope="tenant=demo"} 1.25`, `weir_canary_evidence_ratio{deployment="gpt-4o/ptu",measure="errors"} 0.5`)
 }
 
@@ -168,7 +168,7 @@ func TestMetricNamesAreAsPrometheusWantsThem(t *testing.T) {
 	m := made()
 	m.Record(answered())
 	m.Decided("gpt-4o/ptu", 1, "demand")
-	m.Watch(observe.Sources{Ledger: func() observe.Ledger { return observe.Ledger{} }, InOffice: func() bool { return false },
+	m.Watch(observe.Sources{Ledger: func() observe.Ledger { return observe.Ledger{} }, Leader: func() bool { return false },
 		Levels: func() []observe.Level {
 			return []observe.Level{{Model: "gpt-4o"}, {Model: "gpt-4o", Deployment: "gpt-4o/ptu"}}
 		},

@@ -20,7 +20,7 @@ type Sources struct {
 	Canaries func() []CanaryLevel
 	Shared   func() Shared
 	Limits   func() []LimitUse
-	InOffice func() bool // of several gateways, whether this one scales
+	Leader   func() bool // whether this gateway is the leader, that is scales
 }
 
 // Engine is what the inference servers of one deployment say of themselves,
@@ -75,7 +75,7 @@ type levels struct {
 	engineRunning, engineWaiting, kvUse, gpuUtilisation        *prometheus.Desc
 	rows, lag, written, failures, coarsened                    *prometheus.Desc
 	shared                                                     sharedDescs
-	office, limitUse                                           *prometheus.Desc
+	leader, limitUse                                           *prometheus.Desc
 }
 
 func newLevels(m *Metrics) *levels {
@@ -103,7 +103,7 @@ func newLevels(m *Metrics) *levels {
 		failures:       desc("weir_ledger_failures_total", "Writes of usage that failed and were tried again."),
 		coarsened:      desc("weir_ledger_coarsened_total", "Records summed under the name other for want of room; their counts are kept."),
 		limitUse:       desc("weir_limit_use_ratio", "How much of a limit or budget is used: 1 where nothing is left, more where there is a debt. Of more than 2,000 limits, those that are used most.", "scope", "limit"),
-		office:         desc("weir_in_office", "1 when this gateway is the one of several that scales."),
+		leader:         desc("weir_leader", "1 while this gateway is the leader: of several gateways, the one that scales."),
 	}
 }
 
@@ -119,7 +119,7 @@ func (l *levels) Describe(ch chan<- *prometheus.Desc) {
 	l.shared.describe(ch)
 	for _, d := range []*prometheus.Desc{l.waiting, l.waitingTokens, l.inFlight, l.inFlightTokens, l.quota, l.replicas, l.canaryShare, l.canaryEvidence,
 		l.engineRunning, l.engineWaiting, l.kvUse, l.gpuUtilisation,
-		l.rows, l.lag, l.written, l.failures, l.coarsened, l.office, l.limitUse} {
+		l.rows, l.lag, l.written, l.failures, l.coarsened, l.leader, l.limitUse} {
 		ch <- d
 	}
 }
@@ -160,12 +160,12 @@ func (l *levels) Collect(ch chan<- prometheus.Metric) {
 			ch <- gauge(l.limitUse, u.Ratio, u.Scope, u.Limit)
 		}
 	}
-	if s.InOffice != nil {
+	if s.Leader != nil {
 		in := 0.0
-		if s.InOffice() {
+		if s.Leader() {
 			in = 1
 		}
-		ch <- gauge(l.office, in)
+		ch <- gauge(l.leader, in)
 	}
 }
 

@@ -7,18 +7,18 @@ import (
 	"weir/scale"
 )
 
-// Load is what a gateway tells the others of itself, twice a second.
+// Load is one gateway's report to the others, twice a second.
 type Load struct {
-	// Demand on each deployment, of this gateway alone: totals since it came
-	// up, levels of now.
+	// Demand on each deployment at this gateway alone: totals since its start,
+	// levels as of now.
 	Demand map[string]scale.Observation `json:"demand"`
 	// Seen is the version of each deployment's replicas it sends requests to.
 	Seen map[string]int64 `json:"seen"`
 }
 
-// totals of one deployment. They only grow within a term, whoever comes and
-// goes: of each gateway what it has grown by is added, so that one that begins
-// is no burst and one that ends no loss.
+// totals of one deployment. They only grow within a term, whichever gateways
+// start and stop: each gateway adds its own growth, so a new one is no burst
+// and one that ends is no loss.
 type totals struct {
 	sum  counts
 	last map[string]counts // by gateway
@@ -38,8 +38,8 @@ func (c counts) into(o *scale.Observation) {
 	o.DonePrompt, o.DoneOutput, o.Attained, o.Missed = c.prefill, c.decode, c.attained, c.missed
 }
 
-// grow adds what there is more of now than there was. What has shrunk began
-// anew.
+// grow adds the growth since the last report. A counter that has fallen
+// restarted from zero.
 func (c *counts) grow(was, now counts) {
 	for _, f := range []struct {
 		sum      *uint64
@@ -55,17 +55,17 @@ func (c *counts) grow(was, now counts) {
 	}
 }
 
-// told is what one gateway said, and how long ago.
-type told struct {
+// report is a gateway's last report and its age.
+type report struct {
 	instance string
 	age      time.Duration
 	load     Load
 }
 
-// add sums what the gateways say of a deployment. Of this one comes what the
-// engines say as well: all ask the same ones. A gateway that has fallen silent
-// and is not forgotten yet makes the sum too old to act on.
-func (t *totals) add(deployment string, self string, own scale.Observation, others []told) scale.Observation {
+// add sums the reports on a deployment. This gateway's own observation includes
+// what the engines report, because all gateways ask the same engines. A silent
+// gateway that is not forgotten yet makes the sum too old to act on.
+func (t *totals) add(deployment string, self string, own scale.Observation, others []report) scale.Observation {
 	was := t.last
 	t.last = make(map[string]counts, len(others)+1)
 	count := func(instance string, o *scale.Observation) {

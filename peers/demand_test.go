@@ -11,8 +11,8 @@ import (
 	"weir/scale"
 )
 
-func said(instance string, o scale.Observation) told {
-	return told{instance: instance, load: Load{Demand: map[string]scale.Observation{"d": o}}}
+func said(instance string, o scale.Observation) report {
+	return report{instance: instance, load: Load{Demand: map[string]scale.Observation{"d": o}}}
 }
 
 func TestLevelsAddAndThePerReplicaLoadToo(t *testing.T) {
@@ -21,7 +21,7 @@ func TestLevelsAddAndThePerReplicaLoadToo(t *testing.T) {
 	other := scale.Observation{Waiting: 2, WaitingWork: 5, HeadAge: 3 * time.Second, LastActive: 90, InFlight: 4, InFlightWork: 7, GPUUtilisation: 0.9,
 		PerReplica: map[string]scale.Load{"r1": {InFlight: 1, Work: 2}, "r2": {InFlight: 3, Work: 5}}}
 	var sum totals
-	got := sum.add("d", "own", own, []told{said("other", other), {instance: "has no such deployment"}})
+	got := sum.add("d", "own", own, []report{said("other", other), {instance: "has no such deployment"}})
 	if got.Waiting != 3 || got.WaitingWork != 15 || got.HeadAge != 3*time.Second || got.InFlight != 6 || got.InFlightWork != 27 || got.LastActive != 90 {
 		t.Errorf("%+v", got)
 	}
@@ -40,11 +40,11 @@ func TestASilentGatewayMakesTheSumTooOld(t *testing.T) {
 	var sum totals
 	late := said("other", scale.Observation{})
 	late.age = silentAfter
-	if got := sum.add("d", "own", scale.Observation{}, []told{late}); got.SignalAge != silentAfter {
+	if got := sum.add("d", "own", scale.Observation{}, []report{late}); got.SignalAge != silentAfter {
 		t.Errorf("age %s", got.SignalAge)
 	}
 	late.age = silentAfter + 1
-	if got := sum.add("d", "own", scale.Observation{}, []told{late}); got.SignalAge != math.MaxInt64 {
+	if got := sum.add("d", "own", scale.Observation{}, []report{late}); got.SignalAge != math.MaxInt64 {
 		t.Errorf("age %s", got.SignalAge)
 	}
 }
@@ -57,7 +57,7 @@ func TestTotalsGrowAsTheGatewaysDo(t *testing.T) {
 		have := make([]uint64, 4)
 		var last, grown uint64
 		for range rapid.IntRange(1, 30).Draw(t, "rounds") {
-			var others []told
+			var others []report
 			for i := range have {
 				if rapid.IntRange(0, 9).Draw(t, "restart") == 0 {
 					have[i] = 0
@@ -81,11 +81,11 @@ func TestTotalsGrowAsTheGatewaysDo(t *testing.T) {
 func TestAllThatIsHeardIsCounted(t *testing.T) {
 	var sum totals
 	a, b := scale.Observation{Arrived: 1000, DonePrompt: 5}, scale.Observation{Arrived: 50, DonePrompt: 7}
-	if got := sum.add("d", "a", a, []told{said("b", b)}); got.Arrived != 0 || got.DonePrompt != 0 {
+	if got := sum.add("d", "a", a, []report{said("b", b)}); got.Arrived != 0 || got.DonePrompt != 0 {
 		t.Fatalf("what was before the term is no burst: %+v", got)
 	}
 	a.Arrived, a.DonePrompt, b.Arrived, b.DonePrompt = 1010, 6, 53, 27
-	if got := sum.add("d", "a", a, []told{said("b", b)}); got.Arrived != 13 || got.DonePrompt != 21 {
+	if got := sum.add("d", "a", a, []report{said("b", b)}); got.Arrived != 13 || got.DonePrompt != 21 {
 		t.Fatalf("%+v", got)
 	}
 }

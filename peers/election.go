@@ -1,17 +1,17 @@
-// Package peers is what the gateways on one PostgreSQL database know of each
-// other: which of them is in office and scales, what all of them are asked for,
-// and which replicas run. It owns the election and the exchange; the tables are
-// package store's, deciding is package scale's.
+// Package peers connects the gateways on one PostgreSQL database: it elects the
+// leader, which scales, sums their demand, and publishes the running replicas.
+// It owns the election and the exchange; the tables belong to package store,
+// deciding to package scale.
 //
-// # Who may act, and who may not any more
+// # When the leader may act
 //
-// The one in office holds a lease by the server's clock. By its own monotonic
-// clock it counts from before it asked for the lease, and less a tenth, so that
-// it always believes itself out of office before another can be in it, unless
-// it is stopped between looking at its clock and acting. What is written to the
-// store is therefore fenced by the term's token (store.ErrNotInOffice), and the
-// process place by a lock of the kernel that ends with the process. Without the
-// database nobody is in office: what runs goes on, and nothing is scaled.
+// The leader holds a lease by the server's clock. By its own monotonic clock it
+// counts from before it asked for the lease, and takes a tenth less. So it
+// always stops before another gateway can become the leader, unless it is
+// frozen between looking at its clock and acting. Writes to the store are
+// therefore fenced by the term's token (store.ErrNotLeader), and the process
+// place by a kernel lock that ends with the process. Without the database there
+// is no leader: replicas keep running, and nothing is scaled.
 package peers
 
 import (
@@ -26,37 +26,37 @@ import (
 
 // ElectionOptions configure an Election; all but Log must be set.
 type ElectionOptions struct {
-	// Lease is for how long Take gives it. Who has it prolongs it three times in
-	// that, who has not asks ten times: nobody is in office for 1.1 of it at
-	// most when one has died.
+	// Lease is the duration that Take grants. The leader renews it three times
+	// within it, the others try to take it ten times. After the death of a
+	// leader there is none for at most 1.1 of it.
 	Lease time.Duration
 
-	// Take asks for the lease, or prolongs it; store.ErrNotInOffice: another
-	// has it. Give gives it back.
+	// Take acquires or renews the lease; store.ErrNotLeader: another gateway
+	// holds it. Give releases it.
 	Take func(ctx context.Context) (store.Term, error)
 	Give func(ctx context.Context, t store.Term) error
 
-	// Serve does what the one in office does until its context ends, and then
-	// returns soon: until it has, this gateway stands for no other term. One
-	// that returns before gives the office up.
+	// Serve runs the leader's work until its context ends, and then returns
+	// soon: until it has, this gateway does not stand for another term. If it
+	// returns earlier, the gateway gives up the lease.
 	Serve func(ctx context.Context, t store.Term) error
 
 	Log *slog.Logger // nil: silent
 }
 
-// Election lets one of several gateways be in office.
+// Election makes one of several gateways the leader.
 type Election struct {
 	o  ElectionOptions
-	in atomic.Pointer[office]
+	in atomic.Pointer[tenure]
 }
 
-// office is a term and when it is over unless it is prolonged.
-type office struct {
+// tenure is a term, and when it ends unless it is renewed.
+type tenure struct {
 	term  store.Term
 	until time.Time // on the monotonic clock
 }
 
-// NewElection returns an Election; Run stands in it.
+// NewElection returns an Election; Run takes part in it.
 func NewElection(o ElectionOptions) *Election {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -64,9 +64,9 @@ func NewElection(o ElectionOptions) *Election {
 	return &Election{o: o}
 }
 
-// InOffice says whether this gateway may act now, and under which term. Ask
-// right before acting.
-func (e *Election) InOffice() (store.Term, bool) {
+// Leader returns the term under which this gateway may act now; false while it
+// is not the leader. Ask right before acting.
+func (e *Election) Leader() (store.Term, bool) {
 	in := e.in.Load()
 	if in == nil || !time.Now().Before(in.until) {
 		return store.Term{}, false
@@ -74,7 +74,7 @@ func (e *Election) InOffice() (store.Term, bool) {
 	return in.term, true
 }
 
-// Run stands for office until ctx ends, and then gives it back.
+// Run stands for election until ctx ends, then releases the lease.
 func (e *Election) Run(ctx context.Context) error {
 	failing := false
 	for {
@@ -84,15 +84,15 @@ func (e *Election) Run(ctx context.Context) error {
 		case err == nil:
 			failing = false
 			if e.serve(ctx, in) {
-				wait = 0 // the term lapsed: stand again at once
+				wait = 0 // the term ended: stand again at once
 			} else {
 				wait = 2 * e.o.Lease // for others to try what this one cannot
 			}
-		case errors.Is(err, store.ErrNotInOffice):
+		case errors.Is(err, store.ErrNotLeader):
 			failing = false
 		case ctx.Err() == nil && !failing:
 			failing = true
-			e.o.Log.Error("no election: nobody is in office until the store answers", "error", err)
+			e.o.Log.Error("no leader: the store does not answer", "error", err)
 		}
 		if !pause(ctx, wait) {
 			return nil
@@ -100,8 +100,9 @@ func (e *Election) Run(ctx context.Context) error {
 	}
 }
 
-// take asks for the lease, for limit at most. The time counts from before.
-func (e *Election) take(ctx context.Context, limit time.Duration) (*office, error) {
+// take asks for the lease, for limit at most. The tenure counts from before the
+// question.
+func (e *Election) take(ctx context.Context, limit time.Duration) (*tenure, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	asked := time.Now()
@@ -109,63 +110,63 @@ func (e *Election) take(ctx context.Context, limit time.Duration) (*office, erro
 	if err != nil {
 		return nil, err
 	}
-	return &office{t, asked.Add(e.o.Lease - e.o.Lease/10)}, nil
+	return &tenure{t, asked.Add(e.o.Lease - e.o.Lease/10)}, nil
 }
 
-// serve is one term, from its beginning to when it is over and Serve has
-// returned; false when Serve gave it up.
-func (e *Election) serve(ctx context.Context, in *office) (lapsed bool) {
+// serve is one term, until it has ended and Serve has returned; false when
+// Serve gave it up.
+func (e *Election) serve(ctx context.Context, in *tenure) (lapsed bool) {
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	done := make(chan error, 1)
 	e.in.Store(in)
-	e.o.Log.Info("in office: this gateway scales", "holder", in.term.Holder, "token", in.term.Token)
+	e.o.Log.Info("this gateway is the leader and scales", "holder", in.term.Holder, "token", in.term.Token)
 	go func() { done <- e.o.Serve(serving, in.term) }()
 
 	why, ended := e.prolong(ctx, in, done)
-	e.in.Store(nil) // before anything else: nobody acts from here on
+	e.in.Store(nil) // before anything else: no action of this term starts from here on
 	stop()
 	if !ended {
 		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
-			e.o.Log.Error("the end of a term", "token", in.term.Token, "error", err)
+			e.o.Log.Error("ending a term", "token", in.term.Token, "error", err)
 		}
 	}
-	e.o.Log.Info("out of office", "token", in.term.Token, "why", why)
+	e.o.Log.Info("no longer the leader", "token", in.term.Token, "why", why)
 	if ended || ctx.Err() != nil {
 		giving, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.o.Lease/3)
 		defer cancel()
 		if err := e.o.Give(giving, in.term); err != nil {
-			e.o.Log.Warn("the office could not be given back: another takes it when the lease is over", "error", err)
+			e.o.Log.Warn("the lease could not be released: another gateway takes over when it expires", "error", err)
 		}
 	}
 	return !ended
 }
 
-// prolong keeps the lease until it is lost, or Serve ends.
-func (e *Election) prolong(ctx context.Context, in *office, done <-chan error) (why string, ended bool) {
+// prolong renews the lease until it is lost or Serve ends.
+func (e *Election) prolong(ctx context.Context, in *tenure, done <-chan error) (why string, ended bool) {
 	for {
 		timer := time.NewTimer(min(e.o.Lease/3, time.Until(in.until)))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return "this gateway stops", false
+			return "this gateway is stopping", false
 		case err := <-done:
 			timer.Stop()
-			e.o.Log.Error("the office is given up: this gateway cannot do it", "error", err)
+			e.o.Log.Error("giving up the lease: this gateway cannot act as the leader", "error", err)
 			return "given up", true
 		case <-timer.C:
 		}
 		left := time.Until(in.until)
 		if left <= 0 {
-			return "the lease could not be prolonged in time", false
+			return "the lease could not be renewed in time", false
 		}
 		next, err := e.take(ctx, min(left, e.o.Lease/3))
 		switch {
-		case errors.Is(err, store.ErrNotInOffice):
-			return "another is in office", false
+		case errors.Is(err, store.ErrNotLeader):
+			return "another gateway is the leader", false
 		case err != nil: // tried again while there is time
 		case next.term != in.term:
-			return "the lease was over", false
+			return "the lease expired", false
 		default:
 			in = next
 			e.in.Store(in)

@@ -36,7 +36,7 @@ func (l *lease) take(holder string) func(context.Context) (store.Term, error) {
 		defer l.mu.Unlock()
 		over := !time.Now().Before(l.expires)
 		if !over && l.term.Holder != holder {
-			return store.Term{}, store.ErrNotInOffice
+			return store.Term{}, store.ErrNotLeader
 		}
 		if over {
 			l.term = store.Term{Holder: holder, Token: l.term.Token + 1}
@@ -67,7 +67,7 @@ func (l *lease) set(down bool, slow time.Duration) {
 	l.down, l.slow = down, slow
 }
 
-// stands is a candidate; serve is what it does in office.
+// stands is a candidate; serve is what it does as the leader.
 func (l *lease) stands(holder string, serve func(context.Context, store.Term) error) *Election {
 	return NewElection(ElectionOptions{Lease: leaseTime, Take: l.take(holder), Give: l.give, Serve: serve})
 }
@@ -91,29 +91,29 @@ func run(t *testing.T, es ...*Election) (stop func()) {
 	return func() { cancel(); all.Wait() }
 }
 
-func inOffice(es ...*Election) (n int, token int64) {
+func leaders(es ...*Election) (n int, token int64) {
 	for _, e := range es {
-		if t, in := e.InOffice(); in {
+		if t, in := e.Leader(); in {
 			n, token = n+1, t.Token
 		}
 	}
 	return n, token
 }
 
-func TestOneIsInOfficeAndStaysThere(t *testing.T) {
+func TestOneLeaderStaysLeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l lease
 		a, b := l.stands("a", untilOver), l.stands("b", untilOver)
 		stop := run(t, a, b)
 		for range 1000 {
 			time.Sleep(100 * time.Millisecond)
-			if n, token := inOffice(a, b); n != 1 || token != 1 {
-				t.Fatalf("%d are in office, with token %d", n, token)
+			if n, token := leaders(a, b); n != 1 || token != 1 {
+				t.Fatalf("%d are leaders, with token %d", n, token)
 			}
 		}
 		stop()
-		if n, _ := inOffice(a, b); n != 0 {
-			t.Fatal("in office after the end")
+		if n, _ := leaders(a, b); n != 0 {
+			t.Fatal("a leader after the end")
 		}
 	})
 }
@@ -129,7 +129,7 @@ func TestOneThatStopsIsFollowedWithoutWaitingForTheLease(t *testing.T) {
 		time.Sleep(time.Second)
 		stopA()
 		began := time.Now()
-		for n := 0; n == 0; n, _ = inOffice(b) {
+		for n := 0; n == 0; n, _ = leaders(b) {
 			time.Sleep(10 * time.Millisecond)
 		}
 		if took := time.Since(began); took > leaseTime/2 {
@@ -138,9 +138,9 @@ func TestOneThatStopsIsFollowedWithoutWaitingForTheLease(t *testing.T) {
 	})
 }
 
-// While the store does not answer, the one in office goes out of it before
+// While the store does not answer, the leader gives up before
 // another could be elected, whatever it does at that moment.
-func TestWithoutTheStoreNobodyIsInOffice(t *testing.T) {
+func TestWithoutTheStoreThereIsNoLeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l lease
 		var served atomic.Int64
@@ -156,14 +156,14 @@ func TestWithoutTheStoreNobodyIsInOffice(t *testing.T) {
 			l.mu.Lock()
 			over := !time.Now().Before(l.expires)
 			l.mu.Unlock()
-			if n, _ := inOffice(a); over && n != 0 {
-				t.Fatal("in office though the lease is over")
+			if n, _ := leaders(a); over && n != 0 {
+				t.Fatal("a leader though the lease has expired")
 			}
 		}
 		l.set(false, 0)
 		time.Sleep(leaseTime)
-		if n, token := inOffice(a); n != 1 || token != 2 || served.Load() != 2 {
-			t.Fatalf("%d in office with token %d, served %d terms", n, token, served.Load())
+		if n, token := leaders(a); n != 1 || token != 2 || served.Load() != 2 {
+			t.Fatalf("%d leaders, token %d, served %d terms", n, token, served.Load())
 		}
 	})
 }
@@ -189,7 +189,7 @@ func TestALateAnswerGivesNoTime(t *testing.T) {
 	})
 }
 
-func TestOneThatCannotDoTheOfficeLeavesItToOthers(t *testing.T) {
+func TestALeaderThatCannotActGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l lease
 		a := l.stands("a", func(context.Context, store.Term) error { return errors.New("no place") })
@@ -199,8 +199,8 @@ func TestOneThatCannotDoTheOfficeLeavesItToOthers(t *testing.T) {
 		time.Sleep(time.Millisecond)
 		defer run(t, b)()
 		time.Sleep(leaseTime)
-		if in, _ := b.InOffice(); in.Holder != "b" {
-			t.Fatalf("%+v is in office", in)
+		if in, _ := b.Leader(); in.Holder != "b" {
+			t.Fatalf("%+v is the leader", in)
 		}
 	})
 }

@@ -17,45 +17,45 @@ import (
 
 const (
 	every       = 500 * time.Millisecond // between rounds
-	roundLimit  = 2 * time.Second        // one may take
-	silentAfter = 5 * time.Second        // then what a gateway said is too old to act on
-	forgetAfter = 15 * time.Second       // then it is taken for dead, and counts no more
-	saveEvery   = 5 * time.Second        // the memory of scaling
-	maxPending  = 1000                   // decisions not written down yet
+	roundLimit  = 2 * time.Second        // for one round
+	silentAfter = 5 * time.Second        // then a gateway's report is too old to act on
+	forgetAfter = 15 * time.Second       // then the gateway counts as dead
+	saveEvery   = 5 * time.Second        // the state of scaling
+	maxPending  = 1000                   // decisions not yet stored
 )
 
 // ExchangeOptions configure an Exchange; all but Log must be set.
 type ExchangeOptions struct {
 	DB                   *store.DB
 	Instance, Name, Host string // of this gateway
-	Office               func() (store.Term, bool)
+	Leader               func() (store.Term, bool)
 
-	Deployments func() []string // whose replicas Weir runs
+	Deployments func() []string // those whose replicas Weir runs
 	// Demand is that of this gateway alone.
 	Demand func(now weir.Instant, deployment string) (scale.Observation, error)
-	// Replicas are those of the place; asked in office only.
+	// Replicas are those of the place; called on the leader only.
 	Replicas func(ctx context.Context, deployment string) ([]weir.Replica, error)
 
 	Log *slog.Logger // nil: silent
 }
 
-// Exchange tells the other gateways what this one is asked for, and, in office,
-// what runs; and it hears the same of them. It is safe for concurrent use and
-// nobody waits for the database but Run.
+// Exchange publishes this gateway's demand and, on the leader, the running
+// replicas; and it reads those of the other gateways. It is safe for concurrent
+// use. Only Run waits for the database.
 type Exchange struct {
 	o ExchangeOptions
 
 	mu     sync.Mutex
-	fleets map[string]fleet // as last read, or published, by deployment
-	others []told
+	fleets map[string]fleet // as last read or published, by deployment
+	others []report
 	heard  time.Time // when others was read; zero: not in this term
 	totals map[string]*totals
-	states map[string][]byte // to be saved
-	made   []made            // decisions to be written down
-	lost   int               // of them, for want of room
+	states map[string][]byte // not yet saved
+	made   []made            // decisions not yet stored
+	lost   int               // decisions dropped because made was full
 
-	term  store.Term // when the others were last heard in office
-	saved time.Time  // when states were
+	term  store.Term // in which the other gateways were last read
+	saved time.Time  // when states were saved
 
 	failing bool // Run's alone
 }
@@ -83,7 +83,8 @@ func NewExchange(o ExchangeOptions) *Exchange {
 	return &Exchange{o: o, fleets: map[string]fleet{}, totals: map[string]*totals{}, states: map[string][]byte{}}
 }
 
-// Run tells and hears until ctx ends, then takes this gateway out of the sums.
+// Run publishes and reads until ctx ends, then takes this gateway out of the
+// sums.
 func (x *Exchange) Run(ctx context.Context) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -94,7 +95,7 @@ func (x *Exchange) Run(ctx context.Context) error {
 			leaving, cancel := context.WithTimeout(context.WithoutCancel(ctx), roundLimit)
 			defer cancel()
 			if err := x.o.DB.Leave(leaving, x.o.Instance); err != nil {
-				x.o.Log.Warn("the other gateways count this one for some seconds more", "error", err)
+				x.o.Log.Warn("the other gateways will count this one for a few more seconds", "error", err)
 			}
 			return nil
 		case <-tick.C:
@@ -102,15 +103,15 @@ func (x *Exchange) Run(ctx context.Context) error {
 	}
 }
 
-// said logs the first of a row of failures, and the end of them.
+// said logs the first of a series of failures, and their end.
 func (x *Exchange) said(err error) {
 	switch {
 	case err != nil && !x.failing && !errors.Is(err, context.Canceled):
 		x.failing = true
-		x.o.Log.Error("the other gateways are not heard; requests go on to the replicas last known", "error", err)
+		x.o.Log.Error("the other gateways cannot be reached through the store; requests continue on the last known replicas", "error", err)
 	case err == nil && x.failing:
 		x.failing = false
-		x.o.Log.Info("the other gateways are heard again")
+		x.o.Log.Info("the other gateways can be reached again")
 	}
 }
 
@@ -125,13 +126,13 @@ func (x *Exchange) round(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if term, in := x.o.Office(); in {
+	if term, in := x.o.Leader(); in {
 		return x.lead(ctx, term)
 	}
 	return x.follow(ctx)
 }
 
-// own is what this gateway says of itself.
+// own is this gateway's report.
 func (x *Exchange) own() Load {
 	l := Load{Demand: map[string]scale.Observation{}, Seen: map[string]int64{}}
 	now := weir.At(time.Now())
@@ -148,7 +149,7 @@ func (x *Exchange) own() Load {
 	return l
 }
 
-// follow reads what runs.
+// follow reads the running replicas.
 func (x *Exchange) follow(ctx context.Context) error {
 	published, err := x.o.DB.Published(ctx)
 	if err != nil {
@@ -156,7 +157,7 @@ func (x *Exchange) follow(ctx context.Context) error {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if _, in := x.o.Office(); !in {
+	if _, in := x.o.Leader(); !in {
 		x.heard = time.Time{}
 	}
 	for _, p := range published {
@@ -172,7 +173,7 @@ func (x *Exchange) follow(ctx context.Context) error {
 	return nil
 }
 
-// know takes over what is known of a deployment's replicas. The lock is held.
+// know stores the replicas of a deployment. The caller holds the lock.
 func (x *Exchange) know(name string, f fleet) {
 	f.since = map[string]int64{}
 	for _, r := range f.replicas {
@@ -187,14 +188,14 @@ func (x *Exchange) know(name string, f fleet) {
 	x.fleets[name] = f
 }
 
-// Replicas are those last known of a deployment.
+// Replicas returns the last known replicas of a deployment.
 func (x *Exchange) Replicas(deployment string) []weir.Replica {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return slices.Clone(x.fleets[deployment].replicas)
 }
 
-// Host is where a deployment's replicas run; "" when that is not known.
+// Host is the machine of a deployment's replicas; "" if unknown.
 func (x *Exchange) Host(deployment string) string {
 	x.mu.Lock()
 	defer x.mu.Unlock()

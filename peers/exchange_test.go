@@ -25,7 +25,7 @@ func newGateway(t *testing.T, db *store.DB, name string) *gateway {
 	g := &gateway{db: db}
 	g.Exchange = NewExchange(ExchangeOptions{
 		DB: db, Instance: name, Name: name, Host: "here",
-		Office: func() (store.Term, bool) {
+		Leader: func() (store.Term, bool) {
 			if term := g.in.Load(); term != nil {
 				return *term, true
 			}
@@ -120,7 +120,7 @@ func TestADrainingReplicaIsBusyUntilEveryGatewaySaidOtherwise(t *testing.T) {
 	}
 }
 
-func TestTheNextInOfficeHasTheStateAndTheOldOneChangesNothing(t *testing.T) {
+func TestTheNextLeaderHasTheStateAndTheOldOneChangesNothing(t *testing.T) {
 	leader, follower := two(t)
 	leader.replicas = []weir.Replica{{ID: "1", State: weir.Ready}}
 	leader.rounds(t)
@@ -136,12 +136,12 @@ func TestTheNextInOfficeHasTheStateAndTheOldOneChangesNothing(t *testing.T) {
 	if err != nil || states["m/d"].Want != 3 {
 		t.Fatalf("%+v, %v", states, err)
 	}
-	// The old one wakes up and believes in its office still.
+	// The old one wakes up and still believes to be the leader.
 	leader.replicas = nil
 	if err := leader.Decided(old, "m/d", scale.Decision{Want: 0}); err != nil {
 		t.Fatal(err)
 	}
-	if err := leader.round(t.Context()); !errors.Is(err, store.ErrNotInOffice) {
+	if err := leader.round(t.Context()); !errors.Is(err, store.ErrNotLeader) {
 		t.Fatal(err)
 	}
 	leader.in.Store(nil)

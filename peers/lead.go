@@ -12,10 +12,10 @@ import (
 	"weir/store"
 )
 
-// This file is what an Exchange does in office.
+// This file is the leader's part of an Exchange.
 
-// lead hears the others, says what runs, and saves what the next in office
-// needs.
+// lead reads the other gateways' reports, publishes the running replicas, and
+// saves what the next leader needs.
 func (x *Exchange) lead(ctx context.Context, term store.Term) error {
 	if err := x.hear(ctx, term); err != nil {
 		return err
@@ -31,7 +31,7 @@ func (x *Exchange) lead(ctx context.Context, term store.Term) error {
 	return x.save(ctx, term)
 }
 
-// Begin hears the others before the first decision of a term.
+// Begin reads the other gateways' reports before the first decision of a term.
 func (x *Exchange) Begin(ctx context.Context, term store.Term) error {
 	ctx, cancel := context.WithTimeout(ctx, roundLimit)
 	defer cancel()
@@ -43,12 +43,12 @@ func (x *Exchange) hear(ctx context.Context, term store.Term) error {
 	if err != nil {
 		return err
 	}
-	var others []told
+	var others []report
 	for _, g := range gateways {
 		if g.Instance == x.o.Instance {
 			continue
 		}
-		t := told{instance: g.Instance, age: g.Age}
+		t := report{instance: g.Instance, age: g.Age}
 		if err := json.Unmarshal(g.Load, &t.load); err != nil {
 			return fmt.Errorf("peers: load of gateway %q: %w", g.Name, err)
 		}
@@ -63,11 +63,11 @@ func (x *Exchange) hear(ctx context.Context, term store.Term) error {
 	return nil
 }
 
-// publish says what runs of a deployment, when that has changed.
+// publish stores the running replicas of a deployment when they have changed.
 func (x *Exchange) publish(ctx context.Context, term store.Term, name string) error {
 	rs, err := x.o.Replicas(ctx, name)
 	if err != nil {
-		return nil // the place is not taken yet, or a reload is under way: what was said holds
+		return nil // the place is not taken yet, or a reload is under way: the last report holds
 	}
 	text, err := json.Marshal(rs)
 	if err != nil {
@@ -89,7 +89,7 @@ func (x *Exchange) publish(ctx context.Context, term store.Term, name string) er
 	return nil
 }
 
-// writeDown writes the decisions made since.
+// writeDown stores the decisions made since the last round.
 func (x *Exchange) writeDown(ctx context.Context) error {
 	for {
 		x.mu.Lock()
@@ -102,22 +102,22 @@ func (x *Exchange) writeDown(ctx context.Context) error {
 		x.lost = 0
 		x.mu.Unlock()
 		if lost > 0 {
-			x.o.Log.Error("decisions are in the journal only: the store did not take them", "decisions", lost)
+			x.o.Log.Error("decisions are only in the journal: the store did not accept them", "decisions", lost)
 		}
 		if n == 0 {
 			return nil
 		}
 		err := x.o.DB.Decided(ctx, next.term, next.deployment, next.decision)
-		if err != nil && !errors.Is(err, store.ErrNotInOffice) {
+		if err != nil && !errors.Is(err, store.ErrNotLeader) {
 			return err
 		}
-		x.mu.Lock() // only Decided adds, and only at the end, or drops the first
+		x.mu.Lock() // only Decided changes made: it adds at the end or drops the first
 		if len(x.made) > 0 && &x.made[0].decision[0] == &next.decision[0] {
 			x.made = slices.Delete(x.made, 0, 1)
 		}
 		x.mu.Unlock()
 		if err != nil {
-			return fmt.Errorf("peers: a decision of a term that is over: %w", err)
+			return fmt.Errorf("peers: a decision of an ended term: %w", err)
 		}
 	}
 }
@@ -141,13 +141,13 @@ func (x *Exchange) save(ctx context.Context, term store.Term) error {
 	return nil
 }
 
-// Demand is that on a deployment of all gateways together, given this one's.
-// In office only; before the others were heard it is an error.
+// Demand sums a deployment's demand over all gateways, given this one's. On the
+// leader only; an error until the other gateways were read.
 func (x *Exchange) Demand(deployment string, own scale.Observation) (scale.Observation, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.heard.IsZero() {
-		return own, errors.New("peers: the other gateways were not heard yet")
+		return own, errors.New("peers: the other gateways have not reported yet")
 	}
 	t := x.totals[deployment]
 	if t == nil {
@@ -161,9 +161,9 @@ func (x *Exchange) Demand(deployment string, own scale.Observation) (scale.Obser
 	return t.add(deployment, x.o.Instance, own, others), nil
 }
 
-// Busy says how many requests a draining replica still has at all gateways,
-// given how many it has at this one; -1 when that is not known: until every
-// gateway has said that it sends it no more, and what it still has there.
+// Busy returns how many requests a draining replica still has at all gateways,
+// given how many it has at this one. It is -1 until every gateway has confirmed
+// that it sends the replica no more, and how many it still has there.
 func (x *Exchange) Busy(deployment, replica string, own int) int {
 	if own != 0 {
 		return own
@@ -184,7 +184,7 @@ func (x *Exchange) Busy(deployment, replica string, own int) int {
 	return busy
 }
 
-// Remember keeps the memory of a deployment's scaling until it is saved.
+// Remember keeps the scaling state of a deployment until it is saved.
 func (x *Exchange) Remember(deployment string, s scale.State) error {
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -196,8 +196,8 @@ func (x *Exchange) Remember(deployment string, s scale.State) error {
 	return nil
 }
 
-// Decided keeps a decision until it is written down. When the store does not
-// take them, the oldest are lost here, and said; the journal has them.
+// Decided keeps a decision until it is stored. If the store does not accept
+// them, the oldest are dropped and the loss is logged; the journal has them.
 func (x *Exchange) Decided(term store.Term, deployment string, d scale.Decision) error {
 	text, err := json.Marshal(d)
 	if err != nil {
@@ -213,7 +213,7 @@ func (x *Exchange) Decided(term store.Term, deployment string, d scale.Decision)
 	return nil
 }
 
-// States are what the last in office remembered.
+// States returns the scaling states that the last leader saved.
 func States(ctx context.Context, db *store.DB) (map[string]scale.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, roundLimit)
 	defer cancel()

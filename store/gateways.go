@@ -9,22 +9,22 @@ import (
 	"time"
 )
 
-// ScalerLease is the lease of the gateway that scales.
+// ScalerLease is the lease that makes a gateway the leader.
 const ScalerLease = "scaler"
 
-// Gateway is what a gateway last said of itself.
+// Gateway is a gateway's last report.
 type Gateway struct {
 	Instance string // one run of it
 	Name     string
 	Host     string
-	Age      time.Duration   // of what it said, by the server's clock
-	Load     json.RawMessage // its own words: see package peers
+	Age      time.Duration   // of the report, by the server's clock
+	Load     json.RawMessage // the format is package peers'
 }
 
-// keepSilent is for how long a gateway that says nothing is kept in the table.
+// keepSilent is how long a gateway without reports stays in the table.
 const keepSilent = time.Hour
 
-// Tell keeps what a gateway says of itself, in place of what it said before.
+// Tell stores a gateway's report in place of its last one.
 func (d *DB) Tell(ctx context.Context, g Gateway) error {
 	return d.told("tell", d.within(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, d.sql(`
@@ -38,7 +38,7 @@ ON CONFLICT (instance) DO UPDATE SET told = excluded.told, load = excluded.load`
 	}))
 }
 
-// Leave takes a gateway that stops out of the others' sums.
+// Leave removes a stopping gateway from the others' sums.
 func (d *DB) Leave(ctx context.Context, instance string) error {
 	_, err := d.change(ctx, "DELETE FROM gateway WHERE instance = ?", instance)
 	return d.told("leave", err)
@@ -47,8 +47,8 @@ func (d *DB) Leave(ctx context.Context, instance string) error {
 // maxGateways bounds what Gateways returns.
 const maxGateways = 1000
 
-// Gateways are those that have said something within the time given, by name
-// and instance.
+// Gateways returns those that reported within the time given, by name and
+// instance.
 func (d *DB) Gateways(ctx context.Context, within time.Duration) (_ []Gateway, err error) {
 	defer func() { err = d.told("read", err) }()
 	rows, err := d.read.QueryContext(ctx, d.sql(`
@@ -72,7 +72,7 @@ WHERE told > clock_timestamp() - CAST(? AS interval) ORDER BY name, instance LIM
 	return all, rows.Err()
 }
 
-// Deployment is what the gateway in office says of the replicas of one.
+// Deployment is the leader's report of the replicas of one deployment.
 type Deployment struct {
 	Name     string
 	Token    int64 // of the term it was written in
@@ -81,11 +81,11 @@ type Deployment struct {
 	Replicas json.RawMessage // a list of weir.Replica
 }
 
-// Publish writes the replicas of a deployment and returns their version. It
-// returns ErrNotInOffice, and writes nothing, when t is over and another has
-// taken office.
+// Publish stores the replicas of a deployment and returns their version. It
+// returns ErrNotLeader, and writes nothing, when t has ended and another
+// gateway has become the leader.
 func (d *DB) Publish(ctx context.Context, t Term, x Deployment) (version int64, err error) {
-	err = d.inOffice(ctx, ScalerLease, t, func(tx *sql.Tx) error {
+	err = d.asLeader(ctx, ScalerLease, t, func(tx *sql.Tx) error {
 		return tx.QueryRowContext(ctx, d.sql(`
 INSERT INTO deployment (name, token, version, host, replicas) VALUES (?, ?, 1, ?, ?)
 ON CONFLICT (name) DO UPDATE SET token = excluded.token, version = deployment.version + 1, host = excluded.host, replicas = excluded.replicas
@@ -118,10 +118,10 @@ func (d *DB) Published(ctx context.Context) (_ []Deployment, err error) {
 	return all, rows.Err()
 }
 
-// SaveState keeps the memory of a deployment's scaling for whoever is in office
-// next. The deployment must have been published.
+// SaveState stores a deployment's scaling state for the next leader. The
+// deployment must have been published.
 func (d *DB) SaveState(ctx context.Context, t Term, deployment string, state []byte) error {
-	return d.told("save", d.inOffice(ctx, ScalerLease, t, func(tx *sql.Tx) error {
+	return d.told("save", d.asLeader(ctx, ScalerLease, t, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, d.sql("UPDATE deployment SET state = ? WHERE name = ?"), string(state), text(deployment))
 		return err
 	}))
@@ -147,21 +147,21 @@ func (d *DB) States(ctx context.Context) (_ map[string]json.RawMessage, err erro
 	return all, rows.Err()
 }
 
-// Decision is one that the place was asked to carry out.
+// Decision is a decision that the place was asked to carry out.
 type Decision struct {
 	Term
 	Deployment string
-	At         time.Time       // when it was written down, by the server's clock
+	At         time.Time       // when it was stored, by the server's clock
 	Decision   json.RawMessage // of package scale
 }
 
-// keepDecisions is for how long they are kept; the journals have all.
+// keepDecisions is how long decisions are kept; the journals have all of them.
 const keepDecisions = 7 * 24 * time.Hour
 
-// Decided writes a decision down, with who made it. Like Publish it refuses
-// whoever is not in office any more.
+// Decided stores a decision and its author. Like Publish it refuses a gateway
+// that is no longer the leader.
 func (d *DB) Decided(ctx context.Context, t Term, deployment string, decision []byte) error {
-	return d.told("write down", d.inOffice(ctx, ScalerLease, t, func(tx *sql.Tx) error {
+	return d.told("write down", d.asLeader(ctx, ScalerLease, t, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, d.sql("INSERT INTO decision (decided, holder, token, deployment, decision) VALUES (clock_timestamp(), ?, ?, ?, ?)"),
 			t.Holder, t.Token, text(deployment), string(decision))
 		if err != nil {
@@ -172,7 +172,7 @@ func (d *DB) Decided(ctx context.Context, t Term, deployment string, decision []
 	}))
 }
 
-// Decisions are the latest, at most limit, oldest first.
+// Decisions returns the latest, at most limit, oldest first.
 func (d *DB) Decisions(ctx context.Context, limit int) (_ []Decision, err error) {
 	defer func() { err = d.told("read", err) }()
 	rows, err := d.read.QueryContext(ctx, d.sql(`
@@ -194,7 +194,7 @@ SELECT decided, holder, token, deployment, decision FROM (SELECT * FROM decision
 	return all, rows.Err()
 }
 
-// told words an error of what gateways tell each other.
+// told wraps an error of the exchange between gateways.
 func (d *DB) told(what string, err error) error {
 	if err == nil {
 		return nil

@@ -8,18 +8,19 @@ import (
 	"time"
 )
 
-// Term is one time of office: who holds a lease, and the token that fences off
-// those who held it before. Tokens of one lease only rise.
+// Term is one period of a leader: the holder of a lease, and the token that
+// fences off earlier holders. Tokens of one lease only rise.
 type Term struct {
 	Holder string `json:"holder"` // one run of one gateway
 	Token  int64  `json:"token"`
 }
 
-// ErrNotInOffice: the lease is another's, or was taken by another since.
-var ErrNotInOffice = errors.New("not in office")
+// ErrNotLeader means that another gateway holds the lease, or has taken it
+// since.
+var ErrNotLeader = errors.New("this gateway is not the leader")
 
-// takeLease takes a lease that is free or over, or prolongs one's own. By the
-// server's clock alone: those of gateways may differ.
+// takeLease takes a free or expired lease, or renews one's own. It uses the
+// server's clock alone, because those of gateways may differ.
 const takeLease = `
 INSERT INTO lease (name, holder, token, expires) VALUES (?, ?, 1, clock_timestamp() + CAST(? AS interval))
 ON CONFLICT (name) DO UPDATE SET
@@ -29,14 +30,14 @@ ON CONFLICT (name) DO UPDATE SET
 WHERE lease.holder = excluded.holder OR lease.expires <= clock_timestamp()
 RETURNING token`
 
-// TakeLease takes the lease of that name for holder, or prolongs it, until ttl
-// from now. It returns ErrNotInOffice while another holds it. PostgreSQL only,
-// as all in this file.
+// TakeLease takes the lease of that name for holder, or renews it, until ttl
+// from now. It returns ErrNotLeader while another holds it. PostgreSQL only,
+// like everything in this file.
 func (d *DB) TakeLease(ctx context.Context, name, holder string, ttl time.Duration) (Term, error) {
 	t := Term{Holder: holder}
 	err := d.write.QueryRowContext(ctx, d.sql(takeLease), name, holder, interval(ttl)).Scan(&t.Token)
 	if errors.Is(err, sql.ErrNoRows) {
-		return Term{}, ErrNotInOffice
+		return Term{}, ErrNotLeader
 	}
 	if err != nil {
 		return Term{}, fmt.Errorf("store: take the lease %q in %s: %w", name, d.name, err)
@@ -44,7 +45,7 @@ func (d *DB) TakeLease(ctx context.Context, name, holder string, ttl time.Durati
 	return t, nil
 }
 
-// Holder is the term of whoever holds the lease now; zero: nobody does.
+// Holder returns the current term of the lease; zero if no gateway holds it.
 func (d *DB) Holder(ctx context.Context, name string) (t Term, err error) {
 	err = d.read.QueryRowContext(ctx, d.sql("SELECT holder, token FROM lease WHERE name = ? AND expires > clock_timestamp()"), name).Scan(&t.Holder, &t.Token)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -53,7 +54,8 @@ func (d *DB) Holder(ctx context.Context, name string) (t Term, err error) {
 	return t, nil
 }
 
-// GiveLease ends a term before its time, so that another need not wait for it.
+// GiveLease releases a lease early, so that another gateway need not wait for
+// it to expire.
 func (d *DB) GiveLease(ctx context.Context, name string, t Term) error {
 	_, err := d.change(ctx, "UPDATE lease SET expires = clock_timestamp() WHERE name = ? AND holder = ? AND token = ?", name, t.Holder, t.Token)
 	if err != nil {
@@ -62,15 +64,15 @@ func (d *DB) GiveLease(ctx context.Context, name string, t Term) error {
 	return nil
 }
 
-// inOffice runs do in a transaction that holds only if nobody has taken the
-// lease from t until it is over: another waits with taking it that long.
-func (d *DB) inOffice(ctx context.Context, name string, t Term, do func(*sql.Tx) error) error {
+// asLeader runs do in a transaction that commits only if t still holds the
+// lease. Another gateway that takes the lease waits for its end.
+func (d *DB) asLeader(ctx context.Context, name string, t Term, do func(*sql.Tx) error) error {
 	return d.within(ctx, func(tx *sql.Tx) error {
 		var one int
 		err := tx.QueryRowContext(ctx, d.sql("SELECT 1 FROM lease WHERE name = ? AND holder = ? AND token = ? FOR SHARE"),
 			name, t.Holder, t.Token).Scan(&one)
 		if errors.Is(err, sql.ErrNoRows) {
-			return ErrNotInOffice
+			return ErrNotLeader
 		}
 		if err != nil {
 			return err
@@ -79,5 +81,5 @@ func (d *DB) inOffice(ctx context.Context, name string, t Term, do func(*sql.Tx)
 	})
 }
 
-// interval words a duration as PostgreSQL takes it.
+// interval formats a duration for PostgreSQL.
 func interval(d time.Duration) string { return fmt.Sprintf("%d microseconds", d.Microseconds()) }

@@ -19,7 +19,7 @@ func TestALeaseHasOneHolderAndItsTokenRises(t *testing.T) {
 	if err != nil || a != (store.Term{Holder: "a", Token: 1}) {
 		t.Fatal(a, err)
 	}
-	if _, err := d.TakeLease(t.Context(), "x", "b", long); !errors.Is(err, store.ErrNotInOffice) {
+	if _, err := d.TakeLease(t.Context(), "x", "b", long); !errors.Is(err, store.ErrNotLeader) {
 		t.Fatalf("b is refused while a holds it: %v", err)
 	}
 	if again, err := d.TakeLease(t.Context(), "x", "a", long); err != nil || again != a {
@@ -38,7 +38,7 @@ func TestALeaseHasOneHolderAndItsTokenRises(t *testing.T) {
 	if err := d.GiveLease(t.Context(), "x", a); err != nil { // of a term that is over: no effect
 		t.Fatal(err)
 	}
-	if _, err := d.TakeLease(t.Context(), "x", "a", long); !errors.Is(err, store.ErrNotInOffice) {
+	if _, err := d.TakeLease(t.Context(), "x", "a", long); !errors.Is(err, store.ErrNotLeader) {
 		t.Fatal(err)
 	}
 }
@@ -54,7 +54,7 @@ func TestOfManyThatWantALeaseAtOnceOneGetsIt(t *testing.T) {
 				switch {
 				case err == nil:
 					got.Store(i, term)
-				case !errors.Is(err, store.ErrNotInOffice):
+				case !errors.Is(err, store.ErrNotLeader):
 					t.Error(err)
 				}
 			})
@@ -69,7 +69,7 @@ func TestOfManyThatWantALeaseAtOnceOneGetsIt(t *testing.T) {
 }
 
 // Who was paused through the end of its term finds all doors closed.
-func TestWhoIsNoLongerInOfficeWritesNothing(t *testing.T) {
+func TestAFormerLeaderWritesNothing(t *testing.T) {
 	d := openPostgres(t, storetest.Start(t).Database(), "gw")
 	old, err := d.TakeLease(t.Context(), store.ScalerLease, "old", time.Microsecond)
 	if err != nil {
@@ -89,7 +89,7 @@ func TestWhoIsNoLongerInOfficeWritesNothing(t *testing.T) {
 		"save":    d.SaveState(t.Context(), old, "m/d", []byte(`{"want":0}`)),
 		"decide":  d.Decided(t.Context(), old, "m/d", []byte(`{"want":0}`)),
 	} {
-		if !errors.Is(err, store.ErrNotInOffice) {
+		if !errors.Is(err, store.ErrNotLeader) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

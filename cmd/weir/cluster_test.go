@@ -196,7 +196,7 @@ func (c *cluster) ready(p *peer) (ids []string) {
 	return ids
 }
 
-// says is whether the metric weir_in_office of a gateway is n.
+// says is whether the metric weir_leader of a gateway is n.
 func (c *cluster) says(p *peer, n int) bool {
 	resp, err := http.Get(p.oper + "/metrics")
 	if err != nil {
@@ -204,7 +204,7 @@ func (c *cluster) says(p *peer, n int) bool {
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	return err == nil && strings.Contains(string(text), fmt.Sprintf("\nweir_in_office %d\n", n))
+	return err == nil && strings.Contains(string(text), fmt.Sprintf("\nweir_leader %d\n", n))
 }
 
 // inOffice waits for a term above the token given and returns who has it. The
@@ -213,7 +213,7 @@ func (c *cluster) inOffice(above int64) (*peer, int64) {
 	c.t.Helper()
 	var in *peer
 	var token int64
-	c.eventually("somebody is in office", func() bool {
+	c.eventually("one gateway is the leader", func() bool {
 		term, err := c.db.Holder(c.t.Context(), store.ScalerLease)
 		if err != nil || term.Token <= above {
 			return false

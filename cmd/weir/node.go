@@ -112,7 +112,7 @@ func newNode(c *config.Config, load func() (*config.Config, error), stateDir str
 		sources.Shared = n.sharedLevels
 	}
 	if n.office != nil {
-		sources.InOffice = n.office.in
+		sources.Leader = n.office.in
 	}
 	n.metrics.Watch(sources)
 	return n, nil

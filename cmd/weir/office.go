@@ -58,7 +58,7 @@ func newOffice(n *node, c *config.Config, o process.Options) (*office, error) {
 		Give: func(ctx context.Context, t store.Term) error { return n.ledger.GiveLease(ctx, store.ScalerLease, t) },
 	})
 	f.exchange = peers.NewExchange(peers.ExchangeOptions{
-		DB: n.ledger, Instance: instance, Name: name, Host: host, Office: f.election.InOffice, Deployments: n.processNames,
+		DB: n.ledger, Instance: instance, Name: name, Host: host, Leader: f.election.Leader, Deployments: n.processNames,
 		Demand: func(now weir.Instant, deployment string) (scale.Observation, error) {
 			return n.scaler.here(now, deployment)
 		},
@@ -67,14 +67,14 @@ func newOffice(n *node, c *config.Config, o process.Options) (*office, error) {
 		},
 		Log: n.log,
 	})
-	f.place = &sharedPlace{options: o, host: host, office: f.election.InOffice, exchange: f.exchange, log: n.log}
+	f.place = &sharedPlace{options: o, host: host, office: f.election.Leader, exchange: f.exchange, log: n.log}
 	f.place.options.Deployments = nil
 	return f, f.place.Configure(o.Deployments)
 }
 
 // in says whether this gateway is in office now.
 func (f *office) in() bool {
-	_, in := f.election.InOffice()
+	_, in := f.election.Leader()
 	return in
 }
 
@@ -182,7 +182,7 @@ type gatewayView struct {
 	Instance string  `json:"instance"`
 	Host     string  `json:"host"`
 	Heard    float64 `json:"heard_seconds_ago"`
-	Token    int64   `json:"in_office_with_token,omitempty"` // 0: another scales
+	Token    int64   `json:"leader_term,omitempty"` // 0: another scales
 }
 
 // gateways are those on the same database that were heard of lately; none

@@ -74,7 +74,7 @@ func TestProcessesOfAnotherMachineAreLeftToItsGateways(t *testing.T) {
 // placeAt is the place as a follower of that host sees it.
 func placeAt(t *testing.T, db *store.DB, host string) *sharedPlace {
 	out := func() (store.Term, bool) { return store.Term{}, false }
-	x := peers.NewExchange(peers.ExchangeOptions{DB: db, Instance: host + "/2", Name: host, Host: "nowhere", Office: out,
+	x := peers.NewExchange(peers.ExchangeOptions{DB: db, Instance: host + "/2", Name: host, Host: "nowhere", Leader: out,
 		Deployments: func() []string { return nil }})
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

@@ -139,3 +139,28 @@ func read(t *testing.T, file string) string {
 	}
 	return string(text)
 }
+
+var metric = regexp.MustCompile("\\bweir_[a-z_]+[a-z]\\b")
+
+// TestGuidesNameMetricsThatExist: a metric in a guide is one that observe makes.
+func TestGuidesNameMetricsThatExist(t *testing.T) {
+	made := map[string]bool{}
+	walk(t, func(file string) {
+		if filepath.Base(filepath.Dir(file)) == "observe" && strings.HasSuffix(file, ".go") {
+			for _, name := range metric.FindAllString(read(t, file), -1) {
+				made[name] = true
+			}
+		}
+	})
+	guides, err := filepath.Glob("../../docs/guide/*.md")
+	if err != nil || len(guides) == 0 || len(made) < 40 {
+		t.Fatalf("found %d guides and %d metrics, %v: the walk is broken", len(guides), len(made), err)
+	}
+	for _, file := range guides {
+		for _, name := range metric.FindAllString(read(t, file), -1) {
+			if !made[strings.TrimSuffix(name, "_bucket")] {
+				t.Errorf("%s names %s, which observe does not make", filepath.Base(file), name)
+			}
+		}
+	}
+}

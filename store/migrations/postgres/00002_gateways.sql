@@ -22,7 +22,7 @@ CREATE TABLE gateway (
 );
 
 -- The replicas of each deployment, and the memory of its scaling, as the
--- gateway in office last wrote them.
+-- leader last wrote them.
 CREATE TABLE deployment (
     name     text COLLATE "C" NOT NULL PRIMARY KEY,
     token    bigint           NOT NULL,
