@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/config"
+	"weir/price/pricefile"
 	"weir/report/words"
 	"weir/wire"
 )
@@ -115,7 +116,7 @@ func judge(ctx context.Context, c *config.Config, simulate bool) (warnings confi
 	if err := wire.CheckQuotas(c); err != nil {
 		return nil, nil, configError{err}
 	}
-	prices, err := catalogue("")
+	prices, err := pricefile.Catalogue("")
 	if err != nil {
 		return nil, nil, configError{err}
 	}

@@ -3,10 +3,12 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"weir/price/pricefile"
 )
 
 func TestUnitsThatNoDeploymentHas(t *testing.T) {
-	prices, err := catalogue("")
+	prices, err := pricefile.Catalogue("")
 	if err != nil {
 		t.Fatal(err)
 	}

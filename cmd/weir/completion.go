@@ -11,6 +11,7 @@ import (
 	"weir/config"
 	"weir/fit"
 	"weir/price"
+	"weir/price/pricefile"
 	"weir/scale"
 )
 
@@ -64,7 +65,7 @@ func completing(names func() []string) cobra.CompletionFunc {
 }
 
 func catalogueGPUs() []string {
-	prices, err := catalogue("")
+	prices, err := pricefile.Catalogue("")
 	if err != nil {
 		return nil
 	}
@@ -72,7 +73,7 @@ func catalogueGPUs() []string {
 }
 
 func catalogueModels() (names []string) {
-	if prices, err := catalogue(""); err == nil {
+	if prices, err := pricefile.Catalogue(""); err == nil {
 		for _, m := range prices.Models() {
 			names = append(names, m.Name)
 		}
@@ -82,7 +83,7 @@ func catalogueModels() (names []string) {
 
 // azureModels are those of Azure OpenAI that have a price.
 func azureModels() (names []string) {
-	if prices, err := catalogue(""); err == nil {
+	if prices, err := pricefile.Catalogue(""); err == nil {
 		for _, t := range prices.AllTokens() {
 			names = append(names, t.Model)
 		}
@@ -92,7 +93,7 @@ func azureModels() (names []string) {
 }
 
 func catalogueRegions() (names []string) {
-	if prices, err := catalogue(""); err == nil {
+	if prices, err := pricefile.Catalogue(""); err == nil {
 		for _, r := range prices.Regions() {
 			names = append(names, r.Name)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"weir/config"
 	"weir/emulate"
+	"weir/price/pricefile"
 )
 
 // standing is a file with emulated servers in the place of all it describes.
@@ -125,7 +126,7 @@ func TestAFileIsEmulatedAsEmulateAzureIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	prices, err := catalogue("")
+	prices, err := pricefile.Catalogue("")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"weir/fit"
 	"weir/price"
+	"weir/price/pricefile"
 	"weir/report"
 )
 
@@ -96,7 +97,7 @@ func (f *fitFlags) add(cmd *cobra.Command) {
 
 func (f *fitFlags) run(cmd *cobra.Command, args []string) error {
 	usage := func(err error) error { return usageError{cmd.CommandPath(), err} }
-	c, err := catalogue(f.prices)
+	c, err := pricefile.Catalogue(f.prices)
 	if err != nil {
 		return configError{err}
 	}

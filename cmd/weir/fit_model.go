@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/fit"
+	"weir/internal/whole"
 	"weir/price"
 )
 
@@ -117,7 +118,7 @@ func readModel(path string) (_ fit.Model, err error) {
 		defer func() { err = errors.Join(err, file.Close()) }()
 		return fit.ParseGGUF(filepath.Base(path), file)
 	}
-	text, err := readFile(path, fit.MaxConfig)
+	text, err := whole.Read(path, fit.MaxConfig)
 	if err != nil {
 		return fit.Model{}, missingFile(path, err)
 	}
@@ -126,7 +127,7 @@ func readModel(path string) (_ fit.Model, err error) {
 		return m, err
 	}
 	beside := filepath.Join(filepath.Dir(path), "hf_quant_config.json")
-	if text, err = readFile(beside, fit.MaxConfig); errors.Is(err, fs.ErrNotExist) {
+	if text, err = whole.Read(beside, fit.MaxConfig); errors.Is(err, fs.ErrNotExist) {
 		return m, nil
 	}
 	if err == nil {

@@ -7,6 +7,7 @@ import (
 
 	"weir/config"
 	"weir/fit"
+	"weir/internal/whole"
 	"weir/price"
 	"weir/report"
 )
@@ -37,7 +38,7 @@ func (f *fitFlags) runPack(cmd *cobra.Command, c *price.Catalogue) error {
 	if err != nil {
 		return err
 	}
-	src, err := readFile(f.pack, maxPackFile)
+	src, err := whole.Read(f.pack, maxPackFile)
 	if err != nil {
 		return configError{err}
 	}

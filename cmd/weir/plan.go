@@ -3,14 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"weir"
 	"weir/plan"
+	"weir/price/pricefile"
 	"weir/report"
 )
 
@@ -72,7 +71,7 @@ func (f *planFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return usageError{cmd.CommandPath(), err}
 	}
-	c, err := catalogue(f.prices)
+	c, err := pricefile.Catalogue(f.prices)
 	if err != nil {
 		return configError{err}
 	}
@@ -113,18 +112,4 @@ func day(text string) (weir.Instant, error) {
 		return 0, fmt.Errorf("%q is no day: write it as 2026-11-23", text)
 	}
 	return weir.At(t), nil
-}
-
-// readFile reads a file of at most limit bytes.
-func readFile(path string, limit int64) (_ []byte, err error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	text, err := io.ReadAll(io.LimitReader(file, limit+1))
-	if err == nil && int64(len(text)) > limit {
-		return nil, fmt.Errorf("%s has more than the %d bytes that are read", path, limit)
-	}
-	return text, err
 }

@@ -11,6 +11,7 @@ import (
 
 	"weir"
 	"weir/config"
+	"weir/internal/whole"
 	"weir/plan"
 	"weir/trace"
 )
@@ -53,7 +54,7 @@ func (f *demandFlags) demand(cmd *cobra.Command, args []string, now weir.Instant
 	if len(args) == 1 {
 		var err error
 		name = args[0]
-		if src, err = readFile(name, config.MaxBytes); err != nil {
+		if src, err = whole.Read(name, config.MaxBytes); err != nil {
 			return none, configError{err}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"weir/price/pricefile"
 	"weir/report"
 )
 
@@ -29,7 +30,7 @@ figures nobody knows; in JSON they are null.`,
 			return report.PriceKinds(), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := catalogue(prices)
+			c, err := pricefile.Catalogue(prices)
 			if err != nil {
 				return configError{err}
 			}
@@ -69,7 +70,7 @@ Every figure has its source and date; those older than 90 days are marked.`,
 			if err != nil {
 				return usageError{cmd.CommandPath(), err}
 			}
-			c, err := catalogue(prices)
+			c, err := pricefile.Catalogue(prices)
 			if err != nil {
 				return configError{err}
 			}

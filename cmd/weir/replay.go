@@ -11,6 +11,7 @@ import (
 
 	"weir/config"
 	"weir/control"
+	"weir/price/pricefile"
 	"weir/report"
 	"weir/report/words"
 	"weir/scale"
@@ -133,7 +134,7 @@ func policiesOf(file string) (func(string, scale.Policy) scale.Decider, error) {
 	if err != nil {
 		return nil, configError{err}
 	}
-	prices, err := catalogue("")
+	prices, err := pricefile.Catalogue("")
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"weir"
 	"weir/config"
 	"weir/control"
+	"weir/price/pricefile"
 	"weir/scale"
 	"weir/store"
 	"weir/wire"
@@ -125,7 +126,7 @@ func (s *scaler) poke(deployment string) {
 
 // targets are the deployments whose replicas Weir runs.
 func (s *scaler) targets(c *config.Config) ([]control.Target, error) {
-	prices, err := catalogue("")
+	prices, err := pricefile.Catalogue("")
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"weir"
 	"weir/config"
 	"weir/fleet/mem"
+	"weir/internal/whole"
 	"weir/sim"
 )
 
@@ -72,7 +73,7 @@ func readScenario(path string) (scenario, error) {
 	src := []byte("{}")
 	if path != "" {
 		var err error
-		if src, err = readFile(path, config.MaxBytes); err != nil {
+		if src, err = whole.Read(path, config.MaxBytes); err != nil {
 			return s, configError{err}
 		}
 	}

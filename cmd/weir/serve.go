@@ -14,6 +14,7 @@ import (
 
 	"weir/config"
 	"weir/internal/memory"
+	"weir/price/pricefile"
 	"weir/wire"
 )
 
@@ -123,7 +124,7 @@ func (f serveFlags) loader() (load func() (*config.Config, error), key string, e
 	}
 	key = config.NewKey()
 	if f.emulate {
-		prices, err := catalogue("")
+		prices, err := pricefile.Catalogue("")
 		f.stand.exe, f.stand.key, f.stand.prices = exe, config.NewKey(), prices
 		return func() (*config.Config, error) { return f.tried(config.HashKey(key)) }, key, err
 	}

@@ -17,6 +17,7 @@ import (
 	"weir"
 	"weir/config"
 	"weir/control"
+	"weir/price/pricefile"
 	"weir/report"
 	"weir/scale"
 	"weir/sim"
@@ -300,7 +301,7 @@ func (f *simulateFlags) setting() (*setting, error) {
 	if f.replaced() {
 		s.model = untargeted(s.model)
 	}
-	if s.prices, err = catalogue(""); err != nil {
+	if s.prices, err = pricefile.Catalogue(""); err != nil {
 		return nil, err
 	}
 	if s.scenario, err = readScenario(f.scenario); err != nil {

@@ -16,6 +16,7 @@ import (
 	"weir/config"
 	"weir/meter"
 	"weir/price"
+	"weir/price/pricefile"
 	"weir/report"
 )
 
@@ -118,7 +119,7 @@ func readExport(path, prices string) ([]bill.Line, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := catalogue(prices)
+	c, err := pricefile.Catalogue(prices)
 	if err != nil {
 		return nil, err
 	}

@@ -16,13 +16,14 @@ type pack struct {
 var house = map[string]pack{
 	"weir": {pure: true},
 
-	"weir/dispatch": {pure: true},
-	"weir/canary":   {pure: true},
-	"weir/scale":    {pure: true},
-	"weir/engine":   {pure: true, imports: []string{"weir/fit", "weir/price"}},
-	"weir/fit":      {pure: true, imports: []string{"weir/price"}},
-	"weir/price":    {pure: true, sdks: []string{"github.com/goccy/go-yaml"}},
-	"weir/saturate": {pure: true, imports: []string{"weir/engine"}},
+	"weir/dispatch":        {pure: true},
+	"weir/canary":          {pure: true},
+	"weir/scale":           {pure: true},
+	"weir/engine":          {pure: true, imports: []string{"weir/fit", "weir/price"}},
+	"weir/fit":             {pure: true, imports: []string{"weir/price"}},
+	"weir/price":           {pure: true, sdks: []string{"github.com/goccy/go-yaml"}},
+	"weir/price/pricefile": {imports: []string{"weir/price", "weir/internal/whole"}},
+	"weir/saturate":        {pure: true, imports: []string{"weir/engine"}},
 	"weir/plan": {pure: true, imports: []string{"weir/price", "weir/fit", "weir/engine", "weir/saturate", "weir/scale", "weir/sim", "weir/trace", "weir/fleet/mem",
 		"weir/report/words"}},
 	"weir/meter": {pure: true, imports: []string{"weir/price"}},
@@ -63,6 +64,7 @@ var house = map[string]pack{
 	"weir/internal/arch":   {},
 	"weir/internal/memory": {},
 	"weir/internal/seed":   {},
+	"weir/internal/whole":  {},
 	"weir/cmd/weir":        {imports: []string{"*"}},
 }
 
