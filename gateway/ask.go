@@ -1,14 +1,16 @@
 package gateway
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
 
 	"weir"
+	"weir/jsonscan"
 )
+
+// span is where a value stands in a body.
+type span = jsonscan.Span
 
 // ask is what the gateway needs to know of a request body. Everything else in
 // it passes through unread.
@@ -90,7 +92,7 @@ type tokenLimit struct {
 
 // askReader fills an ask while the scanner passes the members.
 type askReader struct {
-	scanner
+	jsonscan.Scanner
 	ask
 	saw uint
 
@@ -105,29 +107,29 @@ type fieldError struct {
 
 func (e *fieldError) Error() string { return fmt.Sprintf("%s must be %s", e.field, e.want) }
 
-// readAsk scans a request body. Its error is a *syntaxError or *fieldError.
+// readAsk scans a request body. Its error is a *jsonscan.SyntaxError or *fieldError.
 func readAsk(body []byte) (ask, error) {
-	r := askReader{scanner: scanner{b: body}}
+	r := askReader{Scanner: jsonscan.Scanner{B: body}}
 	r.n = 1
-	end, err := r.members(0, r.member)
+	end, err := r.Members(0, r.member)
 	if err != nil {
 		return ask{}, err
 	}
-	if end = r.space(end); end != len(body) {
-		return ask{}, &syntaxError{end, "the end of the body"}
+	if end = r.Space(end); end != len(body) {
+		return ask{}, &jsonscan.SyntaxError{Offset: end, Want: "the end of the body"}
 	}
 	if r.endless {
 		r.maxTokens = 0
 	}
-	r.open = r.space(0) + 1
-	r.empty = body[r.space(r.open)] == '}'
+	r.open = r.Space(0) + 1
+	r.empty = body[r.Space(r.open)] == '}'
 	return r.ask, nil
 }
 
 func (r *askReader) member(key []byte, v span) error {
-	binary, binaries := r.binary-r.binaryBefore, r.scanner.binaries-r.binariesBefore
-	r.binaryBefore, r.binariesBefore = r.binary, r.scanner.binaries
-	name := unescaped(key)
+	binary, binaries := r.Binary-r.binaryBefore, r.Binaries-r.binariesBefore
+	r.binaryBefore, r.binariesBefore = r.Binary, r.Binaries
+	name := jsonscan.Unescaped(key)
 	switch string(name) {
 	case "model":
 		return r.text(sawModel, "model", v, &r.model)
@@ -153,7 +155,7 @@ func (r *askReader) member(key []byte, v span) error {
 		r.spoken = r.spoken || !r.null(v)
 		return r.once(sawAudio, "audio")
 	case "modalities":
-		r.spoken = r.spoken || hasWord(r.b[v.from:v.to], soundWord)
+		r.spoken = r.spoken || hasWord(r.B[v.From:v.To], soundWord)
 		return r.once(sawModalities, "modalities")
 	case "best_of":
 		return r.count(sawBestOf, "best_of", v, &r.bestOf)
@@ -205,30 +207,15 @@ func (a *ask) readBy(op weir.Op) {
 	case weir.OpResponses, weir.OpEmbeddings:
 		own = a.inputs[1]
 	}
-	if !own.absent() {
+	if !own.Absent() {
 		a.prompt = own
 	}
 }
 
 // addPrompt counts a part of the prompt.
 func (r *askReader) addPrompt(v span, binary, binaries int) {
-	r.promptBytes += v.to - v.from - binary
+	r.promptBytes += v.To - v.From - binary
 	r.ask.binaries += binaries
-}
-
-// unescaped resolves the escapes in what stands between two quotes, already
-// validated. Almost nothing has any.
-func unescaped(inside []byte) []byte {
-	if bytes.IndexByte(inside, '\\') < 0 {
-		return inside
-	}
-	quoted := make([]byte, 0, len(inside)+2)
-	quoted = append(append(append(quoted, '"'), inside...), '"')
-	var s string
-	if json.Unmarshal(quoted, &s) != nil {
-		return nil
-	}
-	return []byte(s)
 }
 
 func (r *askReader) once(bit uint, field string) error {
@@ -239,13 +226,13 @@ func (r *askReader) once(bit uint, field string) error {
 	return nil
 }
 
-func (r *askReader) null(v span) bool { return r.b[v.from] == 'n' }
+func (r *askReader) null(v span) bool { return r.B[v.From] == 'n' }
 
 func (r *askReader) text(bit uint, field string, v span, into *span) error {
 	if err := r.once(bit, field); err != nil || r.null(v) {
 		return err
 	}
-	if r.b[v.from] != '"' {
+	if r.B[v.From] != '"' {
 		return &fieldError{field, "a string"}
 	}
 	*into = v
@@ -256,9 +243,9 @@ func (r *askReader) boolean(bit uint, field string, v span, into *bool) error {
 	if err := r.once(bit, field); err != nil || r.null(v) {
 		return err
 	}
-	switch r.b[v.from] {
+	switch r.B[v.From] {
 	case 't', 'f':
-		*into = r.b[v.from] == 't'
+		*into = r.B[v.From] == 't'
 		return nil
 	}
 	return &fieldError{field, "true or false"}
@@ -270,10 +257,10 @@ func (r *askReader) count(bit uint, field string, v span, into *int) error {
 	if err := r.once(bit, field); err != nil || r.null(v) {
 		return err
 	}
-	if c := r.b[v.from]; c != '-' && (c < '0' || c > '9') {
+	if c := r.B[v.From]; c != '-' && (c < '0' || c > '9') {
 		return &fieldError{field, "a number"}
 	}
-	if n := number(r.b[v.from:v.to]); n >= 1 {
+	if n := number(r.B[v.From:v.To]); n >= 1 {
 		*into = n
 	}
 	return nil
@@ -300,7 +287,7 @@ func (r *askReader) tokens(bit uint, field string, v span) error {
 	r.maxTokens = max(r.maxTokens, most)
 	r.endless = r.endless || err == nil && most == 0 && !r.null(v)
 	for i := range r.answers {
-		if r.answers[i].at.absent() {
+		if r.answers[i].at.Absent() {
 			r.answers[i] = tokenLimit{v, most, !r.null(v)}
 			break
 		}
@@ -316,10 +303,10 @@ func (r *askReader) options(v span) error {
 	if r.null(v) {
 		return nil
 	}
-	if r.b[v.from] != '{' {
+	if r.B[v.From] != '{' {
 		return &fieldError{"stream_options", "an object"}
 	}
-	_, err := r.members(v.from, r.option)
+	_, err := r.Members(v.From, r.option)
 	return err
 }
 
@@ -328,26 +315,26 @@ func (r *askReader) talk(v span) error {
 	if err := r.once(sawConversation, "conversation"); err != nil || r.null(v) {
 		return err
 	}
-	switch r.b[v.from] {
+	switch r.B[v.From] {
 	case '"':
 		r.conversation = v
 		return nil
 	case '{':
-		_, err := r.members(v.from, r.talkMember)
+		_, err := r.Members(v.From, r.talkMember)
 		return err
 	}
 	return &fieldError{"conversation", "a string or an object"}
 }
 
 func (r *askReader) talkMember(key []byte, v span) error {
-	if name := unescaped(key); string(name) != "id" {
+	if name := jsonscan.Unescaped(key); string(name) != "id" {
 		return ownName("conversation.", name, conversationNames)
 	}
 	return r.text(sawConversationID, "conversation.id", v, &r.conversation)
 }
 
 func (r *askReader) option(key []byte, v span) error {
-	if name := unescaped(key); string(name) != "include_usage" {
+	if name := jsonscan.Unescaped(key); string(name) != "include_usage" {
 		return ownName("stream_options.", name, optionNames)
 	}
 	r.includeUsage = v
@@ -374,8 +361,8 @@ func (a *ask) modelName(body []byte) string { return quotedText(body, a.model) }
 
 // quotedText decodes the string value at v.
 func quotedText(body []byte, v span) string {
-	if v.absent() {
+	if v.Absent() {
 		return ""
 	}
-	return string(unescaped(body[v.from+1 : v.to-1]))
+	return string(jsonscan.Unescaped(body[v.From+1 : v.To-1]))
 }

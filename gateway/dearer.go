@@ -21,7 +21,7 @@ var (
 func (c *call) unpriced(t *target) *failure {
 	a := &c.ask
 	silent := t.Rates.PricesAudio() || !a.spoken && !c.sendsSound()
-	if a.tier.absent() && a.speed.absent() && silent {
+	if a.tier.Absent() && a.speed.Absent() && silent {
 		return nil
 	}
 	refuse := func(param, what, remedy string) *failure {
@@ -51,7 +51,7 @@ func (c *call) sendsSound() bool {
 	if c.sound == unknownSound {
 		p := c.ask.prompt
 		c.sound = noSound
-		if !p.absent() && c.body[p.from] == '[' && hasWord(c.body[p.from:p.to], soundPart) {
+		if !p.Absent() && c.body[p.From] == '[' && hasWord(c.body[p.From:p.To], soundPart) {
 			c.sound = someSound
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"weir"
+	"weir/jsonscan"
 )
 
 // The items of an answer of the Responses API (messages, calls, reasoning) are
@@ -19,24 +20,6 @@ var (
 	itemDoneWord = []byte(`"response.output_item.done"`)
 )
 
-// elements calls each for every element of the array at b[v.from:v.to], already
-// validated, until each fails.
-func (s *scanner) elements(v span, each func(span) error) error {
-	for i := s.space(v.from + 1); i < v.to && s.b[i] != ']'; {
-		end, err := s.value(i)
-		if err != nil {
-			return err
-		}
-		if err := each(span{i, end}); err != nil {
-			return err
-		}
-		if i = s.space(end); i < v.to && s.b[i] == ',' {
-			i = s.space(i + 1)
-		}
-	}
-	return nil
-}
-
 // item is what is read of one element of input or output: its id and type, and
 // whether it holds anything else.
 type item struct {
@@ -45,20 +28,20 @@ type item struct {
 	fault    error // a member that two readers could read differently
 }
 
-func (s *scanner) item(v span) (it item) {
-	if s.b[v.from] != '{' {
+func itemAt(s *jsonscan.Scanner, v span) (it item) {
+	if s.B[v.From] != '{' {
 		return it
 	}
-	s.members(v.from, func(key []byte, v span) error {
-		text := s.b[v.from] == '"' && v.to-v.from <= maxResponseID
-		name, twice := unescaped(key), false
+	s.Members(v.From, func(key []byte, v span) error {
+		text := s.B[v.From] == '"' && v.To-v.From <= maxResponseID
+		name, twice := jsonscan.Unescaped(key), false
 		switch {
 		case string(name) == "id" && text:
-			it.id, twice = quotedText(s.b, v), it.id != ""
+			it.id, twice = quotedText(s.B, v), it.id != ""
 		case string(name) == "type" && text:
-			it.kind, twice = quotedText(s.b, v), it.kind != ""
+			it.kind, twice = quotedText(s.B, v), it.kind != ""
 		default:
-			it.more = it.more || s.b[v.from] != 'n'
+			it.more = it.more || s.B[v.From] != 'n'
 			orFault(&it.fault, ownName("input[].", name, itemNames))
 		}
 		if twice {
@@ -84,9 +67,9 @@ func (it *item) refers() bool {
 // itemsOf calls keep for the ids of the items in b: a whole answer, or the event
 // that tells that one is done.
 func itemsOf(b []byte, keep func(id string)) {
-	s, n := scanner{b: b}, 0
+	s, n := jsonscan.Scanner{B: b}, 0
 	one := func(v span) error {
-		if it := s.item(v); it.id != "" {
+		if it := itemAt(&s, v); it.id != "" {
 			keep(it.id)
 			n++
 		}
@@ -95,10 +78,10 @@ func itemsOf(b []byte, keep func(id string)) {
 		}
 		return nil
 	}
-	s.members(0, func(key []byte, v span) error {
-		switch name := unescaped(key); {
-		case string(name) == "output" && b[v.from] == '[':
-			return s.elements(v, one)
+	s.Members(0, func(key []byte, v span) error {
+		switch name := jsonscan.Unescaped(key); {
+		case string(name) == "output" && b[v.From] == '[':
+			return s.Elements(v, one)
 		case string(name) == "item":
 			return one(v)
 		}
@@ -110,12 +93,12 @@ func itemsOf(b []byte, keep func(id string)) {
 // has the request go where the first of them is kept.
 func (c *call) refersTo() error {
 	v := c.ask.prompt
-	if v.absent() || c.body[v.from] != '[' {
+	if v.Absent() || c.body[v.From] != '[' {
 		return nil
 	}
-	s := scanner{b: c.body}
-	return s.elements(v, func(v span) error {
-		it := s.item(v)
+	s := jsonscan.Scanner{B: c.body}
+	return s.Elements(v, func(v span) error {
+		it := itemAt(&s, v)
 		if it.fault != nil {
 			return ofBody(it.fault)
 		}

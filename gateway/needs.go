@@ -54,14 +54,14 @@ func (c *call) needs() dispatch.Needs {
 	if !c.lease.served.picks {
 		return n
 	}
-	if t := c.ask.tools; !t.absent() && c.body[t.from] == '[' && len(bytes.TrimSpace(c.body[t.from+1:t.to-1])) > 0 {
+	if t := c.ask.tools; !t.Absent() && c.body[t.From] == '[' && len(bytes.TrimSpace(c.body[t.From+1:t.To-1])) > 0 {
 		n |= dispatch.Tools
 	}
 	p := c.ask.prompt
-	if p.absent() || c.body[p.from] != '[' {
+	if p.Absent() || c.body[p.From] != '[' {
 		return n
 	}
-	prompt := plainLetters(c.body[p.from:p.to])
+	prompt := plainLetters(c.body[p.From:p.To])
 	for _, w := range contentWords {
 		if n&w.needs == 0 && bytes.Contains(prompt, w.word) {
 			n |= w.needs

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/jsonscan"
 )
 
 // An answer of the Responses API lives on at its upstream, which knows the
@@ -136,17 +137,17 @@ var errFound = errors.New("found")
 // responseID is the id of the answer in b; "" if there is none. What follows it
 // need not be whole.
 func responseID(b []byte) (id string) {
-	s := scanner{b: b}
+	s := jsonscan.Scanner{B: b}
 	inside := func(key []byte, v span) error {
-		if string(unescaped(key)) != "id" || b[v.from] != '"' || v.to-v.from > maxResponseID {
+		if string(jsonscan.Unescaped(key)) != "id" || b[v.From] != '"' || v.To-v.From > maxResponseID {
 			return nil
 		}
 		id = quotedText(b, v)
 		return errFound
 	}
-	s.members(0, func(key []byte, v span) error {
-		if string(unescaped(key)) == "response" && b[v.from] == '{' {
-			s.members(v.from, inside)
+	s.Members(0, func(key []byte, v span) error {
+		if string(jsonscan.Unescaped(key)) == "response" && b[v.From] == '{' {
+			s.Members(v.From, inside)
 			return errFound
 		}
 		return inside(key, v)

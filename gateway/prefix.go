@@ -33,9 +33,9 @@ func (c *call) prefix() []uint64 {
 func (a *ask) blocks(body []byte, names []uint64) []uint64 {
 	var h uint64
 	for _, s := range [...]span{a.tools, a.preamble} {
-		h = chain(h, body[s.from:s.to])
+		h = chain(h, body[s.From:s.To])
 	}
-	for at := a.prompt.from; at+blockBytes <= a.prompt.to && len(names) < maxBlocks; at += blockBytes {
+	for at := a.prompt.From; at+blockBytes <= a.prompt.To && len(names) < maxBlocks; at += blockBytes {
 		h = chain(h, body[at:at+blockBytes])
 		names = append(names, h)
 	}

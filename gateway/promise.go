@@ -5,6 +5,7 @@ import (
 
 	"weir"
 	"weir/dispatch"
+	"weir/jsonscan"
 	"weir/meter"
 	"weir/upstream"
 )
@@ -178,24 +179,24 @@ func (t *target) limitName(op weir.Op) string {
 // prompts is how many prompts a request of completions or embeddings holds: each
 // is answered.
 func (a *ask) prompts(body []byte) int {
-	s := scanner{b: body}
-	i := a.prompt.from
-	if a.prompt.absent() || body[i] != '[' {
+	s := jsonscan.Scanner{B: body}
+	i := a.prompt.From
+	if a.prompt.Absent() || body[i] != '[' {
 		return 1
 	}
-	i = s.space(i + 1)
+	i = s.Space(i + 1)
 	if body[i] != '"' && body[i] != '[' { // tokens, or nothing
 		return 1
 	}
 	n := 1
 	for {
-		end, err := s.value(i)
+		end, err := s.Value(i)
 		if err != nil {
 			return n
 		}
-		if i = s.space(end); i >= a.prompt.to || body[i] != ',' {
+		if i = s.Space(end); i >= a.prompt.To || body[i] != ',' {
 			return n
 		}
-		i, n = s.space(i+1), n+1
+		i, n = s.Space(i+1), n+1
 	}
 }

@@ -1,6 +1,10 @@
 package gateway
 
-import "bytes"
+import (
+	"bytes"
+
+	"weir/jsonscan"
+)
 
 // An upstream's answers name the model as it calls it, which may be a path of
 // its host. Callers see the name they asked for; the upstream's own goes into a
@@ -25,34 +29,34 @@ func (n *renaming) learn(b []byte, as string) (own string) {
 		return ""
 	}
 	key, value := modelIn(b)
-	if value.absent() {
+	if value.Absent() {
 		return ""
 	}
 	n.learned = true
 	own = quotedText(b, value)
-	if own == as || own == "" || value.to-value.from > maxRenamed {
+	if own == as || own == "" || value.To-value.From > maxRenamed {
 		return ""
 	}
-	n.there = bytes.Clone(b[key:value.to])
-	n.here = quoteJSON(bytes.Clone(b[key:value.from]), as)
+	n.there = bytes.Clone(b[key:value.To])
+	n.here = quoteJSON(bytes.Clone(b[key:value.From]), as)
 	return own
 }
 
 // modelIn finds the member "model" of an object, or of its member "response" or
 // "message": where its name begins, quote included, and its value.
 func modelIn(b []byte) (key int, value span) {
-	s := scanner{b: b}
+	s := jsonscan.Scanner{B: b}
 	inside := func(name []byte, v span) error {
-		if string(name) != "model" || b[v.from] != '"' {
+		if string(name) != "model" || b[v.From] != '"' {
 			return nil
 		}
 		// The name stands before its colon.
-		key, value = bytes.LastIndex(b[:v.from], []byte(`"model"`)), v
+		key, value = bytes.LastIndex(b[:v.From], []byte(`"model"`)), v
 		return errFound
 	}
-	s.members(0, func(name []byte, v span) error {
-		if (string(name) == "response" || string(name) == "message") && b[v.from] == '{' {
-			_, err := s.members(v.from, inside)
+	s.Members(0, func(name []byte, v span) error {
+		if (string(name) == "response" || string(name) == "message") && b[v.From] == '{' {
+			_, err := s.Members(v.From, inside)
 			return err
 		}
 		return inside(name, v)

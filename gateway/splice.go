@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"weir"
+	"weir/jsonscan"
 )
 
 // edit replaces body[at:cut] by text.
@@ -55,8 +56,8 @@ func splice(out net.Buffers, body []byte, edits []edit) net.Buffers {
 // editModel makes the body name the model as the upstream does.
 func (a *ask) editModel(edits []edit, m *modelNames) []edit {
 	switch {
-	case !a.model.absent():
-		return append(edits, edit{a.model.from, a.model.to, m.value})
+	case !a.model.Absent():
+		return append(edits, edit{a.model.From, a.model.To, m.value})
 	case a.empty:
 		return append(edits, edit{a.open, a.open, m.member})
 	}
@@ -67,20 +68,20 @@ func (a *ask) editModel(edits []edit, m *modelNames) []edit {
 // caller did not ask itself.
 func (a *ask) editUsage(edits []edit, body []byte) []edit {
 	switch o := a.streamOptions; {
-	case o.absent() && a.empty:
+	case o.Absent() && a.empty:
 		return append(edits, edit{a.open, a.open, usageOption})
-	case o.absent():
+	case o.Absent():
 		return append(edits, edit{a.open, a.open, usageOptionComma})
-	case body[o.from] == 'n':
-		return append(edits, edit{o.from, o.to, usageObject})
-	case !a.includeUsage.absent():
-		return append(edits, edit{a.includeUsage.from, a.includeUsage.to, literalTrue})
+	case body[o.From] == 'n':
+		return append(edits, edit{o.From, o.To, usageObject})
+	case !a.includeUsage.Absent():
+		return append(edits, edit{a.includeUsage.From, a.includeUsage.To, literalTrue})
 	default:
-		s := scanner{b: body}
-		if body[s.space(o.from+1)] == '}' {
-			return append(edits, edit{o.from + 1, o.from + 1, usageMember})
+		s := jsonscan.Scanner{B: body}
+		if body[s.Space(o.From+1)] == '}' {
+			return append(edits, edit{o.From + 1, o.From + 1, usageMember})
 		}
-		return append(edits, edit{o.from + 1, o.from + 1, usageMemberComma})
+		return append(edits, edit{o.From + 1, o.From + 1, usageMemberComma})
 	}
 }
 
@@ -95,7 +96,7 @@ func sortEdits(edits []edit) {
 // not for the caller to see.
 func compose(t *target, op weir.Op, a *ask, body []byte, segments [][]byte, edits []edit) ([][]byte, bool) {
 	edits = edits[:0]
-	if t.Upstream.Model != "" || a.model.absent() {
+	if t.Upstream.Model != "" || a.model.Absent() {
 		if named := a.modelName(body); named != t.upstreamModel {
 			edits = a.editModel(edits, &t.names)
 		}

@@ -20,7 +20,7 @@ func ofBody(err error) *problem {
 	if errors.As(err, &f) {
 		return &problem{is: errField, message: f.Error(), param: f.field}
 	}
-	return &problem{is: errSyntax, message: err.Error()}
+	return &problem{is: errSyntax, message: "the request body is " + err.Error()}
 }
 
 // ofRefusal words a limit that was reached.

@@ -68,7 +68,7 @@ func (a *ask) mayAnswer() int {
 func (a *ask) editTrim(edits []edit, name string) []edit {
 	text := strconv.AppendInt(nil, int64(a.trim), 10)
 	if a.maxTokens == 0 {
-		if !a.answers[0].at.absent() {
+		if !a.answers[0].at.Absent() {
 			return a.editStated(edits, text)
 		}
 		member := append(append([]byte{'"'}, name...), '"', ':')
@@ -80,7 +80,7 @@ func (a *ask) editTrim(edits []edit, name string) []edit {
 	}
 	for _, l := range a.answers {
 		if l.most > a.trim {
-			edits = append(edits, edit{l.at.from, l.at.to, text})
+			edits = append(edits, edit{l.at.From, l.at.To, text})
 		}
 	}
 	return edits
@@ -90,8 +90,8 @@ func (a *ask) editTrim(edits []edit, name string) []edit {
 // further one that would have a server believe another.
 func (a *ask) editStated(edits []edit, text []byte) []edit {
 	for i, l := range a.answers {
-		if !l.at.absent() && (i == 0 || l.stated && (l.most == 0 || l.most > a.trim)) {
-			edits = append(edits, edit{l.at.from, l.at.to, text})
+		if !l.at.Absent() && (i == 0 || l.stated && (l.most == 0 || l.most > a.trim)) {
+			edits = append(edits, edit{l.at.From, l.at.To, text})
 		}
 	}
 	return edits

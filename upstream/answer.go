@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/jsonscan"
 )
 
 // Answer is what a whole answer that is not streamed holds. The zero value is
@@ -23,29 +24,29 @@ type Answer struct {
 // says something, the object "error", the status "failed" and the type "error"
 // make it none, whatever stands beside them.
 func ReadAnswer(op weir.Op, body []byte) Answer {
-	s := scanner{b: body}
-	if s.peek() != '{' {
+	s := jsonscan.At(body)
+	if s.Peek() != '{' {
 		return Answer{}
 	}
 	f := found{op: op}
 	var p promise
 	var tier weir.Tier
-	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-		switch key := s.key(); string(key) {
+	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
+		switch key := s.Key(); string(key) {
 		case "usage", "usageMetadata":
 			f.usageObject(&s)
 		case "service_tier":
 			f.tierOf(&s)
 			tier = f.tier
 		case "error":
-			p.failed = s.fails() || p.failed
+			p.failed = fails(&s) || p.failed
 		case "object":
-			p.failed = string(s.word()) == "error" || p.failed
+			p.failed = string(s.Text()) == "error" || p.failed
 		default:
 			p.member(op, key, &s)
 		}
 	}
-	if !s.done() {
+	if !s.Done() {
 		return Answer{}
 	}
 	if tier != weir.StandardTier { // it may stand behind the usage
@@ -83,27 +84,27 @@ func (p *promise) kept(op weir.Op) bool {
 }
 
 // member reads a member that is not of every API.
-func (p *promise) member(op weir.Op, key []byte, s *scanner) {
+func (p *promise) member(op weir.Op, key []byte, s *jsonscan.Cursor) {
 	switch {
 	case string(key) == "choices" && (op == weir.OpChat || op == weir.OpCompletions):
 		p.each(s, func() bool { return p.choice(op, s) })
 	case string(key) == "data" && op == weir.OpEmbeddings:
 		p.each(s, func() bool { return vector(s) })
 	case string(key) == "output" && op == weir.OpResponses, string(key) == "content" && op == weir.OpMessages:
-		p.each(s, s.says)
+		p.each(s, func() bool { return says(s) })
 	case string(key) == "status" && op == weir.OpResponses, string(key) == "stop_reason" && op == weir.OpMessages:
-		p.status = string(s.word())
+		p.status = string(s.Text())
 	case string(key) == "type" && op == weir.OpMessages:
-		p.failed = string(s.word()) == "error" || p.failed
+		p.failed = string(s.Text()) == "error" || p.failed
 	default:
-		s.skip()
+		s.Skip()
 	}
 }
 
 // each reads a list of parts, of which part says whether one is what it must be.
-func (p *promise) each(s *scanner, part func() bool) {
-	p.listed = s.peek() == '['
-	for first, in := true, s.open('['); in && s.next(']', first); first = false {
+func (p *promise) each(s *jsonscan.Cursor, part func() bool) {
+	p.listed = s.Peek() == '['
+	for first, in := true, s.Open('['); in && s.Next(']', first); first = false {
 		p.parts++
 		p.broken = !part() || p.broken
 	}
@@ -112,23 +113,23 @@ func (p *promise) each(s *scanner, part func() bool) {
 // choice says whether a choice of chat or completions is an answer: a message or
 // a text that says something, or is said to be complete. Azure leaves the
 // message out where its filter let nothing through.
-func (p *promise) choice(op weir.Op, s *scanner) bool {
+func (p *promise) choice(op weir.Op, s *jsonscan.Cursor) bool {
 	var has, says bool
 	var finish []byte
-	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-		switch string(s.key()) {
+	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
+		switch string(s.Key()) {
 		case "message":
 			h, y := message(s)
 			has, says = has || h && op == weir.OpChat, says || y
 		case "text":
-			has = has || op == weir.OpCompletions && s.peek() == '"'
-			says = s.hasContent() || says
+			has = has || op == weir.OpCompletions && s.Peek() == '"'
+			says = s.HasContent() || says
 		case "finish_reason":
-			finish = s.reason()
+			finish = reason(s)
 		case "error":
-			p.failed = s.fails() || p.failed
+			p.failed = fails(s) || p.failed
 		default:
-			s.skip()
+			s.Skip()
 		}
 	}
 	if broke(finish) {
@@ -138,28 +139,27 @@ func (p *promise) choice(op weir.Op, s *scanner) bool {
 }
 
 // message says whether a message is there, and whether it says anything.
-func message(s *scanner) (is, says bool) {
-	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
+func message(s *jsonscan.Cursor) (is, says bool) {
+	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
 		is = true
-		if string(s.key()) == "role" {
-			s.skip()
+		if string(s.Key()) == "role" {
+			s.Skip()
 		} else {
-			says = s.hasContent() || says
+			says = s.HasContent() || says
 		}
 	}
 	return is, says
 }
 
 // vector says whether a row of embeddings holds a vector: numbers, or base64.
-func vector(s *scanner) (is bool) {
-	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-		if string(s.key()) != "embedding" {
-			s.skip()
+func vector(s *jsonscan.Cursor) (is bool) {
+	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
+		if string(s.Key()) != "embedding" {
+			s.Skip()
 			continue
 		}
-		list := s.peek() == '['
-		from := s.i
-		is = s.hasContent() && !(list && bytes.IndexByte(s.b[from:s.i], 'n') >= 0) // null, where a number cannot be
+		v := s.Raw()
+		is = jsonscan.HasContent(v) && !(v[0] == '[' && bytes.IndexByte(v, 'n') >= 0) // null, where a number cannot be
 	}
 	return is
 }
@@ -181,59 +181,48 @@ func ReadAnswerFailure(op weir.Op, header func(name string) string, body []byte,
 
 // says skips the value and says whether it tells anything: not null, false or a
 // number, and neither empty.
-func (s *scanner) says() bool {
-	if s.peek() == 't' {
-		s.skip()
+func says(s *jsonscan.Cursor) bool {
+	if s.Peek() == 't' {
+		s.Skip()
 		return true
 	}
-	return s.hasContent()
+	return s.HasContent()
 }
 
 // fails skips the value of a member error and says whether it tells of one. null,
 // false, 0 and what is empty tell of none, nor does an object of such members.
-func (s *scanner) fails() (fails bool) {
-	if s.peek() != '{' {
-		return s.tells()
+func fails(s *jsonscan.Cursor) (fails bool) {
+	if s.Peek() != '{' {
+		return tells(s)
 	}
-	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-		s.key()
-		fails = s.tells() || fails
+	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
+		s.Key()
+		fails = tells(s) || fails
 	}
 	return fails
 }
 
 // tells is says of a value whose number tells something too, unless it is 0.
-func (s *scanner) tells() bool {
-	c := s.peek()
+func tells(s *jsonscan.Cursor) bool {
+	c := s.Peek()
 	if c != '-' && (c < '0' || c > '9') {
-		return s.says()
+		return says(s)
 	}
-	from := s.i
-	s.skip()
-	return bytes.ContainsAny(s.b[from:s.i], "123456789")
+	return bytes.ContainsAny(s.Raw(), "123456789")
 }
 
 // reason reads a finish_reason: a word or, of an older SGLang, an object whose
 // type is the word.
-func (s *scanner) reason() (word []byte) {
-	if s.peek() != '{' {
-		return s.word()
+func reason(s *jsonscan.Cursor) (word []byte) {
+	if s.Peek() != '{' {
+		return s.Text()
 	}
-	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-		if string(s.key()) == "type" {
-			word = s.word()
+	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
+		if string(s.Key()) == "type" {
+			word = s.Text()
 		} else {
-			s.skip()
+			s.Skip()
 		}
 	}
 	return word
-}
-
-// word reads a string; of any other value it returns nothing.
-func (s *scanner) word() []byte {
-	if s.peek() == '"' {
-		return s.str()
-	}
-	s.skip()
-	return nil
 }

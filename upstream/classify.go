@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"weir"
+	"weir/jsonscan"
 )
 
 // found is what a walk over one object of a stream, or over an answer, saw.
@@ -31,8 +32,8 @@ func (e *Events) classify(ev *Event, name []byte) {
 	case "": // a client would not dispatch it: a keep-alive
 		return
 	}
-	s := scanner{b: ev.Data}
-	if s.peek() != '{' {
+	s := jsonscan.At(ev.Data)
+	if s.Peek() != '{' {
 		ev.Kind = Malformed
 		return
 	}
@@ -47,7 +48,7 @@ func (e *Events) classify(ev *Event, name []byte) {
 		f.counts = counts{tier: f.tier}
 		f.completion(&s)
 	}
-	if !s.done() {
+	if !s.Done() {
 		ev.Kind = Malformed
 		return
 	}
@@ -126,11 +127,11 @@ func (f *found) messageMeaning(kind []byte) EventKind {
 }
 
 // completion walks over a chunk, or a whole answer, of chat or completions.
-func (f *found) completion(s *scanner) {
-	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-		switch string(s.key()) {
+func (f *found) completion(s *jsonscan.Cursor) {
+	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
+		switch string(s.Key()) {
 		case "choices":
-			for first, in := true, s.open('['); in && s.next(']', first); first = false {
+			for first, in := true, s.Open('['); in && s.Next(']', first); first = false {
 				f.choices = true
 				f.choice(s)
 			}
@@ -142,35 +143,35 @@ func (f *found) completion(s *scanner) {
 			f.tierOf(s)
 			f.usage.Tier = f.tier
 		case "error":
-			f.fail = s.fails() || f.fail
+			f.fail = fails(s) || f.fail
 		case "object": // an older vLLM: {"object":"error","message":...}
-			f.fail = string(s.word()) == "error" || f.fail
+			f.fail = string(s.Text()) == "error" || f.fail
 		default:
-			s.skip()
+			s.Skip()
 		}
 	}
 }
 
-func (f *found) choice(s *scanner) {
+func (f *found) choice(s *jsonscan.Cursor) {
 	index, before := int64(0), f.produced
 	f.produced = false
 	var finish []byte
-	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-		switch string(s.key()) {
+	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
+		switch string(s.Key()) {
 		case "index":
-			index = s.count()
+			index, _ = count(s)
 		case "finish_reason":
-			finish = s.reason()
+			finish = reason(s)
 		case "error":
-			f.fail = s.fails() || f.fail
+			f.fail = fails(s) || f.fail
 		case "text":
-			f.produced = s.hasContent() || f.produced
+			f.produced = s.HasContent() || f.produced
 		case "delta":
 			f.delta(s)
 		case "usage": // Moonshot's
 			f.usageObject(s)
 		default:
-			s.skip()
+			s.Skip()
 		}
 	}
 	f.fail = f.fail || broke(finish)
@@ -182,85 +183,85 @@ func (f *found) choice(s *scanner) {
 // delta: everything in it but the role is something produced (content,
 // tool_calls, function_call, refusal, reasoning under its several names,
 // audio), when there is something in it.
-func (f *found) delta(s *scanner) {
-	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-		switch string(s.key()) {
+func (f *found) delta(s *jsonscan.Cursor) {
+	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
+		switch string(s.Key()) {
 		case "role", "annotations", "name", "id", "type", "provider_specific_fields":
-			s.skip()
+			s.Skip()
 		default:
-			f.produced = s.hasContent() || f.produced
+			f.produced = s.HasContent() || f.produced
 		}
 	}
 }
 
 // response walks over an event of the Responses API.
-func (f *found) response(s *scanner) {
-	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-		switch string(s.key()) {
+func (f *found) response(s *jsonscan.Cursor) {
+	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
+		switch string(s.Key()) {
 		case "type":
 			f.typed(s)
 		case "error":
-			f.fail = s.fails() || f.fail
+			f.fail = fails(s) || f.fail
 		case "response":
 			f.responseObject(s)
 		default:
-			s.skip()
+			s.Skip()
 		}
 	}
 }
 
 // responseObject walks over a response as an event of its own stream shows it.
-func (f *found) responseObject(s *scanner) {
-	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-		switch string(s.key()) {
+func (f *found) responseObject(s *jsonscan.Cursor) {
+	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
+		switch string(s.Key()) {
 		case "usage":
 			f.usageObject(s)
 		case "service_tier":
 			f.tierOf(s)
 			f.usage.Tier = f.tier
 		case "output":
-			f.output = s.hasContent() || f.output
+			f.output = s.HasContent() || f.output
 		case "status":
-			f.fail = string(s.word()) == "failed" || f.fail
+			f.fail = string(s.Text()) == "failed" || f.fail
 		case "error":
-			f.fail = s.fails() || f.fail
+			f.fail = fails(s) || f.fail
 		default:
-			s.skip()
+			s.Skip()
 		}
 	}
 }
 
-func (f *found) typed(s *scanner) {
-	if s.peek() == '"' {
-		f.kind = s.str()
+func (f *found) typed(s *jsonscan.Cursor) {
+	if s.Peek() == '"' {
+		f.kind = s.Text()
 		return
 	}
-	s.skip()
+	s.Skip()
 }
 
 // message walks over an event of the Messages API.
-func (f *found) message(s *scanner) {
-	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-		switch string(s.key()) {
+func (f *found) message(s *jsonscan.Cursor) {
+	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
+		switch string(s.Key()) {
 		case "type":
 			f.typed(s)
 		case "error":
-			f.fail = s.fails() || f.fail
+			f.fail = fails(s) || f.fail
 		case "usage":
 			f.usageObject(s)
 		case "message", "delta":
-			for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-				switch string(s.key()) {
+			for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
+				switch string(s.Key()) {
 				case "usage":
 					f.usageObject(s)
 				case "stop_reason":
-					f.finish = s.hasContent() || f.finish
+					f.finish = s.HasContent() || f.finish
 				default:
-					s.skip()
+					s.Skip()
 				}
 			}
 		default:
-			s.skip()
+			s.Skip()
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/tiktoken-go/tokenizer"
 
 	"weir"
+	"weir/jsonscan"
 )
 
 // Bounds of an estimate: what is counted with the tokenizer (about 7 MB/s), the
@@ -25,7 +26,8 @@ const (
 // tokens with tiktoken"). answer is what AppendText collected.
 func Estimate(op weir.Op, request, answer []byte) weir.Usage {
 	t := texts{limit: maxCounted}
-	messages := t.prompt(&scanner{b: request})
+	s := jsonscan.At(request)
+	messages := t.prompt(&s)
 	u := weir.Usage{
 		Prompt:     countTokens(t.dst, t.total) + t.numbers,
 		Completion: countTokens(answer[:min(len(answer), maxCounted)], int64(len(answer))),

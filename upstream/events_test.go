@@ -205,35 +205,8 @@ func TestWhatAModelSaysDoesNotFool(t *testing.T) {
 	}
 }
 
-// FuzzJSON: what the scanner accepts as one value is what encoding/json does.
-func FuzzJSON(f *testing.F) {
-	for _, s := range []string{`"0123456789 a long text of many words, é\u00e9\"\\, and more"`, "\"01234567\x1f\"", `{"a":[1,2.5e-3,"x\u00e9",true,null,{}]}`, `{"a":01}`, `[1,]`, `{,}`, `"\ud83d\ude00"`, `-`, `{"a" "b"}`, "\"\x01\""} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, in []byte) {
-		if strings.Count(string(in), "[")+strings.Count(string(in), "{") >= maxDepth {
-			return
-		}
-		s := scanner{b: in}
-		s.skip()
-		if got, want := s.done(), json.Valid(in); got != want {
-			t.Fatalf("%q: %v, encoding/json says %v", in, got, want)
-		}
-		var text string
-		if json.Unmarshal(in, &text) == nil && len(in) > 1 {
-			s := scanner{b: in}
-			s.space()
-			if s.peek() == '"' {
-				if got := string(unquote(nil, s.str())); strings.ToValidUTF8(got, "\ufffd") != strings.ToValidUTF8(text, "\ufffd") && !strings.Contains(text, "\ufffd") {
-					t.Fatalf("%q: %q, encoding/json says %q", in, got, text)
-				}
-			}
-		}
-	})
-}
-
 func TestJSONNestedTooDeepIsMalformed(t *testing.T) {
-	body := `data: {"a":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + "}\n\n"
+	body := `data: {"a":` + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + "}\n\n"
 	if got, _, err := tell(streamOf(weir.OpChat, []byte(body), 4096, false)); got != "malformed\n" || err != nil {
 		t.Error(got, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"weir"
+	"weir/jsonscan"
 )
 
 // AppendText appends the text a model produced, unescaped, to dst: out of the
@@ -13,7 +14,7 @@ import (
 // shown. It is what Estimate is given.
 func AppendText(dst []byte, op weir.Op, data []byte) []byte {
 	t := texts{dst: dst, limit: math.MaxInt}
-	s := scanner{b: data}
+	s := jsonscan.At(data)
 	if op == weir.OpResponses {
 		t.response(&s)
 	} else {
@@ -33,32 +34,32 @@ type texts struct {
 func (t *texts) add(quoted []byte) {
 	t.total += int64(len(quoted))
 	if room := t.limit - len(t.dst); len(quoted) <= room {
-		t.dst = unquote(t.dst, quoted)
+		t.dst = jsonscan.AppendUnescaped(t.dst, quoted)
 	}
 }
 
 // named collects the strings that stand under keys that name produced text.
-func (t *texts) named(s *scanner) {
-	switch s.peek() {
+func (t *texts) named(s *jsonscan.Cursor) {
+	switch s.Peek() {
 	case '[':
-		for first, in := true, s.open('['); in && s.next(']', first); first = false {
+		for first, in := true, s.Open('['); in && s.Next(']', first); first = false {
 			t.named(s)
 		}
 	case '{':
-		for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-			t.member(s, s.key())
+		for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
+			t.member(s, s.Key())
 		}
 	default:
-		s.skip()
+		s.Skip()
 	}
 }
 
-func (t *texts) member(s *scanner, key []byte) {
-	if s.peek() != '"' {
+func (t *texts) member(s *jsonscan.Cursor, key []byte) {
+	if s.Peek() != '"' {
 		t.named(s)
 		return
 	}
-	v := s.str()
+	v := s.Text()
 	switch string(key) {
 	case "content", "reasoning_content", "reasoning", "refusal", "text", "arguments", "name", "thinking", "partial_json":
 		t.add(v)
@@ -68,16 +69,16 @@ func (t *texts) member(s *scanner, key []byte) {
 // response collects from an event of the Responses API, where every text comes
 // several times: as deltas, and whole when its part, its item and the response
 // are done. From an event only a delta is taken; a whole answer has no type.
-func (t *texts) response(s *scanner) {
+func (t *texts) response(s *jsonscan.Cursor) {
 	var kind, delta []byte
 	whole := *s
-	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-		key := s.key()
-		if s.peek() != '"' {
-			s.skip()
+	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
+		key := s.Key()
+		if s.Peek() != '"' {
+			s.Skip()
 			continue
 		}
-		switch v := s.str(); string(key) {
+		switch v := s.Text(); string(key) {
 		case "type":
 			kind = v
 		case "delta":
@@ -93,18 +94,18 @@ func (t *texts) response(s *scanner) {
 }
 
 // prompt collects what a request asks the model to read.
-func (t *texts) prompt(s *scanner) (messages int64) {
-	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-		switch string(s.key()) {
+func (t *texts) prompt(s *jsonscan.Cursor) (messages int64) {
+	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
+		switch string(s.Key()) {
 		case "messages":
-			for first, in := true, s.open('['); in && s.next(']', first); first = false {
+			for first, in := true, s.Open('['); in && s.Next(']', first); first = false {
 				messages++
 				t.all(s)
 			}
 		case "prompt", "input", "instructions", "system", "tools", "functions":
 			t.all(s)
 		default:
-			s.skip()
+			s.Skip()
 		}
 	}
 	return messages
@@ -112,27 +113,27 @@ func (t *texts) prompt(s *scanner) (messages int64) {
 
 // all collects every string but those that are no text for the model: pictures,
 // sounds and files in base64, ids. Numbers are counted: a prompt may be tokens.
-func (t *texts) all(s *scanner) {
-	switch c := s.peek(); {
+func (t *texts) all(s *jsonscan.Cursor) {
+	switch c := s.Peek(); {
 	case c == '"':
-		t.add(s.str())
+		t.add(s.Text())
 	case c == '[':
-		for first, in := true, s.open('['); in && s.next(']', first); first = false {
+		for first, in := true, s.Open('['); in && s.Next(']', first); first = false {
 			t.all(s)
 		}
 	case c == '{':
-		for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-			switch string(s.key()) {
+		for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
+			switch string(s.Key()) {
 			case "image_url", "input_audio", "audio", "file", "file_data", "source", "data", "id", "call_id", "tool_call_id", "type", "role", "cache_control":
-				s.skip()
+				s.Skip()
 			default:
 				t.all(s)
 			}
 		}
 	case c == '-' || c >= '0' && c <= '9':
 		t.numbers++
-		s.skip()
+		s.Skip()
 	default:
-		s.skip()
+		s.Skip()
 	}
 }

@@ -1,6 +1,9 @@
 package upstream
 
-import "weir"
+import (
+	"weir"
+	"weir/jsonscan"
+)
 
 // ReadUsage reads the usage of a whole answer that is not streamed. ok is
 // false when it tells none.
@@ -8,10 +11,6 @@ func ReadUsage(op weir.Op, body []byte) (u weir.Usage, ok bool) {
 	a := ReadAnswer(op, body)
 	return a.Usage, a.Told && a.Object
 }
-
-// maxCount is the most tokens one answer is believed to have used, ten times
-// the longest context on offer.
-const maxCount = 100_000_000
 
 // counts are what was told of usage so far, in the words of any API. Of the
 // same thing under two names the larger counts.
@@ -23,6 +22,7 @@ type counts struct {
 	reasoning                 int64
 	audioIn, audioOut         int64
 	tier                      weir.Tier
+	odd                       bool // a count of prompt or answer cannot be
 	broken                    bool // a count of a part cannot be
 	usage                     weir.Usage
 }
@@ -53,18 +53,18 @@ const (
 // A count that is absent leaves what earlier events of the stream told. Usage
 // whose prompt or answer cannot be (no whole number, below zero, beyond maxCount)
 // is as if it had not been told: it would be billed.
-func (f *found) usageObject(s *scanner) {
-	if s.peek() != '{' {
-		s.skip()
+func (f *found) usageObject(s *jsonscan.Cursor) {
+	if s.Peek() != '{' {
+		s.Skip()
 		return
 	}
 	before := f.counts
-	s.odd = false
-	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-		f.count(s, s.key())
+	f.odd = false
+	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
+		f.count(s, s.Key())
 	}
 	f.usageCame = true
-	if s.odd || !f.sum() {
+	if f.odd || !f.sum() {
 		f.counts = before
 		return
 	}
@@ -72,7 +72,7 @@ func (f *found) usageObject(s *scanner) {
 }
 
 // count reads one member of a usage object.
-func (f *found) count(s *scanner, key []byte) {
+func (f *found) count(s *jsonscan.Cursor, key []byte) {
 	switch string(key) {
 	case "prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "promptTokenCount":
 		f.main(s, saysInput, &f.input)
@@ -103,25 +103,27 @@ func (f *found) count(s *scanner, key []byte) {
 	case "service_tier":
 		f.tierOf(s)
 	default:
-		s.skip()
+		s.Skip()
 	}
 }
 
 // main reads a count without which usage is not told; null counts as absent.
-func (f *found) main(s *scanner, word words, into *int64) {
-	if s.peek() == 'n' {
-		s.skip()
+func (f *found) main(s *jsonscan.Cursor, word words, into *int64) {
+	if s.Peek() == 'n' {
+		s.Skip()
 		return
 	}
-	*into = max(*into, s.count())
+	n, ok := count(s)
+	f.odd = f.odd || !ok
+	*into = max(*into, n)
 	f.has |= word
 }
 
 // beside reads a count that the others can do without: one that cannot be is as
 // if it had not been told, and is said.
-func (f *found) beside(s *scanner, word words, into *int64) {
-	if s.peek() == 'n' {
-		s.skip()
+func (f *found) beside(s *jsonscan.Cursor, word words, into *int64) {
+	if s.Peek() == 'n' {
+		s.Skip()
 		return
 	}
 	broken := f.broken
@@ -134,45 +136,42 @@ func (f *found) beside(s *scanner, word words, into *int64) {
 }
 
 // billed reads Cohere's billed_units, which stand for the tokens beside them.
-func (f *found) billed(s *scanner) {
-	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-		switch key := s.key(); string(key) {
+func (f *found) billed(s *jsonscan.Cursor) {
+	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
+		switch key := s.Key(); string(key) {
 		case "input_tokens", "output_tokens":
 			f.count(s, key)
 		default:
-			s.skip()
+			s.Skip()
 		}
 	}
 }
 
 // usageWithin reads the usage that an extension of a provider holds.
-func (f *found) usageWithin(s *scanner) {
-	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-		if string(s.key()) == "usage" {
+func (f *found) usageWithin(s *jsonscan.Cursor) {
+	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
+		if string(s.Key()) == "usage" {
 			f.usageObject(s)
 		} else {
-			s.skip()
+			s.Skip()
 		}
 	}
 }
 
 // part reads a count of a part. One that cannot be costs its own knowledge only.
-func (f *found) part(s *scanner, into *int64) {
-	odd := s.odd
-	s.odd = false
-	n := s.count()
-	if s.odd {
+func (f *found) part(s *jsonscan.Cursor, into *int64) {
+	n, ok := count(s)
+	if !ok {
 		f.broken = true
-		n = 0
+		return
 	}
-	s.odd = odd
 	*into = max(*into, n)
 }
 
 // details reads the parts of a prompt or an answer.
-func (f *found) details(s *scanner, audio *int64) {
-	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-		switch string(s.key()) {
+func (f *found) details(s *jsonscan.Cursor, audio *int64) {
+	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
+		switch string(s.Key()) {
 		case "cached_tokens":
 			f.part(s, &f.hit)
 		case "cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens":
@@ -184,32 +183,32 @@ func (f *found) details(s *scanner, audio *int64) {
 		case "audio_tokens":
 			f.part(s, audio)
 		default:
-			s.skip()
+			s.Skip()
 		}
 	}
 }
 
 // creation reads what was written to the cache, by how long it is to be kept.
-func (f *found) creation(s *scanner) {
-	for first, in := true, s.open('{'); in && s.next('}', first); first = false {
-		switch string(s.key()) {
+func (f *found) creation(s *jsonscan.Cursor) {
+	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
+		switch string(s.Key()) {
 		case "ephemeral_5m_input_tokens":
 			f.part(s, &f.written5)
 		case "ephemeral_1h_input_tokens":
 			f.part(s, &f.hourly)
 		default:
-			s.skip()
+			s.Skip()
 		}
 	}
 }
 
 // tierOf reads the service tier a request was served as.
-func (f *found) tierOf(s *scanner) {
-	if s.peek() != '"' {
-		s.skip()
+func (f *found) tierOf(s *jsonscan.Cursor) {
+	if s.Peek() != '"' {
+		s.Skip()
 		return
 	}
-	f.tier = TierOf(s.str())
+	f.tier = TierOf(s.Text())
 }
 
 // TierOf reads a provider's word for a service tier. auto is what it then says.

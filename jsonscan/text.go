@@ -1,0 +1,166 @@
+package jsonscan
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+	"unicode/utf8"
+)
+
+// str validates the string whose opening quote is B[i] and returns the index
+// after its closing one.
+func (s *Scanner) str(i int) int {
+	from := i + 1
+	for i = from; ; {
+		i = plain(s.B, i)
+		if i >= len(s.B) {
+			return s.fail(i, "the end of a string")
+		}
+		switch s.B[i] {
+		case '"':
+			if i-from >= binaryAtLeast && looksBinary(s.B[from:i]) {
+				s.Binary += i - from
+				s.Binaries++
+			}
+			return i + 1
+		case '\\':
+			s.escaped = true
+			n := escapeLen(s.B[i:])
+			if n == 0 {
+				return s.fail(i, "an escape sequence")
+			}
+			i += n
+		default:
+			return s.fail(i, "a string without control characters")
+		}
+	}
+}
+
+// plain returns the index of the first byte from i on that is a quote, a
+// backslash or a control character, eight bytes at a time: strings are most of
+// what a prompt is.
+func plain(b []byte, i int) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(b); i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		quote, slash := x^(ones*'"'), x^(ones*'\\')
+		// Of each term the lowest bit set is exact; those above it may be
+		// false after a borrow, which does not matter.
+		hit := ((quote-ones)&^quote | (slash-ones)&^slash | (x-ones*0x20)&^x) & tops
+		if hit != 0 {
+			return i + bits.TrailingZeros64(hit)/8
+		}
+	}
+	for ; i < len(b); i++ {
+		if c := b[i]; c == '"' || c == '\\' || c < 0x20 {
+			return i
+		}
+	}
+	return i
+}
+
+// escapeLen is the length of the escape sequence b begins with, 0 if it is none.
+func escapeLen(b []byte) int {
+	if len(b) < 2 {
+		return 0
+	}
+	switch b[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+		if len(b) < 6 {
+			return 0
+		}
+		for _, c := range b[2:6] {
+			if _, ok := hex(c); !ok {
+				return 0
+			}
+		}
+		return 6
+	}
+	return 0
+}
+
+// binaryAtLeast is the length from which a string is looked at for base64.
+const binaryAtLeast = 4096
+
+// looksBinary says whether a long string is a picture or a sound and not text:
+// a data URI, or nothing but the letters of base64 for 512 bytes, which no
+// text of any script is.
+func looksBinary(b []byte) bool {
+	if len(b) > 5 && string(b[:5]) == "data:" {
+		return true
+	}
+	for _, c := range b[:min(512, len(b))] {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && c != '+' && c != '/' && c != '-' && c != '_' && c != '=' {
+			return false
+		}
+	}
+	return true
+}
+
+// Unescaped is what a string says, of which inside is what stands between its
+// quotes, validated. Almost nothing has an escape in it: then it is inside itself.
+func Unescaped(inside []byte) []byte {
+	if bytes.IndexByte(inside, '\\') < 0 {
+		return inside
+	}
+	return AppendUnescaped(make([]byte, 0, len(inside)), inside)
+}
+
+// AppendUnescaped appends what a string says, of which inside is what stands
+// between its quotes, validated. Half a surrogate pair is U+FFFD, as for
+// encoding/json.
+func AppendUnescaped(dst, inside []byte) []byte {
+	for i := 0; i < len(inside); i++ {
+		if inside[i] != '\\' {
+			dst = append(dst, inside[i])
+			continue
+		}
+		i++
+		switch inside[i] {
+		case 'n':
+			dst = append(dst, '\n')
+		case 't':
+			dst = append(dst, '\t')
+		case 'r':
+			dst = append(dst, '\r')
+		case 'b':
+			dst = append(dst, '\b')
+		case 'f':
+			dst = append(dst, '\f')
+		case 'u':
+			r := hex4(inside[i+1:])
+			i += 4
+			if r >= 0xd800 && r < 0xdc00 && i+6 < len(inside) && inside[i+1] == '\\' && inside[i+2] == 'u' {
+				if low := hex4(inside[i+3:]); low >= 0xdc00 && low < 0xe000 {
+					r = 0x10000 + (r-0xd800)<<10 + (low - 0xdc00)
+					i += 6
+				}
+			}
+			dst = utf8.AppendRune(dst, r)
+		default:
+			dst = append(dst, inside[i])
+		}
+	}
+	return dst
+}
+
+func hex4(s []byte) (r rune) {
+	for _, c := range s[:4] {
+		d, _ := hex(c)
+		r = r<<4 | d
+	}
+	return r
+}
+
+func hex(c byte) (rune, bool) {
+	switch {
+	case c >= '0' && c <= '9':
+		return rune(c - '0'), true
+	case c|0x20 >= 'a' && c|0x20 <= 'f':
+		return rune(c|0x20-'a') + 10, true
+	}
+	return 0, false
+}
