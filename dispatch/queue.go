@@ -68,6 +68,9 @@ func (c *Core) enqueue(q *call, again bool) {
 	if q.pause.at > c.now {
 		c.pauses.push(&q.pause)
 	}
+	if c.held != nil && c.held.Class == weir.Batch && q.Class != weir.Batch {
+		c.idle = false // batch gives back what is held for it
+	}
 	// One that cannot go everywhere stands apart: see setApart.
 	c.laneOf(q).enter(q, c.share(q.Tenant), again || q.pinned() || c.choosy(q))
 }
