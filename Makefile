@@ -13,7 +13,7 @@ export CGO_ENABLED = 0
 # `make fuzz` always does. A test that fails says how to draw the same again.
 export RAPID_SEED ?= 1
 
-.PHONY: help serve demo build test test-go test-faults faults-against faults-models test-share test-servers test-clients soak race fuzz lint bench bench-share bench-policies bench-fairness release reproducible clean
+.PHONY: help serve demo build test test-go test-faults faults-against faults-models test-share test-servers test-clients soak race fuzz mutants lint bench bench-share bench-policies bench-fairness release reproducible clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -84,6 +84,9 @@ race: ## the tests of the concurrent packages under the race detector
 
 fuzz: ## laws with a drawn seed (SEED=n repeats one), 10,000 executions of every fuzz target (FUZZTIME=1m for more)
 	scripts/fuzz
+
+mutants: ## small wrong changes to what comments promise: do the tests catch them? half an hour (ARGS="-run dispatch", "-sample 12")
+	$(GO) run ./internal/mutants $(ARGS)
 
 lint: ## formatting, vet, staticcheck, and known vulnerabilities where their data can be had
 	CACHE=$(CACHE) scripts/lint

@@ -62,11 +62,12 @@ var house = map[string]pack{
 
 	"weir/bench/policies/ticks": {imports: []string{"weir/scale"}},
 
-	"weir/internal/arch":   {},
-	"weir/internal/memory": {},
-	"weir/internal/seed":   {},
-	"weir/internal/whole":  {},
-	"weir/cmd/weir":        {imports: []string{"*"}},
+	"weir/internal/arch":    {},
+	"weir/internal/memory":  {},
+	"weir/internal/mutants": {},
+	"weir/internal/seed":    {},
+	"weir/internal/whole":   {},
+	"weir/cmd/weir":         {imports: []string{"*"}},
 }
 
 // edge reasons, printed with a violation.
