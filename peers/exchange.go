@@ -36,6 +36,10 @@ type ExchangeOptions struct {
 	// Replicas are those of the place; called on the leader only.
 	Replicas func(ctx context.Context, deployment string) ([]weir.Replica, error)
 
+	// Changed is called when the known replicas of a deployment have changed
+	// (Replicas, Host), with no lock held; nil: no call.
+	Changed func(deployment string)
+
 	Log *slog.Logger // nil: silent
 }
 
@@ -155,9 +159,21 @@ func (x *Exchange) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	changed, err := x.take(published)
+	if x.o.Changed != nil {
+		for _, name := range changed {
+			x.o.Changed(name)
+		}
+	}
+	return err
+}
+
+// take stores what the leader has published and returns the deployments for
+// which that is new.
+func (x *Exchange) take(published []store.Deployment) (changed []string, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if _, in := x.o.Leader(); !in {
+	if _, leads := x.o.Leader(); !leads {
 		x.heard = time.Time{}
 	}
 	for _, p := range published {
@@ -166,11 +182,12 @@ func (x *Exchange) follow(ctx context.Context) error {
 		}
 		var rs []weir.Replica
 		if err := json.Unmarshal(p.Replicas, &rs); err != nil {
-			return fmt.Errorf("peers: replicas of %q: %w", p.Name, err)
+			return changed, fmt.Errorf("peers: replicas of %q: %w", p.Name, err)
 		}
 		x.know(p.Name, fleet{version: p.Version, host: p.Host, text: string(p.Replicas), replicas: rs})
+		changed = append(changed, p.Name)
 	}
-	return nil
+	return changed, nil
 }
 
 // know stores the replicas of a deployment. The caller holds the lock.

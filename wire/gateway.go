@@ -3,16 +3,12 @@ package wire
 import (
 	"cmp"
 	"fmt"
-	"maps"
-	"slices"
 
 	"weir"
 	"weir/config"
 	"weir/dispatch"
-	"weir/fleet/process"
 	"weir/gateway"
 	"weir/meter"
-	"weir/observe"
 	"weir/upstream"
 )
 
@@ -78,7 +74,7 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 		Deployment: dispatch.Deployment{
 			Name: d.Name, Tier: d.Tier, Weight: d.Weight,
 			MaxRequests: d.Capacity.MaxRequests, MaxWork: d.Capacity.MaxWork, MaxPrefill: MaxPrefill(d),
-			Elastic: d.Process != nil, Context: d.MaxContext, CacheTokens: d.Capacity.PrefixCache,
+			Elastic: PlaceOf(d) != "", Context: d.MaxContext, CacheTokens: d.Capacity.PrefixCache,
 			Lacks: lacks(d.Supports),
 		},
 		Serves: d.Serves,
@@ -161,54 +157,4 @@ func class(name string) weir.Class {
 		return weir.Batch
 	}
 	return weir.Interactive
-}
-
-// Processes is how their replicas are run.
-func Processes(c *config.Config) []process.Deployment {
-	var ds []process.Deployment
-	for _, d := range ProcessDeployments(c) {
-		p := d.Process
-		var env []string
-		for _, name := range slices.Sorted(maps.Keys(p.Env)) {
-			env = append(env, name+"="+p.Env[name])
-		}
-		ds = append(ds, process.Deployment{
-			Name: d.Name, Command: p.Command, Dir: p.Dir, Env: env, Without: c.SecretVariables(), Pass: p.PassEnv,
-			GPUs: p.GPUs, HealthPath: p.Health,
-			StartTimeout: p.StartTimeout, DrainDeadline: p.DrainTimeout, StopGrace: p.StopTimeout,
-			RestartMin: p.Restart.Base, RestartMax: p.Restart.Max, MaxReplicas: Scaling(d).Most(),
-		})
-	}
-	return ds
-}
-
-// ProcessDeployments are the deployments whose replicas Weir starts itself.
-func ProcessDeployments(c *config.Config) []*config.Deployment {
-	var ds []*config.Deployment
-	for i := range c.Models {
-		for k := range c.Models[i].Deployments {
-			if d := &c.Models[i].Deployments[k]; d.Process != nil {
-				ds = append(ds, d)
-			}
-		}
-	}
-	return ds
-}
-
-// Known are the names that may stand in metrics.
-func Known(c *config.Config) observe.Known {
-	var k observe.Known
-	for _, t := range c.Tenants {
-		k.Tenants = append(k.Tenants, t.Name)
-	}
-	for _, m := range c.Models {
-		k.Models = append(k.Models, m.Name)
-		for _, d := range m.Deployments {
-			k.Deployments = append(k.Deployments, d.Name)
-			if d.Process != nil {
-				k.Elastic = append(k.Elastic, d.Name)
-			}
-		}
-	}
-	return k
 }

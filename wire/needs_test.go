@@ -41,7 +41,7 @@ models:
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := Processes(c)[0]
+	d := processDeployments(c)[0]
 	if !slices.Equal(d.Without, []string{"ADMIN_TOKEN", "SERVER_KEY"}) || !slices.Equal(d.Pass, []string{"SERVER_KEY"}) {
 		t.Errorf("%v, passed %v", d.Without, d.Pass)
 	}

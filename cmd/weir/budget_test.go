@@ -24,7 +24,7 @@ func TestABudgetIsNotGivenTwiceByANewStart(t *testing.T) {
 		if err := os.WriteFile(file, []byte(strings.Replace(string(text), c.at, c.with, 1)), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		refused := func(t *testing.T, n *node) {
+		refused := func(t *testing.T, n served) {
 			t.Helper()
 			if status, body := n.ask(t); status != 429 || !strings.Contains(body, fmt.Sprintf(bound, c.of)) {
 				t.Error(status, body)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,10 +9,22 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"weir/canary"
 	"weir/config"
 )
+
+// trialView is what operators see of a trial.
+type trialView struct {
+	Phase    canary.Phase `json:"phase"`
+	Because  string       `json:"because"`
+	Share    float64      `json:"share_percent"`
+	Since    time.Time    `json:"since"`
+	Measures []struct {
+		Canary float64 `json:"canary"`
+	} `json:"measures"`
+}
 
 // A canary that has been stepped back stays so over a restart, until an operator
 // begins it anew.
@@ -40,16 +51,16 @@ models:
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	n, stop := startIn(t, file, state)
+	n, stop := serveFile(t, file, state, t.Output())
 	for range 60 {
 		if status, body := n.ask(t); status != 200 {
 			t.Fatalf("%d %s", status, body)
 		}
 	}
-	view := func(n *node) canaryView {
+	view := func(n served) trialView {
 		t.Helper()
 		status, body := n.operate(t, http.MethodGet, "/admin/canaries")
-		var all []canaryView
+		var all []trialView
 		if err := json.Unmarshal([]byte(body), &all); err != nil || status != 200 || len(all) != 1 {
 			t.Fatalf("%d %s %v", status, body, err)
 		}
@@ -63,7 +74,7 @@ models:
 		t.Error("the step is in no metric")
 	}
 	stop()
-	n, stop = startIn(t, file, state)
+	n, stop = serveFile(t, file, state, t.Output())
 	defer stop()
 	if after := view(n); after.Phase != before.Phase || !after.Since.Equal(before.Since) {
 		t.Errorf("%+v", after)
@@ -76,44 +87,5 @@ models:
 	}
 	if again := view(n); again.Phase != canary.Stepping || again.Share != 50 {
 		t.Errorf("%+v", again)
-	}
-}
-
-// startIn is startNode with a folder that outlives it.
-func startIn(t *testing.T, file, state string) (*node, func()) {
-	t.Helper()
-	load, _, err := serveFlags{file: file}.loader()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := newNode(c, load, state, t.Output())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- n.run(ctx, nil) }()
-	return n, func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("the node stopped with %v", err)
-		}
-	}
-}
-
-func TestABrokenFileOfCanariesIsSaid(t *testing.T) {
-	f := newCanaryFile(t.TempDir())
-	if states, err := f.read(); states != nil || err != nil {
-		t.Errorf("%v %v", states, err)
-	}
-	if err := os.WriteFile(f.path, []byte("{"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.read(); err == nil || !strings.Contains(err.Error(), "remove the file") {
-		t.Error(err)
 	}
 }

@@ -184,7 +184,7 @@ func (c *cluster) read(p *peer, path string, into any) bool {
 
 // ready are the ids of the ready replicas as a gateway knows them.
 func (c *cluster) ready(p *peer) (ids []string) {
-	var all []replicaView
+	var all []struct{ ID, State string }
 	if !c.read(p, "/admin/replicas", &all) {
 		return nil
 	}
@@ -207,9 +207,9 @@ func (c *cluster) says(p *peer, n int) bool {
 	return err == nil && strings.Contains(string(text), fmt.Sprintf("\nweir_leader %d\n", n))
 }
 
-// inOffice waits for a term above the token given and returns who has it. The
+// leads waits for a term above the token given and returns who has it. The
 // store may know of it before its holder does.
-func (c *cluster) inOffice(above int64) (*peer, int64) {
+func (c *cluster) leads(above int64) (*peer, int64) {
 	c.t.Helper()
 	var in *peer
 	var token int64
@@ -309,7 +309,7 @@ func (c *cluster) usageAddsUp() {
 	c.t.Helper()
 	last := c.peers[len(c.peers)-1]
 	c.eventually("usage of all gateways", func() bool {
-		var rows []usageView
+		var rows []struct{ Completed int64 }
 		if !c.read(last, "/admin/usage?step=day&key=k", &rows) || len(rows) == 0 {
 			return false
 		}

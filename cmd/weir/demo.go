@@ -11,6 +11,7 @@ import (
 	"weir"
 	"weir/config"
 	"weir/load"
+	"weir/node"
 	"weir/report/words"
 	"weir/trace"
 	"weir/wire"
@@ -26,14 +27,16 @@ const (
 // replicas follow. It ends the node soon after the trace: when they have gone
 // back to where they began, or a countdown is over.
 type demo struct {
-	out io.Writer
-	key string
+	out    io.Writer
+	key    string
+	node   *node.Node
+	config *config.Config // it serves
 }
 
-func (d demo) run(ctx context.Context, n *node) error {
-	n.access.Enable(false) // three thousand lines would hide the picture
+func (d demo) run(ctx context.Context) error {
+	d.node.LogAccess(false) // three thousand lines would hide the picture
 	deployment := demoModel + "/emulated"
-	if err := d.await(ctx, n, deployment, "the first replica", func(rs []weir.Replica) bool { return weir.CountReady(rs) > 0 }); err != nil {
+	if err := d.await(ctx, deployment, "the first replica", func(rs []weir.Replica) bool { return weir.CountReady(rs) > 0 }); err != nil {
 		return err
 	}
 	recorded, err := trace.AzureConversation()
@@ -42,13 +45,13 @@ func (d demo) run(ctx context.Context, n *node) error {
 	}
 	fmt.Fprintf(d.out, "playing ten minutes of a recorded Azure conversation service at %dx\n\n", demoSpeed)
 	fmt.Fprintf(d.out, "%6s %8s  %-24s %8s %10s %12s  %s\n", "time", "sent/s", "replicas (# ready, + starting, - draining)", "waiting", "in flight", "first token", "so far")
-	m := n.config.Load().Models[0]
+	m := d.config.Models[0]
 	sent := 0
 	result, err := load.Play(ctx, load.Options{
-		URL: "http://" + reachable(n.callers.Addr()), Key: d.key, Model: demoModel,
+		URL: "http://" + reachable(d.node.Callers()), Key: d.key, Model: demoModel,
 		Source: trace.Faster(recorded, demoSpeed), SLO: load.SLO(m.SLO),
 		Progress: func(p load.Progress) {
-			d.draw(n, deployment, p, p.Sent-sent)
+			d.draw(deployment, p, p.Sent-sent)
 			sent = p.Sent
 		},
 	})
@@ -56,10 +59,10 @@ func (d demo) run(ctx context.Context, n *node) error {
 		return err
 	}
 	fmt.Fprintf(d.out, "\n%s\n", result)
-	if err := d.settle(ctx, n, deployment, wire.Scaling(&m.Deployments[0])); err != nil {
+	if err := d.settle(ctx, deployment, wire.Scaling(&m.Deployments[0])); err != nil {
 		return err
 	}
-	fmt.Fprintln(d.out, "\nwhy, decision by decision: the log above, or the journal", n.config.Load().Journal.Path)
+	fmt.Fprintln(d.out, "\nwhy, decision by decision: the log above, or the journal", d.config.Journal.Path)
 	if result.Failed > 0 || result.Refused > 0 || result.Skipped > 0 {
 		return fmt.Errorf("%d requests failed, %d were refused, %d were not sent: none should", result.Failed, result.Refused, result.Skipped)
 	}
@@ -67,13 +70,13 @@ func (d demo) run(ctx context.Context, n *node) error {
 }
 
 // draw prints one line of the picture.
-func (d demo) draw(n *node, deployment string, p load.Progress, sent int) {
-	rs, err := n.fleet.Status(context.Background(), deployment)
+func (d demo) draw(deployment string, p load.Progress, sent int) {
+	rs, err := d.node.Replicas(context.Background(), deployment)
 	if err != nil {
 		return // the node is stopping
 	}
 	at := (p.Elapsed * demoSpeed).Round(time.Second)
-	waiting, inFlight := n.levelOf(deployment)
+	waiting, inFlight := d.node.Load(deployment)
 	fmt.Fprintf(d.out, "%6s %8d  %-42s %8d %10d %12s  %d completed, %d refused, %d failed\n",
 		fmt.Sprintf("%d:%02d", int(at.Minutes()), int(at.Seconds())%60), sent, picture(rs), waiting, inFlight,
 		p.RecentTTFT.Round(time.Millisecond), p.Completed, p.Refused, p.Failed)
@@ -102,10 +105,10 @@ const (
 
 // settle shows how the replicas go back to the fewest, with a countdown, and
 // ends when they have or the time is over.
-func (d demo) settle(ctx context.Context, n *node, deployment string, s *config.Scaling) error {
+func (d demo) settle(ctx context.Context, deployment string, s *config.Scaling) error {
 	fmt.Fprintf(d.out, "\nno more requests: replicas go after %v of low load (scaling.scale_in_after), one by one\n", s.ScaleInAfter)
 	for left := demoAfter; ; left -= demoShows {
-		rs, err := n.fleet.Status(ctx, deployment)
+		rs, err := d.node.Replicas(ctx, deployment)
 		if err != nil {
 			return err
 		}
@@ -130,14 +133,14 @@ func (d demo) settle(ctx context.Context, n *node, deployment string, s *config.
 const demoPatience = 10 * time.Minute
 
 // await looks at the replicas until cond holds.
-func (d demo) await(ctx context.Context, n *node, deployment, what string, cond func([]weir.Replica) bool) error {
+func (d demo) await(ctx context.Context, deployment, what string, cond func([]weir.Replica) bool) error {
 	fmt.Fprintf(d.out, "waiting for %s\n", what)
 	ctx, cancel := context.WithTimeout(ctx, demoPatience)
 	defer cancel()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		rs, err := n.fleet.Status(ctx, deployment)
+		rs, err := d.node.Replicas(ctx, deployment)
 		if err != nil {
 			return err
 		}

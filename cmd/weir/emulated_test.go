@@ -148,19 +148,19 @@ func TestAFileIsEmulatedAsEmulateAzureIs(t *testing.T) {
 // a burst of sixty thousand, as the real one does.
 func TestABurstAtAnEmulatedFileSpills(t *testing.T) {
 	f, c, key := standing(t, spillingFile(t))
-	n, err := newNode(c, nil, f.state, t.Output())
+	n, err := f.node(c, nil, t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- n.run(ctx, nil) }()
+	go func() { done <- n.Run(ctx, nil) }()
 	t.Cleanup(func() { stop(); <-done })
 	body := `{"model":"gpt-4o","max_tokens":10,"messages":[{"role":"user","content":"` + strings.Repeat("word", 1000) + `"}]}`
 	routes := make([]string, 60)
 	var all sync.WaitGroup
 	for i := range routes {
-		all.Go(func() { routes[i] = routeOf(t, "http://"+n.callers.Addr().String(), key, body) })
+		all.Go(func() { routes[i] = routeOf(t, "http://"+n.Callers().String(), key, body) })
 	}
 	all.Wait()
 	stayed, spilled := 0, 0

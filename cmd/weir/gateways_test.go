@@ -17,7 +17,7 @@ import (
 // on with what runs. Never do two write.
 func TestOneOfSeveralGatewaysScalesAndOutlivesKillAndPause(t *testing.T) {
 	c := newCluster(t, "a", "b", "c")
-	first, token := c.inOffice(0)
+	first, token := c.leads(0)
 	for _, p := range c.peers {
 		c.eventually("a replica is ready at "+p.name, func() bool { return len(c.ready(p)) == 1 })
 	}
@@ -45,9 +45,9 @@ func TestOneOfSeveralGatewaysScalesAndOutlivesKillAndPause(t *testing.T) {
 	killed := time.Now()
 	rest := c.others(first)
 	c.serves(rest...)
-	leader, next := c.inOffice(token)
-	t.Logf("with a lease of 2s another is in office %s after the kill", time.Since(killed).Round(10*time.Millisecond))
-	c.eventually("the next in office goes on with what ran", func() bool { return fmt.Sprint(c.ready(leader)) == running })
+	leader, next := c.leads(token)
+	t.Logf("with a lease of 2s another gateway leads %s after the kill", time.Since(killed).Round(10*time.Millisecond))
+	c.eventually("the next leader goes on with what ran", func() bool { return fmt.Sprint(c.ready(leader)) == running })
 	c.serves(rest...)
 	c.decides(next)
 
@@ -55,15 +55,15 @@ func TestOneOfSeveralGatewaysScalesAndOutlivesKillAndPause(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := c.others(first, leader)[0]
-	in, now := c.inOffice(next)
+	in, now := c.leads(next)
 	if in != last {
-		t.Fatalf("%s is in office while %s is frozen, and %s could be", in.name, leader.name, last.name)
+		t.Fatalf("%s leads while %s is frozen, and %s could be", in.name, leader.name, last.name)
 	}
 	c.serves(last)
 	if err := leader.process.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	// What only the one in office can do, and that one does: start one more.
+	// What only the leader can do, and that one does: start one more.
 	c.decides(now)
 	c.configure(4, 4)
 	for _, p := range []*peer{last, leader} {
@@ -83,11 +83,11 @@ func TestOneOfSeveralGatewaysScalesAndOutlivesKillAndPause(t *testing.T) {
 }
 
 // A database that freezes, dies and comes again: callers are served all the
-// time, by the replicas there were; nobody is in office meanwhile, and what was
+// time, by the replicas there were; there is no leader meanwhile, and what was
 // used meanwhile is in the ledger afterwards.
 func TestCallersAreServedWhileTheDatabaseIsFrozenOrGone(t *testing.T) {
 	c := newCluster(t, "a", "b")
-	_, token := c.inOffice(0)
+	_, token := c.leads(0)
 	for _, p := range c.peers {
 		c.eventually("a replica is ready at "+p.name, func() bool { return len(c.ready(p)) == 1 })
 	}
@@ -100,10 +100,10 @@ func TestCallersAreServedWhileTheDatabaseIsFrozenOrGone(t *testing.T) {
 		}
 		for _, p := range c.peers {
 			c.eventually(p.name+" says that the database does not answer", func() bool {
-				var views []gatewayView
+				var views []struct{}
 				return !c.read(p, "/admin/gateways", &views)
 			})
-			c.eventually(p.name+" is out of office", func() bool { return c.says(p, 0) })
+			c.eventually(p.name+" does not lead any more", func() bool { return c.says(p, 0) })
 		}
 		c.serves(c.peers...)
 		asked += len(c.peers)
@@ -111,11 +111,11 @@ func TestCallersAreServedWhileTheDatabaseIsFrozenOrGone(t *testing.T) {
 	goOn := c.server.Pause()
 	outage()
 	goOn()
-	_, token = c.inOffice(token)
+	_, token = c.leads(token)
 	c.server.Kill()
 	outage()
 	c.server.Restart()
-	leader, _ := c.inOffice(token - 1) // the one there was may go on with its term
+	leader, _ := c.leads(token - 1) // the one there was may go on with its term
 	c.eventually("the replicas are those that ran", func() bool { return fmt.Sprint(c.ready(leader)) == running })
 	c.serves(c.peers...)
 	asked += len(c.peers)

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"weir/internal/whole"
 	"weir/price"
 	"weir/price/pricefile"
 	"weir/report"
@@ -77,30 +75,9 @@ func (u *priceUpdate) run(cmd *cobra.Command) error {
 	if u.dry {
 		return nil
 	}
-	if err := replaceFile(path, text); err != nil {
+	if err := whole.Write(path, text); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "written to %s\n", path)
 	return err
-}
-
-// replaceFile writes a file as a whole or not at all.
-func replaceFile(path string, text []byte) (err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	temp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(temp.Name()))
-		}
-	}()
-	_, err = temp.Write(text)
-	if err = errors.Join(err, temp.Sync(), temp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), path)
 }

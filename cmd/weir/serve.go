@@ -14,6 +14,8 @@ import (
 
 	"weir/config"
 	"weir/internal/memory"
+	"weir/node"
+	"weir/observe"
 	"weir/price/pricefile"
 	"weir/wire"
 )
@@ -92,15 +94,31 @@ func serve(cmd *cobra.Command, f serveFlags) error {
 		return configError{err}
 	}
 	memory.Limit()
-	n, err := newNode(c, load, f.stateDir(), cmd.ErrOrStderr())
+	n, err := f.node(c, load, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	f.printWelcome(cmd.OutOrStdout(), n, key)
+	f.printWelcome(cmd.OutOrStdout(), n, c, key)
 	if f.demo {
-		return n.run(cmd.Context(), demo{out: cmd.OutOrStdout(), key: key})
+		d := demo{out: cmd.OutOrStdout(), key: key, node: n, config: c}
+		return n.Run(cmd.Context(), d.run)
 	}
-	return n.run(cmd.Context(), nil)
+	return n.Run(cmd.Context(), nil)
+}
+
+// node makes what serves a configuration.
+func (f serveFlags) node(c *config.Config, load func() (*config.Config, error), log io.Writer) (*node.Node, error) {
+	prices, err := pricefile.Catalogue("")
+	if err != nil {
+		return nil, err
+	}
+	o, err := wire.Node(c, load, prices, f.stateDir())
+	if err != nil {
+		return nil, err
+	}
+	b := readBuild()
+	o.LogTo, o.Build = log, observe.Build{Version: b.version, Revision: b.commit, Go: b.goVersion}
+	return node.New(o)
 }
 
 // stateDir is apart for what is tried: nothing of it goes to what is served.
@@ -162,23 +180,23 @@ func (f serveFlags) overrides() []config.Override {
 }
 
 // printWelcome says where to go from here.
-func (f serveFlags) printWelcome(w io.Writer, n *node, key string) {
+func (f serveFlags) printWelcome(w io.Writer, n *node.Node, c *config.Config, key string) {
 	scheme := "http"
-	if n.config.Load().Server.TLS != nil {
+	if c.Server.TLS != nil {
 		scheme = "https"
 	}
-	url := scheme + "://" + reachable(n.callers.Addr())
-	fmt.Fprintf(w, "weir serves callers at   %s%s\n", url, openTo(n.callers.Addr()))
-	fmt.Fprintf(w, "     and operators at   http://%s%s   (%s)\n", reachable(n.operators.Addr()), openTo(n.operators.Addr()), strings.Join(adminPaths, " "))
-	for i := range n.config.Load().Models {
-		m := &n.config.Load().Models[i]
+	url := scheme + "://" + reachable(n.Callers())
+	fmt.Fprintf(w, "weir serves callers at   %s%s\n", url, openTo(n.Callers()))
+	fmt.Fprintf(w, "     and operators at   http://%s%s   (%s)\n", reachable(n.Operators()), openTo(n.Operators()), strings.Join(node.AdminPaths, " "))
+	for i := range c.Models {
+		m := &c.Models[i]
 		for k := range m.Deployments {
 			d := &m.Deployments[k]
 			fmt.Fprintf(w, "model %-18s %s", m.Name, d.Name)
 			if f.emulate {
 				fmt.Fprintf(w, ", emulated: %s", f.stand.said.deployments[d.Name])
 			}
-			if d.Process != nil {
+			if wire.PlaceOf(d) != "" {
 				fmt.Fprintf(w, ", %s started here", replicaCount(wire.Scaling(d)))
 			}
 			fmt.Fprintln(w)
@@ -187,7 +205,7 @@ func (f serveFlags) printWelcome(w io.Writer, n *node, key string) {
 	if key == "" {
 		return
 	}
-	tenant, model, wait := n.config.Load().Tenants[0].Name, n.config.Load().Models[0].Name, longestStart(n.config.Load())
+	tenant, model, wait := c.Tenants[0].Name, c.Models[0].Name, longestStart(c)
 	if f.emulate {
 		fmt.Fprint(w, f.stand.said.lines())
 		tenant, model = f.stand.said.tenant, f.stand.said.model
@@ -227,7 +245,7 @@ func longestStart(c *config.Config) time.Duration {
 	var longest time.Duration
 	for i := range c.Models {
 		for k := range c.Models[i].Deployments {
-			if d := &c.Models[i].Deployments[k]; d.Process != nil {
+			if d := &c.Models[i].Deployments[k]; wire.PlaceOf(d) != "" {
 				longest = max(longest, wire.Scaling(d).ColdStart)
 			}
 		}

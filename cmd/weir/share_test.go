@@ -23,11 +23,11 @@ func within(t *testing.T, what string, is func() bool) {
 }
 
 // sharing starts nodes that share one Redis; a tenant may use what limits say.
-func sharing(t *testing.T, redis *redistest.Server, nodes int, limits string) []*node {
+func sharing(t *testing.T, redis *redistest.Server, nodes int, limits string) []served {
 	t.Helper()
 	t.Setenv("WEIR_TEST_REDIS", "secret")
 	upstream := upstreamServer(t, "hello")
-	var ns []*node
+	var ns []served
 	for range nodes {
 		file := writeConfig(t, t.TempDir(), upstream, "")
 		text, err := os.ReadFile(file)

@@ -83,8 +83,8 @@ models:
 }
 
 // route sends one request and returns the way it went.
-func (n *node) route(t *testing.T) string {
-	req, err := http.NewRequest(http.MethodPost, "http://"+n.callers.Addr().String()+"/v1/chat/completions",
+func (n served) route(t *testing.T) string {
+	req, err := http.NewRequest(http.MethodPost, "http://"+n.Callers().String()+"/v1/chat/completions",
 		strings.NewReader(`{"model":"m","max_tokens":10,"messages":[{"role":"user","content":"say something that is short"}]}`))
 	if err != nil {
 		t.Error(err)

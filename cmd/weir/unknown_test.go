@@ -20,7 +20,7 @@ func TestAnUnknownModelsAnswerNamesTheNearest(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := startNode(t, file)
-	req, err := http.NewRequest(http.MethodPost, "http://"+n.callers.Addr().String()+"/v1/chat/completions",
+	req, err := http.NewRequest(http.MethodPost, "http://"+n.Callers().String()+"/v1/chat/completions",
 		strings.NewReader(`{"model":"gpt-4o-mni","messages":[{"role":"user","content":"x"}]}`))
 	if err != nil {
 		t.Fatal(err)

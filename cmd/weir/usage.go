@@ -15,9 +15,11 @@ import (
 	"weir/bill"
 	"weir/config"
 	"weir/meter"
+	"weir/node"
 	"weir/price"
 	"weir/price/pricefile"
 	"weir/report"
+	"weir/wire"
 )
 
 func newUsage() *cobra.Command {
@@ -147,7 +149,7 @@ func booked(ctx context.Context, f reconcileFlags, lines []bill.Line) (_ []meter
 			return nil, fmt.Errorf("ledger: %w: name its file with --store, or the configuration with -c", err)
 		}
 	}
-	db, err := openLedger(store, slog.New(slog.DiscardHandler))
+	db, err := node.OpenLedger(wire.Store(store), slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}

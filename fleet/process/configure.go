@@ -22,6 +22,7 @@ func (f *Fleet) Configure(ds []Deployment) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	defer f.changed()
 	f.o.Deployments = o.Deployments
 	deps := map[string]*deployment{}
 	for _, d := range o.Deployments {

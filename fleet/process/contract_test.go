@@ -18,7 +18,7 @@ func TestContract(t *testing.T) {
 		o.GPUs = []string{"0", "1", "2", "3"}
 		var mu sync.Mutex
 		held := map[string]bool{}
-		o.Busy = func(replica string) int {
+		o.Busy = func(_, replica string) int {
 			mu.Lock()
 			defer mu.Unlock()
 			if held[replica] {

@@ -114,7 +114,7 @@ func server(name string, env ...string) Deployment {
 }
 
 func options(dir string, deps ...Deployment) Options {
-	return Options{Deployments: deps, StateDir: dir, Busy: func(string) int { return 0 }}
+	return Options{Deployments: deps, StateDir: dir, Busy: func(_, _ string) int { return 0 }}
 }
 
 // run starts a fleet and returns it with what stops it; the test's end does

@@ -194,7 +194,7 @@ func (f *Fleet) whileReady(ctx context.Context, r *replica) error {
 func (f *Fleet) drained(r *replica, quiet *time.Time) bool {
 	busy := -1 // not known
 	if f.o.Busy != nil {
-		busy = f.o.Busy(r.view.ID)
+		busy = f.o.Busy(r.dep.Name, r.view.ID)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -214,6 +214,7 @@ func (f *Fleet) drained(r *replica, quiet *time.Time) bool {
 	if late && busy > 0 {
 		f.o.Log.Warn("replica stopped at its drain deadline with requests unfinished", "deployment", r.dep.Name, "replica", r.view.ID, "busy", busy, "deadline", r.dep.DrainDeadline)
 	}
+	defer f.changed()
 	r.stopping = idle || late
 	switch {
 	case r.stopping:
@@ -233,6 +234,7 @@ func (f *Fleet) ready(r *replica) bool {
 		r.stopping = true
 		return false
 	}
+	defer f.changed()
 	r.served = true
 	f.set(r, weir.Ready, fmt.Sprintf("pid %d", r.proc.pid))
 	f.relieve(r)
@@ -268,6 +270,7 @@ func (f *Fleet) become(r *replica, s weir.ReplicaState, detail string) {
 	if r.leave {
 		return
 	}
+	defer f.changed()
 	f.set(r, s, detail)
 	if s == weir.Failed {
 		r.view.Addr = ""
@@ -278,6 +281,7 @@ func (f *Fleet) note(r *replica, detail string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !r.stopping {
+		defer f.changed()
 		r.view.Detail = detail
 	}
 }

@@ -73,6 +73,7 @@ func (f *Fleet) start(r *replica) error {
 	f.mu.Lock()
 	r.proc, r.port, r.served = p, port, false
 	r.view.Addr = rec.addr()
+	f.changed()
 	f.mu.Unlock()
 	if err := f.save(rec); err != nil {
 		f.end(r)

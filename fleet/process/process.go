@@ -26,7 +26,10 @@ import (
 	"weir/fleet"
 )
 
-var _ fleet.Actuator = (*Fleet)(nil)
+var (
+	_ fleet.Place   = (*Fleet)(nil)
+	_ fleet.Watcher = (*Fleet)(nil)
+)
 
 // Options configure a Fleet. Deployments and StateDir must be set.
 type Options struct {
@@ -58,7 +61,7 @@ type Options struct {
 	// Busy says how many requests a replica still works on. A draining replica
 	// is stopped when it has been 0 for Deployment.DrainQuiet. Nil: a draining
 	// replica always gets its whole DrainDeadline.
-	Busy func(replica string) int
+	Busy func(deployment, replica string) int
 
 	Log *slog.Logger // nil: silent
 }
@@ -78,6 +81,7 @@ type Fleet struct {
 	replicas  []*replica // all deployments, in order of age
 	leftovers []record   // of an earlier Weir, to be ended before anything starts
 	room      room
+	watchers  []chan struct{} // each has room for one: that something may have changed
 }
 
 // deployment is a Deployment with what was learned about it.

@@ -157,7 +157,7 @@ func TestAReplicaDrainsUntilIdleThenStops(t *testing.T) {
 	var busy atomic.Int64
 	busy.Store(2)
 	o := options(t.TempDir(), server("m"))
-	o.Busy = func(string) int { return int(busy.Load()) }
+	o.Busy = func(_, _ string) int { return int(busy.Load()) }
 	f, _ := run(t, o)
 	scale(t, f, "m", 2)
 	rs := await(t, f, "m", "ready", all(2, weir.Ready))
@@ -309,7 +309,7 @@ func TestANewReplicaWaitsForTheGPUOfADrainingOne(t *testing.T) {
 	a, b := server("a"), server("b")
 	a.GPUs, b.GPUs = 1, 1
 	o := options(t.TempDir(), a, b)
-	o.GPUs, o.Busy = []string{"0"}, func(string) int { return int(busy.Load()) }
+	o.GPUs, o.Busy = []string{"0"}, func(_, _ string) int { return int(busy.Load()) }
 	f, _ := run(t, o)
 	scale(t, f, "a", 1)
 	await(t, f, "a", "ready", all(1, weir.Ready))

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/fleet"
 )
 
 // record is what the state folder knows of one replica's process: enough to
@@ -30,12 +31,10 @@ type record struct {
 	Keep       bool         `json:"keep"`
 }
 
-// ErrInUse: another Weir holds the state folder. The kernel frees it when that
-// one ends, in whatever way, so that a folder has one writer of replicas.
-var ErrInUse = errors.New("in use by another weir")
-
 const recordEnd = ".replica.json"
 
+// lockDir takes the state folder, or says fleet.ErrInUse. The kernel frees it when
+// this process ends, in whatever way: a folder has one writer of replicas.
 func lockDir(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("process fleet: state folder: %w", err)
@@ -46,7 +45,7 @@ func lockDir(dir string) (*os.File, error) {
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		lock.Close()
-		return nil, fmt.Errorf("process fleet: state folder %s: %w: stop that one, or name another folder: %w", dir, ErrInUse, err)
+		return nil, fmt.Errorf("process fleet: state folder %s: %w: stop that one, or name another folder: %w", dir, fleet.ErrInUse, err)
 	}
 	return lock, nil
 }
@@ -133,6 +132,7 @@ func (f *Fleet) forget(r *replica) {
 	defer f.mu.Unlock()
 	f.o.Log.Info("replica gone", "deployment", r.dep.Name, "replica", r.view.ID)
 	f.room.freeGPUs(r.gpus)
+	defer f.changed()
 	f.replicas = slices.DeleteFunc(f.replicas, func(x *replica) bool { return x == r })
 	for name := range f.deps { // its GPUs may be what a replacement needs
 		f.roll(name)

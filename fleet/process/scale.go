@@ -38,6 +38,7 @@ func (f *Fleet) Scale(ctx context.Context, deployment string, want int, victims 
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	defer f.changed()
 	d := f.deps[deployment]
 	if d == nil {
 		return unknown(deployment)

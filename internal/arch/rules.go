@@ -40,6 +40,7 @@ var house = map[string]pack{
 	"weir/fleet":           {},
 	"weir/fleet/mem":       {pure: true, imports: []string{"weir/fleet"}},
 	"weir/fleet/process":   {imports: []string{"weir/fleet"}},
+	"weir/fleet/shared":    {imports: []string{"weir/fleet"}},
 	"weir/fleet/fleettest": {imports: []string{"weir/fleet"}},
 
 	"weir/control":         {imports: []string{"weir/scale", "weir/fleet"}},
@@ -58,7 +59,9 @@ var house = map[string]pack{
 	"weir/emulate":         {imports: []string{"weir/engine"}},
 	"weir/config":          {},
 	"weir/wire": {imports: []string{"weir/config", "weir/gateway", "weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/scale",
-		"weir/engine", "weir/fit", "weir/price", "weir/fleet/process", "weir/observe", "weir/internal/memory"}},
+		"weir/engine", "weir/fit", "weir/price", "weir/fleet", "weir/fleet/process", "weir/observe", "weir/control", "weir/share", "weir/node", "weir/internal/memory"}},
+	"weir/node": {imports: []string{"weir/gateway", "weir/canary", "weir/dispatch", "weir/meter", "weir/control", "weir/scale", "weir/fleet", "weir/fleet/shared",
+		"weir/peers", "weir/share", "weir/store", "weir/observe", "weir/scrape", "weir/internal/whole"}},
 
 	"weir/bench/policies/ticks": {imports: []string{"weir/scale"}},
 

@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"context"
@@ -6,60 +6,60 @@ import (
 	"time"
 
 	"weir"
-	"weir/config"
+	"weir/gateway"
 	"weir/meter"
-	"weir/wire"
+	"weir/store"
 )
 
 // restoreBudgets tells the gateway what the ledger knows to be used of the
 // budgets, so that a new start gives nobody a second one. What a class has used
 // the ledger does not know.
-func (n *node) restoreBudgets(ctx context.Context, c *config.Config) error {
-	scopes := budgeted(c)
+func restoreBudgets(ctx context.Context, ledger *store.DB, to *gateway.Gateway, g *gateway.Config) error {
+	scopes := budgeted(g)
 	if len(scopes) == 0 {
 		return nil
 	}
 	serves := map[string]string{}
-	for _, m := range c.Models {
+	for _, m := range g.Models {
 		for _, d := range m.Deployments {
 			serves[d.Name] = d.Serves
 		}
 	}
 	day, month := meter.Calendar(weir.At(time.Now()))
-	today, err := n.spentSince(ctx, day, serves)
+	today, err := spentSince(ctx, ledger, day, serves)
 	if err != nil {
 		return err
 	}
-	this, err := n.spentSince(ctx, month, serves)
+	this, err := spentSince(ctx, ledger, month, serves)
 	if err != nil {
 		return err
 	}
 	for _, s := range scopes {
-		n.gateway.RestoreBudget(s, today[s], this[s])
+		to.RestoreBudget(s, today[s], this[s])
 	}
 	return nil
 }
 
 // budgeted are the scopes that have a budget.
-func budgeted(c *config.Config) []meter.Scope {
+func budgeted(g *gateway.Config) []meter.Scope {
 	var scopes []meter.Scope
-	add := func(s meter.Scope, b config.Budget) {
-		if config.Bounds(config.Limits{}, b) {
+	add := func(s meter.Scope, l meter.Limits) {
+		b := l.Budget
+		if b.Cut, b.Whole = false, false; b != (meter.Budget{}) {
 			scopes = append(scopes, s)
 		}
 	}
-	for _, t := range c.Tenants {
-		add(meter.Scope{Tenant: t.Name}, t.Budget)
+	for _, t := range g.Tenants {
+		add(meter.Scope{Tenant: t.Name}, t.Limits)
 		for _, k := range t.Keys {
-			add(meter.Scope{Tenant: t.Name, Key: k.Name}, k.Budget)
+			add(meter.Scope{Tenant: t.Name, Key: k.Name}, k.Limits)
 		}
 	}
-	for _, m := range c.Models {
-		add(meter.Scope{Model: m.Name}, m.Budget)
+	for i := range g.Models {
+		add(meter.Scope{Model: g.Models[i].Name}, g.Models[i].Limits)
 	}
-	for i := range c.Limits {
-		l := wire.Limit(&c.Limits[i])
-		add(l.Scope, c.Limits[i].Budget)
+	for _, l := range g.Limits {
+		add(l.Scope, l.Limits)
 	}
 	return scopes
 }
@@ -70,8 +70,8 @@ const maxRestored = 1_000_000
 
 // spentSince is what each scope has used since the beginning of a minute. A
 // deployment that serves for another model counts for both.
-func (n *node) spentSince(ctx context.Context, from weir.Instant, serves map[string]string) (map[meter.Scope]meter.Spent, error) {
-	rows, err := n.ledger.Usage(ctx, meter.Query{From: from.Time().Unix() / 60, Step: meter.Whole, Limit: maxRestored})
+func spentSince(ctx context.Context, ledger *store.DB, from weir.Instant, serves map[string]string) (map[meter.Scope]meter.Spent, error) {
+	rows, err := ledger.Usage(ctx, meter.Query{From: from.Time().Unix() / 60, Step: meter.Whole, Limit: maxRestored})
 	if err != nil {
 		return nil, fmt.Errorf("what is used of the budgets: %w", err)
 	}

@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"context"
@@ -6,32 +6,34 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 
 	"weir/canary"
 	"weir/gateway"
+	"weir/internal/whole"
 	"weir/observe"
 )
 
-// canaryFile keeps the trials of canaries over restarts: written whole and put in
+// canaries keeps the trials of canaries over restarts: written whole and put in
 // its place at once, when one has stepped and every canaryEvery besides.
-type canaryFile struct {
+type canaries struct {
 	path    string
 	stepped chan struct{} // room for one: that it has to be written
 	last    []byte
+	log     *slog.Logger
 }
 
 const canaryEvery = 5 * time.Second
 
-func newCanaryFile(stateDir string) *canaryFile {
-	return &canaryFile{path: filepath.Join(stateDir, "canaries.json"), stepped: make(chan struct{}, 1)}
+func newCanaries(path string, log *slog.Logger) *canaries {
+	return &canaries{path: path, log: log, stepped: make(chan struct{}, 1)}
 }
 
 // read returns the states by deployment; none where there is no file yet.
-func (f *canaryFile) read() (map[string]canary.State, error) {
+func (f *canaries) read() (map[string]canary.State, error) {
 	data, err := os.ReadFile(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -47,7 +49,7 @@ func (f *canaryFile) read() (map[string]canary.State, error) {
 }
 
 // write stores what has changed since the last time.
-func (f *canaryFile) write(now []gateway.CanaryStatus) error {
+func (f *canaries) write(now []gateway.CanaryStatus) error {
 	if len(now) == 0 && f.last == nil {
 		return nil
 	}
@@ -59,54 +61,50 @@ func (f *canaryFile) write(now []gateway.CanaryStatus) error {
 	if err != nil || string(data) == string(f.last) {
 		return err
 	}
-	if err := replaceFile(f.path, data); err != nil {
+	if err := whole.Write(f.path, data); err != nil {
 		return fmt.Errorf("state of canaries: %w", err)
 	}
 	f.last = data
 	return nil
 }
 
-// canaryStepped is told of each step of a canary.
-func (n *node) canaryStepped(s gateway.CanaryStep) {
-	n.metrics.CanaryStepped(s.Deployment, string(s.Change.Phase))
+// changed asks for what has changed to be stored.
+func (f *canaries) changed() {
 	select {
-	case n.canaries.stepped <- struct{}{}:
+	case f.stepped <- struct{}{}:
 	default: // it is to be written already
 	}
 }
 
-// restartCanary begins a trial anew.
-func (n *node) restartCanary(deployment string) error {
+// keep stores the trials until ctx ends, and once more then.
+func (f *canaries) keep(ctx context.Context, now func() []gateway.CanaryStatus) error {
+	tick := time.NewTicker(canaryEvery)
+	defer tick.Stop()
+	for {
+		if err := f.write(now()); err != nil {
+			f.log.Error("canaries would begin again after a restart", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return f.write(now())
+		case <-tick.C:
+		case <-f.stepped:
+		}
+	}
+}
+
+// restartCanary begins a trial again.
+func (n *Node) restartCanary(deployment string) error {
 	if err := n.gateway.RestartCanary(deployment); err != nil {
 		return err
 	}
 	n.log.Info("canary restarted by an operator", "canary", deployment)
-	select {
-	case n.canaries.stepped <- struct{}{}:
-	default:
-	}
+	n.canaries.changed()
 	return nil
 }
 
-// keepCanaries stores the trials until ctx ends, and once more then.
-func (n *node) keepCanaries(ctx context.Context) error {
-	tick := time.NewTicker(canaryEvery)
-	defer tick.Stop()
-	for {
-		if err := n.canaries.write(n.gateway.Canaries()); err != nil {
-			n.log.Error("canaries would begin again after a restart", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return n.canaries.write(n.gateway.Canaries())
-		case <-tick.C:
-		case <-n.canaries.stepped:
-		}
-	}
-}
-
 // canaryLevels is asked at each scrape.
-func (n *node) canaryLevels() (ls []observe.CanaryLevel) {
+func (n *Node) canaryLevels() (ls []observe.CanaryLevel) {
 	for _, c := range n.gateway.Canaries() {
 		l := observe.CanaryLevel{Deployment: c.Deployment, Share: float64(c.Share) / canary.Whole, Evidence: map[string]float64{}}
 		for _, m := range c.Figures.Measures {
@@ -140,7 +138,7 @@ type measureView struct {
 	Worse  float64 `json:"evidence_of_needed"` // 1: it is stepped back
 }
 
-func (n *node) canaryViews() []canaryView {
+func (n *Node) canaryViews() []canaryView {
 	views := []canaryView{}
 	for _, c := range n.gateway.Canaries() {
 		v := canaryView{

@@ -1,22 +1,22 @@
-package main
+package node
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"weir"
-	"weir/config"
-	"weir/fleet/process"
+	"weir/fleet/shared"
 	"weir/peers"
 	"weir/store"
 	"weir/store/storetest"
 )
 
 // Processes listen on their machine's loopback: a gateway of another machine
-// neither sends to them nor takes the office from those that can.
+// neither sends to them nor takes the lead from those that can.
 func TestProcessesOfAnotherMachineAreLeftToItsGateways(t *testing.T) {
 	db, err := store.OpenPostgres(t.Context(), store.PostgresOptions{URL: storetest.Start(t).Database(), Gateway: "test"})
 	if err != nil {
@@ -41,38 +41,47 @@ func TestProcessesOfAnotherMachineAreLeftToItsGateways(t *testing.T) {
 	if err := db.Tell(t.Context(), store.Gateway{Instance: "there/1", Name: "there", Host: "there", Load: []byte("{}")}); err != nil {
 		t.Fatal(err)
 	}
-	n := &node{ledger: db}
-	n.config.Store(&config.Config{Store: config.Store{Lease: time.Hour}})
 	here, there := placeAt(t, db, "here"), placeAt(t, db, "there")
 	for _, c := range []struct {
-		place *sharedPlace
+		place *shared.Place
+		host  string
 		want  int
-	}{{here, 0}, {there, 1}} {
+	}{{here, "here", 0}, {there, "there", 1}} {
 		rs, err := c.place.Status(t.Context(), "m/d")
 		if err != nil || len(rs) != c.want {
-			t.Errorf("at %q there are %d replicas, %v; want %d", c.place.host, len(rs), err, c.want)
+			t.Errorf("at %q there are %d replicas, %v; want %d", c.host, len(rs), err, c.want)
 		}
-		if err := c.place.Scale(t.Context(), "m/d", 0, nil); err != errOutOfOffice {
-			t.Errorf("at %q, out of office: %v", c.place.host, err)
+		if err := c.place.Scale(t.Context(), "m/d", 0, nil); !errors.Is(err, shared.ErrNotLeading) {
+			t.Errorf("at %q, which does not lead: %v", c.host, err)
 		}
 	}
-	if err := (&office{n: n, host: "there"}).elsewhere(t.Context()); err != nil {
+	setup := &Setup{Store: Store{Lease: time.Hour}}
+	leaderAt := func(host string) *leader {
+		return &leader{o: leaderOptions{ledger: db, setup: func() *Setup { return setup }}, host: host}
+	}
+	if err := leaderAt("there").mayTake(t.Context()); err != nil {
 		t.Error(err)
 	}
-	other := &office{n: n, host: "here"}
-	if err := other.elsewhere(t.Context()); err == nil || !strings.Contains(err.Error(), "replicas of m/d run as processes of there") {
+	other := leaderAt("here")
+	if err := other.mayTake(t.Context()); err == nil || !strings.Contains(err.Error(), "replicas of m/d run as processes of there") {
 		t.Error(err)
 	}
+	// Replicas of a place that any gateway may have are no reason.
+	setup.Deployments = []Deployment{{Name: "m/d", Place: "cluster"}}
+	if err := other.mayTake(t.Context()); err != nil {
+		t.Error(err)
+	}
+	setup.Deployments = nil
 	if err := db.Leave(t.Context(), "there/1"); err != nil {
 		t.Fatal(err)
 	}
-	if err := other.elsewhere(t.Context()); err != nil {
-		t.Errorf("nobody is left there: %v", err)
+	if err := other.mayTake(t.Context()); err != nil {
+		t.Errorf("no gateway is left there: %v", err)
 	}
 }
 
 // placeAt is the place as a follower of that host sees it.
-func placeAt(t *testing.T, db *store.DB, host string) *sharedPlace {
+func placeAt(t *testing.T, db *store.DB, host string) *shared.Place {
 	out := func() (store.Term, bool) { return store.Term{}, false }
 	x := peers.NewExchange(peers.ExchangeOptions{DB: db, Instance: host + "/2", Name: host, Host: "nowhere", Leader: out,
 		Deployments: func() []string { return nil }})
@@ -86,5 +95,8 @@ func placeAt(t *testing.T, db *store.DB, host string) *sharedPlace {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
-	return &sharedPlace{host: host, office: out, exchange: x, deployments: []process.Deployment{{Name: "m/d"}}}
+	return shared.New(shared.Options{
+		Name: "processes", Host: host, Leads: func() bool { return false }, Deployments: func() []string { return []string{"m/d"} },
+		Published: func(deployment string) (string, []weir.Replica) { return x.Host(deployment), x.Replicas(deployment) },
+	})
 }

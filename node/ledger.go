@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"context"
@@ -6,14 +6,13 @@ import (
 	"log/slog"
 	"os"
 
-	"weir/config"
 	"weir/store"
 )
 
-// openLedger opens the database the configuration names. A start waits for
+// OpenLedger opens the database of a setup. A start waits for
 // PostgreSQL and fails without it; what runs already does not need it.
-func openLedger(s config.Store, log *slog.Logger) (*store.DB, error) {
-	if !s.Postgres.Set() {
+func OpenLedger(s Store, log *slog.Logger) (*store.DB, error) {
+	if s.Postgres == "" {
 		db, err := store.Open(s.Path)
 		if err != nil {
 			return nil, fmt.Errorf("store.path: %w", err)
@@ -25,7 +24,7 @@ func openLedger(s config.Store, log *slog.Logger) (*store.DB, error) {
 		return nil, err
 	}
 	log.Info("opening the store", "gateway", gateway, "store", "postgres")
-	db, err := store.OpenPostgres(context.Background(), store.PostgresOptions{URL: s.Postgres.Reveal(), Gateway: gateway})
+	db, err := store.OpenPostgres(context.Background(), store.PostgresOptions{URL: s.Postgres, Gateway: gateway})
 	if err != nil {
 		return nil, fmt.Errorf("store.postgres: %w", err)
 	}
@@ -33,7 +32,7 @@ func openLedger(s config.Store, log *slog.Logger) (*store.DB, error) {
 }
 
 // gatewayName is what this gateway is called among those on one database.
-func gatewayName(s config.Store) (string, error) {
+func gatewayName(s Store) (string, error) {
 	if s.Gateway != "" {
 		return s.Gateway, nil
 	}
@@ -44,7 +43,7 @@ func gatewayName(s config.Store) (string, error) {
 	return host, nil
 }
 
-// retain deletes what is older than the configuration keeps.
-func (n *node) retain(ctx context.Context) error {
-	return n.ledger.Retain(ctx, n.config.Load().Store.Retention, n.log)
+// retain deletes what is older than the setup keeps.
+func (n *Node) retain(ctx context.Context) error {
+	return n.ledger.Retain(ctx, n.setup.Load().Store.Retention, n.log)
 }

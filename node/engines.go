@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"context"
@@ -6,15 +6,18 @@ import (
 	"sync"
 	"time"
 
-	"weir/config"
+	"weir"
 	"weir/observe"
 	"weir/scale"
 	"weir/scrape"
 )
 
-// engines keeps what inference servers last said of their own load: those Weir
+// engines asks inference servers for their own metrics, and keeps what inference servers last said of their own load: those Weir
 // started and those that ran already.
 type engines struct {
+	servers func(context.Context) []asked
+	log     *slog.Logger
+
 	mu   sync.Mutex
 	last map[string]observe.Engine // by deployment
 
@@ -24,12 +27,12 @@ type engines struct {
 // scrapeEvery is how often engines are asked; as often as a decision is made.
 const scrapeEvery = 2 * time.Second
 
-func newEngines() *engines {
-	return &engines{last: map[string]observe.Engine{}, noted: map[string]string{}}
+func newEngines(servers func(context.Context) []asked, log *slog.Logger) *engines {
+	return &engines{servers: servers, log: log, last: map[string]observe.Engine{}, noted: map[string]string{}}
 }
 
 // run asks the servers of every deployment that has a metrics path.
-func (e *engines) run(ctx context.Context, n *node) {
+func (e *engines) run(ctx context.Context) error {
 	tick := time.NewTicker(scrapeEvery)
 	defer tick.Stop()
 	clients := map[string]*scrape.Client{} // by path
@@ -39,26 +42,26 @@ func (e *engines) run(ctx context.Context, n *node) {
 		}
 	}()
 	for {
-		e.round(ctx, n, clients)
+		e.round(ctx, clients)
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-tick.C:
 		}
 	}
 }
 
-func (e *engines) round(ctx context.Context, n *node, clients map[string]*scrape.Client) {
+func (e *engines) round(ctx context.Context, clients map[string]*scrape.Client) {
 	is := map[string]observe.Engine{}
-	for _, s := range servers(ctx, n) {
+	for _, s := range e.servers(ctx) {
 		c := clients[s.path]
 		if c == nil {
 			c = scrape.New(scrape.Options{Path: s.path})
 			clients[s.path] = c
 		}
 		rs := c.ReadAll(ctx, s.addrs)
-		e.note(n.log, s.deployment, rs)
-		is[s.deployment] = together(s.deployment, rs)
+		e.note(s.deployment, rs)
+		is[s.deployment] = aggregate(s.deployment, rs)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -66,13 +69,13 @@ func (e *engines) round(ctx context.Context, n *node, clients map[string]*scrape
 }
 
 // note logs once what the servers of a deployment should tell and do not.
-func (e *engines) note(log *slog.Logger, deployment string, rs []scrape.Result) {
+func (e *engines) note(deployment string, rs []scrape.Result) {
 	for _, r := range rs {
 		if r.Err != nil || r.Lacks == "" || e.noted[deployment] == r.Lacks {
 			continue
 		}
 		e.noted[deployment] = r.Lacks
-		log.Warn("an inference server's metrics lack what Weir reads: what is not told counts as unknown", "deployment", deployment, "engine", r.Engine, "lacks", r.Lacks)
+		e.log.Warn("an inference server's metrics lack what Weir reads: what is not told counts as unknown", "deployment", deployment, "engine", r.Engine, "lacks", r.Lacks)
 	}
 }
 
@@ -82,38 +85,37 @@ type asked struct {
 	addrs            []string
 }
 
-func servers(ctx context.Context, n *node) []asked {
-	var all []asked
-	c := n.config.Load()
-	for i := range c.Models {
-		for k := range c.Models[i].Deployments {
-			d := &c.Models[i].Deployments[k]
-			if a := (asked{deployment: d.Name, path: metricsPath(d)}); a.path != "" {
-				if d.Process != nil {
-					a.addrs = n.readyAddrs(ctx, d.Name)
-				} else {
-					a.addrs = d.External.URLs
-				}
-				all = append(all, a)
-			}
+// servers are those to ask: of each deployment that has a path for it.
+func (n *Node) servers(ctx context.Context) (all []asked) {
+	for _, d := range n.setup.Load().Deployments {
+		if d.Metrics == "" {
+			continue
 		}
+		a := asked{deployment: d.Name, path: d.Metrics, addrs: d.Servers}
+		if d.Place != "" {
+			a.addrs = n.readyAddrs(ctx, d.Name)
+		}
+		all = append(all, a)
 	}
 	return all
 }
 
-// metricsPath is "" where there are none.
-func metricsPath(d *config.Deployment) string {
-	switch {
-	case d.Process != nil:
-		return d.Process.Metrics
-	case d.External != nil:
-		return d.External.Metrics
+// readyAddrs are the base URLs of a deployment's ready replicas.
+func (n *Node) readyAddrs(ctx context.Context, deployment string) (addrs []string) {
+	rs, err := n.Replicas(ctx, deployment)
+	if err != nil {
+		return nil // taken out by a reload this moment
 	}
-	return ""
+	for _, r := range rs {
+		if r.State == weir.Ready {
+			addrs = append(addrs, r.Addr)
+		}
+	}
+	return addrs
 }
 
-// together sums what those that answered have said.
-func together(deployment string, rs []scrape.Result) observe.Engine {
+// aggregate sums what those that answered have said.
+func aggregate(deployment string, rs []scrape.Result) observe.Engine {
 	sum := observe.Engine{Deployment: deployment, Running: -1, Waiting: -1, KVUse: -1, GPUUtilisation: -1}
 	var gpu float64
 	gpus := 0

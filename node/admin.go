@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"context"
@@ -50,8 +50,8 @@ type replicaView struct {
 	Detail     string    `json:"detail,omitempty"`
 }
 
-// adminPaths are what people look at, of what the admin address serves.
-var adminPaths = []string{
+// AdminPaths are what people look at, of what the admin address serves.
+var AdminPaths = []string{
 	"/metrics", "/healthz", "/readyz", "/admin/replicas", "/admin/decisions", "/admin/canaries", "/admin/usage",
 	"/admin/gateways", "/admin/shared",
 }
@@ -71,7 +71,7 @@ func (a *adminAPI) handler() http.Handler {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "there is nothing here; there are "+strings.Join(adminPaths, " ")+", and POST /admin/reload", http.StatusNotFound)
+		http.Error(w, "there is nothing here; there are "+strings.Join(AdminPaths, " ")+", and POST /admin/reload", http.StatusNotFound)
 	})
 	guarded := a.guard(mux)
 

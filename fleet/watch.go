@@ -1,0 +1,36 @@
+package fleet
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"weir"
+)
+
+// Watch tells heard of every change of a place's replicas until ctx ends: by
+// the place itself where it is a Watcher, else by asking for each of the
+// deployments once in every. A deployment the place does not know is passed over.
+func Watch(ctx context.Context, p Place, deployments func() []string, every time.Duration, heard func(deployment string, rs []weir.Replica)) error {
+	if w, ok := p.(Watcher); ok {
+		return w.Watch(ctx, heard)
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	last := map[string][]weir.Replica{}
+	for {
+		for _, name := range deployments() {
+			rs, err := p.Status(ctx, name)
+			if err != nil || slices.Equal(rs, last[name]) {
+				continue
+			}
+			last[name] = rs
+			heard(name, rs)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}

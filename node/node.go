@@ -1,0 +1,273 @@
+// Package node is one running Weir: it builds the parts of other packages from
+// the values of a Setup, wires them, swaps a new setup in while serving, and
+// stops everything in stages. It knows no configuration file (package wire makes
+// setups) and no kind of place: what runs replicas is behind fleet.Place.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"weir"
+	"weir/fleet"
+	"weir/gateway"
+	"weir/observe"
+	"weir/store"
+)
+
+// Node is one running Weir. Make one with New, then Run it.
+type Node struct {
+	load  func() (Setup, error)
+	log   *slog.Logger
+	level *slog.LevelVar
+
+	callers, operators net.Listener
+
+	gateway  *gateway.Gateway
+	metrics  *observe.Metrics
+	access   *observe.AccessLog
+	ledger   *store.DB
+	writer   *store.Writer
+	places   map[string]fleet.Place // by name
+	replicas *replicas
+	leader   *leader // nil: no other gateway shares the store
+	engines  *engines
+	scaler   *scaler
+	canaries *canaries
+	sharing  *sharing // nil: this gateway has its limits to itself
+
+	setup     atomic.Pointer[Setup] // in force
+	reloading sync.Mutex
+}
+
+// New makes everything and binds both addresses, so that what cannot work fails
+// before anything is served. This is the order, and this the wiring:
+//
+//	callers ─▶ gateway ─▶ replicas ◀─ places ◀─ scaler ◀─ journal
+//	             │  ▲                    │         ▲ ▲
+//	             │  └─ replicas ◀─ watch ┘         │ │ leader, where gateways
+//	             │     (every change)              │ │ share a database
+//	             ├─▶ queue grew, demand ───────────┘ └ engines' own metrics
+//	             ├─▶ record: metrics, ledger (writer), access log
+//	             └─▶ shared limits (Redis)
+//	operators ─▶ admin: metrics, health, replicas, decisions, usage, reload
+//
+// A part is given the funcs it needs, and none the node.
+func New(o Options) (n *Node, err error) {
+	n = &Node{load: o.Load, level: &slog.LevelVar{}}
+	s := &o.Setup
+	n.setup.Store(s)
+	defer func() {
+		if err != nil {
+			n.close()
+		}
+	}()
+	if err = n.observe(o); err != nil {
+		return n, err
+	}
+	if n.ledger, err = OpenLedger(s.Store, n.log); err != nil {
+		return n, err
+	}
+	if err = n.ledger.Own(); err != nil {
+		return n, err
+	}
+	n.writer = store.NewWriter(n.ledger, store.WriterOptions{Every: s.Store.FlushEvery, Log: n.log})
+	if n.callers, err = listen("server.listen", s.Server.Listen.Addr); err != nil {
+		return n, err
+	}
+	if n.operators, err = listen("admin.listen", s.Admin.Listen); err != nil {
+		return n, err
+	}
+	n.canaries = newCanaries(o.Canaries, n.log)
+	if n.gateway, err = n.newGateway(o); err != nil {
+		return n, err
+	}
+	if n.sharing, err = newSharing(s.Sharing, n.gateway, n.log); err != nil {
+		return n, err
+	}
+	if err = restoreBudgets(context.Background(), n.ledger, n.gateway, &s.Gateway); err != nil {
+		return n, err
+	}
+	n.engines = newEngines(n.servers, n.log)
+	if n.leader, err = n.newLeader(s); err != nil {
+		return n, err
+	}
+	if n.places, err = n.openPlaces(o.Places); err != nil {
+		return n, err
+	}
+	n.replicas = newReplicas(n.gateway.SetReplicas)
+	if n.scaler, err = n.newScaler(s); err != nil {
+		return n, err
+	}
+	n.metrics.Watch(n.sources())
+	return n, nil
+}
+
+// observe makes what the node says of itself: log and metrics.
+func (n *Node) observe(o Options) (err error) {
+	s := &o.Setup
+	n.level.Set(s.Log.Level)
+	if n.log, err = observe.NewLogger(o.LogTo, s.Log.Format, n.level); err != nil {
+		return err
+	}
+	n.metrics = observe.New(o.Build)
+	n.metrics.Configure(names(&s.Gateway))
+	n.metrics.Reloaded(s.Hash, time.Now())
+	n.logRemarks(s)
+	n.access = observe.NewAccessLog(n.log)
+	n.access.Enable(s.Log.Access)
+	return nil
+}
+
+func (n *Node) newGateway(o Options) (*gateway.Gateway, error) {
+	trials, err := n.canaries.read()
+	if err != nil {
+		return nil, err
+	}
+	l := o.Setup.Server.Listen
+	l.Listener = n.callers
+	return gateway.New(gateway.Options{
+		Listen: l, Drain: o.Setup.Server.Drain, Config: o.Setup.Gateway, Record: n.record, Nearest: o.Nearest, Log: n.log,
+		Aside: n.metrics.Aside, Canaries: trials,
+		CanaryStepped: func(s gateway.CanaryStep) {
+			n.metrics.CanaryStepped(s.Deployment, string(s.Change.Phase))
+			n.canaries.changed()
+		},
+		Grew: func(deployment string) { n.scaler.poke(deployment) },
+	})
+}
+
+// newScaler makes the scaler. Where gateways share a database it begins when
+// this one leads, and what it decides is told to the others.
+func (n *Node) newScaler(setup *Setup) (*scaler, error) {
+	o := scalerOptions{
+		setup: n.setup.Load, places: n.places, demand: n.demand, observed: n.observed,
+		decided: n.metrics.Decided, log: n.log,
+	}
+	if n.leader != nil {
+		o.demand, o.remember, o.acted = n.leader.demand, n.leader.remember, n.leader.acted
+	}
+	return newScaler(o, setup)
+}
+
+// record is told of every request that has ended.
+func (n *Node) record(r weir.Record) {
+	n.metrics.Record(r)
+	n.writer.Add(r)
+	n.access.Record(r)
+}
+
+// Run serves until ctx ends or a part of it fails. It stops in stages: first
+// callers are drained, while replicas and scaler still run for them; then
+// those; last the ledger is written. also runs beside it, and ends the node when
+// it is done; nil: nothing does.
+func (n *Node) Run(ctx context.Context, also func(context.Context) error) error {
+	defer n.close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	behind, stopBehind := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBehind()
+	last, stopLast := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopLast()
+
+	var front, middle, back errgroup.Group
+	part := func(g *errgroup.Group, ctx context.Context, run func(context.Context) error) {
+		g.Go(func() error {
+			err := run(ctx)
+			if err != nil && !errors.Is(err, context.Canceled) {
+				n.log.Error("stopping", "error", err)
+				cancel()
+				return err
+			}
+			return nil
+		})
+	}
+	part(&back, last, n.writer.Run)
+	for _, run := range n.middle() {
+		part(&middle, behind, run)
+	}
+	part(&front, ctx, n.serveCallers)
+	part(&front, ctx, n.reloadOnHangup)
+	if also != nil {
+		part(&front, ctx, func(ctx context.Context) error { defer cancel(); return also(ctx) })
+	}
+
+	err := front.Wait()
+	stopBehind()
+	err = errors.Join(err, middle.Wait())
+	stopLast()
+	return errors.Join(err, back.Wait())
+}
+
+// middle is what runs as long as a caller may be served.
+func (n *Node) middle() []func(context.Context) error {
+	admin := n.admin().handler()
+	parts := []func(context.Context) error{
+		n.retain, n.engines.run, n.scaler.run,
+		func(ctx context.Context) error { return n.canaries.keep(ctx, n.gateway.Canaries) },
+		func(ctx context.Context) error { return runAdmin(ctx, n.operators, admin, n.log) },
+	}
+	for name, p := range n.places {
+		parts = append(parts, p.Run, func(ctx context.Context) error {
+			return fleet.Watch(ctx, p, func() []string { return n.setup.Load().at(name) }, lookEvery, n.replicas.heard)
+		})
+	}
+	if n.leader != nil {
+		parts = append(parts, n.leader.run)
+	}
+	if n.sharing != nil {
+		parts = append(parts, n.sharing.redis.Run)
+	}
+	return parts
+}
+
+// serveCallers runs the gateway, with its leases of the limits if it can have
+// them soon.
+func (n *Node) serveCallers(ctx context.Context) error {
+	if n.sharing != nil {
+		n.sharing.join(ctx)
+	}
+	return n.gateway.Run(ctx)
+}
+
+// close gives back what New took and Run did not.
+func (n *Node) close() {
+	for _, l := range []net.Listener{n.callers, n.operators} {
+		if l != nil {
+			l.Close()
+		}
+	}
+	if n.scaler != nil {
+		if err := n.scaler.close(); err != nil {
+			n.log.Error("closing the journal", "error", err)
+		}
+	}
+	if n.ledger != nil {
+		if err := n.ledger.Close(); err != nil {
+			n.log.Error("closing the ledger", "error", err)
+		}
+	}
+}
+
+// Callers is the address callers connect to, Operators that of operators.
+func (n *Node) Callers() net.Addr   { return n.callers.Addr() }
+func (n *Node) Operators() net.Addr { return n.operators.Addr() }
+
+// LogAccess says whether each request is logged from now on.
+func (n *Node) LogAccess(on bool) { n.access.Enable(on) }
+
+func listen(key, addr string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; is another Weir running, or another program on that port?", key, err)
+	}
+	return ln, nil
+}

@@ -1,0 +1,142 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"weir"
+	"weir/fleet"
+	"weir/fleet/shared"
+)
+
+// lookEvery is how often a place is asked for its replicas that does not say by
+// itself what has changed. The scaler looks at each of its steps besides.
+const lookEvery = time.Second
+
+// openPlaces takes every place, or stands by to take it as the leader.
+func (n *Node) openPlaces(ps []Place) (map[string]fleet.Place, error) {
+	places := map[string]fleet.Place{}
+	host := Host{Busy: n.gateway.InFlight, Log: n.log}
+	if n.leader != nil {
+		host.Busy = n.leader.busy
+	}
+	for _, p := range ps {
+		open := func() (fleet.Place, error) { return p.Open(host) }
+		if p.Alone && n.leader != nil {
+			places[p.Name] = n.leader.share(p.Name, open, func() []string { return n.setup.Load().at(p.Name) })
+			continue
+		}
+		opened, err := open()
+		if err != nil {
+			return nil, err
+		}
+		places[p.Name] = opened
+	}
+	for _, d := range n.setup.Load().Deployments {
+		if d.Place != "" && places[d.Place] == nil {
+			return nil, fmt.Errorf("deployment %q: there is no place %q", d.Name, d.Place)
+		}
+	}
+	return places, nil
+}
+
+// placed are the deployments whose replicas Weir runs, in order.
+func (s *Setup) placed() (names []string) {
+	for i := range s.Deployments {
+		if d := &s.Deployments[i]; d.Place != "" {
+			names = append(names, d.Name)
+		}
+	}
+	return names
+}
+
+// at are the deployments of one place, in order.
+func (s *Setup) at(place string) (names []string) {
+	for i := range s.Deployments {
+		if d := &s.Deployments[i]; d.Place == place {
+			names = append(names, d.Name)
+		}
+	}
+	return names
+}
+
+// place runs the replicas of a deployment; nil: none does, or a reload has taken
+// it out this moment.
+func (n *Node) place(deployment string) fleet.Place {
+	s := n.setup.Load()
+	i := slices.IndexFunc(s.Deployments, func(d Deployment) bool { return d.Name == deployment })
+	if i < 0 {
+		return nil
+	}
+	return n.places[s.Deployments[i].Place]
+}
+
+// Replicas are those of a deployment that Weir runs.
+func (n *Node) Replicas(ctx context.Context, deployment string) ([]weir.Replica, error) {
+	p := n.place(deployment)
+	if p == nil {
+		return nil, fmt.Errorf("%w: %q", fleet.ErrUnknown, deployment)
+	}
+	return p.Status(ctx, deployment)
+}
+
+// own are the replicas at the place itself, for the other gateways.
+func (n *Node) own(ctx context.Context, deployment string) ([]weir.Replica, error) {
+	if p, ok := n.place(deployment).(*shared.Place); ok {
+		return p.Own(ctx, deployment)
+	}
+	return n.Replicas(ctx, deployment)
+}
+
+// observed is told by the scaler what it saw of a deployment at a step. A place
+// that watches has said so already, and later things since.
+func (n *Node) observed(deployment string, rs []weir.Replica) {
+	if _, watches := n.place(deployment).(fleet.Watcher); !watches {
+		n.replicas.heard(deployment, rs)
+	}
+}
+
+// lookAgain hands on the replicas of all deployments, after a reload: what was
+// heard of one before the gateway knew it is lost.
+func (n *Node) lookAgain() {
+	for _, name := range n.setup.Load().placed() {
+		n.replicas.look(name, func() ([]weir.Replica, error) { return n.Replicas(context.Background(), name) })
+	}
+}
+
+// replicas hands every change of replicas on, to the gateway.
+type replicas struct {
+	set func(deployment string, rs []weir.Replica) error
+
+	mu   sync.Mutex
+	last map[string][]weir.Replica
+}
+
+func newReplicas(set func(string, []weir.Replica) error) *replicas {
+	return &replicas{set: set, last: map[string][]weir.Replica{}}
+}
+
+// heard is told the replicas of a deployment, changed or not.
+func (r *replicas) heard(deployment string, rs []weir.Replica) {
+	r.look(deployment, func() ([]weir.Replica, error) { return rs, nil })
+}
+
+// look looks up the replicas under the lock: a later look is not handed on
+// before an earlier one.
+func (r *replicas) look(deployment string, up func() ([]weir.Replica, error)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rs, err := up()
+	if err != nil {
+		return
+	}
+	if last, ok := r.last[deployment]; ok && slices.Equal(rs, last) {
+		return
+	}
+	if r.set(deployment, rs) == nil { // else a reload has taken it out this moment
+		r.last[deployment] = rs
+	}
+}

@@ -1,0 +1,260 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+
+	"weir"
+	"weir/control"
+	"weir/fleet"
+	"weir/scale"
+	"weir/store"
+)
+
+// scalerOptions are the funcs a scaler needs. remember and acted are nil where no
+// other gateway could scale.
+type scalerOptions struct {
+	setup    func() *Setup          // in force
+	places   map[string]fleet.Place // by name
+	demand   func(now weir.Instant, deployment string) (scale.Observation, error)
+	observed func(deployment string, rs []weir.Replica)                 // told what a step saw
+	decided  func(deployment string, want int, rules ...string)         // told of every step
+	remember func(deployment string, s scale.State)                     // told what the next step begins with
+	acted    func(term store.Term, deployment string, d scale.Decision) // told of what is new
+	log      *slog.Logger
+}
+
+// scaler runs package control: demand in, decisions to the places, the journal,
+// metrics and log out.
+type scaler struct {
+	o scalerOptions
+
+	mu     sync.Mutex
+	now    *controlling      // nil while another gateway scales
+	latest []decisionView    // those that changed something, newest last
+	said   map[string][2]int // have and want of the last one told, by deployment
+}
+
+// controlling is a Controller and where it writes what it does.
+type controlling struct {
+	ctrl    *control.Controller
+	journal *control.Journal
+}
+
+// maxDecisions bounds what GET /admin/decisions shows; the journal has all.
+const maxDecisions = 200
+
+// decisionView is one decision as operators see it.
+type decisionView struct {
+	At         time.Time     `json:"at"`
+	Deployment string        `json:"deployment"`
+	Have       int           `json:"have"`
+	Wanted     int           `json:"wanted"`
+	Want       int           `json:"want"`
+	Reasons    scale.Reasons `json:"reasons"`
+	Err        string        `json:"error,omitempty"`
+}
+
+// newScaler makes one that scales from the start on, or, where acted is set, in
+// each term of this gateway as the leader.
+func newScaler(o scalerOptions, setup *Setup) (*scaler, error) {
+	s := &scaler{o: o, said: map[string][2]int{}}
+	if o.acted != nil {
+		return s, validPolicies(setup)
+	}
+	return s, s.begin(setup, nil, store.Term{})
+}
+
+// begin makes the Controller. What it remembers of a deployment is in states,
+// else in the journal.
+func (s *scaler) begin(setup *Setup, states map[string]scale.State, term store.Term) error {
+	j := setup.Journal
+	j.Tell = func(trouble string) { s.o.log.Error(trouble) }
+	trouble, err := control.Examine(j.Path)
+	if err != nil {
+		return fmt.Errorf("journal.path: %w", err)
+	}
+	for _, t := range trouble {
+		s.o.log.Warn(t)
+	}
+	known, err := control.Recover(j.Path)
+	if err != nil {
+		return fmt.Errorf("journal.path: %w", err)
+	}
+	maps.Copy(known, states)
+	journal, err := control.OpenJournal(j)
+	if err != nil {
+		return fmt.Errorf("journal.path: %w", err)
+	}
+	ctrl, err := control.New(control.Options{
+		Journal: journal, Holder: term.Holder, Token: term.Token,
+		Replicas: s.o.observed,
+		Decided:  func(e control.Event) { s.decided(e, term) },
+		Failed: func(deployment string, err error) {
+			s.o.log.Error("no scaling decision", "deployment", deployment, "error", err)
+		},
+	}, s.targets(setup), known)
+	if err != nil {
+		return errors.Join(err, journal.Close())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now = &controlling{ctrl, journal}
+	return nil
+}
+
+// serve scales in one term as the leader.
+func (s *scaler) serve(ctx context.Context, states map[string]scale.State, term store.Term) error {
+	if err := s.begin(s.o.setup(), states, term); err != nil {
+		return err
+	}
+	err := s.controller().Run(ctx)
+	return errors.Join(err, s.close())
+}
+
+// controller is nil while another gateway scales.
+func (s *scaler) controller() *control.Controller {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.now == nil {
+		return nil
+	}
+	return s.now.ctrl
+}
+
+// poke lets a deployment be decided on at once.
+func (s *scaler) poke(deployment string) {
+	if c := s.controller(); c != nil {
+		c.Poke(deployment)
+	}
+}
+
+// targets are the deployments whose replicas Weir runs.
+func (s *scaler) targets(setup *Setup) (ts []control.Target) {
+	for i := range setup.Deployments {
+		d := &setup.Deployments[i]
+		if d.Place == "" {
+			continue
+		}
+		p := s.o.places[d.Place]
+		ts = append(ts, control.Target{
+			Deployment: d.Name, Actuator: p, Demand: s.demand(p.Room, d.Scaling.Quota), Policy: d.Scaling.Policy, Zone: d.Scaling.Zone,
+		})
+	}
+	return ts
+}
+
+// validPolicies says what Configure would refuse of a setup.
+func validPolicies(setup *Setup) error {
+	var faults []error
+	for i := range setup.Deployments {
+		d := &setup.Deployments[i]
+		if d.Place == "" {
+			continue
+		}
+		if err := d.Scaling.Policy.Validate(); err != nil {
+			faults = append(faults, fmt.Errorf("scaling of %s: %w", d.Name, err))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (s *scaler) configure(setup *Setup) error {
+	if ctrl := s.controller(); ctrl != nil {
+		return ctrl.Configure(s.targets(setup))
+	}
+	return nil
+}
+
+// run steps where no other gateway could, until ctx ends.
+func (s *scaler) run(ctx context.Context) error {
+	if s.o.acted != nil {
+		return nil // it steps in serve
+	}
+	return s.controller().Run(ctx)
+}
+
+// close closes the journal, if this gateway scales.
+func (s *scaler) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.now == nil {
+		return nil
+	}
+	journal := s.now.journal
+	s.now = nil
+	return journal.Close()
+}
+
+// demand observes a deployment, with the room there is for its replicas.
+func (s *scaler) demand(room func(deployment string) int, quota int) control.Demand {
+	return func(now weir.Instant, deployment string) (scale.Observation, error) {
+		o, err := s.o.demand(now, deployment)
+		if err != nil {
+			return o, err
+		}
+		if o.Quota = room(deployment); quota > 0 && (o.Quota < 0 || quota < o.Quota) {
+			o.Quota = quota
+		}
+		return o, nil
+	}
+}
+
+// decided tells everybody of a decision that changes something.
+func (s *scaler) decided(e control.Event, term store.Term) {
+	rules := make([]string, 0, len(e.Decision.Reasons))
+	for _, r := range e.Decision.Reasons {
+		rules = append(rules, string(r.Rule))
+	}
+	s.o.decided(e.Deployment, e.Decision.Want, rules...)
+	if s.o.remember != nil {
+		s.o.remember(e.Deployment, e.State)
+	}
+	if !e.Acted || !s.isNew(e) {
+		return
+	}
+	if s.o.acted != nil {
+		s.o.acted(term, e.Deployment, e.Decision)
+	}
+	v := decisionView{
+		At: e.Observation.Now.Time(), Deployment: e.Deployment, Have: e.Decision.Have,
+		Wanted: e.Decision.Wanted, Want: e.Decision.Want, Reasons: e.Decision.Reasons,
+	}
+	args := []any{"deployment", e.Deployment, "have", v.Have, "want", v.Want, "why", v.Reasons.String()}
+	if e.Err != nil {
+		v.Err = e.Err.Error()
+		s.o.log.Warn("scaled, but not as asked", append(args, "error", e.Err)...)
+	} else {
+		s.o.log.Info("scaled", args...)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.latest = append(s.latest, v)
+	if extra := len(s.latest) - maxDecisions; extra > 0 {
+		s.latest = append([]decisionView(nil), s.latest[extra:]...)
+	}
+}
+
+// isNew says whether a decision differs from the last one told: a replica that
+// cannot start is asked for again at every step.
+func (s *scaler) isNew(e control.Event) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	is := [2]int{e.Decision.Have, e.Decision.Want}
+	if was, told := s.said[e.Deployment]; told && was == is && e.Err == nil {
+		return false
+	}
+	s.said[e.Deployment] = is
+	return true
+}
+
+func (s *scaler) recent() []decisionView {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]decisionView{}, s.latest...)
+}

@@ -1,0 +1,128 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"weir/dispatch"
+	"weir/gateway"
+	"weir/meter"
+	"weir/observe"
+	"weir/share"
+)
+
+// joinWithin is how long a start waits for its first leases. Redis may be away:
+// then it serves with its part of the limits.
+const joinWithin = time.Second
+
+// sharing is a node's part among the gateways that share limits.
+type sharing struct {
+	gateway *gateway.Gateway
+	redis   *share.Share
+}
+
+// newSharing joins the gateways that share limits; nil where the setup names no
+// Redis.
+func newSharing(s *Sharing, g *gateway.Gateway, log *slog.Logger) (*sharing, error) {
+	if s == nil {
+		return nil, nil
+	}
+	p := &sharing{gateway: g}
+	o := s.Redis
+	o.Log = log
+	o.Local = share.Local{
+		Now: g.Now, Leases: g.Leases, Throttle: g.Throttle,
+		Told: g.Told, Learn: g.Learn, Booked: p.booked, Book: p.book,
+	}
+	var err error
+	if p.redis, err = share.New(o); err != nil {
+		return nil, fmt.Errorf("redis: %w", err)
+	}
+	g.Share(gateway.Sharing{Gateways: s.Gateways, Wake: p.redis.Wake, Throttled: p.redis.Throttled, Note: p.redis.Note, Noted: p.redis.Noted})
+	return p, nil
+}
+
+// booked is what this gateway has booked of its providers' quotas.
+func (p *sharing) booked() (all []share.Quota) {
+	p.gateway.Booked(func(deployment string, b dispatch.Booked) {
+		all = append(all, share.Quota{Deployment: deployment, Drain: b.Drain, Tokens: b.Tokens, Requests: b.Requests})
+	})
+	return all
+}
+
+// book counts what other gateways have booked.
+func (p *sharing) book(q share.Quota) {
+	p.gateway.BookElsewhere(q.Deployment, dispatch.Booked{Drain: q.Drain, Tokens: q.Tokens, Requests: q.Requests})
+}
+
+// join waits for the first leases of the limits.
+func (p *sharing) join(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, joinWithin)
+	defer cancel()
+	p.redis.Join(ctx)
+}
+
+// levels is asked at each scrape.
+func (p *sharing) levels() observe.Shared {
+	st := p.redis.Status()
+	s := observe.Shared{Connected: st.Connected, Gateways: st.Gateways, Visits: st.Visits, Failures: st.Failures, Healed: st.Healed}
+	for _, l := range p.leaseViews() {
+		if scope, limit, ok := strings.Cut(l.Budget, "|"); ok {
+			s.Leases = append(s.Leases, observe.Lease{Scope: scope, Limit: strings.SplitN(limit, "|", 2)[0], Units: l.Held})
+		}
+	}
+	return s
+}
+
+// leaseView is one lease as operators see it.
+type leaseView struct {
+	Budget string `json:"budget"`
+	Held   int64  `json:"held"`
+	Whole  int64  `json:"whole"`
+}
+
+func (p *sharing) leaseViews() []leaseView {
+	views := []leaseView{}
+	p.gateway.Leases(func(ls *meter.Leases) {
+		ls.Each(func(name string, held, whole int64) { views = append(views, leaseView{name, held, whole}) })
+	})
+	return views
+}
+
+// sharedView is how it stands with shared limits, as operators see it.
+type sharedView struct {
+	Connected bool        `json:"connected"`
+	Since     time.Time   `json:"since"`
+	Error     string      `json:"error,omitempty"`
+	Gateways  int         `json:"gateways"`
+	Visits    uint64      `json:"visits"`
+	Failures  uint64      `json:"failures"`
+	Leases    []leaseView `json:"leases"`
+}
+
+// serve answers GET /admin/shared. A nil sharing says that nothing is shared.
+func (p *sharing) serve(w http.ResponseWriter, _ *http.Request) {
+	if p == nil {
+		http.Error(w, "limits are not shared: the configuration names no redis", http.StatusNotFound)
+		return
+	}
+	s := p.redis.Status()
+	reply(w, sharedView{Connected: s.Connected, Since: s.Since, Error: s.Error, Gateways: s.Gateways,
+		Visits: s.Visits, Failures: s.Failures, Leases: p.leaseViews()})
+}
+
+// note is what /readyz says beside ok: a gateway without Redis is ready all
+// the same.
+func (p *sharing) note() string {
+	if p == nil {
+		return ""
+	}
+	if s := p.redis.Status(); !s.Connected {
+		return fmt.Sprintf("redis has been silent for %v: limits go on with the leases that are held", time.Since(s.Since).Round(time.Second))
+	}
+	return ""
+}

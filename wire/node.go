@@ -1,0 +1,123 @@
+package wire
+
+import (
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"weir/config"
+	"weir/control"
+	"weir/gateway"
+	"weir/node"
+	"weir/observe"
+	"weir/price"
+	"weir/share"
+)
+
+// Node is a node of a configuration. load reads it again, for a reload; what the
+// node keeps over restarts beside ledger and journal goes to stateDir.
+func Node(c *config.Config, load func() (*config.Config, error), prices *price.Catalogue, stateDir string) (node.Options, error) {
+	places := newPlaces(stateDir)
+	setup := func(c *config.Config, err error) (node.Setup, error) {
+		if err != nil {
+			return node.Setup{}, faultsOf(err)
+		}
+		s, err := Setup(c, prices)
+		s.Changes = places.changes(c)
+		return s, err
+	}
+	s, err := setup(c, nil)
+	return node.Options{
+		Setup: s, Load: func() (node.Setup, error) { return setup(load()) },
+		Places: places.of(c), Canaries: filepath.Join(stateDir, "canaries.json"), Nearest: config.Nearest,
+	}, err
+}
+
+// faultsOf gives the faults of a configuration to the node one by one.
+func faultsOf(err error) error {
+	var all config.Faults
+	if !errors.As(err, &all) {
+		return err
+	}
+	return &node.Faults{Err: err, All: remarks(all)}
+}
+
+func remarks(all config.Faults) (rs []node.Remark) {
+	for _, f := range all {
+		rs = append(rs, node.Remark{At: strings.TrimSuffix(f.Place(), ":"), Text: f.Message()})
+	}
+	return rs
+}
+
+// Setup is what a node serves of a configuration.
+func Setup(c *config.Config, prices *price.Catalogue) (s node.Setup, err error) {
+	s = node.Setup{
+		Hash: c.Hash, Remarks: remarks(c.Warnings), Fixed: fixed(c),
+		Log: node.Log{Level: levelOf(c.Log.Level), Format: observe.Format(c.Log.Format), Access: c.Log.Access},
+		Server: node.Server{Drain: c.Server.DrainTimeout, Listen: gateway.Listen{
+			Addr: c.Server.Listen, HeaderTimeout: c.Server.HeaderTimeout, IdleTimeout: c.Server.IdleTimeout,
+			MaxHeaderBytes: int(c.Server.MaxHeader),
+		}},
+		Admin:   node.Admin{Listen: c.Admin.Listen, Token: c.Admin.Token.Reveal(), Hosts: c.Admin.Hosts},
+		Store:   Store(c.Store),
+		Journal: control.JournalOptions{Path: c.Journal.Path, MaxBytes: int64(c.Journal.MaxSize)},
+		Sharing: sharing(c.Redis),
+	}
+	if t := c.Server.TLS; t != nil {
+		s.Server.Listen.CertFile, s.Server.Listen.KeyFile = t.Cert, t.Key
+	}
+	if s.Gateway, err = Gateway(c, AzureCredential); err != nil {
+		return s, err
+	}
+	s.Deployments, err = deployments(c, prices)
+	return s, err
+}
+
+// Store is where a node keeps its ledger.
+func Store(s config.Store) node.Store {
+	return node.Store{
+		Path: s.Path, Postgres: s.Postgres.Reveal(), Gateway: s.Gateway, Lease: s.Lease,
+		FlushEvery: s.FlushEvery, Retention: s.Retention,
+	}
+}
+
+func sharing(r *config.Redis) *node.Sharing {
+	if r == nil {
+		return nil
+	}
+	s := &node.Sharing{Gateways: r.Gateways, Redis: share.Options{
+		Addrs: r.Addresses, Username: r.Username, Password: r.Password.Reveal(), Prefix: r.Prefix, Lease: r.Lease,
+	}}
+	if t := r.TLS; t != nil {
+		s.Redis.TLS = &share.TLS{CA: t.CA, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName}
+	}
+	return s
+}
+
+// fixed are the parts of a configuration that only a new start can change.
+func fixed(c *config.Config) []node.Fixed {
+	return []node.Fixed{
+		{Path: "server.listen", Value: c.Server.Listen},
+		{Path: "server.tls", Value: c.Server.TLS},
+		{Path: "server.max_header", Value: c.Server.MaxHeader},
+		{Path: "server.header_timeout", Value: c.Server.HeaderTimeout},
+		{Path: "server.idle_timeout", Value: c.Server.IdleTimeout},
+		{Path: "server.drain_timeout", Value: c.Server.DrainTimeout},
+		{Path: "admin", Value: [2]string{c.Admin.Listen, c.Admin.Token.Reveal()}},
+		{Path: "machine", Value: [4]any{slices.Concat(c.Machine.GPUs, []string{""}), c.Machine.FirstPort, c.Machine.LastPort, c.Machine.Keep}},
+		{Path: "log.format", Value: c.Log.Format},
+		{Path: "store", Value: c.Store},
+		{Path: "redis", Value: c.Redis},
+		{Path: "journal", Value: c.Journal},
+	}
+}
+
+func levelOf(name string) slog.Level {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(name)); err != nil {
+		return slog.LevelInfo // config allows nothing else
+	}
+	return l
+}
