@@ -15,6 +15,7 @@ import (
 	"weir/saturate"
 	"weir/sim"
 	"weir/trace"
+	"weir/whatif"
 	"weir/wire"
 )
 
@@ -103,8 +104,8 @@ func (p *probe) run(ctx context.Context) (config.Faults, string, error) {
 
 // trial is what becomes of the deployment at a load that begins after a pause.
 func (p *probe) trial(ctx context.Context, rate float64, length, idle time.Duration, change func(*sim.Config)) (*sim.Result, error) {
-	s := setting{model: p.m, prices: p.prices, blocks: 512}
-	c, err := s.config()
+	s := whatif.Setting{Model: p.m, Prices: p.prices, Blocks: 512}
+	c, err := s.Config()
 	if err != nil {
 		return nil, err
 	}

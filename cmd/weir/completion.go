@@ -13,6 +13,7 @@ import (
 	"weir/price"
 	"weir/price/pricefile"
 	"weir/scale"
+	"weir/whatif"
 )
 
 // This file completes what flags and arguments name, from the catalogue: in
@@ -22,7 +23,7 @@ import (
 // protocol or region their words.
 func complete(root *cobra.Command) {
 	words := map[string]func() []string{
-		"gpu": catalogueGPUs, "policy": policyNames, "protocol": func() []string { return []string{"openai", "anthropic"} },
+		"gpu": catalogueGPUs, "policy": whatif.Policies, "protocol": func() []string { return []string{"openai", "anthropic"} },
 		"task":   func() []string { return []string{"generate", "embed"} },
 		"region": catalogueRegions, "estimate-from": catalogueRegions, "open-model": catalogueModels, "engine-model": catalogueModels,
 		"quant": fit.Quants, "engine": fit.Engines, "with": scale.Baselines,
@@ -99,11 +100,6 @@ func catalogueRegions() (names []string) {
 		}
 	}
 	return names
-}
-
-// policyNames are those that simulate plays.
-func policyNames() []string {
-	return append([]string{ownPolicy, foreseeing, clairvoyant}, scale.Baselines()...)
 }
 
 // meant adds to the error of a name the catalogue lacks which model was probably

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"weir/config"
 	"weir/report/words"
@@ -71,4 +72,11 @@ func explain(w io.Writer, err error) {
 	default:
 		fmt.Fprintf(w, "weir: %v\n", err)
 	}
+}
+
+// unmetError is a run that does not keep what --require asks for.
+type unmetError struct{ lines []string }
+
+func (e unmetError) Error() string {
+	return "what --require asks for is not met: " + strings.Join(e.lines, "; ")
 }

@@ -2,26 +2,18 @@ package main
 
 import (
 	"bytes"
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"weir"
-	"weir/config"
-	"weir/control"
-	"weir/price/pricefile"
 	"weir/report"
 	"weir/scale"
-	"weir/sim"
-	"weir/wire"
+	"weir/whatif"
 )
 
 // simulateFlags are what the command line says of the runs.
@@ -79,7 +71,7 @@ first run that misses its goal (scaling.attainment, else 99%) up to 40 other
 settings are tried, and the cheapest that attains is named.
 
 --require makes it a gate: every run must keep every condition. Figures:
-  ` + wrapNames(strings.Split(requireHelp, ", ")) + `
+  ` + wrapNames(strings.Split(whatif.RequireHelp, ", ")) + `
 
 ` + exitHelp + `
   4  what --require asks for is not met`,
@@ -104,7 +96,7 @@ func (f *simulateFlags) add(cmd *cobra.Command) {
 	fs.StringVar(&f.trace, "trace", "", "trace, journal or ledger `file`")
 	fs.StringVar(&f.traceOf, "trace-of", "", "`name` of the deployment in the journal, or of the model in the ledger, whose traffic is meant; without it those of the model")
 	fs.StringVar(&f.scenario, "scenario", "", "`file` that says what goes wrong, and how fast services of others are")
-	fs.StringArrayVar(&f.policies, "policy", []string{ownPolicy}, "policies to run, each as `NAME[=KNOB]`")
+	fs.StringArrayVar(&f.policies, "policy", []string{whatif.Own}, "policies to run, each as `NAME[=KNOB]`")
 	fs.StringArrayVar(&f.sweeps, "sweep", nil, "several values of a key, or several knobs of a policy, as `KEY=V1,V2,...`; may be given more than once")
 	fs.StringArrayVar(&f.sets, "set", nil, "another value of a key of the file, as `KEY=VALUE`; may be given more than once")
 	fs.StringVar(&f.gpu, "gpu", "", "`name` of the GPU of one replica; without it as the file says")
@@ -129,14 +121,14 @@ func (f *simulateFlags) add(cmd *cobra.Command) {
 }
 
 func simulate(cmd *cobra.Command, f *simulateFlags) error {
-	contenders, err := f.contenders(cmd.Flags().Changed("policy"))
+	contenders, err := whatif.Contenders(whatif.Asked{Policies: f.policies, ByDefault: !cmd.Flags().Changed("policy"), Sets: f.sets, Sweeps: f.sweeps})
 	if err != nil {
 		return usageError{cmd.CommandPath(), err}
 	}
 	if f.journal != "" && len(contenders) > 1 {
 		return usageError{cmd.CommandPath(), fmt.Errorf("--journal is of one run, and these are %d", len(contenders))}
 	}
-	required, err := requirements(f.require)
+	required, err := whatif.Requirements(f.require)
 	if err != nil {
 		return usageError{cmd.CommandPath(), err}
 	}
@@ -144,46 +136,51 @@ func simulate(cmd *cobra.Command, f *simulateFlags) error {
 	if err != nil {
 		return err
 	}
-	t, err := f.traffic(cmd.Context(), s.model)
+	t, err := f.traffic(cmd.Context(), s.Model)
 	if err != nil {
 		return err
 	}
 	if err := tryAll(s, contenders, cmd.CommandPath()); err != nil {
 		return err
 	}
-	if s.journal, err = newJournal(f.journal); err != nil {
-		return fmt.Errorf("--journal: %w", err)
-	}
-	bar := newProgress(cmd.ErrOrStderr(), len(contenders))
-	err = runAll(cmd.Context(), s, t, contenders, bar)
-	bar.end()
-	if s.journal != nil {
-		err = errors.Join(err, s.journal.Close())
-	}
-	if err != nil {
+	if err := f.play(cmd, s, t, contenders); err != nil {
 		return err
 	}
-	made := study{setting: s, traffic: t, load: strings.TrimSuffix(f.load, "x") + "x", contenders: contenders, unmet: unmet(required, contenders)}
-	if contenders[0].Result.Arrived == 0 {
-		return fmt.Errorf("%s: %w", t.name(), errNoArrivals)
-	}
+	made := whatif.Study{Setting: s, Traffic: t, Load: strings.TrimSuffix(f.load, "x") + "x", Runs: contenders, Unmet: whatif.Unmet(required, contenders)}
 	if asked := cmd.Flags().Changed("advise"); f.advise || !asked {
-		if made.advice, err = made.advise(cmd.Context(), asked); err != nil {
+		if err := made.Advise(cmd.Context(), asked); err != nil {
 			return err
 		}
 	}
 	if err := f.write(cmd, &made); err != nil {
 		return err
 	}
-	if len(made.unmet) > 0 {
-		return unmetError{made.unmet}
+	if len(made.Unmet) > 0 {
+		return unmetError{made.Unmet}
 	}
 	return nil
 }
 
+// play runs the contenders, with a bar, and writes the journal that was asked for.
+func (f *simulateFlags) play(cmd *cobra.Command, s *whatif.Setting, t *whatif.Traffic, cs []whatif.Contender) (err error) {
+	if s.Journal, err = newJournal(f.journal); err != nil {
+		return fmt.Errorf("--journal: %w", err)
+	}
+	bar := newProgress(cmd.ErrOrStderr(), len(cs))
+	err = whatif.RunAll(cmd.Context(), s, t, cs, bar.part)
+	bar.end()
+	if s.Journal != nil {
+		err = errors.Join(err, s.Journal.Close())
+	}
+	if err == nil && cs[0].Result.Arrived == 0 {
+		err = fmt.Errorf("%s: %w", t.Name(), whatif.ErrNoArrivals)
+	}
+	return err
+}
+
 // write prints what was found out, and writes the page that was asked for.
-func (f *simulateFlags) write(cmd *cobra.Command, s *study) error {
-	view := s.view()
+func (f *simulateFlags) write(cmd *cobra.Command, s *whatif.Study) error {
+	view := view(s)
 	if f.html != "" {
 		var page bytes.Buffer
 		err := report.RunsPage(&page, view)
@@ -196,172 +193,37 @@ func (f *simulateFlags) write(cmd *cobra.Command, s *study) error {
 		fmt.Fprintln(cmd.ErrOrStderr(), "report written to", f.html)
 	}
 	if f.jsonOut {
-		return report.JSON(cmd.OutOrStdout(), s.json(), " ")
+		return report.JSON(cmd.OutOrStdout(), s.JSON(), " ")
 	}
 	return report.Runs(cmd.OutOrStdout(), view)
 }
 
-// view is what people read of the study.
-func (s *study) view() report.Study {
-	m := s.setting.model
+// view is what people read of a study.
+func view(s *whatif.Study) report.Study {
+	m := s.Setting.Model
 	v := report.Study{
-		Model: m.Name, Traffic: s.traffic.name(), Load: s.load, SLO: weir.SLO(m.SLO), Notes: s.setting.notes(), Advice: s.advice.text(),
+		Model: m.Name, Traffic: s.Traffic.Name(), Load: s.Load, SLO: weir.SLO(m.SLO), Notes: s.Setting.Notes(), Advice: s.Advice.Text(),
 		Command: strings.Join(append([]string{"weir"}, os.Args[1:]...), " "),
 	}
 	for _, d := range m.Deployments {
 		v.Deployments = append(v.Deployments, d.Name)
 	}
-	for _, c := range s.contenders {
-		v.Runs = append(v.Runs, report.Run{Label: c.Label, Series: c.series, Result: c.Result})
+	for _, c := range s.Runs {
+		v.Runs = append(v.Runs, report.Run{Label: c.Label, Series: c.Series, Result: c.Result})
 	}
 	return v
 }
 
-// json is every run with its whole result.
-func (s *study) json() any {
-	type row struct {
-		Policy   string            `json:"policy"`
-		Knob     float64           `json:"knob,omitempty"`
-		Settings map[string]string `json:"settings,omitempty"`
-		Result   *sim.Result       `json:"result"`
-	}
-	out := struct {
-		Model  string   `json:"model"`
-		Trace  string   `json:"trace"`
-		Load   string   `json:"load"`
-		Notes  []string `json:"notes,omitempty"`
-		Runs   []row    `json:"runs"`
-		Advice *advice  `json:"advice,omitempty"` // of the first run that misses its goal
-		Unmet  []string `json:"unmet_requirements,omitempty"`
-	}{Model: s.setting.model.Name, Trace: s.traffic.name(), Load: s.load, Notes: s.setting.notes(), Advice: s.advice, Unmet: s.unmet}
-	for _, c := range s.contenders {
-		r := row{Policy: c.Policy, Knob: c.Knob, Result: c.Result}
-		for _, v := range c.Settings {
-			if r.Settings == nil {
-				r.Settings = map[string]string{}
-			}
-			r.Settings[v.key] = v.value
-		}
-		out.Runs = append(out.Runs, r)
-	}
-	return out
-}
-
 // tryAll says what cannot run before anything runs.
-func tryAll(s *setting, cs []contender, command string) error {
+func tryAll(s *whatif.Setting, cs []whatif.Contender, command string) error {
 	for i := range cs {
-		changed, err := s.with(cs[i].Settings)
+		changed, err := s.With(cs[i].Settings)
 		if err != nil {
 			return usageError{command, err}
 		}
-		if _, err = changed.config(); err != nil {
+		if _, err = changed.Config(); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// newJournal begins a journal; nil for no path.
-func newJournal(path string) (*control.Journal, error) {
-	if path == "" {
-		return nil, nil
-	}
-	if err := os.WriteFile(path, nil, 0o644); err != nil { // it is of this run alone
-		return nil, err
-	}
-	return control.OpenJournal(control.JournalOptions{Path: path, MaxBytes: math.MaxInt64})
-}
-
-// study is what one command has run.
-type study struct {
-	setting    *setting
-	traffic    *traffic
-	load       string
-	contenders []contender
-	advice     *advice  // nil: every run attains, or it was not asked for
-	unmet      []string // requirements that are not met
-}
-
-// setting reads the files and finds the model.
-func (f *simulateFlags) setting() (*setting, error) {
-	c, err := f.configuration()
-	if err != nil {
-		return nil, configError{err}
-	}
-	s := &setting{
-		said: wire.Hardware{GPU: f.gpu, Model: f.engineModel, TP: f.tp}, cold: f.coldStart, price: money(f.price),
-		initial: f.initial, blocks: f.prefixTokens,
-	}
-	if f.price < 0 || f.coldStart < 0 || f.initial < 0 || f.tp < 0 || f.prefixTokens < 16 || f.prefixTokens%16 != 0 {
-		return nil, usageError{"weir simulate", errors.New("--price, --cold-start, --initial and --tp must not be negative, and --prefix-tokens must be a multiple of 16")}
-	}
-	if s.model, err = findModel(c, f.model, f.demonstration()); err != nil {
-		return nil, err
-	}
-	if f.replaced() {
-		s.model = untargeted(s.model)
-	}
-	if s.prices, err = pricefile.Catalogue(""); err != nil {
-		return nil, err
-	}
-	if s.scenario, err = readScenario(f.scenario); err != nil {
-		return nil, err
-	}
-	if err := s.scenario.unknown(s.model); err != nil {
-		return nil, configError{fmt.Errorf("%s: %w", f.scenario, err)}
-	}
-	return s, nil
-}
-
-// traffic finds out what is to be played.
-func (f *simulateFlags) traffic(ctx context.Context, m *config.Model) (*traffic, error) {
-	factor, err := strconv.ParseFloat(strings.TrimSuffix(f.load, "x"), 64)
-	if err != nil || !(factor > 0) || factor > 1000 {
-		return nil, usageError{"weir simulate", fmt.Errorf("--load %q: want a factor such as 2x, above 0 and at most 1000", f.load)}
-	}
-	if f.from < 0 || f.to < 0 || f.to > 0 && f.to <= f.from {
-		return nil, usageError{"weir simulate", fmt.Errorf("--from %v --to %v is no part of a trace", f.from, f.to)}
-	}
-	t := traffic{path: f.trace, from: f.from, to: f.to, factor: factor, seed: f.seed, model: cmp.Or(f.traceOf, m.Name)}
-	for i := range m.Deployments {
-		t.deployments = append(t.deployments, m.Deployments[i].Name)
-	}
-	if f.traceOf != "" {
-		t.deployments = []string{f.traceOf}
-	}
-	found, err := newTraffic(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	if f.start != "" {
-		if found.start, err = startOf(f.start); err != nil {
-			return nil, err
-		}
-	}
-	if found.start != 0 {
-		found.start = found.start.Add(f.from)
-	}
-	return found, nil
-}
-
-func startOf(text string) (weir.Instant, error) {
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02"} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return weir.At(t), nil
-		}
-	}
-	return 0, usageError{"weir simulate", fmt.Errorf("--start %q: want a time such as 2024-05-14T08:00Z or 2024-05-14", text)}
-}
-
-// money is what a price flag says, in micro-dollars.
-func money(dollars float64) weir.Money { return weir.Money(dollars * float64(weir.Dollar)) }
-
-// demonstration says whether the built-in file is meant.
-func (f *simulateFlags) demonstration() bool { return f.file == "" }
-
-func (f *simulateFlags) configuration() (*config.Config, error) {
-	if f.demonstration() {
-		return config.Default("weir", config.KeyHash{})
-	}
-	return config.Open(f.file)
 }

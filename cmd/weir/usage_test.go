@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"weir"
 	"weir/meter"
+	"weir/store"
 )
 
 func TestReconcileNamesWhatDiffers(t *testing.T) {
@@ -51,4 +53,21 @@ func TestReconcileNamesWhatDiffers(t *testing.T) {
 	if out, err = run("--tolerance", "25%"); err != nil || !strings.Contains(out, "4 figures compared, 0 differ") {
 		t.Errorf("%v\n%s", err, out)
 	}
+}
+
+// ledgerOf writes rows into a ledger of its own.
+func ledgerOf(t *testing.T, rows ...meter.Row) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "weir.db")
+	s, err := store.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Write(context.Background(), meter.Batch{Writer: "test", Number: 1, Rows: rows}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

@@ -33,6 +33,10 @@ var house = map[string]pack{
 	"weir/sim": {pure: true, imports: []string{"weir/scale", "weir/dispatch", "weir/engine", "weir/meter",
 		"weir/fit", "weir/price", "weir/trace", "weir/control", "weir/fleet", "weir/fleet/mem"}},
 
+	// whatif tries other values of a file's keys, which config alone can apply.
+	"weir/whatif": {imports: []string{"weir/config", "weir/wire", "weir/sim", "weir/scale", "weir/trace", "weir/control", "weir/dispatch", "weir/engine",
+		"weir/fleet/mem", "weir/meter", "weir/plan", "weir/price", "weir/store", "weir/report/words", "weir/internal/whole"}},
+
 	"weir/report":       {pure: true, imports: []string{"weir/report/chart", "weir/report/words", "weir/sim", "weir/plan", "weir/fit", "weir/price", "weir/bill", "weir/control", "weir/scale"}},
 	"weir/report/chart": {pure: true, imports: []string{"weir/report/words"}},
 	"weir/report/words": {pure: true},

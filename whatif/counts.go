@@ -1,4 +1,4 @@
-package main
+package whatif
 
 import (
 	"bufio"
@@ -23,22 +23,22 @@ import (
 // and the journal.
 
 // readLedger counts what a ledger holds of the model, by the minute.
-func (t *traffic) readLedger(ctx context.Context) (err error) {
-	s, err := store.Open(t.path)
+func (t *Traffic) readLedger(ctx context.Context) (err error) {
+	s, err := store.Open(t.Path)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	q := meter.Query{Model: t.model, AllTenants: true, AllDeployments: true, Limit: plan.MaxMinutes}
+	q := meter.Query{Model: t.Model, AllTenants: true, AllDeployments: true, Limit: plan.MaxMinutes}
 	rows, err := s.Usage(ctx, q)
 	if err != nil {
 		return err
 	}
 	if len(rows) == 0 {
-		return fmt.Errorf("the ledger has no usage of model %q: say with --trace-of whose is meant", t.model)
+		return fmt.Errorf("the ledger has no usage of model %q: say with --trace-of whose is meant", t.Model)
 	}
 	first := rows[0].Minute
-	t.start = weir.Instant(first * int64(time.Minute))
+	t.Start = weir.Instant(first * int64(time.Minute))
 	for _, r := range rows {
 		c := trace.Count{At: time.Duration(r.Minute-first) * time.Minute, Over: time.Minute, Requests: int(r.Requests)}
 		// Tokens are of those that were let in; the refused ones are taken to be like them.
@@ -69,7 +69,7 @@ const afterRestart = 10 * time.Second
 
 // readJournal counts what arrived between the lines of one deployment, which
 // knows of all that its model is asked.
-func (t *traffic) readJournal(r io.Reader) error {
+func (t *Traffic) readJournal(r io.Reader) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 64<<10), 64<<20)
 	var last journalLine
@@ -90,8 +90,8 @@ func (t *traffic) readJournal(r io.Reader) error {
 			names = append(names, line.Deployment)
 		}
 		switch {
-		case last.Deployment == "" && slices.Contains(t.deployments, line.Deployment):
-			t.start, last = line.seen(), line
+		case last.Deployment == "" && slices.Contains(t.Deployments, line.Deployment):
+			t.Start, last = line.seen(), line
 		case last.Deployment != "" && last.Deployment == line.Deployment:
 			t.between(&last, &line)
 			last = line
@@ -101,7 +101,7 @@ func (t *traffic) readJournal(r io.Reader) error {
 		return err
 	}
 	if len(t.counts) == 0 {
-		return fmt.Errorf("nothing arrived for model %s; the journal is of %s: say with --trace-of whose is meant", t.model, strings.Join(names, ", "))
+		return fmt.Errorf("nothing arrived for model %s; the journal is of %s: say with --trace-of whose is meant", t.Model, strings.Join(names, ", "))
 	}
 	return nil
 }
@@ -111,7 +111,7 @@ func (l *journalLine) seen() weir.Instant { return l.Observation.Now.Add(-l.Obse
 
 // between counts what arrived from one line to the next. Totals that have
 // shrunk are those of a gateway that was started anew.
-func (t *traffic) between(last, line *journalLine) {
+func (t *Traffic) between(last, line *journalLine) {
 	from, to := last.seen(), line.seen()
 	was, is := last.Observation, line.Observation
 	if is.Arrived < was.Arrived {
@@ -122,7 +122,7 @@ func (t *traffic) between(last, line *journalLine) {
 		return
 	}
 	t.counts = append(t.counts, trace.Count{
-		At: from.Sub(t.start), Over: to.Sub(from),
+		At: from.Sub(t.Start), Over: to.Sub(from),
 		Requests: int(is.Arrived - was.Arrived), Prompt: int(is.Prompt - was.Prompt), Output: int(is.Output - was.Output),
 	})
 }

@@ -1,10 +1,9 @@
-package main
+package whatif
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strings"
@@ -23,8 +22,8 @@ const (
 	attainedGoal   = 0.99   // where scaling.attainment says no other
 )
 
-// advice is the cheapest setting found that attains, of a run that does not.
-type advice struct {
+// Advice is the cheapest setting found that attains, of a run that does not.
+type Advice struct {
 	Policy   string            `json:"policy"`
 	Goal     float64           `json:"goal_share"`
 	Tried    int               `json:"tried_settings"`
@@ -35,36 +34,42 @@ type advice struct {
 	Before   weir.Money        `json:"cost_before_dollars"`
 	Why      string            `json:"why,omitempty"` // nothing was tried
 
-	changed []change
+	changed []Change
 }
 
 // adviser searches settings for one contender.
 type adviser struct {
-	s    *setting
-	t    *traffic
-	of   contender
+	s    *Setting
+	t    *Traffic
+	of   Contender
 	goal float64
-	runs []contender // all that were tried
+	runs []Contender // all that were tried
 }
 
-// advise looks for a setting with which the first run that misses its goal
-// attains it; nil when every run does.
-func (s *study) advise(ctx context.Context, asked bool) (*advice, error) {
-	i := slices.IndexFunc(s.contenders, func(c contender) bool { return c.Result.Attainment < s.setting.goal() })
+// Advise looks for a setting with which the first run that misses its goal
+// attains it, and says so in s.Advice; nil when every run does. Of many requests
+// it looks for none unless asked.
+func (s *Study) Advise(ctx context.Context, asked bool) (err error) {
+	s.Advice, err = s.advise(ctx, asked)
+	return err
+}
+
+func (s *Study) advise(ctx context.Context, asked bool) (*Advice, error) {
+	i := slices.IndexFunc(s.Runs, func(c Contender) bool { return c.Result.Attainment < s.Setting.goal() })
 	if i < 0 {
 		return nil, nil
 	}
-	c := s.contenders[i]
-	out := &advice{Policy: c.Label, Goal: s.setting.goal(), Attained: c.Result.Attainment, Cost: c.Result.Cost, Before: c.Result.Cost}
+	c := s.Runs[i]
+	out := &Advice{Policy: c.Label, Goal: s.Setting.goal(), Attained: c.Result.Attainment, Cost: c.Result.Cost, Before: c.Result.Cost}
 	switch {
-	case c.Policy == clairvoyant || c.Policy == foreseeing:
+	case c.Policy == Clairvoyant || c.Policy == Foreseeing:
 		out.Why = "it knows what comes"
 		return out, nil
 	case c.Result.Arrived > adviseRequests && !asked:
 		out.Why = fmt.Sprintf("more than %d requests: ask with --advise", adviseRequests)
 		return out, nil
 	}
-	a := adviser{s: s.setting, t: s.traffic, of: c, goal: out.Goal}
+	a := adviser{s: s.Setting, t: s.Traffic, of: c, goal: out.Goal}
 	best, err := a.search(ctx)
 	if err != nil {
 		return nil, err
@@ -80,15 +85,15 @@ func (s *study) advise(ctx context.Context, asked bool) (*advice, error) {
 	out.changed = best.Settings[len(c.Settings):]
 	out.Settings = map[string]string{}
 	for _, v := range out.changed {
-		out.Settings[v.key] = v.value
+		out.Settings[v.Key] = v.Value
 	}
 	return out, nil
 }
 
 // goal is the share of requests that should attain.
-func (s *setting) goal() float64 {
-	for i := range s.model.Deployments {
-		if d := &s.model.Deployments[i]; d.Scaling != nil && d.Scaling.Attainment > 0 {
+func (s *Setting) goal() float64 {
+	for i := range s.Model.Deployments {
+		if d := &s.Model.Deployments[i]; d.Scaling != nil && d.Scaling.Attainment > 0 {
 			return d.Scaling.Attainment.Fraction()
 		}
 	}
@@ -97,9 +102,9 @@ func (s *setting) goal() float64 {
 
 // search tries changes one at a time, and on top of the best of them others,
 // until one attains; then it looks for less of the same that still does.
-func (a *adviser) search(ctx context.Context) (*contender, error) {
+func (a *adviser) search(ctx context.Context) (*Contender, error) {
 	base := a.of
-	var best *contender
+	var best *Contender
 	for range adviseRounds {
 		tried, err := a.try(ctx, base, a.axes(base))
 		if err != nil || len(tried) == 0 {
@@ -118,7 +123,7 @@ func (a *adviser) search(ctx context.Context) (*contender, error) {
 }
 
 // better is the cheapest that attains; where none does, that which attains most.
-func (a *adviser) better(cs []contender) contender {
+func (a *adviser) better(cs []Contender) Contender {
 	best := cs[0]
 	for _, c := range cs[1:] {
 		was, is := best.Result, c.Result
@@ -133,13 +138,13 @@ func (a *adviser) better(cs []contender) contender {
 
 // try runs the contender with each change; those the file's checks refuse are
 // passed over.
-func (a *adviser) try(ctx context.Context, base contender, changes []change) ([]contender, error) {
-	var cs []contender
+func (a *adviser) try(ctx context.Context, base Contender, changes []Change) ([]Contender, error) {
+	var cs []Contender
 	for _, v := range changes {
 		c := base
 		c.Settings = append(slices.Clone(base.Settings), v)
 		c.Result = nil
-		changed, err := a.s.with(c.Settings)
+		changed, err := a.s.With(c.Settings)
 		if err != nil || len(a.runs)+len(cs) >= adviseRuns {
 			continue
 		}
@@ -152,15 +157,15 @@ func (a *adviser) try(ctx context.Context, base contender, changes []change) ([]
 		return nil, nil
 	}
 	quiet := *a.s
-	quiet.journal = nil
-	err := runAll(ctx, &quiet, a.t, cs, newProgress(io.Discard, len(cs)))
+	quiet.Journal = nil
+	err := RunAll(ctx, &quiet, a.t, cs, nil)
 	a.runs = append(a.runs, cs...)
 	return cs, err
 }
 
 // runnable reports whether every policy of a setting is one.
-func runnable(s *setting) bool {
-	run, err := s.config()
+func runnable(s *Setting) bool {
+	run, err := s.Config()
 	if err != nil {
 		return false
 	}
@@ -173,20 +178,20 @@ func runnable(s *setting) bool {
 }
 
 // axes are the changes that may help against what a run misses for.
-func (a *adviser) axes(c contender) []change {
-	s, err := a.s.with(c.Settings)
+func (a *adviser) axes(c Contender) []Change {
+	s, err := a.s.With(c.Settings)
 	if err != nil {
 		return nil
 	}
-	d := scaledOf(s.model)
+	d := scaledOf(s.Model)
 	if d == nil {
 		return nil
 	}
 	has := func(causes ...sim.Cause) bool {
 		return slices.ContainsFunc(c.Result.Misses, func(m sim.Miss) bool { return slices.Contains(causes, m.Cause) })
 	}
-	var all []change
-	set := func(key, format string, value any) { all = append(all, change{key, fmt.Sprintf(format, value)}) }
+	var all []Change
+	set := func(key, format string, value any) { all = append(all, Change{key, fmt.Sprintf(format, value)}) }
 	if has(sim.AtMax, sim.SlowPrefill, sim.SlowDecode) {
 		for _, times := range []int{2, 4, 8} {
 			set("scaling.max", "%d", d.Scaling.Max*times)
@@ -225,19 +230,19 @@ func scaledOf(m *config.Model) *config.Deployment {
 
 // refine looks by halving for the least of the last changed number of replicas
 // that still attains.
-func (a *adviser) refine(ctx context.Context, found contender) (*contender, error) {
+func (a *adviser) refine(ctx context.Context, found Contender) (*Contender, error) {
 	last := found.Settings[len(found.Settings)-1]
-	if last.key != "scaling.max" && last.key != "scaling.min" && last.key != "scaling.quota" {
+	if last.Key != "scaling.max" && last.Key != "scaling.min" && last.Key != "scaling.quota" {
 		return &found, nil
 	}
 	base := found
 	base.Settings = found.Settings[:len(found.Settings)-1]
-	before, err := a.s.with(base.Settings)
+	before, err := a.s.With(base.Settings)
 	if err != nil {
 		return &found, nil
 	}
-	low, high := replicasSet(before.model, last.key), 0
-	if _, err := fmt.Sscan(last.value, &high); err != nil {
+	low, high := replicasSet(before.Model, last.Key), 0
+	if _, err := fmt.Sscan(last.Value, &high); err != nil {
 		return &found, nil
 	}
 	for high-low > 1 {
@@ -245,7 +250,7 @@ func (a *adviser) refine(ctx context.Context, found contender) (*contender, erro
 		if middle == high {
 			middle--
 		}
-		tried, err := a.try(ctx, base, []change{{last.key, fmt.Sprint(middle)}})
+		tried, err := a.try(ctx, base, []Change{{last.Key, fmt.Sprint(middle)}})
 		if err != nil {
 			return nil, err
 		}
@@ -273,15 +278,15 @@ func replicasSet(m *config.Model, key string) int {
 	return d.Scaling.Min
 }
 
-// text says what would do.
-func (a *advice) text() string {
+// Text says what would do, as a clause; "" for nil.
+func (a *Advice) Text() string {
 	if a == nil {
 		return ""
 	}
 	goal := fmt.Sprintf("%.4g %%", 100*a.Goal)
 	var sets []string
 	for _, v := range a.changed {
-		sets = append(sets, "--set "+v.key+"="+v.value)
+		sets = append(sets, "--set "+v.Key+"="+v.Value)
 	}
 	switch {
 	case a.Why != "":
@@ -295,4 +300,5 @@ func (a *advice) text() string {
 	return fmt.Sprintf("none of %d settings tried attains %s, or more than the file does", a.Tried, goal)
 }
 
-var errNoArrivals = errors.New("no rows, or none between --from and --to: there is nothing to simulate")
+// ErrNoArrivals: the traffic is empty.
+var ErrNoArrivals = errors.New("no rows, or none between --from and --to: there is nothing to simulate")

@@ -1,4 +1,4 @@
-package main
+package whatif
 
 import (
 	"fmt"
@@ -12,9 +12,9 @@ import (
 	"weir/sim"
 )
 
-// scenario is what goes otherwise than it should in a simulation: a file of
+// Scenario is what goes otherwise than it should in a simulation: a file of
 // its own, in the way of weir.yaml.
-type scenario struct {
+type Scenario struct {
 	// How old the figures are that scaling sees: they are taken every so often.
 	MetricsEvery time.Duration `yaml:"metrics_every" default:"0s" min:"0s" max:"1h"`
 	// Until it is known here what became of a replica.
@@ -66,28 +66,28 @@ type throttle struct {
 	RetryAfter time.Duration  `yaml:"retry_after" default:"1s" min:"1ms" max:"1h"`
 }
 
-// readScenario reads the file, or returns the scenario in which nothing goes
-// wrong.
-func readScenario(path string) (scenario, error) {
-	var s scenario
+// ReadScenario reads the file, or returns the scenario in which nothing goes
+// wrong with "" for a path. The error may be a config.Faults.
+func ReadScenario(path string) (Scenario, error) {
+	var s Scenario
 	src := []byte("{}")
 	if path != "" {
 		var err error
 		if src, err = whole.Read(path, config.MaxBytes); err != nil {
-			return s, configError{err}
+			return s, err
 		}
 	}
 	if err := config.Decode(path, src, &s); err != nil {
-		return s, configError{err}
+		return s, err
 	}
 	if faults := s.faults(path); len(faults) > 0 {
-		return s, configError{faults}
+		return s, faults
 	}
 	return s, nil
 }
 
 // faults are those no single key has.
-func (s *scenario) faults(name string) (faults config.Faults) {
+func (s *Scenario) faults(name string) (faults config.Faults) {
 	fault := func(path, problem, remedy string) {
 		faults = append(faults, config.Fault{File: name, Line: 1, Column: 1, Path: path, Problem: problem, Remedy: remedy})
 	}
@@ -115,8 +115,8 @@ func (s *scenario) faults(name string) (faults config.Faults) {
 	return faults
 }
 
-// unknown are the deployments it describes and the model does not have.
-func (s *scenario) unknown(m *config.Model) error {
+// Unknown are the deployments it describes and the model does not have.
+func (s *Scenario) Unknown(m *config.Model) error {
 	for i := range s.Services {
 		name, found := s.Services[i].Deployment, s.Services[i].Deployment == ""
 		for k := range m.Deployments {
@@ -130,14 +130,14 @@ func (s *scenario) unknown(m *config.Model) error {
 }
 
 // place is how replicas of a place start and fail.
-func (s *scenario) place(d mem.Deployment) mem.Deployment {
+func (s *Scenario) place(d mem.Deployment) mem.Deployment {
 	d.Sigma = math.Log1p(s.ColdStartSpread.Fraction())
 	d.StartFailure, d.SlowStart, d.SlowFactor = s.FailedStarts.Fraction(), s.SlowStarts.Fraction(), float64(s.SlowFactor)
 	d.PerNode = s.ReplicasPerNode
 	return d
 }
 
-func (s *scenario) befall() sim.Faults {
+func (s *Scenario) befall() sim.Faults {
 	f := sim.Faults{NodeLoss: s.NodeLoss}
 	for _, w := range s.StockOut {
 		f.StockOut = append(f.StockOut, sim.Window(w))
@@ -146,7 +146,7 @@ func (s *scenario) befall() sim.Faults {
 }
 
 // of is how the service behind a deployment does.
-func (s *scenario) of(deployment string) sim.Remote {
+func (s *Scenario) of(deployment string) sim.Remote {
 	var v service
 	if err := config.Decode("", []byte("{}"), &v); err != nil {
 		panic(err) // an empty file has no faults

@@ -1,4 +1,4 @@
-package main
+package whatif
 
 import (
 	"path/filepath"
@@ -10,16 +10,16 @@ import (
 )
 
 func TestEveryExampleOfAScenarioIsReadAndDoesSomething(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("..", "..", "examples", "scenarios", "*.yaml"))
+	files, err := filepath.Glob(filepath.Join("..", "examples", "scenarios", "*.yaml"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scenarios: %v", err)
 	}
-	calm, err := readScenario("")
+	calm, err := ReadScenario("")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		s, err := readScenario(file)
+		s, err := ReadScenario(file)
 		if err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
@@ -30,7 +30,7 @@ func TestEveryExampleOfAScenarioIsReadAndDoesSomething(t *testing.T) {
 }
 
 func TestAServiceIsAsItsOwnEntrySaysElseAsTheOneForAll(t *testing.T) {
-	var s scenario
+	var s Scenario
 	if err := config.Decode("s.yaml", []byte(`services:
   - {deployment: a, first_token: 1s}
   - {first_token: 2s, reads: 1k/s}
@@ -43,7 +43,7 @@ func TestAServiceIsAsItsOwnEntrySaysElseAsTheOneForAll(t *testing.T) {
 	if r := s.of("b"); r.TTFT != 2*time.Second || r.PerPrompt != time.Millisecond {
 		t.Errorf("b is %+v", r)
 	}
-	if r := (&scenario{}).of("c"); r.TTFT == 0 || r.TPOT == 0 {
+	if r := (&Scenario{}).of("c"); r.TTFT == 0 || r.TPOT == 0 {
 		t.Errorf("what nobody describes is %+v", r)
 	}
 }
@@ -51,7 +51,7 @@ func TestAServiceIsAsItsOwnEntrySaysElseAsTheOneForAll(t *testing.T) {
 func TestAScenarioThatContradictsItselfIsRefused(t *testing.T) {
 	f := func(text, want string) {
 		t.Helper()
-		var s scenario
+		var s Scenario
 		if err := config.Decode("s.yaml", []byte(text), &s); err != nil {
 			t.Fatal(err)
 		}

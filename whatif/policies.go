@@ -1,4 +1,4 @@
-package main
+package whatif
 
 import (
 	"slices"
@@ -46,16 +46,10 @@ func policyCalled(spec string) (name string, ok bool) {
 	return name, isPolicy(name)
 }
 
-// replaced says whether the command line puts other hardware under the
-// demonstration.
-func (f *simulateFlags) replaced() bool {
-	return f.demonstration() && (f.gpu != "" || f.engineModel != "" || f.tp > 0)
-}
-
-// untargeted is the demonstration's model without what was chosen for its own
+// Untargeted is the demonstration's model without what was chosen for its own
 // replicas: targets, and a scale-in after seconds, that would decide for hardware
 // they know nothing of.
-func untargeted(m *config.Model) *config.Model {
+func Untargeted(m *config.Model) *config.Model {
 	plain := *m
 	plain.Deployments = slices.Clone(m.Deployments)
 	for i := range plain.Deployments {

@@ -1,4 +1,4 @@
-package main
+package whatif
 
 import (
 	"fmt"
@@ -10,8 +10,8 @@ import (
 	"weir/sim"
 )
 
-// requirement is one condition of --require, such as attained>=99%.
-type requirement struct {
+// Requirement is one condition of --require, such as attained>=99%.
+type Requirement struct {
 	text  string
 	name  string
 	op    string
@@ -26,8 +26,8 @@ type measure struct {
 	write func(v float64) string
 }
 
-// requireHelp names the figures; measures has one for each.
-const requireHelp = "attained, worst_5m, worst_hour, busy (shares), cost (dollars), gpu_hours, refused, failed (requests), ttft_p50, ttft_p90, ttft_p99, tpot_p50, tpot_p90, tpot_p99 (times)"
+// RequireHelp names the figures of conditions; measures has one for each.
+const RequireHelp = "attained, worst_5m, worst_hour, busy (shares), cost (dollars), gpu_hours, refused, failed (requests), ttft_p50, ttft_p90, ttft_p99, tpot_p50, tpot_p90, tpot_p99 (times)"
 
 func measures() map[string]measure {
 	share := func(read func(*sim.Result) float64) measure {
@@ -88,9 +88,9 @@ func parseTime(text string) (float64, error) {
 	return float64(d), err
 }
 
-// requirements reads --require.
-func requirements(text string) ([]requirement, error) {
-	var all []requirement
+// Requirements reads conditions, separated by commas; "" has none.
+func Requirements(text string) ([]Requirement, error) {
+	var all []Requirement
 	if text == "" {
 		return nil, nil
 	}
@@ -104,11 +104,11 @@ func requirements(text string) ([]requirement, error) {
 		if strings.HasPrefix(one[i+1:], "=") {
 			op += "="
 		}
-		q := requirement{text: strings.TrimSpace(one), name: strings.TrimSpace(one[:i]), op: op}
+		q := Requirement{text: strings.TrimSpace(one), name: strings.TrimSpace(one[:i]), op: op}
 		value := strings.TrimSpace(one[i+len(op):])
 		var ok bool
 		if q.of, ok = known[q.name]; !ok {
-			return nil, fmt.Errorf("--require %q: there is no figure %q; there are %s", one, q.name, requireHelp)
+			return nil, fmt.Errorf("--require %q: there is no figure %q; there are %s", one, q.name, RequireHelp)
 		}
 		var err error
 		if q.limit, err = q.of.parse(value); err != nil {
@@ -119,7 +119,7 @@ func requirements(text string) ([]requirement, error) {
 	return all, nil
 }
 
-func (q requirement) met(r *sim.Result) bool {
+func (q Requirement) met(r *sim.Result) bool {
 	v := q.of.read(r)
 	switch q.op {
 	case "<":
@@ -132,8 +132,8 @@ func (q requirement) met(r *sim.Result) bool {
 	return v >= q.limit
 }
 
-// unmet are the requirements the runs do not keep, a line each.
-func unmet(all []requirement, cs []contender) []string {
+// Unmet are the requirements the runs do not keep, a line each.
+func Unmet(all []Requirement, cs []Contender) []string {
 	var lines []string
 	for i := range cs {
 		for _, q := range all {
@@ -143,11 +143,4 @@ func unmet(all []requirement, cs []contender) []string {
 		}
 	}
 	return lines
-}
-
-// unmetError is a run that does not keep what --require asks for.
-type unmetError struct{ lines []string }
-
-func (e unmetError) Error() string {
-	return "what --require asks for is not met: " + strings.Join(e.lines, "; ")
 }

@@ -1,4 +1,4 @@
-package main
+package whatif
 
 import (
 	"slices"
@@ -19,28 +19,10 @@ func TestPoliciesMayHaveACommaInTheirName(t *testing.T) {
 	f("hpa=0.5,weir, foreseeing,hpa, queue=3,kpa", "hpa=0.5", "weir, foreseeing", "hpa, queue=3", "kpa")
 	f("weir,nonsense", "weir", "nonsense")
 	f("", "")
-	for spec, want := range map[string]string{"weir, foreseeing": foreseeing, "hpa, queue=3": "hpa-queue", "azure, monitor": "azure-monitor"} {
+	for spec, want := range map[string]string{"weir, foreseeing": Foreseeing, "hpa, queue=3": "hpa-queue", "azure, monitor": "azure-monitor"} {
 		c, err := policyNamed(spec)
 		if err != nil || c.Policy != want || c.Label != spec {
 			t.Errorf("%q is policy %q with label %q, %v; want %q", spec, c.Policy, c.Label, err, want)
 		}
-	}
-}
-
-func TestOtherHardwareHasNoHiddenTarget(t *testing.T) {
-	f := simulateFlags{gpu: "A100-80GB", engineModel: "llama-3.3-70b", tp: 4, prefixTokens: 512}
-	s, err := f.setting()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := s.config()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if p := c.Deployments[0].Own.Policy; p.TargetRequests != 0 || p.GPU.High != 0 || p.Capacity.Prefill == 0 || p.ScaleInAfter.Minutes() != 10 {
-		t.Errorf("the demonstration's targets decide for another GPU: %+v", p)
-	}
-	if _, err := (&simulateFlags{prefixTokens: 512}).setting(); err != nil {
-		t.Error(err)
 	}
 }

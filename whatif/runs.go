@@ -1,4 +1,4 @@
-package main
+package whatif
 
 import (
 	"context"
@@ -19,55 +19,62 @@ import (
 // Policies that are not scale's baselines: that of the file, the same told
 // what will come, and the cheapest schedule for what came.
 const (
-	ownPolicy   = "weir"
-	foreseeing  = "weir-foreseeing"
-	clairvoyant = "clairvoyant"
+	Own         = "weir"
+	Foreseeing  = "weir-foreseeing"
+	Clairvoyant = "clairvoyant"
 )
 
-// contender is one policy, or one setting, under test.
-type contender struct {
+// Contender is one policy, or one setting, under test.
+type Contender struct {
 	Label    string
 	Policy   string
 	Knob     float64 // 0: the policy's default
-	Settings []change
-	Result   *sim.Result
-
-	series string // what a frontier draws as one
+	Settings []Change
+	Series   string      // what a drawing joins
+	Result   *sim.Result // nil before RunAll
 }
 
 // maxContenders bounds how much one command runs.
 const maxContenders = 200
 
-// contenders reads --policy, --set and --sweep: every policy with every
+// Asked is what to try, as a command line says it.
+type Asked struct {
+	Policies  []string // NAME or NAME=KNOB, or several with commas between them
+	ByDefault bool     // nothing was asked for: swept ones take their place
+	Sets      []string // KEY=VALUE, for every run
+	Sweeps    []string // KEY=V1,V2,... or POLICY=KNOB1,KNOB2,...
+}
+
+// Contenders reads --policy, --set and --sweep: every policy with every
 // combination of the swept settings.
-func (f *simulateFlags) contenders(policiesGiven bool) ([]contender, error) {
-	var settings [][]change
-	specs := splitPolicies(f.policies)
-	for _, sweep := range f.sweeps {
+func Contenders(asked Asked) ([]Contender, error) {
+	var settings [][]Change
+	specs := splitPolicies(asked.Policies)
+	for _, sweep := range asked.Sweeps {
 		key, values, ok := strings.Cut(sweep, "=")
 		if !ok || values == "" {
 			return nil, fmt.Errorf("--sweep %q: want a key and its values, as in scaling.target_use=60%%,80%%, or a policy and its knobs, as in hpa=0.5,0.6", sweep)
 		}
 		if !isPolicy(key) {
-			var axis []change
+			var axis []Change
 			for _, v := range strings.Split(values, ",") {
-				axis = append(axis, change{key, v})
+				axis = append(axis, Change{key, v})
 			}
 			settings = append(settings, axis)
 			continue
 		}
-		if !policiesGiven {
-			specs, policiesGiven = nil, true
+		if asked.ByDefault {
+			specs, asked.ByDefault = nil, false
 		}
 		for _, k := range strings.Split(values, ",") {
 			specs = append(specs, key+"="+k)
 		}
 	}
-	fixed, err := changes(f.sets)
+	fixed, err := changes(asked.Sets)
 	if err != nil {
 		return nil, err
 	}
-	var cs []contender
+	var cs []Contender
 	for _, spec := range specs {
 		c, err := policyNamed(spec)
 		if err != nil {
@@ -81,30 +88,35 @@ func (f *simulateFlags) contenders(policiesGiven bool) ([]contender, error) {
 	return cs, nil
 }
 
+// Policies names all that can be run.
+func Policies() []string {
+	return append([]string{Own, Foreseeing, Clairvoyant}, scale.Baselines()...)
+}
+
 func isPolicy(name string) bool {
-	return name == ownPolicy || name == foreseeing || name == clairvoyant || slices.Contains(scale.Baselines(), name)
+	return name == Own || name == Foreseeing || name == Clairvoyant || slices.Contains(scale.Baselines(), name)
 }
 
 // changes reads --set.
-func changes(sets []string) ([]change, error) {
-	var cs []change
+func changes(sets []string) ([]Change, error) {
+	var cs []Change
 	for _, s := range sets {
 		key, value, ok := strings.Cut(s, "=")
 		if !ok {
 			return nil, fmt.Errorf("--set %q: want a key and its value, as in scaling.max=8", s)
 		}
-		cs = append(cs, change{key, value})
+		cs = append(cs, Change{key, value})
 	}
 	return cs, nil
 }
 
 // policyNamed reads NAME or NAME=KNOB.
-func policyNamed(spec string) (contender, error) {
+func policyNamed(spec string) (Contender, error) {
 	_, knob, has := strings.Cut(spec, "=")
 	name, known := policyCalled(spec)
-	c := contender{Label: spec, Policy: name, series: name}
+	c := Contender{Label: spec, Policy: name, Series: name}
 	if !known {
-		return c, fmt.Errorf("no policy %q; there are %s, %s, %s, %s", name, ownPolicy, foreseeing, clairvoyant, strings.Join(scale.Baselines(), ", "))
+		return c, fmt.Errorf("no policy %q; there are %s, %s, %s, %s", name, Own, Foreseeing, Clairvoyant, strings.Join(scale.Baselines(), ", "))
 	}
 	if !has {
 		return c, nil
@@ -117,17 +129,17 @@ func policyNamed(spec string) (contender, error) {
 }
 
 // spread is the policy with every combination of settings.
-func (c contender) spread(fixed []change, axes [][]change) []contender {
+func (c Contender) spread(fixed []Change, axes [][]Change) []Contender {
 	c.Settings = fixed
-	cs := []contender{c}
+	cs := []Contender{c}
 	for _, axis := range axes {
-		var next []contender
+		var next []Contender
 		for _, c := range cs {
 			for _, v := range axis {
 				n := c
 				n.Settings = append(slices.Clone(c.Settings), v)
-				n.series = strings.TrimSpace(strings.ReplaceAll(c.series, ownPolicy+" ", "") + " " + v.key)
-				n.Label = strings.TrimPrefix(c.Label+" "+v.key+"="+v.value, ownPolicy+" ")
+				n.Series = strings.TrimSpace(strings.ReplaceAll(c.Series, Own+" ", "") + " " + v.Key)
+				n.Label = strings.TrimPrefix(c.Label+" "+v.Key+"="+v.Value, Own+" ")
 				next = append(next, n)
 			}
 		}
@@ -139,9 +151,13 @@ func (c contender) spread(fixed []change, axes [][]change) []contender {
 	return cs
 }
 
-// runAll runs the contenders, as many at once as there are processors; each
-// comes out the same as when it runs alone.
-func runAll(ctx context.Context, s *setting, t *traffic, cs []contender, bar *progress) error {
+// RunAll runs the contenders, as many at once as there are processors; each
+// comes out the same as when it runs alone. Where part is not nil, what it returns
+// for a contender is told the share of the traffic that contender has played.
+func RunAll(ctx context.Context, s *Setting, t *Traffic, cs []Contender, part func(i int) func(done float64)) error {
+	if part == nil {
+		part = func(int) func(float64) { return func(float64) {} }
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	errs := make([]error, len(cs))
@@ -150,7 +166,7 @@ func runAll(ctx context.Context, s *setting, t *traffic, cs []contender, bar *pr
 	for range min(runtime.GOMAXPROCS(0), len(cs)) {
 		workers.Go(func() {
 			for i := range turns {
-				if errs[i] = cs[i].run(ctx, s, t, bar.part(i)); errs[i] != nil {
+				if errs[i] = cs[i].run(ctx, s, t, part(i)); errs[i] != nil {
 					cancel()
 				}
 			}
@@ -173,17 +189,17 @@ func runAll(ctx context.Context, s *setting, t *traffic, cs []contender, bar *pr
 }
 
 // run simulates one contender.
-func (c *contender) run(ctx context.Context, s *setting, t *traffic, at func(float64)) error {
-	s, err := s.with(c.Settings)
+func (c *Contender) run(ctx context.Context, s *Setting, t *Traffic, at func(float64)) error {
+	s, err := s.With(c.Settings)
 	if err != nil {
 		return err
 	}
-	run, err := s.config()
+	run, err := s.Config()
 	if err != nil {
 		return err
 	}
-	run.Seed, run.Start, run.Sample = t.seed, t.start, t.sample()
-	if c.Policy == foreseeing || c.Policy == clairvoyant {
+	run.Seed, run.Start, run.Sample = t.Seed, t.Start, t.sample()
+	if c.Policy == Foreseeing || c.Policy == Clairvoyant {
 		return c.runKnowing(ctx, run, t, at)
 	}
 	for i := range run.Deployments {
@@ -196,7 +212,7 @@ func (c *contender) run(ctx context.Context, s *setting, t *traffic, at func(flo
 	return c.play(ctx, run, t, at)
 }
 
-func (c *contender) play(ctx context.Context, run sim.Config, t *traffic, at func(float64)) error {
+func (c *Contender) play(ctx context.Context, run sim.Config, t *Traffic, at func(float64)) error {
 	source, err := t.open()
 	if err != nil {
 		return err
@@ -209,9 +225,9 @@ func (c *contender) play(ctx context.Context, run sim.Config, t *traffic, at fun
 }
 
 // decides puts the contender's policy in charge of replicas.
-func (c *contender) decides(own *sim.Own) error {
+func (c *Contender) decides(own *sim.Own) error {
 	p := &own.Policy
-	if c.Policy == ownPolicy {
+	if c.Policy == Own {
 		if c.Knob > 0 {
 			p.TargetUse = c.Knob
 		}
@@ -230,12 +246,12 @@ func (c *contender) decides(own *sim.Own) error {
 }
 
 // runKnowing runs a policy that sees what will come.
-func (c *contender) runKnowing(ctx context.Context, run sim.Config, t *traffic, at func(float64)) error {
+func (c *Contender) runKnowing(ctx context.Context, run sim.Config, t *Traffic, at func(float64)) error {
 	arrivals, err := t.all()
 	if err != nil {
 		return err
 	}
-	if c.Policy == foreseeing {
+	if c.Policy == Foreseeing {
 		start := run.Start
 		if start == 0 {
 			start = sim.DefaultStart
@@ -254,7 +270,7 @@ func (c *contender) runKnowing(ctx context.Context, run sim.Config, t *traffic, 
 // schedule finds the cheapest schedule for the arrivals, with slots of several
 // lengths: where answers take minutes, a change of every minute pays for
 // drains and starts that longer slots save.
-func (c *contender) schedule(ctx context.Context, run sim.Config, arrivals []trace.Arrival, at func(float64)) error {
+func (c *Contender) schedule(ctx context.Context, run sim.Config, arrivals []trace.Arrival, at func(float64)) error {
 	own := 0
 	for i := range run.Deployments {
 		if run.Deployments[i].Own != nil {

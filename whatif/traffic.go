@@ -1,4 +1,4 @@
-package main
+package whatif
 
 import (
 	"bytes"
@@ -16,29 +16,29 @@ import (
 	"weir/trace"
 )
 
-// traffic is what a simulation plays. It can be opened as often as there are
+// Traffic is what a simulation plays. It can be opened as often as there are
 // runs, several times at once, and is the same each time.
-type traffic struct {
-	path        string // "": the recorded ten minutes that are built in
-	from, to    time.Duration
-	factor      float64
-	seed        uint64
-	model       string   // whose part of a ledger it is
-	deployments []string // of that model: whose part of a journal
+type Traffic struct {
+	Path        string        // a trace, ledger or journal; "": the recorded ten minutes that are built in
+	From, To    time.Duration // the part that is played; a To of 0: to the end
+	Factor      float64       // of the rate
+	Seed        uint64
+	Model       string       // whose part of a ledger it is
+	Deployments []string     // of that model: whose part of a journal
+	Start       weir.Instant // when it began, where that is known
 
 	counts []trace.Count // of a ledger or journal; nil: a trace file
-	start  weir.Instant  // when it began, where that is known
 	size   int64         // of the file
 	length time.Duration // from its beginning to its end; 0: not known
 }
 
-// newTraffic looks at what kind of file it is.
-func newTraffic(ctx context.Context, t traffic) (*traffic, error) {
-	if t.path == "" {
+// NewTraffic looks at what kind of file it is.
+func NewTraffic(ctx context.Context, t Traffic) (*Traffic, error) {
+	if t.Path == "" {
 		t.length = 10 * time.Minute
 		return &t, nil
 	}
-	file, err := os.Open(t.path)
+	file, err := os.Open(t.Path)
 	if err != nil {
 		return nil, fmt.Errorf("--trace: %w", err)
 	}
@@ -63,7 +63,7 @@ func newTraffic(ctx context.Context, t traffic) (*traffic, error) {
 		err = t.look()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", t.path, err)
+		return nil, fmt.Errorf("%s: %w", t.Path, err)
 	}
 	return &t, nil
 }
@@ -72,8 +72,8 @@ func newTraffic(ctx context.Context, t traffic) (*traffic, error) {
 const maxScanned = 16 << 20
 
 // look reads when a trace file says it began, and how long it is.
-func (t *traffic) look() error {
-	file, err := os.Open(t.path)
+func (t *Traffic) look() error {
+	file, err := os.Open(t.Path)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (t *traffic) look() error {
 		return err
 	}
 	if s := r.Start(); !s.IsZero() {
-		t.start = weir.At(s)
+		t.Start = weir.At(s)
 	}
 	if t.size > maxScanned {
 		return nil
@@ -92,7 +92,7 @@ func (t *traffic) look() error {
 		a, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			if n == 0 {
-				return errNoArrivals
+				return ErrNoArrivals
 			}
 			return nil
 		}
@@ -104,19 +104,19 @@ func (t *traffic) look() error {
 }
 
 // span is how long what is played lasts; 0: not known.
-func (t *traffic) span() time.Duration {
+func (t *Traffic) span() time.Duration {
 	end := t.length
 	if n := len(t.counts); n > 0 {
 		end = t.counts[n-1].At + t.counts[n-1].Over
 	}
-	if t.to > 0 && (end == 0 || t.to < end) {
-		end = t.to
+	if t.To > 0 && (end == 0 || t.To < end) {
+		end = t.To
 	}
-	return max(0, end-t.from)
+	return max(0, end-t.From)
 }
 
 // sample is how far the points of a drawing are apart: some hundred of them.
-func (t *traffic) sample() time.Duration {
+func (t *Traffic) sample() time.Duration {
 	const points = 360
 	span := t.span()
 	if span == 0 {
@@ -133,17 +133,17 @@ type opened struct {
 }
 
 // open returns the traffic from its beginning, cut and multiplied.
-func (t *traffic) open() (opened, error) {
+func (t *Traffic) open() (opened, error) {
 	o := opened{close: func() {}, read: &atomic.Int64{}}
 	var err error
 	switch {
 	case t.counts != nil:
-		o.Source = trace.Spread(trace.Counts(t.counts), rand.New(rand.NewPCG(t.seed, 0x636f756e)))
-	case t.path == "":
+		o.Source = trace.Spread(trace.Counts(t.counts), rand.New(rand.NewPCG(t.Seed, 0x636f756e)))
+	case t.Path == "":
 		o.Source, err = trace.AzureConversation()
 	default:
 		var file *os.File
-		if file, err = os.Open(t.path); err != nil {
+		if file, err = os.Open(t.Path); err != nil {
 			return o, fmt.Errorf("--trace: %w", err)
 		}
 		o.close = func() { file.Close() }
@@ -151,19 +151,19 @@ func (t *traffic) open() (opened, error) {
 	}
 	if err != nil {
 		o.close()
-		return o, fmt.Errorf("%s: %w", cmp.Or(t.path, "the built-in trace"), err)
+		return o, fmt.Errorf("%s: %w", cmp.Or(t.Path, "the built-in trace"), err)
 	}
-	if t.from > 0 || t.to > 0 {
-		o.Source = trace.Cut(o.Source, t.from, t.to)
+	if t.From > 0 || t.To > 0 {
+		o.Source = trace.Cut(o.Source, t.From, t.To)
 	}
-	if t.factor != 1 {
-		o.Source = trace.Scale(o.Source, t.factor, rand.New(rand.NewPCG(t.seed, 0x74726163)))
+	if t.Factor != 1 {
+		o.Source = trace.Scale(o.Source, t.Factor, rand.New(rand.NewPCG(t.Seed, 0x74726163)))
 	}
 	return o, nil
 }
 
 // all is the whole traffic in memory, for those that see the future.
-func (t *traffic) all() ([]trace.Arrival, error) {
+func (t *Traffic) all() ([]trace.Arrival, error) {
 	o, err := t.open()
 	if err != nil {
 		return nil, err
@@ -173,15 +173,16 @@ func (t *traffic) all() ([]trace.Arrival, error) {
 }
 
 // done says which share of the traffic was read at a moment of it.
-func (t *traffic) done(o opened, at time.Duration) float64 {
+func (t *Traffic) done(o opened, at time.Duration) float64 {
 	if end := t.span(); end > 0 {
 		return min(1, float64(at)/float64(end))
 	}
 	return min(1, float64(o.read.Load())/float64(max(t.size, 1)))
 }
 
-func (t *traffic) name() string {
-	return cmp.Or(t.path, "ten recorded minutes of an Azure conversation service")
+// Name is the file's, or what the built-in traffic is.
+func (t *Traffic) Name() string {
+	return cmp.Or(t.Path, "ten recorded minutes of an Azure conversation service")
 }
 
 // counted counts what is read of a file.
