@@ -72,6 +72,7 @@ func Run(t *testing.T, make func(t *testing.T) Harness) {
 		{"a context that has ended changes nothing", endedContext, false},
 		{"status is in order of age and belongs to the caller", orderAndOwnership, false},
 		{"it is safe for concurrent use", concurrent, false},
+		{"one that watches hears of every change", watched, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := make(t)
