@@ -24,6 +24,9 @@ type key struct {
 	tenant *tenant
 }
 
+// keyName is what a key is known by where it is not sent.
+type keyName struct{ tenant, name string }
+
 // maxSecret bounds the length of a key, so that hashing one needs no memory.
 const maxSecret = 512
 

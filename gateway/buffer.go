@@ -21,6 +21,7 @@ var pools [largestClass - smallestClass + 1]sync.Pool
 type buffer struct {
 	b    []byte
 	from *bodyMemory // its room is counted there; nil: nowhere
+	lent bool        // it is another's memory: no pool gets it
 }
 
 func classOf(n int) int { return max(bits.Len(uint(max(n, 1)-1)), smallestClass) }
@@ -45,6 +46,10 @@ func (b *buffer) free() {
 	}
 	b.from.give(int64(cap(b.b)))
 	b.from = nil
+	if b.lent {
+		b.b = nil
+		return
+	}
 	if c := classOf(cap(b.b)); c <= largestClass && cap(b.b) == 1<<c {
 		pools[c-smallestClass].Put(b)
 	}
@@ -71,6 +76,15 @@ func (m *bodyMemory) counted(n int, own int64) *buffer {
 	b := newBuffer(n)
 	b.from = m
 	return b
+}
+
+// lent is another's memory as a buffer that is counted, nil if there is no memory
+// for it.
+func (m *bodyMemory) lent(p []byte) *buffer {
+	if !m.take(int64(len(p)), 0) {
+		return nil
+	}
+	return &buffer{b: p[:len(p):len(p)], from: m, lent: true}
 }
 
 // trusted is how much room an announced length gets before its bytes are

@@ -64,6 +64,8 @@ type Gateway struct {
 	apply    sync.Mutex // held by Apply and SetReplicas
 	replicas map[string][]weir.Replica
 
+	inside *inside
+
 	origins origins
 	bodies  bodyMemory
 
@@ -83,7 +85,7 @@ type Gateway struct {
 func New(o Options) (*Gateway, error) {
 	g := &Gateway{
 		listen: o.Listen.withDefaults(), drain: o.Drain, record: o.Record, nearest: o.Nearest, log: o.Log, tellAside: o.Aside, canaryStepped: o.CanaryStepped, stored: o.Canaries, grew: o.Grew,
-		began: time.Now(), replicas: map[string][]weir.Replica{}, alarm: newAlarm(), ids: newIDSource(),
+		began: time.Now(), replicas: map[string][]weir.Replica{}, alarm: newAlarm(), inside: newInside(), ids: newIDSource(),
 	}
 	g.calls.New = newCall
 	g.bodies.fell = make(chan struct{}, 1)

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -51,20 +52,22 @@ func (g *Gateway) serveOn(ctx context.Context, ln net.Listener) error {
 	case <-ctx.Done():
 	}
 	g.stopping.Store(true)
+	g.inside.close()
 	return g.shut(srv, cut)
 }
 
-// shut is the orderly stop of a server.
+// shut is the orderly stop of a server, and of submissions.
 func (g *Gateway) shut(srv *http.Server, cut context.CancelCauseFunc) error {
 	drain, cancel := context.WithTimeout(context.Background(), g.drain)
 	defer cancel()
-	err := srv.Shutdown(drain)
+	err := cmp.Or(srv.Shutdown(drain), g.inside.drain(drain))
 	if errors.Is(err, context.DeadlineExceeded) {
 		g.log.Warn("requests still in flight are cut", "requests", g.open.Load(), "drain", g.drain)
 		cut(errStopping)
+		g.inside.cut(errStopping)
 		grace, cancel := context.WithTimeout(context.Background(), cutGrace)
 		defer cancel()
-		if err = srv.Shutdown(grace); errors.Is(err, context.DeadlineExceeded) {
+		if err = cmp.Or(srv.Shutdown(grace), g.inside.drain(grace)); errors.Is(err, context.DeadlineExceeded) {
 			err = nil
 		}
 	}

@@ -22,6 +22,7 @@ type state struct {
 	bounds  Bounds
 	proxies []netip.Prefix
 	keys    map[[sha256.Size]byte]*key
+	named   map[keyName]*key
 	models  map[string]*served // by name and alias
 	list    []*served          // in the order configured
 	targets map[string]*target // by deployment name
@@ -126,7 +127,7 @@ func (t *target) asksUsage(op weir.Op) bool {
 // are taken over with their queues and what they have in flight; nothing of
 // them changes before adopt.
 func (g *Gateway) newState(c Config, present *state) (*state, error) {
-	st := &state{bounds: c.Bounds.withDefaults(), proxies: c.TrustedProxies, cors: newCORS(&c), keys: map[[sha256.Size]byte]*key{}, models: map[string]*served{}, targets: map[string]*target{}, alone: len(c.Tenants) == 1}
+	st := &state{bounds: c.Bounds.withDefaults(), proxies: c.TrustedProxies, cors: newCORS(&c), keys: map[[sha256.Size]byte]*key{}, named: map[keyName]*key{}, models: map[string]*served{}, targets: map[string]*target{}, alone: len(c.Tenants) == 1}
 	st.users.Store(1)
 	shares := sharesOf(c.Tenants)
 	for i := range c.Models {
@@ -162,7 +163,8 @@ func (st *state) addTenant(t *Tenant) {
 		}
 	}
 	for _, k := range t.Keys {
-		st.keys[k.SHA256] = &key{id: keyID(k.SHA256), name: k.Name, tenant: caller}
+		known := &key{id: keyID(k.SHA256), name: k.Name, tenant: caller}
+		st.keys[k.SHA256], st.named[keyName{t.Name, k.Name}] = known, known
 	}
 }
 
