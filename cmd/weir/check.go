@@ -1,16 +1,17 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"weir/check"
 	"weir/config"
 	"weir/price/pricefile"
 	"weir/report/words"
-	"weir/wire"
 )
 
 // checkOptions are what the command line says.
@@ -59,7 +60,7 @@ speak the YAML language server take it from a comment in the file:
 				_, err := cmd.OutOrStdout().Write(config.Schema())
 				return err
 			}
-			return check(cmd, o)
+			return o.run(cmd)
 		},
 	}
 	cmd.Flags().StringVarP(&o.file, "config", "c", "weir.yaml", "configuration `file`")
@@ -71,14 +72,18 @@ speak the YAML language server take it from a comment in the file:
 	return cmd
 }
 
-// check prints what is wrong with a file, or what it describes.
-func check(cmd *cobra.Command, o checkOptions) error {
+// run prints what is wrong with a file, or what it describes.
+func (o checkOptions) run(cmd *cobra.Command) error {
 	file, strict := o.file, o.strict
 	c, err := config.Open(file)
 	if err != nil {
 		return configError{err}
 	}
-	warnings, findings, err := judge(cmd.Context(), c, o.simulate)
+	prices, err := pricefile.Catalogue("")
+	if err != nil {
+		return configError{err}
+	}
+	warnings, findings, err := check.Judge(cmd.Context(), c, prices, o.simulate)
 	if err != nil {
 		return err
 	}
@@ -94,51 +99,10 @@ func check(cmd *cobra.Command, o checkOptions) error {
 	if !o.connect {
 		return nil
 	}
-	if bad := writeContacts(cmd.OutOrStdout(), connect(cmd.Context(), c)); bad > 0 {
+	if bad := writeContacts(cmd.OutOrStdout(), check.Connect(cmd.Context(), c)); bad > 0 {
 		return fmt.Errorf("%s cannot be used: see the table above", words.Count(bad, "upstream"))
 	}
 	return nil
-}
-
-// judge says what is doubtful of a configuration whose text is right, and what
-// a simulation has found out; the error is what is wrong.
-func judge(ctx context.Context, c *config.Config, simulate bool) (warnings config.Faults, findings []string, err error) {
-	warnings = c.Warnings
-	if len(c.Unfinished) > 0 {
-		return nil, nil, configError{c.Unfinished}
-	}
-	var missing config.Faults
-	if err := c.Resolve(); errors.As(err, &missing) {
-		warnings = append(warnings, missing...)
-	} else if err != nil {
-		return nil, nil, configError{err}
-	}
-	if err := wire.CheckQuotas(c); err != nil {
-		return nil, nil, configError{err}
-	}
-	prices, err := pricefile.Catalogue("")
-	if err != nil {
-		return nil, nil, configError{err}
-	}
-	bad, tight := misfits(c, prices)
-	bad = append(bad, wire.Unpriced(c)...)
-	dear, bounded := unaffordable(c, prices)
-	if bad = append(bad, dear...); len(bad) == 0 {
-		bad = invalid(c, prices)
-	}
-	if len(bad) > 0 {
-		return nil, nil, configError{bad.InOrder()}
-	}
-	warnings = append(append(warnings, tight...), bounded...)
-	warnings = append(warnings, oddUnits(c, prices)...)
-	if simulate {
-		var found config.Faults
-		if found, findings, err = unworkable(ctx, c, prices); err != nil {
-			return nil, nil, err
-		}
-		warnings = instead(warnings, found)
-	}
-	return warnings.InOrder(), findings, nil
 }
 
 func deployments(c *config.Config) int {
@@ -147,4 +111,18 @@ func deployments(c *config.Config) int {
 		n += len(m.Deployments)
 	}
 	return n
+}
+
+// writeContacts prints the table and returns how many could not be used.
+func writeContacts(w io.Writer, found []check.Contact) (bad int) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range found {
+		verdict := "ok"
+		if !c.OK {
+			verdict, bad = "FAILS", bad+1
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%v\n", verdict, c.Deployment, c.Address, c.Said, c.Took.Round(time.Millisecond))
+	}
+	_ = t.Flush() // of a terminal or buffer
+	return bad
 }

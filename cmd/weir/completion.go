@@ -70,7 +70,7 @@ func catalogueGPUs() []string {
 	if err != nil {
 		return nil
 	}
-	return gpuNames(prices)
+	return prices.GPUNames()
 }
 
 func catalogueModels() (names []string) {

@@ -44,13 +44,14 @@ func (e configError) Unwrap() error { return e.err }
 func exitCode(err error) int {
 	var usage usageError
 	var configuration configError
+	var faults config.Faults
 	var unmet unmetError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &usage):
 		return exitUsage
-	case errors.As(err, &configuration):
+	case errors.As(err, &configuration), errors.As(err, &faults):
 		return exitConfig
 	case errors.As(err, &unmet):
 		return exitUnmet

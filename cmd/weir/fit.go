@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -127,7 +125,7 @@ func (f *fitFlags) run(cmd *cobra.Command, args []string) error {
 	if s.GPU, err = f.device(c); err != nil {
 		return err
 	}
-	a, err := fit.Check(m, s, larger(c)...)
+	a, err := fit.Check(m, s, fit.Sold(c)...)
 	if err != nil {
 		return err
 	}
@@ -191,11 +189,11 @@ func tokens(text string) (int, error) {
 // device is the GPU asked for.
 func (f *fitFlags) device(c *price.Catalogue) (fit.GPU, error) {
 	if f.gpu == "" && f.memory == 0 {
-		return fit.GPU{}, usageError{"weir fit", fmt.Errorf("--gpu is missing: name one of %s, or give --gpu-memory", strings.Join(gpuNames(c), ", "))}
+		return fit.GPU{}, usageError{"weir fit", fmt.Errorf("--gpu is missing: name one of %s, or give --gpu-memory", strings.Join(c.GPUNames(), ", "))}
 	}
 	g, err := c.GPU(f.gpu)
 	if err != nil && f.memory == 0 {
-		if kinds := kindsOf(c, f.gpu); len(kinds) > 1 {
+		if kinds := c.GPUsLike(f.gpu); len(kinds) > 1 {
 			err = usageError{"weir fit", fmt.Errorf("--gpu %s: which one? There are %s", f.gpu, strings.Join(kinds, ", "))}
 		} else if len(kinds) == 1 {
 			err = fmt.Errorf("%w; did you mean %s?", err, kinds[0])
@@ -215,59 +213,4 @@ func (f *fitFlags) device(c *price.Catalogue) (fit.GPU, error) {
 		out.Name = fmt.Sprintf("a GPU of %.4g GiB", f.memory)
 	}
 	return out, nil
-}
-
-// kindsOf are the GPUs whose name begins with all that is asked for: the memory
-// or the form may lack ("A100", "h100-80gb").
-func kindsOf(c *price.Catalogue, asked string) []string {
-	var out []string
-	want := slices.DeleteFunc(strings.FieldsFunc(strings.ToLower(asked), notLetterOrDigit), wordOfDriver)
-	for i, w := range want {
-		if strings.HasPrefix(w, "sxm") {
-			want[i] = strings.TrimRight(w, "0123456789") // SXM4 and SXM5 are of generations
-		}
-	}
-	for _, name := range gpuNames(c) {
-		have := strings.FieldsFunc(strings.ToLower(name), notLetterOrDigit)
-		if len(want) > 0 && !slices.ContainsFunc(want, func(w string) bool { return !slices.Contains(have, w) }) {
-			out = append(out, name)
-		}
-	}
-	return out
-}
-
-// wordOfDriver says whether a word of "NVIDIA H100 80GB HBM3", as nvidia-smi
-// names GPUs, tells none from another.
-func wordOfDriver(w string) bool {
-	switch w {
-	case "nvidia", "amd", "tesla", "geforce", "instinct", "hbm2", "hbm2e", "hbm3", "hbm3e", "gpu":
-		return true
-	}
-	return false
-}
-
-func notLetterOrDigit(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
-
-func gpuNames(c *price.Catalogue) []string {
-	var names []string
-	for _, g := range c.GPUs() {
-		names = append(names, g.Name)
-	}
-	return names
-}
-
-// larger are the GPUs Azure sells, smallest first.
-func larger(c *price.Catalogue) []fit.GPU {
-	var out []fit.GPU
-	for _, vm := range c.VMs() {
-		g, err := c.GPU(vm.GPU)
-		if err != nil {
-			continue
-		}
-		if one, err := fit.NewGPU(g); err == nil && !slices.Contains(out, one) {
-			out = append(out, one)
-		}
-	}
-	slices.SortStableFunc(out, func(a, b fit.GPU) int { return int(a.Total>>20) - int(b.Total>>20) })
-	return out
 }

@@ -37,6 +37,10 @@ var house = map[string]pack{
 	"weir/whatif": {imports: []string{"weir/config", "weir/wire", "weir/sim", "weir/scale", "weir/trace", "weir/control", "weir/dispatch", "weir/engine",
 		"weir/fleet/mem", "weir/meter", "weir/plan", "weir/price", "weir/store", "weir/report/words", "weir/internal/whole"}},
 
+	// check's findings are config's faults, with their place in the file.
+	"weir/check": {imports: []string{"weir/config", "weir/wire", "weir/whatif", "weir/sim", "weir/saturate", "weir/trace", "weir/fit", "weir/price",
+		"weir/report/words", "weir/scrape", "weir/upstream"}},
+
 	"weir/report":       {pure: true, imports: []string{"weir/report/chart", "weir/report/words", "weir/sim", "weir/plan", "weir/fit", "weir/price", "weir/bill", "weir/control", "weir/scale"}},
 	"weir/report/chart": {pure: true, imports: []string{"weir/report/words"}},
 	"weir/report/words": {pure: true},

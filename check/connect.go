@@ -1,4 +1,4 @@
-package main
+package check
 
 import (
 	"bytes"
@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
-	"text/tabwriter"
 	"time"
 
 	"weir/config"
@@ -29,25 +28,25 @@ const (
 	connectShown  = 120     // characters shown of a message
 )
 
-// A contact is one upstream and what came of asking it.
-type contact struct {
-	deployment, address string
-	ok                  bool
-	said                string
-	took                time.Duration
+// Contact is one upstream and what came of asking it.
+type Contact struct {
+	Deployment, Address string
+	OK                  bool   // it can be used
+	Said                string // what it has, or why it cannot be used
+	Took                time.Duration
 }
 
-// connect asks every upstream of a configuration something that costs nothing,
+// Connect asks every upstream of a configuration something that costs nothing,
 // all at once, and returns what came of it in the order of the file.
-func connect(ctx context.Context, c *config.Config) []contact {
-	var asks []func(context.Context) contact
+func Connect(ctx context.Context, c *config.Config) []Contact {
+	var asks []func(context.Context) Contact
 	for i := range c.Models {
 		m := &c.Models[i]
 		for k := range m.Deployments {
 			asks = append(asks, asksOf(m, &m.Deployments[k])...)
 		}
 	}
-	found := make([]contact, len(asks))
+	found := make([]Contact, len(asks))
 	slots := make(chan struct{}, connectAtOnce)
 	var all sync.WaitGroup
 	for i, ask := range asks {
@@ -58,43 +57,43 @@ func connect(ctx context.Context, c *config.Config) []contact {
 			ctx, cancel := context.WithTimeout(ctx, connectWithin)
 			defer cancel()
 			found[i] = ask(ctx)
-			found[i].took = time.Since(began)
+			found[i].Took = time.Since(began)
 		})
 	}
 	all.Wait()
 	return found
 }
 
-// asksOf are the questions about one deployment: one for each server.
-func asksOf(m *config.Model, d *config.Deployment) (asks []func(context.Context) contact) {
+// asksOf are the questions about one Deployment: one for each server.
+func asksOf(m *config.Model, d *config.Deployment) (asks []func(context.Context) Contact) {
 	switch {
 	case d.External != nil:
 		for _, u := range d.External.URLs {
-			asks = append(asks, func(ctx context.Context) contact { return askServer(ctx, d, u) })
+			asks = append(asks, func(ctx context.Context) Contact { return askServer(ctx, d, u) })
 		}
 	case d.AzureOpenAI != nil:
-		asks = append(asks, func(ctx context.Context) contact { return askAzure(ctx, m, d) })
+		asks = append(asks, func(ctx context.Context) Contact { return askAzure(ctx, m, d) })
 	default:
-		asks = append(asks, func(context.Context) contact { return lookAtCommand(d) })
+		asks = append(asks, func(context.Context) Contact { return lookAtCommand(d) })
 	}
 	return asks
 }
 
 // lookAtCommand says whether the program a process deployment starts is there.
-func lookAtCommand(d *config.Deployment) contact {
+func lookAtCommand(d *config.Deployment) Contact {
 	program, err := exec.LookPath(d.Process.Command[0])
 	if err != nil && !errors.Is(err, exec.ErrDot) {
-		return contact{deployment: d.Name, address: d.Process.Command[0], said: "the program is not on this machine: " + err.Error()}
+		return Contact{Deployment: d.Name, Address: d.Process.Command[0], Said: "the program is not on this machine: " + err.Error()}
 	}
-	return contact{deployment: d.Name, address: program, ok: true, said: "the program is there; nothing was started"}
+	return Contact{Deployment: d.Name, Address: program, OK: true, Said: "the program is there; nothing was started"}
 }
 
 // askServer asks a server for its list of models.
-func askServer(ctx context.Context, d *config.Deployment, base string) contact {
+func askServer(ctx context.Context, d *config.Deployment, base string) Contact {
 	x := d.External
-	at := contact{deployment: d.Name, address: base}
+	at := Contact{Deployment: d.Name, Address: base}
 	if x.APIKey.Set() && x.APIKey.Reveal() == "" {
-		at.said = "its key is not known here: " + x.APIKey.String()
+		at.Said = "its key is not known here: " + x.APIKey.String()
 		return at
 	}
 	target := strings.TrimSuffix(base, "/")
@@ -103,17 +102,17 @@ func askServer(ctx context.Context, d *config.Deployment, base string) contact {
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, target+"/models", nil)
 	if err != nil {
-		at.said = err.Error()
+		at.Said = err.Error()
 		return at
 	}
 	if x.Protocol == string(upstream.Anthropic) {
 		r.Header.Set("anthropic-version", "2023-06-01")
 	}
 	status, body, err := ask(r, wire.ServerKey(upstream.Protocol(x.Protocol), x.APIKey))
-	if at.ok, at.said = judgeServer(status, body, err, x.Model); at.ok {
-		at.said += metricsNote(ctx, base, x.Metrics)
+	if at.OK, at.Said = judgeServer(status, body, err, x.Model); at.OK {
+		at.Said += metricsNote(ctx, base, x.Metrics)
 	} else if (status == http.StatusUnauthorized || status == http.StatusForbidden) && !x.APIKey.Set() {
-		at.said = fmt.Sprintf("%d: it wants a key, and api_key is not given", status)
+		at.Said = fmt.Sprintf("%d: it wants a key, and api_key is not given", status)
 	}
 	return at
 }
@@ -150,17 +149,17 @@ func judgeServer(status int, body []byte, err error, model string) (ok bool, sai
 
 // askAzure sends a chat without messages: the service refuses it, at no cost,
 // after it has looked for the key and the deployment.
-func askAzure(ctx context.Context, m *config.Model, d *config.Deployment) contact {
+func askAzure(ctx context.Context, m *config.Model, d *config.Deployment) Contact {
 	a := d.AzureOpenAI
 	name := cmp.Or(a.Deployment, m.Name)
-	at := contact{deployment: d.Name, address: a.Endpoint + " " + name}
+	at := Contact{Deployment: d.Name, Address: a.Endpoint + " " + name}
 	if a.APIKey.Set() && a.APIKey.Reveal() == "" {
-		at.said = "its key is not known here: " + a.APIKey.String()
+		at.Said = "its key is not known here: " + a.APIKey.String()
 		return at
 	}
 	credential, err := wire.AzureCredential(a)
 	if err != nil {
-		at.said = err.Error()
+		at.Said = err.Error()
 		return at
 	}
 	target := strings.TrimSuffix(a.Endpoint, "/openai") + "/openai/v1/chat/completions"
@@ -169,17 +168,17 @@ func askAzure(ctx context.Context, m *config.Model, d *config.Deployment) contac
 	}
 	body, err := json.Marshal(map[string]any{"model": name, "messages": []any{}})
 	if err != nil {
-		at.said = err.Error()
+		at.Said = err.Error()
 		return at
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
-		at.said = err.Error()
+		at.Said = err.Error()
 		return at
 	}
 	r.Header.Set("content-type", "application/json")
 	status, answer, err := ask(r, credential)
-	at.ok, at.said = judgeAzure(status, answer, err, name)
+	at.OK, at.Said = judgeAzure(status, answer, err, name)
 	return at
 }
 
@@ -267,18 +266,4 @@ func few(names []string) string {
 		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
 	}
 	return strings.Join(names, ", ")
-}
-
-// writeContacts prints the table and returns how many could not be used.
-func writeContacts(w io.Writer, found []contact) (bad int) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, c := range found {
-		verdict := "ok"
-		if !c.ok {
-			verdict, bad = "FAILS", bad+1
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%v\n", verdict, c.deployment, c.address, c.said, c.took.Round(time.Millisecond))
-	}
-	_ = t.Flush() // of a terminal or buffer
-	return bad
 }

@@ -1,4 +1,4 @@
-package main
+package check
 
 import (
 	"cmp"
@@ -60,7 +60,7 @@ func fitOf(p *config.Process, prices *price.Catalogue) (fit.Answer, error) {
 			return fit.Answer{}, err
 		}
 	}
-	return fit.Check(m, s, larger(prices)...)
+	return fit.Check(m, s, fit.Sold(prices)...)
 }
 
 func remedyOf(a fit.Answer) string {

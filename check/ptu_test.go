@@ -1,14 +1,14 @@
-package main
+package check
 
 import (
 	"strings"
 	"testing"
 
-	"weir/price/pricefile"
+	"weir/price"
 )
 
 func TestUnitsThatNoDeploymentHas(t *testing.T) {
-	prices, err := pricefile.Catalogue("")
+	prices, err := price.Default()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,47 @@
+package price
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// GPUsLike names the GPUs whose name begins with all that is asked for: the memory
+// or the form may lack ("A100", "h100-80gb").
+func (c *Catalogue) GPUsLike(asked string) []string {
+	var out []string
+	want := slices.DeleteFunc(strings.FieldsFunc(strings.ToLower(asked), notLetterOrDigit), wordOfDriver)
+	for i, w := range want {
+		if strings.HasPrefix(w, "sxm") {
+			want[i] = strings.TrimRight(w, "0123456789") // SXM4 and SXM5 are of generations
+		}
+	}
+	for _, name := range c.GPUNames() {
+		have := strings.FieldsFunc(strings.ToLower(name), notLetterOrDigit)
+		if len(want) > 0 && !slices.ContainsFunc(want, func(w string) bool { return !slices.Contains(have, w) }) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// wordOfDriver says whether a word of "NVIDIA H100 80GB HBM3", as nvidia-smi
+// names GPUs, tells none from another.
+func wordOfDriver(w string) bool {
+	switch w {
+	case "nvidia", "amd", "tesla", "geforce", "instinct", "hbm2", "hbm2e", "hbm3", "hbm3e", "gpu":
+		return true
+	}
+	return false
+}
+
+func notLetterOrDigit(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
+
+// GPUNames are those of all GPUs, in the catalogue's order.
+func (c *Catalogue) GPUNames() []string {
+	var names []string
+	for _, g := range c.GPUs() {
+		names = append(names, g.Name)
+	}
+	return names
+}
