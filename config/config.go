@@ -1,51 +1,51 @@
-// Package config turns weir.yaml into typed values and names every fault of it
-// at once, each with file:line:column, path, what is wrong, what is allowed and
-// what to do.
+// Package config turns weir.yaml into typed values and reports all its faults
+// at once, each with file:line:column, path, problem, allowed values and
+// remedy.
 //
 // It owns the file's structure, units, defaults and cross references, and the
-// JSON Schema that editors use. It refuses to know what the values are used
-// for: it imports no package of Weir but the vocabulary, and cmd/weir converts
-// its structs to each package's Options. That is why a default stands here once
-// and is shown by `weir check --schema`.
+// JSON Schema for editors. It refuses to know how the values are used: it
+// imports no package of Weir but the vocabulary, and package wire converts its
+// structs to each package's Options. So each default stands here once, and
+// `weir check --schema` shows it.
 //
-// Every fault is found from the text alone. What the text refers to outside of
-// itself (environment variables, secret files, certificates) is read by
-// Resolve, so that a file can be checked on a machine that has none of them.
+// Every fault is found from the text alone. Resolve reads what the text refers
+// to (environment variables, secret files, certificates), so a file can be
+// checked on a machine that has none of them.
 package config
 
-// Config is one weir.yaml, complete: what the file leaves out has its default.
+// Config is one complete weir.yaml; omitted keys have their defaults.
 type Config struct {
-	// Where callers connect, and the bounds on what they send.
+	// The address for callers, and limits on their requests.
 	Server Server `yaml:"server"`
-	// Where operators connect: metrics, health, reload.
+	// The address for operators: metrics, health, reload.
 	Admin Admin `yaml:"admin"`
-	// What is logged, and how.
+	// Logging.
 	Log Log `yaml:"log"`
-	// Where usage is kept.
+	// The ledger of usage.
 	Store Store `yaml:"store"`
-	// What several gateways share their limits through. Without it each has them to itself.
+	// Redis, which lets several gateways share their limits. Without it each gateway enforces them alone.
 	Redis *Redis `yaml:"redis"`
-	// Where scaling decisions are written.
+	// The journal of scaling decisions.
 	Journal Journal `yaml:"journal"`
-	// What this machine gives to the replicas Weir starts as processes.
+	// Resources of this machine for the replicas that Weir starts as processes.
 	Machine Machine `yaml:"machine"`
-	// Who may call.
+	// The callers.
 	Tenants []Tenant `yaml:"tenants" need:"true"`
-	// What can be called, and what serves it.
+	// The models, and the deployments that serve them.
 	Models []Model `yaml:"models" need:"true"`
-	// What some of the requests may use together, beside the limits of each tenant, key and model: for a model of one tenant, for a class, or for everything.
+	// Limits for combinations, in addition to those of each tenant, key and model: for one model of a tenant, for a class, or for everything.
 	Limits []Limit `yaml:"limits"`
 
-	// Warnings are what is allowed but probably not meant, in order of position.
+	// Warnings are valid but probably unintended settings, in order of position.
 	Warnings Faults `yaml:"-"`
-	// Unfinished is what has still to be filled in before the file can serve;
-	// it does not keep it from being tried (serve --emulate).
+	// Unfinished are placeholders to be filled in before the file can serve;
+	// serve --emulate accepts them.
 	Unfinished Faults `yaml:"-"`
 
 	// Hash is the beginning of the SHA-256 of all files.
 	Hash string `yaml:"-"`
 
-	source *decoder // for Resolve: where what stands
+	source *decoder // for Resolve: positions of the values
 }
 
 // Load reads, checks and resolves the configuration at path, a file or a
@@ -65,7 +65,8 @@ func Load(path string, over ...Override) (*Config, error) {
 }
 
 // Open reads and checks the configuration at path, a file or a folder, without
-// what it refers to. The error is a Faults unless it cannot be read.
+// the secrets and files it refers to. The error is a Faults unless it cannot be
+// read.
 func Open(path string, over ...Override) (*Config, error) {
 	all, err := Sources(path)
 	if err != nil {
@@ -80,9 +81,9 @@ func Parse(name string, src []byte, over ...Override) (*Config, error) {
 }
 
 // ParseAll checks files and returns the configuration they describe together.
-// It touches nothing outside of them: secrets are checked for form and read by
-// Resolve. The error, if any, is a Faults with every fault found, in order of
-// position. Overrides stand over what the files say before anything is checked.
+// It touches nothing else: secrets are checked for form and read by Resolve.
+// The error, if any, is a Faults with every fault found, in order of position.
+// Overrides replace the values of the files before anything is checked.
 func ParseAll(all []Source, over ...Override) (*Config, error) {
 	c := &Config{Hash: hashOf(all)}
 	d := &decoder{file: all[0].Name, at: positions{}}

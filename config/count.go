@@ -25,9 +25,9 @@ func ParseCount(text string) (n int64, problem string) {
 	x.Mul(x, new(big.Rat).SetInt64(multiple))
 	switch {
 	case !x.IsInt():
-		return 0, "is no whole number"
+		return 0, "is not a whole number"
 	case !x.Num().IsInt64():
-		return 0, "is more than can be counted"
+		return 0, "is too large"
 	}
 	return x.Num().Int64(), ""
 }

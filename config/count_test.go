@@ -17,16 +17,16 @@ func TestCounts(t *testing.T) {
 	f("1.5M", 1_500_000, "")
 	f("0.5k", 500, "")
 	f("0", 0, "")
-	f("1.5", 0, "no whole number")
-	f("1.0005k", 0, "no whole number")
+	f("1.5", 0, "not a whole number")
+	f("1.0005k", 0, "not a whole number")
 	f("450K", 0, `unknown unit "K": k is a thousand`)
 	f("2m", 0, `unknown unit "m"`)
 	f("5G", 0, `unknown unit "G"`)
-	f("", 0, "is no number")
+	f("", 0, "is not a number")
 	f("-1k", 0, "is below zero")
-	f("k", 0, "is no number")
+	f("k", 0, "is not a number")
 	f("1e6", 0, "exponent")
-	f("999999999999999M", 0, "more than can be counted")
+	f("999999999999999M", 0, "too large")
 }
 
 // Wherever there may be a million of something, k and M are understood, and

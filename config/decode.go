@@ -83,7 +83,7 @@ func (d *decoder) value(n ast.Node, path string, f field, v reflect.Value) {
 func (d *decoder) block(n ast.Node, path string, v reflect.Value) {
 	entries, ok := entriesOf(n)
 	if !ok {
-		d.fault(n, path, "must be keys with values, not "+describe(n), unspaced(n, shapeOf(v.Type()).keys()))
+		d.fault(n, path, "must be a mapping of keys to values, not "+describe(n), unspaced(n, shapeOf(v.Type()).keys()))
 		return
 	}
 	s := shapeOf(v.Type())
@@ -116,7 +116,7 @@ func (d *decoder) block(n ast.Node, path string, v reflect.Value) {
 func (d *decoder) entry(e *ast.MappingValueNode, path string, f field, v reflect.Value) {
 	if isNull(e.Value) {
 		d.at[path] = d.position(e.Key)
-		d.fault(e.Key, path, "has no value", "give it one, or leave the key out")
+		d.fault(e.Key, path, "has no value", "give it one, or remove the key")
 		return
 	}
 	d.value(e.Value, path, f, v)
@@ -152,18 +152,18 @@ func (d *decoder) complete(n ast.Node, path string, s *shape, given map[string]i
 func (d *decoder) unknownKey(n ast.Node, path string, t reflect.Type, key string) {
 	keys := shapeOf(t).keys()
 	if problem := unseen(key); problem != "" {
-		d.fault(n, path, problem, "write plain blanks and letters in its place")
+		d.fault(n, path, problem, "use plain spaces and letters instead")
 		return
 	}
 	if near := meant(key, keys); near != "" {
 		d.fault(n, path, "unknown key", fmt.Sprintf("did you mean %q?", near))
 		return
 	}
-	remedy := "known here: " + strings.Join(keys, ", ")
+	remedy := "valid keys: " + strings.Join(keys, ", ")
 	if homes := homesOf(key); len(homes) > 0 && !d.other {
 		remedy = fmt.Sprintf("%s is a key of %s; %s", key, strings.Join(homes, " or "), remedy)
 	} else if !d.other && contains(shapeOf(reflect.TypeFor[Config]()).keys(), key) {
-		remedy = fmt.Sprintf("%s stands at the top of the file: begin it in column 1; %s", key, remedy)
+		remedy = fmt.Sprintf("%s belongs at the top level of the file: start it in column 1; %s", key, remedy)
 	}
 	d.fault(n, path, "unknown key", remedy)
 }
@@ -175,7 +175,7 @@ func unspaced(n ast.Node, keys []string) string {
 	for _, key := range keys {
 		rest, ok := strings.CutPrefix(text, key)
 		if ok && rest != "" && (rest[0] == ':' || rest[0] == ' ') {
-			return fmt.Sprintf("a key and its value have a colon and a blank between them: %s: %s", key, strings.TrimLeft(rest, ": "))
+			return fmt.Sprintf("write a colon and a space between key and value: %s: %s", key, strings.TrimLeft(rest, ": "))
 		}
 	}
 	return "write one of: " + strings.Join(keys, ", ")
@@ -188,7 +188,7 @@ func (d *decoder) list(n ast.Node, path string, f field, v reflect.Value) {
 		remedy := "write each entry on its own line after - , or all in [ ]"
 		if entries, ok := entriesOf(n); ok && len(entries) > 0 {
 			if key, _ := keyOf(entries[0]); strings.HasPrefix(key, "-") {
-				remedy = "leave a blank after the dash: - " + key[1:] + ": ..."
+				remedy = "put a space after the dash: - " + key[1:] + ": ..."
 			}
 		}
 		d.fault(n, path, "must be a list, not "+describe(n), remedy)
@@ -212,7 +212,7 @@ func (d *decoder) list(n ast.Node, path string, f field, v reflect.Value) {
 func (d *decoder) texts(n ast.Node, path string, f field, v reflect.Value) {
 	entries, ok := entriesOf(n)
 	if !ok {
-		d.fault(n, path, "must be names with texts, not "+describe(n), "write NAME: value")
+		d.fault(n, path, "must be a mapping of names to strings, not "+describe(n), "write NAME: value")
 		return
 	}
 	v.Set(reflect.MakeMap(v.Type()))

@@ -8,32 +8,32 @@ type Deployment struct {
 
 	// Name in metrics, logs, usage and x-weir-deployment, unique in the file.
 	Name string `yaml:"name" need:"true" format:"name" example:"gpt-4o/ptu-eastus2"`
-	// Order of preference: 0 first, the next when it is full.
+	// Order of preference: 0 first; the next gets the overflow.
 	Tier int `yaml:"tier" default:"0" min:"0" max:"100"`
-	// Share of the traffic inside its tier. 0 takes nothing new.
+	// Share of the traffic in its tier. 0 takes no new requests.
 	Weight int `yaml:"weight" default:"1" min:"0" max:"1000000"`
-	// The model of this file that it really is, where it stands in for another: limits of both then count what it does. Without it: the model it stands under.
+	// The model it actually serves, if it stands in for another model of this file: the limits of both then count its requests. Without it: the model it is listed under.
 	Serves string `yaml:"serves" format:"name" example:"gpt-4o-mini"`
-	// Tries this deployment as a new version of another one.
+	// Makes this deployment a canary of another one.
 	Canary *Canary `yaml:"canary"`
-	// Sends it copies of requests, whose answers are dropped and only compared.
+	// Sends it copies of requests; their answers are discarded and only compared.
 	Mirror *Mirror `yaml:"mirror"`
-	// What one replica can hold at once. Bounds admission, so that the rest waits or spills.
+	// Capacity of one replica. Requests beyond it wait or spill over.
 	Capacity Capacity `yaml:"capacity"`
-	// Longest prompt and answer together, in tokens. A request that this deployment finds too long goes to one that gives more, and else back to its caller.
+	// Longest prompt and answer together, in tokens. A request that is too long here goes to a deployment with more; if there is none, its caller gets the error.
 	MaxContext int `yaml:"max_context" min:"1" max:"100000000" example:"128000"`
-	// What it can do: operations, and what a prompt may hold. A request that needs another of these goes to a deployment that lists it, else it is refused. Without it: everything, until a server answers that it does not.
+	// Supported APIs and kinds of input. A request that needs another one goes to a deployment that lists it, or is refused. Without it: everything, until a server answers that it does not.
 	Supports []string `yaml:"supports" enum:"chat|completions|embeddings|responses|messages|images|audio|tools" example:"[chat, tools]"`
-	// What tokens cost here. Absent prices count as free.
+	// Token prices. Absent prices count as free.
 	Price Price `yaml:"price"`
-	// How long to wait for the upstream.
+	// Timeouts for the upstream.
 	Timeouts Timeouts `yaml:"timeouts"`
-	// Whether to speak HTTP/2 to the upstream. HTTP/1.1 costs less and is what inference servers speak best.
+	// Uses HTTP/2 to the upstream. HTTP/1.1 costs less and is better supported by inference servers.
 	HTTP2 bool `yaml:"http2" default:"false"`
 
-	// Servers that run already and that Weir does not start, by URL.
+	// Existing servers, by URL.
 	External *External `yaml:"external"`
-	// A deployment of an Azure OpenAI resource.
+	// A deployment in an Azure OpenAI resource.
 	AzureOpenAI *AzureOpenAI `yaml:"azureopenai"`
 	// Servers that Weir starts and stops as processes on this machine.
 	Process *Process `yaml:"process"`
@@ -54,43 +54,43 @@ func (d *Deployment) Place() string {
 	}
 }
 
-// Capacity is what one replica can hold at once. An absent part does not bound.
+// Capacity is the capacity of one replica. An absent part does not apply.
 type Capacity struct {
 	// Requests in flight per replica.
 	MaxRequests int `yaml:"max_requests" min:"1" max:"1000000" example:"64"`
-	// Tokens of work in flight per replica, prompt and expected completion together.
+	// Tokens of work in flight per replica, prompt and predicted completion together.
 	MaxWork int `yaml:"max_work" min:"1" max:"1000000000" example:"200000"`
-	// Prompt tokens whose first token is still due, per replica, that a tenant with more in flight than its share may add to while others are there. For replicas that are one engine each; 0 does not bound. Without it: 512 for replicas that Weir starts, and no bound for others.
+	// Prompt tokens per replica still waiting for their first token, up to which a tenant over its fair share may add more while other tenants are active. For replicas that are one engine each; 0: no bound. Without it: 512 for replicas that Weir starts, no bound for others.
 	MaxPrefill *int `yaml:"max_prefill" min:"0" max:"1000000000" example:"512"`
-	// Tokens of prompts one replica remembers in its KV cache, for affinity: prefix. Too large a figure makes Weir believe what a replica has forgotten, too small a one misses what it knows.
+	// Size of a replica's prefix cache in tokens, for affinity: prefix. If too large, Weir expects cache hits that do not happen; if too small, it misses some.
 	PrefixCache int `yaml:"prefix_cache" default:"262144" min:"0" max:"100000000" example:"500000"`
 }
 
-// Price is what tokens cost, class by class, from the catalogue or said here.
+// Price is the price of each class of tokens, from the catalogue or given here.
 type Price struct {
-	// Model of the price catalogue, as `weir price list tokens` names it, whose prices hold where none is given here.
+	// Model of the price catalogue (`weir price list tokens`), for prices not given here.
 	Catalogue string `yaml:"catalogue" format:"name" example:"gpt-5.6-terra"`
-	// Deployment type the catalogue's prices are of.
+	// Deployment type for the catalogue's prices.
 	SKU string `yaml:"sku" default:"GlobalStandard" format:"name"`
 	// Prompt tokens.
 	Prompt TokenPrice `yaml:"prompt" example:"$2.50/1M tokens"`
-	// Prompt tokens the upstream had in cache. Without it: as Prompt.
+	// Prompt tokens read from the upstream's cache. Without it: as prompt.
 	Cached *TokenPrice `yaml:"cached" example:"$1.25/1M tokens"`
-	// Prompt tokens the upstream wrote to its cache. Without it: as Prompt.
+	// Prompt tokens written to the upstream's cache. Without it: as prompt.
 	CacheWrite TokenPrice `yaml:"cache_write" example:"$3.125/1M tokens"`
-	// The same, written to be kept for an hour. Without it: as CacheWrite.
+	// The same, kept for an hour. Without it: as cache_write.
 	CacheWriteHour TokenPrice `yaml:"cache_write_hour" example:"$5.00/1M tokens"`
-	// Completion tokens, reasoning included.
+	// Completion tokens, including reasoning.
 	Completion TokenPrice `yaml:"completion" example:"$10.00/1M tokens"`
-	// Reasoning tokens, where they have a price of their own. Without it: as Completion.
+	// Reasoning tokens, if priced separately. Without it: as completion.
 	Reasoning TokenPrice `yaml:"reasoning" example:"$10.00/1M tokens"`
-	// Prompt tokens of sound. Where tokens cost something and this or audio_completion is not given, requests with sound are refused.
+	// Audio tokens of prompts. If tokens have a price and this or audio_completion is missing, requests with audio are refused.
 	AudioPrompt TokenPrice `yaml:"audio_prompt" example:"$40.00/1M tokens"`
-	// Completion tokens of sound.
+	// Audio tokens of completions.
 	AudioCompletion TokenPrice `yaml:"audio_completion" example:"$80.00/1M tokens"`
-	// Each request, beside its tokens.
+	// Price per request, in addition to its tokens.
 	Request Dollars `yaml:"request" example:"$0.005"`
-	// What service_tier: priority costs, as a part of all the prices above. Where tokens cost something and this is not given, requests that ask for it are refused.
+	// Price of service_tier: priority, as a percentage of all prices above. If tokens have a price and this is missing, requests that ask for it are refused.
 	Priority Percent `yaml:"priority" min:"1%" max:"10000%" example:"200%"`
 	// The same for service_tier: flex.
 	Flex Percent `yaml:"flex" min:"1%" max:"10000%" example:"50%"`
@@ -98,25 +98,25 @@ type Price struct {
 
 // Timeouts bound the wait for an upstream.
 type Timeouts struct {
-	// Until a connection stands, TLS included.
+	// To establish a connection, including TLS.
 	Connect time.Duration `yaml:"connect" default:"5s" min:"10ms" max:"5m"`
-	// From the request sent to the answer's header. A server that is not streaming sends it with the answer: allow for the whole generation.
+	// From the sent request to the answer's header. Without streaming, a server sends it with the whole answer: allow for the generation.
 	Header time.Duration `yaml:"header" default:"2m" min:"10ms" max:"1h"`
-	// Between two parts of a streamed answer.
+	// Between two parts of a stream.
 	Stall time.Duration `yaml:"stall" default:"1m" min:"10ms" max:"1h"`
 	// For the whole answer.
 	Total time.Duration `yaml:"total" default:"10m" min:"10ms" max:"24h"`
 }
 
-// External are servers that run already.
+// External are existing servers.
 type External struct {
 	// Base URL of each server, without /v1. Each is one replica.
 	URLs []string `yaml:"urls" need:"true" format:"url" example:"http://10.0.0.5:8000"`
-	// What the servers speak.
+	// API of the servers.
 	Protocol string `yaml:"protocol" default:"openai" enum:"openai|anthropic"`
-	// What the servers call the model. Without it: the model's own name.
+	// The servers' name for the model. Without it: the model's own name.
 	Model string `yaml:"model" format:"name" example:"meta-llama/Llama-3.1-8B-Instruct"`
-	// Key the servers ask for.
+	// API key of the servers.
 	APIKey Secret `yaml:"api_key"`
 	// Path of the engine's own metrics (vLLM style), read for queue, KV use and GPU utilisation. "" for none.
 	Metrics string `yaml:"metrics" default:"/metrics" format:"urlpath"`
@@ -139,65 +139,65 @@ type AzureOpenAI struct {
 	// Client ID of a user-assigned managed identity, or of a workload identity.
 	ClientID string `yaml:"client_id" format:"uuid" example:"00000000-0000-0000-0000-000000000000"`
 
-	// Provisioned throughput units of the deployment. With them Weir knows whether it has room before it asks, keeps it in full use, and lets requests wait for it or spill.
+	// Provisioned throughput units of the deployment. With them Weir computes whether it has room before sending, keeps it fully used, and lets requests wait for it or spill over.
 	PTU int `yaml:"ptu" min:"1" max:"100000" example:"100"`
-	// What one unit carries is taken from the catalogue (weir price) under this name. Without it: the model's own name.
+	// Name in the catalogue (weir price) for the capacity of a unit. Without it: the model's own name.
 	PTUModel string `yaml:"ptu_model" format:"name" example:"gpt-4o"`
-	// How much of a burst the provisioned deployment is trusted to take in at once, as the time it takes to drain. Azure does not publish it; where it is less, a 429 says so, and Weir goes by that.
+	// Assumed burst capacity of the provisioned deployment, as the time it takes to drain. Azure does not publish it; if it is smaller, Weir learns that from a 429.
 	Burst time.Duration `yaml:"burst" default:"1m" min:"100ms" max:"1h"`
-	// Share of the burst, or of the quota, that batch requests leave to interactive ones.
+	// Fraction of the burst, or of the quota, that batch requests leave to interactive ones.
 	Headroom Percent `yaml:"headroom" default:"30%" min:"0%" max:"99%"`
-	// What Azure itself does with requests that a provisioned deployment has no room for.
+	// Azure's own spillover of requests for which a provisioned deployment has no room.
 	Spillover *Spillover `yaml:"spillover"`
-	// Quota of a standard deployment. What the service says it allows less counts at once.
+	// Quota of a standard deployment. A lower value reported by the service applies at once.
 	TokensPerMinute int `yaml:"tokens_per_minute" min:"1" max:"1000000000000" example:"450000"`
-	// The same in requests. Azure holds it in every second or ten, and so does Weir.
+	// The same in requests. Azure enforces it per second or ten seconds, and so does Weir.
 	RequestsPerMinute int `yaml:"requests_per_minute" min:"1" max:"1000000000" example:"2700"`
 }
 
 // Process are servers that Weir starts on this machine, one per replica.
 type Process struct {
-	// Program and arguments; no shell reads them. {port} is the port to listen on, {addr} the address 127.0.0.1:port, {gpu} the GPUs as 0,1 and {replica} the replica's name.
+	// Program and arguments; no shell is involved. {port} is the port to listen on, {addr} the address 127.0.0.1:port, {gpu} the GPUs as 0,1 and {replica} the replica's name.
 	Command []string `yaml:"command" need:"true" format:"template"`
 	// Environment variables, added to Weir's own. The same {names} are filled in.
 	Env map[string]string `yaml:"env" format:"template"`
-	// Variables of Weir's own environment that this file reads secrets from and that the servers get all the same. Without it they get none of those.
+	// Environment variables that this file reads secrets from and that the servers may see. Without it they see none of those.
 	PassEnv []string `yaml:"pass_env" format:"variable" example:"[HF_TOKEN]"`
 	// Working folder. Without it: Weir's own.
 	Dir string `yaml:"dir" format:"path"`
-	// How many GPUs each replica gets, of those in machine.gpus, set as CUDA_VISIBLE_DEVICES.
+	// GPUs per replica, from machine.gpus, set as CUDA_VISIBLE_DEVICES.
 	GPUs int `yaml:"gpus" default:"0" min:"0" max:"16"`
-	// What one replica runs on. With it `weir check` says whether the model fits, and `weir simulate` knows how fast it is.
+	// Hardware of one replica. With it `weir check` tells whether the model fits, and `weir simulate` how fast it is.
 	RunsOn *RunsOn `yaml:"runs_on"`
-	// What the servers speak.
+	// API of the servers.
 	Protocol string `yaml:"protocol" default:"openai" enum:"openai|anthropic"`
-	// What the servers call the model. Without it: the model's own name.
+	// The servers' name for the model. Without it: the model's own name.
 	Model string `yaml:"model" format:"name" example:"meta-llama/Llama-3.1-8B-Instruct"`
-	// Key the servers ask for.
+	// API key of the servers.
 	APIKey Secret `yaml:"api_key"`
-	// Path that answers 200 when the server is ready.
+	// Path that returns 200 when the server is ready.
 	Health string `yaml:"health" default:"/health" format:"urlpath"`
 	// Path of the engine's own metrics (vLLM style), read for queue, KV use and GPU utilisation. "" for none.
 	Metrics string `yaml:"metrics" default:"/metrics" format:"urlpath"`
 	// How long a server may take to become ready before it counts as failed.
 	StartTimeout time.Duration `yaml:"start_timeout" default:"10m" min:"100ms" max:"2h"`
-	// How long requests in flight may go on when a replica is taken away.
+	// Time for requests in flight when a replica is removed.
 	DrainTimeout time.Duration `yaml:"drain_timeout" default:"2m" min:"0s" max:"24h"`
 	// How long a server may take to end after SIGTERM before it is killed.
 	StopTimeout time.Duration `yaml:"stop_timeout" default:"10s" min:"100ms" max:"10m"`
-	// When to start a server again that has ended by itself.
+	// When to restart a server that exits.
 	Restart Restart `yaml:"restart"`
 }
 
 // RunsOn is the hardware of one replica and how the model is laid out on it.
 type RunsOn struct {
-	// GPU, as `weir price list gpus` names it.
+	// GPU, a name from `weir price list gpus`.
 	GPU string `yaml:"gpu" need:"true" format:"name" example:"H100-80GB"`
-	// Model of the catalogue whose shape it has. Without it: what the servers call the model.
+	// Catalogue model with the same shape. Without it: the servers' name for the model.
 	Model string `yaml:"model" format:"name" example:"meta-llama/Llama-3.1-8B-Instruct"`
-	// GPUs one layer is cut over. 0: all of the replica's.
+	// Tensor parallel size. 0: all GPUs of the replica.
 	TP int `yaml:"tp" default:"0" min:"0" max:"64"`
-	// Storage format of the weights, as `weir fit --help` lists them. Without it: as published.
+	// Quantisation of the weights, as listed by `weir fit --help`. Without it: as published.
 	Quant string `yaml:"quant" format:"name" example:"fp8"`
 	// Longest request, prompt and answer, in tokens. 0: the model's own.
 	Context int `yaml:"context" default:"0" min:"0" max:"100000000"`
@@ -205,9 +205,9 @@ type RunsOn struct {
 	Engine string `yaml:"engine" format:"name" example:"vllm@0.21"`
 }
 
-// Restart says when a server that has ended by itself is started again.
+// Restart says when a server that exits is restarted.
 type Restart struct {
-	// Wait before the first new start. Doubles each time.
+	// Wait before the first restart. Doubles each time.
 	Base time.Duration `yaml:"base" default:"1s" min:"10ms" max:"10m"`
 	// Longest wait.
 	Max time.Duration `yaml:"max" default:"1m" min:"10ms" max:"1h"`

@@ -29,7 +29,7 @@ type Source struct {
 func Sources(path string) ([]Source, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("configuration file %s does not exist: name one with -c; examples/weir.yaml is one, and weir serve without -c needs none", path)
+		return nil, fmt.Errorf("configuration file %s does not exist: name one with -c, such as examples/weir.yaml; weir serve without -c needs none", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("configuration file: %w", err)
@@ -56,7 +56,7 @@ func Sources(path string) ([]Source, error) {
 func readSource(name string, left int64) (Source, error) {
 	info, err := os.Stat(name)
 	if err == nil && info.Size() > left {
-		return Source{}, fmt.Errorf("configuration file %s has %d bytes: a configuration has at most %d, all its files together", name, info.Size(), MaxBytes)
+		return Source{}, fmt.Errorf("configuration file %s has %d bytes: a configuration has at most %d in all its files together", name, info.Size(), MaxBytes)
 	}
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -94,7 +94,7 @@ func yamlFiles(dir string) ([]string, error) {
 		}
 	}
 	if names == nil {
-		return nil, fmt.Errorf("configuration folder %s holds no file that ends in .yaml or .yml: put weir.yaml there, or name a file", dir)
+		return nil, fmt.Errorf("configuration folder %s has no .yaml or .yml file: put weir.yaml there, or name a file", dir)
 	}
 	return names, nil
 }
@@ -123,7 +123,7 @@ func (d *decoder) merged(all []Source) (ast.Node, bool) {
 	case !good:
 		return nil, false
 	case len(bodies) == 0:
-		d.faultAt(position{1, 1}, "", "the files describe nothing", "they need at least tenants and models: see examples/weir.yaml")
+		d.faultAt(position{1, 1}, "", "the files are empty", "they need at least tenants and models: see examples/weir.yaml")
 		return nil, false
 	case len(bodies) == 1:
 		return bodies[0], true
@@ -132,7 +132,7 @@ func (d *decoder) merged(all []Source) (ast.Node, bool) {
 	for _, body := range bodies {
 		entries, ok := entriesOf(body)
 		if !ok {
-			d.fault(body, "", "must be keys with values, not "+describe(body), "each file of a configuration is as a whole one would be")
+			d.fault(body, "", "must be a mapping of keys to values, not "+describe(body), "each file of a folder has the same top-level keys as a single weir.yaml")
 			return nil, false
 		}
 		root.Values = d.join(root.Values, entries)

@@ -47,7 +47,7 @@ func checkVariable(text string) (string, string) {
 	if variableRule.MatchString(text) {
 		return "", ""
 	}
-	return quote(text) + " is no name of an environment variable", "letters, digits and _ are allowed"
+	return quote(text) + " is not a valid environment variable name", "letters, digits and _ are allowed"
 }
 
 const prefixPattern = `^[A-Za-z0-9._:/-]{1,64}$`
@@ -62,12 +62,12 @@ func CheckName(text string) (string, string) {
 	if nameRule.MatchString(text) {
 		return "", ""
 	}
-	return quote(text) + " is no name", "a name has 1 to 128 letters, digits and . _ - : / @ +, and begins and ends with a letter or digit"
+	return quote(text) + " is not a valid name", "a name has 1 to 128 letters, digits and . _ - : / @ +, and starts and ends with a letter or digit"
 }
 
 func checkPath(text string) (string, string) {
 	if text == "" || strings.ContainsRune(text, 0) {
-		return quote(text) + " is no path of a file", "name a file"
+		return quote(text) + " is not a file path", "name a file"
 	}
 	return "", ""
 }
@@ -96,19 +96,19 @@ func Listen(text string) (string, error) {
 var plainPort = regexp.MustCompile(`^[0-9]{1,5}$`)
 
 func checkListen(text string) (string, string) {
-	remedy := "give host:port, such as 127.0.0.1:8080, [::1]:8080, or :8080 for every interface; 8080 alone is of 127.0.0.1"
+	remedy := "give host:port, such as 127.0.0.1:8080, [::1]:8080, or :8080 for every interface; 8080 alone means 127.0.0.1"
 	if bareHost.MatchString(text) {
 		return quote(text) + " has no port", "write " + text + ":8080"
 	}
 	host, port, err := net.SplitHostPort(text)
 	if err != nil {
-		return quote(text) + " is no address", remedy
+		return quote(text) + " is not an address", remedy
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
 		return fmt.Sprintf("%s has no port from 0 to 65535", quote(text)), remedy
 	}
 	if host != "" && host != "localhost" && net.ParseIP(host) == nil {
-		return fmt.Sprintf("%s names no IP address of this machine", quote(text)), remedy
+		return fmt.Sprintf("%s is not an IP address of this machine", quote(text)), remedy
 	}
 	return "", ""
 }
@@ -124,7 +124,7 @@ func loopback(listen string) bool {
 }
 
 func checkURL(text string) (string, string) {
-	remedy := "give scheme://host:port and, where the server has one, a path before /v1, such as http://10.0.0.5:8000"
+	remedy := "give scheme://host:port and, if the server has one, a path before /v1, such as http://10.0.0.5:8000"
 	u, err := url.Parse(text)
 	if err == nil && u.Host != "" {
 		if base, ok := baseOf(u); ok {
@@ -133,15 +133,15 @@ func checkURL(text string) (string, string) {
 	}
 	switch {
 	case bareServer.MatchString(text):
-		return quote(text) + " has no scheme", "write http://" + text + ", or https:// where it speaks TLS"
+		return quote(text) + " has no scheme", "write http://" + text + ", or https:// for TLS"
 	case err != nil || u.Host == "" || u.Hostname() == "":
-		return quote(text) + " is no URL", remedy
+		return quote(text) + " is not a URL", remedy
 	case u.Scheme != "http" && u.Scheme != "https":
 		return fmt.Sprintf("%s has the scheme %s", quote(text), quote(u.Scheme)), "http and https are supported"
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(text, "#"):
 		return quote(text) + " has a query or fragment", remedy
 	case strings.HasSuffix(strings.TrimSuffix(u.Path, "/"), "/v1"):
-		return quote(text) + " ends in /v1, which Weir adds itself", "write " + strings.TrimSuffix(strings.TrimSuffix(text, "/"), "/v1")
+		return quote(text) + " ends in /v1, which Weir adds", "write " + strings.TrimSuffix(strings.TrimSuffix(text, "/"), "/v1")
 	}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
@@ -157,7 +157,7 @@ func checkURLPath(text string) (string, string) {
 	}
 	u, err := url.Parse(text)
 	if err != nil || !strings.HasPrefix(text, "/") || u.Host != "" || u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(text, " ?#\t") {
-		return quote(text) + " is no path of a URL", "give a path such as /health"
+		return quote(text) + " is not a URL path", "give a path such as /health"
 	}
 	return "", ""
 }
@@ -168,7 +168,7 @@ func checkAPIVersion(text string) (string, string) {
 	if apiVersion.MatchString(text) {
 		return "", ""
 	}
-	return quote(text) + " is no API version", "give one such as 2024-10-21, or leave the key out for the v1 API"
+	return quote(text) + " is not an API version", "give one such as 2024-10-21, or omit the key for the v1 API"
 }
 
 var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
@@ -177,7 +177,7 @@ func checkUUID(text string) (string, string) {
 	if uuid.MatchString(text) {
 		return "", ""
 	}
-	return quote(text) + " is no client ID", "give the UUID the Azure portal shows, such as 00000000-0000-0000-0000-000000000000"
+	return quote(text) + " is not a client ID", "give the UUID the Azure portal shows, such as 00000000-0000-0000-0000-000000000000"
 }
 
 // templateNames are what a process template may hold in braces.
@@ -187,7 +187,7 @@ var braced = regexp.MustCompile(`\{([^{}"]*)\}`)
 
 func checkTemplate(text string) (string, string) {
 	if strings.ContainsRune(text, 0) {
-		return "holds a NUL character", "remove it"
+		return "contains a NUL character", "remove it"
 	}
 	for _, m := range braced.FindAllStringSubmatch(text, -1) {
 		name := m[1]
@@ -198,7 +198,7 @@ func checkTemplate(text string) (string, string) {
 		if near := nearest(name, templateNames); near != "" {
 			remedy = fmt.Sprintf("did you mean {%s}?", near)
 		}
-		return fmt.Sprintf("{%s} is not filled in by Weir", name), remedy
+		return fmt.Sprintf("{%s} is not a placeholder of Weir", name), remedy
 	}
 	return "", ""
 }
@@ -213,7 +213,7 @@ func checkHeader(text string) (string, string) {
 	if headerRule.MatchString(text) {
 		return "", ""
 	}
-	return quote(text) + " is no name of a header", "a header's name has 1 to 64 letters, digits, - and _"
+	return quote(text) + " is not a valid header name", "a header's name has 1 to 64 letters, digits, - and _"
 }
 
 const gpuPattern = `^([0-9]{1,3}|(GPU|MIG)-[0-9A-Za-z-]+)$`
@@ -224,5 +224,5 @@ func checkGPU(text string) (string, string) {
 	if gpuRule.MatchString(text) {
 		return "", ""
 	}
-	return quote(text) + " is no GPU", `give its number as "0", or its name as nvidia-smi -L shows it, such as "GPU-8a3f..."`
+	return quote(text) + " is not a GPU", `give its number as "0", or its name from nvidia-smi -L, such as "GPU-8a3f..."`
 }

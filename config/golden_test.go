@@ -87,14 +87,14 @@ models:
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = `plan.yaml:1:44: tenants[0].keys[0].hash: is all zeros: no key has it; make a key and its hash with ` + "`weir key new`" + `
-plan.yaml:5:45: models[0].deployments[0].azureopenai.endpoint: "https://CHANGE.openai.azure.com" still says CHANGE; put the name of your resource there
-plan.yaml:6:61: models[0].deployments[1].external.urls[1]: "http://CHANGE.svc:8000" still says CHANGE; put the address of your server there
-plan.yaml:7:67: models[0].deployments[2].external.urls[1]: "http://<server>:8000" still says <server>; put the address of your server there
-plan.yaml:8:45: models[0].deployments[3].azureopenai.endpoint: "https://YOUR-RESOURCE.openai.azure.com" still says YOUR-RESOURCE; put the name of your resource there
-plan.yaml:8:97: models[0].deployments[3].azureopenai.deployment: "your-deployment-name" still says your-deployment-name; put the name of your deployment there
-plan.yaml:9:45: models[0].deployments[4].azureopenai.endpoint: "https://<resource>.openai.azure.com" still says <resource>; put the name of your resource there
-plan.yaml:10:89: models[0].deployments[5].azureopenai.deployment: "change_me" still says change_me; put the name of your deployment there`
+	const want = `plan.yaml:1:44: tenants[0].keys[0].hash: is all zeros: no key has this hash; make a key and its hash with ` + "`weir key new`" + `
+plan.yaml:5:45: models[0].deployments[0].azureopenai.endpoint: "https://CHANGE.openai.azure.com" still contains CHANGE; insert the name of your resource
+plan.yaml:6:61: models[0].deployments[1].external.urls[1]: "http://CHANGE.svc:8000" still contains CHANGE; insert the address of your server
+plan.yaml:7:67: models[0].deployments[2].external.urls[1]: "http://<server>:8000" still contains <server>; insert the address of your server
+plan.yaml:8:45: models[0].deployments[3].azureopenai.endpoint: "https://YOUR-RESOURCE.openai.azure.com" still contains YOUR-RESOURCE; insert the name of your resource
+plan.yaml:8:97: models[0].deployments[3].azureopenai.deployment: "your-deployment-name" still contains your-deployment-name; insert the name of your deployment
+plan.yaml:9:45: models[0].deployments[4].azureopenai.endpoint: "https://<resource>.openai.azure.com" still contains <resource>; insert the name of your resource
+plan.yaml:10:89: models[0].deployments[5].azureopenai.deployment: "change_me" still contains change_me; insert the name of your deployment`
 	if have := c.Unfinished.Error(); have != want {
 		t.Errorf("have\n%s\nwant\n%s", have, want)
 	}

@@ -30,7 +30,7 @@ func NewKey() string {
 func parseKeyHash(text string) (any, string) {
 	digits, ok := strings.CutPrefix(text, "sha256:")
 	if !ok {
-		return nil, "does not start with sha256: (a key itself must not stand in this file)"
+		return nil, "does not start with sha256: (the key itself is not allowed in this file)"
 	}
 	raw, err := hex.DecodeString(digits)
 	if err != nil || len(raw) != sha256.Size || digits != strings.ToLower(digits) {

@@ -96,11 +96,11 @@ func TestFaultsOfAFolderNameTheFile(t *testing.T) {
 			t.Errorf("%s: without its line", faults[0])
 		}
 	}
-	f(`b.yaml:3:11: tenants[1].name: tenant "a" is tenants[0].name already; give each its own: line 2 of a.yaml has the first`,
+	f(`b.yaml:3:11: tenants[1].name: tenant "a" is already used by tenants[0].name; use different ones: the first is on line 2 of a.yaml`,
 		map[string]string{"a.yaml": "tenants:\n  - name: a\n" + modelFile, "b.yaml": "\ntenants:\n  - name: a\n"})
 	f(`b.yaml:1:1: server: is given twice; the first is on line 1 of a.yaml: keep one`,
 		map[string]string{"a.yaml": "server: {listen: 1}\n" + modelFile, "b.yaml": "server: {listen: 2}\ntenants: [{name: a}]\n"})
-	f("a.yaml:2:6: this is no YAML: a text cannot begin with @; put the text in quotes\nc.yaml:1:5: this is no YAML: could not find flow map content; check indentation, quotes and brackets here and on the line before",
+	f("a.yaml:2:6: invalid YAML: a string cannot start with @; put the string in quotes\nc.yaml:1:5: invalid YAML: could not find flow map content; check indentation, quotes and brackets here and on the line above",
 		map[string]string{"a.yaml": "#\nx: [ @]\n", "b.yaml": modelFile, "c.yaml": "a: {b\n"})
 	f(`b.yaml:1:21: tenants[0].models[0]: there is no model "n"; models in this file: m`,
 		map[string]string{"a.yaml": modelFile, "b.yaml": "tenants: [{models: [n], name: a}]\n"})

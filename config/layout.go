@@ -21,16 +21,16 @@ var noBlank = regexp.MustCompile(`^[\s-]*([A-Za-z_]+):\S.*$`)
 // place to look at, the problem and what to do.
 func (d *decoder) layout(p position, message string) (position, string, string) {
 	if tab := d.tab(p.line); tab > 0 {
-		return position{p.line, tab}, "this is no YAML: a tab stands where the line is indented, and YAML indents with spaces alone", "write spaces in its place"
+		return position{p.line, tab}, "invalid YAML: a tab in the indentation; YAML indents with spaces only", "write spaces in its place"
 	}
 	if bracketText.MatchString(d.lines[p.line-1]) {
-		return p, "this is no YAML: a value that begins with [ is a list, and something stands after its ]", "put the value in quotes, where it is a text such as \"[::]:8080\""
+		return p, "invalid YAML: a value that starts with [ is a list, and there is more text after its ]", "put the value in quotes if it is a string such as \"[::]:8080\""
 	}
 	switch {
 	case strings.Contains(message, "non-map value") && noBlank.MatchString(d.lines[p.line-1]):
-		return p, "this is no YAML: a colon without a blank after it", "a key and its value have a colon and a blank between them: write " + noBlank.ReplaceAllString(d.lines[p.line-1], "$1: ...")
+		return p, "invalid YAML: a colon without a space after it", "write a colon and a space between key and value: write " + noBlank.ReplaceAllString(d.lines[p.line-1], "$1: ...")
 	case strings.Contains(message, "non-map value"):
-		return p, "this is no YAML: a text stands where a key is expected", "write key: value, or join it with the line before"
+		return p, "invalid YAML: found a string where a key is expected", "write key: value, or join it to the line above"
 	case strings.Contains(message, "mapping value is not allowed"):
 		return d.secondValue(p)
 	case strings.Contains(message, "value is not allowed in this context"):
@@ -38,13 +38,13 @@ func (d *decoder) layout(p position, message string) (position, string, string) 
 			return p, problem, remedy
 		}
 	case strings.Contains(message, "reserved character"):
-		return p, "this is no YAML: a text cannot begin with " + d.rune(p), "put the text in quotes"
+		return p, "invalid YAML: a string cannot start with " + d.rune(p), "put the string in quotes"
 	case strings.Contains(message, "could not find end character"):
-		return p, "this is no YAML: this quote is not closed", "end the text with the same quote, on this line"
+		return p, "invalid YAML: this quote is not closed", "end the string with the same quote, on this line"
 	case strings.Contains(message, "must be specified"), strings.Contains(message, "end token"):
-		return p, "this is no YAML: a bracket that was opened here or before is not closed, or a comma is missing", "close each [ with ] and each { with }, and put a comma between two entries"
+		return p, "invalid YAML: a bracket opened here or earlier is not closed, or a comma is missing", "close each [ with ] and each { with }, and put a comma between two entries"
 	}
-	return p, "this is no YAML: " + message, "check indentation, quotes and brackets here and on the line before"
+	return p, "invalid YAML: " + message, "check indentation, quotes and brackets here and on the line above"
 }
 
 // tab is the column of the first tab in what indents a line, dashes included;
@@ -67,7 +67,7 @@ func (d *decoder) secondValue(p position) (position, string, string) {
 	line := []rune(d.lines[p.line-1])
 	rest := string(line[min(p.column-1, len(line)):])
 	if innerKey.MatchString(rest) {
-		return p, "this is no YAML: a key stands in the value of another key", "write it on the next line, indented; or put the value in quotes, if it is a text with a colon"
+		return p, "invalid YAML: a key inside the value of another key", "write it on the next line, indented; or put the value in quotes if it is a string with a colon"
 	}
 	own := d.columns(p.line)
 	for next := p.line + 1; next <= len(d.lines); next++ {
@@ -77,12 +77,12 @@ func (d *decoder) secondValue(p position) (position, string, string) {
 		}
 		column, want := columns[0], own[len(own)-1]
 		if column > want {
-			return position{next, column}, fmt.Sprintf("this is no YAML: this line begins in column %d, below a key that begins in column %d and has a value already", column, want),
-				fmt.Sprintf("keys of one block begin in the same column: begin it in column %d", want)
+			return position{next, column}, fmt.Sprintf("invalid YAML: this line starts in column %d, below a key that starts in column %d and already has a value", column, want),
+				fmt.Sprintf("keys of one block start in the same column: start it in column %d", want)
 		}
 		break
 	}
-	return p, "this is no YAML: a value stands where none can", "check the indentation here and on the next line"
+	return p, "invalid YAML: a value is not allowed here", "check the indentation here and on the next line"
 }
 
 // noBlock says that a line begins in a column in which no open block does; ""
@@ -99,8 +99,8 @@ func (d *decoder) noBlock(line int) (problem, remedy string) {
 		return "", ""
 	}
 	shown := strings.Trim(strings.Join(strings.Fields(fmt.Sprint(open)), ", "), "[]")
-	return fmt.Sprintf("this is no YAML: this line begins in column %d, and what it could go on with begins in column %s", own[0], shown),
-		"keys of one block, and dashes of one list, begin in the same column"
+	return fmt.Sprintf("invalid YAML: this line starts in column %d, but the open blocks start in column %s", own[0], shown),
+		"keys of one block, and dashes of one list, start in the same column"
 }
 
 // columns are those in which a line begins, and what follows its dashes; nil

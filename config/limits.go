@@ -6,48 +6,48 @@ import (
 	"time"
 )
 
-// Limits bound use. A limit that is absent does not bound.
+// Limits bound usage. An absent limit does not apply.
 type Limits struct {
-	// Requests per time. More are answered with 429 and the time to come back.
+	// Request rate. Requests above it get 429 with the time to retry.
 	Requests Rate `yaml:"requests" min:"1/min" max:"10M/min" example:"600/min"`
-	// Tokens per time, prompt and completion together. More are answered with 429 and the time to come back.
+	// Token rate, prompt and completion together. Requests above it get 429 with the time to retry.
 	Tokens Rate `yaml:"tokens" min:"1/min" max:"1000000M/min" example:"200k/min"`
-	// Requests in flight at once. More are answered with 429.
+	// Requests in flight. More get 429.
 	Concurrent int `yaml:"concurrent" min:"1" max:"1000000" example:"50"`
-	// How much of the requests and tokens per time may be used at once after a pause: what comes together in that time. It bounds the size of one request too.
+	// How much of the request and token rates may be used at once after a pause, as time at the full rate. It also bounds the size of one request.
 	Burst time.Duration `yaml:"burst" default:"1m" min:"1s" max:"1h"`
-	// What a request takes of the tokens per time when it comes: what it likely uses, settled when it has ended; or the most it may use by its max_tokens, as providers take it. One that may use more than the burst has its max_tokens lowered to it.
+	// What a request reserves of the token rate on arrival. likely: its predicted usage, settled when it ends. most: the maximum by its max_tokens, as providers do; a max_tokens above the burst is lowered to it.
 	Reserve string `yaml:"reserve" default:"likely" enum:"likely|most"`
 }
 
-// Budget bounds use by the calendar. A bound that is absent does not bound.
-// What is used already is read from the store when Weir starts.
+// Budget bounds usage per calendar day and month. An absent bound does not
+// apply. Earlier usage is read from the store when Weir starts.
 type Budget struct {
-	// Tokens in a day, prompt and completion together. Requests beyond it are answered with 429 and the time until the day is over, in UTC.
+	// Tokens per day, prompt and completion together. Requests beyond it get 429 with the time until the day ends, in UTC.
 	TokensPerDay int `yaml:"tokens_per_day" min:"1" max:"1000000000000000" example:"50000000"`
-	// The same in a month.
+	// The same per month.
 	TokensPerMonth int `yaml:"tokens_per_month" min:"1" max:"1000000000000000" example:"1000000000"`
-	// Cost in a day, at the prices of the deployments that served.
+	// Cost per day, at the prices of the deployments that served.
 	MoneyPerDay Dollars `yaml:"money_per_day" example:"$25"`
-	// The same in a month.
+	// The same per month.
 	MoneyPerMonth Dollars `yaml:"money_per_month" example:"$500"`
-	// What happens to a streamed answer that grows beyond what was reserved for it and beyond what is left: it is finished and charged, or cut with an error event.
+	// What happens to a stream that outgrows its reservation and the rest of the budget. finish: it is finished and charged. cut: it ends with an error event.
 	Exhausted string `yaml:"exhausted" default:"finish" enum:"finish|cut"`
-	// What one request may be promised of what is left: near the end of the budget a part of it, with its max_tokens lowered to that, for others to be served beside it; or always all it asks for, as far as it is there.
+	// How much of the rest one request may reserve. part: near the end of the budget a part, with max_tokens lowered to it, so that other requests are served too. all: everything it asks for, as far as available.
 	Reserve string `yaml:"reserve" default:"part" enum:"part|all"`
 }
 
-// Trim lowers max_tokens of requests that ask for far more than answers need,
-// which fills a provider's quota with nothing. Off where nothing is given.
+// Trim lowers max_tokens of requests that ask for far more than their answers
+// need, which fills a provider's quota with nothing. Off if neither key is
+// given.
 type Trim struct {
-	// Most tokens an answer may be asked to have.
+	// Highest max_tokens.
 	Cap int `yaml:"cap" min:"1" max:"100000000" example:"8192"`
-	// The same as a multiple of what 99 % of the tenant's own answers of the model have had, once that is known; never below 256 tokens.
+	// The same as a multiple of the 99th percentile of the tenant's own answers of the model, once known; at least 256 tokens.
 	Times int `yaml:"times" min:"2" max:"1000" example:"4"`
 }
 
-// Limit bounds what some requests may use together: those that agree with every
-// part that is given.
+// Limit bounds the usage of the requests that match every part given.
 type Limit struct {
 	// Requests of this tenant. Without it: of all tenants together.
 	Tenant string `yaml:"tenant" format:"name" example:"support"`
@@ -57,13 +57,13 @@ type Limit struct {
 	Model string `yaml:"model" format:"name" example:"gpt-4o"`
 	// Of this class. Without it: of both.
 	Class string `yaml:"class" enum:"interactive|batch"`
-	// What they may use.
+	// Their limits.
 	Limits Limits `yaml:"limits"`
-	// What they may use in a day and in a month of the calendar, in UTC.
+	// Their budget per calendar day and month, in UTC.
 	Budget Budget `yaml:"budget"`
 }
 
-// scope is what the limit counts, as the program's messages name it.
+// scope names what the limit counts, as in the program's messages.
 func (l *Limit) scope() string {
 	var parts []string
 	for _, p := range [...][2]string{{"tenant", l.Tenant}, {"key", l.Key}, {"model", l.Model}, {"class", l.Class}} {
@@ -94,17 +94,17 @@ func (v *validator) limits() {
 			continue
 		}
 		if !Bounds(l.Limits, l.Budget) {
-			v.blame(path, "bounds nothing", "give limits or a budget, or leave it out")
+			v.blame(path, "has no effect", "give limits or a budget, or remove it")
 		}
 		v.claim(scopes, l.scope(), path, "the scope")
 		if l.Class != "" && Bounds(Limits{}, l.Budget) {
-			v.warn(path+".budget", "what a class has used is not in the store: this budget begins anew when Weir is started", "bound a tenant, key or model where that matters")
+			v.warn(path+".budget", "usage per class is not stored: a restart of Weir resets this budget", "use a budget of a tenant, key or model if that matters")
 		}
 	}
 	v.serves()
 }
 
-// serves checks the models that deployments stand in with.
+// serves checks the models that deployments stand in for.
 func (v *validator) serves() {
 	models := v.modelNames()
 	for i, m := range v.c.Models {
@@ -116,7 +116,8 @@ func (v *validator) serves() {
 	}
 }
 
-// ownLimits notes the scopes whose limits stand with their tenant, key or model.
+// ownLimits notes the scopes whose limits are given at their tenant, key or
+// model.
 func (v *validator) ownLimits(scopes taken) {
 	note := func(l *Limit, path string) {
 		if Bounds(l.Limits, l.Budget) {
@@ -154,7 +155,7 @@ func (v *validator) names() names {
 	return n
 }
 
-// known faults what a limit refers to and there is not.
+// known faults references of a limit to something that does not exist.
 func (v *validator) known(l *Limit, path string, n names) bool {
 	keys, isTenant := n.tenants[l.Tenant]
 	good := true
@@ -166,7 +167,7 @@ func (v *validator) known(l *Limit, path string, n names) bool {
 	case l.Tenant != "" && !isTenant:
 		blame(".tenant", fmt.Sprintf("there is no tenant %q", l.Tenant), suggest(l.Tenant, n.order, "tenants"))
 	case l.Key != "" && l.Tenant == "":
-		blame(".key", fmt.Sprintf("key %q is of no tenant", l.Key), "name its tenant beside it")
+		blame(".key", fmt.Sprintf("key %q has no tenant", l.Key), "add its tenant")
 	case l.Key != "" && !contains(keys, l.Key):
 		blame(".key", fmt.Sprintf("tenant %q has no key %q", l.Tenant, l.Key), suggest(l.Key, keys, "keys"))
 	}

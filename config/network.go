@@ -17,16 +17,16 @@ func parseNetwork(text string) (any, string) {
 	if !strings.Contains(text, "/") {
 		a, err := netip.ParseAddr(text)
 		if err != nil || a.Zone() != "" {
-			return nil, "is no address"
+			return nil, "is not an address"
 		}
 		return Network{netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen())}, ""
 	}
 	p, err := netip.ParsePrefix(text)
 	if err != nil {
-		return nil, "is no network"
+		return nil, "is not a network"
 	}
 	if p.Masked() != p {
-		return nil, "has bits behind its length: " + p.Masked().String() + " is the network"
+		return nil, "has bits set beyond its length: " + p.Masked().String() + " is the network"
 	}
 	return Network{p}, ""
 }

@@ -21,7 +21,7 @@ var schemePorts = map[string]string{"http": "80", "https": "443"}
 // checkOrigin holds an origin to the form browsers send (RFC 6454, 6.2), since
 // only the same text is the same origin.
 func checkOrigin(text string) (string, string) {
-	remedy := "give scheme://host, with the port where it is not the scheme's, such as https://app.example.com or http://localhost:3000"
+	remedy := "give scheme://host, with the port if it is not the scheme's default, such as https://app.example.com or http://localhost:3000"
 	if text == "*" {
 		return "", ""
 	}
@@ -29,23 +29,23 @@ func checkOrigin(text string) (string, string) {
 	if m == nil {
 		switch part := originOf.FindString(text); {
 		case text == "null":
-			return quote(text) + " is what browsers send of pages without an origin, and could be any", remedy
+			return quote(text) + " is what browsers send for pages without an origin, which could be any page", remedy
 		case strings.Contains(text, "*"):
-			return quote(text) + " has a * beside other characters", `give each origin, or "*" alone for all`
+			return quote(text) + " combines * with other characters", `give each origin, or "*" alone for all`
 		case part != "" && !strings.Contains(part, "@"):
 			return quote(text) + " is the address of a page, not an origin", "write " + plainOrigin(part)
 		}
-		return quote(text) + " is no origin of a page", remedy
+		return quote(text) + " is not an origin", remedy
 	}
 	if n, err := strconv.Atoi(m[3]); m[3] != "" && (err != nil || n < 1 || n > 65535) {
 		return quote(text) + " has no port from 1 to 65535", remedy
 	}
 	if plain := plainOrigin(text); plain != text {
-		return quote(text) + " is not as browsers send it", "write " + plain
+		return quote(text) + " is not in the form browsers send", "write " + plain
 	}
 	for _, c := range m[2] {
 		if c >= 0x80 {
-			return quote(text) + " has letters browsers send in another form", "give the host as it is asked for in DNS, beginning with xn--"
+			return quote(text) + " has letters that browsers encode", "give the host in its DNS form, starting with xn--"
 		}
 	}
 	return "", ""
@@ -79,7 +79,7 @@ func (v *validator) cors() {
 	for i, origin := range o.Origins {
 		path := fmt.Sprintf("server.cors.origins[%d]", i)
 		if origin == "*" && len(o.Origins) > 1 {
-			v.blame(path, `"*" stands for every origin and is given beside others`, `give "*" alone, or leave it out`)
+			v.blame(path, `"*" means every origin, so the others have no effect`, `give "*" alone, or leave it out`)
 		}
 		v.claim(seen, origin, path, "origin")
 	}

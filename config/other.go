@@ -31,7 +31,7 @@ func Decode(name string, src []byte, into any) error {
 // what is wrong with key or value; references and conflicts are not checked.
 func Set(into any, key, value string) error {
 	if strings.ContainsAny(key+value, "\n\r") {
-		return errors.New("a key and its value stand on one line")
+		return errors.New("a key and its value must be on one line")
 	}
 	d := &decoder{at: positions{}, other: true, part: true}
 	if body, ok := d.parse(keyed(key, value)); ok {

@@ -29,7 +29,7 @@ func TestAnotherFileIsReadByTheSameRules(t *testing.T) {
 		t.Errorf("want three faults, have %v", err)
 	}
 	err = Decode("f.yaml", nil, &file{})
-	if !errors.As(err, &faults) || faults[0].Remedy != "write keys with values, one a line" {
+	if !errors.As(err, &faults) || faults[0].Remedy != "write key: value, one per line" {
 		t.Errorf("have %v", err)
 	}
 }
@@ -72,7 +72,7 @@ func TestWhatCannotBeSetIsSaid(t *testing.T) {
 	f("target_usage", "70%", `did you mean "target_use"?`)
 	f("target_use", "0.7", "write 70%")
 	f("max", "0", "out of range")
-	f("queue", "20s", "must be keys with values")
+	f("queue", "20s", "must be a mapping of keys to values")
 	f("queue.drain", "20s", "unknown key")
 	f("price.vm", "\nhour: $2", "one line")
 	f("max", "[", "")

@@ -26,7 +26,7 @@ func (d *decoder) override(o Override, into any) {
 	d.over[o.Key] = o.Name
 	delete(d.faulty, o.Key)
 	if strings.ContainsAny(o.Value, "\n\r") {
-		d.faultAt(position{}, o.Key, "holds a line break", "give it on one line")
+		d.faultAt(position{}, o.Key, "contains a line break", "give it on one line")
 		return
 	}
 	quoted, err := json.Marshal(o.Value) // is YAML too

@@ -7,36 +7,35 @@ import (
 	"time"
 )
 
-// Redis is what several gateways share their limits through, so that they hold
-// however many gateways there are. What else they tell each other: until when
-// providers refuse, what was used of providers' quotas, how long answers are.
-// No request waits for it.
+// Redis lets several gateways share their limits, so that the limits hold for
+// any number of gateways. Gateways also share how long providers refuse, the
+// usage of providers' quotas, and answer lengths. No request waits for it.
 type Redis struct {
-	// Its host:port; of a cluster some of its nodes. Redis 6.2 or later, or Valkey.
+	// host:port; of a cluster, some of its nodes. Redis 6.2 or later, or Valkey.
 	Addresses []string `yaml:"addresses" need:"true" format:"server" example:"redis.internal:6379"`
-	// Whether and how TLS is spoken. Without it: plain TCP.
+	// TLS settings. Without it: plain TCP.
 	TLS *RedisTLS `yaml:"tls"`
-	// User, where there is one but the default.
+	// User, if not the default user.
 	Username string `yaml:"username" example:"weir"`
 	// Password of the user.
 	Password Secret `yaml:"password"`
-	// Beginning of every key. Gateways with the same prefix share.
+	// Prefix of every key. Gateways with the same prefix share limits.
 	Prefix string `yaml:"prefix" default:"weir" format:"prefix"`
-	// How long a gateway that is not heard of keeps what it holds of the limits. Then the others may use it.
+	// How long a silent gateway keeps its leases of the limits. Then the others may use them.
 	Lease time.Duration `yaml:"lease" default:"5s" min:"1s" max:"1m"`
-	// Among how many gateways limits are divided as long as Redis was never heard, as when Weir starts while it is away.
+	// Number of gateways among which limits are divided when Weir starts while Redis is down.
 	Gateways int `yaml:"gateways" default:"1" min:"1" max:"1000"`
 }
 
-// RedisTLS says how the server is known, and how Weir is known to it.
+// RedisTLS has the certificates of both sides.
 type RedisTLS struct {
-	// File with the authorities that may have signed its certificate, PEM. Without it those of this machine.
+	// File with CA certificates, PEM. Without it those of the system.
 	CA string `yaml:"ca" format:"path" example:"/etc/weir/redis-ca.pem"`
-	// File with the certificate Weir shows, PEM, where the server asks for one.
+	// File with the client certificate, PEM, if the server requires one.
 	Cert string `yaml:"cert" format:"path" example:"/etc/weir/redis.crt"`
 	// File with its key, PEM.
 	Key string `yaml:"key" format:"path" example:"/etc/weir/redis.key"`
-	// Name its certificate must bear. Without it the host of the address.
+	// Name in its certificate. Without it the host of the address.
 	ServerName string `yaml:"server_name" example:"redis.internal"`
 }
 
@@ -45,7 +44,7 @@ func checkServer(text string) (string, string) {
 	remedy := "give host:port, such as redis.internal:6379"
 	host, port, err := net.SplitHostPort(text)
 	if err != nil || host == "" {
-		return quote(text) + " is no address to connect to", remedy
+		return quote(text) + " is not an address to connect to", remedy
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
 		return fmt.Sprintf("%s has no port from 1 to 65535", quote(text)), remedy
@@ -56,7 +55,7 @@ func checkServer(text string) (string, string) {
 // checkPrefix wants what can stand in a key of a cluster.
 func checkPrefix(text string) (string, string) {
 	if !prefixRule.MatchString(text) {
-		return quote(text) + " is no prefix", "give 1 to 64 letters, digits and . _ - : /"
+		return quote(text) + " is not a valid prefix", "give 1 to 64 letters, digits and . _ - : /"
 	}
 	return "", ""
 }
@@ -68,13 +67,13 @@ func (v *validator) redis() {
 		return
 	}
 	if len(r.Addresses) == 0 {
-		v.blame("redis.addresses", "names no server", "give host:port")
+		v.blame("redis.addresses", "is empty", "give host:port")
 	}
 	if t := r.TLS; t != nil && (t.Cert == "") != (t.Key == "") {
-		v.blame("redis.tls", "has a certificate without its key, or a key without its certificate", "give cert and key, or neither")
+		v.blame("redis.tls", "has a certificate without its key, or a key without its certificate", "give both or neither")
 	}
 	if r.TLS == nil && r.Password.Set() && !v.local(r.Addresses) {
-		v.warn("redis.password", "travels in the clear", "add redis.tls")
+		v.warn("redis.password", "is sent unencrypted", "add redis.tls")
 	}
 }
 

@@ -85,19 +85,19 @@ func (d *decoder) text(n ast.Node, path string, f field, v reflect.Value) {
 		text, ok = number.GetToken().Value, true
 	}
 	if !ok {
-		remedy := "give a text"
+		remedy := "give a string"
 		switch n := n.(type) {
 		case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
 			remedy = fmt.Sprintf(`write "%s" with quotes`, n.GetToken().Value)
 		case *ast.MappingNode:
 			if n.IsFlowStyle {
-				remedy = "a text that begins with { must be in quotes"
+				remedy = "a string that starts with { must be in quotes"
 			}
 		}
 		if f.enum != nil {
 			remedy = "allowed: " + strings.Join(f.enum, ", ")
 		}
-		d.fault(n, path, "must be a text, not "+describe(n), remedy)
+		d.fault(n, path, "must be a string, not "+describe(n), remedy)
 		return
 	}
 	if f.enum != nil && !contains(f.enum, text) {
@@ -110,7 +110,7 @@ func (d *decoder) text(n ast.Node, path string, f field, v reflect.Value) {
 	}
 	if (f.format == "url" || f.format == "endpoint") && strings.Contains(text, "@") && !portalPage(text) {
 		d.hide(d.position(n))
-		d.fault(n, path, "a URL must not hold a user or password", "give a key as api_key: env:NAME")
+		d.fault(n, path, "a URL must not contain a user or password", "give a key as api_key: env:NAME")
 		return
 	}
 	if form, ok := formats[f.format]; ok {
@@ -145,7 +145,7 @@ func (d *decoder) integer(n ast.Node, path string, f field, v reflect.Value) {
 		return
 	}
 	if text := i.Token.Value; !decimalDigits.MatchString(text) {
-		d.fault(n, path, text+" is not written in plain decimal digits", "give "+allowed+", without a zero before it")
+		d.fault(n, path, text+" is not in plain decimal digits", "give "+allowed+", without a leading zero")
 		return
 	}
 	number, ok := whole(i.Value)
@@ -231,7 +231,7 @@ func quoted(n ast.Node) bool {
 func describe(n ast.Node) string {
 	switch n := n.(type) {
 	case *ast.MappingNode, *ast.MappingValueNode:
-		return "keys with values"
+		return "a mapping"
 	case *ast.SequenceNode:
 		return "a list"
 	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
@@ -242,7 +242,7 @@ func describe(n ast.Node) string {
 		return "nothing"
 	}
 	if text, ok := textOf(n); ok {
-		return "the text " + quote(text)
+		return "the string " + quote(text)
 	}
 	return "this"
 }

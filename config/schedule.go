@@ -7,17 +7,17 @@ import (
 	_ "time/tzdata" // so that a zone is known on machines that have no database of them
 )
 
-// Schedule is a line of the calendar: bounds that hold at some hours.
+// Schedule sets bounds that apply at certain hours.
 type Schedule struct {
-	// Days on which it begins. Without it: every day.
+	// Days on which it starts. Without it: every day.
 	Days []string `yaml:"days" enum:"mon|tue|wed|thu|fri|sat|sun" example:"mon, tue, wed, thu, fri"`
-	// When it begins, local time of time_zone.
+	// Start, local time of time_zone.
 	From TimeOfDay `yaml:"from" need:"true" example:"08:00"`
-	// When it ends; before from, on the next day.
+	// End; if earlier than from, on the next day.
 	To TimeOfDay `yaml:"to" need:"true" example:"18:00"`
-	// Fewest replicas at that time. They are asked for a cold start early.
+	// Minimum replicas at that time. They are requested one cold start early.
 	Min int `yaml:"min" min:"1" max:"10000" example:"4"`
-	// Most replicas at that time, in place of scaling.max.
+	// Maximum replicas at that time, instead of scaling.max.
 	Max int `yaml:"max" min:"1" max:"10000" example:"12"`
 }
 
@@ -35,11 +35,11 @@ var timeOfDay = regexp.MustCompile(timeOfDayPattern)
 
 func parseTimeOfDay(text string) (any, string) {
 	if !timeOfDay.MatchString(text) {
-		return nil, "is no time of day"
+		return nil, "is not a time of day"
 	}
 	var hours, minutes time.Duration
 	if _, err := fmt.Sscanf(text, "%d:%d", &hours, &minutes); err != nil {
-		return nil, "is no time of day"
+		return nil, "is not a time of day"
 	}
 	return TimeOfDay(hours*time.Hour + minutes*time.Minute), ""
 }
@@ -72,10 +72,10 @@ func (s *Scaling) Location() *time.Location {
 func checkTimeZone(text string) (string, string) {
 	remedy := "give a name of the IANA time zone database, such as Europe/Berlin or UTC"
 	if text == "" || text == "Local" {
-		return quote(text) + " is no time zone: hours must mean the same on every machine", remedy
+		return quote(text) + " is not a time zone: hours must have the same meaning on every machine", remedy
 	}
 	if _, err := time.LoadLocation(text); err != nil {
-		return quote(text) + " is no time zone", remedy
+		return quote(text) + " is not a time zone", remedy
 	}
 	return "", ""
 }

@@ -57,9 +57,9 @@ func parseSecret(text string) (any, string) {
 		return nil, "names no file"
 	case envReference.MatchString(text):
 	case strings.HasPrefix(text, "env:"):
-		return nil, "is no name of an environment variable: letters, digits and _ are allowed"
+		return nil, "is not a valid environment variable name: letters, digits and _ are allowed"
 	default:
-		return nil, "a secret must not stand in this file"
+		return nil, "secrets are not allowed in this file"
 	}
 	return Secret{ref: text}, ""
 }
@@ -82,7 +82,7 @@ func (c *Config) Resolve() error {
 		s.secret.value = value
 	}
 	if s := c.Store.Postgres; s.Reveal() != "" && !namesPostgres(s.Reveal()) {
-		d.faultAt(d.at.of("store.postgres"), "store.postgres", "what "+s.String()+" holds is no PostgreSQL database", "give postgres://user:password@host/database")
+		d.faultAt(d.at.of("store.postgres"), "store.postgres", "what "+s.String()+" holds is not a PostgreSQL connection string", "give postgres://user:password@host/database")
 	}
 	if t := c.Server.TLS; t != nil {
 		d.pemFile("server.tls.cert", t.Cert)
@@ -122,7 +122,7 @@ func readSecret(ref string) (value, problem, remedy string) {
 	if name, ok := strings.CutPrefix(ref, "env:"); ok {
 		value, set := os.LookupEnv(name)
 		if !set || value == "" {
-			return "", fmt.Sprintf("environment variable %s is not set", name), "set it where Weir is started"
+			return "", fmt.Sprintf("environment variable %s is not set", name), "set it in the environment of Weir"
 		}
 		return checkSecret(value, "environment variable "+name)
 	}
@@ -133,7 +133,7 @@ func readSecret(ref string) (value, problem, remedy string) {
 	}
 	raw, err := os.ReadFile(path)
 	if err != nil {
-		return "", fmt.Sprintf("file %s cannot be read: %v", path, reason(err)), "put the secret there, readable by Weir alone"
+		return "", fmt.Sprintf("file %s cannot be read: %v", path, reason(err)), "put the secret there, readable only by Weir"
 	}
 	return checkSecret(string(bytes.TrimRight(raw, "\r\n")), "file "+path)
 }
@@ -146,7 +146,7 @@ func checkSecret(value, where string) (string, string, string) {
 	case len(value) > maxSecret:
 		return "", fmt.Sprintf("%s has %d bytes", where, len(value)), fmt.Sprintf("a secret has at most %d", maxSecret)
 	case strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f || r == utf8.RuneError }):
-		return "", where + " holds control characters", "a secret is one line of text"
+		return "", where + " contains control characters", "a secret is one line of text"
 	}
 	return value, "", ""
 }

@@ -52,8 +52,8 @@ func TestEveryMissingSecretIsNamedAtOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `weir.yaml:4:10: admin.token: environment variable WEIR_TEST_TOKEN is not set; set it where Weir is started
-weir.yaml:13:20: models[0].deployments[0].external.api_key: file /nonexistent/key cannot be read: no such file or directory; put the secret there, readable by Weir alone`
+	want := `weir.yaml:4:10: admin.token: environment variable WEIR_TEST_TOKEN is not set; set it in the environment of Weir
+weir.yaml:13:20: models[0].deployments[0].external.api_key: file /nonexistent/key cannot be read: no such file or directory; put the secret there, readable only by Weir`
 	if err := c.Resolve(); err == nil || err.Error() != want {
 		t.Errorf("have:\n%v\nwant:\n%s", err, want)
 	}
@@ -73,7 +73,7 @@ models: [{name: m, deployments: [{name: m/d, external: {urls: ["http://10.0.0.5:
 			t.Fatal(err)
 		}
 		err = c.Resolve()
-		if good && err != nil || !good && (err == nil || !strings.Contains(err.Error(), "what env:WEIR_TEST_POSTGRES holds is no PostgreSQL database; give postgres://")) {
+		if good && err != nil || !good && (err == nil || !strings.Contains(err.Error(), "what env:WEIR_TEST_POSTGRES holds is not a PostgreSQL connection string; give postgres://")) {
 			t.Errorf("%q: %v", value, err)
 		}
 		if err != nil && strings.Contains(err.Error(), value) {

@@ -2,46 +2,46 @@ package config
 
 import "time"
 
-// Server is where callers connect.
+// Server is the address for callers.
 type Server struct {
-	// Address callers connect to, as host:port. ":8080" and "0.0.0.0:8080" listen on every interface, a port alone on 127.0.0.1.
+	// Listen address for callers, as host:port. ":8080" and "0.0.0.0:8080" listen on every interface, a port alone on 127.0.0.1.
 	Listen string `yaml:"listen" default:"127.0.0.1:8080" format:"listen"`
-	// Proxies in front of Weir, as addresses or networks. What they write into X-Forwarded-For is taken for the caller's address, read from the right, up to the first that is none of theirs. Without it the address of the connection is the caller's.
+	// Proxies in front of Weir, as addresses or networks. The caller's address is taken from X-Forwarded-For, read from the right up to the first address that is not one of them. Without it, the address of the connection is used.
 	TrustedProxies []Network `yaml:"trusted_proxies" example:"10.0.0.0/8"`
-	// Pages that may call from a browser. Without it none may.
+	// Web pages that may call from a browser. Without it none may.
 	CORS *CORS `yaml:"cors"`
-	// Certificate and key, for HTTPS. Without it callers speak plain HTTP.
+	// Certificate and key for HTTPS. Without it callers use plain HTTP.
 	TLS *TLS `yaml:"tls"`
-	// Largest request body. A larger one is answered with 413.
+	// Largest request body. A larger one gets 413.
 	MaxBody Size `yaml:"max_body" default:"16MiB" min:"1KiB" max:"1GiB"`
-	// Most memory all request bodies may take together, counted as their bytes come. One more byte is answered with 503. Without it: a quarter of what this process may use (GOMEMLIMIT, its control group, the machine), but twice max_body.
+	// Memory for all request bodies together, counted as their bytes arrive. A body beyond it gets 503. Without it: a quarter of the memory limit of this process (GOMEMLIMIT, its cgroup, the machine), at least twice max_body.
 	MaxBodyMemory Size `yaml:"max_body_memory" min:"64KiB" max:"1024GiB" example:"1GiB"`
-	// Largest request header, all lines together. A larger one is answered with 431.
+	// Largest request header, all lines together. A larger one gets 431.
 	MaxHeader Size `yaml:"max_header" default:"64KiB" min:"1KiB" max:"1MiB"`
-	// Most requests in flight, waiting ones included. One more is answered with 503.
+	// Maximum requests in flight, including waiting ones. One more gets 503.
 	MaxRequests int `yaml:"max_requests" default:"20000" min:"1" max:"1000000"`
-	// Most streamed answers open at once. One more is answered with 503.
+	// Maximum open streams. One more gets 503.
 	MaxStreams int `yaml:"max_streams" default:"10000" min:"1" max:"1000000"`
 	// Longest time a caller may take to send its request header.
 	HeaderTimeout time.Duration `yaml:"header_timeout" default:"10s" min:"100ms" max:"5m"`
 	// Longest time a caller may take to send its request body.
 	BodyTimeout time.Duration `yaml:"body_timeout" default:"1m" min:"100ms" max:"1h"`
-	// Longest time a caller may take nothing of its answer before it is cut off.
+	// A caller that reads nothing of its answer for this long is disconnected.
 	WriteTimeout time.Duration `yaml:"write_timeout" default:"30s" min:"100ms" max:"1h"`
-	// Longest time the caller of a stream gets nothing; then it is sent a comment, or a ping where its protocol has one, and has its status 200. 0s: never, but 15s where a cold start is waited for.
+	// After this silence a stream gets a comment, or a ping if its protocol has one; its status is then 200. 0s: never, except every 15s during a cold start.
 	PingAfter time.Duration `yaml:"ping_after" default:"0s" min:"0s" max:"10m"`
-	// How long a connection without a request is kept.
+	// How long an idle connection stays open.
 	IdleTimeout time.Duration `yaml:"idle_timeout" default:"2m" min:"1s" max:"1h"`
-	// How long requests in flight may go on after a stop was asked for. Then streams end with an error event.
+	// Time for requests in flight when Weir stops. Streams still open then end with an error event.
 	DrainTimeout time.Duration `yaml:"drain_timeout" default:"30s" min:"0s" max:"1h"`
 }
 
-// CORS says which pages of other sites a browser lets call Weir, with a key of
-// theirs. Cookies are never asked for.
+// CORS lists the pages of other sites that a browser lets call Weir, each with
+// its own key. Cookies are never requested.
 type CORS struct {
-	// Origins of the pages, as browsers send them: scheme and host, the port where it is not the scheme's, no path. "*" alone: pages of every origin.
+	// Origins of the pages, as browsers send them: scheme and host, the port if it is not the scheme's default, no path. "*" alone allows every origin.
 	Origins []string `yaml:"origins" need:"true" format:"origin" example:"https://app.example.com"`
-	// How long a browser may remember what a page was allowed. Browsers have bounds of their own (Chromium: 2h).
+	// How long browsers may cache a preflight. Browsers have their own limits (Chromium: 2h).
 	MaxAge time.Duration `yaml:"max_age" default:"10m" min:"0s" max:"24h"`
 }
 
@@ -53,58 +53,58 @@ type TLS struct {
 	Key string `yaml:"key" need:"true" format:"path" example:"/etc/weir/tls.key"`
 }
 
-// Admin is where operators connect: /metrics, /healthz, /readyz, /admin/reload.
+// Admin is the address for operators: /metrics, /healthz, /readyz, /admin/reload.
 type Admin struct {
-	// Address operators connect to. One that is not loopback needs a token.
+	// Listen address for operators. Any address but loopback needs a token.
 	Listen string `yaml:"listen" default:"127.0.0.1:8081" format:"listen"`
-	// What operators send as "Authorization: Bearer ...". Without it the address must be loopback.
+	// Token that operators send as "Authorization: Bearer ...". Without it the address must be loopback.
 	Token Secret `yaml:"token"`
-	// Names operators call a loopback address by without a token, beside localhost and addresses in figures. Requests by other names, and from pages of other sites, are refused.
+	// Host names accepted without a token, in addition to localhost and IP addresses. Requests with other host names, and from pages of other sites, are refused.
 	Hosts []string `yaml:"hosts" format:"name" example:"weir.internal"`
 }
 
-// Log is what is logged. Prompts and answers never are.
+// Log configures logging. Prompts and answers are never logged.
 type Log struct {
-	// Least important level that is logged.
+	// Lowest level that is logged.
 	Level string `yaml:"level" default:"info" enum:"debug|info|warn|error"`
-	// Lines for people, or one JSON object per line.
+	// text for people, or json: one JSON object per line.
 	Format string `yaml:"format" default:"text" enum:"text|json"`
-	// One line per request when it has ended.
+	// One line per ended request.
 	Access bool `yaml:"access" default:"true"`
 }
 
-// Store is where usage per tenant, key, model, deployment and minute is kept.
+// Store is the ledger: usage per tenant, key, model, deployment and minute.
 type Store struct {
-	// SQLite file, made when it does not exist. Relative to the directory Weir runs in. Not used with postgres.
+	// SQLite file, created if missing. Relative to the directory Weir runs in. Not used with postgres.
 	Path string `yaml:"path" default:"weir.db" format:"path"`
-	// PostgreSQL database in place of the file, as libpq takes it: postgres://user:password@host/database. Gateways on one database count as one, and one of them scales.
+	// PostgreSQL database instead of the file, in libpq's format: postgres://user:password@host/database. Gateways on one database share usage and elect a leader, which scales.
 	Postgres Secret `yaml:"postgres"`
-	// What this gateway is called among those on one database. Without it: the name of the host.
+	// Name of this gateway among those on one database. Without it: the host name.
 	Gateway string `yaml:"gateway" format:"name"`
-	// How long nobody scales, at most, when the gateway that did has died.
+	// A dead leader is replaced within this time.
 	Lease time.Duration `yaml:"lease" default:"10s" min:"2s" max:"5m"`
-	// How often usage in memory is written. What a power cut may lose.
+	// How often usage in memory is written. A power cut may lose this much.
 	FlushEvery time.Duration `yaml:"flush_every" default:"1s" min:"100ms" max:"1m"`
 	// How long usage is kept. Budgets need a month.
 	Retention time.Duration `yaml:"retention" default:"9600h" min:"768h" max:"87600h"`
 }
 
-// Journal is where every scaling decision is written, one JSON object per line.
+// Journal records every scaling decision, one JSON object per line.
 type Journal struct {
-	// File, made when it does not exist. Relative to the directory Weir runs in.
+	// File, created if missing. Relative to the directory Weir runs in.
 	Path string `yaml:"path" default:"weir.journal" format:"path"`
-	// Size at which the file is set aside as <path>.1 (replacing the former one) and begun anew.
+	// Size at which the file is renamed to <path>.1 (replacing the previous one) and a new one is started.
 	MaxSize Size `yaml:"max_size" default:"64MiB" min:"64KiB" max:"16GiB"`
 }
 
-// Machine is what this machine gives to the replicas of process deployments.
+// Machine are the resources of this machine for the replicas of process deployments.
 type Machine struct {
-	// GPUs replicas may get, as CUDA_VISIBLE_DEVICES takes them: "0", "1" or "GPU-<uuid>". Without it: all that Weir sees.
+	// GPUs for replicas, as in CUDA_VISIBLE_DEVICES: "0", "1" or "GPU-<uuid>". Without it: all GPUs Weir finds.
 	GPUs []string `yaml:"gpus" format:"gpu"`
 	// First port of the range replicas listen on.
 	FirstPort int `yaml:"first_port" default:"20000" min:"1" max:"65535"`
 	// Last port of the range.
 	LastPort int `yaml:"last_port" default:"29999" min:"1" max:"65535"`
-	// Whether replicas go on serving when Weir ends, for the next Weir to adopt. Without it they end with it.
+	// Keeps replicas running when Weir ends, for the next Weir to adopt. Without it they end with Weir.
 	Keep bool `yaml:"keep" default:"false"`
 }

@@ -26,7 +26,7 @@ func (d *decoder) parse(src []byte) (ast.Node, bool) {
 	tokens := joinPlain(lexer.Tokenize(text))
 	d.shift(tokens)
 	if t, problem := excess(tokens); t != nil {
-		d.faultAt(d.tokenPosition(t), "", problem, d.remedy("a weir.yaml never is like that: see examples/weir.yaml"))
+		d.faultAt(d.tokenPosition(t), "", problem, d.remedy("see examples/weir.yaml for the format"))
 		return nil, false
 	}
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
@@ -49,7 +49,7 @@ func (d *decoder) body(file *ast.File) (ast.Node, bool) {
 			continue
 		}
 		if body != nil {
-			d.fault(doc.Body, "", "a second document begins here", "one file describes everything: join the two and remove the line ---")
+			d.fault(doc.Body, "", "a second YAML document starts here", "a file has one document: join the two and remove the line ---")
 			return nil, false
 		}
 		body = doc.Body
@@ -58,7 +58,7 @@ func (d *decoder) body(file *ast.File) (ast.Node, bool) {
 		return nil, true // another file says everything
 	}
 	if body == nil {
-		d.faultAt(start, "", "the file describes nothing", d.remedy("it needs at least tenants and models: see examples/weir.yaml"))
+		d.faultAt(start, "", "the file is empty", d.remedy("it needs at least tenants and models: see examples/weir.yaml"))
 		return nil, false
 	}
 	return body, true
@@ -67,7 +67,7 @@ func (d *decoder) body(file *ast.File) (ast.Node, bool) {
 // remedy is one that speaks of weir.yaml, where the file is one.
 func (d *decoder) remedy(text string) string {
 	if d.other {
-		return "write keys with values, one a line"
+		return "write key: value, one per line"
 	}
 	return text
 }
@@ -85,7 +85,7 @@ func (d *decoder) plain(src []byte) (string, bool) {
 			bad := r == utf8.RuneError || r < ' ' && r != '\t' || r == 0x7f
 			if bad {
 				p := position{before + i + 1, utf8.RuneCountInString(line[:column]) + 1}
-				d.faultAt(p, "", "the file holds a control character or is not UTF-8", "save it as plain UTF-8 text")
+				d.faultAt(p, "", "the file contains a control character or is not UTF-8", "save it as plain UTF-8 text")
 				return "", false
 			}
 		}

@@ -136,7 +136,7 @@ func parseDuration(text string) (any, string) {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return nil, "is longer than can be counted"
+		return nil, "is too long"
 	}
 	return d, ""
 }
@@ -161,10 +161,10 @@ func parseSize(text string) (any, string) {
 		}
 		n.Mul(n, new(big.Rat).SetInt64(u.bytes))
 		if !n.IsInt() {
-			return nil, "is no whole number of bytes"
+			return nil, "is not a whole number of bytes"
 		}
 		if !n.Num().IsInt64() {
-			return nil, "is more than can be counted"
+			return nil, "is too large"
 		}
 		return Size(n.Num().Int64()), ""
 	}
@@ -223,7 +223,7 @@ func parseTokenPrice(text string) (any, string) {
 	}
 	amount, ok := strings.CutPrefix(strings.TrimRight(money, " "), "$")
 	if !ok {
-		return nil, "is no amount in US dollars: put a $ before it"
+		return nil, "is not an amount in US dollars: put a $ before it"
 	}
 	n, ok := decimal(amount)
 	if !ok {
@@ -249,7 +249,7 @@ func parseTokenPrice(text string) (any, string) {
 func parseDollars(text string) (any, string) {
 	amount, ok := strings.CutPrefix(text, "$")
 	if !ok {
-		return nil, "is no amount in US dollars: put a $ before it"
+		return nil, "is not an amount in US dollars: put a $ before it"
 	}
 	n, ok := decimal(amount)
 	if !ok {
@@ -266,7 +266,7 @@ func parseDollars(text string) (any, string) {
 }
 
 // notPlain is the problem of a text whose unit is right and whose number is not.
-const notPlain = "does not begin with a plain number right before its unit"
+const notPlain = "does not start with a plain number directly before its unit"
 
 // barePercent takes a number below 1 for a fraction.
 func barePercent(number string) string {

@@ -60,8 +60,8 @@ func (v *validator) shared() {
 	for i := range v.c.Models {
 		for k := range v.c.Models[i].Deployments {
 			if v.c.Models[i].Deployments[k].Process != nil {
-				v.blame("store.postgres", "gateways that share a store share the replicas they start as processes, and those would end with the gateway that started them",
-					"set machine.keep: true, so that another goes on with them")
+				v.blame("store.postgres", "gateways that share a store also share the processes they start, and these would end with the gateway that started them",
+					"set machine.keep: true, so that another gateway can take them over")
 				return
 			}
 		}
@@ -71,14 +71,14 @@ func (v *validator) shared() {
 func (v *validator) addresses() {
 	s, a := v.c.Server, v.c.Admin
 	if !a.Token.Set() && !v.faulty["admin.token"] && !v.faulty["admin.listen"] && !loopback(a.Listen) {
-		v.blame("admin.listen", fmt.Sprintf("%q can be reached from other machines and has no token", a.Listen),
+		v.blame("admin.listen", fmt.Sprintf("%q is reachable from other machines and has no token", a.Listen),
 			"add admin.token: env:NAME, or listen on 127.0.0.1")
 	}
 	if collide(s.Listen, a.Listen) {
-		v.blame("admin.listen", fmt.Sprintf("%q is the address of server.listen too", a.Listen), "give it another port")
+		v.blame("admin.listen", fmt.Sprintf("%q is also the address of server.listen", a.Listen), "give it another port")
 	}
 	if s.TLS == nil && !loopback(s.Listen) && !v.faulty["server.listen"] && !v.faulty["server.tls"] {
-		v.warn("server.listen", "keys and prompts travel in the clear", "add server.tls, or end TLS in front of Weir")
+		v.warn("server.listen", "keys and prompts are sent unencrypted", "add server.tls, or terminate TLS in front of Weir")
 	}
 }
 
@@ -125,7 +125,7 @@ func (v *validator) machine() {
 // files faults two things written to one file.
 func (v *validator) files() {
 	if v.c.Store.Path == v.c.Journal.Path {
-		v.blame("journal.path", fmt.Sprintf("%q is store.path too", v.c.Journal.Path), "give each its own file")
+		v.blame("journal.path", fmt.Sprintf("%q is also store.path", v.c.Journal.Path), "use two different files")
 	}
 }
 
@@ -137,7 +137,7 @@ func (v *validator) claim(names taken, name, path, what string) {
 		return
 	}
 	if first, ok := names[name]; ok {
-		v.blame(path, fmt.Sprintf("%s %q is %s already", what, name, first), "give each its own: %s has the first", v.where(v.at.of(first).line))
+		v.blame(path, fmt.Sprintf("%s %q is already used by %s", what, name, first), "use different ones: the first is on %s", v.where(v.at.of(first).line))
 		return
 	}
 	names[name] = path
@@ -160,7 +160,7 @@ func (v *validator) tenants() {
 			v.keyLimits(t, k, at)
 		}
 		if len(t.Keys) == 0 && !v.faulty[path+".keys"] && !v.faulty[path] {
-			v.warn(path, fmt.Sprintf("tenant %q has no keys: nobody can call as it", t.Name), "make one with `weir key new`")
+			v.warn(path, fmt.Sprintf("tenant %q has no keys: no caller can use it", t.Name), "make one with `weir key new`")
 		}
 		v.allowed(t, path, models)
 	}
@@ -170,13 +170,13 @@ func (v *validator) tenants() {
 func (v *validator) keyLimits(t *Tenant, k int, at string) {
 	own, all := t.Keys[k].Limits, t.Limits
 	if all.Requests > 0 && own.Requests > all.Requests {
-		v.warn(at+".limits.requests", fmt.Sprintf("%v is more than the tenant's %v", own.Requests, all.Requests), "the tenant's limit holds for all its keys together")
+		v.warn(at+".limits.requests", fmt.Sprintf("%v is more than the tenant's %v", own.Requests, all.Requests), "the tenant's limit applies to all its keys together")
 	}
 	if all.Tokens > 0 && own.Tokens > all.Tokens {
-		v.warn(at+".limits.tokens", fmt.Sprintf("%v is more than the tenant's %v", own.Tokens, all.Tokens), "the tenant's limit holds for all its keys together")
+		v.warn(at+".limits.tokens", fmt.Sprintf("%v is more than the tenant's %v", own.Tokens, all.Tokens), "the tenant's limit applies to all its keys together")
 	}
 	if all.Concurrent > 0 && own.Concurrent > all.Concurrent {
-		v.warn(at+".limits.concurrent", fmt.Sprintf("%d is more than the tenant's %d", own.Concurrent, all.Concurrent), "the tenant's limit holds for all its keys together")
+		v.warn(at+".limits.concurrent", fmt.Sprintf("%d is more than the tenant's %d", own.Concurrent, all.Concurrent), "the tenant's limit applies to all its keys together")
 	}
 }
 
@@ -210,7 +210,7 @@ func (v *validator) modelNames() []string {
 func (v *validator) suggestModel(name string, models []string) string {
 	for _, m := range v.c.Models {
 		if contains(m.Aliases, name) {
-			return fmt.Sprintf("it is an alias: name the model, %q", m.Name)
+			return fmt.Sprintf("it is an alias: use the name of the model, %q", m.Name)
 		}
 	}
 	return suggest(name, models, "models")

@@ -13,7 +13,7 @@ import (
 // doubtful looks at one model and its deployments.
 func (v *validator) doubtful(m *Model, path string) {
 	if wait, ttft := m.SpillAfter, m.SLO.TTFT; wait > 0 && ttft > 0 && wait >= ttft {
-		v.warn(path+".spill_after", fmt.Sprintf("%s of waiting for a preferred tier leaves nothing of slo.ttft, which is %s", short(wait), short(ttft)), "give less than slo.ttft, or leave it out: then what slo.ttft leaves is waited")
+		v.warn(path+".spill_after", fmt.Sprintf("%s of waiting for a preferred tier uses up slo.ttft, which is %s", short(wait), short(ttft)), "give less than slo.ttft, or remove it: then requests wait as long as slo.ttft allows")
 	}
 	seen := taken{}
 	for k := range m.Deployments {
@@ -47,7 +47,7 @@ func (v *validator) tiers(m *Model, path string) {
 	}
 	for k, d := range m.Deployments {
 		if at, ok := first[d.Tier]; ok && at == k && sums[d.Tier] == 0 {
-			v.warn(fmt.Sprintf("%s.deployments[%d].weight", path, k), fmt.Sprintf("every deployment of tier %d has weight 0: the tier takes nothing", d.Tier), "give one of them a weight of at least 1, or remove the tier")
+			v.warn(fmt.Sprintf("%s.deployments[%d].weight", path, k), fmt.Sprintf("every deployment of tier %d has weight 0: the tier gets no requests", d.Tier), "give one of them a weight of at least 1, or remove the tier")
 		}
 	}
 }
@@ -62,12 +62,12 @@ func (v *validator) azureDoubts(d *Deployment, path string, seen taken) {
 	unlimited := a.PTU == 0 && a.TokensPerMinute == 0 && a.RequestsPerMinute == 0 && !v.faulty[at+".ptu"] && !v.faulty[at+".tokens_per_minute"]
 	switch {
 	case unlimited && (provisionedName.MatchString(d.Name) || provisionedName.MatchString(a.Deployment)):
-		v.warn(at, "is named as a provisioned deployment, and ptu does not say how many units it has: Weir hears of a full one by its 429 alone, and counts its tokens as paid by use", "add ptu, or tokens_per_minute where it is a standard one")
+		v.warn(at, "is named like a provisioned deployment, but ptu is missing: Weir only learns from a 429 that it is full, and prices its tokens as pay-as-you-go", "add ptu, or tokens_per_minute if it is a standard deployment")
 	case unlimited && burst:
-		v.warn(at+".burst", "has no effect without ptu, tokens_per_minute or requests_per_minute", "say how many units or tokens the deployment has, or remove it")
+		v.warn(at+".burst", "has no effect without ptu, tokens_per_minute or requests_per_minute", "give the units or tokens of the deployment, or remove it")
 	}
 	if host := hostOf(a.Endpoint); host == "api.openai.com" || host == "api.anthropic.com" {
-		v.warn(at+".endpoint", host+" is no resource of Azure OpenAI", "write external: {urls: [https://"+host+"]} in place of azureopenai")
+		v.warn(at+".endpoint", host+" is not an Azure OpenAI resource", "write external: {urls: [https://"+host+"]} in place of azureopenai")
 	}
 }
 
@@ -78,13 +78,13 @@ func (v *validator) externalDoubts(x *External, at string, seen taken) {
 		host := hostOf(text)
 		switch {
 		case strings.HasSuffix(host, ".openai.azure.com"):
-			v.warn(here, host+" is a resource of Azure OpenAI, which takes other paths and headers", "write azureopenai: with endpoint: https://"+host)
+			v.warn(here, host+" is an Azure OpenAI resource, which has other paths and headers", "write azureopenai: with endpoint: https://"+host)
 		case host == "api.anthropic.com" && x.Protocol != "anthropic":
-			v.warn(here, host+" speaks Messages, and protocol is openai", "add protocol: anthropic")
+			v.warn(here, host+" uses the Messages API, but protocol is openai", "add protocol: anthropic")
 		case (host == "api.openai.com" || host == "api.anthropic.com") && !x.APIKey.Set():
-			v.warn(here, host+" wants a key, and api_key is not given", "add api_key: env:NAME")
+			v.warn(here, host+" needs a key, but api_key is missing", "add api_key: env:NAME")
 		case strings.HasPrefix(text, "http://") && x.APIKey.Set() && !nearby(host):
-			v.warn(here, "the key travels in the clear to "+host, "write https://")
+			v.warn(here, "the key is sent unencrypted to "+host, "write https://")
 		}
 	}
 }
@@ -92,7 +92,7 @@ func (v *validator) externalDoubts(x *External, at string, seen taken) {
 // commandDoubts warns of a command that was written as one text.
 func (v *validator) commandDoubts(p *Process, at string) {
 	if len(p.Command) == 1 && strings.ContainsAny(p.Command[0], " ") {
-		v.blame(at+".command[0]", quote(p.Command[0])+" is one text with blanks, and no shell takes it apart", "write each word as an entry of its own: [vllm, serve, ..., --port, \"{port}\"]")
+		v.blame(at+".command[0]", quote(p.Command[0])+" is one string with spaces, and no shell splits it", "write each word as a separate entry: [vllm, serve, ..., --port, \"{port}\"]")
 	}
 }
 
@@ -106,18 +106,18 @@ func (v *validator) tokenPrices(p *Price, at string) {
 	}{{"prompt", p.Prompt}, {"completion", p.Completion}, {"cache_write", p.CacheWrite}, {"cache_write_hour", p.CacheWriteHour}, {"reasoning", p.Reasoning},
 		{"audio_prompt", p.AudioPrompt}, {"audio_completion", p.AudioCompletion}} {
 		if x.cost >= high {
-			v.warn(at+"."+x.key, fmt.Sprintf("%v is a thousand times what tokens cost", x.cost), "check whether the price is per 1K or per 1M tokens")
+			v.warn(at+"."+x.key, fmt.Sprintf("%v is about a thousand times the usual price of tokens", x.cost), "check whether the price is per 1K or per 1M tokens")
 		}
 	}
 	if cached && p.Cached != nil && *p.Cached > p.Prompt && (p.Prompt > 0 || p.Catalogue == "") {
-		v.warn(at+".cached", fmt.Sprintf("%v is more than prompt, which is %v", *p.Cached, p.Prompt), "cached tokens cost at most what others do")
+		v.warn(at+".cached", fmt.Sprintf("%v is more than prompt, which is %v", *p.Cached, p.Prompt), "cached tokens do not cost more than other prompt tokens")
 	}
 }
 
 // claimOne warns of what stands twice in one model.
 func (v *validator) claimOne(seen taken, name, path, what string) {
 	if first, ok := seen[name]; ok && !v.faulty[path] {
-		v.warn(path, fmt.Sprintf("%s is %s too: its room is counted twice", what, first), "leave one out; weight shares the traffic")
+		v.warn(path, fmt.Sprintf("%s is also %s: its capacity is counted twice", what, first), "remove one; use weight to share traffic")
 		return
 	}
 	seen[name] = path
@@ -154,10 +154,10 @@ func (v *validator) unfinished() {
 		for k, key := range t.Keys {
 			path := fmt.Sprintf("tenants[%d].keys[%d].hash", i, k)
 			if _, given := v.at[path]; given && key.Hash == (KeyHash{}) && !v.faulty[path] && v.file != DefaultName {
-				note(path, "is all zeros: no key has it", "make a key and its hash with `weir key new`")
+				note(path, "is all zeros: no key has this hash", "make a key and its hash with `weir key new`")
 			}
 			if key.Hash == HashKey("") || key.Hash == HashKey("\n") {
-				v.blame(path, "is the hash of nothing: the command that made it was given no key", "make a key and its hash with `weir key new`")
+				v.blame(path, "is the hash of an empty string: the command that made it got no key", "make a key and its hash with `weir key new`")
 			}
 		}
 	}
@@ -165,17 +165,17 @@ func (v *validator) unfinished() {
 		for k, d := range v.c.Models[i].Deployments {
 			path := fmt.Sprintf("models[%d].deployments[%d].", i, k)
 			if a := d.AzureOpenAI; a != nil && placeholder.MatchString(a.Endpoint) {
-				note(path+"azureopenai.endpoint", quote(a.Endpoint)+" still says "+placeholder.FindString(a.Endpoint), "put the name of your resource there")
+				note(path+"azureopenai.endpoint", quote(a.Endpoint)+" still contains "+placeholder.FindString(a.Endpoint), "insert the name of your resource")
 			}
 			if a := d.AzureOpenAI; a != nil && placeholder.MatchString(a.Deployment) {
-				note(path+"azureopenai.deployment", quote(a.Deployment)+" still says "+placeholder.FindString(a.Deployment), "put the name of your deployment there")
+				note(path+"azureopenai.deployment", quote(a.Deployment)+" still contains "+placeholder.FindString(a.Deployment), "insert the name of your deployment")
 			}
 			if d.External == nil {
 				continue
 			}
 			for n, u := range d.External.URLs {
 				if placeholder.MatchString(u) {
-					note(fmt.Sprintf("%sexternal.urls[%d]", path, n), quote(u)+" still says "+placeholder.FindString(u), "put the address of your server there")
+					note(fmt.Sprintf("%sexternal.urls[%d]", path, n), quote(u)+" still contains "+placeholder.FindString(u), "insert the address of your server")
 				}
 			}
 		}

@@ -98,16 +98,16 @@ func (v *validator) azure(m *Model, a *AzureOpenAI, path string) {
 		a.Deployment = m.Name
 	}
 	if u, err := url.Parse(a.Endpoint); err == nil && u.Scheme == "http" && !loopback(u.Hostname()+":0") {
-		v.blame(path+".endpoint", fmt.Sprintf("%q would send the key in the clear", a.Endpoint), "write https://")
+		v.blame(path+".endpoint", fmt.Sprintf("%q would send the key unencrypted", a.Endpoint), "write https://")
 	}
 	if strings.HasSuffix(a.Endpoint, "/openai") {
-		v.blame(path+".endpoint", fmt.Sprintf("%q ends in /openai, which Weir adds itself", a.Endpoint), "write %s", strings.TrimSuffix(a.Endpoint, "/openai"))
+		v.blame(path+".endpoint", fmt.Sprintf("%q ends in /openai, which Weir adds", a.Endpoint), "write %s", strings.TrimSuffix(a.Endpoint, "/openai"))
 	}
 	v.quota(a, path)
 	v.spillover(a, path)
 	takesID := a.Entra == "managed_identity" || a.Entra == "workload_identity"
 	if a.ClientID != "" && !takesID && !v.faulty[path+".entra"] {
-		v.blame(path+".client_id", "has no meaning here", "it goes with entra: managed_identity or workload_identity")
+		v.blame(path+".client_id", "has no effect here", "it belongs to entra: managed_identity or workload_identity")
 	}
 }
 
@@ -121,10 +121,10 @@ func (v *validator) quota(a *AzureOpenAI, path string) {
 		standard = "requests_per_minute"
 	}
 	if a.PTU > 0 && standard != "" {
-		v.blame(path+"."+standard, "is a limit of standard deployments, and ptu says that this one is provisioned", "remove one of the two")
+		v.blame(path+"."+standard, "is a limit of standard deployments, but ptu makes this one provisioned", "remove one of the two")
 	}
 	if a.PTUModel != "" && a.PTU == 0 {
-		v.blame(path+".ptu_model", "has no meaning without ptu", "say how many units the deployment has")
+		v.blame(path+".ptu_model", "has no effect without ptu", "give the number of units of the deployment")
 	}
 }
 
@@ -134,14 +134,14 @@ func (v *validator) process(m *Model, p *Process, path string) {
 	}
 	v.ordered(path+".restart", "base", &p.Restart.Base, "max", p.Restart.Max)
 	if !v.faulty[path+".health"] && p.Health == "" {
-		v.blame(path+".health", "is empty", "Weir has to know when a server is ready: give a path such as /health")
+		v.blame(path+".health", "is empty", "Weir must know when a server is ready: give a path such as /health")
 	}
 	v.gpus(p, path)
 	if len(p.Command) == 0 || v.badUnder(path+".command") || v.badUnder(path+".env") {
 		return
 	}
 	if p.Command[0] == "" {
-		v.blame(path+".command[0]", "names no program", "the first entry is the program, the others its arguments")
+		v.blame(path+".command[0]", "names no program", "the first entry is the program, the others are its arguments")
 	}
 	texts := append([]string{}, p.Command...)
 	for _, value := range p.Env {
@@ -149,14 +149,14 @@ func (v *validator) process(m *Model, p *Process, path string) {
 	}
 	all := strings.Join(texts, "\n")
 	if !strings.Contains(all, "{port}") && !strings.Contains(all, "{addr}") {
-		v.blame(path+".command", "does not say where the server is to listen", `put {port} or {addr} into an argument, such as "--port", "{port}"`)
+		v.blame(path+".command", "does not tell the server where to listen", `put {port} or {addr} into an argument, such as "--port", "{port}"`)
 	}
 	if strings.Contains(all, "{gpu}") && p.GPUs == 0 {
-		v.blame(path+".gpus", "is 0, but the command uses {gpu}", "say how many GPUs one replica needs")
+		v.blame(path+".gpus", "is 0, but the command uses {gpu}", "give the number of GPUs per replica")
 	}
 	for name := range p.Env {
 		if at := join(path+".env", name); !plainEnv(name) {
-			v.blame(at, fmt.Sprintf("%q is no name of an environment variable", name), "letters, digits and _ are allowed")
+			v.blame(at, fmt.Sprintf("%q is not a valid environment variable name", name), "letters, digits and _ are allowed")
 		}
 	}
 }
@@ -169,10 +169,10 @@ const visibleDevices = "CUDA_VISIBLE_DEVICES"
 func (v *validator) gpus(p *Process, path string) {
 	have := len(v.c.Machine.GPUs)
 	if have > 0 && p.GPUs > have && !v.badUnder("machine.gpus") {
-		v.blame(path+".gpus", fmt.Sprintf("%d GPUs per replica are more than machine.gpus lists, which is %d", p.GPUs, have), `list the machine's GPUs, such as machine.gpus: ["0", "1"]`)
+		v.blame(path+".gpus", fmt.Sprintf("%d GPUs per replica are more than the %d in machine.gpus", p.GPUs, have), `list the machine's GPUs, such as machine.gpus: ["0", "1"]`)
 	}
 	if _, set := p.Env[visibleDevices]; set && p.GPUs > 0 {
-		v.blame(path+".env."+visibleDevices, "is set by Weir when gpus is given", "remove one of the two")
+		v.blame(path+".env."+visibleDevices, "is set by Weir if gpus is given", "remove one of the two")
 	}
 }
 
@@ -202,7 +202,7 @@ func (v *validator) scaling(m *Model, d *Deployment, path string) {
 	if s.Quota > 0 && s.Min > s.Quota {
 		v.blame(at+".min", fmt.Sprintf("%d is more than quota, which is %d", s.Min, s.Quota), "give min at most quota")
 	} else if s.Quota > 0 && s.Max > s.Quota {
-		v.warn(at+".max", fmt.Sprintf("%d is more than quota, which is %d", s.Max, s.Quota), "there will never be more than quota")
+		v.warn(at+".max", fmt.Sprintf("%d is more than quota, which is %d", s.Max, s.Quota), "there are never more replicas than quota")
 	}
 	if g := s.GPUUtilisation; g != nil && g.Low >= g.High && !v.faulty[at+".gpu_utilisation.high"] {
 		v.blame(at+".gpu_utilisation.low", fmt.Sprintf("%v is not less than high, which is %v", g.Low, g.High), "leave a gap, such as 30%% and 80%%")

@@ -8,13 +8,13 @@ import (
 // routing checks what a model's deployments say of each other.
 func (v *validator) routing(m *Model, path string) {
 	if m.Split.Sticky != "header" && m.Split.Header != "" {
-		v.blame(path+".split.header", "has no meaning here", "it goes with sticky: header")
+		v.blame(path+".split.header", "has no effect here", "it belongs to sticky: header")
 	}
 	if m.Split.Sticky == "header" && m.Split.Header == "" && !v.faulty[path+".split.header"] {
-		v.blame(path+".split.sticky", "names no header", "add header: with the one whose value requests stick by")
+		v.blame(path+".split.sticky", "names no header", "add header: with the header that makes requests sticky")
 	}
 	if m.Hedge != nil && m.Attempts < 2 {
-		v.blame(path+".hedge", fmt.Sprintf("needs a second attempt, and attempts is %d", m.Attempts), "give attempts at least 2")
+		v.blame(path+".hedge", fmt.Sprintf("needs a second attempt, but attempts is %d", m.Attempts), "give attempts at least 2")
 	}
 	tried := taken{}
 	for k := range m.Deployments {
@@ -28,7 +28,7 @@ func (v *validator) routing(m *Model, path string) {
 		}
 	}
 	if m.Hedge != nil && m.Attempts >= 2 && !hasTwo(m) {
-		v.warn(path+".hedge", "finds no second replica: no tier has one, nor any before it", "name another server, or remove it")
+		v.warn(path+".hedge", "has no second replica to use: no tier has one, nor any before it", "add another server, or remove it")
 	}
 }
 
@@ -59,40 +59,40 @@ func (v *validator) canary(m *Model, d *Deployment, path string) {
 		c.Steps = slices.Clone(defaultSteps)
 	}
 	if len(c.Steps) > 20 {
-		v.blame(at+".steps", fmt.Sprintf("%d steps are more than the 20 allowed", len(c.Steps)), "leave some out")
+		v.blame(at+".steps", fmt.Sprintf("%d steps are more than the 20 allowed", len(c.Steps)), "remove some")
 	}
 	for i := 1; i < len(c.Steps); i++ {
 		if c.Steps[i] <= c.Steps[i-1] {
-			v.blame(fmt.Sprintf("%s.steps[%d]", at, i), fmt.Sprintf("%v is not more than the step before, which is %v", c.Steps[i], c.Steps[i-1]), "let the shares rise")
+			v.blame(fmt.Sprintf("%s.steps[%d]", at, i), fmt.Sprintf("%v is not more than the step before, which is %v", c.Steps[i], c.Steps[i-1]), "give increasing shares")
 		}
 	}
-	v.noWeight(d, path, "canary says its share")
+	v.noWeight(d, path, "canary sets its share")
 	if d.Mirror != nil {
-		v.blame(path+".mirror", "makes copies for a deployment that is a canary too", "remove one of the two")
+		v.blame(path+".mirror", "makes copies for a deployment that is also a canary", "remove one of the two")
 	}
 	i := slices.IndexFunc(m.Deployments, func(o Deployment) bool { return o.Name == c.Of })
 	switch {
 	case c.Of == "" || v.faulty[at+".of"]:
 	case i < 0:
-		v.blame(at+".of", fmt.Sprintf("names %q, which is no deployment of model %q", c.Of, m.Name), "name the stable one")
+		v.blame(at+".of", fmt.Sprintf("names %q, which is not a deployment of model %q", c.Of, m.Name), "name the stable deployment")
 	case c.Of == d.Name || m.Deployments[i].Canary != nil || m.Deployments[i].Mirror != nil:
-		v.blame(at+".of", fmt.Sprintf("names %q, which is not stable itself", c.Of), "name a deployment without canary and mirror")
+		v.blame(at+".of", fmt.Sprintf("names %q, which is not a stable deployment", c.Of), "name a deployment without canary and mirror")
 	case m.Deployments[i].Tier != d.Tier:
-		v.blame(at+".of", fmt.Sprintf("names %q of tier %d, and this one is of tier %d", c.Of, m.Deployments[i].Tier, d.Tier), "give both the same tier")
+		v.blame(at+".of", fmt.Sprintf("names %q of tier %d, but this one is in tier %d", c.Of, m.Deployments[i].Tier, d.Tier), "give both the same tier")
 	case m.Deployments[i].Weight == 0:
-		v.blame(at+".of", fmt.Sprintf("names %q, whose weight is 0: there is nothing to share", c.Of), "give it a weight")
+		v.blame(at+".of", fmt.Sprintf("names %q, whose weight is 0: there is no traffic to share", c.Of), "give it a weight")
 	}
 }
 
 func (v *validator) mirror(d *Deployment, path string) {
-	v.noWeight(d, path, "mirror says that it gets copies only")
+	v.noWeight(d, path, "mirror sends it copies only")
 	d.Weight = 0
 }
 
 // noWeight blames a weight that the file gives and another key makes void.
 func (v *validator) noWeight(d *Deployment, path, because string) {
 	if _, given := v.at[path+".weight"]; given {
-		v.blame(path+".weight", "has no meaning here: "+because, "remove it")
+		v.blame(path+".weight", "has no effect here: "+because, "remove it")
 	}
 }
 
@@ -102,7 +102,7 @@ func (v *validator) spillover(a *AzureOpenAI, path string) {
 		return
 	}
 	if a.PTU == 0 {
-		v.blame(path+".spillover", "has no meaning without ptu: only provisioned deployments spill", "say how many units the deployment has, or remove it")
+		v.blame(path+".spillover", "has no effect without ptu: only provisioned deployments spill over", "give the number of units of the deployment, or remove it")
 	}
 	if p := a.Spillover.Price; p != nil && p.Cached == nil && p.Catalogue == "" {
 		prompt := p.Prompt

@@ -26,9 +26,9 @@ func (v *validator) schedule(s *Scaling, line *Schedule, at string) {
 	}
 	switch {
 	case line.Min == 0 && line.Max == 0:
-		v.blame(at, "gives neither min nor max", "say which bound holds from %v to %v", line.From, line.To)
+		v.blame(at, "gives neither min nor max", "give the bound from %v to %v", line.From, line.To)
 	case line.From == line.To, line.From == TimeOfDay(24*time.Hour):
-		v.blame(at+".to", fmt.Sprintf("from %v to %v is no time", line.From, line.To), "a whole day is from 00:00 to 24:00")
+		v.blame(at+".to", fmt.Sprintf("from %v to %v is an empty period", line.From, line.To), "a whole day is from 00:00 to 24:00")
 	case line.Max > 0 && line.Min > line.Max:
 		v.blame(at+".min", fmt.Sprintf("%d is more than max, which is %d", line.Min, line.Max), "give min at most max")
 	case line.Max == 0 && line.Min > s.Max:
@@ -36,12 +36,12 @@ func (v *validator) schedule(s *Scaling, line *Schedule, at string) {
 	case line.Max > 0 && line.Max < s.Min:
 		v.blame(at+".max", fmt.Sprintf("%d is less than scaling.min, which is %d", line.Max, s.Min), "lower scaling.min, and give the other hours a schedule with their min")
 	case line.Min > 0 && line.Min <= s.Min:
-		v.warn(at+".min", fmt.Sprintf("%d changes nothing: scaling.min is %d at every hour", line.Min, s.Min), "remove it, or lower scaling.min")
+		v.warn(at+".min", fmt.Sprintf("%d has no effect: scaling.min is %d at all times", line.Min, s.Min), "remove it, or lower scaling.min")
 	}
 	if s.Quota > 0 && line.Min > s.Quota {
 		v.blame(at+".min", fmt.Sprintf("%d is more than quota, which is %d", line.Min, s.Quota), "give min at most quota")
 	} else if s.Quota > 0 && line.Max > s.Quota {
-		v.warn(at+".max", fmt.Sprintf("%d is more than quota, which is %d", line.Max, s.Quota), "there will never be more than quota")
+		v.warn(at+".max", fmt.Sprintf("%d is more than quota, which is %d", line.Max, s.Quota), "there are never more replicas than quota")
 	}
 }
 
@@ -65,8 +65,8 @@ func (v *validator) overlaps(s *Scaling, at string) {
 		}
 		if least >= 0 && most >= 0 && floor > ceiling {
 			v.warn(fmt.Sprintf("%s.schedules[%d].min", at, least),
-				fmt.Sprintf("on %v at %v it asks for %d replicas, and schedules[%d] allows %d", time.Weekday(minute/(24*60)),
-					TimeOfDay(minute%(24*60))*TimeOfDay(time.Minute), floor, most, ceiling), "the max counts; let the two agree where both hold")
+				fmt.Sprintf("on %v at %v it asks for %d replicas, but schedules[%d] allows %d", time.Weekday(minute/(24*60)),
+					TimeOfDay(minute%(24*60))*TimeOfDay(time.Minute), floor, most, ceiling), "the max applies; make the two agree where they overlap")
 			return
 		}
 	}
@@ -99,7 +99,7 @@ func (v *validator) money(s *Scaling, at string) {
 		return
 	}
 	if s.Price == nil {
-		v.blame(at+".budget_per_hour", "cannot be held: what a replica costs is not known", "add scaling.price, with hour or vm")
+		v.blame(at+".budget_per_hour", "cannot be enforced: the price of a replica is unknown", "add scaling.price, with hour or vm")
 		return
 	}
 	if s.Price.Hour == 0 {
@@ -142,11 +142,11 @@ func (s *Scaling) BudgetFaults(price weir.Money) []BudgetFault {
 	var faults []BudgetFault
 	for i := range s.Schedules {
 		if n := s.Schedules[i].Min; n > pays {
-			faults = append(faults, BudgetFault{fmt.Sprintf(".schedules[%d].min", i), problem(n, "this min"), "the budget counts; raise it, or lower this min", false})
+			faults = append(faults, BudgetFault{fmt.Sprintf(".schedules[%d].min", i), problem(n, "this min"), "the budget applies; raise it, or lower this min", false})
 		}
 	}
 	if n := s.Most(); n > pays {
-		faults = append(faults, BudgetFault{".budget_per_hour", problem(n, "the most there may be"), "the budget counts; raise it, or lower max", false})
+		faults = append(faults, BudgetFault{".budget_per_hour", problem(n, "the most there may be"), "the budget applies; raise it, or lower max", false})
 	}
 	return faults
 }
@@ -160,17 +160,17 @@ func (v *validator) profile(p *Profile, at string) {
 		return
 	}
 	if p.Requests > 0 && (p.Prefill > 0 || p.Decode > 0) {
-		v.blame(at+".requests", "says in another way what prefill and decode say", "give requests, or prefill and decode")
+		v.blame(at+".requests", "states the same as prefill and decode", "give requests, or prefill and decode")
 	}
 }
 
 // ignored warns of keys that have no effect beside the others.
 func (v *validator) ignored(s *Scaling, at string) {
 	if s.ZeroAfter > 0 && s.Min > 0 {
-		v.warn(at+".zero_after", fmt.Sprintf("has no effect: min is %d, so that the last replica never goes", s.Min), "give min: 0, or remove it")
+		v.warn(at+".zero_after", fmt.Sprintf("has no effect: min is %d, so the last replica never stops", s.Min), "give min: 0, or remove it")
 	}
 	if s.ZeroAfter > 0 && s.Min == 0 && s.ZeroAfter < s.ScaleInAfter {
-		v.warn(at+".zero_after", fmt.Sprintf("is %s and has no effect: no replica goes before scale_in_after, which is %s", short(s.ZeroAfter), short(s.ScaleInAfter)),
+		v.warn(at+".zero_after", fmt.Sprintf("is %s and has no effect: no replica stops before scale_in_after, which is %s", short(s.ZeroAfter), short(s.ScaleInAfter)),
 			fmt.Sprintf("give scale_in_after: %s as well, or zero_after: %s or more", short(s.ZeroAfter), short(s.ScaleInAfter)))
 	}
 	if _, given := v.at[at+".forecast.quantile"]; given && !s.Forecast.Enabled {

@@ -22,15 +22,15 @@ func numberProblem(text string) string {
 	unit := strings.TrimSpace(strings.TrimLeft(text, "0123456789."))
 	switch {
 	case blankUnit.MatchString(text):
-		return "has a blank before its unit: write " + blankUnit.ReplaceAllString(text, "$1$2")
+		return "has a space before its unit: write " + blankUnit.ReplaceAllString(text, "$1$2")
 	case strings.HasPrefix(text, "-"):
 		return "is below zero"
 	case exponent.MatchString(text):
-		return "has an exponent: write the digits out, or thousands as k and millions as M"
+		return "has an exponent: write all digits, or use k for thousands and M for millions"
 	case separated.MatchString(text):
-		return "has something between its digits: write the digits alone, or thousands as k and millions as M"
+		return "has separators between its digits: write only digits, or use k for thousands and M for millions"
 	case unit == text || unit == "":
-		return "is no number"
+		return "is not a number"
 	case unit == "K" || unit == "m":
 		return fmt.Sprintf("has the unknown unit %q: k is a thousand, M a million", unit)
 	}
@@ -38,7 +38,7 @@ func numberProblem(text string) string {
 }
 
 // plainMoney is the problem of an amount that is not digits alone.
-const plainMoney = "is no plain amount: write digits alone, and cents after a point"
+const plainMoney = "is not a plain amount: write digits only, with cents after a point"
 
 // decimalDigits are those of a whole number as people read it: YAML takes 0100
 // for 64, and 0x10 for 16.
@@ -83,7 +83,7 @@ func meant(key string, keys []string) string {
 func unseen(key string) string {
 	for _, r := range key {
 		if r > unicode.MaxASCII && unicode.In(r, unicode.Zs, unicode.Cf) {
-			return fmt.Sprintf("holds the invisible character U+%04X", r)
+			return fmt.Sprintf("contains the invisible character U+%04X", r)
 		}
 	}
 	return ""
