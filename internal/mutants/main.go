@@ -43,6 +43,7 @@ func mutants() (ok bool, err error) {
 	size := flag.Int("sample", 0, "only so many, drawn among those a test must catch; 0 means all")
 	seed := flag.Uint64("seed", 0, "what the sample is drawn from; 0 means the time, printed")
 	checks := flag.Bool("check", false, "only check that each mutant's text occurs exactly once in its package")
+	fast := flag.Bool("fast", false, "leave out the slow tests of a package: what survives may be caught by them")
 	flag.Parse()
 
 	all, err := readLists(filepath.Join("internal", "mutants", "list"))
@@ -66,7 +67,7 @@ func mutants() (ok bool, err error) {
 		all = sample(all, *size, s)
 		fmt.Printf("%d mutants drawn with -seed %d\n", len(all), s)
 	}
-	return runAll(all)
+	return runAll(all, *fast)
 }
 
 // sample draws n of those that have no reason to survive, in the list's order.
@@ -80,13 +81,13 @@ func sample(all []*mutant, n int, seed uint64) []*mutant {
 }
 
 // runAll tries one mutant after another and prints what became of each.
-func runAll(all []*mutant) (ok bool, err error) {
+func runAll(all []*mutant, fast bool) (ok bool, err error) {
 	dir, err := os.MkdirTemp("", "mutants-")
 	if err != nil {
 		return false, err
 	}
 	defer os.RemoveAll(dir)
-	r := &runner{root: ".", dir: dir, took: map[*suite]time.Duration{}}
+	r := &runner{root: ".", dir: dir, took: map[*suite]time.Duration{}, fast: fast}
 	t := &tally{by: map[string]*score{}}
 	for _, m := range all {
 		if err := r.unchanged(m.suite); err != nil {

@@ -31,6 +31,7 @@ type runner struct {
 	root string // of the module
 	dir  string // for what it builds
 	took map[*suite]time.Duration
+	fast bool // the slow tests are left out
 }
 
 // unchanged runs the tests of s without a mutant: they must pass, and say how
@@ -44,7 +45,7 @@ func (r *runner) unchanged(s *suite) error {
 		if err != nil {
 			return err
 		}
-		for _, which := range s.parts() {
+		for _, which := range r.parts(s) {
 			began := time.Now()
 			out, err := r.run(bin, t, which, 10*time.Minute)
 			if err != nil {
@@ -60,9 +61,12 @@ func (r *runner) unchanged(s *suite) error {
 }
 
 // parts are the arguments that select the tests to run first, and the slow ones.
-func (s *suite) parts() [][]string {
-	if s.slow == "" {
+func (r *runner) parts(s *suite) [][]string {
+	switch {
+	case s.slow == "":
 		return [][]string{nil}
+	case r.fast:
+		return [][]string{{"-test.skip", s.slow}}
 	}
 	return [][]string{{"-test.skip", s.slow}, {"-test.run", s.slow}}
 }
@@ -82,7 +86,7 @@ func (r *runner) try(m *mutant) (outcome, error) {
 		if err != nil {
 			return "", fmt.Errorf("%s: %q is no mutant: %w", m.where, m.name, err)
 		}
-		for _, which := range m.suite.parts() {
+		for _, which := range r.parts(m.suite) {
 			out, err := r.run(bin, t, which, max(leastTime, 5*r.took[m.suite]))
 			switch {
 			case err == nil:
@@ -118,7 +122,7 @@ func (r *runner) overlay(file string, changed []byte) (string, error) {
 // build compiles the tests of a package once and returns the binary.
 func (r *runner) build(pack, overlay string) (string, error) {
 	bin := filepath.Join(r.dir, "tests")
-	args := []string{"test", "-c", "-ldflags=-s -w", "-o", bin}
+	args := []string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", bin}
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}
