@@ -50,6 +50,11 @@ func mutants() (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	match, err := regexp.Compile(*only)
+	if err != nil {
+		return false, fmt.Errorf("-run: %w", err)
+	}
+	all = slices.DeleteFunc(all, func(m *mutant) bool { return !match.MatchString(m.suite.pack + ": " + m.name) })
 	if err := check(".", all); err != nil {
 		return false, err
 	}
@@ -57,11 +62,6 @@ func mutants() (ok bool, err error) {
 		fmt.Printf("%d mutants: the text of each occurs once in its package\n", len(all))
 		return true, nil
 	}
-	match, err := regexp.Compile(*only)
-	if err != nil {
-		return false, fmt.Errorf("-run: %w", err)
-	}
-	all = slices.DeleteFunc(all, func(m *mutant) bool { return !match.MatchString(m.suite.pack + ": " + m.name) })
 	if *size > 0 {
 		s := cmp.Or(*seed, uint64(time.Now().UnixNano())%1e6)
 		all = sample(all, *size, s)
