@@ -102,3 +102,20 @@ func TestSlowIsJudgedByTheStableVersionsTimesAlone(t *testing.T) {
 		t.Errorf("%v of the canary's are slow, ten times the stable version's: want all", slow())
 	}
 }
+
+func TestEvidenceOfOneStepIsNoneInTheNext(t *testing.T) {
+	p := canary.Plan{Steps: []int{100, 5000}, MinRequests: 6, MinTime: time.Minute, Trial: "a"}
+	s := canary.Begin(p, canary.State{}, begun)
+	observe(&s, p, begun, canary.Stable, 6, canary.Outcome{})
+	observe(&s, p, begun, canary.Canary, 1, canary.Outcome{Failed: true})
+	observe(&s, p, begun, canary.Canary, 8, canary.Outcome{})
+	if e := s.Figures(p).Measures[0].Evidence; e <= 1 {
+		t.Fatalf("a failure is evidence of %v", e)
+	}
+	if !observe(&s, p, begun.Add(time.Minute), canary.Stable, 1, canary.Outcome{}) {
+		t.Fatal("no step forward")
+	}
+	if e := s.Figures(p).Measures[0].Evidence; e != 1 {
+		t.Errorf("the next step begins with evidence of %v, want 1", e)
+	}
+}

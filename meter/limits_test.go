@@ -104,3 +104,26 @@ func TestAnAnswerSeenKeepsItsPairFromMakingRoom(t *testing.T) {
 		t.Error("a, whose answer was seen since, made room")
 	}
 }
+
+// A bucket that has been full since a reservation was made hands its units out
+// once, however many reservations came after it.
+func TestWhatABucketHasRefilledIsNotGivenBackToo(t *testing.T) {
+	m := meter.New(map[meter.Scope]meter.Limits{{Tenant: "demo"}: {TokensPerMinute: 6000}})
+	who := meter.Who{Tenant: "demo"}
+	reserve := func(now weir.Instant, n int64) (meter.Reservation, *meter.Refusal) {
+		return m.Reserve(now, who, meter.Spent{Tokens: n})
+	}
+	first, _ := reserve(noon, 3000)
+	later := noon.Add(30 * time.Second) // it is full again
+	reserve(later, 2000)
+	for range 70 {
+		reserve(later, 1)
+	}
+	m.Settle(later, first, meter.Spent{})
+	if _, refusal := reserve(later, 3931); refusal == nil {
+		t.Error("6,000 less 2,070 are left, and 3,931 are let in")
+	}
+	if _, refusal := reserve(later, 3930); refusal != nil {
+		t.Errorf("what is left: %v", refusal)
+	}
+}
