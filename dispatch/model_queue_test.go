@@ -146,6 +146,9 @@ func (m *model) enqueue(q *modelCall) {
 		}
 		f.start = max(l.virtual, f.finish)
 	}
+	if m.held != nil && m.held.Class == weir.Batch && q.Class != weir.Batch {
+		m.settled = false // batch gives back what is held for it
+	}
 	m.queue = append(m.queue, q)
 }
 
