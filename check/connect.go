@@ -81,9 +81,9 @@ func asksOf(m *config.Model, d *config.Deployment) (asks []func(context.Context)
 
 // lookAtCommand says whether the program a process deployment starts is there.
 func lookAtCommand(d *config.Deployment) Contact {
-	program, err := exec.LookPath(d.Process.Command[0])
+	program, err := exec.LookPath(wire.Program(d))
 	if err != nil && !errors.Is(err, exec.ErrDot) {
-		return Contact{Deployment: d.Name, Address: d.Process.Command[0], Said: "the program is not on this machine: " + err.Error()}
+		return Contact{Deployment: d.Name, Address: wire.Program(d), Said: "the program is not on this machine: " + err.Error()}
 	}
 	return Contact{Deployment: d.Name, Address: program, OK: true, Said: "the program is there; nothing was started"}
 }

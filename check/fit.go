@@ -1,7 +1,6 @@
 package check
 
 import (
-	"cmp"
 	"fmt"
 
 	"weir/config"
@@ -16,12 +15,12 @@ import (
 func misfits(c *config.Config, prices *price.Catalogue) (faults, warnings config.Faults) {
 	for i := range c.Models {
 		for k := range c.Models[i].Deployments {
-			p := c.Models[i].Deployments[k].Process
-			if p == nil || p.RunsOn == nil {
+			d := &c.Models[i].Deployments[k]
+			if wire.RunsOn(d) == nil {
 				continue
 			}
 			path := fmt.Sprintf("models[%d].deployments[%d].process.runs_on", i, k)
-			a, err := fitOf(p, prices)
+			a, err := fitOf(d, prices)
 			switch {
 			case err != nil:
 				faults = append(faults, c.Fault(path, err.Error(), ""))
@@ -35,30 +34,11 @@ func misfits(c *config.Config, prices *price.Catalogue) (faults, warnings config
 	return faults, warnings
 }
 
-// fitOf asks fit about one process deployment.
-func fitOf(p *config.Process, prices *price.Catalogue) (fit.Answer, error) {
-	on := p.RunsOn
-	m, q, err := fit.Named(prices, cmp.Or(on.Model, p.Model))
+// fitOf asks fit about one deployment.
+func fitOf(d *config.Deployment, prices *price.Catalogue) (fit.Answer, error) {
+	m, s, err := wire.FitSetup(d, prices)
 	if err != nil {
-		return fit.Answer{}, fmt.Errorf("model: %w", err)
-	}
-	g, err := prices.GPU(on.GPU)
-	if err != nil {
-		return fit.Answer{}, fmt.Errorf("gpu: %w", err)
-	}
-	s := fit.Setup{Quant: q, TP: wire.TensorParallel(p), Context: on.Context, Engine: fit.DefaultEngine}
-	if s.GPU, err = fit.NewGPU(g); err != nil {
 		return fit.Answer{}, err
-	}
-	if on.Quant != "" {
-		if s.Quant, err = fit.ParseQuant(on.Quant); err != nil {
-			return fit.Answer{}, err
-		}
-	}
-	if on.Engine != "" {
-		if s.Engine, err = fit.ParseEngine(on.Engine); err != nil {
-			return fit.Answer{}, err
-		}
 	}
 	return fit.Check(m, s, fit.Sold(prices)...)
 }

@@ -46,7 +46,7 @@ func invalid(c *config.Config, prices *price.Catalogue) (faults config.Faults) {
 	for i := range c.Models {
 		for k := range c.Models[i].Deployments {
 			d := &c.Models[i].Deployments[k]
-			if d.Process == nil {
+			if !wire.Elastic(d) {
 				continue
 			}
 			p, err := wire.Policy(&c.Models[i], d, prices)
@@ -64,14 +64,15 @@ func invalid(c *config.Config, prices *price.Catalogue) (faults config.Faults) {
 // otherGPU says that the VM size that is paid for has other GPUs than the
 // replica is said to run on; "" where it has those.
 func otherGPU(d *config.Deployment, prices *price.Catalogue) string {
-	if d.Process == nil || d.Process.RunsOn == nil {
+	on := wire.RunsOn(d)
+	if on == nil {
 		return ""
 	}
 	vm, errVM := prices.VM(d.Scaling.Price.VM)
 	has, errHas := prices.GPU(vm.GPU)
-	on, errOn := prices.GPU(d.Process.RunsOn.GPU)
-	if errors.Join(errVM, errHas, errOn) != nil || has.Name == on.Name {
+	gpu, errOn := prices.GPU(on.GPU)
+	if errors.Join(errVM, errHas, errOn) != nil || has.Name == gpu.Name {
 		return "" // what is not known is a fault of its own
 	}
-	return fmt.Sprintf("%s has %s, and process.runs_on.gpu is %s", vm.Name, has.Name, on.Name)
+	return fmt.Sprintf("%s has %s, and process.runs_on.gpu is %s", vm.Name, has.Name, gpu.Name)
 }

@@ -51,7 +51,7 @@ func unworkable(ctx context.Context, c *config.Config, prices *price.Catalogue) 
 	for i := range c.Models {
 		for k := range c.Models[i].Deployments {
 			m, d := c.Models[i], c.Models[i].Deployments[k]
-			_, known := wire.EngineOf(d.Process, prices)
+			_, known := wire.EngineOf(&d, prices)
 			if !known || d.Scaling == nil || m.SLO.TTFT == 0 || m.SLO.TPOT == 0 {
 				continue
 			}
@@ -130,7 +130,7 @@ func (p *probe) asked() saturate.Load {
 // saturate finds the most one replica does within the SLO; nothing where such a
 // request fits none.
 func (p *probe) saturate() (err error) {
-	spec, _ := wire.EngineOf(p.d.Process, p.prices)
+	spec, _ := wire.EngineOf(p.d, p.prices)
 	if prefill, _ := spec.Capacity(p.lengths.PromptTokens, p.lengths.OutputTokens, p.m.SLO.TPOT); prefill <= 0 {
 		return nil
 	}
@@ -147,7 +147,7 @@ func (p *probe) targets(ctx context.Context) (config.Faults, error) {
 	}
 	safe := 0.8 // of what a replica can do: what policies plan for
 	if rate := s.TargetRequests.PerSecond(); rate > most.Rate {
-		spec, _ := wire.EngineOf(p.d.Process, p.prices)
+		spec, _ := wire.EngineOf(p.d, p.prices)
 		attained, err := saturate.Attained(spec, p.asked(), rate)
 		if err != nil {
 			return nil, err

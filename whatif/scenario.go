@@ -10,6 +10,7 @@ import (
 	"weir/fleet/mem"
 	"weir/internal/whole"
 	"weir/sim"
+	"weir/wire"
 )
 
 // Scenario is what goes otherwise than it should in a simulation: a file of
@@ -120,7 +121,7 @@ func (s *Scenario) Unknown(m *config.Model) error {
 	for i := range s.Services {
 		name, found := s.Services[i].Deployment, s.Services[i].Deployment == ""
 		for k := range m.Deployments {
-			found = found || m.Deployments[k].Name == name && m.Deployments[k].Process == nil
+			found = found || m.Deployments[k].Name == name && !wire.Elastic(&m.Deployments[k])
 		}
 		if !found {
 			return fmt.Errorf("services[%d].deployment: model %s has no azureopenai or external deployment %q", i, m.Name, name)

@@ -44,7 +44,7 @@ func FindModel(c *config.Config, name string, first bool) (*config.Model, error)
 			return m, nil
 		}
 		all = append(all, m)
-		if slices.ContainsFunc(m.Deployments, func(d config.Deployment) bool { return d.Process != nil }) {
+		if slices.ContainsFunc(m.Deployments, func(d config.Deployment) bool { return wire.Elastic(&d) }) {
 			own = append(own, m)
 		}
 	}
@@ -171,7 +171,7 @@ func (s *Setting) deployment(d *config.Deployment) (sim.Deployment, error) {
 	}
 	var err error
 	switch {
-	case d.Process != nil:
+	case wire.Elastic(d):
 		out.Paid = true
 		out.Own, err = s.own(d)
 	case d.AzureOpenAI != nil:
@@ -189,7 +189,7 @@ func (s *Setting) deployment(d *config.Deployment) (sim.Deployment, error) {
 
 // own is a deployment of replicas that Weir starts.
 func (s *Setting) own(d *config.Deployment) (*sim.Own, error) {
-	h := wire.HardwareOf(d.Process)
+	h := wire.HardwareOf(d)
 	h.GPU, h.Model = cmp.Or(s.Said.GPU, h.GPU), cmp.Or(s.Said.Model, h.Model)
 	if s.Said.TP > 0 {
 		h.TP = s.Said.TP
@@ -206,7 +206,7 @@ func (s *Setting) own(d *config.Deployment) (*sim.Own, error) {
 	if err != nil {
 		return nil, fmt.Errorf("scaling of %s: %w", d.Name, err)
 	}
-	place := mem.Deployment{ColdStart: p.ColdStart, DrainDeadline: d.Process.DrainTimeout, Quota: wire.Scaling(d).Quota}
+	place := mem.Deployment{ColdStart: p.ColdStart, DrainDeadline: wire.DrainTimeout(d), Quota: wire.Scaling(d).Quota}
 	return &sim.Own{
 		Engine: spec, GPUs: h.TP, Price: p.Price, Initial: s.first(p.Min), Policy: p, Zone: wire.Scaling(d).Location(),
 		Fleet: s.Scenario.place(place), Faults: s.Scenario.befall(),
@@ -273,7 +273,7 @@ func (s *Setting) Notes() []string {
 	var guessed, free, notes []string
 	for i := range s.Model.Deployments {
 		d := &s.Model.Deployments[i]
-		if d.Process != nil {
+		if wire.Elastic(d) {
 			if hour, err := wire.ReplicaPrice(d, s.Prices); err == nil && hour == 0 && s.Price == 0 {
 				free = append(free, d.Name)
 			}

@@ -74,7 +74,7 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 		Deployment: dispatch.Deployment{
 			Name: d.Name, Tier: d.Tier, Weight: d.Weight,
 			MaxRequests: d.Capacity.MaxRequests, MaxWork: d.Capacity.MaxWork, MaxPrefill: MaxPrefill(d),
-			Elastic: PlaceOf(d) != "", Context: d.MaxContext, CacheTokens: d.Capacity.PrefixCache,
+			Elastic: Elastic(d), Context: d.MaxContext, CacheTokens: d.Capacity.PrefixCache,
 			Lacks: lacks(d.Supports),
 		},
 		Serves: d.Serves,

@@ -21,7 +21,8 @@ type Hardware struct {
 
 // HardwareOf is what the file says of a replica (runs_on), or what an emulated
 // one is told to behave as. An empty gpu or model is not known.
-func HardwareOf(p *config.Process) Hardware {
+func HardwareOf(d *config.Deployment) Hardware {
+	p := d.Process
 	if p == nil {
 		return Hardware{TP: 1}
 	}
@@ -57,8 +58,8 @@ func (h Hardware) Engine(prices *price.Catalogue) (engine.Spec, error) {
 
 // EngineOf is how a replica of the deployment behaves in time, where that is
 // known.
-func EngineOf(p *config.Process, prices *price.Catalogue) (engine.Spec, bool) {
-	h := HardwareOf(p)
+func EngineOf(d *config.Deployment, prices *price.Catalogue) (engine.Spec, bool) {
+	h := HardwareOf(d)
 	if !h.Known() {
 		return engine.Spec{}, false
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"weir/config"
 	"weir/fleet"
@@ -28,6 +29,26 @@ const Process = "processes"
 func PlaceOf(d *config.Deployment) string {
 	if d.Process != nil {
 		return Process
+	}
+	return ""
+}
+
+// Elastic says whether Weir starts and stops a deployment's replicas.
+func Elastic(d *config.Deployment) bool { return PlaceOf(d) != "" }
+
+// DrainTimeout is how long a replica that is let go may finish what it has; 0:
+// Weir does not run it.
+func DrainTimeout(d *config.Deployment) time.Duration {
+	if d.Process != nil {
+		return d.Process.DrainTimeout
+	}
+	return 0
+}
+
+// Program is the command that starts a replica on this machine; "": none does.
+func Program(d *config.Deployment) string {
+	if d.Process != nil {
+		return d.Process.Command[0]
 	}
 	return ""
 }

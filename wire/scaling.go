@@ -77,7 +77,7 @@ func Capacity(m *config.Model, d *config.Deployment, prices *price.Catalogue) sc
 		return scale.Capacity{Prefill: about.Prefill.PerSecond(), Decode: about.Decode.PerSecond()}
 	}
 	c := scale.Capacity{Prefill: decodeCost, Decode: 1} // how much more a token of an answer costs, where nothing is known
-	spec, known := EngineOf(d.Process, prices)
+	spec, known := EngineOf(d, prices)
 	if known {
 		c.Prefill, c.Decode = spec.Capacity(about.PromptTokens, about.OutputTokens, m.SLO.TPOT)
 		known = c.Prefill > 0 && c.Decode > 0

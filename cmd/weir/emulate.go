@@ -9,6 +9,7 @@ import (
 
 	"weir/config"
 	"weir/emulate"
+	"weir/wire/emulated"
 )
 
 func newEmulate() *cobra.Command {
@@ -87,7 +88,7 @@ type azureFlags struct {
 }
 
 func (a *azureFlags) run(ctx context.Context, o emulate.Options) error {
-	deployments, err := azureDeployments(a.deployments)
+	deployments, err := emulated.AzureDeployments(a.deployments)
 	if err != nil {
 		return usageError{"weir emulate", err}
 	}

@@ -12,19 +12,18 @@ import (
 	"testing"
 
 	"weir/config"
-	"weir/emulate"
-	"weir/price/pricefile"
+	"weir/wire/emulated"
 )
 
 // standing is a file with emulated servers in the place of all it describes.
 func standing(t *testing.T, file string) (f serveFlags, c *config.Config, key string) {
 	t.Helper()
-	f = serveFlags{file: file, emulate: true, state: t.TempDir(), stand: &stand{at: newEmulation()}}
-	t.Cleanup(f.stand.at.close)
-	load, key, err := f.loader()
+	f = serveFlags{file: file, emulate: true, state: t.TempDir(), tried: new(emulated.Tried)}
+	load, key, end, err := f.loader()
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(end)
 	if c, err = load(); err != nil {
 		t.Fatal(err)
 	}
@@ -43,8 +42,8 @@ func TestEmulationLeavesNothingThatIsNotHere(t *testing.T) {
 		if keys := c.Tenants[0].Keys; keys[len(keys)-1].Hash != config.HashKey(key) {
 			t.Errorf("%s: the key that is printed opens nothing", file)
 		}
-		if f.stand.said.tenant != c.Tenants[0].Name {
-			t.Errorf("%s: the key is said to be of %q", file, f.stand.said.tenant)
+		if f.tried.Tenant != c.Tenants[0].Name {
+			t.Errorf("%s: the key is said to be of %q", file, f.tried.Tenant)
 		}
 		if c.Admin.Token.Set() || !strings.HasPrefix(c.Admin.Listen, "127.0.0.1:") {
 			t.Errorf("%s: operators connect at %s without a token", file, c.Admin.Listen)
@@ -55,7 +54,7 @@ func TestEmulationLeavesNothingThatIsNotHere(t *testing.T) {
 		for _, m := range c.Models {
 			for _, d := range m.Deployments {
 				isHere(t, file, &d)
-				if f.stand.said.deployments[d.Name] == "" {
+				if f.tried.Deployments[d.Name] == "" {
 					t.Errorf("%s: it is not said what %s is", file, d.Name)
 				}
 			}
@@ -110,38 +109,6 @@ func spillingFile(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return file
-}
-
-// The resources are those that somebody would give to `weir emulate --azure`.
-func TestAFileIsEmulatedAsEmulateAzureIs(t *testing.T) {
-	file := spillingFile(t)
-	want, err := azureDeployments([]string{
-		"name=chat-ptu,sku=ProvisionedManaged,ptu=15,model=gpt-4o", "name=chat-paygo,sku=GlobalStandard,tpm=450k,rpm=60k,model=gpt-4o",
-		"name=chat,sku=GlobalStandard,tpm=1M,model=gpt-4o",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := config.Parse(file, []byte(spilling))
-	if err != nil {
-		t.Fatal(err)
-	}
-	prices, err := pricefile.Catalogue("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &stand{c: c, prices: prices, said: tried{deployments: map[string]string{}}}
-	all, err := s.described()
-	if err != nil || len(all) != 2 {
-		t.Fatalf("%d resources: %v", len(all), err)
-	}
-	var have []emulate.AzureDeployment
-	for _, r := range all {
-		have = append(have, r.deployments...)
-	}
-	if !slices.Equal(have, want) {
-		t.Errorf("have %+v\nwant %+v", have, want)
-	}
 }
 
 // A provisioned deployment that takes in some thousand tokens spills the rest of

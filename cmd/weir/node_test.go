@@ -76,7 +76,7 @@ type served struct{ *node.Node }
 func serveFile(t *testing.T, file, state string, log io.Writer) (n served, stop func()) {
 	t.Helper()
 	f := serveFlags{file: file, state: state}
-	load, _, err := f.loader()
+	load, _, _, err := f.loader()
 	if err != nil {
 		t.Fatal(err)
 	}

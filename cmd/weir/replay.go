@@ -142,7 +142,7 @@ func policiesOf(file string) (func(string, scale.Policy) scale.Decider, error) {
 	for i := range c.Models {
 		for k := range c.Models[i].Deployments {
 			d := &c.Models[i].Deployments[k]
-			if d.Process == nil {
+			if !wire.Elastic(d) {
 				continue
 			}
 			p, err := wire.Policy(&c.Models[i], d, prices)

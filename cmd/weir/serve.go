@@ -18,6 +18,7 @@ import (
 	"weir/observe"
 	"weir/price/pricefile"
 	"weir/wire"
+	"weir/wire/emulated"
 )
 
 // serveFlags are what the command line may say over the file.
@@ -30,7 +31,7 @@ type serveFlags struct {
 	demo    bool
 	emulate bool
 
-	stand *stand // with emulate: what it has made of the file
+	tried *emulated.Tried // with emulate: what the file was made into
 }
 
 func newServe() *cobra.Command {
@@ -82,13 +83,13 @@ func serve(cmd *cobra.Command, f serveFlags) error {
 		return usageError{cmd.CommandPath(), fmt.Errorf("--emulate needs a file: without one everything is emulated already")}
 	}
 	if f.emulate {
-		f.stand = &stand{at: newEmulation()}
-		defer f.stand.at.close()
+		f.tried = new(emulated.Tried)
 	}
-	load, key, err := f.loader()
+	load, key, end, err := f.loader()
 	if err != nil {
 		return err
 	}
+	defer end()
 	c, err := load()
 	if err != nil {
 		return configError{err}
@@ -129,45 +130,50 @@ func (f serveFlags) stateDir() string {
 	return cmp.Or(f.state, ".weir")
 }
 
-// loader returns what reads the configuration, at the start and at each
-// reload, and the key made for the demonstration ("" with a file).
-func (f serveFlags) loader() (load func() (*config.Config, error), key string, err error) {
-	over := f.overrides()
+// loader returns what reads the configuration, at the start and at each reload,
+// the key made for the demonstration ("" with a file), and what ends the servers
+// that were made for it.
+func (f serveFlags) loader() (load func() (*config.Config, error), key string, end func(), err error) {
+	over, end := f.overrides(), func() {}
 	if f.file != "" && !f.emulate {
-		return func() (*config.Config, error) { return config.Load(f.file, over...) }, "", nil
+		return func() (*config.Config, error) { return config.Load(f.file, over...) }, "", end, nil
 	}
 	exe, err := os.Executable()
 	if err != nil {
-		return nil, "", fmt.Errorf("emulated replicas are this program started again: %w", err)
+		return nil, "", end, fmt.Errorf("emulated replicas are this program started again: %w", err)
 	}
 	key = config.NewKey()
+	hash := config.HashKey(key)
 	if f.emulate {
 		prices, err := pricefile.Catalogue("")
-		f.stand.exe, f.stand.key, f.stand.prices = exe, config.NewKey(), prices
-		return func() (*config.Config, error) { return f.tried(config.HashKey(key)) }, key, err
+		if err != nil {
+			return nil, "", end, err
+		}
+		e := emulated.New(exe, prices)
+		return func() (*config.Config, error) { return f.emulated(e, hash) }, key, e.Close, nil
 	}
 	return func() (*config.Config, error) {
-		c, err := config.Default(exe, config.HashKey(key), over...)
+		c, err := config.Default(exe, hash, over...)
 		if err != nil {
 			return nil, err
 		}
 		c.Store.Path = filepath.Join(f.stateDir(), c.Store.Path)
 		c.Journal.Path = filepath.Join(f.stateDir(), c.Journal.Path)
 		return c, nil
-	}, key, nil
+	}, key, end, nil
 }
 
-// tried reads the file, without its secrets, and makes everything it describes
+// emulated reads the file, without its secrets, and makes everything it describes
 // an emulated one.
-func (f serveFlags) tried(key config.KeyHash) (*config.Config, error) {
+func (f serveFlags) emulated(e *emulated.Emulation, key config.KeyHash) (*config.Config, error) {
 	c, err := config.Open(f.file, f.overrides()...)
 	if err != nil {
 		return nil, err
 	}
 	c.Store.Path = filepath.Join(f.stateDir(), filepath.Base(c.Store.Path))
 	c.Journal.Path = filepath.Join(f.stateDir(), filepath.Base(c.Journal.Path))
-	f.stand.c = c
-	return c, f.stand.emulateAll(key)
+	*f.tried, err = e.Emulate(c, key)
+	return c, err
 }
 
 // overrides are what the flags say over the file.
@@ -194,9 +200,9 @@ func (f serveFlags) printWelcome(w io.Writer, n *node.Node, c *config.Config, ke
 			d := &m.Deployments[k]
 			fmt.Fprintf(w, "model %-18s %s", m.Name, d.Name)
 			if f.emulate {
-				fmt.Fprintf(w, ", emulated: %s", f.stand.said.deployments[d.Name])
+				fmt.Fprintf(w, ", emulated: %s", f.tried.Deployments[d.Name])
 			}
-			if wire.PlaceOf(d) != "" {
+			if wire.Elastic(d) {
 				fmt.Fprintf(w, ", %s started here", replicaCount(wire.Scaling(d)))
 			}
 			fmt.Fprintln(w)
@@ -207,8 +213,8 @@ func (f serveFlags) printWelcome(w io.Writer, n *node.Node, c *config.Config, ke
 	}
 	tenant, model, wait := c.Tenants[0].Name, c.Models[0].Name, longestStart(c)
 	if f.emulate {
-		fmt.Fprint(w, f.stand.said.lines())
-		tenant, model = f.stand.said.tenant, f.stand.said.model
+		fmt.Fprint(w, f.tried.Lines())
+		tenant, model = f.tried.Tenant, f.tried.Model
 	}
 	fmt.Fprintf(w, `key   %s   (made for this run, of tenant %s, whose limits hold for it)
 
@@ -245,7 +251,7 @@ func longestStart(c *config.Config) time.Duration {
 	var longest time.Duration
 	for i := range c.Models {
 		for k := range c.Models[i].Deployments {
-			if d := &c.Models[i].Deployments[k]; wire.PlaceOf(d) != "" {
+			if d := &c.Models[i].Deployments[k]; wire.Elastic(d) {
 				longest = max(longest, wire.Scaling(d).ColdStart)
 			}
 		}

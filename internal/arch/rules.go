@@ -68,6 +68,7 @@ var house = map[string]pack{
 	"weir/config":          {},
 	"weir/wire": {imports: []string{"weir/config", "weir/gateway", "weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/scale",
 		"weir/engine", "weir/fit", "weir/price", "weir/fleet", "weir/fleet/process", "weir/observe", "weir/control", "weir/share", "weir/node", "weir/internal/memory"}},
+	"weir/wire/emulated": {imports: []string{"weir/wire", "weir/config", "weir/emulate", "weir/engine", "weir/fit", "weir/price", "weir/report/words"}},
 	"weir/node": {imports: []string{"weir/gateway", "weir/canary", "weir/dispatch", "weir/meter", "weir/control", "weir/scale", "weir/fleet", "weir/fleet/shared",
 		"weir/peers", "weir/share", "weir/store", "weir/observe", "weir/scrape", "weir/internal/whole"}},
 
@@ -88,7 +89,7 @@ const (
 	whyRoot   = "the vocabulary depends on nothing"
 	whySDK    = "an SDK is imported by one folder only, so that replacing it touches one folder only"
 	whyListed = "a new package is a decision: list it here and in docs/ARCHITECTURE.md"
-	whyShape  = "config describes values; only cmd/weir turns them into each package's options"
+	whyShape  = "config describes values; only wire turns them into each package's options"
 )
 
 // owner says which folder alone imports a third-party module. Modules not

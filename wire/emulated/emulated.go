@@ -1,4 +1,9 @@
-package main
+// Package emulated turns a configuration into one that can be tried on this
+// machine: everything it describes becomes an emulated server (package emulate)
+// of its deployment's kind. It owns the servers that stand in for those a
+// configuration does not start, and knows how each kind is described; how they
+// behave is package emulate's.
+package emulated
 
 import (
 	"fmt"
@@ -13,36 +18,31 @@ import (
 // stand is a configuration being turned into one that is tried on this machine,
 // with what has to be said of it.
 type stand struct {
-	c      *config.Config
-	exe    string // this program, for replicas that are processes
-	key    string // that emulated servers want
-	at     *emulation
-	prices *price.Catalogue
-	said   tried
+	c       *config.Config
+	servers *Emulation
+	exe     string // this program, for replicas that are processes
+	key     string // that emulated servers want
+	prices  *price.Catalogue
+	said    Tried
 }
 
-// tried is what people are told of an emulated configuration.
-type tried struct {
-	tenant      string            // whose the key is that was made
-	model       string            // one it may call
-	deployments map[string]string // what each is emulated as
+// Tried is what people are told of an emulated configuration.
+type Tried struct {
+	Tenant      string            // whose the key is that was made
+	Model       string            // one it may call
+	Deployments map[string]string // what each is emulated as
 	missing     []string          // what is not emulated
 }
 
 // not notes once what is not emulated.
-func (t *tried) not(format string, args ...any) {
+func (t *Tried) not(format string, args ...any) {
 	if line := fmt.Sprintf(format, args...); !slices.Contains(t.missing, line) {
 		t.missing = append(t.missing, line)
 	}
 }
 
-// emulateAll puts emulated servers of this machine in the place of everything a
-// configuration describes, each of its deployment's kind, with its limits, names
-// and refusals, so that the file can be tried without GPU, cloud and secrets:
-// same models, tiers, weights, limits, prices and scaling. The first tenant that
-// may call a model gets the key one more.
 func (s *stand) emulateAll(key config.KeyHash) error {
-	s.said = tried{deployments: map[string]string{}}
+	s.said = Tried{Deployments: map[string]string{}}
 	s.said.not("what models say: the words mean nothing")
 	s.said.not("the way to a server, with its delays and failures")
 	s.keepHere()
@@ -105,14 +105,14 @@ func (s *stand) admit(key config.KeyHash) {
 	}
 	t := &s.c.Tenants[0]
 	t.Keys = append(t.Keys, config.Key{Name: "emulate", Hash: key})
-	s.said.tenant, s.said.model = t.Name, s.c.Models[0].Name
+	s.said.Tenant, s.said.Model = t.Name, s.c.Models[0].Name
 	if len(t.Models) > 0 {
-		s.said.model = t.Models[0]
+		s.said.Model = t.Models[0]
 	}
 }
 
-// lines are what is printed of the deployments and of what is missing.
-func (t tried) lines() string {
+// Lines are what is printed of the deployments and of what is missing.
+func (t Tried) Lines() string {
 	var b strings.Builder
 	b.WriteString("not emulated:\n")
 	for _, m := range t.missing {

@@ -1,4 +1,4 @@
-package main
+package emulated
 
 import (
 	"cmp"
@@ -77,10 +77,10 @@ func (s *stand) deployment(r *resource, m *config.Model, d *config.Deployment) e
 		if err := sizePTU(&e, s.prices); err != nil {
 			return err
 		}
-		s.said.deployments[d.Name] = fmt.Sprintf("Azure OpenAI, %d PTU of %s", a.PTU, e.Model)
+		s.said.Deployments[d.Name] = fmt.Sprintf("Azure OpenAI, %d PTU of %s", a.PTU, e.Model)
 	} else {
 		e.TPM, e.RPM = a.TokensPerMinute, a.RequestsPerMinute
-		s.said.deployments[d.Name] = "Azure OpenAI, standard" + s.quota(&e, d.Name)
+		s.said.Deployments[d.Name] = "Azure OpenAI, standard" + s.quota(&e, d.Name)
 	}
 	if a.Entra != "" {
 		s.said.not("Entra ID: a key is sent in its place")
@@ -154,7 +154,7 @@ func (s *stand) target(r *resource, name, model string) {
 // place starts a resource and sends its users there.
 func (s *stand) place(r *resource) error {
 	o := emulate.AzureOptions{Deployments: r.deployments, Keys: []string{s.key}, Seed: 1}
-	addr, err := s.at.at(fmt.Sprintf("azure %s %+v", r.endpoint, o), func() (emulator, error) { return emulate.NewAzure(o) })
+	addr, err := s.servers.url(fmt.Sprintf("azure %s %+v", r.endpoint, o), func() (emulator, error) { return emulate.NewAzure(o) })
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package main
+package emulated
 
 import (
 	"strings"
@@ -9,7 +9,7 @@ import (
 )
 
 func TestAzureDeploymentFlags(t *testing.T) {
-	ds, err := azureDeployments([]string{
+	ds, err := AzureDeployments([]string{
 		"name=ptu,sku=ProvisionedManaged,ptu=100,model=gpt-4o,spillover=std,window=5s,utilisation=true",
 		"name=std,sku=GlobalStandard,tpm=450k,rpm=600,model=gpt-4o",
 	})
@@ -28,7 +28,7 @@ func TestAzureDeploymentFlags(t *testing.T) {
 	}
 	f := func(flag, want string) {
 		t.Helper()
-		if _, err := azureDeployments([]string{flag}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := AzureDeployments([]string{flag}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v: want %q", flag, err, want)
 		}
 	}

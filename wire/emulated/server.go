@@ -1,4 +1,4 @@
-package main
+package emulated
 
 import (
 	"cmp"
@@ -35,7 +35,7 @@ func (s *stand) external(d *config.Deployment) error {
 		x.APIKey = config.Known("the emulated server's", s.key)
 	}
 	for i := range x.URLs {
-		url, err := s.at.at(fmt.Sprintf("server %s %d %+v", d.Name, i, o), func() (emulator, error) { return emulate.New(o) })
+		url, err := s.servers.url(fmt.Sprintf("server %s %d %+v", d.Name, i, o), func() (emulator, error) { return emulate.New(o) })
 		if err != nil {
 			return err
 		}
@@ -45,7 +45,7 @@ func (s *stand) external(d *config.Deployment) error {
 		x.Metrics = "/metrics"
 	}
 	s.said.not("what servers elsewhere run on, which the file does not say: they are timed as one GPU would be")
-	s.said.deployments[d.Name] = words.Count(len(x.URLs), x.Protocol+" server") + ", " + wordServer(o)
+	s.said.Deployments[d.Name] = words.Count(len(x.URLs), x.Protocol+" server") + ", " + wordServer(o)
 	return nil
 }
 
@@ -75,7 +75,7 @@ func (s *stand) process(d *config.Deployment) {
 	if p.Health, p.RunsOn = "/health", nil; p.Metrics != "" {
 		p.Metrics = "/metrics"
 	}
-	s.said.deployments[d.Name] = wordServer(o)
+	s.said.Deployments[d.Name] = wordServer(o)
 }
 
 // server is what is known of the model a server has: its shape, context, width
@@ -90,7 +90,7 @@ func (s *stand) server(name string, d *config.Deployment) emulate.Options {
 	if err != nil {
 		s.said.not("%s, whose shape the catalogue does not have: it is timed as %s and takes %d tokens", name, emulatedModel, emulatedContext)
 	} else {
-		o.Context, o.EmbeddingDim, o.Task = orNumber(m.MaxContext, emulatedContext), orNumber(m.Hidden, o.EmbeddingDim), emulate.Generate
+		o.Context, o.EmbeddingDim, o.Task = cmp.Or(m.MaxContext, emulatedContext), cmp.Or(m.Hidden, o.EmbeddingDim), emulate.Generate
 		if m.Attention == price.Encoder || m.NoHead {
 			o.Task = emulate.Embed
 		}
@@ -165,11 +165,4 @@ func wordServer(o emulate.Options) string {
 		does = fmt.Sprintf(", embeddings of %d", o.EmbeddingDim)
 	}
 	return fmt.Sprintf("%s%s, %d tokens, timed as %s on %d x %s", o.Served, does, o.Context, o.Model, o.TP, o.GPU)
-}
-
-func orNumber(n, otherwise int) int {
-	if n > 0 {
-		return n
-	}
-	return otherwise
 }

@@ -1,4 +1,4 @@
-package main
+package emulated
 
 import (
 	"errors"
@@ -11,9 +11,9 @@ import (
 	"weir/price"
 )
 
-// azureDeployments reads the --deployment flags. What a PTU of the model
+// AzureDeployments reads the --deployment flags. What a PTU of the model
 // carries comes from the catalogue of prices and sizes.
-func azureDeployments(flags []string) ([]emulate.AzureDeployment, error) {
+func AzureDeployments(flags []string) ([]emulate.AzureDeployment, error) {
 	catalogue, err := price.Default()
 	if err != nil {
 		return nil, err

@@ -1,0 +1,45 @@
+package wire
+
+import (
+	"cmp"
+	"fmt"
+
+	"weir/config"
+	"weir/fit"
+	"weir/price"
+)
+
+// RunsOn is what the file says a deployment's replicas run on; nil: nothing.
+func RunsOn(d *config.Deployment) *config.RunsOn {
+	if d.Process == nil {
+		return nil
+	}
+	return d.Process.RunsOn
+}
+
+// FitSetup is the question whether a deployment's model fits what its replicas
+// run on. RunsOn must not be nil.
+func FitSetup(d *config.Deployment, prices *price.Catalogue) (fit.Model, fit.Setup, error) {
+	on := RunsOn(d)
+	m, q, err := fit.Named(prices, cmp.Or(on.Model, d.Process.Model))
+	if err != nil {
+		return m, fit.Setup{}, fmt.Errorf("model: %w", err)
+	}
+	g, err := prices.GPU(on.GPU)
+	if err != nil {
+		return m, fit.Setup{}, fmt.Errorf("gpu: %w", err)
+	}
+	s := fit.Setup{Quant: q, TP: TensorParallel(d.Process), Context: on.Context, Engine: fit.DefaultEngine}
+	if s.GPU, err = fit.NewGPU(g); err != nil {
+		return m, s, err
+	}
+	if on.Quant != "" {
+		if s.Quant, err = fit.ParseQuant(on.Quant); err != nil {
+			return m, s, err
+		}
+	}
+	if on.Engine != "" {
+		s.Engine, err = fit.ParseEngine(on.Engine)
+	}
+	return m, s, err
+}
