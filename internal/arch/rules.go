@@ -41,6 +41,9 @@ var house = map[string]pack{
 	"weir/check": {imports: []string{"weir/config", "weir/wire", "weir/whatif", "weir/sim", "weir/saturate", "weir/trace", "weir/fit", "weir/price",
 		"weir/report/words", "weir/scrape", "weir/upstream"}},
 
+	// a demand.yaml is in the way of weir.yaml: config decodes it.
+	"weir/plan/demand": {imports: []string{"weir/plan", "weir/config", "weir/meter", "weir/store", "weir/trace"}},
+
 	"weir/report":       {pure: true, imports: []string{"weir/report/chart", "weir/report/words", "weir/sim", "weir/plan", "weir/fit", "weir/price", "weir/bill", "weir/control", "weir/scale"}},
 	"weir/report/chart": {pure: true, imports: []string{"weir/report/words"}},
 	"weir/report/words": {pure: true},

@@ -1,4 +1,4 @@
-package main
+package demand
 
 import (
 	"context"
@@ -15,38 +15,37 @@ import (
 	"weir/store"
 )
 
-// ledgerFlags say which part of the ledger is the demand.
-type ledgerFlags struct {
-	use   bool
-	path  string
-	since string
-	model string // as callers ask for it; "" is the model of the demand
+// Ledger says which part of a ledger is the demand.
+type Ledger struct {
+	Path  string
+	Since string // how far back to look: "7d", "36h"
+	Model string // as callers ask for it; "" is the model of the demand
 }
 
-// since reads how far back to look: "7d", "36h".
-func since(text string) (time.Duration, error) {
-	if days, ok := strings.CutSuffix(text, "d"); ok {
+// Back reads how far back to look.
+func (l *Ledger) Back() (time.Duration, error) {
+	if days, ok := strings.CutSuffix(l.Since, "d"); ok {
 		if n, err := strconv.Atoi(days); err == nil && n > 0 && n <= plan.MaxMinutes/(24*60) {
 			return time.Duration(n) * 24 * time.Hour, nil
 		}
-	} else if d, err := time.ParseDuration(text); err == nil && d >= time.Minute && d <= plan.MaxMinutes*time.Minute {
+	} else if d, err := time.ParseDuration(l.Since); err == nil && d >= time.Minute && d <= plan.MaxMinutes*time.Minute {
 		return d, nil
 	}
-	return 0, usageError{"weir plan", fmt.Errorf("--since %q: write how far back to look, from 1m to %dd, as 7d or 36h", text, plan.MaxMinutes/(24*60))}
+	return 0, fmt.Errorf("--since %q: write how far back to look, from 1m to %dd, as 7d or 36h", l.Since, plan.MaxMinutes/(24*60))
 }
 
-// countLedger counts what was asked of a model until the last whole minute. A
-// ledger that began later is counted from its first row on: before it, nobody
-// knows.
-func countLedger(ctx context.Context, f ledgerFlags, model string, now weir.Instant) (_ []plan.Minute, err error) {
-	back, err := since(f.since)
+// count counts what was asked of a model until the last whole minute. A
+// ledger that began later is counted from its first row on: what came before
+// is not known.
+func (l *Ledger) count(ctx context.Context, model string, now weir.Instant) (_ []plan.Minute, err error) {
+	back, err := l.Back()
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(f.path); err != nil { // Open would make one
+	if _, err := os.Stat(l.Path); err != nil { // Open would make one
 		return nil, fmt.Errorf("ledger: %w: name the file of the configuration's store.path with --store", err)
 	}
-	s, err := store.Open(f.path)
+	s, err := store.Open(l.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +57,7 @@ func countLedger(ctx context.Context, f ledgerFlags, model string, now weir.Inst
 		return nil, err
 	}
 	if len(rows) == 0 {
-		return nil, noUsage(ctx, s, q, f)
+		return nil, l.noUsage(ctx, s, q)
 	}
 	return fill(rows, to), nil
 }
@@ -78,7 +77,7 @@ func fill(rows []meter.Row, to int64) []plan.Minute {
 }
 
 // noUsage says which models the ledger does know.
-func noUsage(ctx context.Context, s *store.DB, q meter.Query, f ledgerFlags) error {
+func (l *Ledger) noUsage(ctx context.Context, s *store.DB, q meter.Query) error {
 	const most = 20
 	model := q.Model
 	q.Model, q.Step, q.Limit = "", meter.PerDay, 0
@@ -95,7 +94,7 @@ func noUsage(ctx context.Context, s *store.DB, q meter.Query, f ledgerFlags) err
 		seen[r.Model] = true
 	}
 	if len(names) == 0 {
-		return fmt.Errorf("%s has no usage since %s (the minute that runs does not count): look further back with --since", f.path, f.since)
+		return fmt.Errorf("%s has no usage since %s (the minute that runs does not count): look further back with --since", l.Path, l.Since)
 	}
-	return fmt.Errorf("%s has no usage of %q since %s; it has some of %s: name one with --ledger-model", f.path, model, f.since, strings.Join(names, ", "))
+	return fmt.Errorf("%s has no usage of %q since %s; it has some of %s: name one with --ledger-model", l.Path, model, l.Since, strings.Join(names, ", "))
 }

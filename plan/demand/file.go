@@ -1,4 +1,4 @@
-package main
+package demand
 
 import (
 	"cmp"
@@ -10,8 +10,8 @@ import (
 	"weir/plan"
 )
 
-// demandFile is a demand.yaml.
-type demandFile struct {
+// file is a demand.yaml.
+type file struct {
 	// The Azure OpenAI model, by its name in `weir price list tokens`.
 	Model string `yaml:"model" format:"name" example:"gpt-4o"`
 	// The open model replicas of your own would serve instead.
@@ -75,26 +75,31 @@ type quotas struct {
 var weekdays = map[string]time.Weekday{"mon": time.Monday, "tue": time.Tuesday, "wed": time.Wednesday, "thu": time.Thursday,
 	"fri": time.Friday, "sat": time.Saturday, "sun": time.Sunday}
 
-// parseDemand reads a demand.yaml; what the flags give holds instead of what it
-// says. The error is a config.Faults with every fault of it.
-func parseDemand(name string, src []byte, flags demandFlags) (demandFile, error) {
-	var f demandFile
+// parse reads a demand.yaml; what the source gives holds instead of what it says.
+// The error is a config.Faults with every fault of it.
+func parse(s *Source) (file, error) {
+	var f file
+	src := s.Text
+	if s.Name == "" {
+		src = []byte("{}")
+	}
+	name := cmp.Or(s.Name, "command line")
 	if err := config.Decode(name, src, &f); err != nil {
 		return f, err
 	}
-	f.Model = cmp.Or(flags.model, f.Model)
-	f.OpenModel = cmp.Or(flags.openModel, f.OpenModel)
-	f.Region = cmp.Or(flags.region, f.Region)
-	if faults := f.faults(name, flags); len(faults) > 0 {
+	f.Model = cmp.Or(s.Model, f.Model)
+	f.OpenModel = cmp.Or(s.OpenModel, f.OpenModel)
+	f.Region = cmp.Or(s.Region, f.Region)
+	if faults := f.faults(name, s); len(faults) > 0 {
 		return f, faults
 	}
 	return f, nil
 }
 
 // faults are those no single key has.
-func (f *demandFile) faults(name string, flags demandFlags) config.Faults {
+func (f *file) faults(name string, s *Source) config.Faults {
 	var faults config.Faults
-	counted := flags.counted()
+	counted := s.Counted()
 	fault := func(path, problem, remedy string) {
 		faults = append(faults, config.Fault{File: name, Line: 1, Column: 1, Path: path, Problem: problem, Remedy: remedy})
 	}
@@ -110,7 +115,7 @@ func (f *demandFile) faults(name string, flags demandFlags) config.Faults {
 	if counted && (f.Requests != 0 || f.InputTokens != 0 || f.OutputTokens != 0 || f.Hours != nil || f.Hourly != nil) {
 		fault("requests", "is given, and a trace or the ledger says it too", "remove requests, input_tokens, output_tokens, hours and hourly")
 	}
-	if flags.ledger.use && f.Cached != 0 {
+	if s.Ledger != nil && f.Cached != 0 {
 		fault("cached", "is given, and the ledger knows it", "remove it")
 	}
 	if f.Hours != nil && f.Hourly != nil {
@@ -125,7 +130,7 @@ func (f *demandFile) faults(name string, flags demandFlags) config.Faults {
 	return faults
 }
 
-func (f *demandFile) demand() plan.Demand {
+func (f *file) demand() plan.Demand {
 	d := plan.Demand{
 		Model: f.Model, OpenModel: f.OpenModel, DType: f.DType, Region: f.Region,
 		SLO: weir.SLO{TTFT: f.SLO.TTFT, TPOT: f.SLO.TPOT}, Batch: f.Batch.Fraction(), Answers: f.CacheHits.Fraction(),
@@ -143,7 +148,7 @@ func (f *demandFile) demand() plan.Demand {
 }
 
 // minutes are those the file describes: one that stands for all, or a week.
-func (f *demandFile) minutes() ([]plan.Minute, error) {
+func (f *file) minutes() ([]plan.Minute, error) {
 	n := float64(f.Requests)
 	full := plan.Minute{Requests: n, Input: n * float64(f.InputTokens), Output: n * float64(f.OutputTokens)}
 	full.Cached = full.Input * f.Cached.Fraction()
