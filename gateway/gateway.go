@@ -1,6 +1,6 @@
-// Package gateway is HTTP in and out: the OpenAI, Azure OpenAI and Anthropic
-// surfaces, keys and limits, and the path of one request from its first byte to
-// its Record.
+// Package gateway is where callers come in: over HTTP, by the OpenAI, Azure OpenAI
+// and Anthropic surfaces, or from inside the process, by Submit. It has their keys
+// and limits, and the path of one request from its first byte to its Record.
 //
 // It decides nothing about where a request goes or when: that is package
 // dispatch, one core per model behind one lock. It speaks to no inference
@@ -65,6 +65,7 @@ type Gateway struct {
 	replicas map[string][]weir.Replica
 
 	inside *inside
+	second func(*call) sink // for exchange.tee, asked of each request before it is sent; nil: no answer has one
 
 	origins origins
 	bodies  bodyMemory

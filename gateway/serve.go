@@ -101,6 +101,9 @@ func (c *call) run() error {
 	if err != nil {
 		return err
 	}
+	if c.g.second != nil {
+		c.x.tee = c.g.second(c)
+	}
 	c.startPulse(c.pulseEvery())
 	v, err := l.arrive(ctx, dispatch.Request{
 		Tenant: l.rec.Tenant, Class: l.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.mayAnswer() * c.ask.n, Streams: c.ask.stream,
