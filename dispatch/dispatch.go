@@ -7,27 +7,28 @@
 //
 // How it decides, in the order of the files to read:
 //
-//   - core.go: the events. A request that finds room is granted at once, tier
-//     after tier; else it is queued, or refused when waiting is in vain.
+//   - core.go: one turn: time moves on, what waits is looked at, verdicts come out.
+//   - events.go: what happens to a request. provider.go, replicas.go, configure.go:
+//     what happens to those that serve it.
+//   - grant.go: a request that finds room is granted at once, tier after tier.
 //   - deployment.go: inside a tier, smooth weighted round robin between
 //     deployments; inside a deployment, the replica with the least work.
-//   - replica.go: who may be sent requests at all: health learned from real
-//     requests, throttle clocks.
+//   - replica.go, health.go, blame.go: which replicas may be sent requests at all:
+//     health learned from real requests, throttle clocks.
 //   - units.go: replicas that are several servers behind one address.
-//   - queue.go: who waits and for how long, who makes way when the queue is full,
-//     who is served when room appears.
-//   - flow.go: weighted fairness between tenants, by work.
-//   - quota.go: what a provider lets through, known before it is asked.
-//   - spill.go: whether to wait for a preferred tier or to go to the next.
+//   - queue.go, vain.go: which requests wait and for how long, which make way when
+//     the queue is full, and which are refused since waiting is in vain.
+//   - serve.go: which are served when room appears.
+//   - lane.go, flow.go: weighted fairness between tenants, by work.
+//   - claims.go, share.go: one tenant's burst and another's first tokens.
+//   - quota.go, window.go: what a provider lets through, known before it is asked.
+//   - spill.go, passed.go: whether to wait for a preferred tier or to go to the next.
 //   - split.go: callers that stick to one deployment of a tier.
-//   - blame.go: whether a failure is the replica's fault or the request's.
 //   - needs.go: what a deployment can do, declared or learned.
 //   - backoff.go: when a replica is asked again by a request it has failed.
 //   - aside.go, tail.go: copies of requests that nobody asked for.
-//   - affinity.go: requests that share a prompt meet at one replica while that pays.
-//   - prefix.go: they go where the beginning of their prompt is known, likewise.
+//   - affinity.go, prefix.go: requests that begin alike meet where that pays.
 //   - refuse.go: when to come back.
-//   - configure.go: options and replicas that change.
 package dispatch
 
 import (

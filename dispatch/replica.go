@@ -43,29 +43,6 @@ type replica struct {
 	wake   timer
 }
 
-// health is what real requests have taught about a replica. It has an epoch, so
-// that requests sent before it was opened say nothing about it afterwards: fifty
-// that fail together open it once, not sixteen times.
-type health struct {
-	streak // what failed since it last did well
-	well   wellness
-	opens  int    // in a row, without a request that ended well in between
-	open   bool   // takes nothing, or while until has passed, one request
-	probe  uint64 // the request that tries an open replica; 0: none
-	until  weir.Instant
-	epoch  uint32
-}
-
-// timer stands in the heap of replicas that come back by themselves.
-type timer struct {
-	r     *replica
-	at    weir.Instant
-	index int
-}
-
-func (t *timer) before(o *timer) bool { return t.at < o.at || t.at == o.at && t.r.turn < o.r.turn }
-func (t *timer) place() *int          { return &t.index }
-
 // before orders replicas by outstanding work per unit, then requests per unit, then
 // by whose turn it is. The first that has room is the best; when the first has none, none has.
 func (r *replica) before(o *replica) bool {
@@ -134,13 +111,6 @@ func (c *Core) settle(r *replica) {
 	}
 }
 
-func (r *replica) openUntil() weir.Instant {
-	if r.open {
-		return r.until
-	}
-	return 0
-}
-
 // take books a request on r.
 func (c *Core) take(r *replica, q *call) {
 	c.turn++
@@ -189,84 +159,4 @@ func (c *Core) free(q *call, how Result) {
 	if r.d.retired && r.d.requests == 0 {
 		c.drop(r.d)
 	}
-}
-
-// learn counts one end towards the health of r.
-func (c *Core) learn(r *replica, q *call, how Result) {
-	probed := r.open && r.probe == q.ID
-	if probed {
-		r.probe = 0
-	}
-	switch how {
-	case OK:
-		r.close(0)
-		r.opens = 0
-		r.well.did(c.now, q.Key)
-	case Unreachable:
-		if !q.hasTried(r) {
-			r.others++
-		}
-	case Unhealthy, Unavailable:
-		c.suspect(q, r)
-	default:
-		return
-	}
-	if probed && how != OK {
-		c.trip(r)
-		return
-	}
-	c.judge(r)
-}
-
-// trip opens r, and lets those who wait know.
-func (c *Core) trip(r *replica) {
-	r.trip(c.now, c.health)
-	c.tripped, c.soured = true, true
-	c.trickle()
-}
-
-// trip opens r: twice as long each time, up to the maximum.
-func (r *replica) trip(now weir.Instant, h Health) {
-	wait := h.Max
-	if r.opens < 32 && h.Base<<r.opens > 0 {
-		wait = min(h.Base<<r.opens, h.Max)
-	}
-	r.opens++
-	r.streak.end()
-	r.probe = 0
-	r.open, r.until = true, now.Add(wait)
-	r.epoch++
-}
-
-// close lets r take requests freely again, with failures already counted.
-func (r *replica) close(failures int) {
-	if r.open {
-		r.open, r.until, r.probe = false, 0, 0
-		r.epoch++
-	}
-	r.streak.end()
-	r.others = failures
-}
-
-// answered notes that a request on r has brought its first token. That ends a
-// probe, for a stream may last minutes; but it earns trust for one failure only.
-func (c *Core) answered(q *call) {
-	r := q.on
-	if r.open && r.probe == q.ID && q.epoch == r.epoch {
-		r.close(c.failures(r) - 1)
-		q.epoch = r.epoch
-	}
-}
-
-// throttle moves the time until which r stays away; a later one wins.
-func (c *Core) throttle(r *replica, until weir.Instant) {
-	r.throttled = max(r.throttled, until)
-	c.settle(r)
-}
-
-// renew forgets what was known of r: it is a new process.
-func (r *replica) renew() {
-	r.health = health{epoch: r.epoch + 1, streak: streak{number: r.streak.number + 1}}
-	r.memory = memory{}
-	r.throttled = 0
 }

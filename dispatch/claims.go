@@ -1,0 +1,124 @@
+package dispatch
+
+import (
+	"time"
+
+	"weir"
+)
+
+// claim is what one tenant has in flight, and its weight. It is kept while the
+// tenant has requests here, and presence after the last one came.
+type claim struct {
+	tenant       string
+	weight       int
+	work         int // tokens in flight, of all replicas
+	requests     int // here, waiting or in flight
+	seen         weir.Instant
+	flows        [2]knownFlow // by class
+	older, newer *claim       // by seen
+}
+
+// knownFlow is a flow as it was in one life of its lane.
+type knownFlow struct {
+	flow *flow
+	life uint64
+}
+
+// presence is how long a tenant counts as there after its last arrival.
+const presence = time.Minute
+
+// seenStep is how exactly that is known.
+const seenStep = time.Second
+
+// claims are those of all tenants that are there.
+type claims struct {
+	by             map[string]*claim
+	oldest, newest *claim
+	weights        int
+	work           int          // of all
+	interactive    weir.Instant // when one last arrived; 0: never
+}
+
+// enter notes a request of a tenant and returns the tenant's claim.
+func (s *claims) enter(now weir.Instant, tenant string, weight int, class weir.Class) *claim {
+	if class != weir.Batch {
+		s.interactive = now
+	}
+	k := s.newest
+	if k == nil || k.tenant != tenant {
+		k = s.by[tenant]
+	}
+	switch {
+	case k == nil:
+		k = s.begin(tenant, weight)
+		k.seen = now
+	case now.Sub(k.seen) >= seenStep:
+		s.unlink(k)
+		s.link(k)
+		k.seen = now
+	}
+	k.requests++
+	for o := s.oldest; now.Sub(o.seen) > presence; o = s.oldest {
+		s.unlink(o)
+		if o.requests > 0 { // it is there
+			o.seen = now
+			s.link(o)
+			continue
+		}
+		s.weights -= o.weight
+		delete(s.by, o.tenant)
+	}
+	return k
+}
+
+// begin makes the claim of a tenant that was not there.
+func (s *claims) begin(tenant string, weight int) *claim {
+	k := &claim{tenant: tenant, weight: weight}
+	if s.by == nil {
+		s.by = map[string]*claim{}
+	}
+	s.by[tenant] = k
+	s.weights += weight
+	s.link(k)
+	return k
+}
+
+// link makes k the newest.
+func (s *claims) link(k *claim) {
+	k.older, k.newer = s.newest, nil
+	if s.newest == nil {
+		s.oldest = k
+	} else {
+		s.newest.newer = k
+	}
+	s.newest = k
+}
+
+func (s *claims) unlink(k *claim) {
+	if k.older == nil {
+		s.oldest = k.newer
+	} else {
+		k.older.newer = k.newer
+	}
+	if k.newer == nil {
+		s.newest = k.older
+	} else {
+		k.newer.older = k.older
+	}
+	k.older, k.newer = nil, nil
+}
+
+// add counts tokens that are in flight, or are no more.
+func (s *claims) add(k *claim, work int) {
+	k.work += work
+	s.work += work
+}
+
+// reweigh gives every tenant its present share.
+func (s *claims) reweigh(share func(string) int) {
+	s.weights = 0
+	for k := s.oldest; k != nil; k = k.newer {
+		k.weight = share(k.tenant)
+		s.weights += k.weight
+	}
+}

@@ -1,0 +1,70 @@
+package dispatch
+
+import "weir"
+
+// passed says why q did not go to the deployments of the first tiers. What it
+// returns is never written to again: nearly always it is what the last request
+// that went as far was told.
+func (c *Core) passed(q *call, tiers int) []Passed {
+	last := c.told[tiers]
+	n := 0
+	for _, t := range c.tiers[:tiers] {
+		for _, d := range t {
+			if n == MaxPassed {
+				break
+			}
+			p := Passed{d.Name, c.passedBy(d, q)}
+			if n == len(last) || last[n] != p {
+				last = append(last[:n:n], p)
+			}
+			n++
+		}
+	}
+	c.told[tiers] = last
+	return last
+}
+
+func (c *Core) passedBy(d *deployment, q *call) Reason {
+	if d.ready == 0 {
+		return NoReplica
+	}
+	if q.tooLongFor(d) {
+		return ContextShort
+	}
+	if c.unfit(q, d) {
+		return Unsupported
+	}
+	if d.throttled > c.now {
+		return AllThrottled
+	}
+	if len(c.timers) > 0 {
+		if why := d.away(c.now); why != "" {
+			return why
+		}
+	}
+	if !c.lets(d, q.Class) {
+		return QuotaUsed
+	}
+	return Full
+}
+
+// away says why all replicas of d that are ready are left alone, if they are.
+func (d *deployment) away(now weir.Instant) Reason {
+	throttled, open := 0, 0
+	for _, r := range d.replicas {
+		switch {
+		case r.state != weir.Ready || r.gone:
+		case r.throttled > now:
+			throttled++
+		case r.openUntil() > now:
+			open++
+		}
+	}
+	switch d.ready {
+	case throttled:
+		return AllThrottled
+	case throttled + open:
+		return AllUnhealthy
+	}
+	return ""
+}

@@ -1,0 +1,162 @@
+package dispatch
+
+import "weir"
+
+// serve grants requests that wait, in their order, until none fits: interactive
+// before batch, within a class those that were granted before, then the flows.
+//
+// When the first in order does not fit though there is room for smaller ones, a
+// replica is held for it: that one takes nothing else until there is room, the
+// others go on serving who fits. So nobody starves and little stands idle.
+func (c *Core) serve() {
+	for again := true; again; {
+		held := c.held
+		c.serveOnce()
+		// What was held may have become free after it was passed over.
+		again = held != nil && c.held != held && c.waiting.count > 0
+	}
+	c.idle = true
+}
+
+func (c *Core) serveOnce() {
+	if c.held != nil && c.held.Class == weir.Batch && c.lanes[weir.Interactive].count > 0 {
+		c.unhold(c.held) // batch keeps nothing back from interactive
+	}
+	c.serveHeld()
+	for i := range c.lanes {
+		c.serveAgain(&c.lanes[i])
+		if !c.serveFlows(&c.lanes[i], weir.Class(i)) {
+			return
+		}
+	}
+}
+
+// serveAgain serves those that were granted before. Each may go to some replicas
+// only, so one that finds no room does not stand in the way of the next.
+func (c *Core) serveAgain(l *lane) {
+	for q := l.again.first; q != nil; {
+		next, r := q.after, c.room(q.Class)
+		room := r.of(q)
+		switch {
+		case r.any == 0:
+			return
+		case q.pause.at > c.now:
+		case room == 0:
+		case c.grant(q):
+			c.dequeue(q, true)
+		case q.work > room && c.held == nil && !q.pinned() && c.stanceOf(q) != over:
+			c.hold(q)
+		}
+		q = next
+	}
+}
+
+// serveFlows serves the flows in fair order. It says whether any replica has
+// room left. Of what is left for those not over their share one event gives one:
+// what is ended at a time is one request, and looking for who may have it costs.
+func (c *Core) serveFlows(l *lane, class weir.Class) bool {
+	for open := true; open && l.root != nil; {
+		r := c.room(class)
+		if r.any == 0 {
+			return false
+		}
+		open = r.open
+		f := l.leftmost()
+		if room := r.of(f.first); f.need > room {
+			if room > 0 && c.held == nil && c.stanceOf(f.first) != over && c.hold(f.first) {
+				continue
+			}
+			f = l.first(r)
+		}
+		if f == nil || !r.open && c.stanceOf(f.first) == over || !c.grant(f.first) {
+			if f = c.behind(l, class, r); f == nil || !c.grant(f.first) {
+				return true
+			}
+		}
+		c.dequeue(f.first, true)
+	}
+	return true
+}
+
+// room is the largest request of that class that a replica can take now.
+func (c *Core) room(class weir.Class) (r rooms) {
+	r.open = !c.claims.shared(c.now, class)
+	for i, t := range c.tiers {
+		for _, d := range t {
+			if room := d.room(c.now); room > 0 && c.lets(d, class) {
+				r.any = max(r.any, room)
+				if !r.open {
+					r.open = !d.leaves()
+				}
+			}
+		}
+		if i < c.preferred {
+			r.preferred = r.any
+		}
+	}
+	return r
+}
+
+// hold keeps the replica with the least work free for q, if q may go to one.
+func (c *Core) hold(q *call) bool {
+	avoid := c.avoids(q)
+	tiers := c.tiers
+	if q.patient {
+		tiers = tiers[:c.preferred]
+	}
+	for _, t := range tiers {
+		for _, d := range t {
+			if d.room(c.now) == 0 || !c.lets(d, q.Class) || c.unfit(q, d) {
+				continue
+			}
+			r := d.load[0]
+			if avoid {
+				r = d.least(0, q)
+			}
+			if r == nil {
+				continue
+			}
+			r.held, q.reserved, c.held = true, r, q
+			c.settle(r)
+			return true
+		}
+	}
+	return false
+}
+
+// unhold gives back what is held for q, if anything is.
+func (c *Core) unhold(q *call) {
+	if q.reserved == nil {
+		return
+	}
+	r := q.reserved
+	r.held, q.reserved, c.held = false, nil, nil
+	c.settle(r)
+}
+
+// serveHeld grants the request a replica is held for, once it has room there;
+// the replica is given back when it can no longer be waited for.
+func (c *Core) serveHeld() {
+	q := c.held
+	if q == nil {
+		return
+	}
+	r := q.reserved
+	lost := !r.usable(c.now) || r.d.throttled > c.now || r.d.Weight <= 0 || r.d.retired
+	if lost || c.unfit(q, r.d) || q.hasTried(r) && c.avoids(q) {
+		c.unhold(q)
+		return
+	}
+	slot := r.d.MaxRequests <= 0 || r.requests < r.slots()
+	if r.room() < q.work || !slot || !c.lets(r.d, q.Class) {
+		return
+	}
+	c.unhold(q)
+	for i, t := range c.tiers {
+		if t[0].Tier == r.d.Tier {
+			t.charge(r.d)
+			c.send(q, r, i)
+		}
+	}
+	c.dequeue(q, true)
+}

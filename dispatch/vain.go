@@ -1,0 +1,152 @@
+package dispatch
+
+import (
+	"time"
+
+	"weir"
+)
+
+// maxWait is how long a call may wait from since on, while there is a replica
+// and while there is none.
+func (c *Core) maxWait(class weir.Class) (warm, cold time.Duration) {
+	warm = c.o.Queue.MaxWait
+	if class == weir.Batch {
+		warm = c.o.Queue.BatchWait
+	}
+	return warm, max(warm, c.o.Queue.MaxWaitCold)
+}
+
+// giveUp is when q has waited long enough. While no replica is ready that is
+// later; when one has become ready, the usual wait counts from there, so that
+// those who waited out a cold start are not refused at its end.
+func (c *Core) giveUp(q *call) weir.Instant {
+	warm, cold := c.maxWait(q.Class)
+	at := q.since.Add(cold)
+	if c.warm {
+		at = min(at, max(q.since, c.warmAt).Add(warm))
+	}
+	if q.Deadline != 0 {
+		at = min(at, q.Deadline)
+	}
+	return at
+}
+
+// inVain says why nothing can come for one who waits until at, or "". For
+// replicas that failed nobody waits longer than the first spell they are left
+// alone, which the restart of a server fits into: of one that stays dead, callers
+// would rather know at once.
+func (c *Core) inVain(at weir.Instant) Reason {
+	if len(c.tiers) == 0 {
+		return NoDeployment
+	}
+	if at <= c.now {
+		return c.late()
+	}
+	back, why := c.comesBack()
+	switch {
+	case why == "" || c.hope():
+		return ""
+	case why == NoReplica:
+		return c.nothing()
+	case back > at:
+		return why
+	case why == AllUnhealthy && (back.Sub(c.now) > c.health.Base || c.dead()):
+		return why
+	}
+	return ""
+}
+
+// hope says whether a replica may come that is not there now. Of a deployment
+// whose replicas are not known yet it is assumed; of one whose replicas fail to
+// start it is not.
+func (c *Core) hope() bool {
+	for _, t := range c.tiers {
+		for _, d := range t {
+			if d.broken == nil && (d.Elastic || d.coming > 0 || !d.told) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// nothing says why there is no replica and none to wait for.
+func (c *Core) nothing() Reason {
+	switch {
+	case len(c.tiers) == 0:
+		return NoDeployment
+	case c.broken() != nil:
+		return StartFails
+	}
+	return NoReplica
+}
+
+// broken is a replica that has failed to start; nil: there is none.
+func (c *Core) broken() *replica {
+	for _, t := range c.tiers {
+		for _, d := range t {
+			if d.broken != nil {
+				return d.broken
+			}
+		}
+	}
+	return nil
+}
+
+// comesBack says when the first replica may be asked again, and why not now.
+// The reason is "" when one may be asked now, as soon as it has room.
+func (c *Core) comesBack() (at weir.Instant, why Reason) {
+	why = NoReplica
+	for _, t := range c.tiers {
+		for _, d := range t {
+			for _, r := range d.replicas {
+				if r.state != weir.Ready || r.gone {
+					continue
+				}
+				pushed := max(d.throttled, r.throttled)
+				back, because := pushed, AllThrottled
+				if r.openUntil() > pushed {
+					back, because = r.openUntil(), AllUnhealthy
+				}
+				if back <= c.now {
+					return 0, ""
+				}
+				if why == NoReplica || back < at {
+					at, why = back, because
+				}
+			}
+		}
+	}
+	return at, why
+}
+
+// late says why those who wait have waited in vain.
+func (c *Core) late() Reason {
+	if !c.warm {
+		return ColdTimeout
+	}
+	return QueueTimeout
+}
+
+// giveUpOnDead refuses all who wait when the last replica has failed its trial:
+// see inVain.
+func (c *Core) giveUpOnDead() {
+	c.tripped = false
+	for q := c.waiting.oldest; q != nil; q = c.waiting.oldest {
+		if c.inVain(q.limit.at) != AllUnhealthy {
+			return
+		}
+		c.dequeue(q, false)
+		c.refuse(q, AllUnhealthy)
+	}
+}
+
+// giveUpAll refuses everyone who waits.
+func (c *Core) giveUpAll() {
+	why := c.nothing()
+	for c.waiting.oldest != nil {
+		q := c.waiting.oldest
+		c.dequeue(q, false)
+		c.refuse(q, why)
+	}
+}
