@@ -161,7 +161,7 @@ func validate(targets []Target) error {
 	seen := map[string]bool{}
 	for _, t := range targets {
 		if t.Deployment == "" || t.Actuator == nil || t.Demand == nil {
-			faults = append(faults, fmt.Errorf("control: target %q lacks a name, an actuator or a demand", t.Deployment))
+			faults = append(faults, fmt.Errorf("control: target %q has no name, no actuator or no demand", t.Deployment))
 		}
 		if seen[t.Deployment] {
 			faults = append(faults, fmt.Errorf("control: deployment %q is a target twice: its replicas would have two writers", t.Deployment))

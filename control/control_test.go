@@ -191,7 +191,7 @@ func TestConfigureRefusesWhatCannotWork(t *testing.T) {
 	bad := d.target()
 	bad.Policy.Max = 0
 	err := d.c.Configure([]control.Target{bad, {}, d.target()})
-	for _, want := range []string{`target "" lacks`, `"m" is a target twice`, `max is 0`} {
+	for _, want := range []string{`target "" has no name`, `"m" is a target twice`, `max is 0`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
 		}

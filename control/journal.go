@@ -225,7 +225,7 @@ func (j *Journal) drop(err error) error {
 	if !first {
 		return nil
 	}
-	return fmt.Errorf("control: journal %s cannot be written, decisions go on without it until it can: %w", j.o.Path, err)
+	return fmt.Errorf("control: journal %s cannot be written; decisions continue without it: %w", j.o.Path, err)
 }
 
 // rotate sets the file aside and begins a new one.

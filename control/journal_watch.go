@@ -24,16 +24,16 @@ func (j *Journal) look() error {
 	named, err := os.Stat(j.o.Path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return j.again("was removed: its lines are lost, and another is begun")
+		return j.again("was removed: its lines are lost, and a new one is started")
 	case err != nil:
 		return err
 	case !os.SameFile(here, named):
-		return j.again("was replaced by another file: what was written since is not in it")
+		return j.again("was replaced by another file: later lines are not in it")
 	case here.Size() < j.size:
 		lost := j.size - here.Size()
-		return j.again(fmt.Sprintf("was cut by somebody else: %d of its %d bytes are lost, and what was decided in them cannot be replayed", lost, j.size))
+		return j.again(fmt.Sprintf("was truncated by another program: %d of its %d bytes are lost, and their decisions cannot be replayed", lost, j.size))
 	case here.Size() > j.size:
-		return j.again(fmt.Sprintf("was written to by somebody else: %d bytes are not Weir's", here.Size()-j.size))
+		return j.again(fmt.Sprintf("was written to by another program: %d bytes are not Weir's", here.Size()-j.size))
 	}
 	return nil
 }
@@ -73,7 +73,7 @@ func Examine(path string) (trouble []string, err error) {
 		return nil, fmt.Errorf("control: journal: %w", err)
 	}
 	if info.Size() == 0 {
-		return []string{fmt.Sprintf("journal %s is empty: nothing is remembered of former decisions, and what runs is held", path)}, nil
+		return []string{fmt.Sprintf("journal %s is empty: earlier decisions are unknown, and the current replicas are held", path)}, nil
 	}
 	from := max(0, info.Size()-recoverBytes)
 	if _, err := file.Seek(from, io.SeekStart); err != nil {
@@ -101,7 +101,7 @@ func examine(r io.Reader, at int64) (trouble []string, err error) {
 		var line Line
 		if why := json.Unmarshal(bytes.TrimSpace(b), &line); why != nil && !first {
 			if bad++; bad <= maxTrouble {
-				trouble = append(trouble, fmt.Sprintf("%s cannot be read (%v): what it decided is not remembered", whichLine(number, at, cut), why))
+				trouble = append(trouble, fmt.Sprintf("%s cannot be read (%v): its decision is lost", whichLine(number, at, cut), why))
 			}
 		}
 		at += int64(len(b))

@@ -95,7 +95,7 @@ func TestWhatIsWrongWithAJournalIsNamed(t *testing.T) {
 	const good = `{"v":1,"deployment":"a"}` + "\n"
 	f(good+good, "")
 	f(good+`{"v":1,"depl`, "") // torn: its process was killed
-	f("", "is empty: nothing is remembered")
+	f("", "is empty: earlier decisions are unknown")
 	f(good+"garbage\n"+good, "line 2 cannot be read")
 	f(strings.Repeat("x\n", 9), "4 further lines cannot be read")
 	if trouble, err := Examine(filepath.Join(t.TempDir(), "none")); trouble != nil || err != nil {

@@ -20,7 +20,7 @@ func (c *Controller) step(ctx context.Context, timeout time.Duration, now weir.I
 	name := t.name
 	replicas, err := status(ctx, timeout, &t.Target)
 	if err != nil {
-		c.failed(name, fmt.Errorf("control: replicas of %q are not known, nothing decided: %w", name, err))
+		c.failed(name, fmt.Errorf("control: replicas of %q are unknown, nothing decided: %w", name, err))
 		return
 	}
 	if c.o.Replicas != nil {

@@ -201,7 +201,7 @@ const (
 	Unhealthy                 // 5xx, no answer in time, stall, cut: a suspicion against the replica, see blame.go
 	Throttled                 // 429/503 with a time to come back: see PushBack; not a matter of health
 	Rejected                  // the caller's own error (4xx): says nothing of the replica
-	Abandoned                 // the caller went away
+	Abandoned                 // the caller disconnected
 	TooLong                   // for the context of that deployment: one with a longer one may do
 	Unreachable               // no connection: the replica's own fault
 	Unavailable               // it says that it does not serve now (503): no request brings that about

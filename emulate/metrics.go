@@ -108,7 +108,7 @@ func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
 	p.one("gauge", "vllm:num_requests_waiting", "Requests waiting for a place in the batch.", float64(m.waiting))
 	p.one("gauge", "vllm:kv_cache_usage_perc", "KV cache in use; 1 is all of it.", m.kvUse)
 	p.one("gauge", "vllm:gpu_cache_usage_perc", "KV cache in use; 1 is all of it.", m.kvUse)
-	p.one("counter", "vllm:num_preemptions_total", "Requests put back for want of KV room.", float64(m.preemptions))
+	p.one("counter", "vllm:num_preemptions_total", "Requests preempted because KV cache was full.", float64(m.preemptions))
 	p.one("counter", "vllm:prompt_tokens_total", "Prompt tokens taken.", float64(m.prompt))
 	p.one("counter", "vllm:prefix_cache_queries_total", "Prompt tokens looked up in the prefix cache.", float64(m.prompt))
 	p.one("counter", "vllm:prefix_cache_hits_total", "Prompt tokens found in the prefix cache.", float64(m.cached))

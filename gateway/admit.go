@@ -36,7 +36,7 @@ func (c *call) admit() error {
 	rec := &c.lease.rec
 	rec.Tenant, rec.Key = c.key.tenant.name, c.key.name
 	if n := c.g.open.Load(); n > int64(c.st.bounds.MaxRequests) {
-		return &problem{is: errGatewayFull, message: fmt.Sprintf("the gateway holds %d requests, the most it may (max_requests): retry in a second",
+		return &problem{is: errGatewayFull, message: fmt.Sprintf("the gateway is at its limit of %d requests (max_requests): retry in a second",
 			c.st.bounds.MaxRequests), after: time.Second, hasAfter: true}
 	}
 	if err := c.knock(); err != nil {
@@ -69,7 +69,7 @@ func (c *call) read() error {
 		return noMemory(c.g.bodies.most.Load())
 	case errors.Is(err, errOverLimit):
 		c.sending = true
-		return &problem{is: errTooLarge, message: fmt.Sprintf("the request body is larger than %d bytes, the most that is read (max_body)", c.st.bounds.MaxBody)}
+		return &problem{is: errTooLarge, message: fmt.Sprintf("the request body is larger than the limit of %d bytes (max_body)", c.st.bounds.MaxBody)}
 	case errors.Is(err, errSlowBody):
 		return &problem{is: errSlowBody, message: fmt.Sprintf("the request body did not arrive within %s (body_timeout)", c.st.bounds.BodyTimeout)}
 	case err != nil && c.x.ctx().Err() != nil:
@@ -118,7 +118,7 @@ func (c *call) findModel() error {
 	m := c.st.models[name]
 	if m == nil {
 		return &problem{is: errUnknownModel, param: "model",
-			message: fmt.Sprintf("the model %q does not exist here%s: GET /v1/models lists those the key may use", shortened(name), c.meant(name))}
+			message: fmt.Sprintf("the model %q does not exist%s: GET /v1/models lists those the key may use", shortened(name), c.meant(name))}
 	}
 	c.lease.served, c.asked = m, name
 	rec := &c.lease.rec
@@ -139,7 +139,7 @@ func (c *call) openStream() error {
 	}
 	c.lease.holds |= holdsStream
 	if n := c.g.streams.Add(1); n > int64(c.st.bounds.MaxStreams) {
-		return &problem{is: errStreamsFull, message: fmt.Sprintf("the gateway holds %d streams, the most it may (max_streams): retry in a second",
+		return &problem{is: errStreamsFull, message: fmt.Sprintf("the gateway is at its limit of %d streams (max_streams): retry in a second",
 			c.st.bounds.MaxStreams), after: time.Second, hasAfter: true}
 	}
 	return nil

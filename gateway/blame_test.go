@@ -135,7 +135,7 @@ func TestAnUnknownNameOpensNothing(t *testing.T) {
 	r := start(t, config(lost.URL))
 	for range 6 {
 		resp, answer := r.post(chatPath, chatBody)
-		if resp.StatusCode != 502 || resp.Header.Get("X-Weir-Fault") != "upstream" || !strings.Contains(answer, "does not know the name") {
+		if resp.StatusCode != 502 || resp.Header.Get("X-Weir-Fault") != "upstream" || !strings.Contains(answer, "does not know the model name") {
 			t.Errorf("%d %s", resp.StatusCode, answer)
 		}
 	}

@@ -121,7 +121,7 @@ func (c *call) options() {
 // too: the page then reads that it does not.
 func (c *call) preflight(o *cors, origin string) {
 	if !o.allows(origin) {
-		c.sayOther(&problem{is: errOrigin, message: "pages of the origin " + strconv.Quote(shortened(origin)) + " may not call: add it to server.cors.origins of weir.yaml"})
+		c.sayOther(&problem{is: errOrigin, message: "the origin " + strconv.Quote(shortened(origin)) + " is not allowed: add it to server.cors.origins of weir.yaml"})
 		return
 	}
 	c.x.set("Access-Control-Allow-Methods", methodsOf(c.s))
@@ -136,12 +136,12 @@ func (v *validator) cors(c *Config) {
 	for _, origin := range c.CORS.Origins {
 		switch {
 		case origin == "*" && len(c.CORS.Origins) > 1:
-			v.fault("the origin \"*\" stands for all and is given beside others")
+			v.fault("the origin \"*\" means every origin and cannot be combined with others")
 		case origin != "*" && !strings.Contains(origin, "://"):
-			v.fault("%q is no origin of a page: it has no scheme and host", origin)
+			v.fault("%q is not an origin: it has no scheme and host", origin)
 		}
 	}
 	if c.CORS.MaxAge < 0 {
-		v.fault("what a browser may remember of its origin is for %s, which is negative", c.CORS.MaxAge)
+		v.fault("the max age of a preflight is %s, which is negative", c.CORS.MaxAge)
 	}
 }

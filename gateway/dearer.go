@@ -26,7 +26,7 @@ func (c *call) unpriced(t *target) *failure {
 	}
 	refuse := func(param, what, remedy string) *failure {
 		return &failure{problem: &problem{is: errUnpriced, param: param,
-			message: fmt.Sprintf("%s has no price at the deployment %q, and would be billed at another than is booked: leave it out, or have price.%s set", what, t.Name, remedy)},
+			message: fmt.Sprintf("%s has no price at the deployment %q, so its cost would be wrong: leave it out, or have price.%s set", what, t.Name, remedy)},
 			result: dispatch.Rejected, retry: true}
 	}
 	word := quotedText(c.body, a.tier)

@@ -42,7 +42,7 @@ const (
 // frameError says what is wrong with the framing of a request.
 type frameError struct{ why string }
 
-func (e *frameError) Error() string { return "the request is not framed as HTTP/1.1 asks: " + e.why }
+func (e *frameError) Error() string { return "the request violates HTTP/1.1 framing: " + e.why }
 
 // see follows p and returns how much of it is sound: all, or what comes before
 // the line at fault.
@@ -110,7 +110,7 @@ func (f *frame) line(line []byte) error {
 		return f.chunk(line)
 	case afterChunk:
 		if len(line) > 0 {
-			return misframed("a chunk is longer than its size")
+			return misframed("a chunk is longer than its stated size")
 		}
 		f.state = atChunk
 	}
@@ -129,7 +129,7 @@ func (f *frame) request(line []byte) error {
 	}
 	f.old = bytes.HasSuffix(line, []byte(" HTTP/1.0"))
 	if !f.old && !bytes.HasSuffix(line, []byte(" HTTP/1.1")) {
-		return misframed("it does not begin with a line that ends with HTTP/1.1")
+		return misframed("it does not start with a request line that ends with HTTP/1.1")
 	}
 	return nil
 }
@@ -141,7 +141,7 @@ func fieldShape(line []byte) error {
 	case line[0] == ' ' || line[0] == '\t':
 		return misframed("a header line is continued on the next")
 	case colon <= 0 || bytes.IndexByte(line[:colon], ' ') >= 0 || bytes.IndexByte(line[:colon], '\t') >= 0:
-		return misframed("a header line does not begin with a name and a colon")
+		return misframed("a header line does not start with a name and a colon")
 	}
 	return nil
 }
@@ -155,12 +155,12 @@ func (f *frame) field(line []byte) error {
 	case len(name) == len("content-length") && bytes.EqualFold(name, []byte("content-length")):
 		n, err := strconv.ParseUint(string(bytes.Trim(value, " \t")), 10, 62)
 		if err != nil || f.sized {
-			return misframed("Content-Length must stand once and be a number")
+			return misframed("Content-Length must appear once and be a number")
 		}
 		f.sized, f.length = true, int64(n)
 	case len(name) == len("transfer-encoding") && bytes.EqualFold(name, []byte("transfer-encoding")):
 		if f.chunked || f.old || !bytes.EqualFold(bytes.Trim(value, " \t"), []byte("chunked")) {
-			return misframed("Transfer-Encoding must stand once, be chunked, and is of HTTP/1.1")
+			return misframed("Transfer-Encoding must appear once, be chunked, and needs HTTP/1.1")
 		}
 		f.chunked = true
 	}
@@ -186,7 +186,7 @@ func (f *frame) chunk(line []byte) error {
 	size, _, _ := bytes.Cut(line, []byte{';'})
 	n, err := strconv.ParseUint(string(size), 16, 62)
 	if err != nil {
-		return misframed("the size of a chunk is no number")
+		return misframed("the size of a chunk is not a number")
 	}
 	f.state, f.left = inChunk, int64(n)
 	if n == 0 {

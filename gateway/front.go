@@ -104,7 +104,7 @@ func (c *frontConn) answer(head, text string) []byte {
 	is, message := errBadRequest, errBadRequest.Error()
 	switch _, why, said := strings.Cut(text, ": "); {
 	case strings.HasPrefix(head, "HTTP/1.1 431"):
-		is, message = errLargeHeader, "the request's header is larger than "+strconv.Itoa(c.maxHeader)+" bytes, the most that is read (max_header)"
+		is, message = errLargeHeader, "the request header is larger than the limit of "+strconv.Itoa(c.maxHeader)+" bytes (max_header)"
 	case c.fault != nil:
 		message = c.fault.Error()
 	case said:

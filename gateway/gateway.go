@@ -198,7 +198,7 @@ func (g *Gateway) SetReplicas(deployment string, rs []weir.Replica) error {
 	}
 	now := g.now()
 	if fixed := t.fixed(now); fixed != nil {
-		return fmt.Errorf("deployment %q has fixed addresses; its replicas cannot be told", deployment)
+		return fmt.Errorf("deployment %q has fixed addresses; its replicas cannot be set", deployment)
 	}
 	rs = slices.Clone(rs)
 	g.replicas[deployment] = rs

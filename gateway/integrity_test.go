@@ -105,9 +105,9 @@ func TestOtherDialectsFailInTheirOwnWords(t *testing.T) {
 	message := "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":9,\"output_tokens\":1}}}\n\n"
 	block := "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"x\"}}\n\n"
 	for _, f := range []struct{ path, stream, want string }{
-		{"/v1/responses", created + delta, "event: error\ndata: {\"type\":\"error\",\"code\":\"upstream_cut\",\"message\":\"the inference server's answer broke off\",\"param\":null,\"sequence_number\":2,\"error\":{\"message\":\"the inference server's answer broke off\",\"type\":\"server_error\",\"param\":null,\"code\":\"upstream_cut\"}}\n\n"},
-		{"/v1/messages", message + block, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"the inference server's answer broke off\"}}\n\n"},
-		{"/openai/v1/chat/completions", roleEvent + tokenEvent, `data: {"error":{"code":"upstream_cut","message":"the inference server's answer broke off","type":"server_error","param":null,"innererror":{"code":"upstream_cut"}}}` + "\n\n"},
+		{"/v1/responses", created + delta, "event: error\ndata: {\"type\":\"error\",\"code\":\"upstream_cut\",\"message\":\"the inference server's answer ended early\",\"param\":null,\"sequence_number\":2,\"error\":{\"message\":\"the inference server's answer ended early\",\"type\":\"server_error\",\"param\":null,\"code\":\"upstream_cut\"}}\n\n"},
+		{"/v1/messages", message + block, "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"the inference server's answer ended early\"}}\n\n"},
+		{"/openai/v1/chat/completions", roleEvent + tokenEvent, `data: {"error":{"code":"upstream_cut","message":"the inference server's answer ended early","type":"server_error","param":null,"innererror":{"code":"upstream_cut"}}}` + "\n\n"},
 	} {
 		r := start(t, config(streamOf(t, f.stream)))
 		_, answer := r.post(f.path, streamed)

@@ -107,7 +107,7 @@ func (c *call) refersTo() error {
 		}
 		if !c.owns(it.id) {
 			return &problem{is: errNoResponse, status: 400, code: "item_not_found", param: "input",
-				message: fmt.Sprintf("input names the item %q, which is not known to be of this key's tenant: send the item itself", shortened(it.id))}
+				message: fmt.Sprintf("input references the item %q, which is not known for this key's tenant: send the item itself", shortened(it.id))}
 		}
 		if c.pinned() {
 			return nil

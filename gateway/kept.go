@@ -36,7 +36,7 @@ func (c *call) pinTo(id, param string) error {
 	c.pin = dispatch.Pin{Deployment: of.deployment}
 	t := c.st.targets[of.deployment]
 	if t == nil {
-		return c.goneFrom(of, "which is not configured any more")
+		return c.goneFrom(of, "which is no longer configured")
 	}
 	if c.pin.Replica, ok = t.keptBy(of.replica); !ok {
 		return c.goneFrom(of, "which is not at "+of.replica+" any more")
@@ -54,7 +54,7 @@ func (c *call) pinTo(id, param string) error {
 
 func (c *call) goneFrom(of origin, why string) *problem {
 	return &problem{is: errNoResponse, status: 400, code: "previous_response_not_found", param: c.pinnedBy,
-		message: fmt.Sprintf("what %s names is kept by the deployment %q, %s: send the conversation itself as input", c.pinnedBy, of.deployment, why)}
+		message: fmt.Sprintf("the response that %s names is stored by the deployment %q, %s: send the whole conversation as input", c.pinnedBy, of.deployment, why)}
 }
 
 // ofPin says of a refusal that nothing else would have done.
@@ -64,7 +64,7 @@ func (c *call) ofPin(err error) error {
 		return err
 	}
 	if p.is == errNoReplica || p.is == errUnhealthy || p.is == errThrottled || p.is == errWaited {
-		p.message = fmt.Sprintf("what %s names is kept by the deployment %q (replica %s) alone: %s. Retry, or send the conversation itself as input",
+		p.message = fmt.Sprintf("the response that %s names is stored only by the deployment %q (replica %s): %s. Retry, or send the whole conversation as input",
 			c.pinnedBy, c.pin.Deployment, c.pin.Replica, p.is)
 	}
 	return p
@@ -151,7 +151,7 @@ func (c *call) keeper() (*target, string, error) {
 		return nil, "", err
 	}
 	c.key = k
-	no := &problem{is: errNoResponse, message: fmt.Sprintf("there is no answer %q known to be of this key's tenant", shortened(c.s.id))}
+	no := &problem{is: errNoResponse, message: fmt.Sprintf("the response %q is not known for this key's tenant", shortened(c.s.id))}
 	if len(c.s.id) > maxResponseID || !c.owns(c.s.id) {
 		return nil, "", no
 	}
@@ -168,7 +168,7 @@ func (c *call) keeper() (*target, string, error) {
 	replica, there := t.keptBy(of.replica)
 	addr := t.addrOf(c.g, replica)
 	if addr == "" || !there {
-		return nil, "", &problem{is: errNoResponse, message: fmt.Sprintf("the replica of the deployment %q that kept the answer is gone", t.Name)}
+		return nil, "", &problem{is: errNoResponse, message: fmt.Sprintf("the replica of the deployment %q that stored the response is gone", t.Name)}
 	}
 	return t, addr, nil
 }

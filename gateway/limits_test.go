@@ -128,7 +128,7 @@ func TestABudgetMayCutAnAnswerThatOutgrowsIt(t *testing.T) {
 	c.Tenants[0].Limits.Budget = meter.Budget{TokensPerDay: 700, Cut: true}
 	r := start(t, c)
 	resp, answer := r.post(chatPath, streamed)
-	if resp.StatusCode != 200 || strings.Contains(answer, "[DONE]") || !strings.Contains(answer, "the answer is cut: tokens_per_day of tenant demo allows 700 tokens") {
+	if resp.StatusCode != 200 || strings.Contains(answer, "[DONE]") || !strings.Contains(answer, "the answer was cut: tokens_per_day of tenant demo allows 700 tokens") {
 		t.Errorf("%d ...%s", resp.StatusCode, answer[max(0, len(answer)-400):])
 	}
 	rec := r.rec()

@@ -25,7 +25,7 @@ type bodyMemory struct {
 // kept from larger ones: a few large bodies do not turn every chat away.
 const smallBody = 64 << 10
 
-var errNoMemory = errors.New("the bodies of all requests take as much memory as they may")
+var errNoMemory = errors.New("the request bodies are at their memory limit")
 
 // take books n more bytes for a body that has own already, and says whether they
 // may be had. A body alone always gets what it needs.
@@ -117,7 +117,7 @@ func (l *lease) leaveDoor() {
 
 func noMemory(most int64) error {
 	return &problem{is: errBodyMemory, after: time.Second, hasAfter: true,
-		message: fmt.Sprintf("the bodies of the requests in flight take all of the %d MiB they may take together (max_body_memory): retry in a second", most>>20)}
+		message: fmt.Sprintf("the bodies of the requests in flight use all of the %d MiB allowed (max_body_memory): retry in a second", most>>20)}
 }
 
 // drainWithin is how long a caller whose request was refused may go on sending

@@ -63,7 +63,7 @@ var unfolded = strings.NewReplacer("ﬅ", "st", "ﬆ", "st", "ﬀ", "ff", "ﬁ",
 // object around it with a dot, "" at the top.
 func ownName(within string, name []byte, names []string) error {
 	if n := lookalike(name, names); n != "" {
-		return &fieldError{within + shortened(string(name)), `written "` + n + `": servers that ignore case would read it as that`}
+		return &fieldError{within + shortened(string(name)), `written "` + n + `": servers that ignore case would treat them as the same`}
 	}
 	return nil
 }

@@ -119,7 +119,7 @@ func (c *call) wordUnsupported(err error) error {
 	if len(held) > 0 {
 		what += " with " + strings.Join(held, " and ")
 	}
-	p.message = fmt.Sprintf("no deployment of the model %q takes %s", c.lease.served.name, what)
+	p.message = fmt.Sprintf("no deployment of the model %q supports %s", c.lease.served.name, what)
 	return p
 }
 
@@ -129,7 +129,7 @@ func ofLack(u *upstream.Failure) *failure {
 	if u.Lacks != upstream.Operation {
 		what = string(u.Lacks)
 	}
-	return &failure{problem: &problem{is: errUnsupported, message: fmt.Sprintf("the model's inference server does not take %s%s", what, inBrackets(u))},
+	return &failure{problem: &problem{is: errUnsupported, message: fmt.Sprintf("the model's inference server does not support %s%s", what, inBrackets(u))},
 		result: dispatch.Incapable, retry: true, lacks: u.Lacks}
 }
 

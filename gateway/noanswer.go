@@ -23,7 +23,7 @@ func (c *call) noAnswer(r *upstream.Reply, a *upstream.Answer, body []byte) *fai
 		f.result, f.retry = dispatch.TooLong, true
 	}
 	if f.problem.is == errUpstream {
-		f.problem = &problem{is: errEmpty, message: fmt.Sprintf("the inference server said success (status %d) without an answer%s", r.Status, said(&u))}
+		f.problem = &problem{is: errEmpty, message: fmt.Sprintf("the inference server reported success (status %d) without an answer%s", r.Status, said(&u))}
 	}
 	return f
 }

@@ -163,14 +163,14 @@ func (c *call) goesOn() error {
 	}
 	if id := quotedText(c.body, c.ask.previous); id != "" && !c.owns(id) {
 		return &problem{is: errNoResponse, status: 400, code: "previous_response_not_found", param: "previous_response_id",
-			message: fmt.Sprintf("previous_response_id %q is no answer known to be of this key's tenant: send the conversation itself as input", shortened(id))}
+			message: fmt.Sprintf("previous_response_id %q is not known for this key's tenant: send the whole conversation as input", shortened(id))}
 	}
 	if err := c.pinTo(quotedText(c.body, c.ask.previous), "previous_response_id"); err != nil {
 		return err
 	}
 	if id := quotedText(c.body, c.ask.conversation); id != "" && !c.owns(id) {
 		return &problem{is: errNoResponse, status: 400, code: "conversation_not_found", param: "conversation",
-			message: fmt.Sprintf("conversation %q is not known to be of this key's tenant: send the conversation itself as input", shortened(id))}
+			message: fmt.Sprintf("conversation %q is not known for this key's tenant: send the whole conversation as input", shortened(id))}
 	}
 	return c.refersTo()
 }

@@ -13,7 +13,7 @@ import (
 // nowhere. Without a limit of its own it would hold slot and caller until the time
 // of the whole answer is over.
 
-var errQuiet = errors.New("the inference server sent signs of life alone for too long")
+var errQuiet = errors.New("the inference server sent only keep-alives for too long")
 
 // lull follows since when a stream has told nothing.
 type lull struct{ since weir.Instant }

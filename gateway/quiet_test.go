@@ -58,7 +58,7 @@ func TestAStreamThatGoesQuietAfterATokenEndsWithAnError(t *testing.T) {
 	u.HeaderTimeout, u.StallTimeout = 50*time.Millisecond, 50*time.Millisecond
 	r := start(t, c)
 	_, answer := r.post(chatPath, streamed)
-	if !strings.Contains(answer, "signs of life alone") || strings.Contains(answer, "[DONE]") {
+	if !strings.Contains(answer, "only keep-alives") || strings.Contains(answer, "[DONE]") {
 		t.Error(answer)
 	}
 	if rec := r.rec(); rec.Outcome != weir.Failure || rec.Code != "upstream_stalled" {

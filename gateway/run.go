@@ -62,7 +62,7 @@ func (g *Gateway) shut(srv *http.Server, cut context.CancelCauseFunc) error {
 	defer cancel()
 	err := cmp.Or(srv.Shutdown(drain), g.inside.drain(drain))
 	if errors.Is(err, context.DeadlineExceeded) {
-		g.log.Warn("requests still in flight are cut", "requests", g.open.Load(), "drain", g.drain)
+		g.log.Warn("cutting requests still in flight", "requests", g.open.Load(), "drain", g.drain)
 		cut(errStopping)
 		g.inside.cut(errStopping)
 		grace, cancel := context.WithTimeout(context.Background(), cutGrace)

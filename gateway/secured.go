@@ -56,7 +56,7 @@ func beginsHTTP(b [5]byte) bool {
 }
 
 func answerPlain(c net.Conn) {
-	p, a := explain(&problem{is: errBadRequest, message: "this address takes HTTPS, and the request came as plain HTTP: write https:// in the URL"})
+	p, a := explain(&problem{is: errBadRequest, message: "this address serves HTTPS, but the request was plain HTTP: use https:// in the URL"})
 	body := errorBody(openAI, p, a)
 	io.WriteString(c, "HTTP/1.0 400 Bad Request\r\nContent-Type: application/json\r\nX-Weir-Fault: caller\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\nConnection: close\r\n\r\n"+string(body))
 }

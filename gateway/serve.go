@@ -156,7 +156,7 @@ func afterFailure(f *failure, refused error) error {
 	}
 	var r *problem
 	if errors.As(refused, &r) && r.is == errRequestFails {
-		r.message = "the request failed on two replicas where others' requests are answered, so it will fail again as it is: " + f.problem.Error()
+		r.message = "the request failed on two replicas that answer other requests, so it will fail again unchanged: " + f.problem.Error()
 		return r
 	}
 	if r != nil && r.hasAfter {

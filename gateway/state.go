@@ -98,7 +98,7 @@ func (s *served) speaks(op weir.Op) error {
 		}
 		none = max(none, p)
 	}
-	return &problem{is: errNotSpoken, message: fmt.Sprintf("the model %q is served by %s servers, which do not take %s requests", s.name, none, op)}
+	return &problem{is: errNotSpoken, message: fmt.Sprintf("the model %q is served by %s servers, which do not support %s requests", s.name, none, op)}
 }
 
 // target is one deployment as one configuration has it.

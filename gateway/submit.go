@@ -131,7 +131,7 @@ func (x *submitter) Key(st *state) (*key, error) {
 	if k := st.named[keyName{x.s.Tenant, x.s.Key}]; k != nil {
 		return k, nil
 	}
-	return nil, &problem{is: errBadKey, message: fmt.Sprintf("the tenant %q has no key %q here", x.s.Tenant, x.s.Key)}
+	return nil, &problem{is: errBadKey, message: fmt.Sprintf("the tenant %q has no key %q", x.s.Tenant, x.s.Key)}
 }
 
 var batchClass = []string{weir.Batch.String()}

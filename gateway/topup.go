@@ -63,6 +63,6 @@ func (l *lease) serve(t *target) *failure {
 // ofOverrun words a budget that was used up in the middle of an answer.
 func ofOverrun(r *meter.Refusal) *problem {
 	p := ofRefusal(r)
-	p.message = "the answer is cut: " + p.message
+	p.message = "the answer was cut: " + p.message
 	return p
 }

@@ -99,7 +99,7 @@ func ofFailure(u *upstream.Failure) *failure {
 	case u.Lacks != upstream.NoFeature:
 		return ofLack(u)
 	case u.NoModel:
-		p.message = "the inference server does not know the name Weir calls the model by: see model of its deployment in weir.yaml" + inBrackets(u)
+		p.message = "the inference server does not know the model name that Weir sends: check model of its deployment in weir.yaml" + inBrackets(u)
 		f.result = dispatch.Incapable
 	case u.Fault == weir.CallerFault:
 		*p = problem{is: errUpstreamSays, message: u.Message, status: u.Status, code: u.Code}
@@ -184,7 +184,7 @@ func ofVerdict(v dispatch.Verdict) *problem {
 		p.queued, p.ahead = true, v.Ahead
 	case dispatch.QueueFull:
 		p.queued, p.ahead = true, v.Ahead
-		p.message = fmt.Sprintf("%d requests wait for this model already, as many as may: retry after the time given", v.Ahead)
+		p.message = fmt.Sprintf("%d requests are already waiting for this model, which is the limit: retry after the time given", v.Ahead)
 	}
 	return p
 }

@@ -187,10 +187,10 @@ func (g *Gateway) sayStep(s CanaryStep) {
 		"requests_stable", c.Figures.Requests[canary.Stable], "requests_canary", c.Figures.Requests[canary.Canary]}
 	switch c.Phase {
 	case canary.SteppedBack:
-		level, message = slog.LevelWarn, "canary stepped back: significantly worse"
+		level, message = slog.LevelWarn, "canary rolled back: significantly worse"
 		attrs = append(attrs, "because", c.Why, "evidence_needed", c.Figures.Threshold)
 	case canary.Promoted:
-		message = "canary has all of the traffic"
+		message = "canary promoted: it has all of the traffic"
 	}
 	for _, m := range c.Figures.Measures {
 		attrs = append(attrs, slog.Group(m.Name, "stable", m.Stable, "canary", m.Canary, "evidence", m.Evidence))
@@ -221,7 +221,7 @@ func (g *Gateway) Canaries() (all []CanaryStatus) {
 func (g *Gateway) RestartCanary(deployment string) error {
 	t := g.state.Load().targets[deployment]
 	if t == nil || t.Canary == nil {
-		return fmt.Errorf("deployment %q is no canary: nothing was changed", deployment)
+		return fmt.Errorf("deployment %q is not a canary: nothing was changed", deployment)
 	}
 	now := g.now()
 	t.model.mu.Lock()
@@ -233,7 +233,7 @@ func (g *Gateway) RestartCanary(deployment string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("deployment %q has just left the configuration: nothing was changed", deployment)
+	return fmt.Errorf("deployment %q was just removed from the configuration: nothing was changed", deployment)
 }
 
 // trials checks the canaries of a model.

@@ -96,7 +96,7 @@ func TestABadCanaryIsSteppedBackUnseen(t *testing.T) {
 	r.settled()
 	r.stop()
 	r.done <- <-r.done
-	for _, want := range []string{"canary stepped back: significantly worse", "because=errors", "from=50%", "to=0%", "errors.canary=1", "errors.stable=0"} {
+	for _, want := range []string{"canary rolled back: significantly worse", "because=errors", "from=50%", "to=0%", "errors.canary=1", "errors.stable=0"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log lacks %q:\n%s", want, log.String())
 		}

@@ -8,7 +8,7 @@ import (
 	"weir/meter"
 )
 
-// Validate names every fault of the configuration at once.
+// Validate names every error in the configuration at once.
 func (c Config) Validate() error {
 	v := validator{tenants: map[string]bool{}, keys: map[[32]byte]string{}, models: map[string]bool{}, deployments: map[string]bool{}}
 	for i := range c.Models {

@@ -59,7 +59,7 @@ func TestMoneyIsSettledWithWhatItCost(t *testing.T) {
 	}
 	b.Settle(noon, h, Spent{Cost: 2 * weir.Dollar}) // dearer than thought
 	_, r = b.Reserve(noon, demo, Spent{})
-	if r == nil || r.RetryAfter != 12*time.Hour || !strings.Contains(r.Error(), "money_per_day of tenant demo allows $1.00, of which $2.01 are spent or in use") {
+	if r == nil || r.RetryAfter != 12*time.Hour || !strings.Contains(r.Error(), "money_per_day of tenant demo allows $1.00, of which $2.01 are spent or reserved") {
 		t.Errorf("%+v", r)
 	}
 }

@@ -181,9 +181,9 @@ func TestATimeThatGoesBackStandsStill(t *testing.T) {
 func TestEveryRefusalTellsLimitValueAndRemedy(t *testing.T) {
 	m := newMeter(map[string]Limits{"a": {RequestsPerMinute: 1}, "b": {TokensPerMinute: 60}, "c": {MaxConcurrent: 1}})
 	for tenant, want := range map[string]string{
-		"a": "requests_per_minute of tenant a allows 1 and they are used up: retry in 1m0s",
+		"a": "requests_per_minute of tenant a allows 1, which are used up: retry in 1m0s",
 		"b": "the request needs about 60 tokens and tokens_per_minute of tenant b allows 60, of which too few are left: retry in 1m0s",
-		"c": "the request would be number 2 in flight and max_concurrent of tenant c allows 1: retry when one has ended, in about 1s",
+		"c": "the request would be number 2 in flight, but max_concurrent of tenant c allows 1: retry when one has ended, in about 1s",
 	} {
 		mustReserve(t, m, t0, tenant, "", 60)
 		if got := mustRefuse(t, m, t0, tenant, "", 60).Error(); got != want {

@@ -48,16 +48,16 @@ func (r *Refusal) Error() string {
 		return fmt.Sprintf("the request needs about %d tokens and %s allows %d at once: shorten the prompt, "+
 			"lower max_tokens, or have the limit raised; waiting does not help", r.Value, r.Limit, r.Allowed)
 	case r.Kind == TokensDay || r.Kind == TokensMonth:
-		return fmt.Sprintf("%s allows %d tokens, of which %d are used or in use: too few are left, retry in %s",
+		return fmt.Sprintf("%s allows %d tokens, of which %d are used or reserved: too few are left, retry in %s",
 			r.Limit, r.Allowed, r.Value, shown(r.RetryAfter))
 	case r.Kind == MoneyDay || r.Kind == MoneyMonth:
-		return fmt.Sprintf("%s allows %s, of which %s are spent or in use: too little is left, retry in %s",
+		return fmt.Sprintf("%s allows %s, of which %s are spent or reserved: too little is left, retry in %s",
 			r.Limit, weir.Money(r.Allowed), weir.Money(r.Value), shown(r.RetryAfter))
 	case r.Kind == Concurrent:
-		return fmt.Sprintf("the request would be number %d in flight and %s allows %d: retry when one has ended, in about %s",
+		return fmt.Sprintf("the request would be number %d in flight, but %s allows %d: retry when one has ended, in about %s",
 			r.Value, r.Limit, r.Allowed, shown(r.RetryAfter))
 	case r.Kind == Requests:
-		return fmt.Sprintf("%s allows %d and they are used up: retry in %s", r.Limit, r.Allowed, shown(r.RetryAfter))
+		return fmt.Sprintf("%s allows %d, which are used up: retry in %s", r.Limit, r.Allowed, shown(r.RetryAfter))
 	}
 	return fmt.Sprintf("the request needs about %d tokens and %s allows %d, of which too few are left: retry in %s",
 		r.Value, r.Limit, r.Allowed, shown(r.RetryAfter))

@@ -71,7 +71,7 @@ func (a *adminAPI) handler() http.Handler {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "there is nothing here; there are "+strings.Join(AdminPaths, " ")+", and POST /admin/reload", http.StatusNotFound)
+		http.Error(w, "unknown path; there are "+strings.Join(AdminPaths, " ")+", and POST /admin/reload", http.StatusNotFound)
 	})
 	guarded := a.guard(mux)
 
@@ -102,7 +102,7 @@ func (a *adminAPI) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if subtle.ConstantTimeCompare([]byte(r.Header.Get("authorization")), want) != 1 {
 			w.Header().Set("www-authenticate", "Bearer")
-			http.Error(w, "the admin address wants its token: authorization: Bearer ...", http.StatusUnauthorized)
+			http.Error(w, "the admin address needs its token: authorization: Bearer ...", http.StatusUnauthorized)
 			return
 		}
 		next.ServeHTTP(w, r)

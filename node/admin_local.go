@@ -17,9 +17,9 @@ func local(hosts []string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case !ownHost(r.Host, hosts):
-			http.Error(w, "the admin address is not called by this name: use localhost or 127.0.0.1, or list the name in admin.hosts", http.StatusForbidden)
+			http.Error(w, "the admin address does not answer to this host name: use localhost or 127.0.0.1, or list the name in admin.hosts", http.StatusForbidden)
 		case foreign(r):
-			http.Error(w, "the admin address takes no requests from pages of other sites", http.StatusForbidden)
+			http.Error(w, "the admin address refuses requests from pages of other sites", http.StatusForbidden)
 		default:
 			next.ServeHTTP(w, r)
 		}

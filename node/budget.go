@@ -73,7 +73,7 @@ const maxRestored = 1_000_000
 func spentSince(ctx context.Context, ledger *store.DB, from weir.Instant, serves map[string]string) (map[meter.Scope]meter.Spent, error) {
 	rows, err := ledger.Usage(ctx, meter.Query{From: from.Time().Unix() / 60, Step: meter.Whole, Limit: maxRestored})
 	if err != nil {
-		return nil, fmt.Errorf("what is used of the budgets: %w", err)
+		return nil, fmt.Errorf("usage of the budgets: %w", err)
 	}
 	spent := map[meter.Scope]meter.Spent{}
 	for _, r := range rows {

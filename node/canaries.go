@@ -43,7 +43,7 @@ func (f *canaries) read() (map[string]canary.State, error) {
 	}
 	var states map[string]canary.State
 	if err := json.Unmarshal(data, &states); err != nil {
-		return nil, fmt.Errorf("state of canaries in %s: %w; remove the file to begin them anew", f.path, err)
+		return nil, fmt.Errorf("state of canaries in %s: %w; remove the file to restart them", f.path, err)
 	}
 	return states, nil
 }
@@ -82,7 +82,7 @@ func (f *canaries) keep(ctx context.Context, now func() []gateway.CanaryStatus) 
 	defer tick.Stop()
 	for {
 		if err := f.write(now()); err != nil {
-			f.log.Error("canaries would begin again after a restart", "error", err)
+			f.log.Error("canaries would start over after a restart", "error", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -75,7 +75,7 @@ func (e *engines) note(deployment string, rs []scrape.Result) {
 			continue
 		}
 		e.noted[deployment] = r.Lacks
-		e.log.Warn("an inference server's metrics lack what Weir reads: what is not told counts as unknown", "deployment", deployment, "engine", r.Engine, "lacks", r.Lacks)
+		e.log.Warn("an inference server's metrics lack values that Weir reads: they count as unknown", "deployment", deployment, "engine", r.Engine, "lacks", r.Lacks)
 	}
 }
 

@@ -70,7 +70,7 @@ func newLeader(s Store, o leaderOptions) (*leader, error) {
 	}
 	host, err := os.Hostname()
 	if err != nil {
-		return nil, fmt.Errorf("this host has no name, by which other gateways could tell where replicas run: %w", err)
+		return nil, fmt.Errorf("this host has no name, so other gateways could not tell where replicas run: %w", err)
 	}
 	instance := name + "/" + rand.Text()
 	// A fifth less, so that with the time until the next candidate asks there is
@@ -163,7 +163,7 @@ func (l *leader) mayTake(ctx context.Context) error {
 	for _, p := range published {
 		alive := slices.ContainsFunc(gateways, func(g store.Gateway) bool { return g.Host == p.Host })
 		if p.Host != l.host && alive && l.takes(p.Name) && string(p.Replicas) != "[]" && string(p.Replicas) != "null" {
-			return fmt.Errorf("replicas of %s run as processes of %s, and a gateway there is up: gateways that share processes must be on one machine", p.Name, p.Host)
+			return fmt.Errorf("replicas of %s run as processes of %s, where a gateway is up: gateways that share processes must be on one machine", p.Name, p.Host)
 		}
 	}
 	return nil

@@ -148,7 +148,7 @@ func (n *Node) ledgerState() observe.Ledger {
 // replica that could take them, nor one that is coming.
 func (n *Node) readiness() error {
 	if !n.gateway.Ready() {
-		return errors.New("weir stops: requests in flight are answered, new ones are not")
+		return errors.New("weir is stopping: requests in flight are finished, new ones are refused")
 	}
 	for _, d := range n.setup.Load().Deployments {
 		if d.Place == "" {

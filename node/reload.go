@@ -37,7 +37,7 @@ const maxLoggedFaults = 20
 
 func (n *Node) loaded() (Setup, error) {
 	if n.load == nil {
-		return Setup{}, errors.New("there is no configuration to read again: this node was made of values")
+		return Setup{}, errors.New("there is no configuration file to reload: this node was made from values")
 	}
 	return n.load()
 }
@@ -51,14 +51,14 @@ func (n *Node) logRefused(err error) {
 	}
 	n.log.Error("reload refused, nothing was changed", "faults", len(faults.All))
 	for _, f := range faults.All[:min(len(faults.All), maxLoggedFaults)] {
-		n.log.Error("fault of the configuration", "at", f.At, "error", f.Text)
+		n.log.Error("error in the configuration", "at", f.At, "error", f.Text)
 	}
 }
 
 // logRemarks writes a line for each doubt about a setup in force.
 func (n *Node) logRemarks(s *Setup) {
 	for _, r := range s.Remarks[:min(len(s.Remarks), maxLoggedFaults)] {
-		n.log.Warn("doubt about the configuration", "at", r.At, "warning", r.Text)
+		n.log.Warn("warning about the configuration", "at", r.At, "warning", r.Text)
 	}
 }
 
@@ -71,7 +71,7 @@ func (n *Node) swap(s *Setup) error {
 		return err
 	}
 	if err := restoreBudgets(context.Background(), n.ledger, n.gateway, &s.Gateway); err != nil {
-		n.log.Error("budgets that are new begin at zero", "error", err)
+		n.log.Error("new budgets start at zero", "error", err)
 	}
 	n.metrics.Configure(names(&s.Gateway))
 	n.level.Set(s.Log.Level)
@@ -111,7 +111,7 @@ func fixedParts(have, want []Fixed) error {
 	for _, w := range want {
 		i := slices.IndexFunc(have, func(h Fixed) bool { return h.Path == w.Path })
 		if i < 0 || !reflect.DeepEqual(have[i].Value, w.Value) {
-			faults = append(faults, fmt.Errorf("%s has changed, which a reload cannot do: nothing was changed; restart Weir for it, or put the old value back", w.Path))
+			faults = append(faults, fmt.Errorf("a reload cannot change %s: nothing was changed; restart Weir, or restore the old value", w.Path))
 		}
 	}
 	return errors.Join(faults...)

@@ -122,7 +122,7 @@ func (p *sharing) note() string {
 		return ""
 	}
 	if s := p.redis.Status(); !s.Connected {
-		return fmt.Sprintf("redis has been silent for %v: limits go on with the leases that are held", time.Since(s.Since).Round(time.Second))
+		return fmt.Sprintf("redis has not answered for %v: limits continue with the current leases", time.Since(s.Since).Round(time.Second))
 	}
 	return ""
 }

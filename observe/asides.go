@@ -22,17 +22,17 @@ func (m *Metrics) makeAsides() {
 	with := func(more ...string) []string { return append(append([]string{}, labels...), more...) }
 	m.asides = asides{
 		hedges: m.counter("weir_hedges_total",
-			"Second requests that were sent because a first token was late, by the deployment of the one that lost: won (the second was first), lost, failed.", with("result")...),
-		hedgeTokens: m.counter("weir_hedge_tokens_total", "Tokens of those that lost, estimated.", labels...),
-		hedgeCost:   m.counter("weir_hedge_cost_dollars_total", "What those that lost cost, in US dollars; no tenant is billed for it.", labels...),
+			"Second requests sent because a first token was late, by the deployment of the loser: won (the second answered first), lost, failed.", with("result")...),
+		hedgeTokens: m.counter("weir_hedge_tokens_total", "Tokens of the losers, estimated.", labels...),
+		hedgeCost:   m.counter("weir_hedge_cost_dollars_total", "Cost of the losers in US dollars; no tenant is billed for it.", labels...),
 		mirrors: m.counter("weir_mirrors_total",
-			"Copies of requests for a shadow deployment, by what the request itself was answered with and what its copy was: 2xx to 5xx, none (no answer), dropped (no copy was made: there was no room, or the shadow is left alone because it fails).",
+			"Copies of requests sent to a shadow deployment, by the status of the request and of its copy: 2xx to 5xx, none (no answer), dropped (no copy was made: no room, or the shadow fails).",
 			with("primary", "mirror")...),
-		mirrorTokens: m.counter("weir_mirror_tokens_total", "Tokens of copies and of the requests they are copies of, by side (primary, mirror) and kind.", with("side", "kind")...),
-		mirrorCost:   m.counter("weir_mirror_cost_dollars_total", "What copies cost, in US dollars; no tenant is billed for it.", labels...),
-		mirrorTTFT:   m.sides("weir_mirror_ttft_seconds", "Time to the first token of copies and of the requests they are copies of, waiting not included.", ttftBuckets),
+		mirrorTokens: m.counter("weir_mirror_tokens_total", "Tokens of copies and of the original requests, by side (primary, mirror) and kind.", with("side", "kind")...),
+		mirrorCost:   m.counter("weir_mirror_cost_dollars_total", "Cost of copies in US dollars; no tenant is billed for it.", labels...),
+		mirrorTTFT:   m.sides("weir_mirror_ttft_seconds", "Time to the first token of copies and of the original requests, without queue time.", ttftBuckets),
 		mirrorTPOT:   m.sides("weir_mirror_tpot_seconds", "Mean time per output token after the first, of the same.", tpotBuckets),
-		steps:        m.counter("weir_canary_steps_total", "Steps of canaries, by what they came to: stepping, promoted, stepped_back.", "deployment", "phase"),
+		steps:        m.counter("weir_canary_steps_total", "Canary steps by result: stepping, promoted, stepped_back.", "deployment", "phase"),
 	}
 }
 

@@ -94,26 +94,26 @@ func New(b Build) *Metrics {
 
 func (m *Metrics) makeRequestMetrics() {
 	m.requests = m.counter("weir_requests_total",
-		"Ended requests by outcome, by whose fault it was that they did not complete, and by error code.",
+		"Ended requests by outcome, by the side at fault if they did not complete, and by error code.",
 		"tenant", "model", "deployment", "outcome", "fault", "code")
 	m.tokens = m.counter("weir_tokens_total",
-		"Tokens by kind: prompt (of none of the next two), cached (prompt tokens the upstream had in its cache), cache_write (that it wrote there), completion.",
+		"Tokens by kind: prompt (neither of the next two), cached (prompt tokens read from the upstream's cache), cache_write (written to it), completion.",
 		"tenant", "model", "deployment", "kind")
 	m.cost = m.counter("weir_cost_dollars_total", "Cost of ended requests in US dollars, at the configured rates.",
 		"tenant", "model", "deployment")
 	m.estimated = m.counter("weir_estimated_requests_total",
-		"Of the ended requests, those whose tokens Weir counted itself because the upstream reported none.",
+		"Ended requests whose tokens Weir counted itself because the upstream reported none.",
 		"tenant", "model", "deployment")
-	m.attempts = m.counter("weir_upstream_attempts_total", "Attempts at upstreams, retries included, by the deployment tried last.",
+	m.attempts = m.counter("weir_upstream_attempts_total", "Upstream attempts, including retries, by the deployment tried last.",
 		"model", "deployment")
 	m.routes = m.counter("weir_routes_total",
-		"Ended requests that were sent to a deployment, by why they came to it: room, waited (for room there), spill_... (why the preferred deployment was passed over), probe, hedge (asked second, answered first), azure_spillover.",
+		"Ended requests that were sent to a deployment, by the reason: room, waited (for room there), spill_... (why the preferred deployment was skipped), probe, hedge (sent second, answered first), azure_spillover.",
 		"model", "deployment", "reason")
 	m.extra = m.counter("weir_spill_cost_dollars_total",
-		"What requests that spilled cost more than at the deployment preferred, in US dollars: there one more costs nothing if it is paid for already.",
+		"Extra cost of spilled requests compared with the preferred deployment, in US dollars; a request there costs nothing if its capacity is already paid for.",
 		"model", "deployment")
 	m.prefix = m.counter("weir_prefix_known_tokens_total",
-		"With affinity: prefix, prompt tokens that replicas were believed to remember when they were chosen. What they did is weir_tokens_total of kind cached, as far as they report it.",
+		"With affinity: prefix, prompt tokens expected to be in the chosen replica's prefix cache. The actual hits are weir_tokens_total of kind cached, if replicas report them.",
 		"model", "deployment")
 }
 
@@ -127,16 +127,16 @@ func (m *Metrics) makeTimeMetrics() {
 	m.tpot = m.histogram("weir_tpot_seconds", "Mean time per output token after the first, of streams.", tpotBuckets...)
 	m.queue = m.histogram("weir_queue_seconds", "Time spent waiting for a replica, all attempts together.",
 		.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
-	m.added = m.histogram("weir_added_seconds", "Time Weir itself added to a request: neither queue nor upstream nor caller.",
+	m.added = m.histogram("weir_added_seconds", "Time Weir itself added to a request, without queue, upstream and caller.",
 		10e-6, 25e-6, 50e-6, 100e-6, 200e-6, 300e-6, 500e-6, 750e-6, .001, .002, .005, .01, .02, .05, .1, .5)
-	m.duration = m.histogram("weir_request_seconds", "Time from arrival to the end of a request, refused ones included.",
+	m.duration = m.histogram("weir_request_seconds", "Time from arrival to the end of a request, including refused ones.",
 		.005, .01, .025, .05, .1, .25, .5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
 }
 
 // makeSpillFailures is of Azure's own spillover.
 func (m *Metrics) makeSpillFailures() {
 	m.spillFail = m.counter("weir_azure_spillover_failures_total",
-		"Attempts that Azure itself could not send on from a provisioned deployment to its standard one (x-ms-spillover-error), by the deployment tried last.",
+		"Attempts that Azure could not forward from a provisioned deployment to its standard one (x-ms-spillover-error), by the deployment tried last.",
 		"model", "deployment")
 }
 

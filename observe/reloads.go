@@ -15,11 +15,11 @@ type reloads struct {
 func (m *Metrics) makeReloads() {
 	m.reloads = reloads{
 		good: prometheus.NewGauge(prometheus.GaugeOpts{Name: "weir_config_last_reload_successful",
-			Help: "1 if the configuration that was read last is in force, 0 if it was refused and the one before still is."}),
+			Help: "1 if the last configuration read is in force, 0 if it was refused and the previous one still is."}),
 		at: prometheus.NewGauge(prometheus.GaugeOpts{Name: "weir_config_last_reload_success_timestamp_seconds",
-			Help: "When the configuration in force was taken, in seconds since 1970."}),
+			Help: "When the configuration in force was loaded, in seconds since 1970."}),
 		info: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "weir_config_info",
-			Help: "Always 1; the label is the beginning of the SHA-256 of the configuration in force, so that gateways of one can be compared."}, []string{"hash"}),
+			Help: "Always 1; the label is the start of the SHA-256 of the configuration in force, for comparing gateways."}, []string{"hash"}),
 	}
 	m.registry.MustRegister(m.reloads.good, m.reloads.at, m.reloads.info)
 }

@@ -29,12 +29,12 @@ func newSharedDescs() sharedDescs {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	return sharedDescs{
-		connected: desc("weir_shared_connected", "Whether the Redis that limits are shared through was heard last time: 1 or 0."),
-		gateways:  desc("weir_shared_gateways", "Gateways that share limits, this one included, as last heard."),
+		connected: desc("weir_shared_connected", "1 if the Redis for shared limits answered last time, else 0."),
+		gateways:  desc("weir_shared_gateways", "Gateways that share limits, including this one, as last reported."),
 		visits:    desc("weir_shared_visits_total", "Visits to Redis that were answered."),
 		failures:  desc("weir_shared_failures_total", "Visits to Redis that were not answered."),
-		healed:    desc("weir_shared_healed_total", "Times that what stood at Weir's keys in Redis was none of Weir's, and was deleted."),
-		lease:     desc("weir_shared_lease_units", "What this gateway holds of a shared limit: how much it could use, or uses, without the others knowing. The sum over all gateways bounds what may be used beyond the limit.", "scope", "limit"),
+		healed:    desc("weir_shared_healed_total", "Times that foreign data under Weir's keys in Redis was deleted."),
+		lease:     desc("weir_shared_lease_units", "Units of a shared limit leased to this gateway. The sum over all gateways bounds how far the limit may be exceeded.", "scope", "limit"),
 	}
 }
 

@@ -175,7 +175,7 @@ func (b *board) hearThrottles(ctx context.Context, c rueidis.Client) {
 	for _, z := range found {
 		if z.Score > float64(b.there(now.Add(mostThrottled))) { // not a time that anybody told
 			c.Do(ctx, c.B().Zrem().Key(b.throttles).Member(z.Member).Build())
-			b.healed(b.throttles + " holds a time further away than any")
+			b.healed(b.throttles + " contains a time that is out of range")
 			continue
 		}
 		until := time.UnixMilli(int64(z.Score)).Add(-b.offset)

@@ -14,7 +14,7 @@ func (s *Share) healed(wrong string) {
 	s.mu.Lock()
 	s.status.Healed++
 	s.mu.Unlock()
-	s.log.Warn("redis held what weir has not written at one of its keys; it was deleted, and the gateways write it again: does something else use the prefix?",
+	s.log.Warn("redis had foreign data under one of weir's keys; it was deleted and will be rewritten: does another program use the prefix?",
 		"found", wrong, "prefix", s.o.Prefix)
 }
 

@@ -193,9 +193,9 @@ func (s *Share) heard(shard, gateways int, err error) {
 	is, now := s.failing == 0 && s.visited == all, time.Now()
 	switch {
 	case before == 0 && s.failing != 0:
-		s.log.Warn("redis is silent: limits go on with the leases that are held", "error", err)
+		s.log.Warn("redis does not answer: limits continue with the current leases", "error", err)
 	case is && !st.Connected:
-		s.log.Info("redis is heard: limits are shared", "gateways", gateways)
+		s.log.Info("redis answers: limits are shared", "gateways", gateways)
 	}
 	if is != st.Connected {
 		st.Connected, st.Since = is, now

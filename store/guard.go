@@ -53,13 +53,13 @@ func (d *DB) present() error {
 	is, err := os.Stat(d.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%w: the file was removed: stop weir, put it back or let a new one be made, and start again", ErrDamaged)
+		return fmt.Errorf("%w: the file was removed: stop weir, restore it or let weir create a new one, and start again", ErrDamaged)
 	case err != nil:
 		return err
 	case !os.SameFile(is, d.opened):
-		return fmt.Errorf("%w: another file was put in its place: start weir again to use it", ErrDamaged)
+		return fmt.Errorf("%w: it was replaced by another file: start weir again to use that", ErrDamaged)
 	case is.Size() == 0:
-		return fmt.Errorf("%w: the file was emptied: stop weir, put a copy in its place or remove it, and start again", ErrDamaged)
+		return fmt.Errorf("%w: the file was emptied: stop weir, restore a copy or remove it, and start again", ErrDamaged)
 	}
 	return nil
 }
@@ -72,9 +72,9 @@ func named(err error) error {
 	text := err.Error()
 	switch {
 	case strings.Contains(text, "malformed") || strings.Contains(text, "not a database"):
-		return fmt.Errorf("%w: the file is corrupt: stop weir, put a copy in its place or move it away, and start again: %w", ErrDamaged, err)
+		return fmt.Errorf("%w: the file is corrupt: stop weir, restore a copy or move it away, and start again: %w", ErrDamaged, err)
 	case strings.Contains(text, "no such table") || strings.Contains(text, "does not exist") && strings.Contains(text, "relation"):
-		return fmt.Errorf("%w: its tables are gone: start weir again to have them made: %w", ErrDamaged, err)
+		return fmt.Errorf("%w: its tables are gone: start weir again to recreate them: %w", ErrDamaged, err)
 	}
 	return err
 }

@@ -49,7 +49,7 @@ func (d *DB) TakeLease(ctx context.Context, name, holder string, ttl time.Durati
 func (d *DB) Holder(ctx context.Context, name string) (t Term, err error) {
 	err = d.read.QueryRowContext(ctx, d.sql("SELECT holder, token FROM lease WHERE name = ? AND expires > clock_timestamp()"), name).Scan(&t.Holder, &t.Token)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return Term{}, fmt.Errorf("store: who holds the lease %q in %s: %w", name, d.name, err)
+		return Term{}, fmt.Errorf("store: read the holder of the lease %q in %s: %w", name, d.name, err)
 	}
 	return t, nil
 }
@@ -59,7 +59,7 @@ func (d *DB) Holder(ctx context.Context, name string) (t Term, err error) {
 func (d *DB) GiveLease(ctx context.Context, name string, t Term) error {
 	_, err := d.change(ctx, "UPDATE lease SET expires = clock_timestamp() WHERE name = ? AND holder = ? AND token = ?", name, t.Holder, t.Token)
 	if err != nil {
-		return fmt.Errorf("store: give the lease %q in %s back: %w", name, d.name, err)
+		return fmt.Errorf("store: release the lease %q in %s: %w", name, d.name, err)
 	}
 	return nil
 }

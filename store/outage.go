@@ -20,7 +20,7 @@ func (o *outage) due(now time.Time) bool { return !now.Before(o.next) }
 func (o *outage) report(log *slog.Logger, now time.Time, every time.Duration, err error, rows int) {
 	if err == nil {
 		if !o.began.IsZero() {
-			log.Info("usage is written again", "outage", now.Sub(o.began).Round(time.Millisecond).String())
+			log.Info("usage can be written again", "outage", now.Sub(o.began).Round(time.Millisecond).String())
 		}
 		*o = outage{}
 		return
@@ -33,7 +33,7 @@ func (o *outage) report(log *slog.Logger, now time.Time, every time.Duration, er
 	o.next = now.Add(o.backoff)
 	if o.said.IsZero() || now.Sub(o.said) >= complain {
 		o.said = now
-		log.Error("usage cannot be written; it is kept and tried again", "error", err, "rows", rows,
+		log.Error("usage cannot be written; it is kept and retried", "error", err, "rows", rows,
 			"since", o.began, "retry_in", o.backoff.String())
 	}
 }

@@ -172,7 +172,7 @@ func TestALedgerThatFailsIsTriedAgainEverMoreSlowlyAndLosesNothing(t *testing.T)
 		if n, _ := l.total(); n != int64(added) {
 			t.Fatalf("%d of %d", n, added)
 		}
-		if !strings.Contains(log.String(), "usage is written again") {
+		if !strings.Contains(log.String(), "usage can be written again") {
 			t.Fatal(log.String())
 		}
 		if err := stop(); err != nil {

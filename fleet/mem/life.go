@@ -18,7 +18,7 @@ func (d *deployment) grow(now weir.Instant, by int) error {
 		}
 		d.used.Draining += now.Sub(r.Since)
 		d.used.TakenBack++
-		r.State, r.Since, r.event, r.Detail = weir.Ready, now, 0, "taken back while draining"
+		r.State, r.Since, r.event, r.Detail = weir.Ready, now, 0, "reused while draining"
 		d.version++
 		by--
 	}

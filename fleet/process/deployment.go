@@ -60,7 +60,7 @@ func (d *Deployment) fill(gpus int) error {
 		return fail("command is empty: name the program and its arguments")
 	}
 	if all := strings.Join(append(append([]string{}, d.Command...), d.Env...), " "); !strings.Contains(all, "{port}") && !strings.Contains(all, "{addr}") {
-		return fail("neither command nor env says {port} or {addr}: a replica could not be told where to listen")
+		return fail("neither command nor env contains {port} or {addr}: a replica would not know where to listen")
 	}
 	for _, e := range d.Env {
 		name, _, ok := strings.Cut(e, "=")
@@ -72,7 +72,7 @@ func (d *Deployment) fill(gpus int) error {
 		}
 	}
 	if d.GPUs < 0 || d.GPUs > gpus {
-		return fail("wants %d GPUs each, the fleet has %d", d.GPUs, gpus)
+		return fail("needs %d GPUs each, but the fleet has %d", d.GPUs, gpus)
 	}
 	if d.HealthPath == "" {
 		d.HealthPath = "/health"

@@ -14,7 +14,7 @@ func newHealthClient() *http.Client {
 		// accepts them. No proxy: replicas are on this machine.
 		Transport: &http.Transport{DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return errors.New("redirected; a health path must answer itself")
+			return errors.New("redirected; a health path must answer directly")
 		},
 	}
 }

@@ -63,7 +63,7 @@ func (f *Fleet) keep(ctx context.Context, r *replica) {
 		if !f.waitOut(ctx, r, wait) {
 			break
 		}
-		f.become(r, weir.Starting, "starting again after: "+err.Error())
+		f.become(r, weir.Starting, "restarting after: "+err.Error())
 		f.mu.Lock()
 		r.served = false
 		f.mu.Unlock()
@@ -115,7 +115,7 @@ func (f *Fleet) awaitGPUs(ctx context.Context, r *replica) error {
 		if f.takeGPUs(r) {
 			return nil
 		}
-		f.note(r, fmt.Sprintf("waits for %d GPUs that draining replicas hold", r.dep.GPUs))
+		f.note(r, fmt.Sprintf("waiting for %d GPUs of draining replicas", r.dep.GPUs))
 		pause(ctx, r, pollEvery)
 	}
 }
@@ -212,7 +212,7 @@ func (f *Fleet) drained(r *replica, quiet *time.Time) bool {
 	idle := !quiet.IsZero() && now.Sub(*quiet) >= r.dep.DrainQuiet
 	late := weir.At(now).Sub(r.view.Since) >= r.dep.DrainDeadline
 	if late && busy > 0 {
-		f.o.Log.Warn("replica stopped at its drain deadline with requests unfinished", "deployment", r.dep.Name, "replica", r.view.ID, "busy", busy, "deadline", r.dep.DrainDeadline)
+		f.o.Log.Warn("replica stopped at its drain deadline with unfinished requests", "deployment", r.dep.Name, "replica", r.view.ID, "busy", busy, "deadline", r.dep.DrainDeadline)
 	}
 	defer f.changed()
 	r.stopping = idle || late

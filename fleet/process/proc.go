@@ -232,7 +232,7 @@ func (f *Fleet) outputPath(id string) string { return filepath.Join(f.o.StateDir
 // end stops a replica's process and gives its port back.
 func (f *Fleet) end(r *replica) {
 	if err := r.proc.stop(r.dep.StopGrace); err != nil {
-		f.o.Log.Error("replica's process could not be ended", "replica", r.view.ID, "err", err)
+		f.o.Log.Error("the process of the replica could not be ended", "replica", r.view.ID, "err", err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

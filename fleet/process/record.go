@@ -160,7 +160,7 @@ func (f *Fleet) recall() error {
 		var rec record
 		if err := json.Unmarshal(b, &rec); err != nil || rec.ID+recordEnd != filepath.Base(path) {
 			// Written whole or not at all, so this is not ours to act on.
-			f.o.Log.Warn("state file not understood, left alone", "path", path, "err", err)
+			f.o.Log.Warn("state file not understood, ignored", "path", path, "err", err)
 			continue
 		}
 		recs = append(recs, rec)
@@ -182,17 +182,17 @@ func (f *Fleet) adopt(rec record) error {
 	d := f.deps[rec.Deployment]
 	switch {
 	case !f.o.Keep || !rec.Keep:
-		return errors.New("replicas of this fleet end with their weir")
+		return errors.New("replicas of this fleet end with Weir")
 	case d == nil:
 		return errors.New("its deployment is no longer configured")
 	case d.hash != rec.Hash:
-		return errors.New("its deployment is started in another way now")
+		return errors.New("its deployment is started differently now")
 	}
 	if now, err := birth(rec.PID); err != nil || now != rec.Birth {
 		return errors.New("it has ended")
 	}
 	if f.room.usedPort[rec.Port] || !f.room.claimGPUs(rec.GPUs) {
-		return errors.New("its port or GPUs are not this fleet's to give any more")
+		return errors.New("its port or GPUs no longer belong to this fleet")
 	}
 	f.room.usedPort[rec.Port] = true
 	r := newReplica(d, weir.Replica{

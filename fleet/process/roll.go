@@ -32,11 +32,11 @@ func (f *Fleet) replace(old *replica, d *deployment) {
 	serves := old.view.State == weir.Ready
 	if full != nil && serves && f.handing(d) {
 		old.replaced = false
-		old.view.Detail = fmt.Sprintf("keeps its old template until another replica has the new one: %v", full)
+		old.view.Detail = fmt.Sprintf("keeps its old command until another replica runs the new one: %v", full)
 		return
 	}
 	if err := f.add(d); err != nil {
-		f.o.Log.Error("replica keeps its old template", "deployment", d.Name, "replica", old.view.ID, "error", err)
+		f.o.Log.Error("replica keeps its old command", "deployment", d.Name, "replica", old.view.ID, "error", err)
 		old.replaced = false
 		return
 	}

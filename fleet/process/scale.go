@@ -132,9 +132,9 @@ func (f *Fleet) promise(d *deployment) error {
 func (f *Fleet) takeBack(r *replica) {
 	r.leave = false
 	if r.served {
-		f.set(r, weir.Ready, "taken back while draining")
+		f.set(r, weir.Ready, "reused while draining")
 	} else {
-		r.view.State, r.view.Since, r.view.Detail = weir.Starting, weir.At(time.Now()), "taken back while starting"
+		r.view.State, r.view.Since, r.view.Detail = weir.Starting, weir.At(time.Now()), "reused while starting"
 	}
 }
 
