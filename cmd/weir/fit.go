@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -162,28 +160,8 @@ func (f *fitFlags) setup(q fit.Quant) (fit.Setup, error) {
 	if s.Engine, err = fit.ParseEngine(f.engine); err != nil {
 		return s, errors.Join(none, err)
 	}
-	s.Context, err = tokens(f.context)
+	s.Context, err = fit.ParseTokens(f.context)
 	return s, errors.Join(none, err)
-}
-
-// tokens reads "8192", "32k" (x 1024) or "1M"; "" is 0.
-func tokens(text string) (int, error) {
-	if text == "" {
-		return 0, nil
-	}
-	digits, factor := strings.ToLower(text), 1
-	switch {
-	case strings.HasSuffix(digits, "k"):
-		digits, factor = digits[:len(digits)-1], 1<<10
-	case strings.HasSuffix(digits, "m"):
-		digits, factor = digits[:len(digits)-1], 1<<20
-	}
-	x, err := strconv.ParseFloat(digits, 64)
-	n := x * float64(factor)
-	if err != nil || strings.Trim(digits, "0123456789.") != "" || n < 1 || n > 1<<27 || n != math.Trunc(n) {
-		return 0, fmt.Errorf("%q is no number of tokens from 1 to 128M: write 8192, 32k or 0.5M; k is 1024", text)
-	}
-	return int(n), nil
 }
 
 // device is the GPU asked for.

@@ -70,7 +70,7 @@ func (f *loadFlags) run(cmd *cobra.Command, c *price.Catalogue, m fit.Model, s f
 		return usageError{cmd.CommandPath(), errors.New("--rps, --in and --out must be above 0, for example --rps 10 --in 1000 --out 200")}
 	}
 	load := fit.Load{SLO: slo, Rate: f.rps, In: f.in, Out: f.out, Headroom: f.keep}
-	options, rejected, err := fit.Search(c, m, s, load, f.region, weir.At(time.Now()), rooflines(c), saturated(c))
+	options, rejected, err := fit.Search(c, m, s, load, f.region, weir.At(time.Now()), engine.Steps(c), saturate.Does(c))
 	if err != nil {
 		return err
 	}
@@ -84,69 +84,4 @@ func (f *loadFlags) run(cmd *cobra.Command, c *price.Catalogue, m fit.Model, s f
 		err = errors.New("no VM size meets that")
 	}
 	return err
-}
-
-// rooflines gives the search the step times of package engine.
-func rooflines(c *price.Catalogue) fit.Speed {
-	return func(m fit.Model, s fit.Setup, link price.Link) (func(fit.Step) time.Duration, error) {
-		pg, err := c.GPU(s.GPU.Name)
-		if err != nil {
-			return nil, err
-		}
-		g, err := engine.NewGPU(pg)
-		if err != nil {
-			return nil, err
-		}
-		g = g.Part(s.GPU.Share)
-		g.NVLink = g.NVLink && link != price.PCIe && (link != price.NVLinkPairs || s.TP <= 2)
-		if m.Hidden == 0 || m.Vocab == 0 || m.Heads == 0 {
-			return nil, fmt.Errorf("the catalogue does not know enough of %s to say how fast it is", m.Name)
-		}
-		r := engine.NewRoofline(g, engine.NewModel(m.Model), engine.Layout{TP: s.TP}, engine.Precision{Weights: s.Quant.Storage(), KV: s.KV}, s.MaxSeqs)
-		return func(w fit.Step) time.Duration {
-			b := engine.Batch{Prefill: w.Prefill, Decode: w.Decode}
-			if w.Prefill > 0 {
-				b.Prompts, b.Ends = 1, 1
-				b.Pairs = int64(w.Prefill) * int64(w.Prefill) / 2
-			}
-			return r.Step(b).Of(w.KV).Duration()
-		}, nil
-	}
-}
-
-// saturated gives the search what one replica does within the SLO, by package
-// saturate. Layouts that many sizes have are asked once.
-func saturated(c *price.Catalogue) fit.Does {
-	type key struct {
-		gpu, quant, kv string
-		share          float64
-		linked         bool
-		tp             int
-	}
-	found := map[key]float64{}
-	return func(m fit.Model, s fit.Setup, link price.Link, l fit.Load) (float64, error) {
-		pg, err := c.GPU(s.GPU.Name)
-		if err != nil {
-			return 0, err
-		}
-		g, err := engine.NewGPU(pg)
-		if err != nil {
-			return 0, err
-		}
-		g = g.Part(s.GPU.Share)
-		g.NVLink = g.NVLink && link != price.PCIe && (link != price.NVLinkPairs || s.TP <= 2)
-		at := key{s.GPU.Name, s.Quant.Name, s.KV, s.GPU.Share, g.NVLink, s.TP}
-		if rate, known := found[at]; known {
-			return rate, nil
-		}
-		spec, err := engine.Build(g, engine.NewModel(m.Model), engine.Layout{TP: s.TP}, engine.Precision{Weights: s.Quant.Storage(), KV: s.KV})
-		if err != nil {
-			return 0, err
-		}
-		most, err := saturate.Of(spec, saturate.Load{Prompt: l.In, Output: l.Out, SLO: l.SLO})
-		if err == nil {
-			found[at] = most.Rate
-		}
-		return most.Rate, err
-	}
 }

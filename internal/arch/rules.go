@@ -23,7 +23,7 @@ var house = map[string]pack{
 	"weir/fit":             {pure: true, imports: []string{"weir/price"}},
 	"weir/price":           {pure: true, sdks: []string{"github.com/goccy/go-yaml"}},
 	"weir/price/pricefile": {imports: []string{"weir/price", "weir/internal/whole"}},
-	"weir/saturate":        {pure: true, imports: []string{"weir/engine"}},
+	"weir/saturate":        {pure: true, imports: []string{"weir/engine", "weir/fit", "weir/price"}},
 	"weir/plan": {pure: true, imports: []string{"weir/price", "weir/fit", "weir/engine", "weir/saturate", "weir/scale", "weir/sim", "weir/trace", "weir/fleet/mem",
 		"weir/report/words"}},
 	"weir/meter":    {pure: true, imports: []string{"weir/price"}},
@@ -43,6 +43,8 @@ var house = map[string]pack{
 
 	// a demand.yaml is in the way of weir.yaml: config decodes it.
 	"weir/plan/demand": {imports: []string{"weir/plan", "weir/config", "weir/meter", "weir/store", "weir/trace"}},
+
+	"weir/fit/files": {imports: []string{"weir/fit", "weir/price", "weir/config", "weir/internal/whole"}},
 
 	"weir/report":       {pure: true, imports: []string{"weir/report/chart", "weir/report/words", "weir/sim", "weir/plan", "weir/fit", "weir/price", "weir/bill", "weir/control", "weir/scale"}},
 	"weir/report/chart": {pure: true, imports: []string{"weir/report/words"}},

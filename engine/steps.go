@@ -1,0 +1,47 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"weir/fit"
+	"weir/price"
+)
+
+// GPUOf is one GPU of a set-up, or the part of it that it has, beside others at
+// the link of their machine.
+func GPUOf(c *price.Catalogue, s fit.Setup, link price.Link) (*GPU, error) {
+	known, err := c.GPU(s.GPU.Name)
+	if err != nil {
+		return nil, err
+	}
+	g, err := NewGPU(known)
+	if err != nil {
+		return nil, err
+	}
+	g = g.Part(s.GPU.Share)
+	g.NVLink = g.NVLink && link != price.PCIe && (link != price.NVLinkPairs || s.TP <= 2)
+	return g, nil
+}
+
+// Steps gives fit.Search the step times of a roofline.
+func Steps(c *price.Catalogue) fit.Speed {
+	return func(m fit.Model, s fit.Setup, link price.Link) (func(fit.Step) time.Duration, error) {
+		g, err := GPUOf(c, s, link)
+		if err != nil {
+			return nil, err
+		}
+		if m.Hidden == 0 || m.Vocab == 0 || m.Heads == 0 {
+			return nil, fmt.Errorf("the catalogue does not know enough of %s to say how fast it is", m.Name)
+		}
+		r := NewRoofline(g, NewModel(m.Model), Layout{TP: s.TP}, Precision{Weights: s.Quant.Storage(), KV: s.KV}, s.MaxSeqs)
+		return func(w fit.Step) time.Duration {
+			b := Batch{Prefill: w.Prefill, Decode: w.Decode}
+			if w.Prefill > 0 {
+				b.Prompts, b.Ends = 1, 1
+				b.Pairs = int64(w.Prefill) * int64(w.Prefill) / 2
+			}
+			return r.Step(b).Of(w.KV).Duration()
+		}, nil
+	}
+}
