@@ -51,6 +51,6 @@ func (c *Core) backOff(q *call, why Result) bool {
 func (c *Core) rested() {
 	for len(c.pauses) > 0 && c.pauses[0].at <= c.now {
 		c.pauses.remove(c.pauses[0])
-		c.stale, c.idle = true, false
+		c.changed(moreRoom | noVerdicts)
 	}
 }

@@ -144,7 +144,7 @@ func (c *Core) passes(r *replica, q *call) bool {
 func (c *Core) trickle() {
 	if c.eachReady(func(r *replica) bool { return r.open }) {
 		c.eachReady(func(r *replica) bool {
-			if soon := c.now.Add(c.health.Base); r.until > soon {
+			if soon := c.now.Add(c.o.Health.Base); r.until > soon {
 				r.until = soon
 				c.settle(r)
 			}
@@ -155,8 +155,8 @@ func (c *Core) trickle() {
 
 // eachReady calls f for every replica that is ready until it says false, and
 // returns what it said last; true where there is none.
-func (c *Core) eachReady(f func(*replica) bool) bool {
-	for _, t := range c.tiers {
+func (s *routes) eachReady(f func(*replica) bool) bool {
+	for _, t := range s.tiers {
 		for _, d := range t {
 			for _, r := range d.replicas {
 				if r.state == weir.Ready && !r.gone && !f(r) {
@@ -169,6 +169,6 @@ func (c *Core) eachReady(f func(*replica) bool) bool {
 }
 
 // dead says whether every replica that is open has failed its trial.
-func (c *Core) dead() bool {
-	return c.eachReady(func(r *replica) bool { return !r.open || r.opens > 1 })
+func (s *routes) dead() bool {
+	return s.eachReady(func(r *replica) bool { return !r.open || r.opens > 1 })
 }

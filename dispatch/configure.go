@@ -15,7 +15,6 @@ import (
 func (c *Core) Configure(now weir.Instant, o Options) []Verdict {
 	c.begin(now)
 	c.o = o.withDefaults()
-	c.health = c.o.Health
 	before := slices.Concat(c.deployments, c.leaving)
 	known := map[string]*deployment{}
 	for _, d := range before {
@@ -57,20 +56,20 @@ func (c *Core) reopen() []Verdict {
 	for _, d := range c.deployments {
 		c.clocks = c.clocks || d.quota != nil
 	}
-	c.idle, c.soured = false, true
+	c.changed(moreRoom | clockMoved)
 	c.preferTiers()
 	c.rewarm(true)
 	return c.end()
 }
 
 // deployment returns a configured deployment, or one with requests left.
-func (c *Core) deployment(name string) *deployment {
-	for _, d := range c.deployments {
+func (s *routes) deployment(name string) *deployment {
+	for _, d := range s.deployments {
 		if d.Name == name {
 			return d
 		}
 	}
-	for _, d := range c.leaving {
+	for _, d := range s.leaving {
 		if d.Name == name {
 			return d
 		}
@@ -79,6 +78,6 @@ func (c *Core) deployment(name string) *deployment {
 }
 
 // drop forgets a deployment that is no longer configured.
-func (c *Core) drop(d *deployment) {
-	c.leaving = slices.DeleteFunc(c.leaving, func(o *deployment) bool { return o == d })
+func (s *routes) drop(d *deployment) {
+	s.leaving = slices.DeleteFunc(s.leaving, func(o *deployment) bool { return o == d })
 }

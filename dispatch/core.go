@@ -10,61 +10,88 @@ import (
 // concurrent use: its owner serialises calls. Time given to it never goes back;
 // an earlier time than the last counts as the last.
 type Core struct {
-	o      Options
-	health Health
+	o   Options
+	now weir.Instant
+	chance
+
+	roster        // the requests it holds
+	routes        // where they may go
+	queue         // those of them that wait
+	claims claims // what each tenant has in flight
+	hedges float64
+
+	changes // since what waits was last looked at
+	totals  Demand
+	out     []Verdict // of this event
+}
+
+// chance is what the seed settles.
+type chance struct {
 	rng    *rand.Rand // order of newcomers
 	jitter *rand.Rand // of pauses
-	now    weir.Instant
+}
 
+// roster is the requests that wait or are granted.
+type roster struct {
+	calls  map[uint64]*call
+	spare  *call // ended calls, for reuse
+	number uint64
+}
+
+// routes is the deployments and what is known of all their replicas together.
+type routes struct {
 	tiers       []tier
 	deployments []*deployment // in the order of Options
 	leaving     []*deployment // no longer configured, with requests in flight
 
-	calls  map[uint64]*call
-	spare  *call // ended calls, for reuse
-	number uint64
-	turn   uint64
-	timers heap[*timer] // replicas that come back by themselves
+	preferred int        // leading tiers that requests wait for
+	metered   bool       // one of them has a quota
+	limited   bool       // a deployment lacks something
+	told      [][]Passed // the last answers of passed, by the number of tiers
 
+	warm   bool         // a replica is ready
+	warmAt weir.Instant // when one last became so after there was none
+	turn   uint64       // of replicas that are equal
+	timers heap[*timer] // replicas that come back by themselves
+	lackAt weir.Instant // when what was learned of a deployment ends first; 0: nothing was
+	clocks bool         // there is a quota, or somebody was throttled: time alone may make room
+}
+
+// queue is the requests that wait.
+type queue struct {
 	lanes   [2]lane // by class
 	waiting waitList
 	limits  heap[*limit] // when those that wait give up, or lose their patience
 	pauses  heap[*pause] // when those that failed may be sent again
-	warm    bool         // a replica is ready
-	warmAt  weir.Instant // when one last became so after there was none
 	held    *call        // has a replica kept free, because it is first and found no room
-	stale   bool         // something changed in a call that returns no verdicts
-	tripped bool         // a replica was opened since those that wait were last looked at
-
-	limited  bool         // a deployment lacks something
-	lackAt   weir.Instant // when what was learned of one ends first; 0: nothing was
-	narrowed bool         // one more does, since those that wait were last looked at
-	soured   bool         // so was something that patience may end for
-
-	preferred int  // leading tiers that requests wait for
-	metered   bool // one of them has a quota
-
-	told [][]Passed // the last answers of passed, by the number of tiers
-
-	hedges float64 // that may be made: see hedgeable
-
-	claims claims
-	idle   bool // nobody who waits fits anywhere, and nothing has changed since that was seen
-	clocks bool // there is a quota, or somebody was throttled: time alone may make room
-
-	rate   rate
-	totals Demand
-	out    []Verdict
+	rate    rate
 }
+
+// change is what may alter what becomes of those that wait. Events note it; the end
+// of an event, or Wake, looks at them for that reason and no other.
+type change uint8
+
+const (
+	moreRoom      change = 1 << iota // one may fit where none did
+	clockMoved                       // patience may have ended: clocks, replicas or options are others
+	replicaOpened                    // to wait may be in vain
+	lackLearned                      // some may fit nowhere
+	noVerdicts                       // in an event that returns none: Next says at once
+)
+
+type changes struct{ since change }
+
+func (s *changes) changed(what change)  { s.since |= what }
+func (s *changes) seen(what change)     { s.since &^= what }
+func (s *changes) has(what change) bool { return s.since&what != 0 }
 
 // New returns a Core without replicas. The seed settles what would otherwise be
 // chance, so that several gateways do not all begin with the same replica.
 func New(o Options, seed uint64) *Core {
-	c := &Core{
+	c := &Core{roster: roster{calls: map[uint64]*call{}}, chance: chance{
 		rng:    rand.New(rand.NewPCG(seed, 0x776569722d647370)),
 		jitter: rand.New(rand.NewPCG(seed, 0x776569722d6a6974)),
-		calls:  map[uint64]*call{},
-	}
+	}}
 	for i := range c.lanes {
 		c.lanes[i].class, c.lanes[i].flows = i, map[string]*flow{}
 	}
@@ -85,7 +112,7 @@ func (c *Core) Next() weir.Instant {
 	if c.waiting.count == 0 {
 		return 0
 	}
-	if c.stale {
+	if c.has(noVerdicts) {
 		return max(c.now, 1)
 	}
 	next := c.limits[0].at
@@ -127,7 +154,7 @@ func (c *Core) begin(now weir.Instant) {
 func (c *Core) advance(now weir.Instant) {
 	c.now = max(c.now, now)
 	for len(c.timers) > 0 && c.timers[0].at <= c.now {
-		c.idle = false
+		c.changed(moreRoom)
 		c.settle(c.timers[0].r)
 	}
 	if len(c.pauses) > 0 {
@@ -143,18 +170,18 @@ func (c *Core) end() []Verdict {
 	if c.waiting.count == 0 {
 		return c.out
 	}
-	c.stale = false
-	if !c.idle || c.clocks || len(c.timers) > 0 || len(c.pauses) > 0 {
+	c.seen(noVerdicts)
+	if c.has(moreRoom) || c.clocks || len(c.timers) > 0 || len(c.pauses) > 0 {
 		c.serve()
 	}
-	if c.tripped {
+	if c.has(replicaOpened) {
 		c.giveUpOnKeepers()
 		c.giveUpOnDead()
 	}
-	if c.narrowed {
+	if c.has(lackLearned) {
 		c.giveUpOnUnfit()
 	}
-	if c.soured && c.reconsider() {
+	if c.has(clockMoved) && c.reconsider() {
 		c.serve() // batch stands behind them
 	}
 	for len(c.limits) > 0 && c.limits[0].at <= c.now {

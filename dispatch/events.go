@@ -104,7 +104,6 @@ func (c *Core) FirstToken(now weir.Instant, id uint64) {
 		t.saw(c.now.Sub(q.sent))
 	}
 	r, done := q.on, min(q.Prompt, q.work)
-	c.idle = false
 	r.prefill -= q.prefill
 	r.due -= q.due
 	q.prefill, q.due = 0, 0
@@ -119,7 +118,7 @@ func (c *Core) FirstToken(now weir.Instant, id uint64) {
 	c.does(r.d, q)
 	c.prove(q)
 	c.settle(r)
-	c.stale = c.waiting.count > 0
+	c.changed(moreRoom | noVerdicts)
 }
 
 // Done says that a granted request has ended for good. It frees its slot and

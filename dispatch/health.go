@@ -55,8 +55,8 @@ func (c *Core) learn(r *replica, q *call, how Result) {
 
 // trip opens r, and lets those who wait know.
 func (c *Core) trip(r *replica) {
-	r.trip(c.now, c.health)
-	c.tripped, c.soured = true, true
+	r.trip(c.now, c.o.Health)
+	c.changed(replicaOpened | clockMoved)
 	c.trickle()
 }
 

@@ -80,8 +80,7 @@ func (c *Core) relearn() {
 		}
 	}
 	c.limit()
-	c.idle = false
-	c.stale = c.waiting.count > 0
+	c.changed(moreRoom | noVerdicts)
 	c.setApart()
 }
 
@@ -152,12 +151,14 @@ func (c *Core) limit() {
 	for _, d := range c.deployments {
 		c.limited = c.limited || d.Lacks != 0 || len(d.learned) > 0
 	}
-	c.narrowed = c.limited
+	if c.seen(lackLearned); c.limited {
+		c.changed(lackLearned)
+	}
 }
 
 // giveUpOnUnfit refuses those who wait for what no deployment does.
 func (c *Core) giveUpOnUnfit() {
-	c.narrowed = false
+	c.seen(lackLearned)
 	for q := c.waiting.oldest; q != nil; {
 		next := q.newer
 		if !c.served(q) {

@@ -22,8 +22,8 @@ func (p *Pin) holds(r *replica) bool {
 
 // keepers calls f for every replica that keeps what q goes on with, whatever
 // its state, until f says to stop.
-func (c *Core) keepers(q *call, f func(r *replica) bool) {
-	for _, d := range c.deployments {
+func (s *routes) keepers(q *call, f func(r *replica) bool) {
+	for _, d := range s.deployments {
 		for _, r := range d.replicas {
 			if !r.gone && q.Pin.holds(r) && !f(r) {
 				return
@@ -49,8 +49,8 @@ func (c *Core) grantPinned(q *call) bool {
 }
 
 // tierOf is the place of d's tier; 0 where it takes nothing but what must go to it.
-func (c *Core) tierOf(d *deployment) int {
-	for i, t := range c.tiers {
+func (s *routes) tierOf(d *deployment) int {
+	for i, t := range s.tiers {
 		if t[0].Tier == d.Tier {
 			return i
 		}
@@ -70,7 +70,7 @@ func (c *Core) pinnedInVain(q *call, until weir.Instant) Reason {
 		case r.state == weir.Starting, r.state == weir.Failed:
 			why = "" // it comes back, perhaps with what it kept
 		case r.state != weir.Ready:
-		case open > pushed && open.Sub(c.now) > c.health.Base:
+		case open > pushed && open.Sub(c.now) > c.o.Health.Base:
 			why = AllUnhealthy
 		case max(open, pushed) > until:
 			why = AllThrottled

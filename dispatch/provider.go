@@ -15,8 +15,8 @@ func (c *Core) PushBack(now weir.Instant, deployment, replica string, until weir
 	if d == nil {
 		return
 	}
-	c.stale = c.waiting.count > 0
-	c.soured, c.clocks = true, true
+	c.clocks = true
+	c.changed(clockMoved | noVerdicts)
 	if replica == "" {
 		d.throttled = max(d.throttled, until)
 	} else if r := d.byID[replica]; r != nil {
@@ -35,8 +35,7 @@ func (c *Core) Limits(now weir.Instant, deployment string, tokens, requests int)
 	if d := c.deployment(deployment); d != nil && d.quota != nil {
 		d.quota.said = Quota{TokensPerMinute: max(tokens, 0), RequestsPerMinute: max(requests, 0)}
 		d.quota.limit()
-		c.idle = false
-		c.stale = c.waiting.count > 0
+		c.changed(moreRoom | noVerdicts)
 	}
 }
 
@@ -69,7 +68,7 @@ func (c *Core) Elsewhere(now weir.Instant, id uint64) {
 	u.unbook(c.now, q.booked)
 	u.refused(c.now)
 	q.booked, q.elsewhere = 0, true
-	c.stale = c.waiting.count > 0
+	c.changed(noVerdicts)
 }
 
 // account corrects what q was booked with, now that the attempt has ended. What
@@ -116,8 +115,7 @@ func (c *Core) BookElsewhere(now weir.Instant, deployment string, more Booked) {
 		return
 	}
 	d.quota.elsewhere(now, more)
-	c.idle = false
-	c.stale = c.waiting.count > 0
+	c.changed(moreRoom | noVerdicts)
 }
 
 func (u *quota) elsewhere(now weir.Instant, more Booked) {

@@ -34,11 +34,11 @@ func (w *waitList) remove(q *call) {
 	w.count--
 }
 
-func (c *Core) laneOf(q *call) *lane { return &c.lanes[min(int(q.Class), len(c.lanes)-1)] }
+func (w *queue) laneOf(q *call) *lane { return &w.lanes[min(int(q.Class), len(w.lanes)-1)] }
 
 func (c *Core) share(tenant string) int { return max(c.o.Shares[tenant], 1) }
 
-func (c *Core) waitingWork() int { return c.lanes[0].work + c.lanes[1].work }
+func (w *queue) waitingWork() int { return w.lanes[0].work + w.lanes[1].work }
 
 // enqueue lets q wait, or refuses it where waiting is in vain or there is no
 // room to. One that was granted before (again) has had its place: it is not
@@ -69,7 +69,7 @@ func (c *Core) enqueue(q *call, again bool) {
 		c.pauses.push(&q.pause)
 	}
 	if c.held != nil && c.held.Class == weir.Batch && q.Class != weir.Batch {
-		c.idle = false // batch gives back what is held for it
+		c.changed(moreRoom) // batch gives back what is held for it
 	}
 	// One that cannot go everywhere stands apart: see setApart.
 	c.laneOf(q).enter(q, c.share(q.Tenant), again || q.pinned() || c.choosy(q))
@@ -86,7 +86,7 @@ func (c *Core) limitOf(q *call, at weir.Instant) weir.Instant {
 
 // dequeue takes q out of the queue, because it is served or for another reason.
 func (c *Core) dequeue(q *call, served bool) {
-	c.idle = false
+	c.changed(moreRoom)
 	c.unhold(q)
 	c.limits.remove(&q.limit)
 	c.pauses.remove(&q.pause)

@@ -40,8 +40,8 @@ func (c *Core) refuse(q *call, why Reason) {
 }
 
 // starting is what the place says of the first replica that starts.
-func (c *Core) starting() string {
-	for _, t := range c.tiers {
+func (s *routes) starting() string {
+	for _, t := range s.tiers {
 		for _, d := range t {
 			for _, r := range d.replicas {
 				if r.state == weir.Starting && !r.gone {
@@ -90,8 +90,8 @@ func (c *Core) retryAfter(q *call, why Reason) time.Duration {
 }
 
 // expected is when the first of the starting replicas should be ready; 0: not known.
-func (c *Core) expected() (at weir.Instant) {
-	for _, t := range c.tiers {
+func (s *routes) expected() (at weir.Instant) {
+	for _, t := range s.tiers {
 		for _, d := range t {
 			for _, r := range d.replicas {
 				if r.state == weir.Starting && !r.gone && r.readyAt > 0 && (at == 0 || r.readyAt < at) {

@@ -142,7 +142,7 @@ func (c *Core) free(q *call, how Result) {
 		c.prove(q)
 	}
 	q.on = nil
-	c.idle = false
+	c.changed(moreRoom)
 	r.requests--
 	r.work -= q.work
 	r.prefill -= q.prefill

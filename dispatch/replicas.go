@@ -17,7 +17,8 @@ func (c *Core) Replicas(now weir.Instant, deployment string, rs []weir.Replica) 
 		return c.out
 	}
 	old := d.replicas
-	d.told, c.idle = true, false
+	d.told = true
+	c.changed(moreRoom | clockMoved)
 	d.replicas = make([]*replica, 0, len(rs))
 	for _, r := range old {
 		r.gone = true
@@ -53,7 +54,6 @@ func (c *Core) Replicas(now weir.Instant, deployment string, rs []weir.Replica) 
 	}
 	d.count()
 	c.trickle()
-	c.soured = true
 	c.rewarm(false)
 	return c.end()
 }

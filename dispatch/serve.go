@@ -15,7 +15,7 @@ func (c *Core) serve() {
 		// What was held may have become free after it was passed over.
 		again = held != nil && c.held != held && c.waiting.count > 0
 	}
-	c.idle = true
+	c.seen(moreRoom)
 }
 
 func (c *Core) serveOnce() {

@@ -16,9 +16,9 @@ import (
 // never had any.
 
 // preferTiers counts the leading tiers that requests wait for.
-func (c *Core) preferTiers() {
-	c.preferred, c.metered = 0, false
-	for _, t := range c.tiers {
+func (s *routes) preferTiers() {
+	s.preferred, s.metered = 0, false
+	for _, t := range s.tiers {
 		paid := false
 		for _, d := range t {
 			paid = paid || d.Paid
@@ -26,13 +26,13 @@ func (c *Core) preferTiers() {
 		if !paid {
 			break
 		}
-		c.preferred++
+		s.preferred++
 	}
-	c.preferred = min(max(c.preferred, 1), len(c.tiers))
-	c.told = make([][]Passed, len(c.tiers)+1)
-	for _, t := range c.tiers[:c.preferred] {
+	s.preferred = min(max(s.preferred, 1), len(s.tiers))
+	s.told = make([][]Passed, len(s.tiers)+1)
+	for _, t := range s.tiers[:s.preferred] {
 		for _, d := range t {
-			c.metered = c.metered || d.quota != nil
+			s.metered = s.metered || d.quota != nil
 		}
 	}
 }
@@ -174,7 +174,8 @@ func (c *Core) spillBehind(q *call) bool {
 
 // hurry ends the patience of q, which waits. It says whether q was granted.
 func (c *Core) hurry(q *call) bool {
-	q.patient, c.idle = false, false
+	q.patient = false
+	c.changed(moreRoom)
 	if f := q.flow; f != nil && f.first == q {
 		l := c.laneOf(q)
 		l.remove(f)
@@ -193,7 +194,7 @@ func (c *Core) hurry(q *call) bool {
 // called when a clock has moved or replicas or options have changed. It says
 // whether any was granted.
 func (c *Core) reconsider() (granted bool) {
-	c.soured = false
+	c.seen(clockMoved)
 	for q := c.waiting.oldest; q != nil; {
 		next := q.newer
 		if q.patient && c.opens(q.Class) > c.patience(q) {

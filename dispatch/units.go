@@ -42,7 +42,7 @@ func (r *replica) slots() int { return times(r.d.MaxRequests, r.units) }
 func (d *deployment) slots() int { return times(d.MaxRequests, d.units) }
 
 // failures is how many open r.
-func (c *Core) failures(r *replica) int { return c.health.Failures * min(r.units, maxPatience) }
+func (c *Core) failures(r *replica) int { return c.o.Health.Failures * min(r.units, maxPatience) }
 
 // draw is the number r draws for an affinity, evenly of all there are; with several
 // units the largest of as many draws, which is distributed as a root of one.

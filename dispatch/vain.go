@@ -50,7 +50,7 @@ func (c *Core) inVain(at weir.Instant) Reason {
 		return c.nothing()
 	case back > at:
 		return why
-	case why == AllUnhealthy && (back.Sub(c.now) > c.health.Base || c.dead()):
+	case why == AllUnhealthy && (back.Sub(c.now) > c.o.Health.Base || c.dead()):
 		return why
 	}
 	return ""
@@ -59,8 +59,8 @@ func (c *Core) inVain(at weir.Instant) Reason {
 // hope says whether a replica may come that is not there now. Of a deployment
 // whose replicas are not known yet it is assumed; of one whose replicas fail to
 // start it is not.
-func (c *Core) hope() bool {
-	for _, t := range c.tiers {
+func (s *routes) hope() bool {
+	for _, t := range s.tiers {
 		for _, d := range t {
 			if d.broken == nil && (d.Elastic || d.coming > 0 || !d.told) {
 				return true
@@ -71,19 +71,19 @@ func (c *Core) hope() bool {
 }
 
 // nothing says why there is no replica and none to wait for.
-func (c *Core) nothing() Reason {
+func (s *routes) nothing() Reason {
 	switch {
-	case len(c.tiers) == 0:
+	case len(s.tiers) == 0:
 		return NoDeployment
-	case c.broken() != nil:
+	case s.broken() != nil:
 		return StartFails
 	}
 	return NoReplica
 }
 
 // broken is a replica that has failed to start; nil: there is none.
-func (c *Core) broken() *replica {
-	for _, t := range c.tiers {
+func (s *routes) broken() *replica {
+	for _, t := range s.tiers {
 		for _, d := range t {
 			if d.broken != nil {
 				return d.broken
@@ -131,7 +131,7 @@ func (c *Core) late() Reason {
 // giveUpOnDead refuses all who wait when the last replica has failed its trial:
 // see inVain.
 func (c *Core) giveUpOnDead() {
-	c.tripped = false
+	c.seen(replicaOpened)
 	for q := c.waiting.oldest; q != nil; q = c.waiting.oldest {
 		if c.inVain(q.limit.at) != AllUnhealthy {
 			return
