@@ -36,7 +36,7 @@ func (c *Core) hedgeable(q *call, v *Verdict) {
 // token yet, at a replica it has not tried, of its own tier or one preferred to
 // it. It does so only where that hurts nobody: nothing waits, there is room, the
 // request has an attempt left, which is then used, and hedges are a small enough
-// share. Both run until EndAside ends the copy or, after Swap, the first.
+// share. Both run until each is Done, after Swap too.
 func (c *Core) Hedge(now weir.Instant, id, aside uint64) (Verdict, bool) {
 	c.advance(now)
 	q := c.calls[id]
@@ -122,14 +122,8 @@ func (c *Core) Swap(now weir.Instant, id, aside uint64) {
 	}
 }
 
-// EndAside says that a copy has ended, or was given up. A number that is no
-// copy's is ignored.
-func (c *Core) EndAside(now weir.Instant, aside uint64, how Result, used weir.Usage) []Verdict {
-	c.begin(now)
-	h := c.calls[aside]
-	if h == nil || h.of == 0 {
-		return c.out
-	}
+// endCopy is Done for a copy.
+func (c *Core) endCopy(h *call, how Result, used weir.Usage) []Verdict {
 	r := h.on
 	if used.Prompt > 0 {
 		r.d.donePrompt += uint64(h.Prompt)

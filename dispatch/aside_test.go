@@ -58,7 +58,7 @@ func TestHedgesAreACappedShareOfTheRequests(t *testing.T) {
 			c.Arrive(epoch, Request{ID: id, Output: 1})
 			if _, ok := c.Hedge(epoch, id, 1<<32+id); ok {
 				hedges++
-				c.EndAside(epoch, 1<<32+id, Abandoned, weir.Usage{})
+				c.Done(epoch, 1<<32+id, Abandoned, weir.Usage{})
 			}
 			c.Done(epoch, id, OK, weir.Usage{})
 		}
@@ -78,7 +78,7 @@ func TestAHedgeUsesAnAttempt(t *testing.T) {
 	if _, ok := c.Hedge(epoch, 1, 1002); ok {
 		t.Error("a third attempt of two")
 	}
-	c.EndAside(epoch, 1001, Unhealthy, weir.Usage{})
+	c.Done(epoch, 1001, Unhealthy, weir.Usage{})
 	if v := c.Retry(epoch, 1, Unhealthy); len(v) != 1 || v[0].Reason != AttemptsUsed {
 		t.Errorf("%+v", v)
 	}
@@ -115,7 +115,7 @@ func TestAWonHedgeTakesThePlaceOfItsRequest(t *testing.T) {
 		t.Fatalf("%+v", v)
 	}
 	c.Swap(epoch, 1, 1001)
-	c.EndAside(epoch, 1001, Abandoned, weir.Usage{})
+	c.Done(epoch, 1001, Abandoned, weir.Usage{})
 	c.FirstToken(epoch, 1)
 	if r := c.calls[1].on; r.id != v.Replica || r.work != 5 || c.deployments[0].requests != 1 {
 		t.Errorf("%s, %d tokens, %d requests", r.id, r.work, c.deployments[0].requests)
@@ -131,7 +131,7 @@ func TestAFailedCopyIsNotTriedAgain(t *testing.T) {
 	c := hedging(1, Options{Attempts: 4}, "a", "b", "c")
 	c.Arrive(epoch, Request{ID: 1, Output: 1})
 	v, _ := c.Hedge(epoch, 1, 1001)
-	c.EndAside(epoch, 1001, Unhealthy, weir.Usage{})
+	c.Done(epoch, 1001, Unhealthy, weir.Usage{})
 	if again := c.Retry(epoch, 1, Unhealthy); again[0].Kind != Grant || again[0].Replica == v.Replica {
 		t.Errorf("%+v after %+v", again, v)
 	}
@@ -154,7 +154,7 @@ func TestAMirrorCountsWhereItIsAndNowhereElse(t *testing.T) {
 	if d.Arrived != 0 || d.Granted != 0 || d.Deployments[1].InFlight != 1 {
 		t.Errorf("%+v", d)
 	}
-	c.EndAside(epoch, 1001, OK, weir.Usage{Prompt: 3, Completion: 2})
+	c.Done(epoch, 1001, OK, weir.Usage{Prompt: 3, Completion: 2})
 	if d = c.Demand(epoch); d.Completed != 0 || d.Deployments[1].InFlight != 0 || d.Deployments[1].Completed != 1 || d.Deployments[1].DoneOutput != 2 {
 		t.Errorf("%+v", d)
 	}

@@ -29,10 +29,10 @@ type call struct {
 	sent    weir.Instant // to on
 	of      uint64       // a copy: of this request; of a mirror itself
 
-	patient   bool // waits for the preferred tiers only
-	elsewhere bool // served, but not by the quota of on's deployment
-	cameBack  bool // to a replica that had throttled it
-	longer    int  // 0, or the context that was too short for it
+	patient  bool // waits for the preferred tiers only
+	spilled  bool // served, but not by the quota of on's deployment
+	cameBack bool // to a replica that had throttled it
+	longer   int  // 0, or the context that was too short for it
 
 	flow          *flow // waiting; nil when it was granted before
 	before, after *call // in the flow or among those granted before

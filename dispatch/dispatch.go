@@ -1,9 +1,40 @@
 // Package dispatch decides where each request of one model goes and when:
-// admission queue and router as one passive core. Events go in (arrive, first
-// token, done, retry, cancel, replicas changed, pushed back, wake), verdicts
-// come out. It owns the queue and every slot; it knows no clock, no HTTP, no
-// goroutine and no lock, so that the gateway and the simulator drive the same
-// code. Its owner serialises calls and tells it the time.
+// admission queue and router as one passive core. It owns the queue and every slot;
+// it knows no clock, no HTTP, no goroutine and no lock, so that the gateway and the
+// simulator drive the same code. Its owner serialises calls and tells it the time.
+//
+// The contract of a Core: events go in, verdicts come out. Each request gets one
+// verdict per Arrive or Retry, unless it is cancelled first; any event may bring the
+// verdicts of other requests too, and its owner hands each to the one it is for.
+// Events that return no verdicts make Next say "now" where they made some due.
+//
+// Of a request:
+//
+//   - Arrive: it is granted a replica at once, refused with the reason, or queued; a
+//     queue that is full refuses others for it where that is fair.
+//   - FirstToken: its prompt is computed; that work is no longer outstanding, and the
+//     replica has shown that it is well.
+//   - Retry: its attempt failed unseen by the caller. It gets another verdict: another
+//     replica first, the same after a pause, a refusal when its attempts are used up.
+//   - Done: it, or a copy of it, has ended; slot, work and what the quota was booked
+//     with too much are given back, and health learns from how it ended.
+//   - Cancel: its caller has gone. It gets no verdict any more.
+//   - Hedge, Mirror, Swap: a copy is granted beside it if that hurts no other request;
+//     after Swap the copy stands where the request stood.
+//
+// Of what serves them:
+//
+//   - Replicas: the full list of a deployment's replicas. New ones take requests,
+//     those that are gone end what they have.
+//   - PushBack: a replica or a deployment wants nothing before a time.
+//   - Lacks: a deployment does not do what a request needed.
+//   - Capacity: a provider lets through another quota from now on. Limits: it said of
+//     a lower one. Spilled: it served a request outside of its quota. Booked and
+//     BookRemote: what this gateway, and others, have booked of it.
+//   - Configure: other options. What waits and what runs goes on.
+//
+// Of time: Wake does what has become due, and Next says when that is. Demand and Warm
+// say what there is and change nothing.
 //
 // How it decides, in the order of the files to read:
 //
@@ -84,7 +115,7 @@ type Deployment struct {
 	// is worth: see knowing.
 	CacheTokens int
 
-	// Lacks is what it cannot do: a request that needs any of it goes elsewhere.
+	// Lacks is what it cannot do: a request that needs any of it goes to another.
 	Lacks Needs
 
 	// Context is the longest prompt and answer together, in tokens; 0: not known.

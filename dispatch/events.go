@@ -67,7 +67,7 @@ func (c *Core) Retry(now weir.Instant, id uint64, why Result) []Verdict {
 	if !comeBack && !q.hasTried(r) {
 		q.tried = append(q.tried, r)
 	}
-	q.elsewhere = false
+	q.spilled = false
 	q.since, q.first, q.work, q.patient = c.now, false, workOf(q.Request), false
 	switch why {
 	case TooLong:
@@ -121,14 +121,17 @@ func (c *Core) FirstToken(now weir.Instant, id uint64) {
 	c.changed(moreRoom | noVerdicts)
 }
 
-// Done says that a granted request has ended for good. It frees its slot and
-// work. Calling it again, or with a number the Core does not hold as granted,
-// does nothing.
+// Done says that a granted request, or a copy of one, has ended for good. It frees
+// its slot and work. Calling it again, or with a number the Core does not hold as
+// granted, does nothing.
 func (c *Core) Done(now weir.Instant, id uint64, how Result, used weir.Usage) []Verdict {
 	c.begin(now)
 	q := c.calls[id]
 	if q == nil || q.on == nil {
 		return c.out
+	}
+	if q.of != 0 {
+		return c.endCopy(q, how, used)
 	}
 	d := q.on.d
 	if !q.first && (how == OK || used.Completion > 0) {

@@ -37,7 +37,7 @@ const (
 )
 
 // Lacks says that a deployment answered that it does not do what a request of
-// that key needs. What it has done before is not believed. Requests go elsewhere
+// that key needs. What it has done before is not believed. Requests go to others
 // for a while, or are refused where no deployment is left.
 func (c *Core) Lacks(now weir.Instant, deployment string, needs Needs, key uint64) {
 	c.advance(now)

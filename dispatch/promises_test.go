@@ -141,7 +141,7 @@ func TestAProviderIsAskedAgainOnceAndNotWithTheLastAttempt(t *testing.T) {
 func TestWhatAProviderSentOnIsNoPartOfItsQuota(t *testing.T) {
 	c := model(dispatch.Options{}, dispatch.Deployment{Quota: dispatch.Quota{Drain: 1000}}, "a")
 	c.Arrive(noon, dispatch.Request{ID: 1, Prompt: 3000})
-	c.Elsewhere(noon, 1)
+	c.Spilled(noon, 1)
 	want(t, "the bucket is at its brim, not two minutes beyond", c.Arrive(noon, dispatch.Request{ID: 2, Prompt: 1}), "[2:a]")
 }
 

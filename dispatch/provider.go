@@ -55,19 +55,18 @@ func (c *Core) Capacity(now weir.Instant, deployment string, q Quota) []Verdict 
 	return c.reopen()
 }
 
-// Elsewhere says that the provider of a granted request's deployment has sent it
-// on by itself: it is served, and no part of the deployment's quota, which was
-// full.
-func (c *Core) Elsewhere(now weir.Instant, id uint64) {
+// Spilled says that the provider of a granted request's deployment has sent it on by
+// itself: it is served, and no part of the deployment's quota, which was full.
+func (c *Core) Spilled(now weir.Instant, id uint64) {
 	c.advance(now)
 	q := c.calls[id]
-	if q == nil || q.on == nil || q.on.d.quota == nil || q.elsewhere {
+	if q == nil || q.on == nil || q.on.d.quota == nil || q.spilled {
 		return
 	}
 	u := q.on.d.quota
 	u.unbook(c.now, q.booked)
 	u.refused(c.now)
-	q.booked, q.elsewhere = 0, true
+	q.booked, q.spilled = 0, true
 	c.changed(noVerdicts)
 }
 
@@ -76,7 +75,7 @@ func (c *Core) Elsewhere(now weir.Instant, id uint64) {
 func (c *Core) account(q *call, how Result, used weir.Usage) {
 	u := q.on.d.quota
 	switch {
-	case q.elsewhere:
+	case q.spilled:
 	case used.Prompt > 0 || used.Completion > 0:
 		u.correct(c.now, q.booked, used)
 	case how == Throttled || how == Rejected || how == TooLong || how == Unreachable || how == Incapable: // it was not let in
@@ -107,18 +106,18 @@ func (c *Core) Booked(deployment string) (Booked, bool) {
 	return d.quota.all, true
 }
 
-// BookElsewhere enters what others have booked since they were last heard.
-func (c *Core) BookElsewhere(now weir.Instant, deployment string, more Booked) {
+// BookRemote enters what other gateways have booked since they were last heard.
+func (c *Core) BookRemote(now weir.Instant, deployment string, more Booked) {
 	c.advance(now)
 	d := c.deployment(deployment)
 	if d == nil || d.quota == nil {
 		return
 	}
-	d.quota.elsewhere(now, more)
+	d.quota.remote(now, more)
 	c.changed(moreRoom | noVerdicts)
 }
 
-func (u *quota) elsewhere(now weir.Instant, more Booked) {
+func (u *quota) remote(now weir.Instant, more Booked) {
 	u.tokens.add(now, max(more.Tokens, 0))
 	u.second.add(now, max(more.Requests, 0))
 	u.tenth.add(now, max(more.Requests, 0))

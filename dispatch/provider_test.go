@@ -25,7 +25,7 @@ func TestQuotasThatAreToldAreAsFullAsOneQuota(t *testing.T) {
 			p.correct(now, p.book(now, prompt, 100), usage)
 			for i, p := range parts {
 				all := parts[1-i].all
-				p.elsewhere(now, Booked{all.Drain - heard[i].Drain, all.Tokens - heard[i].Tokens, all.Requests - heard[i].Requests})
+				p.remote(now, Booked{all.Drain - heard[i].Drain, all.Tokens - heard[i].Tokens, all.Requests - heard[i].Requests})
 				heard[i] = all
 			}
 			for i, p := range parts {

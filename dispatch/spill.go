@@ -186,7 +186,7 @@ func (c *Core) hurry(q *call) bool {
 	if !c.grantIn(q, c.preferred, len(c.tiers)) {
 		return false
 	}
-	c.dequeue(q, false) // what went elsewhere is no part of the tenant's share
+	c.dequeue(q, false) // what is spilled is no part of the tenant's share
 	return true
 }
 

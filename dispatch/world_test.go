@@ -365,7 +365,7 @@ func (w *world) aside(k int) {
 
 func (w *world) endAside(id uint64) {
 	delete(w.asides, id)
-	w.take(0, w.core.EndAside(w.now, id, Result(w.choose(int(Incapable)+1)), weir.Usage{Prompt: int64(w.choose(100)), Completion: int64(w.choose(100))}))
+	w.take(0, w.core.Done(w.now, id, Result(w.choose(int(Incapable)+1)), weir.Usage{Prompt: int64(w.choose(100)), Completion: int64(w.choose(100))}))
 }
 
 func (w *world) asideIDs() []uint64 {

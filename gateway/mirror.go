@@ -246,7 +246,7 @@ func (m *model) mirror(now weir.Instant, deployment string, r dispatch.Request) 
 func (m *model) endAside(now weir.Instant, id uint64, how dispatch.Result, used weir.Usage) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, v := range m.core.EndAside(now, id, how, used) {
+	for _, v := range m.core.Done(now, id, how, used) {
 		m.deliver(v)
 	}
 	m.rearm()

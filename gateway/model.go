@@ -134,7 +134,7 @@ func (m *model) pushBack(now weir.Instant, deployment, replica string, until wei
 func (m *model) bookElsewhere(now weir.Instant, deployment string, more dispatch.Booked) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.core.BookElsewhere(now, deployment, more)
+	m.core.BookRemote(now, deployment, more)
 	m.settle(now)
 }
 
@@ -157,7 +157,7 @@ func (m *model) limits(now weir.Instant, deployment string, tokens, requests int
 func (m *model) servedElsewhere(now weir.Instant, id uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.core.Elsewhere(now, id)
+	m.core.Spilled(now, id)
 	m.settle(now)
 }
 
