@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,10 +25,13 @@ func TestAQueueThatGrowsIsTold(t *testing.T) {
 	other.Name, other.Queue, other.Deployments[0].Name, other.Deployments[0].Elastic = "other", c.Models[0].Queue, "d2", true
 	c.Models = append(c.Models, other)
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		var told []string
 		var g *Gateway
 		g, err := New(Options{Config: c, Grew: func(deployment string) {
+			mu.Lock()
 			told = append(told, deployment)
+			mu.Unlock()
 			if d, err := g.Demand(deployment); err != nil || d.Model.Waiting == 0 {
 				t.Errorf("%+v %v", d, err)
 			}
@@ -47,7 +51,10 @@ func TestAQueueThatGrowsIsTold(t *testing.T) {
 		}
 		f := func(want ...string) {
 			t.Helper()
-			if synctest.Wait(); !slices.Equal(told, want) {
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			if !slices.Equal(told, want) {
 				t.Errorf("told %q, want %q", told, want)
 			}
 			told = nil
