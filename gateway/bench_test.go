@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"weir"
 )
 
 // canned is an inference server that allocates nothing per request, so that
@@ -110,6 +112,24 @@ func BenchmarkWholeAnswer(b *testing.B) {
 		})
 	}
 }
+
+// The same without HTTP on the caller's side.
+func BenchmarkSubmit(b *testing.B) {
+	answer := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(answerText), answerText)
+	r := start(b, config(canned(b, answer)), func(o *Options) { o.Record = nil })
+	s := Submission{Tenant: "demo", Key: "ci", Op: weir.OpChat, Body: []byte(chatBody)}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := r.Submit(b.Context(), s, nowhere{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+type nowhere struct{}
+
+func (nowhere) Start(int, map[string][]string)    {}
+func (nowhere) Write(p []byte) (n int, err error) { return len(p), nil }
 
 // The difference between the two, by 900, is what an event costs.
 func BenchmarkStream(b *testing.B) {

@@ -156,6 +156,10 @@ func abuse(r *running, client *http.Client, rng *rand.Rand) {
 		ctx, stop = context.WithTimeout(ctx, time.Duration(rng.IntN(12_000))*time.Microsecond)
 		defer stop()
 	}
+	if rng.IntN(3) == 0 {
+		abuseInside(r, ctx, body, rng)
+		return
+	}
 	req, _ := http.NewRequestWithContext(ctx, "POST", r.url+chatPath, strings.NewReader(body))
 	req.Header.Set("Authorization", "Bearer "+testKey)
 	resp, err := client.Do(req)
@@ -164,6 +168,24 @@ func abuse(r *running, client *http.Client, rng *rand.Rand) {
 	}
 	io.CopyN(io.Discard, resp.Body, int64(rng.IntN(3))*int64(len(tokenEvent))+int64(rng.IntN(2)*1_000_000))
 	resp.Body.Close()
+}
+
+// abuseInside is abuse by Submit, which returns no error exactly when the sink has
+// the whole answer.
+func abuseInside(r *running, ctx context.Context, body string, rng *rand.Rand) {
+	most := rng.IntN(1000)
+	s := taken{wrote: func(all string) error {
+		if len(all) > most && most < 500 {
+			return io.ErrShortWrite
+		}
+		return nil
+	}}
+	rec, failure := r.submit(ctx, chatPath, body, &s)
+	text := s.body.String()
+	whole := text == answerText || strings.HasSuffix(text, doneEvent) && !strings.Contains(text, `data: {"error"`)
+	if (failure == nil) != (rec.Outcome == weir.Completed) || failure == nil && !whole || failure != nil && failure.Broken != (s.status == 200) {
+		r.t.Errorf("%+v, %+v, %d %q", failure, rec, s.status, text)
+	}
 }
 
 // fickle answers well, late, broken or not at all, with short waits in between.
