@@ -8,11 +8,12 @@ import (
 
 	"weir/config"
 	"weir/price"
+	"weir/scale"
 )
 
-// settingOf is a setting of a configuration that is in no file: one replica of
-// 8 billion parameters at least, two at most.
-func settingOf(t *testing.T, scaling string) *Setting {
+// configOf is a configuration that is in no file: one replica of 8 billion
+// parameters at least, two at most.
+func configOf(t *testing.T, scaling string) (*config.Config, *price.Catalogue) {
 	t.Helper()
 	c, err := config.Parse("weir.yaml", []byte(`tenants: [{name: t, keys: [{name: k, hash: "sha256:`+strings.Repeat("ab", 32)+`"}]}]
 models:
@@ -26,10 +27,19 @@ models:
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Setting{Blocks: 512}
-	if s.Prices, err = price.Default(); err != nil {
+	prices, err := price.Default()
+	if err != nil {
 		t.Fatal(err)
 	}
+	return c, prices
+}
+
+// settingOf is the setting of that configuration.
+func settingOf(t *testing.T, scaling string) *Setting {
+	t.Helper()
+	c, prices := configOf(t, scaling)
+	s := &Setting{Prices: prices, Blocks: 512}
+	var err error
 	if s.Model, err = FindModel(c, "", false); err != nil {
 		t.Fatal(err)
 	}
@@ -123,5 +133,22 @@ func TestConditionsThatAreNotKeptAreNamed(t *testing.T) {
 		if _, err := Requirements(wrong); err == nil || !strings.Contains(err.Error(), "--require") {
 			t.Errorf("%s: %v", wrong, err)
 		}
+	}
+}
+
+func TestAnotherPolicyDecidesForTheDeploymentsItKnows(t *testing.T) {
+	if _, err := Baseline("hpb", 0); err == nil {
+		t.Error("a baseline that is none decides")
+	}
+	other, err := Baseline("static", 2)
+	if err != nil || other("any", scale.Policy{Min: 1, Max: 4}) == nil {
+		t.Errorf("static decides nothing: %v", err)
+	}
+	if d := other("any", scale.Policy{Min: 4, Max: 1}); d != nil {
+		t.Error("it decides within bounds that are none")
+	}
+	c, prices := configOf(t, "")
+	if other, err = Configured(c, prices); err != nil || other("chat/a", scale.Policy{}) == nil || other("chat/b", scale.Policy{}) != nil {
+		t.Errorf("the configuration decides for others than its own: %v", err)
 	}
 }

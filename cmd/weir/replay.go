@@ -15,7 +15,7 @@ import (
 	"weir/report"
 	"weir/report/words"
 	"weir/scale"
-	"weir/wire"
+	"weir/whatif"
 )
 
 func newReplay() *cobra.Command {
@@ -104,33 +104,20 @@ func deploymentsOf(sums []control.Sum) string {
 	return cmp.Or(strings.Join(names, ", "), "none")
 }
 
-// otherPolicy is who decides instead of the journal's own policies; nil for
-// those themselves.
-func otherPolicy(with string, knob float64) (func(string, scale.Policy) scale.Decider, error) {
+// otherPolicy is what decides instead of the journal's own policies; nil for those
+// themselves.
+func otherPolicy(with string, knob float64) (whatif.Deciders, error) {
 	switch {
 	case with == "":
 		return nil, nil
-	case strings.HasSuffix(with, ".yaml") || strings.HasSuffix(with, ".yml"):
-		return policiesOf(with)
-	}
-	if _, err := scale.Baseline(with, scale.Make{Bounds: scale.Bounds{Max: 1}, Knob: knob}); err != nil {
-		return nil, fmt.Errorf("--with: %w; or name a file that ends in .yaml", err)
-	}
-	return func(_ string, p scale.Policy) scale.Decider {
-		d, err := scale.Baseline(with, scale.Make{
-			Bounds: scale.Bounds{Min: p.Min, Max: p.Max}, Knob: knob, Capacity: p.Capacity,
-			MaxConcurrency: p.MaxConcurrency, SLO: p.SLO,
-		})
+	case !strings.HasSuffix(with, ".yaml") && !strings.HasSuffix(with, ".yml"):
+		other, err := whatif.Baseline(with, knob)
 		if err != nil {
-			return nil // the bounds of a journal were valid when it was written
+			return nil, fmt.Errorf("--with: %w; or name a file that ends in .yaml", err)
 		}
-		return d
-	}, nil
-}
-
-// policiesOf are the scaling policies of a configuration, by deployment.
-func policiesOf(file string) (func(string, scale.Policy) scale.Decider, error) {
-	c, err := config.Open(file)
+		return other, nil
+	}
+	c, err := config.Open(with)
 	if err != nil {
 		return nil, configError{err}
 	}
@@ -138,21 +125,7 @@ func policiesOf(file string) (func(string, scale.Policy) scale.Decider, error) {
 	if err != nil {
 		return nil, err
 	}
-	deciders := map[string]scale.Decider{}
-	for i := range c.Models {
-		for k := range c.Models[i].Deployments {
-			d := &c.Models[i].Deployments[k]
-			if !wire.Elastic(d) {
-				continue
-			}
-			p, err := wire.Policy(&c.Models[i], d, prices)
-			if err != nil {
-				return nil, fmt.Errorf("scaling of %s: %w", d.Name, err)
-			}
-			deciders[d.Name] = p.Decider()
-		}
-	}
-	return func(deployment string, _ scale.Policy) scale.Decider { return deciders[deployment] }, nil
+	return whatif.Configured(c, prices)
 }
 
 // wrapNames breaks a list of names into lines for a help text.
