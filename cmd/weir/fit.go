@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/fit"
+	"weir/internal/term"
 	"weir/price"
 	"weir/price/pricefile"
 	"weir/report"
@@ -136,7 +137,7 @@ func (f *fitFlags) show(cmd *cobra.Command, a fit.Answer) error {
 	if f.json {
 		err = report.JSON(out, a, "  ")
 	} else {
-		err = report.Fit(out, a, report.Ink(colourful(out)))
+		err = report.Fit(out, a, report.Ink(term.Colourful(out)))
 	}
 	switch {
 	case err == nil && a.Verdict == fit.RunsOut:

@@ -9,6 +9,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+
+	"weir/internal/term"
 )
 
 var update = flag.Bool("update", false, "write what the scripts expect anew")
@@ -68,7 +70,7 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 
 func TestColourIsForTerminalsAlone(t *testing.T) {
 	var out bytes.Buffer
-	if colourful(&out) {
+	if term.Colourful(&out) {
 		t.Error("a buffer is no terminal")
 	}
 	code := run(context.Background(), []string{"check", "-c", "testdata/broken.yaml"}, nil, &out, &out)

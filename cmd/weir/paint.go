@@ -3,15 +3,15 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"weir/config"
+	"weir/internal/term"
 	"weir/report"
 )
 
 // newPainter paints where w is a terminal that shows colours.
-func newPainter(w io.Writer) painter { return painter{w, report.Ink(colourful(w))} }
+func newPainter(w io.Writer) painter { return painter{w, report.Ink(term.Colourful(w))} }
 
 // painter shows faults of a configuration with the line they are in.
 type painter struct {
@@ -51,15 +51,4 @@ func indent(line string, n int) string {
 		n--
 	}
 	return b.String() + strings.Repeat(" ", n)
-}
-
-// colourful says whether w is a terminal whose user wants colours
-// (https://no-color.org).
-func colourful(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

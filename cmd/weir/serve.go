@@ -4,15 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"weir/config"
+	"weir/demo"
 	"weir/internal/memory"
 	"weir/node"
 	"weir/observe"
@@ -99,10 +97,10 @@ func serve(cmd *cobra.Command, f serveFlags) error {
 	if err != nil {
 		return err
 	}
-	f.printWelcome(cmd.OutOrStdout(), n, c, key)
+	demo.Welcome(cmd.OutOrStdout(), n, c, key, f.tried)
 	if f.demo {
-		d := demo{out: cmd.OutOrStdout(), key: key, node: n, config: c}
-		return n.Run(cmd.Context(), d.run)
+		d := demo.Demo{Out: cmd.OutOrStdout(), Key: key, Node: n, Config: c}
+		return n.Run(cmd.Context(), d.Run)
 	}
 	return n.Run(cmd.Context(), nil)
 }
@@ -183,95 +181,4 @@ func (f serveFlags) overrides() []config.Override {
 		{Name: "--admin", Key: "admin.listen", Value: f.admin},
 		{Name: "--gateway", Key: "store.gateway", Value: f.gateway},
 	}
-}
-
-// printWelcome says where to go from here.
-func (f serveFlags) printWelcome(w io.Writer, n *node.Node, c *config.Config, key string) {
-	scheme := "http"
-	if c.Server.TLS != nil {
-		scheme = "https"
-	}
-	url := scheme + "://" + reachable(n.Callers())
-	fmt.Fprintf(w, "weir serves callers at   %s%s\n", url, openTo(n.Callers()))
-	fmt.Fprintf(w, "     and operators at   http://%s%s   (%s)\n", reachable(n.Operators()), openTo(n.Operators()), strings.Join(node.AdminPaths, " "))
-	for i := range c.Models {
-		m := &c.Models[i]
-		for k := range m.Deployments {
-			d := &m.Deployments[k]
-			fmt.Fprintf(w, "model %-18s %s", m.Name, d.Name)
-			if f.emulate {
-				fmt.Fprintf(w, ", emulated: %s", f.tried.Deployments[d.Name])
-			}
-			if wire.Elastic(d) {
-				fmt.Fprintf(w, ", %s started here", replicaCount(wire.Scaling(d)))
-			}
-			fmt.Fprintln(w)
-		}
-	}
-	if key == "" {
-		return
-	}
-	tenant, model, wait := c.Tenants[0].Name, c.Models[0].Name, longestStart(c)
-	if f.emulate {
-		fmt.Fprint(w, f.tried.Lines())
-		tenant, model = f.tried.Tenant, f.tried.Model
-	}
-	fmt.Fprintf(w, `key   %s   (made for this run, of tenant %s, whose limits hold for it)
-
-try   curl %s/v1/chat/completions -H "authorization: Bearer %s" \
-        -d '{"model":"%s","stream":true,"messages":[{"role":"user","content":"Hello"}]}'
-
-The replicas behind it are emulated: they time their words as the GPU named
-would, and the words mean nothing.%s
-
-`, key, tenant, url, key, model, loading(wait))
-}
-
-// loading says for how long the first replicas load.
-func loading(d time.Duration) string {
-	if d == 0 {
-		return ""
-	}
-	return fmt.Sprintf(" The first ones are loading, for %v (scaling.cold_start).", d)
-}
-
-// replicaCount words how many replicas a deployment may have.
-func replicaCount(s *config.Scaling) string {
-	switch {
-	case s.Min < s.Max:
-		return fmt.Sprintf("%d to %d replicas", s.Min, s.Max)
-	case s.Max == 1:
-		return "1 replica"
-	}
-	return fmt.Sprintf("%d replicas", s.Max)
-}
-
-// longestStart is how long the slowest replicas are expected to load.
-func longestStart(c *config.Config) time.Duration {
-	var longest time.Duration
-	for i := range c.Models {
-		for k := range c.Models[i].Deployments {
-			if d := &c.Models[i].Deployments[k]; wire.Elastic(d) {
-				longest = max(longest, wire.Scaling(d).ColdStart)
-			}
-		}
-	}
-	return longest
-}
-
-// openTo says that an address is of every interface, not of this machine alone.
-func openTo(a net.Addr) string {
-	if t, ok := a.(*net.TCPAddr); ok && t.IP.IsUnspecified() {
-		return " and every other address of this machine"
-	}
-	return ""
-}
-
-// reachable is an address people can open: a wildcard listens on loopback too.
-func reachable(a net.Addr) string {
-	t, ok := a.(*net.TCPAddr)
-	if !ok || !t.IP.IsUnspecified() {
-		return a.String()
-	}
-	return net.JoinHostPort("127.0.0.1", fmt.Sprint(t.Port))
 }

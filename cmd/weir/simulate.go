@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir"
+	"weir/internal/term"
 	"weir/report"
 	"weir/scale"
 	"weir/whatif"
@@ -166,9 +167,9 @@ func (f *simulateFlags) play(cmd *cobra.Command, s *whatif.Setting, t *whatif.Tr
 	if s.Journal, err = newJournal(f.journal); err != nil {
 		return fmt.Errorf("--journal: %w", err)
 	}
-	bar := newProgress(cmd.ErrOrStderr(), len(cs))
-	err = whatif.RunAll(cmd.Context(), s, t, cs, bar.part)
-	bar.end()
+	bar := term.NewProgress(cmd.ErrOrStderr(), len(cs))
+	err = whatif.RunAll(cmd.Context(), s, t, cs, bar.Part)
+	bar.End()
 	if s.Journal != nil {
 		err = errors.Join(err, s.Journal.Close())
 	}

@@ -46,6 +46,8 @@ var house = map[string]pack{
 
 	"weir/fit/files": {imports: []string{"weir/fit", "weir/price", "weir/config", "weir/internal/whole"}},
 
+	"weir/demo": {imports: []string{"weir/config", "weir/wire", "weir/wire/emulated", "weir/node", "weir/load", "weir/trace", "weir/report/words"}},
+
 	"weir/report":       {pure: true, imports: []string{"weir/report/chart", "weir/report/words", "weir/sim", "weir/plan", "weir/fit", "weir/price", "weir/bill", "weir/control", "weir/scale"}},
 	"weir/report/chart": {pure: true, imports: []string{"weir/report/words"}},
 	"weir/report/words": {pure: true},
@@ -84,7 +86,11 @@ var house = map[string]pack{
 	"weir/internal/mutants": {},
 	"weir/internal/seed":    {},
 	"weir/internal/whole":   {},
-	"weir/cmd/weir":         {imports: []string{"*"}},
+	"weir/internal/term":    {},
+	// flags, help and exit codes: it asks the packages that answer, and decides nothing.
+	"weir/cmd/weir": {imports: []string{"weir/node", "weir/wire", "weir/wire/emulated", "weir/config", "weir/check", "weir/whatif", "weir/demo", "weir/emulate",
+		"weir/report", "weir/report/words", "weir/plan", "weir/plan/demand", "weir/fit", "weir/fit/files", "weir/engine", "weir/saturate", "weir/price", "weir/price/pricefile",
+		"weir/bill", "weir/meter", "weir/control", "weir/scale", "weir/observe", "weir/internal/memory", "weir/internal/term", "weir/internal/whole"}},
 }
 
 // edge reasons, printed with a violation.

@@ -1,17 +1,20 @@
-package main
+// Package demo is what a user sees of `weir serve` while trying it: where to go
+// from here, and a recorded trace played at the built-in demonstration with its
+// replicas drawn as they follow. It sees the running node through five methods.
+package demo
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"time"
 
 	"weir"
 	"weir/config"
 	"weir/load"
-	"weir/node"
 	"weir/report/words"
 	"weir/trace"
 	"weir/wire"
@@ -23,18 +26,28 @@ const (
 	demoModel = "demo-chat"
 )
 
-// demo plays a recorded trace at its own node and draws, line by line, how the
-// replicas follow. It ends the node soon after the trace: when they have gone
-// back to where they began, or a countdown is over.
-type demo struct {
-	out    io.Writer
-	key    string
-	node   *node.Node
-	config *config.Config // it serves
+// Node is the running process that is shown.
+type Node interface {
+	Callers() net.Addr   // where callers are served
+	Operators() net.Addr // where operators are
+	Replicas(ctx context.Context, deployment string) ([]weir.Replica, error)
+	Load(deployment string) (waiting, inFlight int)
+	LogAccess(on bool)
 }
 
-func (d demo) run(ctx context.Context) error {
-	d.node.LogAccess(false) // three thousand lines would hide the picture
+// Demo plays a recorded trace at its own node and draws, line by line, how the
+// replicas follow.
+type Demo struct {
+	Out    io.Writer
+	Key    string // of a tenant that may call the demonstration's model
+	Node   Node
+	Config *config.Config // it serves: config.Default's
+}
+
+// Run ends soon after the trace: when the replicas have gone back to where they
+// began, or a countdown is over. The error is of requests that were not answered.
+func (d Demo) Run(ctx context.Context) error {
+	d.Node.LogAccess(false) // three thousand lines would hide the picture
 	deployment := demoModel + "/emulated"
 	if err := d.await(ctx, deployment, "the first replica", func(rs []weir.Replica) bool { return weir.CountReady(rs) > 0 }); err != nil {
 		return err
@@ -43,12 +56,12 @@ func (d demo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(d.out, "playing ten minutes of a recorded Azure conversation service at %dx\n\n", demoSpeed)
-	fmt.Fprintf(d.out, "%6s %8s  %-24s %8s %10s %12s  %s\n", "time", "sent/s", "replicas (# ready, + starting, - draining)", "waiting", "in flight", "first token", "so far")
-	m := d.config.Models[0]
+	fmt.Fprintf(d.Out, "playing ten minutes of a recorded Azure conversation service at %dx\n\n", demoSpeed)
+	fmt.Fprintf(d.Out, "%6s %8s  %-24s %8s %10s %12s  %s\n", "time", "sent/s", "replicas (# ready, + starting, - draining)", "waiting", "in flight", "first token", "so far")
+	m := d.Config.Models[0]
 	sent := 0
 	result, err := load.Play(ctx, load.Options{
-		URL: "http://" + reachable(d.node.Callers()), Key: d.key, Model: demoModel,
+		URL: "http://" + reachable(d.Node.Callers()), Key: d.Key, Model: demoModel,
 		Source: trace.Faster(recorded, demoSpeed), SLO: load.SLO(m.SLO),
 		Progress: func(p load.Progress) {
 			d.draw(deployment, p, p.Sent-sent)
@@ -58,11 +71,11 @@ func (d demo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(d.out, "\n%s\n", result)
+	fmt.Fprintf(d.Out, "\n%s\n", result)
 	if err := d.settle(ctx, deployment, wire.Scaling(&m.Deployments[0])); err != nil {
 		return err
 	}
-	fmt.Fprintln(d.out, "\nwhy, decision by decision: the log above, or the journal", d.config.Journal.Path)
+	fmt.Fprintln(d.Out, "\nwhy, decision by decision: the log above, or the journal", d.Config.Journal.Path)
 	if result.Failed > 0 || result.Refused > 0 || result.Skipped > 0 {
 		return fmt.Errorf("%d requests failed, %d were refused, %d were not sent: none should", result.Failed, result.Refused, result.Skipped)
 	}
@@ -70,14 +83,14 @@ func (d demo) run(ctx context.Context) error {
 }
 
 // draw prints one line of the picture.
-func (d demo) draw(deployment string, p load.Progress, sent int) {
-	rs, err := d.node.Replicas(context.Background(), deployment)
+func (d Demo) draw(deployment string, p load.Progress, sent int) {
+	rs, err := d.Node.Replicas(context.Background(), deployment)
 	if err != nil {
 		return // the node is stopping
 	}
 	at := (p.Elapsed * demoSpeed).Round(time.Second)
-	waiting, inFlight := d.node.Load(deployment)
-	fmt.Fprintf(d.out, "%6s %8d  %-42s %8d %10d %12s  %d completed, %d refused, %d failed\n",
+	waiting, inFlight := d.Node.Load(deployment)
+	fmt.Fprintf(d.Out, "%6s %8d  %-42s %8d %10d %12s  %d completed, %d refused, %d failed\n",
 		fmt.Sprintf("%d:%02d", int(at.Minutes()), int(at.Seconds())%60), sent, picture(rs), waiting, inFlight,
 		p.RecentTTFT.Round(time.Millisecond), p.Completed, p.Refused, p.Failed)
 }
@@ -105,22 +118,22 @@ const (
 
 // settle shows how the replicas go back to the fewest, with a countdown, and
 // ends when they have or the time is over.
-func (d demo) settle(ctx context.Context, deployment string, s *config.Scaling) error {
-	fmt.Fprintf(d.out, "\nno more requests: replicas go after %v of low load (scaling.scale_in_after), one by one\n", s.ScaleInAfter)
+func (d Demo) settle(ctx context.Context, deployment string, s *config.Scaling) error {
+	fmt.Fprintf(d.Out, "\nno more requests: replicas go after %v of low load (scaling.scale_in_after), one by one\n", s.ScaleInAfter)
 	for left := demoAfter; ; left -= demoShows {
-		rs, err := d.node.Replicas(ctx, deployment)
+		rs, err := d.Node.Replicas(ctx, deployment)
 		if err != nil {
 			return err
 		}
 		if len(rs) <= s.Min {
-			fmt.Fprintf(d.out, "  %-24s back to %s\n", picture(rs), words.Count(s.Min, "replica"))
+			fmt.Fprintf(d.Out, "  %-24s back to %s\n", picture(rs), words.Count(s.Min, "replica"))
 			return nil
 		}
 		if left <= 0 {
-			fmt.Fprintf(d.out, "  %-24s the demonstration ends here; weir serve would let %d more go\n", picture(rs), len(rs)-s.Min)
+			fmt.Fprintf(d.Out, "  %-24s the demonstration ends here; weir serve would let %d more go\n", picture(rs), len(rs)-s.Min)
 			return nil
 		}
-		fmt.Fprintf(d.out, "  %-24s ends in %d:%02d at the latest\n", picture(rs), int(left.Minutes()), int(left.Seconds())%60)
+		fmt.Fprintf(d.Out, "  %-24s ends in %d:%02d at the latest\n", picture(rs), int(left.Minutes()), int(left.Seconds())%60)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -133,14 +146,14 @@ func (d demo) settle(ctx context.Context, deployment string, s *config.Scaling) 
 const demoPatience = 10 * time.Minute
 
 // await looks at the replicas until cond holds.
-func (d demo) await(ctx context.Context, deployment, what string, cond func([]weir.Replica) bool) error {
-	fmt.Fprintf(d.out, "waiting for %s\n", what)
+func (d Demo) await(ctx context.Context, deployment, what string, cond func([]weir.Replica) bool) error {
+	fmt.Fprintf(d.Out, "waiting for %s\n", what)
 	ctx, cancel := context.WithTimeout(ctx, demoPatience)
 	defer cancel()
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		rs, err := d.node.Replicas(ctx, deployment)
+		rs, err := d.Node.Replicas(ctx, deployment)
 		if err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package main
+package term
 
 import (
 	"fmt"
@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// progress is one bar for several runs at once, on a terminal only, and only
+// Progress is one bar for several runs at once, on a terminal only, and only
 // for what takes longer than a moment.
-type progress struct {
+type Progress struct {
 	w     io.Writer
 	shown bool // on a terminal
 
@@ -26,19 +26,20 @@ const (
 	progressEvery = 100 * time.Millisecond
 )
 
-func newProgress(w io.Writer, parts int) *progress {
-	return &progress{w: w, shown: colourful(w), parts: make([]float64, parts), began: time.Now()}
+// NewProgress makes a bar of so many parts of the same size.
+func NewProgress(w io.Writer, parts int) *Progress {
+	return &Progress{w: w, shown: Colourful(w), parts: make([]float64, parts), began: time.Now()}
 }
 
-// part is told how far its run has come, from 0 to 1.
-func (p *progress) part(i int) func(float64) {
+// Part is told how far its run has come, from 0 to 1.
+func (p *Progress) Part(i int) func(float64) {
 	if !p.shown {
 		return func(float64) {}
 	}
 	return func(done float64) { p.at(i, done, time.Now()) }
 }
 
-func (p *progress) at(i int, done float64, now time.Time) {
+func (p *Progress) at(i int, done float64, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.parts[i] = done
@@ -66,8 +67,8 @@ func progressLine(done float64, took time.Duration) string {
 	return line
 }
 
-// end removes the bar.
-func (p *progress) end() {
+// End removes the bar.
+func (p *Progress) End() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.drawn.IsZero() {
