@@ -48,7 +48,7 @@ func setupOf(dir string, d Deployment, addrs ...string) Setup {
 		Journal: control.JournalOptions{Path: filepath.Join(dir, "journal")},
 		Gateway: gateway.Config{
 			Tenants: []gateway.Tenant{{Name: "t", Keys: []gateway.Key{{Name: "k", SHA256: sha256.Sum256([]byte(testKey))}}}},
-			Models: []gateway.Model{{Name: "m", Queue: dispatch.Queue{MaxWait: time.Minute}, Deployments: []gateway.Deployment{{
+			Models: []gateway.Model{{Name: "m", Queue: dispatch.Queue{MaxWait: 20 * time.Second}, Deployments: []gateway.Deployment{{
 				Deployment: dispatch.Deployment{Name: d.Name, Weight: 1, MaxRequests: 4, Elastic: d.Place != "", Paid: true}, Addrs: addrs,
 				Upstream: upstream.Options{Protocol: upstream.OpenAI, Model: "m"},
 			}}}},
@@ -88,7 +88,7 @@ func (n *Node) ask(t *testing.T) (status int, body string) {
 		t.Fatal(err)
 	}
 	req.Header.Set("authorization", "Bearer "+testKey)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := (&http.Client{Timeout: time.Minute}).Do(req) // which only ends a test that has failed
 	if err != nil {
 		t.Fatal(err)
 	}

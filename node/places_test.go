@@ -1,0 +1,69 @@
+package node
+
+import (
+	"errors"
+	"slices"
+	"testing"
+
+	"weir"
+	"weir/fleet"
+	"weir/scale"
+)
+
+func ready(ids ...string) (rs []weir.Replica) {
+	for _, id := range ids {
+		rs = append(rs, weir.Replica{ID: id, State: weir.Ready})
+	}
+	return rs
+}
+
+// What is looked up later is handed on later, whichever goroutine was first to
+// know; what has not changed is not handed on; and what was refused is.
+func TestReplicasAreHandedOnInTheOrderTheyWereLookedUp(t *testing.T) {
+	var have [][]weir.Replica
+	var refuse error
+	r := newReplicas(func(_ string, rs []weir.Replica) error {
+		if refuse == nil {
+			have = append(have, rs)
+		}
+		return refuse
+	})
+	newer := make(chan bool)
+	r.look("d", func() ([]weir.Replica, error) {
+		go func() { newer <- true; r.heard("d", ready("1", "2")); newer <- true }()
+		<-newer // it has begun, and waits until what this look saw is handed on
+		return ready("1"), nil
+	})
+	<-newer
+	r.heard("d", ready("1", "2"))
+	r.look("d", func() ([]weir.Replica, error) { return nil, errors.New("taken out") })
+	if want := [][]weir.Replica{ready("1"), ready("1", "2")}; !slices.EqualFunc(have, want, slices.Equal) {
+		t.Errorf("handed on %v", have)
+	}
+	refuse = errors.New("a reload has taken it out")
+	r.heard("d", ready("3"))
+	refuse = nil
+	if r.heard("d", ready("3")); len(have) != 3 {
+		t.Error("what was refused once is lost")
+	}
+}
+
+// Replicas that were there before the gateway knew their deployment are not lost:
+// nothing changes at the place after the reload, and callers reach them.
+func TestReplicasHeardOfBeforeTheirDeploymentAreThereAfterIt(t *testing.T) {
+	dir, place := t.TempDir(), openRooms()
+	if err := place.Scale(t.Context(), "m/own", 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	o := optionsOf(t, dir, setupOf(dir, Deployment{Name: "m/there"}, answering(t, "there")))
+	o.Places = []Place{{Name: "rooms", Open: func(Host) (fleet.Place, error) { return place, nil }}}
+	o.Load = func() (Setup, error) {
+		return setupOf(dir, Deployment{Name: "m/own", Place: "rooms", Scaling: &Scaling{Policy: scale.Policy{Min: 1, Max: 1}}}), nil
+	}
+	n, _ := running(t, o)
+	n.says(t, "there")
+	if err := n.reload(); err != nil {
+		t.Fatal(err)
+	}
+	n.says(t, "from room-1")
+}
