@@ -8,6 +8,7 @@ package weir
 
 import (
 	"fmt"
+	"iter"
 	"math"
 	"math/big"
 	"strings"
@@ -102,9 +103,21 @@ const (
 	OpEmbeddings            // /v1/embeddings
 	OpResponses             // /v1/responses
 	OpMessages              // Anthropic /v1/messages
+	OpInfer                 // tensors or rows in and out, no tokens: a model that is no language model
 )
 
-var opNames = [...]string{"chat", "completions", "embeddings", "responses", "messages"}
+var opNames = [...]string{"chat", "completions", "embeddings", "responses", "messages", "infer"}
+
+// Ops are all operations, in their order.
+func Ops() iter.Seq[Op] {
+	return func(yield func(Op) bool) {
+		for op := range Op(len(opNames)) {
+			if !yield(op) {
+				return
+			}
+		}
+	}
+}
 
 func (o Op) String() string { return name(opNames[:], int(o)) }
 

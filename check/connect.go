@@ -15,8 +15,10 @@ import (
 	"sync"
 	"time"
 
+	"weir"
 	"weir/config"
 	"weir/upstream"
+	"weir/upstream/dialects"
 	"weir/wire"
 )
 
@@ -105,10 +107,16 @@ func askServer(ctx context.Context, d *config.Deployment, base string) Contact {
 		at.Said = err.Error()
 		return at
 	}
-	if x.Protocol == string(upstream.Anthropic) {
-		r.Header.Set("anthropic-version", "2023-06-01")
+	spoken := dialects.Of(x.Protocol)
+	for op := range weir.Ops() {
+		if spoken.Operation(op) == nil {
+			continue
+		}
+		if h := spoken.Target(&upstream.Options{}, op).Header; h.Name != "" {
+			r.Header.Set(h.Name, h.Value)
+		}
 	}
-	status, body, err := ask(r, wire.ServerKey(upstream.Protocol(x.Protocol), x.APIKey))
+	status, body, err := ask(r, wire.ServerKey(spoken, x.APIKey))
 	if at.OK, at.Said = judgeServer(status, body, err, x.Model); at.OK {
 		at.Said += metricsNote(ctx, base, x.Metrics)
 	} else if (status == http.StatusUnauthorized || status == http.StatusForbidden) && !x.APIKey.Set() {

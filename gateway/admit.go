@@ -81,7 +81,7 @@ func (c *call) read() error {
 	if c.ask, err = readAsk(c.body); err != nil {
 		return ofBody(err)
 	}
-	c.ask.readBy(c.s.op)
+	c.ask.readBy(c.s.do)
 	return nil
 }
 

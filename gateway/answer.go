@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 
-	"weir"
 	"weir/dispatch"
 	"weir/upstream"
 )
@@ -30,19 +29,20 @@ func (c *call) whole(r *upstream.Reply) *failure {
 	}
 	c.ownFrom = c.g.now()
 	text := bytes.TrimPrefix(body.b, bom)
-	a := upstream.ReadAnswer(c.s.op, text)
-	if !a.Whole || c.s.op == weir.OpEmbeddings && a.Parts < c.ask.prompts(c.body) {
+	a := c.s.do.Format.Answer(text)
+	if !a.Whole || c.s.do.EachPart && !c.s.do.Answers() && a.Parts < c.ask.prompts(c.body) {
 		return c.noAnswer(r, &a, text)
 	}
-	if a.Told && a.Usage.Completion == 0 && c.s.op != weir.OpEmbeddings {
-		a.Told = len(upstream.AppendText(nil, c.s.op, text)) == 0 // what it produced it did not count
+	if a.Told && a.Usage.Completion == 0 && c.s.do.Answers() {
+		a.Told = len(c.s.do.Format.Text(nil, text)) == 0 // what it produced it did not count
 	}
+	a.Told = a.Told || !c.s.do.Counted()
 	c.remember(text)
 	c.rememberItems(text, false)
 	c.learnModel(text)
 	shown := c.renaming.apply(text)
-	if c.ask.stream && streams(c.s.op) {
-		shown = upstream.AsStream(c.s.op, shown, c.ask.wantsUsage)
+	if c.ask.stream && c.s.do.Streams {
+		shown = c.s.do.AsStream(shown, c.ask.wantsUsage)
 		c.startStream(r)
 	} else {
 		c.startAnswer(r, int64(len(shown)))
@@ -61,7 +61,7 @@ func (c *call) whole(r *upstream.Reply) *failure {
 		// Counting takes its time: the caller has its answer already.
 		c.x.flush()
 		c.lease.hangUp()
-		c.lease.used = upstream.Estimate(c.s.op, c.body, upstream.AppendText(nil, c.s.op, text))
+		c.lease.used = c.s.do.Estimate(c.body, c.s.do.Format.Text(nil, text))
 	}
 	return nil
 }
@@ -140,11 +140,14 @@ func (c *call) unread() *failure {
 // countTail finds the usage of a large answer in its last bytes, where every
 // server puts it; without any the prompt alone is counted.
 func (c *call) countTail(tail []byte) {
+	if !c.s.do.Counted() {
+		return
+	}
 	if at := bytes.LastIndex(tail, []byte(`"usage"`)); at >= 0 {
-		if used, ok := upstream.ReadUsage(c.s.op, append([]byte{'{'}, tail[at:]...)); ok {
+		if used, ok := c.s.do.ReadUsage(append([]byte{'{'}, tail[at:]...)); ok {
 			c.lease.used = used
 			return
 		}
 	}
-	c.lease.used = upstream.Estimate(c.s.op, c.body, nil)
+	c.lease.used = c.s.do.Estimate(c.body, nil)
 }

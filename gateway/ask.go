@@ -5,8 +5,8 @@ import (
 	"math"
 	"strconv"
 
-	"weir"
 	"weir/jsonscan"
+	"weir/upstream"
 )
 
 // span is where a value stands in a body.
@@ -199,18 +199,16 @@ func (r *askReader) input(which int, bit uint, field string, v span, binary, bin
 }
 
 // readBy has the prompt be the member that the operation reads, if it is there.
-func (a *ask) readBy(op weir.Op) {
-	own := a.inputs[0]
-	switch op {
-	case weir.OpCompletions:
-		own = a.inputs[2]
-	case weir.OpResponses, weir.OpEmbeddings:
-		own = a.inputs[1]
-	}
-	if !own.Absent() {
-		a.prompt = own
+func (a *ask) readBy(o *upstream.Operation) {
+	for i, name := range promptNames {
+		if name == o.Prompt && !a.inputs[i].Absent() {
+			a.prompt = a.inputs[i]
+		}
 	}
 }
+
+// promptNames are the members that hold a prompt, as inputs has them.
+var promptNames = [...]string{"messages", "input", "prompt"}
 
 // addPrompt counts a part of the prompt.
 func (r *askReader) addPrompt(v span, binary, binaries int) {

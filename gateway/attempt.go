@@ -95,7 +95,7 @@ func (c *call) failed(err error) *failure {
 
 // prepare makes the upstream's request of the caller's.
 func (c *call) prepare(t *target) {
-	c.segments, c.asksUsage = compose(t, c.s.op, &c.ask, c.body, c.segments, c.edits[:0])
+	c.segments, c.asksUsage = compose(t, c.s.do, &c.ask, c.body, c.segments, c.edits[:0])
 	c.fields = passRequestHeaders(&c.x, c.fields[:0])
 	c.up = c.callOf(t, c.segments, c.fields)
 	c.fields = c.up.Header
@@ -126,13 +126,13 @@ func (c *call) refused(r *upstream.Reply, body *buffer, err error) *failure {
 	if err != nil && err != errOverLimit {
 		return c.failed(err)
 	}
-	u := upstream.ReadFailure(c.s.op, r.Status, r.Header, body.b, time.Now())
+	u := c.s.do.ReadFailure(r.Status, r.Header, body.b, time.Now())
 	f := ofFailure(&u)
 	if u.ContextLength && c.lease.served.hasLonger(c.lease.target) {
 		f.result, f.retry = dispatch.TooLong, true
 		return f
 	}
-	if u.Fault != weir.CallerFault || f.retry || err == errOverLimit || r.Status >= 500 || !c.s.dialect.words(body.b) {
+	if u.Fault != weir.CallerFault || f.retry || err == errOverLimit || r.Status >= 500 || !c.s.dialect.Words(body.b) {
 		return f // in the caller's own words
 	}
 	if c.x.claim(); c.x.opened() {

@@ -20,6 +20,7 @@ import (
 	"weir/dispatch"
 	"weir/gateway"
 	"weir/upstream"
+	"weir/upstream/dialects"
 )
 
 // A new caller inside the process: a batch of requests in a file, a line each, as
@@ -119,10 +120,11 @@ func TestABatchIsACallerInsideTheProcess(t *testing.T) {
 	var mu sync.Mutex
 	var records []weir.Record
 	g, err := gateway.New(gateway.Options{
+		Dialects: dialects.All(),
 		Config: gateway.Config{
 			Tenants: []gateway.Tenant{{Name: "research", Keys: []gateway.Key{{Name: "nightly", SHA256: sha256.Sum256([]byte("x"))}}}},
 			Models: []gateway.Model{{Name: "embed", Deployments: []gateway.Deployment{{
-				Deployment: dispatch.Deployment{Name: "d", Weight: 1, MaxRequests: 2}, Upstream: upstream.Options{Protocol: upstream.OpenAI, BaseURL: server.URL},
+				Deployment: dispatch.Deployment{Name: "d", Weight: 1, MaxRequests: 2}, Upstream: upstream.Options{Dialect: dialects.Of("openai"), BaseURL: server.URL},
 			}}}},
 		},
 		Record: func(r weir.Record) { mu.Lock(); records = append(records, r); mu.Unlock() },

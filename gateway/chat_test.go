@@ -127,7 +127,7 @@ func TestAzureUpstreamsGetTheirOwnPaths(t *testing.T) {
 	b := newBackend(t, answering)
 	c := config(b.URL, b.URL)
 	d := &c.Models[0].Deployments
-	(*d)[0].Upstream = upstream.Options{Protocol: upstream.AzureOpenAI, BaseURL: b.URL, Model: "dep", APIVersion: "2024-02-01", Credential: upstream.StaticKey("api-key", "s3cret")}
+	(*d)[0].Upstream = upstream.Options{Dialect: azure, BaseURL: b.URL, Model: "dep", APIVersion: "2024-02-01", Credential: upstream.StaticKey("api-key", "s3cret")}
 	(*d)[1].Weight = 0
 	r := start(t, c)
 	if resp, answer := r.post(chatPath, streamed); resp.StatusCode != 200 {
@@ -203,7 +203,7 @@ func TestLargeAnswersPassAsTheyComeAndAreMetered(t *testing.T) {
 func TestModelsAreListedToWhoMayUseThem(t *testing.T) {
 	c := config("http://127.0.0.1:1")
 	hidden := c.Models[0]
-	hidden.Name, hidden.Deployments = "hidden", []Deployment{{Upstream: upstream.Options{Protocol: upstream.OpenAI}}}
+	hidden.Name, hidden.Deployments = "hidden", []Deployment{{Upstream: upstream.Options{Dialect: openAI}}}
 	hidden.Deployments[0].Name = "h"
 	c.Models = append(c.Models, hidden)
 	c.Tenants[0].Models = []string{"m"}

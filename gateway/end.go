@@ -30,7 +30,7 @@ func (c *call) end(err error) {
 	case !c.x.started && !c.x.opened():
 		c.sayError(p, a)
 	case !c.x.started, c.streaming:
-		if c.x.send(errorEvent(c.s.dialect, c.s.op, p, a, c.events)) == nil {
+		if c.x.send(c.s.errorEvent(p, a, c.events)) == nil {
 			c.x.flush()
 		}
 	}
@@ -53,7 +53,7 @@ func (c *call) sayError(p *problem, a answer) {
 	c.x.claim()
 	if c.x.opened() { // while this was decided
 		c.x.start(200, -1)
-		c.x.send(errorEvent(c.s.dialect, c.s.op, p, a, c.events))
+		c.x.send(c.s.errorEvent(p, a, c.events))
 		return
 	}
 	c.x.set("X-Weir-Fault", a.fault.String())
@@ -71,7 +71,7 @@ func (c *call) sayError(p *problem, a answer) {
 	if p.queued {
 		c.x.set("X-Weir-Queue-Position", strconv.Itoa(p.ahead+1))
 	}
-	body := errorBody(c.s.dialect, p, a)
+	body := c.s.errorBody(p, a)
 	c.x.set("Content-Type", "application/json")
 	c.x.start(a.status, int64(len(body)))
 	c.x.send(body)

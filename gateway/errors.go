@@ -77,81 +77,79 @@ var (
 
 // answer is how the world is told of an error.
 type answer struct {
-	status    int
-	fault     weir.Fault
-	code      string // OpenAI's "code" and the Record's
-	kind      string // OpenAI's "type"
-	azure     string // Azure's "code", "" the same as code
-	anthropic string // Anthropic's "type"
+	status int
+	fault  weir.Fault
+	code   string // OpenAI's "code" and the Record's
+	kind   string // OpenAI's "type"
 }
 
-// answers is the one table from errors to what callers see. Types and codes
-// are those of OpenAI's, Azure's and Anthropic's own error references where
-// they have one for the case.
+// answers is the one table from errors to what callers see. Types and codes are
+// those of OpenAI's error reference where it has one for the case; what another
+// protocol calls a case is its dialect's to say, by the code.
 var answers = map[error]answer{
-	errNoKey:          {401, weir.CallerFault, "missing_api_key", "invalid_request_error", "401", "authentication_error"},
-	errBadKey:         {401, weir.CallerFault, "invalid_api_key", "invalid_request_error", "401", "authentication_error"},
-	errTwoKeys:        {401, weir.CallerFault, "invalid_api_key", "invalid_request_error", "401", "authentication_error"},
-	errNoPath:         {404, weir.CallerFault, "unknown_url", "invalid_request_error", "404", "not_found_error"},
-	errOrigin:         {403, weir.PolicyFault, "origin_not_allowed", "invalid_request_error", "", "permission_error"},
-	errMethod:         {405, weir.CallerFault, "method_not_allowed", "invalid_request_error", "", "invalid_request_error"},
-	errNoModel:        {400, weir.CallerFault, "missing_model", "invalid_request_error", "BadRequest", "invalid_request_error"},
-	errUnknownModel:   {404, weir.CallerFault, "model_not_found", "invalid_request_error", "DeploymentNotFound", "not_found_error"},
-	errModelForbidden: {403, weir.PolicyFault, "model_not_allowed", "invalid_request_error", "", "permission_error"},
-	errUnpriced:       {400, weir.PolicyFault, "no_price", "invalid_request_error", "", "invalid_request_error"},
-	errNotSpoken:      {400, weir.CallerFault, "unsupported_operation", "invalid_request_error", "OperationNotSupported", "invalid_request_error"},
+	errNoKey:          {401, weir.CallerFault, "missing_api_key", "invalid_request_error"},
+	errBadKey:         {401, weir.CallerFault, "invalid_api_key", "invalid_request_error"},
+	errTwoKeys:        {401, weir.CallerFault, "invalid_api_key", "invalid_request_error"},
+	errNoPath:         {404, weir.CallerFault, "unknown_url", "invalid_request_error"},
+	errOrigin:         {403, weir.PolicyFault, "origin_not_allowed", "invalid_request_error"},
+	errMethod:         {405, weir.CallerFault, "method_not_allowed", "invalid_request_error"},
+	errNoModel:        {400, weir.CallerFault, "missing_model", "invalid_request_error"},
+	errUnknownModel:   {404, weir.CallerFault, "model_not_found", "invalid_request_error"},
+	errModelForbidden: {403, weir.PolicyFault, "model_not_allowed", "invalid_request_error"},
+	errUnpriced:       {400, weir.PolicyFault, "no_price", "invalid_request_error"},
+	errNotSpoken:      {400, weir.CallerFault, "unsupported_operation", "invalid_request_error"},
 
-	errBadRequest:  {400, weir.CallerFault, "bad_request", "invalid_request_error", "BadRequest", "invalid_request_error"},
-	errLargeHeader: {431, weir.CallerFault, "request_header_too_large", "invalid_request_error", "", "invalid_request_error"},
+	errBadRequest:  {400, weir.CallerFault, "bad_request", "invalid_request_error"},
+	errLargeHeader: {431, weir.CallerFault, "request_header_too_large", "invalid_request_error"},
 
-	errEncoding:   {415, weir.CallerFault, "unsupported_encoding", "invalid_request_error", "", "invalid_request_error"},
-	errTooLarge:   {413, weir.CallerFault, "request_too_large", "invalid_request_error", "", "request_too_large"},
-	errSlowBody:   {408, weir.CallerFault, "request_timeout", "invalid_request_error", "", "invalid_request_error"},
-	errCutBody:    {400, weir.CallerFault, "request_cut", "invalid_request_error", "", "invalid_request_error"},
-	errSyntax:     {400, weir.CallerFault, "invalid_json", "invalid_request_error", "", "invalid_request_error"},
-	errNotServed:  {404, weir.CallerFault, "not_served", "invalid_request_error", "", "invalid_request_error"},
-	errNoResponse: {404, weir.CallerFault, "response_not_found", "invalid_request_error", "404", "not_found_error"},
-	errField:      {400, weir.CallerFault, "invalid_value", "invalid_request_error", "", "invalid_request_error"},
+	errEncoding:   {415, weir.CallerFault, "unsupported_encoding", "invalid_request_error"},
+	errTooLarge:   {413, weir.CallerFault, "request_too_large", "invalid_request_error"},
+	errSlowBody:   {408, weir.CallerFault, "request_timeout", "invalid_request_error"},
+	errCutBody:    {400, weir.CallerFault, "request_cut", "invalid_request_error"},
+	errSyntax:     {400, weir.CallerFault, "invalid_json", "invalid_request_error"},
+	errNotServed:  {404, weir.CallerFault, "not_served", "invalid_request_error"},
+	errNoResponse: {404, weir.CallerFault, "response_not_found", "invalid_request_error"},
+	errField:      {400, weir.CallerFault, "invalid_value", "invalid_request_error"},
 
-	errRequestLimit:    {429, weir.PolicyFault, "rate_limit_exceeded", "requests", "429", "rate_limit_error"},
-	errTokenLimit:      {429, weir.PolicyFault, "rate_limit_exceeded", "tokens", "429", "rate_limit_error"},
-	errConcurrentLimit: {429, weir.PolicyFault, "concurrency_limit_exceeded", "requests", "429", "rate_limit_error"},
-	errBudget:          {429, weir.PolicyFault, "budget_exceeded", "insufficient_quota", "429", "rate_limit_error"},
-	errBeyondLimit:     {400, weir.PolicyFault, "request_exceeds_limit", "invalid_request_error", "", "invalid_request_error"},
-	errGatewayFull:     {503, weir.PolicyFault, "gateway_full", "server_error", "", "overloaded_error"},
-	errStreamsFull:     {503, weir.PolicyFault, "too_many_streams", "server_error", "", "overloaded_error"},
-	errBodyMemory:      {503, weir.PolicyFault, "body_memory_full", "server_error", "", "overloaded_error"},
+	errRequestLimit:    {429, weir.PolicyFault, "rate_limit_exceeded", "requests"},
+	errTokenLimit:      {429, weir.PolicyFault, "rate_limit_exceeded", "tokens"},
+	errConcurrentLimit: {429, weir.PolicyFault, "concurrency_limit_exceeded", "requests"},
+	errBudget:          {429, weir.PolicyFault, "budget_exceeded", "insufficient_quota"},
+	errBeyondLimit:     {400, weir.PolicyFault, "request_exceeds_limit", "invalid_request_error"},
+	errGatewayFull:     {503, weir.PolicyFault, "gateway_full", "server_error"},
+	errStreamsFull:     {503, weir.PolicyFault, "too_many_streams", "server_error"},
+	errBodyMemory:      {503, weir.PolicyFault, "body_memory_full", "server_error"},
 
 	// The codes of the core's refusals are the core's own words.
-	errQueueFull:    {429, weir.PolicyFault, string(dispatch.QueueFull), "requests", "429", "rate_limit_error"},
-	errWaited:       {503, weir.PolicyFault, string(dispatch.QueueTimeout), "server_error", "", "overloaded_error"},
-	errCold:         {503, weir.PolicyFault, string(dispatch.ColdTimeout), "server_error", "", "overloaded_error"},
-	errNoReplica:    {503, weir.PolicyFault, string(dispatch.NoReplica), "server_error", "", "overloaded_error"},
-	errStartFails:   {503, weir.UpstreamFault, string(dispatch.StartFails), "server_error", "", "overloaded_error"},
-	errNoDeployment: {503, weir.PolicyFault, string(dispatch.NoDeployment), "server_error", "", "overloaded_error"},
-	errUnhealthy:    {503, weir.UpstreamFault, string(dispatch.AllUnhealthy), "server_error", "", "overloaded_error"},
-	errThrottled:    {429, weir.UpstreamFault, string(dispatch.AllThrottled), "requests", "429", "rate_limit_error"},
+	errQueueFull:    {429, weir.PolicyFault, string(dispatch.QueueFull), "requests"},
+	errWaited:       {503, weir.PolicyFault, string(dispatch.QueueTimeout), "server_error"},
+	errCold:         {503, weir.PolicyFault, string(dispatch.ColdTimeout), "server_error"},
+	errNoReplica:    {503, weir.PolicyFault, string(dispatch.NoReplica), "server_error"},
+	errStartFails:   {503, weir.UpstreamFault, string(dispatch.StartFails), "server_error"},
+	errNoDeployment: {503, weir.PolicyFault, string(dispatch.NoDeployment), "server_error"},
+	errUnhealthy:    {503, weir.UpstreamFault, string(dispatch.AllUnhealthy), "server_error"},
+	errThrottled:    {429, weir.UpstreamFault, string(dispatch.AllThrottled), "requests"},
 
-	errUnreachable:  {502, weir.UpstreamFault, "upstream_unreachable", "server_error", "", "api_error"},
-	errSilent:       {504, weir.UpstreamFault, "upstream_timeout", "server_error", "", "api_error"},
-	errStalled:      {504, weir.UpstreamFault, "upstream_stalled", "server_error", "", "api_error"},
-	errTookTooLong:  {504, weir.UpstreamFault, "upstream_total_timeout", "server_error", "", "api_error"},
-	errCut:          {502, weir.UpstreamFault, "upstream_cut", "server_error", "", "api_error"},
-	errGarbled:      {502, weir.UpstreamFault, "upstream_protocol", "server_error", "", "api_error"},
-	errEmpty:        {502, weir.UpstreamFault, "upstream_no_answer", "server_error", "", "api_error"},
-	errCredential:   {502, weir.UpstreamFault, "upstream_credential", "server_error", "", "api_error"},
-	errUpstream:     {502, weir.UpstreamFault, "upstream_error", "server_error", "", "api_error"},
-	errUpstreamSays: {400, weir.CallerFault, "upstream_refused", "invalid_request_error", "", "invalid_request_error"},
+	errUnreachable:  {502, weir.UpstreamFault, "upstream_unreachable", "server_error"},
+	errSilent:       {504, weir.UpstreamFault, "upstream_timeout", "server_error"},
+	errStalled:      {504, weir.UpstreamFault, "upstream_stalled", "server_error"},
+	errTookTooLong:  {504, weir.UpstreamFault, "upstream_total_timeout", "server_error"},
+	errCut:          {502, weir.UpstreamFault, "upstream_cut", "server_error"},
+	errGarbled:      {502, weir.UpstreamFault, "upstream_protocol", "server_error"},
+	errEmpty:        {502, weir.UpstreamFault, "upstream_no_answer", "server_error"},
+	errCredential:   {502, weir.UpstreamFault, "upstream_credential", "server_error"},
+	errUpstream:     {502, weir.UpstreamFault, "upstream_error", "server_error"},
+	errUpstreamSays: {400, weir.CallerFault, "upstream_refused", "invalid_request_error"},
 
-	errRequestFails: {422, weir.CallerFault, string(dispatch.RequestFails), "invalid_request_error", "", "invalid_request_error"},
-	errUnsupported:  {400, weir.CallerFault, "unsupported_operation", "invalid_request_error", "OperationNotSupported", "invalid_request_error"},
+	errRequestFails: {422, weir.CallerFault, string(dispatch.RequestFails), "invalid_request_error"},
+	errUnsupported:  {400, weir.CallerFault, "unsupported_operation", "invalid_request_error"},
 
-	errExhausted: {502, weir.UpstreamFault, "upstream_quota_exhausted", "insufficient_quota", "", "api_error"},
+	errExhausted: {502, weir.UpstreamFault, "upstream_quota_exhausted", "insufficient_quota"},
 
-	errClientGone: {499, weir.CallerFault, "client_gone", "invalid_request_error", "", "api_error"},
-	errClientSlow: {499, weir.CallerFault, "client_slow", "invalid_request_error", "", "api_error"},
-	errStopping:   {503, weir.GatewayFault, "gateway_stopping", "server_error", "", "overloaded_error"},
-	errInternal:   {500, weir.GatewayFault, "internal_error", "server_error", "InternalServerError", "api_error"},
+	errClientGone: {499, weir.CallerFault, "client_gone", "invalid_request_error"},
+	errClientSlow: {499, weir.CallerFault, "client_slow", "invalid_request_error"},
+	errStopping:   {503, weir.GatewayFault, "gateway_stopping", "server_error"},
+	errInternal:   {500, weir.GatewayFault, "internal_error", "server_error"},
 }
 
 // problem is an error with what is particular to this request.

@@ -15,11 +15,12 @@ import (
 	"time"
 
 	"weir"
+	"weir/upstream"
 )
 
 func TestEveryErrorHasItsAnswer(t *testing.T) {
 	for err, a := range answers {
-		if a.status < 400 || a.status > 599 || a.fault == weir.NoFault || a.code == "" || a.kind == "" || a.anthropic == "" {
+		if a.status < 400 || a.status > 599 || a.fault == weir.NoFault || a.code == "" || a.kind == "" {
 			t.Errorf("%v: %+v", err, a)
 		}
 		if a.status >= 500 && a.fault == weir.CallerFault {
@@ -72,15 +73,17 @@ func TestErrorsInEveryDialect(t *testing.T) {
 	for _, is := range []error{errBadKey, errUnknownModel, errRequestLimit, errThrottled, errNoReplica, errSilent, errInternal} {
 		p, a := explain(&problem{is: is, param: map[error]string{errUnknownModel: "model"}[is], message: `say "` + a0(is) + `"`})
 		fmt.Fprintf(&out, "%s %d fault=%s\n", a.code, a.status, a.fault)
-		for _, d := range []dialect{openAI, azure, anthropic} {
-			body := errorBody(d, p, a)
+		for _, d := range []upstream.Dialect{openAI, azure, anthropic} {
+			s := surface{dialect: d}
+			body := s.errorBody(p, a)
 			if !json.Valid(body) {
 				t.Errorf("not JSON: %s", body)
 			}
 			fmt.Fprintf(&out, "  %s\n", body)
 		}
 		for _, op := range []weir.Op{weir.OpChat, weir.OpResponses, weir.OpMessages} {
-			event := string(errorEvent(openAI, op, p, a, 7))
+			s := surface{dialect: openAI, do: openAI.Operation(op)}
+			event := string(s.errorEvent(p, a, 7))
 			_, data, _ := strings.Cut(event, "data: ")
 			if !json.Valid([]byte(data)) || !strings.HasSuffix(event, "\n\n") || strings.Count(event, "\n\n") != 1 {
 				t.Errorf("not an event: %q", event)

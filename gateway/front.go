@@ -12,6 +12,7 @@ import (
 // frontListener gives every connection of a caller the front's own eyes.
 type frontListener struct {
 	net.Listener
+	surfaces  surfaces
 	maxHeader int
 	tls       *tls.Config // nil: plain HTTP
 	log       *log.Logger
@@ -23,9 +24,9 @@ func (l frontListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	if l.tls != nil {
-		c = &secured{Conn: tls.Server(c, l.tls), log: l.log}
+		c = &secured{Conn: tls.Server(c, l.tls), surfaces: l.surfaces, log: l.log}
 	}
-	return &frontConn{Conn: c, maxHeader: l.maxHeader}, nil
+	return &frontConn{Conn: c, surfaces: l.surfaces, maxHeader: l.maxHeader}, nil
 }
 
 // frontConn is a caller's connection between the network and net/http: what comes
@@ -33,6 +34,7 @@ func (l frontListener) Accept() (net.Conn, error) {
 // read is said in the words of the API that was called.
 type frontConn struct {
 	net.Conn
+	surfaces  surfaces
 	maxHeader int
 	frame     frame
 	fault     error // what is wrong with what came; nothing more is read of it
@@ -112,7 +114,8 @@ func (c *frontConn) answer(head, text string) []byte {
 	}
 	p, a := explain(&problem{is: is, message: message})
 	path, _, _ := strings.Cut(string(c.frame.target[:c.frame.named]), "?")
-	body := errorBody(locate(path).dialect, p, a)
+	s := c.surfaces.locate(path)
+	body := s.errorBody(p, a)
 	reason := "Bad Request"
 	if a.status == 431 {
 		reason = "Request Header Fields Too Large"

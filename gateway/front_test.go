@@ -118,7 +118,7 @@ func TestANewCertificateIsServedAfterAReload(t *testing.T) {
 	if n := serial(); n != 2 {
 		t.Error(n)
 	}
-	if _, err := New(Options{Listen: Listen{CertFile: certFile}}); err == nil {
+	if _, err := New(Options{Dialects: protocols, Listen: Listen{CertFile: certFile}}); err == nil {
 		t.Error("a certificate without a key was taken")
 	}
 }

@@ -21,6 +21,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -38,6 +39,7 @@ import (
 // an http.Handler. All methods are safe for concurrent use.
 type Gateway struct {
 	listen        Listen
+	surfaces      surfaces
 	drain         time.Duration
 	record        func(weir.Record)
 	tellAside     func(weir.Aside)
@@ -84,8 +86,11 @@ type Gateway struct {
 
 // New makes a Gateway of valid options. Its error names every fault.
 func New(o Options) (*Gateway, error) {
+	if len(o.Dialects) == 0 {
+		return nil, errors.New("the gateway has no Dialects: nothing says which paths it serves")
+	}
 	g := &Gateway{
-		listen: o.Listen.withDefaults(), drain: o.Drain, record: o.Record, nearest: o.Nearest, log: o.Log, tellAside: o.Aside, canaryStepped: o.CanaryStepped, stored: o.Canaries, grew: o.Grew,
+		surfaces: o.Dialects, listen: o.Listen.withDefaults(), drain: o.Drain, record: o.Record, nearest: o.Nearest, log: o.Log, tellAside: o.Aside, canaryStepped: o.CanaryStepped, stored: o.Canaries, grew: o.Grew,
 		began: time.Now(), replicas: map[string][]weir.Replica{}, alarm: newAlarm(), inside: newInside(), ids: newIDSource(),
 	}
 	g.calls.New = newCall

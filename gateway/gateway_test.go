@@ -160,7 +160,7 @@ func config(backends ...string) Config {
 	for i, url := range backends {
 		m.Deployments = append(m.Deployments, Deployment{
 			Deployment: dispatch.Deployment{Name: fmt.Sprintf("d%d", i), Weight: 1},
-			Upstream:   upstream.Options{Protocol: upstream.OpenAI, BaseURL: url, Model: "up"},
+			Upstream:   upstream.Options{Dialect: openAI, BaseURL: url, Model: "up"},
 		})
 	}
 	return Config{
@@ -189,7 +189,7 @@ func start(t testing.TB, c Config, tune ...func(*Options)) *running {
 		t.Fatal(err)
 	}
 	r := &running{t: t, url: "http://" + ln.Addr().String(), done: make(chan error, 1), got: make(chan struct{}, 1<<16)}
-	o := Options{Listen: Listen{Listener: ln}, Config: c, Drain: 100 * time.Millisecond, Log: slog.New(slog.DiscardHandler), Record: r.record}
+	o := Options{Dialects: protocols, Listen: Listen{Listener: ln}, Config: c, Drain: 100 * time.Millisecond, Log: slog.New(slog.DiscardHandler), Record: r.record}
 	for _, f := range tune {
 		f(&o)
 	}

@@ -51,7 +51,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer c.recycle() // also after the panic of an answer that is cut short
 	x.begin(w, r, &c.st.bounds)
 	c.x = exchange{from: x, method: r.Method, query: r.URL.RawQuery, peer: peerOf(r.RemoteAddr), size: r.ContentLength, far: true}
-	c.s = locate(r.URL.Path)
+	c.s = g.surfaces.locate(r.URL.Path)
 	if c.st.cors != nil {
 		c.st.cors.sayOn(&c.x)
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 
-	"weir"
 	"weir/jsonscan"
 )
 
@@ -119,7 +118,7 @@ func (c *call) refersTo() error {
 // rememberItems notes whose the items of an answer are, or the one that an event
 // tells of.
 func (c *call) rememberItems(b []byte, event bool) {
-	if c.s.op == weir.OpResponses && (!event || bytes.Contains(b, itemDoneWord)) {
+	if c.s.do.Kept && (!event || bytes.Contains(b, itemDoneWord)) {
 		itemsOf(b, c.noteOrigin)
 	}
 }

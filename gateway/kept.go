@@ -42,8 +42,7 @@ func (c *call) pinTo(id, param string) error {
 		return c.goneFrom(of, "which is not at "+of.replica+" any more")
 	}
 	elsewhere := t.model != c.lease.served.model
-	if elsewhere || t.Upstream.Protocol == upstream.AzureOpenAI {
-		// A resource keeps answers for all its deployments.
+	if elsewhere || t.Upstream.Dialect.Operation(c.s.op).KeptByAddr {
 		c.pin.Addr = t.addrOf(c.g, c.pin.Replica)
 	}
 	if elsewhere && !c.lease.served.standsAt(c.g, c.st, c.pin.Addr) {
@@ -157,7 +156,7 @@ func (c *call) keeper() (*target, string, error) {
 	}
 	of, known := c.g.origins.of(c.x.ctx(), c.s.id)
 	if !known { // one tenant, and an answer from before a restart
-		if of, known = c.st.onlyKeeper(); !known {
+		if of, known = c.st.onlyKeeper(c.s.op); !known {
 			return nil, "", no
 		}
 	}
@@ -174,9 +173,9 @@ func (c *call) keeper() (*target, string, error) {
 }
 
 // onlyKeeper is the one place that may keep answers, if there is but one.
-func (st *state) onlyKeeper() (of origin, ok bool) {
+func (st *state) onlyKeeper(op weir.Op) (of origin, ok bool) {
 	for _, t := range st.targets {
-		if !t.Upstream.Protocol.Serves(weir.OpResponses) || t.Mirror != nil {
+		if t.Upstream.Dialect.Operation(op) == nil || t.Mirror != nil {
 			continue
 		}
 		rs := t.fixed(0)
@@ -253,12 +252,8 @@ func (c *call) countTokens() {
 		body.free()
 	} else {
 		c.x.set("X-Weir-Estimated", "input_tokens")
-		n := upstream.Estimate(c.s.op, c.body, nil).Prompt
-		kind := ""
-		if c.s.op == weir.OpResponses {
-			kind = `"object":"response.input_tokens",`
-		}
-		c.say(200, fmt.Appendf(nil, `{%s"input_tokens":%d}`, kind, n))
+		n := c.s.do.Estimate(c.body, nil).Prompt
+		c.say(200, fmt.Appendf(nil, `{%s"input_tokens":%d}`, c.s.do.CountHead, n))
 	}
 }
 
@@ -290,7 +285,7 @@ func (c *call) countedThere() (*buffer, error) {
 	}
 	ctx, cancel := context.WithTimeout(c.x.ctx(), countWithin)
 	defer cancel()
-	segments, _ := compose(t, c.s.op, &c.ask, c.body, nil, nil)
+	segments, _ := compose(t, c.s.do, &c.ask, c.body, nil, nil)
 	r, err := t.client.Do(ctx, addr, &upstream.Call{Op: c.s.op, Below: c.s.below, Body: segments, Header: passRequestHeaders(&c.x, nil)})
 	if err != nil {
 		return nil, nil
@@ -302,7 +297,7 @@ func (c *call) countedThere() (*buffer, error) {
 	}
 	defer body.free()
 	if err == nil && (r.Status == 400 || r.Status == 422) {
-		u := upstream.ReadFailure(c.s.op, r.Status, r.Header, body.b, time.Now())
+		u := c.s.do.ReadFailure(r.Status, r.Header, body.b, time.Now())
 		return nil, ofFailure(&u).problem
 	}
 	return nil, nil

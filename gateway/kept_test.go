@@ -8,8 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"weir/upstream"
 )
 
 // keeper answers as a server of the Responses API that goes on with its own
@@ -209,7 +207,7 @@ func TestTokensAreCountedByTheUpstreamElseEstimated(t *testing.T) {
 		io.WriteString(w, `{"input_tokens":17}`)
 	})
 	c := config(b.URL)
-	c.Models[0].Deployments[0].Upstream.Protocol = upstream.Anthropic
+	c.Models[0].Deployments[0].Upstream.Dialect = anthropic
 	r := start(t, c)
 	const ask = `{"model":"m","messages":[{"role":"user","content":"how many are these?"}]}`
 	resp, answer := r.post("/v1/messages/count_tokens?beta=true", ask)
@@ -236,7 +234,7 @@ func TestErrorsBelowMessagesAreAnthropics(t *testing.T) {
 		io.WriteString(w, `{"error":{"code":400,"message":"bad thing","type":"invalid_request_error"}}`)
 	})
 	c := config(b.URL)
-	c.Models[0].Deployments[0].Upstream.Protocol = upstream.Anthropic
+	c.Models[0].Deployments[0].Upstream.Dialect = anthropic
 	c.Bounds.MaxBody = 1000
 	r := start(t, c)
 	f := func(method, path, body, key string, status int, kind string) {

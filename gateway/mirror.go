@@ -109,7 +109,7 @@ func (c *call) mirror(prompt, output int) {
 
 // shadow starts one copy, if there is room for it.
 func (c *call) shadow(t *target, a *weir.Aside, prompt, output int) bool {
-	if !t.Upstream.Protocol.Serves(c.s.op) || !t.gate.enter(t.Mirror.MaxConcurrent) {
+	if t.Upstream.Dialect.Operation(c.s.op) == nil || !t.gate.enter(t.Mirror.MaxConcurrent) {
 		return false
 	}
 	v, ok := t.model.mirror(a.Sent, t.Name, dispatch.Request{
@@ -129,7 +129,7 @@ func (c *call) shadow(t *target, a *weir.Aside, prompt, output int) bool {
 		c.lease.pair = new(pair)
 	}
 	s.p = c.lease.pair
-	segments, _ := compose(t, c.s.op, &s.ask, s.body, nil, nil)
+	segments, _ := compose(t, c.s.do, &s.ask, s.body, nil, nil)
 	s.call = upstream.Call{
 		Op: c.s.op, Body: segments, ContentType: "application/json", Header: passRequestHeaders(&c.x, nil),
 		RequestID: c.lease.rec.RequestID, Stream: c.ask.stream,
@@ -180,7 +180,7 @@ func (s *shadow) exchange(ctx context.Context) error {
 	if err != nil || reply.Status >= 300 {
 		return err
 	}
-	answer := upstream.ReadAnswer(s.call.Op, body.b)
+	answer := s.t.Upstream.Dialect.Operation(s.call.Op).Format.Answer(body.b)
 	if !answer.Whole {
 		return errEmpty
 	}

@@ -20,7 +20,7 @@ func mirroring(t *testing.T, share float64, most int, primary, shadow string, tu
 	c := config(primary)
 	c.Models[0].Deployments = append(c.Models[0].Deployments, Deployment{
 		Deployment: dispatch.Deployment{Name: "shadow"}, Mirror: &Mirror{Share: share, MaxConcurrent: most},
-		Upstream: upstream.Options{Protocol: upstream.OpenAI, BaseURL: shadow, Model: "up-next"},
+		Upstream: upstream.Options{Dialect: openAI, BaseURL: shadow, Model: "up-next"},
 	})
 	for _, f := range tune {
 		f(&c)

@@ -20,15 +20,12 @@ var featureNeeds = map[upstream.Feature]dispatch.Needs{
 	upstream.Images: dispatch.Images, upstream.Audio: dispatch.Audio, upstream.Tools: dispatch.Tools,
 }
 
-// ops are all operations.
-var ops = [...]weir.Op{weir.OpChat, weir.OpCompletions, weir.OpEmbeddings, weir.OpResponses, weir.OpMessages}
-
 // lacksOf is what a deployment is declared not to do: what its file says, and the
 // operations its protocol has not.
 func lacksOf(d *Deployment) dispatch.Needs {
 	lacks := d.Lacks
-	for _, op := range ops {
-		if !d.Upstream.Protocol.Serves(op) {
+	for op := range weir.Ops() {
+		if d.Upstream.Dialect != nil && d.Upstream.Dialect.Operation(op) == nil {
 			lacks |= dispatch.Operation(op)
 		}
 	}
@@ -86,7 +83,7 @@ func (c *call) cannot(f *failure) {
 		return
 	}
 	needs := featureNeeds[f.lacks]
-	if f.lacks == upstream.Operation {
+	if f.lacks == upstream.WholeOperation {
 		needs = dispatch.Operation(c.s.op)
 	}
 	l := &c.lease
@@ -126,7 +123,7 @@ func (c *call) wordUnsupported(err error) error {
 // ofLack words that an upstream does not do what the request needs.
 func ofLack(u *upstream.Failure) *failure {
 	what := "this operation"
-	if u.Lacks != upstream.Operation {
+	if u.Lacks != upstream.WholeOperation {
 		what = string(u.Lacks)
 	}
 	return &failure{problem: &problem{is: errUnsupported, message: fmt.Sprintf("the model's inference server does not support %s%s", what, inBrackets(u))},

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"weir"
 	"weir/dispatch"
 	"weir/upstream"
 )
@@ -17,7 +16,7 @@ func (c *call) noAnswer(r *upstream.Reply, a *upstream.Answer, body []byte) *fai
 	if !a.Object {
 		return notJSON()
 	}
-	u := upstream.ReadAnswerFailure(c.s.op, r.Header, body, time.Now())
+	u := c.s.do.ReadAnswerFailure(r.Header, body, time.Now())
 	f := ofFailure(&u)
 	if u.ContextLength && c.lease.served.hasLonger(c.lease.target) {
 		f.result, f.retry = dispatch.TooLong, true
@@ -38,9 +37,6 @@ func unfinished() *failure {
 	return &failure{problem: &problem{is: errCut, message: "the inference server ended its stream without finishing the answer"},
 		result: dispatch.Unhealthy, retry: true}
 }
-
-// streams says whether an operation has streams.
-func streams(op weir.Op) bool { return op != weir.OpEmbeddings }
 
 // startStream sends the status and headers of a stream, also of one that is made
 // of an answer which came whole or that its server calls something else.

@@ -18,6 +18,9 @@ import (
 // for its life; Config may be swapped by Apply.
 type Options struct {
 	Listen Listen
+	// Dialects are the protocols that callers may speak, in the order in which they
+	// are asked whose a path is. The last one answers paths that are none of theirs.
+	Dialects []upstream.Dialect
 	// Drain is how long requests in flight may go on after Run was told to
 	// stop; then they are cut, streams with an error event. 0: 30 s.
 	Drain  time.Duration

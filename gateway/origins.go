@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"weir"
 	"weir/jsonscan"
 )
 
@@ -105,7 +104,7 @@ func (o *origins) of(ctx context.Context, id string) (origin, bool) {
 // remember notes whose the answer is that begins with b, an object of the
 // Responses API or an event with one in it. The first id there is counts.
 func (c *call) remember(b []byte) {
-	if c.s.op != weir.OpResponses || c.remembered {
+	if !c.s.do.Kept || c.remembered {
 		return
 	}
 	id := responseID(b)
@@ -158,7 +157,7 @@ func responseID(b []byte) (id string) {
 // goesOn checks that what a request goes on with is its own tenant's: the answer
 // or the conversation it names.
 func (c *call) goesOn() error {
-	if c.s.op != weir.OpResponses {
+	if !c.s.do.Kept {
 		return nil
 	}
 	if id := quotedText(c.body, c.ask.previous); id != "" && !c.owns(id) {

@@ -3,8 +3,10 @@ package gateway
 // other serves what is not a request to a model: lists, health, and paths that
 // do not exist. These make no Record.
 func (c *call) other() {
-	if c.s.dialect == openAI && c.x.get("Anthropic-Version") != "" {
-		c.s.dialect = anthropic
+	if c.s.shared {
+		if d := c.g.surfaces.markedBy(c.x.get); d != nil {
+			c.s.dialect = d
+		}
 	}
 	switch c.s.service {
 	case keptAnswer:
@@ -54,7 +56,7 @@ func (c *call) say(status int, body []byte) {
 func (c *call) sayOther(err error) {
 	p, a := explain(err)
 	c.x.set("X-Weir-Fault", a.fault.String())
-	c.say(a.status, errorBody(c.s.dialect, p, a))
+	c.say(a.status, c.s.errorBody(p, a))
 }
 
 // models lists the models the key may use, or shows one.
@@ -70,46 +72,16 @@ func (c *call) models() {
 			c.sayOther(&problem{is: errUnknownModel, param: "model"})
 			return
 		}
-		c.say(200, modelEntry(nil, c.s.dialect, m.name))
+		c.say(200, c.s.dialect.Model(nil, m.name))
 		return
 	}
-	c.say(200, modelList(c.s.dialect, c.st.list, k.tenant))
-}
-
-func modelList(d dialect, list []*served, t *tenant) []byte {
-	b := []byte(`{"object":"list","data":[`)
-	if d == anthropic {
-		b = []byte(`{"has_more":false,"data":[`)
-	}
-	first, last := "", ""
-	for _, m := range list {
-		if !t.mayUse(m.name) {
-			continue
+	var names []string
+	for _, m := range c.st.list {
+		if k.tenant.mayUse(m.name) {
+			names = append(names, m.name)
 		}
-		if last != "" {
-			b = append(b, ',')
-		} else {
-			first = m.name
-		}
-		last = m.name
-		b = modelEntry(b, d, m.name)
 	}
-	b = append(b, ']')
-	if d == anthropic && last != "" {
-		b = quoteJSON(append(b, `,"first_id":`...), first)
-		b = quoteJSON(append(b, `,"last_id":`...), last)
-	}
-	return append(b, '}')
-}
-
-func modelEntry(b []byte, d dialect, name string) []byte {
-	b = append(b, `{"id":`...)
-	b = quoteJSON(b, name)
-	if d == anthropic {
-		b = append(b, `,"type":"model","created_at":"1970-01-01T00:00:00Z","display_name":`...)
-		return append(quoteJSON(b, name), '}')
-	}
-	return append(b, `,"object":"model","created":0,"owned_by":"weir"}`...)
+	c.say(200, c.s.dialect.Models(nil, names))
 }
 
 // Ready says whether the gateway takes new requests: it does until it was told

@@ -1,13 +1,10 @@
 package gateway
 
 import (
-	"strings"
-
 	"weir"
 	"weir/dispatch"
 	"weir/jsonscan"
 	"weir/meter"
-	"weir/upstream"
 )
 
 // What a request may use at most, and what is done about it near the end of a
@@ -42,7 +39,7 @@ type promised struct {
 // longest is the tokens all answers may have together, and whether the request
 // says so itself.
 func (c *call) longest(t *target, prompt int64) (tokens int64, stated bool) {
-	if c.s.op == weir.OpEmbeddings {
+	if !c.s.do.Answers() {
 		return 0, true
 	}
 	most, n := int64(c.ask.mayAnswer()), int64(c.lease.answers)
@@ -156,24 +153,16 @@ func (c *call) afford(t *target) *failure {
 }
 
 // limitName is the member that bounds an answer, as a deployment reads it.
-// Azure and OpenAI refuse max_tokens for models that reason and take the newer
-// name for all; other servers have known max_tokens for longer.
 func (t *target) limitName(op weir.Op) string {
-	u := &t.Upstream
-	switch {
-	case op == weir.OpResponses:
-		return "max_output_tokens"
-	case op != weir.OpChat:
-		return "max_tokens"
-	case u.Protocol == upstream.AzureOpenAI && (u.APIVersion == "" || u.APIVersion >= "2024-09-01"):
-		return "max_completion_tokens"
-	}
+	o := t.Upstream
+	name := o.Dialect.Limit(&o, op)
 	for _, addr := range t.Addrs {
-		if strings.HasPrefix(addr, "https://api.openai.com") {
-			return "max_completion_tokens"
+		o.BaseURL = addr
+		if at := o.Dialect.Limit(&o, op); at != name {
+			return at
 		}
 	}
-	return "max_tokens"
+	return name
 }
 
 // prompts is how many prompts a request of completions or embeddings holds: each

@@ -169,10 +169,10 @@ func TestADearerDeploymentIsPaidFromTheBudgetOnly(t *testing.T) {
 func TestEveryAnswerThatIsBilledIsCounted(t *testing.T) {
 	f := func(op weir.Op, body string, want int) {
 		t.Helper()
-		c := &call{s: surface{op: op}, body: []byte(body)}
+		c := &call{s: surface{op: op, do: openAI.Operation(op)}, body: []byte(body)}
 		var err error
 		c.ask, err = readAsk(c.body)
-		c.ask.readBy(op)
+		c.ask.readBy(c.s.do)
 		if err != nil || c.answers() != want {
 			t.Errorf("%s: %d, want %d (%v)", body, c.answers(), want, err)
 		}

@@ -3,8 +3,6 @@ package gateway
 import (
 	"sync"
 	"time"
-
-	"weir"
 )
 
 // A caller of a stream, or something between it and the gateway, may take
@@ -20,10 +18,7 @@ const coldPulse = 15 * time.Second
 
 // A comment takes one line and no blank one after it, which some SDKs would take
 // for an event without data.
-var (
-	pulseComment = []byte(": waiting\n")
-	pulsePing    = []byte("event: ping\ndata: {\"type\": \"ping\"}\n\n")
-)
+var pulseComment = []byte(": waiting\n")
 
 // pulse is of one exchange and outlives none. The lock is held by whichever of
 // the pulse and the handler writes.
@@ -41,12 +36,12 @@ type pulse struct {
 
 // startPulse has the caller of a stream sent signs of life, if it is to be.
 func (c *call) startPulse(every time.Duration) {
-	if every <= 0 || !c.ask.stream || !streams(c.s.op) || !c.x.far || c.x.pulse != nil {
+	if every <= 0 || !c.ask.stream || !c.s.do.Streams || !c.x.far || c.x.pulse != nil {
 		return
 	}
 	p := &pulse{x: &c.x, every: every, beat: pulseComment, last: time.Now()}
-	if c.s.op == weir.OpMessages {
-		p.beat = pulsePing
+	if c.s.do.Ping != nil {
+		p.beat = c.s.do.Ping
 	}
 	c.x.pulse = p
 	p.mu.Lock() // due may come before its timer is known

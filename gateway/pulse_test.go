@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"weir"
-	"weir/upstream"
 )
 
 // quiet is a backend whose answers begin when it is told how.
@@ -104,7 +103,7 @@ func TestAfterASignOfLifeAnErrorIsAnEvent(t *testing.T) {
 			sign = "event: ping\n"
 		}
 		c := config(b.URL)
-		c.Models[0].Deployments[0].Upstream.Protocol = upstream.OpenAI
+		c.Models[0].Deployments[0].Upstream.Dialect = openAI
 		r, _, in := pulsed(t, c, path, sign)
 		turns <- func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(400)

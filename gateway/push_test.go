@@ -28,7 +28,7 @@ func TestAQueueThatGrowsIsTold(t *testing.T) {
 		var mu sync.Mutex
 		var told []string
 		var g *Gateway
-		g, err := New(Options{Config: c, Grew: func(deployment string) {
+		g, err := New(Options{Dialects: protocols, Config: c, Grew: func(deployment string) {
 			mu.Lock()
 			told = append(told, deployment)
 			mu.Unlock()

@@ -32,7 +32,7 @@ type racer struct {
 func (c *call) racer(t *target, v dispatch.Verdict, at weir.Instant) *racer {
 	ctx, cancel := context.WithCancel(c.x.ctx())
 	r := &racer{target: t, v: v, sent: at, cancel: cancel, over: make(chan struct{})}
-	segments, asked := compose(t, c.s.op, &c.ask, c.body, nil, nil)
+	segments, asked := compose(t, c.s.do, &c.ask, c.body, nil, nil)
 	r.asked = asked
 	r.call = c.callOf(t, segments, passRequestHeaders(&c.x, nil))
 	s := &stream{c: c, asks: asked}
@@ -79,7 +79,7 @@ func (r *racer) refusal() *failure {
 	if r.broken != nil && r.broken != errOverLimit {
 		return ofUpstream(r.broken)
 	}
-	u := upstream.ReadFailure(r.call.Op, r.reply.Status, r.reply.Header, r.body.b, time.Now())
+	u := r.target.Upstream.Dialect.Operation(r.call.Op).ReadFailure(r.reply.Status, r.reply.Header, r.body.b, time.Now())
 	return ofFailure(&u)
 }
 

@@ -23,7 +23,7 @@ func TestRequestsThatAreTurnedAwayReachNoUpstream(t *testing.T) {
 	c := config(b.URL)
 	c.Bounds.MaxBody = 1000
 	other := c.Models[0]
-	other.Name, other.Deployments = "other", []Deployment{{Upstream: upstream.Options{Protocol: upstream.Anthropic, BaseURL: b.URL}}}
+	other.Name, other.Deployments = "other", []Deployment{{Upstream: upstream.Options{Dialect: anthropic, BaseURL: b.URL}}}
 	other.Deployments[0].Name = "o0"
 	c.Models = append(c.Models, other)
 	c.Tenants = append(c.Tenants, Tenant{Name: "narrow", Models: []string{"other"}, Keys: []Key{{Name: "k", SHA256: sum("narrow-key")}}})

@@ -78,14 +78,14 @@ func TestABadConfigurationChangesNothingAndNamesEveryFault(t *testing.T) {
 		}
 	}
 	wrong := config("http://a")
-	wrong.Models[0].Deployments[0].Upstream.Protocol = "smtp"
+	wrong.Models[0].Deployments[0].Upstream.Dialect = nil
 	if err := r.Apply(wrong); err == nil || !strings.Contains(err.Error(), `deployment "d0"`) {
 		t.Error(err)
 	}
 	if resp, answer := r.post(chatPath, chatBody); resp.StatusCode != 200 {
 		t.Error(answer)
 	}
-	if _, err := New(Options{Config: bad}); err == nil {
+	if _, err := New(Options{Dialects: protocols, Config: bad}); err == nil {
 		t.Error("a gateway was made of a bad configuration")
 	}
 }
@@ -133,7 +133,7 @@ func TestRequestsThatWaitForAModelThatIsTakenAwayAreToldSo(t *testing.T) {
 	}()
 	eventually(t, "it waits", func() bool { d, _ := r.Demand("d0"); return d.Model.Waiting == 1 })
 	next := Config{Tenants: c.Tenants, Models: []Model{{Name: "other", Deployments: []Deployment{{
-		Deployment: dispatch.Deployment{Name: "o", Weight: 1}, Upstream: upstream.Options{Protocol: upstream.OpenAI}}}}}}
+		Deployment: dispatch.Deployment{Name: "o", Weight: 1}, Upstream: upstream.Options{Dialect: openAI}}}}}}
 	if err := r.Apply(next); err != nil {
 		t.Fatal(err)
 	}

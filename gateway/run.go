@@ -43,7 +43,7 @@ func (g *Gateway) serveOn(ctx context.Context, ln net.Listener) error {
 	srv := g.newServer(requests)
 	served := make(chan error, 1)
 	go func() {
-		served <- srv.Serve(frontListener{Listener: ln, maxHeader: g.listen.MaxHeaderBytes, tls: g.tlsConfig(), log: srv.ErrorLog})
+		served <- srv.Serve(frontListener{Listener: ln, surfaces: g.surfaces, maxHeader: g.listen.MaxHeaderBytes, tls: g.tlsConfig(), log: srv.ErrorLog})
 	}()
 	select {
 	case err := <-served:

@@ -18,9 +18,10 @@ import (
 // that serves the connection.
 type secured struct {
 	*tls.Conn
-	log    *log.Logger
-	shaken bool
-	failed error
+	surfaces surfaces
+	log      *log.Logger
+	shaken   bool
+	failed   error
 }
 
 func (c *secured) Read(p []byte) (int, error) {
@@ -41,7 +42,8 @@ func (c *secured) shake() error {
 	}
 	c.log.Printf("TLS handshake with %s: %v", c.RemoteAddr(), err)
 	if plain := (tls.RecordHeaderError{}); errors.As(err, &plain) && plain.Conn != nil && beginsHTTP(plain.RecordHeader) {
-		answerPlain(plain.Conn)
+		s := c.surfaces.locate("")
+		answerPlain(plain.Conn, &s)
 	}
 	return io.EOF // nothing can be said over it
 }
@@ -55,8 +57,8 @@ func beginsHTTP(b [5]byte) bool {
 	return false
 }
 
-func answerPlain(c net.Conn) {
+func answerPlain(c net.Conn, s *surface) {
 	p, a := explain(&problem{is: errBadRequest, message: "this address serves HTTPS, but the request was plain HTTP: use https:// in the URL"})
-	body := errorBody(openAI, p, a)
+	body := s.errorBody(p, a)
 	io.WriteString(c, "HTTP/1.0 400 Bad Request\r\nContent-Type: application/json\r\nX-Weir-Fault: caller\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\nConnection: close\r\n\r\n"+string(body))
 }

@@ -32,7 +32,10 @@ func (c *call) reserve() (prompt, output int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.leaveDoor()
-	if c.s.op != weir.OpEmbeddings {
+	if !c.s.do.Counted() {
+		prompt = 0
+	}
+	if c.s.do.Answers() {
 		c.trim(&s.learned)
 		output = s.learned.Expect(l.rec.Tenant, l.rec.Model, c.ask.mayAnswer()) * l.answers
 	}
@@ -58,7 +61,7 @@ func (c *call) reserve() (prompt, output int, err error) {
 func (c *call) answers() int {
 	const most = 1 << 20 // beyond it any budget is used up
 	n := min(max(c.ask.n, c.ask.candidates, c.ask.bestOf), most)
-	if c.s.op == weir.OpCompletions {
+	if c.s.do.EachPart && c.s.do.Answers() {
 		n = min(n*c.ask.prompts(c.body), most)
 	}
 	return n

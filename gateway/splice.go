@@ -4,8 +4,8 @@ import (
 	"net"
 	"slices"
 
-	"weir"
 	"weir/jsonscan"
+	"weir/upstream"
 )
 
 // edit replaces body[at:cut] by text.
@@ -94,19 +94,19 @@ func sortEdits(edits []edit) {
 // compose is the body for a deployment: the caller's own with the model named as
 // it is there, and with a stream asked for its usage. It says whether that is
 // not for the caller to see.
-func compose(t *target, op weir.Op, a *ask, body []byte, segments [][]byte, edits []edit) ([][]byte, bool) {
+func compose(t *target, o *upstream.Operation, a *ask, body []byte, segments [][]byte, edits []edit) ([][]byte, bool) {
 	edits = edits[:0]
-	if t.Upstream.Model != "" || a.model.Absent() {
+	if !o.ModelInPath && (t.Upstream.Model != "" || a.model.Absent()) {
 		if named := a.modelName(body); named != t.upstreamModel {
 			edits = a.editModel(edits, &t.names)
 		}
 	}
-	asksUsage := t.asksUsage(op) && a.stream && !a.wantsUsage
+	asksUsage := t.asksUsage(o) && a.stream && !a.wantsUsage
 	if asksUsage {
 		edits = a.editUsage(edits, body)
 	}
 	if a.trim > 0 {
-		edits = a.editTrim(edits, t.limitName(op))
+		edits = a.editTrim(edits, t.limitName(o.Op))
 	}
 	sortEdits(edits)
 	return splice(segments[:0], body, edits), asksUsage

@@ -79,7 +79,7 @@ type served struct {
 	spillAfter time.Duration // 0: as the SLO leaves
 	affinity   Affinity
 	sticky     Sticky
-	protocol   map[upstream.Protocol]bool // spoken by its deployments
+	dialects   []upstream.Dialect // spoken by its deployments
 }
 
 func (s *served) classOf(t *tenant) weir.Class {
@@ -91,12 +91,12 @@ func (s *served) classOf(t *tenant) weir.Class {
 
 // speaks says whether one of the model's deployments serves an operation.
 func (s *served) speaks(op weir.Op) error {
-	var none upstream.Protocol
-	for p := range s.protocol {
-		if p.Serves(op) {
+	none := ""
+	for _, d := range s.dialects {
+		if d.Operation(op) != nil {
 			return nil
 		}
-		none = max(none, p)
+		none = max(none, d.Name())
 	}
 	return &problem{is: errNotSpoken, message: fmt.Sprintf("the model %q is served by %s servers, which do not support %s requests", s.name, none, op)}
 }
@@ -117,11 +117,8 @@ type target struct {
 	onTrial       bool        // a canary, or what one is compared with
 }
 
-// asksUsage says whether streams are asked for their usage: those of the
-// OpenAI protocols, whose streams say none otherwise.
-func (t *target) asksUsage(op weir.Op) bool {
-	return !t.NoStreamUsage && (op == weir.OpChat || op == weir.OpCompletions)
-}
+// asksUsage says whether streams are asked for their usage.
+func (t *target) asksUsage(o *upstream.Operation) bool { return !t.NoStreamUsage && o.AsksUsage }
 
 // newState makes a state of a valid configuration. Models the present one has
 // are taken over with their queues and what they have in flight; nothing of
@@ -169,7 +166,7 @@ func (st *state) addTenant(t *Tenant) {
 }
 
 func (g *Gateway) addModel(st *state, m *Model, present *state, shares map[string]int) error {
-	s := &served{slo: m.SLO, class: m.Class, spillAfter: m.SpillAfter, trim: m.Trim, affinity: m.Affinity, sticky: m.Sticky, picks: m.picks(), protocol: map[upstream.Protocol]bool{}}
+	s := &served{slo: m.SLO, class: m.Class, spillAfter: m.SpillAfter, trim: m.Trim, affinity: m.Affinity, sticky: m.Sticky, picks: m.picks()}
 	if present != nil && present.models[m.Name] != nil && present.models[m.Name].name == m.Name {
 		s.model = present.models[m.Name].model
 	} else {
@@ -209,7 +206,7 @@ func (g *Gateway) addModel(st *state, m *Model, present *state, shares map[strin
 		}
 		st.targets[d.Name] = t
 		s.deployments = append(s.deployments, d.Name)
-		s.protocol[d.Upstream.Protocol] = true
+		s.dialects = append(s.dialects, d.Upstream.Dialect)
 	}
 	return nil
 }

@@ -155,7 +155,7 @@ func (s *stream) keep(data []byte) {
 		s.text = newBuffer(0)
 	}
 	if len(s.text.b) < maxText {
-		s.text.b = upstream.AppendText(s.text.b, s.c.s.op, data)
+		s.text.b = s.c.s.do.Format.Text(s.text.b, data)
 	}
 }
 
@@ -252,7 +252,7 @@ func (s *stream) ended(err error) *failure {
 // stream is done or, as some servers do, it finished every choice and ended
 // properly without a word.
 func (s *stream) whole(properEnd bool) bool {
-	if s.done || s.c.s.op == weir.OpResponses { // whose last event is the finish
+	if s.done || s.c.s.do.EndsAtFinish {
 		return s.complete()
 	}
 	finished, _ := s.events.Finished()
@@ -283,7 +283,7 @@ func (s *stream) count() {
 		return
 	case s.counts:
 		l.hangUp() // counting takes its time
-		l.used = upstream.Estimate(s.c.s.op, s.c.body, s.text.b)
+		l.used = s.c.s.do.Estimate(s.c.body, s.text.b)
 	default:
 		l.used = weir.Usage{Prompt: int64(s.c.ask.promptTokens()), Completion: s.tokens, Estimated: true}
 	}
@@ -294,6 +294,5 @@ func (s *stream) count() {
 
 // asksNone says whether the stream of a deployment is expected to tell no usage.
 func (c *call) asksNone(t *target) bool {
-	openAI := c.s.op == weir.OpChat || c.s.op == weir.OpCompletions
-	return openAI && (t.NoStreamUsage || t.silent.Load())
+	return c.s.do.AsksUsage && (t.NoStreamUsage || t.silent.Load())
 }

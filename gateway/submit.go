@@ -89,9 +89,9 @@ func (g *Gateway) submit(x *submitter) (rec weir.Record, err error) {
 		}
 	}()
 	c.x = exchange{from: x, method: "POST", size: int64(len(x.s.Body))}
-	c.s = surface{service: callModel, op: x.s.Op}
-	if c.s.op == weir.OpMessages {
-		c.s.dialect = anthropic
+	var ok bool
+	if c.s, ok = g.surfaces.of(x.s.Op); !ok {
+		return weir.Record{}, submitError(&problem{is: errNotSpoken, message: fmt.Sprintf("no protocol of this gateway has %s requests", x.s.Op)}, nil)
 	}
 	c.serve()
 	rec = c.lease.rec

@@ -4,40 +4,85 @@ import (
 	"strings"
 
 	"weir"
+	"weir/upstream"
 )
 
-// dialect is the tongue a caller speaks: the shape of its errors.
-type dialect uint8
-
+// What a path may ask for: upstream's services, and the gateway's own.
 const (
-	openAI dialect = iota
-	azure
-	anthropic
-)
-
-// service is what a path asks of the gateway.
-type service uint8
-
-const (
-	noService    service = iota
-	callModel            // POST: a model answers
-	listModels           // GET: the models the key may use
-	showModel            // GET: one of them
-	reportHealth         // GET /healthz
-	reportReady          // GET /readyz
-	keptAnswer           // of the Responses API: read, deleted, cancelled
-	countTokens          // POST: of a request that is not sent
-	notServed            // known by name, and refused by it
+	noService    = upstream.NoService
+	callModel    = upstream.CallModel
+	listModels   = upstream.ListModels
+	showModel    = upstream.ShowModel
+	keptAnswer   = upstream.KeptAnswer
+	countTokens  = upstream.CountTokens
+	notServed    = upstream.NotServed
+	reportHealth = upstream.NotServed + 1 + iota // GET /healthz
+	reportReady                                  // GET /readyz
 )
 
 // surface is what a path says of a request.
 type surface struct {
-	service service
-	dialect dialect
+	service upstream.Service
+	dialect upstream.Dialect    // what the caller speaks
+	do      *upstream.Operation // how it does the operation; nil: the path names none
+	shared  bool                // the path is the last protocol's, or of none: a header may tell
 	op      weir.Op
-	model   string // named in the path: Azure classic and showModel
+	model   string // named in the path
 	id      string // of an answer that is kept
 	below   string // what is asked of it: "/cancel", "/input_items"; of a count: the end of the path
+}
+
+// surfaces are the protocols that callers may speak, in the order in which they are
+// asked whose a path is. The last one answers paths that none of them has.
+type surfaces []upstream.Dialect
+
+// locate reads a path.
+func (all surfaces) locate(path string) surface {
+	for i, d := range all {
+		if r, ok := d.Locate(path); ok {
+			s := surface{shared: i == len(all)-1, service: r.Service, dialect: d, op: r.Op, model: r.Model, id: r.ID, below: r.Below}
+			if r.Service != noService {
+				s.do = d.Operation(r.Op)
+			}
+			return s
+		}
+	}
+	s := surface{dialect: all[len(all)-1], shared: true}
+	switch path {
+	case "/healthz", "/health": // the latter as inference servers have it
+		s.service = reportHealth
+	case "/readyz":
+		s.service = reportReady
+	}
+	return s
+}
+
+// of is the surface of an operation for callers that come by no path: the one that
+// its own path would have.
+func (all surfaces) of(op weir.Op) (surface, bool) {
+	o := upstream.Options{Model: "m"}
+	for i := len(all) - 1; i >= 0; i-- {
+		if all[i].Operation(op) == nil {
+			continue
+		}
+		s := all.locate(all[i].Base(&o, "") + all[i].Target(&o, op).Path)
+		if s.service == callModel && s.op == op {
+			s.model = ""
+			return s, true
+		}
+	}
+	return surface{}, false
+}
+
+// markedBy is the protocol that a header of the caller's names, for paths that
+// several share; "" where it names none.
+func (all surfaces) markedBy(header func(name string) string) upstream.Dialect {
+	for _, d := range all {
+		if mark := d.Mark(); mark != "" && header(mark) != "" {
+			return d
+		}
+	}
+	return nil
 }
 
 // methodsOf is what a path takes, beside OPTIONS; of one that does not exist, what
@@ -72,107 +117,3 @@ func (s surface) takes(method string) bool {
 
 // allowed is methodsOf for the header Allow.
 func allowed(s surface) string { return methodsOf(s) + ", OPTIONS" }
-
-// locate reads a path. The Azure surfaces are the classic one, where the path
-// names the deployment (Weir's model name) and the body need not name the
-// model, and the v1 one, which is OpenAI's below /openai.
-func locate(path string) surface {
-	if rest, ok := strings.CutPrefix(path, "/v1/"); ok {
-		return locateV1(rest, openAI)
-	}
-	if rest, ok := strings.CutPrefix(path, "/openai/"); ok {
-		return locateAzure(rest)
-	}
-	switch path {
-	case "/healthz", "/health": // the latter as inference servers have it
-		return surface{service: reportHealth}
-	case "/readyz":
-		return surface{service: reportReady}
-	}
-	return surface{}
-}
-
-func locateV1(rest string, d dialect) surface {
-	switch rest {
-	case "chat/completions":
-		return surface{service: callModel, dialect: d, op: weir.OpChat}
-	case "completions":
-		return surface{service: callModel, dialect: d, op: weir.OpCompletions}
-	case "embeddings":
-		return surface{service: callModel, dialect: d, op: weir.OpEmbeddings}
-	case "responses":
-		return surface{service: callModel, dialect: d, op: weir.OpResponses}
-	case "models":
-		return surface{service: listModels, dialect: d}
-	case "messages":
-		if d == openAI {
-			return surface{service: callModel, dialect: anthropic, op: weir.OpMessages}
-		}
-	}
-	if model, ok := strings.CutPrefix(rest, "models/"); ok && model != "" {
-		return surface{service: showModel, dialect: d, model: model}
-	}
-	if below, ok := strings.CutPrefix(rest, "responses/"); ok {
-		return locateKept(below, d)
-	}
-	if below, ok := strings.CutPrefix(rest, "messages/"); ok && d == openAI {
-		if below == "count_tokens" {
-			return surface{service: countTokens, dialect: anthropic, op: weir.OpMessages, below: "/count_tokens"}
-		}
-		return surface{dialect: anthropic}
-	}
-	return surface{dialect: d}
-}
-
-// locateKept reads what follows responses/: an answer's id and what is asked of
-// it, or a verb.
-func locateKept(below string, d dialect) surface {
-	s := surface{dialect: d, op: weir.OpResponses}
-	switch below {
-	case "":
-		return surface{dialect: d}
-	case "input_tokens":
-		s.service, s.below = countTokens, "/input_tokens"
-		return s
-	case "compact":
-		s.service, s.below = notServed, "/compact"
-		return s
-	}
-	id, rest, more := strings.Cut(below, "/")
-	switch {
-	case !more:
-	case rest == "cancel", rest == "input_items":
-		s.below = "/" + rest
-	default:
-		return surface{dialect: d}
-	}
-	s.service, s.id = keptAnswer, id
-	return s
-}
-
-func locateAzure(rest string) surface {
-	if below, ok := strings.CutPrefix(rest, "v1/"); ok {
-		return locateV1(below, azure)
-	}
-	below, classic := strings.CutPrefix(rest, "deployments/")
-	if !classic { // Responses, lists, and clients that name the model in the body alone
-		return locateV1(rest, azure)
-	}
-	// A model's name may itself hold slashes, so the end of the path decides.
-	for _, o := range azureOps {
-		if model, ok := strings.CutSuffix(below, o.suffix); ok && model != "" {
-			return surface{service: callModel, dialect: azure, op: o.op, model: model}
-		}
-	}
-	return surface{dialect: azure}
-}
-
-var azureOps = [...]struct {
-	suffix string
-	op     weir.Op
-}{
-	{"/chat/completions", weir.OpChat}, // before completions, whose suffix it has
-	{"/completions", weir.OpCompletions},
-	{"/embeddings", weir.OpEmbeddings},
-	{"/responses", weir.OpResponses},
-}

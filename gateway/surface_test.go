@@ -4,16 +4,25 @@ import (
 	"testing"
 
 	"weir"
+	"weir/upstream"
 )
 
 func TestPathsLeadToTheirService(t *testing.T) {
 	f := func(path string, want surface) {
 		t.Helper()
-		if got := locate(path); got != want {
+		got := protocols.locate(path)
+		if got.service == callModel && (got.do == nil || got.do.Op != got.op) {
+			t.Errorf("%s: the operation is %+v", path, got.do)
+		}
+		got.do, got.shared = nil, false
+		if want.dialect == nil {
+			want.dialect = openAI
+		}
+		if got != want {
 			t.Errorf("%s: %+v, want %+v", path, got, want)
 		}
 	}
-	call := func(d dialect, op weir.Op, model string) surface {
+	call := func(d upstream.Dialect, op weir.Op, model string) surface {
 		return surface{service: callModel, dialect: d, op: op, model: model}
 	}
 	f("/v1/chat/completions", call(openAI, weir.OpChat, ""))
@@ -38,7 +47,7 @@ func TestPathsLeadToTheirService(t *testing.T) {
 	f("/openai/responses", call(azure, weir.OpResponses, ""))
 	f("/openai/chat/completions", call(azure, weir.OpChat, ""))
 	f("/openai/deployments/gpt-4o/responses", call(azure, weir.OpResponses, "gpt-4o"))
-	kept := func(d dialect, id, below string) surface {
+	kept := func(d upstream.Dialect, id, below string) surface {
 		return surface{service: keptAnswer, dialect: d, op: weir.OpResponses, id: id, below: below}
 	}
 	f("/v1/responses/resp_1", kept(openAI, "resp_1", ""))
@@ -56,7 +65,7 @@ func TestPathsLeadToTheirService(t *testing.T) {
 	f("/health", surface{service: reportHealth})
 	f("/readyz", surface{service: reportReady})
 	for _, path := range []string{"", "/", "/v1", "/v1/", "/v1/chat", "/v1/models/", "/v2/chat/completions", "/v1/chat/completions/"} {
-		if got := locate(path); got.service != noService {
+		if got := protocols.locate(path); got.service != noService {
 			t.Errorf("%q: %+v", path, got)
 		}
 	}

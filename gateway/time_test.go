@@ -26,7 +26,7 @@ func inBubble(t *testing.T, c Config, f func(b *bubble)) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &bubble{t: t}
 		var err error
-		if b.Gateway, err = New(Options{Config: c, Record: func(r weir.Record) { b.records = append(b.records, r) }}); err != nil {
+		if b.Gateway, err = New(Options{Dialects: protocols, Config: c, Record: func(r weir.Record) { b.records = append(b.records, r) }}); err != nil {
 			t.Fatal(err)
 		}
 		ctx, stop := context.WithCancel(t.Context())

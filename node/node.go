@@ -21,6 +21,7 @@ import (
 	"weir/gateway"
 	"weir/observe"
 	"weir/store"
+	"weir/upstream/dialects"
 )
 
 // Node is one running Weir. Make one with New, then Run it.
@@ -135,7 +136,8 @@ func (n *Node) newGateway(o Options) (*gateway.Gateway, error) {
 	l := o.Setup.Server.Listen
 	l.Listener = n.callers
 	return gateway.New(gateway.Options{
-		Listen: l, Drain: o.Setup.Server.Drain, Config: o.Setup.Gateway, Record: n.record, Nearest: o.Nearest, Log: n.log,
+		Dialects: dialects.All(),
+		Listen:   l, Drain: o.Setup.Server.Drain, Config: o.Setup.Gateway, Record: n.record, Nearest: o.Nearest, Log: n.log,
 		Aside: n.metrics.Aside, Canaries: trials,
 		CanaryStepped: func(s gateway.CanaryStep) {
 			n.metrics.CanaryStepped(s.Deployment, string(s.Change.Phase))

@@ -20,6 +20,7 @@ import (
 	"weir/gateway"
 	"weir/scale"
 	"weir/upstream"
+	"weir/upstream/dialects"
 )
 
 const testKey = "weir_a_key_for_tests_and_nothing_else"
@@ -50,7 +51,7 @@ func setupOf(dir string, d Deployment, addrs ...string) Setup {
 			Tenants: []gateway.Tenant{{Name: "t", Keys: []gateway.Key{{Name: "k", SHA256: sha256.Sum256([]byte(testKey))}}}},
 			Models: []gateway.Model{{Name: "m", Queue: dispatch.Queue{MaxWait: 20 * time.Second}, Deployments: []gateway.Deployment{{
 				Deployment: dispatch.Deployment{Name: d.Name, Weight: 1, MaxRequests: 4, Elastic: d.Place != "", Paid: true}, Addrs: addrs,
-				Upstream: upstream.Options{Protocol: upstream.OpenAI, Model: "m"},
+				Upstream: upstream.Options{Dialect: dialects.Of("openai"), Model: "m"},
 			}}}},
 		},
 		Deployments: []Deployment{d},

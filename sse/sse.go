@@ -245,6 +245,14 @@ func cutField(line []byte) (name, value []byte) {
 	return line[:i], value
 }
 
+// Append appends an event with data of one line to dst; name "" leaves its name out.
+func Append(dst []byte, name string, data []byte) []byte {
+	if name != "" {
+		dst = append(append(append(dst, "event: "...), name...), '\n')
+	}
+	return append(append(append(dst, "data: "...), data...), "\n\n"...)
+}
+
 // Begins says whether text, the first bytes of a body, begins with a field of an
 // event or a comment.
 func Begins(text []byte) bool {

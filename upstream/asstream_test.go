@@ -1,4 +1,4 @@
-package upstream
+package upstream_test
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"weir"
+	. "weir/upstream"
 )
 
 var opNames = map[string]weir.Op{"chat": weir.OpChat, "completions": weir.OpCompletions, "responses": weir.OpResponses, "messages": weir.OpMessages}

@@ -1,4 +1,4 @@
-package upstream
+package upstream_test
 
 import (
 	"bufio"
@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"weir"
+	. "weir/upstream"
 )
 
 // benchServer answers every request on raw connections with fixed bytes, so
@@ -68,7 +69,7 @@ func serveFixed(c net.Conn, answer []byte) {
 // after the other in the same run: the second is what the first is held against.
 func bothClients(b *testing.B, url string, body []byte, read func(b *testing.B, op weir.Op, r io.Reader)) {
 	b.Run("upstream", func(b *testing.B) {
-		c, err := New(Options{Protocol: OpenAI, BaseURL: url})
+		c, err := New(Options{Dialect: OpenAI, BaseURL: url})
 		if err != nil {
 			b.Fatal(err)
 		}

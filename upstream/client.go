@@ -40,11 +40,15 @@ const (
 type Client struct {
 	o    Options
 	wire *http1.Client
-	ops  [len(opPaths)]target
+	ops  []served // by weir.Op
 }
 
-// target is where the requests of an operation go, below a base URL.
-type target struct{ path, query string }
+// served is an operation as this client's servers have it; without one they have
+// it not.
+type served struct {
+	*Operation
+	at Target
+}
 
 // New checks the options. It does not connect.
 func New(o Options) (*Client, error) {
@@ -53,10 +57,14 @@ func New(o Options) (*Client, error) {
 	}
 	c := &Client{o: o}
 	wire := o.wire()
-	wire.Prefix = o.prefix
+	wire.Prefix = func(path string) string { return o.Dialect.Base(&o, path) }
 	c.wire = http1.New(wire)
-	for op := range c.ops {
-		c.ops[op] = o.target(weir.Op(op))
+	for op := range weir.Ops() {
+		s := served{Operation: o.Dialect.Operation(op)}
+		if s.Operation != nil {
+			s.at = o.Dialect.Target(&o, op)
+		}
+		c.ops = append(c.ops, s)
 	}
 	return c, nil
 }
@@ -88,13 +96,13 @@ func (c *Client) Do(ctx context.Context, addr string, call *Call) (*Reply, error
 	if err := ctx.Err(); err != nil {
 		return nil, &Error{Kind: KindCanceled, Err: err}
 	}
-	if !c.o.Protocol.Serves(call.Op) {
-		return nil, &Error{Kind: KindCall, Err: &unserved{c.o.Protocol, call.Op}}
+	if int(call.Op) >= len(c.ops) || c.ops[call.Op].Operation == nil {
+		return nil, &Error{Kind: KindCall, Err: &unserved{c.o.Dialect.Name(), call.Op}}
 	}
 	if addr == "" {
 		addr = c.o.BaseURL
 	}
-	r := &Reply{op: call.Op}
+	r := &Reply{format: c.ops[call.Op].Format}
 	q := c.request(call)
 	if err := c.wire.Do(ctx, addr, &q, &r.Reply); err != nil {
 		return nil, err
@@ -104,23 +112,23 @@ func (c *Client) Do(ctx context.Context, addr string, call *Call) (*Reply, error
 
 // unserved is a call of an operation that the protocol has not.
 type unserved struct {
-	protocol Protocol
+	protocol string
 	op       weir.Op
 }
 
 func (e *unserved) Error() string {
-	return "protocol " + string(e.protocol) + " has no " + e.op.String()
+	return "protocol " + e.protocol + " has no " + e.op.String()
 }
 
 // request is a call as it goes over the wire.
 func (c *Client) request(call *Call) http1.Request {
-	at := c.ops[call.Op]
-	q := http1.Request{Method: call.Method, Path: at.path, Query: at.query, Body: call.Body, Header: call.Header}
+	at := &c.ops[call.Op].at
+	q := http1.Request{Method: call.Method, Path: at.Path, Query: at.Query, Body: call.Body, Header: call.Header}
 	if call.Below != "" {
 		q.Path += call.Below
 	}
 	if call.Query != "" {
-		q.Query = strings.TrimPrefix(at.query+"&"+call.Query, "&")
+		q.Query = strings.TrimPrefix(at.Query+"&"+call.Query, "&")
 	}
 	contentType, accept := call.ContentType, "application/json"
 	if contentType == "" {
@@ -133,15 +141,11 @@ func (c *Client) request(call *Call) http1.Request {
 	if call.RequestID != "" {
 		q.Own[2] = Field{Name: "X-Request-Id", Value: call.RequestID}
 	}
-	if c.o.Protocol == Anthropic && !named(call.Header, "anthropic-version") {
-		q.Own[3] = Field{Name: "anthropic-version", Value: anthropicVersion}
+	if at.Header.Name != "" && !named(call.Header, at.Header.Name) {
+		q.Own[3] = at.Header
 	}
 	return q
 }
-
-// anthropicVersion is sent when the caller named none; the only one there is
-// (docs.anthropic.com, "Versions").
-const anthropicVersion = "2023-06-01"
 
 func named(header []Field, name string) bool {
 	for i := range header {
@@ -156,10 +160,10 @@ func named(header []Field, name string) bool {
 // as it comes. It belongs to one goroutine. Close it.
 type Reply struct {
 	http1.Reply
-	op weir.Op
+	format Format
 }
 
 // Events reads the body as server-sent events, instead of Read.
 func (r *Reply) Events() *Events {
-	return &Events{in: sse.New(&r.Reply), seen: found{op: r.op}}
+	return &Events{in: sse.New(&r.Reply), format: r.format}
 }

@@ -12,9 +12,9 @@ import (
 // the longest context on offer.
 const maxCount = 100_000_000
 
-// count reads a number of tokens, however it is written (1000, 1e3, 1000.0, "1000").
+// Count reads a number of tokens, however it is written (1000, 1e3, 1000.0, "1000").
 // null counts as none; ok is false for anything else that is no possible number.
-func count(s *jsonscan.Cursor) (n int64, ok bool) {
+func Count(s *jsonscan.Cursor) (n int64, ok bool) {
 	c := s.Peek()
 	switch {
 	case c == '"':

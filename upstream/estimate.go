@@ -23,8 +23,8 @@ const (
 // the upstream reported no usage, with the vocabulary o200k_base. Pictures,
 // sounds and files count as nothing. A conversation costs four tokens a
 // message and three for the answer's start (OpenAI cookbook, "How to count
-// tokens with tiktoken"). answer is what AppendText collected.
-func Estimate(op weir.Op, request, answer []byte) weir.Usage {
+// tokens with tiktoken"). answer is what the operation's Format collected.
+func (o *Operation) Estimate(request, answer []byte) weir.Usage {
 	t := texts{limit: maxCounted}
 	s := jsonscan.At(request)
 	messages := t.prompt(&s)
@@ -36,7 +36,7 @@ func Estimate(op weir.Op, request, answer []byte) weir.Usage {
 	if messages > 0 {
 		u.Prompt += 4*messages + 3
 	}
-	if op == weir.OpEmbeddings {
+	if !o.Answers() {
 		u.Completion = 0
 	}
 	return u

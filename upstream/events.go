@@ -1,7 +1,10 @@
 package upstream
 
 import (
+	"bytes"
+
 	"weir"
+	"weir/jsonscan"
 	"weir/sse"
 )
 
@@ -46,8 +49,17 @@ type Event struct {
 // goroutine that owns the reply. The blocks returned, one after the other, are
 // the body byte for byte: a block without data is a Comment.
 type Events struct {
-	in   sse.Reader
-	seen found
+	in     sse.Reader
+	format Format
+	stream Stream
+}
+
+// Stream is how far a stream has come. A Format reads the data of its present
+// event by way of the cursor.
+type Stream struct {
+	jsonscan.Cursor
+	Tally
+	Progress
 }
 
 // Next returns the next event. io.EOF comes at the true end of the body only;
@@ -62,6 +74,34 @@ func (e *Events) Next() (Event, error) {
 		e.classify(&ev, in.Name)
 	}
 	return ev, nil
+}
+
+// classify says what an event's data mean. The text a model produces may hold
+// anything, a "usage" or a [DONE] too: only where a key stands tells.
+func (e *Events) classify(ev *Event, name []byte) {
+	switch string(bytes.TrimSpace(ev.Data)) {
+	case "[DONE]":
+		ev.Kind = Done
+		return
+	case "": // a client would not dispatch it: a keep-alive
+		return
+	}
+	s := &e.stream
+	s.Cursor = jsonscan.At(ev.Data)
+	if s.Peek() != '{' {
+		ev.Kind = Malformed
+		return
+	}
+	m := e.format.Event(s, name)
+	if !s.Cursor.Done() {
+		ev.Kind = Malformed
+		return
+	}
+	ev.Kind, ev.Produced, ev.Usage = m.Kind, m.Produced, m.Usage
+	s.Something = s.Something || m.Produced
+	if ev.Kind == Failed {
+		ev.Fail = readStreamFailure(ev.Data)
+	}
 }
 
 // Buffered says whether a further complete event is already in memory: then it

@@ -1,4 +1,4 @@
-package upstream
+package upstream_test
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 
 	"weir"
 	"weir/sse"
+	. "weir/upstream"
 )
 
 // streamOf reads events out of a body that arrives step by step, with its

@@ -1,10 +1,11 @@
-package upstream
+package upstream_test
 
 import (
 	"testing"
 	"time"
 
 	"weir"
+	. "weir/upstream"
 )
 
 func TestAnAccountThatIsUsedUpIsToldFromThrottling(t *testing.T) {
@@ -20,7 +21,7 @@ func TestAnAccountThatIsUsedUpIsToldFromThrottling(t *testing.T) {
 	f(true, 402, `{"error":{"message":"Insufficient Balance"}}`)
 	f(false, 429, `{"error":{"message":"Rate limit reached","type":"tokens","code":"rate_limit_exceeded"}}`)
 	f(false, 429, ``)
-	if f := readStreamFailure([]byte(`{"error":{"message":"x","code":"insufficient_quota"}}`)); !f.Exhausted {
+	if f := ReadStreamFailure([]byte(`{"error":{"message":"x","code":"insufficient_quota"}}`)); !f.Exhausted {
 		t.Error("inside a stream it is not seen")
 	}
 }

@@ -38,16 +38,6 @@ const (
 	maxFailureMessage = 1 << 10
 )
 
-// ReadFailure reads an answer with an error status. header returns an answer's
-// header; now is needed for a Retry-After that is a date.
-func ReadFailure(op weir.Op, status int, header func(name string) string, body []byte, now time.Time) Failure {
-	f := parseFailure(body)
-	f.Status = status
-	f.judge(op)
-	f.readLimits(header, now)
-	return f
-}
-
 // statusOverloaded is Anthropic's overloaded_error.
 const statusOverloaded = 529
 
@@ -56,7 +46,7 @@ const statusOverloaded = 529
 func readStreamFailure(data []byte) *Failure {
 	f := parseFailure(data)
 	f.Status = statusOfCode(f.Code)
-	f.judge(weir.OpChat)
+	f.judge(false)
 	f.Exhausted = f.exhausted()
 	f.Throttled = f.Status == http.StatusTooManyRequests || f.Status == statusOverloaded
 	return &f
@@ -156,8 +146,9 @@ func statusOfCode(code string) int {
 	return int(n)
 }
 
-// judge says whose fault it was and whether another upstream may do better.
-func (f *Failure) judge(op weir.Op) {
+// judge says whose fault it was and whether another upstream may do better. kept:
+// its servers keep answers, so that one may be what was not found.
+func (f *Failure) judge(kept bool) {
 	f.ContextLength = f.isContextLength()
 	f.Status = f.impliedStatus()
 	if f.ContentFilter || f.ContextLength {
@@ -165,7 +156,7 @@ func (f *Failure) judge(op weir.Op) {
 		return
 	}
 	f.NoModel = f.isNoModel()
-	f.Lacks = f.lacks(op)
+	f.Lacks = f.lacks(kept)
 	switch {
 	case f.NoModel:
 		f.Fault, f.Retryable = weir.UpstreamFault, true

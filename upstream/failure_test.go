@@ -1,4 +1,4 @@
-package upstream
+package upstream_test
 
 import (
 	"encoding/json"
@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"weir"
+	. "weir/upstream"
 )
 
 // headersOf reads "Name: value" lines.
@@ -26,7 +27,7 @@ func TestRetryTimesInEveryForm(t *testing.T) {
 	now := time.Date(2026, 10, 3, 12, 0, 0, 0, time.UTC)
 	f := func(headers string, want time.Duration) {
 		t.Helper()
-		got, ok := readRetryAfter(headersOf(headers), now)
+		got, ok := ReadRetryAfter(headersOf(headers), now)
 		if !ok || got != want {
 			t.Errorf("%q: %v %v, want %v", headers, got, ok, want)
 		}
@@ -49,7 +50,7 @@ func TestRetryTimesInEveryForm(t *testing.T) {
 	f("x-ratelimit-remaining-tokens: 0\nx-ratelimit-reset-tokens: 6m0s\nx-ratelimit-remaining-requests: 9\nx-ratelimit-reset-requests: 20m", 6*time.Minute)
 	f("x-ratelimit-remaining-requests: 0\nx-ratelimit-reset-requests: 12", 12*time.Second)
 	for _, none := range []string{"", "retry-after: soon", "retry-after: -3", "retry-after: NaN", "x-ratelimit-reset-tokens: 6m0s"} {
-		if got, ok := readRetryAfter(headersOf(none), now); ok || got != 0 {
+		if got, ok := ReadRetryAfter(headersOf(none), now); ok || got != 0 {
 			t.Errorf("%q: %v %v, want nothing", none, got, ok)
 		}
 	}
@@ -59,7 +60,7 @@ func FuzzRetryAfter(f *testing.F) {
 	f.Add("1", "2", "3", "4s")
 	f.Fuzz(func(t *testing.T, a, b, c, d string) {
 		h := headersOf("retry-after: " + a + "\nretry-after-ms: " + b + "\nx-ms-retry-after-ms: " + c + "\nx-ratelimit-remaining-tokens: 0\nx-ratelimit-reset-tokens: " + d)
-		if got, ok := readRetryAfter(h, time.Unix(1e9, 0)); got < 0 || got > maxRetryAfter || !ok && got != 0 {
+		if got, ok := ReadRetryAfter(h, time.Unix(1e9, 0)); got < 0 || got > MaxRetryAfter || !ok && got != 0 {
 			t.Fatal(got, ok)
 		}
 	})
@@ -91,7 +92,7 @@ func TestFailuresAreRead(t *testing.T) {
 	f(weir.OpChat, 401, "", `{"error":{"code":"401","message":"Access denied"}}`, Failure{Code: "401", Message: "Access denied", Fault: upstream, Retryable: true})
 	f(weir.OpChat, 404, "", `{"error":{"code":"DeploymentNotFound","message":"m"}}`, Failure{Code: "DeploymentNotFound", Message: "m", Fault: upstream, Retryable: true, NoModel: true})
 	f(weir.OpResponses, 404, "", `{"error":{"code":"previous_response_not_found","message":"m"}}`, Failure{Code: "previous_response_not_found", Message: "m", Fault: caller})
-	f(weir.OpResponses, 404, "", "", Failure{Fault: caller, Retryable: true, Lacks: Operation})
+	f(weir.OpResponses, 404, "", "", Failure{Fault: caller, Retryable: true, Lacks: WholeOperation})
 	f(weir.OpChat, 429, "retry-after-ms: 43", `{"error":{"code":"429","message":"m"}}`,
 		Failure{Code: "429", Message: "m", Fault: upstream, Retryable: true, Throttled: true, RetryAfter: 43 * time.Millisecond, HasRetryAfter: true})
 	f(weir.OpChat, 429, "", "", Failure{Fault: upstream, Retryable: true, Throttled: true})
@@ -106,7 +107,7 @@ func TestFailuresAreBounded(t *testing.T) {
 	body := `{"error":{"code":` + string(long) + `,"type":` + string(long) + `,"message":` + string(long) + `}}`
 	for _, b := range []string{body, strings.Repeat("é", 5000)} {
 		f := ReadFailure(weir.OpChat, 500, headersOf(""), []byte(b), time.Time{})
-		if len(f.Code) > maxFailureWord || len(f.Type) > maxFailureWord || len(f.Message) > maxFailureMessage || len(f.Message) < maxFailureMessage-4 {
+		if len(f.Code) > MaxFailureWord || len(f.Type) > MaxFailureWord || len(f.Message) > MaxFailureMessage || len(f.Message) < MaxFailureMessage-4 {
 			t.Errorf("%d, %d, %d bytes", len(f.Code), len(f.Type), len(f.Message))
 		}
 		if !utf8.ValidString(f.Message) {

@@ -3,45 +3,21 @@ package upstream
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"time"
 
-	"weir"
 	"weir/http1"
 )
-
-// Protocol is the dialect an inference server speaks.
-type Protocol string
-
-const (
-	OpenAI      Protocol = "openai"      // vLLM, SGLang, llama.cpp, TGI, Ollama, OpenAI itself
-	AzureOpenAI Protocol = "azureopenai" // Azure OpenAI, v1 or classic paths
-	Anthropic   Protocol = "anthropic"   // the Messages API
-)
-
-// Serves says whether a protocol has an operation.
-func (p Protocol) Serves(op weir.Op) bool {
-	switch p {
-	case OpenAI: // vLLM and others answer /v1/messages too
-		return op <= weir.OpMessages
-	case AzureOpenAI:
-		return op <= weir.OpResponses
-	case Anthropic:
-		return op == weir.OpMessages
-	}
-	return false
-}
 
 // Options describe the upstream of one deployment. Zero durations are the
 // defaults named.
 type Options struct {
-	Protocol Protocol
+	Dialect Dialect // what the servers speak
 	// BaseURL is scheme://host[:port][/prefix]; empty when each call names the
-	// address of its replica. A prefix that does not end in a version segment
-	// (/v1, /v4) gets /v1 appended, as the SDKs' base_url has it.
+	// address of its replica. What its path becomes is the
+	// dialect's to say.
 	BaseURL    string
-	Model      string // the upstream's name of the model; for AzureOpenAI the deployment's name
-	APIVersion string // AzureOpenAI: "" speaks /openai/v1/...; else /openai/deployments/{Model}/...?api-version={APIVersion}
+	Model      string // the upstream's name of the model; for Azure OpenAI the deployment's name
+	APIVersion string // of Azure OpenAI's classic paths; "": its v1 paths, and every other protocol
 	Credential Credential
 
 	ConnectTimeout time.Duration // until a connection stands, name lookup and TLS included; 0: 5 s
@@ -67,18 +43,10 @@ func (o *Options) wire() http1.Options {
 // Validate reports every fault at once.
 func (o Options) Validate() error {
 	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	switch o.Protocol {
-	case OpenAI, Anthropic:
-		if o.APIVersion != "" {
-			fault("upstream: APIVersion %q is for protocol %q only, not %q", o.APIVersion, AzureOpenAI, o.Protocol)
-		}
-	case AzureOpenAI:
-		if o.APIVersion != "" && o.Model == "" {
-			fault("upstream: the classic path (APIVersion %q) needs Model, the name of the Azure deployment", o.APIVersion)
-		}
-	default:
-		fault("upstream: protocol %q: want %q, %q or %q", o.Protocol, OpenAI, AzureOpenAI, Anthropic)
+	if o.Dialect == nil {
+		faults = append(faults, errors.New("upstream: Dialect is missing: nothing says what the servers speak"))
+	} else if err := o.Dialect.Check(&o); err != nil {
+		faults = append(faults, err)
 	}
 	if o.BaseURL != "" {
 		if err := http1.CheckBase(o.BaseURL); err != nil {

@@ -1,4 +1,4 @@
-package upstream
+package upstream_test
 
 import (
 	"net/http"
@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"weir"
+	. "weir/upstream"
 )
 
 func TestPathsFollowTheProtocol(t *testing.T) {
@@ -23,17 +24,17 @@ func TestPathsFollowTheProtocol(t *testing.T) {
 		base := o.BaseURL
 		o.BaseURL = server.URL + u.EscapedPath()
 		if _, _, err := ask(t.Context(), newClient(t, o), &Call{Op: op}); err != nil || asked != want {
-			t.Errorf("%s %s %s: %s, want %s (%v)", o.Protocol, base, op, asked, want, err)
+			t.Errorf("%s %s %s: %s, want %s (%v)", o.Dialect.Name(), base, op, asked, want, err)
 		}
 	}
-	f(Options{Protocol: OpenAI, BaseURL: "http://gpu:8000"}, weir.OpChat, "/v1/chat/completions")
-	f(Options{Protocol: OpenAI, BaseURL: "http://gpu:8000/"}, weir.OpCompletions, "/v1/completions")
-	f(Options{Protocol: OpenAI, BaseURL: "https://api.openai.com/v1"}, weir.OpEmbeddings, "/v1/embeddings")
-	f(Options{Protocol: OpenAI, BaseURL: "https://x.example/a%20b/v4/"}, weir.OpResponses, "/a%20b/v4/responses")
-	f(Options{Protocol: OpenAI, BaseURL: "https://x.example/vllm"}, weir.OpMessages, "/vllm/v1/messages")
-	f(Options{Protocol: Anthropic, BaseURL: "https://api.anthropic.com"}, weir.OpMessages, "/v1/messages")
+	f(Options{Dialect: OpenAI, BaseURL: "http://gpu:8000"}, weir.OpChat, "/v1/chat/completions")
+	f(Options{Dialect: OpenAI, BaseURL: "http://gpu:8000/"}, weir.OpCompletions, "/v1/completions")
+	f(Options{Dialect: OpenAI, BaseURL: "https://api.openai.com/v1"}, weir.OpEmbeddings, "/v1/embeddings")
+	f(Options{Dialect: OpenAI, BaseURL: "https://x.example/a%20b/v4/"}, weir.OpResponses, "/a%20b/v4/responses")
+	f(Options{Dialect: OpenAI, BaseURL: "https://x.example/vllm"}, weir.OpMessages, "/vllm/v1/messages")
+	f(Options{Dialect: Anthropic, BaseURL: "https://api.anthropic.com"}, weir.OpMessages, "/v1/messages")
 
-	az := Options{Protocol: AzureOpenAI, BaseURL: "https://res.openai.azure.com", Model: "gpt 4o"}
+	az := Options{Dialect: AzureOpenAI, BaseURL: "https://res.openai.azure.com", Model: "gpt 4o"}
 	f(az, weir.OpChat, "/openai/v1/chat/completions")
 	az.BaseURL += "/openai/v1/"
 	f(az, weir.OpResponses, "/openai/v1/responses")
@@ -45,8 +46,8 @@ func TestPathsFollowTheProtocol(t *testing.T) {
 }
 
 func TestBadOptionsAreAllNamed(t *testing.T) {
-	err := Options{Protocol: "grpc", BaseURL: "ftp://x", StallTimeout: -1, MaxConns: -2}.Validate()
-	for _, part := range []string{`protocol "grpc"`, `"ftp://x"`, "StallTimeout", "MaxConns -2"} {
+	err := Options{BaseURL: "ftp://x", StallTimeout: -1, MaxConns: -2}.Validate()
+	for _, part := range []string{"Dialect is missing", `"ftp://x"`, "StallTimeout", "MaxConns -2"} {
 		if err == nil || !strings.Contains(err.Error(), part) {
 			t.Errorf("%v does not name %s", err, part)
 		}
@@ -57,13 +58,13 @@ func TestBadOptionsAreAllNamed(t *testing.T) {
 			t.Errorf("%v: want %s", err, want)
 		}
 	}
-	f(Options{Protocol: AzureOpenAI, APIVersion: "2024-10-21"}, "needs Model")
-	f(Options{Protocol: OpenAI, APIVersion: "2024-10-21"}, "azureopenai")
-	f(Options{Protocol: OpenAI, BaseURL: "http://user:pw@x"}, "without user")
-	f(Options{Protocol: OpenAI, BaseURL: "http://x/?a=b"}, "query")
-	f(Options{Protocol: OpenAI, BaseURL: "http:///x"}, "no host")
-	f(Options{Protocol: OpenAI, BaseURL: "http://x/%zz"}, "base URL")
-	if err := (Options{Protocol: OpenAI}).Validate(); err != nil {
+	f(Options{Dialect: AzureOpenAI, APIVersion: "2024-10-21"}, "needs Model")
+	f(Options{Dialect: OpenAI, APIVersion: "2024-10-21"}, "azureopenai")
+	f(Options{Dialect: OpenAI, BaseURL: "http://user:pw@x"}, "without user")
+	f(Options{Dialect: OpenAI, BaseURL: "http://x/?a=b"}, "query")
+	f(Options{Dialect: OpenAI, BaseURL: "http:///x"}, "no host")
+	f(Options{Dialect: OpenAI, BaseURL: "http://x/%zz"}, "base URL")
+	if err := (Options{Dialect: OpenAI}).Validate(); err != nil {
 		t.Error(err)
 	}
 }

@@ -2,9 +2,9 @@ package upstream
 
 import "math/bits"
 
-// progress is how far a stream has come, over all its events.
-type progress struct {
-	something bool      // something was produced
+// Progress is how far a stream has come, over all its events.
+type Progress struct {
+	Something bool      // something was produced
 	begun     choiceSet // choices that something was produced of
 	closed    choiceSet // choices that have a finish_reason
 }
@@ -14,7 +14,8 @@ type choiceSet [2]uint64
 
 func (c *choiceSet) add(index int64) { c[index>>6&1] |= 1 << (index & 63) }
 
-func (p *progress) saw(index int64, produced, finished bool) {
+// Saw notes of a choice that something was produced of it, or that it is complete.
+func (p *Progress) Saw(index int64, produced, finished bool) {
 	if produced {
 		p.begun.add(index)
 	}
@@ -23,10 +24,10 @@ func (p *progress) saw(index int64, produced, finished bool) {
 	}
 }
 
-// Finished is how many choices of a stream of chat or completions the upstream
-// has said to be complete, and whether one has begun that is not.
+// Finished is how many choices of a stream the upstream has said to be complete,
+// and whether one has begun that is not.
 func (e *Events) Finished() (n int, open bool) {
-	p := &e.seen.progress
+	p := &e.stream.Progress
 	for i := range p.closed {
 		n += bits.OnesCount64(p.closed[i])
 		open = open || p.begun[i]&^p.closed[i] != 0

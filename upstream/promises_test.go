@@ -1,9 +1,10 @@
-package upstream
+package upstream_test
 
 import (
 	"testing"
 
 	"weir"
+	. "weir/upstream"
 )
 
 // A chunk with a choice is never the usage event, which a gateway hides: servers

@@ -1,4 +1,4 @@
-package upstream
+package upstream_test
 
 import (
 	"bufio"
@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"weir"
-	"weir/http1"
+	. "weir/upstream"
 )
 
 // serveRaw calls f for each connection and closes it when f returns.
@@ -50,8 +50,8 @@ func takeRequest(in *bufio.Reader) {
 
 func newClient(t *testing.T, o Options) *Client {
 	t.Helper()
-	if o.Protocol == "" {
-		o.Protocol = OpenAI
+	if o.Dialect == nil {
+		o.Dialect = OpenAI
 	}
 	c, err := New(o)
 	if err != nil {
@@ -108,15 +108,13 @@ func (c *fixedConn) SetWriteDeadline(time.Time) error { return nil }
 
 // fixed is a client whose every connection gives out the same bytes, step by step.
 func fixed(in []byte, step int) *Client {
-	c, err := New(Options{Protocol: OpenAI, BaseURL: "http://fixed"})
+	c, err := New(Options{Dialect: OpenAI, BaseURL: "http://fixed"})
 	if err != nil {
 		panic(err)
 	}
-	wire := c.o.wire()
-	wire.Dial = func(context.Context, string, string) (net.Conn, error) {
+	c.DialBy(func(context.Context, string, string) (net.Conn, error) {
 		return &fixedConn{in: bytes.NewReader(in), step: step}, nil
-	}
-	c.wire = http1.New(wire)
+	})
 	return c
 }
 
@@ -167,7 +165,7 @@ func TestStreamsReadTheSameOverEveryTransport(t *testing.T) {
 }
 
 func TestWhatCannotBeSentIsRefused(t *testing.T) {
-	c := newClient(t, Options{Protocol: Anthropic, BaseURL: "http://127.0.0.1:1"})
+	c := newClient(t, Options{Dialect: Anthropic, BaseURL: "http://127.0.0.1:1"})
 	for _, call := range []*Call{
 		{Op: weir.OpEmbeddings},
 		{Op: weir.OpMessages, RequestID: "a\r\nb: c"},
@@ -185,7 +183,7 @@ func TestAnthropicCallsCarryAVersion(t *testing.T) {
 		io.WriteString(w, r.URL.Path+" "+strings.Join(r.Header.Values("Anthropic-Version"), ","))
 	}))
 	defer s.Close()
-	c := newClient(t, Options{Protocol: Anthropic, BaseURL: s.URL})
+	c := newClient(t, Options{Dialect: Anthropic, BaseURL: s.URL})
 	call := &Call{Op: weir.OpMessages}
 	if _, body, _ := ask(context.Background(), c, call); body != "/v1/messages 2023-06-01" {
 		t.Error(body)

@@ -1,25 +1,18 @@
 package upstream
 
 import (
-	"bytes"
 	"math"
 
-	"weir"
 	"weir/jsonscan"
 )
 
-// AppendText appends the text a model produced, unescaped, to dst: out of the
-// Data of one event of a stream, or of a whole answer that is not streamed.
-// Tool calls count with their names and arguments, reasoning too where it is
-// shown. It is what Estimate is given.
-func AppendText(dst []byte, op weir.Op, data []byte) []byte {
+// AppendNamed appends the text a model produced, unescaped, to dst: the strings in
+// JSON that stand under the names produced text has in any API. Tool calls count
+// with their names and arguments, reasoning too where it is shown.
+func AppendNamed(dst, data []byte) []byte {
 	t := texts{dst: dst, limit: math.MaxInt}
 	s := jsonscan.At(data)
-	if op == weir.OpResponses {
-		t.response(&s)
-	} else {
-		t.named(&s)
-	}
+	t.named(&s)
 	return t.dst
 }
 
@@ -63,33 +56,6 @@ func (t *texts) member(s *jsonscan.Cursor, key []byte) {
 	switch string(key) {
 	case "content", "reasoning_content", "reasoning", "refusal", "text", "arguments", "name", "thinking", "partial_json":
 		t.add(v)
-	}
-}
-
-// response collects from an event of the Responses API, where every text comes
-// several times: as deltas, and whole when its part, its item and the response
-// are done. From an event only a delta is taken; a whole answer has no type.
-func (t *texts) response(s *jsonscan.Cursor) {
-	var kind, delta []byte
-	whole := *s
-	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
-		key := s.Key()
-		if s.Peek() != '"' {
-			s.Skip()
-			continue
-		}
-		switch v := s.Text(); string(key) {
-		case "type":
-			kind = v
-		case "delta":
-			delta = v
-		}
-	}
-	switch {
-	case bytes.HasSuffix(kind, []byte(".delta")):
-		t.add(delta)
-	case len(kind) == 0:
-		t.named(&whole)
 	}
 }
 

@@ -3,19 +3,17 @@ package upstream
 import (
 	"net/http"
 	"strings"
-
-	"weir"
 )
 
 // Feature is something a request needs that a server may not do.
 type Feature string
 
 const (
-	NoFeature Feature = ""
-	Operation Feature = "operation" // the path: embeddings of a chat model, responses of a server without them
-	Images    Feature = "images"
-	Audio     Feature = "audio"
-	Tools     Feature = "tools"
+	NoFeature      Feature = ""
+	WholeOperation Feature = "operation" // the path: embeddings of a chat model, responses of a server without them
+	Images         Feature = "images"
+	Audio          Feature = "audio"
+	Tools          Feature = "tools"
 )
 
 // unsupportedWords are what servers say of what they do not do, in lower case:
@@ -48,35 +46,35 @@ var unsupportedWords = [...]struct {
 	{"tool choice requires --enable-auto-tool-choice", Tools},
 	{"endpoints found that support tool use", Tools},
 	{"tool calling` is not supported", Tools},
-	{"this server does not support", Operation},
-	{"operation does not work with the specified model", Operation},
-	{"not supported in the v1/", Operation},
-	{"does not support embeddings", Operation},
-	{"does not support chat completions", Operation},
-	{"does not support completions", Operation},
-	{"does not support responses", Operation},
-	{"does not appear to be an embedding model", Operation},
-	{"pooling type 'none' is not oai compatible", Operation},
-	{"unexpected endpoint or method", Operation},
+	{"this server does not support", WholeOperation},
+	{"operation does not work with the specified model", WholeOperation},
+	{"not supported in the v1/", WholeOperation},
+	{"does not support embeddings", WholeOperation},
+	{"does not support chat completions", WholeOperation},
+	{"does not support completions", WholeOperation},
+	{"does not support responses", WholeOperation},
+	{"does not appear to be an embedding model", WholeOperation},
+	{"pooling type 'none' is not oai compatible", WholeOperation},
+	{"unexpected endpoint or method", WholeOperation},
 }
 
 // lacks says what the server does not do, that answered so.
-func (f *Failure) lacks(op weir.Op) Feature {
+func (f *Failure) lacks(kept bool) Feature {
 	message := strings.ToLower(f.Message)
 	switch f.Status {
 	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
 	case http.StatusNotFound:
-		named := op == weir.OpResponses && f.Code != "" && f.Code != "404" // a response that is not there
+		named := kept && f.Code != "" && f.Code != "404" // a response that is not there
 		if f.NoModel || named {
 			return NoFeature
 		}
 		if isNowhere(message) {
-			return Operation
+			return WholeOperation
 		}
 		return featureOf(message)
 	case http.StatusBadRequest, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity, http.StatusInternalServerError, 0:
 		if f.Code == "OperationNotSupported" {
-			return Operation
+			return WholeOperation
 		}
 		return featureOf(message)
 	default:
@@ -85,7 +83,7 @@ func (f *Failure) lacks(op weir.Op) Feature {
 	if said := featureOf(message); said != NoFeature {
 		return said
 	}
-	return Operation
+	return WholeOperation
 }
 
 func featureOf(message string) Feature {

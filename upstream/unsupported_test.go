@@ -1,10 +1,11 @@
-package upstream
+package upstream_test
 
 import (
 	"testing"
 	"time"
 
 	"weir"
+	. "weir/upstream"
 )
 
 // What real servers answered, and what it says of them. Sources: llama.cpp and
@@ -18,17 +19,17 @@ func TestWhatAServerDoesNotDoIsRecognised(t *testing.T) {
 		}
 	}
 	caller, upstream := weir.CallerFault, weir.UpstreamFault
-	f(weir.OpEmbeddings, 404, `{"detail":"Not Found"}`, Operation, false, caller)
-	f(weir.OpResponses, 404, `{"detail":"Not Found"}`, Operation, false, caller)
-	f(weir.OpMessages, 404, `{"error":{"code":404,"message":"File Not Found","type":"not_found_error"}}`, Operation, false, caller)
-	f(weir.OpChat, 404, `404 page not found`, Operation, false, caller)
-	f(weir.OpChat, 404, `<html><body>nginx</body></html>`, Operation, false, caller)
-	f(weir.OpChat, 404, `{"error":{"code":"404","message":"Resource not found"}}`, Operation, false, caller)
-	f(weir.OpCompletions, 404, `{"error":{"message":"This is a chat model and not supported in the v1/completions endpoint. Did you mean to use v1/chat/completions?","type":"invalid_request_error","param":"model","code":null}}`, Operation, false, caller)
-	f(weir.OpEmbeddings, 405, `{"detail":"Method Not Allowed"}`, Operation, false, caller)
-	f(weir.OpEmbeddings, 501, `{"error":{"code":501,"message":"This server does not support embeddings. Start it with '--embeddings'","type":"not_supported_error"}}`, Operation, false, caller)
-	f(weir.OpEmbeddings, 400, `{"error":{"code":"OperationNotSupported","message":"The embeddings operation does not work with the specified model, gpt-4o."}}`, Operation, false, caller)
-	f(weir.OpEmbeddings, 400, `{"object":"error","message":"The model does not support Embeddings API","type":"BadRequestError","code":400}`, Operation, false, caller)
+	f(weir.OpEmbeddings, 404, `{"detail":"Not Found"}`, WholeOperation, false, caller)
+	f(weir.OpResponses, 404, `{"detail":"Not Found"}`, WholeOperation, false, caller)
+	f(weir.OpMessages, 404, `{"error":{"code":404,"message":"File Not Found","type":"not_found_error"}}`, WholeOperation, false, caller)
+	f(weir.OpChat, 404, `404 page not found`, WholeOperation, false, caller)
+	f(weir.OpChat, 404, `<html><body>nginx</body></html>`, WholeOperation, false, caller)
+	f(weir.OpChat, 404, `{"error":{"code":"404","message":"Resource not found"}}`, WholeOperation, false, caller)
+	f(weir.OpCompletions, 404, `{"error":{"message":"This is a chat model and not supported in the v1/completions endpoint. Did you mean to use v1/chat/completions?","type":"invalid_request_error","param":"model","code":null}}`, WholeOperation, false, caller)
+	f(weir.OpEmbeddings, 405, `{"detail":"Method Not Allowed"}`, WholeOperation, false, caller)
+	f(weir.OpEmbeddings, 501, `{"error":{"code":501,"message":"This server does not support embeddings. Start it with '--embeddings'","type":"not_supported_error"}}`, WholeOperation, false, caller)
+	f(weir.OpEmbeddings, 400, `{"error":{"code":"OperationNotSupported","message":"The embeddings operation does not work with the specified model, gpt-4o."}}`, WholeOperation, false, caller)
+	f(weir.OpEmbeddings, 400, `{"object":"error","message":"The model does not support Embeddings API","type":"BadRequestError","code":400}`, WholeOperation, false, caller)
 	f(weir.OpChat, 500, `{"error":{"code":500,"message":"image input is not supported - hint: if this is unexpected, you may need to provide the mmproj","type":"server_error"}}`, Images, false, caller)
 	f(weir.OpChat, 500, `{"error":{"code":500,"message":"audio input is not supported - hint: ...","type":"server_error"}}`, Audio, false, caller)
 	f(weir.OpChat, 400, `{"object":"error","message":"x is not a multimodal model None","type":"BadRequestError","code":400}`, Images, false, caller)
@@ -38,11 +39,11 @@ func TestWhatAServerDoesNotDoIsRecognised(t *testing.T) {
 	f(weir.OpChat, 400, "{\"error\":{\"message\":\"Failed to deserialize the JSON body into the target type: messages[0]: unknown variant `image_url`, expected `text`\",\"type\":\"invalid_request_error\"}}", Images, false, caller)
 	f(weir.OpChat, 400, "{\"error\":{\"message\":\"`tool calling` is not supported with this model\",\"type\":\"invalid_request_error\"}}", Tools, false, caller)
 	f(weir.OpChat, 400, `{"object":"error","message":"Image input is not enabled for this model","type":"invalid_request_error"}`, Images, false, caller)
-	f(weir.OpEmbeddings, 404, `{"error":"Unexpected endpoint or method. (POST /v1/embeddings)"}`, Operation, false, caller)
-	f(weir.OpEmbeddings, 0, `{"error":"Unexpected endpoint or method. (POST /v1/embeddings). Returning 200 anyway"}`, Operation, false, caller)
-	f(weir.OpEmbeddings, 500, `{"error":{"code":500,"message":"Pooling type 'none' is not OAI compatible. Please use a different pooling type","type":"server_error"}}`, Operation, false, caller)
-	f(weir.OpEmbeddings, 400, `{"object":"error","message":"This model does not appear to be an embedding model by default. Please add --is-embedding when launching the server.","code":400}`, Operation, false, caller)
-	f(weir.OpResponses, 400, `{"object":"error","message":"The model does not support Responses API","type":"BadRequestError","code":400}`, Operation, false, caller)
+	f(weir.OpEmbeddings, 404, `{"error":"Unexpected endpoint or method. (POST /v1/embeddings)"}`, WholeOperation, false, caller)
+	f(weir.OpEmbeddings, 0, `{"error":"Unexpected endpoint or method. (POST /v1/embeddings). Returning 200 anyway"}`, WholeOperation, false, caller)
+	f(weir.OpEmbeddings, 500, `{"error":{"code":500,"message":"Pooling type 'none' is not OAI compatible. Please use a different pooling type","type":"server_error"}}`, WholeOperation, false, caller)
+	f(weir.OpEmbeddings, 400, `{"object":"error","message":"This model does not appear to be an embedding model by default. Please add --is-embedding when launching the server.","code":400}`, WholeOperation, false, caller)
+	f(weir.OpResponses, 400, `{"object":"error","message":"The model does not support Responses API","type":"BadRequestError","code":400}`, WholeOperation, false, caller)
 	f(weir.OpChat, 500, `{"error":{"code":500,"message":"Failed to parse tools: Missing tool name: {}","type":"server_error"}}`, NoFeature, false, caller)
 	f(weir.OpChat, 500, `{"error":{"code":500,"message":"[json.exception.out_of_range.403] key 'function' not found","type":"server_error"}}`, NoFeature, false, caller)
 	f(weir.OpChat, 404, `{"object":"error","message":"The model 'up' does not exist.","type":"NotFoundError","code":404}`, NoFeature, true, upstream)

@@ -5,15 +5,43 @@ import (
 	"weir/jsonscan"
 )
 
-// ReadUsage reads the usage of a whole answer that is not streamed. ok is
-// false when it tells none.
-func ReadUsage(op weir.Op, body []byte) (u weir.Usage, ok bool) {
-	a := ReadAnswer(op, body)
-	return a.Usage, a.Told && a.Object
+// Counting is how an operation's usage is told.
+type Counting uint8
+
+const (
+	CountsBoth   Counting = iota // prompt and answer together, the cached tokens within the prompt
+	CountsPrompt                 // there is no answer
+	CountsParts                  // prompt and answer in several events, the cached tokens beside the prompt
+)
+
+// Tally reads what a server says of the tokens it used, in the words of any API and
+// provider. The zero value has been told nothing.
+type Tally struct {
+	Counting Counting
+	Usage    weir.Usage // all that was told, where Has
+	Has      bool       // since Begin usage came that can be
+	Came     bool       // since Begin usage came, whether or not it can be
+	counts
 }
 
-// counts are what was told of usage so far, in the words of any API. Of the
-// same thing under two names the larger counts.
+// Begin begins another event. What was told before stays.
+func (t *Tally) Begin() { t.Has, t.Came = false, false }
+
+// Restart begins another event that tells all, and forgets what was told before but
+// for the tier.
+func (t *Tally) Restart() {
+	t.Begin()
+	t.counts, t.Usage = counts{tier: t.tier}, weir.Usage{}
+}
+
+// Whole says whether both prompt and answer were told, where an answer is not
+// streamed.
+func (t *Tally) Whole() bool {
+	return t.Counting != CountsParts || t.has&(saysInput|saysOutput) == saysInput|saysOutput
+}
+
+// counts are what was told of usage so far. Of the same thing under two names the
+// larger counts.
 type counts struct {
 	has                       words
 	input, answered, total    int64
@@ -24,7 +52,6 @@ type counts struct {
 	tier                      weir.Tier
 	odd                       bool // a count of prompt or answer cannot be
 	broken                    bool // a count of a part cannot be
-	usage                     weir.Usage
 }
 
 // words are the counts that were told.
@@ -38,7 +65,7 @@ const (
 	saysRead // in the words of those who count the cached tokens beside the prompt
 )
 
-// usageObject reads usage in the words of any API and provider:
+// Read reads a usage object, which s stands before, in the words of any API and provider:
 //
 //	chat, completions, embeddings   prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details, completion_tokens_details
 //	responses                       input_tokens, output_tokens, total_tokens, input_tokens_details, output_tokens_details
@@ -53,105 +80,105 @@ const (
 // A count that is absent leaves what earlier events of the stream told. Usage
 // whose prompt or answer cannot be (no whole number, below zero, beyond maxCount)
 // is as if it had not been told: it would be billed.
-func (f *found) usageObject(s *jsonscan.Cursor) {
+func (t *Tally) Read(s *jsonscan.Cursor) {
 	if s.Peek() != '{' {
 		s.Skip()
 		return
 	}
-	before := f.counts
-	f.odd = false
+	before, used := t.counts, t.Usage
+	t.odd = false
 	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
-		f.count(s, s.Key())
+		t.count(s, s.Key())
 	}
-	f.usageCame = true
-	if f.odd || !f.sum() {
-		f.counts = before
+	t.Came = true
+	if t.odd || !t.sum() {
+		t.counts, t.Usage = before, used
 		return
 	}
-	f.hasUsage = true
+	t.Has = true
 }
 
 // count reads one member of a usage object.
-func (f *found) count(s *jsonscan.Cursor, key []byte) {
+func (t *Tally) count(s *jsonscan.Cursor, key []byte) {
 	switch string(key) {
 	case "prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "promptTokenCount":
-		f.main(s, saysInput, &f.input)
+		t.main(s, saysInput, &t.input)
 	case "completion_tokens", "output_tokens", "completionTokens", "outputTokens", "candidatesTokenCount":
-		f.main(s, saysOutput, &f.answered)
+		t.main(s, saysOutput, &t.answered)
 	case "total_tokens", "totalTokens", "totalTokenCount":
-		f.beside(s, saysTotal, &f.total)
+		t.beside(s, saysTotal, &t.total)
 	case "prompt_cache_miss_tokens":
-		f.beside(s, saysMiss, &f.miss)
+		t.beside(s, saysMiss, &t.miss)
 	case "prompt_tokens_details", "input_tokens_details":
-		f.details(s, &f.audioIn)
+		t.details(s, &t.audioIn)
 	case "completion_tokens_details", "output_tokens_details":
-		f.details(s, &f.audioOut)
+		t.details(s, &t.audioOut)
 	case "cache_creation":
-		f.creation(s)
+		t.creation(s)
 	case "cached_tokens", "prompt_cache_hit_tokens", "cachedContentTokenCount", "num_cached_tokens":
-		f.part(s, &f.cached)
+		t.part(s, &t.cached)
 	case "cache_read_input_tokens", "cacheReadInputTokens":
-		f.has |= saysRead
-		f.part(s, &f.cached)
+		t.has |= saysRead
+		t.part(s, &t.cached)
 	case "cache_creation_input_tokens", "cacheWriteInputTokens":
-		f.has |= saysRead
-		f.part(s, &f.written)
+		t.has |= saysRead
+		t.part(s, &t.written)
 	case "reasoning_tokens", "thoughtsTokenCount":
-		f.part(s, &f.reasoning)
+		t.part(s, &t.reasoning)
 	case "billed_units":
-		f.billed(s)
+		t.billed(s)
 	case "service_tier":
-		f.tierOf(s)
+		t.ReadTier(s)
 	default:
 		s.Skip()
 	}
 }
 
 // main reads a count without which usage is not told; null counts as absent.
-func (f *found) main(s *jsonscan.Cursor, word words, into *int64) {
+func (t *Tally) main(s *jsonscan.Cursor, word words, into *int64) {
 	if s.Peek() == 'n' {
 		s.Skip()
 		return
 	}
-	n, ok := count(s)
-	f.odd = f.odd || !ok
+	n, ok := Count(s)
+	t.odd = t.odd || !ok
 	*into = max(*into, n)
-	f.has |= word
+	t.has |= word
 }
 
 // beside reads a count that the others can do without: one that cannot be is as
 // if it had not been told, and is said.
-func (f *found) beside(s *jsonscan.Cursor, word words, into *int64) {
+func (t *Tally) beside(s *jsonscan.Cursor, word words, into *int64) {
 	if s.Peek() == 'n' {
 		s.Skip()
 		return
 	}
-	broken := f.broken
-	f.broken = false
-	f.part(s, into)
-	if !f.broken {
-		f.has |= word
+	broken := t.broken
+	t.broken = false
+	t.part(s, into)
+	if !t.broken {
+		t.has |= word
 	}
-	f.broken = f.broken || broken
+	t.broken = t.broken || broken
 }
 
 // billed reads Cohere's billed_units, which stand for the tokens beside them.
-func (f *found) billed(s *jsonscan.Cursor) {
+func (t *Tally) billed(s *jsonscan.Cursor) {
 	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
 		switch key := s.Key(); string(key) {
 		case "input_tokens", "output_tokens":
-			f.count(s, key)
+			t.count(s, key)
 		default:
 			s.Skip()
 		}
 	}
 }
 
-// usageWithin reads the usage that an extension of a provider holds.
-func (f *found) usageWithin(s *jsonscan.Cursor) {
+// ReadWithin reads the usage that an extension of a provider holds.
+func (t *Tally) ReadWithin(s *jsonscan.Cursor) {
 	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
 		if string(s.Key()) == "usage" {
-			f.usageObject(s)
+			t.Read(s)
 		} else {
 			s.Skip()
 		}
@@ -159,29 +186,29 @@ func (f *found) usageWithin(s *jsonscan.Cursor) {
 }
 
 // part reads a count of a part. One that cannot be costs its own knowledge only.
-func (f *found) part(s *jsonscan.Cursor, into *int64) {
-	n, ok := count(s)
+func (t *Tally) part(s *jsonscan.Cursor, into *int64) {
+	n, ok := Count(s)
 	if !ok {
-		f.broken = true
+		t.broken = true
 		return
 	}
 	*into = max(*into, n)
 }
 
 // details reads the parts of a prompt or an answer.
-func (f *found) details(s *jsonscan.Cursor, audio *int64) {
+func (t *Tally) details(s *jsonscan.Cursor, audio *int64) {
 	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
 		switch string(s.Key()) {
 		case "cached_tokens":
-			f.part(s, &f.hit)
+			t.part(s, &t.hit)
 		case "cache_write_tokens", "cache_creation_tokens", "cache_creation_input_tokens":
-			f.part(s, &f.written)
+			t.part(s, &t.written)
 		case "cache_creation":
-			f.creation(s)
+			t.creation(s)
 		case "reasoning_tokens":
-			f.part(s, &f.reasoning)
+			t.part(s, &t.reasoning)
 		case "audio_tokens":
-			f.part(s, audio)
+			t.part(s, audio)
 		default:
 			s.Skip()
 		}
@@ -189,26 +216,28 @@ func (f *found) details(s *jsonscan.Cursor, audio *int64) {
 }
 
 // creation reads what was written to the cache, by how long it is to be kept.
-func (f *found) creation(s *jsonscan.Cursor) {
+func (t *Tally) creation(s *jsonscan.Cursor) {
 	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
 		switch string(s.Key()) {
 		case "ephemeral_5m_input_tokens":
-			f.part(s, &f.written5)
+			t.part(s, &t.written5)
 		case "ephemeral_1h_input_tokens":
-			f.part(s, &f.hourly)
+			t.part(s, &t.hourly)
 		default:
 			s.Skip()
 		}
 	}
 }
 
-// tierOf reads the service tier a request was served as.
-func (f *found) tierOf(s *jsonscan.Cursor) {
+// ReadTier reads the service tier a request was served as, and returns what it is
+// by all that was told.
+func (t *Tally) ReadTier(s *jsonscan.Cursor) weir.Tier {
 	if s.Peek() != '"' {
 		s.Skip()
-		return
+	} else {
+		t.tier = TierOf(s.Text())
 	}
-	f.tier = TierOf(s.Text())
+	return t.tier
 }
 
 // TierOf reads a provider's word for a service tier. auto is what it then says.

@@ -5,15 +5,15 @@ import "weir"
 // This file makes one usage of the counts that were told.
 
 // sum makes one usage of the counts; false: they do not say what was used.
-func (f *found) sum() bool {
-	c := f.counts
+func (t *Tally) sum() bool {
+	c := t.counts
 	read, wrote := max(c.cached, c.hit), max(c.written, c.written5+c.hourly)
-	prompt, answer, has := c.parts(f.op, read, wrote)
-	if !complete(f.op, has) {
+	prompt, answer, has := c.parts(t.Counting, read, wrote)
+	if !complete(t.Counting, has) {
 		return false
 	}
 	u := weir.Usage{Tier: c.tier, Estimated: c.broken}
-	if c.has&saysTotal != 0 && f.op != weir.OpMessages && f.op != weir.OpEmbeddings {
+	if c.has&saysTotal != 0 && t.Counting == CountsBoth {
 		// Some count reasoning beside the answer, some in the total alone (xAI,
 		// Google): what the parts leave out was produced, and is billed so.
 		switch beyond := c.total - prompt - answer; {
@@ -36,23 +36,23 @@ func (f *found) sum() bool {
 	u.AudioPrompt = min(c.audioIn, prompt-u.Cached-u.Written-u.WrittenHour)
 	u.Reasoning = min(c.reasoning, answer)
 	u.AudioAnswer = min(c.audioOut, answer-u.Reasoning)
-	f.usage = u
+	t.Usage = u
 	used := u.Prompt > 0 || u.Completion > 0 // what tells of nothing was not counted
 	return used && u.Prompt <= maxCount && u.Completion <= maxCount
 }
 
 // parts are the tokens of prompt and answer, one of them from the total where it
 // was not told, and which of them are known.
-func (c *counts) parts(op weir.Op, read, wrote int64) (prompt, answer int64, has words) {
+func (c *counts) parts(as Counting, read, wrote int64) (prompt, answer int64, has words) {
 	prompt, answer, has = c.input, c.answered, c.has
 	if has&(saysInput|saysMiss) == saysMiss {
 		prompt, has = read+c.miss, has|saysInput
 	}
 	switch {
-	case op == weir.OpMessages, c.apart(read + wrote):
+	case as == CountsParts, c.apart(read + wrote):
 		prompt += read + wrote
 	case has&saysTotal == 0:
-	case op == weir.OpEmbeddings:
+	case as == CountsPrompt:
 		prompt, has = max(prompt, c.total), has|saysInput
 	case has&(saysInput|saysOutput) == saysOutput:
 		prompt, has = max(c.total-answer, 0), has|saysInput
@@ -80,18 +80,12 @@ func (c *counts) apart(cache int64) bool {
 
 // complete says whether prompt and answer were told. The Messages API tells them
 // in two events of a stream.
-func complete(op weir.Op, has words) bool {
-	switch op {
-	case weir.OpEmbeddings:
+func complete(as Counting, has words) bool {
+	switch as {
+	case CountsPrompt:
 		return has&saysInput != 0
-	case weir.OpMessages:
+	case CountsParts:
 		return has&(saysInput|saysOutput) != 0
 	}
 	return has&(saysInput|saysOutput) == saysInput|saysOutput
-}
-
-// whole says whether both prompt and answer were told, where an answer is not
-// streamed.
-func (f *found) whole() bool {
-	return f.op != weir.OpMessages || f.has&(saysInput|saysOutput) == saysInput|saysOutput
 }

@@ -1,4 +1,4 @@
-package upstream
+package upstream_test
 
 import (
 	"strings"
@@ -7,6 +7,7 @@ import (
 	"pgregory.net/rapid"
 
 	"weir"
+	. "weir/upstream"
 )
 
 // Usage as providers and servers say it, and what is billed of it.
@@ -124,7 +125,7 @@ func TestThePartsOfUsageNeverExceedTheWhole(t *testing.T) {
 		if !told {
 			return
 		}
-		if u.Prompt < 0 || u.Completion < 0 || u.Prompt > maxCount || u.Completion > maxCount || u.Cached < 0 || u.Written < 0 || u.WrittenHour < 0 || u.AudioPrompt < 0 ||
+		if u.Prompt < 0 || u.Completion < 0 || u.Prompt > MaxCount || u.Completion > MaxCount || u.Cached < 0 || u.Written < 0 || u.WrittenHour < 0 || u.AudioPrompt < 0 ||
 			u.Cached+u.Written+u.WrittenHour+u.AudioPrompt > u.Prompt || u.Reasoning < 0 || u.AudioAnswer < 0 || u.Reasoning+u.AudioAnswer > u.Completion {
 			t.Fatalf("%s: %+v", body, u)
 		}

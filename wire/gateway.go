@@ -10,6 +10,8 @@ import (
 	"weir/gateway"
 	"weir/meter"
 	"weir/upstream"
+	"weir/upstream/azure"
+	"weir/upstream/dialects"
 )
 
 // Gateway is the part of a configuration that may be swapped while
@@ -90,13 +92,13 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 	u := &g.Upstream
 	switch {
 	case d.External != nil:
-		u.Protocol, u.Model = upstream.Protocol(d.External.Protocol), cmp.Or(d.External.Model, m.Name)
-		u.Credential = ServerKey(u.Protocol, d.External.APIKey)
+		u.Dialect, u.Model = dialects.Of(d.External.Protocol), cmp.Or(d.External.Model, m.Name)
+		u.Credential = ServerKey(u.Dialect, d.External.APIKey)
 		g.Addrs = d.External.URLs
 		g.Paid = g.Rates == meter.Rates{}
 	case d.AzureOpenAI != nil:
 		a := d.AzureOpenAI
-		u.Protocol, u.Model, u.APIVersion = upstream.AzureOpenAI, cmp.Or(a.Deployment, m.Name), a.APIVersion
+		u.Dialect, u.Model, u.APIVersion = azure.Dialect{}, cmp.Or(a.Deployment, m.Name), a.APIVersion
 		c, err := credential(a)
 		if err != nil {
 			return gateway.Deployment{}, err
@@ -113,23 +115,20 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 		g.NoStreamUsage = a.APIVersion != "" && a.APIVersion < "2024-08-01"
 	default:
 		g.Paid = true
-		u.Protocol, u.Model = upstream.Protocol(d.Process.Protocol), cmp.Or(d.Process.Model, m.Name)
-		u.Credential = ServerKey(u.Protocol, d.Process.APIKey)
+		u.Dialect, u.Model = dialects.Of(d.Process.Protocol), cmp.Or(d.Process.Model, m.Name)
+		u.Credential = ServerKey(u.Dialect, d.Process.APIKey)
 	}
 	g.Canary, g.Mirror = Canary(d, u.Model, g.Addrs), mirror(d)
 	return g, nil
 }
 
-// ServerKey is how an inference server that is not Azure's takes a key.
-func ServerKey(p upstream.Protocol, key config.Secret) upstream.Credential {
-	switch {
-	case !key.Set():
+// ServerKey is how a server of a protocol takes a key; nil: there is none.
+func ServerKey(d upstream.Dialect, key config.Secret) upstream.Credential {
+	if !key.Set() {
 		return nil
-	case p == upstream.Anthropic:
-		return upstream.StaticKey("x-api-key", key.Reveal())
-	default:
-		return upstream.StaticKey("authorization", "Bearer "+key.Reveal())
 	}
+	h := d.Key(key.Reveal())
+	return upstream.StaticKey(h.Name, h.Value)
 }
 
 // AzureCredential is the api-key of a resource, or an Entra ID identity.

@@ -39,7 +39,7 @@ var house = map[string]pack{
 
 	// check's findings are config's faults, with their place in the file.
 	"weir/check": {imports: []string{"weir/config", "weir/wire", "weir/whatif", "weir/sim", "weir/saturate", "weir/trace", "weir/fit", "weir/price",
-		"weir/report/words", "weir/scrape", "weir/upstream"}},
+		"weir/report/words", "weir/scrape", "weir/upstream", "weir/upstream/dialects"}},
 
 	// a demand.yaml is in the way of weir.yaml: config decodes it.
 	"weir/plan/demand": {imports: []string{"weir/plan", "weir/config", "weir/meter", "weir/store", "weir/trace"}},
@@ -58,11 +58,16 @@ var house = map[string]pack{
 	"weir/fleet/shared":    {imports: []string{"weir/fleet"}},
 	"weir/fleet/fleettest": {imports: []string{"weir/fleet"}},
 
+	"weir/http1":              {},
+	"weir/sse":                {},
+	"weir/upstream":           {imports: []string{"weir/http1", "weir/sse", "weir/jsonscan"}},
+	"weir/upstream/openai":    {imports: []string{"weir/upstream", "weir/upstream/anthropic", "weir/jsonscan", "weir/sse"}},
+	"weir/upstream/azure":     {imports: []string{"weir/upstream", "weir/upstream/openai", "weir/jsonscan"}},
+	"weir/upstream/anthropic": {imports: []string{"weir/upstream", "weir/jsonscan", "weir/sse"}},
+	"weir/upstream/dialects":  {imports: []string{"weir/upstream", "weir/upstream/openai", "weir/upstream/azure", "weir/upstream/anthropic"}},
+
 	"weir/control":         {imports: []string{"weir/scale", "weir/fleet"}},
 	"weir/gateway":         {imports: []string{"weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/jsonscan"}},
-	"weir/upstream":        {imports: []string{"weir/http1", "weir/sse", "weir/jsonscan"}},
-	"weir/http1":           {},
-	"weir/sse":             {},
 	"weir/store":           {imports: []string{"weir/meter"}},
 	"weir/store/storetest": {imports: []string{"weir/meter"}},
 	"weir/share":           {imports: []string{"weir/meter"}},
@@ -73,10 +78,10 @@ var house = map[string]pack{
 	"weir/load":            {imports: []string{"weir/trace"}},
 	"weir/emulate":         {imports: []string{"weir/engine"}},
 	"weir/config":          {},
-	"weir/wire": {imports: []string{"weir/config", "weir/gateway", "weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/scale",
+	"weir/wire": {imports: []string{"weir/config", "weir/gateway", "weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/upstream/azure", "weir/upstream/dialects", "weir/scale",
 		"weir/engine", "weir/fit", "weir/price", "weir/fleet", "weir/fleet/process", "weir/observe", "weir/control", "weir/share", "weir/node", "weir/internal/memory"}},
 	"weir/wire/emulated": {imports: []string{"weir/wire", "weir/config", "weir/emulate", "weir/engine", "weir/fit", "weir/price", "weir/report/words"}},
-	"weir/node": {imports: []string{"weir/gateway", "weir/canary", "weir/dispatch", "weir/meter", "weir/control", "weir/scale", "weir/fleet", "weir/fleet/shared",
+	"weir/node": {imports: []string{"weir/gateway", "weir/canary", "weir/dispatch", "weir/meter", "weir/control", "weir/scale", "weir/fleet", "weir/fleet/shared", "weir/upstream/dialects",
 		"weir/peers", "weir/share", "weir/store", "weir/observe", "weir/scrape", "weir/internal/whole"}},
 
 	"weir/bench/policies/ticks": {imports: []string{"weir/scale"}},

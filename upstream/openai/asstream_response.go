@@ -1,15 +1,23 @@
-package upstream
+package openai
 
 import (
 	"strconv"
 
 	"weir/jsonscan"
+	"weir/sse"
 )
 
-// response writes the events of the Responses API ("Streaming events",
+// streamed collects events.
+type streamed struct {
+	out      []byte
+	sequence int // events so far
+}
+
+// AsStream writes the events of the Responses API ("Streaming events",
 // platform.openai.com): each item of the output is added, filled and done, then
 // the response is what it is.
-func (s *streamed) response(o jsonscan.Object) {
+func (responses) AsStream(o jsonscan.Object, _ bool) []byte {
+	s := &streamed{}
 	begun := o.With("status", `"in_progress"`).With("output", "[]").With("usage", "null")
 	s.numbered("response.created", jsonscan.Object{}.With("response", begun.String()))
 	s.numbered("response.in_progress", jsonscan.Object{}.With("response", begun.String()))
@@ -21,9 +29,10 @@ func (s *streamed) response(o jsonscan.Object) {
 	case "incomplete", "queued":
 		kind = "response." + status
 	case "in_progress": // in the background: it was said above
-		return
+		return s.out
 	}
 	s.numbered(kind, jsonscan.Object{}.With("response", o.String()))
+	return s.out
 }
 
 // item writes one item of the output.
@@ -125,5 +134,5 @@ func (s *streamed) summary(at, part jsonscan.Object) {
 func (s *streamed) numbered(kind string, o jsonscan.Object) {
 	head := jsonscan.Object{}.With("type", jsonscan.Quoted(kind)).With("sequence_number", strconv.Itoa(s.sequence))
 	s.sequence++
-	s.event(kind, append(head, o...))
+	s.out = sse.Append(s.out, kind, append(head, o...).Append(nil))
 }

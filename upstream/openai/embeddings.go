@@ -1,0 +1,43 @@
+package openai
+
+import (
+	"bytes"
+
+	"weir/jsonscan"
+	"weir/upstream"
+)
+
+// embeddings is the format of embeddings, which have no streams.
+type embeddings struct{}
+
+func (embeddings) Event(s *upstream.Stream, name []byte) upstream.Meaning {
+	s.Counting = upstream.CountsPrompt
+	return completions{}.Event(s, name)
+}
+
+func (embeddings) Answer(body []byte) upstream.Answer {
+	w := upstream.ReadWhole(body, upstream.CountsPrompt, func(w *upstream.Whole, key []byte) {
+		if string(key) == "data" {
+			w.Each(func() bool { return vector(&w.Cursor) })
+			return
+		}
+		w.Skip()
+	})
+	return w.Is(w.Parts > 0)
+}
+
+// vector says whether a row of embeddings holds a vector: numbers, or base64.
+func vector(s *jsonscan.Cursor) (is bool) {
+	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
+		if string(s.Key()) != "embedding" {
+			s.Skip()
+			continue
+		}
+		v := s.Raw()
+		is = jsonscan.HasContent(v) && !(v[0] == '[' && bytes.IndexByte(v, 'n') >= 0) // null, where a number cannot be
+	}
+	return is
+}
+
+func (embeddings) Text(dst, data []byte) []byte          { return upstream.AppendNamed(dst, data) }
+func (embeddings) AsStream(jsonscan.Object, bool) []byte { return nil }

@@ -1,0 +1,77 @@
+package upstream
+
+import (
+	"weir"
+	"weir/jsonscan"
+)
+
+// Whole is a walk over an answer that came whole: what every API's answers have
+// in common is read, and a format reads the rest.
+type Whole struct {
+	jsonscan.Cursor
+	Parts  int  // of the list of choices, vectors, items of output, blocks of content
+	Listed bool // the list of them is there, perhaps empty
+	Failed bool // the answer says that it is an error
+
+	broken bool // one of the parts is none
+	object bool
+	tally  Tally
+	tier   weir.Tier
+}
+
+// ReadWhole walks over an answer. member reads or skips the value of each member
+// that is not of every API. A member error that says something and the object
+// "error" say that the answer is none, whatever stands beside them.
+func ReadWhole(body []byte, as Counting, member func(w *Whole, key []byte)) *Whole {
+	w := &Whole{Cursor: jsonscan.At(body), tally: Tally{Counting: as}}
+	if w.Peek() != '{' {
+		return w
+	}
+	for first, in := true, w.Open('{'); in && w.Next('}', first); first = false {
+		switch key := w.Key(); string(key) {
+		case "usage", "usageMetadata":
+			w.tally.Read(&w.Cursor)
+		case "service_tier":
+			w.tier = w.tally.ReadTier(&w.Cursor)
+		case "error":
+			w.Failed = Fails(&w.Cursor) || w.Failed
+		case "object":
+			w.Failed = string(w.Text()) == "error" || w.Failed
+		default:
+			member(w, key)
+		}
+	}
+	w.object = w.Done()
+	return w
+}
+
+// Each reads a list of parts, of which part says whether one is what it must be.
+func (w *Whole) Each(part func() bool) {
+	w.Listed = w.Peek() == '['
+	for first, in := true, w.Open('['); in && w.Next(']', first); first = false {
+		w.Parts++
+		w.broken = !part() || w.broken
+	}
+}
+
+// Is is the answer that was read. kept says that it has what its operation
+// promises, if nothing in it says otherwise.
+func (w *Whole) Is(kept bool) Answer {
+	if !w.object {
+		return Answer{}
+	}
+	t := &w.tally
+	if w.tier != weir.StandardTier { // it may stand behind the usage
+		t.Usage.Tier = w.tier
+	}
+	return Answer{Object: true, Whole: kept && !w.Failed && !w.broken, Parts: w.Parts, Usage: t.Usage, Told: t.Has && t.Whole()}
+}
+
+// TypeOf reads the type of an event, which is was where it is no string.
+func TypeOf(s *jsonscan.Cursor, was []byte) []byte {
+	if s.Peek() == '"' {
+		return s.Text()
+	}
+	s.Skip()
+	return was
+}
