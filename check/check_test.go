@@ -75,7 +75,7 @@ func TestWhatCannotWorkIsAWarningWithTheFigureThatWould(t *testing.T) {
 	}
 	f("min: 1, max: 2")
 	f("min: 1, max: 2, target_requests: 100/s", "give at most")
-	f("min: 1, max: 2, target_requests: 1/s", "times the replicas that are needed")
+	f("min: 1, max: 2, target_requests: 1/s", "times the needed replicas")
 	f("min: 1, max: 2, price: {vm: Standard_NC24ads_A100_v4}", "has A100-PCIe-80GB, and process.runs_on.gpu is H100-SXM-80GB")
 }
 

@@ -95,7 +95,7 @@ func askServer(ctx context.Context, d *config.Deployment, base string) Contact {
 	x := d.External
 	at := Contact{Deployment: d.Name, Address: base}
 	if x.APIKey.Set() && x.APIKey.Reveal() == "" {
-		at.Said = "its key is not known here: " + x.APIKey.String()
+		at.Said = "its key cannot be resolved: " + x.APIKey.String()
 		return at
 	}
 	target := strings.TrimSuffix(base, "/")
@@ -120,7 +120,7 @@ func askServer(ctx context.Context, d *config.Deployment, base string) Contact {
 	if at.OK, at.Said = judgeServer(status, body, err, x.Model); at.OK {
 		at.Said += metricsNote(ctx, base, x.Metrics)
 	} else if (status == http.StatusUnauthorized || status == http.StatusForbidden) && !x.APIKey.Set() {
-		at.Said = fmt.Sprintf("%d: it wants a key, and api_key is not given", status)
+		at.Said = fmt.Sprintf("%d: it needs a key, but api_key is missing", status)
 	}
 	return at
 }
@@ -133,7 +133,7 @@ func judgeServer(status int, body []byte, err error, model string) (ok bool, sai
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		return false, fmt.Sprintf("%d: the key is refused: %s", status, messageOf(body))
 	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed:
-		return true, fmt.Sprintf("reached; it lists no models (%d), so that the name %s is not checked", status, model)
+		return true, fmt.Sprintf("reached; it lists no models (%d), so the name %s was not checked", status, model)
 	case status != http.StatusOK:
 		return false, fmt.Sprintf("%d: %s", status, messageOf(body))
 	}
@@ -143,7 +143,7 @@ func judgeServer(status int, body []byte, err error, model string) (ok bool, sai
 		} `json:"data"`
 	}
 	if json.Unmarshal(body, &list) != nil || list.Data == nil {
-		return false, "answers, and not as an inference server does: is the port right?"
+		return false, "answers, but not like an inference server: is the port right?"
 	}
 	var names []string
 	for _, m := range list.Data {
@@ -162,7 +162,7 @@ func askAzure(ctx context.Context, m *config.Model, d *config.Deployment) Contac
 	name := cmp.Or(a.Deployment, m.Name)
 	at := Contact{Deployment: d.Name, Address: a.Endpoint + " " + name}
 	if a.APIKey.Set() && a.APIKey.Reveal() == "" {
-		at.Said = "its key is not known here: " + a.APIKey.String()
+		at.Said = "its key cannot be resolved: " + a.APIKey.String()
 		return at
 	}
 	credential, err := wire.AzureCredential(a)

@@ -45,7 +45,7 @@ func fitOf(d *config.Deployment, prices *price.Catalogue) (fit.Answer, error) {
 
 func remedyOf(a fit.Answer) string {
 	if len(a.Remedies) == 0 {
-		return "nothing near this would; see weir fit"
+		return "no small change helps; see weir fit"
 	}
-	return fmt.Sprintf("what would: %s (%s)", a.Remedies[0].Change, a.Remedies[0].Why)
+	return fmt.Sprintf("this would fit: %s (%s)", a.Remedies[0].Change, a.Remedies[0].Why)
 }

@@ -14,7 +14,7 @@ const safeUse = 0.8
 func (p *probe) wasteful(warn func(key, problem, remedy string)) {
 	s, most := p.d.Scaling, p.most
 	times := func(target, can float64) string {
-		return fmt.Sprintf("about %.2g times the replicas that are needed will run", can/target)
+		return fmt.Sprintf("about %.2g times the needed replicas will run", can/target)
 	}
 	if rate := s.TargetRequests.PerSecond(); rate > 0 && rate < farBelow*most.Rate {
 		warn("target_requests", fmt.Sprintf("%.3g/s are %.0f %% of the %.3g/s one replica does within the slo: %s", rate, 100*rate/most.Rate, most.Rate, times(rate, most.Rate)),

@@ -19,9 +19,9 @@ func metricsNote(ctx context.Context, base, path string) string {
 	case err != nil:
 		return "; no metrics at " + path
 	case r.Lacks != "" && r.Engine == "":
-		return "; its metrics are of no engine that is known"
+		return "; its metrics are of an unknown engine"
 	case r.Lacks != "":
-		return "; its metrics are " + r.Engine + "'s and lack " + r.Lacks
+		return "; its metrics are " + r.Engine + "'s but lack " + r.Lacks
 	case r.Engine != "":
 		return "; its metrics are " + r.Engine + "'s"
 	}

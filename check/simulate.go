@@ -56,7 +56,7 @@ func unworkable(ctx context.Context, c *config.Config, prices *price.Catalogue) 
 				continue
 			}
 			if probed++; probed > maxProbed {
-				return warnings, append(findings, fmt.Sprintf("simulated: the first %d deployments alone", maxProbed)), nil
+				return warnings, append(findings, fmt.Sprintf("simulated: only the first %d deployments", maxProbed)), nil
 			}
 			m.Deployments = []config.Deployment{d}
 			p := newProbe(c, &m, fmt.Sprintf("models[%d].deployments[%d].scaling", i, k), prices)
@@ -87,10 +87,10 @@ func (p *probe) run(ctx context.Context) (config.Faults, string, error) {
 	if err := p.saturate(); err != nil {
 		return nil, "", err
 	}
-	what := fmt.Sprintf("%s, simulated with requests of %d and %d tokens that come at random: ", p.d.Name, p.lengths.PromptTokens, p.lengths.OutputTokens)
+	what := fmt.Sprintf("%s, simulated with requests of %d and %d tokens that arrive at random: ", p.d.Name, p.lengths.PromptTokens, p.lengths.OutputTokens)
 	if p.most.Rate == 0 {
 		w := p.c.Fault(p.path, fmt.Sprintf("not even an idle replica meets ttft %v and tpot %v for %s of such requests", p.m.SLO.TTFT, p.m.SLO.TPOT, words.Percent(p.goal, 3)),
-			"a faster GPU, more of them, or another slo; see weir simulate")
+			"use a faster GPU, more GPUs, or another slo; see weir simulate")
 		return config.Faults{w}, what + "no replica meets the slo", nil
 	}
 	warnings, err := p.targets(ctx)
@@ -156,18 +156,18 @@ func (p *probe) targets(ctx context.Context) (config.Faults, error) {
 			fmt.Sprintf("give at most %.2g/s", safe*most.Rate))
 	}
 	if n := float64(s.TargetConcurrency); n > most.InFlight {
-		warn("target_concurrency", fmt.Sprintf("a replica that just meets the slo has %.0f requests in flight: %d are reached when it is too late", most.InFlight, s.TargetConcurrency),
+		warn("target_concurrency", fmt.Sprintf("a replica that just meets the slo has %.0f requests in flight: %d are reached too late", most.InFlight, s.TargetConcurrency),
 			fmt.Sprintf("give at most %.0f", max(1, safe*most.InFlight)))
 	}
 	if limit := p.d.Capacity.MaxRequests; limit > 0 && s.TargetConcurrency > limit {
-		warn("target_concurrency", fmt.Sprintf("%d are more than capacity.max_requests lets in, which is %d", s.TargetConcurrency, limit), "give at most 70% of it")
+		warn("target_concurrency", fmt.Sprintf("%d are more than capacity.max_requests, which is %d", s.TargetConcurrency, limit), "give at most 70% of it")
 	}
 	if wait := float64(s.TargetQueue) / most.Rate; wait > p.m.SLO.TTFT.Seconds() {
 		warn("target_queue", fmt.Sprintf("%d requests that wait for a replica take it %.1f s: more than slo.ttft of %v", s.TargetQueue, wait, p.m.SLO.TTFT),
 			fmt.Sprintf("give at most %.0f", max(1, p.m.SLO.TTFT.Seconds()*most.Rate/2)))
 	}
 	if g := s.GPUUtilisation; g != nil && g.High.Fraction() > most.Busy {
-		warn("gpu_utilisation.high", fmt.Sprintf("the GPU of a replica that just meets the slo is %s busy: %v is reached when it is too late", words.Percent(most.Busy, 3), g.High),
+		warn("gpu_utilisation.high", fmt.Sprintf("the GPU of a replica that just meets the slo is %s busy: %v is reached too late", words.Percent(most.Busy, 3), g.High),
 			fmt.Sprintf("give at most %.0f%%", 100*safe*most.Busy))
 	}
 	p.overstated(warn)
@@ -188,8 +188,8 @@ func (p *probe) overstated(warn func(key, problem, remedy string)) {
 	}
 	planned := use / (float64(l.PromptTokens)/c.Prefill + float64(l.OutputTokens)/c.Decode)
 	if planned > p.most.Rate {
-		warn("profile", fmt.Sprintf("at %s of it a replica is asked for %.3g/s, and meets the slo up to %.3g/s", words.Percent(use, 3), planned, p.most.Rate),
-			"measure it again, leave it out to have it computed, or lower target_use")
+		warn("profile", fmt.Sprintf("at %s of it a replica must serve %.3g/s, but it meets the slo only up to %.3g/s", words.Percent(use, 3), planned, p.most.Rate),
+			"measure it again, remove it to have it computed, or lower target_use")
 	}
 }
 
@@ -218,19 +218,19 @@ func (p *probe) pause(ctx context.Context) (config.Faults, error) {
 	if err != nil || cold >= p.goal {
 		return nil, err
 	}
-	remedy := "no minimum up to max would do"
+	remedy := "no minimum up to max is enough"
 	for least := 1; least <= min(s.Max, 8); least++ {
 		warm, err := with(least)
 		if err != nil {
 			return nil, err
 		}
 		if warm >= p.goal {
-			remedy = fmt.Sprintf("min: %d would do (%s), or accept it after a pause", least, words.Percent(warm, 3))
+			remedy = fmt.Sprintf("min: %d would do (%s), or accept this after a pause", least, words.Percent(warm, 3))
 			break
 		}
 	}
 	return config.Faults{p.c.Fault(p.path+".min", fmt.Sprintf(
-		"with 0 replicas a cold start of %v breaks slo.ttft of %v: when %.2g/s come after a pause, %s of requests meet the slo in the first %v",
+		"with 0 replicas a cold start of %v breaks slo.ttft of %v: when %.2g/s arrive after a pause, %s of requests meet the slo in the first %v",
 		s.ColdStart, p.m.SLO.TTFT, rate, words.Percent(cold, 3), length), remedy)}, nil
 }
 

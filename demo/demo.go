@@ -119,7 +119,7 @@ const (
 // settle shows how the replicas go back to the fewest, with a countdown, and
 // ends when they have or the time is over.
 func (d Demo) settle(ctx context.Context, deployment string, s *config.Scaling) error {
-	fmt.Fprintf(d.Out, "\nno more requests: replicas go after %v of low load (scaling.scale_in_after), one by one\n", s.ScaleInAfter)
+	fmt.Fprintf(d.Out, "\nno more requests: replicas stop one by one after %v of low load (scaling.scale_in_after)\n", s.ScaleInAfter)
 	for left := demoAfter; ; left -= demoShows {
 		rs, err := d.Node.Replicas(ctx, deployment)
 		if err != nil {
@@ -163,7 +163,7 @@ func (d Demo) await(ctx context.Context, deployment, what string, cond func([]we
 		select {
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return fmt.Errorf("waited %v in vain for %s: see the log above", demoPatience, what)
+				return fmt.Errorf("waited %v for %s without success: see the log above", demoPatience, what)
 			}
 			return ctx.Err()
 		case <-tick.C:

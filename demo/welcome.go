@@ -34,13 +34,13 @@ func Welcome(w io.Writer, n Node, c *config.Config, key string, tried *emulated.
 		fmt.Fprint(w, tried.Lines())
 		tenant, model = tried.Tenant, tried.Model
 	}
-	fmt.Fprintf(w, `key   %s   (made for this run, of tenant %s, whose limits hold for it)
+	fmt.Fprintf(w, `key   %s   (made for this run, with the limits of tenant %s)
 
 try   curl %s/v1/chat/completions -H "authorization: Bearer %s" \
         -d '{"model":"%s","stream":true,"messages":[{"role":"user","content":"Hello"}]}'
 
-The replicas behind it are emulated: they time their words as the GPU named
-would, and the words mean nothing.%s
+The replicas are emulated: their timing is that of the GPU named, their words
+mean nothing.%s
 
 `, key, tenant, url, key, model, loading(wait))
 }
@@ -68,7 +68,7 @@ func loading(d time.Duration) string {
 	if d == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" The first ones are loading, for %v (scaling.cold_start).", d)
+	return fmt.Sprintf(" The first ones load for %v (scaling.cold_start).", d)
 }
 
 // replicaCount words how many replicas a deployment may have.
@@ -95,7 +95,7 @@ func longestStart(c *config.Config) time.Duration {
 // openTo says that an address is of every interface, not of this machine alone.
 func openTo(a net.Addr) string {
 	if t, ok := a.(*net.TCPAddr); ok && t.IP.IsUnspecified() {
-		return " and every other address of this machine"
+		return " and all other addresses of this machine"
 	}
 	return ""
 }

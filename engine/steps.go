@@ -32,7 +32,7 @@ func Steps(c *price.Catalogue) fit.Speed {
 			return nil, err
 		}
 		if m.Hidden == 0 || m.Vocab == 0 || m.Heads == 0 {
-			return nil, fmt.Errorf("the catalogue does not know enough of %s to say how fast it is", m.Name)
+			return nil, fmt.Errorf("the catalogue does not know enough about %s to compute its speed", m.Name)
 		}
 		r := NewRoofline(g, NewModel(m.Model), Layout{TP: s.TP}, Precision{Weights: s.Quant.Storage(), KV: s.KV}, s.MaxSeqs)
 		return func(w fit.Step) time.Duration {

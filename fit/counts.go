@@ -38,7 +38,7 @@ func ParseTokens(text string) (int, error) {
 	x, err := strconv.ParseFloat(digits, 64)
 	n := x * float64(factor)
 	if err != nil || strings.Trim(digits, "0123456789.") != "" || n < 1 || n > 1<<27 || n != math.Trunc(n) {
-		return 0, fmt.Errorf("%q is no number of tokens from 1 to 128M: write 8192, 32k or 0.5M; k is 1024", text)
+		return 0, fmt.Errorf("%q is not a number of tokens from 1 to 128M: write 8192, 32k or 0.5M; k is 1024", text)
 	}
 	return int(n), nil
 }

@@ -16,9 +16,9 @@ import (
 // differ, at most list of them. The name is the journal's.
 func Replay(w io.Writer, name string, r control.Report, list int) error {
 	var t text
-	fmt.Fprintf(&t, "%s: %s decided again", name, words.Count(r.Decisions, "step"))
+	fmt.Fprintf(&t, "%s: %s replayed", name, words.Count(r.Decisions, "step"))
 	if r.Skipped > 0 {
-		fmt.Fprintf(&t, ", %s passed over (before the first whole state, or torn)", words.Count(r.Skipped, "line"))
+		fmt.Fprintf(&t, ", %s skipped (before the first complete state, or torn)", words.Count(r.Skipped, "line"))
 	}
 	if r.Different == 0 {
 		t.linef(": identical")

@@ -79,7 +79,7 @@ models:
 	if after := view(n); after.Phase != before.Phase || !after.Since.Equal(before.Since) {
 		t.Errorf("%+v", after)
 	}
-	if status, body := n.operate(t, http.MethodPost, "/admin/canaries/restart?deployment=m/v1"); status != 422 || !strings.Contains(body, "no canary") {
+	if status, body := n.operate(t, http.MethodPost, "/admin/canaries/restart?deployment=m/v1"); status != 422 || !strings.Contains(body, "not a canary") {
 		t.Errorf("%d %s", status, body)
 	}
 	if status, body := n.operate(t, http.MethodPost, "/admin/canaries/restart?deployment=m/v2"); status != 200 {

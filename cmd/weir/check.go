@@ -25,34 +25,33 @@ func newCheck() *cobra.Command {
 	var schema bool
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Check a weir.yaml and name every fault of it",
-		Long: `Check reads a configuration as "weir serve" would, and names every fault at
-once: where it is, what is wrong, what is allowed.
+		Short: "Check a weir.yaml and report all its errors",
+		Long: `Check reads a configuration like "weir serve" and reports all errors at once:
+position, problem and allowed values.
 
-Secrets and certificates the file refers to but this machine does not have are
-warnings here, so that a file can be checked where it is written; "weir serve"
-refuses to start without them. With --strict, warnings fail too.
+Secrets and certificates that are missing on this machine are only warnings, so
+a file can be checked where it is written; "weir serve" refuses to start without
+them. With --strict, warnings fail too.
 
-Where it is known what replicas run on (process.runs_on) and what is promised
-(slo), their scaling is tried in virtual time, with the usual lengths of
-scaling.profile, in some tenths of a second and with the same result each time:
-targets above what a replica can do, and a minimum of zero that a cold start
-makes late, are warnings with the figures that would do.
+If hardware (process.runs_on) and slo are known, the scaling is simulated with the
+lengths of scaling.profile. This takes some tenths of a second and gives the same
+result each time. Targets above the capacity of a replica, and a minimum of zero
+where a cold start would miss the slo, are warnings with values that work.
 
-With --connect it then asks every upstream something that costs no token: the
-list of models of a server, and a chat without messages of an Azure OpenAI
-deployment, which is refused once key and name are known to be right. All are
-asked at once, each for 15 s at most; where one cannot be used the exit code is 1.
+With --connect it also sends every upstream a request that costs no tokens: the
+list of models to a server, and to an Azure OpenAI deployment a chat without
+messages, which is refused only if key and name are right. All requests run in
+parallel, each for at most 15 s. If one upstream cannot be used, the exit code is 1.
 
-With --schema it prints the JSON Schema of weir.yaml instead. Editors that
-speak the YAML language server take it from a comment in the file:
+With --schema it prints the JSON Schema of weir.yaml instead. Editors with a YAML
+language server find it through a comment in the file:
 
   # yaml-language-server: $schema=weir.schema.json
 
 ` + exitHelp,
 		Example: `  weir check                                 # ./weir.yaml
-  weir check -c production.yaml --strict     # in CI, with the secrets there
-  weir check -c production.yaml --connect    # are they there, with these keys and names?
+  weir check -c production.yaml --strict     # in CI, with its secrets
+  weir check -c production.yaml --connect    # are the upstreams reachable?
   weir check --schema > weir.schema.json     # for your editor`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -65,9 +64,9 @@ speak the YAML language server take it from a comment in the file:
 	}
 	cmd.Flags().StringVarP(&o.file, "config", "c", "weir.yaml", "configuration `file`")
 	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of weir.yaml and check nothing")
-	cmd.Flags().BoolVar(&o.strict, "strict", false, "fail on warnings, missing secrets included")
-	cmd.Flags().BoolVar(&o.connect, "connect", false, "reach every upstream: address, key, model or deployment name; costs no token")
-	cmd.Flags().BoolVar(&o.simulate, "simulate", true, "try the scaling of replicas whose hardware and slo are known in virtual time")
+	cmd.Flags().BoolVar(&o.strict, "strict", false, "fail on warnings, including missing secrets")
+	cmd.Flags().BoolVar(&o.connect, "connect", false, "contact every upstream: address, key, model or deployment name; costs no tokens")
+	cmd.Flags().BoolVar(&o.simulate, "simulate", true, "simulate the scaling of replicas with known hardware and slo")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 	return cmd
 }

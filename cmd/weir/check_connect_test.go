@@ -81,10 +81,10 @@ func TestEveryUpstreamIsReachedWithoutATokenSpent(t *testing.T) {
 	code := run(context.Background(), []string{"check", "-c", file, "--connect"}, nil, &out, &errs)
 	for _, want := range []string{
 		"ok azure/0 reached; it has the deployment std", "ok azure/1 reached; it has the deployment std", "ok azure/2 reached; it has the deployment emb",
-		"FAILS azure/3 reached; it has no deployment nope", "FAILS azure/4 401: the key or identity is refused", "FAILS azure/5 its key is not valid keys: env:NOWHERE",
+		"FAILS azure/3 reached; it has no deployment nope", "FAILS azure/4 401: the key or identity is refused", "FAILS azure/5 its key cannot be resolved: env:NOWHERE",
 		"ok server/0 reached; it has the model there", "FAILS server/1 reached; it has no model other, but there", "FAILS server/2 401: the key is refused",
-		"FAILS server/3 401: it wants a key, and api_key is not given",
-		"ok messages reached; it has the model there", "FAILS web answers, and not as an inference server does", "FAILS gone ", "connection refused",
+		"FAILS server/3 401: it needs a key, but api_key is missing",
+		"ok messages reached; it has the model there", "FAILS web answers, but not like an inference server", "FAILS gone ", "connection refused",
 		"ok own the program is there", "FAILS none the program is not on this machine",
 	} {
 		if !has(out.String(), want) {

@@ -18,21 +18,21 @@ func newEmulate() *cobra.Command {
 	var kind, task string
 	cmd := &cobra.Command{
 		Use:   "emulate",
-		Short: "Behave as an inference server does, without a GPU or a model",
+		Short: "Emulate an inference server, without a GPU or a model",
 		Long: `Emulate serves the OpenAI API and vLLM's metrics with the timing of continuous
 batching on a named GPU: loading, prefill, decode, KV cache room, queueing and
 preemption. Its answers are words drawn from the prompt's hash. It is for
-demonstrations and tests, and says so in its headers and its log.
+demonstrations and tests; its headers and its log say so.
 
 Faults (429, 5xx, stalls, cut streams, malformed events, slow headers) are set
 through /admin/faults.
 
-With --azure it behaves as a resource of Azure OpenAI does: classic and v1
-paths, keys, provisioned deployments with their leaky bucket, standard ones with
+With --azure it emulates an Azure OpenAI resource: classic and v1 paths,
+keys, provisioned deployments with their leaky bucket, standard ones with
 their quota, spillover, content filters. Each --deployment is a list of
 key=value: name, model, sku (ProvisionedManaged, GlobalStandard, ...), ptu, tpm,
 rpm, spillover, context, max-prompt, window, utilisation. GET /admin/deployments
-tells what each has done. Prompts with ` + emulate.MarkPromptFiltered + `, ` + emulate.MarkAnswerFiltered + ` or
+shows the counts of each. Prompts with ` + emulate.MarkPromptFiltered + `, ` + emulate.MarkAnswerFiltered + ` or
 ` + emulate.MarkFailsInStream + ` are treated so.
 
 ` + exitHelp,
@@ -60,24 +60,24 @@ tells what each has done. Prompts with ` + emulate.MarkPromptFiltered + `, ` + e
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.Listen, "listen", "127.0.0.1:9000", "`address` to serve at; a port alone is of 127.0.0.1")
+	f.StringVar(&o.Listen, "listen", "127.0.0.1:9000", "listen `address`; a port alone means 127.0.0.1")
 	f.StringVar(&o.Model, "model", "llama-3.1-8b", "`name` of the model, from the catalogue")
 	f.StringVar(&o.GPU, "gpu", "H100-80GB", "`name` of the GPU, from the catalogue")
-	f.IntVar(&o.TP, "tp", 1, "GPUs the model is spread over")
-	f.DurationVar(&o.Load, "load", 0, "`time` until it is ready; 0: as the catalogue estimates")
-	f.Float64Var(&o.Speed, "speed", 1, "how many times faster than the GPU everything goes")
-	f.Uint64Var(&o.Seed, "seed", 1, "of its words and its faults")
+	f.IntVar(&o.TP, "tp", 1, "number of GPUs for the model")
+	f.DurationVar(&o.Load, "load", 0, "`time` until it is ready; 0: the catalogue's estimate")
+	f.Float64Var(&o.Speed, "speed", 1, "speed factor relative to the GPU")
+	f.Uint64Var(&o.Seed, "seed", 1, "seed of its words and faults")
 	f.IntVar(&o.MaxSeqs, "max-seqs", 0, "requests in one batch; 0: the engine's default")
-	tokensVar(f, &o.KVTokens, "kv-tokens", 0, "room of the KV cache in tokens; 0: what the GPU has")
+	tokensVar(f, &o.KVTokens, "kv-tokens", 0, "size of the KV cache in tokens; 0: what fits the GPU")
 	f.IntVar(&o.EmbeddingDim, "embedding-dim", 384, "length of embeddings")
 	tokensVar(f, &o.Context, "context", 8192, "longest prompt and answer together, in tokens")
-	f.StringVar(&kind, "protocol", "", "behave as a server of this `protocol` alone (openai, anthropic) and refuse the others; none: speak everything")
-	f.StringVar(&task, "task", "", "what the model does (generate, embed); with --protocol anything else is refused")
-	f.StringVar(&o.Served, "served-name", "", "`name` it is served under; none: that of --model")
-	f.StringVar(&o.Key, "api-key", "", "`key` it wants; none: it takes every one")
-	f.BoolVar(&a.on, "azure", false, "behave as a resource of Azure OpenAI does")
-	f.StringArrayVar(&a.deployments, "deployment", nil, "with --azure, a `deployment` as key=value,...; may be given several times")
-	f.StringSliceVar(&a.keys, "azure-key", nil, "`keys` the resource takes; without any it takes every one")
+	f.StringVar(&kind, "protocol", "", "emulate a server of only this `protocol` (openai, anthropic) and refuse others; none: all")
+	f.StringVar(&task, "task", "", "task of the model (generate, embed); with --protocol other tasks are refused")
+	f.StringVar(&o.Served, "served-name", "", "served `name`; none: that of --model")
+	f.StringVar(&o.Key, "api-key", "", "required `key`; none: any key is accepted")
+	f.BoolVar(&a.on, "azure", false, "emulate an Azure OpenAI resource")
+	f.StringArrayVar(&a.deployments, "deployment", nil, "with --azure, a `deployment` as key=value,...; may be repeated")
+	f.StringSliceVar(&a.keys, "azure-key", nil, "`keys` of the resource; none: any key is accepted")
 	return cmd
 }
 

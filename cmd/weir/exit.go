@@ -79,5 +79,5 @@ func explain(w io.Writer, err error) {
 type unmetError struct{ lines []string }
 
 func (e unmetError) Error() string {
-	return "what --require asks for is not met: " + strings.Join(e.lines, "; ")
+	return "--require is not met: " + strings.Join(e.lines, "; ")
 }

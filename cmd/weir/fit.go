@@ -31,8 +31,8 @@ func newFit() *cobra.Command {
 	var f fitFlags
 	cmd := &cobra.Command{
 		Use:   "fit [MODEL]",
-		Short: "Say whether a model fits a GPU, and what it takes to serve it",
-		Long: `Fit answers three questions about GPU memory before anybody buys.
+		Short: "Tell whether a model fits a GPU, and what it takes to serve it",
+		Long: `Fit answers three questions about GPU memory before you buy.
 
 Does it fit: weights, workspace and KV cache of a model on a GPU, line by line,
 the longest context, the most requests at once, and when it does not fit, the
@@ -44,7 +44,7 @@ What serves a load (--slo, --rps): every VM size and parallelism, ranked by pric
 
 How several models share GPUs (--pack): the fewest GPUs, MIG slices with --mig.
 
-It ends with 1 when the answer is that it does not fit.
+The exit code is 1 if it does not fit.
 
 ` + exitHelp,
 		Example: `  weir fit Llama-3.1-70B --gpu H100-80GB --tp 2 --quant fp8 --context 32k
@@ -54,7 +54,7 @@ It ends with 1 when the answer is that it does not fit.
   weir fit --pack models.yaml --gpu A100-80GB --mig`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usageError{"weir fit", fmt.Errorf("takes the name of one model, have %q: put a name with blanks in quotes", args)}
+				return usageError{"weir fit", fmt.Errorf("takes the name of one model, have %q: quote a name with spaces", args)}
 			}
 			return nil
 		},
@@ -66,26 +66,26 @@ It ends with 1 when the answer is that it does not fit.
 
 func (f *fitFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringVar(&f.gpu, "gpu", "", "`GPU` of the catalogue, as H100-80GB")
-	fs.Float64Var(&f.memory, "gpu-memory", 0, "`GiB` a framework sees of the GPU, for one that is not in the catalogue")
-	fs.Float64Var(&f.free, "free", 0, "`GiB` that are free on the GPU, when others use it too")
-	fs.IntVar(&f.tp, "tp", 1, "GPUs one layer is cut over (tensor parallel)")
-	fs.IntVar(&f.pp, "pp", 1, "stages the layers are shared over (pipeline parallel)")
-	fs.BoolVar(&f.ep, "ep", false, "experts are spread whole over the GPUs (expert parallel)")
-	fs.StringVar(&f.quant, "quant", "", "storage `format` of the weights (default: as published): "+strings.Join(fit.Quants(), ", "))
+	fs.StringVar(&f.gpu, "gpu", "", "`GPU` from the catalogue, such as H100-80GB")
+	fs.Float64Var(&f.memory, "gpu-memory", 0, "memory in `GiB` that a framework reports, for a GPU that is not in the catalogue")
+	fs.Float64Var(&f.free, "free", 0, "free memory in `GiB`, if other processes use the GPU")
+	fs.IntVar(&f.tp, "tp", 1, "tensor parallel size")
+	fs.IntVar(&f.pp, "pp", 1, "pipeline parallel size")
+	fs.BoolVar(&f.ep, "ep", false, "expert parallel: each GPU holds whole experts")
+	fs.StringVar(&f.quant, "quant", "", "quantisation `format` of the weights (default: as published): "+strings.Join(fit.Quants(), ", "))
 	fs.StringVar(&f.kv, "kv", "", "storage `format` of the KV cache: fp8, bf16, q8_0 (default: that of the model)")
 	fs.StringVar(&f.engine, "engine", fit.DefaultEngine.String(), "inference `server` and version: "+strings.Join(fit.Engines(), ", "))
 	fs.StringVar(&f.context, "context", "", "longest request, prompt and answer, `tokens`; 32k is 32,768 here (default: the model's)")
 	fs.IntVar(&f.concurrency, "concurrency", 1, "requests of that length at once")
-	fs.Float64Var(&f.utilisation, "utilisation", 0, "share of the GPU the engine takes, 0 to 1 (default: the engine's)")
-	fs.IntVar(&f.seqs, "max-seqs", 0, "most sequences in a batch (default: the engine's)")
-	tokensVar(fs, &f.batch, "max-batch-tokens", 0, "most tokens in a step (default: the engine's)")
+	fs.Float64Var(&f.utilisation, "utilisation", 0, "fraction of the GPU's memory for the engine, 0 to 1 (default: the engine's)")
+	fs.IntVar(&f.seqs, "max-seqs", 0, "maximum sequences in a batch (default: the engine's)")
+	tokensVar(fs, &f.batch, "max-batch-tokens", 0, "maximum tokens in a step (default: the engine's)")
 	fs.BoolVar(&f.eager, "eager", false, "no CUDA graphs")
 	fs.IntVar(&f.loras, "loras", 0, "LoRA adapters resident at once")
 	fs.IntVar(&f.rank, "lora-rank", 16, "their rank")
 	fs.StringVar(&f.pack, "pack", "", "`file` of models to place on the fewest GPUs")
 	fs.BoolVar(&f.mig, "mig", false, "with --pack: a MIG slice for each")
-	fs.Float64Var(&f.headroom, "headroom", 0.05, "with --pack: share of each GPU kept free")
+	fs.Float64Var(&f.headroom, "headroom", 0.05, "with --pack: fraction of each GPU kept free")
 	fs.StringVar(&f.prices, "prices", "", "`file` of prices and shapes over the catalogue (default: those in your folder)")
 	fs.BoolVar(&f.json, "json", false, "print JSON; sizes are bytes, amounts micro-dollars")
 	f.source.add(cmd)
@@ -100,7 +100,7 @@ func (f *fitFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	if f.pack != "" {
 		if len(args) > 0 || f.load.asked() {
-			return usage(errors.New("--pack takes its models from its file: leave MODEL and --slo out"))
+			return usage(errors.New("--pack takes its models from its file: remove MODEL and --slo"))
 		}
 		return f.runPack(cmd, c)
 	}
@@ -117,7 +117,7 @@ func (f *fitFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	if f.load.asked() {
 		if f.gpu != "" {
-			return usage(errors.New("with --slo and --rps every size is tried: leave --gpu out"))
+			return usage(errors.New("with --slo and --rps every size is tried: remove --gpu"))
 		}
 		return f.load.run(cmd, c, m, s, f.json)
 	}

@@ -27,13 +27,13 @@ type loadFlags struct {
 
 func (f *loadFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
-	fs.StringVar(&f.slo, "slo", "", "what is promised, as `ttft=2s,tpot=100ms`")
+	fs.StringVar(&f.slo, "slo", "", "service level objective, as `ttft=2s,tpot=100ms`")
 	fs.Float64Var(&f.rps, "rps", 0, "requests a second to serve")
 	tokensVar(fs, &f.in, "in", 1000, "prompt tokens of a request")
 	tokensVar(fs, &f.out, "out", 200, "answer tokens of a request")
 	fs.StringVar(&f.region, "region", "eastus", "`region` of the prices")
-	fs.Float64Var(&f.keep, "spare", 0.2, "share of the capacity kept free")
-	fs.IntVar(&f.top, "top", 10, "show that many choices, 0 all")
+	fs.Float64Var(&f.keep, "spare", 0.2, "headroom: fraction of the capacity kept free")
+	fs.IntVar(&f.top, "top", 10, "number of choices to show, 0: all")
 }
 
 func (f *loadFlags) asked() bool { return f.slo != "" || f.rps != 0 }
@@ -47,7 +47,7 @@ func parseSLO(text string) (weir.SLO, error) {
 		name, value, _ := strings.Cut(strings.TrimSpace(field), "=")
 		d, err := time.ParseDuration(value)
 		if err != nil || d <= 0 {
-			return slo, fmt.Errorf("--slo %q: %q is no duration above 0; write ttft=2s,tpot=100ms", text, value)
+			return slo, fmt.Errorf("--slo %q: %q is not a duration above 0; write ttft=2s,tpot=100ms", text, value)
 		}
 		switch name {
 		case "ttft":

@@ -30,6 +30,6 @@ var wanted = map[string]string{
 	"duration": "a time such as 500ms, 90s or 2m",
 	"float64":  "a number such as 6.98, without a unit",
 	"int":      "a whole number such as 8, without a unit",
-	"uint64":   "a whole number from 0 on",
+	"uint64":   "a whole number, 0 or more",
 	"bool":     "true or false",
 }

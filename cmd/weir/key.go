@@ -16,7 +16,7 @@ import (
 func newKey() *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "key",
-		Short: "Make API keys and the hashes weir.yaml holds of them",
+		Short: "Make API keys and their hashes for weir.yaml",
 		Long: `Weir stores no keys. weir.yaml holds the SHA-256 of each, and a caller's key is
 hashed and looked up.`,
 		Example: `  weir key new --name ci`,
@@ -31,9 +31,9 @@ func newKeyNew() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "new",
 		Short: "Make an API key and print it, once, with the lines for weir.yaml",
-		Long: `Makes a key of 256 random bits. It is kept nowhere: who loses it makes a new
-one. With --quiet the key alone is printed, with --json an object with name, key
-and hash, for scripts.`,
+		Long: `Makes a key of 256 random bits. It is stored nowhere: if you lose it,
+make a new one. For scripts, --quiet prints only the key, and --json an object with
+name, key and hash.`,
 		Example: `  weir key new --name ci
   weir key new --name ci --json
   weir key new --quiet | tee key.txt | weir key hash`,
@@ -66,7 +66,7 @@ This is the only time the key is shown. For weir.yaml, under the tenant's keys:
 			return err
 		},
 	}
-	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print the key alone")
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print only the key")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print an object with name, key and hash")
 	cmd.Flags().StringVar(&name, "name", "default", "`name` of the key, for metrics and logs")
 	return cmd
@@ -80,8 +80,8 @@ func newKeyHash() *cobra.Command {
 	return &cobra.Command{
 		Use:   "hash",
 		Short: "Print the hash of a key read from standard input",
-		Long: fmt.Sprintf(`For keys that come from elsewhere, such as a vault. A key must have at least %d
-characters and should be random: its hash could be searched otherwise.`, minKey),
+		Long: fmt.Sprintf(`For keys from another source, such as a vault. A key must have at least %d
+characters and should be random; otherwise it can be found from its hash.`, minKey),
 		Example: `  weir key hash < key.txt`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -91,7 +91,7 @@ characters and should be random: its hash could be searched otherwise.`, minKey)
 			}
 			key := strings.TrimRight(line, "\r\n")
 			if len(key) < minKey {
-				return fmt.Errorf("the key on standard input has %d characters: at least %d are needed, since its hash could be searched otherwise; make one with `weir key new`", len(key), minKey)
+				return fmt.Errorf("the key on standard input has %d characters: at least %d are needed, or it can be found from its hash; make one with `weir key new`", len(key), minKey)
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), config.HashKey(key))
 			return err

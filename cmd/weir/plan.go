@@ -33,14 +33,14 @@ func newPlan() *cobra.Command {
 		Short: "Find the cheapest way to serve a demand",
 		Long: `Plan compares what can serve the same demand: pay-as-you-go tokens of Azure
 OpenAI, provisioned throughput (PTU) by the hour, month and year, PTU with
-spillover and the number of PTUs that makes the whole bill smallest, and
-replicas on GPUs of your own.
+spillover with the number of PTUs that has the lowest total bill, and your own
+replicas on GPUs.
 
 The demand is described in a file, or counted by the minute from a trace or from
 the ledger of "weir serve". All amounts are of a month of 730 hours. Prices come
-from the catalogue ("weir price list"). One that is not known is named, and what
-needs it is shown without a price and is not compared; --estimate-from takes it
-from another region instead.
+from the catalogue ("weir price list"). An unknown price is
+named, and alternatives that need it are shown without a price and not compared;
+--estimate-from takes it from another region instead.
 
 ` + exitHelp,
 		Example: `  weir plan demand.yaml
@@ -54,12 +54,12 @@ from another region instead.
 	}
 	f.demandFlags.add(cmd)
 	cmd.Flags().StringVar(&f.prices, "prices", "", "`file` of prices that overrides and adds to the catalogue (default: that of \"weir price update\")")
-	cmd.Flags().StringVar(&f.asOf, "as-of", "", "`day` prices are held against for their age, as 2026-11-23 (default: today)")
+	cmd.Flags().StringVar(&f.asOf, "as-of", "", "`day` for judging the age of prices, such as 2026-11-23 (default: today)")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print everything as JSON; amounts are micro-dollars")
-	cmd.Flags().BoolVar(&f.yaml, "yaml", false, "print the weir.yaml that does what is recommended")
-	cmd.Flags().BoolVar(&f.simulate, "simulate", false, "play the busiest minute to the replicas of your own that are found")
-	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "with --simulate: the `number` arrivals are drawn from")
-	cmd.Flags().BoolVar(&f.html, "html", false, "print a page with drawings that needs nothing else")
+	cmd.Flags().BoolVar(&f.yaml, "yaml", false, "print the recommended weir.yaml")
+	cmd.Flags().BoolVar(&f.simulate, "simulate", false, "simulate the busiest minute on the own replicas found")
+	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "with --simulate: seed `number` of the arrivals")
+	cmd.Flags().BoolVar(&f.html, "html", false, "print a self-contained HTML page with charts")
 	return cmd
 }
 
@@ -109,7 +109,7 @@ func day(text string) (weir.Instant, error) {
 	}
 	t, err := time.Parse(time.DateOnly, text)
 	if err != nil {
-		return 0, fmt.Errorf("%q is no day: write it as 2026-11-23", text)
+		return 0, fmt.Errorf("%q is not a date: write it as 2026-11-23", text)
 	}
 	return weir.At(t), nil
 }

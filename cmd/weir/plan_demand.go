@@ -25,11 +25,11 @@ func (f *demandFlags) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.useLedger, "ledger", false, "count the demand from the ledger of \"weir serve\"")
 	cmd.Flags().StringVar(&f.ledger.Since, "since", "7d", "with --ledger: how far back to look, as 7d or 36h")
 	cmd.Flags().StringVar(&f.ledger.Path, "store", "weir.db", "with --ledger: its `file`, the store.path of the configuration")
-	cmd.Flags().StringVar(&f.ledger.Model, "ledger-model", "", "with --ledger: the `model` as callers ask for it (default: the demand's)")
+	cmd.Flags().StringVar(&f.ledger.Model, "ledger-model", "", "with --ledger: the `model` name in requests (default: the demand's)")
 	cmd.Flags().StringVar(&f.Model, "model", "", "Azure OpenAI `model`, when no file names it")
-	cmd.Flags().StringVar(&f.OpenModel, "open-model", "", "open `model` that replicas of your own would serve, when no file names it")
-	cmd.Flags().StringVar(&f.Region, "region", "", "Azure `region` prices are of; holds over that of the file (default: eastus)")
-	cmd.Flags().StringVar(&f.Estimate, "estimate-from", "", "`region` whose prices stand in where those of the demand's region are not known; what they give is marked as estimated")
+	cmd.Flags().StringVar(&f.OpenModel, "open-model", "", "open `model` for your own replicas, when no file names it")
+	cmd.Flags().StringVar(&f.Region, "region", "", "Azure `region` for prices; overrides the file (default: eastus)")
+	cmd.Flags().StringVar(&f.Estimate, "estimate-from", "", "`region` whose prices replace unknown ones of the demand's region; results are marked as estimated")
 }
 
 // demand gathers it from file, trace and flags.

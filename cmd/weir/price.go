@@ -7,14 +7,14 @@ import (
 func newPrice() *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "price",
-		Short: "Show and renew the catalogue of prices and sizes",
+		Short: "Show and update the catalogue of prices and sizes",
 		Long: `Price shows what Weir knows of GPUs, VM sizes, models and prices, each figure
 with its source and date, and renews prices from the public Azure Retail Prices
 API.
 
 What "weir price update" reads is kept in prices-retail.yaml, and your own
 figures in prices.yaml, both in the folder "weir" of your configuration folder
-(~/.config on Linux). Yours hold over those read, and those over what is built in.
+(~/.config on Linux). Your figures override those read, which override the built-in ones.
 
 ` + exitHelp,
 		Example: `  weir price list tokens

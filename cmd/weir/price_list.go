@@ -17,9 +17,9 @@ func newPriceList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list [KIND]",
 		Short: "List the catalogue, or one kind of it",
-		Long: `List prints every entry of one kind of the catalogue; without a kind, how many
-there are of each and how many of their figures are not known. Empty cells are
-figures nobody knows; in JSON they are null.`,
+		Long: `List prints every entry of one kind of the catalogue; without a kind, the number of
+entries of each and of their unknown figures. Empty cells are unknown figures; in
+JSON they are null.`,
 		Example: `  weir price list
   weir price list vm-prices
   weir price list tokens --json`,
@@ -56,7 +56,7 @@ func newPriceShow() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show NAME",
 		Short: "Show everything known of a GPU, size, model or service, with sources",
-		Long: `Show prints every entry of the catalogue that has the given name, or is of it:
+		Long: `Show prints every entry of the catalogue with the given name, or belonging to it:
 for a VM size its prices, for an Azure OpenAI model its token prices and PTUs.
 Every figure has its source and date; those older than 90 days are marked.`,
 		Example: `  weir price show gpt-4o
@@ -78,6 +78,6 @@ Every figure has its source and date; those older than 90 days are marked.`,
 		},
 	}
 	cmd.Flags().StringVar(&prices, "prices", "", "`file` of prices over the catalogue (default: those in your folder)")
-	cmd.Flags().StringVar(&asOf, "as-of", "", "`day` figures are held against for their age, as 2026-11-23 (default: today)")
+	cmd.Flags().StringVar(&asOf, "as-of", "", "`day` for judging the age of figures, such as 2026-11-23 (default: today)")
 	return cmd
 }

@@ -24,10 +24,9 @@ func newPriceUpdate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "update",
 		Short: "Read prices from the public Azure Retail Prices API",
-		Long: `Update asks the public Azure Retail Prices API, which needs no sign-in, for the
-prices the catalogue has a use for, writes them into a price file and shows what
-changed. Meters the catalogue does not know the meaning of are named, not
-guessed.
+		Long: `Update reads the prices that the catalogue needs from the public Azure Retail
+Prices API, which needs no sign-in, writes them into a price file and shows what
+changed. Unknown meters are listed, not guessed.
 
 ` + exitHelp,
 		Example: `  weir price update
@@ -38,8 +37,8 @@ guessed.
 	}
 	cmd.Flags().StringSliceVar(&u.Regions, "region", []string{"eastus"}, "Azure `regions` to read prices of")
 	cmd.Flags().StringVar(&u.out, "out", "", "`file` to write (default: prices-retail.yaml in your folder)")
-	cmd.Flags().StringVar(&u.Base, "base-url", price.RetailHost, "`URL` of the API, or of something that answers like it")
-	cmd.Flags().StringVar(&u.asOf, "as-of", "", "`day` the prices are of, as 2026-11-23 (default: today)")
+	cmd.Flags().StringVar(&u.Base, "base-url", price.RetailHost, "`URL` of the API or of a compatible one")
+	cmd.Flags().StringVar(&u.asOf, "as-of", "", "`day` of the prices, such as 2026-11-23 (default: today)")
 	cmd.Flags().BoolVar(&u.dry, "dry-run", false, "show what would change and write nothing")
 	return cmd
 }

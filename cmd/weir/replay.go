@@ -22,24 +22,24 @@ func newReplay() *cobra.Command {
 	var o replayOptions
 	cmd := &cobra.Command{
 		Use:   "replay JOURNAL",
-		Short: "Decide again what a journal has recorded, and say what differs",
+		Short: "Repeat the decisions of a journal and show what differs",
 		Long: `Replay reads the journal of "weir serve" (journal.path) and recomputes every
-scaling decision from what was observed. By itself it proves that the decisions
-come out the same, byte for byte, or shows the first that does not.
+scaling decision from the recorded observations. It proves that the decisions are
+the same, byte for byte, or shows the first that is not.
 
-With --with it asks instead what another policy would have decided: the scaling
-of a weir.yaml, for the deployments of the same names, or one of the autoscalers
-people run today:
+With --with it shows instead what another policy would have decided: the scaling
+of a weir.yaml, for the deployments of the same names, or one of these common
+autoscalers:
   ` + wrapNames(scale.Baselines()) + `
-It says how many replicas each would have wanted over time, and shows the first
+It shows how many replicas each would have wanted over time, and the first
 decisions that differ; --list shows more.
 
-What would have followed from other decisions is not in a journal: each step is
-decided on what was observed under the journal's own policy. To see what would
-have followed, give the journal to "weir simulate --trace".
+A journal does not contain the consequences of other decisions: each step is
+decided on observations under the journal's own policy. To see the consequences,
+give the journal to "weir simulate --trace".
 
 ` + exitHelp + `
-It exits with 1 when something differs that should not.`,
+The exit code is 1 if a decision differs that should not.`,
 		Example: `  weir replay weir.journal
   weir replay weir.journal --with other.yaml --list 20
   weir replay weir.journal --with hpa --knob 0.7`,
@@ -56,7 +56,7 @@ It exits with 1 when something differs that should not.`,
 	}
 	cmd.Flags().StringVar(&o.with, "with", "", "a weir.yaml, or the `name` of another autoscaler")
 	cmd.Flags().Float64Var(&o.knob, "knob", 0, "main knob of that autoscaler; 0: its default")
-	cmd.Flags().IntVar(&o.list, "list", 1, "how many decisions that differ are shown, at most 1000")
+	cmd.Flags().IntVar(&o.list, "list", 1, "number of differing decisions to show, at most 1000")
 	return cmd
 }
 
@@ -85,13 +85,13 @@ func replay(cmd *cobra.Command, path string, o replayOptions) error {
 		return fmt.Errorf("--with: %s scales none of the deployments of the journal, which are %s", o.with, deploymentsOf(r.Sums))
 	}
 	if r.Decisions == 0 {
-		return fmt.Errorf("%s has nothing to decide again: of %s none is after a whole state", path, words.Count(r.Lines, "line"))
+		return fmt.Errorf("%s has nothing to replay: none of %s follows a complete state", path, words.Count(r.Lines, "line"))
 	}
 	if err := report.Replay(cmd.OutOrStdout(), path, r, o.list); err != nil {
 		return err
 	}
 	if other == nil && r.Different > 0 {
-		return fmt.Errorf("%s came out otherwise than the journal says: it was written by another version, or was changed", words.Count(r.Different, "decision"))
+		return fmt.Errorf("%s differ from the journal: it was written by another version, or was changed", words.Count(r.Different, "decision"))
 	}
 	return nil
 }

@@ -27,14 +27,14 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 func newRoot() *cobra.Command {
 	root := group(&cobra.Command{
 		Use:   "weir",
-		Short: "Keep AI workloads on capacity that fits",
+		Short: "Match AI traffic to capacity",
 		Long: `Weir stands between the callers of models and everything that can serve them.
-It decides where each request goes, how many replicas there should be, and what
-it costs.
+It decides where each request goes and how many replicas run, and accounts for
+the cost.
 
 ` + exitHelp,
 		Example: `  weir serve                      # two emulated models, nothing else needed
-  weir check -c weir.yaml         # every fault of a configuration at once
+  weir check -c weir.yaml         # all errors of a configuration at once
   weir serve -c weir.yaml         # the real thing`,
 		SilenceUsage:  true, // an error is one message, not a page of help
 		SilenceErrors: true, // explain prints it

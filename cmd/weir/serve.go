@@ -36,23 +36,23 @@ func newServe() *cobra.Command {
 	var f serveFlags
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve callers, and keep the replicas behind them as many as the load needs",
-		Long: `Serve runs the gateway, the scaler and what they need in one process.
+		Short: "Serve callers, and scale the replicas with the load",
+		Long: `Serve runs the gateway and the scaler in one process.
 
 Without a file it serves two models on emulated replicas of this machine, makes
-a key for the tenant "demo" and prints it. With a file it serves what the file
-describes, before Azure OpenAI deployments, OpenAI-compatible servers, or
+a key for the tenant "demo" and prints it. With a file it serves the
+models of the file, on Azure OpenAI deployments, OpenAI-compatible servers, or
 servers it starts itself.
 
-With --emulate everything the file names is an emulated server of this machine,
-each of its kind: a resource of Azure OpenAI with its PTUs, quotas, names and
-refusals, an inference server with its model's name, context and width. What is
-not emulated is printed. Usage and decisions go to .weir/emulate.
+With --emulate every upstream of the file is replaced by an emulated server on this
+machine: an Azure OpenAI resource with its PTUs, quotas, names and refusals, or an
+inference server with its model's name, context and width. It prints what is not
+emulated. Usage and decisions go to .weir/emulate.
 
-SIGHUP, or POST /admin/reload at the admin address, reads the file again: what
-is valid is swapped in without losing a request, what is not changes nothing.
-SIGINT or SIGTERM stops: no new requests, those in flight go on for
-server.drain_timeout, then streams end with an error event.
+SIGHUP, or POST /admin/reload at the admin address, reloads the file: a valid file
+is swapped in without losing a request, an invalid one changes nothing.
+SIGINT or SIGTERM stops: new requests are refused, those in flight may finish
+within server.drain_timeout, then streams end with an error event.
 
 ` + exitHelp,
 		Example: `  weir serve                      # two emulated models, nothing else needed
@@ -63,22 +63,22 @@ server.drain_timeout, then streams end with an error event.
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd, f) },
 	}
 	cmd.Flags().StringVarP(&f.file, "config", "c", "", "configuration `file`; none: the built-in demonstration")
-	cmd.Flags().StringVar(&f.listen, "listen", "", "`address` for callers, over server.listen; a port alone is of 127.0.0.1")
-	cmd.Flags().StringVar(&f.admin, "admin", "", "`address` for operators, over admin.listen; one of other machines needs admin.token in the file")
+	cmd.Flags().StringVar(&f.listen, "listen", "", "`address` for callers, overrides server.listen; a port alone means 127.0.0.1")
+	cmd.Flags().StringVar(&f.admin, "admin", "", "`address` for operators, overrides admin.listen; any but loopback needs admin.token in the file")
 	cmd.Flags().StringVar(&f.state, "state", "", "`folder` for replicas' state, and for the built-in demonstration's ledger and journal (default \".weir\")")
-	cmd.Flags().StringVar(&f.gateway, "gateway", "", "`name` of this gateway among those on one database, over store.gateway")
-	cmd.Flags().BoolVar(&f.demo, "demo", false, "play ten minutes of a real trace at the built-in demonstration and draw the replicas")
-	cmd.Flags().BoolVar(&f.emulate, "emulate", false, "put emulated servers of this machine, each of its deployment's kind, in the place of all the file describes")
+	cmd.Flags().StringVar(&f.gateway, "gateway", "", "`name` of this gateway among those on one database, overrides store.gateway")
+	cmd.Flags().BoolVar(&f.demo, "demo", false, "play ten minutes of a real trace to the built-in demonstration and draw the replicas")
+	cmd.Flags().BoolVar(&f.emulate, "emulate", false, "replace every upstream of the file by an emulated server on this machine")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 	return cmd
 }
 
 func serve(cmd *cobra.Command, f serveFlags) error {
 	if f.demo && f.file != "" {
-		return usageError{cmd.CommandPath(), fmt.Errorf("--demo plays at the built-in demonstration: leave -c out")}
+		return usageError{cmd.CommandPath(), fmt.Errorf("--demo needs the built-in demonstration: remove -c")}
 	}
 	if f.emulate && f.file == "" {
-		return usageError{cmd.CommandPath(), fmt.Errorf("--emulate needs a file: without one everything is emulated already")}
+		return usageError{cmd.CommandPath(), fmt.Errorf("--emulate needs a file: without one everything is already emulated")}
 	}
 	if f.emulate {
 		f.tried = new(emulated.Tried)

@@ -95,7 +95,7 @@ func TestGatewaysSayThatRedisIsSilentAndServe(t *testing.T) {
 	ready := func() string { _, body := n.operate(t, "GET", "/readyz"); return body }
 	within(t, "redis to be heard", func() bool { return ready() == "ok\n" })
 	redis.Kill()
-	within(t, "the gateway to say so", func() bool { return strings.Contains(ready(), "redis has been silent for") })
+	within(t, "the gateway to say so", func() bool { return strings.Contains(ready(), "redis has not answered for") })
 	if status, body := n.ask(t); status != 200 {
 		t.Error(status, body)
 	}

@@ -43,20 +43,19 @@ func newSimulate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "simulate",
 		Short: "Run recorded traffic through a configuration in virtual time",
-		Long: `Simulate plays a trace at a model of weir.yaml: the same dispatch, scaling and
-control code as "weir serve" runs, over replicas that behave in time as their
-GPU and model would, and over the model's other deployments beside them. It
-shows what a configuration would do and cost before it is deployed, and beside
-it what other autoscalers would have done.
+		Long: `Simulate plays a trace to a model of weir.yaml. It runs the dispatch, scaling and
+control code of "weir serve" over replicas with the timing of their GPU and model,
+and over the model's other deployments. It shows what a configuration would do and
+cost before it is deployed, compared with other autoscalers.
 
 A trace is a CSV (arrival_s,input_tokens,output_tokens), Azure's published
-traces or Mooncake's, gzip'd or not; or the journal or the ledger of "weir
-serve", of which only counts are known: when within a step or a minute a request
-came, and how long it was, is drawn. Without --trace it is ten recorded minutes
+traces or Mooncake's, gzipped or not; or the journal or the ledger of "weir serve",
+which have only counts: arrival times within a step or a minute, and lengths, are
+drawn. Without --trace it is ten recorded minutes
 of an Azure conversation service.
 
-Policies: weir, the one in the file; weir-foreseeing, the same told what will
-come; clairvoyant, the cheapest schedule for what came (slow); or
+Policies: weir, the one in the file; weir-foreseeing, the same with the future load
+known; clairvoyant, the cheapest schedule for the trace (slow); or
   ` + wrapNames(scale.Baselines()) + `
 each with "=KNOB" for its main knob, as in hpa=0.6 and weir=0.7 (target_use).
 --sweep runs a policy at several knobs, or everything at several values of a key
@@ -64,18 +63,17 @@ of the file, for the frontier of cost against attainment. Keys are those of
 scaling and capacity (of the deployments) and of the model: scaling.target_use,
 capacity.max_requests, queue.max_wait.
 
-What goes wrong besides is said in a file of its own: see
-examples/scenarios/bad-day.yaml.
+Failures are described in a scenario file: see examples/scenarios/bad-day.yaml.
 
-Under the table stands why requests missed what is promised, and when. For the
-first run that misses its goal (scaling.attainment, else 99%) up to 40 other
-settings are tried, and the cheapest that attains is named.
+Below the table it shows why and when requests missed the SLO. For the first run
+that misses its goal (scaling.attainment, else 99%) up to 40 other settings are
+tried, and the cheapest that reaches the goal is named.
 
---require makes it a gate: every run must keep every condition. Figures:
+--require makes it a gate: every run must meet every condition. Figures:
   ` + wrapNames(strings.Split(whatif.RequireHelp, ", ")) + `
 
 ` + exitHelp + `
-  4  what --require asks for is not met`,
+  4  --require is not met`,
 		Example: `  weir simulate -c weir.yaml --trace day.csv.gz --cold-start 90s
   weir simulate --policy weir,hpa=0.7,kpa --load 2x --html report.html
   weir simulate --sweep hpa=0.4,0.5,0.6,0.7,0.8 --html frontier.html
@@ -95,28 +93,28 @@ func (f *simulateFlags) add(cmd *cobra.Command) {
 	fs.StringVarP(&f.file, "config", "c", "", "configuration `file`; none: the built-in demonstration")
 	fs.StringVar(&f.model, "model", "", "`name` of the model in it; needed when several have replicas Weir starts")
 	fs.StringVar(&f.trace, "trace", "", "trace, journal or ledger `file`")
-	fs.StringVar(&f.traceOf, "trace-of", "", "`name` of the deployment in the journal, or of the model in the ledger, whose traffic is meant; without it those of the model")
-	fs.StringVar(&f.scenario, "scenario", "", "`file` that says what goes wrong, and how fast services of others are")
+	fs.StringVar(&f.traceOf, "trace-of", "", "`name` of the deployment in the journal, or of the model in the ledger, to take traffic from; default: those of the model")
+	fs.StringVar(&f.scenario, "scenario", "", "scenario `file`: failures, and the speed of external services")
 	fs.StringArrayVar(&f.policies, "policy", []string{whatif.Own}, "policies to run, each as `NAME[=KNOB]`")
-	fs.StringArrayVar(&f.sweeps, "sweep", nil, "several values of a key, or several knobs of a policy, as `KEY=V1,V2,...`; may be given more than once")
-	fs.StringArrayVar(&f.sets, "set", nil, "another value of a key of the file, as `KEY=VALUE`; may be given more than once")
-	fs.StringVar(&f.gpu, "gpu", "", "`name` of the GPU of one replica; without it as the file says")
-	fs.StringVar(&f.engineModel, "engine-model", "", "`name` of the model's shape in the catalogue; likewise")
-	fs.IntVar(&f.tp, "tp", 0, "GPUs of one replica; likewise")
-	tokensVar(fs, &f.prefixTokens, "prefix-tokens", 512, "tokens that one prefix id of the trace stands for; a multiple of 16")
-	fs.DurationVar(&f.coldStart, "cold-start", 0, "`time` a replica takes to be ready; 0: scaling.cold_start of the file")
+	fs.StringArrayVar(&f.sweeps, "sweep", nil, "several values of a key, or several knobs of a policy, as `KEY=V1,V2,...`; may be repeated")
+	fs.StringArrayVar(&f.sets, "set", nil, "another value of a key of the file, as `KEY=VALUE`; may be repeated")
+	fs.StringVar(&f.gpu, "gpu", "", "`name` of the GPU of one replica; default: from the file")
+	fs.StringVar(&f.engineModel, "engine-model", "", "`name` of the model's shape in the catalogue; default: from the file")
+	fs.IntVar(&f.tp, "tp", 0, "GPUs of one replica; default: from the file")
+	tokensVar(fs, &f.prefixTokens, "prefix-tokens", 512, "tokens per prefix id of the trace; a multiple of 16")
+	fs.DurationVar(&f.coldStart, "cold-start", 0, "`time` until a replica is ready; 0: scaling.cold_start of the file")
 	fs.StringVar(&f.load, "load", "1x", "multiply the rate of the trace by that `factor`")
-	fs.DurationVar(&f.from, "from", 0, "leave out what is before that `time` of the trace")
-	fs.DurationVar(&f.to, "to", 0, "and after that one; 0: to its end")
-	fs.StringVar(&f.start, "start", "", "`time` at which the trace began, as 2024-05-14T08:00Z, for schedules; without it what the trace says, else that Tuesday at midnight")
-	fs.IntVar(&f.initial, "initial", 0, "replicas that are ready at the start; 0: scaling.min, at least one")
-	fs.Float64Var(&f.price, "price", 0, "`dollars` one replica costs in an hour; 0: scaling.price of the file")
-	fs.Uint64Var(&f.seed, "seed", 1, "of everything drawn")
-	fs.StringVar(&f.journal, "journal", "", "also write the journal of the decisions, for weir replay, as one `file`; of a single run")
-	fs.StringVar(&f.require, "require", "", "`conditions` every run must keep, as attained>=99%,cost<=50; otherwise exit code 4")
-	fs.BoolVar(&f.advise, "advise", false, "look for the cheapest setting that attains, however long that takes; --advise=false: do not")
+	fs.DurationVar(&f.from, "from", 0, "skip the trace before this `time`")
+	fs.DurationVar(&f.to, "to", 0, "skip the trace after this `time`; 0: to its end")
+	fs.StringVar(&f.start, "start", "", "start `time` of the trace, such as 2024-05-14T08:00Z, for schedules; default: from the trace, else that Tuesday at midnight")
+	fs.IntVar(&f.initial, "initial", 0, "replicas ready at the start; 0: scaling.min, at least one")
+	fs.Float64Var(&f.price, "price", 0, "`dollars` per replica and hour; 0: scaling.price of the file")
+	fs.Uint64Var(&f.seed, "seed", 1, "seed of everything drawn")
+	fs.StringVar(&f.journal, "journal", "", "also write the journal of the decisions to a `file`, for weir replay; single runs only")
+	fs.StringVar(&f.require, "require", "", "`conditions` every run must meet, such as attained>=99%,cost<=50; otherwise exit code 4")
+	fs.BoolVar(&f.advise, "advise", false, "find the cheapest setting that reaches the goal, however long that takes; --advise=false: skip")
 	fs.BoolVar(&f.jsonOut, "json", false, "print the results as JSON instead of a table")
-	fs.StringVar(&f.html, "html", "", "also write a report one can send, as one `file`")
+	fs.StringVar(&f.html, "html", "", "also write the report as one HTML `file`")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 	_ = cmd.MarkFlagFilename("scenario", "yaml", "yml")
 }
@@ -127,7 +125,7 @@ func simulate(cmd *cobra.Command, f *simulateFlags) error {
 		return usageError{cmd.CommandPath(), err}
 	}
 	if f.journal != "" && len(contenders) > 1 {
-		return usageError{cmd.CommandPath(), fmt.Errorf("--journal is of one run, and these are %d", len(contenders))}
+		return usageError{cmd.CommandPath(), fmt.Errorf("--journal needs a single run, but these are %d", len(contenders))}
 	}
 	required, err := whatif.Requirements(f.require)
 	if err != nil {

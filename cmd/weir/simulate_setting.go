@@ -57,7 +57,7 @@ func (f *simulateFlags) traffic(ctx context.Context, m *config.Model) (*whatif.T
 		return nil, usageError{"weir simulate", fmt.Errorf("--load %q: want a factor such as 2x, above 0 and at most 1000", f.load)}
 	}
 	if f.from < 0 || f.to < 0 || f.to > 0 && f.to <= f.from {
-		return nil, usageError{"weir simulate", fmt.Errorf("--from %v --to %v is no part of a trace", f.from, f.to)}
+		return nil, usageError{"weir simulate", fmt.Errorf("--from %v --to %v is an empty period", f.from, f.to)}
 	}
 	t := whatif.Traffic{Path: f.trace, From: f.from, To: f.to, Factor: factor, Seed: f.seed, Model: cmp.Or(f.traceOf, m.Name)}
 	for i := range m.Deployments {

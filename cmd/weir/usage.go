@@ -25,7 +25,7 @@ import (
 func newUsage() *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:     "usage",
-		Short:   "What the ledger has booked, beside what providers bill",
+		Short:   "Compare the ledger with providers' bills",
 		Example: `  weir usage reconcile costs.csv -c weir.yaml`,
 	})
 	cmd.AddCommand(newReconcile())
@@ -47,9 +47,8 @@ func newReconcile() *cobra.Command {
 	var f reconcileFlags
 	cmd := &cobra.Command{
 		Use:   "reconcile FILE",
-		Short: "Compare the ledger with a provider's export and name what differs",
-		Long: `Compares what the ledger has booked with what a provider says it bills, by day,
-model and meter. FILE is one of
+		Short: "Compare the ledger with a provider's export and show differences",
+		Long: `Compares the ledger with a provider's bill, by day, model and meter. FILE is one of
 
   Azure    the export "cost and usage details (actual cost)" of Cost Management,
            CSV: Date, MeterName, Quantity, UnitOfMeasure, CostInBillingCurrency
@@ -58,8 +57,8 @@ model and meter. FILE is one of
            GET /v1/organization/costs?group_by=line_item, both with
            bucket_width=1d, JSON, one after the other in one file
 
-Days are UTC. Only days and kinds of tokens that the file has are compared. It ends
-with exit code 1 where something differs by more than --tolerance.`,
+Days are UTC. Only days and kinds of tokens in the file are compared. The exit code
+is 1 if something differs by more than --tolerance.`,
 		Example: `  weir usage reconcile costs.csv -c weir.yaml
   weir usage reconcile openai.json --store weir.db --name chat=gpt-4o --json`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -74,8 +73,8 @@ with exit code 1 where something differs by more than --tolerance.`,
 	flags.StringVarP(&f.config, "config", "c", "", "configuration whose store is the ledger: a `file`")
 	flags.StringVar(&f.store, "store", "weir.db", "without -c: the ledger's `file`, the store.path of the configuration")
 	flags.StringVar(&f.prices, "prices", "", "price `file` over the catalogue, for meters it does not know")
-	flags.StringVar(&f.tolerance, "tolerance", "1%", "`share` by which figures may differ")
-	flags.StringToStringVar(&f.names, "name", nil, "what a model of the ledger is called in the export: `model=name`, given once for each")
+	flags.StringVar(&f.tolerance, "tolerance", "1%", "`percentage` by which figures may differ")
+	flags.StringToStringVar(&f.names, "name", nil, "name of a ledger model in the export: `model=name`, may be repeated")
 	flags.BoolVar(&f.json, "json", false, "print JSON; money in dollars")
 	return cmd
 }

@@ -64,7 +64,7 @@ func isFile(name string) bool {
 
 func read(path string) (_ fit.Model, err error) {
 	if strings.EqualFold(filepath.Ext(path), ".safetensors") {
-		return fit.Model{}, fmt.Errorf("%s holds weights and no shape: give the model's config.json, and this file with --weights", path)
+		return fit.Model{}, fmt.Errorf("%s has weights but no shape: give the model's config.json, and this file with --weights", path)
 	}
 	if strings.EqualFold(filepath.Ext(path), ".gguf") {
 		file, err := os.Open(path)

@@ -148,7 +148,7 @@ func TestWhatTheSourceGivesHoldsOverTheFile(t *testing.T) {
 
 func TestATraceAndADescriptionContradictEachOther(t *testing.T) {
 	s := Source{Name: "d.yaml", Text: []byte("model: gpt-4o\nrequests: 60/min\n"), Trace: "any.csv"}
-	if _, err := s.Read(t.Context(), 0); err == nil || !strings.Contains(err.Error(), "a trace or the ledger says it too") {
+	if _, err := s.Read(t.Context(), 0); err == nil || !strings.Contains(err.Error(), "it also comes from the trace or the ledger") {
 		t.Errorf("have %v", err)
 	}
 }

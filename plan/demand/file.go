@@ -104,25 +104,25 @@ func (f *file) faults(name string, s *Source) config.Faults {
 		faults = append(faults, config.Fault{File: name, Line: 1, Column: 1, Path: path, Problem: problem, Remedy: remedy})
 	}
 	if f.Model == "" && f.OpenModel == "" {
-		fault("model", "is missing", "name a model of Azure OpenAI here, or an open one under open_model, or both")
+		fault("model", "is missing", "give an Azure OpenAI model here, an open model as open_model, or both")
 	}
 	if !counted && f.Requests == 0 {
-		fault("requests", "is missing", "say how many come, for example requests: 1000/min, or give --trace or --ledger")
+		fault("requests", "is missing", "give the rate, for example requests: 1000/min, or --trace or --ledger")
 	}
 	if !counted && f.InputTokens == 0 && f.OutputTokens == 0 {
-		fault("input_tokens", "is missing", "say how long a request is, for example input_tokens: 1200 and output_tokens: 200")
+		fault("input_tokens", "is missing", "give the size of a request, for example input_tokens: 1200 and output_tokens: 200")
 	}
 	if counted && (f.Requests != 0 || f.InputTokens != 0 || f.OutputTokens != 0 || f.Hours != nil || f.Hourly != nil) {
-		fault("requests", "is given, and a trace or the ledger says it too", "remove requests, input_tokens, output_tokens, hours and hourly")
+		fault("requests", "is given, but it also comes from the trace or the ledger", "remove requests, input_tokens, output_tokens, hours and hourly")
 	}
 	if s.Ledger != nil && f.Cached != 0 {
-		fault("cached", "is given, and the ledger knows it", "remove it")
+		fault("cached", "is given, but the ledger has it", "remove it")
 	}
 	if f.Hours != nil && f.Hourly != nil {
 		fault("hours", "hours and hourly exclude each other", "give one of them")
 	}
 	if f.Hours != nil && f.Hours.From >= f.Hours.To {
-		fault("hours.to", fmt.Sprintf("from %d to %d is no time", f.Hours.From, f.Hours.To), "to must be after from, on the same day")
+		fault("hours.to", fmt.Sprintf("from %d to %d is an empty period", f.Hours.From, f.Hours.To), "to must be after from, on the same day")
 	}
 	if f.Hourly != nil && len(f.Hourly) != 24 {
 		fault("hourly", fmt.Sprintf("has %d shares", len(f.Hourly)), "give 24, one for each hour of the day")

@@ -94,7 +94,7 @@ func (l *Ledger) noUsage(ctx context.Context, s *store.DB, q meter.Query) error 
 		seen[r.Model] = true
 	}
 	if len(names) == 0 {
-		return fmt.Errorf("%s has no usage since %s (the minute that runs does not count): look further back with --since", l.Path, l.Since)
+		return fmt.Errorf("%s has no usage since %s (the current minute does not count): look further back with --since", l.Path, l.Since)
 	}
 	return fmt.Errorf("%s has no usage of %q since %s; it has some of %s: name one with --ledger-model", l.Path, model, l.Since, strings.Join(names, ", "))
 }

@@ -83,15 +83,15 @@ func (s *stand) deployment(r *resource, m *config.Model, d *config.Deployment) e
 		s.said.Deployments[d.Name] = "Azure OpenAI, standard" + s.quota(&e, d.Name)
 	}
 	if a.Entra != "" {
-		s.said.not("Entra ID: a key is sent in its place")
+		s.said.not("Entra ID: a key is sent instead")
 	}
-	s.said.not("Azure's content filter, but for prompts that hold %s or %s", emulate.MarkPromptFiltered, emulate.MarkAnswerFiltered)
+	s.said.not("Azure's content filter, except for prompts that contain %s or %s", emulate.MarkPromptFiltered, emulate.MarkAnswerFiltered)
 	s.add(r, e, d.Name)
 	r.users = append(r.users, a)
 	if a.Spillover != nil && a.Spillover.Deployment != "" {
 		s.target(r, a.Spillover.Deployment, e.Model)
 	} else if a.PTU > 0 {
-		s.said.not("a spillover that is set at Azure alone: %s spills where the file says so", d.Name)
+		s.said.not("spillover that is configured only in Azure: %s spills over as the file says", d.Name)
 	}
 	return nil
 }
@@ -119,7 +119,7 @@ func (s *stand) quota(e *emulate.AzureDeployment, name string) string {
 	switch {
 	case e.TPM == 0 && e.RPM == 0:
 		e.TPM, e.RPM = unlimited, unlimited
-		s.said.not("the quota of %s, of which the file says none (tokens_per_minute): it is never throttled", name)
+		s.said.not("the quota of %s, which the file does not give (tokens_per_minute): it is never throttled", name)
 		return ", no quota said"
 	case e.TPM == 0:
 		e.TPM = unlimited

@@ -43,8 +43,8 @@ func (t *Tried) not(format string, args ...any) {
 
 func (s *stand) emulateAll(key config.KeyHash) error {
 	s.said = Tried{Deployments: map[string]string{}}
-	s.said.not("what models say: the words mean nothing")
-	s.said.not("the way to a server, with its delays and failures")
+	s.said.not("the content of answers: the words mean nothing")
+	s.said.not("the network, with its delays and failures")
 	s.keepHere()
 	s.admit(key)
 	if err := s.resources(); err != nil {
@@ -73,10 +73,10 @@ func (s *stand) emulateAll(key config.KeyHash) error {
 func (s *stand) keepHere() {
 	c := s.c
 	if c.Server.TLS != nil {
-		s.said.not("server.tls: callers speak plain HTTP")
+		s.said.not("server.tls: callers use plain HTTP")
 	}
 	if c.Store.Postgres.Set() {
-		s.said.not("store.postgres: usage goes to a file of this run, and no other gateway is heard")
+		s.said.not("store.postgres: usage goes to a file of this run, and there are no other gateways")
 	}
 	if c.Redis != nil {
 		s.said.not("redis: limits are this gateway's alone")
@@ -85,7 +85,7 @@ func (s *stand) keepHere() {
 		s.said.not("machine.keep: replicas end with this run")
 	}
 	if c.Admin.Token.Set() {
-		s.said.not("admin.token: the admin address is on the loopback interface instead")
+		s.said.not("admin.token: the admin address is on loopback instead")
 		if _, port, err := net.SplitHostPort(c.Admin.Listen); err == nil {
 			c.Admin.Listen = net.JoinHostPort("127.0.0.1", port)
 		}

@@ -44,7 +44,7 @@ func (s *stand) external(d *config.Deployment) error {
 	if x.Metrics != "" {
 		x.Metrics = "/metrics"
 	}
-	s.said.not("what servers elsewhere run on, which the file does not say: they are timed as one GPU would be")
+	s.said.not("the hardware of external servers, which the file does not give: they are timed like one GPU")
 	s.said.Deployments[d.Name] = words.Count(len(x.URLs), x.Protocol+" server") + ", " + wordServer(o)
 	return nil
 }
@@ -88,7 +88,7 @@ func (s *stand) server(name string, d *config.Deployment) emulate.Options {
 	}
 	m, _, err := fit.Named(s.prices, shape)
 	if err != nil {
-		s.said.not("%s, whose shape the catalogue does not have: it is timed as %s and takes %d tokens", name, emulatedModel, emulatedContext)
+		s.said.not("%s, whose shape is not in the catalogue: it is timed like %s and accepts %d tokens", name, emulatedModel, emulatedContext)
 	} else {
 		o.Context, o.EmbeddingDim, o.Task = cmp.Or(m.MaxContext, emulatedContext), cmp.Or(m.Hidden, o.EmbeddingDim), emulate.Generate
 		if m.Attention == price.Encoder || m.NoHead {

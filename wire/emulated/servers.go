@@ -68,7 +68,7 @@ func (e *Emulation) url(what string, newServer func() (emulator, error)) (string
 		return url, nil
 	}
 	if len(e.urls) >= maxEmulated {
-		return "", fmt.Errorf("more than %d emulated servers since the start: start again", maxEmulated)
+		return "", fmt.Errorf("more than %d emulated servers since the start: restart", maxEmulated)
 	}
 	s, err := newServer()
 	if err != nil {
