@@ -17,6 +17,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -89,6 +90,7 @@ func runAll(all []*mutant, fast bool) (ok bool, err error) {
 	defer os.RemoveAll(dir)
 	r := &runner{root: ".", dir: dir, took: map[*suite]time.Duration{}, fast: fast}
 	t := &tally{by: map[string]*score{}}
+	var faults []error
 	for _, m := range all {
 		if err := r.unchanged(m.suite); err != nil {
 			return false, err
@@ -96,10 +98,11 @@ func runAll(all []*mutant, fast bool) (ok bool, err error) {
 		began := time.Now()
 		o, err := r.try(m)
 		if err != nil {
-			return false, err
+			faults = append(faults, err)
+			continue
 		}
 		t.add(m, o)
 		fmt.Printf("%-18s %5.1f s  %s: %s\n", o, time.Since(began).Seconds(), m.suite.pack, m.name)
 	}
-	return t.print(os.Stdout), nil
+	return t.print(os.Stdout), errors.Join(faults...)
 }
