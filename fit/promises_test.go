@@ -1,0 +1,116 @@
+package fit
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"weir/price"
+)
+
+// What comments of the package promise. internal/mutants has a wrong change for
+// each.
+
+func TestAnEngineThatClaimsNothingHasWhatIsFree(t *testing.T) {
+	m, _ := model(t, "Qwen/Qwen3-8B")
+	e, err := ParseEngine("llama.cpp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		free int64
+		want Verdict
+	}{{0, Fits}, {4 * GiB, DoesNotFit}} {
+		a, err := Check(m, Setup{GPU: card(t, "H100-80GB"), Engine: e, Quant: mustQuant("q8_0"), Context: 4096, FreeBytes: c.free})
+		if err != nil || (a.Verdict == DoesNotFit) != (c.want == DoesNotFit) {
+			t.Errorf("%d bytes free: %s: %s, %v", c.free, a.Verdict, a.Why, err)
+		}
+	}
+}
+
+// "1, 2, 4 and every multiple of 8 (16 above 256) up to twice the sequences, at
+// most 512: 51 sizes when all are taken"
+func TestGraphsAreCapturedAsVLLMDoes(t *testing.T) {
+	for top, want := range map[int]int{1: 1, 2: 2, 4: 3, 8: 4, 256: 35, 272: 36, 512: 51} {
+		if got := captured(top); got != want {
+			t.Errorf("up to %d: %d sizes, want %d", top, got, want)
+		}
+	}
+}
+
+func TestADeviceOfUnknownSizeCountsForLess(t *testing.T) {
+	unknown := 0
+	for _, g := range catalogue(t).GPUs() {
+		if g.UsableGiB.Known() || !g.MemoryGB.Known() || strings.Contains(g.Note, "unified") {
+			continue
+		}
+		unknown++
+		out, err := NewGPU(g)
+		if nominal := g.MemoryGB.Value() * GiB; err != nil || float64(out.Total) > 0.93*nominal || float64(out.Total) < 0.91*nominal {
+			t.Errorf("%s: %.3g of its nominal size, %v", g.Name, float64(out.Total)/nominal, err)
+		}
+	}
+	if unknown == 0 {
+		var g price.GPU
+		t.Errorf("every device of the catalogue is known: make one here, like %+v", g)
+	}
+}
+
+func TestTheLongestContextIsTheModelsOwnAtMost(t *testing.T) {
+	m, _ := model(t, "Qwen/Qwen3-0.6B")
+	a, err := Check(m, Setup{GPU: card(t, "H200"), Context: 4096})
+	if err != nil || m.MaxContext == 0 || a.MaxContext != m.MaxContext {
+		t.Errorf("there is room for far more: %d tokens, want the model's %d, %v", a.MaxContext, m.MaxContext, err)
+	}
+}
+
+func TestLayersOfNearlyEqualNumberFormOneGroup(t *testing.T) {
+	for _, c := range []struct{ full, window, want int }{{5, 6, 6}, {4, 5, 4}, {6, 24, 6}, {0, 7, 7}} {
+		if got := (cache{full: c.full, window: c.window}).groupSize(); got != c.want {
+			t.Errorf("%d full and %d window layers: groups of %d, want %d", c.full, c.window, got, c.want)
+		}
+	}
+}
+
+// A tied table is the embedding of the first stage and the output layer of the
+// last: in a pipeline both hold it, as an untied model's do.
+func TestAPipelineHoldsATiedTableTwice(t *testing.T) {
+	m, _ := model(t, "Qwen/Qwen3-0.6B")
+	if !m.Tied {
+		t.Fatal("its table is not tied: this proves nothing")
+	}
+	untied := m
+	untied.Tied = false
+	for i := range 2 {
+		var got [2]int64
+		for k, one := range []Model{m, untied} {
+			a, err := Check(one, Setup{GPU: card(t, "H100-80GB"), PP: 2, Context: 4096})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got[k] = a.Stages[i].Weights
+		}
+		if got[0] != got[1] {
+			t.Errorf("stage %d holds %d bytes, with a table of its own %d", i, got[0], got[1])
+		}
+	}
+}
+
+func TestNoMoreThanTheWeightsIsOffloaded(t *testing.T) {
+	m, _ := model(t, "Qwen/Qwen3-0.6B")
+	a, err := Check(m, Setup{GPU: card(t, "H100-80GB"), Context: 4096, Offload: 1 << 40})
+	if err != nil || a.Stages[0].Weights != 0 {
+		t.Errorf("a TiB is offloaded, and %d bytes of weights are left, %v", a.Stages[0].Weights, err)
+	}
+}
+
+func TestTheLastStageHasTheFewestLayers(t *testing.T) {
+	for _, c := range []struct {
+		layers, pp int
+		want       []int
+	}{{6, 3, []int{2, 2, 2}}, {7, 3, []int{2, 3, 2}}, {8, 3, []int{3, 3, 2}}, {1, 1, []int{1}}} {
+		if got := stageLayers(c.layers, c.pp); !slices.Equal(got, c.want) {
+			t.Errorf("%d layers over %d stages: %v, want %v", c.layers, c.pp, got, c.want)
+		}
+	}
+}
