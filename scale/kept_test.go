@@ -174,3 +174,23 @@ func TestCapacityIsNeverLearnedBelowHalfOfWhatWasSeen(t *testing.T) {
 		t.Errorf("a replica that was seen to do 1 is taken to do %.3g, want somewhat more than half", f)
 	}
 }
+
+func TestTheMarginHasABottom(t *testing.T) {
+	s, o := running(), seen(2)
+	s.Learned = scale.Learned{Factor: 1, Weight: 8}
+	s.Safety = scale.Safety{Margin: -0.29, Judged: 100, At: epoch.Add(-10 * time.Minute)}
+	o.Attained, o.InFlight = 1_000_000, 1
+	_, next := scale.Decide(scale.Policy{Max: 9, SLO: weir.SLO{TTFT: time.Second}}, s, o)
+	if m := next.Safety.Margin; m != -0.3 {
+		t.Errorf("a million requests met the SLO: the margin is %v, want -0.3", m)
+	}
+}
+
+func TestTotalsOfAGatewayThatCameUpAgainStandAlone(t *testing.T) {
+	s, o := running(), seen(2)
+	s.Samples = []scale.Sample{{At: epoch.Add(-3 * time.Minute), Arrived: 900}, {At: epoch.Add(-time.Minute), Arrived: 1000}}
+	o.Arrived = 10
+	if _, next := scale.Decide(scale.Policy{Max: 9}, s, o); len(next.Samples) != 1 || next.Samples[0].Arrived != 10 {
+		t.Errorf("remembered are %+v, want the new total alone", next.Samples)
+	}
+}
