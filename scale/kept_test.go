@@ -194,3 +194,18 @@ func TestTotalsOfAGatewayThatCameUpAgainStandAlone(t *testing.T) {
 		t.Errorf("remembered are %+v, want the new total alone", next.Samples)
 	}
 }
+
+func TestAStateThatWasHandedOutIsNeverChanged(t *testing.T) {
+	s := running()
+	s.Samples = append(make([]scale.Sample, 0, 16), scale.Sample{At: epoch.Add(-time.Minute)})
+	next := func(arrived uint64) scale.State {
+		o := seen(1)
+		o.Arrived = arrived
+		_, n := scale.Decide(scale.Policy{Max: 9}, s, o)
+		return n
+	}
+	first, second := next(5), next(7)
+	if a, b := first.Samples[1].Arrived, second.Samples[1].Arrived; a != 5 || b != 7 {
+		t.Errorf("two states that follow one remember %d and %d arrived, want 5 and 7", a, b)
+	}
+}
