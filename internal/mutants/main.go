@@ -96,13 +96,13 @@ func runAll(all []*mutant, fast bool) (ok bool, err error) {
 			return false, err
 		}
 		began := time.Now()
-		o, err := r.try(m)
+		o, by, err := r.try(m)
 		if err != nil {
 			faults = append(faults, err)
 			continue
 		}
 		t.add(m, o)
-		fmt.Printf("%-18s %5.1f s  %s: %s\n", o, time.Since(began).Seconds(), m.suite.pack, m.name)
+		fmt.Printf("%-18s %5.1f s  %s: %s  %s\n", o, time.Since(began).Seconds(), m.suite.pack, m.name, by)
 	}
 	return t.print(os.Stdout), errors.Join(faults...)
 }

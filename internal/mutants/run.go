@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -71,33 +72,44 @@ func (r *runner) parts(s *suite) [][]string {
 	return [][]string{{"-test.skip", s.slow}, {"-test.run", s.slow}}
 }
 
-// try makes m and runs its tests.
-func (r *runner) try(m *mutant) (outcome, error) {
+// try makes m and runs its tests. by is the test that failed first, where it says so.
+func (r *runner) try(m *mutant) (o outcome, by string, err error) {
 	file, changed, err := m.apply(r.root)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	overlay, err := r.overlay(file, changed)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	for _, t := range m.suite.tests {
 		bin, err := r.build(t, overlay)
 		if err != nil {
-			return "", fmt.Errorf("%s: %q is no mutant: %w", m.where, m.name, err)
+			return "", "", fmt.Errorf("%s: %q is no mutant: %w", m.where, m.name, err)
 		}
 		for _, which := range r.parts(m.suite) {
 			out, err := r.run(bin, t, which, max(leastTime, 5*r.took[m.suite]))
 			switch {
 			case err == nil:
 			case errors.Is(err, context.DeadlineExceeded) || bytes.Contains(out, []byte("panic: test timed out")):
-				return timedOut, nil
+				return timedOut, "", nil
 			default:
-				return caught, nil
+				return caught, firstFailed(out), nil
 			}
 		}
 	}
-	return survived, nil
+	return survived, "", nil
+}
+
+var failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+
+// firstFailed is the first test that a run's output says failed; "" where it broke
+// off before.
+func firstFailed(out []byte) string {
+	if found := failedTest.FindSubmatch(out); found != nil {
+		return string(found[1])
+	}
+	return ""
 }
 
 // overlay writes the changed file beside what is built, and the JSON that makes
