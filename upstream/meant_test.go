@@ -1,4 +1,4 @@
-package upstream
+package upstream_test
 
 import (
 	"strings"
@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"weir"
+	. "weir/upstream"
 )
 
 // What comments of the package promise. internal/mutants has a wrong change for
@@ -85,7 +86,7 @@ func TestAMessageIsCutBetweenLetters(t *testing.T) {
 	for lead := range 4 {
 		message := strings.Repeat("a", lead) + strings.Repeat("é", 2000)
 		f := ReadFailure(weir.OpChat, 500, func(string) string { return "" }, []byte(`{"error":{"message":"`+message+`"}}`), time.Now())
-		if len(f.Message) > maxFailureMessage || len(f.Message) < maxFailureMessage-4 || !utf8.ValidString(f.Message) {
+		if len(f.Message) > MaxFailureMessage || len(f.Message) < MaxFailureMessage-4 || !utf8.ValidString(f.Message) {
 			t.Errorf("%d bytes, valid is %v", len(f.Message), utf8.ValidString(f.Message))
 		}
 	}
