@@ -8,7 +8,7 @@ import (
 	"weir"
 )
 
-// open makes the lease: from here on the request counts.
+// open makes the booking: from here on the request counts.
 func (c *call) open() {
 	now := c.g.now()
 	c.g.arrived.Add(1)
@@ -16,9 +16,9 @@ func (c *call) open() {
 	if !saneID(id) {
 		id = c.g.ids.next()
 	}
-	l := &c.lease
-	l.g, l.holds = c.g, holdsPlace
-	l.rec = weir.Record{RequestID: id, Client: c.client(), Op: c.s.op, Arrived: now}
+	b := &c.booking
+	b.g, b.holds = c.g, holdsPlace
+	b.rec = weir.Record{RequestID: id, Client: c.client(), Op: c.s.op, Arrived: now}
 	c.g.open.Add(1)
 	c.x.set("X-Request-Id", id)
 }
@@ -33,7 +33,7 @@ func (c *call) admit() error {
 	if c.key, err = c.x.from.Key(c.st); err != nil {
 		return err
 	}
-	rec := &c.lease.rec
+	rec := &c.booking.rec
 	rec.Tenant, rec.Key = c.key.tenant.name, c.key.name
 	if n := c.g.open.Load(); n > int64(c.st.bounds.MaxRequests) {
 		return &problem{is: errGatewayFull, message: fmt.Sprintf("the gateway is at its limit of %d requests (max_requests): retry in a second",
@@ -62,7 +62,7 @@ func (c *call) read() error {
 		return errEncoding
 	}
 	body, err := c.x.from.Body(c.st.bounds.MaxBody, c.st.bounds.BodyTimeout, &c.g.bodies)
-	c.lease.body = body
+	c.booking.body = body
 	switch {
 	case errors.Is(err, errNoMemory):
 		c.sending = true
@@ -120,8 +120,8 @@ func (c *call) findModel() error {
 		return &problem{is: errUnknownModel, param: "model",
 			message: fmt.Sprintf("the model %q does not exist%s: GET /v1/models lists those the key may use", shortened(name), c.meant(name))}
 	}
-	c.lease.served, c.asked = m, name
-	rec := &c.lease.rec
+	c.booking.served, c.asked = m, name
+	rec := &c.booking.rec
 	rec.Model, rec.Class, rec.Stream = m.name, m.classOf(c.key.tenant), c.ask.stream
 	if c.x.get("X-Weir-Class") == weir.Batch.String() {
 		rec.Class = weir.Batch // a request may ask for less, never for more
@@ -137,7 +137,7 @@ func (c *call) openStream() error {
 	if !c.ask.stream {
 		return nil
 	}
-	c.lease.holds |= holdsStream
+	c.booking.holds |= holdsStream
 	if n := c.g.streams.Add(1); n > int64(c.st.bounds.MaxStreams) {
 		return &problem{is: errStreamsFull, message: fmt.Sprintf("the gateway is at its limit of %d streams (max_streams): retry in a second",
 			c.st.bounds.MaxStreams), after: time.Second, hasAfter: true}

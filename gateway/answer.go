@@ -13,7 +13,7 @@ import (
 // so that one that breaks off can be got elsewhere; a very large one is passed
 // on as it comes.
 func (c *call) whole(r *upstream.Reply) *failure {
-	rec := &c.lease.rec
+	rec := &c.booking.rec
 	rec.TTFT = c.ownFrom.Sub(rec.Arrived)
 	limit := int64(c.st.bounds.MaxAnswer)
 	if r.ContentLength > limit {
@@ -49,8 +49,8 @@ func (c *call) whole(r *upstream.Reply) *failure {
 	}
 	if a.Told {
 		// The slot goes back before the caller, who may be slow, is written to.
-		c.lease.used = a.Usage
-		c.lease.release(dispatch.OK)
+		c.booking.used = a.Usage
+		c.booking.release(dispatch.OK)
 	}
 	if err := c.x.send(shown); err != nil {
 		return c.unread()
@@ -60,8 +60,8 @@ func (c *call) whole(r *upstream.Reply) *failure {
 	if !a.Told {
 		// Counting takes its time: the caller has its answer already.
 		c.x.flush()
-		c.lease.hangUp()
-		c.lease.used = c.s.do.Estimate(c.body, c.s.do.Format.Text(nil, text))
+		c.booking.hangUp()
+		c.booking.used = c.s.do.Estimate(c.body, c.s.do.Format.Text(nil, text))
 	}
 	return nil
 }
@@ -123,7 +123,7 @@ func (c *call) large(r *upstream.Reply, head []byte) *failure {
 		}
 	}
 	c.countTail(tail)
-	c.lease.release(dispatch.OK)
+	c.booking.release(dispatch.OK)
 	c.told = true
 	return nil
 }
@@ -145,9 +145,9 @@ func (c *call) countTail(tail []byte) {
 	}
 	if at := bytes.LastIndex(tail, []byte(`"usage"`)); at >= 0 {
 		if used, ok := c.s.do.ReadUsage(append([]byte{'{'}, tail[at:]...)); ok {
-			c.lease.used = used
+			c.booking.used = used
 			return
 		}
 	}
-	c.lease.used = c.s.do.Estimate(c.body, nil)
+	c.booking.used = c.s.do.Estimate(c.body, nil)
 }

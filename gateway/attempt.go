@@ -25,37 +25,37 @@ const maxErrorBody = 1 << 20
 // attempt sends the request to the replica the verdict names and passes its
 // answer on. A failure that leaves the caller untouched may be retried.
 func (c *call) attempt(v dispatch.Verdict) *failure {
-	l := &c.lease
-	l.rec.Attempts++
-	l.used = weir.Usage{}
+	b := &c.booking
+	b.rec.Attempts++
+	b.used = weir.Usage{}
 	c.renaming, c.ownModel = renaming{scratch: c.renaming.scratch[:0]}, ""
-	l.target = c.targetOf(v.Deployment)
-	if l.target == nil {
+	b.target = c.targetOf(v.Deployment)
+	if b.target == nil {
 		return &failure{problem: &problem{is: errNoReplica}, result: dispatch.Unavailable, retry: true}
 	}
-	if f := l.serve(l.target); f != nil {
+	if f := b.serve(b.target); f != nil {
 		return f
 	}
-	if f := c.unpriced(l.target); f != nil {
+	if f := c.unpriced(b.target); f != nil {
 		return f
 	}
-	if f := c.afford(l.target); f != nil {
+	if f := c.afford(b.target); f != nil {
 		return f
 	}
-	l.spilled = false
-	l.rec.Own += l.queuedAt.Sub(c.ownFrom)
+	b.spilled = false
+	b.rec.Own += b.queuedAt.Sub(c.ownFrom)
 	if v.HedgeAfter > 0 && c.ask.stream {
-		l.rec.Own += c.g.now().Sub(l.grantedAt)
+		b.rec.Own += c.g.now().Sub(b.grantedAt)
 		return c.race(v)
 	}
-	c.prepare(l.target)
-	l.rec.Own += c.g.now().Sub(l.grantedAt)
-	reply, err := l.target.client.Do(c.x.ctx(), v.Addr, &c.up)
+	c.prepare(b.target)
+	b.rec.Own += c.g.now().Sub(b.grantedAt)
+	reply, err := b.target.client.Do(c.x.ctx(), v.Addr, &c.up)
 	if err != nil {
 		return c.failed(err)
 	}
-	l.reply = reply
-	l.hear()
+	b.reply = reply
+	b.hear()
 	c.ownFrom = c.g.now()
 	switch {
 	case reply.Status >= 300:
@@ -108,7 +108,7 @@ func (c *call) callOf(t *target, body net.Buffers, fields []upstream.Field) upst
 	}
 	return upstream.Call{
 		Op: c.s.op, Body: body, ContentType: "application/json", Header: fields,
-		RequestID: c.lease.rec.RequestID, Stream: c.ask.stream,
+		RequestID: c.booking.rec.RequestID, Stream: c.ask.stream,
 	}
 }
 
@@ -128,7 +128,7 @@ func (c *call) refused(r *upstream.Reply, body *buffer, err error) *failure {
 	}
 	u := c.s.do.ReadFailure(r.Status, r.Header, body.b, time.Now())
 	f := ofFailure(&u)
-	if u.ContextLength && c.lease.served.hasLonger(c.lease.target) {
+	if u.ContextLength && c.booking.served.hasLonger(c.booking.target) {
 		f.result, f.retry = dispatch.TooLong, true
 		return f
 	}
@@ -140,7 +140,7 @@ func (c *call) refused(r *upstream.Reply, body *buffer, err error) *failure {
 	}
 	c.x.set("X-Weir-Fault", weir.CallerFault.String())
 	c.startAnswer(r, int64(len(body.b)))
-	c.lease.release(dispatch.Rejected)
+	c.booking.release(dispatch.Rejected)
 	if c.x.send(body.b) == nil {
 		c.x.flush()
 	}
@@ -151,7 +151,7 @@ func (c *call) refused(r *upstream.Reply, body *buffer, err error) *failure {
 // startAnswer sends the upstream's status and headers with the gateway's own.
 func (c *call) startAnswer(r *upstream.Reply, size int64) {
 	c.x.claim()
-	passAnswerHeaders(&c.x, r, c.lease.rec.RequestID)
+	passAnswerHeaders(&c.x, r, c.booking.rec.RequestID)
 	c.sayWhere()
 	c.x.start(r.Status, size)
 }

@@ -75,15 +75,15 @@ func (t *tally) of(deployment string) (attained, missed uint64) {
 }
 
 // judge counts an ended request for or against the SLO of its model.
-func (g *Gateway) judge(l *lease) {
-	r := &l.rec
+func (g *Gateway) judge(b *booking) {
+	r := &b.rec
 	switch {
-	case l.served == nil || r.Fault == weir.CallerFault:
-	case r.Outcome == weir.Refused && r.Fault == weir.PolicyFault && l.id == 0: // a limit of the tenant, not want of room
+	case b.served == nil || r.Fault == weir.CallerFault:
+	case r.Outcome == weir.Refused && r.Fault == weir.PolicyFault && b.id == 0: // a limit of the tenant, not want of room
 	case r.Deployment == "":
-		l.served.missed.Add(1)
+		b.served.missed.Add(1)
 	default:
-		g.slo.add(r.Deployment, attained(r, l.served.slo))
+		g.slo.add(r.Deployment, attained(r, b.served.slo))
 	}
 }
 

@@ -9,22 +9,22 @@ import (
 )
 
 // end tells the caller how the request ended, if it was not told yet, and
-// closes the lease.
+// closes the booking.
 func (c *call) end(err error) {
 	if err == nil {
-		c.lease.close(c.x.status, weir.Completed, weir.NoFault, "")
+		c.booking.close(c.x.status, weir.Completed, weir.NoFault, "")
 		c.x.end(endsWhole)
 		return
 	}
 	c.err = err
 	p, a := explain(err)
 	outcome := weir.Failure
-	if c.lease.rec.Attempts == 0 && p.is != errClientGone && p.is != errStopping {
+	if c.booking.rec.Attempts == 0 && p.is != errClientGone && p.is != errStopping {
 		outcome = weir.Refused
 	}
 	away := p.is == errClientGone || p.is == errClientSlow
 	cutShort := c.x.started && !c.streaming && !c.told
-	c.lease.release(dispatch.Abandoned) // before a slow caller is written to
+	c.booking.release(dispatch.Abandoned) // before a slow caller is written to
 	switch {
 	case away || c.told:
 	case !c.x.started && !c.x.opened():
@@ -40,7 +40,7 @@ func (c *call) end(err error) {
 	} else if c.x.started && !away {
 		status = c.x.status
 	}
-	c.lease.close(status, outcome, a.fault, a.code)
+	c.booking.close(status, outcome, a.fault, a.code)
 	if cutShort {
 		c.x.end(endsCut)
 		return
@@ -57,7 +57,7 @@ func (c *call) sayError(p *problem, a answer) {
 		return
 	}
 	c.x.set("X-Weir-Fault", a.fault.String())
-	if rec := &c.lease.rec; rec.Deployment != "" {
+	if rec := &c.booking.rec; rec.Deployment != "" {
 		c.sayWhere()
 	} else {
 		if rec.Queued > 0 {
@@ -95,7 +95,7 @@ func retryAfter(d time.Duration) (seconds, milliseconds string) {
 
 // sayWhere says who answers and how long the request waited for it.
 func (c *call) sayWhere() {
-	rec := &c.lease.rec
+	rec := &c.booking.rec
 	c.sayTrim()
 	c.x.set("X-Weir-Deployment", rec.Deployment)
 	c.x.set("X-Weir-Replica", rec.Replica)
@@ -106,7 +106,7 @@ func (c *call) sayWhere() {
 
 // sayRoute says by which way the request came there, and why.
 func (c *call) sayRoute() {
-	if way := c.lease.wayText(); way != "" {
+	if way := c.booking.wayText(); way != "" {
 		c.x.set("X-Weir-Route", way)
 	}
 }

@@ -7,7 +7,7 @@
 // server itself: that is package upstream. It starts no replicas: it is told
 // them (SetReplicas) and tells what is asked of them (Demand). What it owns is
 // that every request ends exactly once, whole or with an error its caller can
-// read, and that nothing a request holds outlives it (see lease).
+// read, and that nothing a request holds outlives it (see booking).
 //
 // The body of a request is scanned, not decoded (see ask), and passed on as it
 // came but for two members: the model's name, where the upstream calls it

@@ -255,7 +255,7 @@ func (r *running) held() string {
 		waiting := len(s.waiting)
 		s.mu.Unlock()
 		if d.Waiting != 0 || d.WaitingWork != 0 || waiting != 0 {
-			return fmt.Sprintf("%s: %+v, %d leases wait", s.name, d, waiting)
+			return fmt.Sprintf("%s: %+v, %d bookings wait", s.name, d, waiting)
 		}
 		for _, dd := range d.Deployments {
 			if dd.InFlight != 0 || dd.InFlightWork != 0 {

@@ -41,12 +41,12 @@ func (c *call) pinTo(id, param string) error {
 	if c.pin.Replica, ok = t.keptBy(of.replica); !ok {
 		return c.goneFrom(of, "which is not at "+of.replica+" any more")
 	}
-	elsewhere := t.model != c.lease.served.model
+	elsewhere := t.model != c.booking.served.model
 	if elsewhere || t.Upstream.Dialect.Operation(c.s.op).KeptByAddr {
 		c.pin.Addr = t.addrOf(c.g, c.pin.Replica)
 	}
-	if elsewhere && !c.lease.served.standsAt(c.g, c.st, c.pin.Addr) {
-		return c.goneFrom(of, "which does not serve the model "+c.lease.served.name)
+	if elsewhere && !c.booking.served.standsAt(c.g, c.st, c.pin.Addr) {
+		return c.goneFrom(of, "which does not serve the model "+c.booking.served.name)
 	}
 	return nil
 }
@@ -59,7 +59,7 @@ func (c *call) goneFrom(of origin, why string) *problem {
 // ofPin says of a refusal that nothing else would have done.
 func (c *call) ofPin(err error) error {
 	var p *problem
-	if !c.pinned() || !errors.As(err, &p) || c.lease.rec.Attempts > 0 {
+	if !c.pinned() || !errors.As(err, &p) || c.booking.rec.Attempts > 0 {
 		return err
 	}
 	if p.is == errNoReplica || p.is == errUnhealthy || p.is == errThrottled || p.is == errWaited {
@@ -240,7 +240,7 @@ func (c *call) countTokens() {
 		c.sayOther(errMethod)
 		return
 	}
-	defer func() { c.lease.body.free(); c.lease.body = nil }()
+	defer func() { c.booking.body.free(); c.booking.body = nil }()
 	if err := c.admitCount(); err != nil {
 		c.sayOther(err)
 		return
@@ -272,7 +272,7 @@ func (c *call) admitCount() (err error) {
 
 // countedThere is the upstream's own answer; nil where it has none.
 func (c *call) countedThere() (*buffer, error) {
-	t, replica := c.lease.served.first, c.pin.Replica
+	t, replica := c.booking.served.first, c.pin.Replica
 	if c.pin.Deployment != "" {
 		t = c.st.targets[c.pin.Deployment]
 	}

@@ -96,22 +96,22 @@ func (c *call) knock() error {
 	if n := c.x.size; n >= 0 && n < knockFrom {
 		return nil
 	}
-	l, s := &c.lease, &c.g.spend
+	b, s := &c.booking, &c.g.spend
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k, refusal := s.meter.Knock(c.g.now(), meter.Who{Tenant: l.rec.Tenant, Key: l.rec.Key})
+	k, refusal := s.meter.Knock(c.g.now(), meter.Who{Tenant: b.rec.Tenant, Key: b.rec.Key})
 	if refusal != nil {
 		return ofRefusal(refusal)
 	}
-	l.knock, l.holds = k, l.holds|holdsDoor
+	b.knock, b.holds = k, b.holds|holdsDoor
 	return nil
 }
 
 // leaveDoor ends the knock, if there was one. The spending lock is held.
-func (l *lease) leaveDoor() {
-	if l.drop(holdsDoor) {
-		l.g.spend.meter.Leave(l.knock)
-		l.knock = meter.Knock{}
+func (b *booking) leaveDoor() {
+	if b.drop(holdsDoor) {
+		b.g.spend.meter.Leave(b.knock)
+		b.knock = meter.Knock{}
 	}
 }
 

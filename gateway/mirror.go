@@ -94,11 +94,11 @@ type shadow struct {
 // mirror sends copies of the request, which has just been granted, to the model's
 // shadows. It never waits: what has no room is dropped.
 func (c *call) mirror(prompt, output int) {
-	for _, t := range c.lease.served.shadows {
+	for _, t := range c.booking.served.shadows {
 		if !t.gate.picks(t.Mirror.Share) {
 			continue
 		}
-		rec := &c.lease.rec
+		rec := &c.booking.rec
 		a := weir.Aside{Kind: weir.MirrorAside, Result: "dropped", RequestID: rec.RequestID, Model: rec.Model, Deployment: t.Name, Sent: c.g.now()}
 		if !c.shadow(t, &a, prompt, output) {
 			a.Ended = a.Sent
@@ -113,7 +113,7 @@ func (c *call) shadow(t *target, a *weir.Aside, prompt, output int) bool {
 		return false
 	}
 	v, ok := t.model.mirror(a.Sent, t.Name, dispatch.Request{
-		Class: c.lease.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.mayAnswer() * c.ask.n, Affinity: c.affinity(), Key: c.key.id, Needs: c.needs(),
+		Class: c.booking.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.mayAnswer() * c.ask.n, Affinity: c.affinity(), Key: c.key.id, Needs: c.needs(),
 	})
 	if !ok {
 		t.gate.leave()
@@ -125,14 +125,14 @@ func (c *call) shadow(t *target, a *weir.Aside, prompt, output int) bool {
 	}
 	a.Replica = v.Replica
 	s := &shadow{g: c.g, st: c.st, t: t, ask: c.ask, body: slices.Clone(c.body), addr: v.Addr, coreID: v.ID, aside: *a, streams: c.ask.stream}
-	if c.lease.pair == nil {
-		c.lease.pair = new(pair)
+	if c.booking.pair == nil {
+		c.booking.pair = new(pair)
 	}
-	s.p = c.lease.pair
+	s.p = c.booking.pair
 	segments, _ := compose(t, c.s.do, &s.ask, s.body, nil, nil)
 	s.call = upstream.Call{
 		Op: c.s.op, Body: segments, ContentType: "application/json", Header: passRequestHeaders(&c.x, nil),
-		RequestID: c.lease.rec.RequestID, Stream: c.ask.stream,
+		RequestID: c.booking.rec.RequestID, Stream: c.ask.stream,
 	}
 	c.g.asides.Go(s.run)
 	return true
@@ -264,11 +264,11 @@ func (g *Gateway) sayAside(a weir.Aside) {
 }
 
 // mirrored tells of the copies that have ended before their request did.
-func (l *lease) mirrored() {
-	if l.pair != nil {
-		for _, a := range l.pair.done(&l.rec) {
-			l.g.sayAside(a)
+func (b *booking) mirrored() {
+	if b.pair != nil {
+		for _, a := range b.pair.done(&b.rec) {
+			b.g.sayAside(a)
 		}
-		l.pair = nil
+		b.pair = nil
 	}
 }

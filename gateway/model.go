@@ -19,7 +19,7 @@ type model struct {
 	mu      sync.Mutex
 	core    *dispatch.Core
 	lastID  uint64
-	waiting map[uint64]*lease // queued, by the id the core knows them by
+	waiting map[uint64]*booking // queued, by the id the core knows them by
 
 	trials  []*trial
 	options dispatch.Options // as configured, without what trials make of them
@@ -39,35 +39,35 @@ type model struct {
 }
 
 func newModel(name string, o dispatch.Options, seed uint64, kick func(weir.Instant)) *model {
-	return &model{name: name, kick: kick, core: dispatch.New(o, seed), waiting: map[uint64]*lease{}}
+	return &model{name: name, kick: kick, core: dispatch.New(o, seed), waiting: map[uint64]*booking{}}
 }
 
 // arrive hands the core a new request. Its verdict comes back, or later on the
-// lease's channel.
-func (m *model) arrive(now weir.Instant, r dispatch.Request, l *lease) (dispatch.Verdict, bool) {
+// booking's channel.
+func (m *model) arrive(now weir.Instant, r dispatch.Request, b *booking) (dispatch.Verdict, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.lastID++
-	r.ID, l.id = m.lastID, m.lastID
-	if l.served != nil {
-		r.SpillAt = l.served.spillAt(l.rec.Arrived)
+	r.ID, b.id = m.lastID, m.lastID
+	if b.served != nil {
+		r.SpillAt = b.served.spillAt(b.rec.Arrived)
 	}
-	return m.await(m.core.Arrive(now, r), l)
+	return m.await(m.core.Arrive(now, r), b)
 }
 
 // retry tells the core that an attempt failed unseen by the caller.
-func (m *model) retry(now weir.Instant, l *lease, why dispatch.Result) (dispatch.Verdict, bool) {
+func (m *model) retry(now weir.Instant, b *booking, why dispatch.Result) (dispatch.Verdict, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.await(m.core.Retry(now, l.id, why), l)
+	return m.await(m.core.Retry(now, b.id, why), b)
 }
 
-// await delivers verdicts and puts the lease among the waiting when its own is
+// await delivers verdicts and puts the booking among the waiting when its own is
 // not among them. The lock is held.
-func (m *model) await(vs []dispatch.Verdict, l *lease) (own dispatch.Verdict, ok bool) {
-	m.waiting[l.id] = l
+func (m *model) await(vs []dispatch.Verdict, b *booking) (own dispatch.Verdict, ok bool) {
+	m.waiting[b.id] = b
 	for _, v := range vs {
-		if v.ID == l.id {
+		if v.ID == b.id {
 			own, ok = v, true
 			delete(m.waiting, v.ID)
 			continue
@@ -99,16 +99,16 @@ func (m *model) done(now weir.Instant, id uint64, how dispatch.Result, used weir
 }
 
 // cancel takes back a request that waits. A verdict that came in the meantime
-// is in the lease's channel and is taken out.
-func (m *model) cancel(now weir.Instant, l *lease) {
+// is in the booking's channel and is taken out.
+func (m *model) cancel(now weir.Instant, b *booking) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.waiting, l.id)
+	delete(m.waiting, b.id)
 	select {
-	case <-l.verdict:
+	case <-b.verdict:
 	default:
 	}
-	for _, v := range m.core.Cancel(now, l.id) {
+	for _, v := range m.core.Cancel(now, b.id) {
 		m.deliver(v)
 	}
 	m.rearm()
@@ -178,11 +178,11 @@ func (m *model) settle(now weir.Instant) {
 }
 
 // deliver hands a verdict to who waits for it. The channel has room for the one
-// verdict a waiting lease gets.
+// verdict a waiting booking gets.
 func (m *model) deliver(v dispatch.Verdict) {
-	if l := m.waiting[v.ID]; l != nil {
+	if b := m.waiting[v.ID]; b != nil {
 		delete(m.waiting, v.ID)
-		l.verdict <- v
+		b.verdict <- v
 	}
 }
 

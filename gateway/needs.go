@@ -48,7 +48,7 @@ func (m *Model) picks() bool {
 // are not found.
 func (c *call) needs() dispatch.Needs {
 	n := dispatch.Operation(c.s.op)
-	if !c.lease.served.picks {
+	if !c.booking.served.picks {
 		return n
 	}
 	if t := c.ask.tools; !t.Absent() && c.body[t.From] == '[' && len(bytes.TrimSpace(c.body[t.From+1:t.To-1])) > 0 {
@@ -86,8 +86,8 @@ func (c *call) cannot(f *failure) {
 	if f.lacks == upstream.WholeOperation {
 		needs = dispatch.Operation(c.s.op)
 	}
-	l := &c.lease
-	l.served.lacks(l.g.now(), l.rec.Deployment, needs, c.key.id)
+	b := &c.booking
+	b.served.lacks(b.g.now(), b.rec.Deployment, needs, c.key.id)
 }
 
 func (m *model) lacks(now weir.Instant, deployment string, needs dispatch.Needs, key uint64) {
@@ -116,7 +116,7 @@ func (c *call) wordUnsupported(err error) error {
 	if len(held) > 0 {
 		what += " with " + strings.Join(held, " and ")
 	}
-	p.message = fmt.Sprintf("no deployment of the model %q supports %s", c.lease.served.name, what)
+	p.message = fmt.Sprintf("no deployment of the model %q supports %s", c.booking.served.name, what)
 	return p
 }
 

@@ -18,7 +18,7 @@ func (c *call) noAnswer(r *upstream.Reply, a *upstream.Answer, body []byte) *fai
 	}
 	u := c.s.do.ReadAnswerFailure(r.Header, body, time.Now())
 	f := ofFailure(&u)
-	if u.ContextLength && c.lease.served.hasLonger(c.lease.target) {
+	if u.ContextLength && c.booking.served.hasLonger(c.booking.target) {
 		f.result, f.retry = dispatch.TooLong, true
 	}
 	if f.problem.is == errUpstream {
@@ -42,7 +42,7 @@ func unfinished() *failure {
 // of an answer which came whole or that its server calls something else.
 func (c *call) startStream(r *upstream.Reply) {
 	c.x.claim()
-	passAnswerHeaders(&c.x, r, c.lease.rec.RequestID)
+	passAnswerHeaders(&c.x, r, c.booking.rec.RequestID)
 	c.sayWhere()
 	if !r.SaysStream() {
 		c.x.set("Content-Type", "text/event-stream")

@@ -117,10 +117,10 @@ func (c *call) remember(b []byte) {
 
 // noteOrigin notes that what has the id is kept where the present attempt went.
 func (c *call) noteOrigin(id string) {
-	l := &c.lease
-	of := origin{l.rec.Tenant, l.rec.Deployment, l.rec.Replica}
-	if t := l.target; t != nil {
-		of.replica = t.keptAs(l.rec.Replica)
+	b := &c.booking
+	of := origin{b.rec.Tenant, b.rec.Deployment, b.rec.Replica}
+	if t := b.target; t != nil {
+		of.replica = t.keptAs(b.rec.Replica)
 	}
 	c.g.origins.keep(answerIDOf(id), of)
 	if tell := c.g.origins.tell; tell != nil {

@@ -21,7 +21,7 @@ const (
 // prefix names the whole blocks that the prompt begins with; nil unless the
 // model's requests meet by them. The core may read it until the request ends.
 func (c *call) prefix() []uint64 {
-	if c.lease.served.affinity != ByPrefix {
+	if c.booking.served.affinity != ByPrefix {
 		return nil
 	}
 	c.names = c.ask.blocks(c.body, c.names[:0])

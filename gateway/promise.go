@@ -42,7 +42,7 @@ func (c *call) longest(t *target, prompt int64) (tokens int64, stated bool) {
 	if !c.s.do.Answers() {
 		return 0, true
 	}
-	most, n := int64(c.ask.mayAnswer()), int64(c.lease.answers)
+	most, n := int64(c.ask.mayAnswer()), int64(c.booking.answers)
 	if stated = most > 0; !stated {
 		most = unstated
 		if t != nil && t.Context > 0 {
@@ -81,17 +81,17 @@ func (t *target) answerFor(prompt int64, s meter.Spent) int64 {
 // claim is what the request asks its limits for, after its max_tokens was
 // lowered where budgets cannot promise as much. The spending lock is held.
 func (c *call) claim(now weir.Instant, prompt int64, likely meter.Spent) meter.Claim {
-	l, t := &c.lease, c.lease.served.first
+	b, t := &c.booking, c.booking.served.first
 	p := promised{prompt: prompt, dense: max(prompt, int64(c.ask.promptBytes/denseBytes+c.ask.binaries*tokensPerBinary)+template)}
 	answer, stated := c.longest(t, prompt)
 	p.answer = answer
 	bound := t.worst(prompt, answer)
-	if share := c.g.spend.meter.Share(now, l.who, likely, bound); share != bound && answer > 0 {
+	if share := c.g.spend.meter.Share(now, b.who, likely, bound); share != bound && answer > 0 {
 		if c.order(&p, stated, t.answerFor(prompt, share), likely.Tokens-prompt) {
 			bound = t.worst(prompt, p.answer)
 		}
 	}
-	l.promised = p
+	b.promised = p
 	likely.Tokens, likely.Cost = min(likely.Tokens, bound.Tokens), min(likely.Cost, bound.Cost)
 	return meter.Claim{Likely: likely, Bound: bound, Held: t.worst(p.dense, p.answer)}
 }
@@ -99,12 +99,12 @@ func (c *call) claim(now weir.Instant, prompt int64, likely meter.Spent) meter.C
 // order lowers or sets max_tokens so that all answers together have no more than
 // so many tokens, never below leastAnswer each, and says whether it had to.
 func (c *call) order(p *promised, stated bool, answers, expected int64) bool {
-	n := int64(c.lease.answers)
+	n := int64(c.booking.answers)
 	each := max(answers/n, min(leastAnswer, p.answer/n))
 	if !stated {
 		each = min(each, max(unstatedMost, 2*expected/n))
-		if c.lease.served.context > 0 {
-			each = min(each, max(int64(c.lease.served.context)-p.prompt, leastAnswer))
+		if c.booking.served.context > 0 {
+			each = min(each, max(int64(c.booking.served.context)-p.prompt, leastAnswer))
 		}
 	}
 	if each*n >= p.answer {
@@ -118,28 +118,28 @@ func (c *call) order(p *promised, stated bool, answers, expected int64) bool {
 // dearer than what it was thought to go to, and lowers max_tokens again where
 // they have not so much.
 func (c *call) afford(t *target) *failure {
-	l, s := &c.lease, &c.g.spend
-	if l.holds&holdsTokens == 0 {
+	b, s := &c.booking, &c.g.spend
+	if b.holds&holdsTokens == 0 {
 		return nil
 	}
-	p := &l.promised
-	more := t.worst(p.dense, p.answer).Cost - l.held
+	p := &b.promised
+	more := t.worst(p.dense, p.answer).Cost - b.held
 	if more <= 0 {
 		return nil
 	}
 	now := c.g.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	refusal := s.meter.Widen(now, l.reservation, meter.Spent{Cost: more})
+	refusal := s.meter.Widen(now, b.reservation, meter.Spent{Cost: more})
 	if refusal != nil && p.answer > 0 {
 		_, stated := c.longest(t, p.prompt)
-		left := meter.Spent{Tokens: p.prompt + p.answer, Cost: s.meter.Left(now, l.reservation).Cost}
+		left := meter.Spent{Tokens: p.prompt + p.answer, Cost: s.meter.Left(now, b.reservation).Cost}
 		if !c.order(p, stated, t.answerFor(p.dense, left), p.answer) {
 			return &failure{problem: ofRefusal(refusal), result: dispatch.Rejected, retry: true}
 		}
-		more = t.worst(p.dense, p.answer).Cost - l.held
+		more = t.worst(p.dense, p.answer).Cost - b.held
 		if more > 0 {
-			refusal = s.meter.Widen(now, l.reservation, meter.Spent{Cost: more})
+			refusal = s.meter.Widen(now, b.reservation, meter.Spent{Cost: more})
 		} else {
 			refusal = nil
 		}
@@ -148,7 +148,7 @@ func (c *call) afford(t *target) *failure {
 	if refusal != nil {
 		return &failure{problem: ofRefusal(refusal), result: dispatch.Rejected, retry: true}
 	}
-	l.held += max(more, 0)
+	b.held += max(more, 0)
 	return nil
 }
 

@@ -52,7 +52,7 @@ func (c *call) startPulse(every time.Duration) {
 // pulseEvery is how long the caller may get nothing; 0: as long as it takes.
 func (c *call) pulseEvery() time.Duration {
 	every := c.st.bounds.Pulse
-	if c.lease.served.cold.Load() && (every <= 0 || every > coldPulse) {
+	if c.booking.served.cold.Load() && (every <= 0 || every > coldPulse) {
 		return coldPulse
 	}
 	return every

@@ -69,13 +69,13 @@ func TestAStreamThatGoesQuietAfterATokenEndsWithAnError(t *testing.T) {
 
 func TestACancelledLeaseKeepsNoVerdict(t *testing.T) {
 	m := newModel("m", dispatch.Options{Model: "m"}, 1, func(weir.Instant) {})
-	l := &lease{id: 7, verdict: make(chan dispatch.Verdict, 1)}
-	m.waiting[l.id] = l
-	m.deliver(dispatch.Verdict{ID: l.id}) // it comes while the caller goes
-	m.waiting[l.id] = l
-	m.cancel(1, l)
-	if len(l.verdict) != 0 || len(m.waiting) != 0 {
-		t.Errorf("%d verdicts and %d waiting are left for the next request", len(l.verdict), len(m.waiting))
+	b := &booking{id: 7, verdict: make(chan dispatch.Verdict, 1)}
+	m.waiting[b.id] = b
+	m.deliver(dispatch.Verdict{ID: b.id}) // it comes while the caller goes
+	m.waiting[b.id] = b
+	m.cancel(1, b)
+	if len(b.verdict) != 0 || len(m.waiting) != 0 {
+		t.Errorf("%d verdicts and %d waiting are left for the next request", len(b.verdict), len(m.waiting))
 	}
 }
 
@@ -97,9 +97,9 @@ func TestOnlyWholeAnswersTeachHowLongAnswersAre(t *testing.T) {
 		s := &spend{meter: meter.New(nil)}
 		before := s.learned.Expect("t", "m", 0)
 		for range 1000 {
-			l := &lease{used: used, answers: 1}
-			l.rec.Tenant, l.rec.Model = "t", "m"
-			s.settle(1, l, whole)
+			b := &booking{used: used, answers: 1}
+			b.rec.Tenant, b.rec.Model = "t", "m"
+			s.settle(1, b, whole)
 		}
 		return s.learned.Expect("t", "m", 0) != before
 	}

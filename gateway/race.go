@@ -19,9 +19,9 @@ type race struct {
 // second time elsewhere. The first that answers is the answer; the other is
 // cancelled at once. v is the verdict of the first.
 func (c *call) race(v dispatch.Verdict) *failure {
-	l := &c.lease
-	r := &race{first: c.racer(l.target, v, l.grantedAt)}
-	l.race = r
+	b := &c.booking
+	r := &race{first: c.racer(b.target, v, b.grantedAt)}
+	b.race = r
 	late := time.NewTimer(v.HedgeAfter)
 	defer late.Stop()
 	select {
@@ -61,24 +61,24 @@ func (c *call) race(v dispatch.Verdict) *failure {
 
 // hedge sends the second request if the core has a place for it.
 func (c *call) hedge(r *race) {
-	l, now := &c.lease, c.g.now()
-	v, ok := l.served.hedge(now, l.id)
+	b, now := &c.booking, c.g.now()
+	v, ok := b.served.hedge(now, b.id)
 	if !ok {
 		return
 	}
 	r.copyID = v.ID
 	t := c.targetOf(v.Deployment)
 	if t == nil || t.serves != r.first.target.serves { // it has just left the configuration, or other limits count there
-		l.endCopy(dispatch.Abandoned, weir.Usage{})
+		b.endCopy(dispatch.Abandoned, weir.Usage{})
 		return
 	}
-	l.rec.Attempts++
+	b.rec.Attempts++
 	r.second = c.racer(t, v, now)
 }
 
 // swap lets the copy be the request, and the request be the copy.
 func (c *call) swap(r *race) {
-	c.lease.served.swap(c.g.now(), c.lease.id, r.copyID)
+	c.booking.served.swap(c.g.now(), c.booking.id, r.copyID)
 	r.first, r.second = r.second, r.first
 }
 
@@ -86,40 +86,40 @@ func (c *call) swap(r *race) {
 func (c *call) dropSecond(r *race) {
 	s := r.second
 	f := s.failure()
-	l, now := &c.lease, c.g.now()
+	b, now := &c.booking, c.g.now()
 	if f.result == dispatch.Throttled {
-		l.served.pushBack(now, s.v.Deployment, s.v.Replica, now.Add(f.after))
+		b.served.pushBack(now, s.v.Deployment, s.v.Replica, now.Add(f.after))
 		c.g.tellThrottled(s.target, s.v.Replica, now.Add(f.after))
 	}
 	code := answers[f.problem.is].code
-	l.way.add(s.v.Deployment, code)
+	b.way.add(s.v.Deployment, code)
 	c.noteAt(s.target, f, s.v.Deployment, s.v.Replica)
 	c.observeCopy(s, f)
-	l.endCopy(f.result, weir.Usage{})
-	l.sayCopy(s, "failed", weir.Usage{})
+	b.endCopy(f.result, weir.Usage{})
+	b.sayCopy(s, "failed", weir.Usage{})
 	s.close()
 	r.second = nil
 }
 
 // finish cancels the loser, if there is one, and passes on what the winner has.
 func (c *call) finish(r *race, winner, loser *racer) *failure {
-	l := &c.lease
+	b := &c.booking
 	if loser != nil {
 		loser.cancel()
 		r.loser, r.second = loser, nil
 		won := winner.v.Reason == dispatch.Hedged
 		c.lose(loser, won)
 		if won {
-			l.rec.Route = string(dispatch.Hedged)
+			b.rec.Route = string(dispatch.Hedged)
 		}
 	}
-	l.target, l.grantedAt, l.reply, c.asksUsage = winner.target, winner.sent, winner.reply, winner.asked
-	l.rec.Deployment, l.rec.Replica = winner.v.Deployment, winner.v.Replica
+	b.target, b.grantedAt, b.reply, c.asksUsage = winner.target, winner.sent, winner.reply, winner.asked
+	b.rec.Deployment, b.rec.Replica = winner.v.Deployment, winner.v.Replica
 	if winner.err != nil {
 		return c.failed(winner.err)
 	}
 	c.ownFrom = c.g.now()
-	l.hear()
+	b.hear()
 	switch {
 	case winner.body != nil:
 		body := winner.body
@@ -134,63 +134,63 @@ func (c *call) finish(r *race, winner, loser *racer) *failure {
 // lose accounts for a loser: its slot is free at once, and what it has cost is
 // nobody's bill.
 func (c *call) lose(s *racer, won bool) {
-	l := &c.lease
+	b := &c.booking
 	used := weir.Usage{Prompt: int64(c.ask.promptTokens()), Estimated: true}
 	result, word := "lost", string(dispatch.Hedged)+"_lost"
 	if won {
 		result, word = "won", "hedged"
 	}
-	l.way.add(s.v.Deployment, word)
+	b.way.add(s.v.Deployment, word)
 	if won { // the first was too slow; a copy that has just begun says nothing
 		c.observeCopy(s, &failure{problem: &problem{is: errClientGone}, result: dispatch.Abandoned})
 	}
-	l.endCopy(dispatch.Abandoned, used)
-	l.sayCopy(s, result, used)
+	b.endCopy(dispatch.Abandoned, used)
+	b.sayCopy(s, result, used)
 }
 
-// observeCopy lets trials know of an attempt that is not the lease's.
+// observeCopy lets trials know of an attempt that is not the booking's.
 func (c *call) observeCopy(s *racer, f *failure) {
 	if !s.target.onTrial {
 		return
 	}
-	other := lease{g: c.g, served: c.lease.served, grantedAt: s.sent, rec: weir.Record{Arrived: c.lease.rec.Arrived}}
+	other := booking{g: c.g, served: c.booking.served, grantedAt: s.sent, rec: weir.Record{Arrived: c.booking.rec.Arrived}}
 	if o, ok := other.outcome(c.g.now(), f); ok {
 		c.g.observe(c.g.now(), s.target, o)
 	}
 }
 
 // endCopy tells the core that the copy has ended.
-func (l *lease) endCopy(how dispatch.Result, used weir.Usage) {
-	if l.race != nil && l.race.copyID != 0 {
-		l.served.endAside(l.g.now(), l.race.copyID, how, used)
-		l.race.copyID = 0
+func (b *booking) endCopy(how dispatch.Result, used weir.Usage) {
+	if b.race != nil && b.race.copyID != 0 {
+		b.served.endAside(b.g.now(), b.race.copyID, how, used)
+		b.race.copyID = 0
 	}
 }
 
 // sayCopy tells what the copy was.
-func (l *lease) sayCopy(s *racer, result string, used weir.Usage) {
+func (b *booking) sayCopy(s *racer, result string, used weir.Usage) {
 	a := weir.Aside{
-		Kind: weir.HedgeAside, Result: result, RequestID: l.rec.RequestID, Model: l.rec.Model,
-		Deployment: s.v.Deployment, Replica: s.v.Replica, Sent: s.sent, Ended: l.g.now(), Usage: used, Cost: s.target.Rates.Cost(used),
+		Kind: weir.HedgeAside, Result: result, RequestID: b.rec.RequestID, Model: b.rec.Model,
+		Deployment: s.v.Deployment, Replica: s.v.Replica, Sent: s.sent, Ended: b.g.now(), Usage: used, Cost: s.target.Rates.Cost(used),
 	}
-	l.g.sayAside(a)
+	b.g.sayAside(a)
 }
 
 // endRace waits until nothing of a race touches the request's body any more. The
 // connections of those that were cancelled are closed already or this moment.
-func (l *lease) endRace() {
-	if l.race == nil {
+func (b *booking) endRace() {
+	if b.race == nil {
 		return
 	}
-	l.endCopy(dispatch.Abandoned, weir.Usage{})
-	for _, r := range [...]*racer{l.race.first, l.race.second, l.race.loser} {
+	b.endCopy(dispatch.Abandoned, weir.Usage{})
+	for _, r := range [...]*racer{b.race.first, b.race.second, b.race.loser} {
 		if r != nil {
 			r.cancel()
 			<-r.over
 			r.close()
 		}
 	}
-	l.race = nil
+	b.race = nil
 }
 
 // hedge asks the core for a place for a second copy of a request.

@@ -149,7 +149,7 @@ func (s *stream) readLead(t *target) {
 func (s *stream) takeLead() (*failure, bool) {
 	s.led = false
 	if s.leadUsage != nil {
-		s.usage, s.c.lease.used = true, *s.leadUsage
+		s.usage, s.c.booking.used = true, *s.leadUsage
 	}
 	if s.leadErr != nil {
 		return s.ended(s.leadErr), true

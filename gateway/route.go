@@ -56,7 +56,7 @@ const (
 type route struct {
 	past  strings.Builder // deployments passed over or tried in vain, "name=why, "
 	steps int
-	going bool // to the lease's target: it was granted, and the attempt has not failed
+	going bool // to the booking's target: it was granted, and the attempt has not failed
 }
 
 func (r *route) add(deployment, why string) {
@@ -128,14 +128,14 @@ func (s *served) spillAt(arrived weir.Instant) weir.Instant {
 }
 
 // wayText is the request's way so far; "" if it has gone nowhere.
-func (l *lease) wayText() string {
-	switch r := &l.way; {
-	case !r.going || l.target == nil:
+func (b *booking) wayText() string {
+	switch r := &b.way; {
+	case !r.going || b.target == nil:
 		return strings.TrimSuffix(r.past.String(), ", ")
-	case r.steps == 0 && l.rec.Route == string(dispatch.Room):
-		return l.target.asRoom
+	case r.steps == 0 && b.rec.Route == string(dispatch.Room):
+		return b.target.asRoom
 	default:
-		return r.past.String() + l.target.Name + "=" + l.rec.Route
+		return r.past.String() + b.target.Name + "=" + b.rec.Route
 	}
 }
 
@@ -144,9 +144,9 @@ func (s *served) hasLonger(t *target) bool { return t.Context > 0 && s.context >
 
 // affinity names what the request shares with others of its tenant; 0: nothing.
 func (c *call) affinity() uint64 {
-	rec := &c.lease.rec
+	rec := &c.booking.rec
 	h := fnv.New64a()
-	switch c.lease.served.affinity {
+	switch c.booking.served.affinity {
 	case NoAffinity, ByPrefix:
 		return 0
 	case ByKey:
@@ -166,28 +166,28 @@ func (c *call) affinity() uint64 {
 
 // extra is what a request that spilled cost more than at the tier it would have
 // preferred, where one more request costs nothing if it is paid for already.
-func (l *lease) extra() weir.Money {
-	first := l.served.first
-	if l.spilled && l.target.Paid {
-		return l.rec.Cost
+func (b *booking) extra() weir.Money {
+	first := b.served.first
+	if b.spilled && b.target.Paid {
+		return b.rec.Cost
 	}
-	if !strings.HasPrefix(l.rec.Route, routeSpill) || first == nil || first == l.target {
+	if !strings.HasPrefix(b.rec.Route, routeSpill) || first == nil || first == b.target {
 		return 0
 	}
 	if first.Paid {
-		return l.rec.Cost
+		return b.rec.Cost
 	}
-	return l.rec.Cost - first.Rates.Cost(l.used)
+	return b.rec.Cost - first.Rates.Cost(b.used)
 }
 
 // told reads what an upstream says of its limits, where they are known to Weir.
-func (l *lease) told() {
-	t := l.target
+func (b *booking) told() {
+	t := b.target
 	if t.Quota.TokensPerMinute == 0 && t.Quota.RequestsPerMinute == 0 {
 		return
 	}
-	tokens, requests := l.reply.Limits()
+	tokens, requests := b.reply.Limits()
 	if both := uint64(min(tokens, 1<<32-1))<<32 | uint64(min(requests, 1<<32-1)); t.limits.Swap(both) != both {
-		l.served.limits(l.g.now(), t.Name, tokens, requests)
+		b.served.limits(b.g.now(), t.Name, tokens, requests)
 	}
 }

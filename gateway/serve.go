@@ -11,15 +11,15 @@ import (
 
 // call is one request to a model on its way through the gateway.
 type call struct {
-	g     *Gateway
-	x     exchange
-	s     surface
-	st    *state // in force when the request came
-	later *state // in force at a later attempt, if another
-	key   *key
-	ask   ask
-	body  []byte // the lease's
-	lease lease
+	g       *Gateway
+	x       exchange
+	s       surface
+	st      *state // in force when the request came
+	later   *state // in force at a later attempt, if another
+	key     *key
+	ask     ask
+	body    []byte // the booking's
+	booking booking
 
 	asksUsage  bool // usage in the stream was asked for by the gateway, not by the caller
 	streaming  bool // status and headers of a stream were sent
@@ -47,7 +47,7 @@ type call struct {
 }
 
 func newCall() any {
-	return &call{lease: lease{verdict: make(chan dispatch.Verdict, 1)}}
+	return &call{booking: booking{verdict: make(chan dispatch.Verdict, 1)}}
 }
 
 // take returns a call that holds the configuration in force.
@@ -64,10 +64,10 @@ func (c *call) recycle() {
 	if !c.over {
 		return
 	}
-	pool, verdict, segments, fields, names := &c.g.calls, c.lease.verdict, c.segments[:0], c.fields[:0], c.names[:0]
+	pool, verdict, segments, fields, names := &c.g.calls, c.booking.verdict, c.segments[:0], c.fields[:0], c.names[:0]
 	clear(segments[:cap(segments)])
 	clear(fields[:cap(fields)])
-	*c = call{segments: segments, fields: fields, names: names, lease: lease{verdict: verdict}}
+	*c = call{segments: segments, fields: fields, names: names, booking: booking{verdict: verdict}}
 	pool.Put(c)
 }
 
@@ -83,8 +83,8 @@ func (c *call) letGo() {
 // serve takes one request to a model from its first byte to its Record.
 func (c *call) serve() {
 	c.open()
-	defer c.lease.close(500, weir.Failure, weir.GatewayFault, "internal_error") // after a panic; else long closed
-	defer c.x.endTee(endsCut)                                                   // likewise
+	defer c.booking.close(500, weir.Failure, weir.GatewayFault, "internal_error") // after a panic; else long closed
+	defer c.x.endTee(endsCut)                                                     // likewise
 	defer c.x.stopPulse()
 	err := c.admit()
 	if err == nil {
@@ -96,7 +96,7 @@ func (c *call) serve() {
 // run reserves, waits for a replica, and tries replicas until one has answered
 // or the failure cannot be hidden any more.
 func (c *call) run() error {
-	ctx, l := c.x.ctx(), &c.lease
+	ctx, b := c.x.ctx(), &c.booking
 	prompt, output, err := c.reserve()
 	if err != nil {
 		return err
@@ -105,11 +105,11 @@ func (c *call) run() error {
 		c.x.tee = c.g.second(c)
 	}
 	c.startPulse(c.pulseEvery())
-	v, err := l.arrive(ctx, dispatch.Request{
-		Tenant: l.rec.Tenant, Class: l.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.mayAnswer() * c.ask.n, Streams: c.ask.stream,
+	v, err := b.arrive(ctx, dispatch.Request{
+		Tenant: b.rec.Tenant, Class: b.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.mayAnswer() * c.ask.n, Streams: c.ask.stream,
 		Affinity: c.affinity(), Prefix: c.prefix(), Sticky: c.sticky(), Pin: c.pin, Key: c.key.id, Needs: c.needs(),
 	})
-	if err == nil && len(l.served.shadows) > 0 && c.pin == (dispatch.Pin{}) { // a shadow keeps no answers
+	if err == nil && len(b.served.shadows) > 0 && c.pin == (dispatch.Pin{}) { // a shadow keeps no answers
 
 		c.mirror(prompt, output)
 	}
@@ -122,15 +122,15 @@ func (c *call) run() error {
 		if f == nil {
 			return nil
 		}
-		c.noteAt(l.target, f, l.rec.Deployment, l.rec.Replica)
+		c.noteAt(b.target, f, b.rec.Deployment, b.rec.Replica)
 		c.cannot(f)
 		if !f.retry || c.x.started {
-			l.release(f.result)
+			b.release(f.result)
 			return f.problem
 		}
-		l.rec.TTFT = 0
-		l.way.failed(l.rec.Deployment, answers[f.problem.is].code)
-		if v, err = l.retry(ctx, f); err != nil {
+		b.rec.TTFT = 0
+		b.way.failed(b.rec.Deployment, answers[f.problem.is].code)
+		if v, err = b.retry(ctx, f); err != nil {
 			return afterFailure(f, err)
 		}
 	}
@@ -143,7 +143,7 @@ func (c *call) noteAt(t *target, f *failure, deployment, replica string) {
 		if err == nil {
 			err = f.problem
 		}
-		rec := weir.Record{RequestID: c.lease.rec.RequestID, Attempts: c.lease.rec.Attempts, Deployment: deployment, Replica: replica}
+		rec := weir.Record{RequestID: c.booking.rec.RequestID, Attempts: c.booking.rec.Attempts, Deployment: deployment, Replica: replica}
 		t.trouble.log(c.g.log, c.g.now(), &rec, answers[f.problem.is].code, err)
 	}
 }

@@ -19,11 +19,11 @@ type spend struct {
 // it, all of it or nothing. It returns the tokens expected of the prompt and of
 // all answers.
 func (c *call) reserve() (prompt, output int, err error) {
-	l, s := &c.lease, &c.g.spend
+	b, s := &c.booking, &c.g.spend
 	prompt = c.ask.promptTokens()
-	l.answers = c.answers()
-	l.who = meter.Who{Tenant: l.rec.Tenant, Key: l.rec.Key, Model: l.rec.Model, Class: l.rec.Class}
-	if first := l.served.first; first != nil {
+	b.answers = c.answers()
+	b.who = meter.Who{Tenant: b.rec.Tenant, Key: b.rec.Key, Model: b.rec.Model, Class: b.rec.Class}
+	if first := b.served.first; first != nil {
 		if f := c.unpriced(first); f != nil {
 			return 0, 0, f.problem
 		}
@@ -31,29 +31,29 @@ func (c *call) reserve() (prompt, output int, err error) {
 	now := c.g.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l.leaveDoor()
+	b.leaveDoor()
 	if !c.s.do.Counted() {
 		prompt = 0
 	}
 	if c.s.do.Answers() {
 		c.trim(&s.learned)
-		output = s.learned.Expect(l.rec.Tenant, l.rec.Model, c.ask.mayAnswer()) * l.answers
+		output = s.learned.Expect(b.rec.Tenant, b.rec.Model, c.ask.mayAnswer()) * b.answers
 	}
-	likely := l.likely(l.served.first, int64(prompt), int64(output))
+	likely := b.likely(b.served.first, int64(prompt), int64(output))
 	// What is only expected never makes a request too large for its limit.
-	if largest := s.meter.Largest(l.who); likely.Tokens > largest && int64(prompt) <= largest {
+	if largest := s.meter.Largest(b.who); likely.Tokens > largest && int64(prompt) <= largest {
 		likely.Tokens = largest
 	}
 	claim := c.claim(now, int64(prompt), likely)
-	r, refusal := s.meter.Claim(now, l.who, claim)
+	r, refusal := s.meter.Claim(now, b.who, claim)
 	s.feed()
 	if refusal != nil {
 		return 0, 0, ofRefusal(refusal)
 	}
-	l.reservation, l.expected, l.held = r, claim, claim.Held.Cost
-	l.holds |= holdsTokens
-	l.covered = claim.Likely.Tokens - int64(prompt)
-	return prompt, min(output, int(l.promised.answer)), nil
+	b.reservation, b.expected, b.held = r, claim, claim.Held.Cost
+	b.holds |= holdsTokens
+	b.covered = claim.Likely.Tokens - int64(prompt)
+	return prompt, min(output, int(b.promised.answer)), nil
 }
 
 // answers is how many the upstream produces and bills: n, or the candidates it
@@ -69,7 +69,7 @@ func (c *call) answers() int {
 
 // likely is what so many tokens come to: their price is that of the deployment
 // the request would prefer, or has, and is settled with that of the one it had.
-func (l *lease) likely(t *target, prompt, output int64) meter.Spent {
+func (b *booking) likely(t *target, prompt, output int64) meter.Spent {
 	s := meter.Spent{Tokens: prompt + output}
 	if t != nil {
 		s.Cost = t.Rates.Cost(weir.Usage{Prompt: prompt, Completion: output})
@@ -79,20 +79,20 @@ func (l *lease) likely(t *target, prompt, output int64) meter.Spent {
 
 // settle closes a reservation with what was used. An answer that came to its
 // true end teaches how long answers are.
-func (s *spend) settle(now weir.Instant, l *lease, whole bool) {
+func (s *spend) settle(now weir.Instant, b *booking, whole bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l.used == (weir.Usage{}) {
-		s.meter.Release(now, l.reservation)
+	if b.used == (weir.Usage{}) {
+		s.meter.Release(now, b.reservation)
 		return
 	}
-	spent := meter.Spent{Tokens: max(l.used.Prompt, 0) + max(l.used.Completion, 0)}
-	if l.target != nil {
-		spent.Cost = l.rates().Cost(l.used)
+	spent := meter.Spent{Tokens: max(b.used.Prompt, 0) + max(b.used.Completion, 0)}
+	if b.target != nil {
+		spent.Cost = b.rates().Cost(b.used)
 	}
-	s.meter.Settle(now, l.reservation, spent)
-	if whole && l.used.Completion > 0 && !l.used.Estimated {
-		s.learned.Saw(l.rec.Tenant, l.rec.Model, int(l.used.Completion)/max(l.answers, 1))
+	s.meter.Settle(now, b.reservation, spent)
+	if whole && b.used.Completion > 0 && !b.used.Estimated {
+		s.learned.Saw(b.rec.Tenant, b.rec.Model, int(b.used.Completion)/max(b.answers, 1))
 	}
 }
 

@@ -15,34 +15,34 @@ type Spillover struct {
 }
 
 // hear reads what the headers of an answer say to Weir.
-func (l *lease) hear() {
-	l.told()
-	t := l.target
+func (b *booking) hear() {
+	b.told()
+	t := b.target
 	if t.Quota.Drain == 0 {
 		return
 	}
-	if l.reply.SpilledFrom() {
-		l.rec.Route, l.spilled = routeAzure, true
-		l.served.servedElsewhere(l.g.now(), l.id)
+	if b.reply.SpilledFrom() {
+		b.rec.Route, b.spilled = routeAzure, true
+		b.served.servedElsewhere(b.g.now(), b.id)
 	}
-	if l.reply.SpillFailed() {
-		l.rec.SpillFailures++
+	if b.reply.SpillFailed() {
+		b.rec.SpillFailures++
 	}
 }
 
 // rates are what the answer's tokens cost. What Azure has sent on is paid by the
 // token, as at the standard deployment it went to.
-func (l *lease) rates() meter.Rates {
-	if l.spilled && l.target.Spillover.Rates != nil {
-		return *l.target.Spillover.Rates
+func (b *booking) rates() meter.Rates {
+	if b.spilled && b.target.Spillover.Rates != nil {
+		return *b.target.Spillover.Rates
 	}
-	return l.target.Rates
+	return b.target.Rates
 }
 
 // price says which prices those are.
-func (l *lease) price() string {
-	if l.spilled && l.target.Spillover.Rates != nil {
-		return l.target.Spillover.Price
+func (b *booking) price() string {
+	if b.spilled && b.target.Spillover.Rates != nil {
+		return b.target.Spillover.Price
 	}
-	return l.target.Price
+	return b.target.Price
 }

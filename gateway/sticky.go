@@ -23,7 +23,7 @@ const (
 
 // sticky names what the request sticks by; 0: nothing.
 func (c *call) sticky() uint64 {
-	rec, by := &c.lease.rec, &c.lease.served.sticky
+	rec, by := &c.booking.rec, &c.booking.served.sticky
 	what := rec.Key
 	switch by.By {
 	case NotSticky:

@@ -44,7 +44,7 @@ const maxText = 64 << 10
 // the caller never sees. From then on the stream ends with the upstream's own
 // finish or with an error event, never with a finish of the gateway's making.
 func (c *call) relay(s *stream) *failure {
-	t := c.lease.target
+	t := c.booking.target
 	s.counts = c.asksNone(t)
 	f := s.run()
 	s.held.free()
@@ -70,12 +70,12 @@ func (s *stream) run() *failure {
 		}
 		if e.Usage != nil {
 			s.usage = true
-			s.c.lease.used = *e.Usage
+			s.c.booking.used = *e.Usage
 		}
 		if f, over := s.take(&e); over {
 			return f
 		}
-		if s.quiet.over(s.c.g, s.c.lease.target, e.Kind) {
+		if s.quiet.over(s.c.g, s.c.booking.target, e.Kind) {
 			return stillQuiet()
 		}
 	}
@@ -85,7 +85,7 @@ func (s *stream) run() *failure {
 func (s *stream) take(e *upstream.Event) (*failure, bool) {
 	if e.Produced {
 		s.token(e)
-		if s.tokens > s.c.lease.covered {
+		if s.tokens > s.c.booking.covered {
 			if f := s.c.topUp(); f != nil {
 				return f, true
 			}
@@ -144,9 +144,9 @@ func (s *stream) token(e *upstream.Event) {
 		return
 	}
 	s.first = s.c.g.now()
-	l := &s.c.lease
-	l.rec.TTFT = s.first.Sub(l.rec.Arrived)
-	l.served.firstToken(s.first, l.id, s.first.Sub(l.grantedAt))
+	b := &s.c.booking
+	b.rec.TTFT = s.first.Sub(b.rec.Arrived)
+	b.served.firstToken(s.first, b.id, s.first.Sub(b.grantedAt))
 }
 
 // keep adds the text of an event to what will be counted.
@@ -214,17 +214,17 @@ func (s *stream) hold(raw []byte) bool {
 func (s *stream) open() {
 	c := s.c
 	c.streaming = true
-	c.startStream(c.lease.reply)
+	c.startStream(c.booking.reply)
 	if s.held != nil {
 		c.x.send(s.held.b) // an error shows at the flush
 		c.events += s.holding
 		s.held.free()
 		s.held = nil
 	}
-	if !s.counts && c.lease.race == nil { // else a racer may be sending it still
+	if !s.counts && c.booking.race == nil { // else a racer may be sending it still
 		c.body = nil
-		c.lease.body.free()
-		c.lease.body = nil
+		c.booking.body.free()
+		c.booking.body = nil
 	}
 }
 
@@ -271,25 +271,25 @@ func (s *stream) complete() bool {
 // tokenizer from its second stream on; a stream that was broken off is taken
 // for one token an event, which is what servers send.
 func (s *stream) count() {
-	l := &s.c.lease
+	b := &s.c.booking
 	switch {
 	case s.tokens == 0 && !s.complete():
-		l.used = weir.Usage{}
+		b.used = weir.Usage{}
 		return // nothing was produced: nothing is billed, and an attempt elsewhere may follow
-	case s.usage && l.used.Completion == 0 && s.tokens > 0, s.usage && l.used.Completion < s.tokens && !s.complete():
-		l.used.Completion, l.used.Estimated = s.tokens, true // it told but of the beginning
+	case s.usage && b.used.Completion == 0 && s.tokens > 0, s.usage && b.used.Completion < s.tokens && !s.complete():
+		b.used.Completion, b.used.Estimated = s.tokens, true // it told but of the beginning
 	case s.usage:
 	case s.tokens == 0:
 		return
 	case s.counts:
-		l.hangUp() // counting takes its time
-		l.used = s.c.s.do.Estimate(s.c.body, s.text.b)
+		b.hangUp() // counting takes its time
+		b.used = s.c.s.do.Estimate(s.c.body, s.text.b)
 	default:
-		l.used = weir.Usage{Prompt: int64(s.c.ask.promptTokens()), Completion: s.tokens, Estimated: true}
+		b.used = weir.Usage{Prompt: int64(s.c.ask.promptTokens()), Completion: s.tokens, Estimated: true}
 	}
 	// The last token was passed on with the last flush or just before it; asking
 	// the clock at every token would cost as much as reading one.
-	l.rec.TPOT = tpot(s.first, s.c.g.at(s.c.x.clock), max(l.used.Completion, s.tokens))
+	b.rec.TPOT = tpot(s.first, s.c.g.at(s.c.x.clock), max(b.used.Completion, s.tokens))
 }
 
 // asksNone says whether the stream of a deployment is expected to tell no usage.

@@ -84,7 +84,7 @@ func (g *Gateway) submit(x *submitter) (rec weir.Record, err error) {
 	defer c.recycle()
 	defer func() {
 		if p := recover(); p != nil { // one request's, as net/http has it
-			rec, err = c.lease.rec, submitError(errInternal, x)
+			rec, err = c.booking.rec, submitError(errInternal, x)
 			g.log.Error("a submission panicked", "request", rec.RequestID, "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
@@ -94,7 +94,7 @@ func (g *Gateway) submit(x *submitter) (rec weir.Record, err error) {
 		return weir.Record{}, submitError(&problem{is: errNotSpoken, message: fmt.Sprintf("no protocol of this gateway has %s requests", x.s.Op)}, nil)
 	}
 	c.serve()
-	rec = c.lease.rec
+	rec = c.booking.rec
 	if c.err != nil {
 		err = submitError(c.err, x)
 	}

@@ -20,22 +20,22 @@ const (
 // used up by it that says so (Budget.Cut), the answer is cut; else it may be
 // finished, and what it takes is a debt.
 func (c *call) topUp() *failure {
-	l, s := &c.lease, &c.g.spend
+	b, s := &c.booking, &c.g.spend
 	most := int64(math.MaxInt64)
-	if n := c.ask.mayAnswer(); n > 0 && l.covered < int64(n)*int64(l.answers) { // else the server goes beyond what it was told
-		most = int64(n) * int64(l.answers)
+	if n := c.ask.mayAnswer(); n > 0 && b.covered < int64(n)*int64(b.answers) { // else the server goes beyond what it was told
+		most = int64(n) * int64(b.answers)
 	}
-	more := min(max(l.covered, leastTopUp), most-l.covered)
-	if l.holds&holdsTokens == 0 || l.topUps == maxTopUps {
-		l.covered = math.MaxInt64
+	more := min(max(b.covered, leastTopUp), most-b.covered)
+	if b.holds&holdsTokens == 0 || b.topUps == maxTopUps {
+		b.covered = math.MaxInt64
 		return nil
 	}
-	l.topUps++
+	b.topUps++
 	s.mu.Lock()
-	refusal := s.meter.TopUp(c.g.now(), l.reservation, l.likely(l.target, 0, more))
+	refusal := s.meter.TopUp(c.g.now(), b.reservation, b.likely(b.target, 0, more))
 	s.feed()
 	s.mu.Unlock()
-	l.covered += more
+	b.covered += more
 	if refusal == nil {
 		return nil
 	}
@@ -44,19 +44,19 @@ func (c *call) topUp() *failure {
 
 // serve asks the limits that name the model a deployment serves, where that is
 // another than the one asked for. Both count the request from here on.
-func (l *lease) serve(t *target) *failure {
-	if t.serves == l.who.Model && !l.elsewhere || l.holds&holdsTokens == 0 {
+func (b *booking) serve(t *target) *failure {
+	if t.serves == b.who.Model && !b.elsewhere || b.holds&holdsTokens == 0 {
 		return nil
 	}
-	s := &l.g.spend
+	s := &b.g.spend
 	s.mu.Lock()
-	r, refusal := s.meter.Serve(l.g.now(), l.reservation, l.who, t.serves, l.expected)
+	r, refusal := s.meter.Serve(b.g.now(), b.reservation, b.who, t.serves, b.expected)
 	s.feed()
 	s.mu.Unlock()
 	if refusal != nil {
 		return &failure{problem: ofRefusal(refusal), result: dispatch.Rejected, retry: true}
 	}
-	l.reservation, l.elsewhere = r, t.serves != l.who.Model
+	b.reservation, b.elsewhere = r, t.serves != b.who.Model
 	return nil
 }
 

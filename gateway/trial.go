@@ -120,11 +120,11 @@ func (m *model) reweigh(now weir.Instant) {
 
 // outcome is what the attempt that has just ended shows of its version; not ok:
 // nothing. f is its failure, nil when it answered.
-func (l *lease) outcome(now weir.Instant, f *failure) (o canary.Outcome, ok bool) {
-	o.Granted = l.grantedAt
-	if waited := l.grantedAt.Sub(l.rec.Arrived); l.rec.TTFT > waited {
-		o.TTFT = l.rec.TTFT - waited
-		o.TPOT = l.rec.TPOT
+func (b *booking) outcome(now weir.Instant, f *failure) (o canary.Outcome, ok bool) {
+	o.Granted = b.grantedAt
+	if waited := b.grantedAt.Sub(b.rec.Arrived); b.rec.TTFT > waited {
+		o.TTFT = b.rec.TTFT - waited
+		o.TPOT = b.rec.TPOT
 	}
 	if f == nil {
 		return o, true
@@ -137,7 +137,7 @@ func (l *lease) outcome(now weir.Instant, f *failure) (o canary.Outcome, ok bool
 			return o, false
 		}
 		if o.TTFT == 0 { // it would have taken longer still
-			o.TTFT = now.Sub(l.grantedAt)
+			o.TTFT = now.Sub(b.grantedAt)
 		}
 		return o, true
 	}
@@ -147,7 +147,7 @@ func (l *lease) outcome(now weir.Instant, f *failure) (o canary.Outcome, ok bool
 	case weir.CallerFault:
 		// A version that refuses what the other takes is worse; a caller that keeps
 		// sending nonsense to the version it sticks to is not that version's fault.
-		if l.served.sticky.By != NotSticky {
+		if b.served.sticky.By != NotSticky {
 			return o, false
 		}
 		o.Failed = true
@@ -159,13 +159,13 @@ func (l *lease) outcome(now weir.Instant, f *failure) (o canary.Outcome, ok bool
 
 // learned lets trials know how the present attempt has ended.
 func (c *call) learned(f *failure) {
-	l := &c.lease
-	if l.target == nil || !l.target.onTrial {
+	b := &c.booking
+	if b.target == nil || !b.target.onTrial {
 		return
 	}
 	now := c.g.now()
-	if o, ok := l.outcome(now, f); ok {
-		c.g.observe(now, l.target, o)
+	if o, ok := b.outcome(now, f); ok {
+		c.g.observe(now, b.target, o)
 	}
 }
 

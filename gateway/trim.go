@@ -31,12 +31,12 @@ func (c *call) trimTo(l *meter.Learned) int {
 			most = to
 		}
 	}
-	for _, t := range [...]Trim{c.lease.served.trim, c.key.tenant.trim} {
+	for _, t := range [...]Trim{c.booking.served.trim, c.key.tenant.trim} {
 		lower(t.Cap)
 		if t.Times == 0 {
 			continue
 		}
-		if n, ok := l.Percentile(c.lease.rec.Tenant, c.lease.rec.Model, trimQuantile); ok {
+		if n, ok := l.Percentile(c.booking.rec.Tenant, c.booking.rec.Model, trimQuantile); ok {
 			lower(max(n*t.Times, leastTrim))
 		}
 	}
@@ -104,11 +104,11 @@ func (c *call) sayTrim() {
 	}
 	said := strconv.Itoa(c.ask.trim)
 	switch {
-	case c.ask.maxTokens == 0 && !c.lease.promised.ordered:
+	case c.ask.maxTokens == 0 && !c.booking.promised.ordered:
 		said += "; trimmed"
 	case c.ask.maxTokens == 0:
 		said += "; set by a budget"
-	case c.lease.promised.ordered:
+	case c.booking.promised.ordered:
 		said += "; lowered by a budget from " + strconv.Itoa(c.ask.maxTokens)
 	default:
 		said += "; trimmed from " + strconv.Itoa(c.ask.maxTokens)

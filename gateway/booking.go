@@ -10,19 +10,19 @@ import (
 	"weir/upstream"
 )
 
-// lease is everything one request holds: its place in the queue or its slot and
+// booking is everything one request holds: its place in the queue or its slot and
 // work at a replica, its reservation of tokens, its connection to the upstream,
 // its body in memory and its place among the gateway's open requests. However
 // the request ends, close gives all of it back once and emits its one Record.
 //
 // It belongs to the goroutine that serves the request; only its channel is
 // shared, with whoever holds the model's lock.
-type lease struct {
+type booking struct {
 	g       *Gateway
 	served  *served
 	id      uint64 // what the core knows it by
 	holds   holds
-	verdict chan dispatch.Verdict // cap 1: a waiting lease gets one verdict
+	verdict chan dispatch.Verdict // cap 1: a waiting booking gets one verdict
 
 	answers     int     // the upstream will produce, all of them billed
 	target      *target // of the present or last attempt
@@ -48,7 +48,7 @@ type lease struct {
 	grantedAt weir.Instant
 }
 
-// holds says what a lease has not given back yet.
+// holds says what a booking has not given back yet.
 type holds uint8
 
 const (
@@ -61,61 +61,61 @@ const (
 )
 
 // drop forgets that h is held and says whether it was.
-func (l *lease) drop(h holds) bool {
-	had := l.holds&h != 0
-	l.holds &^= h
+func (b *booking) drop(h holds) bool {
+	had := b.holds&h != 0
+	b.holds &^= h
 	return had
 }
 
 // arrive asks the core for a replica and waits for its verdict.
-func (l *lease) arrive(ctx context.Context, r dispatch.Request) (dispatch.Verdict, error) {
-	l.holds |= holdsQueue
-	l.queuedAt = l.g.now()
-	v, ok := l.served.arrive(l.queuedAt, r, l)
-	return l.wait(ctx, v, ok)
+func (b *booking) arrive(ctx context.Context, r dispatch.Request) (dispatch.Verdict, error) {
+	b.holds |= holdsQueue
+	b.queuedAt = b.g.now()
+	v, ok := b.served.arrive(b.queuedAt, r, b)
+	return b.wait(ctx, v, ok)
 }
 
 // retry asks for another replica after a failure nobody saw. Throttled replicas
 // are left alone until the time they said.
-func (l *lease) retry(ctx context.Context, f *failure) (dispatch.Verdict, error) {
-	l.hangUp()
-	l.queuedAt = l.g.now()
+func (b *booking) retry(ctx context.Context, f *failure) (dispatch.Verdict, error) {
+	b.hangUp()
+	b.queuedAt = b.g.now()
 	if f.result == dispatch.Throttled {
-		l.served.pushBack(l.queuedAt, l.rec.Deployment, l.rec.Replica, l.queuedAt.Add(f.after))
-		l.g.tellThrottled(l.target, l.rec.Replica, l.queuedAt.Add(f.after))
+		b.served.pushBack(b.queuedAt, b.rec.Deployment, b.rec.Replica, b.queuedAt.Add(f.after))
+		b.g.tellThrottled(b.target, b.rec.Replica, b.queuedAt.Add(f.after))
 	}
-	l.drop(holdsReplica)
-	l.holds |= holdsQueue
-	v, ok := l.served.retry(l.queuedAt, l, f.result)
-	return l.wait(ctx, v, ok)
+	b.drop(holdsReplica)
+	b.holds |= holdsQueue
+	v, ok := b.served.retry(b.queuedAt, b, f.result)
+	return b.wait(ctx, v, ok)
 }
 
 // wait returns when the core has decided or the caller has gone.
-func (l *lease) wait(ctx context.Context, v dispatch.Verdict, decided bool) (dispatch.Verdict, error) {
+func (b *booking) wait(ctx context.Context, v dispatch.Verdict, decided bool) (dispatch.Verdict, error) {
 	if !decided {
 		select {
-		case v = <-l.verdict:
+		case v = <-b.verdict:
 		case <-ctx.Done():
-			l.drop(holdsQueue)
-			l.served.cancel(l.g.now(), l)
-			l.rec.Queued += l.g.now().Sub(l.queuedAt)
+			b.drop(holdsQueue)
+			b.served.cancel(b.g.now(), b)
+			b.rec.Queued += b.g.now().Sub(b.queuedAt)
 			return v, gone(ctx)
 		}
 	}
-	l.drop(holdsQueue)
-	l.grantedAt = l.queuedAt
+	b.drop(holdsQueue)
+	b.grantedAt = b.queuedAt
 	if !decided {
-		l.grantedAt = l.g.now()
+		b.grantedAt = b.g.now()
 	}
-	l.rec.Queued += l.grantedAt.Sub(l.queuedAt)
-	l.rec.Known = int64(v.Known)
-	l.way.passed(&v)
+	b.rec.Queued += b.grantedAt.Sub(b.queuedAt)
+	b.rec.Known = int64(v.Known)
+	b.way.passed(&v)
 	if v.Kind == dispatch.Refuse {
 		return v, ofVerdict(v)
 	}
-	l.rec.Route, l.way.going = routeOf(&v), true
-	l.holds |= holdsReplica
-	l.rec.Deployment, l.rec.Replica = v.Deployment, v.Replica
+	b.rec.Route, b.way.going = routeOf(&v), true
+	b.holds |= holdsReplica
+	b.rec.Deployment, b.rec.Replica = v.Deployment, v.Replica
 	return v, nil
 }
 
@@ -129,66 +129,66 @@ func gone(ctx context.Context) error {
 
 // hangUp gives the connection back: for further use if its answer was read to
 // its end, else closed, which is what tells the upstream to stop.
-func (l *lease) hangUp() {
-	if l.reply != nil {
-		l.reply.Close()
-		l.reply = nil
+func (b *booking) hangUp() {
+	if b.reply != nil {
+		b.reply.Close()
+		b.reply = nil
 	}
-	l.endRace()
+	b.endRace()
 }
 
 // release gives back what the upstream's part of the request holds, as soon as
 // that part is over: a caller that is slow to read does not keep a slot.
-func (l *lease) release(how dispatch.Result) {
-	l.hangUp()
-	now := l.g.now()
-	if l.drop(holdsReplica) {
-		l.served.done(now, l.id, how, l.used)
+func (b *booking) release(how dispatch.Result) {
+	b.hangUp()
+	now := b.g.now()
+	if b.drop(holdsReplica) {
+		b.served.done(now, b.id, how, b.used)
 	}
-	if l.drop(holdsQueue) {
-		l.served.cancel(now, l)
+	if b.drop(holdsQueue) {
+		b.served.cancel(now, b)
 	}
-	if l.drop(holdsTokens) {
-		l.g.spend.settle(now, l, how == dispatch.OK)
+	if b.drop(holdsTokens) {
+		b.g.spend.settle(now, b, how == dispatch.OK)
 	}
-	if l.holds&holdsDoor != 0 {
-		l.g.spend.mu.Lock()
-		l.leaveDoor()
-		l.g.spend.mu.Unlock()
+	if b.holds&holdsDoor != 0 {
+		b.g.spend.mu.Lock()
+		b.leaveDoor()
+		b.g.spend.mu.Unlock()
 	}
-	l.body.free()
-	l.body = nil
+	b.body.free()
+	b.body = nil
 }
 
 // close ends the request: it releases what is still held and emits the Record.
 // Every call after the first does nothing.
-func (l *lease) close(status int, outcome weir.Outcome, fault weir.Fault, code string) {
-	if !l.drop(holdsPlace) {
+func (b *booking) close(status int, outcome weir.Outcome, fault weir.Fault, code string) {
+	if !b.drop(holdsPlace) {
 		return
 	}
 	how := dispatch.OK
 	if outcome != weir.Completed {
 		how = dispatch.Abandoned
 	}
-	l.release(how)
-	if l.drop(holdsStream) {
-		l.g.streams.Add(-1)
+	b.release(how)
+	if b.drop(holdsStream) {
+		b.g.streams.Add(-1)
 	}
-	r := &l.rec
-	r.Ended = l.g.now()
+	r := &b.rec
+	r.Ended = b.g.now()
 	r.Status, r.Outcome, r.Fault, r.Code = status, outcome, fault, code
-	r.Usage = l.used
-	if l.target != nil {
-		r.Cost = l.rates().Cost(l.used)
-		r.Price = l.price()
-		r.Extra = l.extra()
+	r.Usage = b.used
+	if b.target != nil {
+		r.Cost = b.rates().Cost(b.used)
+		r.Price = b.price()
+		r.Extra = b.extra()
 	}
-	r.Way = l.wayText()
-	l.mirrored()
-	l.g.open.Add(-1)
-	l.g.judge(l)
-	if l.g.record != nil {
-		l.g.record(*r)
+	r.Way = b.wayText()
+	b.mirrored()
+	b.g.open.Add(-1)
+	b.g.judge(b)
+	if b.g.record != nil {
+		b.g.record(*r)
 	}
 }
 
