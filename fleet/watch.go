@@ -19,14 +19,18 @@ func Watch(ctx context.Context, p Place, deployments func() []string, every time
 	defer tick.Stop()
 	last := map[string][]weir.Replica{}
 	for {
+		now := map[string][]weir.Replica{}
 		for _, name := range deployments() {
 			rs, err := p.Status(ctx, name)
-			if err != nil || slices.Equal(rs, last[name]) {
-				continue
+			if err != nil {
+				continue // one that comes back is told of again
 			}
-			last[name] = rs
-			heard(name, rs)
+			if !slices.Equal(rs, last[name]) {
+				heard(name, rs)
+			}
+			now[name] = rs
 		}
+		last = now
 		select {
 		case <-ctx.Done():
 			return nil

@@ -72,6 +72,12 @@ func TestAPlaceThatDoesNotWatchIsAsked(t *testing.T) {
 		p.set("b", "1", "2")
 		p.set("a")
 		hears("a 0", "b 2")
+		p.mu.Lock()
+		delete(p.all, "b") // a reload takes it out, and another brings it back
+		p.mu.Unlock()
+		hears()
+		p.set("b", "1", "2")
+		hears("b 2")
 		stop()
 		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
 			t.Error(err)

@@ -136,7 +136,9 @@ func (r *replicas) look(deployment string, up func() ([]weir.Replica, error)) {
 	if last, ok := r.last[deployment]; ok && slices.Equal(rs, last) {
 		return
 	}
-	if r.set(deployment, rs) == nil { // else a reload has taken it out this moment
-		r.last[deployment] = rs
+	if r.set(deployment, rs) != nil { // a reload has taken it out this moment
+		delete(r.last, deployment)
+		return
 	}
+	r.last[deployment] = rs
 }
