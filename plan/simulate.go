@@ -11,6 +11,7 @@ import (
 	"weir/fleet/mem"
 	"weir/price"
 	"weir/scale"
+	"weir/scale/baseline"
 	"weir/sim"
 	"weir/trace"
 )
@@ -80,7 +81,7 @@ func (s shape) play(ctx context.Context, spec engine.Spec, o Option, rate float6
 	if err != nil {
 		return nil, err
 	}
-	fixed := scale.Static{Bounds: scale.Bounds{Min: o.Replicas, Max: o.Replicas}, Replicas: o.Replicas}
+	fixed := baseline.Static{Bounds: baseline.Bounds{Min: o.Replicas, Max: o.Replicas}, Replicas: o.Replicas}
 	return sim.Run(ctx, sim.Config{
 		Seed: seed, Source: arrivals, Model: "open", SLO: sim.SLO{TTFT: s.slo.TTFT, TPOT: s.slo.TPOT},
 		Tick: played + time.Second, // nothing is decided

@@ -33,7 +33,7 @@ func (t *turn) backlog() {
 	if need == 0 {
 		return
 	}
-	t.pile(whole(need), "%d requests queued, %.3g replica-seconds of them left when a start would be done, to be served within %v",
+	t.pile(Whole(need), "%d requests queued, %.3g replica-seconds of them left when a start would be done, to be served within %v",
 		queued, left, t.drainWithin().Round(time.Second))
 }
 
@@ -109,9 +109,9 @@ func (t *turn) backlogByCount(queued int) {
 	}
 	target := t.p.TargetConcurrency
 	if target == 0 {
-		target = t.p.usualConcurrency()
+		target = t.p.UsualConcurrency()
 	}
-	n := whole(float64(t.o.InFlight+t.o.Waiting) / target)
+	n := Whole(float64(t.o.InFlight+t.o.Waiting) / target)
 	t.pile(n, "%d requests queued and %d in flight, %.3g fit a replica", queued, t.o.InFlight, target)
 }
 

@@ -167,9 +167,9 @@ func (t *turn) lower(rule Rule, n int, format string, args ...any) {
 	}
 }
 
-// whole is the number of replicas that x asks for: x rounded up, a hair less
+// Whole is the number of replicas that x asks for: x rounded up, a hair less
 // than a whole one being taken as it.
-func whole(x float64) int {
+func Whole(x float64) int {
 	switch {
 	case !(x > 0):
 		return 0

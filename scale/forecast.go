@@ -229,7 +229,7 @@ func (t *turn) forecast() {
 	m, naive := f.Methods[f.Pick], f.Methods[byNow]
 	load := said + m.Margin*scaleOf(said, f.Top) - naive.Margin*scaleOf(now, f.Top)
 	most := t.needFor(load)
-	t.raise(RuleForecast, whole(most), "%.3g replicas for the load expected in %v by %s", most, t.cold.Round(time.Second), methodNames[f.Pick])
+	t.raise(RuleForecast, Whole(most), "%.3g replicas for the load expected in %v by %s", most, t.cold.Round(time.Second), methodNames[f.Pick])
 }
 
 // needFor is how many replicas a load calls for.

@@ -42,7 +42,7 @@ func (t *turn) nearly() int {
 	if t.exact <= 0 {
 		return 0
 	}
-	return whole(t.exact + little)
+	return Whole(t.exact + little)
 }
 
 // holdBreakEven keeps a replica until its idle time has cost as much as it
@@ -143,10 +143,10 @@ func (t *turn) holdProjection() {
 		return
 	}
 	if use := t.o.KVUse; use > 0 {
-		t.hold(RuleProjection, whole(use*float64(t.ready)/0.8), "KV cache of %d is %.3g %% full, at most 80 %% of those left", t.ready, 100*use)
+		t.hold(RuleProjection, Whole(use*float64(t.ready)/0.8), "KV cache of %d is %.3g %% full, at most 80 %% of those left", t.ready, 100*use)
 	}
 	if use := t.o.GPUUtilisation; use > 0 && t.p.GPU.High > 0 {
-		t.hold(RuleProjection, whole(use*float64(t.ready)/t.p.GPU.High), "utilisation %.3g %% of %d, at most %.4g %% of those left", 100*use, t.ready, 100*t.p.GPU.High)
+		t.hold(RuleProjection, Whole(use*float64(t.ready)/t.p.GPU.High), "utilisation %.3g %% of %d, at most %.4g %% of those left", 100*use, t.ready, 100*t.p.GPU.High)
 	}
 }
 

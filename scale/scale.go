@@ -9,8 +9,8 @@
 // a Reason, so that the chain reads from the replicas there are to the
 // replicas there should be. Each rule is one small function of its own.
 //
-// The baseline_*.go files are other people's policies behind the same shape,
-// to be run beside Decide and compared.
+// Package baseline below is other people's policies behind the same shape, to be run
+// beside Decide and compared.
 package scale
 
 import (

@@ -50,7 +50,7 @@ func (t *turn) demand() {
 	if most.rule != RuleGPU && most.rule != RuleQueue { // those count whole replicas
 		t.exact = most.replicas
 	}
-	t.to(most.rule, whole(most.replicas), "%s", most.note())
+	t.to(most.rule, Whole(most.replicas), "%s", most.note())
 }
 
 // requests is the rate against its target.
@@ -76,7 +76,7 @@ func (t *turn) surging() string {
 func (t *turn) concurrency() (need, bool) {
 	target := t.p.TargetConcurrency
 	if target == 0 && !t.p.hasTarget() && t.s.Learned.Confidence() < trusted {
-		target = t.p.usualConcurrency()
+		target = t.p.UsualConcurrency()
 	}
 	load := t.flying()
 	return need{RuleConcurrency, load / target, func() string {
@@ -100,9 +100,9 @@ func (p *Policy) hasTarget() bool {
 	return p.TargetRequests > 0 || p.TargetConcurrency > 0 || p.TargetQueue > 0 || p.GPU.High > 0
 }
 
-// usualConcurrency is the concurrency a replica is taken to be well loaded at
+// UsualConcurrency is the concurrency a replica is taken to be well loaded at
 // when nothing is known: 70 % of what it admits, or of 32.
-func (p *Policy) usualConcurrency() float64 {
+func (p *Policy) UsualConcurrency() float64 {
 	if p.MaxConcurrency > 0 {
 		return 0.7 * float64(p.MaxConcurrency)
 	}

@@ -6,6 +6,7 @@ import (
 	"weir/config"
 	"weir/price"
 	"weir/scale"
+	"weir/scale/baseline"
 	"weir/wire"
 )
 
@@ -13,15 +14,15 @@ import (
 // nil Decider leaves it as it was. control.Replay takes them.
 type Deciders = func(deployment string, was scale.Policy) scale.Decider
 
-// Baseline has one of scale.Baselines decide for every deployment, within the
+// Baseline has one of baseline.Names decide for every deployment, within the
 // bounds of its own policy. A knob of 0 is the baseline's default.
 func Baseline(name string, knob float64) (Deciders, error) {
-	if _, err := scale.Baseline(name, scale.Make{Bounds: scale.Bounds{Max: 1}, Knob: knob}); err != nil {
+	if _, err := baseline.New(name, baseline.Make{Bounds: baseline.Bounds{Max: 1}, Knob: knob}); err != nil {
 		return nil, err
 	}
 	return func(_ string, p scale.Policy) scale.Decider {
-		d, err := scale.Baseline(name, scale.Make{
-			Bounds: scale.Bounds{Min: p.Min, Max: p.Max}, Knob: knob, Capacity: p.Capacity,
+		d, err := baseline.New(name, baseline.Make{
+			Bounds: baseline.Bounds{Min: p.Min, Max: p.Max}, Knob: knob, Capacity: p.Capacity,
 			MaxConcurrency: p.MaxConcurrency, SLO: p.SLO,
 		})
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"weir/scale"
+	"weir/scale/baseline"
 	"weir/sim"
 	"weir/trace"
 )
@@ -90,11 +90,11 @@ func Contenders(asked Asked) ([]Contender, error) {
 
 // Policies names all that can be run.
 func Policies() []string {
-	return append([]string{Own, Foreseeing, Clairvoyant}, scale.Baselines()...)
+	return append([]string{Own, Foreseeing, Clairvoyant}, baseline.Names()...)
 }
 
 func isPolicy(name string) bool {
-	return name == Own || name == Foreseeing || name == Clairvoyant || slices.Contains(scale.Baselines(), name)
+	return name == Own || name == Foreseeing || name == Clairvoyant || slices.Contains(baseline.Names(), name)
 }
 
 // changes reads --set.
@@ -116,7 +116,7 @@ func policyNamed(spec string) (Contender, error) {
 	name, known := policyCalled(spec)
 	c := Contender{Label: spec, Policy: name, Series: name}
 	if !known {
-		return c, fmt.Errorf("no policy %q; there are %s, %s, %s, %s", name, Own, Foreseeing, Clairvoyant, strings.Join(scale.Baselines(), ", "))
+		return c, fmt.Errorf("no policy %q; there are %s, %s, %s, %s", name, Own, Foreseeing, Clairvoyant, strings.Join(baseline.Names(), ", "))
 	}
 	if !has {
 		return c, nil
@@ -238,8 +238,8 @@ func (c *Contender) decides(own *sim.Own) error {
 		own.Initial = int(c.Knob)
 	}
 	var err error
-	own.Decide, err = scale.Baseline(c.Policy, scale.Make{
-		Bounds: scale.Bounds{Min: p.Min, Max: p.Max}, Knob: c.Knob, Capacity: p.Capacity,
+	own.Decide, err = baseline.New(c.Policy, baseline.Make{
+		Bounds: baseline.Bounds{Min: p.Min, Max: p.Max}, Knob: c.Knob, Capacity: p.Capacity,
 		MaxConcurrency: p.MaxConcurrency, SLO: p.SLO,
 	})
 	return err

@@ -3,7 +3,7 @@ package main
 import (
 	"time"
 
-	"weir/scale"
+	"weir/scale/baseline"
 	"weir/sim"
 )
 
@@ -62,8 +62,8 @@ func contenders(w *workload, cold time.Duration) []contender {
 // up to 15 s ago; Knative's activator and Weir are told as it happens.
 func (w *workload) baseline(c *sim.Config, name string, knob float64) (err error) {
 	own := c.Deployments[0].Own
-	own.Decide, err = scale.Baseline(name, scale.Make{
-		Bounds: scale.Bounds{Min: 1, Max: maxReplicas}, Knob: knob,
+	own.Decide, err = baseline.New(name, baseline.Make{
+		Bounds: baseline.Bounds{Min: 1, Max: maxReplicas}, Knob: knob,
 		Capacity: w.capacity, MaxConcurrency: admitted, SLO: own.Policy.SLO,
 	})
 	if name != "kpa" && name != staticName {

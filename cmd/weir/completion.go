@@ -12,7 +12,7 @@ import (
 	"weir/fit"
 	"weir/price"
 	"weir/price/pricefile"
-	"weir/scale"
+	"weir/scale/baseline"
 	"weir/whatif"
 )
 
@@ -26,7 +26,7 @@ func complete(root *cobra.Command) {
 		"gpu": catalogueGPUs, "policy": whatif.Policies, "protocol": func() []string { return []string{"openai", "anthropic"} },
 		"task":   func() []string { return []string{"generate", "embed"} },
 		"region": catalogueRegions, "estimate-from": catalogueRegions, "open-model": catalogueModels, "engine-model": catalogueModels,
-		"quant": fit.Quants, "engine": fit.Engines, "with": scale.Baselines,
+		"quant": fit.Quants, "engine": fit.Engines, "with": baseline.Names,
 	}
 	models := map[string]func() []string{"plan": azureModels, "emulate": catalogueModels} // what --model means differs
 	var walk func(*cobra.Command)

@@ -14,7 +14,7 @@ import (
 	"weir/price/pricefile"
 	"weir/report"
 	"weir/report/words"
-	"weir/scale"
+	"weir/scale/baseline"
 	"weir/whatif"
 )
 
@@ -30,7 +30,7 @@ the same, byte for byte, or shows the first that is not.
 With --with it shows instead what another policy would have decided: the scaling
 of a weir.yaml, for the deployments of the same names, or one of these common
 autoscalers:
-  ` + wrapNames(scale.Baselines()) + `
+  ` + wrapNames(baseline.Names()) + `
 It shows how many replicas each would have wanted over time, and the first
 decisions that differ; --list shows more.
 

@@ -13,7 +13,7 @@ import (
 	"weir"
 	"weir/internal/term"
 	"weir/report"
-	"weir/scale"
+	"weir/scale/baseline"
 	"weir/whatif"
 )
 
@@ -56,7 +56,7 @@ of an Azure conversation service.
 
 Policies: weir, the one in the file; weir-foreseeing, the same with the future load
 known; clairvoyant, the cheapest schedule for the trace (slow); or
-  ` + wrapNames(scale.Baselines()) + `
+  ` + wrapNames(baseline.Names()) + `
 each with "=KNOB" for its main knob, as in hpa=0.6 and weir=0.7 (target_use).
 --sweep runs a policy at several knobs, or everything at several values of a key
 of the file, for the frontier of cost against attainment. Keys are those of

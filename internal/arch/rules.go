@@ -19,12 +19,13 @@ var house = map[string]pack{
 	"weir/dispatch":        {pure: true},
 	"weir/canary":          {pure: true},
 	"weir/scale":           {pure: true},
+	"weir/scale/baseline":  {pure: true, imports: []string{"weir/scale"}},
 	"weir/engine":          {pure: true, imports: []string{"weir/fit", "weir/price"}},
 	"weir/fit":             {pure: true, imports: []string{"weir/price"}},
 	"weir/price":           {pure: true, sdks: []string{"github.com/goccy/go-yaml"}},
 	"weir/price/pricefile": {imports: []string{"weir/price", "weir/internal/whole"}},
 	"weir/saturate":        {pure: true, imports: []string{"weir/engine", "weir/fit", "weir/price"}},
-	"weir/plan": {pure: true, imports: []string{"weir/price", "weir/fit", "weir/engine", "weir/saturate", "weir/scale", "weir/sim", "weir/trace", "weir/fleet/mem",
+	"weir/plan": {pure: true, imports: []string{"weir/price", "weir/fit", "weir/engine", "weir/saturate", "weir/scale", "weir/scale/baseline", "weir/sim", "weir/trace", "weir/fleet/mem",
 		"weir/report/words"}},
 	"weir/meter":    {pure: true, imports: []string{"weir/price"}},
 	"weir/bill":     {pure: true, imports: []string{"weir/meter"}},
@@ -34,7 +35,7 @@ var house = map[string]pack{
 		"weir/fit", "weir/price", "weir/trace", "weir/control", "weir/fleet", "weir/fleet/mem"}},
 
 	// whatif tries other values of a file's keys, which config alone can apply.
-	"weir/whatif": {imports: []string{"weir/config", "weir/wire", "weir/sim", "weir/scale", "weir/trace", "weir/control", "weir/dispatch", "weir/engine",
+	"weir/whatif": {imports: []string{"weir/config", "weir/wire", "weir/sim", "weir/scale", "weir/scale/baseline", "weir/trace", "weir/control", "weir/dispatch", "weir/engine",
 		"weir/fleet/mem", "weir/meter", "weir/plan", "weir/price", "weir/store", "weir/report/words", "weir/internal/whole"}},
 
 	// check's findings are config's faults, with their place in the file.
@@ -84,7 +85,7 @@ var house = map[string]pack{
 	"weir/node": {imports: []string{"weir/gateway", "weir/canary", "weir/dispatch", "weir/meter", "weir/control", "weir/scale", "weir/fleet", "weir/fleet/shared", "weir/upstream/dialects",
 		"weir/peers", "weir/share", "weir/store", "weir/observe", "weir/scrape", "weir/internal/whole"}},
 
-	"weir/bench/policies/ticks": {imports: []string{"weir/scale"}},
+	"weir/bench/policies/ticks": {imports: []string{"weir/scale", "weir/scale/baseline"}},
 
 	"weir/internal/arch":    {},
 	"weir/internal/memory":  {},
@@ -95,7 +96,7 @@ var house = map[string]pack{
 	// flags, help and exit codes: it asks the packages that answer, and decides nothing.
 	"weir/cmd/weir": {imports: []string{"weir/node", "weir/wire", "weir/wire/emulated", "weir/config", "weir/check", "weir/whatif", "weir/demo", "weir/emulate",
 		"weir/report", "weir/report/words", "weir/plan", "weir/plan/demand", "weir/fit", "weir/fit/files", "weir/engine", "weir/saturate", "weir/price", "weir/price/pricefile",
-		"weir/bill", "weir/meter", "weir/control", "weir/scale", "weir/observe", "weir/internal/memory", "weir/internal/term", "weir/internal/whole"}},
+		"weir/bill", "weir/meter", "weir/control", "weir/scale/baseline", "weir/observe", "weir/internal/memory", "weir/internal/term", "weir/internal/whole"}},
 }
 
 // edge reasons, printed with a violation.

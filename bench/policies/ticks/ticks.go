@@ -16,12 +16,13 @@ import (
 
 	"weir"
 	"weir/scale"
+	"weir/scale/baseline"
 )
 
 // Case is one course of load under one policy.
 type Case struct {
 	Name     string
-	Policy   string  // a name of scale.Baselines
+	Policy   string  // one of baseline.Names
 	Target   float64 // its main knob
 	Min, Max int
 	Start    int           // replicas ready at the beginning
@@ -60,11 +61,11 @@ func Epoch() time.Time { return time.Unix(0, int64(epoch)) }
 
 // decider is the baseline of the case.
 func (c *Case) decider() (scale.Decider, error) {
-	bounds := scale.Bounds{Min: c.Min, Max: c.Max}
+	bounds := baseline.Bounds{Min: c.Min, Max: c.Max}
 	if c.Behavior {
-		return scale.HPA{Bounds: bounds, Metric: scale.ByConcurrency, Target: c.Target, Behavior: true}.Decider(), nil
+		return baseline.HPA{Bounds: bounds, Metric: baseline.ByConcurrency, Target: c.Target, Behavior: true}.Decider(), nil
 	}
-	return scale.Baseline(c.Policy, scale.Make{Bounds: bounds, Knob: c.Target})
+	return baseline.New(c.Policy, baseline.Make{Bounds: bounds, Knob: c.Target})
 }
 
 // observation is what the baseline sees at a row.

@@ -1,6 +1,8 @@
-package scale_test
+package baseline_test
 
 import (
+	"cmp"
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -8,40 +10,61 @@ import (
 	"weir"
 	"weir/fleet/mem"
 	"weir/scale"
+	"weir/scale/baseline"
 )
 
 // course is what a decider did under a level that changes with time: the
 // numbers wanted and ready, second by second.
 type course struct {
 	want, ready []int
+	made        []scale.Decision
 }
+
+const epoch = weir.Instant(1_699_833_600_000_000_000) // Monday 13 November 2023, 00:00 UTC
 
 // drive runs a decider for some seconds over a fleet that begins with one
 // ready replica. level sets what is observed at a second.
 func drive(decide scale.Decider, cold time.Duration, seconds int, level func(second, ready int, o *scale.Observation)) course {
-	w := newWorld(decide, mem.Deployment{ColdStart: cold}, 1)
+	fleet, ctx := mem.New(epoch, 1, mem.Deployment{Name: "m", ColdStart: cold}), context.Background()
 	var c course
 	var s scale.State
+	must(fleet.Scale(ctx, "m", 1, nil))
+	start := fleet.Next()
 	for i := range seconds {
-		now := w.start.Add(time.Duration(i) * time.Second)
-		w.fleet.Advance(now)
+		now := start.Add(time.Duration(i) * time.Second)
+		fleet.Advance(now)
 		o := scale.Unknown(now)
-		o.Replicas = w.replicas()
-		ready := w.count(weir.Ready)
+		o.Replicas = status(fleet)
+		ready := 0
+		for _, r := range o.Replicas {
+			if r.State == weir.Ready {
+				ready++
+			}
+		}
 		level(i, ready, &o)
 		var d scale.Decision
 		d, s = decide(s, o)
-		if err := w.scale(d.Want, d.Victims); err != nil {
-			panic(err)
-		}
-		for _, r := range w.replicas() {
+		must(fleet.Scale(ctx, "m", d.Want, d.Victims))
+		for _, r := range status(fleet) {
 			if r.State == weir.Draining {
-				w.fleet.Drained("m", r.ID)
+				fleet.Drained("m", r.ID)
 			}
 		}
-		c.want, c.ready = append(c.want, d.Want), append(c.ready, ready)
+		c.want, c.ready, c.made = append(c.want, d.Want), append(c.ready, ready), append(c.made, d)
 	}
 	return c
+}
+
+func status(fleet *mem.Fleet) []weir.Replica {
+	rs, err := fleet.Status(context.Background(), "m")
+	must(err)
+	return rs
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
 }
 
 // reaches is the first second from which on at least (or, below, at most) n
@@ -64,13 +87,13 @@ func inFlight(second, _ int, o *scale.Observation) {
 	}
 }
 
-var wide = scale.Bounds{Min: 1, Max: 100}
+var wide = baseline.Bounds{Min: 1, Max: 100}
 
 // The real Knative code at target 22.4 and a cold start of 90 s wants 2 at
 // once after the step and 9 within 30 s, has 9 ready 120 s after it, and is
 // back at 1 within 60 s of the drop.
 func TestKPAStepsAsTheOriginal(t *testing.T) {
-	c := drive(scale.KPA{Bounds: wide, Target: 22.4}.Decider(), 90*time.Second, 900, inFlight)
+	c := drive(baseline.KPA{Bounds: wide, Target: 22.4}.Decider(), 90*time.Second, 900, inFlight)
 	if at := c.reaches(2, 110); at > 124 {
 		t.Errorf("2 wanted at %d s, the step is at 120", at)
 	}
@@ -91,7 +114,7 @@ func TestKPAStepsAsTheOriginal(t *testing.T) {
 // The unmodified HorizontalController at target 20 goes from 1 to 10 within
 // 60 s of the step, and back about 300 s after the drop.
 func TestHPAStepsAsTheOriginal(t *testing.T) {
-	c := drive(scale.HPA{Bounds: wide, Metric: scale.ByConcurrency, Target: 20}.Decider(), 10*time.Second, 900, inFlight)
+	c := drive(baseline.HPA{Bounds: wide, Metric: baseline.ByConcurrency, Target: 20}.Decider(), 10*time.Second, 900, inFlight)
 	if at := c.reaches(10, 110); at > 180 {
 		t.Errorf("10 wanted at %d s, want by 180", at)
 	}
@@ -109,7 +132,7 @@ func TestHPAStepsAsTheOriginal(t *testing.T) {
 func TestHPAByUtilisationCountsStartingPodsAsIdle(t *testing.T) {
 	// 90 % of one at a target of 50 %: two are enough, and stay two while the
 	// second starts, though the first is as busy as before.
-	c := drive(scale.HPA{Bounds: wide, Target: 0.5}.Decider(), 10*time.Minute, 500, func(_, _ int, o *scale.Observation) {
+	c := drive(baseline.HPA{Bounds: wide, Target: 0.5}.Decider(), 10*time.Minute, 500, func(_, _ int, o *scale.Observation) {
 		o.GPUUtilisation = 0.9
 	})
 	if most := slices.Max(c.want); most != 2 {
@@ -118,7 +141,7 @@ func TestHPAByUtilisationCountsStartingPodsAsIdle(t *testing.T) {
 }
 
 func TestKEDAWakesAtItsPollAndSleepsAfterItsCooldown(t *testing.T) {
-	b := scale.KEDA{Bounds: scale.Bounds{Min: 0, Max: 10}, Target: 5}
+	b := baseline.KEDA{Bounds: baseline.Bounds{Min: 0, Max: 10}, Target: 5}
 	c := drive(b.Decider(), 10*time.Second, 1500, func(second, ready int, o *scale.Observation) {
 		if second >= 700 && second < 800 {
 			o.Waiting = 12
@@ -142,7 +165,7 @@ func TestKEDAWakesAtItsPollAndSleepsAfterItsCooldown(t *testing.T) {
 // changes, and takes the lowest of the last recommendations: a step leaves it
 // swinging although the load is constant again.
 func TestAPASwingsAsTheOriginal(t *testing.T) {
-	c := drive(scale.APA{Bounds: scale.Bounds{Min: 1, Max: 50}, Target: 20}.Decider(), time.Second, 7200, func(second, _ int, o *scale.Observation) {
+	c := drive(baseline.APA{Bounds: baseline.Bounds{Min: 1, Max: 50}, Target: 20}.Decider(), time.Second, 7200, func(second, _ int, o *scale.Observation) {
 		o.InFlight = 160
 		if second >= 1200 && second < 1800 {
 			o.InFlight = 400
@@ -160,14 +183,14 @@ func TestAPASwingsAsTheOriginal(t *testing.T) {
 }
 
 func TestWVAIsBlockedWhileAReplicaStarts(t *testing.T) {
-	c := drive(scale.WVA{Bounds: wide}.Decider(), 100*time.Second, 600, func(_, _ int, o *scale.Observation) {
+	c := drive(baseline.WVA{Bounds: wide}.Decider(), 100*time.Second, 600, func(_, _ int, o *scale.Observation) {
 		o.KVUse, o.EngineWaiting = 0.9, 40
 	})
 	// One at a time, and the next only when it is ready: at most 1 + 600/100.
 	if c.want[599] < 5 || c.want[599] > 7 {
 		t.Errorf("%d wanted after 600 s of saturation with a cold start of 100 s, want 5 to 7", c.want[599])
 	}
-	idle := drive(scale.WVA{Bounds: wide}.Decider(), time.Second, 600, func(second, ready int, o *scale.Observation) {
+	idle := drive(baseline.WVA{Bounds: wide}.Decider(), time.Second, 600, func(second, ready int, o *scale.Observation) {
 		o.KVUse, o.EngineWaiting = 0.2, 0
 		if second < 60 {
 			o.KVUse = 0.9
@@ -179,7 +202,7 @@ func TestWVAIsBlockedWhileAReplicaStarts(t *testing.T) {
 }
 
 func TestDynamoWaitsForEachStart(t *testing.T) {
-	b := scale.Dynamo{Bounds: wide, SLO: weir.SLO{TTFT: time.Second}}
+	b := baseline.Dynamo{Bounds: wide, SLO: weir.SLO{TTFT: time.Second}}
 	c := drive(b.Decider(), 60*time.Second, 900, func(second, _ int, o *scale.Observation) {
 		o.Waiting, o.HeadAge = 5, 2*time.Second
 	})
@@ -197,7 +220,7 @@ func TestDynamoWaitsForEachStart(t *testing.T) {
 }
 
 func TestRayHoldsBeforeItActs(t *testing.T) {
-	c := drive(scale.Ray{Bounds: wide, Target: 20}.Decider(), time.Second, 1500, inFlight)
+	c := drive(baseline.Ray{Bounds: wide, Target: 20}.Decider(), time.Second, 1500, inFlight)
 	if at := c.reaches(2, 110); at < 148 || at > 160 {
 		t.Errorf("grew at %d s, want 30 s after the step at 120", at)
 	}
@@ -207,7 +230,7 @@ func TestRayHoldsBeforeItActs(t *testing.T) {
 }
 
 func TestAzureMonitorActsOnFiveMinutesAndCoolsDown(t *testing.T) {
-	c := drive(scale.AzureMonitor{Bounds: scale.Bounds{Min: 1, Max: 9}}.Decider(), 10*time.Second, 3600, func(second, ready int, o *scale.Observation) {
+	c := drive(baseline.AzureMonitor{Bounds: baseline.Bounds{Min: 1, Max: 9}}.Decider(), 10*time.Second, 3600, func(second, ready int, o *scale.Observation) {
 		o.GPUUtilisation = min(1, 1.8/float64(max(ready, 1)))
 	})
 	if at := c.reaches(3, 0); at < 280 || at > 320 {
@@ -216,7 +239,7 @@ func TestAzureMonitorActsOnFiveMinutesAndCoolsDown(t *testing.T) {
 	if c.want[3599] != 3 {
 		t.Errorf("%d wanted at 60 %%, want 3 held", c.want[3599])
 	}
-	c = drive(scale.AzureMonitor{Bounds: scale.Bounds{Min: 1, Max: 9}}.Decider(), 10*time.Second, 7200, func(second, ready int, o *scale.Observation) {
+	c = drive(baseline.AzureMonitor{Bounds: baseline.Bounds{Min: 1, Max: 9}}.Decider(), 10*time.Second, 7200, func(second, ready int, o *scale.Observation) {
 		o.GPUUtilisation = 0.9
 		if second > 700 {
 			o.GPUUtilisation = 0.5 / float64(max(ready, 1)) // one alone would be at 50 %
@@ -231,7 +254,7 @@ func TestAzureMonitorActsOnFiveMinutesAndCoolsDown(t *testing.T) {
 }
 
 func TestYesterdayKnowsWhatComes(t *testing.T) {
-	b := scale.Yesterday{Bounds: wide, Use: 1, Capacity: scale.Capacity{Prefill: 1000}}
+	b := baseline.Yesterday{Bounds: wide, Use: 1, Capacity: scale.Capacity{Prefill: 1000}}
 	total := 0.0
 	c := drive(b.Decider(), time.Second, 2*86400, func(second, _ int, o *scale.Observation) {
 		load := 1.0
@@ -247,36 +270,52 @@ func TestYesterdayKnowsWhatComes(t *testing.T) {
 }
 
 func TestEveryBaselineStaysWithinItsBounds(t *testing.T) {
-	for _, name := range scale.Baselines() {
+	for _, name := range baseline.Names() {
 		t.Run(name, func(t *testing.T) {
-			if scale.Knob(name) == "" {
-				t.Error("its knob has no name")
-			}
-			decide, err := scale.Baseline(name, scale.Make{Bounds: scale.Bounds{Min: 2, Max: 7}, MaxConcurrency: 8, SLO: weir.SLO{TTFT: time.Second}})
+			decide, err := baseline.New(name, baseline.Make{Bounds: baseline.Bounds{Min: 2, Max: 7}, MaxConcurrency: 8, SLO: weir.SLO{TTFT: time.Second}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			w := newWorld(decide, mem.Deployment{ColdStart: 30 * time.Second}, 3)
-			w.o.GPUUtilisation = 0.5
-			for _, rate := range []float64{0.5, 20, 0, 5, 0.1} {
-				w.rate = rate
-				w.o.GPUUtilisation = min(1, rate/5)
-				for range 300 {
-					_, d := w.step()
-					if d.Want < 2 || d.Want > 7 {
-						t.Fatalf("wants %d, bounds are 2 and 7: %+v", d.Want, d)
-					}
-					if r := d.Reasons; r[0].From != d.Have || r[len(r)-1].To != d.Want || len(d.Victims) != max(0, d.Have-d.Want) {
-						t.Fatalf("chain or victims do not fit: %+v", d)
-					}
+			arrived := 0.0
+			rates := []float64{0.5, 20, 0, 5, 0.1}
+			c := drive(decide, 30*time.Second, 600*len(rates), func(second, ready int, o *scale.Observation) {
+				rate := rates[second/600]
+				arrived += rate
+				o.Arrived, o.ArrivedPrompt, o.ArrivedOutput = uint64(arrived), uint64(1000*arrived), uint64(200*arrived)
+				o.InFlight, o.Waiting = int(5*min(rate, float64(ready))), int(60*max(rate-float64(ready), 0))
+				o.GPUUtilisation = min(1, rate/5)
+			})
+			for _, d := range c.made[1:] {
+				if d.Want < 2 || d.Want > 7 {
+					t.Fatalf("wants %d, bounds are 2 and 7: %+v", d.Want, d)
+				}
+				if r := d.Reasons; r[0].From != d.Have || r[len(r)-1].To != d.Want || len(d.Victims) != max(0, d.Have-d.Want) {
+					t.Fatalf("chain or victims do not fit: %+v", d)
 				}
 			}
 		})
 	}
-	if _, err := scale.Baseline("no-such", scale.Make{Bounds: wide}); err == nil {
+	if _, err := baseline.New("no-such", baseline.Make{Bounds: wide}); err == nil {
 		t.Error("a baseline that does not exist is no error")
 	}
-	if _, err := scale.Baseline("hpa", scale.Make{}); err == nil {
+	if _, err := baseline.New("hpa", baseline.Make{}); err == nil {
 		t.Error("no bounds are no error")
 	}
+}
+
+// reversals counts how often the wanted number turned from growing to shrinking or
+// back.
+func reversals(ns []int) int {
+	n, last := 0, 0
+	for i := 1; i < len(ns); i++ {
+		dir := cmp.Compare(ns[i], ns[i-1])
+		if dir == 0 {
+			continue
+		}
+		if last != 0 && dir != last {
+			n++
+		}
+		last = dir
+	}
+	return n
 }

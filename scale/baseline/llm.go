@@ -1,10 +1,11 @@
-package scale
+package baseline
 
 import (
 	"fmt"
 	"time"
 
 	"weir"
+	"weir/scale"
 )
 
 // WVA is the saturation policy of llm-d's Workload Variant Autoscaler (V1):
@@ -25,9 +26,9 @@ const (
 )
 
 // Decider returns the policy.
-func (b WVA) Decider() Decider {
+func (b WVA) Decider() scale.Decider {
 	b.SpareQueue = orDefault(b.SpareQueue, 3)
-	return b.decider(15*time.Second, func(_ *Memory, o *Observation, c census) (int, string) {
+	return b.decider(15*time.Second, func(_ *scale.Memory, o *scale.Observation, c census) (int, string) {
 		switch {
 		case c.have == 0 && o.Waiting > 0:
 			return 1, "requests are queued"
@@ -36,7 +37,7 @@ func (b WVA) Decider() Decider {
 		case c.ready == 0:
 			return c.have, "no replica is ready"
 		}
-		kv, queue := b.kv(o, c), o.queuedRequests()/float64(c.ready)
+		kv, queue := b.kv(o, c), queued(o)/float64(c.ready)
 		tight := func(of float64) bool {
 			f := float64(c.ready) / of
 			return wvaKV-kv*f < wvaSpareKV || wvaQueue-queue*f < b.SpareQueue
@@ -52,7 +53,7 @@ func (b WVA) Decider() Decider {
 	})
 }
 
-func (b WVA) kv(o *Observation, c census) float64 {
+func (b WVA) kv(o *scale.Observation, c census) float64 {
 	if o.KVUse >= 0 {
 		return o.KVUse
 	}
@@ -70,7 +71,7 @@ func (b WVA) kv(o *Observation, c census) float64 {
 type Dynamo struct {
 	Bounds
 	Use      float64 // the knob: share of the capacity to plan for; 0: 1
-	Capacity Capacity
+	Capacity scale.Capacity
 	SLO      weir.SLO
 }
 
@@ -80,11 +81,10 @@ const (
 )
 
 // Decider returns the policy.
-func (b Dynamo) Decider() Decider {
+func (b Dynamo) Decider() scale.Decider {
 	b.Use = orDefault(b.Use, 1)
-	p := Policy{Capacity: b.Capacity, SLO: b.SLO}
-	return b.decider(dynamoLoad, func(m *Memory, o *Observation, c census) (int, string) {
-		b.plan(&p, m, o)
+	return b.decider(dynamoLoad, func(m *scale.Memory, o *scale.Observation, c census) (int, string) {
+		b.plan(m, o)
 		floor := max(m.Most, b.Min)
 		if c.starting > 0 || c.draining > 0 {
 			return max(c.have, floor), "scaling is in progress"
@@ -102,24 +102,18 @@ func (b Dynamo) Decider() Decider {
 }
 
 // plan makes the forecast and the bound that follows from it.
-func (b Dynamo) plan(p *Policy, m *Memory, o *Observation) {
-	m.Answers.saw(o)
-	now := sampled(o)
-	if m.From.At == 0 || !m.From.before(now) {
-		m.From = now
+func (b Dynamo) plan(m *scale.Memory, o *scale.Observation) {
+	load, over, ok := m.Load(b.Capacity, o)
+	if !ok || over < dynamoPlan {
 		return
 	}
-	if now.At.Sub(m.From.At) < dynamoPlan {
-		return
-	}
-	_, load := p.arrivals(m.From, now, m.Answers.ratio())
-	m.From = now
+	m.Count(o)
 	before := m.Value
 	m.Value = load
 	if m.Most > 0 { // from the second interval on
 		m.Trend += 0.5 * ((load - before) - m.Trend)
 	}
-	m.Most = whole((load + m.Trend) / b.Use)
+	m.Most = scale.Whole((load + m.Trend) / b.Use)
 }
 
 // Ray is Ray Serve's default: requests ongoing over a look-back of 30 s against
@@ -136,12 +130,12 @@ const (
 )
 
 // Decider returns the policy.
-func (b Ray) Decider() Decider {
+func (b Ray) Decider() scale.Decider {
 	b.Target = orDefault(b.Target, 2)
-	return b.decider(time.Second, func(m *Memory, o *Observation, c census) (int, string) {
-		m.level(o.Now, o.ongoing(), rayLookBack)
-		mean := m.mean(o.Now, rayLookBack)
-		n := min(max(whole(mean/b.Target), b.Min), b.Max)
+	return b.decider(time.Second, func(m *scale.Memory, o *scale.Observation, c census) (int, string) {
+		m.Level(o.Now, ongoing(o), rayLookBack)
+		mean := m.Mean(o.Now, rayLookBack)
+		n := min(max(scale.Whole(mean/b.Target), b.Min), b.Max)
 		why := fmt.Sprintf("%.3g ongoing over %v, target %.3g each", mean, rayLookBack, b.Target)
 		way, delay := 0, time.Duration(0)
 		switch {

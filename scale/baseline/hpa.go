@@ -1,9 +1,11 @@
-package scale
+package baseline
 
 import (
 	"fmt"
 	"math"
 	"time"
+
+	"weir/scale"
 )
 
 // HPA is the Kubernetes Horizontal Pod Autoscaler (v1.32) with its defaults:
@@ -37,14 +39,14 @@ const (
 )
 
 // Decider returns the policy.
-func (b HPA) Decider() Decider {
+func (b HPA) Decider() scale.Decider {
 	b.Target = orDefault(b.Target, [...]float64{0.7, 5, 0.7 * 32}[b.Metric])
 	return b.decider(hpaSync, b.advise)
 }
 
-func (b HPA) advise(m *Memory, o *Observation, c census) (int, string) {
+func (b HPA) advise(m *scale.Memory, o *scale.Observation, c census) (int, string) {
 	if len(m.Advised) == 0 {
-		m.stabilised(o.Now, c.have, hpaDown) // what is there is the first recommendation
+		m.Stabilised(o.Now, c.have, hpaDown) // what is there is the first recommendation
 	}
 	switch {
 	case c.have == 0:
@@ -57,9 +59,9 @@ func (b HPA) advise(m *Memory, o *Observation, c census) (int, string) {
 	case n < 0:
 		return c.have, why
 	case !b.Behavior:
-		return min(m.stabilised(o.Now, n, hpaDown), max(2*c.have, 4)), why
+		return min(m.Stabilised(o.Now, n, hpaDown), max(2*c.have, 4)), why
 	}
-	stable := m.stabilised(o.Now, n, hpaDown-1) // here what is 300 s old is too old
+	stable := m.Stabilised(o.Now, n, hpaDown-1) // here what is 300 s old is too old
 	switch {
 	case n > c.have:
 		n = min(n, max(c.have+4, 2*c.have))
@@ -70,25 +72,25 @@ func (b HPA) advise(m *Memory, o *Observation, c census) (int, string) {
 }
 
 // recommend is the replica calculator; negative: it cannot tell.
-func (b HPA) recommend(o *Observation, c census) (int, string) {
+func (b HPA) recommend(o *scale.Observation, c census) (int, string) {
 	if b.Metric == ByUtilisation {
 		return b.byUtilisation(o, c)
 	}
-	total, what := o.queuedRequests(), "queued"
+	total, what := queued(o), "queued"
 	if b.Metric == ByConcurrency {
-		total, what = o.ongoing(), "in flight and queued"
+		total, what = ongoing(o), "in flight and queued"
 	}
 	why := fmt.Sprintf("%.3g requests %s, target %.3g each", total, what, b.Target)
 	total, target := milli(total), milli(b.Target)
 	if math.Abs(1-total/(target*float64(c.have))) <= hpaTolerance {
 		return c.have, why
 	}
-	return whole(total / target), why
+	return scale.Whole(total / target), why
 }
 
 // byUtilisation counts pods that are not ready as idle when scaling up, and
 // leaves them out when scaling down.
-func (b HPA) byUtilisation(o *Observation, c census) (int, string) {
+func (b HPA) byUtilisation(o *scale.Observation, c census) (int, string) {
 	use := o.GPUUtilisation
 	if use < 0 || c.ready == 0 {
 		return -1, "utilisation is not known"
@@ -106,7 +108,7 @@ func (b HPA) byUtilisation(o *Observation, c census) (int, string) {
 	if math.Abs(1-ratio) <= hpaTolerance {
 		return c.have, why
 	}
-	n := whole(ratio * float64(pods))
+	n := scale.Whole(ratio * float64(pods))
 	if ratio < 1 && n > c.have || ratio > 1 && n < c.have {
 		return c.have, why
 	}
@@ -126,15 +128,15 @@ type KEDA struct {
 }
 
 // Decider returns the policy.
-func (b KEDA) Decider() Decider {
+func (b KEDA) Decider() scale.Decider {
 	hpa := HPA{Bounds: b.Bounds, Metric: ByQueue, Target: orDefault(b.Target, 5)}
-	return b.decider(hpaSync, func(m *Memory, o *Observation, c census) (int, string) {
+	return b.decider(hpaSync, func(m *scale.Memory, o *scale.Observation, c census) (int, string) {
 		if o.Now >= m.Until { // polled
 			m.Until = o.Now.Add(30 * time.Second)
-			if o.ongoing() > 0 || m.Since == 0 {
+			if ongoing(o) > 0 || m.Since == 0 {
 				m.Since = o.Now
 			}
-			if c.have == 0 && o.ongoing() > 0 {
+			if c.have == 0 && ongoing(o) > 0 {
 				return 1, "requests are queued: active"
 			}
 		}

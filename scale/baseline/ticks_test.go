@@ -1,4 +1,4 @@
-package scale_test
+package baseline_test
 
 import (
 	"testing"
@@ -9,7 +9,7 @@ import (
 // At every tick of the recorded cases each baseline wants what the autoscaler
 // it stands for wanted; bench/policies runs those and writes the files.
 func TestBaselinesDecideAsTheOriginals(t *testing.T) {
-	cases, err := ticks.Load("testdata/baselines")
+	cases, err := ticks.Load("testdata")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestBaselinesDecideAsTheOriginals(t *testing.T) {
 
 // A baseline that is off is found, at its tick.
 func TestABaselineThatIsOffIsFound(t *testing.T) {
-	cases, err := ticks.Load("testdata/baselines")
+	cases, err := ticks.Load("testdata")
 	if err != nil {
 		t.Fatal(err)
 	}

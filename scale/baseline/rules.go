@@ -1,9 +1,11 @@
-package scale
+package baseline
 
 import (
 	"fmt"
 	"slices"
 	"time"
+
+	"weir/scale"
 )
 
 // AzureMonitor is a rule set as Azure documents it for managed online
@@ -23,15 +25,15 @@ const (
 )
 
 // Decider returns the policy.
-func (b AzureMonitor) Decider() Decider {
+func (b AzureMonitor) Decider() scale.Decider {
 	b.High = orDefault(b.High, 0.7)
 	sample := 15 * time.Second
-	return b.decider(sample, func(m *Memory, o *Observation, c census) (int, string) {
+	return b.decider(sample, func(m *scale.Memory, o *scale.Observation, c census) (int, string) {
 		if o.GPUUtilisation < 0 || c.ready == 0 {
 			return c.have, "utilisation is not known"
 		}
-		m.level(o.Now, o.GPUUtilisation, azureWindow)
-		mean := m.mean(o.Now, azureWindow)
+		m.Level(o.Now, o.GPUUtilisation, azureWindow)
+		mean := m.Mean(o.Now, azureWindow)
 		why := fmt.Sprintf("utilisation %.0f %% over 5 min, in below %.0f %%, out above %.0f %%", 100*mean, 100*azureLow, 100*b.High)
 		if o.Now < m.Until || o.Now.Sub(m.Levels[0].At) < azureWindow-sample {
 			return c.have, why
@@ -56,44 +58,41 @@ func (b AzureMonitor) Decider() Decider {
 type Yesterday struct {
 	Bounds
 	Use      float64 // the knob: share of the capacity to plan for; 0: 0.8
-	Capacity Capacity
+	Capacity scale.Capacity
 }
 
 const (
 	yesterdaySlot  = 5 * time.Minute
-	yesterdaySlots = int(day / yesterdaySlot)
+	yesterdaySlots = int(24 * time.Hour / yesterdaySlot)
 	yesterdayGain  = 0.3
 )
 
 // Decider returns the policy.
-func (b Yesterday) Decider() Decider {
+func (b Yesterday) Decider() scale.Decider {
 	b.Use = orDefault(b.Use, 0.8)
-	p := Policy{Capacity: b.Capacity}
-	return b.decider(15*time.Second, func(m *Memory, o *Observation, c census) (int, string) {
-		m.Answers.saw(o)
-		now := sampled(o)
-		if m.From.At == 0 || !m.From.before(now) || now.At == m.From.At {
-			m.From = now
+	return b.decider(15*time.Second, func(m *scale.Memory, o *scale.Observation, c census) (int, string) {
+		load, over, ok := m.Load(b.Capacity, o)
+		if !ok || over == 0 {
+			m.Count(o)
 			return c.have, "no rate is known yet"
 		}
-		_, load := p.arrivals(m.From, now, m.Answers.ratio())
-		if now.At.Sub(m.From.At) >= time.Minute {
-			m.From = now
+		if over >= time.Minute {
+			m.Count(o)
 		}
 		if len(m.Days) != yesterdaySlots {
 			m.Days = slices.Repeat([]float32{-1}, yesterdaySlots)
 		}
-		slot := int(int64(now.At)/int64(yesterdaySlot)) % yesterdaySlots
+		slot := int(int64(o.Now)/int64(yesterdaySlot)) % yesterdaySlots
 		was, will := float64(m.Days[slot]), float64(m.Days[(slot+1)%yesterdaySlots])
 		if was < 0 || will < 0 {
 			was, will = 0, 0 // the first day: what there is, smoothed
 		}
 		m.Value += yesterdayGain * (load - was - m.Value)
-		if next := int(int64(now.At.Add(15*time.Second))/int64(yesterdaySlot)) % yesterdaySlots; next != slot {
+		if next := int(int64(o.Now.Add(15*time.Second))/int64(yesterdaySlot)) % yesterdaySlots; next != slot {
 			m.Days = slices.Clone(m.Days)
 			m.Days[slot] = float32(load)
 		}
 		expected := max(will+m.Value, 0)
-		return max(whole(expected/b.Use), 1), fmt.Sprintf("load of %.3g replicas, %.3g expected", load, expected)
+		return max(scale.Whole(expected/b.Use), 1), fmt.Sprintf("load of %.3g replicas, %.3g expected", load, expected)
 	})
 }

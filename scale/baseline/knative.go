@@ -1,9 +1,11 @@
-package scale
+package baseline
 
 import (
 	"fmt"
 	"math"
 	"time"
+
+	"weir/scale"
 )
 
 // KPA is the Knative Pod Autoscaler with its defaults: every 2 s, total
@@ -25,17 +27,17 @@ const (
 )
 
 // Decider returns the policy.
-func (b KPA) Decider() Decider {
+func (b KPA) Decider() scale.Decider {
 	b.Target = orDefault(b.Target, 70)
 	return b.decider(kpaTick, b.advise)
 }
 
-func (b KPA) advise(m *Memory, o *Observation, c census) (int, string) {
+func (b KPA) advise(m *scale.Memory, o *scale.Observation, c census) (int, string) {
 	if len(m.Levels) == 0 && c.ready > 1 {
 		m.Since, m.Most = o.Now, c.ready // one that comes up over several pods begins in panic
 	}
-	m.level(o.Now, o.ongoing(), kpaStable)
-	stable, short := m.mean(o.Now, kpaStable), m.mean(o.Now, kpaPanic)
+	m.Level(o.Now, ongoing(o), kpaStable)
+	stable, short := m.Mean(o.Now, kpaStable), m.Mean(o.Now, kpaPanic)
 	ready := float64(max(1, c.ready))
 	clamp := func(v float64) int {
 		return int(min(max(math.Ceil(v/b.Target), math.Floor(ready/kpaDownRate)), math.Ceil(kpaUpRate*ready)))
@@ -70,12 +72,12 @@ const (
 )
 
 // Decider returns the policy.
-func (b APA) Decider() Decider {
+func (b APA) Decider() scale.Decider {
 	b.Target = orDefault(b.Target, 0.7*32)
 	return b.decider(apaTick, b.advise)
 }
 
-func (b APA) advise(m *Memory, o *Observation, c census) (int, string) {
+func (b APA) advise(m *scale.Memory, o *scale.Observation, c census) (int, string) {
 	switch {
 	case c.have == 0 && b.Min > 0:
 		return 0, "disabled: there are no replicas"
@@ -85,11 +87,11 @@ func (b APA) advise(m *Memory, o *Observation, c census) (int, string) {
 		return c.have, "no pod answers"
 	}
 	if c.ready > 0 {
-		m.level(o.Now, o.ongoing()/float64(c.ready), apaWindow)
+		m.Level(o.Now, ongoing(o)/float64(c.ready), apaWindow)
 	}
-	mean := m.mean(o.Now, apaWindow)
+	mean := m.Mean(o.Now, apaWindow)
 	n := b.recommend(mean/b.Target, c.have)
-	if low := m.lowest(o.Now, n, apaDown); n < c.have {
+	if low := m.Lowest(o.Now, n, apaDown); n < c.have {
 		n = low
 	}
 	return n, fmt.Sprintf("concurrency %.3g per pod over 180 s, target %.3g", mean, b.Target)
