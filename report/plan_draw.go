@@ -14,7 +14,7 @@ import (
 func curve(a plan.Answer) template.HTML {
 	c := chart.Chart{
 		Title: "cost of a month over the size of the demand", Bare: true, Height: 380,
-		X: chart.Axis{Name: "times the demand", Log: true}, Y: chart.Axis{Unit: "$", Log: true},
+		X: chart.Axis{Name: "times the demand", Log: true, Grid: true}, Y: chart.Axis{Unit: "$", Log: true},
 		Rules: []chart.Rule{{X: 1, Class: "now"}},
 		Keys:  []chart.Key{{Class: "now", Text: "the demand"}, {Class: "switch", Text: "another one is cheapest from here on"}},
 	}
@@ -55,7 +55,7 @@ var termClass = map[plan.Term]string{plan.Hourly: "hour", plan.Monthly: "month",
 func bills(a plan.Answer) template.HTML {
 	c := chart.Chart{
 		Title: "the whole bill over the number of PTUs", Bare: true, Height: 320,
-		X: chart.Axis{Name: "PTUs; the rest is paid as you go", Zero: true}, Y: chart.Axis{Unit: "$"},
+		X: chart.Axis{Name: "PTUs; the rest is paid as you go", Zero: true, Grid: true}, Y: chart.Axis{Unit: "$"},
 		Keys: []chart.Key{
 			{Class: "hour", Text: "by the hour"}, {Class: "month", Text: "reserved by the month"}, {Class: "year", Text: "reserved by the year"},
 			{Class: "dot", Text: "the number that costs least"},

@@ -15,6 +15,7 @@ type Axis struct {
 	Unit     string  // after each value; "$" stands before it
 	Hours    bool    // values are hours since the beginning
 	Zero     bool    // of x: begins at 0, as y does
+	Grid     bool    // of x: lines at the values it names, as y has them
 	Log      bool    // powers of ten at equal distances
 	From, To float64 // of a logarithmic axis; both 0: what the values need
 }

@@ -179,7 +179,7 @@ func TestDrawingsAreThoseOfTheGoldenFiles(t *testing.T) {
 		Lines: []Line{{Name: "weir", Xs: []float64{3, 1, 2}, Ys: []float64{0.1, 20, 1}, Tips: []string{"c", "a", "b"}}},
 	}.SVG())
 	f("curve", Chart{
-		Title: "cost over demand", Bare: true, Height: 380, X: Axis{Name: "times the demand", Log: true}, Y: Axis{Unit: "$", Log: true},
+		Title: "cost over demand", Bare: true, Height: 380, X: Axis{Name: "times the demand", Log: true, Grid: true}, Y: Axis{Unit: "$", Log: true},
 		Xs: []float64{0.1, 1, 10}, Lines: []Line{{Class: "payg", Ys: []float64{20, 200, 2000}}, {Class: "own", Ys: []float64{none, 900, 950}}},
 		Rules: []Rule{{1, "now"}}, Dots: []Dot{{10, 950, "own"}}, Keys: []Key{{"payg", "pay as you go"}, {"own", "own replicas"}},
 	}.SVG())

@@ -86,6 +86,9 @@ func (c Chart) axes(d *drawing, p plane) {
 	}
 	floor := p.height - p.bottom + bottom
 	for _, t := range p.x.roundTicks(c.X) {
+		if c.X.Grid {
+			d.upright("grid", p.x.at(t.value), p.y.from, p.y.to)
+		}
 		anchor := "middle"
 		if p.x.at(t.value) > p.width-40 {
 			anchor = "end"
