@@ -275,23 +275,23 @@ type Record struct {
 	Extra Money // of Cost, what it cost more than at the deployment it would have preferred
 }
 
-// AsideKind is why Weir sent a copy of a request.
-type AsideKind uint8
+// CopyKind is why Weir sent a copy of a request.
+type CopyKind uint8
 
 const (
-	HedgeAside  AsideKind = iota // the first token was late: a second chance
-	MirrorAside                  // a deployment on trial is shown what others are asked
+	HedgeCopy  CopyKind = iota // the first token was late: a second chance
+	MirrorCopy                 // a shadow deployment gets the requests of others
 )
 
-var asideKindNames = [...]string{"hedge", "mirror"}
+var copyKindNames = [...]string{"hedge", "mirror"}
 
-func (k AsideKind) String() string { return name(asideKindNames[:], int(k)) }
+func (k CopyKind) String() string { return name(copyKindNames[:], int(k)) }
 
-// Aside is an upstream request that nobody asked for and nobody is billed for: of
-// a hedge the one that lost, of a mirror the copy. It never holds a prompt or an
-// answer.
-type Aside struct {
-	Kind       AsideKind
+// Copy is an upstream request that Weir sent on its own account and no tenant
+// is billed for: the losing attempt of a hedge, or a mirror's copy. It never
+// holds a prompt or an answer.
+type Copy struct {
+	Kind       CopyKind
 	Result     string // one of a few words: won, lost, failed of a hedge; answered, failed, dropped of a mirror
 	RequestID  string
 	Model      string
@@ -305,7 +305,7 @@ type Aside struct {
 	Usage       Usage
 	Cost        Money
 
-	Beside *Record // of the request, with MirrorAside that was not dropped
+	Beside *Record // of the request, with MirrorCopy that was not dropped
 }
 
 func name(names []string, i int) string {

@@ -235,7 +235,7 @@ func (j *Journal) rotate() error {
 	}
 	j.file = nil
 	for i := j.o.Keep; i > 0; i-- {
-		if err := os.Rename(aside(j.o.Path, i-1), aside(j.o.Path, i)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := os.Rename(rotated(j.o.Path, i-1), rotated(j.o.Path, i)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}
@@ -243,7 +243,7 @@ func (j *Journal) rotate() error {
 }
 
 // aside is the name of the i-th file set aside; 0 is the journal itself.
-func aside(path string, i int) string {
+func rotated(path string, i int) string {
 	if i == 0 {
 		return path
 	}

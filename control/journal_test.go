@@ -62,7 +62,7 @@ func TestEveryFileBeginsWithACheckpointOfEachDeployment(t *testing.T) {
 			marks[name] = m
 		}
 	}
-	for _, path := range []string{aside(j.o.Path, 0), aside(j.o.Path, 1), aside(j.o.Path, 2)} {
+	for _, path := range []string{rotated(j.o.Path, 0), rotated(j.o.Path, 1), rotated(j.o.Path, 2)} {
 		info, err := os.Stat(path)
 		if err != nil {
 			t.Fatal(err)
@@ -75,7 +75,7 @@ func TestEveryFileBeginsWithACheckpointOfEachDeployment(t *testing.T) {
 			t.Errorf("%s has %d checkpoints in %d lines, want one of each deployment", path, n, len(ls))
 		}
 	}
-	if _, err := os.Stat(aside(j.o.Path, 3)); !os.IsNotExist(err) {
+	if _, err := os.Stat(rotated(j.o.Path, 3)); !os.IsNotExist(err) {
 		t.Errorf("a third file was kept: %v", err)
 	}
 }

@@ -28,7 +28,7 @@ const maxLine = 64 << 20
 func Recover(path string) (map[string]scale.State, error) {
 	states := map[string]scale.State{}
 	for i := 1; i >= 0; i-- { // the file set aside last, in case a new one has just begun
-		file, err := os.Open(aside(path, i))
+		file, err := os.Open(rotated(path, i))
 		if errors.Is(err, os.ErrNotExist) {
 			continue
 		}
@@ -37,7 +37,7 @@ func Recover(path string) (map[string]scale.State, error) {
 		}
 		err = recoverFrom(file, states)
 		if err = errors.Join(err, file.Close()); err != nil {
-			return nil, fmt.Errorf("control: state from the journal %s: %w", aside(path, i), err)
+			return nil, fmt.Errorf("control: state from the journal %s: %w", rotated(path, i), err)
 		}
 	}
 	return states, nil

@@ -57,7 +57,7 @@
 //   - split.go: callers that stick to one deployment of a tier.
 //   - needs.go: what a deployment can do, declared or learned.
 //   - backoff.go: when a replica is asked again by a request it has failed.
-//   - aside.go, tail.go: copies of requests that nobody asked for.
+//   - copy.go, tail.go: copies of requests that nobody asked for.
 //   - affinity.go, prefix.go: requests that begin alike meet where that pays.
 //   - refuse.go: when to come back.
 package dispatch

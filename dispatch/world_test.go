@@ -22,20 +22,20 @@ type world struct {
 	attempts int // most that any configuration allowed
 	waiting  map[uint64]bool
 	granted  map[uint64]where
-	asides   map[uint64]uint64 // copies by number: of which request
-	asideID  uint64
+	copies   map[uint64]uint64 // copies by number: of which request
+	copyID   uint64
 	ended    struct{ refused, done, cancelled uint64 }
 	log      strings.Builder
 	faults   []string
 }
 
-// firstAside is the first number of a copy, beyond those of requests.
-const firstAside = 1 << 32
+// firstCopy is the first number of a copy, beyond those of requests.
+const firstCopy = 1 << 32
 
 type where struct{ deployment, replica string }
 
 func newWorld(choose func(int) int) *world {
-	w := &world{choose: choose, now: weir.Instant(time.Hour), waiting: map[uint64]bool{}, granted: map[uint64]where{}, asides: map[uint64]uint64{}, asideID: firstAside}
+	w := &world{choose: choose, now: weir.Instant(time.Hour), waiting: map[uint64]bool{}, granted: map[uint64]where{}, copies: map[uint64]uint64{}, copyID: firstCopy}
 	w.o = w.options()
 	w.core = New(w.o, 7)
 	for _, d := range w.o.Deployments {
@@ -102,7 +102,7 @@ func (w *world) step() {
 	}
 	switch k := w.choose(24); {
 	case k >= 20:
-		w.aside(k)
+		w.copy(k)
 	case k < 7:
 		w.arrive()
 	case k < 11:
@@ -327,55 +327,55 @@ func (w *world) waitingIDs() []uint64 {
 	return ids
 }
 
-// aside makes or ends copies.
-func (w *world) aside(k int) {
-	w.asideID++
+// copy makes or ends copies.
+func (w *world) copy(k int) {
+	w.copyID++
 	switch k {
 	case 20:
 		id := w.pick(w.grantedIDs())
-		if v, ok := w.core.Hedge(w.now, id, w.asideID); ok {
-			w.asides[w.asideID] = id
+		if v, ok := w.core.Hedge(w.now, id, w.copyID); ok {
+			w.copies[w.copyID] = id
 			w.checkGrant(v)
-			if q, h := w.core.calls[id], w.core.calls[w.asideID]; q.on == h.on || h.on.d.Tier > q.on.d.Tier || q.first || q.attempts > w.attempts || w.core.waiting.count > 0 {
+			if q, h := w.core.calls[id], w.core.calls[w.copyID]; q.on == h.on || h.on.d.Tier > q.on.d.Tier || q.first || q.attempts > w.attempts || w.core.waiting.count > 0 {
 				w.fault("%d was hedged at %s/%s beside %s/%s", id, v.Deployment, v.Replica, q.on.d.Name, q.on.id)
 			}
 		}
 	case 21:
-		if v, ok := w.core.Mirror(w.now, worldNames[w.choose(3)], Request{ID: w.asideID, Prompt: w.choose(300), Output: w.choose(100)}); ok {
-			w.asides[w.asideID] = 0
+		if v, ok := w.core.Mirror(w.now, worldNames[w.choose(3)], Request{ID: w.copyID, Prompt: w.choose(300), Output: w.choose(100)}); ok {
+			w.copies[w.copyID] = 0
 			if r := w.core.calls[v.ID].on; r.d.MaxRequests > 0 && r.requests > r.d.MaxRequests*r.units {
 				w.fault("a mirror beyond the limit of %s/%s", v.Deployment, v.Replica)
 			}
 		}
 	default:
-		id := w.pick(w.asideIDs())
+		id := w.pick(w.copyIDs())
 		if id == 0 {
 			return
 		}
-		if of := w.asides[id]; k == 22 && of != 0 && w.core.calls[of] != nil && w.core.calls[of].on != nil {
+		if of := w.copies[id]; k == 22 && of != 0 && w.core.calls[of] != nil && w.core.calls[of].on != nil {
 			on, beside := w.core.calls[of].on, w.core.calls[id].on
 			w.core.Swap(w.now, of, id)
 			if w.core.calls[of].on != beside || w.core.calls[id].on != on {
 				w.fault("%d and its copy %d did not change places", of, id)
 			}
 		}
-		w.endAside(id)
+		w.endCopy(id)
 	}
 }
 
-func (w *world) endAside(id uint64) {
-	delete(w.asides, id)
+func (w *world) endCopy(id uint64) {
+	delete(w.copies, id)
 	w.take(0, w.core.Done(w.now, id, Result(w.choose(int(Incapable)+1)), weir.Usage{Prompt: int64(w.choose(100)), Completion: int64(w.choose(100))}))
 }
 
-func (w *world) asideIDs() []uint64 {
-	return slices.Sorted(maps.Keys(w.asides))
+func (w *world) copyIDs() []uint64 {
+	return slices.Sorted(maps.Keys(w.copies))
 }
 
 // drain ends everything.
 func (w *world) drain() {
-	for _, id := range w.asideIDs() {
-		w.endAside(id)
+	for _, id := range w.copyIDs() {
+		w.endCopy(id)
 	}
 	for len(w.granted)+len(w.waiting) > 0 && len(w.faults) == 0 {
 		before := len(w.granted) + len(w.waiting)

@@ -42,7 +42,7 @@ type Gateway struct {
 	surfaces      surfaces
 	drain         time.Duration
 	record        func(weir.Record)
-	tellAside     func(weir.Aside)
+	onCopy        func(weir.Copy)
 	canaryStepped func(CanaryStep)
 	nearest       func(name string, known []string) string // nil: no name is suggested
 	stored        map[string]canary.State                  // of trials, at the start
@@ -75,9 +75,9 @@ type Gateway struct {
 	slo   tally
 	calls sync.Pool // of *call
 
-	asides    sync.WaitGroup  // copies that outlive their request
-	aside     context.Context // theirs
-	cutAsides context.CancelFunc
+	copies    sync.WaitGroup  // copies that outlive their request
+	copying   context.Context // theirs
+	cutCopies context.CancelFunc
 
 	alarm    alarm
 	certs    *certificates
@@ -90,7 +90,7 @@ func New(o Options) (*Gateway, error) {
 		return nil, errors.New("the gateway has no Dialects: nothing says which paths it serves")
 	}
 	g := &Gateway{
-		surfaces: o.Dialects, listen: o.Listen.withDefaults(), drain: o.Drain, record: o.Record, nearest: o.Nearest, log: o.Log, tellAside: o.Aside, canaryStepped: o.CanaryStepped, stored: o.Canaries, grew: o.Grew,
+		surfaces: o.Dialects, listen: o.Listen.withDefaults(), drain: o.Drain, record: o.Record, nearest: o.Nearest, log: o.Log, onCopy: o.Copy, canaryStepped: o.CanaryStepped, stored: o.Canaries, grew: o.Grew,
 		began: time.Now(), replicas: map[string][]weir.Replica{}, alarm: newAlarm(), inside: newInside(), ids: newIDSource(),
 	}
 	g.calls.New = newCall
@@ -99,7 +99,7 @@ func New(o Options) (*Gateway, error) {
 		g.grows = make(chan struct{}, 1)
 	}
 	g.epoch = weir.At(g.began)
-	g.aside, g.cutAsides = context.WithCancel(context.Background())
+	g.copying, g.cutCopies = context.WithCancel(context.Background())
 	orElse(&g.drain, 30*time.Second)
 	if g.log == nil {
 		g.log = slog.Default()

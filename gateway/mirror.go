@@ -49,11 +49,11 @@ func (g *mirrorGate) leave() { g.open.Add(-1) }
 type pair struct {
 	mu     sync.Mutex
 	record *weir.Record
-	copies []weir.Aside // that have ended before the request
+	copies []weir.Copy // that have ended before the request
 }
 
 // done is told of the end of the request; it returns the copies that had ended.
-func (p *pair) done(r *weir.Record) []weir.Aside {
+func (p *pair) done(r *weir.Record) []weir.Copy {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	record := *r
@@ -65,7 +65,7 @@ func (p *pair) done(r *weir.Record) []weir.Aside {
 }
 
 // ended is told of the end of a copy. It says whether the request had ended.
-func (p *pair) ended(a *weir.Aside) bool {
+func (p *pair) ended(a *weir.Copy) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.record == nil {
@@ -87,7 +87,7 @@ type shadow struct {
 	call    upstream.Call
 	addr    string
 	coreID  uint64
-	aside   weir.Aside
+	copy    weir.Copy
 	streams bool
 }
 
@@ -99,16 +99,16 @@ func (c *call) mirror(prompt, output int) {
 			continue
 		}
 		rec := &c.booking.rec
-		a := weir.Aside{Kind: weir.MirrorAside, Result: "dropped", RequestID: rec.RequestID, Model: rec.Model, Deployment: t.Name, Sent: c.g.now()}
+		a := weir.Copy{Kind: weir.MirrorCopy, Result: "dropped", RequestID: rec.RequestID, Model: rec.Model, Deployment: t.Name, Sent: c.g.now()}
 		if !c.shadow(t, &a, prompt, output) {
 			a.Ended = a.Sent
-			c.g.sayAside(a)
+			c.g.sayCopy(a)
 		}
 	}
 }
 
 // shadow starts one copy, if there is room for it.
-func (c *call) shadow(t *target, a *weir.Aside, prompt, output int) bool {
+func (c *call) shadow(t *target, a *weir.Copy, prompt, output int) bool {
 	if t.Upstream.Dialect.Operation(c.s.op) == nil || !t.gate.enter(t.Mirror.MaxConcurrent) {
 		return false
 	}
@@ -124,7 +124,7 @@ func (c *call) shadow(t *target, a *weir.Aside, prompt, output int) bool {
 		return false
 	}
 	a.Replica = v.Replica
-	s := &shadow{g: c.g, st: c.st, t: t, ask: c.ask, body: slices.Clone(c.body), addr: v.Addr, coreID: v.ID, aside: *a, streams: c.ask.stream}
+	s := &shadow{g: c.g, st: c.st, t: t, ask: c.ask, body: slices.Clone(c.body), addr: v.Addr, coreID: v.ID, copy: *a, streams: c.ask.stream}
 	if c.booking.pair == nil {
 		c.booking.pair = new(pair)
 	}
@@ -134,16 +134,16 @@ func (c *call) shadow(t *target, a *weir.Aside, prompt, output int) bool {
 		Op: c.s.op, Body: segments, ContentType: "application/json", Header: passRequestHeaders(&c.x, nil),
 		RequestID: c.booking.rec.RequestID, Stream: c.ask.stream,
 	}
-	c.g.asides.Go(s.run)
+	c.g.copies.Go(s.run)
 	return true
 }
 
 // run sends the copy, reads its answer to the end and forgets it.
 func (s *shadow) run() {
 	defer s.st.drop()
-	a := &s.aside
+	a := &s.copy
 	a.Result = "failed"
-	err := s.exchange(s.g.aside)
+	err := s.exchange(s.g.copying)
 	a.Ended = s.g.now()
 	how := dispatch.Abandoned
 	var e *upstream.Error
@@ -159,7 +159,7 @@ func (s *shadow) run() {
 	a.Cost = s.t.Rates.Cost(a.Usage)
 	s.g.endMirror(s.t, s.coreID, how, a.Usage)
 	if s.p.ended(a) {
-		s.g.sayAside(*a)
+		s.g.sayCopy(*a)
 	}
 }
 
@@ -170,11 +170,11 @@ func (s *shadow) exchange(ctx context.Context) error {
 		return err
 	}
 	defer reply.Close()
-	s.aside.Status = reply.Status
+	s.copy.Status = reply.Status
 	if reply.Status < 300 && s.streams && reply.IsStream() {
 		return s.readStream(reply)
 	}
-	s.aside.TTFT = s.g.now().Sub(s.aside.Sent)
+	s.copy.TTFT = s.g.now().Sub(s.copy.Sent)
 	body, err := readAll(reply, reply.ContentLength, int64(s.st.bounds.MaxAnswer))
 	defer body.free()
 	if err != nil || reply.Status >= 300 {
@@ -185,7 +185,7 @@ func (s *shadow) exchange(ctx context.Context) error {
 		return errEmpty
 	}
 	if answer.Told {
-		s.aside.Usage = answer.Usage
+		s.copy.Usage = answer.Usage
 	}
 	return nil
 }
@@ -193,7 +193,7 @@ func (s *shadow) exchange(ctx context.Context) error {
 // readStream reads a stream as its caller would.
 func (s *shadow) readStream(reply *upstream.Reply) error {
 	events := reply.Events()
-	a := &s.aside
+	a := &s.copy
 	tokens, finishes := int64(0), 0
 	var last weir.Instant
 	defer func() {
@@ -242,8 +242,8 @@ func (m *model) mirror(now weir.Instant, deployment string, r dispatch.Request) 
 	return m.core.Mirror(now, deployment, r)
 }
 
-// endAside tells the core that a copy has ended.
-func (m *model) endAside(now weir.Instant, id uint64, how dispatch.Result, used weir.Usage) {
+// endCopy tells the core that a copy has ended.
+func (m *model) endCopy(now weir.Instant, id uint64, how dispatch.Result, used weir.Usage) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, v := range m.core.Done(now, id, how, used) {
@@ -253,13 +253,13 @@ func (m *model) endAside(now weir.Instant, id uint64, how dispatch.Result, used 
 }
 
 func (g *Gateway) endMirror(t *target, id uint64, how dispatch.Result, used weir.Usage) {
-	t.model.endAside(g.now(), id, how, used)
+	t.model.endCopy(g.now(), id, how, used)
 	t.gate.leave()
 }
 
-func (g *Gateway) sayAside(a weir.Aside) {
-	if g.tellAside != nil {
-		g.tellAside(a)
+func (g *Gateway) sayCopy(a weir.Copy) {
+	if g.onCopy != nil {
+		g.onCopy(a)
 	}
 }
 
@@ -267,7 +267,7 @@ func (g *Gateway) sayAside(a weir.Aside) {
 func (b *booking) mirrored() {
 	if b.pair != nil {
 		for _, a := range b.pair.done(&b.rec) {
-			b.g.sayAside(a)
+			b.g.sayCopy(a)
 		}
 		b.pair = nil
 	}

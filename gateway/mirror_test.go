@@ -16,7 +16,7 @@ import (
 )
 
 // mirroring serves "m" by d0 and shows a share of it to "shadow".
-func mirroring(t *testing.T, share float64, most int, primary, shadow string, tune ...func(*Config)) (*running, func() []weir.Aside) {
+func mirroring(t *testing.T, share float64, most int, primary, shadow string, tune ...func(*Config)) (*running, func() []weir.Copy) {
 	c := config(primary)
 	c.Models[0].Deployments = append(c.Models[0].Deployments, Deployment{
 		Deployment: dispatch.Deployment{Name: "shadow"}, Mirror: &Mirror{Share: share, MaxConcurrent: most},
@@ -26,20 +26,20 @@ func mirroring(t *testing.T, share float64, most int, primary, shadow string, tu
 		f(&c)
 	}
 	var mu sync.Mutex
-	var asides []weir.Aside
+	var copies []weir.Copy
 	r := start(t, c, func(o *Options) {
-		o.Aside = func(a weir.Aside) { mu.Lock(); defer mu.Unlock(); asides = append(asides, a) }
+		o.Copy = func(a weir.Copy) { mu.Lock(); defer mu.Unlock(); copies = append(copies, a) }
 	})
-	return r, func() []weir.Aside {
+	return r, func() []weir.Copy {
 		mu.Lock()
 		defer mu.Unlock()
-		return append([]weir.Aside(nil), asides...)
+		return append([]weir.Copy(nil), copies...)
 	}
 }
 
 func TestAMirrorGetsTheCallersOwnBodyAndAnswersNobody(t *testing.T) {
 	primary, shadow := newBackend(t, answering), newBackend(t, answering)
-	r, asides := mirroring(t, 1, 4, primary.URL, shadow.URL)
+	r, copies := mirroring(t, 1, 4, primary.URL, shadow.URL)
 	for _, body := range []string{chatBody, streamed} {
 		resp, answer := r.post(chatPath, body)
 		if resp.StatusCode != 200 || resp.Header.Get("X-Weir-Deployment") != "d0" || !strings.Contains(answer, "hello") {
@@ -47,14 +47,14 @@ func TestAMirrorGetsTheCallersOwnBodyAndAnswersNobody(t *testing.T) {
 		}
 	}
 	r.settled()
-	eventually(t, "two copies", func() bool { return len(asides()) == 2 })
+	eventually(t, "two copies", func() bool { return len(copies()) == 2 })
 	_, have, _ := shadow.last()
 	_, was, _ := primary.last()
 	if want := strings.Replace(was, `"up"`, `"up-next"`, 1); have != want && !strings.Contains(have, `"model":"up-next"`) {
 		t.Errorf("the shadow got %s, the primary %s", have, was)
 	}
-	for _, a := range asides() {
-		if a.Kind != weir.MirrorAside || a.Result != "answered" || a.Status != 200 || a.Usage.Prompt != 11 || a.TTFT <= 0 || a.Beside == nil || a.Beside.Status != 200 {
+	for _, a := range copies() {
+		if a.Kind != weir.MirrorCopy || a.Result != "answered" || a.Status != 200 || a.Usage.Prompt != 11 || a.TTFT <= 0 || a.Beside == nil || a.Beside.Status != 200 {
 			t.Errorf("%+v", a)
 		}
 	}
@@ -75,17 +75,17 @@ func TestADeadMirrorNeitherDelaysNorFailsAnybody(t *testing.T) {
 		"garbled": func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<html>") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, asides := mirroring(t, 1, 4, newBackend(t, answering).URL, newBackend(t, h).URL)
+			r, copies := mirroring(t, 1, 4, newBackend(t, answering).URL, newBackend(t, h).URL)
 			for range 8 {
 				if resp, body := r.post(chatPath, chatBody); resp.StatusCode != 200 {
 					t.Fatalf("%d %s", resp.StatusCode, body)
 				}
 			}
 			if name == "silent" { // four hang, the others were dropped
-				eventually(t, "four dropped", func() bool { return len(asides()) == 4 })
+				eventually(t, "four dropped", func() bool { return len(copies()) == 4 })
 				close(hung)
 			}
-			eventually(t, "eight copies", func() bool { return len(asides()) == 8 })
+			eventually(t, "eight copies", func() bool { return len(copies()) == 8 })
 			r.settled()
 		})
 	}
@@ -102,7 +102,7 @@ func TestAStopDoesNotWaitForMirrors(t *testing.T) {
 }
 
 func TestMirrorsAreNeverLimitedOrBilled(t *testing.T) {
-	r, asides := mirroring(t, 1, 4, newBackend(t, answering).URL, newBackend(t, answering).URL, func(c *Config) {
+	r, copies := mirroring(t, 1, 4, newBackend(t, answering).URL, newBackend(t, answering).URL, func(c *Config) {
 		c.Tenants[0].Limits.RequestsPerMinute = 2
 	})
 	for range 2 {
@@ -113,13 +113,13 @@ func TestMirrorsAreNeverLimitedOrBilled(t *testing.T) {
 	if resp, _ := r.post(chatPath, chatBody); resp.StatusCode != 429 {
 		t.Errorf("%d", resp.StatusCode)
 	}
-	eventually(t, "two copies, none of the refused request", func() bool { return len(asides()) == 2 })
+	eventually(t, "two copies, none of the refused request", func() bool { return len(copies()) == 2 })
 	r.settled()
 }
 
 func TestAMirrorKeepsToTheCapacityOfItsReplicas(t *testing.T) {
 	shadow := newBackend(t, answering)
-	r, asides := mirroring(t, 1, 4, newBackend(t, answering).URL, shadow.URL, func(c *Config) {
+	r, copies := mirroring(t, 1, 4, newBackend(t, answering).URL, shadow.URL, func(c *Config) {
 		c.Models[0].Deployments[1].MaxRequests = 1
 	})
 	var all sync.WaitGroup
@@ -127,7 +127,7 @@ func TestAMirrorKeepsToTheCapacityOfItsReplicas(t *testing.T) {
 		all.Go(func() { r.post(chatPath, chatBody) })
 	}
 	all.Wait()
-	eventually(t, "20 copies made or dropped", func() bool { return len(asides()) == 20 })
+	eventually(t, "20 copies made or dropped", func() bool { return len(copies()) == 20 })
 	r.settled()
 }
 
@@ -153,15 +153,15 @@ func TestAReloadKeepsTheBoundOfMirrors(t *testing.T) {
 	var in atomic.Int64
 	shadow := newBackend(t, func(w http.ResponseWriter, r *http.Request) { in.Add(1); <-open })
 	var conf Config
-	r, asides := mirroring(t, 1, 1, newBackend(t, answering).URL, shadow.URL, func(c *Config) { conf = *c })
+	r, copies := mirroring(t, 1, 1, newBackend(t, answering).URL, shadow.URL, func(c *Config) { conf = *c })
 	r.post(chatPath, chatBody)
 	eventually(t, "one copy is there", func() bool { return in.Load() == 1 })
 	if err := r.Apply(conf); err != nil {
 		t.Fatal(err)
 	}
 	r.post(chatPath, chatBody)
-	eventually(t, "the second is dropped", func() bool { a := asides(); return len(a) == 1 && a[0].Result == "dropped" })
+	eventually(t, "the second is dropped", func() bool { a := copies(); return len(a) == 1 && a[0].Result == "dropped" })
 	close(open)
-	eventually(t, "the first has ended", func() bool { return len(asides()) == 2 })
+	eventually(t, "the first has ended", func() bool { return len(copies()) == 2 })
 	r.settled()
 }

@@ -31,9 +31,9 @@ type Options struct {
 	// Nearest is which of the known names an unknown one was probably meant to
 	// be, "" for none. nil: none is named.
 	Nearest func(name string, known []string) string
-	// Aside is called once for every request Weir sent on its own account: hedges
-	// and mirrors. It must not block. nil: it is not called.
-	Aside func(weir.Aside)
+	// Copy is called once for every copy that Weir sent on its own account:
+	// hedges and mirrors.
+	Copy func(weir.Copy)
 	// Canaries are trials as Gateway.Canaries has told them before, by deployment.
 	Canaries map[string]canary.State
 	// CanaryStepped is called when a canary gets another share, from a goroutine

@@ -162,18 +162,18 @@ func (c *call) observeCopy(s *racer, f *failure) {
 // endCopy tells the core that the copy has ended.
 func (b *booking) endCopy(how dispatch.Result, used weir.Usage) {
 	if b.race != nil && b.race.copyID != 0 {
-		b.served.endAside(b.g.now(), b.race.copyID, how, used)
+		b.served.endCopy(b.g.now(), b.race.copyID, how, used)
 		b.race.copyID = 0
 	}
 }
 
 // sayCopy tells what the copy was.
 func (b *booking) sayCopy(s *racer, result string, used weir.Usage) {
-	a := weir.Aside{
-		Kind: weir.HedgeAside, Result: result, RequestID: b.rec.RequestID, Model: b.rec.Model,
+	a := weir.Copy{
+		Kind: weir.HedgeCopy, Result: result, RequestID: b.rec.RequestID, Model: b.rec.Model,
 		Deployment: s.v.Deployment, Replica: s.v.Replica, Sent: s.sent, Ended: b.g.now(), Usage: used, Cost: s.target.Rates.Cost(used),
 	}
-	b.g.sayAside(a)
+	b.g.sayCopy(a)
 }
 
 // endRace waits until nothing of a race touches the request's body any more. The

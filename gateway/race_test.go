@@ -24,7 +24,7 @@ type track struct {
 	every atomic.Pointer[http.HandlerFunc] // of all others; nil: answering
 
 	mu     sync.Mutex
-	asides []weir.Aside
+	copies []weir.Copy
 }
 
 // newTrack has learned how long first tokens take.
@@ -51,7 +51,7 @@ func newTrack(t *testing.T, tune ...func(*track, *Config)) *track {
 	for _, f := range tune {
 		f(tr, &c)
 	}
-	tr.running = start(t, c, func(o *Options) { o.Aside = tr.aside })
+	tr.running = start(t, c, func(o *Options) { o.Copy = tr.copied })
 	for range 64 {
 		if resp, body := tr.post(chatPath, streamed); resp.StatusCode != 200 {
 			t.Fatal(body)
@@ -59,24 +59,24 @@ func newTrack(t *testing.T, tune ...func(*track, *Config)) *track {
 		tr.rec()
 	}
 	tr.mu.Lock()
-	tr.asides = nil // first tokens in a millisecond: one of the 64 may have been late
+	tr.copies = nil // first tokens in a millisecond: one of the 64 may have been late
 	tr.mu.Unlock()
 	return tr
 }
 
-func (tr *track) aside(a weir.Aside) {
+func (tr *track) copied(a weir.Copy) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	tr.asides = append(tr.asides, a)
+	tr.copies = append(tr.copies, a)
 }
 
 func (tr *track) arm(h http.HandlerFunc) { tr.armed.Store(&h) }
 
-// told returns the asides so far.
-func (tr *track) told() []weir.Aside {
+// told returns the copies so far.
+func (tr *track) told() []weir.Copy {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	return append([]weir.Aside(nil), tr.asides...)
+	return append([]weir.Copy(nil), tr.copies...)
 }
 
 func TestTheFirstTokenWinsAndTheLoserIsCancelledUpstream(t *testing.T) {
@@ -100,7 +100,7 @@ func TestTheFirstTokenWinsAndTheLoserIsCancelledUpstream(t *testing.T) {
 	}
 	tr.settled()
 	as := tr.told()
-	if len(as) != 1 || as[0].Kind != weir.HedgeAside || as[0].Result != "won" || as[0].Replica == rec.Replica || as[0].Usage.Prompt == 0 || as[0].Cost == 0 {
+	if len(as) != 1 || as[0].Kind != weir.HedgeCopy || as[0].Result != "won" || as[0].Replica == rec.Replica || as[0].Usage.Prompt == 0 || as[0].Cost == 0 {
 		t.Errorf("%+v", as)
 	}
 }

@@ -71,11 +71,11 @@ func (g *Gateway) shut(srv *http.Server, cut context.CancelCauseFunc) error {
 			err = nil
 		}
 	}
-	g.cutAsides()
+	g.cutCopies()
 	if closed := srv.Close(); err == nil {
 		err = closed
 	}
-	g.asides.Wait()
+	g.copies.Wait()
 	g.state.Load().close()
 	return err
 }

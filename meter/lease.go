@@ -58,7 +58,7 @@ type Lease struct {
 	demand  float64
 	visited weir.Instant // when the last visit began
 	during  int64        // used while the last visit was under way
-	aside   int64        // offered back in the visit under way, not to be used meanwhile
+	offered int64        // offered back in the visit under way, not to be used meanwhile
 	yields  bool         // to somebody who is short, at the next visit
 	pressed weir.Instant // when others needed more than was to be had
 }

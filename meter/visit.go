@@ -84,8 +84,8 @@ func (l *Lease) ask(now weir.Instant) Ask {
 	if l.dead {
 		a.Need, a.Want = -1, -1
 	}
-	l.aside = max(a.Has-max(a.Want, a.Floor), 0)
-	l.level -= l.aside
+	l.offered = max(a.Has-max(a.Want, a.Floor), 0)
+	l.level -= l.offered
 	l.asking, l.visited, l.during, l.missed = true, now, 0, 0
 	return a
 }
@@ -109,8 +109,8 @@ func (ls *Leases) Granted(now weir.Instant, a Ask, g Grant) {
 	l := a.lease
 	l.asking = false
 	l.since = a.Total
-	l.level += l.aside
-	l.aside = 0
+	l.level += l.offered
+	l.offered = 0
 	l.told.known, l.told.level, l.told.keeps, l.told.era, l.told.at = true, g.Level, g.At, g.Era, a.at
 	if !g.Settled {
 		ls.queue(l)
@@ -138,8 +138,8 @@ func (ls *Leases) Granted(now weir.Instant, a Ask, g Grant) {
 func (ls *Leases) Unheard(a Ask) {
 	l := a.lease
 	l.asking = false
-	l.level += l.aside
-	l.aside = 0
+	l.level += l.offered
+	l.offered = 0
 	ls.queue(l)
 }
 

@@ -138,7 +138,7 @@ func (n *Node) newGateway(o Options) (*gateway.Gateway, error) {
 	return gateway.New(gateway.Options{
 		Dialects: dialects.All(),
 		Listen:   l, Drain: o.Setup.Server.Drain, Config: o.Setup.Gateway, Record: n.record, Nearest: o.Nearest, Log: n.log,
-		Aside: n.metrics.Aside, Canaries: trials,
+		Copy: n.metrics.Copy, Canaries: trials,
 		CanaryStepped: func(s gateway.CanaryStep) {
 			n.metrics.CanaryStepped(s.Deployment, string(s.Change.Phase))
 			n.canaries.changed()

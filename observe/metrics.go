@@ -56,7 +56,7 @@ type Metrics struct {
 	decisions *prometheus.CounterVec
 	want      *prometheus.GaugeVec
 
-	asides asides
+	copies copies
 
 	reloads reloads
 
@@ -76,7 +76,7 @@ func New(b Build) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), series: map[who]*series{}, codes: map[string]bool{}, rules: map[string]bool{}, words: map[string]bool{}}
 	m.makeRequestMetrics()
 	m.makeTimeMetrics()
-	m.makeAsides()
+	m.makeCopies()
 	m.makeSpillFailures()
 	m.makeReloads()
 	m.decisions = m.counter("weir_scale_decisions_total",

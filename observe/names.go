@@ -47,7 +47,7 @@ func (m *Metrics) forget(l prometheus.Labels) {
 		v.DeletePartialMatch(l)
 	}
 	m.want.DeletePartialMatch(l)
-	m.asides.forget(l)
+	m.copies.forget(l)
 }
 
 // who returns the bounded labels of a record.

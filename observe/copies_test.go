@@ -10,21 +10,21 @@ import (
 
 func TestCopiesAreCountedApartFromRequests(t *testing.T) {
 	m := made()
-	hedge := weir.Aside{Kind: weir.HedgeAside, Result: "won", Model: "gpt-4o", Deployment: "gpt-4o/ptu", Usage: weir.Usage{Prompt: 40}, Cost: 2_000_000}
-	m.Aside(hedge)
+	hedge := weir.Copy{Kind: weir.HedgeCopy, Result: "won", Model: "gpt-4o", Deployment: "gpt-4o/ptu", Usage: weir.Usage{Prompt: 40}, Cost: 2_000_000}
+	m.Copy(hedge)
 	hedge.Result = "failed"
 	hedge.Usage, hedge.Cost = weir.Usage{}, 0
-	m.Aside(hedge)
+	m.Copy(hedge)
 	beside := answered()
 	beside.Status, beside.TTFT, beside.Queued, beside.Usage = 200, time.Second, 600*time.Millisecond, weir.Usage{Prompt: 10, Completion: 5}
-	mirror := weir.Aside{Kind: weir.MirrorAside, Result: "answered", Model: "gpt-4o", Deployment: "gpt-4o/ptu", Status: 200,
+	mirror := weir.Copy{Kind: weir.MirrorCopy, Result: "answered", Model: "gpt-4o", Deployment: "gpt-4o/ptu", Status: 200,
 		TTFT: 300 * time.Millisecond, TPOT: time.Millisecond, Usage: weir.Usage{Prompt: 10, Completion: 6}, Cost: 1_000_000, Beside: &beside}
-	m.Aside(mirror)
+	m.Copy(mirror)
 	cut := mirror // an answer that began well and broke off
 	cut.Result = "failed"
-	m.Aside(cut)
+	m.Copy(cut)
 	mirror.Beside, mirror.Result = nil, "dropped"
-	m.Aside(mirror)
+	m.Copy(mirror)
 	m.CanaryStepped("gpt-4o/ptu", "stepped_back")
 	m.CanaryStepped("nobody's", "promoted")
 	m.Watch(observe.Sources{Canaries: func() []observe.CanaryLevel {

@@ -32,20 +32,20 @@ func (c *Core) hedgeable(q *call, v *Verdict) {
 	v.HedgeAfter = d.tail.at
 }
 
-// Hedge grants a second copy, aside, of a granted request that has brought no
+// Hedge grants a second copy, copyID, of a granted request that has brought no
 // token yet, at a replica it has not tried, of its own tier or one preferred to
 // it. It does so only where that hurts nobody: nothing waits, there is room, the
 // request has an attempt left, which is then used, and hedges are a small enough
 // share. Both run until each is Done, after Swap too.
-func (c *Core) Hedge(now weir.Instant, id, aside uint64) (Verdict, bool) {
+func (c *Core) Hedge(now weir.Instant, id, copyID uint64) (Verdict, bool) {
 	c.advance(now)
 	q := c.calls[id]
-	if q == nil || q.on == nil || q.first || q.of != 0 || q.pinned() || q.Class == weir.Batch || c.calls[aside] != nil ||
+	if q == nil || q.on == nil || q.first || q.of != 0 || q.pinned() || q.Class == weir.Batch || c.calls[copyID] != nil ||
 		c.waiting.count > 0 || q.attempts >= c.o.Attempts || c.hedges < 1 || c.o.Hedge.Share <= 0 {
 		return Verdict{}, false
 	}
 	r := q.Request
-	r.ID = aside
+	r.ID = copyID
 	h := c.newCall(r)
 	h.of, h.longer = id, q.longer
 	h.refusedBy = append(h.refusedBy, q.refusedBy...)
@@ -57,7 +57,7 @@ func (c *Core) Hedge(now weir.Instant, id, aside uint64) (Verdict, bool) {
 		if to := c.choose(t, h, true); to != nil {
 			q.attempts++
 			c.hedges--
-			return c.sendAside(h, to, Hedged), true
+			return c.sendCopy(h, to, Hedged), true
 		}
 	}
 	c.release(h)
@@ -79,10 +79,10 @@ func (c *Core) Mirror(now weir.Instant, deployment string, r Request) (Verdict, 
 		c.release(q)
 		return Verdict{}, false
 	}
-	return c.sendAside(q, to, Mirrored), true
+	return c.sendCopy(q, to, Mirrored), true
 }
 
-func (c *Core) sendAside(q *call, r *replica, why Reason) Verdict {
+func (c *Core) sendCopy(q *call, r *replica, why Reason) Verdict {
 	if r.d.quota != nil {
 		q.booked = r.d.quota.book(c.now, q.Prompt, q.mayAnswer())
 	}
@@ -93,9 +93,9 @@ func (c *Core) sendAside(q *call, r *replica, why Reason) Verdict {
 
 // Swap lets a copy take the place of its request: what came first there is the
 // answer. The copy then stands where the request stood.
-func (c *Core) Swap(now weir.Instant, id, aside uint64) {
+func (c *Core) Swap(now weir.Instant, id, copyID uint64) {
 	c.advance(now)
-	q, h := c.calls[id], c.calls[aside]
+	q, h := c.calls[id], c.calls[copyID]
 	if q == nil || h == nil || h.of != id || q.on == nil || h.on == nil {
 		return
 	}

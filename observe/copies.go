@@ -6,10 +6,10 @@ import (
 	"weir"
 )
 
-// asides are the metrics of requests Weir sent on its own account. They are
+// copies are the metrics of requests Weir sent on its own account. They are
 // counted apart from those callers sent: what a hedge or a mirror costs is on
 // nobody's bill.
-type asides struct {
+type copies struct {
 	hedges, hedgeTokens, hedgeCost *prometheus.CounterVec
 	mirrors, mirrorTokens          *prometheus.CounterVec
 	mirrorCost                     *prometheus.CounterVec
@@ -17,10 +17,10 @@ type asides struct {
 	steps                          *prometheus.CounterVec
 }
 
-func (m *Metrics) makeAsides() {
+func (m *Metrics) makeCopies() {
 	labels := []string{"model", "deployment"}
 	with := func(more ...string) []string { return append(append([]string{}, labels...), more...) }
-	m.asides = asides{
+	m.copies = copies{
 		hedges: m.counter("weir_hedges_total",
 			"Second requests sent because a first token was late, by the deployment of the loser: won (the second answered first), lost, failed.", with("result")...),
 		hedgeTokens: m.counter("weir_hedge_tokens_total", "Tokens of the losers, estimated.", labels...),
@@ -43,7 +43,7 @@ func (m *Metrics) sides(name, help string, buckets []float64) *prometheus.Histog
 }
 
 // forget removes the series of a name.
-func (a *asides) forget(l prometheus.Labels) {
+func (a *copies) forget(l prometheus.Labels) {
 	for _, v := range []*prometheus.CounterVec{a.hedges, a.hedgeTokens, a.hedgeCost, a.mirrors, a.mirrorTokens, a.mirrorCost, a.steps} {
 		v.DeletePartialMatch(l)
 	}
@@ -51,40 +51,40 @@ func (a *asides) forget(l prometheus.Labels) {
 	a.mirrorTPOT.DeletePartialMatch(l)
 }
 
-// Aside counts one request Weir sent on its own account.
-func (m *Metrics) Aside(a weir.Aside) {
+// Copy counts one request Weir sent on its own account.
+func (m *Metrics) Copy(a weir.Copy) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	model, deployment := bounded(m.known.models, a.Model), bounded(m.known.deployments, a.Deployment)
-	if a.Kind == weir.HedgeAside {
-		m.asides.hedges.WithLabelValues(model, deployment, a.Result).Inc()
-		count(m.asides.hedgeTokens.WithLabelValues(model, deployment), a.Usage.Prompt+a.Usage.Completion)
-		m.asides.hedgeCost.WithLabelValues(model, deployment).Add(dollars(max(a.Cost, 0)))
+	if a.Kind == weir.HedgeCopy {
+		m.copies.hedges.WithLabelValues(model, deployment, a.Result).Inc()
+		count(m.copies.hedgeTokens.WithLabelValues(model, deployment), a.Usage.Prompt+a.Usage.Completion)
+		m.copies.hedgeCost.WithLabelValues(model, deployment).Add(dollars(max(a.Cost, 0)))
 		return
 	}
 	if a.Beside == nil {
-		m.asides.mirrors.WithLabelValues(model, deployment, none, a.Result).Inc()
+		m.copies.mirrors.WithLabelValues(model, deployment, none, a.Result).Inc()
 		return
 	}
-	m.asides.mirrors.WithLabelValues(model, deployment, statusClass(a.Beside.Status), statusClass(answered(a))).Inc()
-	m.asides.mirrorCost.WithLabelValues(model, deployment).Add(dollars(max(a.Cost, 0)))
+	m.copies.mirrors.WithLabelValues(model, deployment, statusClass(a.Beside.Status), statusClass(answered(a))).Inc()
+	m.copies.mirrorCost.WithLabelValues(model, deployment).Add(dollars(max(a.Cost, 0)))
 	m.side(model, deployment, "mirror", a.TTFT.Seconds(), a.TPOT.Seconds(), a.Usage)
 	m.side(model, deployment, "primary", (a.Beside.TTFT - a.Beside.Queued).Seconds(), a.Beside.TPOT.Seconds(), a.Beside.Usage)
 }
 
 func (m *Metrics) side(model, deployment, side string, ttft, tpot float64, used weir.Usage) {
 	if ttft > 0 {
-		m.asides.mirrorTTFT.WithLabelValues(model, deployment, side).Observe(ttft)
+		m.copies.mirrorTTFT.WithLabelValues(model, deployment, side).Observe(ttft)
 	}
 	if tpot > 0 {
-		m.asides.mirrorTPOT.WithLabelValues(model, deployment, side).Observe(tpot)
+		m.copies.mirrorTPOT.WithLabelValues(model, deployment, side).Observe(tpot)
 	}
-	count(m.asides.mirrorTokens.WithLabelValues(model, deployment, side, "prompt"), used.Prompt)
-	count(m.asides.mirrorTokens.WithLabelValues(model, deployment, side, "completion"), used.Completion)
+	count(m.copies.mirrorTokens.WithLabelValues(model, deployment, side, "prompt"), used.Prompt)
+	count(m.copies.mirrorTokens.WithLabelValues(model, deployment, side, "completion"), used.Completion)
 }
 
 // answered is the status of a copy; 0 where its answer did not come to its end.
-func answered(a weir.Aside) int {
+func answered(a weir.Copy) int {
 	if a.Result == "failed" && a.Status < 300 {
 		return 0
 	}
@@ -110,7 +110,7 @@ func statusClass(status int) string {
 func (m *Metrics) CanaryStepped(deployment, phase string) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	m.asides.steps.WithLabelValues(bounded(m.known.deployments, deployment), phase).Inc()
+	m.copies.steps.WithLabelValues(bounded(m.known.deployments, deployment), phase).Inc()
 }
 
 // CanaryLevel is where a canary stands.
