@@ -9,6 +9,7 @@ import (
 	"weir/config"
 	"weir/price"
 	"weir/scale"
+	"weir/sim"
 )
 
 // configOf is a configuration that is in no file: one replica of 8 billion
@@ -150,5 +151,45 @@ func TestAnotherPolicyDecidesForTheDeploymentsItKnows(t *testing.T) {
 	c, prices := configOf(t, "")
 	if other, err = Configured(c, prices); err != nil || other("chat/a", scale.Policy{}) == nil || other("chat/b", scale.Policy{}) != nil {
 		t.Errorf("the configuration decides for others than its own: %v", err)
+	}
+}
+
+func TestAContenderComesOutTheSameAloneAndAmongOthers(t *testing.T) {
+	s, played := settingOf(t, ""), minute(t, 4)
+	many := contenders(t, Asked{Policies: []string{"weir,static=2,hpa=0.7"}})
+	alone := contenders(t, Asked{Policies: []string{"hpa=0.7"}})
+	for _, cs := range [][]Contender{many, alone} {
+		if err := RunAll(t.Context(), s, played, cs, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if have, want := many[2].Result.Log, alone[0].Result.Log; have != want || have == many[0].Result.Log {
+		t.Errorf("among others it is %s, alone %s", have, want)
+	}
+}
+
+func TestAdviceForManyRequestsIsLookedForOnlyWhenAsked(t *testing.T) {
+	s := settingOf(t, "")
+	study := Study{Setting: s, Traffic: minute(t, 1), Runs: []Contender{{Label: "weir", Policy: Own, Result: &sim.Result{Arrived: adviseRequests + 1, Attainment: 0.5}}}}
+	if err := study.Advise(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if a := study.Advice; a == nil || a.Tried != 0 || !strings.Contains(a.Text(), "no setting was") && !strings.Contains(a.Why, "--advise") {
+		t.Errorf("have %+v", a)
+	}
+	study.Runs[0].Result.Attainment = 1
+	if err := study.Advise(t.Context(), true); err != nil || study.Advice != nil {
+		t.Errorf("all attain, and the advice is %+v, %v", study.Advice, err)
+	}
+}
+
+func TestNoMoreRunsThanACommandMayHave(t *testing.T) {
+	values := strings.Repeat("1,", maxContenders) + "2"
+	if _, err := Contenders(Asked{Policies: []string{Own}, Sweeps: []string{"scaling.max=" + values}}); err == nil || !strings.Contains(err.Error(), "200 runs") {
+		t.Errorf("have %v", err)
+	}
+	swept := contenders(t, Asked{Policies: []string{Own}, ByDefault: true, Sweeps: []string{"hpa=0.5,0.6"}})
+	if len(swept) != 2 || swept[0].Policy != "hpa" {
+		t.Errorf("have %+v", swept)
 	}
 }

@@ -199,3 +199,25 @@ func TestALogarithmicAxisNeedsNoValueAboveZero(t *testing.T) {
 }
 
 var update = flag.Bool("update", false, "write the golden files")
+
+func TestAnAxisNamesNineValuesAtMostAndFiveOnATelephone(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a := Axis{Hours: rapid.Bool().Draw(t, "hours")}
+		s := span{low: rapid.Float64Range(0, 100).Draw(t, "low")}
+		s.high = s.low + rapid.Float64Range(0.01, 600).Draw(t, "wide")
+		for width, most := range map[float64]int{broad: 9, narrow: 5} {
+			ticks := a.ruler(s, left, width-right).roundTicks(a)
+			if len(ticks) > most {
+				t.Fatalf("%v to %v has %d values on a width of %v: %v", s.low, s.high, len(ticks), width, ticks)
+			}
+		}
+	})
+}
+
+func TestAValueHasThreeDigitsAtMost(t *testing.T) {
+	for v, want := range map[float64]string{0: "0", 1234: "1.23k", 999: "999", 0.01234: "0.0123", 2e6: "2M", 3.456e9: "3.46G", 5e12: "5T", -1500: "-1.5k"} {
+		if have := Value(v, ""); have != want {
+			t.Errorf("%v is %q, want %q", v, have, want)
+		}
+	}
+}
