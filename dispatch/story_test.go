@@ -1,71 +1,36 @@
 package dispatch
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"weir"
+	"weir/internal/story"
 )
-
-var update = flag.Bool("update", false, "rewrite the verdict lines of the stories")
 
 // TestStories plays testdata/*.txt. A line is a command; the indented lines
 // below it are what the Core said. Between commands the Core is woken whenever
-// it asked to be. With -update the indented lines are written anew.
-func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) < 12 {
-		t.Fatalf("%d stories, %v", len(files), err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			have := tell(t, string(text))
-			if *update {
-				if err := os.WriteFile(file, []byte(have), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if have != string(text) {
-				t.Errorf("the Core says otherwise (go test -run Stories -update, then read the diff):\n%s", have)
-			}
-		})
-	}
-}
+// it asked to be.
+func TestStories(t *testing.T) { story.Play(t, "testdata/*.txt", 12, retell) }
 
-// story plays one file.
-type story struct {
+// teller plays one file.
+type teller struct {
 	t    *testing.T
 	o    Options
 	core *Core
 	out  strings.Builder
 }
 
-func tell(t *testing.T, text string) string {
-	s := &story{t: t}
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
-		if strings.HasPrefix(line, "  ") {
-			continue // what was said before
-		}
-		if f := strings.Fields(line); len(f) > 0 && f[0] != "#" {
-			s.do(f, line)
-		} else {
-			s.out.WriteString(line + "\n")
-		}
-	}
+func retell(t *testing.T, text string) string {
+	s := &teller{t: t}
+	story.Lines(text, &s.out, func(line string, words []string) { s.do(words, line) })
 	return s.out.String()
 }
 
-func (s *story) do(f []string, line string) {
+func (s *teller) do(f []string, line string) {
 	s.t.Helper()
 	at, err := time.ParseDuration(f[0])
 	if err != nil { // options come without a time
@@ -85,7 +50,7 @@ func (s *story) do(f []string, line string) {
 }
 
 // event does one thing to the Core.
-func (s *story) event(now weir.Instant, verb string, args []string) []Verdict {
+func (s *teller) event(now weir.Instant, verb string, args []string) []Verdict {
 	switch verb {
 	case "replicas":
 		var rs []weir.Replica
@@ -129,7 +94,7 @@ func (s *story) event(now weir.Instant, verb string, args []string) []Verdict {
 	return nil
 }
 
-func (s *story) say(when string, vs []Verdict) {
+func (s *teller) say(when string, vs []Verdict) {
 	for _, v := range vs {
 		fmt.Fprintf(&s.out, "  %s%d ", when, v.ID)
 		if v.Kind == Grant {
@@ -152,7 +117,7 @@ func (s *story) say(when string, vs []Verdict) {
 	}
 }
 
-func (s *story) demand(now weir.Instant) {
+func (s *teller) demand(now weir.Instant) {
 	d := s.core.Demand(now)
 	fmt.Fprintf(&s.out, "  arrived %d granted %d completed %d failed %d refused %d cancelled %d, waiting %d with %d tokens, the oldest for %v\n",
 		d.Arrived, d.Granted, d.Completed, d.Failed, d.Refused, d.Cancelled, d.Waiting, d.WaitingWork, d.HeadAge)
@@ -168,7 +133,7 @@ func (s *story) demand(now weir.Instant) {
 	}
 }
 
-func (s *story) option(f []string) {
+func (s *teller) option(f []string) {
 	switch f[0] {
 	case "deployment":
 		d := Deployment{Name: f[1], Tier: s.num(f, "tier", 0), Weight: s.num(f, "weight", 1),
@@ -204,12 +169,12 @@ func (s *story) option(f []string) {
 	}
 }
 
-func (s *story) quota(f []string) Quota {
+func (s *teller) quota(f []string) Quota {
 	return Quota{Drain: s.num(f, "drain", 0), Output: s.num(f, "outweight", 0), Burst: s.dur(s.val(f, "burst")), Headroom: s.num(f, "headroom", 0),
 		TokensPerMinute: s.num(f, "tpm", 0), RequestsPerMinute: s.num(f, "rpm", 0)}
 }
 
-func (s *story) request(now weir.Instant, args []string) Request {
+func (s *teller) request(now weir.Instant, args []string) Request {
 	r := Request{ID: s.id(args), Tenant: s.val(args, "tenant"), Prompt: s.num(args, "prompt", 90), Output: s.num(args, "output", 10)}
 	if s.val(args, "batch") != "" {
 		r.Class = weir.Batch
@@ -225,7 +190,7 @@ func (s *story) request(now weir.Instant, args []string) Request {
 	return r
 }
 
-func (s *story) result(args []string) Result {
+func (s *teller) result(args []string) Result {
 	for i, name := range []string{"ok", "unhealthy", "throttled", "rejected", "abandoned", "toolong", "unreachable", "unavailable", "incapable"} {
 		if len(args) > 1 && args[1] == name {
 			return Result(i)
@@ -235,7 +200,7 @@ func (s *story) result(args []string) Result {
 }
 
 // needs reads a list such as chat+images.
-func (s *story) needs(args []string, key string) (n Needs) {
+func (s *teller) needs(args []string, key string) (n Needs) {
 	for _, word := range strings.Split(s.val(args, key), "+") {
 		switch word {
 		case "":
@@ -256,7 +221,7 @@ func (s *story) needs(args []string, key string) (n Needs) {
 	return n
 }
 
-func (s *story) state(name string) weir.ReplicaState {
+func (s *teller) state(name string) weir.ReplicaState {
 	for _, st := range []weir.ReplicaState{weir.Starting, weir.Ready, weir.Draining, weir.Failed} {
 		if st.String() == name {
 			return st
@@ -265,7 +230,7 @@ func (s *story) state(name string) weir.ReplicaState {
 	return weir.Ready
 }
 
-func (s *story) id(args []string) uint64 {
+func (s *teller) id(args []string) uint64 {
 	n, err := strconv.ParseUint(args[0], 10, 64)
 	if err != nil {
 		s.t.Fatal(err)
@@ -274,7 +239,7 @@ func (s *story) id(args []string) uint64 {
 }
 
 // val is the value of key=value among args, or the key itself where it stands alone.
-func (s *story) val(args []string, key string) string {
+func (s *teller) val(args []string, key string) string {
 	for _, a := range args {
 		if a == key {
 			return key
@@ -286,7 +251,7 @@ func (s *story) val(args []string, key string) string {
 	return ""
 }
 
-func (s *story) num(args []string, key string, otherwise int) int {
+func (s *teller) num(args []string, key string, otherwise int) int {
 	v := s.val(args, key)
 	if v == "" {
 		return otherwise
@@ -298,7 +263,7 @@ func (s *story) num(args []string, key string, otherwise int) int {
 	return n
 }
 
-func (s *story) dur(text string) time.Duration {
+func (s *teller) dur(text string) time.Duration {
 	if text == "" {
 		return 0
 	}

@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"errors"
-	"flag"
 	"fmt"
 	"math"
 	"os"
@@ -11,10 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"weir/internal/story"
 	"weir/price"
 )
-
-var update = flag.Bool("update", false, "write the error table to docs/benchmarks/engine.md")
 
 const tablePath = "../docs/benchmarks/engine.md"
 
@@ -25,7 +23,7 @@ func TestErrorTable(t *testing.T) {
 	c := catalogue(t)
 	published := judge(t, c)
 	have := tableHead + replayedTable(t, c) + publishedSummary(published) + plainSummary(t, c) + otherBoard(t, c) + tablePhysics + groupTable(published) + missingTable(published)
-	if *update {
+	if *story.Update {
 		if err := os.WriteFile(tablePath, []byte(have), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -3,14 +3,13 @@ package engine
 import (
 	"bufio"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"weir"
+	"weir/internal/story"
 )
 
 // TestStories plays the scripts of testdata/stories and holds what happens
@@ -19,39 +18,20 @@ import (
 // A script makes a replica whose step takes 10 ms and 1 ms a prompt token, and
 // hands it requests; "look" says what it holds.
 func TestStories(t *testing.T) {
-	paths, err := filepath.Glob("testdata/stories/*.txt")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no stories: %v", err)
-	}
-	for _, path := range paths {
-		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			script, want, _ := strings.Cut(string(text), "----\n")
-			have := tell(t, script)
-			if *update {
-				if err := os.WriteFile(path, []byte(script+"----\n"+have), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if have != want {
-				t.Errorf("have:\n%swant:\n%s", have, want)
-			}
-		})
-	}
+	story.Play(t, "testdata/stories/*.txt", 1, func(t *testing.T, text string) string {
+		script, _, _ := strings.Cut(text, "----\n")
+		return script + "----\n" + tell(t, script)
+	})
 }
 
-type story struct {
+type teller struct {
 	t   *testing.T
 	r   *Replica
 	out strings.Builder
 }
 
 func tell(t *testing.T, script string) string {
-	s := &story{t: t}
+	s := &teller{t: t}
 	lines := bufio.NewScanner(strings.NewReader(script))
 	for lines.Scan() {
 		words := strings.Fields(lines.Text())
@@ -64,7 +44,7 @@ func tell(t *testing.T, script string) string {
 	return s.out.String()
 }
 
-func (s *story) line(words []string) {
+func (s *teller) line(words []string) {
 	if words[0] == "replica" {
 		a := s.args(words[1:])
 		s.r = New(Spec{
@@ -96,7 +76,7 @@ func (s *story) line(words []string) {
 	}
 }
 
-func (s *story) arrive(now weir.Instant, words []string) {
+func (s *teller) arrive(now weir.Instant, words []string) {
 	a := s.args(words[1:])
 	q := Request{ID: s.id(words[0]), Prompt: a["prompt"], Output: a["output"]}
 	for k := range a["shared"] {
@@ -107,7 +87,7 @@ func (s *story) arrive(now weir.Instant, words []string) {
 	}
 }
 
-func (s *story) advance(to weir.Instant) {
+func (s *teller) advance(to weir.Instant) {
 	for at := s.r.Next(); at != 0 && at <= to; at = s.r.Next() {
 		for _, e := range s.r.Advance(at) {
 			fmt.Fprintf(&s.out, "%6dms %d %v\n", e.At.Sub(0).Round(time.Millisecond).Milliseconds(), e.ID, e.Kind)
@@ -116,7 +96,7 @@ func (s *story) advance(to weir.Instant) {
 	s.r.Advance(min(to, max(s.r.now, to)))
 }
 
-func (s *story) id(word string) uint64 {
+func (s *teller) id(word string) uint64 {
 	n, err := strconv.ParseUint(word, 10, 64)
 	if err != nil {
 		s.t.Fatal(err)
@@ -125,7 +105,7 @@ func (s *story) id(word string) uint64 {
 }
 
 // args reads "seqs=2 async".
-func (s *story) args(words []string) map[string]int {
+func (s *teller) args(words []string) map[string]int {
 	m := map[string]int{}
 	for _, w := range words {
 		key, value, ok := strings.Cut(w, "=")

@@ -1,11 +1,7 @@
 package scale_test
 
 import (
-	"bufio"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,51 +10,16 @@ import (
 
 	"weir"
 	"weir/fleet/mem"
+	"weir/internal/story"
 	"weir/scale"
 )
 
-var update = flag.Bool("update", false, "write what the stories come to into testdata")
-
 // TestStories plays every story of testdata. A story is a text file of
 // commands, each followed by what came of it, indented; see testdata/README.md.
-func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txt")
-	if err != nil || len(files) < 5 {
-		t.Fatalf("%d stories, %v", len(files), err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			b, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			have, err := play(string(b))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if *update {
-				if err := os.WriteFile(file, []byte(have), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			} else if have != string(b) {
-				t.Errorf("the story has changed; look at it with -update and git diff\n%s", firstDifference(string(b), have))
-			}
-		})
-	}
-}
+func TestStories(t *testing.T) { story.Play(t, "testdata/*.txt", 5, play) }
 
-func firstDifference(want, have string) string {
-	w, h := strings.Split(want, "\n"), strings.Split(have, "\n")
-	for i := range min(len(w), len(h)) {
-		if w[i] != h[i] {
-			return fmt.Sprintf("line %d\nwant %s\nhave %s", i+1, w[i], h[i])
-		}
-	}
-	return fmt.Sprintf("want %d lines, have %d", len(w), len(h))
-}
-
-// story is one being played.
-type story struct {
+// teller plays one story.
+type teller struct {
 	policy scale.Policy
 	place  mem.Deployment
 	ready  int
@@ -68,27 +29,18 @@ type story struct {
 }
 
 // play runs the commands and returns the story with what came of them.
-func play(text string) (string, error) {
-	s := &story{policy: scale.Policy{Max: 10}, place: mem.Deployment{ColdStart: 60 * time.Second}, ready: 1}
-	lines := bufio.NewScanner(strings.NewReader(text))
-	for lines.Scan() {
-		line := lines.Text()
-		if strings.HasPrefix(line, "  ") {
-			continue // what came of it before
-		}
+func play(t *testing.T, text string) string {
+	s := &teller{policy: scale.Policy{Max: 10}, place: mem.Deployment{ColdStart: 60 * time.Second}, ready: 1}
+	story.Lines(text, &s.out, func(line string, words []string) {
 		fmt.Fprintln(&s.out, line)
-		words := strings.Fields(line)
-		if len(words) == 0 || words[0] == "#" {
-			continue
-		}
 		if err := s.command(words[0], words[1:]); err != nil {
-			return "", fmt.Errorf("%q: %w", line, err)
+			t.Fatalf("%q: %v", line, err)
 		}
-	}
-	return s.out.String(), lines.Err()
+	})
+	return s.out.String()
 }
 
-func (s *story) command(name string, args []string) error {
+func (s *teller) command(name string, args []string) error {
 	switch name {
 	case "policy":
 		return settings(args, s.policySetting)
@@ -127,7 +79,7 @@ func (s *story) command(name string, args []string) error {
 }
 
 // run writes a line whenever the number changes or the chain has other rules.
-func (s *story) run(d time.Duration) {
+func (s *teller) run(d time.Duration) {
 	w := s.world
 	last := ""
 	for end := w.now.Add(d); w.now < end; {
@@ -144,7 +96,7 @@ func (s *story) run(d time.Duration) {
 	}
 }
 
-func (s *story) write(d scale.Decision) {
+func (s *teller) write(d scale.Decision) {
 	fmt.Fprintf(&s.out, "  %v: %d want %d", s.world.now.Sub(s.world.start), d.Have, d.Want)
 	if len(d.Victims) > 0 {
 		fmt.Fprintf(&s.out, ", without %s", strings.Join(d.Victims, " "))
@@ -156,7 +108,7 @@ func (s *story) write(d scale.Decision) {
 }
 
 // until moves the clock to a time of Monday.
-func (s *story) until(clock string) error {
+func (s *teller) until(clock string) error {
 	at, err := time.Parse("15:04", clock)
 	if err != nil {
 		return err
@@ -181,7 +133,7 @@ func settings(args []string, set func(key, value string) error) error {
 	return nil
 }
 
-func (s *story) policySetting(key, value string) (err error) {
+func (s *teller) policySetting(key, value string) (err error) {
 	p := &s.policy
 	duration := func(d *time.Duration) { *d, err = time.ParseDuration(value) }
 	number := func(f *float64) { *f, err = strconv.ParseFloat(value, 64) }
@@ -235,7 +187,7 @@ func (s *story) policySetting(key, value string) (err error) {
 }
 
 // schedule reads "mon-fri/8h/18h/min" or "*/8h/18h/min".
-func (s *story) schedule(value string) error {
+func (s *teller) schedule(value string) error {
 	parts := strings.Split(value, "/")
 	if len(parts) != 4 {
 		return fmt.Errorf("%q is not days/from/to/min", value)
@@ -260,7 +212,7 @@ func firstError(errs ...error) error {
 	return errs[i]
 }
 
-func (s *story) placeSetting(key, value string) (err error) {
+func (s *teller) placeSetting(key, value string) (err error) {
 	switch key {
 	case "cold_start":
 		s.place.ColdStart, err = time.ParseDuration(value)
@@ -276,7 +228,7 @@ func (s *story) placeSetting(key, value string) (err error) {
 	return err
 }
 
-func (s *story) worldSetting(key, value string) (err error) {
+func (s *teller) worldSetting(key, value string) (err error) {
 	w := s.world
 	number := func(f *float64) { *f, err = strconv.ParseFloat(value, 64) }
 	switch key {

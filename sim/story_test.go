@@ -1,20 +1,17 @@
 package sim
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"weir/dispatch"
+	"weir/internal/story"
 	"weir/scale"
 	"weir/trace"
 )
-
-var update = flag.Bool("update", false, "write the stories in testdata anew")
 
 // Stories are runs one can read: testdata/NAME.txt says what happens, minute by
 // minute. Read the difference before it is updated.
@@ -33,20 +30,7 @@ func TestStories(t *testing.T) {
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			r := run(t, s.config(t))
-			have := s.about + "\n\n" + tell(r)
-			path := filepath.Join("testdata", s.name+".txt")
-			if *update {
-				if err := os.WriteFile(path, []byte(have), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if have != string(want) {
-				t.Errorf("another story than %s:\n%s", path, have)
-			}
+			story.Hold(t, filepath.Join("testdata", s.name+".txt"), s.about+"\n\n"+tell(r))
 		})
 	}
 }

@@ -91,6 +91,7 @@ var house = map[string]pack{
 	"weir/internal/memory":  {},
 	"weir/internal/mutants": {},
 	"weir/internal/seed":    {},
+	"weir/internal/story":   {},
 	"weir/internal/whole":   {},
 	"weir/internal/term":    {},
 	// flags, help and exit codes: it asks the packages that answer, and decides nothing.
