@@ -147,11 +147,6 @@ func (d Demand) each(change func(Minute) Minute) Demand {
 	return d
 }
 
-// times is the same demand, x times as much of it.
-func (d Demand) times(x float64) Demand {
-	return d.each(func(m Minute) Minute { return m.times(x) })
-}
-
 // Constant is a demand without ups and downs.
 func Constant(m Minute) []Minute { return []Minute{m} }
 

@@ -231,3 +231,8 @@ func TestEveryFaultOfADemandIsNamed(t *testing.T) {
 		}
 	}
 }
+
+// times is the same demand, x times as much of it.
+func (d Demand) times(x float64) Demand {
+	return d.each(func(m Minute) Minute { return m.times(x) })
+}
