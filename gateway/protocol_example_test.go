@@ -76,7 +76,8 @@ func (openInference) Models(b []byte, names []string) []byte {
 type tensors struct{}
 
 func (tensors) Answer(body []byte) upstream.Answer {
-	w := upstream.ReadWhole(body, upstream.CountsBoth, func(w *upstream.Whole, key []byte) {
+	var w upstream.Whole
+	w.Read(body, upstream.CountsBoth, func(key []byte) {
 		if string(key) == "outputs" {
 			w.Each(func() bool { return upstream.Says(&w.Cursor) })
 			return

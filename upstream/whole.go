@@ -6,7 +6,7 @@ import (
 )
 
 // Whole is a walk over an answer that came whole: what every API's answers have
-// in common is read, and a format reads the rest.
+// in common is read, and a format reads the rest. The zero value has read nothing.
 type Whole struct {
 	jsonscan.Cursor
 	Parts  int  // of the list of choices, vectors, items of output, blocks of content
@@ -19,13 +19,13 @@ type Whole struct {
 	tier   weir.Tier
 }
 
-// ReadWhole walks over an answer. member reads or skips the value of each member
-// that is not of every API. A member error that says something and the object
-// "error" say that the answer is none, whatever stands beside them.
-func ReadWhole(body []byte, as Counting, member func(w *Whole, key []byte)) *Whole {
-	w := &Whole{Cursor: jsonscan.At(body), tally: Tally{Counting: as}}
+// Read walks over an answer. member reads or skips the value of each member that
+// is not of every API. A member error that says something and the object "error"
+// say that the answer is none, whatever stands beside them.
+func (w *Whole) Read(body []byte, as Counting, member func(key []byte)) {
+	w.Cursor, w.tally.Counting = jsonscan.At(body), as
 	if w.Peek() != '{' {
-		return w
+		return
 	}
 	for first, in := true, w.Open('{'); in && w.Next('}', first); first = false {
 		switch key := w.Key(); string(key) {
@@ -38,11 +38,10 @@ func ReadWhole(body []byte, as Counting, member func(w *Whole, key []byte)) *Who
 		case "object":
 			w.Failed = string(w.Text()) == "error" || w.Failed
 		default:
-			member(w, key)
+			member(key)
 		}
 	}
 	w.object = w.Done()
-	return w
 }
 
 // Each reads a list of parts, of which part says whether one is what it must be.

@@ -80,7 +80,8 @@ func (e *event) part() {
 
 func (messages) Answer(body []byte) upstream.Answer {
 	stopped := false
-	w := upstream.ReadWhole(body, upstream.CountsParts, func(w *upstream.Whole, key []byte) {
+	var w upstream.Whole
+	w.Read(body, upstream.CountsParts, func(key []byte) {
 		switch string(key) {
 		case "content":
 			w.Each(func() bool { return upstream.Says(&w.Cursor) })

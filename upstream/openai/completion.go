@@ -106,9 +106,10 @@ func (c *chunk) delta() {
 }
 
 func (f completions) Answer(body []byte) upstream.Answer {
-	w := upstream.ReadWhole(body, upstream.CountsBoth, func(w *upstream.Whole, key []byte) {
+	var w upstream.Whole
+	w.Read(body, upstream.CountsBoth, func(key []byte) {
 		if string(key) == "choices" {
-			w.Each(func() bool { return f.choice(w) })
+			w.Each(func() bool { return f.choice(&w) })
 			return
 		}
 		w.Skip()

@@ -16,7 +16,8 @@ func (embeddings) Event(s *upstream.Stream, name []byte) upstream.Meaning {
 }
 
 func (embeddings) Answer(body []byte) upstream.Answer {
-	w := upstream.ReadWhole(body, upstream.CountsPrompt, func(w *upstream.Whole, key []byte) {
+	var w upstream.Whole
+	w.Read(body, upstream.CountsPrompt, func(key []byte) {
 		if string(key) == "data" {
 			w.Each(func() bool { return vector(&w.Cursor) })
 			return

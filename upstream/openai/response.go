@@ -95,7 +95,8 @@ func (e *event) response() {
 
 func (responses) Answer(body []byte) upstream.Answer {
 	var status string
-	w := upstream.ReadWhole(body, upstream.CountsBoth, func(w *upstream.Whole, key []byte) {
+	var w upstream.Whole
+	w.Read(body, upstream.CountsBoth, func(key []byte) {
 		switch string(key) {
 		case "output":
 			w.Each(func() bool { return upstream.Says(&w.Cursor) })
