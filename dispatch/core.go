@@ -165,7 +165,7 @@ func (c *Core) advance(now weir.Instant) {
 	}
 }
 
-// end serves the queue after an event and refuses who has waited too long.
+// end serves the queue after an event and refuses calls that have waited too long.
 func (c *Core) end() []Verdict {
 	if c.waiting.count == 0 {
 		return c.out

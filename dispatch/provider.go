@@ -71,7 +71,7 @@ func (c *Core) Spilled(now weir.Instant, id uint64) {
 }
 
 // account corrects what q was booked with, now that the attempt has ended. What
-// nobody reported stays as booked.
+// was not reported stays as booked.
 func (c *Core) account(q *call, how Result, used weir.Usage) {
 	u := q.on.d.quota
 	switch {
