@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -121,6 +122,28 @@ func TestTensorParallelDividesTheKVHeadsOrIsAMultipleOfThem(t *testing.T) {
 	for tp, allowed := range map[int]bool{4: true, 8: true, 24: true, 12: false, 6: false} {
 		if why := tpRule(&m, tp, false); (why == "") != allowed || !allowed && !strings.Contains(why, "8 KV heads") {
 			t.Errorf("tensor parallel %d over 8 KV heads: %q", tp, why)
+		}
+	}
+}
+
+func TestAPackingSaysHowFarFromTheBestItIs(t *testing.T) {
+	size := bins{memory: 100, compute: math.MaxInt32}
+	for _, c := range []struct {
+		each        int64
+		gpus, least int
+		optimal     bool
+	}{
+		{60, 20, 20, true}, // no two of them share one
+		{40, 10, 8, false}, // nor do three of these, which nobody has proven
+		{50, 10, 10, true},
+	} {
+		var shards []Share
+		for i := range 20 {
+			shards = append(shards, Share{Name: "m", Replica: i + 1, Shard: 1, memory: c.each})
+		}
+		gpus, optimal := size.pack(shards)
+		if least := size.least(shards); len(gpus) != c.gpus || least != c.least || optimal != c.optimal {
+			t.Errorf("20 shards of %d %% of a GPU: %d GPUs, %d at least, proven is %v; want %d, %d, %v", c.each, len(gpus), least, optimal, c.gpus, c.least, c.optimal)
 		}
 	}
 }
