@@ -425,3 +425,45 @@ func TestFewFirstTokensSayNothingOfTheTail(t *testing.T) {
 		c.Done(now.Add(time.Millisecond), id, dispatch.OK, weir.Usage{})
 	}
 }
+
+func TestWhatAVerdictSaysIsNotWrittenToAgain(t *testing.T) {
+	c := model(dispatch.Options{Deployments: []dispatch.Deployment{{Name: "e", Weight: 1, Tier: 1}}}, dispatch.Deployment{MaxRequests: 1}, "a")
+	up(c, noon, "e", "z")
+	c.Arrive(noon, dispatch.Request{ID: 1, Output: 1})
+	first := c.Arrive(noon, dispatch.Request{ID: 2, Output: 1})[0].Passed
+	c.PushBack(noon, "d", "", noon.Add(time.Minute))
+	second := c.Arrive(noon, dispatch.Request{ID: 3, Output: 1})[0].Passed
+	if first[0].Reason != dispatch.Full || second[0].Reason != dispatch.AllThrottled {
+		t.Errorf("passed over for %s, then for %s; want full, then throttled", first[0].Reason, second[0].Reason)
+	}
+}
+
+func TestAVerdictSaysOfFewDeploymentsWhyNotThey(t *testing.T) {
+	var o dispatch.Options
+	for tier := range 9 {
+		o.Deployments = append(o.Deployments, dispatch.Deployment{Name: fmt.Sprint("e", tier), Weight: 1, Tier: 1 + tier})
+	}
+	c := model(o, dispatch.Deployment{})
+	up(c, noon, "e8", "z")
+	if vs := c.Arrive(noon, dispatch.Request{ID: 1, Output: 1}); len(vs) != 1 || len(vs[0].Passed) != dispatch.MaxPassed {
+		t.Errorf("%+v: want %d of the nine before", vs, dispatch.MaxPassed)
+	}
+}
+
+func TestARequestOfNoTokensIsWorthOne(t *testing.T) {
+	c := model(dispatch.Options{}, dispatch.Deployment{Elastic: true})
+	c.Arrive(noon, dispatch.Request{ID: 1})
+	if work := c.Demand(noon).WaitingWork; work != 1 {
+		t.Errorf("it waits with %d tokens, want 1", work)
+	}
+}
+
+func TestAnAddressOfManyServersOpensAfterEightTimesAsManyFailures(t *testing.T) {
+	c := model(dispatch.Options{}, dispatch.Deployment{})
+	c.Replicas(noon, "d", []weir.Replica{{ID: "a", State: weir.Ready, Units: 100}})
+	for id := range uint64(24) {
+		want(t, fmt.Sprint("after ", id, " failures"), c.Arrive(noon, dispatch.Request{ID: 1 + id, Output: 1}), fmt.Sprintf("[%d:a]", 1+id))
+		c.Done(noon, 1+id, dispatch.Unreachable, weir.Usage{})
+	}
+	want(t, "after 24 failures", c.Arrive(noon, dispatch.Request{ID: 99, Output: 1}), "[]")
+}

@@ -29,36 +29,34 @@ const leastTime = 20 * time.Second
 
 // A runner builds and runs tests, one after another, in a folder of its own.
 type runner struct {
-	root string // of the module
-	dir  string // for what it builds
-	took map[*suite]time.Duration
-	fast bool // the slow tests are left out
+	root string                   // of the module
+	dir  string                   // for what it builds
+	took map[string]time.Duration // tests without a mutant, by package and arguments
+	fast bool                     // the slow tests are left out
 }
 
-// unchanged runs the tests of s without a mutant: they must pass, and say how
-// long a mutant may take.
-func (r *runner) unchanged(s *suite) error {
-	if _, ok := r.took[s]; ok {
-		return nil
+// limit is how long those tests of a package may take with a mutant, by how long
+// they take without one: there they must pass. It is asked before a mutant is built,
+// of slow tests only where the others have let one through.
+func (r *runner) limit(pack string, which []string) (time.Duration, error) {
+	key := pack + " " + strings.Join(which, " ")
+	if took, ok := r.took[key]; ok {
+		return max(leastTime, 5*took), nil
 	}
-	for _, t := range s.tests {
-		bin, err := r.build(t, "")
-		if err != nil {
-			return err
-		}
-		for _, which := range r.parts(s) {
-			began := time.Now()
-			out, err := r.run(bin, t, which, 10*time.Minute)
-			if err != nil {
-				return fmt.Errorf("the tests of %s fail without a mutant: %w\n%s", t, err, tail(out))
-			}
-			if bytes.Contains(out, []byte("no tests to run")) {
-				return fmt.Errorf("%s: of %s no test is left", strings.Join(which, " "), t)
-			}
-			r.took[s] = max(r.took[s], time.Since(began))
-		}
+	bin, err := r.build(pack, "")
+	if err != nil {
+		return 0, err
 	}
-	return nil
+	began := time.Now()
+	out, err := r.run(bin, pack, which, 10*time.Minute)
+	if err != nil {
+		return 0, fmt.Errorf("the tests of %s fail without a mutant: %w\n%s", pack, err, tail(out))
+	}
+	if bytes.Contains(out, []byte("no tests to run")) {
+		return 0, fmt.Errorf("%s: no test is left", key)
+	}
+	r.took[key] = time.Since(began)
+	return max(leastTime, 5*r.took[key]), nil
 }
 
 // parts are the arguments that select the tests to run first, and the slow ones.
@@ -82,23 +80,38 @@ func (r *runner) try(m *mutant) (o outcome, by string, err error) {
 	if err != nil {
 		return "", "", err
 	}
-	for _, t := range m.suite.tests {
-		bin, err := r.build(t, overlay)
-		if err != nil {
-			return "", "", fmt.Errorf("%s: %q is no mutant: %w", m.where, m.name, err)
-		}
-		for _, which := range r.parts(m.suite) {
-			out, err := r.run(bin, t, which, max(leastTime, 5*r.took[m.suite]))
-			switch {
-			case err == nil:
-			case errors.Is(err, context.DeadlineExceeded) || bytes.Contains(out, []byte("panic: test timed out")):
-				return timedOut, "", nil
-			default:
-				return caught, firstFailed(out), nil
+	for _, which := range r.parts(m.suite) {
+		for _, t := range m.suite.tests {
+			o, by, err := r.tryOn(t, which, overlay)
+			if err != nil {
+				return "", "", fmt.Errorf("%s: %q: %w", m.where, m.name, err)
+			}
+			if o != survived {
+				return o, by, nil
 			}
 		}
 	}
 	return survived, "", nil
+}
+
+// tryOn runs those tests of a package with what an overlay changes.
+func (r *runner) tryOn(pack string, which []string, overlay string) (o outcome, by string, err error) {
+	most, err := r.limit(pack, which)
+	if err != nil {
+		return "", "", err
+	}
+	bin, err := r.build(pack, overlay)
+	if err != nil {
+		return "", "", err
+	}
+	out, err := r.run(bin, pack, which, most)
+	switch {
+	case err == nil:
+		return survived, "", nil
+	case errors.Is(err, context.DeadlineExceeded) || bytes.Contains(out, []byte("panic: test timed out")):
+		return timedOut, "", nil
+	}
+	return caught, firstFailed(out), nil
 }
 
 var failedTest = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
