@@ -467,3 +467,11 @@ func TestAnAddressOfManyServersOpensAfterEightTimesAsManyFailures(t *testing.T) 
 	}
 	want(t, "after 24 failures", c.Arrive(noon, dispatch.Request{ID: 99, Output: 1}), "[]")
 }
+
+func TestOneBookingDrainsForADayAtMost(t *testing.T) {
+	c := model(dispatch.Options{}, dispatch.Deployment{Quota: dispatch.Quota{Drain: 1}}, "a")
+	c.Arrive(noon, dispatch.Request{ID: 1, Prompt: 1_000_000})
+	if b, ok := c.Booked("d"); !ok || b.Drain != 24*time.Hour {
+		t.Errorf("a million tokens at one a minute: booked for %v, want 24h", b.Drain)
+	}
+}
