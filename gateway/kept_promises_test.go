@@ -56,8 +56,8 @@ func TestABodyIsReadToItsLimitAndNoFurther(t *testing.T) {
 
 func TestAnAnswerIsToppedUpTwelveTimesAtMost(t *testing.T) {
 	c := &call{g: &Gateway{}}
-	c.lease.holds, c.lease.topUps = holdsTokens, maxTopUps
-	if f := c.topUp(); f != nil || c.lease.covered != math.MaxInt64 {
-		t.Errorf("%+v, %d tokens are covered: the rest is settled at the end", f, c.lease.covered)
+	c.booking.holds, c.booking.topUps = holdsTokens, maxTopUps
+	if f := c.topUp(); f != nil || c.booking.covered != math.MaxInt64 {
+		t.Errorf("%+v, %d tokens are covered: the rest is settled at the end", f, c.booking.covered)
 	}
 }

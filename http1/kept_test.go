@@ -114,3 +114,24 @@ func TestATurnThatComesTooLateIsPassedOn(t *testing.T) {
 		t.Error("the turn was lost")
 	}
 }
+
+// Its socket may be closed at this moment, by the watch over the context.
+func TestAConnectionWhoseCallerHasGoneIsNotUsedAgain(t *testing.T) {
+	s := serveRaw(t, func(_ int, c net.Conn, in *bufio.Reader) {
+		takeRequest(in)
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+		untilClosed(in)
+	})
+	c := newClient(t, s.url, Options{})
+	ctx, cancel := context.WithCancel(context.Background())
+	r, err := c.do(ctx, post(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	io.ReadAll(r)
+	r.Close()
+	if h, err := c.host(s.url); err != nil || len(h.idle) != 0 {
+		t.Errorf("%d idle connections, want none, %v", len(h.idle), err)
+	}
+}
