@@ -267,8 +267,8 @@ type Record struct {
 	Cost     Money
 	Price    string // the prices Cost was made of, and where they are from; "" without any
 
-	Route         string // why it came where it is: one of a few words, such as room, waited, spill_quota; "" if nowhere
-	Way           string // deployments passed over or tried, each with why, and the last: "a=quota, b=spill_quota"
+	Reason        string // why this deployment: one of a few words, such as room, waited, spill_quota; "" if it was sent to none
+	Trail         string // its attempts and the deployments skipped, each with the reason, in order: "a=quota, b=spill_quota"
 	Known         int64  // prompt tokens its replica was believed to remember, where requests meet by prefix
 	SpillFailures int    // attempts that Azure itself could not spill to a standard deployment
 

@@ -41,7 +41,7 @@ type booking struct {
 	body        *buffer
 
 	pair      *pair // with copies of it; nil: there are none
-	way       route
+	trail     trail
 	used      weir.Usage
 	rec       weir.Record
 	queuedAt  weir.Instant
@@ -109,11 +109,11 @@ func (b *booking) wait(ctx context.Context, v dispatch.Verdict, decided bool) (d
 	}
 	b.rec.Queued += b.grantedAt.Sub(b.queuedAt)
 	b.rec.Known = int64(v.Known)
-	b.way.passed(&v)
+	b.trail.passed(&v)
 	if v.Kind == dispatch.Refuse {
 		return v, ofVerdict(v)
 	}
-	b.rec.Route, b.way.going = routeOf(&v), true
+	b.rec.Reason, b.trail.going = routeOf(&v), true
 	b.holds |= holdsReplica
 	b.rec.Deployment, b.rec.Replica = v.Deployment, v.Replica
 	return v, nil
@@ -183,7 +183,7 @@ func (b *booking) close(status int, outcome weir.Outcome, fault weir.Fault, code
 		r.Price = b.price()
 		r.Extra = b.extra()
 	}
-	r.Way = b.wayText()
+	r.Trail = b.trailText()
 	b.mirrored()
 	b.g.open.Add(-1)
 	b.g.judge(b)

@@ -104,9 +104,9 @@ func (c *call) sayWhere() {
 	c.sayRoute()
 }
 
-// sayRoute says by which way the request came there, and why.
+// sayRoute sets the header with the trail of the request.
 func (c *call) sayRoute() {
-	if way := c.booking.wayText(); way != "" {
-		c.x.set("X-Weir-Route", way)
+	if trail := c.booking.trailText(); trail != "" {
+		c.x.set("X-Weir-Route", trail)
 	}
 }

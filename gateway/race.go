@@ -92,7 +92,7 @@ func (c *call) dropSecond(r *race) {
 		c.g.tellThrottled(s.target, s.v.Replica, now.Add(f.after))
 	}
 	code := answers[f.problem.is].code
-	b.way.add(s.v.Deployment, code)
+	b.trail.add(s.v.Deployment, code)
 	c.noteAt(s.target, f, s.v.Deployment, s.v.Replica)
 	c.observeCopy(s, f)
 	b.endCopy(f.result, weir.Usage{})
@@ -110,7 +110,7 @@ func (c *call) finish(r *race, winner, loser *racer) *failure {
 		won := winner.v.Reason == dispatch.Hedged
 		c.lose(loser, won)
 		if won {
-			b.rec.Route = string(dispatch.Hedged)
+			b.rec.Reason = string(dispatch.Hedged)
 		}
 	}
 	b.target, b.grantedAt, b.reply, c.asksUsage = winner.target, winner.sent, winner.reply, winner.asked
@@ -140,7 +140,7 @@ func (c *call) lose(s *racer, won bool) {
 	if won {
 		result, word = "won", "hedged"
 	}
-	b.way.add(s.v.Deployment, word)
+	b.trail.add(s.v.Deployment, word)
 	if won { // the first was too slow; a copy that has just begun says nothing
 		c.observeCopy(s, &failure{problem: &problem{is: errClientGone}, result: dispatch.Abandoned})
 	}

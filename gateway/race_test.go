@@ -95,7 +95,7 @@ func TestTheFirstTokenWinsAndTheLoserIsCancelledUpstream(t *testing.T) {
 	}
 	<-gone
 	rec := tr.rec()
-	if rec.Attempts != 2 || rec.Route != "hedge" || rec.Usage.Completion != 3 || rec.Usage.Prompt != 11 || rec.Outcome != weir.Completed {
+	if rec.Attempts != 2 || rec.Reason != "hedge" || rec.Usage.Completion != 3 || rec.Usage.Prompt != 11 || rec.Outcome != weir.Completed {
 		t.Errorf("%+v", rec)
 	}
 	tr.settled()
@@ -126,7 +126,7 @@ func TestAHedgeThatIsLaterIsCancelled(t *testing.T) {
 		t.Errorf("route %q", way)
 	}
 	<-gone
-	if rec := tr.rec(); rec.Attempts != 2 || rec.Route != "room" {
+	if rec := tr.rec(); rec.Attempts != 2 || rec.Reason != "room" {
 		t.Errorf("%+v", rec)
 	}
 	tr.settled()

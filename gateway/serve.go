@@ -129,7 +129,7 @@ func (c *call) run() error {
 			return f.problem
 		}
 		b.rec.TTFT = 0
-		b.way.failed(b.rec.Deployment, answers[f.problem.is].code)
+		b.trail.failed(b.rec.Deployment, answers[f.problem.is].code)
 		if v, err = b.retry(ctx, f); err != nil {
 			return afterFailure(f, err)
 		}

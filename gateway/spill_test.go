@@ -46,7 +46,7 @@ func TestWhatDoesNotFitTheQuotaSpillsWithoutBeingAsked(t *testing.T) {
 	if resp.Header.Get("X-Weir-Deployment") != "d0" || resp.Header.Get("X-Weir-Route") != "d0=room" {
 		t.Errorf("%v", resp.Header)
 	}
-	if rec := r.rec(); rec.Route != "room" || rec.Way != "d0=room" || rec.Extra != 0 {
+	if rec := r.rec(); rec.Reason != "room" || rec.Trail != "d0=room" || rec.Extra != 0 {
 		t.Errorf("%+v", rec)
 	}
 	r.settled()
@@ -56,7 +56,7 @@ func TestWhatDoesNotFitTheQuotaSpillsWithoutBeingAsked(t *testing.T) {
 	}
 	// 7 prompt tokens not cached and 4 cached at no price, 7 of the answer.
 	rec := r.rec()
-	if rec.Route != "spill_quota" || rec.Attempts != 1 || rec.Cost == 0 || rec.Extra != rec.Cost {
+	if rec.Reason != "spill_quota" || rec.Attempts != 1 || rec.Cost == 0 || rec.Extra != rec.Cost {
 		t.Errorf("%+v", rec)
 	}
 	if n := ptu.calls.Load(); n != 1 {
@@ -80,7 +80,7 @@ func TestAThrottledRequestWaitsWhereItsSLOAllows(t *testing.T) {
 	if resp.StatusCode != 200 || resp.Header.Get("X-Weir-Route") != "d0=throttled, d0=waited" {
 		t.Errorf("%d %v", resp.StatusCode, resp.Header)
 	}
-	if rec := r.rec(); rec.Attempts != 2 || rec.Queued < 40*time.Millisecond || rec.Deployment != "d0" || rec.Route != "waited" {
+	if rec := r.rec(); rec.Attempts != 2 || rec.Queued < 40*time.Millisecond || rec.Deployment != "d0" || rec.Reason != "waited" {
 		t.Errorf("%+v", rec)
 	}
 	if payg.calls.Load() != 0 {
@@ -191,7 +191,7 @@ func TestAzuresOwnSpilloverIsSeen(t *testing.T) {
 	})
 	r := start(t, tiered(ptu.URL, ptu.URL, dispatch.Quota{Drain: 1_000_000}))
 	resp, _ := r.post(chatPath, chatBody)
-	if rec := r.rec(); rec.Route != "azure_spillover" || resp.Header.Get("X-Weir-Route") != "d0=azure_spillover" {
+	if rec := r.rec(); rec.Reason != "azure_spillover" || resp.Header.Get("X-Weir-Route") != "d0=azure_spillover" {
 		t.Errorf("%+v %v", rec, resp.Header)
 	}
 	r.settled()
@@ -231,14 +231,14 @@ func TestASessionStaysAtItsReplica(t *testing.T) {
 }
 
 func TestTheWayIsBounded(t *testing.T) {
-	var r route
+	var r trail
 	for range 1000 {
 		r.add(strings.Repeat("x", 100), "throttled")
 	}
 	if n := r.past.Len(); n > maxRouteText || n == 0 {
 		t.Error(n)
 	}
-	r = route{}
+	r = trail{}
 	for range 1000 {
 		r.add("x", "y")
 	}

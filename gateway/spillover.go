@@ -22,7 +22,7 @@ func (b *booking) hear() {
 		return
 	}
 	if b.reply.SpilledFrom() {
-		b.rec.Route, b.spilled = routeAzure, true
+		b.rec.Reason, b.spilled = routeAzure, true
 		b.served.servedElsewhere(b.g.now(), b.id)
 	}
 	if b.reply.SpillFailed() {

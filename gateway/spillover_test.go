@@ -23,7 +23,7 @@ func TestAzuresOwnSpilloverIsPaidAtTheStandardRate(t *testing.T) {
 	r := start(t, c)
 	r.post(chatPath, chatBody)
 	// 7 tokens at $2, 4 cached at $1 and 7 of the answer at $10 a million.
-	if rec := r.rec(); rec.Route != "azure_spillover" || rec.Cost != 7*2+4*1+7*10 || rec.Extra != rec.Cost {
+	if rec := r.rec(); rec.Reason != "azure_spillover" || rec.Cost != 7*2+4*1+7*10 || rec.Extra != rec.Cost {
 		t.Errorf("%+v", rec)
 	}
 	r.settled()

@@ -113,7 +113,7 @@ func TestASubmissionEndsAsTheSameRequestOverHTTP(t *testing.T) {
 
 // essence is what does not differ between two runs of one request.
 func essence(r weir.Record) string {
-	return fmt.Sprint(r.Tenant, r.Key, r.Model, r.Deployment, r.Replica, r.Op, r.Class, r.Stream, r.Attempts, r.Outcome, r.Fault, r.Code, r.Status, r.Usage, r.Cost, r.Price, r.Route, r.Extra, r.TTFT > 0)
+	return fmt.Sprint(r.Tenant, r.Key, r.Model, r.Deployment, r.Replica, r.Op, r.Class, r.Stream, r.Attempts, r.Outcome, r.Fault, r.Code, r.Status, r.Usage, r.Cost, r.Price, r.Reason, r.Extra, r.TTFT > 0)
 }
 
 func TestASubmissionIsHeldToItsKeysLimits(t *testing.T) {

@@ -49,14 +49,14 @@ func TestAReloadRemovesTheSeriesOfNamesThatAreGone(t *testing.T) {
 func TestRoutesAreCountedByReason(t *testing.T) {
 	m := made()
 	room, spilled, nowhere := answered(), answered(), answered()
-	room.Route = "room"
-	spilled.Route, spilled.Extra, spilled.Known = "spill_quota", 2_500_000, 512
+	room.Reason = "room"
+	spilled.Reason, spilled.Extra, spilled.Known = "spill_quota", 2_500_000, 512
 	nowhere.Deployment = ""
 	for _, r := range []weir.Record{room, room, spilled, nowhere} {
 		m.Record(r)
 	}
 	for i := range 100 {
-		room.Route = fmt.Sprint("strange", i)
+		room.Reason = fmt.Sprint("strange", i)
 		m.Record(room)
 	}
 	lines := scrape(t, m)

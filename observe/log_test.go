@@ -84,7 +84,7 @@ func TestTheAccessLogIsOffUntilEnabledAndHoldsWhatARecordHolds(t *testing.T) {
 	}
 	a.Enable(true)
 	spilled := answered()
-	spilled.Way, spilled.Extra, spilled.Client = "a=quota, gpt-4o/ptu=spill_quota", 2500, "203.0.113.9"
+	spilled.Trail, spilled.Extra, spilled.Client = "a=quota, gpt-4o/ptu=spill_quota", 2500, "203.0.113.9"
 	a.Record(spilled)
 	var line map[string]any
 	if err := json.Unmarshal(out.Bytes(), &line); err != nil {

@@ -27,7 +27,7 @@ type series struct {
 	prompt, cached, completion             prometheus.Counter
 	estimated, attempts                    prometheus.Counter
 	cost, extra, known, spillFail, written lazy
-	routes                                 map[string]prometheus.Counter // by Record.Route
+	routes                                 map[string]prometheus.Counter // by Record.Reason
 	ttft, tpot                             lazyTimes
 	queue, added, duration                 prometheus.Observer
 }
@@ -82,8 +82,8 @@ func (m *Metrics) Record(rec weir.Record) {
 		m.recordNew(rec)
 		return
 	}
-	r := s.routes[rec.Route]
-	if r == nil && rec.Route != "" {
+	r := s.routes[rec.Reason]
+	if r == nil && rec.Reason != "" {
 		m.mu.RUnlock()
 		m.recordNew(rec)
 		return
@@ -114,11 +114,11 @@ func (m *Metrics) recordNew(rec weir.Record) {
 			s.results[result{rec.Outcome, rec.Fault, rec.Code}] = c
 		}
 	}
-	if rec.Route != "" {
-		word := admit(m.words, maxRoutes, rec.Route)
+	if rec.Reason != "" {
+		word := admit(m.words, maxRoutes, rec.Reason)
 		r := m.routes.WithLabelValues(w.model, w.deployment, word)
 		if word != other {
-			s.routes[rec.Route] = r
+			s.routes[rec.Reason] = r
 		}
 		r.Inc()
 	}

@@ -13,7 +13,7 @@ import (
 // This file says where a request went and why: to its caller (X-Weir-Route), to
 // metrics and to the access log.
 
-// Words of Record.Route that are not the core's own.
+// Words of Record.Reason that are not the core's own.
 const (
 	// routeWaited: it waited for room, and a preferred tier had it.
 	routeWaited = "waited"
@@ -46,20 +46,20 @@ func routeOf(v *dispatch.Verdict) string {
 	return string(v.Reason)
 }
 
-// Bounds of what is said of a request's way.
+// Bounds of a trail.
 const (
 	maxSteps     = 8
 	maxRouteText = 512
 )
 
-// route is the way of one request over deployments.
-type route struct {
+// trail lists the attempts of one request and the deployments it skipped.
+type trail struct {
 	past  strings.Builder // deployments passed over or tried in vain, "name=why, "
 	steps int
 	going bool // to the booking's target: it was granted, and the attempt has not failed
 }
 
-func (r *route) add(deployment, why string) {
+func (r *trail) add(deployment, why string) {
 	const apart = 3 // "=" and ", "
 	if r.steps == maxSteps || r.past.Len()+len(deployment)+len(why)+apart > maxRouteText {
 		return
@@ -72,14 +72,14 @@ func (r *route) add(deployment, why string) {
 }
 
 // passed notes those the core passed over.
-func (r *route) passed(v *dispatch.Verdict) {
+func (r *trail) passed(v *dispatch.Verdict) {
 	for _, p := range v.Passed {
 		r.add(p.Deployment, string(p.Reason))
 	}
 }
 
 // failed notes that an attempt gave the caller nothing, and goes on.
-func (r *route) failed(deployment, code string) {
+func (r *trail) failed(deployment, code string) {
 	r.add(deployment, code)
 	r.going = false
 }
@@ -127,15 +127,15 @@ func (s *served) spillAt(arrived weir.Instant) weir.Instant {
 	return arrived.Add(defaultSpillAfter)
 }
 
-// wayText is the request's way so far; "" if it has gone nowhere.
-func (b *booking) wayText() string {
-	switch r := &b.way; {
+// trailText is the trail so far; "" while the request was sent to no deployment.
+func (b *booking) trailText() string {
+	switch r := &b.trail; {
 	case !r.going || b.target == nil:
 		return strings.TrimSuffix(r.past.String(), ", ")
-	case r.steps == 0 && b.rec.Route == string(dispatch.Room):
+	case r.steps == 0 && b.rec.Reason == string(dispatch.Room):
 		return b.target.asRoom
 	default:
-		return r.past.String() + b.target.Name + "=" + b.rec.Route
+		return r.past.String() + b.target.Name + "=" + b.rec.Reason
 	}
 }
 
@@ -171,7 +171,7 @@ func (b *booking) extra() weir.Money {
 	if b.spilled && b.target.Paid {
 		return b.rec.Cost
 	}
-	if !strings.HasPrefix(b.rec.Route, routeSpill) || first == nil || first == b.target {
+	if !strings.HasPrefix(b.rec.Reason, routeSpill) || first == nil || first == b.target {
 		return 0
 	}
 	if first.Paid {
