@@ -18,15 +18,15 @@ var banned = []struct {
 	pattern       *regexp.Regexp
 	left          int
 }{
-	{"who is", "name the caller, the tenant, the replica", word(`who is`), 16},
-	{"whoever", "name the caller, the tenant, the replica", word(`whoever`), 30},
-	{"nobody is, nobody waits", "say what does not happen: no request waits", word(`nobody (is|waits)`), 35},
+	{"who is", "name the caller, the tenant, the replica", word(`who is`), 13},
+	{"whoever", "name the caller, the tenant, the replica", word(`whoever`), 20},
+	{"nobody is, nobody waits", "say what does not happen: no request waits", word(`nobody (is|waits)`), 15},
 	{"whatever is", "name the thing", word(`whatever is`), 10},
-	{"anew", "again", word(`anew`), 52},
-	{"lately", "recently, or the window", word(`lately`), 7},
-	{"for want of", "because there is no", word(`for want of`), 12},
+	{"anew", "again", word(`anew`), 43},
+	{"lately", "recently, or the window", word(`lately`), 4},
+	{"for want of", "because there is no", word(`for want of`), 9},
 	{"as it were", "nothing", word(`as it were`), 0},
-	{"of an age nobody knows", "of unknown age", word(`of an age nobody knows`), 1},
+	{"of an age nobody knows", "of unknown age", word(`of an age nobody knows`), 0},
 	{"so that, twice in one sentence", "two sentences", regexp.MustCompile(`(?i)\bso that\b[^.:;!?]*\bso that\b`), 0},
 }
 
