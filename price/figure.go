@@ -52,7 +52,7 @@ func (s Source) AsOf() (weir.Instant, bool) {
 const StaleAfter = 90 * 24 * time.Hour
 
 // Stale reports whether figures of the source are older than StaleAfter, or of
-// an age nobody knows. Lasting ones never are.
+// unknown age. Lasting ones never are.
 func (s Source) Stale(now weir.Instant) bool {
 	if s.Lasting {
 		return false
