@@ -23,7 +23,8 @@ type Actuator interface {
 	// Scale makes the number of replicas that start or serve (Starting plus
 	// Ready) want; of replicas that are several units behind one address
 	// (weir.Replica.Units) it is the number of units. To shrink, it drains: first those named in victims, in that
-	// order, then by its own judgement. To grow, it takes back Draining replicas
+	// order, then by its own judgement; a place where the newest must go first
+	// passes over victims. To grow, it takes back Draining replicas
 	// first, newest first, where the place can. It is idempotent. When the place
 	// cannot give as many (quota, stock), it gives what it can and returns an
 	// error that wraps ErrNoCapacity.

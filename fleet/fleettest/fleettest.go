@@ -16,7 +16,7 @@ import (
 )
 
 // Harness is one place under test, fresh for each test, and the hooks the
-// suite needs. Every field is required, but for OneAddress.
+// suite needs. Every field is required, but for OneAddress and NewestFirst.
 type Harness struct {
 	Actuator   fleet.Actuator
 	Deployment string // the place has it, with no replicas yet
@@ -28,6 +28,10 @@ type Harness struct {
 	// address (weir.Replica.Units). What the suite asks of single replicas, which there
 	// are none of, is left out; Hold is not called, and Fail ends one of the units.
 	OneAddress bool
+
+	// NewestFirst: the newest replica is the only one that can go (the pods of a
+	// StatefulSet), whatever victims are named.
+	NewestFirst bool
 
 	// Settle lets the place work until done says true, and returns whether it
 	// did. A virtual place moves its clock from event to event; a real one

@@ -16,7 +16,7 @@ func (s *suite) hold(rs []weir.Replica) {
 // draining waits until exactly these drain, whatever their order.
 func (s *suite) draining(want ...string) {
 	s.Helper()
-	slices.Sort(want)
+	want = slices.Sorted(slices.Values(want))
 	s.until("draining exactly the ones wanted", func(rs []weir.Replica) bool {
 		have := in(rs, weir.Draining)
 		slices.Sort(have)
@@ -24,16 +24,31 @@ func (s *suite) draining(want ...string) {
 	})
 }
 
+// victims are the replicas at these places of rs, in that order, or as many of
+// the newest, which alone can go at some places.
+func (s *suite) victims(rs []weir.Replica, at ...int) []string {
+	ids := make([]string, len(at))
+	for i, n := range at {
+		if s.h.NewestFirst {
+			n = len(rs) - 1 - i
+		}
+		ids[i] = rs[n].ID
+	}
+	return ids
+}
+
 func victimsInOrder(s *suite) {
 	rs := s.ready(4)
 	s.hold(rs)
-	a, b, c := rs[1].ID, rs[3].ID, rs[0].ID
-	s.scale(3, a, b, c)
-	s.draining(a)
-	s.scale(1, b, c)
-	s.draining(a, b, c)
-	if have := live(s.status()); !same(have, []string{rs[2].ID}) {
-		s.Fatalf("left %v, want %s", have, rs[2].ID)
+	v := s.victims(rs, 1, 3, 0)
+	s.scale(3, v...)
+	s.draining(v[0])
+	s.scale(1, v[1:]...)
+	s.draining(v...)
+	for _, id := range live(rs) {
+		if have := live(s.status()); !slices.Contains(v, id) && !same(have, []string{id}) {
+			s.Fatalf("left %v, want %s", have, id)
+		}
 	}
 }
 
@@ -49,10 +64,11 @@ func downWithoutVictims(s *suite) {
 func strangeVictims(s *suite) {
 	rs := s.ready(3)
 	s.hold(rs)
-	s.scale(1, "never-existed", rs[1].ID, rs[1].ID)
+	v := s.victims(rs, 1)[0]
+	s.scale(1, "never-existed", v, v)
 	s.until("2 drain", func(rs []weir.Replica) bool { return len(in(rs, weir.Draining)) == 2 })
-	if !slices.Contains(in(s.status(), weir.Draining), rs[1].ID) {
-		s.Fatalf("%s was named and does not drain", rs[1].ID)
+	if !slices.Contains(in(s.status(), weir.Draining), v) {
+		s.Fatalf("%s was named and does not drain", v)
 	}
 }
 
@@ -66,27 +82,31 @@ func spareVictims(s *suite) {
 func drainEnds(s *suite) {
 	rs := s.ready(2)
 	s.hold(rs)
-	s.scale(1, rs[0].ID)
-	s.draining(rs[0].ID)
+	v := s.victims(rs, 0)[0]
+	s.scale(1, v)
+	s.draining(v)
 	s.scale(1) // asked again while it drains: nothing more
-	s.draining(rs[0].ID)
-	s.h.Hold(rs[0].ID, false)
+	s.draining(v)
+	s.h.Hold(v, false)
 	s.until("only the other left", func(now []weir.Replica) bool {
-		return len(now) == 1 && now[0].ID == rs[1].ID && now[0].State == weir.Ready
+		return len(now) == 1 && now[0].ID != v && now[0].State == weir.Ready
 	})
 }
 
 func takeBack(s *suite) {
 	rs := s.ready(3)
 	s.hold(rs)
-	s.scale(1, rs[0].ID, rs[2].ID)
-	s.draining(rs[0].ID, rs[2].ID)
+	v := s.victims(rs, 0, 2)
+	s.scale(1, v...)
+	s.draining(v...)
 	s.scale(2)
-	s.draining(rs[0].ID) // the newest of the two came back
+	s.draining(v[0]) // the newest of the two came back, or the one that would have gone last
 	back := s.until("2 ready", func(rs []weir.Replica) bool { return len(in(rs, weir.Ready)) == 2 })
 	for _, r := range back {
-		if r.ID == rs[2].ID && r.ReadyAt != rs[2].ReadyAt {
-			s.Errorf("%s was never cold and has another ready time than before", r.ID)
+		for _, was := range rs {
+			if r.ID == was.ID && r.ReadyAt != was.ReadyAt {
+				s.Errorf("%s was never cold and has another ready time than before", r.ID)
+			}
 		}
 	}
 	s.scale(3)

@@ -1,0 +1,101 @@
+package kubernetes
+
+import (
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"weir"
+)
+
+// ColdStart is what a start takes, by its phases.
+type ColdStart struct {
+	Scheduled time.Duration // from created to a node, the wait for a new node included
+	Pulled    time.Duration // from there until its containers run: image, volumes, init containers
+	Loaded    time.Duration // from there until it is ready: weights, warm-up
+}
+
+// Total is all of it.
+func (c ColdStart) Total() time.Duration { return c.Scheduled + c.Pulled + c.Loaded }
+
+// startsKept of the last starts are remembered.
+const startsKept = 16
+
+type starts []ColdStart
+
+func (s *starts) add(c ColdStart) {
+	*s = append(*s, c)
+	if len(*s) > startsKept {
+		*s = slices.Delete(*s, 0, 1)
+	}
+}
+
+func (s starts) median() (ColdStart, bool) {
+	if len(s) == 0 {
+		return ColdStart{}, false
+	}
+	of := func(phase func(ColdStart) time.Duration) time.Duration {
+		all := make([]time.Duration, len(s))
+		for i, c := range s {
+			all[i] = phase(c)
+		}
+		slices.Sort(all)
+		return all[len(all)/2]
+	}
+	return ColdStart{
+		Scheduled: of(func(c ColdStart) time.Duration { return c.Scheduled }),
+		Pulled:    of(func(c ColdStart) time.Duration { return c.Pulled }),
+		Loaded:    of(func(c ColdStart) time.Duration { return c.Loaded }),
+	}, true
+}
+
+// moments of a pod's start; zero until they come.
+func moments(p *corev1.Pod) (created, scheduled, running, ready time.Time) {
+	created = p.CreationTimestamp.Time
+	if c := condition(p, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionTrue {
+		scheduled = c.LastTransitionTime.Time
+	}
+	for _, c := range p.Status.ContainerStatuses {
+		if c.State.Running == nil {
+			running = time.Time{}
+			break
+		}
+		if c.State.Running.StartedAt.After(running) {
+			running = c.State.Running.StartedAt.Time
+		}
+	}
+	if c := condition(p, corev1.PodReady); c != nil && c.Status == corev1.ConditionTrue {
+		ready = c.LastTransitionTime.Time
+	}
+	return created, scheduled, running, ready
+}
+
+// started is what the start of a pod that is ready took; false where it does
+// not say, or was started again.
+func started(p *corev1.Pod) (ColdStart, bool) {
+	created, scheduled, running, ready := moments(p)
+	if scheduled.IsZero() || running.IsZero() || ready.IsZero() || restarts(p) > 0 {
+		return ColdStart{}, false
+	}
+	return ColdStart{
+		Scheduled: max(0, scheduled.Sub(created)), Pulled: max(0, running.Sub(scheduled)), Loaded: max(0, ready.Sub(running)),
+	}, true
+}
+
+// expected is when a pod that starts will be ready, from the phase it is in; 0:
+// not known.
+func (s starts) expected(p *corev1.Pod) weir.Instant {
+	usual, ok := s.median()
+	if !ok {
+		return 0
+	}
+	created, scheduled, running, _ := moments(p)
+	switch {
+	case !running.IsZero():
+		return weir.At(running.Add(usual.Loaded))
+	case !scheduled.IsZero():
+		return weir.At(scheduled.Add(usual.Pulled + usual.Loaded))
+	}
+	return weir.At(created.Add(usual.Total()))
+}

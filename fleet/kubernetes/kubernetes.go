@@ -1,0 +1,239 @@
+// Package kubernetes runs replicas as pods of workloads that somebody else
+// deployed: a Deployment, a StatefulSet, a LeaderWorkerSet, anything with a
+// scale subresource.
+//
+// It owns the number in that subresource, which pods go first, and the watch
+// that says what became of each pod. It refuses to know how many replicas there
+// should be (package scale) and what they are asked (package gateway). It
+// creates and deletes no pod, and it shares the number with no other writer:
+// where an autoscaler, a manifest or a person writes it too, it holds still and
+// says who.
+//
+// One goroutine per workload reads, marks and writes; Fleet.Run starts and
+// joins them all. What drains is marked on the pod itself, so that every
+// gateway sees it and a Weir that starts again goes on where the last one
+// ended.
+package kubernetes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"weir"
+	"weir/fleet"
+)
+
+var (
+	_ fleet.Place   = (*Fleet)(nil)
+	_ fleet.Watcher = (*Fleet)(nil)
+)
+
+// ErrHeld: somebody else writes the number of replicas. Nothing is changed
+// until they stop; the error names them.
+var ErrHeld = errors.New("another writes its replicas")
+
+// errNotYet: the pods have not been listed since Run began.
+var errNotYet = errors.New("its pods have not been listed yet")
+
+// Manager is the field manager under which Weir writes.
+const Manager = "weir"
+
+// Options configure a Fleet. Deployments must be set.
+type Options struct {
+	Deployments []Deployment
+
+	// Kubeconfig is a file, Context one of its contexts; "": the current one.
+	// Without a file: KUBECONFIG, then the service account of the pod that Weir
+	// runs in, then ~/.kube/config.
+	Kubeconfig, Context string
+
+	// Busy says how many requests a replica still works on. A draining replica
+	// goes when that has been 0 for Deployment.DrainQuiet. Nil: a draining
+	// replica always gets its whole DrainDeadline.
+	Busy func(replica string) int
+
+	// Leads says whether this Weir may write now; nil: always. Those that may
+	// not still see every pod.
+	Leads func() bool
+
+	// Address replaces the host and port of a pod, for a Weir that stands
+	// outside of the cluster's network; nil: the pod's own.
+	Address func(namespace, pod, address string) string
+
+	// HoldFor is how long a workload is left alone after another wrote its
+	// replicas; default 10 min.
+	HoldFor time.Duration
+
+	Log *slog.Logger // nil: silent
+}
+
+// Fleet is the place. Make one with New; it is safe for concurrent use.
+type Fleet struct {
+	o     Options // but for the deployments
+	c     *cluster
+	nodes *nodes
+
+	mu       sync.Mutex
+	by       map[string]*workload // by deployment
+	watchers map[*watcher]bool
+	running  context.Context // of Run; nil before and after it
+	all      sync.WaitGroup  // of its workloads
+}
+
+// New checks the options and reads the access to the cluster. It asks the
+// cluster nothing: see Check.
+func New(o Options) (*Fleet, error) {
+	if err := o.fill(); err != nil {
+		return nil, err
+	}
+	c, err := connect(o)
+	if err != nil {
+		return nil, err
+	}
+	f := &Fleet{o: o, c: c, nodes: newNodes(), by: map[string]*workload{}, watchers: map[*watcher]bool{}}
+	for _, d := range o.Deployments {
+		f.by[d.Name] = newWorkload(f, d)
+	}
+	return f, nil
+}
+
+// Validate says whether Configure would take these deployments.
+func (f *Fleet) Validate(ds []Deployment) error {
+	o := f.o
+	o.Deployments = ds
+	return o.fill()
+}
+
+// Configure replaces the deployments; on an error nothing has changed. The
+// workload of a deployment that is no more is left as it is.
+func (f *Fleet) Configure(ds []Deployment) error {
+	o := f.o
+	o.Deployments = ds
+	if err := o.fill(); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	next := map[string]*workload{}
+	for _, d := range o.Deployments {
+		old := f.by[d.Name]
+		if old != nil && old.d == d {
+			next[d.Name] = old
+			continue
+		}
+		w := newWorkload(f, d)
+		if old != nil {
+			w.starts = old.learned()
+		}
+		next[d.Name] = w
+	}
+	for name, w := range f.by {
+		if next[name] != w && w.stop != nil {
+			w.stop()
+		}
+	}
+	f.by = next
+	f.launch()
+	return nil
+}
+
+// Run watches the cluster and lets replicas drain until ctx ends. Replicas go
+// on running after it. It may be called once.
+func (f *Fleet) Run(ctx context.Context) error {
+	f.mu.Lock()
+	f.running = ctx
+	f.launch()
+	f.mu.Unlock()
+	f.nodes.follow(ctx, f.c)
+	f.mu.Lock()
+	f.running = nil
+	f.mu.Unlock()
+	f.all.Wait()
+	return nil
+}
+
+// launch starts the workloads that do not run yet, in Run. The lock is held.
+func (f *Fleet) launch() {
+	if f.running == nil {
+		return
+	}
+	for _, w := range f.by {
+		if w.stop == nil {
+			ctx, stop := context.WithCancel(f.running)
+			w.stop = stop
+			f.all.Go(func() { w.run(ctx) })
+		}
+	}
+}
+
+// workloads are all of them, in no order.
+func (f *Fleet) workloads() []*workload {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Collect(maps.Values(f.by))
+}
+
+// get is the workload of a deployment; nil: there is none.
+func (f *Fleet) get(deployment string) *workload {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.by[deployment]
+}
+
+// Status lists the deployment's replicas, oldest first. While the API server
+// cannot be reached, it says what was last seen.
+func (f *Fleet) Status(ctx context.Context, deployment string) ([]weir.Replica, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	w, err := f.find(deployment)
+	if err != nil {
+		return nil, err
+	}
+	return w.status()
+}
+
+func (f *Fleet) find(deployment string) (*workload, error) {
+	if w := f.get(deployment); w != nil {
+		return w, nil
+	}
+	return nil, fmt.Errorf("kubernetes: %w: %q", fleet.ErrUnknown, deployment)
+}
+
+// Held says who else writes the replicas of the deployment, and that they are
+// therefore left alone; "" where nobody does.
+func (f *Fleet) Held(deployment string) string {
+	if w := f.get(deployment); w != nil {
+		return w.heldBy()
+	}
+	return ""
+}
+
+// ColdStart is the median of what the last starts of the deployment took;
+// false before the first.
+func (f *Fleet) ColdStart(deployment string) (ColdStart, bool) {
+	w := f.get(deployment)
+	if w == nil {
+		return ColdStart{}, false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.starts.median()
+}
+
+// leads says whether this Weir may write.
+func (f *Fleet) leads() bool { return f.o.Leads == nil || f.o.Leads() }
+
+// wake tells a goroutine to look again, without waiting for it.
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

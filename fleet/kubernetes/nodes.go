@@ -1,0 +1,111 @@
+package kubernetes
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/cache"
+)
+
+var _ cache.ReflectorStore = (*nodes)(nil)
+
+// nodes is the store of a reflector: the cluster's nodes, where Weir may see them.
+type nodes struct {
+	mu     sync.Mutex
+	by     map[string]*corev1.Node
+	listed bool
+}
+
+func newNodes() *nodes { return &nodes{by: map[string]*corev1.Node{}} }
+
+func (s *nodes) follow(ctx context.Context, c *cluster) {
+	c.reflect(ctx, listWatch(c.core, "nodes", metav1.NamespaceAll, func(*metav1.ListOptions) {}), &corev1.Node{}, s)
+}
+
+func (s *nodes) Add(o any) error    { return s.change(o, false) }
+func (s *nodes) Update(o any) error { return s.change(o, false) }
+func (s *nodes) Delete(o any) error { return s.change(o, true) }
+func (s *nodes) Resync() error      { return nil }
+
+func (s *nodes) change(o any, gone bool) error {
+	n, ok := o.(*corev1.Node)
+	if !ok {
+		return fmt.Errorf("kubernetes: a node was expected, this is %T", o)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if gone {
+		delete(s.by, n.Name)
+		return nil
+	}
+	n.ManagedFields, n.Status.Images = nil, nil
+	s.by[n.Name] = n
+	return nil
+}
+
+func (s *nodes) Replace(all []any, _ string) error {
+	s.mu.Lock()
+	clear(s.by)
+	s.listed = true
+	s.mu.Unlock()
+	for _, o := range all {
+		if err := s.change(o, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// taking is what a pod of Weir's holds, and where.
+type taking struct {
+	node string // "" until it has one
+	own  bool   // is of the workload asked about
+	asks corev1.ResourceList
+}
+
+// room is how many replicas of the shape the nodes hold, those there are
+// included, when growing stops at nodesMax nodes (0: at those there are); -1:
+// not known.
+func (s *nodes) room(sh shape, held []taking, nodesMax int) (most int, why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.listed || len(sh.devices()) == 0 {
+		return -1, ""
+	}
+	pods, fitting, perNode := 0, 0, 0
+	for name, n := range s.by {
+		if !sh.takes(n) {
+			for _, t := range held {
+				if t.own && t.node == name {
+					pods++ // holds its devices all the same
+				}
+			}
+			continue
+		}
+		fitting++
+		perNode = max(perNode, sh.fit(n.Status.Allocatable))
+		free := n.Status.Allocatable.DeepCopy()
+		for _, t := range held {
+			if t.node == name && !t.own {
+				take(free, t.asks)
+			}
+		}
+		pods += sh.fit(free)
+	}
+	if nodesMax > fitting {
+		pods += (nodesMax - fitting) * max(1, perNode)
+	}
+	return pods / sh.pods, fmt.Sprintf("%d nodes take it, with room for %d of its pods (%s)", max(fitting, nodesMax), pods, sh)
+}
+
+func take(from, what corev1.ResourceList) {
+	for name, q := range what {
+		if have, ok := from[name]; ok {
+			have.Sub(q)
+			from[name] = have
+		}
+	}
+}

@@ -1,0 +1,253 @@
+package kubernetes
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+	"k8s.io/client-go/tools/cache"
+
+	"weir"
+)
+
+var _ cache.ReflectorStore = (*pods)(nil)
+
+// intent is what this Weir wants of the mark on a pod, until the pod shows it.
+type intent uint8
+
+const (
+	asMarked intent = iota
+	drain
+	keep
+)
+
+// pod is one that the workload's selector finds. Its workload's lock is held.
+type pod struct {
+	obj    *corev1.Pod
+	seq    int // in which it was first seen
+	view   weir.Replica
+	intent intent
+	since  time.Time // the drain began
+	shown  time.Time // the pod has said so since; zero: it does not
+	quiet  time.Time // it has been idle since; zero: it is not
+	gone   time.Time // the number was lowered for it then; zero: it is in the number
+	served bool      // was shown as ready once
+}
+
+// pods is the store of a reflector: what its workload knows of its pods.
+type pods struct{ w *workload }
+
+func (s *pods) Add(o any) error    { return s.set(o) }
+func (s *pods) Update(o any) error { return s.set(o) }
+func (s *pods) Resync() error      { return nil }
+
+func (s *pods) Delete(o any) error {
+	p, ok := o.(*corev1.Pod)
+	if !ok {
+		return fmt.Errorf("kubernetes: a pod was expected, this is %T", o)
+	}
+	s.w.mu.Lock()
+	delete(s.w.pods, p.UID)
+	s.w.mu.Unlock()
+	wake(s.w.wake)
+	return nil
+}
+
+func (s *pods) set(o any) error {
+	p, ok := o.(*corev1.Pod)
+	if !ok {
+		return fmt.Errorf("kubernetes: a pod was expected, this is %T", o)
+	}
+	s.w.mu.Lock()
+	s.w.see(p, time.Now())
+	s.w.mu.Unlock()
+	wake(s.w.wake)
+	return nil
+}
+
+// Replace is told everything there is, at first and after a lost watch.
+func (s *pods) Replace(all []any, _ string) error {
+	list := make([]*corev1.Pod, 0, len(all))
+	for _, o := range all {
+		p, ok := o.(*corev1.Pod)
+		if !ok {
+			return fmt.Errorf("kubernetes: a pod was expected, this is %T", o)
+		}
+		list = append(list, p)
+	}
+	slices.SortStableFunc(list, func(a, b *corev1.Pod) int {
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+	})
+	now, there := time.Now(), map[types.UID]bool{}
+	s.w.mu.Lock()
+	for _, p := range list {
+		there[p.UID] = true
+		s.w.see(p, now)
+	}
+	for uid := range s.w.pods {
+		if !there[uid] {
+			delete(s.w.pods, uid)
+		}
+	}
+	s.w.listed = true
+	s.w.mu.Unlock()
+	wake(s.w.wake)
+	return nil
+}
+
+// see takes in what the API server says of a pod, unless something later is known.
+// The lock is held.
+func (w *workload) see(obj *corev1.Pod, now time.Time) {
+	obj.ManagedFields = nil
+	p := w.pods[obj.UID]
+	if p != nil && older(obj.ResourceVersion, p.obj.ResourceVersion) {
+		return
+	}
+	if p == nil {
+		w.seq++
+		p = &pod{seq: w.seq}
+		w.pods[obj.UID] = p
+	}
+	p.obj = obj
+	if p.marked() == (p.intent == drain) {
+		p.intent = asMarked
+	}
+	if !p.marked() {
+		p.shown = time.Time{}
+	} else if p.shown.IsZero() {
+		p.shown = now
+	}
+	switch {
+	case !p.leaving():
+		p.since, p.quiet = time.Time{}, time.Time{}
+	case p.since.IsZero():
+		p.since = now
+		if at, err := time.Parse(time.RFC3339, obj.Annotations[drainMark]); err == nil && at.Before(now) {
+			p.since = at
+		}
+	}
+}
+
+// older says that version a was before b. They are numbers that grow, since
+// Kubernetes 1.35 by contract; before that and wherever they are not, the later
+// event counts.
+func older(a, b string) bool {
+	order, err := resourceversion.CompareResourceVersion(a, b)
+	return err == nil && order < 0
+}
+
+// marked says whether the pod itself says that it drains.
+func (p *pod) marked() bool { return p.obj.Annotations[drainMark] != "" }
+
+// leaving says whether it drains, or is to.
+func (p *pod) leaving() bool { return p.intent == drain || p.intent == asMarked && p.marked() }
+
+// over says that the pod is no part of the workload's number any more.
+func (p *pod) over() bool {
+	return p.obj.DeletionTimestamp != nil || p.obj.Status.Phase == corev1.PodFailed || p.obj.Status.Phase == corev1.PodSucceeded
+}
+
+// inOrder are the pods by age, oldest first. The lock is held.
+func (w *workload) inOrder() []*pod {
+	ps := make([]*pod, 0, len(w.pods))
+	for _, p := range w.pods {
+		ps = append(ps, p)
+	}
+	slices.SortFunc(ps, func(a, b *pod) int {
+		return cmp.Or(a.obj.CreationTimestamp.Compare(b.obj.CreationTimestamp.Time), cmp.Compare(a.seq, b.seq))
+	})
+	return ps
+}
+
+// Pods that have ended stay in the list for a while, a few of them.
+const (
+	keepEnded = 5 * time.Minute
+	mostEnded = 16
+)
+
+// views are the replicas now, oldest first. The lock is held.
+func (w *workload) views(now time.Time) []weir.Replica {
+	ps := w.inOrder()
+	rs := make([]weir.Replica, 0, len(ps))
+	ended, extra := 0, w.surplus(now)
+	for _, p := range slices.Backward(ps) {
+		w.renew(p, extra[p], now)
+		if p.view.State == weir.Failed && p.over() {
+			if ended++; ended > mostEnded || now.Sub(p.view.Since.Time()) > keepEnded {
+				continue
+			}
+		}
+		rs = append(rs, p.view)
+	}
+	slices.Reverse(rs)
+	return rs
+}
+
+// renew makes the pod's view what it shows now. extra: it is one too many.
+func (w *workload) renew(p *pod, extra bool, now time.Time) {
+	state, detail := look(p.obj, w.d.StartTimeout, now)
+	switch {
+	case p.over():
+	case extra || !p.gone.IsZero():
+		state, detail = weir.Draining, "its pod is about to be deleted"
+	case p.leaving() && state != weir.Failed:
+		state, detail = weir.Draining, ""
+	}
+	if state == weir.Ready && !p.served {
+		p.served = true
+		if s, ok := started(p.obj); ok {
+			w.starts.add(s)
+		}
+	}
+	first := p.view.ID == ""
+	if !first && p.view.State == state {
+		p.view.Detail = detail
+	} else {
+		p.view.State, p.view.Detail, p.view.Since = state, detail, weir.At(now)
+	}
+	p.view.ID, p.view.Deployment = w.d.identity(p.obj), w.d.Name
+	p.view.Addr = w.d.address(p.obj, w.f.o.Address)
+	p.view.Asked = weir.At(p.obj.CreationTimestamp.Time)
+	_, _, _, ready := moments(p.obj)
+	switch {
+	case !ready.IsZero():
+		p.view.ReadyAt = weir.At(ready)
+		if first && state == weir.Ready {
+			p.view.Since = p.view.ReadyAt
+		}
+	case state == weir.Starting:
+		p.view.ReadyAt = w.starts.expected(p.obj)
+		if first {
+			p.view.Since = p.view.Asked
+		}
+	default:
+		p.view.ReadyAt = 0
+	}
+	p.view.FailedStarts = 0
+	if !p.served {
+		p.view.FailedStarts = restarts(p.obj)
+		if state == weir.Failed {
+			p.view.FailedStarts = max(1, p.view.FailedStarts)
+		}
+	}
+}
+
+func (w *workload) status() ([]weir.Replica, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.listed {
+		if w.trouble != nil {
+			return nil, w.trouble
+		}
+		return nil, w.d.fault("%w", errNotYet)
+	}
+	rs := w.views(time.Now())
+	if len(rs) == 0 {
+		return nil, nil
+	}
+	return rs, nil
+}

@@ -1,0 +1,122 @@
+package kubernetes
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const gpus = corev1.ResourceName("nvidia.com/gpu")
+
+func of(n string) corev1.ResourceList { return corev1.ResourceList{gpus: resource.MustParse(n)} }
+
+func machine(name string, n string, change ...func(*corev1.Node)) *corev1.Node {
+	m := &corev1.Node{}
+	m.Name, m.Labels = name, map[string]string{"pool": "gpu"}
+	m.Status.Allocatable = of(n)
+	m.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
+	m.Spec.Taints = []corev1.Taint{{Key: "sku", Value: "gpu", Effect: corev1.TaintEffectNoSchedule}}
+	for _, c := range change {
+		c(m)
+	}
+	return m
+}
+
+func TestTheRoomOnNodes(t *testing.T) {
+	sh := shape{pods: 1, asks: of("2"), nodes: map[string]string{"pool": "gpu"}, bears: []corev1.Toleration{{Key: "sku", Operator: corev1.TolerationOpExists}}}
+	f := func(sh shape, held []taking, nodesMax, want int, ms ...*corev1.Node) {
+		t.Helper()
+		s := newNodes()
+		all := make([]any, len(ms))
+		for i, m := range ms {
+			all[i] = m
+		}
+		if err := s.Replace(all, ""); err != nil {
+			t.Fatal(err)
+		}
+		if have, why := s.room(sh, held, nodesMax); have != want {
+			t.Errorf("room %d (%s), want %d", have, why, want)
+		}
+	}
+	f(sh, nil, 0, 4, machine("a", "4"), machine("b", "5"))
+	f(sh, nil, 5, 10, machine("a", "4"), machine("b", "4")) // three more may come, like those
+	f(sh, nil, 3, 3)                                        // none yet: one each is sure
+	f(sh, nil, 1, 4, machine("a", "4"), machine("b", "4"))
+	f(sh, []taking{{"a", false, of("3")}}, 0, 2, machine("a", "4"), machine("b", "4")) // another deployment's
+	f(sh, []taking{{"a", true, of("2")}}, 0, 4, machine("a", "4"), machine("b", "4"))  // its own count in
+	cordoned := func(m *corev1.Node) { m.Spec.Unschedulable = true }
+	f(sh, []taking{{"a", true, of("2")}}, 0, 3, machine("a", "4", cordoned), machine("b", "4")) // what runs there stays
+	f(sh, nil, 0, 2, machine("a", "4"), machine("b", "4", func(m *corev1.Node) { m.Labels = nil }))
+	f(sh, nil, 0, 2, machine("a", "4"), machine("b", "4", func(m *corev1.Node) { m.Spec.Taints[0].Key = "other" }))
+	f(sh, nil, 0, 2, machine("a", "4"), machine("b", "4", func(m *corev1.Node) { m.Status.Conditions[0].Status = corev1.ConditionFalse }))
+	group := sh
+	group.pods = 2
+	f(group, nil, 0, 2, machine("a", "4"), machine("b", "4")) // two pods are one replica
+	f(shape{pods: 1, asks: corev1.ResourceList{"cpu": resource.MustParse("1")}}, nil, 0, -1, machine("a", "4"))
+	if have, _ := newNodes().room(sh, nil, 0); have != -1 {
+		t.Errorf("room %d while the nodes are not known, want -1", have)
+	}
+}
+
+func TestTheRoomInAQuota(t *testing.T) {
+	sh := shape{pods: 1, asks: of("2")}
+	quota := func(name string, hard, used string) corev1.ResourceQuota {
+		return corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "q"}, Status: corev1.ResourceQuotaStatus{
+			Hard: corev1.ResourceList{corev1.ResourceName(name): resource.MustParse(hard)},
+			Used: corev1.ResourceList{corev1.ResourceName(name): resource.MustParse(used)}}}
+	}
+	f := func(want int, words string, qs ...corev1.ResourceQuota) {
+		t.Helper()
+		have, why := quotaRoom(qs, sh, 3)
+		if have != want || !strings.Contains(why, words) {
+			t.Errorf("room %d %q, want %d with %q", have, why, want, words)
+		}
+	}
+	f(-1, "")
+	f(-1, "", quota("requests.cpu", "1", "1"))
+	f(4, "quota q: requests.nvidia.com/gpu is 9, of which 6 are used", quota("requests.nvidia.com/gpu", "9", "6"))
+	f(3, "requests.nvidia.com/gpu is 6", quota("requests.nvidia.com/gpu", "6", "7"))
+	f(5, "pods is 5", quota("pods", "5", "3"), quota("requests.nvidia.com/gpu", "90", "6"))
+	scoped := quota("pods", "1", "1")
+	scoped.Spec.Scopes = []corev1.ResourceQuotaScope{corev1.ResourceQuotaScopeBestEffort}
+	f(-1, "", scoped)
+}
+
+func TestWhoElseWrites(t *testing.T) {
+	d := Deployment{Name: "m"}
+	if err := d.fill(); err == nil || !strings.Contains(err.Error(), "namespace is empty") {
+		t.Errorf("error %v", err)
+	}
+	entry := func(manager string, op metav1.ManagedFieldsOperationType, sub string, ago time.Duration, fields string) metav1.ManagedFieldsEntry {
+		when := metav1.NewTime(t0.Add(-ago))
+		f := &metav1.FieldsV1{}
+		if err := f.UnmarshalJSON([]byte(fields)); err != nil {
+			t.Fatal(err)
+		}
+		return metav1.ManagedFieldsEntry{Manager: manager, Operation: op, Subresource: sub, Time: &when, FieldsV1: f}
+	}
+	const replicas = `{"f:spec":{"f:replicas":{}}}`
+	f := func(e metav1.ManagedFieldsEntry, want string) {
+		t.Helper()
+		have := applied([]metav1.ManagedFieldsEntry{e}, d, t0)
+		if want == "" && have != "" || !strings.Contains(have, want) {
+			t.Errorf("%q, want %q", have, want)
+		}
+	}
+	f(entry("argocd", "Apply", "", time.Hour, replicas), "argocd applies a manifest")
+	f(entry("argocd", "Apply", "", time.Hour, `{"f:spec":{"f:template":{}}}`), "")
+	f(entry("wva", "Update", "scale", time.Minute, replicas), "wva wrote the scale")
+	f(entry("wva", "Update", "scale", time.Hour, replicas), "")         // long gone
+	f(entry("kubectl", "Update", "scale", time.Minute, replicas), "")   // a person, once
+	f(entry("kubectl-create", "Update", "", time.Minute, replicas), "") // somebody has to create it
+	f(entry(Manager, "Update", "scale", time.Second, replicas), "")
+	if have := lastWriter([]metav1.ManagedFieldsEntry{
+		entry("kubectl-create", "Update", "", time.Hour, replicas), entry("keda", "Update", "scale", time.Minute, replicas),
+		entry("other", "Update", "", time.Second, `{"f:status":{}}`)}); have != "keda (scale)" {
+		t.Errorf("last writer %q", have)
+	}
+}

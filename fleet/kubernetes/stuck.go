@@ -1,0 +1,226 @@
+package kubernetes
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// short is what the cluster could not give when it was last asked for more.
+type short struct {
+	most    int    // the number that was left
+	why     string // by the cluster's own words
+	until   time.Time
+	wait    time.Duration // it lasts, longer each time
+	onNodes int           // what nodes had room for then: with more it ends
+}
+
+// A number that could not be had is not asked for again for this long, doubled
+// each time.
+const (
+	shortFirst = time.Minute
+	shortMost  = 10 * time.Minute
+)
+
+// absentGrace is how long a controller may take to create a pod before Weir
+// asks why.
+const absentGrace = 5 * time.Second
+
+// stuck are the pods that have found no node for too long, the newest first or,
+// where the highest numbers go first, those of them that are the highest. The
+// lock is held.
+func (w *workload) stuck(now time.Time) []member {
+	ms := slices.DeleteFunc(w.members(now), func(m member) bool { return m.leaving })
+	slices.Reverse(ms)
+	if w.d.inOrder() {
+		slices.SortFunc(ms, func(a, b member) int { return cmp.Compare(b.ordinal, a.ordinal) })
+	}
+	var out []member
+	for _, m := range ms {
+		since, _, ok := unscheduled(m.p.obj)
+		if ok = ok && now.Sub(since) >= w.d.PendingTimeout; ok {
+			out = append(out, m)
+		} else if w.d.inOrder() {
+			break
+		}
+	}
+	return out
+}
+
+// missing says that pods of the number are not created, for longer than it takes.
+// The lock is held.
+func (w *workload) missing(now time.Time) bool {
+	there := 0
+	for _, p := range w.pods {
+		if !p.over() && p.gone.IsZero() {
+			there++
+		}
+	}
+	grace := absentGrace
+	if w.blocked != "" {
+		grace = 0
+	}
+	return there < w.wrote && now.Sub(w.created) > grace && now.Sub(w.looked) > absentGrace
+}
+
+// giveUp lowers the number by the pods that will not come, so that no more wait
+// than can come, and remembers why.
+func (w *workload) giveUp(ctx context.Context, t *target, s *autoscalingv1.Scale, now time.Time) error {
+	n := int(s.Spec.Replicas)
+	w.mu.Lock()
+	stuck, missing, blocked := w.stuck(now), w.missing(now), w.blocked
+	absent := w.absent(w.members(now), n)
+	if missing {
+		w.looked = now
+	}
+	w.mu.Unlock()
+
+	stuck, why, err := w.hopeless(ctx, stuck, now)
+	if err != nil {
+		return err
+	}
+	if !missing {
+		absent = 0
+	}
+	if absent > 0 {
+		refused, err := w.refused(ctx, blocked, now)
+		if err != nil {
+			return err
+		}
+		if refused == "" {
+			absent = 0 // its controller creates them in an order of its own
+		} else {
+			why = refused
+		}
+	}
+	by := absent + len(stuck)
+	if by == 0 {
+		return nil
+	}
+	onNodes, _ := w.f.nodes.room(w.shapeNow(), w.f.held(w), w.d.NodesMax)
+	if _, err := w.write(ctx, t, s, n-by); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, m := range stuck {
+		m.p.gone = now
+	}
+	w.short = w.short.again(now, n-by, why, onNodes)
+	w.f.o.Log.Warn("replicas cannot come: not asked for again for a while", "deployment", w.d.Name,
+		"replicas", by, "left", n-by, "why", why, "for", w.short.wait)
+	return nil
+}
+
+// again is the next time that something could not be had, after s.
+func (s short) again(now time.Time, most int, why string, onNodes int) short {
+	wait := shortFirst
+	if s.wait > 0 && now.Sub(s.until) < shortMost {
+		wait = min(shortMost, 2*s.wait)
+	}
+	return short{most: most, why: why, until: now.Add(wait), wait: wait, onNodes: onNodes}
+}
+
+// refused says why the workload's pods are not created, by its condition or its
+// controller's event; "": nobody refused any.
+func (w *workload) refused(ctx context.Context, blocked string, now time.Time) (string, error) {
+	if blocked != "" {
+		return blocked, nil
+	}
+	e, err := w.newest(ctx, "involvedObject.kind="+w.d.Kind+",involvedObject.name="+w.d.Object, "FailedCreate")
+	if err != nil || e == nil || now.Sub(eventTime(e)) > w.d.PendingTimeout {
+		return "", err
+	}
+	return e.Message, nil
+}
+
+func (w *workload) shapeNow() shape {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.shape
+}
+
+// hopeless are those of the pods for which no node is on its way, and the
+// words of who decided so.
+func (w *workload) hopeless(ctx context.Context, pods []member, now time.Time) (out []member, why string, err error) {
+	for _, m := range pods {
+		since, message, _ := unscheduled(m.p.obj)
+		e, err := w.newest(ctx, "involvedObject.uid="+string(m.p.obj.UID),
+			"TriggeredScaleUp", "Nominated", "NotTriggerScaleUp", "NoCompatibleInstanceTypes", "InsufficientCapacityError")
+		if err != nil {
+			return nil, "", err
+		}
+		coming := e != nil && (e.Reason == "TriggeredScaleUp" || e.Reason == "Nominated")
+		if coming && now.Sub(since) < w.d.StartTimeout {
+			if w.d.inOrder() {
+				break
+			}
+			continue
+		}
+		if e != nil && !coming {
+			message = e.Reason + ": " + e.Message
+		}
+		out = append(out, m)
+		why = fmt.Sprintf("no node took %s in %v: %s", m.id, now.Sub(since).Round(time.Second), message)
+	}
+	return out, why, nil
+}
+
+// newest is the last event about what the selector names, of those reasons; nil:
+// none, or Weir may not read events.
+func (w *workload) newest(ctx context.Context, about string, reasons ...string) (*corev1.Event, error) {
+	var list corev1.EventList
+	err := w.f.c.core.Get().Namespace(w.d.Namespace).Resource("events").
+		VersionedParams(&metav1.ListOptions{FieldSelector: about}, metav1.ParameterCodec).Do(ctx).Into(&list)
+	if forbidden(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, w.d.fault("events: %w", err)
+	}
+	var last *corev1.Event
+	for i := range list.Items {
+		e := &list.Items[i]
+		if slices.Contains(reasons, e.Reason) && (last == nil || eventTime(e).After(eventTime(last))) {
+			last = e
+		}
+	}
+	return last, nil
+}
+
+// eventTime is when it last happened, in either of the two forms of an event.
+func eventTime(e *corev1.Event) time.Time {
+	at := e.LastTimestamp.Time
+	if e.Series != nil && e.Series.LastObservedTime.After(at) {
+		at = e.Series.LastObservedTime.Time
+	}
+	if e.EventTime.After(at) {
+		at = e.EventTime.Time
+	}
+	if at.IsZero() {
+		at = e.CreationTimestamp.Time
+	}
+	return at
+}
+
+// replicaFailure is what a workload's own condition says of pods it cannot
+// create, or "".
+func replicaFailure(o map[string]any) string {
+	list, _, _ := unstructured.NestedSlice(o, "status", "conditions")
+	for _, x := range list {
+		c, ok := x.(map[string]any)
+		if ok && c["type"] == "ReplicaFailure" && c["status"] == "True" {
+			message, _ := c["message"].(string)
+			return strings.TrimSpace(message)
+		}
+	}
+	return ""
+}

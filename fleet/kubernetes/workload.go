@@ -1,0 +1,232 @@
+package kubernetes
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+
+	"weir"
+)
+
+// workload is a deployment with what is known of it.
+type workload struct {
+	f    *Fleet
+	d    Deployment
+	wake chan struct{}
+	stop context.CancelFunc // its Fleet's lock; nil: does not run
+
+	// writing is held by whoever reads and writes the number: one at a time.
+	writing chan struct{}
+	again   again // of the goroutine that runs it alone
+
+	mu      sync.Mutex
+	target  *target // nil until the cluster was asked
+	trouble error   // why there is none
+	listed  bool    // its pods were
+	pods    map[types.UID]*pod
+	seq     int
+	starts  starts
+	pushed  []weir.Replica // as last published
+	shape   shape
+	wrote   int                    // the number as last written or accepted; -1: none yet
+	asked   bool                   // Scale was called: this Weir sees to what drains
+	lowered time.Time              // when the number was last lowered
+	created time.Time              // when all pods of the number were last there
+	blocked string                 // why its controller cannot create pods, by its own condition
+	looked  time.Time              // when it was last asked why pods are not created
+	quotas  []corev1.ResourceQuota // as last read
+	pending int                    // a number that was sent and may have been written; -1: none
+	held    hold
+	short   short
+}
+
+// hold is a time in which the number is left alone.
+type hold struct {
+	why   string    // "": it is not
+	until time.Time // then it is looked at again
+	doubt bool      // somebody may have written: read who
+}
+
+const (
+	tick       = time.Second            // between looks at a workload of which nothing drains
+	drainTick  = 100 * time.Millisecond // and of one of which something does
+	callLimit  = 10 * time.Second       // for one look's calls of the API server
+	retryFirst = time.Second            // before asking again after an error
+	retryMost  = 10 * time.Second
+	backMost   = 2 * time.Second // the same for a workload that is known
+)
+
+func newWorkload(f *Fleet, d Deployment) *workload {
+	return &workload{f: f, d: d, wake: make(chan struct{}, 1), writing: make(chan struct{}, 1),
+		pods: map[types.UID]*pod{}, wrote: -1, pending: -1}
+}
+
+// learned are its cold starts.
+func (w *workload) learned() starts {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.starts)
+}
+
+// run follows the workload until ctx ends.
+func (w *workload) run(ctx context.Context) {
+	var all sync.WaitGroup
+	defer all.Wait()
+	all.Go(func() { w.follow(ctx) })
+	timer := time.NewTicker(drainTick)
+	defer timer.Stop()
+	last := time.Time{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.wake:
+		case now := <-timer.C:
+			if !w.restless() && now.Sub(last) < tick {
+				continue
+			}
+		}
+		last = time.Now()
+		w.publish(last)
+		w.turn(ctx, last)
+	}
+}
+
+// restless says that something drains or is to be marked.
+func (w *workload) restless() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, p := range w.pods {
+		if p.intent != asMarked || p.leaving() && !p.over() && p.gone.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
+// publish tells the watchers when the replicas are others than they were.
+func (w *workload) publish(now time.Time) {
+	w.mu.Lock()
+	rs := w.views(now)
+	changed := w.listed && !slices.Equal(rs, w.pushed)
+	if changed {
+		w.pushed = rs
+	}
+	w.mu.Unlock()
+	if changed {
+		w.f.publish(w.d.Name)
+	}
+}
+
+// follow finds the workload and watches it and its pods, again from the start
+// when its selector becomes another.
+func (w *workload) follow(ctx context.Context) {
+	delay := retryFirst
+	for ctx.Err() == nil {
+		selector, err := w.discover(ctx)
+		if err != nil {
+			w.mu.Lock()
+			w.trouble = err
+			w.mu.Unlock()
+			w.f.o.Log.Warn("the workload cannot be read", "deployment", w.d.Name, "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(delay):
+			}
+			delay = min(2*delay, retryMost)
+			continue
+		}
+		delay = retryFirst
+		w.watch(ctx, selector)
+	}
+}
+
+// discover asks the cluster what the workload is, and returns the selector of
+// its pods.
+func (w *workload) discover(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	t, err := w.f.c.find(ctx, w.d)
+	if err != nil {
+		return "", err
+	}
+	s, err := t.read(ctx)
+	if err != nil {
+		return "", err
+	}
+	if s.Status.Selector == "" {
+		return "", w.d.fault("the scale of %s has no selector: its pods cannot be told from others", w.d.target())
+	}
+	o, err := t.get(ctx)
+	if err != nil {
+		return "", err
+	}
+	who, err := w.f.c.writer(ctx, t, o)
+	if err != nil {
+		return "", err
+	}
+	now := time.Now()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.target, w.trouble = t, nil
+	w.shape = shapeOf(o.Object)
+	if w.wrote < 0 {
+		w.wrote = int(s.Spec.Replicas)
+	}
+	if who != "" {
+		w.hold(now, who, recheck)
+	}
+	return s.Status.Selector, nil
+}
+
+// watch follows the workload's object and its pods until ctx ends or the
+// selector is another.
+func (w *workload) watch(ctx context.Context, selector string) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	c := w.f.c
+	podsOf := listWatch(c.core, "pods", w.d.Namespace, func(o *metav1.ListOptions) { o.LabelSelector = selector })
+	w.mu.Lock()
+	t := w.target
+	w.mu.Unlock()
+	var all sync.WaitGroup
+	defer all.Wait()
+	all.Go(func() { c.reflect(ctx, podsOf, &corev1.Pod{}, &pods{w}) })
+	all.Go(func() {
+		c.reflect(ctx, &cache.ListWatch{
+			ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+				o.FieldSelector = "metadata.name=" + w.d.Object
+				return t.object.List(ctx, o)
+			},
+			WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+				o.FieldSelector = "metadata.name=" + w.d.Object
+				return t.object.Watch(ctx, o)
+			},
+		}, &unstructured.Unstructured{}, &object{w: w, selector: selector, changed: stop})
+	})
+}
+
+// listWatch lists and watches objects of the core group.
+func listWatch(c *rest.RESTClient, resource, namespace string, narrow func(*metav1.ListOptions)) cache.ListerWatcher {
+	return cache.NewFilteredListWatchFromClient(c, resource, namespace, narrow)
+}
+
+// reflect keeps a store as the API server has it, until ctx ends. It asks again
+// at least every two seconds after the API server was away.
+func (c *cluster) reflect(ctx context.Context, lw cache.ListerWatcher, kind any, s cache.ReflectorStore) {
+	cache.NewReflectorWithOptions(lw, kind, s, cache.ReflectorOptions{
+		Logger:  &c.log,
+		Backoff: &wait.Backoff{Duration: 200 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 4, Cap: 2 * time.Second},
+	}).RunWithContext(ctx)
+}
