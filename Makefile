@@ -13,7 +13,7 @@ export CGO_ENABLED = 0
 # `make fuzz` always does. A test that fails says how to draw the same again.
 export RAPID_SEED ?= 1
 
-.PHONY: help serve demo build test test-go test-faults faults-against faults-models test-share test-servers test-clients soak race fuzz mutants lint bench bench-share bench-policies bench-fairness release reproducible clean
+.PHONY: help serve demo build test test-go test-faults faults-against faults-models test-share test-servers test-clients test-kubernetes soak race fuzz mutants lint bench bench-share bench-policies bench-fairness release reproducible clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -41,6 +41,12 @@ test-go:
 test-servers: build
 	CACHE=$(CACHE) scripts/llama-deps
 	cd test/servers && WEIR_BIN=$(CURDIR)/$(WEIR) WEIR_LLAMA=$(CACHE)/servers/llama $(GO) test -count=1 .
+
+# The replicas of fleet/kubernetes on a real API server. The first time it builds
+# one: see scripts/kube-deps.
+test-kubernetes: ## replicas as pods, on a real API server with its controllers and scheduler
+	CACHE=$(CACHE) scripts/kube-deps
+	cd test/kubernetes && WEIR_KUBERNETES=$(CACHE)/kubernetes/bin $(GO) test -count=1 -parallel 8 -timeout 10m .
 
 # The SDKs of Python, Node and Go. Needs python3 with venv and node with npm;
 # as root, a missing one is installed from Debian's packages.

@@ -1,0 +1,260 @@
+package kubernetes_test
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// plane is a control plane on loopback.
+type plane struct {
+	bin, dir  string
+	api, etcd string // addresses
+	procs     []*proc
+	server    *proc // kube-apiserver, which a scenario takes away
+	spawn     chan func()
+}
+
+// proc is one of its processes.
+type proc struct {
+	name string
+	cmd  *exec.Cmd
+	done chan struct{}
+}
+
+var cluster *plane
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) (code int) {
+	bin := os.Getenv("WEIR_KUBERNETES")
+	if bin == "" {
+		fmt.Fprintln(os.Stderr, "WEIR_KUBERNETES is not set: use make test-kubernetes, which builds the servers and says where they are")
+		return 1
+	}
+	dir, err := os.MkdirTemp("", "weir-kubernetes")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	cluster = &plane{bin: bin, dir: dir, spawn: make(chan func())}
+	// A child dies with the thread that started it: this one stays.
+	go func() {
+		runtime.LockOSThread()
+		for start := range cluster.spawn {
+			start()
+		}
+	}()
+	defer func() {
+		cluster.stop()
+		if code == 0 {
+			os.RemoveAll(dir)
+		} else {
+			fmt.Fprintln(os.Stderr, "the logs of the servers are in", dir)
+		}
+	}()
+	began := time.Now()
+	if err := cluster.start(); err != nil {
+		fmt.Fprintln(os.Stderr, "control plane:", err)
+		return 1
+	}
+	fmt.Printf("the control plane is up after %v\n", time.Since(began).Round(100*time.Millisecond))
+	return m.Run()
+}
+
+func (p *plane) start() error {
+	var err error
+	if p.api, err = freeAddress(); err != nil {
+		return err
+	}
+	if p.etcd, err = freeAddress(); err != nil {
+		return err
+	}
+	peers, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	if err := p.files(); err != nil {
+		return err
+	}
+	if _, err := p.launch("etcd", "--data-dir", p.at("etcd"), "--unsafe-no-fsync",
+		"--listen-client-urls", "http://"+p.etcd, "--advertise-client-urls", "http://"+p.etcd,
+		"--listen-peer-urls", "http://"+peers, "--initial-advertise-peer-urls", "http://"+peers,
+		"--initial-cluster", "default=http://"+peers); err != nil {
+		return err
+	}
+	if err := p.startServer(); err != nil {
+		return err
+	}
+	if _, err := p.launch("kube-controller-manager", "--kubeconfig", p.at("admin"), "--service-account-private-key-file", p.at("sa.key"),
+		"--use-service-account-credentials=false", "--leader-elect=false", "--secure-port=0",
+		"--horizontal-pod-autoscaler-sync-period=1s", "--kube-api-qps=200", "--kube-api-burst=400",
+		"--controllers=deployment-controller,replicaset-controller,statefulset-controller,horizontal-pod-autoscaler-controller,"+
+			"resourcequota-controller,garbage-collector-controller,namespace-controller,serviceaccount-controller"); err != nil {
+		return err
+	}
+	if _, err := p.launch("kube-scheduler", "--kubeconfig", p.at("admin"), "--leader-elect=false", "--secure-port=0"); err != nil {
+		return err
+	}
+	_, err = p.launch("kwok", "--kubeconfig", p.at("admin"), "--manage-all-nodes=true", "--config", "testdata/kwok.yaml")
+	return err
+}
+
+// startServer starts the API server and waits until it serves.
+func (p *plane) startServer() error {
+	_, port, err := net.SplitHostPort(p.api)
+	if err != nil {
+		return err
+	}
+	p.server, err = p.launch("kube-apiserver", "--etcd-servers", "http://"+p.etcd, "--secure-port", port,
+		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--cert-dir", p.at("certs"),
+		"--service-account-issuer=https://weir.test", "--service-account-signing-key-file", p.at("sa.key"),
+		"--service-account-key-file", p.at("sa.pub"), "--token-auth-file", p.at("tokens"), "--authorization-mode=RBAC",
+		"--service-cluster-ip-range=10.0.0.0/16", "--endpoint-reconciler-type=none", "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition")
+	if err != nil {
+		return err
+	}
+	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}} // its certificate is its own
+	for end := time.Now().Add(90 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		select {
+		case <-p.server.done:
+			return fmt.Errorf("kube-apiserver has ended: see %s", p.at("kube-apiserver.log"))
+		default:
+		}
+		req, err := http.NewRequest("GET", "https://"+p.api+"/readyz", nil)
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Authorization", "Bearer "+adminToken)
+		if resp, err := client.Do(req); err == nil {
+			_, _ = io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("kube-apiserver was not ready in 90 s: see %s", p.at("kube-apiserver.log"))
+}
+
+const adminToken = "admin"
+
+// files writes keys, tokens and the kubeconfig of an administrator.
+func (p *plane) files() error {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return err
+	}
+	public, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		return err
+	}
+	for name, text := range map[string]string{
+		"sa.key": string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})),
+		"sa.pub": string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
+		"tokens": adminToken + `,admin,1,"system:masters"` + "\n",
+		"admin":  p.kubeconfig(adminToken),
+	} {
+		if err := os.WriteFile(p.at(name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *plane) kubeconfig(token string) string {
+	return fmt.Sprintf(`apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: "https://%s", insecure-skip-tls-verify: true}}]
+users: [{name: u, user: {token: %q}}]
+contexts: [{name: x, context: {cluster: c, user: u}}]
+current-context: x
+`, p.api, token)
+}
+
+func (p *plane) at(name string) string { return filepath.Join(p.dir, name) }
+
+func (p *plane) launch(name string, args ...string) (*proc, error) {
+	log, err := os.OpenFile(p.at(name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	c := exec.Command(filepath.Join(p.bin, name), args...)
+	c.Stdout, c.Stderr = log, log
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	started := make(chan error)
+	p.spawn <- func() { started <- c.Start() }
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	r := &proc{name: name, cmd: c, done: make(chan struct{})}
+	go func() {
+		_ = c.Wait()
+		close(r.done)
+	}()
+	p.procs = append(p.procs, r)
+	return r, nil
+}
+
+// end ends the process and waits for it.
+func (r *proc) end() {
+	_ = r.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-r.done:
+	case <-time.After(10 * time.Second):
+		_ = r.cmd.Process.Kill()
+		<-r.done
+	}
+}
+
+// stop ends what was started, the last first.
+func (p *plane) stop() {
+	for i := len(p.procs) - 1; i >= 0; i-- {
+		p.procs[i].end()
+	}
+	close(p.spawn)
+}
+
+// away ends the API server, lets the test do something, and starts it again.
+func (p *plane) away(t *testing.T, while func()) {
+	t.Helper()
+	p.server.end()
+	while()
+	if err := p.startServer(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+// soon gives one call of the API server a limit.
+func soon(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}

@@ -1,0 +1,357 @@
+package kubernetes_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+
+	"weir"
+	"weir/fleet/kubernetes"
+)
+
+// world is one test's part of the cluster: a namespace with nodes of its own,
+// and Weir with the rights of its service account.
+type world struct {
+	*testing.T
+	namespace string
+	admin     *dynamic.DynamicClient
+	config    string // kubeconfig of Weir's service account
+	policy    string // of a StatefulSet: how its pods come; OrderedReady if empty
+
+	mu   sync.Mutex
+	held map[string]int // requests in flight by replica
+}
+
+var worlds atomic.Int64
+
+const gpu = "nvidia.com/gpu"
+
+// newWorld makes a namespace with one node of that many GPUs.
+func newWorld(t *testing.T, gpus int) *world {
+	t.Helper()
+	admin, err := dynamic.NewForConfig(&rest.Config{Host: "https://" + cluster.api, BearerToken: adminToken, QPS: -1,
+		TLSClientConfig: rest.TLSClientConfig{Insecure: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{T: t, namespace: fmt.Sprintf("models-%d", worlds.Add(1)), admin: admin, held: map[string]int{}}
+	w.create("v1", "namespaces", "", w.file("kind: Namespace\nmetadata: {name: "+w.namespace+"}"))
+	w.node("a", gpus)
+	w.rights()
+	return w
+}
+
+// resources of kinds the tests create.
+var resources = map[string]string{
+	"Namespace": "namespaces", "Node": "nodes", "ServiceAccount": "serviceaccounts", "ClusterRole": "clusterroles",
+	"ClusterRoleBinding": "clusterrolebindings", "Role": "roles", "RoleBinding": "rolebindings", "Deployment": "deployments",
+	"StatefulSet": "statefulsets", "HorizontalPodAutoscaler": "horizontalpodautoscalers", "ResourceQuota": "resourcequotas", "Pod": "pods",
+	"ConfigMap": "configmaps", "PersistentVolumeClaim": "persistentvolumeclaims", "Service": "services", "NetworkPolicy": "networkpolicies",
+}
+
+func (w *world) resource(version, plural, namespace string) dynamic.ResourceInterface {
+	gv, err := schema.ParseGroupVersion(version)
+	if err != nil {
+		w.Fatal(err)
+	}
+	r := w.admin.Resource(gv.WithResource(plural))
+	if namespace == "" {
+		return r
+	}
+	return r.Namespace(namespace)
+}
+
+func (w *world) file(text string) *unstructured.Unstructured {
+	w.Helper()
+	var o map[string]any
+	if err := yaml.Unmarshal([]byte(text), &o); err != nil {
+		w.Fatalf("%v in:\n%s", err, text)
+	}
+	return &unstructured.Unstructured{Object: o}
+}
+
+// create creates an object and removes it when the test ends; one that is there
+// already is left as it is.
+func (w *world) create(version, plural, namespace string, o *unstructured.Unstructured) {
+	w.Helper()
+	o.SetAPIVersion(version)
+	r := w.resource(version, plural, namespace)
+	_, err := r.Create(soon(w.T), o, metav1.CreateOptions{})
+	if apierrors.IsAlreadyExists(err) {
+		return
+	}
+	if err != nil {
+		w.Fatalf("create %s %s: %v", plural, o.GetName(), err)
+	}
+}
+
+// apply creates every object of a YAML text, those of namespace models in the
+// test's own.
+func (w *world) apply(text string) {
+	w.Helper()
+	for d := yaml.NewYAMLOrJSONDecoder(strings.NewReader(text), 4096); ; {
+		var o map[string]any
+		err := d.Decode(&o)
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			w.Fatal(err)
+		}
+		u := &unstructured.Unstructured{Object: o}
+		if u.GetNamespace() == "models" {
+			u.SetNamespace(w.namespace)
+		}
+		plural := resources[u.GetKind()]
+		if plural == "" {
+			w.Fatalf("the tests know no resource of kind %q", u.GetKind())
+		}
+		w.create(u.GetAPIVersion(), plural, u.GetNamespace(), u)
+	}
+}
+
+// node adds a node for the namespace's pods alone.
+func (w *world) node(name string, gpus int) {
+	w.Helper()
+	full := w.namespace + "-" + name
+	w.apply(fmt.Sprintf(`
+apiVersion: v1
+kind: Node
+metadata: {name: %s, labels: {pool: %s, kubernetes.io/hostname: %s}, annotations: {kwok.x-k8s.io/node: fake}}
+spec: {taints: [{key: sku, value: gpu, effect: NoSchedule}]}
+status:
+  capacity: {cpu: "96", memory: 900Gi, pods: "110", %s: "%d"}
+  allocatable: {cpu: "96", memory: 900Gi, pods: "110", %s: "%d"}
+`, full, w.namespace, full, gpu, gpus, gpu, gpus))
+	w.Cleanup(func() {
+		_ = w.resource("v1", "nodes", "").Delete(context.Background(), full, metav1.DeleteOptions{})
+	})
+}
+
+// rights gives Weir's service account what deploy/kubernetes/rbac.yaml says, in
+// this namespace, and writes its kubeconfig.
+func (w *world) rights() {
+	w.Helper()
+	text, err := os.ReadFile("../../deploy/kubernetes/rbac.yaml")
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: weir}\n---\n" + string(text))
+	ask := w.file("apiVersion: authentication.k8s.io/v1\nkind: TokenRequest\nmetadata: {name: weir}\nspec: {expirationSeconds: 3600}")
+	got, err := w.resource("v1", "serviceaccounts", "weir").Create(soon(w.T), ask, metav1.CreateOptions{}, "token")
+	if err != nil {
+		w.Fatal(err)
+	}
+	token, _, err := unstructured.NestedString(got.Object, "status", "token")
+	if err != nil || token == "" {
+		w.Fatalf("no token: %v", err)
+	}
+	w.config = filepath.Join(w.TempDir(), "kubeconfig")
+	if err := os.WriteFile(w.config, []byte(cluster.kubeconfig(token)), 0o600); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// workload creates a Deployment or StatefulSet m without replicas, whose pods
+// want one GPU each. more goes into the pods' metadata.
+func (w *world) workload(kind, more string) {
+	w.Helper()
+	extra := ""
+	if kind == "StatefulSet" {
+		extra = "serviceName: m\n  podManagementPolicy: " + cmp.Or(w.policy, "OrderedReady")
+	}
+	if more == "" {
+		more = "{}"
+	}
+	w.apply(fmt.Sprintf(`
+apiVersion: apps/v1
+kind: %s
+metadata: {name: m, namespace: models}
+spec:
+  replicas: 0
+  %s
+  selector: {matchLabels: {app: m}}
+  template:
+    metadata:
+      labels: {app: m}
+    spec:
+      nodeSelector: {pool: %s}
+      tolerations: [{key: sku, operator: Exists}]
+      terminationGracePeriodSeconds: 1
+      containers:
+      - name: engine
+        image: engine:1
+        ports: [{containerPort: 8000}]
+        resources: {limits: {%s: 1}}
+`, kind, extra, w.namespace, gpu))
+	if more != "{}" {
+		w.patch("apps/v1", strings.ToLower(kind)+"s", "m", `{"spec":{"template":{"metadata":`+more+`}}}`)
+	}
+}
+
+func (w *world) patch(version, plural, name, body string, sub ...string) {
+	w.Helper()
+	if _, err := w.resource(version, plural, w.namespace).Patch(soon(w.T), name, types.MergePatchType, []byte(body),
+		metav1.PatchOptions{FieldManager: "test"}, sub...); err != nil {
+		w.Fatalf("patch %s %s: %v", plural, name, err)
+	}
+}
+
+// replicas is the number in the workload.
+func (w *world) replicas(plural string) int64 {
+	w.Helper()
+	o, err := w.resource("apps/v1", plural, w.namespace).Get(soon(w.T), "m", metav1.GetOptions{})
+	if err != nil {
+		w.Fatal(err)
+	}
+	n, _, err := unstructured.NestedInt64(o.Object, "spec", "replicas")
+	if err != nil {
+		w.Fatal(err)
+	}
+	return n
+}
+
+// options are Weir's, quick where a test would wait.
+func (w *world) options(kind string) kubernetes.Options {
+	return kubernetes.Options{
+		Kubeconfig: w.config,
+		Deployments: []kubernetes.Deployment{{Name: "m", Kind: kind, Namespace: w.namespace,
+			DrainQuiet: 20 * time.Millisecond, PendingTimeout: time.Second, DrainDeadline: time.Minute}},
+		Busy: w.busy,
+		Log:  slog.New(slog.NewTextHandler(testWriter{w}, &slog.HandlerOptions{Level: slog.LevelInfo})),
+	}
+}
+
+// testWriter shows the log of a test that fails.
+type testWriter struct{ w *world }
+
+func (t testWriter) Write(line []byte) (int, error) {
+	t.w.Logf("weir: %s", bytes.TrimSpace(line))
+	return len(line), nil
+}
+
+// start runs Weir until the test ends, or the func it returns is called, and
+// waits until it sees the workload and the nodes.
+func (w *world) start(o kubernetes.Options, gpus int) (*kubernetes.Fleet, func()) {
+	w.Helper()
+	f, err := kubernetes.New(o)
+	if err != nil {
+		w.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- f.Run(ctx) }()
+	stop := sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			w.Errorf("run: %v", err)
+		}
+	})
+	w.Cleanup(stop)
+	w.until("the fleet sees the workload and its nodes", func() (bool, string) {
+		_, err := f.Status(w.Context(), "m")
+		return err == nil && f.Room("m") == gpus, fmt.Sprint(err, ", room ", f.Room("m"))
+	})
+	return f, stop
+}
+
+// until waits until ok, or fails the test with what ok last said.
+func (w *world) until(what string, ok func() (bool, string)) {
+	w.Helper()
+	said := ""
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		var done bool
+		if done, said = ok(); done {
+			return
+		}
+	}
+	w.Fatalf("never came: %s; at the end: %s\nthe cluster has %s", what, said, w.dump())
+}
+
+// dump is what the API server has of the namespace's workloads and pods.
+func (w *world) dump() string {
+	out := ""
+	for _, kind := range []struct{ version, plural string }{{"apps/v1", "deployments"}, {"apps/v1", "replicasets"}, {"apps/v1", "statefulsets"}, {"v1", "pods"}} {
+		list, err := w.resource(kind.version, kind.plural, w.namespace).List(context.Background(), metav1.ListOptions{})
+		if err != nil {
+			return err.Error()
+		}
+		for _, o := range list.Items {
+			text, err := json.Marshal(o.Object["status"])
+			n, _, _ := unstructured.NestedInt64(o.Object, "spec", "replicas")
+			out += fmt.Sprintf("\n%s %s x%d deleted %v %v: %s %v", kind.plural, o.GetName(), n, o.GetDeletionTimestamp(), o.GetAnnotations(), text, err)
+		}
+	}
+	return out
+}
+
+func (w *world) busy(replica string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.held[replica]
+}
+
+func (w *world) hold(replica string, busy bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.held[replica] = 0
+	if busy {
+		w.held[replica] = 1
+	}
+}
+
+// ready waits until exactly n replicas are ready and no other is left.
+func (w *world) ready(f *kubernetes.Fleet, n int) []weir.Replica {
+	w.Helper()
+	var rs []weir.Replica
+	w.until(fmt.Sprintf("%d ready and no other", n), func() (bool, string) {
+		var err error
+		rs, err = f.Status(w.Context(), "m")
+		return err == nil && len(rs) == n && count(rs, weir.Ready) == n, list(rs)
+	})
+	return rs
+}
+
+func count(rs []weir.Replica, state weir.ReplicaState) int {
+	n := 0
+	for _, r := range rs {
+		if r.State == state {
+			n++
+		}
+	}
+	return n
+}
+
+func list(rs []weir.Replica) string {
+	out := ""
+	for _, r := range rs {
+		out += fmt.Sprintf("\n  %s %v %s %s", r.ID, r.State, r.Addr, r.Detail)
+	}
+	return out
+}
+
+func quote(s string) string {
+	b, _ := json.Marshal(s)
+	return string(b)
+}
