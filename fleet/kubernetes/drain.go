@@ -103,7 +103,7 @@ func (w *workload) attends(now time.Time) bool {
 }
 
 // idle are the draining pods that work on nothing. They are asked about without
-// the lock: whoever knows may be asking this place something.
+// the lock, which the gateway that answers may be waiting for.
 func (w *workload) idle() map[types.UID]bool {
 	if w.f.o.Busy == nil {
 		return nil
