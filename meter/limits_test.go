@@ -1,6 +1,7 @@
 package meter_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -125,5 +126,17 @@ func TestWhatABucketHasRefilledIsNotGivenBackToo(t *testing.T) {
 	}
 	if _, refusal := reserve(later, 3930); refusal != nil {
 		t.Errorf("what is left: %v", refusal)
+	}
+}
+
+func TestTheKeeperIsAskedAboutSoManyLeasesAtMost(t *testing.T) {
+	ls := meter.NewLeases(noon, 1)
+	for i := range 40 {
+		ls.Keep(fmt.Sprint("tenant=", i), meter.Window, 0, 1000, time.Hour)
+	}
+	for shard := range meter.LeaseShards {
+		if n := len(ls.Asks(noon, shard, nil, 2, true)); n != 2 {
+			t.Errorf("shard %d: %d leases are asked about, want 2", shard, n)
+		}
 	}
 }
