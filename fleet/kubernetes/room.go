@@ -101,7 +101,7 @@ func (f *Fleet) held(of *workload) []taking {
 }
 
 // Room is how many replicas of a deployment the cluster allows as far as Weir
-// sees: nodes with their devices, the namespace's quota, what lately found no
+// sees: nodes with their devices, the namespace's quota, what recently found no
 // node, and the deployment's own MaxReplicas. Negative: not known.
 func (f *Fleet) Room(deployment string) int {
 	w := f.get(deployment)
