@@ -8,9 +8,9 @@ import (
 	"weir/control"
 	"weir/fleet"
 	"weir/gateway"
+	"weir/limits"
 	"weir/observe"
 	"weir/scale"
-	"weir/share"
 )
 
 // Options are what New makes a node of.
@@ -117,7 +117,7 @@ type Store struct {
 // Sharing is how limits are shared through Redis, from the start on. Redis.Local
 // and Redis.Log are the node's.
 type Sharing struct {
-	Redis    share.Options
+	Redis    limits.Options
 	Gateways int // that are expected; 0: as many as are heard
 }
 

@@ -10,9 +10,9 @@ import (
 
 	"weir/dispatch"
 	"weir/gateway"
+	"weir/limits"
 	"weir/meter"
 	"weir/observe"
-	"weir/share"
 )
 
 // joinWithin is how long a start waits for its first leases. Redis may be away:
@@ -22,7 +22,7 @@ const joinWithin = time.Second
 // sharing is a node's part among the gateways that share limits.
 type sharing struct {
 	gateway *gateway.Gateway
-	redis   *share.Share
+	redis   *limits.Shared
 }
 
 // newSharing joins the gateways that share limits; nil where the setup names no
@@ -34,12 +34,12 @@ func newSharing(s *Sharing, g *gateway.Gateway, log *slog.Logger) (*sharing, err
 	p := &sharing{gateway: g}
 	o := s.Redis
 	o.Log = log
-	o.Local = share.Local{
+	o.Local = limits.Local{
 		Now: g.Now, Leases: g.Leases, Throttle: g.Throttle,
 		Told: g.Told, Learn: g.Learn, Booked: p.booked, Book: p.book,
 	}
 	var err error
-	if p.redis, err = share.New(o); err != nil {
+	if p.redis, err = limits.New(o); err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
 	g.Share(gateway.Sharing{Gateways: s.Gateways, Wake: p.redis.Wake, Throttled: p.redis.Throttled, Note: p.redis.Note, Noted: p.redis.Noted})
@@ -47,15 +47,15 @@ func newSharing(s *Sharing, g *gateway.Gateway, log *slog.Logger) (*sharing, err
 }
 
 // booked is what this gateway has booked of its providers' quotas.
-func (p *sharing) booked() (all []share.Quota) {
+func (p *sharing) booked() (all []limits.Quota) {
 	p.gateway.Booked(func(deployment string, b dispatch.Booked) {
-		all = append(all, share.Quota{Deployment: deployment, Drain: b.Drain, Tokens: b.Tokens, Requests: b.Requests})
+		all = append(all, limits.Quota{Deployment: deployment, Drain: b.Drain, Tokens: b.Tokens, Requests: b.Requests})
 	})
 	return all
 }
 
 // book counts what other gateways have booked.
-func (p *sharing) book(q share.Quota) {
+func (p *sharing) book(q limits.Quota) {
 	p.gateway.BookElsewhere(q.Deployment, dispatch.Booked{Drain: q.Drain, Tokens: q.Tokens, Requests: q.Requests})
 }
 

@@ -7,8 +7,8 @@ import (
 	"weir/meter"
 )
 
-// limits are the bounds of one scope.
-func limits(l config.Limits, b config.Budget) meter.Limits {
+// scopeLimits are the limits of one scope.
+func scopeLimits(l config.Limits, b config.Budget) meter.Limits {
 	return meter.Limits{
 		RequestsPerMinute: l.Requests.PerMinute(), TokensPerMinute: l.Tokens.PerMinute(), MaxConcurrent: l.Concurrent, Burst: l.Burst, Most: l.Reserve == "most",
 		Budget: meter.Budget{
@@ -22,7 +22,7 @@ func limits(l config.Limits, b config.Budget) meter.Limits {
 func Limit(l *config.Limit) gateway.Limit {
 	return gateway.Limit{
 		Scope:  meter.Scope{Tenant: l.Tenant, Key: l.Key, Model: l.Model, Class: l.Class},
-		Limits: limits(l.Limits, l.Budget),
+		Limits: scopeLimits(l.Limits, l.Budget),
 	}
 }
 

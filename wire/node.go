@@ -10,10 +10,10 @@ import (
 	"weir/config"
 	"weir/control"
 	"weir/gateway"
+	"weir/limits"
 	"weir/node"
 	"weir/observe"
 	"weir/price"
-	"weir/share"
 )
 
 // Node is a node of a configuration. load reads it again, for a reload; what the
@@ -87,11 +87,11 @@ func sharing(r *config.Redis) *node.Sharing {
 	if r == nil {
 		return nil
 	}
-	s := &node.Sharing{Gateways: r.Gateways, Redis: share.Options{
+	s := &node.Sharing{Gateways: r.Gateways, Redis: limits.Options{
 		Addrs: r.Addresses, Username: r.Username, Password: r.Password.Reveal(), Prefix: r.Prefix, Lease: r.Lease,
 	}}
 	if t := r.TLS; t != nil {
-		s.Redis.TLS = &share.TLS{CA: t.CA, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName}
+		s.Redis.TLS = &limits.TLS{CA: t.CA, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName}
 	}
 	return s
 }

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"weir/share/redistest"
+	"weir/limits/redistest"
 )
 
 // plan is one run.

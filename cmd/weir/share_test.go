@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"weir/share/redistest"
+	"weir/limits/redistest"
 )
 
 // within polls until is holds: what it asks is other processes, which cannot

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"weir/share/redistest"
+	"weir/limits/redistest"
 )
 
 // lives are the scenarios that happen to the gateway itself: each has a Weir

@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"weir/share/redistest"
+	"weir/limits/redistest"
 )
 
 // sharing starts a Redis and returns the configuration of a gateway that shares

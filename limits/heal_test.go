@@ -1,4 +1,4 @@
-package share
+package limits
 
 import (
 	"fmt"
@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"weir/share/redistest"
+	"weir/limits/redistest"
 )
 
 // Whatever somebody writes to Weir's keys: it is named, deleted, and the budget
@@ -56,12 +56,12 @@ func TestGarbageInRedisIsNamedAndHealed(t *testing.T) {
 			}
 			if what != "a budget of another" { // no gateway reads it by name: it goes when it is passed
 				within(t, "the garbage to be seen", func() bool {
-					return slices.ContainsFunc(members, func(m *member) bool { return m.share.Status().Healed > 0 })
+					return slices.ContainsFunc(members, func(m *member) bool { return m.shared.Status().Healed > 0 })
 				})
 			}
 			within(t, "the rest to be used, and no more", func() bool { return spend() && used >= limit })
 			within(t, "redis to be heard by all", func() bool {
-				return !slices.ContainsFunc(members, func(m *member) bool { return !m.share.Status().Connected })
+				return !slices.ContainsFunc(members, func(m *member) bool { return !m.shared.Status().Connected })
 			})
 			for range 20 {
 				spend()
@@ -76,23 +76,23 @@ func TestGarbageInRedisIsNamedAndHealed(t *testing.T) {
 func TestGarbageOnTheBoardIsHealed(t *testing.T) {
 	redis := startRedis(t, redistest.Options{})
 	m := newMember(t, at(redis))
-	key := "{" + m.share.o.Prefix + ":board}:throttles"
-	c, err := m.share.connected()
+	key := "{" + m.shared.o.Prefix + ":board}:throttles"
+	c, err := m.shared.connected()
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &board{Share: m.share, throttles: key}
+	b := &board{Shared: m.shared, throttles: key}
 	if _, err := redis.Do("SET", key, "hello"); err != nil {
 		t.Fatal(err)
 	}
 	b.hearThrottles(t.Context(), c)
-	if is, err := redis.Do("TYPE", key); err != nil || !strings.Contains(is, "none") || m.share.Status().Healed != 1 {
-		t.Errorf("%s, %v, %+v", is, err, m.share.Status())
+	if is, err := redis.Do("TYPE", key); err != nil || !strings.Contains(is, "none") || m.shared.Status().Healed != 1 {
+		t.Errorf("%s, %v, %+v", is, err, m.shared.Status())
 	}
 	if _, err := redis.Do("ZADD", key, "inf", "d\x00r"); err != nil {
 		t.Fatal(err)
 	}
-	if b.hearThrottles(t.Context(), c); m.share.Status().Healed != 2 {
+	if b.hearThrottles(t.Context(), c); m.shared.Status().Healed != 2 {
 		t.Error("a replica is left alone for ever")
 	}
 }

@@ -1,4 +1,4 @@
-package share
+package limits
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 
 	"pgregory.net/rapid"
 
+	"weir/limits/redistest"
 	"weir/meter"
-	"weir/share/redistest"
 )
 
 // walker is a member whose visits the test makes itself, one after the other.
@@ -26,7 +26,7 @@ func newWalker(t *testing.T, o Options, name string, form meter.Form, burst int6
 	asks := 0
 	for shard := 0; asks == 0; shard++ {
 		asks = len(w.ls.Asks(now(), shard, nil, 1, false))
-		w.k = newKeeper(w.share, shard)
+		w.k = newKeeper(w.shared, shard)
 	}
 	w.ls = meter.NewLeases(now(), 1) // the one found out by asking is not heard of any more
 	w.lease = w.ls.Keep(name, form, 0, burst, time.Hour)
@@ -138,8 +138,8 @@ func TestLeasesNeverAddUpToMoreThanTheBudgetAndOneRequestOfEach(t *testing.T) {
 			w := newWalker(t, o, "budget", l.form, l.burst)
 			l.walkers = append(l.walkers, w)
 			defer func() {
-				if w.share.client != nil {
-					w.share.client.Close()
+				if w.shared.client != nil {
+					w.shared.client.Close()
 				}
 			}()
 		}

@@ -1,4 +1,4 @@
-package share
+package limits
 
 import (
 	"context"
@@ -10,13 +10,13 @@ import (
 	"time"
 
 	"weir"
+	"weir/limits/redistest"
 	"weir/meter"
-	"weir/share/redistest"
 )
 
 // teller is a process that has something to tell and notes what it hears.
 type teller struct {
-	*Share
+	*Shared
 	mu     sync.Mutex
 	until  map[string]weir.Instant // by deployment and replica
 	heard  []meter.Answer
@@ -44,7 +44,7 @@ func tell(t *testing.T, o Options) *teller {
 		},
 	}
 	var err error
-	if w.Share, err = New(o); err != nil {
+	if w.Shared, err = New(o); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())

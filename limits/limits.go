@@ -1,4 +1,4 @@
-package share
+package limits
 
 import (
 	"context"
@@ -26,7 +26,7 @@ const (
 )
 
 // Local is what the process that shares keeps itself. Every function is called
-// from share's own goroutines and takes whatever lock it needs.
+// from this package's own goroutines and takes the locks it needs.
 type Local struct {
 	Now    func() weir.Instant
 	Leases func(func(*meter.Leases)) // calls its argument with the leases, locked
@@ -39,8 +39,8 @@ type Local struct {
 	Book     func(more Quota)                                     // others have booked; needed with Booked
 }
 
-// Share keeps one process together with the others.
-type Share struct {
+// Shared keeps one process together with the others.
+type Shared struct {
 	o       Options
 	log     *slog.Logger
 	id      string
@@ -74,9 +74,9 @@ type Status struct {
 	Healed    uint64    // times that what stood at Weir's keys was none of Weir's, and was deleted
 }
 
-// New makes a Share. It does not connect: a Redis that is away keeps nothing
+// New makes a Shared. It does not connect: a Redis that is away keeps nothing
 // from starting.
-func New(o Options) (*Share, error) {
+func New(o Options) (*Shared, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func New(o Options) (*Share, error) {
 	if o.Lease == 0 {
 		o.Lease = defaultLease
 	}
-	s := &Share{o: o, log: o.Log, id: rand.Text(), joined: make(chan struct{}), script: rueidis.NewLuaScript(visitLua), notes: make(chan note, notesPending)}
+	s := &Shared{o: o, log: o.Log, id: rand.Text(), joined: make(chan struct{}), script: rueidis.NewLuaScript(visitLua), notes: make(chan note, notesPending)}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -110,7 +110,7 @@ func New(o Options) (*Share, error) {
 
 // Run shares until ctx ends, then gives back what is held. It always returns
 // nil: a Redis that is away is no reason to stop.
-func (s *Share) Run(ctx context.Context) error {
+func (s *Shared) Run(ctx context.Context) error {
 	var g errgroup.Group
 	for shard := range meter.LeaseShards {
 		g.Go(func() error { s.keep(ctx, shard); return nil })
@@ -129,7 +129,7 @@ func (s *Share) Run(ctx context.Context) error {
 
 // Join waits until every budget was asked about once, so that a gateway begins
 // with its leases; not longer than ctx.
-func (s *Share) Join(ctx context.Context) {
+func (s *Shared) Join(ctx context.Context) {
 	select {
 	case <-s.joined:
 	case <-ctx.Done():
@@ -137,7 +137,7 @@ func (s *Share) Join(ctx context.Context) {
 }
 
 // Wake has shards visited soon: bit i for shard i. It never blocks.
-func (s *Share) Wake(shards uint8) {
+func (s *Shared) Wake(shards uint8) {
 	for i := range s.wake {
 		if shards&(1<<i) != 0 {
 			select {
@@ -149,7 +149,7 @@ func (s *Share) Wake(shards uint8) {
 }
 
 // Status returns how it stands with Redis.
-func (s *Share) Status() Status {
+func (s *Shared) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.status
@@ -157,7 +157,7 @@ func (s *Share) Status() Status {
 
 // connected returns the client, made anew where there is none. It takes as long
 // as a connection may; those who come meanwhile wait for the same.
-func (s *Share) connected() (rueidis.Client, error) {
+func (s *Shared) connected() (rueidis.Client, error) {
 	s.dial.Lock()
 	defer s.dial.Unlock()
 	if s.client != nil {
@@ -176,7 +176,7 @@ func (s *Share) connected() (rueidis.Client, error) {
 
 // heard notes how a visit to a shard went, and says once when Redis falls silent
 // and when all of it is heard again.
-func (s *Share) heard(shard, gateways int, err error) {
+func (s *Shared) heard(shard, gateways int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st, before := &s.status, s.failing

@@ -1,23 +1,23 @@
-package share
+package limits
 
 import (
 	"context"
 	"testing"
 
+	"weir/limits/redistest"
 	"weir/meter"
-	"weir/share/redistest"
 )
 
 func TestANoteOfOneGatewayIsReadAtAnother(t *testing.T) {
 	redis := startRedis(t, redistest.Options{})
 	none := func(*meter.Leases) {}
 	a, b := join(t, at(redis), none), join(t, at(redis), none)
-	a.share.Note("name", "tenant\nchat/a\n0")
+	a.shared.Note("name", "tenant\nchat/a\n0")
 	within(t, "the note to be read", func() bool {
-		text, err := b.share.Noted(t.Context(), "name")
+		text, err := b.shared.Noted(t.Context(), "name")
 		return err == nil && text == "tenant\nchat/a\n0"
 	})
-	if text, err := b.share.Noted(t.Context(), "another"); text != "" || err != nil {
+	if text, err := b.shared.Noted(t.Context(), "another"); text != "" || err != nil {
 		t.Error(text, err)
 	}
 }
@@ -25,12 +25,12 @@ func TestANoteOfOneGatewayIsReadAtAnother(t *testing.T) {
 func TestNotesAreBoundedAndTheLastOnesStay(t *testing.T) {
 	redis := startRedis(t, redistest.Options{})
 	m := join(t, at(redis), func(*meter.Leases) {})
-	c, err := m.share.connected()
+	c, err := m.shared.connected()
 	if err != nil {
 		t.Fatal(err)
 	}
 	write := func(name string) {
-		if err := writeNoteLua.Exec(t.Context(), c, m.share.noteKeys(), []string{name, "of " + name, "2", "60"}).Error(); err != nil {
+		if err := writeNoteLua.Exec(t.Context(), c, m.shared.noteKeys(), []string{name, "of " + name, "2", "60"}).Error(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -38,7 +38,7 @@ func TestNotesAreBoundedAndTheLastOnesStay(t *testing.T) {
 		write(name)
 	}
 	for name, want := range map[string]string{"a": "", "b": "", "c": "of c", "d": "of d", "e": "of e"} {
-		text, err := readNoteLua.Exec(context.Background(), c, m.share.noteKeys(), []string{name}).ToString()
+		text, err := readNoteLua.Exec(context.Background(), c, m.shared.noteKeys(), []string{name}).ToString()
 		if err != nil || text != want {
 			t.Errorf("%s is %q, %v; want %q", name, text, err, want)
 		}
@@ -48,9 +48,9 @@ func TestNotesAreBoundedAndTheLastOnesStay(t *testing.T) {
 func TestANoteWithoutRedisBlocksNobody(t *testing.T) {
 	m := newMember(t, Options{Addrs: []string{"127.0.0.1:1"}})
 	for range 2 * notesPending {
-		m.share.Note("name", "text")
+		m.shared.Note("name", "text")
 	}
-	if _, err := m.share.Noted(t.Context(), "name"); err == nil {
+	if _, err := m.shared.Noted(t.Context(), "name"); err == nil {
 		t.Error("a note was read of a redis that is not there")
 	}
 }

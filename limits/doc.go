@@ -1,4 +1,4 @@
-// Package share lets several gateways behave as one: their leases of limits and
+// Package limits lets several gateways behave as one: their leases of limits and
 // budgets, the times until which providers refuse, what was used of providers'
 // quotas, and how long answers are. It keeps them in one Redis, or Valkey, alone
 // or as a cluster.
@@ -12,4 +12,4 @@
 //
 // How a budget is divided is in visit.lua and meter.Lease; what can be used
 // beyond a limit, and when, in docs/guide/shared-limits.md.
-package share
+package limits

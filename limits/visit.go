@@ -1,4 +1,4 @@
-package share
+package limits
 
 import (
 	"context"
@@ -18,7 +18,7 @@ var visitLua string
 
 // keeper visits one shard, over and over.
 type keeper struct {
-	*Share
+	*Shared
 	shard   int
 	keys    []string
 	number  int64  // of the last visit
@@ -34,8 +34,8 @@ type keeper struct {
 // errStale says that a visit came after a later one.
 var errStale = errors.New("a visit came late")
 
-func newKeeper(s *Share, shard int) *keeper {
-	k := &keeper{Share: s, shard: shard, cursor: "0"}
+func newKeeper(s *Shared, shard int) *keeper {
+	k := &keeper{Shared: s, shard: shard, cursor: "0"}
 	for _, name := range []string{"budgets", "gateways", "pressed"} {
 		k.keys = append(k.keys, fmt.Sprintf("{%s:%d}:%s", s.o.Prefix, shard, name))
 	}
@@ -43,7 +43,7 @@ func newKeeper(s *Share, shard int) *keeper {
 }
 
 // keep visits a shard until ctx ends, and once more to leave.
-func (s *Share) keep(ctx context.Context, shard int) {
+func (s *Shared) keep(ctx context.Context, shard int) {
 	k := newKeeper(s, shard)
 	for ctx.Err() == nil {
 		began := time.Now()
@@ -210,7 +210,7 @@ func (k *keeper) apply(v answer) {
 	if !k.joined {
 		k.joined = true
 		if k.waiting.Add(-1) == 0 {
-			close(k.Share.joined)
+			close(k.Shared.joined)
 		}
 	}
 }

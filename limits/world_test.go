@@ -1,4 +1,4 @@
-package share
+package limits
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"weir"
+	"weir/limits/redistest"
 	"weir/meter"
-	"weir/share/redistest"
 )
 
 // patient bounds what has hung for good; no measure of anything.
@@ -31,11 +31,11 @@ func startRedis(t testing.TB, o redistest.Options) *redistest.Server {
 // member is one process that shares: its leases behind a lock, as a gateway has
 // them.
 type member struct {
-	share *Share
-	mu    sync.Mutex
-	ls    *meter.Leases
-	stop  context.CancelFunc
-	ended chan struct{}
+	shared *Shared
+	mu     sync.Mutex
+	ls     *meter.Leases
+	stop   context.CancelFunc
+	ended  chan struct{}
 }
 
 func now() weir.Instant { return weir.At(time.Now()) }
@@ -47,7 +47,7 @@ func newMember(t testing.TB, o Options) *member {
 	o.Local = Local{Now: now, Leases: func(f func(*meter.Leases)) { m.mu.Lock(); defer m.mu.Unlock(); f(m.ls) }}
 	o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	var err error
-	if m.share, err = New(o); err != nil {
+	if m.shared, err = New(o); err != nil {
 		t.Fatal(err)
 	}
 	return m
@@ -60,13 +60,13 @@ func join(t testing.TB, o Options, keep func(*meter.Leases)) *member {
 	keep(m.ls)
 	ctx, cancel := context.WithCancel(context.Background())
 	m.stop, m.ended = cancel, make(chan struct{})
-	go func() { defer close(m.ended); m.share.Run(ctx) }()
+	go func() { defer close(m.ended); m.shared.Run(ctx) }()
 	t.Cleanup(m.leave)
 	arrive, cancel := context.WithTimeout(t.Context(), patient)
 	defer cancel()
-	m.share.Join(arrive)
+	m.shared.Join(arrive)
 	if arrive.Err() != nil {
-		t.Fatalf("never joined: %+v", m.share.Status())
+		t.Fatalf("never joined: %+v", m.shared.Status())
 	}
 	return m
 }
@@ -83,7 +83,7 @@ func (m *member) use(l *meter.Lease, n int64) bool {
 	hungry := m.ls.Hungry()
 	m.mu.Unlock()
 	if hungry != 0 {
-		m.share.Wake(hungry)
+		m.shared.Wake(hungry)
 	}
 	return may
 }
@@ -130,7 +130,7 @@ func three(t testing.TB, o Options, keep func(*meter.Leases) *meter.Lease) (memb
 	}
 	within(t, "three gateways to know of each other", func() bool {
 		for _, m := range members {
-			if s := m.share.Status(); s.Gateways != 3 || !s.Connected {
+			if s := m.shared.Status(); s.Gateways != 3 || !s.Connected {
 				return false
 			}
 		}
@@ -142,7 +142,7 @@ func three(t testing.TB, o Options, keep func(*meter.Leases) *meter.Lease) (memb
 func describe(members []*member) string {
 	s := ""
 	for _, m := range members {
-		s += fmt.Sprintf("%+v\n", m.share.Status())
+		s += fmt.Sprintf("%+v\n", m.shared.Status())
 	}
 	return s
 }

@@ -1,4 +1,4 @@
-package share
+package limits
 
 import (
 	"context"
@@ -39,7 +39,7 @@ const (
 // exact or needs to be: it is told every heartbeat, and what is lost is told
 // again by the next provider's refusal or the next answers.
 type board struct {
-	*Share
+	*Shared
 	throttles, quotas, lessons string        // keys
 	offset                     time.Duration // from this machine's clock to Redis's
 
@@ -58,7 +58,7 @@ type pendingThrottles struct {
 
 // Throttled tells the other gateways until when a replica of a deployment is not
 // to be asked. Of several times the longest holds. It never blocks.
-func (s *Share) Throttled(deployment, replica string, until weir.Instant) {
+func (s *Shared) Throttled(deployment, replica string, until weir.Instant) {
 	p := &s.pending
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -72,9 +72,9 @@ func (s *Share) Throttled(deployment, replica string, until weir.Instant) {
 }
 
 // post keeps the board until ctx ends.
-func (s *Share) post(ctx context.Context) {
+func (s *Shared) post(ctx context.Context) {
 	key := func(name string) string { return fmt.Sprintf("{%s:board}:%s", s.o.Prefix, name) }
-	b := &board{Share: s, throttles: key("throttles"), quotas: key("quotas"), lessons: key("answers"),
+	b := &board{Shared: s, throttles: key("throttles"), quotas: key("quotas"), lessons: key("answers"),
 		told: map[Quota]bool{}, seen: map[string]Quota{}, until: map[string]time.Time{}, lesson: "0"}
 	tick := time.NewTicker(heartbeat)
 	defer tick.Stop()

@@ -1,4 +1,4 @@
-package share
+package limits
 
 import (
 	"net"
@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"weir/share/redistest"
+	"weir/limits/redistest"
 )
 
 // far is an address from which everything takes a while to get to a server and

@@ -1,4 +1,4 @@
-package share
+package limits
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 
 // healed says what stood at Weir's keys and was none of Weir's. It was dropped:
 // the gateways write again what they share.
-func (s *Share) healed(wrong string) {
+func (s *Shared) healed(wrong string) {
 	s.mu.Lock()
 	s.status.Healed++
 	s.mu.Unlock()
@@ -19,7 +19,7 @@ func (s *Share) healed(wrong string) {
 }
 
 // heal deletes a key that is of another type than want, and says so.
-func (s *Share) heal(ctx context.Context, c rueidis.Client, key, want string, err error) {
+func (s *Shared) heal(ctx context.Context, c rueidis.Client, key, want string, err error) {
 	var told *rueidis.RedisError
 	if !errors.As(err, &told) || !strings.Contains(told.Error(), "WRONGTYPE") {
 		return

@@ -1,4 +1,4 @@
-package share
+package limits
 
 import (
 	"context"
@@ -36,7 +36,7 @@ return redis.call('HGET', KEYS[1], ARGV[1]) or redis.call('HGET', KEYS[2], ARGV[
 )
 
 // Note has a text kept for all gateways under a name. It never blocks.
-func (s *Share) Note(name, text string) {
+func (s *Shared) Note(name, text string) {
 	select {
 	case s.notes <- note{name, text}:
 	default:
@@ -45,7 +45,7 @@ func (s *Share) Note(name, text string) {
 
 // Noted returns the text a gateway has kept under a name, "" if none has, and
 // has it kept for longer.
-func (s *Share) Noted(ctx context.Context, name string) (string, error) {
+func (s *Shared) Noted(ctx context.Context, name string) (string, error) {
 	c, err := s.connected()
 	if err != nil {
 		return "", err
@@ -57,12 +57,12 @@ func (s *Share) Noted(ctx context.Context, name string) (string, error) {
 	return text, err
 }
 
-func (s *Share) noteKeys() []string {
+func (s *Shared) noteKeys() []string {
 	return []string{"{" + s.o.Prefix + ":notes}:present", "{" + s.o.Prefix + ":notes}:former"}
 }
 
 // writeNotes writes what Note was given until ctx ends.
-func (s *Share) writeNotes(ctx context.Context) {
+func (s *Shared) writeNotes(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -74,7 +74,7 @@ func (s *Share) writeNotes(ctx context.Context) {
 }
 
 // writeNote writes one note, once more if the connection broke.
-func (s *Share) writeNote(ctx context.Context, n note) {
+func (s *Shared) writeNote(ctx context.Context, n note) {
 	args := []string{n.name, n.text, strconv.Itoa(maxNotes), strconv.Itoa(int(notesKept / time.Second))}
 	for range 2 {
 		c, err := s.connected()

@@ -1,4 +1,4 @@
-package share
+package limits
 
 import (
 	"context"
@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"weir/limits/redistest"
 	"weir/meter"
-	"weir/share/redistest"
 )
 
 func flow(rate, burst int64) func(*meter.Leases) *meter.Lease {
@@ -30,7 +30,7 @@ func TestAPausedRedisNeitherStopsNorSlowsNorWidensALimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	within(t, "every gateway to say that redis is silent", func() bool {
-		return !slices.ContainsFunc(members, func(m *member) bool { return m.share.Status().Connected })
+		return !slices.ContainsFunc(members, func(m *member) bool { return m.shared.Status().Connected })
 	})
 	before := used.Load()
 	within(t, "as much as a second's limit to be used without redis", func() bool { return used.Load() >= before+rate/60 })
@@ -38,7 +38,7 @@ func TestAPausedRedisNeitherStopsNorSlowsNorWidensALimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	within(t, "every gateway to hear redis again", func() bool {
-		return !slices.ContainsFunc(members, func(m *member) bool { return !m.share.Status().Connected })
+		return !slices.ContainsFunc(members, func(m *member) bool { return !m.shared.Status().Connected })
 	})
 	before = used.Load()
 	within(t, "limits to be shared again", func() bool { return used.Load() >= before+rate/60 })
@@ -82,7 +82,7 @@ func TestARedisThatForgotGivesNobodyASecondBudget(t *testing.T) {
 				refused = false
 			}
 		}
-		connected := !slices.ContainsFunc(members, func(m *member) bool { return !m.share.Status().Connected })
+		connected := !slices.ContainsFunc(members, func(m *member) bool { return !m.shared.Status().Connected })
 		return refused && connected
 	})
 	if used > 303 {
@@ -98,7 +98,7 @@ func TestAGatewayWhoseRedisNeverAnsweredUsesItsPartOfTheLimit(t *testing.T) {
 	l := window(300)(m.ls)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
-	go func() { defer close(ended); m.share.Run(ctx) }()
+	go func() { defer close(ended); m.shared.Run(ctx) }()
 	defer func() { cancel(); <-ended }()
 	used := 0
 	within(t, "a third of the budget", func() bool {
@@ -110,7 +110,7 @@ func TestAGatewayWhoseRedisNeverAnsweredUsesItsPartOfTheLimit(t *testing.T) {
 	if m.use(l, 1) {
 		t.Error("more than a third")
 	}
-	if s := m.share.Status(); s.Connected || s.Error == "" {
+	if s := m.shared.Status(); s.Connected || s.Error == "" {
 		t.Errorf("status says nothing of it: %+v", s)
 	}
 }
@@ -137,13 +137,13 @@ func TestTLSAndUsersAndPasswords(t *testing.T) {
 		c.o.Addrs = []string{redis.Addr}
 		m := newMember(t, c.o)
 		window(10)(m.ls)
-		k := newKeeper(m.share, 0)
+		k := newKeeper(m.shared, 0)
 		k.visit(t.Context(), false, false)
-		if got := m.share.Status().Visits == 1; got != c.want {
-			t.Errorf("%s: visited: %v, want %v: %s", c.what, got, c.want, m.share.Status().Error)
+		if got := m.shared.Status().Visits == 1; got != c.want {
+			t.Errorf("%s: visited: %v, want %v: %s", c.what, got, c.want, m.shared.Status().Error)
 		}
-		if m.share.client != nil {
-			m.share.client.Close()
+		if m.shared.client != nil {
+			m.shared.client.Close()
 		}
 	}
 }
@@ -180,7 +180,7 @@ func TestAClusterOfThreeKeepsTheBudgetsOfAllShards(t *testing.T) {
 			t.Errorf("%d used of 30", used)
 		}
 	}
-	if s := members[0].share.Status(); s.Failures > 0 {
+	if s := members[0].shared.Status(); s.Failures > 0 {
 		t.Errorf("%+v", s)
 	}
 }

@@ -1,4 +1,4 @@
-package share
+package limits
 
 import (
 	"sync"
@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"weir/limits/redistest"
 	"weir/meter"
-	"weir/share/redistest"
 )
 
 func at(r *redistest.Server) Options { return Options{Addrs: []string{r.Addr}} }
@@ -138,7 +138,7 @@ func TestTheLeaseOfAKilledGatewayComesBack(t *testing.T) {
 	killed.ls = meter.NewLeases(now(), 1)
 	dead = window(1000)(killed.ls)
 	for shard := range meter.LeaseShards { // one visit, and never again
-		k := newKeeper(killed.share, shard)
+		k := newKeeper(killed.shared, shard)
 		k.visit(t.Context(), false, false)
 	}
 	if got := dead.Outstanding(); got != 500 {
