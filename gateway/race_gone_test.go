@@ -19,8 +19,8 @@ func TestALoserIsLeftOverHTTP2Too(t *testing.T) {
 	tr := newTrack(t, func(tr *track, c *Config) {
 		d := &c.Models[0].Deployments[0]
 		d.Upstream.HTTP2, d.Addrs = true, nil
-		for range 2 {
-			s := httptest.NewUnstartedServer(tr.serve)
+		for _, serve := range []http.HandlerFunc{tr.serve, tr.serveHedge} {
+			s := httptest.NewUnstartedServer(serve)
 			s.Config.Protocols = &protocols
 			s.Start()
 			t.Cleanup(s.Close)

@@ -18,10 +18,11 @@ import (
 // request is armed to do something else.
 type track struct {
 	*running
-	a, b  *backend
-	serve http.HandlerFunc                 // what both do
-	armed atomic.Pointer[http.HandlerFunc] // of the next request alone
-	every atomic.Pointer[http.HandlerFunc] // of all others; nil: answering
+	a, b              *backend
+	serve, serveHedge http.HandlerFunc                 // what each does
+	armed             atomic.Pointer[http.HandlerFunc] // of the next request alone
+	hedge             atomic.Pointer[http.HandlerFunc] // of the next hedge alone
+	every             atomic.Pointer[http.HandlerFunc] // of all others; nil: answering
 
 	mu     sync.Mutex
 	copies []weir.Copy
@@ -30,19 +31,23 @@ type track struct {
 // newTrack has learned how long first tokens take.
 func newTrack(t *testing.T, tune ...func(*track, *Config)) *track {
 	tr := &track{}
-	serve := func(w http.ResponseWriter, r *http.Request) {
-		if h := tr.armed.Swap(nil); h != nil {
+	serve := func(armed *atomic.Pointer[http.HandlerFunc]) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			h := armed.Swap(nil)
+			if h == nil {
+				h = tr.every.Load()
+			}
+			if h == nil {
+				answering(w, r)
+				return
+			}
 			(*h)(w, r)
-			return
 		}
-		if h := tr.every.Load(); h != nil {
-			(*h)(w, r)
-			return
-		}
-		answering(w, r)
 	}
-	tr.serve = serve
-	tr.a, tr.b = newBackend(t, serve), newBackend(t, serve)
+	// A lone request goes to the first of two idle replicas, its hedge to the
+	// other. Which of the two arrives first is not known.
+	tr.serve, tr.serveHedge = serve(&tr.armed), serve(&tr.hedge)
+	tr.a, tr.b = newBackend(t, tr.serve), newBackend(t, tr.serveHedge)
 	c := config(tr.a.URL)
 	c.Models[0].Hedge = dispatch.Hedge{Share: 1}
 	c.Models[0].Deployments[0].Upstream.BaseURL = ""
@@ -58,6 +63,7 @@ func newTrack(t *testing.T, tune ...func(*track, *Config)) *track {
 		}
 		tr.rec()
 	}
+	tr.settled()
 	tr.mu.Lock()
 	tr.copies = nil // first tokens in a millisecond: one of the 64 may have been late
 	tr.mu.Unlock()
@@ -70,7 +76,8 @@ func (tr *track) copied(a weir.Copy) {
 	tr.copies = append(tr.copies, a)
 }
 
-func (tr *track) arm(h http.HandlerFunc) { tr.armed.Store(&h) }
+func (tr *track) arm(h http.HandlerFunc)      { tr.armed.Store(&h) }
+func (tr *track) armHedge(h http.HandlerFunc) { tr.hedge.Store(&h) }
 
 // told returns the copies so far.
 func (tr *track) told() []weir.Copy {
@@ -109,12 +116,12 @@ func TestAHedgeThatIsLaterIsCancelled(t *testing.T) {
 	tr := newTrack(t)
 	second := make(chan struct{})
 	gone := make(chan struct{})
+	tr.armHedge(func(w http.ResponseWriter, r *http.Request) { // the hedge
+		close(second)
+		<-r.Context().Done()
+		close(gone)
+	})
 	tr.arm(func(w http.ResponseWriter, r *http.Request) {
-		tr.arm(func(w http.ResponseWriter, r *http.Request) { // the hedge
-			close(second)
-			<-r.Context().Done()
-			close(gone)
-		})
 		<-second
 		answering(w, r)
 	})
@@ -138,13 +145,13 @@ func TestAHedgeThatIsLaterIsCancelled(t *testing.T) {
 func TestAFailedFirstLeavesTheRequestToItsHedge(t *testing.T) {
 	tr := newTrack(t)
 	first, second := make(chan struct{}), make(chan struct{})
+	tr.armHedge(func(w http.ResponseWriter, r *http.Request) {
+		close(second)
+		<-first
+		time.Sleep(20 * time.Millisecond) // the failure is seen first
+		answering(w, r)
+	})
 	tr.arm(func(w http.ResponseWriter, r *http.Request) {
-		tr.arm(func(w http.ResponseWriter, r *http.Request) {
-			close(second)
-			<-first
-			time.Sleep(20 * time.Millisecond) // the failure is seen first
-			answering(w, r)
-		})
 		<-second
 		w.WriteHeader(500)
 		io.WriteString(w, `{"error":{"message":"out of memory"}}`)
@@ -165,11 +172,11 @@ func TestBothBrokenGoOnToTheNextAttempt(t *testing.T) {
 	tr := newTrack(t)
 	second := make(chan struct{})
 	broken := func(w http.ResponseWriter) { w.WriteHeader(503) }
+	tr.armHedge(func(w http.ResponseWriter, r *http.Request) {
+		close(second)
+		broken(w)
+	})
 	tr.arm(func(w http.ResponseWriter, r *http.Request) {
-		tr.arm(func(w http.ResponseWriter, r *http.Request) {
-			close(second)
-			broken(w)
-		})
 		<-second
 		time.Sleep(5 * time.Millisecond)
 		broken(w)
@@ -187,8 +194,8 @@ func TestBothBrokenGoOnToTheNextAttempt(t *testing.T) {
 func TestTheBudgetOfAttemptsHoldsOverHedgesToo(t *testing.T) {
 	tr := newTrack(t, func(_ *track, c *Config) { c.Models[0].Attempts = 2; c.Models[0].Health.Failures = 100 })
 	second := make(chan struct{})
+	tr.armHedge(func(w http.ResponseWriter, r *http.Request) { close(second); w.WriteHeader(503) })
 	tr.arm(func(w http.ResponseWriter, r *http.Request) {
-		tr.arm(func(w http.ResponseWriter, r *http.Request) { close(second); w.WriteHeader(503) })
 		<-second
 		w.WriteHeader(503)
 	})
@@ -206,12 +213,12 @@ func TestTheBudgetOfAttemptsHoldsOverHedgesToo(t *testing.T) {
 func TestACallerThatLeavesCancelsBoth(t *testing.T) {
 	tr := newTrack(t)
 	second, gone := make(chan struct{}), make(chan struct{}, 2)
+	tr.armHedge(func(w http.ResponseWriter, r *http.Request) {
+		close(second)
+		<-r.Context().Done()
+		gone <- struct{}{}
+	})
 	tr.arm(func(w http.ResponseWriter, r *http.Request) {
-		tr.arm(func(w http.ResponseWriter, r *http.Request) {
-			close(second)
-			<-r.Context().Done()
-			gone <- struct{}{}
-		})
 		<-r.Context().Done()
 		gone <- struct{}{}
 	})
@@ -235,12 +242,12 @@ func TestACallerThatLeavesCancelsBoth(t *testing.T) {
 func TestACallersErrorEndsARace(t *testing.T) {
 	tr := newTrack(t)
 	second, gone := make(chan struct{}), make(chan struct{})
+	tr.armHedge(func(w http.ResponseWriter, r *http.Request) {
+		close(second)
+		w.WriteHeader(400)
+		io.WriteString(w, `{"error":{"message":"no","code":"content_filter"}}`)
+	})
 	tr.arm(func(w http.ResponseWriter, r *http.Request) {
-		tr.arm(func(w http.ResponseWriter, r *http.Request) {
-			close(second)
-			w.WriteHeader(400)
-			io.WriteString(w, `{"error":{"message":"no","code":"content_filter"}}`)
-		})
 		<-r.Context().Done()
 		close(gone)
 	})
