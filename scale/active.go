@@ -34,6 +34,6 @@ func (t *turn) holdZero() {
 		return
 	}
 	if after := t.p.ZeroAfter; t.unused() < after {
-		t.hold(RuleZero, 1, "last request %s ago, none is kept after %v", below(t.unused(), after), after)
+		t.hold(RuleZero, 1, "last request %s ago; scaling to zero after %v without one", below(t.unused(), after), after)
 	}
 }

@@ -33,7 +33,7 @@ func (t *turn) backlog() {
 	if need == 0 {
 		return
 	}
-	t.pile(Whole(need), "%d requests queued, %.3g replica-seconds of them left when a start would be done, to be served within %v",
+	t.pile(Whole(need), "%d requests queued; when a new replica would be ready, %.3g replica-seconds of their work would be left, to be served within %v",
 		queued, left, t.drainWithin().Round(time.Second))
 }
 
@@ -112,7 +112,7 @@ func (t *turn) backlogByCount(queued int) {
 		target = t.p.UsualConcurrency()
 	}
 	n := Whole(float64(t.o.InFlight+t.o.Waiting) / target)
-	t.pile(n, "%d requests queued and %d in flight, %.3g fit a replica", queued, t.o.InFlight, target)
+	t.pile(n, "%d requests queued and %d in flight, %.3g per replica", queued, t.o.InFlight, target)
 }
 
 // pile raises the number to n, at least one, and notes how much of it is for
@@ -167,8 +167,8 @@ func (t *turn) replaceLate() {
 	if t.stale || t.late == 0 || t.wanted <= t.have-t.late {
 		return
 	}
-	t.raise(RuleLate, t.wanted+min(t.late, max(1, t.wanted/4)), "%s starting for more than three times what a start takes (%v)",
-		count(t.late, "replica is", "replicas are"), t.cold.Round(time.Second))
+	t.raise(RuleLate, t.wanted+min(t.late, max(1, t.wanted/4)), "%s been starting for more than three times the usual start time (%v)",
+		count(t.late, "replica has", "replicas have"), t.cold.Round(time.Second))
 }
 
 func count(n int, one, many string) string {

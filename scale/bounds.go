@@ -20,7 +20,7 @@ func (t *turn) withinBudget() {
 		return
 	}
 	pays := int(t.p.BudgetPerHour / t.p.Price)
-	t.lower(RuleBudget, max(0, pays-t.draining), "%v an hour pays for %d at %v, %d draining", t.p.BudgetPerHour, pays, t.p.Price, t.draining)
+	t.lower(RuleBudget, max(0, pays-t.draining), "a budget of %v an hour pays for %d at %v each, %d draining", t.p.BudgetPerHour, pays, t.p.Price, t.draining)
 }
 
 // withinQuota does not ask for what the place cannot have. It takes nothing
@@ -28,7 +28,7 @@ func (t *turn) withinBudget() {
 func (t *turn) withinQuota() {
 	if q := t.o.Quota; q >= 0 && t.n > t.have {
 		if q < t.have {
-			t.lower(RuleQuota, t.have, "quota %d, less than the %d there are: these stay", q, t.have)
+			t.lower(RuleQuota, t.have, "quota %d is below the %d replicas there are, which stay", q, t.have)
 			return
 		}
 		t.lower(RuleQuota, q, "quota %d", q)
@@ -37,7 +37,7 @@ func (t *turn) withinQuota() {
 
 // Breaker keeps from asking again and again for what the place does not have.
 // A place that said it has no more is asked again after a while that doubles
-// each time, and anew from the first when it gave some. It closes when the
+// each time, and starts from the first wait again once it gave some. It closes when the
 // place gave all it was asked for, or has not said no for long.
 type Breaker struct {
 	Until weir.Instant  `json:"until"` // no more are asked for before
@@ -66,6 +66,6 @@ func (t *turn) withinStock() {
 		*b = Breaker{}
 	}
 	if now < b.Until && t.n > t.have {
-		t.lower(RuleStockOut, t.have, "the place had no more; asking again in %v", b.Until.Sub(now).Round(time.Second))
+		t.lower(RuleStockOut, t.have, "the place has no capacity for more; asking again in %v", b.Until.Sub(now).Round(time.Second))
 	}
 }

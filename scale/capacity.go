@@ -52,9 +52,9 @@ func (t *turn) capacity() (need, bool) {
 		return need{}, false
 	}
 	load := t.rates.work / l.Factor
-	n, how := staffed(load, t.workMargin()), fmt.Sprintf("and %.2g times the root of that", t.workMargin())
+	n, how := staffed(load, t.workMargin()), fmt.Sprintf("headroom %.2g times the square root of that", t.workMargin())
 	if use := t.p.use(); use > 0 {
-		n, how = load/use, fmt.Sprintf("each used to %.4g %%", 100*use)
+		n, how = load/use, fmt.Sprintf("target use %.4g %%", 100*use)
 	}
 	return need{RuleCapacity, n, func() string {
 		return fmt.Sprintf("work for %.3g replicas arrives%s, %s, confidence %.0f %%",

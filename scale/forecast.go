@@ -61,7 +61,7 @@ const (
 	marginGain  = 0.1  // shared among the forecasts that one surprise makes wrong
 	lossGain    = 0.02
 	perLoadGain = 0.1
-	worthSaying = 0.8 // of the loss of the load of now: who is not better than that does not begin to speak
+	worthSaying = 0.8 // of the loss of the load of now: a method no better than that does not begin to speak
 	topKeeps    = 2.0 // a forecast is at most that many times the highest load of late
 )
 
@@ -229,7 +229,7 @@ func (t *turn) forecast() {
 	m, naive := f.Methods[f.Pick], f.Methods[byNow]
 	load := said + m.Margin*scaleOf(said, f.Top) - naive.Margin*scaleOf(now, f.Top)
 	most := t.needFor(load)
-	t.raise(RuleForecast, Whole(most), "%.3g replicas for the load expected in %v by %s", most, t.cold.Round(time.Second), methodNames[f.Pick])
+	t.raise(RuleForecast, Whole(most), "%.3g replicas for the load forecast %v ahead (%s)", most, t.cold.Round(time.Second), methodNames[f.Pick])
 }
 
 // needFor is how many replicas a load calls for.

@@ -21,7 +21,8 @@ func (t *turn) hold(rule Rule, n int, format string, args ...any) {
 func (t *turn) holdRestart() {
 	if up := t.o.Now.Sub(t.s.Started); up < t.p.ScaleInAfter && t.n < t.have {
 		if p, ok := peak(t.s.Steady, t.o.Now, t.p.ScaleInAfter); ok && p.At == t.s.Started {
-			t.hold(RuleRestart, p.N, "%d ran when the scaler came up %v ago; shrinking waits for %v of history", p.N, up.Round(time.Second), t.p.ScaleInAfter)
+			t.hold(RuleRestart, p.N, "%s running when the scaler started %v ago; scaling in needs %v of history",
+				count(p.N, "was", "were"), up.Round(time.Second), t.p.ScaleInAfter)
 		}
 	}
 }
@@ -60,7 +61,7 @@ func (t *turn) holdBreakEven() {
 		return
 	}
 	if p, ok := peak(t.s.Peaks, t.o.Now, d); ok {
-		t.hold(RuleBreakEven, p.N, "%s; being idle costs less than starting again until %v have passed", t.when(p), d.Round(time.Second))
+		t.hold(RuleBreakEven, p.N, "%s; for %v an idle replica costs less than a restart", t.when(p), d.Round(time.Second))
 	}
 }
 
@@ -139,14 +140,15 @@ func (t *turn) holdProjection() {
 		return
 	}
 	if share, of, ok := t.attained(); ok && share < t.p.Attainment-0.01 && t.busy() {
-		t.hold(RuleProjection, t.have, "%s of the last %d requests met the SLO, it should be %.4g %%", percentBeside(share, t.p.Attainment), of, 100*t.p.Attainment)
+		t.hold(RuleProjection, t.have, "%s of the last %d requests met the SLO, the target is %.4g %%", percentBeside(share, t.p.Attainment), of, 100*t.p.Attainment)
 		return
 	}
 	if use := t.o.KVUse; use > 0 {
-		t.hold(RuleProjection, Whole(use*float64(t.ready)/0.8), "KV cache of %d is %.3g %% full, at most 80 %% of those left", t.ready, 100*use)
+		t.hold(RuleProjection, Whole(use*float64(t.ready)/0.8), "KV cache of %s is %.3g %% full; after scaling in it may be at most 80 %%", count(t.ready, "replica", "replicas"), 100*use)
 	}
 	if use := t.o.GPUUtilisation; use > 0 && t.p.GPU.High > 0 {
-		t.hold(RuleProjection, Whole(use*float64(t.ready)/t.p.GPU.High), "utilisation %.3g %% of %d, at most %.4g %% of those left", 100*use, t.ready, 100*t.p.GPU.High)
+		t.hold(RuleProjection, Whole(use*float64(t.ready)/t.p.GPU.High), "utilisation of %s is %.3g %%; after scaling in it may be at most %.4g %%",
+			count(t.ready, "replica", "replicas"), 100*use, 100*t.p.GPU.High)
 	}
 }
 

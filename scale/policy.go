@@ -133,19 +133,19 @@ func (p Policy) Validate() error {
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	between := func(name string, v, low, high float64) {
 		if !(v >= low && v <= high) { // so that NaN is a fault too
-			fault("%s is %v, allowed are %v to %v", name, v, low, high)
+			fault("%s is %v, must be %v to %v", name, v, low, high)
 		}
 	}
 	notBelow := func(name string, d, low time.Duration) {
 		if d < low {
-			fault("%s is %v, allowed is %v and more", name, d, low)
+			fault("%s is %v, must be at least %v", name, d, low)
 		}
 	}
 	if p.Max < 1 || p.Max > maxReplicas {
-		fault("max is %d, allowed are 1 to %d", p.Max, maxReplicas)
+		fault("max is %d, must be 1 to %d", p.Max, maxReplicas)
 	}
 	if p.Min < 0 || p.Min > p.Max {
-		fault("min is %d, allowed are 0 to max, which is %d", p.Min, p.Max)
+		fault("min is %d, must be 0 to max, which is %d", p.Min, p.Max)
 	}
 	between("target_requests", p.TargetRequests, 0, 1e9)
 	between("target_concurrency", p.TargetConcurrency, 0, 1e9)
@@ -158,7 +158,7 @@ func (p Policy) Validate() error {
 	between("capacity.prefill", p.Capacity.Prefill, 0, 1e12)
 	between("capacity.decode", p.Capacity.Decode, 0, 1e12)
 	if p.MaxConcurrency < 0 {
-		fault("max_concurrency is %d, allowed is 0 (not known) and more", p.MaxConcurrency)
+		fault("max_concurrency is %d, must be 0 (unknown) or more", p.MaxConcurrency)
 	}
 	between("target_use", p.TargetUse, 0, 1)
 	between("attainment", p.Attainment, 0, 1)
@@ -175,7 +175,7 @@ func (p Policy) Validate() error {
 
 func (p Policy) scheduleFaults() (faults []error) {
 	if len(p.Schedules) > maxSchedules {
-		faults = append(faults, fmt.Errorf("%d schedules, allowed are %d", len(p.Schedules), maxSchedules))
+		faults = append(faults, fmt.Errorf("%d schedules, at most %d are allowed", len(p.Schedules), maxSchedules))
 	}
 	for i, s := range p.Schedules {
 		fault := func(format string, args ...any) {
@@ -185,14 +185,14 @@ func (p Policy) scheduleFaults() (faults []error) {
 			fault("from %v to %v is not within a day", s.From, s.To)
 		}
 		if s.Min < 0 || s.Max < 0 || s.Max > maxReplicas {
-			fault("min is %d and max %d, allowed are 0 to %d", s.Min, s.Max, maxReplicas)
+			fault("min is %d and max %d, both must be 0 to %d", s.Min, s.Max, maxReplicas)
 		}
 		if top := max(p.Max, s.Max); s.Min > top {
-			fault("min is %d, above the most replicas there may be, %d", s.Min, top)
+			fault("min is %d, above max, %d", s.Min, top)
 		}
 		for _, d := range s.Days {
 			if d < time.Sunday || d > time.Saturday {
-				fault("day %d is none: 0 is Sunday, 6 is Saturday", int(d))
+				fault("day %d does not exist: 0 is Sunday, 6 is Saturday", int(d))
 			}
 		}
 	}
@@ -202,7 +202,7 @@ func (p Policy) scheduleFaults() (faults []error) {
 func (p Policy) budgetFaults() (faults []error) {
 	switch {
 	case p.Price < 0 || p.BudgetPerHour < 0:
-		faults = append(faults, fmt.Errorf("price is %v and budget_per_hour %v, allowed is $0 and more", p.Price, p.BudgetPerHour))
+		faults = append(faults, fmt.Errorf("price is %v and budget_per_hour %v, neither may be negative", p.Price, p.BudgetPerHour))
 	case p.BudgetPerHour > 0 && p.Price == 0:
 		faults = append(faults, fmt.Errorf("budget_per_hour is %v, but the price of a replica is not given", p.BudgetPerHour))
 	case p.BudgetPerHour > 0 && weir.Money(p.Min)*p.Price > p.BudgetPerHour:

@@ -36,16 +36,16 @@ func TestValidateNamesEveryFault(t *testing.T) {
 	}
 	f(scale.Policy{Max: 1})
 	f(scale.Policy{Min: 2, Max: 10, TargetRequests: 0.5, GPU: scale.GPU{High: 0.8}, Price: 4 * weir.Dollar, BudgetPerHour: 8 * weir.Dollar})
-	f(scale.Policy{}, "max is 0, allowed are 1 to 10000")
-	f(scale.Policy{Min: 3, Max: 2}, "min is 3, allowed are 0 to max, which is 2")
+	f(scale.Policy{}, "max is 0, must be 1 to 10000")
+	f(scale.Policy{Min: 3, Max: 2}, "min is 3, must be 0 to max, which is 2")
 	f(scale.Policy{Min: -1, Max: 2, TargetRequests: -1, TargetUse: math.NaN()}, "min is -1", "target_requests is -1", "target_use is NaN")
 	f(scale.Policy{Max: 2, GPU: scale.GPU{High: 0.3}}, "gpu.low is 0.3, which is not below gpu.high, 0.3")
 	f(scale.Policy{Max: 2, ColdStart: -1, ZeroAfter: -1}, "cold_start is -1ns", "zero_after is -1ns")
 	f(scale.Policy{Max: 2, BudgetPerHour: 1}, "budget_per_hour is $0.000001, but the price of a replica is not given")
 	f(scale.Policy{Min: 3, Max: 4, Price: 4 * weir.Dollar, BudgetPerHour: 8 * weir.Dollar}, "min is 3 replicas at $4.00 an hour, above budget_per_hour")
 	f(scale.Policy{Max: 2, Schedules: []scale.Schedule{{}, {From: 24 * time.Hour, Min: 3, Days: []time.Weekday{7}}}},
-		"schedules[1]: from 24h0m0s to 0s is not within a day", "schedules[1]: min is 3, above the most replicas there may be, 2", "schedules[1]: day 7 is none")
-	f(scale.Policy{Max: 2, Schedules: make([]scale.Schedule, 65)}, "65 schedules, allowed are 64")
+		"schedules[1]: from 24h0m0s to 0s is not within a day", "schedules[1]: min is 3, above max, 2", "schedules[1]: day 7 does not exist")
+	f(scale.Policy{Max: 2, Schedules: make([]scale.Schedule, 65)}, "65 schedules, at most 64 are allowed")
 }
 
 func TestASchedulesMinimumAndMaximumHoldAtTheirHours(t *testing.T) {

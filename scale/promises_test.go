@@ -62,9 +62,9 @@ func TestDrainingReplicasArePaidFor(t *testing.T) {
 			t.Errorf("%d ready and %d draining: %d are wanted, not %d: %+v", ready, draining, d.Want, want, d)
 		}
 	}
-	f(5, 0, 7, "$7.00 an hour pays for 7 at $1.00, 0 draining")
-	f(4, 2, 5, "$7.00 an hour pays for 7 at $1.00, 2 draining")
-	f(4, 9, 0, "$7.00 an hour pays for 7 at $1.00, 9 draining")
+	f(5, 0, 7, "a budget of $7.00 an hour pays for 7 at $1.00 each, 0 draining")
+	f(4, 2, 5, "a budget of $7.00 an hour pays for 7 at $1.00 each, 2 draining")
+	f(4, 9, 0, "a budget of $7.00 an hour pays for 7 at $1.00 each, 9 draining")
 }
 
 // afterQueue lets one replica be watched twice, with a queue in the first time

@@ -78,7 +78,7 @@ type Rule string
 
 // The rules, in the order of the chain.
 const (
-	RuleHold        Rule = "hold"        // no signal is known yet
+	RuleHold        Rule = "hold"        // no signal yet
 	RuleStale       Rule = "stale"       // signals too old to act on
 	RuleRequests    Rule = "requests"    // requests per second against the target per replica
 	RuleConcurrency Rule = "concurrency" // requests in flight and queued against the target per replica
@@ -100,7 +100,7 @@ const (
 	RuleBudget      Rule = "budget"
 	RuleMax         Rule = "max"
 	RuleQuota       Rule = "quota"
-	RuleStockOut    Rule = "stock-out" // the place had no more a moment ago
+	RuleStockOut    Rule = "stock-out" // the place recently had no capacity for more
 )
 
 // Reason is one signed step: rule moved the number from From to To.

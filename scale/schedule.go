@@ -16,7 +16,7 @@ func (t *turn) schedule() {
 			floor = s.Min
 		}
 	}
-	t.raise(RuleSchedule, floor, "the calendar asks for at least %d", floor)
+	t.raise(RuleSchedule, floor, "the schedule asks for at least %d", floor)
 }
 
 // ceiling is the most replicas there may be at this hour.

@@ -34,7 +34,7 @@ func (t *turn) demand() {
 		return
 	}
 	if t.over() {
-		t.to(RuleZero, 0, "no request for %s, none is kept after %v", t.unused().Round(time.Second), t.p.ZeroAfter)
+		t.to(RuleZero, 0, "no request for %s; scaling to zero after %v without one", t.unused().Round(time.Second), t.p.ZeroAfter)
 		return
 	}
 	var most need
@@ -44,7 +44,7 @@ func (t *turn) demand() {
 		}
 	}
 	if most.note == nil {
-		t.to(RuleHold, t.have, "no signal is known yet: holding")
+		t.to(RuleHold, t.have, "no signal yet: holding")
 		return
 	}
 	if most.rule != RuleGPU && most.rule != RuleQueue { // those count whole replicas
@@ -80,7 +80,7 @@ func (t *turn) concurrency() (need, bool) {
 	}
 	load := t.flying()
 	return need{RuleConcurrency, load / target, func() string {
-		return fmt.Sprintf("%.3g requests in flight if none waits%s, target %.3g per replica", load, t.surging(), target)
+		return fmt.Sprintf("%.3g requests in flight without a queue%s, target %.3g per replica", load, t.surging(), target)
 	}}, target > 0
 }
 

@@ -22,9 +22,9 @@ func (t *turn) slots() (need, bool) {
 	return need{RuleSlots, t.slotsFor(alone, t.rates.prefill), func() string {
 		queued := ""
 		if t.o.Waiting > 0 {
-			queued = " with those queued"
+			queued = " or queued"
 		}
-		return fmt.Sprintf("%.3g requests in flight%s, %d admitted by each, and %.2g times the root of that",
+		return fmt.Sprintf("%.3g requests in flight%s, at most %d per replica, headroom %.2g times the square root of the replicas",
 			t.held(), queued, t.p.MaxConcurrency, t.slotMargin())
 	}}, true
 }

@@ -69,6 +69,6 @@ func (t *turn) holdTooFew() {
 	if t.n > f.N || t.over() || !t.asMuch(f) {
 		return
 	}
-	t.hold(RuleTooFew, f.floor(t.o.Now), "%s too few for this load %v ago, one less is tried every %v",
+	t.hold(RuleTooFew, f.floor(t.o.Now), "%s too few for this load %v ago; one fewer is tried every %v",
 		count(f.N, "was", "were"), t.o.Now.Sub(f.At).Round(time.Second), f.Wait)
 }

@@ -63,7 +63,7 @@ func (t *turn) when(p Peak) string {
 	ago := t.o.Now.Sub(p.At).Round(time.Second)
 	switch {
 	case p.At == t.s.Started:
-		return fmt.Sprintf("%d ran when the scaler came up %v ago", p.N, ago)
+		return fmt.Sprintf("%s running when the scaler started %v ago", count(p.N, "was", "were"), ago)
 	case p.Near:
 		return fmt.Sprintf("nearly %s needed %v ago", count(p.N, "was", "were"), ago)
 	}
