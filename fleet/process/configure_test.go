@@ -139,7 +139,7 @@ func TestABadTemplateOnAFullMachineCostsOneReplica(t *testing.T) {
 		})
 	}
 	for _, r := range status(t, f, "m")[:2] {
-		if r.ID > old[2].ID || !strings.Contains(r.Detail, "keeps its old template") {
+		if r.ID > old[2].ID || !strings.Contains(r.Detail, "keeps its old command") {
 			t.Errorf("%+v", r)
 		}
 	}

@@ -293,7 +293,7 @@ func TestBadOptionsAreNamed(t *testing.T) {
 	f("command is empty", with(func(d *Deployment) { d.Command = nil }))
 	f("{port} or {addr}", with(func(d *Deployment) { d.Command, d.Env = []string{"x"}, nil }))
 	f("want NAME=value", with(func(d *Deployment) { d.Env = []string{"x"} }))
-	f("wants 1 GPUs each, the fleet has 0", with(func(d *Deployment) { d.GPUs = 1 }))
+	f("needs 1 GPUs each, but the fleet has 0", with(func(d *Deployment) { d.GPUs = 1 }))
 	f("begin with /", with(func(d *Deployment) { d.HealthPath = "health" }))
 	f("start timeout is -1s", with(func(d *Deployment) { d.StartTimeout = -time.Second }))
 	f("above restart maximum", with(func(d *Deployment) { d.RestartMin = time.Hour }))
@@ -316,7 +316,7 @@ func TestANewReplicaWaitsForTheGPUOfADrainingOne(t *testing.T) {
 	scale(t, f, "a", 0)
 	scale(t, f, "b", 1)
 	await(t, f, "b", "waits", func(rs []weir.Replica) bool {
-		return rs[0].State == weir.Starting && strings.Contains(rs[0].Detail, "draining replicas hold")
+		return rs[0].State == weir.Starting && strings.Contains(rs[0].Detail, "of draining replicas")
 	})
 	if err := f.Scale(t.Context(), "a", 1, nil); !errors.Is(err, fleet.ErrNoCapacity) {
 		t.Errorf("taking back a replica whose GPU is promised: %v, want ErrNoCapacity", err)
