@@ -203,3 +203,38 @@ func TestAWatchFollowsTheLead(t *testing.T) {
 		hears("1", "2")
 	})
 }
+
+// A leader that takes a place without replicas knows that those published by a
+// former leader are gone: the place itself has nothing to say of them.
+func TestTheLeaderForgetsTheReplicasOfAFormerOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, mine := &board{leads: true}, &owned{}
+		p := sharedBy(b, func() (fleet.Place, error) { return mine, nil })
+		b.say("here", "1", "2")
+		heard := make(chan []string, 10)
+		watching, end := context.WithCancel(t.Context())
+		ended := make(chan error, 2)
+		go func() { ended <- p.Watch(watching, func(_ string, rs []weir.Replica) { heard <- ids(rs) }) }()
+		if first := <-heard; len(first) != 2 {
+			t.Errorf("heard %v before the term", first)
+		}
+		run, err := p.Take(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() { ended <- run(watching) }()
+		synctest.Wait()
+		select {
+		case rs := <-heard:
+			if len(rs) > 0 {
+				t.Errorf("the place has none, heard %v", rs)
+			}
+		default:
+			t.Error("callers are still sent to the replicas of the former leader")
+		}
+		end()
+		if err := errors.Join(<-ended, <-ended); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -71,8 +71,13 @@ func (w *watcher) tell(deployment string, look func() []weir.Replica) {
 	w.heard(deployment, look())
 }
 
-// run runs the place itself and tells what it says of its replicas.
+// run runs the place itself and tells what it says of its replicas. First all
+// there are: a place need not speak of a deployment that has none, and those that
+// a former leader published for it are gone.
 func (p *Place) run(ctx context.Context, mine fleet.Place) error {
+	for _, name := range p.o.Deployments() {
+		p.tell(name, func() []weir.Replica { return p.now(ctx, name) })
+	}
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	watch, stop := context.WithCancel(ctx)
