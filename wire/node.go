@@ -16,15 +16,20 @@ import (
 	"weir/price"
 )
 
-// Node is a node of a configuration. load reads it again, for a reload; what the
-// node keeps over restarts beside ledger and journal goes to stateDir.
-func Node(c *config.Config, load func() (*config.Config, error), prices *price.Catalogue, stateDir string) (node.Options, error) {
+// Node is a node of a configuration. load reads it again, for a reload, and prices
+// is called each time: they may have been updated since. What the node keeps over
+// restarts beside ledger and journal goes to stateDir.
+func Node(c *config.Config, load func() (*config.Config, error), prices func() (*price.Catalogue, error), stateDir string) (node.Options, error) {
 	places := newPlaces(stateDir)
 	setup := func(c *config.Config, err error) (node.Setup, error) {
 		if err != nil {
 			return node.Setup{}, faultsOf(err)
 		}
-		s, err := Setup(c, prices)
+		catalogue, err := prices()
+		if err != nil {
+			return node.Setup{}, err
+		}
+		s, err := Setup(c, catalogue)
 		s.Changes = places.changes(c)
 		return s, err
 	}

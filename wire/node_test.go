@@ -39,12 +39,8 @@ func TestEachDeploymentHasItsPlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	prices, err := price.Default()
-	if err != nil {
-		t.Fatal(err)
-	}
 	most := "4"
-	o, err := Node(c, func() (*config.Config, error) { return parsed(t, most) }, prices, t.TempDir())
+	o, err := Node(c, func() (*config.Config, error) { return parsed(t, most) }, price.Default, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,5 +80,33 @@ func TestEachDeploymentHasItsPlace(t *testing.T) {
 	var faults *node.Faults
 	if _, err := o.Load(); !errors.As(err, &faults) || len(faults.All) != 1 || !strings.HasPrefix(faults.All[0].At, "weir.yaml:") {
 		t.Errorf("%+v %v", faults, err)
+	}
+}
+
+// A reload reads the prices again, as a start does: those that cannot be read
+// refuse it.
+func TestAReloadReadsThePricesAgain(t *testing.T) {
+	c, err := parsed(t, "3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var broken error
+	prices := func() (*price.Catalogue, error) {
+		if broken != nil {
+			return nil, broken
+		}
+		return price.Default()
+	}
+	o, err := Node(c, func() (*config.Config, error) { return c, nil }, prices, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken = errors.New("prices.yaml: not a number")
+	if _, err := o.Load(); !errors.Is(err, broken) {
+		t.Errorf("a reload with prices that cannot be read: %v", err)
+	}
+	broken = nil
+	if _, err := o.Load(); err != nil {
+		t.Error(err)
 	}
 }

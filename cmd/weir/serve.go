@@ -14,6 +14,7 @@ import (
 	"weir/internal/memory"
 	"weir/node"
 	"weir/observe"
+	"weir/price"
 	"weir/price/pricefile"
 	"weir/wire"
 	"weir/wire/emulated"
@@ -107,10 +108,7 @@ func serve(cmd *cobra.Command, f serveFlags) error {
 
 // node makes what serves a configuration.
 func (f serveFlags) node(c *config.Config, load func() (*config.Config, error), log io.Writer) (*node.Node, error) {
-	prices, err := pricefile.Catalogue("")
-	if err != nil {
-		return nil, err
-	}
+	prices := func() (*price.Catalogue, error) { return pricefile.Catalogue("") }
 	o, err := wire.Node(c, load, prices, f.stateDir())
 	if err != nil {
 		return nil, err
