@@ -18,6 +18,11 @@ const lookEvery = time.Second
 
 // openPlaces takes every place, or stands by to take it as the leader.
 func (n *Node) openPlaces(ps []Place) (map[string]fleet.Place, error) {
+	for _, c := range n.setup.Load().Changes { // a place that only the leader opens would not say so before
+		if err := c.Check(); err != nil {
+			return nil, err
+		}
+	}
 	places := map[string]fleet.Place{}
 	host := Host{Busy: n.gateway.InFlight, Log: n.log}
 	if n.leader != nil {
@@ -100,8 +105,10 @@ func (n *Node) observed(deployment string, rs []weir.Replica) {
 }
 
 // lookAgain hands on the replicas of all deployments, after a reload: what was
-// heard of one before the gateway knew it is lost.
+// heard of one before the gateway knew it is lost, and so is what was handed on
+// of one that an earlier reload took out, though it has not changed since.
 func (n *Node) lookAgain() {
+	n.replicas.forget()
 	for _, name := range n.setup.Load().placed() {
 		n.replicas.look(name, func() ([]weir.Replica, error) { return n.Replicas(context.Background(), name) })
 	}
@@ -117,6 +124,13 @@ type replicas struct {
 
 func newReplicas(set func(string, []weir.Replica) error) *replicas {
 	return &replicas{set: set, last: map[string][]weir.Replica{}}
+}
+
+// forget lets everything be handed on again, changed or not.
+func (r *replicas) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.last)
 }
 
 // heard is told the replicas of a deployment, changed or not.

@@ -67,3 +67,42 @@ func TestReplicasHeardOfBeforeTheirDeploymentAreThereAfterIt(t *testing.T) {
 	}
 	n.says(t, "from room-1")
 }
+
+// A deployment that a reload takes out and another puts back has its replicas,
+// though they were the same all the time.
+func TestADeploymentThatComesBackHasItsReplicas(t *testing.T) {
+	dir, place := t.TempDir(), openRooms()
+	if err := place.Scale(t.Context(), "m/own", 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	own := setupOf(dir, Deployment{Name: "m/own", Place: "rooms", Scaling: &Scaling{Policy: scale.Policy{Min: 1, Max: 1}}})
+	next := setupOf(dir, Deployment{Name: "m/there"}, answering(t, "there"))
+	o := optionsOf(t, dir, own)
+	o.Places = []Place{{Name: "rooms", Open: func(Host) (fleet.Place, error) { return place, nil }}}
+	o.Load = func() (Setup, error) { return next, nil }
+	n, _ := running(t, o)
+	n.says(t, "from room-1")
+	if err := n.reload(); err != nil {
+		t.Fatal(err)
+	}
+	n.says(t, "there")
+	next = own
+	if err := n.reload(); err != nil {
+		t.Fatal(err)
+	}
+	n.says(t, "from room-1")
+}
+
+// What a place would refuse at a reload it refuses at the start, though it is
+// opened later: by the leader, or not at all.
+func TestAStartRefusesWhatAPlaceWouldRefuse(t *testing.T) {
+	dir, refused := t.TempDir(), errors.New("no room has a port")
+	s := setupOf(dir, Deployment{Name: "m/there"}, answering(t, "there"))
+	s.Changes = []fleet.Change{{
+		Check: func() error { return refused },
+		Apply: func() error { t.Error("nothing is applied at a start"); return nil },
+	}}
+	if _, err := New(optionsOf(t, dir, s)); !errors.Is(err, refused) {
+		t.Error(err)
+	}
+}

@@ -62,7 +62,7 @@ type Setup struct {
 	Gateway     gateway.Config
 	Deployments []Deployment // all of Gateway's, in its order
 
-	Changes []fleet.Change // of the places, to what this setup asks of them; unused at the start
+	Changes []fleet.Change // of the places, to what this setup asks of them; at the start only checked
 }
 
 // Remark is something about a setup, and where it is from.
