@@ -42,12 +42,13 @@ func (c *Core) Limits(now weir.Instant, deployment string, tokens, requests int)
 // Capacity says that the provider of a deployment now lets through q, which must be
 // valid: provisioned capacity was added or taken away. What waits for it is served
 // at once when there is more; what is in flight goes on when there is less, and what
-// stands in the bucket drains at the new rate. An unknown deployment is ignored.
-// Traffic after it is served as after Configure with that quota.
+// stands in the bucket drains at the new rate. A deployment that is not configured
+// is ignored, also one with requests left: its quota is as it was left if it comes
+// back. Traffic after it is served as after Configure with that quota.
 func (c *Core) Capacity(now weir.Instant, deployment string, q Quota) []Verdict {
 	c.begin(now)
 	d := c.deployment(deployment)
-	if d == nil {
+	if d == nil || d.retired {
 		return c.out
 	}
 	d.Quota = q
