@@ -26,7 +26,7 @@ type Model struct {
 	Affinity string `yaml:"affinity" default:"none" enum:"none|session|key|prefix"`
 	// Upstream attempts per request, including the first. Further ones are made only before anything is sent to the caller.
 	Attempts int `yaml:"attempts" default:"3" min:"1" max:"10"`
-	// Circuit breaker of replicas, driven by real requests: no probes are sent.
+	// Circuit breaker of replicas, driven by real requests: no health probes are sent.
 	Health Health `yaml:"health"`
 	// Sends a second request when the first token is late. Off if absent.
 	Hedge *Hedge `yaml:"hedge"`

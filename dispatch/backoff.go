@@ -22,7 +22,7 @@ type pause struct {
 func (p *pause) before(o *pause) bool {
 	return p.at < o.at || p.at == o.at && p.q.number < o.q.number
 }
-func (p *pause) place() *int { return &p.index }
+func (p *pause) heapIndex() *int { return &p.index }
 
 // backOff makes q, whose attempt failed, wait before it is sent again, where only
 // replicas are left that have failed it: asked at once, by all whose requests

@@ -155,7 +155,7 @@ func (c *Core) trickle() {
 
 // eachReady calls f for every replica that is ready until it says false, and
 // returns what it said last; true where there is none.
-func (s *routes) eachReady(f func(*replica) bool) bool {
+func (s *backends) eachReady(f func(*replica) bool) bool {
 	for _, t := range s.tiers {
 		for _, d := range t {
 			for _, r := range d.replicas {
@@ -168,7 +168,7 @@ func (s *routes) eachReady(f func(*replica) bool) bool {
 	return true
 }
 
-// dead says whether every replica that is open has failed its trial.
-func (s *routes) dead() bool {
+// dead says whether every replica that is open has failed its test.
+func (s *backends) dead() bool {
 	return s.eachReady(func(r *replica) bool { return !r.open || r.opens > 1 })
 }

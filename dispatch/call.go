@@ -53,7 +53,7 @@ func (l *limit) before(o *limit) bool {
 	return l.at < o.at || l.at == o.at && l.q.number < o.q.number
 }
 
-func (l *limit) place() *int { return &l.index }
+func (l *limit) heapIndex() *int { return &l.index }
 
 func (q *call) hasTried(r *replica) bool {
 	for _, t := range q.tried {

@@ -63,7 +63,7 @@ func (c *Core) reopen() []Verdict {
 }
 
 // deployment returns a configured deployment, or one with requests left.
-func (s *routes) deployment(name string) *deployment {
+func (s *backends) deployment(name string) *deployment {
 	for _, d := range s.deployments {
 		if d.Name == name {
 			return d
@@ -78,6 +78,6 @@ func (s *routes) deployment(name string) *deployment {
 }
 
 // drop forgets a deployment that is no longer configured.
-func (s *routes) drop(d *deployment) {
+func (s *backends) drop(d *deployment) {
 	s.leaving = slices.DeleteFunc(s.leaving, func(o *deployment) bool { return o == d })
 }

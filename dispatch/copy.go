@@ -112,12 +112,12 @@ func (c *Core) Swap(now weir.Instant, id, copyID uint64) {
 	q.due, h.due = h.due, q.due
 	q.sent, h.sent = h.sent, q.sent
 	for _, r := range [...]*replica{q.on, h.on} {
-		switch r.probe {
+		switch r.tester {
 		case 0:
 		case q.ID:
-			r.probe = h.ID
+			r.tester = h.ID
 		case h.ID:
-			r.probe = q.ID
+			r.tester = q.ID
 		}
 	}
 }

@@ -14,11 +14,11 @@ type Core struct {
 	now weir.Instant
 	chance
 
-	roster        // the requests it holds
-	routes        // where they may go
-	queue         // those of them that wait
-	claims claims // what each tenant has in flight
-	hedges float64
+	roster          // the requests it holds
+	backends        // where they may go
+	queue           // those of them that wait
+	claims   claims // what each tenant has in flight
+	hedges   float64
 
 	changes // since what waits was last looked at
 	totals  Demand
@@ -38,16 +38,16 @@ type roster struct {
 	number uint64
 }
 
-// routes is the deployments and what is known of all their replicas together.
-type routes struct {
+// backends is the deployments and what is known of all their replicas together.
+type backends struct {
 	tiers       []tier
 	deployments []*deployment // in the order of Options
 	leaving     []*deployment // no longer configured, with requests in flight
 
-	preferred int        // leading tiers that requests wait for
-	metered   bool       // one of them has a quota
-	limited   bool       // a deployment lacks something
-	told      [][]Passed // the last answers of passed, by the number of tiers
+	preferred  int        // leading tiers that requests wait for
+	metered    bool       // one of them has a quota
+	limited    bool       // a deployment lacks something
+	lastPassed [][]Passed // the last answers of passed, by the number of tiers
 
 	warm   bool         // a replica is ready
 	warmAt weir.Instant // when one last became so after there was none

@@ -31,7 +31,7 @@ type deployment struct {
 	learned  []lack     // it was found not to do
 	proven   Needs      // it has done
 	retired  bool       // no longer configured; kept until its last request has ended
-	told     bool       // Replicas has been called for it
+	reported bool       // Replicas has been called for it
 	coming   int        // replicas that are starting or will be restarted
 	broken   *replica   // it has failed to start, and nothing else is ready or starting; nil: not so
 	replicas []*replica // as the fleet listed them, then those that vanished with work in flight

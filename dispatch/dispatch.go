@@ -136,8 +136,9 @@ type Queue struct {
 	BatchWait   time.Duration // batch: from arrival to verdict; 0: 1 h
 }
 
-// Health is passive: failures of real requests open a replica, real requests
-// probe it again. There are no paid probes.
+// Health is a circuit breaker for each replica, driven by real requests: their
+// failures open it, and one real request at a time tests it again (half-open). No
+// health probes are sent.
 type Health struct {
 	Failures int           // consecutive failures that open a replica; 0: 3
 	Base     time.Duration // first time it stays open; 0: 1 s; doubles each time

@@ -27,7 +27,7 @@ func (c *Core) Arrive(now weir.Instant, r Request) []Verdict {
 		if c.preferred < len(c.tiers) && c.spillBehind(q) {
 			return c.out
 		}
-	} else if c.place(q, true) {
+	} else if c.sendNow(q, true) {
 		return c.out
 	}
 	c.enqueue(q, false)
@@ -83,7 +83,7 @@ func (c *Core) Retry(now weir.Instant, id uint64, why Result) []Verdict {
 		c.refuse(q, RequestFails)
 	case q.attempts >= c.o.Attempts, (q.longer > 0 || len(q.refusedBy) > 0) && (q.pinned() || !c.fits(q)):
 		c.refuse(q, AttemptsUsed)
-	case !c.backOff(q, why) && c.waiting.count == 0 && c.place(q, false):
+	case !c.backOff(q, why) && c.waiting.count == 0 && c.sendNow(q, false):
 	default:
 		c.enqueue(q, true)
 	}

@@ -78,7 +78,7 @@ func (f *flow) before(o *flow) bool {
 	return f.born > o.born
 }
 
-func (f *flow) place() *int { return &f.fat }
+func (f *flow) heapIndex() *int { return &f.fat }
 
 // precedes orders the tree.
 func (f *flow) precedes(o *flow) bool {

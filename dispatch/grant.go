@@ -1,8 +1,8 @@
 package dispatch
 
-// place sends q, which does not wait yet, to a replica, if one has room that q
+// sendNow sends q, which does not wait yet, to a replica, if one has room that q
 // does not rather wait for another than go to.
-func (c *Core) place(q *call, newcomer bool) bool {
+func (c *Core) sendNow(q *call, newcomer bool) bool {
 	if c.grantIn(q, 0, c.preferred) {
 		return true
 	}
@@ -38,7 +38,7 @@ func (c *Core) send(q *call, r *replica, tier int) {
 	reason := Room
 	switch {
 	case r.open:
-		reason = Probe
+		reason = HalfOpen
 	case tier > 0:
 		reason = Spill
 	}

@@ -10,7 +10,7 @@ type health struct {
 	well   wellness
 	opens  int    // in a row, without a request that ended well in between
 	open   bool   // takes nothing, or while until has passed, one request
-	probe  uint64 // the request that tries an open replica; 0: none
+	tester uint64 // the request that tests an open replica; 0: none
 	until  weir.Instant
 	epoch  uint32
 }
@@ -24,13 +24,13 @@ type timer struct {
 
 func (t *timer) before(o *timer) bool { return t.at < o.at || t.at == o.at && t.r.turn < o.r.turn }
 
-func (t *timer) place() *int { return &t.index }
+func (t *timer) heapIndex() *int { return &t.index }
 
 // learn counts one end towards the health of r.
 func (c *Core) learn(r *replica, q *call, how Result) {
-	probed := r.open && r.probe == q.ID
-	if probed {
-		r.probe = 0
+	tested := r.open && r.tester == q.ID
+	if tested {
+		r.tester = 0
 	}
 	switch how {
 	case OK:
@@ -46,7 +46,7 @@ func (c *Core) learn(r *replica, q *call, how Result) {
 	default:
 		return
 	}
-	if probed && how != OK {
+	if tested && how != OK {
 		c.trip(r)
 		return
 	}
@@ -68,7 +68,7 @@ func (r *replica) trip(now weir.Instant, h Health) {
 	}
 	r.opens++
 	r.streak.end()
-	r.probe = 0
+	r.tester = 0
 	r.open, r.until = true, now.Add(wait)
 	r.epoch++
 }
@@ -76,18 +76,19 @@ func (r *replica) trip(now weir.Instant, h Health) {
 // close lets r take requests freely again, with failures already counted.
 func (r *replica) close(failures int) {
 	if r.open {
-		r.open, r.until, r.probe = false, 0, 0
+		r.open, r.until, r.tester = false, 0, 0
 		r.epoch++
 	}
 	r.streak.end()
 	r.others = failures
 }
 
-// answered notes that a request on r has brought its first token. That ends a
-// probe, for a stream may last minutes; but it earns trust for one failure only.
+// answered notes that a request on r has brought its first token. That ends
+// its test of an open replica, for a stream may last minutes; but it earns trust for
+// one failure only.
 func (c *Core) answered(q *call) {
 	r := q.on
-	if r.open && r.probe == q.ID && q.epoch == r.epoch {
+	if r.open && r.tester == q.ID && q.epoch == r.epoch {
 		r.close(c.failures(r) - 1)
 		q.epoch = r.epoch
 	}

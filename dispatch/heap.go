@@ -6,7 +6,7 @@ package dispatch
 type item[T any] interface {
 	comparable
 	before(other T) bool
-	place() *int // position plus one; 0: in no heap
+	heapIndex() *int // its index plus one; 0: in no heap
 }
 
 // heap is a binary heap of items, smallest first. An item stands in at most one
@@ -22,17 +22,17 @@ func (h heap[T]) top() (t T) {
 }
 
 // has says whether x is in a heap.
-func (h heap[T]) has(x T) bool { return *x.place() > 0 }
+func (h heap[T]) has(x T) bool { return *x.heapIndex() > 0 }
 
 func (h *heap[T]) push(x T) {
 	*h = append(*h, x)
-	*x.place() = len(*h)
+	*x.heapIndex() = len(*h)
 	h.up(len(*h) - 1)
 }
 
 // remove takes x out, if it is in.
 func (h *heap[T]) remove(x T) {
-	i := *x.place() - 1
+	i := *x.heapIndex() - 1
 	if i < 0 {
 		return
 	}
@@ -42,7 +42,7 @@ func (h *heap[T]) remove(x T) {
 	var none T
 	old[last] = none
 	*h = old[:last]
-	*x.place() = 0
+	*x.heapIndex() = 0
 	if i < last {
 		h.fix((*h)[i])
 	}
@@ -50,7 +50,7 @@ func (h *heap[T]) remove(x T) {
 
 // fix restores the order after x has changed.
 func (h heap[T]) fix(x T) {
-	i := *x.place() - 1
+	i := *x.heapIndex() - 1
 	if !h.up(i) {
 		h.down(i)
 	}
@@ -87,5 +87,5 @@ func (h heap[T]) down(i int) {
 
 func (h heap[T]) swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	*h[i].place(), *h[j].place() = i+1, j+1
+	*h[i].heapIndex(), *h[j].heapIndex() = i+1, j+1
 }

@@ -184,7 +184,7 @@ func hasRoom(now weir.Instant, d *deployment, r *replica, q *call) bool {
 	switch {
 	case d.Weight <= 0 || d.throttled > now || r.throttled > now || r.gone || r.state != weir.Ready:
 		return false
-	case r.open && (r.until > now || r.probe != 0):
+	case r.open && (r.until > now || r.tester != 0):
 		return false
 	case d.MaxRequests > 0 && r.requests >= d.MaxRequests*r.units:
 		return false
@@ -235,7 +235,7 @@ func (w *world) lawStructure() {
 
 func checkHeap[T item[T]](w *world, name string, h heap[T]) {
 	for i, x := range h {
-		if *x.place() != i+1 || i > 0 && x.before(h[(i-1)/2]) {
+		if *x.heapIndex() != i+1 || i > 0 && x.before(h[(i-1)/2]) {
 			w.fault("heap %s is out of order at %d", name, i)
 		}
 	}

@@ -114,7 +114,7 @@ func (m *model) firstToken(now weir.Instant, id uint64) {
 	done := min(q.Prompt, q.work)
 	q.work, q.on.work = q.work-done, q.on.work-done
 	m.tenants[q.Tenant] -= done
-	if r := q.on; r.open && r.probe == q.ID && q.epoch == r.epoch {
+	if r := q.on; r.open && r.tester == q.ID && q.epoch == r.epoch {
 		r.close(m.o.Health.Failures*min(r.units, maxPatience) - 1)
 		q.epoch = r.epoch
 	}

@@ -42,9 +42,9 @@ func (m *model) release(q *modelCall, how Result) {
 }
 
 func (m *model) learn(r *modelReplica, q *modelCall, how Result) {
-	probed := r.open && r.probe == q.ID
-	if probed {
-		r.probe = 0
+	tested := r.open && r.tester == q.ID
+	if tested {
+		r.tester = 0
 	}
 	switch how {
 	case OK:
@@ -62,7 +62,7 @@ func (m *model) learn(r *modelReplica, q *modelCall, how Result) {
 	default:
 		return
 	}
-	if probed && how != OK {
+	if tested && how != OK {
 		m.trip(r)
 		return
 	}
@@ -85,7 +85,7 @@ func (m *model) prove(q *modelCall, on *modelReplica) {
 
 func (r *modelReplica) close(failures int) {
 	if r.open {
-		r.open, r.until, r.probe = false, 0, 0
+		r.open, r.until, r.tester = false, 0, 0
 		r.epoch++
 	}
 	r.failed = failures
@@ -97,7 +97,7 @@ func (m *model) trip(r *modelReplica) {
 	r.opens++
 	r.epoch++
 	r.streak++
-	r.failed, r.probe, r.open, r.until = 0, 0, true, m.now.Add(wait)
+	r.failed, r.tester, r.open, r.until = 0, 0, true, m.now.Add(wait)
 	m.tripped, m.soured = true, true
 	m.trickle()
 }
@@ -154,7 +154,7 @@ func (m *model) setReplicas(now weir.Instant, d *modelDeployment, rs []weir.Repl
 			fresh = append(fresh, r)
 		}
 		if r.state != weir.Ready && want.State == weir.Ready {
-			r.failed, r.opens, r.open, r.probe, r.until, r.pushed = 0, 0, false, 0, 0, 0
+			r.failed, r.opens, r.open, r.tester, r.until, r.pushed = 0, 0, false, 0, 0, 0
 			r.epoch++
 			r.streak++
 		}

@@ -13,7 +13,7 @@ import (
 // nothing cached. TestCoreDecidesAsItsModel holds Core to it on drawn traffic.
 //
 // It knows queue and lanes, fair order and eviction, the choice of deployment and
-// replica, units, held replicas, health and probes, throttle clocks, retries with
+// replica, units, held replicas, health and tests of open ones, throttle clocks, retries with
 // their pauses, quotas and capacity, patience and spill, cold starts and deadlines.
 //
 // It leaves out: what a request shares with others (Affinity, Prefix, Sticky), pins,
@@ -60,7 +60,7 @@ type modelReplica struct {
 	turn           uint64
 	failed, opens  int
 	open           bool
-	probe          uint64
+	tester         uint64
 	until, pushed  weir.Instant
 	epoch, streak  int
 }
@@ -149,7 +149,7 @@ func (m *model) usable(r *modelReplica) bool {
 }
 
 func (m *model) inRotation(r *modelReplica) bool {
-	return m.usable(r) && !r.held && (r.d.MaxRequests == 0 || r.requests < r.d.MaxRequests*r.units) && (!r.open || r.probe == 0)
+	return m.usable(r) && !r.held && (r.d.MaxRequests == 0 || r.requests < r.d.MaxRequests*r.units) && (!r.open || r.tester == 0)
 }
 
 func (r *modelReplica) room() int {
@@ -272,7 +272,7 @@ func (m *model) send(q *modelCall, r *modelReplica, tier int) {
 	reason := Room
 	switch {
 	case r.open:
-		reason, r.probe = Probe, q.ID
+		reason, r.tester = HalfOpen, q.ID
 	case tier > 0:
 		reason = Spill
 	}

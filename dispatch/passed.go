@@ -6,7 +6,7 @@ import "weir"
 // returns is never written to again: nearly always it is what the last request
 // that went as far was told.
 func (c *Core) passed(q *call, tiers int) []Passed {
-	last := c.told[tiers]
+	last := c.lastPassed[tiers]
 	n := 0
 	for _, t := range c.tiers[:tiers] {
 		for _, d := range t {
@@ -20,7 +20,7 @@ func (c *Core) passed(q *call, tiers int) []Passed {
 			n++
 		}
 	}
-	c.told[tiers] = last
+	c.lastPassed[tiers] = last
 	return last
 }
 

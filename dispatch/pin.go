@@ -22,7 +22,7 @@ func (p *Pin) holds(r *replica) bool {
 
 // keepers calls f for every replica that keeps what q goes on with, whatever
 // its state, until f says to stop.
-func (s *routes) keepers(q *call, f func(r *replica) bool) {
+func (s *backends) keepers(q *call, f func(r *replica) bool) {
 	for _, d := range s.deployments {
 		for _, r := range d.replicas {
 			if !r.gone && q.Pin.holds(r) && !f(r) {
@@ -49,7 +49,7 @@ func (c *Core) grantPinned(q *call) bool {
 }
 
 // tierOf is the place of d's tier; 0 where it takes nothing but what must go to it.
-func (s *routes) tierOf(d *deployment) int {
+func (s *backends) tierOf(d *deployment) int {
 	for i, t := range s.tiers {
 		if t[0].Tier == d.Tier {
 			return i
@@ -82,7 +82,7 @@ func (c *Core) pinnedInVain(q *call, until weir.Instant) Reason {
 	return why
 }
 
-// giveUpOnKeepers refuses the pinned that wait for what has failed its trial.
+// giveUpOnKeepers refuses the pinned that wait for a replica that has failed its test.
 func (c *Core) giveUpOnKeepers() {
 	for i := range c.lanes {
 		for q := c.lanes[i].again.first; q != nil; {

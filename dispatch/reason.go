@@ -10,8 +10,8 @@ const (
 	Hedged Reason = "hedge"
 	// Mirrored: it is a copy for a deployment on trial.
 	Mirrored Reason = "mirror"
-	// Probe: it tries a replica that failed others before it.
-	Probe Reason = "probe"
+	// HalfOpen: it tests a replica whose circuit is open.
+	HalfOpen Reason = "half_open"
 )
 
 // Why a request was refused.

@@ -40,7 +40,7 @@ func (c *Core) refuse(q *call, why Reason) {
 }
 
 // starting is what the place says of the first replica that starts.
-func (s *routes) starting() string {
+func (s *backends) starting() string {
 	for _, t := range s.tiers {
 		for _, d := range t {
 			for _, r := range d.replicas {
@@ -90,7 +90,7 @@ func (c *Core) retryAfter(q *call, why Reason) time.Duration {
 }
 
 // expected is when the first of the starting replicas should be ready; 0: not known.
-func (s *routes) expected() (at weir.Instant) {
+func (s *backends) expected() (at weir.Instant) {
 	for _, t := range s.tiers {
 		for _, d := range t {
 			for _, r := range d.replicas {

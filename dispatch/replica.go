@@ -55,17 +55,17 @@ func (r *replica) before(o *replica) bool {
 	return r.turn < o.turn
 }
 
-func (r *replica) place() *int { return &r.inLoad }
+func (r *replica) heapIndex() *int { return &r.inLoad }
 
-// usable says whether r may be sent requests at all at the moment, room aside.
+// usable says whether r may be sent requests at all at the moment, apart from its room.
 func (r *replica) usable(now weir.Instant) bool {
 	return r.state == weir.Ready && !r.gone && r.throttled <= now && (!r.open || r.until <= now)
 }
 
-// inRotation says whether r may be given one more request, work aside.
+// inRotation says whether r may be given one more request, apart from its limit of work.
 func (r *replica) inRotation(now weir.Instant) bool {
 	slots := r.slots()
-	return r.usable(now) && !r.held && (slots <= 0 || r.requests < slots) && (!r.open || r.probe == 0)
+	return r.usable(now) && !r.held && (slots <= 0 || r.requests < slots) && (!r.open || r.tester == 0)
 }
 
 // noLimit is room without end; what nobody needs is more than that.
@@ -127,7 +127,7 @@ func (c *Core) take(r *replica, q *call) {
 	r.d.requests++
 	r.d.work += q.work
 	if r.open {
-		r.probe = q.ID
+		r.tester = q.ID
 	}
 	q.on, q.epoch, q.sent = r, r.epoch, c.now
 	c.claims.add(q.claim, q.work)

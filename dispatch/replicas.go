@@ -17,7 +17,7 @@ func (c *Core) Replicas(now weir.Instant, deployment string, rs []weir.Replica) 
 		return c.out
 	}
 	old := d.replicas
-	d.told = true
+	d.reported = true
 	c.changed(moreRoom | clockMoved)
 	d.replicas = make([]*replica, 0, len(rs))
 	for _, r := range old {

@@ -16,7 +16,7 @@ import (
 // never had any.
 
 // preferTiers counts the leading tiers that requests wait for.
-func (s *routes) preferTiers() {
+func (s *backends) preferTiers() {
 	s.preferred, s.metered = 0, false
 	for _, t := range s.tiers {
 		paid := false
@@ -29,7 +29,7 @@ func (s *routes) preferTiers() {
 		s.preferred++
 	}
 	s.preferred = min(max(s.preferred, 1), len(s.tiers))
-	s.told = make([][]Passed, len(s.tiers)+1)
+	s.lastPassed = make([][]Passed, len(s.tiers)+1)
 	for _, t := range s.tiers[:s.preferred] {
 		for _, d := range t {
 			s.metered = s.metered || d.quota != nil

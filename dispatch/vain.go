@@ -59,10 +59,10 @@ func (c *Core) inVain(at weir.Instant) Reason {
 // hope says whether a replica may come that is not there now. Of a deployment
 // whose replicas are not known yet it is assumed; of one whose replicas fail to
 // start it is not.
-func (s *routes) hope() bool {
+func (s *backends) hope() bool {
 	for _, t := range s.tiers {
 		for _, d := range t {
-			if d.broken == nil && (d.Elastic || d.coming > 0 || !d.told) {
+			if d.broken == nil && (d.Elastic || d.coming > 0 || !d.reported) {
 				return true
 			}
 		}
@@ -71,7 +71,7 @@ func (s *routes) hope() bool {
 }
 
 // nothing says why there is no replica and none to wait for.
-func (s *routes) nothing() Reason {
+func (s *backends) nothing() Reason {
 	switch {
 	case len(s.tiers) == 0:
 		return NoDeployment
@@ -82,7 +82,7 @@ func (s *routes) nothing() Reason {
 }
 
 // broken is a replica that has failed to start; nil: there is none.
-func (s *routes) broken() *replica {
+func (s *backends) broken() *replica {
 	for _, t := range s.tiers {
 		for _, d := range t {
 			if d.broken != nil {
@@ -128,7 +128,7 @@ func (c *Core) late() Reason {
 	return QueueTimeout
 }
 
-// giveUpOnDead refuses all who wait when the last replica has failed its trial:
+// giveUpOnDead refuses all who wait when the last replica has failed its test:
 // see inVain.
 func (c *Core) giveUpOnDead() {
 	c.seen(replicaOpened)

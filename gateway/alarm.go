@@ -9,7 +9,7 @@ import (
 )
 
 // alarm wakes the cores when they asked to be: deadlines in queues, throttles
-// that end, replicas to be probed again.
+// that end, open replicas to be tested again.
 type alarm struct {
 	sooner chan weir.Instant
 }

@@ -107,7 +107,7 @@ func (m *Metrics) makeRequestMetrics() {
 	m.attempts = m.counter("weir_upstream_attempts_total", "Upstream attempts, including retries, by the deployment tried last.",
 		"model", "deployment")
 	m.routes = m.counter("weir_routes_total",
-		"Ended requests that were sent to a deployment, by the reason: room, waited (for room there), spill_... (why the preferred deployment was skipped), probe, hedge (sent second, answered first), azure_spillover.",
+		"Ended requests that were sent to a deployment, by the reason: room, waited (for room there), spill_... (why the preferred deployment was skipped), half_open (a test of a replica that failed), hedge (sent second, answered first), azure_spillover.",
 		"model", "deployment", "reason")
 	m.extra = m.counter("weir_spill_cost_dollars_total",
 		"Extra cost of spilled requests compared with the preferred deployment, in US dollars; a request there costs nothing if its capacity is already paid for.",
