@@ -42,7 +42,11 @@ func (c *call) pinTo(id, param string) error {
 		return c.goneFrom(of, "which is not at "+of.replica+" any more")
 	}
 	elsewhere := t.model != c.booking.served.model
-	if elsewhere || t.Upstream.Dialect.Operation(c.s.op).KeptByAddr {
+	do := t.Upstream.Dialect.Operation(c.s.op)
+	if do == nil { // it had another protocol when the answer was made
+		return c.goneFrom(of, fmt.Sprintf("which does not support %s requests any more", c.s.op))
+	}
+	if elsewhere || do.KeptByAddr {
 		c.pin.Addr = t.addrOf(c.g, c.pin.Replica)
 	}
 	if elsewhere && !c.booking.served.standsAt(c.g, c.st, c.pin.Addr) {

@@ -267,3 +267,22 @@ func TestErrorsBelowMessagesAreAnthropics(t *testing.T) {
 	f("GET", "/v1/messages/batches", "", testKey, 404, "not_found_error")
 	f("POST", "/v1/messages/", "{}", testKey, 404, "not_found_error")
 }
+
+// The deployment that keeps an answer may speak another protocol since.
+func TestAChainWhoseKeeperSpeaksAnotherProtocolSinceIsRefused(t *testing.T) {
+	a, b := keeperOf(t, "a"), keeperOf(t, "b")
+	c := config(a.URL, b.URL)
+	c.Models[0].Deployments[1].Tier = 1
+	r := start(t, c)
+	_, answer := r.post(responsesPath, `{"model":"m","input":"hi"}`)
+	r.rec()
+	c = config(a.URL, b.URL)
+	c.Models[0].Deployments[0].Upstream.Dialect = anthropic
+	if err := r.Apply(c); err != nil {
+		t.Fatal(err)
+	}
+	resp, answer := r.post(responsesPath, fmt.Sprintf(`{"model":"m","input":"more","previous_response_id":%q}`, idOf(t, answer)))
+	if rec := r.rec(); resp.StatusCode != 400 || rec.Code != "previous_response_not_found" || b.calls.Load() > 0 {
+		t.Errorf("%d %s %+v", resp.StatusCode, answer, rec)
+	}
+}
