@@ -11,7 +11,7 @@ type Object []Member
 
 // Member is one member of an object.
 type Member struct {
-	Key   string // between its quotes, escapes as they are
+	Key   string // between its quotes; of plain letters, even if they came as escapes
 	Value []byte
 }
 
@@ -23,9 +23,20 @@ func ObjectOf(raw []byte) (o Object) {
 	}
 	o = Object{}
 	for first, in := true, c.Open('{'); in && c.Next('}', first); first = false {
-		o = append(o, Member{string(c.RawKey()), c.Raw()})
+		o = append(o, Member{plainKey(c.RawKey()), c.Raw()})
 	}
 	return o
+}
+
+// plainKey is a key by which a member is found: one whose escapes only hide plain
+// letters is those letters, any other stays as it is.
+func plainKey(raw []byte) string {
+	for _, c := range Unescaped(raw) {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return string(raw)
+		}
+	}
+	return string(Unescaped(raw))
 }
 
 // Elements reads a list that is valid JSON; anything else has none.

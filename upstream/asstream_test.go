@@ -2,13 +2,16 @@ package upstream_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"weir"
+	"weir/jsonscan"
 	. "weir/upstream"
 )
 
@@ -31,6 +34,26 @@ func TestWholeAnswersAsStreams(t *testing.T) {
 		}
 		if want, err := os.ReadFile(path); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("%s: %v, have\n%s", name, err, got)
+		}
+	}
+}
+
+// Letters of a member's name may be escaped: the answer is whole all the same, and
+// nothing of it may be missing in the stream.
+func TestAnAnswerWithEscapedNamesIsTheSameStream(t *testing.T) {
+	for name, op := range opNames {
+		body, err := os.ReadFile(filepath.Join("testdata/whole", name+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		escaped := regexp.MustCompile(`"(\w)(\w*)"(\s*:)`).ReplaceAllFunc(body, func(m []byte) []byte {
+			return fmt.Appendf(nil, `"\u00%02x%s`, m[1], m[2:])
+		})
+		plain := func(b []byte) []byte { // values pass as they are
+			return regexp.MustCompile(`\\+u00..`).ReplaceAllFunc(b, func(m []byte) []byte { return jsonscan.Unescaped(m[len(m)-6:]) })
+		}
+		if got, want := AsStream(op, escaped, true), AsStream(op, body, true); !bytes.Equal(plain(got), want) {
+			t.Errorf("%s: have\n%s\nwant\n%s", name, got, want)
 		}
 	}
 }
