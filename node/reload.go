@@ -82,7 +82,7 @@ func (n *Node) swap(s *Setup) error {
 	for _, c := range s.Changes {
 		err = errors.Join(err, c.Apply())
 	}
-	err = errors.Join(err, n.scaler.configure(s))
+	err = errors.Join(err, n.scaler.configure())
 	n.lookAgain()
 	return err
 }

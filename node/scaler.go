@@ -34,6 +34,8 @@ type scalerOptions struct {
 type scaler struct {
 	o scalerOptions
 
+	configuring sync.Mutex
+
 	mu     sync.Mutex
 	now    *controlling      // nil while another gateway scales
 	latest []decisionView    // those that changed something, newest last
@@ -113,7 +115,10 @@ func (s *scaler) serve(ctx context.Context, states map[string]scale.State, term 
 	if err := s.begin(s.o.setup(), states, term); err != nil {
 		return err
 	}
-	err := s.controller().Run(ctx)
+	err := s.configure() // a reload since then found no controller to tell
+	if err == nil {
+		err = s.controller().Run(ctx)
+	}
 	return errors.Join(err, s.close())
 }
 
@@ -164,9 +169,13 @@ func validPolicies(setup *Setup) error {
 	return errors.Join(faults...)
 }
 
-func (s *scaler) configure(setup *Setup) error {
+// configure has the controller follow the setup in force, read under the lock:
+// a reload and a term that begins do not leave an older one.
+func (s *scaler) configure() error {
+	s.configuring.Lock()
+	defer s.configuring.Unlock()
 	if ctrl := s.controller(); ctrl != nil {
-		return ctrl.Configure(s.targets(setup))
+		return ctrl.Configure(s.targets(s.o.setup()))
 	}
 	return nil
 }
