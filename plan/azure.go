@@ -55,10 +55,10 @@ func (m *market) provisioned(o *offer, r rent, x float64) Option {
 	}
 	opt.Refused = o.refused
 	if opt.PTUs > o.ptu.steps.limit {
-		opt.Refused = fmt.Sprintf("the busiest minute needs %.2f, so %d PTUs; %s", exact, opt.PTUs, m.ptuLimit(o))
+		opt.Refused = fmt.Sprintf("the busiest minute needs %.2f PTUs, sold as %d; %s", exact, opt.PTUs, m.ptuLimit(o))
 		opt.Binds = append(opt.Binds, Bind{m.limitKind(o), opt.Refused})
 	} else if float64(opt.PTUs) > math.Ceil(exact-1e-9) {
-		opt.Binds = append(opt.Binds, Bind{BindsMinimum, fmt.Sprintf("%.2f PTUs are needed, at least %d are sold, by %d",
+		opt.Binds = append(opt.Binds, Bind{BindsMinimum, fmt.Sprintf("%.2f PTUs are needed; they are sold from %d in steps of %d",
 			exact, o.ptu.steps.minimum, o.ptu.steps.increment)})
 	}
 	opt.Binds = append(opt.Binds, m.bindSpeed(o, &opt)...)
@@ -76,12 +76,12 @@ func (m *market) spillover(o *offer, r rent, x float64) Option {
 	}
 	opt.PTUs = o.load.cheapest(o.ptu.steps, r.month, x)
 	if o.ptu.steps.count() == 0 {
-		opt.Refused = "not one deployment can be had: " + m.ptuLimit(o)
+		opt.Refused = "no deployment is possible: " + m.ptuLimit(o)
 		opt.Binds = append(opt.Binds, Bind{m.limitKind(o), opt.Refused})
 	} else if opt.PTUs == 0 {
 		n := o.ptu.steps.minimum
 		with := r.month*float64(n) + o.load.spilled(float64(n), x)
-		opt.Refused = fmt.Sprintf("no number of PTUs pays: %d, the fewest, and the rest would cost %s, pay-as-you-go alone %s",
+		opt.Refused = fmt.Sprintf("no number of PTUs pays off: with the minimum of %d and the rest as pay-as-you-go the bill would be %s, with pay-as-you-go alone %s",
 			n, words.Dollars(money(with)), words.Dollars(money(o.payg*x)))
 		opt.Binds = append(opt.Binds, Bind{BindsMinimum, opt.Refused})
 	}
@@ -99,7 +99,7 @@ func (m *market) spillover(o *offer, r rent, x float64) Option {
 	}
 	if rest := money(over); rest > 0 {
 		if m.d.SLO != (weir.SLO{}) && opt.PTUs > 0 {
-			opt.Notes = append(opt.Notes, "what spills over has no latency target")
+			opt.Notes = append(opt.Notes, "requests that spill over have no latency target")
 		}
 		opt.Lines = append(opt.Lines, Line{fmt.Sprintf("%.1f %% of the demand spills over to %s", 100*opt.Spilled, o.standard), rest})
 	}
@@ -123,9 +123,9 @@ func (m *market) limitKind(o *offer) string {
 
 func (m *market) ptuLimit(o *offer) string {
 	if o.ptu.steps.limit < maxPTUs {
-		return fmt.Sprintf("the quota allows %d, the fewest sold are %d", o.ptu.steps.limit, o.ptu.steps.minimum)
+		return fmt.Sprintf("the quota allows %d, the minimum is %d", o.ptu.steps.limit, o.ptu.steps.minimum)
 	}
-	return fmt.Sprintf("one deployment may have %d", maxPTUs)
+	return fmt.Sprintf("one deployment may have at most %d", maxPTUs)
 }
 
 // bindSpeed holds the latency target of provisioned throughput against the
@@ -141,7 +141,7 @@ func (m *market) bindSpeed(o *offer, opt *Option) []Bind {
 		return []Bind{{BindsLatency, "the latency target of provisioned " + o.ptu.of.Model + " is not known"}}
 	}
 	if tpot := time.Duration(float64(time.Second) / speed); tpot > want {
-		opt.Refused = fmt.Sprintf("its latency target is %.0f tokens a second, %v a token; asked for are %v", speed, tpot.Round(time.Millisecond), want)
+		opt.Refused = fmt.Sprintf("its latency target is %.0f tokens a second, %v a token; the SLO asks for %v", speed, tpot.Round(time.Millisecond), want)
 		return []Bind{{BindsLatency, opt.Refused}}
 	}
 	return nil

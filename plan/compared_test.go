@@ -77,11 +77,11 @@ func TestWithAndWithoutTheMeasuresAreToldApart(t *testing.T) {
 		t.Errorf("without measures %+v", a.Plain)
 	}
 	text := strings.Join(a.Words, "\n")
-	if !strings.Contains(text, "Without response cache and batch the cheapest is pay as you go, global for all of the demand, at $1,971.00 a month") ||
-		strings.Contains(text, "Everything at") {
+	if !strings.Contains(text, "Without response cache and batch the cheapest is pay as you go, global for the whole demand, at $1,971.00 a month") ||
+		strings.Contains(text, "Everything on") {
 		t.Errorf("words: %s", text)
 	}
-	if why := a.Services[0].Why; !strings.Contains(why, "for what the measures leave") {
+	if why := a.Services[0].Why; !strings.Contains(why, "for the demand the measures leave") {
 		t.Errorf("service: %s", why)
 	}
 	if text := strings.Join(answer(t, chat()).Words, "\n"); strings.Contains(text, "ithout") {

@@ -90,7 +90,7 @@ func (d Demand) Validate() error {
 		}
 	}
 	if len(d.Minutes) > 0 && !(d.Total().Requests > 0) {
-		fault("nobody asks for anything: at least one request is needed")
+		fault("the demand has no requests: at least one is needed")
 	}
 	for _, s := range []struct {
 		name  string
@@ -107,7 +107,7 @@ func (d Demand) Validate() error {
 		fault("%s is named as the smaller model of itself", d.Model)
 	}
 	if d.Today < 0 || d.SLO.TTFT < 0 || d.SLO.TPOT < 0 {
-		fault("PTUs of today and targets of latency cannot be negative")
+		fault("today's PTUs and latency targets cannot be negative")
 	}
 	return errors.Join(faults...)
 }

@@ -100,7 +100,7 @@ func (m *market) layout(v price.VM, s shape) machine {
 			rate = most.Rate
 		}
 		if err == nil && rate == 0 {
-			err = refusal{BindsLatency, fmt.Sprintf("on %s not even one request at a time meets %v to the first token and %v a token", gpus(tp, v), s.slo.TTFT, s.slo.TPOT)}
+			err = refusal{BindsLatency, fmt.Sprintf("on %s even one request at a time misses %v to the first token or %v a token", gpus(tp, v), s.slo.TTFT, s.slo.TPOT)}
 		}
 		if err != nil {
 			refused = machine{refused: err.Error()}

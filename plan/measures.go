@@ -172,7 +172,7 @@ func (m *market) measures() []Measure {
 		lacks []string
 		why   string
 	}{
-		{MeasureCache, m.d.Answers, use{cache: true}, nil, "requests a response cache answers reach no model"},
+		{MeasureCache, m.d.Answers, use{cache: true}, nil, "requests answered by a response cache reach no model"},
 		{MeasureBatch, m.d.Batch, use{batch: true}, m.lacksBatch, fmt.Sprintf("batch costs %.0f %% of the token price and answers within a day", 100*m.batch.factor)},
 		{MeasureSmaller, m.d.Smaller.Share, use{smaller: true}, m.lacksSmaller, m.smallerWhy()},
 	} {

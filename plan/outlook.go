@@ -37,7 +37,7 @@ func (m *market) sensitivity() ([]Case, error) {
 		{"1.5 times the demand", amount(1.5), false},
 		{"answers half as long", output(0.5), true},
 		{"answers 1.5 times as long", output(1.5), true},
-		{"nothing of the input cached", cached(0), false},
+		{"no input cached", cached(0), false},
 		{"half of the input cached", cached(0.5), false},
 		{"three quarters of the input cached", cached(0.75), false},
 	}
@@ -77,7 +77,7 @@ func (m *market) sensitivity() ([]Case, error) {
 		for _, c := range []struct {
 			what string
 			x    float64
-		}{{"the response cache answers nothing", 0}, {"the response cache answers half as much", 0.5}, {"the response cache answers half as much again", 1.5}} {
+		}{{"the response cache answers nothing", 0}, {"the response cache answers half as much", 0.5}, {"the response cache answers 1.5 times as much", 1.5}} {
 			other := *m
 			other.d.Answers = min(1, m.d.Answers*c.x)
 			all = append(all, other.caseOf(c.what))
@@ -117,7 +117,7 @@ func (m *market) changed(change func(Minute) Minute, shape bool) (*market, error
 // name is the mix in a few words.
 func (x Mix) name() string {
 	if x.Option == nil {
-		return "nothing but " + x.Measures[len(x.Measures)-1]
+		return "only " + x.Measures[len(x.Measures)-1]
 	}
 	return x.Option.Title()
 }

@@ -58,7 +58,7 @@ func (d Demand) slo() (weir.SLO, string) {
 		assumed += fmt.Sprintf(", time per output token %v", s.TPOT)
 	}
 	if assumed != "" {
-		assumed = "no target of latency was given for" + assumed[1:] + ": own replicas are sized for these"
+		assumed = "no latency target was given for" + assumed[1:] + ": own replicas are sized for these"
 	}
 	return s, assumed
 }
@@ -165,7 +165,7 @@ func (m *market) own(at *machine, p place, x float64) []Option {
 	}
 	if at.known[Spot] {
 		o := m.scaled(named("spot", ", spot, scaled by the hour"), at, p, Spot, at.spot, x)
-		o.Notes = append(o.Notes, "spot machines may be taken away at any time: keep another tier behind them")
+		o.Notes = append(o.Notes, "spot machines may be evicted at any time: keep another tier as failover")
 		all = append(all, o)
 	}
 	return all
@@ -201,9 +201,9 @@ func (m *market) scaled(o Option, at *machine, p place, t Term, hour, x float64)
 		last = n
 	}
 	o.Utilisation = m.by.mean * x * MinutesPerMonth / 60 / (at.rate * total)
-	o.Lines = []Line{{fmt.Sprintf("%.1f hours of VMs, up to %d at once x %s", total, o.VMs, words.Exact(money(hour))), money(hour * total)}}
+	o.Lines = []Line{{fmt.Sprintf("%.1f VM hours, up to %d VMs at once, x %s", total, o.VMs, words.Exact(money(hour))), money(hour * total)}}
 	if starts > 0 {
-		o.Lines = append(o.Lines, Line{fmt.Sprintf("%.1f hours of loading the model before they are needed", starts), money(hour * starts)})
+		o.Lines = append(o.Lines, Line{fmt.Sprintf("%.1f VM hours of loading the model before the load arrives", starts), money(hour * starts)})
 	}
 	return o
 }
@@ -217,13 +217,13 @@ func (m *market) quota(o *Option, at *machine, p place) {
 	}
 	o.Notes = append(o.Notes, fmt.Sprintf("needs a quota of %d vCPUs of %s", vcpus, family))
 	if p.factor > 1 {
-		o.Notes = append(o.Notes, fmt.Sprintf("a managed endpoint takes %g times the vCPUs it uses from the quota; the rest is not billed", p.factor))
+		o.Notes = append(o.Notes, fmt.Sprintf("a managed endpoint takes %g times its vCPUs from the quota; only those it uses are billed", p.factor))
 	}
 	if at.tp > 1 && at.vm.Interconnect == price.PCIe {
-		o.Notes = append(o.Notes, fmt.Sprintf("each replica spreads over %d GPUs that PCIe links", at.tp))
+		o.Notes = append(o.Notes, fmt.Sprintf("each replica spans %d GPUs linked by PCIe", at.tp))
 	}
 	if q := m.d.Quota.VCPUs; q != nil && vcpus > *q {
-		o.Refused = fmt.Sprintf("%d VMs take %d vCPUs of quota; it allows %d", o.VMs, vcpus, *q)
+		o.Refused = fmt.Sprintf("%d VMs need %d vCPUs of quota, which allows %d", o.VMs, vcpus, *q)
 		o.Binds = append(o.Binds, Bind{BindsQuota, o.Refused})
 	}
 }

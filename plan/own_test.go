@@ -115,7 +115,7 @@ func TestReservedAndSpotAreComparedWhereTheirPriceIsKnown(t *testing.T) {
 			t.Errorf("%s: want $%.2f, have %s", id, want, o.Month)
 		}
 	}
-	if o := a.option(t, "own/aks/"+small+"/spot"); !strings.Contains(strings.Join(o.Notes, ""), "taken away") {
+	if o := a.option(t, "own/aks/"+small+"/spot"); !strings.Contains(strings.Join(o.Notes, ""), "evicted at any time") {
 		t.Errorf("spot: %q", o.Notes)
 	}
 	if best, _ := a.Best(); best.ID != "own/aks/"+small+"/spot" {

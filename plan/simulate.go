@@ -47,7 +47,7 @@ func Simulate(ctx context.Context, c *price.Catalogue, d Demand, a Answer, seed 
 		return Simulated{}, ErrNoReplicas
 	}
 	if o.Replicas > playReplicas {
-		return Simulated{}, fmt.Errorf("plan: %d replicas are more than the %d that are simulated", o.Replicas, playReplicas)
+		return Simulated{}, fmt.Errorf("plan: %d replicas are more than the %d a simulation takes", o.Replicas, playReplicas)
 	}
 	m := &market{c: c, d: d, total: d.Total(), book: &book{}}
 	m.by = m.hours()
@@ -94,7 +94,7 @@ func (s shape) play(ctx context.Context, spec engine.Spec, o Option, rate float6
 
 // ErrNoReplicas: no alternative with replicas of one's own can be had at a
 // known price.
-var ErrNoReplicas = errors.New("plan: there are no replicas to simulate: name an open model that fits a size whose price is known")
+var ErrNoReplicas = errors.New("plan: there are no replicas to simulate: name an open model that fits a VM size with a known price")
 
 // ownOption is the option to simulate, and the share of the demand it serves.
 func (a Answer) ownOption() (Option, float64) {

@@ -55,12 +55,12 @@ func (m *market) longer(model string, short kind, unit float64) kind {
 	p, err := m.c.PTU(model)
 	if err != nil || !p.LongInput.Known() {
 		if m.d.Long > 0 {
-			m.book.caveat(fmt.Sprintf("the catalogue has no price of long contexts of %s: their tokens are counted like the others", model))
+			m.book.caveat(fmt.Sprintf("the catalogue has no price for long contexts of %s: their tokens count like the others", model))
 		}
 		return short
 	}
 	if m.d.Long == 0 {
-		m.book.caveat(fmt.Sprintf("in long contexts a token of %s counts as %g of input and %g of output instead of 1 and %g; the demand says that no request has one (long)",
+		m.book.caveat(fmt.Sprintf("in long contexts a token of %s counts as %g of input and %g of output instead of 1 and %g; the demand states none (long)",
 			model, p.LongInput.Value(), p.LongOutput.Value(), p.OutputWeight.Value()))
 		return short
 	}

@@ -41,9 +41,9 @@ func TestWhatIsNotCountedIsSaid(t *testing.T) {
 			t.Errorf("want %q in %q", want, a.Assumed)
 		}
 	}
-	f(Demand{Model: "gpt-6-sol"}, "the demand says that none are (cache_writes)")
-	f(Demand{Model: "gpt-6-sol"}, "the demand says that no request has one (long)")
-	f(Demand{Model: "gpt-4o", Long: 0.1}, "no price of long contexts of gpt-4o")
+	f(Demand{Model: "gpt-6-sol"}, "the demand states none (cache_writes)")
+	f(Demand{Model: "gpt-6-sol"}, "the demand states none (long)")
+	f(Demand{Model: "gpt-4o", Long: 0.1}, "no price for long contexts of gpt-4o")
 }
 
 func TestProvisionedRefusesLongContextsWhereItsPromptsAreBounded(t *testing.T) {

@@ -56,7 +56,7 @@ func (m *market) readRates(model, sku string) rates {
 		if m.d.Writes > 0 {
 			r.short.written = b.price("tokens written to the prompt cache"+of+", per million", t.CacheWrite, &r.missing)
 		} else if m.total.Cached > 0 {
-			b.caveat(fmt.Sprintf("tokens written to the prompt cache of %s cost %s per million instead of %s; the demand says that none are (cache_writes)",
+			b.caveat(fmt.Sprintf("tokens written to the prompt cache of %s cost %s per million instead of %s; the demand states none (cache_writes)",
 				model, words.Exact(t.CacheWrite.Amount()), words.Exact(t.Input.Amount())))
 		}
 	}

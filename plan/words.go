@@ -12,7 +12,7 @@ import (
 // words is the recommendation for people, and what to know of it.
 func (m *market) words(a Answer) []string {
 	if a.Advice.Lines == nil {
-		nothing := []string{"Nothing that can be had has a known price: see what is missing, and add it to your price file."}
+		nothing := []string{"No available alternative has a known price: see what is missing, and add it to your price file."}
 		if text := m.unpriced(a.Compared); text != "" {
 			nothing = append(nothing, text)
 		}
@@ -33,10 +33,10 @@ func (m *market) words(a Answer) []string {
 	add(m.promised(a))
 	if a.Advice.Option != nil && a.Advice.Option.Kind == Own {
 		if m.d.Model != "" {
-			add(fmt.Sprintf("Own replicas answer with %s, not with %s: compare the answers before the bills.", m.d.OpenModel, m.d.Model))
+			add(fmt.Sprintf("Own replicas run %s, not %s: compare the quality of the answers before the cost.", m.d.OpenModel, m.d.Model))
 		}
 		if a.Advice.Option.VMs == 1 {
-			add("One machine has no stand-in: when it fails nothing answers. Count a second one, or keep pay-as-you-go behind it.")
+			add("A single machine has no redundancy: when it fails, nothing answers. Plan for a second one, or keep pay-as-you-go as failover.")
 		}
 	}
 	return all
@@ -66,7 +66,7 @@ func (m *market) withoutMeasures(a Answer) string {
 	if len(a.Advice.Measures) == 0 || a.Plain.Option == nil {
 		return ""
 	}
-	return fmt.Sprintf("Without %s the cheapest is %s for all of the demand, at %s a month: with them it is %.3g %% less.",
+	return fmt.Sprintf("Without %s the cheapest is %s for the whole demand, at %s a month; with them the cost is %.3g %% lower.",
 		listed(a.Advice.Measures), a.Plain.name(), words.Dollars(a.Plain.Month), 100*(1-float64(a.Advice.Month)/float64(a.Plain.Month)))
 }
 
@@ -87,7 +87,7 @@ func (m *market) against(a Answer) string {
 			return ""
 		}
 		less := 100 * (1 - float64(a.Advice.Month)/float64(o.Month))
-		return fmt.Sprintf("Everything at %s%s would be %s a month: this is %.3g %% less.", o.Name, measures, words.Dollars(o.Month), less)
+		return fmt.Sprintf("Everything on %s%s would cost %s a month; the recommendation costs %.3g %% less.", o.Name, measures, words.Dollars(o.Month), less)
 	}
 	return ""
 }
@@ -103,10 +103,10 @@ func (m *market) hourlyTruth(a Answer) string {
 		sum := fmt.Sprintf("one PTU is %d hours x %s = %s a month; full in every minute it carries %s normalised tokens, which pay-as-you-go sells for %s",
 			MinutesPerMonth/60, words.Exact(hour), words.Exact(b.PTUMonth), words.Spelled(b.Tokens), words.Dollars(b.Worth))
 		if b.Utilisation > 1 {
-			return fmt.Sprintf("Provisioned throughput by the hour does not beat pay-as-you-go at list price: %s. It would have to be used %.0f %%. "+
-				"Buy it for its latency target or for capacity that is yours, not to save.", sum, 100*b.Utilisation)
+			return fmt.Sprintf("Provisioned throughput by the hour does not beat pay-as-you-go at list price: %s. It would break even at %.0f %% utilisation. "+
+				"Buy it for its latency target or for dedicated capacity, not to save money.", sum, 100*b.Utilisation)
 		}
-		return fmt.Sprintf("Provisioned throughput by the hour beats pay-as-you-go from %.0f %% use on: %s.", 100*b.Utilisation, sum)
+		return fmt.Sprintf("Provisioned throughput by the hour beats pay-as-you-go above %.0f %% utilisation: %s.", 100*b.Utilisation, sum)
 	}
 	return ""
 }
@@ -119,7 +119,7 @@ func (m *market) committed(a Answer) string {
 	}
 	for _, b := range a.BreakEven {
 		if b.SKU == o.SKU && b.Term == o.Term {
-			return fmt.Sprintf("A reservation is paid for the whole %s whether it is used or not, and guarantees no capacity: PTUs used less than %.0f %% cost more than the tokens would.",
+			return fmt.Sprintf("A reservation is paid for the whole %s whether it is used or not, and guarantees no capacity: below %.0f %% utilisation PTUs cost more than the tokens would.",
 				b.Term, 100*b.Utilisation)
 		}
 	}
@@ -141,7 +141,7 @@ func (m *market) promised(a Answer) string {
 			return text + "."
 		}
 	}
-	return "Pay-as-you-go has no latency target, and nothing that has one can be had at a known price."
+	return "Pay-as-you-go has no latency target, and no alternative with one is available at a known price."
 }
 
 // Service says whether a kind of service suits the demand, and why.
@@ -179,13 +179,13 @@ func (m *market) services(a Answer) []Service {
 	}
 	all := []Service{
 		m.verdict("managed API, pay as you go", cheapest[PayAsYouGo], chosen, a.Advice.Measures, "nothing to run and nothing to pay when idle"),
-		m.verdict("managed API, provisioned", ptu, chosen, a.Advice.Measures, "a latency target, paid for by time whether it is used or not"),
-		m.verdict("managed endpoint (Azure ML)", managed, chosen, a.Advice.Measures, "Azure runs the machines; at least one of them always, and 1.2 times their vCPUs from the quota"),
-		m.verdict("own cluster (Kubernetes)", cluster, chosen, a.Advice.Measures, "can go to no machines at all when nobody asks; the cluster is yours to run"),
+		m.verdict("managed API, provisioned", ptu, chosen, a.Advice.Measures, "a latency target; billed by time, used or not"),
+		m.verdict("managed endpoint (Azure ML)", managed, chosen, a.Advice.Measures, "Azure runs the machines; at least one always runs, and they take 1.2 times their vCPUs from the quota"),
+		m.verdict("own cluster (Kubernetes)", cluster, chosen, a.Advice.Measures, "can scale to zero machines when there are no requests; you run the cluster"),
 	}
 	if chosen.Kind == Spillover {
 		all[0].Use = "part"
-		all[0].Why = "takes what does not fit the PTUs"
+		all[0].Why = "serves what exceeds the PTUs"
 	}
 	return append(all, m.containerInstance(), m.batchService(a))
 }
@@ -194,16 +194,16 @@ func (m *market) verdict(name string, o, chosen Option, taken []string, nature s
 	s := Service{Name: name, Use: "no"}
 	with, without := "", ""
 	if len(taken) > 0 {
-		with, without = " for what the measures leave", " without the measures"
+		with, without = " for the demand the measures leave", " without the measures"
 	}
 	switch {
 	case o.ID == "":
-		s.Why = "cannot be had for this demand at a known price"
+		s.Why = "not available for this demand at a known price"
 		if m.d.Model == "" && strings.Contains(name, "API") {
-			s.Why = "no model of Azure OpenAI was named"
+			s.Why = "no Azure OpenAI model was named"
 		}
 		if m.d.OpenModel == "" && (strings.Contains(name, "endpoint") || strings.Contains(name, "cluster")) {
-			s.Why = "no open model was named that it could run"
+			s.Why = "no open model was named for it"
 		}
 	case o.ID == chosen.ID:
 		s.Use = "yes"
@@ -217,27 +217,27 @@ func (m *market) verdict(name string, o, chosen Option, taken []string, nature s
 func (m *market) containerInstance() Service {
 	s, err := m.c.Service("aci")
 	if err != nil || s.GPU {
-		return Service{Name: "container instance", Use: "no", Why: "not known to the catalogue as a place for a model of this size"}
+		return Service{Name: "container instance", Use: "no", Why: "the catalogue does not list it for a model of this size"}
 	}
 	return Service{Name: "container instance", Use: "no", Why: "has no GPU; it suits a gateway, workers and small models on CPUs"}
 }
 
 func (m *market) batchService(a Answer) Service {
-	s := Service{Name: "batch", Use: "no", Why: "no share of the demand was said to be able to wait a day"}
+	s := Service{Name: "batch", Use: "no", Why: "no share of the demand is stated as able to wait a day"}
 	for _, measure := range a.Measures {
 		if measure.Name != MeasureBatch {
 			continue
 		}
 		switch {
 		case len(measure.Missing) > 0:
-			s.Why = "no price, not known: " + strings.Join(measure.Missing, "; ")
+			s.Why = "no price; unknown: " + strings.Join(measure.Missing, "; ")
 		case slices.Contains(a.Advice.Measures, MeasureBatch):
 			s.Use = "part"
-			s.Why = fmt.Sprintf("%.4g %% of the demand can wait: saves %s a month alone", 100*measure.Share, words.Dollars(measure.Saves))
+			s.Why = fmt.Sprintf("%.4g %% of the demand can wait: saves %s a month on its own", 100*measure.Share, words.Dollars(measure.Saves))
 		case measure.Saves > 0:
-			s.Why = fmt.Sprintf("saves %s a month alone, and nothing beside the other measures", words.Dollars(measure.Saves))
+			s.Why = fmt.Sprintf("saves %s a month on its own, but nothing on top of the other measures", words.Dollars(measure.Saves))
 		default:
-			s.Why = fmt.Sprintf("would cost %s a month more: what serves the rest is paid for anyway", words.Dollars(-measure.Saves))
+			s.Why = fmt.Sprintf("would cost %s a month more: the capacity that serves the rest is paid for anyway", words.Dollars(-measure.Saves))
 		}
 	}
 	return s
@@ -245,11 +245,11 @@ func (m *market) batchService(a Answer) Service {
 
 // assumed is what the arithmetic takes for granted.
 func (m *market) assumed() []string {
-	all := []string{"the counted minutes repeat all month, and the load is even within each of them"}
+	all := []string{"the counted minutes repeat all month, and the load is even within each minute"}
 	if m.d.OpenModel != "" {
 		all = append(all,
-			"a replica is sized by playing requests at random times and of random lengths (exponential, with the demand's means) to a model of the engine until 99 of 100 no longer keep the SLO",
-			"of own replicas only the machines are counted: no network, disks, cluster nodes without GPU, or people")
+			"a replica's capacity is the highest rate at which 99 of 100 simulated requests meet the SLO; they arrive at random times with random lengths (exponential, with the demand's means)",
+			"the cost of own replicas is that of their machines only: no network, disks, cluster nodes without GPU, or people")
 		if _, assumed := m.d.slo(); assumed != "" {
 			all = append(all, assumed)
 		}

@@ -101,7 +101,7 @@ func (t *planText) options(a plan.Answer) {
 	}
 	t.table(rows...)
 	if available > shown {
-		t.linef("  and %d dearer ones: see --json", available-shown)
+		t.linef("  and %d more expensive ones: see --json", available-shown)
 	}
 	t.refused(a.Options)
 	var unpriced []string
@@ -111,7 +111,7 @@ func (t *planText) options(a plan.Answer) {
 		}
 	}
 	if len(unpriced) > 0 {
-		t.linef("No price (what is not known stands at the end)")
+		t.linef("No known price (the missing figures are listed at the end)")
 		t.wrapped(strings.Join(unpriced, "; "))
 	}
 }
@@ -132,7 +132,7 @@ func (t *planText) refused(options []plan.Option) {
 		out = append(out, "GPU memory too small for the model: "+strings.Join(small, ", "))
 	}
 	if len(out) > 0 {
-		t.linef("Not to be had, or not worth it")
+		t.linef("Not available, or not worth it")
 	}
 	for _, line := range out {
 		t.wrapped(line)
@@ -170,13 +170,13 @@ func (t *planText) measures(a plan.Answer) {
 	if len(a.Measures) == 0 {
 		return
 	}
-	t.title("Measures, each alone")
+	t.title("Measures, each on its own")
 	for _, m := range a.Measures {
 		name := strings.ReplaceAll(m.Name, "_", " ")
 		worth := "saves " + words.Dollars(m.Saves) + " a month"
 		switch {
 		case len(m.Missing) > 0:
-			worth = "no price, not known: " + strings.Join(m.Missing, "; ")
+			worth = "no price; unknown: " + strings.Join(m.Missing, "; ")
 		case m.Saves < 0:
 			worth = "costs " + words.Dollars(-m.Saves) + " a month more"
 		}
@@ -188,7 +188,7 @@ func (t *planText) sensitivity(a plan.Answer) {
 	if a.Advice.Lines == nil {
 		return
 	}
-	t.title("If the demand were another" + measured(a))
+	t.title("If the demand changes" + measured(a))
 	rows := []string{"a month\tper 1M tokens\t\t"}
 	for _, c := range a.Cases {
 		if !c.Known {
@@ -204,9 +204,9 @@ func (t *planText) switches(a plan.Answer) {
 	if len(a.Curve.Switches) == 0 {
 		return
 	}
-	t.title("What is cheapest as the demand grows" + plain(a))
+	t.title("Cheapest as the demand grows" + plain(a))
 	for _, s := range a.Curve.Switches {
-		t.linef("  from %.3g times the demand on (%s tokens a month): %s instead of %s", s.Times, words.Short(s.Tokens), s.To, s.From)
+		t.linef("  from %.3g times the demand (%s tokens a month): %s instead of %s", s.Times, words.Short(s.Tokens), s.To, s.From)
 	}
 }
 
@@ -225,18 +225,18 @@ func (t *planText) provisioned(a plan.Answer) {
 	}
 	t.title("Provisioned throughput")
 	for _, s := range a.Sizing {
-		t.linef("  %s: the busiest minute needs %.2f, so %d PTUs (at least %d, by %d)", s.SKU, s.Exact, s.PTUs, s.Minimum, s.Increment)
+		t.linef("  %s: the busiest minute needs %.2f, so %d PTUs (sold from %d in steps of %d)", s.SKU, s.Exact, s.PTUs, s.Minimum, s.Increment)
 	}
 	for _, b := range a.BreakEven {
-		verdict := fmt.Sprintf("cheaper than pay-as-you-go from %s use on", words.Percent(b.Utilisation, 4))
+		verdict := fmt.Sprintf("cheaper than pay-as-you-go above %s utilisation", words.Percent(b.Utilisation, 4))
 		if b.Utilisation > 1 {
-			verdict = fmt.Sprintf("never cheaper: it would have to be used %s", words.Percent(b.Utilisation, 4))
+			verdict = fmt.Sprintf("never cheaper: it would break even at %s utilisation", words.Percent(b.Utilisation, 4))
 		}
-		t.wrapped(fmt.Sprintf("%s by the %s: a PTU costs %s a month and, always full, carries what pay-as-you-go sells for %s: %s",
+		t.wrapped(fmt.Sprintf("%s by the %s: a PTU costs %s a month and, fully used, carries what costs %s as pay-as-you-go: %s",
 			b.SKU, b.Term, words.Dollars(b.PTUMonth), words.Dollars(b.Worth), verdict))
 	}
 	if d := a.Today; d != nil {
-		t.linef("  Today's %d PTUs would be used %s; %s of the load does not fit them, and in %s of minutes they are full",
+		t.linef("  Today's %d PTUs would be %s utilised; %s of the load exceeds them, and they are full in %s of the minutes",
 			d.PTUs, words.Percent(d.Utilisation, 4), words.Percent(d.Over, 4), words.Percent(d.Full, 4))
 	}
 }

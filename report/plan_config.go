@@ -24,7 +24,7 @@ type planYAML struct {
 // an answer that recommends nothing.
 func PlanConfig(w io.Writer, c *price.Catalogue, d plan.Demand, a plan.Answer) error {
 	if a.Advice.Lines == nil {
-		return fmt.Errorf("there is nothing to configure: no alternative can be had at a known price")
+		return fmt.Errorf("there is nothing to configure: no alternative is available at a known price")
 	}
 	y := planYAML{d: d, c: c}
 	y.head(a)
@@ -40,13 +40,13 @@ func (y *planYAML) head(a plan.Answer) {
 	for _, line := range a.Advice.Lines {
 		y.linef("#   %s  %s", words.Dollars(line.Amount), line.What)
 	}
-	y.linef("# Change what says CHANGE, make a key with `weir key new`, then `weir check`.")
+	y.linef("# Replace each CHANGE, make a key with `weir key new`, then `weir check`.")
 	for _, m := range a.Advice.Measures {
 		switch m {
 		case plan.MeasureBatch:
-			y.linef("# The share that may wait goes to a batch deployment of %s; it is no part of this file.", y.d.Model)
+			y.linef("# The share that may wait goes to a batch deployment of %s, which is not part of this file.", y.d.Model)
 		case plan.MeasureCache:
-			y.linef("# The plan counts on a response cache for %s of requests.", words.Percent(y.d.Answers, 4))
+			y.linef("# The plan assumes a response cache for %s of requests.", words.Percent(y.d.Answers, 4))
 		}
 	}
 	y.linef("")
@@ -91,14 +91,14 @@ func (y *planYAML) model(a plan.Answer) {
 	case plan.Own:
 		y.own(name, *o)
 		if y.d.Model != "" {
-			y.linef("      # What the replicas cannot take is answered by %s.", y.d.Model)
+			y.linef("      # Requests beyond the capacity of the replicas go to %s.", y.d.Model)
 			y.tokens(y.d.Model, "GlobalStandard", 1)
 		}
 	}
 }
 
 func (y *planYAML) provisioned(name string, o plan.Option) {
-	y.linef("      # %d PTUs, %s: paid for by time, so its tokens cost nothing more.", o.PTUs, o.SKU)
+	y.linef("      # %d PTUs, %s: billed by time, so tokens cost nothing extra.", o.PTUs, o.SKU)
 	y.deployment(name+"/ptu", 0)
 	y.azure(y.d.Model + "-ptu")
 	y.linef("          ptu: %d", o.PTUs)

@@ -13,10 +13,10 @@ import (
 // curve draws the cost over the size of the demand.
 func curve(a plan.Answer) template.HTML {
 	c := chart.Chart{
-		Title: "cost of a month over the size of the demand", Bare: true, Height: 380,
+		Title: "cost of a month by size of the demand", Bare: true, Height: 380,
 		X: chart.Axis{Name: "times the demand", Log: true, Grid: true}, Y: chart.Axis{Unit: "$", Log: true},
 		Rules: []chart.Rule{{X: 1, Class: "now"}},
-		Keys:  []chart.Key{{Class: "now", Text: "the demand"}, {Class: "switch", Text: "another one is cheapest from here on"}},
+		Keys:  []chart.Key{{Class: "now", Text: "the demand"}, {Class: "switch", Text: "from here another one is cheapest"}},
 	}
 	for _, p := range a.Curve.Points {
 		c.Xs = append(c.Xs, p.Times)
@@ -51,14 +51,14 @@ func inDollars(m weir.Money) float64 { return float64(m) / float64(weir.Dollar) 
 // termClass is how a term of provisioned throughput is drawn.
 var termClass = map[plan.Term]string{plan.Hourly: "hour", plan.Monthly: "month", plan.Yearly: "year"}
 
-// bills draws the whole bill over the number of PTUs.
+// bills draws total bill by number of PTUs.
 func bills(a plan.Answer) template.HTML {
 	c := chart.Chart{
-		Title: "the whole bill over the number of PTUs", Bare: true, Height: 320,
+		Title: "total bill by number of PTUs", Bare: true, Height: 320,
 		X: chart.Axis{Name: "PTUs; the rest is paid as you go", Zero: true, Grid: true}, Y: chart.Axis{Unit: "$"},
 		Keys: []chart.Key{
 			{Class: "hour", Text: "by the hour"}, {Class: "month", Text: "reserved by the month"}, {Class: "year", Text: "reserved by the year"},
-			{Class: "dot", Text: "the number that costs least"},
+			{Class: "dot", Text: "the cheapest number"},
 		},
 	}
 	high, most := 0.0, 0

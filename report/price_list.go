@@ -23,19 +23,19 @@ const ownPrices = "prices.yaml"
 var kinds = []kind{
 	{"gpus", "accelerators", func(c *price.Catalogue) []any { return anys(c.GPUs()) }},
 	{"vms", "Azure VM sizes with GPUs", func(c *price.Catalogue) []any { return anys(c.VMs()) }},
-	{"vm-prices", "what a size costs in a region", func(c *price.Catalogue) []any { return anys(c.VMPrices()) }},
+	{"vm-prices", "prices of VM sizes by region", func(c *price.Catalogue) []any { return anys(c.VMPrices()) }},
 	{"regions", "Azure regions", func(c *price.Catalogue) []any { return anys(c.Regions()) }},
 	{"models", "shapes of open models", func(c *price.Catalogue) []any { return anys(c.Models()) }},
 	{"tokens", "token prices of Azure OpenAI", func(c *price.Catalogue) []any { return anys(c.AllTokens()) }},
-	{"ptus", "what a PTU carries", func(c *price.Catalogue) []any { return anys(c.PTUs()) }},
-	{"ptu-prices", "what a PTU costs", func(c *price.Catalogue) []any { return anys(c.PTUPrices()) }},
+	{"ptus", "tokens a PTU carries", func(c *price.Catalogue) []any { return anys(c.PTUs()) }},
+	{"ptu-prices", "prices of a PTU", func(c *price.Catalogue) []any { return anys(c.PTUPrices()) }},
 	{"services", "Azure services that run models", func(c *price.Catalogue) []any { return anys(c.Services()) }},
 	{"online-endpoints", "managed online endpoints of Azure ML", func(c *price.Catalogue) []any { return anys(c.OnlineEndpoints()) }},
 	{"batch-endpoints", "batch endpoints of Azure ML", func(c *price.Catalogue) []any { return anys(c.BatchEndpoints()) }},
-	{"container-instances", "containers without machines", func(c *price.Catalogue) []any { return anys(c.ContainerInstances()) }},
-	{"redis", "Redis that Azure runs", func(c *price.Catalogue) []any { return anys(c.Redises()) }},
-	{"redis-sizes", "sizes of a Redis and what they cost", func(c *price.Catalogue) []any { return anys(c.RedisSizes()) }},
-	{"sources", "who says so, and when", func(c *price.Catalogue) []any { return anys(c.Sources()) }},
+	{"container-instances", "serverless containers", func(c *price.Catalogue) []any { return anys(c.ContainerInstances()) }},
+	{"redis", "Azure's managed Redis", func(c *price.Catalogue) []any { return anys(c.Redises()) }},
+	{"redis-sizes", "sizes and prices of Redis", func(c *price.Catalogue) []any { return anys(c.RedisSizes()) }},
+	{"sources", "where figures come from, with dates", func(c *price.Catalogue) []any { return anys(c.Sources()) }},
 }
 
 func anys[T any](list []T) []any {
@@ -77,7 +77,7 @@ func PriceList(out io.Writer, c *price.Catalogue) error {
 func lacks(entries, missing int) string {
 	switch {
 	case entries == 0:
-		return "none is known"
+		return "none known"
 	case missing > 0:
 		return words.Count(missing, "figure") + " not known"
 	}
@@ -187,7 +187,7 @@ func Prices(out io.Writer, c *price.Catalogue, kind string) error {
 	rows := entriesOf(c, kind)
 	var text text
 	if len(rows) == 0 {
-		text.linef("None is known: state yours under %s in your %s.", strings.ReplaceAll(kind, "-", "_"), ownPrices)
+		text.linef("No entries: state yours under %s in your %s.", strings.ReplaceAll(kind, "-", "_"), ownPrices)
 		return text.to(out)
 	}
 	lines := make([]string, len(rows)+1)
@@ -212,10 +212,10 @@ func Prices(out io.Writer, c *price.Catalogue, kind string) error {
 	}
 	text.table(lines...)
 	if len(unknown) > 0 {
-		text.linef("Not known of any: %s.", strings.Join(unknown, ", "))
+		text.linef("Unknown for all: %s.", strings.Join(unknown, ", "))
 	}
 	if names := notMapped(rows); len(names) > 0 {
-		text.linef("weir price update asks for no price of %s: the meters are not mapped.", strings.Join(names, ", "))
+		text.linef("weir price update does not read prices of %s: their meters are not mapped.", strings.Join(names, ", "))
 	}
 	return text.to(out)
 }

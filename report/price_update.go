@@ -16,16 +16,16 @@ func PriceUpdate(out io.Writer, u *price.Update, changes []price.Change, notMapp
 		t.linef("%s", c)
 	}
 	if len(changes) == 0 {
-		t.linef("no price has changed")
+		t.linef("no price changed")
 	}
 	for _, f := range u.Faults() {
 		t.linef("not read: %s", f)
 	}
 	if unmapped := u.Unmapped(); len(unmapped) > 0 {
-		t.linef("%s nobody has said the meaning of (add them under meters in your prices.yaml): %s", words.Count(len(unmapped), "meter"), strings.Join(unmapped, "; "))
+		t.linef("%s of unknown meaning (add them under meters in your prices.yaml): %s", words.Count(len(unmapped), "meter"), strings.Join(unmapped, "; "))
 	}
 	if len(notMapped) > 0 {
-		t.linef("not asked for, their meters are not mapped (state prices in your %s): %s", ownPrices, strings.Join(notMapped, ", "))
+		t.linef("skipped, because their meters are not mapped (state prices in your %s): %s", ownPrices, strings.Join(notMapped, ", "))
 	}
 	return t.to(out)
 }

@@ -36,7 +36,7 @@ func Runs(w io.Writer, s Study) error {
 	var t text
 	t.linef("%s at %s of %s; SLO: first token %v, then %v each\n", s.Model, s.Load, s.Traffic, s.SLO.TTFT, s.SLO.TPOT)
 	s.table(&t)
-	t.linef("\nchanges: of the number of replicas wanted, and of them reversals within ten minutes; GPU-h from asking to release; busy, idle and cold are shares of it")
+	t.linef("\nchanges: how often the wanted number of replicas changed, and how many of these were reversed within ten minutes; GPU-h: from request to release; busy, idle and cold are shares of it")
 	s.places(&t)
 	for _, c := range s.Runs {
 		if lost := lost(c.Result); lost != "" {

@@ -59,7 +59,7 @@ const listed = 200
 func RunsPage(w io.Writer, s Study) error {
 	page := runsPage{
 		Title: s.Model + " on " + path.Base(s.Traffic),
-		About: fmt.Sprintf("%d requests at %s of the recorded rate, simulated. Promised: the first token within %v, then %v for each.",
+		About: fmt.Sprintf("%d requests at %s of the recorded rate, simulated. SLO: the first token within %v, then %v for each.",
 			s.Runs[0].Result.Arrived, s.Load, s.SLO.TTFT, s.SLO.TPOT),
 		Command: s.Command, Table: s.Runs, Frontier: frontier(s.Runs),
 	}
@@ -86,7 +86,7 @@ func frontier(runs []Run) template.HTML {
 		cost, unit, by = func(r *sim.Result) float64 { return float64(r.Cost) / 1e6 }, " $", "cost"
 	}
 	c := chart.Chart{
-		Title: "What it costs to miss less: share of requests that missed the promise, by " + by,
+		Title: "What it costs to meet the SLO: share of requests that missed it, by " + by,
 		X:     chart.Axis{Unit: unit}, Y: chart.Axis{Unit: " %", Log: true, From: 0.01, To: 100}, Limit: 1, LimitIs: "1 %",
 	}
 	byName := map[string]int{}

@@ -35,7 +35,7 @@ func missed(r *sim.Result) string {
 	for _, m := range r.Misses {
 		n += m.Count
 	}
-	return fmt.Sprintf("%d of %d requests missed what is promised (%.2f %%)", n, r.Arrived-r.Batch.Arrived, 100*(1-r.Attainment))
+	return fmt.Sprintf("%d of %d requests missed the SLO (%.2f %%)", n, r.Arrived-r.Batch.Arrived, 100*(1-r.Attainment))
 }
 
 // whyLines says for each cause how many requests missed for it and when, and
@@ -50,7 +50,7 @@ func whyLines(r *sim.Result) []string {
 	}
 	for _, d := range r.Deployments {
 		if share := percentOf(d.AtMax, r.Length); share >= 1 {
-			lines = append(lines, fmt.Sprintf("%s was at scaling.max for %.0f %% of the time; its GPUs worked %.0f %% of theirs",
+			lines = append(lines, fmt.Sprintf("%s was at scaling.max for %.0f %% of the time; its GPUs were busy for %.0f %% of the time paid for",
 				d.Name, share, percentOf(d.GPU.Busy, d.GPU.Allocated)))
 		}
 	}
@@ -65,7 +65,7 @@ func causeWords(m sim.Miss) string {
 	case sim.AtMax:
 		return "waited while all replicas of " + m.Deployment + " that scaling.max allows were running"
 	case sim.NoRoom:
-		return "waited because the place gave no more replicas of " + m.Deployment + ": its quota, or out of stock"
+		return "waited because the place had no capacity for more replicas of " + m.Deployment + ": quota, or out of stock"
 	case sim.TooFew:
 		return "waited, and scaling wanted no more replicas of " + m.Deployment
 	case sim.OutOfQuota:
@@ -77,7 +77,7 @@ func causeWords(m sim.Miss) string {
 	case sim.SlowService:
 		return "had a slow answer of " + m.Deployment
 	case sim.Never:
-		return "could not be met at any count: too long for even an idle replica of " + m.Deployment
+		return "would miss at any number of replicas: too long even for an idle replica of " + m.Deployment
 	case sim.Lost:
 		return "lost their replica of " + m.Deployment
 	}

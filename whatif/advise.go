@@ -63,7 +63,7 @@ func (s *Study) advise(ctx context.Context, asked bool) (*Advice, error) {
 	out := &Advice{Policy: c.Label, Goal: s.Setting.goal(), Attained: c.Result.Attainment, Cost: c.Result.Cost, Before: c.Result.Cost}
 	switch {
 	case c.Policy == Clairvoyant || c.Policy == Foreseeing:
-		out.Why = "it knows what comes"
+		out.Why = "it knows the future"
 		return out, nil
 	case c.Result.Arrived > adviseRequests && !asked:
 		out.Why = fmt.Sprintf("more than %d requests: ask with --advise", adviseRequests)
@@ -77,7 +77,7 @@ func (s *Study) advise(ctx context.Context, asked bool) (*Advice, error) {
 	out.Tried = len(a.runs)
 	if best == nil {
 		if out.Tried == 0 {
-			out.Why = "no setting of scaling changes what it misses for"
+			out.Why = "no scaling setting affects the cause of its misses"
 		}
 		return out, nil
 	}
@@ -290,14 +290,14 @@ func (a *Advice) Text() string {
 	}
 	switch {
 	case a.Why != "":
-		return fmt.Sprintf("%s attains less than %s, and no setting was looked for: %s", a.Policy, goal, a.Why)
+		return fmt.Sprintf("%s attains less than %s, and no better setting was searched for: %s", a.Policy, goal, a.Why)
 	case a.Found:
-		return fmt.Sprintf("what would do for %s: %s: %.2f %% attained for %s instead of %s; the cheapest of %d settings tried that attains %s",
+		return fmt.Sprintf("what would suffice for %s: %s: %.2f %% attained for %s instead of %s; the cheapest of %d settings tried that attains %s",
 			a.Policy, strings.Join(sets, " "), 100*a.Attained, words.Dollars(a.Cost), words.Dollars(a.Before), a.Tried, goal)
 	case len(sets) > 0:
 		return fmt.Sprintf("none of %d settings tried attains %s; the best is %s with %.2f %%", a.Tried, goal, strings.Join(sets, " "), 100*a.Attained)
 	}
-	return fmt.Sprintf("none of %d settings tried attains %s, or more than the file does", a.Tried, goal)
+	return fmt.Sprintf("none of %d settings tried attains %s, or more than the file's own", a.Tried, goal)
 }
 
 // ErrNoArrivals: the traffic is empty.

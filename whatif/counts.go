@@ -35,7 +35,7 @@ func (t *Traffic) readLedger(ctx context.Context) (err error) {
 		return err
 	}
 	if len(rows) == 0 {
-		return fmt.Errorf("the ledger has no usage of model %q: say with --trace-of whose is meant", t.Model)
+		return fmt.Errorf("the ledger has no usage of model %q: name another with --trace-of", t.Model)
 	}
 	first := rows[0].Minute
 	t.Start = weir.Instant(first * int64(time.Minute))
@@ -64,7 +64,7 @@ type journalLine struct {
 }
 
 // afterRestart is how long before the first line of a scaler that was started
-// anew what it has counted can have arrived.
+// again, what it has counted can have arrived.
 const afterRestart = 10 * time.Second
 
 // readJournal counts what arrived between the lines of one deployment, which
@@ -79,12 +79,12 @@ func (t *Traffic) readJournal(r io.Reader) error {
 		var line journalLine
 		switch err := json.Unmarshal(lines.Bytes(), &line); {
 		case torn > 0:
-			return fmt.Errorf("journal line %d is no line of a journal", torn)
+			return fmt.Errorf("line %d is not a line of a journal", torn)
 		case err != nil:
 			torn = n
 			continue
 		case line.Version != control.Version:
-			return fmt.Errorf("journal line %d is of version %d, this reads %d", n, line.Version, control.Version)
+			return fmt.Errorf("journal line %d has version %d, this version of Weir reads %d", n, line.Version, control.Version)
 		}
 		if !slices.Contains(names, line.Deployment) {
 			names = append(names, line.Deployment)
@@ -101,7 +101,7 @@ func (t *Traffic) readJournal(r io.Reader) error {
 		return err
 	}
 	if len(t.counts) == 0 {
-		return fmt.Errorf("nothing arrived for model %s; the journal is of %s: say with --trace-of whose is meant", t.Model, strings.Join(names, ", "))
+		return fmt.Errorf("nothing arrived for model %s; the journal is of %s: name one with --trace-of", t.Model, strings.Join(names, ", "))
 	}
 	return nil
 }
@@ -110,7 +110,7 @@ func (t *Traffic) readJournal(r io.Reader) error {
 func (l *journalLine) seen() weir.Instant { return l.Observation.Now.Add(-l.Observation.SignalAge) }
 
 // between counts what arrived from one line to the next. Totals that have
-// shrunk are those of a gateway that was started anew.
+// shrunk are those of a gateway that was restarted.
 func (t *Traffic) between(last, line *journalLine) {
 	from, to := last.seen(), line.seen()
 	was, is := last.Observation, line.Observation

@@ -78,7 +78,7 @@ func parseShare(text string) (float64, error) {
 		v /= 100
 	}
 	if err == nil && !(v >= 0 && v <= 1) {
-		err = fmt.Errorf("%s is no share from 0%% to 100%%", text)
+		err = fmt.Errorf("%s is not a share from 0%% to 100%%", text)
 	}
 	return v, err
 }
@@ -112,7 +112,7 @@ func Requirements(text string) ([]Requirement, error) {
 		}
 		var err error
 		if q.limit, err = q.of.parse(value); err != nil {
-			return nil, fmt.Errorf("--require %q: %q is no value of %s: write shares as 99%%, times as 500ms, cost in dollars as 50", one, value, q.name)
+			return nil, fmt.Errorf("--require %q: %q is not a value of %s: write shares as 99%%, times as 500ms, cost in dollars as 50", one, value, q.name)
 		}
 		all = append(all, q)
 	}

@@ -123,7 +123,7 @@ func policyNamed(spec string) (Contender, error) {
 	}
 	var err error
 	if c.Knob, err = strconv.ParseFloat(knob, 64); err != nil || !(c.Knob > 0) {
-		return c, fmt.Errorf("policy %q: %q is no number above zero", spec, knob)
+		return c, fmt.Errorf("policy %q: %q is not a number above zero", spec, knob)
 	}
 	return c, nil
 }
@@ -295,7 +295,7 @@ func (c *Contender) schedule(ctx context.Context, run sim.Config, arrivals []tra
 		}
 	}
 	if c.Result == nil {
-		return fmt.Errorf("%w of 99 %% with the most replicas there may be: raise scaling.max", sim.ErrUnreachable)
+		return fmt.Errorf("%w of 99 %% with the highest number of replicas allowed: raise scaling.max", sim.ErrUnreachable)
 	}
 	return nil
 }

@@ -94,22 +94,22 @@ func (s *Scenario) faults(name string) (faults config.Faults) {
 	}
 	for i, w := range s.StockOut {
 		if w.From >= w.To {
-			fault(fmt.Sprintf("stock_out[%d].to", i), fmt.Sprintf("from %v to %v is no time", w.From, w.To), "to must be after from")
+			fault(fmt.Sprintf("stock_out[%d].to", i), fmt.Sprintf("from %v to %v is not a period", w.From, w.To), "to must be after from")
 		}
 	}
 	seen := map[string]bool{}
 	for i := range s.Services {
 		v := &s.Services[i]
 		if seen[v.Deployment] {
-			fault(fmt.Sprintf("services[%d].deployment", i), fmt.Sprintf("%q is described already", v.Deployment), "describe each once")
+			fault(fmt.Sprintf("services[%d].deployment", i), fmt.Sprintf("%q is described twice", v.Deployment), "describe each once")
 		}
 		seen[v.Deployment] = true
 		for k, w := range v.Throttled {
 			if w.From >= w.To {
-				fault(fmt.Sprintf("services[%d].throttled[%d].to", i, k), fmt.Sprintf("from %v to %v is no time", w.From, w.To), "to must be after from")
+				fault(fmt.Sprintf("services[%d].throttled[%d].to", i, k), fmt.Sprintf("from %v to %v is not a period", w.From, w.To), "to must be after from")
 			}
 			if first := v.Throttled[0]; w.Share != first.Share || w.RetryAfter != first.RetryAfter {
-				fault(fmt.Sprintf("services[%d].throttled[%d]", i, k), "has another share or retry_after than the first", "give all of a service the same")
+				fault(fmt.Sprintf("services[%d].throttled[%d]", i, k), "has a different share or retry_after than the first", "give all periods of a service the same")
 			}
 		}
 	}

@@ -59,8 +59,8 @@ func TestAScenarioThatContradictsItselfIsRefused(t *testing.T) {
 			t.Errorf("%s gives %v, want %q", text, faults, want)
 		}
 	}
-	f("stock_out: [{from: 2m, to: 1m}]", "is no time")
-	f("services: [{}, {}]", "is described already")
-	f("services: [{throttled: [{from: 2m, to: 1m}]}]", "is no time")
-	f("services: [{throttled: [{from: 1m, to: 2m}, {from: 3m, to: 4m, share: 10%}]}]", "give all of a service the same")
+	f("stock_out: [{from: 2m, to: 1m}]", "is not a period")
+	f("services: [{}, {}]", "is described twice")
+	f("services: [{throttled: [{from: 2m, to: 1m}]}]", "is not a period")
+	f("services: [{throttled: [{from: 1m, to: 2m}, {from: 3m, to: 4m, share: 10%}]}]", "give all periods of a service the same")
 }

@@ -138,7 +138,7 @@ func (s *Setting) Config() (sim.Config, error) {
 		Scrape: s.Scenario.MetricsEvery, StatusLag: s.Scenario.StatusLag, Journal: s.Journal,
 	}
 	if c.SLO.TTFT == 0 || c.SLO.TPOT == 0 {
-		return c, fmt.Errorf("model %s promises nothing: give it slo.ttft and slo.tpot, by which a simulation judges", m.Name)
+		return c, fmt.Errorf("model %s has no SLO: set slo.ttft and slo.tpot, which a simulation measures against", m.Name)
 	}
 	if m.Affinity == "prefix" {
 		c.Affinity = sim.Affinity{Block: s.Blocks}
@@ -195,7 +195,7 @@ func (s *Setting) own(d *config.Deployment) (*sim.Own, error) {
 		h.TP = s.Said.TP
 	}
 	if !h.Known() {
-		return nil, fmt.Errorf("what %s runs on is not known: give it process.runs_on, or say --gpu and --engine-model", d.Name)
+		return nil, fmt.Errorf("the hardware of %s is not known: set process.runs_on, or pass --gpu and --engine-model", d.Name)
 	}
 	spec, err := h.Engine(s.Prices)
 	if err != nil {
@@ -287,10 +287,10 @@ func (s *Setting) Notes() []string {
 		}
 	}
 	if len(guessed) > 0 {
-		notes = append(notes, "how fast these are is assumed (400ms and 1s for each 10k tokens of prompt, then 50 tokens/s); say it with --scenario: "+strings.Join(guessed, ", "))
+		notes = append(notes, "the speed of these is assumed (400ms and 1s for each 10k tokens of prompt, then 50 tokens/s); set it with --scenario: "+strings.Join(guessed, ", "))
 	}
 	if len(free) > 0 {
-		notes = append(notes, "the file gives no price of these, so that they cost nothing here: "+strings.Join(free, ", "))
+		notes = append(notes, "the file has no price for these, so they count as free here: "+strings.Join(free, ", "))
 	}
 	return notes
 }

@@ -36,7 +36,7 @@ func TestAnUpdateShowsWhatChangedAndWhere(t *testing.T) {
 	if !strings.Contains(said, "written to "+path) || !strings.Contains(said, ": new, $") {
 		t.Errorf("said %s", said)
 	}
-	if !strings.Contains(said, "not asked for, their meters are not mapped (state prices in your prices.yaml): aci, azure_managed_redis") {
+	if !strings.Contains(said, "skipped, because their meters are not mapped (state prices in your prices.yaml): aci, azure_managed_redis") {
 		t.Errorf("said %s", said)
 	}
 }
