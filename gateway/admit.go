@@ -17,7 +17,7 @@ func (c *call) open() {
 		id = c.g.ids.next()
 	}
 	b := &c.booking
-	b.g, b.holds = c.g, holdsPlace
+	b.g, b.holds = c.g, holdsOpen
 	b.rec = weir.Record{RequestID: id, Client: c.client(), Op: c.s.op, Arrived: now}
 	c.g.open.Add(1)
 	c.x.set("X-Request-Id", id)

@@ -33,10 +33,10 @@ func (c *call) whole(r *upstream.Reply) *failure {
 	if !a.Whole || c.s.do.EachPart && !c.s.do.Answers() && a.Parts < c.ask.prompts(c.body) {
 		return c.noAnswer(r, &a, text)
 	}
-	if a.Told && a.Usage.Completion == 0 && c.s.do.Answers() {
-		a.Told = len(c.s.do.Format.Text(nil, text)) == 0 // what it produced it did not count
+	if a.HasUsage && a.Usage.Completion == 0 && c.s.do.Answers() {
+		a.HasUsage = len(c.s.do.Format.Text(nil, text)) == 0 // what it produced it did not count
 	}
-	a.Told = a.Told || !c.s.do.Counted()
+	a.HasUsage = a.HasUsage || !c.s.do.Counted()
 	c.remember(text)
 	c.rememberItems(text, false)
 	c.learnModel(text)
@@ -47,7 +47,7 @@ func (c *call) whole(r *upstream.Reply) *failure {
 	} else {
 		c.startAnswer(r, int64(len(shown)))
 	}
-	if a.Told {
+	if a.HasUsage {
 		// The slot goes back before the caller, who may be slow, is written to.
 		c.booking.used = a.Usage
 		c.booking.release(dispatch.OK)
@@ -55,9 +55,9 @@ func (c *call) whole(r *upstream.Reply) *failure {
 	if err := c.x.send(shown); err != nil {
 		return c.unread()
 	}
-	c.told = true
+	c.finished = true
 	rec.Own += c.g.now().Sub(c.ownFrom)
-	if !a.Told {
+	if !a.HasUsage {
 		// Counting takes its time: the caller has its answer already.
 		c.x.flush()
 		c.booking.hangUp()
@@ -124,7 +124,7 @@ func (c *call) large(r *upstream.Reply, head []byte) *failure {
 	}
 	c.countTail(tail)
 	c.booking.release(dispatch.OK)
-	c.told = true
+	c.finished = true
 	return nil
 }
 

@@ -144,7 +144,7 @@ func (c *call) refused(r *upstream.Reply, body *buffer, err error) *failure {
 	if c.x.send(body.b) == nil {
 		c.x.flush()
 	}
-	c.told = true
+	c.finished = true
 	return f
 }
 

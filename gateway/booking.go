@@ -33,7 +33,7 @@ type booking struct {
 	promised    promised
 	held        weir.Money // of the budgets, for it
 	covered     int64      // tokens of answers that the reservation covers
-	elsewhere   bool       // it counts for another model than the one asked for, too
+	otherModel  bool       // it counts for another model than the one asked for, too
 	topUps      int
 	reply       *upstream.Reply
 	race        *race // nil: nothing is hedged
@@ -52,7 +52,7 @@ type booking struct {
 type holds uint8
 
 const (
-	holdsPlace   holds = 1 << iota // among the gateway's open requests: it is not closed
+	holdsOpen    holds = 1 << iota // among the gateway's open requests: it is not closed
 	holdsStream                    // among the gateway's open streams
 	holdsTokens                    // a reservation
 	holdsQueue                     // the core knows it and has given no verdict
@@ -113,7 +113,7 @@ func (b *booking) wait(ctx context.Context, v dispatch.Verdict, decided bool) (d
 	if v.Kind == dispatch.Refuse {
 		return v, ofVerdict(v)
 	}
-	b.rec.Reason, b.trail.going = routeOf(&v), true
+	b.rec.Reason, b.trail.going = reasonOf(&v), true
 	b.holds |= holdsReplica
 	b.rec.Deployment, b.rec.Replica = v.Deployment, v.Replica
 	return v, nil
@@ -163,7 +163,7 @@ func (b *booking) release(how dispatch.Result) {
 // close ends the request: it releases what is still held and emits the Record.
 // Every call after the first does nothing.
 func (b *booking) close(status int, outcome weir.Outcome, fault weir.Fault, code string) {
-	if !b.drop(holdsPlace) {
+	if !b.drop(holdsOpen) {
 		return
 	}
 	how := dispatch.OK

@@ -23,10 +23,10 @@ func (c *call) end(err error) {
 		outcome = weir.Refused
 	}
 	away := p.is == errClientGone || p.is == errClientSlow
-	cutShort := c.x.started && !c.streaming && !c.told
+	cutShort := c.x.started && !c.streaming && !c.finished
 	c.booking.release(dispatch.Abandoned) // before a slow caller is written to
 	switch {
-	case away || c.told:
+	case away || c.finished:
 	case !c.x.started && !c.x.opened():
 		c.sayError(p, a)
 	case !c.x.started, c.streaming:
@@ -63,7 +63,7 @@ func (c *call) sayError(p *problem, a answer) {
 		if rec.Queued > 0 {
 			c.x.set("X-Weir-Queue-Ms", strconv.FormatInt(rec.Queued.Milliseconds(), 10))
 		}
-		c.sayRoute()
+		c.sayTrail()
 	}
 	if a.status == 429 || a.status == 503 {
 		sayRetryAfter(&c.x, p)
@@ -101,11 +101,11 @@ func (c *call) sayWhere() {
 	c.x.set("X-Weir-Replica", rec.Replica)
 	c.sayModel()
 	c.x.set("X-Weir-Queue-Ms", strconv.FormatInt(rec.Queued.Milliseconds(), 10))
-	c.sayRoute()
+	c.sayTrail()
 }
 
-// sayRoute sets the header with the trail of the request.
-func (c *call) sayRoute() {
+// sayTrail sets the header with the trail of the request.
+func (c *call) sayTrail() {
 	if trail := c.booking.trailText(); trail != "" {
 		c.x.set("X-Weir-Route", trail)
 	}

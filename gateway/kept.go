@@ -41,15 +41,15 @@ func (c *call) pinTo(id, param string) error {
 	if c.pin.Replica, ok = t.keptBy(of.replica); !ok {
 		return c.goneFrom(of, "which is not at "+of.replica+" any more")
 	}
-	elsewhere := t.model != c.booking.served.model
+	otherModel := t.model != c.booking.served.model
 	do := t.Upstream.Dialect.Operation(c.s.op)
 	if do == nil { // it had another protocol when the answer was made
 		return c.goneFrom(of, fmt.Sprintf("which does not support %s requests any more", c.s.op))
 	}
-	if elsewhere || do.KeptByAddr {
+	if otherModel || do.KeptByAddr {
 		c.pin.Addr = t.addrOf(c.g, c.pin.Replica)
 	}
-	if elsewhere && !c.booking.served.standsAt(c.g, c.st, c.pin.Addr) {
+	if otherModel && !c.booking.served.standsAt(c.g, c.st, c.pin.Addr) {
 		return c.goneFrom(of, "which does not serve the model "+c.booking.served.name)
 	}
 	return nil

@@ -184,7 +184,7 @@ func (s *shadow) exchange(ctx context.Context) error {
 	if !answer.Whole {
 		return errEmpty
 	}
-	if answer.Told {
+	if answer.HasUsage {
 		s.copy.Usage = answer.Usage
 	}
 	return nil

@@ -130,8 +130,8 @@ func (m *model) pushBack(now weir.Instant, deployment, replica string, until wei
 	m.settle(now)
 }
 
-// bookElsewhere tells the core what other gateways have booked of a quota.
-func (m *model) bookElsewhere(now weir.Instant, deployment string, more dispatch.Booked) {
+// bookRemote tells the core what other gateways have booked of a quota.
+func (m *model) bookRemote(now weir.Instant, deployment string, more dispatch.Booked) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.core.BookRemote(now, deployment, more)
@@ -152,9 +152,9 @@ func (m *model) limits(now weir.Instant, deployment string, tokens, requests int
 	m.settle(now)
 }
 
-// servedElsewhere tells the core that a granted request is served, but not out of
+// spilledOver tells the core that a granted request is served, but not out of
 // its deployment's quota.
-func (m *model) servedElsewhere(now weir.Instant, id uint64) {
+func (m *model) spilledOver(now weir.Instant, id uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.core.Spilled(now, id)

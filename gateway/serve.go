@@ -31,7 +31,7 @@ type call struct {
 	ownModel   string       // how the upstream calls it, if otherwise
 	pin        dispatch.Pin // where what the request goes on with is kept
 	pinnedBy   string       // the member that names it
-	told       bool         // the caller has seen how the stream ended, or cannot be told
+	finished   bool         // the caller has the end of its answer, or cannot get it any more
 	events     int          // shown to the caller
 	err        error        // why it did not complete
 	over       bool         // nothing will touch it any more

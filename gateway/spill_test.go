@@ -235,7 +235,7 @@ func TestTheWayIsBounded(t *testing.T) {
 	for range 1000 {
 		r.add(strings.Repeat("x", 100), "throttled")
 	}
-	if n := r.past.Len(); n > maxRouteText || n == 0 {
+	if n := r.past.Len(); n > maxTrailText || n == 0 {
 		t.Error(n)
 	}
 	r = trail{}

@@ -16,14 +16,14 @@ type Spillover struct {
 
 // hear reads what the headers of an answer say to Weir.
 func (b *booking) hear() {
-	b.told()
+	b.readLimits()
 	t := b.target
 	if t.Quota.Drain == 0 {
 		return
 	}
 	if b.reply.SpilledFrom() {
-		b.rec.Reason, b.spilled = routeAzure, true
-		b.served.servedElsewhere(b.g.now(), b.id)
+		b.rec.Reason, b.spilled = reasonAzure, true
+		b.served.spilledOver(b.g.now(), b.id)
 	}
 	if b.reply.SpillFailed() {
 		b.rec.SpillFailures++

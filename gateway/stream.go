@@ -244,7 +244,7 @@ func (s *stream) ended(err error) *failure {
 	if err := c.x.flush(); err != nil {
 		return c.unread()
 	}
-	c.told = true
+	c.finished = true
 	return nil
 }
 

@@ -45,7 +45,7 @@ func (c *call) topUp() *failure {
 // serve asks the limits that name the model a deployment serves, where that is
 // another than the one asked for. Both count the request from here on.
 func (b *booking) serve(t *target) *failure {
-	if t.serves == b.who.Model && !b.elsewhere || b.holds&holdsTokens == 0 {
+	if t.serves == b.who.Model && !b.otherModel || b.holds&holdsTokens == 0 {
 		return nil
 	}
 	s := &b.g.spend
@@ -56,7 +56,7 @@ func (b *booking) serve(t *target) *failure {
 	if refusal != nil {
 		return &failure{problem: ofRefusal(refusal), result: dispatch.Rejected, retry: true}
 	}
-	b.reservation, b.elsewhere = r, t.serves != b.who.Model
+	b.reservation, b.otherModel = r, t.serves != b.who.Model
 	return nil
 }
 

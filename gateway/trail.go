@@ -15,33 +15,33 @@ import (
 
 // Words of Record.Reason that are not the core's own.
 const (
-	// routeWaited: it waited for room, and a preferred tier had it.
-	routeWaited = "waited"
-	// routeAzure: Azure itself sent it on to a standard deployment.
-	routeAzure = "azure_spillover"
-	// routeSpill begins the words for who went to a later tier; the reason why the
+	// reasonWaited: it waited for room, and a preferred tier had it.
+	reasonWaited = "waited"
+	// reasonAzure: Azure itself sent it on to a standard deployment.
+	reasonAzure = "azure_spillover"
+	// reasonSpill begins the words for who went to a later tier; the reason why the
 	// first deployment was passed over follows.
-	routeSpill = "spill_"
+	reasonSpill = "spill_"
 )
 
 // spills are the words for spilling, by reason, so that none is made anew.
 var spills = map[dispatch.Reason]string{
-	dispatch.Full:         routeSpill + string(dispatch.Full),
-	dispatch.QuotaUsed:    routeSpill + string(dispatch.QuotaUsed),
-	dispatch.ContextShort: routeSpill + string(dispatch.ContextShort),
-	dispatch.Unsupported:  routeSpill + string(dispatch.Unsupported),
-	dispatch.AllThrottled: routeSpill + string(dispatch.AllThrottled),
-	dispatch.AllUnhealthy: routeSpill + string(dispatch.AllUnhealthy),
-	dispatch.NoReplica:    routeSpill + string(dispatch.NoReplica),
+	dispatch.Full:         reasonSpill + string(dispatch.Full),
+	dispatch.QuotaUsed:    reasonSpill + string(dispatch.QuotaUsed),
+	dispatch.ContextShort: reasonSpill + string(dispatch.ContextShort),
+	dispatch.Unsupported:  reasonSpill + string(dispatch.Unsupported),
+	dispatch.AllThrottled: reasonSpill + string(dispatch.AllThrottled),
+	dispatch.AllUnhealthy: reasonSpill + string(dispatch.AllUnhealthy),
+	dispatch.NoReplica:    reasonSpill + string(dispatch.NoReplica),
 }
 
-// routeOf is the one word for how a granted request came where it is.
-func routeOf(v *dispatch.Verdict) string {
+// reasonOf is the one word for how a granted request came where it is.
+func reasonOf(v *dispatch.Verdict) string {
 	switch {
 	case v.Reason == dispatch.Spill && len(v.Passed) > 0:
 		return spills[v.Passed[0].Reason]
 	case v.Reason == dispatch.Room && v.Queued > 0:
-		return routeWaited
+		return reasonWaited
 	}
 	return string(v.Reason)
 }
@@ -49,7 +49,7 @@ func routeOf(v *dispatch.Verdict) string {
 // Bounds of a trail.
 const (
 	maxSteps     = 8
-	maxRouteText = 512
+	maxTrailText = 512
 )
 
 // trail lists the attempts of one request and the deployments it skipped.
@@ -61,7 +61,7 @@ type trail struct {
 
 func (r *trail) add(deployment, why string) {
 	const apart = 3 // "=" and ", "
-	if r.steps == maxSteps || r.past.Len()+len(deployment)+len(why)+apart > maxRouteText {
+	if r.steps == maxSteps || r.past.Len()+len(deployment)+len(why)+apart > maxTrailText {
 		return
 	}
 	r.steps++
@@ -171,7 +171,7 @@ func (b *booking) extra() weir.Money {
 	if b.spilled && b.target.Paid {
 		return b.rec.Cost
 	}
-	if !strings.HasPrefix(b.rec.Reason, routeSpill) || first == nil || first == b.target {
+	if !strings.HasPrefix(b.rec.Reason, reasonSpill) || first == nil || first == b.target {
 		return 0
 	}
 	if first.Paid {
@@ -180,8 +180,8 @@ func (b *booking) extra() weir.Money {
 	return b.rec.Cost - first.Rates.Cost(b.used)
 }
 
-// told reads what an upstream says of its limits, where they are known to Weir.
-func (b *booking) told() {
+// readLimits reads the rate limits that an upstream states, for a deployment with a quota.
+func (b *booking) readLimits() {
 	t := b.target
 	if t.Quota.TokensPerMinute == 0 && t.Quota.RequestsPerMinute == 0 {
 		return

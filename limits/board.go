@@ -43,11 +43,11 @@ type board struct {
 	throttles, quotas, lessons string        // keys
 	offset                     time.Duration // from this machine's clock to Redis's
 
-	round  int
-	told   map[Quota]bool       // own totals that were written
-	seen   map[string]Quota     // of others, by field
-	until  map[string]time.Time // applied, by member
-	lesson string               // id of the last that was read
+	round   int
+	written map[Quota]bool       // own totals, as last written
+	seen    map[string]Quota     // of others, by field
+	until   map[string]time.Time // applied, by member
+	lesson  string               // id of the last that was read
 }
 
 // pendingThrottles are the times that were said here and not told yet.
@@ -75,7 +75,7 @@ func (s *Shared) Throttled(deployment, replica string, until weir.Instant) {
 func (s *Shared) post(ctx context.Context) {
 	key := func(name string) string { return fmt.Sprintf("{%s:board}:%s", s.o.Prefix, name) }
 	b := &board{Shared: s, throttles: key("throttles"), quotas: key("quotas"), lessons: key("answers"),
-		told: map[Quota]bool{}, seen: map[string]Quota{}, until: map[string]time.Time{}, lesson: "0"}
+		written: map[Quota]bool{}, seen: map[string]Quota{}, until: map[string]time.Time{}, lesson: "0"}
 	tick := time.NewTicker(heartbeat)
 	defer tick.Stop()
 	for {
@@ -200,11 +200,11 @@ func (b *board) shareQuotas(ctx context.Context, c rueidis.Client) {
 		return
 	}
 	now := b.there(time.Now())
-	told := map[Quota]bool{}
+	written := map[Quota]bool{}
 	var cmds rueidis.Commands
 	for _, q := range b.o.Local.Booked() {
-		told[q] = true
-		if b.told[q] && b.round%(lessonsEvery*60) != 0 { // as it was; now and then it says that it is alive
+		written[q] = true
+		if b.written[q] && b.round%(lessonsEvery*60) != 0 { // as it was; now and then it says that it is alive
 			continue
 		}
 		cmds = append(cmds, c.B().Hset().Key(b.quotas).FieldValue().FieldValue(q.Deployment+"\x00"+b.id,
@@ -217,7 +217,7 @@ func (b *board) shareQuotas(ctx context.Context, c rueidis.Client) {
 		b.heal(ctx, c, b.quotas, "hash", err)
 		return
 	}
-	b.told = told
+	b.written = written
 	var gone []string
 	for _, field := range slices.Sorted(maps.Keys(all)) {
 		if old := b.hearQuota(field, all[field]); now-old > quotaKept.Milliseconds() {
@@ -257,12 +257,12 @@ type lesson struct {
 }
 
 func (b *board) tellAnswers(ctx context.Context, c rueidis.Client) {
-	if b.o.Local.Told == nil {
+	if b.o.Local.Answers == nil {
 		return
 	}
 	var lessons []lesson
 	at := map[[2]string]int{}
-	for _, a := range b.o.Local.Told() {
+	for _, a := range b.o.Local.Answers() {
 		k := [2]string{a.Tenant, a.Model}
 		i, ok := at[k]
 		if !ok {

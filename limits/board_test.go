@@ -34,7 +34,7 @@ func tell(t *testing.T, o Options) *teller {
 	o.Local = Local{
 		Now: now, Leases: func(f func(*meter.Leases)) { locked(func() { f(ls) }) },
 		Throttle: func(d, r string, until weir.Instant) { locked(func() { w.until[d+" "+r] = until }) },
-		Told:     func() (a []meter.Answer) { locked(func() { a, w.tells = w.tells, nil }); return a },
+		Answers:  func() (a []meter.Answer) { locked(func() { a, w.tells = w.tells, nil }); return a },
 		Learn:    func(a []meter.Answer) { locked(func() { w.heard = append(w.heard, a...) }) },
 		Booked:   func() (q []Quota) { locked(func() { q = append(q, w.quota) }); return q },
 		Book: func(q Quota) {

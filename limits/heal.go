@@ -20,8 +20,8 @@ func (s *Shared) healed(wrong string) {
 
 // heal deletes a key that is of another type than want, and says so.
 func (s *Shared) heal(ctx context.Context, c rueidis.Client, key, want string, err error) {
-	var told *rueidis.RedisError
-	if !errors.As(err, &told) || !strings.Contains(told.Error(), "WRONGTYPE") {
+	var refusal *rueidis.RedisError
+	if !errors.As(err, &refusal) || !strings.Contains(refusal.Error(), "WRONGTYPE") {
 		return
 	}
 	is, err := c.Do(ctx, c.B().Type().Key(key).Build()).ToString()

@@ -33,7 +33,7 @@ type Local struct {
 
 	// What else gateways tell each other; nil is not told, or not heard.
 	Throttle func(deployment, replica string, until weir.Instant) // another was told not to ask it until then
-	Told     func() []meter.Answer                                // answers seen here since it was last called
+	Answers  func() []meter.Answer                                // answers seen here since it was last called
 	Learn    func([]meter.Answer)                                 // others have seen
 	Booked   func() []Quota                                       // totals of what was booked here
 	Book     func(more Quota)                                     // others have booked; needed with Booked

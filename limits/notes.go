@@ -84,8 +84,8 @@ func (s *Shared) writeNote(ctx context.Context, n note) {
 		limited, cancel := context.WithTimeout(ctx, patience)
 		err = writeNoteLua.Exec(limited, c, s.noteKeys(), args).Error()
 		cancel()
-		var told *rueidis.RedisError
-		if err == nil || errors.As(err, &told) {
+		var refusal *rueidis.RedisError
+		if err == nil || errors.As(err, &refusal) {
 			for _, key := range s.noteKeys() {
 				s.heal(ctx, c, key, "hash", err)
 			}

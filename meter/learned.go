@@ -18,9 +18,9 @@ type Learned struct {
 	Quantile float64 // of answers not longer than Expect says; 0: 0.9
 	Unknown  int     // tokens expected where nothing is known; 0: 512
 
-	Tells bool // keep answers for Told
+	Tells bool // keep answers for TakeAnswers
 
-	told    []Answer
+	fresh   []Answer
 	entries map[pair]*lengths
 	oldest  *lengths // ring by use: oldest.next is the second oldest, oldest.prev the newest
 }
@@ -81,8 +81,8 @@ func (l *Learned) Percentile(tenant, model string, q float64) (int, bool) {
 // Saw records the length of one answer that came to its true end; those cut
 // short say nothing of the length and are not recorded.
 func (l *Learned) Saw(tenant, model string, completion int) {
-	if l.Tells && completion >= 0 && len(l.told) < maxTold {
-		l.told = append(l.told, Answer{tenant, model, completion})
+	if l.Tells && completion >= 0 && len(l.fresh) < maxAnswers {
+		l.fresh = append(l.fresh, Answer{tenant, model, completion})
 	}
 	l.learn(tenant, model, completion)
 }
@@ -101,20 +101,20 @@ type Answer struct {
 	Tokens        int
 }
 
-// maxTold bounds the answers kept for Told: more than this many a second are a
+// maxAnswers bounds the answers kept for TakeAnswers: more than this many a second are a
 // sample of themselves.
-const maxTold = 256
+const maxAnswers = 256
 
-// Told hands over the answers seen since it was last asked, for others to learn
-// from; at most maxTold, the first ones.
-func (l *Learned) Told() []Answer {
-	told := l.told
-	l.told = nil
-	return told
+// TakeAnswers hands over the answers seen since it was last asked, for others to learn
+// from; at most maxAnswers, the first ones.
+func (l *Learned) TakeAnswers() []Answer {
+	fresh := l.fresh
+	l.fresh = nil
+	return fresh
 }
 
-// SawElsewhere records an answer that another gateway has seen.
-func (l *Learned) SawElsewhere(a Answer) { l.learn(a.Tenant, a.Model, a.Tokens) }
+// SawRemote records an answer that another gateway has seen.
+func (l *Learned) SawRemote(a Answer) { l.learn(a.Tenant, a.Model, a.Tokens) }
 
 // Len returns how many pairs are held.
 func (l *Learned) Len() int { return len(l.entries) }

@@ -249,13 +249,13 @@ func (s *scaler) decided(e control.Event, term store.Term) {
 	}
 }
 
-// isNew says whether a decision differs from the last one told: a replica that
+// isNew says whether a decision differs from the last one announced: a replica that
 // cannot start is asked for again at every step.
 func (s *scaler) isNew(e control.Event) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	is := [2]int{e.Decision.Have, e.Decision.Want}
-	if was, told := s.said[e.Deployment]; told && was == is && e.Err == nil {
+	if was, said := s.said[e.Deployment]; said && was == is && e.Err == nil {
 		return false
 	}
 	s.said[e.Deployment] = is

@@ -36,7 +36,7 @@ func newSharing(s *Sharing, g *gateway.Gateway, log *slog.Logger) (*sharing, err
 	o.Log = log
 	o.Local = limits.Local{
 		Now: g.Now, Leases: g.Leases, Throttle: g.Throttle,
-		Told: g.Told, Learn: g.Learn, Booked: p.booked, Book: p.book,
+		Answers: g.TakeAnswers, Learn: g.Learn, Booked: p.booked, Book: p.book,
 	}
 	var err error
 	if p.redis, err = limits.New(o); err != nil {
@@ -56,7 +56,7 @@ func (p *sharing) booked() (all []limits.Quota) {
 
 // book counts what other gateways have booked.
 func (p *sharing) book(q limits.Quota) {
-	p.gateway.BookElsewhere(q.Deployment, dispatch.Booked{Drain: q.Drain, Tokens: q.Tokens, Requests: q.Requests})
+	p.gateway.BookRemote(q.Deployment, dispatch.Booked{Drain: q.Drain, Tokens: q.Tokens, Requests: q.Requests})
 }
 
 // join waits for the first leases of the limits.

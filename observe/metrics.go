@@ -30,7 +30,7 @@ const (
 	maxCodes = 128 // distinct error codes told apart; later ones are "other"
 	maxRules = 128 // distinct decision rules told apart
 
-	maxRoutes = 32 // distinct words of Record.Reason told apart
+	maxReasons = 32 // distinct words of Record.Reason told apart
 )
 
 // Metrics holds every metric of one process, in a registry of its own. It is

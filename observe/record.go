@@ -115,7 +115,7 @@ func (m *Metrics) recordNew(rec weir.Record) {
 		}
 	}
 	if rec.Reason != "" {
-		word := admit(m.words, maxRoutes, rec.Reason)
+		word := admit(m.words, maxReasons, rec.Reason)
 		r := m.routes.WithLabelValues(w.model, w.deployment, word)
 		if word != other {
 			s.routes[rec.Reason] = r

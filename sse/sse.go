@@ -31,10 +31,10 @@ type Source interface {
 
 // Event is one server-sent event. All it points to is valid until Next.
 type Event struct {
-	Raw  []byte // as received, its blank line included
-	Name []byte // the value of its field event, the last counts; nil: it has none
-	Data []byte // the payload of its data lines, joined with LF; nil where they are empty
-	Told bool   // it has a data line, perhaps an empty one; else it is a comment
+	Raw     []byte // as received, its blank line included
+	Name    []byte // the value of its field event, the last counts; nil: it has none
+	Data    []byte // the payload of its data lines, joined with LF; nil where they are empty
+	HasData bool   // it has a data line, perhaps an empty one; else it is a comment
 }
 
 // Reader reads the events of a source. The zero value is of no use: see New. It
@@ -207,8 +207,8 @@ func (e *Reader) event(raw []byte) Event {
 // addData adds a data line. Those behind the first are joined in memory of the
 // reader's own.
 func (e *Reader) addData(ev *Event, value []byte) {
-	if !ev.Told {
-		ev.Told, ev.Data, e.joined = true, value, false
+	if !ev.HasData {
+		ev.HasData, ev.Data, e.joined = true, value, false
 		return
 	}
 	if !e.joined {

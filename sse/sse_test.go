@@ -66,7 +66,7 @@ func tell(r *Reader) (story string, raw []byte, err error) {
 		}
 		raw = append(raw, ev.Raw...)
 		switch {
-		case ev.Told:
+		case ev.HasData:
 			fmt.Fprintf(&b, "%s=%q\n", ev.Name, ev.Data)
 		default:
 			b.WriteString("comment\n")
@@ -159,7 +159,7 @@ func TestAnEventThatIsCutInTwoIsNotReturned(t *testing.T) {
 func TestAnEventInOnePieceAllocatesNothing(t *testing.T) {
 	r := reader(strings.Repeat("data: {\"a\":1}\n\n", 2000), 1<<20)
 	if got := testing.AllocsPerRun(1000, func() {
-		if ev, err := r.Next(); err != nil || !ev.Told {
+		if ev, err := r.Next(); err != nil || !ev.HasData {
 			t.Fatal(ev, err)
 		}
 		r.Buffered()

@@ -10,11 +10,11 @@ import (
 // Answer is what a whole answer that is not streamed holds. The zero value is
 // one that is no JSON object: cut, empty, a proxy's page.
 type Answer struct {
-	Object bool // it is one JSON object
-	Whole  bool // it has what its operation promises
-	Parts  int  // choices, vectors, items of output, blocks of content
-	Usage  weir.Usage
-	Told   bool // it says its usage
+	Object   bool // it is one JSON object
+	Whole    bool // it has what its operation promises
+	Parts    int  // choices, vectors, items of output, blocks of content
+	Usage    weir.Usage
+	HasUsage bool // it states its usage
 }
 
 // Says passes a value and says whether it tells anything: not null, false or a

@@ -67,7 +67,7 @@ func TestAStreamMadeOfAnAnswerSaysTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		a := ReadAnswer(op, body)
-		if !a.Whole || !a.Told {
+		if !a.Whole || !a.HasUsage {
 			t.Errorf("%s: %+v", name, a)
 		}
 		e := streamOf(op, AsStream(op, body, true), 1<<10, true)

@@ -175,7 +175,7 @@ func (o *Operation) failure(body []byte) Failure {
 // when it tells none.
 func (o *Operation) ReadUsage(body []byte) (u weir.Usage, ok bool) {
 	a := o.Format.Answer(body)
-	return a.Usage, a.Told && a.Object
+	return a.Usage, a.HasUsage && a.Object
 }
 
 // Last is the last event of a stream that could not be finished, for a caller that

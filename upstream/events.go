@@ -70,7 +70,7 @@ func (e *Events) Next() (Event, error) {
 		return Event{}, err
 	}
 	ev := Event{Raw: in.Raw, Data: in.Data, Kind: Comment}
-	if in.Told {
+	if in.HasData {
 		e.classify(&ev, in.Name)
 	}
 	return ev, nil

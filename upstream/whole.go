@@ -63,7 +63,7 @@ func (w *Whole) Is(kept bool) Answer {
 	if w.tier != weir.StandardTier { // it may stand behind the usage
 		t.Usage.Tier = w.tier
 	}
-	return Answer{Object: true, Whole: kept && !w.Failed && !w.broken, Parts: w.Parts, Usage: t.Usage, Told: t.Has && t.Whole()}
+	return Answer{Object: true, Whole: kept && !w.Failed && !w.broken, Parts: w.Parts, Usage: t.Usage, HasUsage: t.Has && t.Whole()}
 }
 
 // TypeOf reads the type of an event, which is was where it is no string.

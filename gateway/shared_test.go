@@ -122,7 +122,7 @@ func TestWhatOneGatewayBooksOfAQuotaOthersKnow(t *testing.T) {
 		if b.Requests != 1 || b.Tokens == 0 {
 			t.Errorf("%s: %+v", deployment, b)
 		}
-		second.BookElsewhere(deployment, b)
+		second.BookRemote(deployment, b)
 	})
 	d, err := second.Demand("d0")
 	if err != nil || d.Here.QuotaUse == 0 {
@@ -139,8 +139,8 @@ func TestAnswersTeachOtherGateways(t *testing.T) {
 		first.rec()
 	}
 	first.settled()
-	told := first.Told()
-	if len(told) != 10 || first.Told() != nil {
+	told := first.TakeAnswers()
+	if len(told) != 10 || first.TakeAnswers() != nil {
 		t.Fatalf("%+v", told)
 	}
 	second.Learn(told)
@@ -149,7 +149,7 @@ func TestAnswersTeachOtherGateways(t *testing.T) {
 	if got := second.spend.learned.Expect("demo", "m", 0); got != told[0].Tokens {
 		t.Errorf("expects %d, the answers had %d", got, told[0].Tokens)
 	}
-	if second.spend.learned.Told() != nil {
+	if second.spend.learned.TakeAnswers() != nil {
 		t.Error("what was learned from others is told again")
 	}
 }

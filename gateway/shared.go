@@ -57,11 +57,11 @@ func (g *Gateway) tellThrottled(t *target, replica string, until weir.Instant) {
 // replicas by the same names: those at fixed addresses.
 func (t *target) everywhere() bool { return len(t.Addrs) > 0 || t.Upstream.BaseURL != "" }
 
-// Told hands over the lengths of answers seen since it was last asked.
-func (g *Gateway) Told() []meter.Answer {
+// TakeAnswers hands over the lengths of answers seen since it was last asked.
+func (g *Gateway) TakeAnswers() []meter.Answer {
 	g.spend.mu.Lock()
 	defer g.spend.mu.Unlock()
-	return g.spend.learned.Told()
+	return g.spend.learned.TakeAnswers()
 }
 
 // Learn takes the lengths of answers that other gateways have seen.
@@ -69,7 +69,7 @@ func (g *Gateway) Learn(answers []meter.Answer) {
 	g.spend.mu.Lock()
 	defer g.spend.mu.Unlock()
 	for _, a := range answers {
-		g.spend.learned.SawElsewhere(a)
+		g.spend.learned.SawRemote(a)
 	}
 }
 
@@ -86,11 +86,11 @@ func (g *Gateway) Booked(f func(deployment string, b dispatch.Booked)) {
 	}
 }
 
-// BookElsewhere says what other gateways have booked of a deployment's quota
+// BookRemote says what other gateways have booked of a deployment's quota
 // since they were last heard.
-func (g *Gateway) BookElsewhere(deployment string, more dispatch.Booked) {
+func (g *Gateway) BookRemote(deployment string, more dispatch.Booked) {
 	if t := g.state.Load().targets[deployment]; t != nil {
-		t.model.bookElsewhere(g.now(), deployment, more)
+		t.model.bookRemote(g.now(), deployment, more)
 	}
 }
 
