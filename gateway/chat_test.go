@@ -128,6 +128,7 @@ func TestAzureUpstreamsGetTheirOwnPaths(t *testing.T) {
 	c := config(b.URL, b.URL)
 	d := &c.Models[0].Deployments
 	(*d)[0].Upstream = upstream.Options{Dialect: azure, BaseURL: b.URL, Model: "dep", APIVersion: "2024-02-01", Credential: upstream.StaticKey("api-key", "s3cret")}
+	(*d)[0].NoStreamUsage = true
 	(*d)[1].Weight = 0
 	r := start(t, c)
 	if resp, answer := r.post(chatPath, streamed); resp.StatusCode != 200 {

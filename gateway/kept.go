@@ -143,7 +143,7 @@ func (c *call) kept() {
 		method = "GET"
 	}
 	c.passThrough(t, addr, &upstream.Call{
-		Op: c.s.op, Method: method, Below: "/" + url.PathEscape(c.s.id) + c.s.below, Query: queryFor(c.x.query), Stream: strings.Contains(c.x.query, "stream=true"),
+		Op: c.s.op, Method: method, Below: "/" + url.PathEscape(c.s.id) + c.s.below, Query: c.g.surfaces.queryFor(c.x.query), Stream: strings.Contains(c.x.query, "stream=true"),
 	})
 }
 
@@ -189,13 +189,6 @@ func (st *state) onlyKeeper(op weir.Op) (of origin, ok bool) {
 		of, ok = origin{deployment: t.Name, replica: rs[0].Addr}, true
 	}
 	return of, ok
-}
-
-// queryFor is what an upstream is asked of a caller's query: all but Azure's
-// version, which is the upstream's own.
-func queryFor(query string) string {
-	parts := slices.DeleteFunc(strings.Split(query, "&"), func(p string) bool { return p == "" || strings.HasPrefix(p, "api-version=") })
-	return strings.Join(parts, "&")
 }
 
 // passThrough sends a call to an upstream and its answer to the caller, as it

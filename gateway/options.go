@@ -145,7 +145,7 @@ type Deployment struct {
 	// replicas are told by SetReplicas.
 	Addrs []string
 	// NoStreamUsage: the upstream refuses stream_options; usage of its streams
-	// is estimated. Azure's classic API before 2024-08-01-preview is known to.
+	// is estimated.
 	NoStreamUsage bool
 	Spillover     Spillover
 	// Canary is set for a version on trial; Weight is then the trial's to say.

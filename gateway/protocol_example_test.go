@@ -30,6 +30,7 @@ func (openInference) Check(*upstream.Options) error                { return nil 
 func (openInference) Base(_ *upstream.Options, path string) string { return path }
 func (openInference) Limit(*upstream.Options, weir.Op) string      { return "" }
 func (openInference) Mark() string                                 { return "" }
+func (openInference) Version() string                              { return "" }
 func (openInference) Words([]byte) bool                            { return true }
 func (openInference) Key(secret string) upstream.Field {
 	return upstream.Field{Name: "authorization", Value: "Bearer " + secret}

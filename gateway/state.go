@@ -201,9 +201,6 @@ func (g *Gateway) addModel(st *state, m *Model, present *state, shares map[strin
 		if d.Weight > 0 {
 			s.context = max(s.context, d.Context)
 		}
-		if v := d.Upstream.APIVersion; v != "" && v < "2024-08-01" {
-			t.NoStreamUsage = true
-		}
 		st.targets[d.Name] = t
 		s.deployments = append(s.deployments, d.Name)
 		s.dialects = append(s.dialects, d.Upstream.Dialect)

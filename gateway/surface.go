@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"strings"
 
 	"weir"
@@ -83,6 +84,16 @@ func (all surfaces) markedBy(header func(name string) string) upstream.Dialect {
 		}
 	}
 	return nil
+}
+
+// queryFor is what an upstream is asked of a caller's query: all but the version of
+// a protocol, which is the upstream's own.
+func (all surfaces) queryFor(query string) string {
+	parts := slices.DeleteFunc(strings.Split(query, "&"), func(p string) bool {
+		name, _, said := strings.Cut(p, "=")
+		return p == "" || said && slices.ContainsFunc(all, func(d upstream.Dialect) bool { return d.Version() == name && name != "" })
+	})
+	return strings.Join(parts, "&")
 }
 
 // methodsOf is what a path takes, beside OPTIONS; of one that does not exist, what

@@ -70,3 +70,14 @@ func TestPathsLeadToTheirService(t *testing.T) {
 		}
 	}
 }
+
+func TestAQueryLosesTheVersionOfAProtocolAlone(t *testing.T) {
+	for query, want := range map[string]string{
+		"": "", "api-version=1": "", "a=1&api-version=2024-10-21&&b=": "a=1&b=", "api-version": "api-version", "=x": "=x",
+		"x-api-version=1": "x-api-version=1", "api-version=1&api-version=2": "",
+	} {
+		if got := protocols.queryFor(query); got != want {
+			t.Errorf("%q: %q, want %q", query, got, want)
+		}
+	}
+}

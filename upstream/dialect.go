@@ -42,6 +42,9 @@ type Surface interface {
 	// Mark is a header by which its callers are known on paths that are another
 	// protocol's too: lists of models; "": there is none.
 	Mark() string
+	// Version is the member of a query by which its callers say the version that they
+	// speak. It is not passed on: a server is asked in its own; "": there is none.
+	Version() string
 	// Error appends an error as the protocol's own services word it.
 	Error(dst []byte, p *Problem) []byte
 	// Words says whether a server's error is worded so that a caller of this

@@ -112,7 +112,7 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 		}
 		g.Paid = a.PTU > 0
 		g.Addrs = []string{a.Endpoint}
-		g.NoStreamUsage = a.APIVersion != "" && a.APIVersion < "2024-08-01"
+		g.NoStreamUsage = !azure.StreamsUsage(a.APIVersion)
 	default:
 		g.Paid = true
 		u.Dialect, u.Model = dialects.Of(d.Process.Protocol), cmp.Or(d.Process.Model, m.Name)

@@ -7,6 +7,7 @@ import (
 	"weir/canary"
 	"weir/config"
 	"weir/gateway"
+	"weir/upstream"
 )
 
 func TestAnotherVersionIsAnotherTrial(t *testing.T) {
@@ -22,6 +23,16 @@ func TestAnotherVersionIsAnotherTrial(t *testing.T) {
 	}
 	if s := one.Plan.Steps; len(s) != 2 || s[0] != 50 || s[1] != canary.Whole {
 		t.Error(s)
+	}
+}
+
+func TestOldVersionsOfAzuresAPIAreNotAskedForUsage(t *testing.T) {
+	for version, refuses := range map[string]bool{"": false, "2024-02-01": true, "2024-10-21": false} {
+		d := config.Deployment{Name: "m/d", AzureOpenAI: &config.AzureOpenAI{APIVersion: version}}
+		g, err := gatewayDeployment(&config.Model{Name: "m"}, &d, func(*config.AzureOpenAI) (upstream.Credential, error) { return nil, nil })
+		if err != nil || g.NoStreamUsage != refuses {
+			t.Errorf("%q: %v %v", version, g.NoStreamUsage, err)
+		}
 	}
 }
 

@@ -79,6 +79,9 @@ func (Dialect) Locate(path string) (upstream.Route, bool) {
 // Mark is the header that its SDKs send with every request.
 func (Dialect) Mark() string { return "Anthropic-Version" }
 
+// Version is "": a header says it.
+func (Dialect) Version() string { return "" }
+
 // kinds are the types of errors that are not what their status says.
 var kinds = map[string]string{
 	"not_served": "invalid_request_error", "response_not_found": "not_found_error",

@@ -84,6 +84,13 @@ func (Dialect) Limit(o *upstream.Options, op weir.Op) string {
 	return openai.Dialect{}.Limit(o, op)
 }
 
+// StreamsUsage says whether streams of a version of the API tell their usage: the
+// classic one refuses to be asked for it before 2024-08-01-preview.
+func StreamsUsage(version string) bool { return version == "" || version >= "2024-08-01" }
+
+// Version is what callers of the classic API say theirs by.
+func (Dialect) Version() string { return "api-version" }
+
 // Key is the header api-key.
 func (Dialect) Key(secret string) upstream.Field {
 	return upstream.Field{Name: "api-key", Value: secret}

@@ -74,6 +74,9 @@ func kept(below string) upstream.Route {
 // Mark is none: paths below /v1/ are its own.
 func (Surface) Mark() string { return "" }
 
+// Version is "": the path says it.
+func (Surface) Version() string { return "" }
+
 // Error has message, type, param and code below error.
 func (Surface) Error(b []byte, p *upstream.Problem) []byte {
 	b = append(append(b, `{"error":`...), '{')
