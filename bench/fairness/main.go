@@ -97,16 +97,16 @@ const preface = `# Fairness between tenants
 ## Measured
 
 Written by ` + "`cd bench/fairness && go run . -out ../../docs/benchmarks/fairness.md`" + `: the
-program as it is built, its replicas emulated as processes of it, callers over
-loopback, all on one machine. What callers send is drawn from ten minutes of
-azure23_conv, at exponential gaps.
+released program, with emulated replicas as its processes and callers over
+loopback, all on one machine. Requests are drawn from ten minutes of
+azure23_conv, with exponential gaps.
 
 %d replicas with %d slots each, %g times as fast as Llama-3.1-8B on an L4. The
 small tenant sends %g requests a second, the large one %d times as many, which is
 more than there is room for; both have the same share. Each play takes %v; the
 small tenant sends the same requests at the same times in all of them. TTFT is
 what callers see, from when a request was due. A prompt beyond the 8,192 tokens the
-replicas take is refused, by them; what waits for 30 s is, by Weir.
+replicas take is refused by them; a request that has waited for 30 s is refused by Weir.
 
 `
 

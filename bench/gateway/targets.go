@@ -28,7 +28,7 @@ type target struct {
 	streams string // for streams: nginx wants another setting there
 	admin   string // of Weir
 	proc    *process
-	launch  func(t *target) error // starts it anew
+	launch  func(t *target) error // starts it, also after a stop
 }
 
 // world is everything that runs.
@@ -111,7 +111,7 @@ func stay(cpus string) {
 	}
 }
 
-// restart starts a proxy, or starts it anew.
+// restart starts a proxy, after stopping it if it runs.
 func (t *target) restart() error {
 	if t.proc != nil {
 		t.proc.stop()

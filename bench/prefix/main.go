@@ -114,23 +114,23 @@ var workloads = []struct {
 	{"mooncake_synthetic", sim.SLO{TTFT: 30 * time.Second, TPOT: 200 * time.Millisecond}},
 }
 
-const head = `# Prompts that begin alike
+const head = `# Prompts with a shared prefix
 
 Written by ` + "`make build && cd bench/prefix && go run . -traces DIR -weir ../../bin/weir -out ../../docs/benchmarks/prefix.md`" + `.
 
 Multi-turn traffic (Mooncake, FAST 2025, Apache-2.0; ids of 512-token blocks) on a
 fixed number of replicas of Llama-3.3-70B on 4 x A100, at most 64 requests each.
-Each replica's engine has a prefix cache in what its KV cache has to spare.
+Each replica's engine keeps a prefix cache in the unused part of its KV cache.
 
 - **least work**: the replica with the least outstanding work.
-- **consistent hash**: of the first blocks, by rendezvous hashing with a bound on
-  how far the chosen replica may be behind the least loaded: what affinity: session
-  does, and what other routers do with the beginning of a prompt.
+- **consistent hash**: rendezvous hashing of the first blocks, with a bound on how
+  much more load the chosen replica may have than the least loaded one. Weir with
+  affinity: session does this, and other routers do it with the first part of a prompt.
 - **Weir, by prefix** (affinity: prefix): the replica with the least prefill before
-  the first token, its own prompt counted twice as far as the replica is not believed
-  to know it ([decision 12](../decisions/0012-prompts-that-begin-alike.md)).
+  the first token; the part of its own prompt that the replica has probably not cached
+  counts twice ([decision 12](../decisions/0012-prompts-that-begin-alike.md)).
 
 Reuse is the share of prompt tokens found in a prefix cache; "possible" is that of
-one cache without end for all replicas. Attained: first token within 30 s, 200 ms
+a single unlimited cache shared by all replicas. Attained: first token within 30 s, 200 ms
 for each token after it.
 `

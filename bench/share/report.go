@@ -45,11 +45,11 @@ Written by `+"`make bench-share`"+` on %d cores shared with other work (load ave
 
 %d processes of `+"`weir serve`"+` share one redis-server. %d callers at once ask for
 one tenant, whose limit is %d requests a minute with a burst of %s (%.0f requests).
-Who is refused comes back after %v on average, not before Retry-After-Ms. What
-was let in is what reached the upstream, counted there. Redis is paused with
-SIGSTOP: its connections stay open and nothing is answered, the worst it can do.
+A refused caller comes back after %v on average, not before Retry-After-Ms. The
+requests let in are counted at the upstream. Redis is paused with
+SIGSTOP: its connections stay open and it answers nothing, which is the worst case.
 
-| | seconds | let in, a second | of the limit | refused with 429 | anything else | answer p50 | p99 |
+| | seconds | let in, a second | of the limit | refused with 429 | other statuses | answer p50 | p99 |
 |---|---|---|---|---|---|---|---|
 `, runtime.NumCPU(), load(), time.Now().UTC().Format("2006-01-02"), o.gateways, o.callers, o.perMinute, o.burst, o.burstUnits(), o.comeBack)
 	for _, p := range o.phases {
@@ -66,13 +66,13 @@ SIGSTOP: its connections stay open and nothing is answered, the worst it can do.
 			quantile(o.answers, p.from, p.to, 0.5).Round(100*time.Microsecond), quantile(o.answers, p.from, p.to, 0.99).Round(100*time.Microsecond))
 	}
 	fmt.Fprintf(&b, `
-In the warm-up the burst is used, so that it lets in more than the limit a second.
+The warm-up uses the burst, so it lets in more than the limit a second.
 
-- **Overshoot**: the most by which any stretch of the whole run, pause included, saw
-  more requests than burst and rate allow: %.1f requests. The stated bound is what
-  the leases held together, at most %.0f as the gateways' metrics said, and one
+- **Overshoot**: the largest excess over burst and rate in any stretch of the
+  whole run, pause included: %.1f requests. The stated bound is the
+  total of the leases, at most %.0f as the gateways' metrics said, and one
   request of each gateway: %.0f.
-- The gateways said that Redis was silent: %v; and that it was heard again: %v.
+- The gateways said that Redis did not answer: %v; and that it answered again: %v.
 `, max(o.over(), 0), o.leases, o.bound(), o.silent, o.heard)
 	return b.String()
 }

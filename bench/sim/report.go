@@ -42,16 +42,17 @@ do not. GPU-hours are counted from the start of a cold start to the release.
 - Weir, Dynamo and yesterday plan by a profile of one replica: what the engine
   does on requests of the trace's mean lengths.
 - **regret**: over the clairvoyant schedule, which knows every arrival and is
-  played through the same simulator; it is searched for from the offered load,
-  from what Weir kept and from the best constant number, so that it costs no more
-  than those. **fluid bound**: the offered work at the most
-  a replica does, without whole replicas, cold starts or SLO.
-- **knob** and what follows it are of the cheapest point that attains, or of the
-  one that attains most. The interval is of other phases of the control loop and
-  other draws of cold starts (log-normal, sigma 0.3); without one, it was run once.
-- "weir, foreseeing" is told the arrivals of the next cold start as if they had
-  come: what separates it from weir is the forecast, what separates it from the
-  clairvoyant schedule is the control.
+  played through the same simulator. The search for it starts from the offered load,
+  from Weir's schedule and from the best constant number, so it costs no more than
+  those. **fluid bound**: the offered work divided by a replica's maximum, ignoring
+  whole replicas, cold starts and the SLO.
+- **knob** and the columns after it describe the cheapest point that attains 99 %,
+  or else the one that attains most. The interval comes from other phases of the
+  control loop and other draws of cold starts (log-normal, sigma 0.3); a point
+  without one was run once.
+- "weir, foreseeing" sees the arrivals of the next cold start in advance: its
+  distance from weir is the error of the forecast, its distance from the
+  clairvoyant schedule is the cost of control.
 
 Baselines that scrape see figures up to 15 s old; Knative's and Weir's are
 pushed. azure24 and servegen days are derived from published rates (their minute

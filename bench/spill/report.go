@@ -12,25 +12,25 @@ Written by ` + "`cd bench/spill && go run . -traces DIR -out ../../docs/benchmar
 
 One provisioned deployment of gpt-4o (an output token counts as 4) before two
 pay-as-you-go regions that always have room. The provisioned deployment is the
-bucket Azure describes, in virtual time: it refuses when it is over the brim and
-says when it will not be, books prompt and max_tokens, and corrects when the
-answer is whole. It holds 10 s of its throughput where nothing else is said; Azure
-does not publish it, and Weir believes in a minute, its default. Callers send as
+bucket Azure describes, in virtual time: it refuses while it is over the brim and
+says until when, books prompt and max_tokens, and corrects the booking when the
+answer is complete. It holds 10 s of its throughput unless a heading says otherwise;
+Azure does not publish the size, and Weir assumes a minute, its default. Callers send as
 max_tokens the next power of two, from 64, that holds their answer; Weir's
 estimate of a prompt is off by up to 20 % either way. A first token takes 250 ms
-and 50 µs for each token of the prompt, on either; 2 s are promised.
+and 50 µs for each token of the prompt, on either kind of deployment; the target is 2 s.
 
 Utilisation is what the provisioned deployment served, of its throughput over the
 whole time, quiet minutes included (the code trace has many); "of possible" is
-what it served of what the floor lets it serve, so 100 % means that it was never
-idle while there was something to do. The floor is what has to spill whatever a policy does: what
-flows over a bucket as large as Azure's and the time requests may wait together,
-if requests could be split. Cost is that of what spilled, at $2.50 and $10.00 for
-a million tokens. 429 are those the gateway was sent; no caller ever saw one
-unless the last column says so.
+what it served of the most it could serve, so 100 % means that it was never
+idle while there was work. The floor is what must spill under any policy: the
+overflow of a bucket as large as Azure's plus the time requests may wait, if
+requests could be split. Cost is the cost of the spilled requests, at $2.50 and
+$10.00 for a million tokens. The column 429 counts refusals the gateway received;
+the last column counts those that reached a caller.
 
-The plain policies are what other gateways do: send on what is refused and ask
-again with the next request; open the circuit for Retry-After, rounded up to
+The plain policies are what other gateways do: spill a refused request and try
+again with the next one; open the circuit for Retry-After, rounded up to
 seconds; cool down for five seconds.
 `
 

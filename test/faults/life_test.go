@@ -59,7 +59,7 @@ var lives = []struct {
 		want: want{caller: "20x answered 200 5 tokens", a: "20x 200", metered: "20 completed; 140+100 tokens"},
 	},
 	{
-		name: "redis-hangs", fault: "the Redis that limits are shared through is stopped under load (SIGSTOP), its connections open, and goes on later: nobody waits for it",
+		name: "redis-hangs", fault: "the Redis that limits are shared through is stopped under load (SIGSTOP), its connections open, and goes on later: no request waits for it",
 		redis: true, up: always(good), acts: redisHangs,
 		want: want{caller: "answered 200 5 tokens", a: "200", metered: "every call"},
 	},

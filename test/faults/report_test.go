@@ -75,14 +75,14 @@ process of its own; the upstreams are TCP servers that misbehave on the wire. Af
 gauges of requests and tokens, in flight and waiting, must be back at zero, and the ledger must add
 up (requests = completed + refused + failed); the test fails otherwise.
 
-Callers: *answered* is a whole answer with its finish; *refused* an error status; *broken* an answer
-that began and ended with an error event or a cut connection; *unfinished* one that ended as if all
-were well and was not. Upstreams: *left* means that Weir hung up, *broke* that the upstream did. Metered:
-prompt + completion tokens; a good answer says 7+5.
+Callers: *answered* is a complete answer with its finish_reason; *refused* an error status; *broken* an
+answer that began and ended with an error event or a cut connection; *unfinished* an incomplete one
+that ended without any error. Upstreams: *left* means that Weir closed the connection, *broke* that the upstream did. Metered:
+prompt + completion tokens; a good answer reports 7+5.
 
 Not here: a jump of the wall clock, which cannot be made for one process without privileges (a static
 Go binary takes no libfaketime, and a time namespace shifts only the monotonic clock, at its start);
-*stopped* is the part that can be done, a jump of the monotonic clock. Redis comes with Redis.
+*stopped* covers the part that is possible, a jump of the monotonic clock.
 GOAWAY to callers is in *sigterm*, half of whose streams are HTTP/2.
 
 The same scenarios can be played against any gateway, by its address: test/faults/README.md says how.

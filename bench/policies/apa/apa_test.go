@@ -20,7 +20,7 @@ import (
 	"weir/bench/policies/ticks"
 )
 
-var update = flag.Bool("update", false, "write the files of the cases anew")
+var update = flag.Bool("update", false, "write the files of the cases again")
 
 // stabilize is the controller's own last step, which it keeps to itself.
 //

@@ -21,7 +21,7 @@ import (
 	"weir/bench/policies/ticks"
 )
 
-var update = flag.Bool("update", false, "write the files of the cases anew")
+var update = flag.Bool("update", false, "write the files of the cases again")
 
 // object is the HorizontalPodAutoscaler of a case, with what the API server
 // fills in.

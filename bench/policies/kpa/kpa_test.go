@@ -15,7 +15,7 @@ import (
 	"weir/bench/policies/ticks"
 )
 
-var update = flag.Bool("update", false, "write the files of the cases anew")
+var update = flag.Bool("update", false, "write the files of the cases again")
 
 // windows are the averages of total concurrency that the metric collector
 // keeps for the autoscaler, made of Knative's own buckets.

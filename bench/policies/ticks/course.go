@@ -6,7 +6,7 @@ import "time"
 type course struct {
 	lasts time.Duration
 	load  func(at time.Duration) float64 // requests; for utilisation, replicas kept busy
-	loses time.Duration                  // then half of the ready replicas fail and start anew; 0: never
+	loses time.Duration                  // then half of the ready replicas fail and start again; 0: never
 	finer bool                           // the original sees the load between ticks too
 }
 
