@@ -18,11 +18,11 @@ var banned = []struct {
 	pattern       *regexp.Regexp
 	left          int
 }{
-	{"who is", "name the caller, the tenant, the replica", word(`who is`), 13},
-	{"whoever", "name the caller, the tenant, the replica", word(`whoever`), 20},
-	{"nobody is, nobody waits", "say what does not happen: no request waits", word(`nobody (is|waits)`), 15},
+	{"who is", "name the caller, the tenant, the replica", word(`who is`), 10},
+	{"whoever", "name the caller, the tenant, the replica", word(`whoever`), 19},
+	{"nobody is, nobody waits", "say what does not happen: no request waits", word(`nobody (is|waits)`), 13},
 	{"whatever is", "name the thing", word(`whatever is`), 10},
-	{"anew", "again", word(`anew`), 43},
+	{"anew", "again", word(`anew`), 33},
 	{"lately", "recently, or the window", word(`lately`), 4},
 	{"for want of", "because there is no", word(`for want of`), 9},
 	{"as it were", "nothing", word(`as it were`), 0},
