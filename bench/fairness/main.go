@@ -1,6 +1,6 @@
-// Command fairness measures what one tenant's burst does to another's first
-// tokens: `weir serve` as it is built, with emulated replicas as its processes,
-// one small tenant and one that sends twenty times its work.
+// Command fairness measures how one tenant's burst delays another's first tokens:
+// the built `weir serve` with emulated replicas as its processes, one small tenant,
+// and one that sends twenty times as many requests.
 //
 //	go run . -out ../../docs/benchmarks/fairness.md
 package main
@@ -97,8 +97,8 @@ const preface = `# Fairness between tenants
 ## Measured
 
 Written by ` + "`cd bench/fairness && go run . -out ../../docs/benchmarks/fairness.md`" + `: the
-released program, with emulated replicas as its processes and callers over
-loopback, all on one machine. Requests are drawn from ten minutes of
+program built from this tree, with emulated replicas as its processes and callers
+over loopback, all on one machine. Requests are drawn from ten minutes of
 azure23_conv, with exponential gaps.
 
 %d replicas with %d slots each, %g times as fast as Llama-3.1-8B on an L4. The

@@ -26,7 +26,7 @@ func request(ask string, size int) []byte {
 		benchKey, len(body), body)
 }
 
-// client is one connection of a caller, as cheap as it can be.
+// client is one connection of a caller, and uses as little CPU as it can.
 type client struct {
 	c  net.Conn
 	in *bufio.Reader

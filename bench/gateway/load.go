@@ -125,7 +125,7 @@ func pacedStreams(t *target, n int, d time.Duration) (seen streamsSeen, err erro
 	return streamsSeen{quantile(p.firsts, 0.5), quantile(p.firsts, 0.99), used * 1000 / time.Duration(max(k, 1)), p.broken.Load()}, err
 }
 
-// pacer is what the callers of paced streams share.
+// pacer is the state that callers of paced streams share.
 type pacer struct {
 	t      *target
 	req    []byte

@@ -51,8 +51,8 @@ func (f *figures) median(row, proxy string) float64 {
 	return v[len(v)/2]
 }
 
-// measure goes round and round over the proxies: what disturbs the machine for
-// a while disturbs all of them.
+// measure takes the proxies in turn, round after round: a disturbance of the
+// machine then meets all of them.
 func measure(w *world, p plan) (*figures, error) {
 	f := &figures{all: map[string]map[string][]float64{}, broken: map[string]int64{}}
 	steps := []func(*world, *target, plan) error{f.throughput, f.latency, f.streaming}

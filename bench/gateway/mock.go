@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// What the upstream does is asked for by a word in the first bytes of a body.
+// A word in the first bytes of a body says what the upstream is to do.
 const (
 	askAnswer = `"user":"answer"` // about 1 KB of JSON
 	askPaced  = `"user":"paced"`  // an event each 20 ms, the first at once
@@ -40,8 +40,8 @@ var answer = func() []byte {
 
 func chunk(b []byte) []byte { return fmt.Appendf(nil, "%x\r\n%s\r\n", len(b), b) }
 
-// serveMock is the upstream: it does as little as it can for a request, so that
-// the proxies and not it are what is measured.
+// serveMock is the upstream: it does as little as possible for a request, so the
+// proxies are measured and not the upstream.
 func serveMock(addr string) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {

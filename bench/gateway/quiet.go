@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// quiet waits, for a while, until the machine has little else to do: nothing is
-// asked of the proxies at that moment, so what is busy is somebody else's.
+// quiet waits, for a limited time, until the machine is idle: the proxies get no
+// request at that moment, so any load comes from other programs.
 func quiet() {
 	for range 20 {
 		busy, all := processors()

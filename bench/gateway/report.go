@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// goals are what Weir promises, against nginx in the same run.
+// goals are Weir's promises, measured against nginx in the same run.
 var goals = []struct {
 	row   string
 	text  string
@@ -104,7 +104,7 @@ func (f *figures) disturbance() string {
 	return ": requests/s and added times say little about the proxies then, their processor time does"
 }
 
-// whyBroken explains what is not the benchmark's doing.
+// whyBroken explains broken streams that the proxy itself causes.
 var whyBroken = map[string]string{
 	"reverseproxy": ` An answer that begins before the Transport has seen the end of the request's body makes the server close that body, and the Transport then closes the connection (http.ErrBodyReadAfterClose).`,
 }
@@ -126,7 +126,7 @@ func number(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
-// shares says who runs where.
+// shares says which processors each program runs on.
 func (w *world) shares() string {
 	if w.proxies == "" {
 		return " shared by load, upstream and proxy"

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// callers ask, each one after the other, and come back a while after they were
-// refused, not before they were told to.
+// callers send requests, each one after the other, and after a refusal come back
+// a while later, not before Retry-After-Ms.
 type callers struct {
 	mu      sync.Mutex
 	answers []asked

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// patience bounds what has hung for good.
+// patience bounds every wait, so a process that hangs ends the run.
 const patience = 60 * time.Second
 
 // gateway is one running `weir serve`.

@@ -1,6 +1,6 @@
 // Command share puts several gateways that share one Redis under many callers of
 // one tenant, and compares what was let in with the tenant's limit: with Redis
-// well, with Redis stopped in its tracks, and after it.
+// well, with Redis paused, and afterwards.
 package main
 
 import (
@@ -38,8 +38,8 @@ type outcome struct {
 	answers  []asked
 	began    time.Time
 	leases   float64 // most that all leases together held, as the gateways' metrics say
-	silent   bool    // gateways said that Redis was silent while it was
-	heard    bool    // and that it was heard again
+	silent   bool    // gateways said that Redis did not answer while it was paused
+	heard    bool    // and that it answered again
 }
 
 func main() {
@@ -153,7 +153,7 @@ func (o *outcome) pass(name string, d time.Duration) {
 	o.phases = append(o.phases, phase{name, from, time.Now()})
 }
 
-// watch notes what the leases hold, together.
+// watch records the most that all leases held together.
 func (o *outcome) watch(gs []*gateway) (stop func()) {
 	done := make(chan struct{})
 	var wg sync.WaitGroup

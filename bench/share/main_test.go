@@ -21,7 +21,7 @@ func TestThreeGatewaysStayWithinTheLimitAndTheStatedBound(t *testing.T) {
 		t.Errorf("%.0f requests beyond the limit, the bound is %.0f", o.over(), o.bound())
 	}
 	if !o.silent || !o.heard {
-		t.Errorf("gateways said that redis was silent: %v, and heard again: %v", o.silent, o.heard)
+		t.Errorf("gateways said that redis did not answer: %v, and that it answered again: %v", o.silent, o.heard)
 	}
 	for _, p := range o.phases {
 		n := statuses(o.answers, p.from, p.to)

@@ -14,11 +14,11 @@ func (o *outcome) rate() float64 { return float64(o.perMinute) / 60 }
 // burstUnits is how many requests may come at once.
 func (o *outcome) burstUnits() float64 { return o.rate() * o.burst.Seconds() }
 
-// bound is how much may be used beyond the limit, as docs/guide states it: what
-// the leases hold together and one request of each gateway.
+// bound is how much may be used beyond the limit, as docs/guide states it: the
+// total of the leases and one request of each gateway.
 func (o *outcome) bound() float64 { return o.leases + float64(o.gateways) }
 
-// over is how much was.
+// over is how much was used beyond the limit.
 func (o *outcome) over() float64 { return o.upstream.over(o.began, o.rate(), o.burstUnits()) }
 
 // share of the limit that a phase let in.

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// upstream answers every request at once and notes when each came: what reached
-// it is what was let in.
+// upstream answers every request at once and records when each came: it sees
+// exactly the requests that were let in.
 type upstream struct {
 	*httptest.Server
 	mu   sync.Mutex

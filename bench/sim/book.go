@@ -28,7 +28,7 @@ type trial struct {
 	Seed   int     `json:"seed"`
 }
 
-// row is what a trial came to.
+// row is the result of a trial.
 type row struct {
 	trial
 	GPUHours   float64 `json:"gpu_h"`

@@ -11,7 +11,7 @@ import (
 // days are the day-long traces.
 var days = []string{"azure24_code_tue", "azure24_conv_tue", "servegen_mlarge_day1", "servegen_r1_day"}
 
-// targets holds Weir against what was promised, at 90 s and the trace's load.
+// targets compares Weir with its targets, at 90 s and the trace's load.
 func (s settings) targets(w io.Writer, b *book, cells []cell) {
 	fmt.Fprint(w, "## Against the targets (cold start 90 s, 1x)\n\n")
 	fmt.Fprint(w, "Cost is that at 99 % attainment. Weir at its defaults, where they attain 99 %; else swept, marked *. Brought to 99 % is \"weir, swept\", as the others are.\n\n")

@@ -90,8 +90,8 @@ func open(dir, name string, load float64) (*workload, error) {
 	return w, nil
 }
 
-// measure finds what a replica does, and with how many to begin: twice what
-// the first ten minutes keep busy.
+// measure finds the rate of a replica, and the number to begin with: twice as many
+// as the first ten minutes keep busy.
 func (w *workload) measure() {
 	var prompt, output, early float64
 	for _, a := range w.arrivals {
@@ -109,7 +109,7 @@ func (w *workload) measure() {
 	w.initial = min(max(1, int(2*early/600+0.5)), maxReplicas)
 }
 
-// config is a run of it, but for who decides.
+// config is a run of it, without a policy.
 func (w *workload) config(t trial) sim.Config {
 	own := &sim.Own{
 		Engine: w.spec, GPUs: gpus, Initial: w.initial,

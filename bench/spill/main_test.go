@@ -7,8 +7,8 @@ import (
 )
 
 // What docs/benchmarks/spill.md says, on the ten minutes Weir carries itself: a
-// provisioned deployment in full use, hardly more spilled than had to, nobody
-// refused, nobody waiting longer than promised.
+// provisioned deployment in full use, hardly more spilled than the floor, no request
+// refused, none waiting longer than promised.
 func TestWeirUsesWhatIsPaidFor(t *testing.T) {
 	s, err := trace.AzureConversation()
 	if err != nil {

@@ -51,8 +51,8 @@ func (d *demand) perMinute() float64 { return d.total / d.length.Minutes() }
 
 // provisioned is a provisioned deployment as Azure describes it (Microsoft,
 // "Provisioned throughput concepts", 2026-02-10): over the brim it refuses and
-// says when it will not be; else it books prompt and max_tokens, whatever their
-// size, and corrects when the answer is whole.
+// says until when; otherwise it books prompt and max_tokens of any size, and
+// corrects the booking when the answer is complete.
 type provisioned struct {
 	drain  float64 // normalised tokens a second
 	burst  time.Duration
@@ -102,12 +102,12 @@ func whole(r *request) time.Duration {
 	return firstToken(r) + time.Duration(r.output)*20*time.Millisecond
 }
 
-// slo is what callers are promised.
+// slo is the promise to callers.
 var slo = weir.SLO{TTFT: 2 * time.Second}
 
-// floor is the tokens that have to spill whatever a policy does: what flows over
-// a bucket that holds the provider's burst and what may wait, if requests could
-// be split. Nobody who has to start a request within the slack does better.
+// floor is the tokens that must spill under any policy: the overflow of a bucket
+// that holds the provider's burst and the requests that may wait, if requests could
+// be split. No policy that starts each request within the slack does better.
 func floor(d demand, p provisioned) float64 {
 	var level, over float64
 	at := time.Duration(0)

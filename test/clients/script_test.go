@@ -28,7 +28,7 @@ func TestNodeSDK(t *testing.T) {
 }
 
 // installed is where scripts/client-deps put the SDKs. Without them the test
-// fails: it is what it tests.
+// fails: it tests nothing else.
 func installed(t *testing.T) string {
 	t.Helper()
 	dir := os.Getenv("WEIR_CLIENTS")

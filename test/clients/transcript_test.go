@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// transcript keeps the last of what a program printed.
+// transcript keeps the end of a program's output.
 type transcript struct {
 	mu      sync.Mutex
 	text    bytes.Buffer

@@ -34,17 +34,17 @@ var lives = []struct {
 		want: want{caller: "answered 200 5 tokens", a: "200", metered: "every call"},
 	},
 	{
-		name: "sigterm", fault: "SIGTERM with 6 streams open, half of them in HTTP/2: they end as they should, new calls are turned away",
+		name: "sigterm", fault: "SIGTERM with 6 streams open, half of them in HTTP/2: they run to their end, new calls are refused",
 		up: always(begin, tokens(2), held, rest), acts: sigterm,
 		want: want{caller: "6x answered 200 7 tokens", a: "6x 200", metered: "6 completed; 42+30 tokens"},
 	},
 	{
-		name: "sigterm-load", fault: "SIGTERM under load: what was taken is answered and metered, nothing is broken",
+		name: "sigterm-load", fault: "SIGTERM under load: every accepted call is answered and metered, no stream breaks",
 		up: always(good), acts: sigtermLoad,
 		want: want{caller: "answered 200 5 tokens until then", a: "200", metered: "every call"},
 	},
 	{
-		name: "sigterm-deadline", fault: "SIGTERM with 6 streams that never end: at drain_timeout each is told so", server: "  drain_timeout: 1s",
+		name: "sigterm-deadline", fault: "SIGTERM with 6 streams that never end: at drain_timeout each gets an error event that says so", server: "  drain_timeout: 1s",
 		up: always(begin, tokens(2), stall), acts: sigterm,
 		want: want{caller: "6x broken 200 gateway_stopping 2 tokens", a: "6x left", metered: "6 failed; 90+12 tokens estimated"},
 	},
@@ -54,7 +54,7 @@ var lives = []struct {
 		want: want{caller: "answered 200 5 tokens until then", a: "200", metered: "all that the ledger had told; no orphans"},
 	},
 	{
-		name: "disk-full", fault: "the ledger's files may not grow: calls go on, and are all metered when there is room again",
+		name: "disk-full", fault: "the ledger's files cannot grow: calls go on, and all are metered once there is room again",
 		up: always(good), acts: diskFull,
 		want: want{caller: "20x answered 200 5 tokens", a: "20x 200", metered: "20 completed; 140+100 tokens"},
 	},

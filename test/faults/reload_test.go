@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// reloads swaps configurations under load, by the way given.
+// reloads swaps configurations under load, by the given means (SIGHUP or the API).
 func (l *life) reloads(t *testing.T, reload func(i int)) want {
 	ctx, cancel := contextOf(t)
 	defer cancel()
@@ -104,7 +104,7 @@ func reloadByPost(t *testing.T, l *life) want {
 	})
 }
 
-// reload asks for it and wants a status.
+// reload asks Weir to reload and wants a status.
 func (l *life) reload(t *testing.T, want int) {
 	t.Helper()
 	resp, err := http.Post(l.admin+"/admin/reload", "", nil)

@@ -32,7 +32,7 @@ func once(t *testing.T, w *world) string {
 	return w.words(shared.call(ctx, w.name, w.stream))
 }
 
-// leftByAll leaves when both deployments are at it and silent.
+// leftByAll leaves when both deployments hold the request and are silent.
 func leftByAll(t *testing.T, w *world) string {
 	hangUp := w.leave(t)
 	w.a.until(t, "the request", waiting(1))
@@ -67,7 +67,7 @@ func mirrored(t *testing.T, w *world) want {
 	return want{caller: saw, b: spared}
 }
 
-// copies counts a model's copies that came to something.
+// copies counts a model's copies with one outcome.
 func (g *gateway) copies(t *testing.T, model, what string) float64 {
 	t.Helper()
 	n, _, err := g.series("weir_mirrors_total", `model="`+model+`"`, `mirror="`+what+`"`)
@@ -133,7 +133,7 @@ const spared = "each copy broke, or was dropped while the shadow was left alone"
 
 const hedged = "    hedge: {share: 50%}\n"
 
-// silentAfter is good so often and then says nothing.
+// silentAfter answers n requests well and then sends nothing.
 func silentAfter(n int) script {
 	var s script
 	for range n {

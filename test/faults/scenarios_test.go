@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// scenario is one way for things to go wrong, as data: what the upstreams do,
-// and what every side must have seen of it.
+// scenario is one kind of fault, as data: what the upstreams do, and what every
+// side must see.
 type scenario struct {
 	name   string // also the model's
 	fault  string // in words
@@ -101,7 +101,7 @@ func (w *world) upstreams() []*upstream {
 	return []*upstream{w.a, w.b}
 }
 
-// summarise says of both upstreams what is not said already.
+// summarise fills in the upstreams' summaries that are still empty.
 func (w *world) summarise(have *want) {
 	if have.a == "" {
 		have.a = w.a.summary()

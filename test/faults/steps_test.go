@@ -229,7 +229,7 @@ func zipped(s string) string {
 	return b.String()
 }
 
-// rest goes on where a stream's headers have been sent.
+// rest is a good stream after its headers.
 func rest(x *exchange) error { return run(x, tokens(goodTokens), finish, usage(goodUsage), done, end) }
 
 // failsUntil answers 429 until a date.

@@ -1,9 +1,8 @@
 // Package faults holds a gateway against everything an inference server, a
 // network, a disk or an operator can do to it.
 //
-// Every scenario says what goes wrong, and what each side must have seen of
-// it: the caller, the upstream, the ledger, and the gauges, which must return
-// to zero. The upstreams are raw TCP servers, so that they can misbehave on the
+// Every scenario says what goes wrong and what each side must see: the caller,
+// the upstream, the ledger, and the gauges, which must return to zero. The upstreams are raw TCP servers, so that they can misbehave on the
 // wire; the gateway is a process, found by its address.
 //
 //	go test -count=1 .                      against Weir (WEIR_BIN, or ../../bin/weir)
@@ -90,7 +89,7 @@ func list() error {
 }
 
 // worlds are the scenarios with upstreams of their own. Every run of the suite
-// has new ones: what the last has seen is gone.
+// makes new ones, which have seen no request.
 type worlds []*world
 
 func newWorlds() (ws worlds, err error) {
@@ -201,7 +200,7 @@ func (w *world) yaml() string {
 // timeouts of a deployment.
 type timeouts struct{ connect, header, stall, total time.Duration }
 
-// patient are those of deployments whose timeouts are not the subject.
+// patient are the timeouts of deployments whose timeouts are not the subject.
 var patient = timeouts{connect: 5 * time.Second, header: 30 * time.Second, stall: 30 * time.Second, total: 30 * time.Second}
 
 // limits are the first deployment's: what the scenario says, none above total.

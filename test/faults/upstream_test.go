@@ -53,7 +53,7 @@ type asked struct {
 	path, body string
 	header     http.Header
 	how        string // how it ended: the status it was told, "broke", "left"; "" as long as it goes on
-	waiting    bool   // it has come to a step that waits for the other side
+	waiting    bool   // it has reached a step that waits for the other side
 }
 
 // newUpstream listens at addr (port 0: any) and serves until the test binary
@@ -72,7 +72,7 @@ func newUpstream(addr string, s script) (*upstream, error) {
 	return u, nil
 }
 
-// refuse takes a port and never listens at it: nobody else gets it, and the
+// refuse binds a port and never listens at it: no other process gets it, and the
 // kernel refuses every connection.
 func (u *upstream) refuse(addr string) error {
 	at, err := net.ResolveTCPAddr("tcp4", addr)
@@ -205,7 +205,7 @@ func settled(seen []*asked) bool {
 	return !slices.ContainsFunc(seen, func(a *asked) bool { return a.how == "" })
 }
 
-// waiting is true when n requests have come to a step that waits.
+// waiting is true when n requests have reached a step that waits.
 func waiting(n int) func([]*asked) bool {
 	return func(seen []*asked) bool {
 		have := 0

@@ -32,8 +32,8 @@ type callers struct {
 	stop    func()
 }
 
-// called is the DrainQuiet where there are callers: they may hear of a drain that
-// much later, on a machine that is busy with other tests.
+// called is the DrainQuiet of tests with callers: on a machine busy with other
+// tests they may learn of a drain that much later.
 const called = 300 * time.Millisecond
 
 func (w *world) call(f *kubernetes.Fleet, n int) *callers {
@@ -107,7 +107,7 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// none fails the test when a request failed, or too few were sent to tell.
+// none fails the test when a request failed, or when too few were sent to judge.
 func (c *callers) none(least int64) {
 	c.w.Helper()
 	c.stop()

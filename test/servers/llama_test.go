@@ -190,7 +190,7 @@ func TestAServerKilledInMidStreamIsAnErrorAndTheOtherTakesOver(t *testing.T) {
 	}
 }
 
-// What a server cannot do is its caller's affair: nobody else notices.
+// A request the server cannot answer fails for its caller alone.
 func TestWhatTheServerCannotDoStopsNobodyElse(t *testing.T) {
 	picture := `{"model":"chat","max_tokens":8,"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,iVBORw0KGgo="}}]}]}`
 	f := func(path, body string) {

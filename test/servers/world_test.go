@@ -23,7 +23,7 @@ import (
 	"time"
 )
 
-const patience = 60 * time.Second // for a program to start or an answer to come; no measure of anything
+const patience = 60 * time.Second // for a program to start or an answer to come; it measures nothing
 
 // world is one Weir with real servers behind it. A test that ends a server
 // starts it again.

@@ -6,8 +6,8 @@
 //
 // The original drives: replicas start and stop as it says, and the baseline is
 // given what the original saw. So a difference shows at the tick where it
-// arises, and no later tick is blamed for it; and a baseline that agrees at
-// every tick would have taken the same course alone.
+// arises and not at later ones, and a baseline that agrees at every tick would
+// have taken the same course alone.
 package ticks
 
 import (
