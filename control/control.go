@@ -47,7 +47,7 @@ type Event struct {
 	Deployment  string
 	Observation scale.Observation
 	Decision    scale.Decision
-	State       scale.State // the next step's; whoever keeps it copies it
+	State       scale.State // the next step's; copy it to keep it
 	Acted       bool        // the place was asked to scale
 	Err         error       // what the place answered to that
 }

@@ -41,8 +41,8 @@ type JournalOptions struct {
 	MaxBytes        int64  // from which on the file is set aside as Path.1, that as Path.2, and so on; 0: 64 MiB
 	Keep            int    // files set aside that are kept; 0: 1
 	CheckpointEvery int    // lines of a deployment between two that hold its whole state; 0: 100
-	// Tell is told what somebody else has done to the file; nil: nobody is. It
-	// must not call the journal.
+	// Tell is called with what another program has done to the file; nil: not called.
+	// It must not call the journal.
 	Tell func(trouble string)
 }
 
@@ -216,7 +216,7 @@ func (j *Journal) append(b []byte) error {
 }
 
 // drop counts a line that is lost. What follows cannot be recomputed from the
-// lines before it, so every deployment begins anew with a checkpoint.
+// lines before it, so every deployment starts again with a checkpoint.
 func (j *Journal) drop(err error) error {
 	j.dropped++
 	j.epoch++

@@ -148,7 +148,7 @@ func TestAFullDiskIsToldOnceCountedAndRecoveredFrom(t *testing.T) {
 	}
 	ls := lines(t, j.o.Path)
 	if len(ls) != 2 || checkpoints(ls) != 2 {
-		t.Errorf("%d lines, %d checkpoints; want 2 and 2: what follows a lost line begins anew", len(ls), checkpoints(ls))
+		t.Errorf("%d lines, %d checkpoints; want 2 and 2: a line after a lost one starts with a checkpoint", len(ls), checkpoints(ls))
 	}
 }
 

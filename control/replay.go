@@ -111,7 +111,7 @@ const keptDifferences = 1000
 
 // Replay recomputes every decision of a journal from its observations. with
 // says which Decider to use for a deployment, given its policy in the journal;
-// nil, or a nil Decider, uses that policy itself, beginning anew at every
+// nil, or a nil Decider, uses that policy itself, starting again at every
 // checkpoint with the state in it, and must come to the same decision byte for
 // byte. Another begins at the first checkpoint without a state, keeps its own
 // from there, and differs where it wants another number.
@@ -206,7 +206,7 @@ func (d *replayed) add(step Difference) {
 	d.before = step
 }
 
-// checkpoint begins anew from what the line holds. Another policy keeps the
+// checkpoint starts again from what the line holds. Another policy keeps the
 // state it has come to, if it has one.
 func (p *replay) checkpoint(d *replayed, line *Line) *replayed {
 	next := &replayed{decide: line.Policy.Decider(), state: *line.State, own: true}

@@ -23,7 +23,7 @@ type call struct {
 	booked  uint64       // thousandths of tokens, in the quota of on's deployment
 	known   int          // tokens of its prompt that on is believed to remember
 	prefill int          // those on has to compute, until the first token has come
-	due     int          // the same, where the first token will be told
+	due     int          // the same, where FirstToken will be called
 	claim   *claim       // its tenant's
 	stance  stance       // when it was last offered somewhere
 	sent    weir.Instant // to on

@@ -2,7 +2,7 @@ package dispatch
 
 import "weir"
 
-// This file knows requests that nobody asked for: a second copy of one whose
+// This file makes the requests that no caller asked for: a second copy of one whose
 // first token is late (hedge), and a copy for a deployment on trial (mirror).
 // They hold slots, work and quota where they are, as all do, and count in what
 // their deployment has in flight, granted and completed; they never wait, and
@@ -34,7 +34,7 @@ func (c *Core) hedgeable(q *call, v *Verdict) {
 
 // Hedge grants a second copy, copyID, of a granted request that has brought no
 // token yet, at a replica it has not tried, of its own tier or one preferred to
-// it. It does so only where that hurts nobody: nothing waits, there is room, the
+// it. It does so only where no other request is hurt: nothing waits, there is room, the
 // request has an attempt left, which is then used, and hedges are a small enough
 // share. Both run until each is Done, after Swap too.
 func (c *Core) Hedge(now weir.Instant, id, copyID uint64) (Verdict, bool) {

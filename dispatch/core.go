@@ -54,7 +54,7 @@ type backends struct {
 	turn   uint64       // of replicas that are equal
 	timers heap[*timer] // replicas that come back by themselves
 	lackAt weir.Instant // when what was learned of a deployment ends first; 0: nothing was
-	clocks bool         // there is a quota, or somebody was throttled: time alone may make room
+	clocks bool         // there is a quota, or a replica was throttled: time alone may make room
 }
 
 // queue is the requests that wait.
@@ -67,8 +67,8 @@ type queue struct {
 	rate    rate
 }
 
-// change is what may alter what becomes of those that wait. Events note it; the end
-// of an event, or Wake, looks at them for that reason and no other.
+// change is an event that may alter the verdict of waiting calls. Events note it; the
+// end of an event, or Wake, looks at the waiting calls only for a noted change.
 type change uint8
 
 const (

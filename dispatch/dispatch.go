@@ -57,8 +57,8 @@
 //   - split.go: callers that stick to one deployment of a tier.
 //   - needs.go: what a deployment can do, declared or learned.
 //   - backoff.go: when a replica is asked again by a request it has failed.
-//   - copy.go, tail.go: copies of requests that nobody asked for.
-//   - affinity.go, prefix.go: requests that begin alike meet where that pays.
+//   - copy.go, tail.go: copies of requests.
+//   - affinity.go, prefix.go: requests with a common prefix meet where that pays.
 //   - refuse.go: when to come back.
 package dispatch
 
@@ -99,7 +99,7 @@ type Deployment struct {
 	MaxPrefill int
 
 	// Elastic: replicas may come when asked for, so a request may wait for one
-	// that is starting instead of being refused for want of a ready replica.
+	// that is starting instead of being refused because none is ready.
 	Elastic bool
 
 	// Paid: one more request costs nothing here (provisioned, own). Requests
@@ -154,7 +154,7 @@ type Request struct {
 	Class    weir.Class
 	Prompt   int          // tokens of prefill expected
 	Output   int          // tokens of decode expected
-	Streams  bool         // its first token will be told, with FirstToken
+	Streams  bool         // FirstToken will be called for it
 	Deadline weir.Instant // waiting longer is pointless; 0: as Queue says; never later than that
 
 	// Affinity names what requests share that do well at the same replica, such as

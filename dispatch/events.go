@@ -21,7 +21,7 @@ func (c *Core) Arrive(now weir.Instant, r Request) []Verdict {
 		return c.end()
 	}
 	if c.waiting.count > 0 {
-		c.end() // who waited comes first to what has become free since
+		c.end() // waiting calls come first to the room that has become free since
 	}
 	if !q.pinned() && c.behindItsOwn(q) {
 		if c.preferred < len(c.tiers) && c.spillBehind(q) {

@@ -53,7 +53,7 @@ func (c *Core) learn(r *replica, q *call, how Result) {
 	c.judge(r)
 }
 
-// trip opens r, and lets those who wait know.
+// trip opens r, and looks at the waiting calls again.
 func (c *Core) trip(r *replica) {
 	r.trip(c.now, c.o.Health)
 	c.changed(replicaOpened | clockMoved)

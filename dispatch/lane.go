@@ -132,7 +132,7 @@ func (l *lane) leave(q *call, served bool) {
 	} else {
 		l.leaveFlow(q, q.flow, served)
 	}
-	if l.count == 0 { // nobody is owed anything
+	if l.count == 0 { // no tenant is owed anything
 		clear(l.flows)
 		l.life++
 		l.now = 0

@@ -84,8 +84,8 @@ func (c *Core) relearn() {
 	c.setApart()
 }
 
-// setApart takes those who wait and cannot go everywhere any more out of their
-// tenant's row: at its head they would hold up those that can.
+// setApart takes waiting calls that cannot go everywhere any more out of their
+// tenant's queue: at its head they would hold up those that can.
 func (c *Core) setApart() {
 	if !c.limited {
 		return
@@ -156,7 +156,7 @@ func (c *Core) limit() {
 	}
 }
 
-// giveUpOnUnfit refuses those who wait for what no deployment does.
+// giveUpOnUnfit refuses waiting calls that no deployment can serve.
 func (c *Core) giveUpOnUnfit() {
 	c.seen(lackLearned)
 	for q := c.waiting.oldest; q != nil; {

@@ -3,8 +3,8 @@ package dispatch
 import "weir"
 
 // passed says why q did not go to the deployments of the first tiers. What it
-// returns is never written to again: nearly always it is what the last request
-// that went as far was told.
+// returns is never written to again: nearly always it is the same slice that the last
+// request that got as far was given.
 func (c *Core) passed(q *call, tiers int) []Passed {
 	last := c.lastPassed[tiers]
 	n := 0

@@ -6,10 +6,10 @@ import "sort"
 const maxNames = 1 << 20
 
 // memory is the names a replica is believed to know, at most so many: those of
-// the prompts that were sent there last. A name is used together with all that
-// lead to it, they after it, so what is forgotten first are ends of prompts: of
-// every name it knows it knows those that lead there. The replica itself may have
-// forgotten more, or less: what is believed wrongly costs a prefill, never a
+// the prompts that were sent there last. A name is used together with all
+// those before it, and they count as used after it, so the ends of prompts are
+// forgotten first: if a name is remembered, so are all its prefixes. The replica
+// itself may have forgotten more, or less: a wrong belief costs a prefill, never a
 // request.
 type memory struct {
 	at    map[uint64]int32
@@ -68,16 +68,16 @@ func (m *memory) first(i int32) {
 	head.next = i
 }
 
-// again is what a token computed again counts: once for who asks, whose first
-// token it holds up, and once for whoever comes behind, as capacity gone. Without
-// the second a fleet that is nearly full computes more and more again: see
+// again is what a recomputed token counts: once because it delays the first token of
+// this request, and once because it takes capacity from the next. Without the second
+// a fleet that is nearly full recomputes more and more: see
 // docs/decisions/0012-prompts-that-begin-alike.md.
 const again = 2
 
-// knowing returns the replica of d where q costs the least: in prefill that is
-// before its first token, its own counted again times as far as the replica does
-// not know it. Of equal ones it is the one with the least work. So q follows its
-// beginning exactly as long as no more waits there than again times what is saved.
+// knowing returns the replica of d where q costs the least: the prompt tokens due
+// there before its first token, plus "again" times those of its own that the replica
+// does not remember. Ties go to the one with the least work. So q goes to its prefix
+// exactly as long as no more waits there than "again" times what the prefix saves.
 // Nil when none has room.
 func (d *deployment) knowing(q *call) *replica {
 	var best *replica

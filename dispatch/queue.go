@@ -40,9 +40,9 @@ func (c *Core) share(tenant string) int { return max(c.o.Shares[tenant], 1) }
 
 func (w *queue) waitingWork() int { return w.lanes[0].work + w.lanes[1].work }
 
-// enqueue lets q wait, or refuses it where waiting is in vain or there is no
-// room to. One that was granted before (again) has had its place: it is not
-// refused for want of one, so at most as many as are in flight exceed the bound.
+// enqueue queues q, or refuses it where waiting is in vain or the queue is full. A
+// call that was granted before (again) is not refused for a full queue, so the bound
+// is exceeded by at most as many calls as are in flight.
 func (c *Core) enqueue(q *call, again bool) {
 	at := c.giveUp(q)
 	reason := Reason("")

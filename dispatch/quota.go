@@ -22,8 +22,8 @@ import (
 // Standard deployments (Microsoft, "Azure OpenAI quota", 2026-05-06) count the
 // tokens that requests may use in a minute and refuse once the limit is reached,
 // and count requests in windows of 1 s or 10 s, so that 600 a minute are 10 in
-// any second. Nobody says when a provider's windows begin, so each is held in
-// every stretch of its length.
+// any second. When a provider's windows begin is not known, so each limit is kept in
+// every interval of that length.
 type Quota struct {
 	Drain  int           // provisioned: normalised tokens a minute, all PTUs together; 0: not provisioned
 	Output int           // thousandths of a normalised token that a token of output counts; 0: 1,000
@@ -70,7 +70,7 @@ type quota struct {
 	Quota
 	burst time.Duration
 	empty weir.Instant // when the bucket has drained if nothing is added
-	share int          // thousandths of the prompts seen lately that were cached
+	share int          // thousandths of the recent prompts that were cached
 
 	tokens, second, tenth window // the last two: requests in 1 s and in 10 s
 	said                  Quota  // lower limits the provider has told of
@@ -178,7 +178,7 @@ func (u *quota) expectCached(prompt int) int {
 	return int(int64(prompt) * int64(u.share) / 1000)
 }
 
-// at is when a request of that class is let in if nobody else comes: not after
+// at is when a request of that class is let in if no other comes: not after
 // now when it is let in now.
 func (u *quota) at(now weir.Instant, class weir.Class) weir.Instant {
 	keep := 0

@@ -29,7 +29,7 @@ type replica struct {
 	requests int // in flight
 	work     int // tokens of theirs still to do
 	prefill  int // tokens of prompts to compute before the first tokens that are due
-	due      int // of these, those whose first token will be told
+	due      int // of these, those for which FirstToken will be called
 	granted  uint64
 	turn     uint64 // when it last got a request: equals take turns
 

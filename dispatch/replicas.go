@@ -67,8 +67,8 @@ func (c *Core) order(rs []*replica) {
 }
 
 // rewarm notes whether there is a ready replica. When that has changed, or when
-// the options have, everyone who waits gives up at another time; and nobody
-// waits for what will not come.
+// the options have, every call that waits gives up at another time; and no call
+// waits for a replica that will not come.
 func (c *Core) rewarm(changed bool) {
 	warm := false
 	for _, t := range c.tiers {

@@ -7,7 +7,7 @@ import "weir"
 //
 // When the first in order does not fit though there is room for smaller ones, a
 // replica is held for it: that one takes nothing else until there is room, the
-// others go on serving who fits. So nobody starves and little stands idle.
+// others go on serving requests that fit. So no request starves and little is idle.
 func (c *Core) serve() {
 	for again := true; again; {
 		held := c.held

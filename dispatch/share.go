@@ -5,26 +5,26 @@ import "weir"
 // This file keeps one tenant's burst from another's first tokens. Fair queueing
 // alone orders those that wait; but a tenant that has taken every slot keeps them
 // for as long as its answers last, and its prompts are computed before the ones
-// that come after them. So while several tenants are there, who has more in
-// flight than its share leaves two things to those who have less:
+// that come after them. So while several tenants are there, a tenant with more in
+// flight than its share leaves two things to those with less:
 //
 //   - a deployment's last slots, one of sixteen, at least one where it has eight;
 //   - the replicas' attention: its prompts go only where they and those whose
 //     first token is still due are no more than Deployment.MaxPrefill together, a
-//     longer one only where none is due, and of several replicas one is left
-//     without.
+//     longer one only where none is due, and of several replicas one stays free of
+//     such prompts.
 //
-// Those who have less go to the replica with the fewest tokens of prompt due.
+// Requests of tenants with less go to the replica with the fewest tokens of prompt due.
 // What that costs: slots that stand idle, and prompts that begin later than they
 // could, of those over their share alone. What it cannot do: a replica computes
 // what it was given before it turns to what comes, so where there is one replica
-// only, a first token may still wait for one prompt of somebody else.
+// only, a first token may still wait for one prompt of another tenant.
 //
-// Batch beside interactive has more than its share, whatever it has: what it
-// soaks up is what is idle. Who is alone, or has nothing in flight, is never held
-// back, so nothing stands idle for nobody.
+// Batch beside interactive counts as over its share, however little it has: it is
+// there to use idle capacity. A tenant that is alone or has nothing in flight is never
+// held back, so capacity never idles for an absent tenant.
 
-// stance is how a request stands to those of other tenants.
+// stance is how a request's tenant compares with the others.
 type stance uint8
 
 const (

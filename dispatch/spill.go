@@ -8,12 +8,11 @@ import (
 )
 
 // This file decides whether a request that finds no room in the preferred tiers
-// waits for them or goes to the next. It waits when it is patient: when what
-// keeps it out is a clock or a quota, so that it is known when there will be
-// room, and that is soon enough for it, those ahead of it counted. So what is
-// paid for is kept in full use by a short queue, and only what does not fit in
-// time costs more. When its patience is over it goes on, as everybody does who
-// never had any.
+// waits for them or goes to the next. It waits when it is patient: when a throttle or
+// a quota keeps it out, so the time room opens is known, and it opens before
+// the request's patience ends even counting the requests ahead of it. So a short queue keeps
+// paid capacity in full use, and only requests that do not fit in time cost more. When
+// its patience is over it spills, as a request without patience does at once.
 
 // preferTiers counts the leading tiers that requests wait for.
 func (s *backends) preferTiers() {
@@ -49,12 +48,12 @@ func (c *Core) lets(d *deployment, class weir.Class) bool {
 	return d.quota.at(c.now, class) <= c.now
 }
 
-// never is later than anybody is patient.
+// never is later than any request is patient.
 const never = weir.Instant(math.MaxInt64)
 
 // opens is when a preferred tier lets in a request of that class, so far as a
-// clock or a quota says: never where what is missing is room at replicas, which
-// nobody can tell the time of.
+// clock or a quota says: never where room at replicas is missing, since when that comes
+// free is not known.
 func (c *Core) opens(class weir.Class) weir.Instant {
 	first := never
 	for _, t := range c.tiers[:c.preferred] {

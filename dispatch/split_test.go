@@ -60,8 +60,8 @@ func TestStickyCallersAreSharedByWeight(t *testing.T) {
 	})
 }
 
-// Whoever moves when one weight grows moves to that deployment; when it shrinks,
-// away from it; and everybody else stays.
+// A caller that moves when one weight grows moves to that deployment; when it
+// shrinks, away from it; and all other callers stay.
 func TestOnlyCallersThatMustMoveWhenWeightsChange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		weights := rapid.SliceOfN(rapid.IntRange(1, 100), 2, 5).Draw(t, "weights")

@@ -15,7 +15,7 @@ type tail struct {
 
 const (
 	tailWindow = 256
-	tailEvery  = 16 // times after which the percentile is taken anew
+	tailEvery  = 16 // times after which the percentile is computed again
 	tailMin    = 64 // times without which it is not known
 )
 

@@ -31,10 +31,10 @@ func (c *Core) giveUp(q *call) weir.Instant {
 	return at
 }
 
-// inVain says why nothing can come for one who waits until at, or "". For
-// replicas that failed nobody waits longer than the first spell they are left
-// alone, which the restart of a server fits into: of one that stays dead, callers
-// would rather know at once.
+// inVain returns why a call that waits until at can never be served, or "". No call
+// waits for failed replicas longer than the first time they stay open, which is long
+// enough for a server to restart: of a server that stays dead, callers should hear at
+// once.
 func (c *Core) inVain(at weir.Instant) Reason {
 	if len(c.tiers) == 0 {
 		return NoDeployment
@@ -120,7 +120,7 @@ func (c *Core) comesBack() (at weir.Instant, why Reason) {
 	return at, why
 }
 
-// late says why those who wait have waited in vain.
+// late says why calls waited too long.
 func (c *Core) late() Reason {
 	if !c.warm {
 		return ColdTimeout
@@ -128,7 +128,7 @@ func (c *Core) late() Reason {
 	return QueueTimeout
 }
 
-// giveUpOnDead refuses all who wait when the last replica has failed its test:
+// giveUpOnDead refuses all calls that wait when the last replica has failed its test:
 // see inVain.
 func (c *Core) giveUpOnDead() {
 	c.seen(replicaOpened)
@@ -141,7 +141,7 @@ func (c *Core) giveUpOnDead() {
 	}
 }
 
-// giveUpAll refuses everyone who waits.
+// giveUpAll refuses every call that waits.
 func (c *Core) giveUpAll() {
 	why := c.nothing()
 	for c.waiting.oldest != nil {

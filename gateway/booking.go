@@ -16,7 +16,7 @@ import (
 // the request ends, close gives all of it back once and emits its one Record.
 //
 // It belongs to the goroutine that serves the request; only its channel is
-// shared, with whoever holds the model's lock.
+// shared, with the goroutine that holds the model's lock.
 type booking struct {
 	g       *Gateway
 	served  *served

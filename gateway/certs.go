@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// certificates is the TLS certificate in two files, read anew when they change.
+// certificates is the TLS certificate in two files, read again when they change.
 // A nil one means plain HTTP.
 type certificates struct {
 	certFile, keyFile string

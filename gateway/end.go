@@ -87,7 +87,7 @@ func sayRetryAfter(x *exchange, p *problem) {
 }
 
 // retryAfter words a time in milliseconds, and rounded up to whole seconds for
-// who reads only those.
+// clients that read only those.
 func retryAfter(d time.Duration) (seconds, milliseconds string) {
 	ms := int64((d + time.Millisecond - 1) / time.Millisecond)
 	return strconv.FormatInt((ms+999)/1000, 10), strconv.FormatInt(ms, 10)

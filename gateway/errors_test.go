@@ -110,7 +110,7 @@ func golden(t *testing.T, name string, got []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs; with UPDATE=1 it is written anew\ngot:\n%s", path, got)
+		t.Errorf("%s differs; run with UPDATE=1 to rewrite it\ngot:\n%s", path, got)
 	}
 }
 

@@ -33,8 +33,8 @@ type model struct {
 	cold atomic.Bool  // no replica is ready
 	next atomic.Int64 // weir.Instant at which the core must be woken; 0: never
 
-	// Requests of this model by whether they met its SLO, that no deployment
-	// ever had: refused for want of capacity.
+	// Requests of this model that missed its SLO because they were refused for lack of
+	// capacity, before any deployment had them.
 	missed atomic.Uint64
 }
 

@@ -14,8 +14,8 @@ import (
 )
 
 // An answer of the Responses API lives on at its upstream, which knows the
-// gateway's key and no tenants: whoever names the answer's id could go on with
-// it. So the gateway remembers whose each answer is, and where it is kept.
+// gateway's key and no tenants: any caller that names the answer's id could go on
+// with it. So the gateway remembers whose each answer is, and where it is kept.
 
 // origin is whose an answer is and where its upstream keeps it.
 type origin struct {

@@ -6,9 +6,10 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// A prompt is named by blocks of its JSON as it came: whoever sends a
-// conversation again, one turn longer, sends the same bytes first. So nothing is
-// tokenised or parsed for it, and what is equal here is equal to every server.
+// A prompt is named by blocks of its JSON as it came: a caller that
+// sends a conversation again, one turn longer, sends the same bytes first. So nothing
+// is tokenised or parsed for it, and blocks that are equal here are equal to every
+// server.
 const (
 	// prefixBlock is the tokens of one block: what a prefill of one step takes, so
 	// that what is worth less than a block is not worth a detour.

@@ -38,7 +38,7 @@ type call struct {
 
 	ownFrom weir.Instant // since when the time is the gateway's own; 0: it is not
 
-	// Scratch that would otherwise be made anew for every request.
+	// Scratch that would otherwise be allocated for every request.
 	segments net.Buffers
 	edits    [5]edit
 	fields   []upstream.Field

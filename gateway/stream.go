@@ -185,7 +185,7 @@ func (s *stream) show(e *upstream.Event, raw []byte) error {
 var blank = []byte("\n\n")
 
 // endsBlank says whether an event ends with its blank line, without which
-// whatever is sent next would belong to it.
+// the bytes sent next would belong to it.
 func endsBlank(raw []byte) bool {
 	n := len(raw)
 	return n >= 2 && raw[n-1] == '\n' && (raw[n-2] == '\n' || n >= 3 && raw[n-2] == '\r' && raw[n-3] == '\n')

@@ -49,7 +49,7 @@ func (r *running) submit(ctx context.Context, path, body string, to Sink) (weir.
 	return rec, failure
 }
 
-// Whatever is asked and however the upstream answers, breaks off or refuses: a
+// For every request, and whether the upstream answers, breaks off or refuses: a
 // submission ends as the same request over HTTP does, byte for byte.
 func TestASubmissionEndsAsTheSameRequestOverHTTP(t *testing.T) {
 	var script atomic.Value

@@ -19,12 +19,12 @@ const (
 	reasonWaited = "waited"
 	// reasonAzure: Azure itself sent it on to a standard deployment.
 	reasonAzure = "azure_spillover"
-	// reasonSpill begins the words for who went to a later tier; the reason why the
+	// reasonSpill begins the reason of a request that went to a later tier; why the
 	// first deployment was passed over follows.
 	reasonSpill = "spill_"
 )
 
-// spills are the words for spilling, by reason, so that none is made anew.
+// spills are the words for spilling, by reason, made once.
 var spills = map[dispatch.Reason]string{
 	dispatch.Full:         reasonSpill + string(dispatch.Full),
 	dispatch.QuotaUsed:    reasonSpill + string(dispatch.QuotaUsed),

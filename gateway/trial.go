@@ -217,7 +217,7 @@ func (g *Gateway) Canaries() (all []CanaryStatus) {
 	return all
 }
 
-// RestartCanary begins the trial of a deployment anew, at its first step.
+// RestartCanary starts the trial of a deployment again, at its first step.
 func (g *Gateway) RestartCanary(deployment string) error {
 	t := g.state.Load().targets[deployment]
 	if t == nil || t.Canary == nil {

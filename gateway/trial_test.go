@@ -162,11 +162,11 @@ func TestATrialOutlivesReloadAndRestart(t *testing.T) {
 		t.Errorf("%v, %+v", err, again.Canaries()[0])
 	}
 	if err := again.RestartCanary("d0"); err == nil {
-		t.Error("what is no canary was begun anew")
+		t.Error("a deployment without a canary was restarted")
 	}
 	c.Models[0].Deployments[1].Canary.Plan.Trial = "v3"
 	if err := r.Apply(c); err != nil || r.Canaries()[0].Share != 2000 {
-		t.Errorf("%v: another version begins anew: %+v", err, r.Canaries()[0])
+		t.Errorf("%v: another version starts at the first step: %+v", err, r.Canaries()[0])
 	}
 	c.Models[0].Deployments[1].Canary = nil
 	if err := r.Apply(c); err != nil || len(r.Canaries()) != 0 {

@@ -91,7 +91,7 @@ func (s *Shared) post(ctx context.Context) {
 // turn writes and reads once. What fails is done again in the next: whether
 // Redis is heard is said by the visits.
 func (b *board) turn(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 5*patience) // some round trips, for which nobody waits
+	ctx, cancel := context.WithTimeout(ctx, 5*patience) // some round trips, which no request waits for
 	defer cancel()
 	c, err := b.connected()
 	if err != nil {

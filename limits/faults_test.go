@@ -197,7 +197,7 @@ func TestOptionsThatCannotWorkAreNamed(t *testing.T) {
 }
 
 // Parts of the rate that gateways would go on with never add up to more than all
-// of it, and follow who is asked.
+// of it, and follow where the demand is.
 func TestThePartsGatewaysWouldGoOnWithFollowDemandAndAddUpToAll(t *testing.T) {
 	members, leases := three(t, at(startRedis(t, redistest.Options{})), flow(6000, 100))
 	parts := func() (sum int64, first int64) {

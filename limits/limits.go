@@ -25,21 +25,21 @@ const (
 	maxAsks   = 256                    // leases of one visit
 )
 
-// Local is what the process that shares keeps itself. Every function is called
+// Local is what this process itself keeps. Every function is called
 // from this package's own goroutines and takes the locks it needs.
 type Local struct {
 	Now    func() weir.Instant
 	Leases func(func(*meter.Leases)) // calls its argument with the leases, locked
 
-	// What else gateways tell each other; nil is not told, or not heard.
-	Throttle func(deployment, replica string, until weir.Instant) // another was told not to ask it until then
+	// What else gateways exchange; nil: not sent, or not received.
+	Throttle func(deployment, replica string, until weir.Instant) // another gateway was throttled by it until then
 	Answers  func() []meter.Answer                                // answers seen here since it was last called
 	Learn    func([]meter.Answer)                                 // others have seen
 	Booked   func() []Quota                                       // totals of what was booked here
 	Book     func(more Quota)                                     // others have booked; needed with Booked
 }
 
-// Shared keeps one process together with the others.
+// Shared shares the limits of one process with the other gateways'.
 type Shared struct {
 	o       Options
 	log     *slog.Logger
@@ -71,7 +71,7 @@ type Status struct {
 	Gateways  int       // that share, this one included, as last heard
 	Visits    uint64    // answered
 	Failures  uint64    // not answered
-	Healed    uint64    // times that what stood at Weir's keys was none of Weir's, and was deleted
+	Healed    uint64    // times that foreign data at Weir's keys were deleted
 }
 
 // New makes a Shared. It does not connect: a Redis that is away keeps nothing
@@ -155,8 +155,8 @@ func (s *Shared) Status() Status {
 	return s.status
 }
 
-// connected returns the client, made anew where there is none. It takes as long
-// as a connection may; those who come meanwhile wait for the same.
+// connected returns the client, and makes one where there is none. It takes as long
+// as a connection may; callers that come meanwhile wait for the same one.
 func (s *Shared) connected() (rueidis.Client, error) {
 	s.dial.Lock()
 	defer s.dial.Unlock()

@@ -232,7 +232,7 @@ type gatewayView struct {
 	Term     int64   `json:"leader_term,omitempty"` // 0: another gateway leads
 }
 
-// gateways are those on the same database that were heard of lately; none
+// gateways are those on the same database that were heard of recently; none
 // where the store is a file.
 func (n *Node) gateways(ctx context.Context) ([]gatewayView, error) {
 	views := []gatewayView{}

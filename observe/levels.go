@@ -60,7 +60,7 @@ type Ledger struct {
 	Lag       time.Duration // age of the oldest record not written
 	Written   uint64        // rows
 	Failures  uint64        // writes that failed
-	Coarsened uint64        // records whose names were lost for want of room; their counts were not
+	Coarsened uint64        // records whose names were lost because there was no room; their counts were not
 }
 
 // levels collects Sources.

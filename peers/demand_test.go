@@ -49,7 +49,7 @@ func TestASilentGatewayMakesTheSumTooOld(t *testing.T) {
 	}
 }
 
-// Whoever comes, goes, comes up anew or is not heard for a while: totals never
+// Gateways come, go, restart and are not heard for a while: totals never
 // fall, and grow by no more than the gateways' own.
 func TestTotalsGrowAsTheGatewaysDo(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -70,7 +70,7 @@ type Stats struct {
 	Lag       time.Duration // age of the oldest record not written
 	Written   uint64        // rows
 	Failures  uint64        // writes that failed
-	Coarsened uint64        // additions that lost their names for want of room: see meter.Pending
+	Coarsened uint64        // additions that lost their names because there was no room: see meter.Pending
 	LastError string        // of the last write; "" when it went well
 }
 
@@ -101,7 +101,7 @@ func (w *Writer) Add(rec weir.Record) {
 	w.mu.Unlock()
 }
 
-// Run writes until ctx ends, then writes what is left; whoever calls Add must
+// Run writes until ctx ends, then writes what is left; callers of Add must
 // have stopped by then. It returns an error only if something is left that
 // could not be written within StopLimit, and says how much.
 func (w *Writer) Run(ctx context.Context) error {

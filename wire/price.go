@@ -60,8 +60,8 @@ func Price(p config.Price) (meter.Rates, string, error) {
 	return r, r.String() + " (" + source + ")", nil
 }
 
-// Rates are the prices alone; none where the catalogue does not know them, which
-// whoever serves is told.
+// Rates are the prices alone; none where the catalogue does not know them; Price
+// returns that error.
 func Rates(p config.Price) meter.Rates {
 	r, _, err := Price(p)
 	if err != nil {

@@ -27,7 +27,7 @@ type trialView struct {
 }
 
 // A canary that has been stepped back stays so over a restart, until an operator
-// begins it anew.
+// restarts it.
 func TestACanaryGoesOnAfterARestart(t *testing.T) {
 	good := upstreamServer(t, "v1")
 	bad := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500) }))

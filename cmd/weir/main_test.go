@@ -13,7 +13,7 @@ import (
 	"weir/internal/term"
 )
 
-var update = flag.Bool("update", false, "write what the scripts expect anew")
+var update = flag.Bool("update", false, "rewrite what the scripts expect")
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"weir": main})

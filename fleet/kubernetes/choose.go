@@ -65,7 +65,7 @@ func chosen(ms []member, by int, victims []string, inOrder bool) []member {
 	return stay[:max(0, min(by, len(stay)))]
 }
 
-// goodbye is who goes now, and who is spared by it.
+// goodbye is the pods that go now, and those spared by it.
 type goodbye struct {
 	leave []member // the number is lowered by as many
 	spare []member // drained, and back to work: a failed one goes instead

@@ -26,7 +26,7 @@ type workload struct {
 	wake chan struct{}
 	stop context.CancelFunc // its Fleet's lock; nil: does not run
 
-	// writing is held by whoever reads and writes the number: one at a time.
+	// writing is held by the goroutine that reads and writes the number: one at a time.
 	writing chan struct{}
 	again   again // of the goroutine that runs it alone
 

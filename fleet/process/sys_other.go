@@ -36,8 +36,8 @@ func zombie(pid int) bool {
 	return err != nil
 }
 
-// signalGroup signals a process group. An error means that nobody is left in
-// it, or that nobody may be signalled: the caller looks at the process next.
+// signalGroup signals a process group. An error means that no process is left
+// in it, or that none may be signalled: the caller looks at the process next.
 func signalGroup(leader int, sig syscall.Signal) {
 	_ = syscall.Kill(-leader, sig)
 }

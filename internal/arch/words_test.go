@@ -18,13 +18,13 @@ var banned = []struct {
 	pattern       *regexp.Regexp
 	left          int
 }{
-	{"who is", "name the caller, the tenant, the replica", word(`who is`), 10},
-	{"whoever", "name the caller, the tenant, the replica", word(`whoever`), 19},
-	{"nobody is, nobody waits", "say what does not happen: no request waits", word(`nobody (is|waits)`), 13},
-	{"whatever is", "name the thing", word(`whatever is`), 10},
-	{"anew", "again", word(`anew`), 33},
-	{"lately", "recently, or the window", word(`lately`), 4},
-	{"for want of", "because there is no", word(`for want of`), 9},
+	{"who is", "name the caller, the tenant, the replica", word(`who is`), 6},
+	{"whoever", "name the caller, the tenant, the replica", word(`whoever`), 9},
+	{"nobody is, nobody waits", "say what does not happen: no request waits", word(`nobody (is|waits)`), 5},
+	{"whatever is", "name the thing", word(`whatever is`), 7},
+	{"anew", "again", word(`anew`), 16},
+	{"lately", "recently, or the window", word(`lately`), 2},
+	{"for want of", "because there is no", word(`for want of`), 2},
 	{"as it were", "nothing", word(`as it were`), 0},
 	{"of an age nobody knows", "of unknown age", word(`of an age nobody knows`), 0},
 	{"so that, twice in one sentence", "two sentences", regexp.MustCompile(`(?i)\bso that\b[^.:;!?]*\bso that\b`), 0},

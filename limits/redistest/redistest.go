@@ -97,8 +97,8 @@ func (o *Options) args() []string {
 	return args
 }
 
-// await asks until the server answers anything, an error for want of a password
-// included.
+// await asks until the server answers anything, also an error because a password is
+// missing.
 func (s *Server) await() error {
 	deadline := time.Now().Add(patience)
 	for {

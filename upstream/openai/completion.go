@@ -12,7 +12,7 @@ type completions struct{ chat bool }
 // chunk is what a walk over one event saw.
 type chunk struct {
 	*upstream.Stream
-	choices  bool // a choice, whatever is in it
+	choices  bool // a choice, of any content
 	finish   bool
 	produced bool
 	fail     bool
