@@ -2,10 +2,10 @@ package engine
 
 // The words of docs/benchmarks/engine.md.
 
-const tableHead = `# How far off the engine is
+const tableHead = `# Prediction errors of the engine
 
 Written by ` + "`go test ./engine -run TestErrorTable -update`" + `; the same test
-fails when this page is not what the engine says.
+fails when this page differs from what the engine predicts.
 
 Step times come from GPU and model figures and from measured kernels
 (` + "`engine/kernels_measured.go`" + `). Errors are prediction / measurement - 1.
@@ -17,8 +17,8 @@ step) were set by hand with these measurements in view, and so was the choice of
 which effects to model. The kernel profiles of the RTX 4090 and RTX PRO 6000 come
 from the same project as the recorded servers, though from other runs. Published
 rows are played with the scheduling, defaults and kernels of their engine's
-version (` + "`engine/server_test.go`" + `); Build makes those of a current vLLM. Expect more
-error on what is not here.
+version (` + "`engine/server_test.go`" + `); Build makes those of a current vLLM. Expect larger
+errors on models and GPUs that are not here.
 
 ## Recorded servers, request by request
 
@@ -61,15 +61,15 @@ take it for an SXM board, as everywhere; played as a PCIe one:
 `
 
 const tablePhysics = `
-What decides a burst, and is in the engine. Each is from source code or from kernels measured
-elsewhere; which of them to look for was chosen with these rows in view.
+These effects decide a burst and are modelled. Each comes from source code or from kernel
+measurements other than these rows, which guided only the choice of effects.
 
 - **Decoding beside prefill on A100, L40S and GeForce (FlashAttention 2).** One kernel runs both: a decoding
   sequence pays for a tile of 64 rows for each query head, and what does not fit L2 is read
   once for each. Layer profiles on two other GPUs say how much (` + "`engine/mixed.go`" + `). Without it
   Qwen3-14B and GLM-4.5-Air on A100 are 25 to 40 % too fast, with it within 10 %.
-- **Prefill before decode (SGLang):** answers stand still until the burst has been read; short answers then
-  have a TPOT of seconds, and a mean over requests is made of them.
+- **Prefill before decode (SGLang):** answers pause until the whole burst has been prefilled; short answers then
+  have a TPOT of seconds, and they dominate a mean over requests.
 - **Scheduling between steps (vLLM before 0.14):** 20 microseconds of host for each sequence of a step.
 - **Weights stored narrower than the GPU computes** (8 bits on A100, MXFP4 before vLLM 0.11.1 on Hopper)
   save reading, not computing.
@@ -80,7 +80,7 @@ elsewhere; which of them to look for was chosen with these rows in view.
 Assumed in these, not measured: what L2 caches deliver (4.5 TB/s on A100, 5.7 on Hopper), the part of compute that
 products with unpacked weights reach (0.6, and 0.63 of that on Hopper), and the indexer's (0.5).
 
-What may explain the errors that are left:
+What may explain the remaining errors:
 
 - **Qwen3-14B and 32B on "H100":** the figures are those of a PCIe board, see above: from single answers over
   32,000 tokens of context (memory) to full prompts (compute) all is slower by what separates the two boards.
@@ -88,15 +88,15 @@ What may explain the errors that are left:
   two blocks of scales each, the kernels measured here had twelve; not tested.
 - **GLM-4.6 in 8 bits on H100, gpt-oss-20b under SGLang and TensorRT-LLM, DeepSeek-V3.2 under TensorRT-LLM:** three to twenty times
   slower than the same model under another engine or on the next GPU. A fault of the server
-  is likelier than physics; they stay in the tables.
+  is more likely than physics; they stay in the tables.
 - **TTFT of bursts** is longer by 5 to 15 s for 1,000 chat requests, from the start on: a server of one process
   renders and tokenises all of them before it hands on the first. Models with an encoder of
-  their own (gpt-oss, DeepSeek-V3.2) have 0 to 2 s of it. The engine begins where requests reach it.
-- **128 tokens in, 4 out:** the same, with nothing after it; tokens/s is that of the front end.
+  their own (gpt-oss, DeepSeek-V3.2) have 0 to 2 s of it. The engine's clock starts when a request reaches it.
+- **128 tokens in, 4 out:** the same delay with almost no decoding after it; tokens/s is the front end's.
 - **TTFT of single requests** (50 ms measured, 8 ms here): the same, per request.
 - **gpt-oss at 32,000 tokens on A100:** the kernel with sinks may also have read what lies outside the window.
-- **Llama 4 Scout on B200 and H100, Qwen3-235B on B200:** published as one engine's best of several layouts; which one is
-  not stated.
+- **Llama 4 Scout on B200 and H100, Qwen3-235B on B200:** published as one engine's best of several layouts, without saying
+  which.
 - **Latency bounds of MLPerf on AMD, H100 NVL and H200 NVL:** a p99 bound is met at the knee, where a tenth in
   step time moves the rate by a half.
 - **Fixed batches of 2023:** an engine without CUDA graphs for prefill and with host work between kernels:
