@@ -116,7 +116,7 @@ var others = []struct {
 }{
 	{"the bucket holds 1 s", time.Second, 0},
 	{"the bucket holds 1 min", time.Minute, 0},
-	{"somebody else uses a fifth of it", usual, 0.2},
+	{"another client uses a fifth of it", usual, 0.2},
 }
 
 // player drives a core.
