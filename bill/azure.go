@@ -47,7 +47,7 @@ func Azure(file []byte, meters Meters) ([]Line, error) {
 	}
 	for _, need := range []string{"day", "meter", "quantity"} {
 		if _, ok := at[need]; !ok {
-			return nil, fmt.Errorf("no column for the %s: this is no export of actual costs (Date, MeterName, Quantity, UnitOfMeasure, CostInBillingCurrency)", need)
+			return nil, fmt.Errorf("no column for the %s: this is not an export of actual costs (Date, MeterName, Quantity, UnitOfMeasure, CostInBillingCurrency)", need)
 		}
 	}
 	var lines []Line
@@ -87,7 +87,7 @@ func azureLine(row []string, at map[string]int, meters Meters) (l Line, ok bool,
 	}
 	quantity, err := strconv.ParseFloat(cell("quantity"), 64)
 	if err != nil {
-		return l, false, fmt.Errorf("quantity %q is no number", cell("quantity"))
+		return l, false, fmt.Errorf("quantity %q is not a number", cell("quantity"))
 	}
 	l.Tokens = int64(math.Round(quantity * unitOf(cell("unit"))))
 	cost := cell("usd")
@@ -99,7 +99,7 @@ func azureLine(row []string, at map[string]int, meters Meters) (l Line, ok bool,
 	if cost != "" {
 		dollars, err := strconv.ParseFloat(cost, 64)
 		if err != nil {
-			return l, false, fmt.Errorf("cost %q is no number", cost)
+			return l, false, fmt.Errorf("cost %q is not a number", cost)
 		}
 		l.Cost, l.Priced = weir.Money(math.Round(dollars*float64(weir.Dollar))), true
 	}
@@ -114,7 +114,7 @@ func azureDay(text string) (string, error) {
 			return t.UTC().Format(time.DateOnly), nil
 		}
 	}
-	return "", fmt.Errorf("%q is no day: want 11/30/2026 or 2026-11-30", text)
+	return "", fmt.Errorf("%q is not a date: want 11/30/2026 or 2026-11-30", text)
 }
 
 // unitOf is how many tokens one of a unit of measure is: "1K", "1M Tokens", "1000".

@@ -186,7 +186,7 @@ func agree(a, b int64, tolerance float64) bool {
 func why(booked map[place]int64, p place, ledger, export int64) string {
 	switch {
 	case ledger == 0:
-		return "the ledger has none: used past Weir, or the model has another name there"
+		return "the ledger has none: used without Weir, or the model has another name there"
 	case export == 0:
 		return "the export has none: another account, or not billed yet"
 	case p.kind == Cost && ledger < export:
@@ -194,9 +194,9 @@ func why(booked map[place]int64, p place, ledger, export int64) string {
 	case p.kind == Cost:
 		return "booked for more: see by=price for the prices it was booked at"
 	case ledger < export:
-		return "fewer in the ledger: used past Weir, or not all was reported"
+		return "fewer in the ledger: some used without Weir, or not all usage was reported"
 	}
-	return "more in the ledger: another account serves some of it, or it is not billed yet"
+	return "more in the ledger: another account serves some of it, or some is not billed yet"
 }
 
 // plain is a model's name without the date of its version: gpt-4o-2024-08-06 is

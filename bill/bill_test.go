@@ -92,8 +92,8 @@ func TestExportsThatAreNoneSayWhatIsMissing(t *testing.T) {
 	}
 	f("", "no header")
 	f("a,b\n1,2\n", "no column for the day")
-	f("Date,MeterName,Quantity\nsoon,gpt 4o 1120 Inp glbl Tokens,1\n", `line 2: "soon" is no day`)
-	f("Date,MeterName,Quantity\n2026-11-30,gpt 4o 1120 Inp glbl Tokens,many\n", `quantity "many" is no number`)
+	f("Date,MeterName,Quantity\nsoon,gpt 4o 1120 Inp glbl Tokens,1\n", `line 2: "soon" is not a date`)
+	f("Date,MeterName,Quantity\n2026-11-30,gpt 4o 1120 Inp glbl Tokens,many\n", `quantity "many" is not a number`)
 	f("Date,MeterName,Quantity,Cost,BillingCurrency\n2026-11-30,gpt 4o 1120 Inp glbl Tokens,1,2,EUR\n", "not in US dollars")
 	f(`{"data":[]}`, "no results")
 	f(`{"data":[{"start_time":0,"end_time":864000,"results":[]}]}`, "bucket_width=1d")

@@ -43,7 +43,7 @@ func OpenAI(file []byte) ([]Line, error) {
 	for d := json.NewDecoder(bytes.NewReader(file)); d.More(); {
 		var p page
 		if err := d.Decode(&p); err != nil {
-			return nil, fmt.Errorf("no page of usage or costs: %w", err)
+			return nil, fmt.Errorf("not a page of usage or costs: %w", err)
 		}
 		for _, bucket := range p.Data {
 			if bucket.End-bucket.Start > 24*60*60 {
@@ -72,7 +72,7 @@ func (r *pageOfModel) lines(day string) ([]Line, error) {
 		}
 		dollars, err := r.Amount.Value.Float64()
 		if err != nil {
-			return nil, fmt.Errorf("amount %q is no number", r.Amount.Value)
+			return nil, fmt.Errorf("amount %q is not a number", r.Amount.Value)
 		}
 		model, _, _ := strings.Cut(r.LineItem, ",")
 		return []Line{{Day: day, Model: model, Meter: r.LineItem, Kind: Cost, Cost: weir.Money(math.Round(dollars * float64(weir.Dollar))), Priced: true}}, nil

@@ -57,7 +57,7 @@ func (p Plan) Validate() error {
 	last := 0
 	for _, s := range p.Steps {
 		if s <= last || s > Whole {
-			bad("step of %s; steps rise, and end at 100%% at most", percent(s))
+			bad("step of %s; steps must rise, to 100%% at most", percent(s))
 		}
 		last = s
 	}
@@ -65,10 +65,10 @@ func (p Plan) Validate() error {
 		bad("min_requests %d and min_time %v must not be negative; 0 means the default", p.MinRequests, p.MinTime)
 	}
 	if p.FalseAlarm < 0 || p.FalseAlarm > 0.5 || math.IsNaN(p.FalseAlarm) {
-		bad("false_alarm %v; allowed are 0 to 0.5, 0 means the default", p.FalseAlarm)
+		bad("false_alarm %v; must be 0 to 0.5, 0 means the default", p.FalseAlarm)
 	}
 	if p.Slower < 0 || p.Slower > 10 || math.IsNaN(p.Slower) {
-		bad("slower %v; allowed are 0 to 10", p.Slower)
+		bad("slower %v; must be 0 to 10", p.Slower)
 	}
 	return errors.Join(faults...)
 }

@@ -124,7 +124,7 @@ type teller struct {
 	fault *armed // nil: none
 }
 
-var errGone = errors.New("the client has gone")
+var errGone = errors.New("the client disconnected")
 
 // await waits until the flow has produced more than sent tokens, or is over.
 func (t *teller) await(sent int) (have int, err error) {

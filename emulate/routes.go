@@ -110,7 +110,7 @@ func read(w http.ResponseWriter, r *http.Request, into any) *problem {
 		return bad("", "the body could not be read: "+err.Error())
 	}
 	if err := json.Unmarshal(b, into); err != nil {
-		return bad("", "the body is not the JSON wanted: "+err.Error())
+		return bad("", "the body is not valid JSON for this request: "+err.Error())
 	}
 	return nil
 }

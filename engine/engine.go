@@ -61,7 +61,7 @@ func (s Spec) withDefaults() Spec {
 		s.PrefixTokens = s.BlockTokens
 	}
 	if s.MaxSeqs < 0 || s.BlockTokens < 0 || s.SeqHost < 0 || s.KVTokens < s.BlockTokens || s.PrefixTokens%s.BlockTokens != 0 || s.Speed == nil {
-		panic(fmt.Sprintf("engine: Spec cannot be meant: %+v", s))
+		panic(fmt.Sprintf("engine: invalid Spec: %+v", s))
 	}
 	return s
 }

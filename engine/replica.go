@@ -196,7 +196,7 @@ func (r *Replica) Advance(now weir.Instant) []Event {
 // run lets everything happen that happens up to and including now.
 func (r *Replica) run(now weir.Instant) {
 	if now < r.now {
-		panic(fmt.Sprintf("engine: told %d after %d", now, r.now))
+		panic(fmt.Sprintf("engine: time went back to %d from %d", now, r.now))
 	}
 	r.now = now
 	for {
@@ -234,7 +234,7 @@ func (r *Replica) nextStart() (clock, bool) {
 }
 
 // cut ends the segment with the step under way, so that the next step is
-// scheduled anew.
+// scheduled again.
 func (r *Replica) cut(now weir.Instant) {
 	if r.seg.steps > 1 {
 		r.seg.steps = r.seg.stepAt(now)

@@ -36,7 +36,7 @@ func (c *count) UnmarshalJSON(text []byte) error {
 		return nil
 	}
 	if f != math.Trunc(f) || f < 0 || f > 1<<40 {
-		return fmt.Errorf("%w: %s is no count", ErrFile, text)
+		return fmt.Errorf("%w: %s is not a count", ErrFile, text)
 	}
 	*c = count(f)
 	return nil
@@ -47,7 +47,7 @@ func (c *count) UnmarshalJSON(text []byte) error {
 // error of Check, which names them.
 func ParseConfig(name string, text []byte) (Model, error) {
 	if len(text) > MaxConfig {
-		return Model{}, fmt.Errorf("%w: config of %s has %d bytes, read are at most %d", ErrFile, name, len(text), MaxConfig)
+		return Model{}, fmt.Errorf("%w: config of %s has %d bytes, the limit is %d", ErrFile, name, len(text), MaxConfig)
 	}
 	outer, err := readConfig(finite(text), 0)
 	if err != nil {

@@ -29,15 +29,15 @@ func (c *hfConfig) understood(m *Model) error {
 		if len(c.Compressed()) == 0 {
 			return nil
 		}
-		return fmt.Errorf("%w: %s compresses its KV cache layer by layer (compress_ratios): how engines lay that out is not computed, only measured by starting one", ErrFile, m.Name)
+		return fmt.Errorf("%w: %s compresses its KV cache layer by layer (compress_ratios): fit does not know how engines lay that out; start an engine and measure", ErrFile, m.Name)
 	}
 	m.Unknown = cmp.Or(m.Family, "none stated")
 	if keys := c.strangers(); len(keys) > 0 {
-		return fmt.Errorf("%w: %s is of the family %q, whose layers are not understood (%s): what they hold is not computed, only measured by starting an engine; --layers, --hidden and the other flags describe a plain decoder",
+		return fmt.Errorf("%w: %s is of the family %q, whose layers fit does not know (%s): start an engine and measure; --layers, --hidden and the other flags describe a plain decoder",
 			ErrFile, m.Name, m.Unknown, strings.Join(keys, ", "))
 	}
 	if raw := string(c.keys["is_encoder_decoder"]); raw == "true" {
-		return fmt.Errorf("%w: %s is an encoder-decoder of the family %q: of those only whisper is understood", ErrFile, m.Name, m.Unknown)
+		return fmt.Errorf("%w: %s is an encoder-decoder of the family %q: of those fit knows only whisper", ErrFile, m.Name, m.Unknown)
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ func ParseEngine(text string) (Engine, error) {
 		e.Minor, err = strconv.Atoi(digits(fields[1]))
 	}
 	if err != nil || e.Major < 0 || e.Minor < 0 {
-		return Engine{}, fmt.Errorf("%w: version %q of engine %s is not like 0.21", ErrSetup, version, name)
+		return Engine{}, fmt.Errorf("%w: version %q of engine %s must look like 0.21", ErrSetup, version, name)
 	}
 	return e, nil
 }

@@ -94,7 +94,7 @@ func NewGPU(g price.GPU) (GPU, error) {
 		out.source = g.MemoryGB.From().String()
 	case g.MemoryGB.Known():
 		out.Total = int64(g.MemoryGB.Value() * GiB * 0.92)
-		out.source = g.MemoryGB.From().String() + ", less 8 %: what frameworks see of it is not known"
+		out.source = g.MemoryGB.From().String() + ", minus 8 %: how much of it frameworks can use is not known"
 	default:
 		return GPU{}, fmt.Errorf("%w: memory of GPU %s is not in the catalogue: add memory_gb in your price file", ErrSetup, g.Name)
 	}

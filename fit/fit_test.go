@@ -122,7 +122,7 @@ func TestParallelismSaysRuleAndNearestAllowed(t *testing.T) {
 	f("meta-llama/Llama-3.1-8B", Setup{TP: 3}, "32 attention heads", "2 or 4")
 	f("meta-llama/Llama-3.1-8B", Setup{PP: 33}, "32 layers", "nearest allowed: 32")
 	f("Qwen/Qwen1.5-MoE-A2.7B", Setup{EP: true, TP: 16}, "divide the 60 experts")
-	f("meta-llama/Llama-3.1-8B", Setup{EP: true}, "no mixture of experts")
+	f("meta-llama/Llama-3.1-8B", Setup{EP: true}, "not a mixture of experts")
 	f("microsoft/phi-2", Setup{Context: 8192}, "limit of 2048")
 	f("meta-llama/Llama-3.1-8B", Setup{TP: 2, Engine: Engine{Name: "llama.cpp"}}, "pipeline parallel 2")
 }

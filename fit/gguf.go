@@ -38,7 +38,7 @@ func ParseGGUF(name string, r io.Reader) (Model, error) {
 	m, err := g.model(name)
 	if err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			err = errors.New("the header is cut")
+			err = errors.New("the header is truncated")
 		}
 		return Model{}, fmt.Errorf("%w: GGUF %s: %w", ErrFile, name, err)
 	}
@@ -69,7 +69,7 @@ func (g *ggufReader) model(name string) (Model, error) {
 		return Model{}, err
 	}
 	if version != 2 && version != 3 {
-		return Model{}, fmt.Errorf("version %d, read are 2 and 3", version)
+		return Model{}, fmt.Errorf("version %d, supported are 2 and 3", version)
 	}
 	tensors, err := g.bounded("tensors")
 	if err != nil {
@@ -116,7 +116,7 @@ func (g *ggufReader) uint(width int) (uint64, error) {
 func (g *ggufReader) bounded(what string) (int, error) {
 	n, err := g.uint(8)
 	if err == nil && n > maxEntries {
-		err = fmt.Errorf("%d %s, read are at most %d", n, what, maxEntries)
+		err = fmt.Errorf("%d %s, the limit is %d", n, what, maxEntries)
 	}
 	return int(min(n, maxEntries)), err
 }
@@ -127,7 +127,7 @@ func (g *ggufReader) string() (string, error) {
 		return "", err
 	}
 	if n > maxKey {
-		return "", fmt.Errorf("a name of %d bytes, read are at most %d", n, maxKey)
+		return "", fmt.Errorf("a name of %d bytes, the limit is %d", n, maxKey)
 	}
 	if err := g.take(int64(n)); err != nil {
 		return "", err
@@ -139,7 +139,7 @@ func (g *ggufReader) string() (string, error) {
 
 func (g *ggufReader) skip(n uint64) error {
 	if n > maxGGUF {
-		return fmt.Errorf("a value of %d bytes, read are at most %d", n, int64(maxGGUF))
+		return fmt.Errorf("a value of %d bytes, the limit is %d", n, int64(maxGGUF))
 	}
 	if err := g.take(int64(n)); err != nil {
 		return err

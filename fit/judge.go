@@ -10,7 +10,7 @@ func judge(m *Model, s Setup, a *Answer) (Verdict, string) {
 			gib(s.FreeBytes), s.Engine.Name, gib(b.Allowed), s.Utilisation, gib(b.Total))
 	}
 	if b.Cache < 0 {
-		return DoesNotFit, fmt.Sprintf("weights and workspace need %.2f GiB per GPU, %.2f GiB are there (%.2f of %.2f GiB)",
+		return DoesNotFit, fmt.Sprintf("weights and workspace need %.2f GiB per GPU, %.2f GiB are available (%.2f of %.2f GiB)",
 			gib(b.Need()), gib(b.Allowed), s.Utilisation, gib(b.Total))
 	}
 	if !m.generates() {
@@ -33,11 +33,11 @@ func judge(m *Model, s Setup, a *Answer) (Verdict, string) {
 			gib(b.Cushion()), gib(first), s.Utilisation-gib(first-b.Cushion())/gib(b.Total))
 	}
 	if risk := s.Engine.outside(m, s); b.Cushion() < risk {
-		return Tight, fmt.Sprintf("%.2f GiB stay outside the engine's budget, and first-use allocations nobody profiled (sampler warm-up, workspaces, fragmentation) may take %.2f GiB; lower the utilisation or the batch",
+		return Tight, fmt.Sprintf("%.2f GiB stay outside the engine's budget, and unprofiled first-use allocations (sampler warm-up, workspaces, fragmentation) may take %.2f GiB; lower the utilisation or the batch",
 			gib(b.Cushion()), gib(risk))
 	}
 	if s.Engine.traits().claims && m.generates() && a.Requests < 1.1*float64(s.Concurrency) {
-		return Tight, fmt.Sprintf("the KV cache holds %.2f requests of %d tokens, less than a tenth more than asked", a.Requests, s.Context)
+		return Tight, fmt.Sprintf("the KV cache holds %.2f requests of %d tokens, less than 10 %% more than asked for", a.Requests, s.Context)
 	}
 	if s.Context > a.MaxContext && m.generates() {
 		return DoesNotFit, fmt.Sprintf("the longest context that fits is %d tokens", a.MaxContext)
@@ -62,33 +62,33 @@ func notes(m *Model, s Setup) []string {
 		out = append(out, "the size of the vision tower is not known and not counted: give the files with --weights")
 	}
 	if m.Unknown != "" {
-		out = append(out, fmt.Sprintf("the family %q is none that fit knows, and no engine may: it is computed as a plain decoder of its counts; --weights with the files' index gives its exact size", m.Unknown))
+		out = append(out, fmt.Sprintf("fit does not know the family %q, and engines may not know it either: it is computed as a plain decoder with these counts; --weights with the files' index gives its exact size", m.Unknown))
 	}
 	if n := since[m.Family]; s.Engine.Name == "vllm" && n > 0 && s.Engine.before(0, n) {
 		out = append(out, fmt.Sprintf("%s does not know the family %s, which came with 0.%d: use --engine vllm@0.%d or newer", s.Engine, m.Family, n, n))
 	}
 	if m.LooseLimit && m.MaxContext > 0 {
-		out = append(out, fmt.Sprintf("the limit of %d tokens is that of the model this is a variant of: the variant may have another, which its config.json says", m.MaxContext))
+		out = append(out, fmt.Sprintf("the limit of %d tokens is that of the base model: the variant's config.json may state another", m.MaxContext))
 	}
 	if !m.generates() && s.Engine.traits().tablesOnCPU && s.Context > s.BatchTokens {
-		out = append(out, fmt.Sprintf("llama.cpp takes inputs of up to %d tokens unless told otherwise: for longer ones give --max-batch-tokens here and --ubatch-size there", s.BatchTokens))
+		out = append(out, fmt.Sprintf("llama.cpp takes inputs of up to %d tokens by default: for longer ones give --max-batch-tokens here and --ubatch-size to llama.cpp", s.BatchTokens))
 	}
 	if m.From.Unverified {
 		out = append(out, m.Unverified())
 	}
 	if m.partial() {
-		out = append(out, "the shape of the linear layers is not in the catalogue: weights follow from the published parameter count")
+		out = append(out, "the shape of the linear layers is not in the catalogue: weights are computed from the published parameter count")
 	}
 	return out
 }
 
-// Unverified is the sentence for a shape nobody read where it was published;
+// Unverified is the sentence for a shape not checked against its publication;
 // "" for others.
 func (m *Model) Unverified() string {
 	if !m.From.Unverified {
 		return ""
 	}
-	return "the shape of " + m.Name + " is not verified, because nobody read it where it is published: give its config.json before you rely on this"
+	return "the shape of " + m.Name + " has not been checked against its publication: give its config.json before you rely on this"
 }
 
 // sources say where the figures come from.

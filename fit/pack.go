@@ -119,7 +119,7 @@ func (it Item) shards(gpu GPU, headroom float64, mig bool) ([]Share, error) {
 	}
 	if mig {
 		if it.Setup.TP > 1 {
-			return nil, fmt.Errorf("%w: %s is tensor parallel: MIG slices do not reach each other", ErrLayout, it.Name)
+			return nil, fmt.Errorf("%w: %s is tensor parallel: MIG slices cannot communicate", ErrLayout, it.Name)
 		}
 		if one, err = slice(gpu, one, headroom); err != nil {
 			return nil, err

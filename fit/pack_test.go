@@ -139,7 +139,7 @@ func TestPackingSaysWhatIsImpossible(t *testing.T) {
 	big := item(t, "meta-llama/Llama-3.1-70B", 1)
 	f(a100, big, false, "needs")
 	big.Setup.TP = 2
-	f(a100, big, true, "MIG slices do not reach each other")
+	f(a100, big, true, "MIG slices cannot communicate")
 	f(GPU{Name: "T4", Total: gibs(14.56)}, item(t, "BAAI/bge-m3", 1), true, "has no MIG")
 	f(a100, item(t, "BAAI/bge-m3", 100000), false, "replicas")
 	over, err := Pack(a100, nil, 2, false)

@@ -17,7 +17,7 @@ func layoutRules(m *Model, s Setup) error {
 		faults = append(faults, fmt.Errorf("%w: pipeline parallel %d: the model has %d layers; nearest allowed: %d", ErrLayout, s.PP, m.Layers, m.Layers))
 	}
 	if s.EP && m.Experts == 0 {
-		faults = append(faults, fmt.Errorf("%w: expert parallel: %s is no mixture of experts; leave it out", ErrLayout, m.Name))
+		faults = append(faults, fmt.Errorf("%w: expert parallel: %s is not a mixture of experts; leave it out", ErrLayout, m.Name))
 	}
 	if m.MaxContext > 0 && s.Context > m.MaxContext && !m.LooseLimit {
 		faults = append(faults, fmt.Errorf("%w: context %d is above the model's limit of %d tokens; ask for at most %d", ErrSetup, s.Context, m.MaxContext, m.MaxContext))

@@ -50,7 +50,7 @@ func (q *hfQuant) format(m *Model) {
 // that does say holds.
 func (m *Model) Quantised(text []byte) error {
 	if len(text) > MaxConfig {
-		return fmt.Errorf("%w: hf_quant_config.json has %d bytes, read are at most %d", ErrFile, len(text), MaxConfig)
+		return fmt.Errorf("%w: hf_quant_config.json has %d bytes, the limit is %d", ErrFile, len(text), MaxConfig)
 	}
 	var file struct {
 		Quant struct {

@@ -197,7 +197,7 @@ func played(p *point, m Model, s Setup, l Load, link price.Link, does Does) (est
 	}
 	rate, err := does(m, s, link, l)
 	if err == nil && rate == 0 {
-		err = errors.New("not even one request at a time meets the SLO")
+		err = errors.New("even one request at a time misses the SLO")
 	}
 	p.rate = rate
 	return false, err
@@ -271,7 +271,7 @@ func warn(o *Option, vm price.VM, now weir.Instant) {
 	case o.TP > 2 && vm.Interconnect == price.NVLinkPairs:
 		add("tensor parallel %d, but NVLink joins pairs: the rest goes over PCIe", o.TP)
 	case o.TP > 1 && vm.Interconnect == "":
-		add("how the GPUs of %s reach each other is not in the catalogue", vm.Name)
+		add("how the GPUs of %s are connected is not in the catalogue", vm.Name)
 	}
 	family := o.Family
 	if family == "" {
@@ -282,7 +282,7 @@ func warn(o *Option, vm price.VM, now weir.Instant) {
 		add("%s", PartOf(vm))
 	}
 	if o.Estimate && o.PP > 1 {
-		add("what a pipeline of %d does is estimated from one step; without pipelines requests are played", o.PP)
+		add("the throughput of a pipeline of %d is estimated from one step; without pipelines it is simulated", o.PP)
 	}
 	if o.Known && o.source.Stale(now) {
 		add("its price is older than 90 days, or of unknown age: %s%s", o.source, renewed(o.source))
@@ -302,5 +302,5 @@ func renewed(s price.Source) string {
 
 // PartOf says what is assumed of a size that holds a part of a GPU.
 func PartOf(vm price.VM) string {
-	return fmt.Sprintf("%s holds %.3g of a GPU: counted as that share of its memory, compute and bandwidth, which nobody measured", vm.Name, vm.Share())
+	return fmt.Sprintf("%s holds %.3g of a GPU: counted as that share of its memory, compute and bandwidth, which is not measured", vm.Name, vm.Share())
 }

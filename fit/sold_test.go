@@ -18,7 +18,7 @@ func TestGPUsThatAreSoldAreInOrderOfTheirMemoryEachOnce(t *testing.T) {
 	}
 	for i, g := range sold {
 		if slices.Index(sold, g) != i {
-			t.Errorf("%s is there twice", g.Name)
+			t.Errorf("%s is listed twice", g.Name)
 		}
 	}
 }

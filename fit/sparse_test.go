@@ -43,12 +43,12 @@ func TestIndexKeysAreKeptWhereALayerHasAnIndexer(t *testing.T) {
 func TestUnverifiedShapesAreSaid(t *testing.T) {
 	m, q := model(t, "moonshotai/Kimi-VL-A3B-Instruct")
 	a, err := Check(m, Setup{GPU: card(t, "H100"), Quant: q})
-	if err != nil || !strings.Contains(strings.Join(a.Notes, "\n"), "is not verified") {
+	if err != nil || !strings.Contains(strings.Join(a.Notes, "\n"), "has not been checked") {
 		t.Errorf("%v: notes %q", err, a.Notes)
 	}
 	m, q = model(t, "meta-llama/Llama-3.1-8B")
 	a, err = Check(m, Setup{GPU: card(t, "H100"), Quant: q})
-	if err != nil || strings.Contains(strings.Join(a.Notes, "\n"), "not verified") || len(a.Sources) != 2 {
+	if err != nil || strings.Contains(strings.Join(a.Notes, "\n"), "not been checked") || len(a.Sources) != 2 {
 		t.Errorf("%v: notes %q, sources %q", err, a.Notes, a.Sources)
 	}
 }

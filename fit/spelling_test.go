@@ -264,7 +264,7 @@ func TestAVariantDoesNotInheritTheLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.MaxContext < 131072 || !strings.Contains(strings.Join(a.Notes, "\n"), "may have another") {
+	if a.MaxContext < 131072 || !strings.Contains(strings.Join(a.Notes, "\n"), "may state another") {
 		t.Errorf("longest %d, notes %q", a.MaxContext, a.Notes)
 	}
 	exact, _ := model(t, "Qwen/Qwen3-8B")

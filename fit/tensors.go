@@ -20,14 +20,14 @@ type safetensor struct {
 // holds the header. Several files of one model are added up with Add.
 func ParseSafetensors(data []byte) (Stored, error) {
 	if len(data) < 8 {
-		return Stored{}, fmt.Errorf("%w: safetensors: %d bytes are no header", ErrFile, len(data))
+		return Stored{}, fmt.Errorf("%w: safetensors: %d bytes are not a header", ErrFile, len(data))
 	}
 	n := binary.LittleEndian.Uint64(data)
 	if n > MaxConfig {
-		return Stored{}, fmt.Errorf("%w: safetensors: header of %d bytes, read are at most %d", ErrFile, n, MaxConfig)
+		return Stored{}, fmt.Errorf("%w: safetensors: header of %d bytes, the limit is %d", ErrFile, n, MaxConfig)
 	}
 	if uint64(len(data)-8) < n {
-		return Stored{}, fmt.Errorf("%w: safetensors: header of %d bytes is cut after %d", ErrFile, n, len(data)-8)
+		return Stored{}, fmt.Errorf("%w: safetensors: header of %d bytes is truncated after %d", ErrFile, n, len(data)-8)
 	}
 	var header map[string]json.RawMessage
 	if err := json.Unmarshal(data[8:8+n], &header); err != nil {
@@ -55,7 +55,7 @@ func ParseSafetensors(data []byte) (Stored, error) {
 // ParseIndex reads model.safetensors.index.json: how many bytes all files hold.
 func ParseIndex(data []byte) (int64, error) {
 	if len(data) > MaxConfig {
-		return 0, fmt.Errorf("%w: index of %d bytes, read are at most %d", ErrFile, len(data), MaxConfig)
+		return 0, fmt.Errorf("%w: index of %d bytes, the limit is %d", ErrFile, len(data), MaxConfig)
 	}
 	var index struct {
 		Metadata struct {

@@ -71,7 +71,7 @@ func parseDate(s string) (time.Time, error) {
 // day refuses what is neither "" nor a day.
 func day(name, s string) error {
 	if _, err := time.Parse(time.DateOnly, s); s != "" && err != nil {
-		return fmt.Errorf("%s: %q is no day: write 2026-09-23", name, s)
+		return fmt.Errorf("%s: %q is not a date: write 2026-09-23", name, s)
 	}
 	return nil
 }
@@ -162,7 +162,7 @@ func namedSource(name, id string, sources map[string]*Source) (*Source, error) {
 	if s := sources[id]; s != nil {
 		return s, nil
 	}
-	return nil, fmt.Errorf("%s: source %q is not among the sources", name, id)
+	return nil, fmt.Errorf("%s: source %q is not under sources", name, id)
 }
 
 // sourced is a value as files write it: alone, under its entry's source, or
@@ -192,7 +192,7 @@ func (f *Figure) UnmarshalYAML(text []byte) error {
 	}
 	v, err := strconv.ParseFloat(s.Is, 64)
 	if err != nil || v < 0 || v > 1e18 {
-		return fmt.Errorf("%q is no number from 0 to 1e18", s.Is)
+		return fmt.Errorf("%q is not a number from 0 to 1e18", s.Is)
 	}
 	*f = Figure{value: v, source: s.Source, known: true}
 	return nil
@@ -228,7 +228,7 @@ func parseDollars(s string) (weir.Money, error) {
 // parseDecimal reads a number of at most 40 characters, without an exponent
 // beyond 30, so that nothing a file says makes a number of a gigabyte.
 func parseDecimal(s string) (*big.Rat, error) {
-	bad := fmt.Errorf("%q is no decimal number", s)
+	bad := fmt.Errorf("%q is not a decimal number", s)
 	if len(s) == 0 || len(s) > 40 || strings.ContainsAny(s, "/_xXpP") {
 		return nil, bad
 	}

@@ -144,11 +144,11 @@ func (c *Catalogue) addSources(given map[string]*Source) error {
 	for _, id := range slices.Sorted(maps.Keys(given)) {
 		s := given[id]
 		if s == nil || s.What == "" {
-			return fmt.Errorf("source %s: it needs a what: who says so", id)
+			return fmt.Errorf("source %s: it needs a \"what\": its publisher", id)
 		}
 		if s.Date != "" {
 			if _, err := parseDate(s.Date); err != nil {
-				return fmt.Errorf("source %s: date %q is none: write 2026-09-23, or 2026-09", id, s.Date)
+				return fmt.Errorf("source %s: date %q is not a date: write 2026-09-23, or 2026-09", id, s.Date)
 			}
 		}
 		s.ID = id
@@ -180,7 +180,7 @@ func merge[T any, E entry[T]](t *table[T], add []T, g *given, section, what stri
 			return fmt.Errorf("%s: entry %d has no name", section, i+1)
 		}
 		if seen[own] {
-			return fmt.Errorf("%s: %s is there twice", section, strings.ReplaceAll(e.keys()[0], separator, " "))
+			return fmt.Errorf("%s: %s is listed twice", section, strings.ReplaceAll(e.keys()[0], separator, " "))
 		}
 		seen[own] = true
 		label := what + " " + strings.ReplaceAll(e.keys()[0], separator, " ")
@@ -213,7 +213,7 @@ func merge[T any, E entry[T]](t *table[T], add []T, g *given, section, what stri
 func attribute(v reflect.Value, label string, sources map[string]*Source) error {
 	own := v.FieldByName("Source").String()
 	if sources[own] == nil {
-		return fmt.Errorf("%s: source %q is not among the sources: name one, with who says so and when", label, own)
+		return fmt.Errorf("%s: source %q is not under sources: add it there, with its publisher and date", label, own)
 	}
 	for i := range v.NumField() {
 		tag, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
@@ -240,7 +240,7 @@ const maxCount = 1 << 40
 // check refuses counts and words no entry can have.
 func check(f reflect.Value, name string) error {
 	if word, ok := f.Interface().(interface{ valid() bool }); ok && !f.IsZero() && !word.valid() {
-		return fmt.Errorf("%s: %q is none", name, f.Interface())
+		return fmt.Errorf("%s: %q is not a known value", name, f.Interface())
 	}
 	n := 0.0
 	switch f.Kind() {

@@ -148,14 +148,14 @@ func TestServicesThatAreWrongAreRefused(t *testing.T) {
 	c := catalogue(t)
 	const deal = "sources: {deal: {what: d, date: 2026-11-01}}\n"
 	for text, want := range map[string]string{
-		"redis: [{name: r, source: deal, retires: soon}]":                     `retires of Redis r: "soon" is no day`,
-		"redis: [{name: r, source: deal, entra: perhaps}]":                    `entra of Redis r: "perhaps" is none`,
-		"redis: [{name: r, source: nobody}]":                                  `source "nobody" is not among the sources`,
+		"redis: [{name: r, source: deal, retires: soon}]":                     `retires of Redis r: "soon" is not a date`,
+		"redis: [{name: r, source: deal, entra: perhaps}]":                    `entra of Redis r: "perhaps" is not a known value`,
+		"redis: [{name: r, source: nobody}]":                                  `source "nobody" is not under sources`,
 		"redis_sizes: [{name: s, redis: nowhere, source: deal}]":              "Redis nowhere is not in the catalogue",
 		"online_endpoints: [{name: nowhere, source: deal}]":                   "service nowhere is not in the catalogue",
-		"batch_endpoints: [{name: azureml_batch, source: deal, retail: ask}]": `retail of batch endpoint azureml_batch: "ask" is none`,
-		"container_instances: [{name: aci, source: deal, vcpu_hour: -1}]":     `"-1" is no decimal number`,
-		"container_instances: [{name: aci, source: deal, gpu_retired: 2025}]": `gpu_retired of container instance aci: "2025" is no day`,
+		"batch_endpoints: [{name: azureml_batch, source: deal, retail: ask}]": `retail of batch endpoint azureml_batch: "ask" is not a known value`,
+		"container_instances: [{name: aci, source: deal, vcpu_hour: -1}]":     `"-1" is not a decimal number`,
+		"container_instances: [{name: aci, source: deal, gpu_retired: 2025}]": `gpu_retired of container instance aci: "2025" is not a date`,
 		"container_instances: [{region: eastus, source: deal}]":               "container_instances: entry 1 has no name",
 	} {
 		next, err := c.Override("mine.yaml", []byte(deal+text))

@@ -39,7 +39,7 @@ type quote struct {
 // day the answers are from, as 2026-11-23.
 func NewUpdate(c *Catalogue, date string) (*Update, error) {
 	if _, err := parseDate(date); err != nil {
-		return nil, fmt.Errorf("price: date %q is none: write 2026-09-23", date)
+		return nil, fmt.Errorf("price: date %q is not a date: write 2026-09-23", date)
 	}
 	return &Update{c: c, date: date, found: map[cell]quote{}, unknown: map[string]bool{}, faults: map[string]string{}}, nil
 }

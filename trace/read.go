@@ -79,7 +79,7 @@ func (t *Reader) Next() (Arrival, error) {
 	}
 	switch {
 	case a.Prompt < 1 || a.Prompt > maxTokens || a.Output < 1 || a.Output > maxTokens:
-		return Arrival{}, faultf(t.line, "%d prompt and %d output tokens: allowed are 1 to %d each", a.Prompt, a.Output, maxTokens)
+		return Arrival{}, faultf(t.line, "%d prompt and %d output tokens: each must be 1 to %d", a.Prompt, a.Output, maxTokens)
 	case a.At < t.last:
 		return Arrival{}, faultf(t.line, "arrives at %v, before the line above it (%v): sort the file by arrival", a.At, t.last)
 	}
@@ -110,7 +110,7 @@ func (t *Reader) header(head string) error {
 	for i, name := range names {
 		name = strings.TrimSpace(name)
 		if _, twice := at[name]; twice {
-			return faultf(1, "column %.40q comes twice", name)
+			return faultf(1, "column %.40q appears twice", name)
 		}
 		at[name] = i
 	}

@@ -68,7 +68,7 @@ func TestFaultsNameTheLine(t *testing.T) {
 	f(head+"0,1,\n", "line 2: output_tokens")
 	f("arrival_s,input_tokens,output_tokens,client\n0,1,1,x\n", "line 2: client")
 	f("arrival_s,input_tokens,output_tokens,prefix_blocks\n0,1,1,1 x\n", "line 2: prefix block")
-	f("arrival_s,arrival_s\n", "line 1: column \"arrival_s\" comes twice")
+	f("arrival_s,arrival_s\n", "line 1: column \"arrival_s\" appears twice")
 	f("TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46,1,1\n2023-11-16 18:15:45,1,1\n", "line 3: arrives at -1s, before")
 	f(head+"0,0,1\n", "line 2: 0 prompt")
 	f(head+"5,1,1\n4,1,1\n", "line 3: arrives at 4s, before")
