@@ -40,7 +40,7 @@ type Plan struct {
 	// Slower is how much slower a canary may be and still count as no worse, as a
 	// fraction of the stable version's times.
 	Slower float64
-	// Trial names what is tried. Another name begins anew.
+	// Trial names what is tried. Another name begins another trial.
 	Trial string
 }
 

@@ -205,7 +205,7 @@ func TestATrialGoesOnWhereItWas(t *testing.T) {
 	other := plan
 	other.Trial = "v3"
 	if fresh := Begin(other, s, s.Since+1); fresh.Step != 0 || fresh.Phase != Stepping || fresh.Trial != "v3" {
-		t.Errorf("another trial begins anew: %+v", fresh)
+		t.Errorf("another trial starts from the first step: %+v", fresh)
 	}
 	shorter := plan
 	shorter.Steps = []int{100}

@@ -121,7 +121,7 @@ func TestCatalogueModelsCanBeEmulated(t *testing.T) {
 	}
 }
 
-// Whatever is sent, the answer is one of the API's own: JSON, or a stream.
+// For any request, the answer is one of the API's own: JSON, or a stream.
 func FuzzRequests(f *testing.F) {
 	s, err := New(Options{Model: "tiny", Spec: plainSpec(), Speed: maxSpeed, Context: 200})
 	if err != nil {

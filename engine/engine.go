@@ -1,7 +1,7 @@
 // Package engine says how one replica of a continuous-batching inference
-// server behaves in time: who waits, who is in the batch, how long each forward
+// server behaves in time: which requests wait, which are in the batch, how long each forward
 // step takes, when each request gets its first and its last token, when KV
-// memory runs out and who is preempted for it.
+// memory runs out and which request is preempted for it.
 //
 // A Replica is passive state. Its owner tells it the time and hands it
 // requests; it hands back events. It knows no HTTP, no other replica and no

@@ -12,7 +12,7 @@ import (
 	"weir/price"
 )
 
-var update = flag.Bool("update", false, "write docs/benchmarks/fit.md anew")
+var update = flag.Bool("update", false, "rewrite docs/benchmarks/fit.md")
 
 // outcome is one row of measurements beside what fit says of it. Errors are
 // fractions of the measured value, NaN where the row does not say it.

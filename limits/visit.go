@@ -204,7 +204,7 @@ func (k *keeper) apply(v answer) {
 		ls.Contact(heard, k.shard, v.gateways, v.settled)
 		ls.Pressed(heard, v.pressed)
 		if forgot {
-			ls.Anew(k.shard)
+			ls.Revisit(k.shard)
 		}
 	})
 	if !k.joined {

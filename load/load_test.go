@@ -180,7 +180,7 @@ func TestAThousandStreamsAtOnce(t *testing.T) {
 		if open.Add(1) == n {
 			close(all)
 		}
-		<-all // nobody is answered before everybody has asked
+		<-all // no request is answered before all have arrived
 		whole(w, 20)
 	}))
 	defer srv.Close()

@@ -147,7 +147,7 @@ func (b *Budget) bound(limit int) int64 {
 
 // rest is what one bound of a budget has.
 type rest struct {
-	left int64 // not used, by whoever
+	left int64 // not used by any gateway
 	free int64 // of it, what this gateway may promise to one more request
 	held int64 // what it has promised
 }

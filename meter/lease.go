@@ -59,7 +59,7 @@ type Lease struct {
 	visited weir.Instant // when the last visit began
 	during  int64        // used while the last visit was under way
 	offered int64        // offered back in the visit under way, not to be used meanwhile
-	yields  bool         // to somebody who is short, at the next visit
+	yields  bool         // to a gateway that is short, at the next visit
 	pressed weir.Instant // when others needed more than was to be had
 }
 
@@ -273,7 +273,7 @@ func (l *Lease) need() int64 {
 	return min(l.inUse+max(min(need, 1+l.inUse/4), l.missed), l.burst)
 }
 
-// spare is how much it may hold as long as nobody is short: an even part of half
+// spare is how much it may hold as long as no gateway is short: an even part of half
 // of what is left, so that the beginning of a burst need not ask.
 func (l *Lease) spare(now weir.Instant) int64 {
 	if l.pressed != 0 && now.Sub(l.pressed) < calm {

@@ -51,7 +51,7 @@ func (l Limits) Bounds() bool {
 	return l != Limits{}
 }
 
-// Configure replaces all limits. Whoever keeps a limit keeps its use: raised
+// Configure replaces all limits. A scope that keeps a limit keeps its use: raised
 // allowances fill at the new rate from where they stand, lowered ones are cut to
 // the new burst, what is spent of a budget stays spent. Requests in flight are
 // settled against the accounts they were admitted by.

@@ -30,8 +30,8 @@ const MaxOpen = 1 << 20
 // settlement, far above any context length, so that sums of them do not overflow.
 const maxTokens = 1 << 40
 
-// maxSets bounds the callers whose scopes are remembered. Beyond it all are
-// looked up anew.
+// maxSets bounds the callers whose scopes are remembered. Beyond it the memory
+// is cleared and filled again.
 const maxSets = 1 << 16
 
 // Meter holds the limits of every scope and what has been used of them. It is
@@ -73,8 +73,8 @@ func New(limits map[Scope]Limits) *Meter {
 
 // Reserve asks every limit that counts this request for one request that is
 // likely to use so much, prompt and expected answer. Either everything is
-// reserved, or nothing is and the Refusal says why and when to come back. Who is
-// counted by no limit is always admitted.
+// reserved, or nothing is and the Refusal says why and when to come back. A request that
+// no limit counts is always admitted.
 func (m *Meter) Reserve(now weir.Instant, who Who, use Spent) (Reservation, *Refusal) {
 	return m.Claim(now, who, likely(use))
 }

@@ -84,7 +84,8 @@ func TestMinutesOfOtherAreBoundedByADay(t *testing.T) {
 	}
 }
 
-// Whatever is added, taken and returned: the counts add up and memory is bounded.
+// Under any sequence of adding, taking and returning the counts add up and memory
+// is bounded.
 func TestNothingIsEverLost(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := Pending{Max: rapid.IntRange(1, 5).Draw(t, "max")}

@@ -18,7 +18,7 @@ type Scope struct {
 	Class  string // weir.Class's own word; "": any
 }
 
-// Who is what a request is told apart by.
+// A Who identifies the caller of a request, the model asked for and its class.
 type Who struct {
 	Tenant, Key, Model string
 	Class              weir.Class

@@ -2,12 +2,12 @@ package meter
 
 import "weir"
 
-// Serve says that a request of who is served by model, which may be another than
-// who asked for. The limits that name that model are asked as well: either all
+// Serve says that model serves a request of who, which may have asked for
+// another. The limits that name that model are asked as well: either all
 // give, or the reservation stays as it was and the Refusal says why. What an
 // earlier Serve had taken of a third model is given back. The limits of the model
 // asked for go on counting the request, so those of both are settled with what
-// it uses; those that name no model count it once, whoever serves it.
+// it uses; those that name no model count it once, whichever model serves it.
 //
 // It returns the reservation to settle: one that was zero because nothing
 // counted the request may begin here, with the claim given. One that was closed

@@ -222,8 +222,8 @@ func (h *hold) closeShared(now weir.Instant, c *Claim, used Spent, requestsBack 
 	}
 }
 
-// exhaustedShared says which budget has not so much left at all, whoever holds
-// what is.
+// exhaustedShared says which budget has too little left in all, whichever gateway
+// holds it.
 func (a *account) exhaustedShared(now weir.Instant, more Spent) *Refusal {
 	var worst *Refusal
 	for i := ofTokensDay; i < len(a.shared.leases); i++ {

@@ -23,7 +23,7 @@ type Ask struct {
 	Want         int64 // how much if nobody else needs it; -1: nothing any more, ever
 	Has          int64 // how much it holds; what exceeds Want it has set aside
 	Demand       int64 // units a minute callers ask for
-	Lack         int64 // the largest request refused for want of it
+	Lack         int64 // the largest request refused because the lease had too little
 
 	lease *Lease
 	at    weir.Instant
@@ -167,8 +167,8 @@ func (ls *Leases) Contact(now weir.Instant, shard, gateways int, settled bool) {
 	}
 }
 
-// Anew has every lease of a shard asked about: its keeper has lost its memory.
-func (ls *Leases) Anew(shard int) {
+// Revisit has every lease of a shard asked about again: its keeper lost its memory.
+func (ls *Leases) Revisit(shard int) {
 	for _, l := range ls.shards[shard].inOrder {
 		ls.queue(l)
 		l.visited = 0

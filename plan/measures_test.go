@@ -78,7 +78,7 @@ func TestSensitivityIsThePlanOfTheOtherDemand(t *testing.T) {
 	doubled := answer(t, chat().times(1.5))
 	for _, c := range a.Cases {
 		if c.What == "1.5 times the demand" && c.Month != doubled.Advice.Month {
-			t.Errorf("have %s, planned anew %s", c.Month, doubled.Advice.Month)
+			t.Errorf("have %s, planned again %s", c.Month, doubled.Advice.Month)
 		}
 		if c.What == "as it is" && c.Month != a.Advice.Month {
 			t.Errorf("as it is: %s, not %s", c.Month, a.Advice.Month)

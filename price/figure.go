@@ -22,8 +22,8 @@ type Source struct {
 	Date    string `yaml:"date,omitempty"`    // "2026-09-23", or the month alone; "" not known
 	Lasting bool   `yaml:"lasting,omitempty"` // figures that do not age: a datasheet, a shape
 
-	// Unverified: nobody read the figures where they were published; whoever
-	// uses them is told.
+	// Unverified: the figures were not checked against their publication; reports
+	// that use them say so.
 	Unverified bool `yaml:"unverified,omitempty"`
 }
 

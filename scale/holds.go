@@ -47,11 +47,11 @@ func (t *turn) nearly() int {
 }
 
 // holdBreakEven keeps a replica until its idle time has cost as much as it
-// would cost to start it again. Who has waited that long without being needed
-// has spent at most twice what the best choice in hindsight would have (the
-// ski-rental argument). A start costs its whole cold start twice: the replica
-// is paid and serves nobody, and those it should have served wait. When
-// shrinking was regretted lately, that is, followed by growing, it costs more.
+// would cost to start it again. A replica kept idle that long has cost at most
+// twice the best choice in hindsight (the ski-rental argument). A start costs
+// its whole cold start twice: the replica is paid for and serves no request,
+// and the requests it should have served wait. When shrinking was recently
+// regretted, that is, followed by growing, it costs more.
 //
 // How long the last replica stays is said by ZeroAfter alone, unless
 // ZeroBreakEven asks for this as well.

@@ -11,7 +11,7 @@ import (
 // baseline: windows of a metric and of recommendations, and totals to count from.
 // Decide leaves it alone.
 type Memory struct {
-	Next    weir.Instant `json:"next,omitempty"`    // decide anew from then on
+	Next    weir.Instant `json:"next,omitempty"`    // decide again from then on
 	Levels  []Level      `json:"levels,omitempty"`  // of the metric; at most maxLevels
 	Advised []Peak       `json:"advised,omitempty"` // recommendations within a stabilisation window
 	Since   weir.Instant `json:"since,omitempty"`   // panic, cooldown or delay began

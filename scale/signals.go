@@ -125,7 +125,7 @@ func (t *turn) queued() int { return t.o.Waiting + max(0, t.o.EngineWaiting) }
 // Sustained is a level over time: its mean, in which what is longer ago than
 // the time it must last counts little.
 type Sustained struct {
-	Ready int          `json:"ready"` // replicas it was the mean of; another number begins anew
+	Ready int          `json:"ready"` // replicas it was the mean of; another number starts a new mean
 	Since weir.Instant `json:"since"` // when it began
 	At    weir.Instant `json:"at"`    // when it was last looked at
 	Mean  float64      `json:"mean"`

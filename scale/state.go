@@ -20,7 +20,7 @@ type State struct {
 	Want    int          `json:"want"`            // last decided
 	Samples []Sample     `json:"samples"`         // of the totals, for rates; at most maxSamples
 	Cold    []int64      `json:"cold"`            // last cold starts seen, milliseconds; at most maxColds
-	Peaks   []Peak       `json:"peaks"`           // what was needed lately, falling; at most maxPeaks
+	Peaks   []Peak       `json:"peaks"`           // what was needed recently, falling; at most maxPeaks
 	Steady  []Peak       `json:"steady"`          // the same without what only a backlog called for
 	Learned Learned      `json:"learned"`         // capacity of a replica
 	Answers Answers      `json:"answers"`         // how long answers turn out, against what was expected

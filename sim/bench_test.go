@@ -47,8 +47,8 @@ func code(b *testing.B, rate float64, length time.Duration) trace.Source {
 	return s
 }
 
-// cpu is the processor time used so far: what a run costs, whoever else is on
-// the machine.
+// cpu is the processor time used so far: what a run costs, whatever else the
+// machine does.
 func cpu(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

@@ -16,7 +16,7 @@ import (
 var ErrNoFit = errors.New("sim: a request fits no replica")
 
 // FluidBound is the time that replicas of spec need for the whole of src when
-// they are never idle and nobody is in a hurry: the offered work divided by
+// they are never idle and no request has a deadline: the offered work divided by
 // the most a replica does. It knows no whole replicas, no cold starts and no
 // SLO. No schedule can do with less, with one reservation: with a prefix cache
 // it is the work left by the cache of one replica that sees every request, and

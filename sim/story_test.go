@@ -26,7 +26,7 @@ func TestStories(t *testing.T) {
 		{"node-loss", "Two replicas share a node, and nodes die. Streams are cut, what was not answered yet goes elsewhere.", nodeLoss},
 		{"quota", "Five replicas are wanted and the quota is three, but for two minutes the place has none to give at all.", quota},
 		{"slow-starts", "A third of the starts takes four times as long, a fifth fails.", slowStarts},
-		{"throttled", "The service upstream answers 429 for two minutes whatever is used. Own replicas take over.", throttled},
+		{"throttled", "The service upstream answers 429 for two minutes at any load. Own replicas take over.", throttled},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			r := run(t, s.config(t))

@@ -54,7 +54,7 @@ type service struct {
 	Writes config.Rate `yaml:"writes" default:"50/s" min:"1/s" max:"1M/s"`
 	// Two thirds of all requests lie within so much of that.
 	Spread config.Percent `yaml:"spread" default:"20%" min:"0%" max:"200%"`
-	// When a share of requests is answered 429, whatever is used.
+	// When a share of requests is answered 429, at any load.
 	Throttled []throttle `yaml:"throttled"`
 	// What one PTU costs in an hour. Without it: as the catalogue has it, global and not reserved.
 	PTUPrice config.Dollars `yaml:"ptu_price" example:"$1"`

@@ -92,7 +92,7 @@ func TestAJournalIsPlayedFromLineToLine(t *testing.T) {
 	if prompt, output := totals(all[:3]); prompt != 1000 || output != 40 || all[2].At > 2*time.Second {
 		t.Errorf("between the first two lines came %+v", all[:3])
 	}
-	// A gateway started anew counts from nothing, and has not run for long.
+	// A restarted gateway counts from nothing, and has not run for long.
 	if prompt, _ := totals(all[3:]); prompt != 20 || all[3].At < 890*time.Second {
 		t.Errorf("after the restart came %+v", all[3:])
 	}

@@ -18,13 +18,13 @@ var banned = []struct {
 	pattern       *regexp.Regexp
 	left          int
 }{
-	{"who is", "name the caller, the tenant, the replica", word(`who is`), 6},
-	{"whoever", "name the caller, the tenant, the replica", word(`whoever`), 9},
-	{"nobody is, nobody waits", "say what does not happen: no request waits", word(`nobody (is|waits)`), 5},
-	{"whatever is", "name the thing", word(`whatever is`), 7},
-	{"anew", "again", word(`anew`), 16},
-	{"lately", "recently, or the window", word(`lately`), 2},
-	{"for want of", "because there is no", word(`for want of`), 2},
+	{"who is", "name the caller, the tenant, the replica", word(`who is`), 0},
+	{"whoever", "name the caller, the tenant, the replica", word(`whoever`), 3},
+	{"nobody is, nobody waits", "say what does not happen: no request waits", word(`nobody (is|waits)`), 1},
+	{"whatever is", "name the thing", word(`whatever is`), 2},
+	{"anew", "again", word(`anew`), 5},
+	{"lately", "recently, or the window", word(`lately`), 0},
+	{"for want of", "because there is no", word(`for want of`), 1},
 	{"as it were", "nothing", word(`as it were`), 0},
 	{"of an age nobody knows", "of unknown age", word(`of an age nobody knows`), 0},
 	{"so that, twice in one sentence", "two sentences", regexp.MustCompile(`(?i)\bso that\b[^.:;!?]*\bso that\b`), 0},
