@@ -10,8 +10,8 @@ import (
 	"os"
 )
 
-// look sees whether somebody else has emptied, cut, replaced or removed the
-// file since the last line, tells it, and goes on behind what there is. The next
+// look sees whether another program has emptied, cut, replaced or removed the
+// file since the last line, reports it, and appends to what there is. The next
 // line of every deployment is a checkpoint then.
 func (j *Journal) look() error {
 	if j.file == nil || j.closed {

@@ -10,7 +10,7 @@ import (
 
 // Run steps every target at each tick and when it is poked, until ctx ends,
 // then returns when the steps under way have. Each target has a goroutine of
-// its own, so that a slow place delays nobody else.
+// its own, so that a slow place delays no other.
 func (c *Controller) Run(ctx context.Context) error {
 	// One start and the time since it: a wall clock that is set back must not
 	// make a step earlier than the one before.

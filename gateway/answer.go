@@ -48,7 +48,7 @@ func (c *call) whole(r *upstream.Reply) *failure {
 		c.startAnswer(r, int64(len(shown)))
 	}
 	if a.HasUsage {
-		// The slot goes back before the caller, who may be slow, is written to.
+		// The slot goes back before the caller, which may be slow, is written to.
 		c.booking.used = a.Usage
 		c.booking.release(dispatch.OK)
 	}
@@ -128,7 +128,7 @@ func (c *call) large(r *upstream.Reply, head []byte) *failure {
 	return nil
 }
 
-// unread is the failure of a caller who does not take its answer.
+// unread is the failure of a caller that does not read its answer.
 func (c *call) unread() *failure {
 	p := &problem{is: errClientSlow}
 	if c.x.ctx().Err() != nil {

@@ -34,7 +34,7 @@ const maxSecret = 512
 // carries. A header that is empty, of another scheme, or with a key that is not
 // known here (SDKs send one of their own beside) is no obstacle; two keys that are
 // both known, and not the same, are. Keys are found by their SHA-256: how long the
-// search takes depends on the hash alone, which nobody can aim.
+// search takes depends on the hash alone, which a caller cannot choose.
 func authenticate(x caller, keys map[[sha256.Size]byte]*key) (*key, error) {
 	var found *key
 	sent := false

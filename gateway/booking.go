@@ -75,7 +75,7 @@ func (b *booking) arrive(ctx context.Context, r dispatch.Request) (dispatch.Verd
 	return b.wait(ctx, v, ok)
 }
 
-// retry asks for another replica after a failure nobody saw. Throttled replicas
+// retry asks for another replica after a failure the caller has not seen. Throttled replicas
 // are left alone until the time they said.
 func (b *booking) retry(ctx context.Context, f *failure) (dispatch.Verdict, error) {
 	b.hangUp()

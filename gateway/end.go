@@ -93,7 +93,7 @@ func retryAfter(d time.Duration) (seconds, milliseconds string) {
 	return strconv.FormatInt((ms+999)/1000, 10), strconv.FormatInt(ms, 10)
 }
 
-// sayWhere says who answers and how long the request waited for it.
+// sayWhere sets the headers that name what serves the request and how long it waited.
 func (c *call) sayWhere() {
 	rec := &c.booking.rec
 	c.sayTrim()

@@ -174,7 +174,7 @@ func (p *problem) Error() string {
 
 func (p *problem) Unwrap() error { return p.is }
 
-// explain turns any error into a problem and its row; one that nobody foresaw
+// explain turns any error into a problem and its row; an error of no known kind
 // is the gateway's fault.
 func explain(err error) (*problem, answer) {
 	var p *problem

@@ -181,7 +181,7 @@ func (f *frame) headEnd() error {
 	return nil
 }
 
-// chunk takes the line before a chunk: its size, and extensions nobody reads.
+// chunk takes the line before a chunk: its size, and extensions, which are ignored.
 func (f *frame) chunk(line []byte) error {
 	size, _, _ := bytes.Cut(line, []byte{';'})
 	n, err := strconv.ParseUint(string(size), 16, 62)

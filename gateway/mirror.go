@@ -13,7 +13,7 @@ import (
 	"weir/upstream"
 )
 
-// Mirror makes a deployment a shadow: it answers nobody, and is sent copies of
+// Mirror makes a deployment a shadow: it answers no caller, and is sent copies of
 // the model's requests.
 type Mirror struct {
 	Share         float64 // of the model's requests, 0 to 1

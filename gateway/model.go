@@ -10,7 +10,7 @@ import (
 )
 
 // model is one model being served: its dispatch core behind the one lock that
-// serialises it, and those who wait for its verdicts. It lives as long as the
+// serialises it, and the bookings that wait for its verdicts. It lives as long as the
 // model's name is configured; a new configuration reaches it through the core.
 type model struct {
 	name string
@@ -26,7 +26,7 @@ type model struct {
 
 	firsts firsts // how long first tokens take
 
-	grows  chan<- struct{} // told that some queue has grown; nil: nobody asks
+	grows  chan<- struct{} // a send says that some queue has grown; nil: not wanted
 	queued int             // as noteGrowth last saw it
 	grew   atomic.Bool     // since Options.Grew was last called
 
@@ -177,7 +177,7 @@ func (m *model) settle(now weir.Instant) {
 	m.rearm()
 }
 
-// deliver hands a verdict to who waits for it. The channel has room for the one
+// deliver hands a verdict to the booking that waits for it. The channel has room for the one
 // verdict a waiting booking gets.
 func (m *model) deliver(v dispatch.Verdict) {
 	if b := m.waiting[v.ID]; b != nil {

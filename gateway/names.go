@@ -24,7 +24,7 @@ var (
 	conversationNames = []string{"id"}
 )
 
-// lookalike returns the one of names that a reader who folds could take name
+// lookalike returns the one of names that a decoder which folds case could take name
 // for; "" if there is none. name is not one of them itself.
 func lookalike(name []byte, names []string) string {
 	if lowerASCII(name) {

@@ -78,7 +78,7 @@ type Limit struct {
 	Limits meter.Limits
 }
 
-// Tenant is who calls.
+// Tenant is one group of callers, with keys and limits of its own.
 type Tenant struct {
 	Name   string
 	Keys   []Key

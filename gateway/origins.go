@@ -175,7 +175,7 @@ func (c *call) goesOn() error {
 }
 
 // owns says whether the caller's tenant may use the answer of that id: it is its
-// own, or there is no other tenant. What nobody knows may be another's.
+// own, or there is no other tenant. An id that is not known may be another's.
 func (c *call) owns(id string) bool {
 	if c.st.alone {
 		return true

@@ -12,7 +12,7 @@ import (
 // the caller gave none. So the requests in flight together can never overrun a
 // budget, streamed or not, however little their answers were before.
 const (
-	// unstated is what an answer may come to that nobody bounds, where the
+	// unstated is how long an answer without a stated bound may become, where the
 	// deployment's context is not known: the longest that a model on offer gives
 	// (GPT-5: 128,000 tokens, OpenAI, "Models", 2026).
 	unstated = 131_072

@@ -7,8 +7,8 @@ import (
 
 // What concerns others is pushed to them: a queue that grows is a reason to
 // decide on replicas at once (Options.Grew), and a replica that drains is asked
-// about by itself (InFlight), so that nobody has to read whole demands to see
-// whether one figure has changed.
+// about by itself (InFlight), so that it is not necessary to read whole
+// demands to see whether one figure has changed.
 
 // growthGap is the least time between two rounds of Grew. The first comes at once.
 const growthGap = 100 * time.Millisecond

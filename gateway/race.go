@@ -131,8 +131,8 @@ func (c *call) finish(r *race, winner, loser *racer) *failure {
 	return c.whole(winner.reply)
 }
 
-// lose accounts for a loser: its slot is free at once, and what it has cost is
-// nobody's bill.
+// lose accounts for a loser: its slot is free at once, and no tenant pays
+// for it.
 func (c *call) lose(s *racer, won bool) {
 	b := &c.booking
 	used := weir.Usage{Prompt: int64(c.ask.promptTokens()), Estimated: true}

@@ -43,7 +43,7 @@ func (c *call) racer(t *target, v dispatch.Verdict, at weir.Instant) *racer {
 	return r
 }
 
-// run sends the request and reads as much of the answer as shows who wins.
+// run sends the request and reads as much of the answer as decides the race.
 func (r *racer) run(ctx context.Context, s *stream) {
 	if r.reply, r.err = r.target.client.Do(ctx, r.v.Addr, &r.call); r.err != nil {
 		return

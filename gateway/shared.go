@@ -13,7 +13,7 @@ import (
 // Sharing is how this gateway tells others what it does and learns. The
 // functions must not block.
 type Sharing struct {
-	Gateways int // among which limits are divided as long as nobody has told
+	Gateways int // among which limits are divided as long as Redis has not answered
 	// Wake is called when leases of some shards run out (bit i for shard i).
 	Wake func(shards uint8)
 	// Throttled is called when a provider has said until when a replica of a

@@ -128,7 +128,7 @@ func (s *stream) take(e *upstream.Event) (*failure, bool) {
 	return nil, false
 }
 
-// failure judges an error inside a stream that began as a success. A caller who
+// failure judges an error inside a stream that began as a success. A caller that
 // has seen a token is told in the words its SDK raises on, whatever shape the
 // upstream's own had: see errorEvent.
 func (s *stream) failure(e *upstream.Event) *failure {

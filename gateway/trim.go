@@ -54,7 +54,7 @@ func (c *call) trim(l *meter.Learned) {
 	}
 }
 
-// mayAnswer is how many tokens one answer may have; 0 where nobody says.
+// mayAnswer is how many tokens one answer may have; 0 where it is not stated.
 func (a *ask) mayAnswer() int {
 	if a.trim > 0 {
 		return a.trim

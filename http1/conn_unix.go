@@ -58,7 +58,7 @@ func (c *conn) try(fd uintptr) bool {
 }
 
 // alive says whether an idle connection may take another request: still open,
-// and nothing has come that nobody asked for. Bytes that wait on an idle
+// and no bytes have come unasked. Bytes that wait on an idle
 // connection would be read as the answer to the next request.
 func (c *conn) alive() bool {
 	if c.raw == nil {

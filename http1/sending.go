@@ -19,7 +19,7 @@ type sending struct {
 	ended bool
 }
 
-// errEnded is what net/http is told that reads on; nobody sees it.
+// errEnded is returned to a reader in net/http that reads on; no caller sees it.
 var errEnded = errors.New("the call has ended")
 
 // reader reads the body from its beginning, without consuming the segments.
@@ -31,7 +31,7 @@ func (s *sending) reader() io.ReadCloser {
 	return &sent{s, io.MultiReader(readers...)}
 }
 
-// end returns when nobody reads the body, and nobody will.
+// end returns when no read of the body is under way, and none will begin.
 func (s *sending) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 )
 
 // restoreBudgets tells the gateway what the ledger knows to be used of the
-// budgets, so that a new start gives nobody a second one. What a class has used
+// budgets, so that a restart gives no tenant a second one. What a class has used
 // the ledger does not know.
 func restoreBudgets(ctx context.Context, ledger *store.DB, to *gateway.Gateway, g *gateway.Config) error {
 	scopes := budgeted(g)

@@ -214,7 +214,7 @@ func (s *scaler) demand(room func(deployment string) int, quota int) control.Dem
 	}
 }
 
-// decided tells everybody of a decision that changes something.
+// decided passes a decision on, and announces one that changes something.
 func (s *scaler) decided(e control.Event, term store.Term) {
 	rules := make([]string, 0, len(e.Decision.Reasons))
 	for _, r := range e.Decision.Reasons {

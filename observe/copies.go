@@ -7,8 +7,8 @@ import (
 )
 
 // copies are the metrics of requests Weir sent on its own account. They are
-// counted apart from those callers sent: what a hedge or a mirror costs is on
-// nobody's bill.
+// counted apart from those callers sent: no tenant pays for a
+// hedge or a mirror.
 type copies struct {
 	hedges, hedgeTokens, hedgeCost *prometheus.CounterVec
 	mirrors, mirrorTokens          *prometheus.CounterVec

@@ -19,7 +19,7 @@ type result struct {
 	code    string
 }
 
-// series are the metrics of one who, looked up once, so that counting a record
+// series are the metrics of one set of labels, looked up once, so that counting a record
 // is a handful of additions.
 type series struct {
 	completed                              prometheus.Counter // outcome completed, no fault, no code: nearly every request

@@ -11,7 +11,7 @@ import (
 )
 
 // What may happen to a SQLite file from outside: another Weir that writes to it,
-// and somebody who removes, empties or damages it while Weir runs.
+// or a file that is removed, emptied or damaged while Weir runs.
 
 // ErrInUse: another Weir writes to the file.
 var ErrInUse = errors.New("in use by another weir")
@@ -45,7 +45,7 @@ func (d *DB) Own() error {
 }
 
 // present says whether the file is still the one that was opened: SQLite would
-// go on writing to one that was removed, and nobody would ever read it.
+// go on writing to one that was removed, and those rows would be lost.
 func (d *DB) present() error {
 	if d.path == "" {
 		return nil

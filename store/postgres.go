@@ -29,7 +29,7 @@ type PostgresOptions struct {
 
 // The bounds of a connection: to be made, to hold a transaction open while its
 // client says nothing (a gateway that was paused must not hold up the others),
-// and to wait for somebody else's rows.
+// and to wait for rows another client has locked.
 const (
 	connectLimit   = 5 * time.Second
 	idleLimit      = "10s"

@@ -45,7 +45,7 @@ type DB struct {
 
 	path   string      // of a SQLite file; "": it is none
 	opened os.FileInfo // the file as it was opened
-	lock   *os.File    // that says that this process writes; nil: nobody asked for it
+	lock   *os.File    // that says that this process writes; nil: not asked for
 }
 
 // dialect is all in which the databases differ, but for how they are opened.
@@ -100,7 +100,7 @@ func (d *DB) Close() error {
 }
 
 // within runs do in a transaction: all of it or, with an error, nothing. The
-// error of a commit whose answer was lost is the exception: then nobody knows.
+// error of a commit whose answer was lost is the exception: then it is not known.
 func (d *DB) within(ctx context.Context, do func(*sql.Tx) error) (err error) {
 	tx, err := d.write.BeginTx(ctx, nil)
 	if err != nil {

@@ -32,7 +32,7 @@ const (
 // time; memory stays bounded because sums coarsen (see meter.Pending), not
 // because anything is dropped.
 //
-// Of a write that failed nobody knows whether it was kept: the connection may
+// After a write that failed it is not known whether it was kept: the connection may
 // have been lost after the commit. So its batch is tried again as it was, under
 // the same number, until it succeeds, and what comes meanwhile waits for the
 // next batch. At most three times MaxRows are held: what fills now, what waits,

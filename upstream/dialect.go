@@ -10,8 +10,8 @@ import (
 	"weir/sse"
 )
 
-// Dialect is one protocol: what its servers are asked and answer, and how those
-// who call in it are answered. Each has a folder below this one and a line in
+// Dialect is one protocol: what its servers are asked and answer, and how callers
+// that speak it are answered. Each has a folder below this one and a line in
 // upstream/dialects; nothing else asks which it is. Its methods are called from
 // many goroutines.
 type Dialect interface {
@@ -197,7 +197,7 @@ func (o *Operation) Counted() bool { return o.Tokens != NoTokens }
 func (o *Operation) Answers() bool { return o.Tokens == AnswerTokens }
 
 // AsStream is the stream that an answer which came whole would have been, for a
-// caller who asked for one: every member of the answer is in it, in the events
+// caller that asked for one: every member of the answer is in it, in the events
 // the operation's own service sends. body is an answer that is Whole. usage says
 // whether a stream that says its usage where it is asked for it says it. It invents
 // no finish: one that the answer lacks the stream lacks.

@@ -62,7 +62,7 @@ const (
 	saysOutput
 	saysTotal
 	saysMiss
-	saysRead // in the words of those who count the cached tokens beside the prompt
+	saysRead // in the words of protocols that count cached tokens beside the prompt
 )
 
 // Read reads a usage object, which s stands before, in the words of any API and provider:

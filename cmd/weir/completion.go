@@ -103,7 +103,7 @@ func catalogueRegions() (names []string) {
 }
 
 // meant adds to the error of a name the catalogue lacks which model was probably
-// meant: the nearest by its letters, with or without who publishes it.
+// meant: the nearest by its letters, with or without its publisher.
 func meant(err error, name string, c *price.Catalogue) error {
 	if !errors.Is(err, price.ErrUnknown) {
 		return err

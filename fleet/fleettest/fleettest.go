@@ -41,7 +41,7 @@ type Harness struct {
 	Settle func(done func() bool) bool
 
 	// Hold makes a replica busy (it works on a request) or idle again. A
-	// draining replica must not end while it is held. A replica nobody ever
+	// draining replica must not end while it is held. A replica that was never
 	// held is idle.
 	Hold func(replica string, busy bool)
 

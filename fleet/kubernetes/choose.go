@@ -7,7 +7,7 @@ import (
 	"weir"
 )
 
-// member is a pod of the number, as far as it matters who goes.
+// member is a pod of the number, with what decides which pods go.
 type member struct {
 	p       *pod
 	id      string

@@ -38,7 +38,7 @@ const (
 	requestsAtOnce    = 100
 )
 
-// connect reads where the cluster is and who Weir is to it.
+// connect reads the cluster's address and Weir's credentials for it.
 func connect(o Options) (*cluster, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = o.Kubeconfig
@@ -147,7 +147,7 @@ func (t *target) scale(o *unstructured.Unstructured) (*autoscalingv1.Scale, erro
 }
 
 // put writes the number under the resource version that s was read with: a
-// conflict where somebody wrote in between.
+// conflict where another client wrote in between.
 func (t *target) put(ctx context.Context, s *autoscalingv1.Scale, n int) (*autoscalingv1.Scale, error) {
 	next := s.DeepCopy()
 	next.Spec.Replicas = int32(n)

@@ -141,7 +141,7 @@ func (w *workload) mark(ctx context.Context, now time.Time) error {
 		if p.intent == drain {
 			set = map[string]*string{drainMark: new(p.since.UTC().Format(time.RFC3339)), deletionCost: new(goesFirst)}
 			if w.d.inOrder() {
-				delete(set, deletionCost) // nobody asks for it
+				delete(set, deletionCost) // no controller reads it
 			}
 		}
 		orders = append(orders, order{p.obj.Name, p.obj.UID, set})
@@ -156,7 +156,7 @@ func (w *workload) mark(ctx context.Context, now time.Time) error {
 }
 
 // due says whether the number has to be read: something drained, or does not
-// come, or somebody else wrote.
+// come, or another client wrote.
 func (w *workload) due(now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

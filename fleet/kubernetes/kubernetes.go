@@ -1,13 +1,13 @@
-// Package kubernetes runs replicas as pods of workloads that somebody else
-// deployed: a Deployment, a StatefulSet, a LeaderWorkerSet, anything with a
+// Package kubernetes runs replicas as pods of workloads that were deployed
+// by other means: a Deployment, a StatefulSet, a LeaderWorkerSet, anything with a
 // scale subresource.
 //
 // It owns the number in that subresource, which pods go first, and the watch
 // that says what became of each pod. It refuses to know how many replicas there
 // should be (package scale) and what they are asked (package gateway). It
 // creates and deletes no pod, and it shares the number with no other writer:
-// where an autoscaler, a manifest or a person writes it too, it holds still and
-// says who.
+// where an autoscaler, a manifest or a person writes it too, it changes nothing
+// and names that writer.
 //
 // One goroutine per workload reads, marks and writes; Fleet.Run starts and
 // joins them all. What drains is marked on the pod itself, so that every
@@ -34,8 +34,8 @@ var (
 	_ fleet.Watcher = (*Fleet)(nil)
 )
 
-// ErrHeld: somebody else writes the number of replicas. Nothing is changed
-// until they stop; the error names them.
+// ErrHeld: another writer changes the number of replicas. Weir changes nothing
+// until it stops; the error names it.
 var ErrHeld = errors.New("another writes its replicas")
 
 // errNotYet: the pods have not been listed since Run began.
@@ -206,8 +206,8 @@ func (f *Fleet) find(deployment string) (*workload, error) {
 	return nil, fmt.Errorf("kubernetes: %w: %q", fleet.ErrUnknown, deployment)
 }
 
-// Held says who else writes the replicas of the deployment, and that they are
-// therefore left alone; "" where nobody does.
+// Held names the other writer of the deployment's replicas, because of which Weir
+// leaves them alone; "" where there is none.
 func (f *Fleet) Held(deployment string) string {
 	if w := f.get(deployment); w != nil {
 		return w.heldBy()

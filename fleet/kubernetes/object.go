@@ -38,7 +38,7 @@ func (s *object) set(o any) error {
 	s.w.blocked = replicaFailure(u.Object)
 	n, found, _ := unstructured.NestedInt64(u.Object, "spec", "replicas")
 	if found && s.w.wrote >= 0 && int(n) != s.w.wrote && int(n) != s.w.pending {
-		s.w.held.doubt = true // the next look reads who wrote it
+		s.w.held.doubt = true // the next look reads which client wrote it
 	}
 	s.w.mu.Unlock()
 	wake(s.w.wake)

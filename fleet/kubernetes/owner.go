@@ -14,7 +14,7 @@ import (
 )
 
 // Check asks the cluster what New cannot know: that every workload is there,
-// can be scaled and read with the rights Weir has, and that nobody else writes
+// can be scaled and read with the rights Weir has, and that nothing else writes
 // its replicas. It returns all faults at once.
 func Check(ctx context.Context, o Options) error {
 	if err := o.fill(); err != nil {
@@ -76,7 +76,7 @@ var scalers = []struct {
 // still counts as one that goes on.
 const recently = 10 * time.Minute
 
-// writer says who else writes the replicas of the workload and what to do about
+// writer names the other writer of the workload's replicas and what to do about
 // it, or "". Kinds that the cluster does not have, or that Weir may not list,
 // are passed over.
 func (c *cluster) writer(ctx context.Context, t *target, o *unstructured.Unstructured) (string, error) {
@@ -161,8 +161,8 @@ func ownsReplicas(e metav1.ManagedFieldsEntry) bool {
 // looked for again.
 const recheck = 30 * time.Second
 
-// hold leaves the number alone for a while, and gives back what drains: nobody
-// could remove it. The lock is held.
+// hold leaves the number alone for a while, and returns draining pods to service,
+// since Weir cannot remove them now. The lock is held.
 func (w *workload) hold(now time.Time, why string, how time.Duration) {
 	if w.held.why != why {
 		w.f.o.Log.Error("another writes the replicas: nothing is changed", "deployment", w.d.Name, "why", why)
@@ -175,14 +175,14 @@ func (w *workload) hold(now time.Time, why string, how time.Duration) {
 	}
 }
 
-// heldBy says who else writes; "" while nobody does.
+// heldBy names the other writer; "" while there is none.
 func (w *workload) heldBy() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.held.why
 }
 
-// release ends a hold whose time has passed, unless somebody else still writes.
+// release ends a hold whose time has passed, unless the other writer still writes.
 func (w *workload) release(ctx context.Context, t *target) error {
 	now := time.Now()
 	w.mu.Lock()

@@ -109,7 +109,7 @@ func (w *workload) grow(ctx context.Context, t *target, s *autoscalingv1.Scale, 
 	return nil
 }
 
-// read returns the number, unless somebody else has written it or does.
+// read returns the number, unless another writer has written it or does.
 func (w *workload) read(ctx context.Context) (*autoscalingv1.Scale, *target, error) {
 	w.mu.Lock()
 	t, trouble, listed, wrote, pending := w.target, w.trouble, w.listed, w.wrote, w.pending
@@ -141,7 +141,7 @@ func (w *workload) read(ctx context.Context) (*autoscalingv1.Scale, *target, err
 // between, its number excepted.
 const conflicts = 8
 
-// write writes the number. Where it is no longer what s says, somebody else
+// write writes the number. Where it is no longer what s says, another client
 // wrote it: nothing is written then.
 func (w *workload) write(ctx context.Context, t *target, s *autoscalingv1.Scale, n int) (*autoscalingv1.Scale, error) {
 	before := s.Spec.Replicas
@@ -202,7 +202,7 @@ func (w *workload) members(now time.Time) []member {
 func (w *workload) drained(p *pod, state weir.ReplicaState, now time.Time) bool {
 	switch {
 	case state != weir.Ready:
-		return true // answers nobody
+		return true // serves no request
 	case !w.d.inOrder() && (p.shown.IsZero() || now.Sub(p.shown) < heardOf):
 		return false
 	case now.Sub(p.since) >= w.d.DrainDeadline:

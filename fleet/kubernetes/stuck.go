@@ -130,7 +130,7 @@ func (s short) again(now time.Time, most int, why string, onNodes int) short {
 }
 
 // refused says why the workload's pods are not created, by its condition or its
-// controller's event; "": nobody refused any.
+// controller's event; "": none was refused.
 func (w *workload) refused(ctx context.Context, blocked string, now time.Time) (string, error) {
 	if blocked != "" {
 		return blocked, nil
@@ -149,7 +149,7 @@ func (w *workload) shapeNow() shape {
 }
 
 // hopeless are those of the pods for which no node is on its way, and the
-// words of who decided so.
+// reason in the words of the component that decided it.
 func (w *workload) hopeless(ctx context.Context, pods []member, now time.Time) (out []member, why string, err error) {
 	for _, m := range pods {
 		since, message, _ := unscheduled(m.p.obj)

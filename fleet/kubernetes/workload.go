@@ -55,7 +55,7 @@ type workload struct {
 type hold struct {
 	why   string    // "": it is not
 	until time.Time // then it is looked at again
-	doubt bool      // somebody may have written: read who
+	doubt bool      // another client may have written: read which
 }
 
 const (

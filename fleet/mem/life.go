@@ -62,7 +62,7 @@ func (d *deployment) shrink(now weir.Instant, by int, victims []string) {
 		r := &d.replicas[i]
 		switch {
 		case r.State == weir.Starting:
-			d.remove(now, i) // answers nobody, so it has nothing to finish
+			d.remove(now, i) // serves no request, so it has nothing to finish
 			by--
 		case r.State == weir.Ready:
 			r.State, r.Since, r.Detail = weir.Draining, now, ""

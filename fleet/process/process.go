@@ -147,8 +147,8 @@ func (f *Fleet) Run(ctx context.Context) error {
 	}
 }
 
-// leave has somebody wait for the children that stay behind (Options.Keep), so
-// that one which ends while this Weir runs on without its fleet is not left as
+// leave starts a goroutine that waits for each child that stays behind (Options.Keep),
+// so that one which ends while this Weir runs on without its fleet is not left as
 // a zombie. These goroutines end with their children, or with Weir.
 func (f *Fleet) leave() {
 	f.mu.Lock()

@@ -57,9 +57,9 @@ func (m *room) freeGPUs(ids []string) {
 	}
 }
 
-// takePort takes a port nobody listens on. It starts at a random place, so
+// takePort takes a port no process listens on. It starts at a random port, so
 // that two fleets on one machine rarely test the same port at once. What is
-// left of the race (somebody binds it before the replica does) ends as a
+// left of the race (another process binds it before the replica does) ends as a
 // failed start and a restart on another port.
 func (m *room) takePort() (int, error) {
 	n := m.ports[1] - m.ports[0] + 1

@@ -42,6 +42,6 @@ func signalGroup(leader int, sig syscall.Signal) {
 	_ = syscall.Kill(-leader, sig)
 }
 
-// endMarked ends nobody: without /proc, a process's environment cannot be
+// endMarked ends no process: without /proc, a process's environment cannot be
 // read, and without its mark a descendant cannot be told from a stranger.
 func endMarked(string) {}

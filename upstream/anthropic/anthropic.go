@@ -1,6 +1,6 @@
 // Package anthropic is the protocol of Anthropic: the Messages API.
 //
-// It owns paths, bodies and error shapes. It refuses to know connections, who calls
+// It owns paths, bodies and error shapes. It refuses to know connections, callers
 // and what an answer costs.
 package anthropic
 

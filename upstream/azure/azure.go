@@ -1,7 +1,7 @@
 // Package azure is the protocol of Azure OpenAI: OpenAI's bodies below paths, errors
 // and a version of its own.
 //
-// It owns paths and error shapes. It refuses to know connections, who calls and what
+// It owns paths and error shapes. It refuses to know connections, callers and what
 // an answer costs.
 package azure
 

@@ -3,7 +3,7 @@
 // embeddings and the Responses API, and the Messages API, which vLLM and others
 // serve beside them.
 //
-// It owns paths, bodies and error shapes. It refuses to know connections, who calls
+// It owns paths, bodies and error shapes. It refuses to know connections, callers
 // and what an answer costs.
 package openai
 
