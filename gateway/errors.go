@@ -30,7 +30,7 @@ var (
 	errSlowBody   = errors.New("the request body did not arrive in time")
 	errCutBody    = errors.New("the request body ended early")
 	errSyntax     = errors.New("the request body is not valid JSON")
-	errNotServed  = errors.New("Weir does not serve this path: only a model's provider can compact a conversation; send a shorter one as input")
+	errNotServed  = errors.New("this path is not served: only a model's provider can compact a conversation; send a shorter one as input")
 	errNoResponse = errors.New("no such response")
 	errField      = errors.New("a member of the request body has a wrong value")
 

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,7 +16,6 @@ import (
 // recorder is a second sink: what a cache, or the followers of a request that is
 // under way, would stand on.
 type recorder struct {
-	mu     sync.Mutex
 	header http.Header
 	status int
 	parts  []string // as sent: of a stream one or more whole events each

@@ -140,7 +140,7 @@ func read(t *testing.T, file string) string {
 	return string(text)
 }
 
-var metric = regexp.MustCompile("\\bweir_[a-z_]+[a-z]\\b")
+var metric = regexp.MustCompile(`\bweir_[a-z_]+[a-z]\b`)
 
 // TestGuidesNameMetricsThatExist: a metric in a guide is one that observe makes.
 func TestGuidesNameMetricsThatExist(t *testing.T) {
