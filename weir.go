@@ -215,7 +215,7 @@ type Outcome uint8
 const (
 	Completed Outcome = iota // answered to its true end
 	Refused                  // turned away before any upstream worked on it: limits, queue, bad input
-	Failure                  // accepted and then not answered to its true end, whoever's fault
+	Failure                  // accepted and then not answered to its true end, by any side's fault
 )
 
 var outcomeNames = [...]string{"completed", "refused", "failed"}

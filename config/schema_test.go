@@ -20,7 +20,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files")
 
 func TestTheSchemaIsThatOfTheStructs(t *testing.T) {
 	want, err := json.MarshalIndent(generateSchema(t), "", "  ")

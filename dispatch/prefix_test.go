@@ -85,8 +85,8 @@ func TestATurnGoesWhereTheTurnsBeforeItAre(t *testing.T) {
 	}
 }
 
-// Whatever is sent, it goes where it costs the least prefill; so never more waits
-// there than twice what is saved.
+// Every request goes where it costs the least prefill, so the queue there is never
+// longer than twice what is saved.
 func TestARequestFollowsItsBeginningAsLongAsThatPays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c, send := chat(4)

@@ -22,7 +22,7 @@ func unitsOf(t *rapid.T) (together, apart []weir.Replica) {
 }
 
 // Units behind one address are worth as many replicas: as many requests are in
-// flight at once, and the next waits, whatever has ended in between.
+// flight at once, and the next waits, even when some have ended in between.
 func TestUnitsTakeAsMuchAsReplicas(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		together, apart := unitsOf(t)

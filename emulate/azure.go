@@ -27,7 +27,7 @@ type AzureOptions struct {
 	Listen      string // address Run serves at; "": none, the owner serves Handler
 	Deployments []AzureDeployment
 	Keys        []string // keys of the resource; none: any key will do, but not none at all
-	Tokens      []string // Entra ID tokens; none: whatever has the form of one
+	Tokens      []string // Entra ID tokens; none: any text with the form of one
 	Speed       float64  // how much faster than the service everything goes, limits included; default 1
 	Seed        uint64   // of its words and its faults
 	Log         *slog.Logger

@@ -30,8 +30,8 @@ var reasoning = regexp.MustCompile(`^(o[134]|gpt-5(-mini|-nano|-pro|-codex)?)(-m
 // generating are models that make no embeddings.
 var generating = regexp.MustCompile(`^(gpt|o[0-9]|codex|model-router)`)
 
-// known are members of the API's reference, by operation. Whatever else a body
-// of chats, completions or embeddings has is refused; responses are not looked
+// known are members of the API's reference, by operation. Any other member of a
+// body of chats, completions or embeddings is refused; responses are not looked
 // at.
 var known = map[string][]string{
 	"/chat/completions": strings.Fields(`messages model audio data_sources frequency_penalty function_call functions logit_bias logprobs

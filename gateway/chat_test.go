@@ -62,7 +62,7 @@ func TestStreamsPassEventByEventAndTheirUsageIsAskedForAndHidden(t *testing.T) {
 
 	_, answer = r.post(chatPath, strings.Replace(streamed, "}]", `}],"stream_options":{"include_usage":true}`, 1))
 	if want := shown + usageEvent + doneEvent; answer != want {
-		t.Errorf("who asks for usage sees it; got\n%s", answer)
+		t.Errorf("a caller that asks for usage sees it; got\n%s", answer)
 	}
 	r.settled()
 }

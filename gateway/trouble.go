@@ -8,8 +8,8 @@ import (
 	"weir"
 )
 
-// trouble logs failed attempts for operators, who are told what callers are
-// not: which address, what exactly. An upstream that is down fails every
+// trouble logs failed attempts for operators, with what callers do not
+// see: which address, what exactly. An upstream that is down fails every
 // attempt, so a deployment's failures are logged once a second at most, each
 // line with the number of those that were not.
 type trouble struct {

@@ -72,10 +72,10 @@ func (c *Claim) takes(limit int, whole bool) int64 {
 }
 
 // Share returns the most that one request may use, of what its budgets have left
-// and hold for nobody: its own most while much is left. Near the end of a budget
-// it is a part of the rest that leaves some for those who come meanwhile, and
-// never less than the request is likely to use while that is there. Who asks for
-// no more than its share is admitted by every budget that has it.
+// and do not hold for others: its own most while much is left. Near the end of a budget
+// it is a part of the rest that leaves some for requests that come meanwhile, and
+// never less than the request is likely to use while that is there. A request
+// for no more than its share is admitted by every budget that has it.
 func (m *Meter) Share(now weir.Instant, who Who, likely, most Spent) Spent {
 	share, likely := most.bounded(), likely.bounded()
 	for _, a := range m.set(who) {

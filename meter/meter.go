@@ -159,8 +159,8 @@ func (m *Meter) of(r Reservation) *open {
 }
 
 // TopUp reserves more for a request whose answer outgrows its reservation. It is
-// always taken, as a debt where a limit has no more, so that who comes next is
-// told the truth. The Refusal, if any, says which budget is used up by it, of
+// always taken, as a debt where a limit has no more, so the next request
+// is told the truth. The Refusal, if any, says which budget is used up by it, of
 // those an answer is cut for (Budget.Cut). Limits per minute never refuse here:
 // their debt is paid by waiting.
 func (m *Meter) TopUp(now weir.Instant, r Reservation, more Spent) *Refusal {

@@ -170,7 +170,7 @@ func TestAnAnswerThatOutgrowsItsReservationIsToppedUp(t *testing.T) {
 	if refusal := m.TopUp(t0, r, Spent{Tokens: 400}); refusal != nil {
 		t.Fatal("without Cut every answer may be finished:", refusal)
 	}
-	// Who comes now is told of the debt, not of what was thought at first.
+	// A request that comes now is told of the debt, not of what was thought at first.
 	if _, refusal := m.Reserve(t0, everybody, Spent{Tokens: 310}); refusal == nil || refusal.Kind != Tokens && refusal.Kind != TokensDay {
 		t.Fatal(refusal)
 	}

@@ -9,7 +9,7 @@ import (
 	"weir"
 )
 
-// who has the bounded labels that most series share.
+// who are the bounded labels that most series share.
 type who struct{ tenant, model, deployment string }
 
 // result is the bounded labels of how a request ended.

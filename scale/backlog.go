@@ -7,13 +7,13 @@ import (
 	"weir"
 )
 
-// backlog sizes the fleet to what is queued, at once. It looks at the work
-// that will still be waiting when a replica asked for now would be ready: what
-// those that run and those that come up until then can spare works off part of
-// it, and only the rest calls for more, enough to be done within DrainWithin,
-// or within the cold start when that is longer: who waits that long for a
-// replica should have use for it for as long. From zero there is nothing to
-// spare, so that the fleet is sized to the whole queue and not to one.
+// backlog sizes the fleet to the queue, at once. It looks at the work that will
+// still wait when a replica asked for now would be ready. Spare capacity of the
+// replicas that run, and of those that become ready until then, serves part of it;
+// the rest calls for more, enough to serve it within DrainWithin, or within the
+// cold start when that is longer: a replica should be of use for at least as long
+// as it takes to start. From zero there is no spare capacity, so the fleet is sized
+// to the whole queue.
 func (t *turn) backlog() {
 	queued := t.queued()
 	if t.stale || queued == 0 || t.p.DrainWithin < 0 {

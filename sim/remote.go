@@ -28,8 +28,8 @@ type Remote struct {
 	OutputWeight      float64
 	Burst             time.Duration
 
-	// While it is throttled, Throttle of its requests are answered 429 whatever
-	// is used, with RetryAfter (0: 1 s).
+	// While it is throttled, Throttle of its requests are answered 429, however
+	// little is used, with RetryAfter (0: 1 s).
 	Throttled  []Window
 	Throttle   float64
 	RetryAfter time.Duration

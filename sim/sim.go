@@ -79,7 +79,7 @@ type Deployment struct {
 
 	MaxRequests int // in flight per replica; 0: twice what its engine batches, or no limit for a remote one
 	MaxWork     int // tokens in flight per replica; 0: no limit
-	MaxPrefill  int // prompt tokens due per replica for who has more than its share; 0: no limit
+	MaxPrefill  int // prompt tokens due per replica for a tenant with more than its share; 0: no limit
 
 	Own    *Own
 	Remote *Remote

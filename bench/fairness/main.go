@@ -130,7 +130,7 @@ is alone. Replicas are Llama-3.1-8B on an H100, max_prefill is 512.
 
 The last two are over 1.2. A replica computes a prompt that it has begun to its
 end before the next one's, and a batch of long contexts makes every step longer
-for all who are in it: no gateway can take that back. With one replica there is
+for every request in it: no gateway can undo that. With one replica there is
 no other to keep free.
 
 What it costs is the large tenant's alone, and nobody's where one tenant is

@@ -207,7 +207,7 @@ func (c *cluster) says(p *peer, n int) bool {
 	return err == nil && strings.Contains(string(text), fmt.Sprintf("\nweir_leader %d\n", n))
 }
 
-// leads waits for a term above the token given and returns who has it. The
+// leads waits for a term above the token given and returns its leader. The
 // store may know of it before its holder does.
 func (c *cluster) leads(above int64) (*peer, int64) {
 	c.t.Helper()

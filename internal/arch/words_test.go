@@ -19,12 +19,12 @@ var banned = []struct {
 	left          int
 }{
 	{"who is", "name the caller, the tenant, the replica", word(`who is`), 0},
-	{"whoever", "name the caller, the tenant, the replica", word(`whoever`), 3},
-	{"nobody is, nobody waits", "say what does not happen: no request waits", word(`nobody (is|waits)`), 1},
-	{"whatever is", "name the thing", word(`whatever is`), 2},
-	{"anew", "again", word(`anew`), 5},
+	{"whoever", "name the caller, the tenant, the replica", word(`whoever`), 0},
+	{"nobody is, nobody waits", "say what does not happen: no request waits", word(`nobody (is|waits)`), 0},
+	{"whatever is", "name the thing", word(`whatever is`), 0},
+	{"anew", "again", word(`anew`), 0},
 	{"lately", "recently, or the window", word(`lately`), 0},
-	{"for want of", "because there is no", word(`for want of`), 1},
+	{"for want of", "because there is no", word(`for want of`), 0},
 	{"as it were", "nothing", word(`as it were`), 0},
 	{"of an age nobody knows", "of unknown age", word(`of an age nobody knows`), 0},
 	{"so that, twice in one sentence", "two sentences", regexp.MustCompile(`(?i)\bso that\b[^.:;!?]*\bso that\b`), 0},
