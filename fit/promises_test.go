@@ -1,6 +1,10 @@
 package fit
 
 import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
 	"math"
 	"slices"
 	"strings"
@@ -144,6 +148,97 @@ func TestAPackingSaysHowFarFromTheBestItIs(t *testing.T) {
 		gpus, optimal := size.pack(shards)
 		if least := size.least(shards); len(gpus) != c.gpus || least != c.least || optimal != c.optimal {
 			t.Errorf("20 shards of %d %% of a GPU: %d GPUs, %d at least, proven is %v; want %d, %d, %v", c.each, len(gpus), least, optimal, c.gpus, c.least, c.optimal)
+		}
+	}
+}
+
+// A vocabulary of 32,001, as of models with one token added, divides by nothing;
+// engines store 32,064 rows, which two GPUs can halve.
+func TestTheVocabularyIsPaddedTo64(t *testing.T) {
+	for v, want := range map[int]int{0: 0, 1: 64, 64: 64, 65: 128, 32001: 32064} {
+		if got := paddedVocab(v); got != want {
+			t.Errorf("%d tokens are stored as %d rows, want %d", v, got, want)
+		}
+	}
+	m, q := model(t, "meta-llama/Llama-3.1-8B")
+	m.Vocab = 32001
+	if rows := m.count().embed / int64(m.Hidden); rows != 32064 {
+		t.Errorf("an embedding of %d rows, want 32064", rows)
+	}
+	if _, err := Check(m, Setup{GPU: card(t, "H100"), Quant: q, TP: 2, Context: 4096}); err != nil {
+		t.Error(err)
+	}
+}
+
+// Two changes together that need as many GPUs as more GPUs alone do are no remedy:
+// the single change costs no quality.
+func TestTwoChangesAreARemedyOnlyWithFewerGPUs(t *testing.T) {
+	m, q := model(t, "Qwen/Qwen3-32B")
+	for _, c := range []struct {
+		context, concurrency int
+		want                 []string
+	}{
+		{4096, 1, []string{"quantise to fp8 (--quant fp8) and 2 GPUs, tensor parallel (--tp 2)", "4 GPUs, tensor parallel (--tp 4)"}},
+		{32768, 8, []string{"8 GPUs, tensor parallel (--tp 8)"}},
+	} {
+		a, err := Check(m, Setup{GPU: card(t, "L4"), Quant: q, Context: c.context, Concurrency: c.concurrency})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range a.Remedies {
+			got = append(got, r.Change)
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%d requests of %d tokens: %q, want %q", c.concurrency, c.context, got, c.want)
+		}
+	}
+}
+
+func TestAListOfUnlikeCountsIsNoCount(t *testing.T) {
+	for widths, want := range map[string]int{"14336": 14336, "[14336,14336]": 14336, "[14336,7168]": 0, "[7168,14336]": 0, "[]": 0} {
+		m, err := ParseConfig("m", []byte(strings.Replace(llamaConfig, `"intermediate_size":14336`, `"intermediate_size":`+widths, 1)))
+		if want > 0 && (err != nil || m.Intermediate != want) {
+			t.Errorf("widths %s are read as %d, %v", widths, m.Intermediate, err)
+		}
+		if want == 0 && (!errors.Is(err, ErrShape) || !strings.Contains(err.Error(), "lacks intermediate")) {
+			t.Errorf("widths %s are read as %d, %v: want an error that names what is missing", widths, m.Intermediate, err)
+		}
+	}
+}
+
+// zeros is a file of nothing but zeros; it counts what is read of it.
+type zeros struct{ read int }
+
+func (z *zeros) Read(p []byte) (int, error) {
+	clear(p)
+	z.read += len(p)
+	return len(p), nil
+}
+
+// Each of the values is shorter than a header may be; two of them are not.
+func TestAGGUFHeaderIsReadUpTo128MiB(t *testing.T) {
+	const start, long = 24, 65 << 20 // metadata begins at start
+	for _, values := range []int{1, 2} {
+		header := gguf(2)
+		binary.LittleEndian.PutUint64(header[16:], binary.LittleEndian.Uint64(header[16:])+uint64(values))
+		entry := binary.LittleEndian.AppendUint64(nil, 1)
+		entry = binary.LittleEndian.AppendUint32(append(entry, 'k'), 8) // a string
+		entry = binary.LittleEndian.AppendUint64(entry, long)
+		var z zeros
+		parts := []io.Reader{bytes.NewReader(header[:start])}
+		for range values {
+			parts = append(parts, bytes.NewReader(entry), io.LimitReader(&z, long))
+		}
+		m, err := ParseGGUF("long", io.MultiReader(append(parts, bytes.NewReader(header[start:]))...))
+		if values == 1 && (err != nil || m.Layers != 2) {
+			t.Errorf("a value of %d bytes: %d layers, %v", long, m.Layers, err)
+		}
+		if values == 2 && (!errors.Is(err, ErrFile) || !strings.Contains(err.Error(), "header above 134217728 bytes")) {
+			t.Errorf("two values of %d bytes: %v", long, err)
+		}
+		if z.read > maxGGUF {
+			t.Errorf("%d bytes of the values are read, the limit is %d", z.read, maxGGUF)
 		}
 	}
 }

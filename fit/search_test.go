@@ -2,6 +2,7 @@ package fit
 
 import (
 	"cmp"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +83,26 @@ func TestAPipelineAddsThroughputAndNoSpeed(t *testing.T) {
 	two := at(l, Setup{PP: 2, BatchTokens: 2048}, step, 64)
 	if two.tpot != one.tpot || two.rate < 1.99*one.rate {
 		t.Errorf("one stage %+v, two %+v", one, two)
+	}
+}
+
+// A prompt takes 100 ms and decoding nothing, so that n sequences keep the server
+// n/(n+1) busy: a queue of fixed service time waits rho/(2(1-rho)) = n/2 services.
+func TestAPromptWaitsBehindOthersAsInAQueue(t *testing.T) {
+	l := Load{Rate: 1, In: 100, Out: 100}
+	step := func(w Step) time.Duration { return time.Duration(w.Prefill) * time.Millisecond }
+	for _, c := range []struct {
+		pp, n int
+		ttft  float64 // half a step, its own 100 ms, the wait
+	}{
+		{1, 1, 0.0005 + 0.1 + 0.05},
+		{1, 4, 0.002 + 0.1 + 0.2},
+		{1, 20, 0.01 + 0.1 + 1},
+		{2, 8, 0.002 + 0.1 + 0.2}, // 4 in each of two stages
+	} {
+		if got := at(l, Setup{PP: c.pp, BatchTokens: 2048}, step, c.n).ttft; math.Abs(got-c.ttft) > 1e-9 {
+			t.Errorf("%d sequences over %d stages: the first token after %.4f s, want %.4f", c.n, c.pp, got, c.ttft)
+		}
 	}
 }
 
