@@ -42,9 +42,9 @@ func TestTheWelcomeSaysWhereToGo(t *testing.T) {
 	}
 	loopback := still{"127.0.0.1:8080", "127.0.0.1:8081"}
 	f(loopback, "sk-1", "callers at   http://127.0.0.1:8080\n", "operators at   http://127.0.0.1:8081   (", "model demo-chat          demo-chat/emulated, 1 to ",
-		`curl http://127.0.0.1:8080/v1/chat/completions -H "authorization: Bearer sk-1"`, "of tenant demo,")
+		`curl http://127.0.0.1:8080/v1/chat/completions -H "authorization: Bearer sk-1"`, "the limits of tenant demo)")
 	f(loopback, "", "model demo-chat")
-	f(still{"[::]:8080", "127.0.0.1:8081"}, "", "callers at   http://127.0.0.1:8080 and every other address of this machine\n")
+	f(still{"[::]:8080", "127.0.0.1:8081"}, "", "callers at   http://127.0.0.1:8080 and all other addresses of this machine\n")
 }
 
 func TestAPictureHasACharacterForEachReplica(t *testing.T) {
