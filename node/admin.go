@@ -18,14 +18,14 @@ import (
 	"weir/meter"
 )
 
-// adminAPI is what operators may ask of a running node. It has an address of
-// its own, loopback unless a token guards it.
+// adminAPI is the operators' API of a running node. It has an address of its
+// own: loopback, or guarded by a token.
 type adminAPI struct {
 	token         string   // "" on loopback only
-	hosts         []string // names it is called by without a token, beside localhost and addresses
+	hosts         []string // host names accepted without a token, besides localhost and IP addresses
 	metrics       http.Handler
 	ready         func() error
-	note          func() string // what readiness says beside ok
+	note          func() string // what /readyz says after ok
 	shared        func(http.ResponseWriter, *http.Request)
 	reload        func() error
 	replicas      func() []replicaView
@@ -42,7 +42,7 @@ type replicaView struct {
 	Deployment string    `json:"deployment"`
 	ID         string    `json:"id"`
 	State      string    `json:"state"`
-	Units      int       `json:"units,omitempty"` // servers behind Addr, where it is several
+	Units      int       `json:"units,omitempty"` // servers behind Addr, if more than one
 	Addr       string    `json:"addr,omitempty"`
 	Since      time.Time `json:"since"`
 	InFlight   int       `json:"in_flight"`
@@ -50,7 +50,7 @@ type replicaView struct {
 	Detail     string    `json:"detail,omitempty"`
 }
 
-// AdminPaths are what people look at, of what the admin address serves.
+// AdminPaths are the paths of the admin address that people look at.
 var AdminPaths = []string{
 	"/metrics", "/healthz", "/readyz", "/admin/replicas", "/admin/decisions", "/admin/canaries", "/admin/usage",
 	"/admin/gateways", "/admin/shared",
@@ -117,7 +117,7 @@ func (a *adminAPI) serveReload(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, "reloaded")
 }
 
-// serveGateways answers GET /admin/gateways: those on the same database.
+// serveGateways answers GET /admin/gateways: the gateways on the same database.
 func (a *adminAPI) serveGateways(w http.ResponseWriter, r *http.Request) {
 	views, err := a.gateways(r.Context())
 	if err != nil {
@@ -127,12 +127,11 @@ func (a *adminAPI) serveGateways(w http.ResponseWriter, r *http.Request) {
 	reply(w, views)
 }
 
-// maxUsage is the longest time one question about usage may cover.
+// maxUsage is the longest period of one usage query.
 const maxUsage = 400 * 24 * time.Hour
 
 // serveUsage answers GET /admin/usage?since=24h&step=hour&tenant=&key=&model=&deployment=.
-// Prices are told apart with by=price.
-// Keys are told apart with by=key, or when one is named.
+// by=price splits rows by price; by=key, or naming a key, splits them by key.
 func (a *adminAPI) serveUsage(w http.ResponseWriter, r *http.Request) {
 	q, err := usageQuery(r, time.Now())
 	if err != nil {
@@ -199,7 +198,7 @@ type usageView struct {
 	Reasoning  int64      `json:"reasoning_tokens"`
 	AudioOut   int64      `json:"audio_completion_tokens"`
 	Cost       weir.Money `json:"cost_dollars"`
-	Price      string     `json:"price,omitempty"` // the prices Cost was made of, and where they are from, with by=price
+	Price      string     `json:"price,omitempty"` // the prices behind Cost and their source, with by=price
 }
 
 func usageViews(rows []meter.Row) []usageView {
@@ -251,7 +250,7 @@ func reply(w http.ResponseWriter, v any) {
 	_, _ = w.Write(data) // a client that left needs no answer
 }
 
-// viewOf shows a replica with what it has in flight.
+// viewOf shows a replica and its requests in flight.
 func viewOf(r weir.Replica, inFlight, work int) replicaView {
 	return replicaView{
 		Deployment: r.Deployment, ID: r.ID, State: r.State.String(), Addr: r.Addr, Units: r.Units,

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// local turns away what a web page could make an operator's browser send to an
-// admin address that asks for no token: a request by a name that is made to point
-// at this machine (DNS rebinding), and one from a page of another origin. hosts
-// are names that are right beside localhost and addresses in figures.
+// local refuses requests that a web page could make an operator's browser send
+// to an admin address without a token: a request for a name that DNS points at
+// this machine (DNS rebinding), and a request from a page of another origin.
+// hosts are names allowed besides localhost and IP addresses.
 func local(hosts []string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -26,8 +26,8 @@ func local(hosts []string, next http.Handler) http.Handler {
 	})
 }
 
-// ownHost says whether a Host header is an address in figures, which no name
-// server can point elsewhere, localhost, or one of hosts.
+// ownHost says whether a Host header is localhost, one of hosts, or an IP
+// address, which no name server can point elsewhere.
 func ownHost(host string, hosts []string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
@@ -42,7 +42,8 @@ func ownHost(host string, hosts []string) bool {
 	return host != "" && slices.ContainsFunc(hosts, func(h string) bool { return strings.EqualFold(h, host) })
 }
 
-// foreign says whether a browser sends this for a page of another origin.
+// foreign says whether a browser sent this request for a page of another
+// origin.
 func foreign(r *http.Request) bool {
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
 		return true

@@ -11,9 +11,9 @@ import (
 	"weir/store"
 )
 
-// restoreBudgets tells the gateway what the ledger knows to be used of the
-// budgets, so that a restart gives no tenant a second one. What a class has used
-// the ledger does not know.
+// restoreBudgets gives the gateway the use of each budget from the ledger, so a
+// restart gives no tenant a second budget. The ledger does not record the use
+// of classes.
 func restoreBudgets(ctx context.Context, ledger *store.DB, to *gateway.Gateway, g *gateway.Config) error {
 	scopes := budgeted(g)
 	if len(scopes) == 0 {
@@ -64,12 +64,12 @@ func budgeted(g *gateway.Config) []meter.Scope {
 	return scopes
 }
 
-// maxRestored bounds the rows a start reads: one for each key, model and
-// deployment that was used in the month.
+// maxRestored bounds the rows read at a start: one per key, model and
+// deployment used in the month.
 const maxRestored = 1_000_000
 
-// spentSince is what each scope has used since the beginning of a minute. A
-// deployment that serves for another model counts for both.
+// spentSince is the use of each scope since a minute. A deployment that serves
+// for another model counts for both.
 func spentSince(ctx context.Context, ledger *store.DB, from weir.Instant, serves map[string]string) (map[meter.Scope]meter.Spent, error) {
 	rows, err := ledger.Usage(ctx, meter.Query{From: from.Time().Unix() / 60, Step: meter.Whole, Limit: maxRestored})
 	if err != nil {
@@ -85,8 +85,8 @@ func spentSince(ctx context.Context, ledger *store.DB, from weir.Instant, serves
 	return spent, nil
 }
 
-// countedBy are the scopes that count a row, of the model asked for and of the
-// one that served where that is another.
+// countedBy are the scopes that count a row: of the requested model and, if
+// different, of the model that served it.
 func countedBy(r *meter.Row, served string) []meter.Scope {
 	whose := []meter.Scope{{}}
 	if r.Tenant != "" {

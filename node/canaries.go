@@ -17,11 +17,11 @@ import (
 	"weir/observe"
 )
 
-// canaries keeps the trials of canaries over restarts: written whole and put in
-// its place at once, when one has stepped and every canaryEvery besides.
+// canaries keeps the state of canary trials across restarts. The file is
+// written whole and renamed into place, after each step and every canaryEvery.
 type canaries struct {
 	path    string
-	stepped chan struct{} // room for one: that it has to be written
+	stepped chan struct{} // capacity one: a write is due
 	last    []byte
 	log     *slog.Logger
 }
@@ -48,7 +48,7 @@ func (f *canaries) read() (map[string]canary.State, error) {
 	return states, nil
 }
 
-// write stores what has changed since the last time.
+// write stores the trials if they changed since the last write.
 func (f *canaries) write(now []gateway.CanaryStatus) error {
 	if len(now) == 0 && f.last == nil {
 		return nil
@@ -68,15 +68,15 @@ func (f *canaries) write(now []gateway.CanaryStatus) error {
 	return nil
 }
 
-// changed asks for what has changed to be stored.
+// changed requests a write.
 func (f *canaries) changed() {
 	select {
 	case f.stepped <- struct{}{}:
-	default: // it is to be written already
+	default: // a write is due already
 	}
 }
 
-// keep stores the trials until ctx ends, and once more then.
+// keep stores the trials until ctx ends, and once more at the end.
 func (f *canaries) keep(ctx context.Context, now func() []gateway.CanaryStatus) error {
 	tick := time.NewTicker(canaryEvery)
 	defer tick.Stop()
@@ -103,7 +103,7 @@ func (n *Node) restartCanary(deployment string) error {
 	return nil
 }
 
-// canaryLevels is asked at each scrape.
+// canaryLevels runs at each scrape.
 func (n *Node) canaryLevels() (ls []observe.CanaryLevel) {
 	for _, c := range n.gateway.Canaries() {
 		l := observe.CanaryLevel{Deployment: c.Deployment, Share: float64(c.Share) / canary.Whole, Evidence: map[string]float64{}}
@@ -123,19 +123,19 @@ type canaryView struct {
 	Phase      canary.Phase   `json:"phase"`
 	Because    string         `json:"because,omitempty"`
 	Share      float64        `json:"share_percent"`
-	Step       int            `json:"step"` // from 1 on
+	Step       int            `json:"step"` // counted from 1
 	Began      time.Time      `json:"began"`
 	Since      time.Time      `json:"since"`
 	Requests   map[string]int `json:"requests"`
 	Measures   []measureView  `json:"measures"`
 }
 
-// measureView is one measure of the present step.
+// measureView is one measure of the current step.
 type measureView struct {
 	Name   string  `json:"name"`
-	Stable float64 `json:"stable"` // share that failed, or took longer than nine of ten of the stable version
+	Stable float64 `json:"stable"` // share of requests that failed, or were slower than the stable version's 90th percentile
 	Canary float64 `json:"canary"`
-	Worse  float64 `json:"evidence_of_needed"` // 1: it is stepped back
+	Worse  float64 `json:"evidence_of_needed"` // at 1 the canary steps back
 }
 
 func (n *Node) canaryViews() []canaryView {

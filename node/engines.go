@@ -12,8 +12,8 @@ import (
 	"weir/scrape"
 )
 
-// engines asks inference servers for their own metrics, and keeps what inference servers last said of their own load: those Weir
-// started and those that ran already.
+// engines scrapes the metrics of inference servers and keeps their last
+// figures, for servers Weir started and for external ones.
 type engines struct {
 	servers func(context.Context) []asked
 	log     *slog.Logger
@@ -21,17 +21,17 @@ type engines struct {
 	mu   sync.Mutex
 	last map[string]observe.Engine // by deployment
 
-	noted map[string]string // what each deployment's servers lack, as it was logged; of run alone
+	noted map[string]string // metrics each deployment's servers lack, as logged; used by run alone
 }
 
-// scrapeEvery is how often engines are asked; as often as a decision is made.
+// scrapeEvery is how often engines are scraped: once per scaling decision.
 const scrapeEvery = 2 * time.Second
 
 func newEngines(servers func(context.Context) []asked, log *slog.Logger) *engines {
 	return &engines{servers: servers, log: log, last: map[string]observe.Engine{}, noted: map[string]string{}}
 }
 
-// run asks the servers of every deployment that has a metrics path.
+// run scrapes the servers of every deployment that has a metrics path.
 func (e *engines) run(ctx context.Context) error {
 	tick := time.NewTicker(scrapeEvery)
 	defer tick.Stop()
@@ -68,7 +68,7 @@ func (e *engines) round(ctx context.Context, clients map[string]*scrape.Client) 
 	e.last = is
 }
 
-// note logs once what the servers of a deployment should tell and do not.
+// note logs once which metrics the servers of a deployment lack.
 func (e *engines) note(deployment string, rs []scrape.Result) {
 	for _, r := range rs {
 		if r.Err != nil || r.Lacks == "" || e.noted[deployment] == r.Lacks {
@@ -79,13 +79,13 @@ func (e *engines) note(deployment string, rs []scrape.Result) {
 	}
 }
 
-// asked is the servers of one deployment and where their metrics are.
+// asked are the servers of one deployment and the path of their metrics.
 type asked struct {
 	deployment, path string
 	addrs            []string
 }
 
-// servers are those to ask: of each deployment that has a path for it.
+// servers are the servers to scrape: of each deployment with a metrics path.
 func (n *Node) servers(ctx context.Context) (all []asked) {
 	for _, d := range n.setup.Load().Deployments {
 		if d.Metrics == "" {
@@ -104,7 +104,7 @@ func (n *Node) servers(ctx context.Context) (all []asked) {
 func (n *Node) readyAddrs(ctx context.Context, deployment string) (addrs []string) {
 	rs, err := n.Replicas(ctx, deployment)
 	if err != nil {
-		return nil // taken out by a reload this moment
+		return nil // a reload has just removed it
 	}
 	for _, r := range rs {
 		if r.State == weir.Ready {
@@ -114,7 +114,7 @@ func (n *Node) readyAddrs(ctx context.Context, deployment string) (addrs []strin
 	return addrs
 }
 
-// aggregate sums what those that answered have said.
+// aggregate sums the figures of the servers that answered.
 func aggregate(deployment string, rs []scrape.Result) observe.Engine {
 	sum := observe.Engine{Deployment: deployment, Running: -1, Waiting: -1, KVUse: -1, GPUUtilisation: -1}
 	var gpu float64
@@ -143,7 +143,7 @@ func aggregate(deployment string, rs []scrape.Result) observe.Engine {
 	return sum
 }
 
-// observe fills in what the engines of a deployment said.
+// observe fills in the last figures of a deployment's engines.
 func (e *engines) observe(deployment string, o *scale.Observation) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -152,7 +152,7 @@ func (e *engines) observe(deployment string, o *scale.Observation) {
 	}
 }
 
-// all is asked at each scrape of Weir's own metrics.
+// all runs at each scrape of Weir's own metrics.
 func (e *engines) all() []observe.Engine {
 	e.mu.Lock()
 	defer e.mu.Unlock()

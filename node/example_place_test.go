@@ -15,10 +15,10 @@ import (
 	"weir/scale"
 )
 
-// rooms is a place as a newcomer writes one: its replicas are servers of this
-// process, there at once. It says its changes by itself (fleet.Watcher). Nothing
-// else of Weir knows it but the line that names it in the test below, which is
-// what package wire does for the others.
+// rooms is a place as a newcomer would write it. Its replicas are servers of
+// this process, ready at once. It reports its changes itself (fleet.Watcher).
+// Only the line that names it in the test below knows it; package wire has that
+// line for the other places.
 type rooms struct {
 	mu      sync.Mutex
 	made    int
@@ -107,8 +107,8 @@ func (p *rooms) Watch(ctx context.Context, heard func(string, []weir.Replica)) e
 	}
 }
 
-// A place that Weir never heard of runs replicas, is scaled, is told to callers
-// as it changes, follows a reload, and is closed at the end.
+// Weir runs a new place's replicas, scales them, routes callers to them as they
+// change, follows a reload, and closes the place at the end.
 func TestANewPlaceIsServedFromScaledReloadedAndClosed(t *testing.T) {
 	dir, place := t.TempDir(), openRooms()
 	with := func(replicas int) Setup {

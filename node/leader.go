@@ -20,9 +20,9 @@ import (
 	"weir/store"
 )
 
-// leader is a node's part among the gateways on one database: it stands for
-// election, and what it does when elected is to take the places that one gateway
-// has at a time, step the scaler, and tell the others.
+// leader is a node's part among the gateways on one database. It is a candidate
+// in the election. When elected, it opens the places that only one gateway may
+// have, runs the scaler, and publishes to the other gateways.
 //
 //	election ─▶ serve ─▶ places ◀─ scaler
 //	               exchange ◀─ replicas, state, decisions
@@ -48,8 +48,8 @@ type leaderOptions struct {
 	log      *slog.Logger
 }
 
-// newLeader makes the parts; nothing runs yet. nil where the store is a file,
-// which no other gateway has.
+// newLeader makes the parts; nothing runs yet. It is nil where the store is a
+// file, which only one gateway can use.
 func (n *Node) newLeader(s *Setup) (*leader, error) {
 	if s.Store.Postgres == "" {
 		return nil, nil
@@ -73,8 +73,8 @@ func newLeader(s Store, o leaderOptions) (*leader, error) {
 		return nil, fmt.Errorf("this host has no name, so other gateways could not tell where replicas run: %w", err)
 	}
 	instance := name + "/" + rand.Text()
-	// A fifth less, so that with the time until the next candidate asks there is
-	// a leader within what the configuration says.
+	// A fifth less: the next candidate asks some time after the lease has run
+	// out, and must still lead within the configured time.
 	lease := s.Lease * 8 / 10
 	l := &leader{o: o, host: host}
 	l.election = peers.NewElection(peers.ElectionOptions{
@@ -92,7 +92,7 @@ func newLeader(s Store, o leaderOptions) (*leader, error) {
 	return l, nil
 }
 
-// share makes a place one that this gateway opens when it leads.
+// share makes a place that this gateway opens while it leads.
 func (l *leader) share(name string, open func() (fleet.Place, error), deployments func() []string) *shared.Place {
 	p := shared.New(shared.Options{
 		Name: name, Open: open, Deployments: deployments, Leads: l.leads, Host: l.host, Log: l.o.log,
@@ -104,7 +104,7 @@ func (l *leader) share(name string, open func() (fleet.Place, error), deployment
 	return p
 }
 
-// heard is told that the leader has said what runs of a deployment.
+// heard passes on that the leader has published a deployment's replicas.
 func (l *leader) heard(deployment string) {
 	for _, p := range l.shared {
 		if p.Knows(deployment) {
@@ -149,8 +149,8 @@ func (l *leader) serve(ctx context.Context, term store.Term) error {
 	return all.Wait()
 }
 
-// mayTake says why this gateway must not take the places: gateways of another
-// machine are there to scale what runs on that one.
+// mayTake says why this gateway must not open the places: if their replicas run
+// on another machine, the gateways of that machine scale them.
 func (l *leader) mayTake(ctx context.Context) error {
 	published, err := l.o.ledger.Published(ctx)
 	if err != nil {
@@ -169,18 +169,17 @@ func (l *leader) mayTake(ctx context.Context) error {
 	return nil
 }
 
-// takes says whether a deployment's place is one that the leader takes.
+// takes says whether the leader opens a deployment's place.
 func (l *leader) takes(deployment string) bool {
 	for _, d := range l.o.setup().Deployments {
 		if d.Name == deployment {
 			return slices.ContainsFunc(l.shared, func(p *shared.Place) bool { return p.Knows(deployment) })
 		}
 	}
-	return true // one of a former setup, or of another's
+	return true // a deployment of an earlier setup, or of another gateway's
 }
 
-// busy says how many requests of all gateways a replica works on, -1 when that
-// is not known.
+// busy is how many requests of all gateways a replica works on; -1 if unknown.
 func (l *leader) busy(deployment, replica string) int {
 	own := l.o.inFlight(deployment, replica)
 	if own < 0 {
@@ -189,7 +188,7 @@ func (l *leader) busy(deployment, replica string) int {
 	return l.exchange.Busy(deployment, replica, own)
 }
 
-// demand is that of all gateways together.
+// demand is the demand at all gateways together.
 func (l *leader) demand(now weir.Instant, deployment string) (scale.Observation, error) {
 	own, err := l.o.here(now, deployment)
 	if err != nil {
@@ -198,21 +197,21 @@ func (l *leader) demand(now weir.Instant, deployment string) (scale.Observation,
 	return l.exchange.Demand(deployment, own)
 }
 
-// remember keeps what the next leader needs.
+// remember stores the scaling state for the next leader.
 func (l *leader) remember(deployment string, s scale.State) {
 	if err := l.exchange.Remember(deployment, s); err != nil {
 		l.o.log.Error("the next leader will not know the history", "error", err)
 	}
 }
 
-// acted writes a decision down where all gateways see it.
+// acted publishes a decision to all gateways.
 func (l *leader) acted(term store.Term, deployment string, d scale.Decision) {
 	if err := l.exchange.Decided(term, deployment, d); err != nil {
 		l.o.log.Error("the decision is in the journal only", "error", err)
 	}
 }
 
-// run stands for election and talks to the others until ctx ends.
+// run takes part in the election and the exchange until ctx ends.
 func (l *leader) run(ctx context.Context) error {
 	talking, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -232,7 +231,7 @@ type gatewayView struct {
 	Term     int64   `json:"leader_term,omitempty"` // 0: another gateway leads
 }
 
-// gateways are those on the same database that were heard of recently; none
+// gateways are the gateways on the same database heard from recently; none
 // where the store is a file.
 func (n *Node) gateways(ctx context.Context) ([]gatewayView, error) {
 	views := []gatewayView{}
@@ -259,8 +258,8 @@ func (n *Node) gateways(ctx context.Context) ([]gatewayView, error) {
 	return views, nil
 }
 
-// How long operators wait for the database, and how long a gateway that has
-// fallen silent is shown.
+// How long operators wait for the database, and how long a silent gateway is
+// still listed.
 const (
 	adminWait   = 5 * time.Second
 	heardLately = time.Minute

@@ -15,8 +15,8 @@ import (
 	"weir/store/storetest"
 )
 
-// Processes listen on their machine's loopback: a gateway of another machine
-// neither sends to them nor takes the lead from those that can.
+// Processes listen on their machine's loopback. A gateway of another machine
+// neither sends to them nor takes the lead from gateways that can.
 func TestProcessesOfAnotherMachineAreLeftToItsGateways(t *testing.T) {
 	db, err := store.OpenPostgres(t.Context(), store.PostgresOptions{URL: storetest.Start(t).Database(), Gateway: "test"})
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"weir/store"
 )
 
-// OpenLedger opens the database of a setup. A start waits for
-// PostgreSQL and fails without it; what runs already does not need it.
+// OpenLedger opens the database of a setup. A start waits for PostgreSQL and
+// fails without it; a running node survives its loss.
 func OpenLedger(s Store, log *slog.Logger) (*store.DB, error) {
 	if s.Postgres == "" {
 		db, err := store.Open(s.Path)
@@ -31,7 +31,7 @@ func OpenLedger(s Store, log *slog.Logger) (*store.DB, error) {
 	return db, nil
 }
 
-// gatewayName is what this gateway is called among those on one database.
+// gatewayName is this gateway's name among those on one database.
 func gatewayName(s Store) (string, error) {
 	if s.Gateway != "" {
 		return s.Gateway, nil
@@ -43,7 +43,7 @@ func gatewayName(s Store) (string, error) {
 	return host, nil
 }
 
-// retain deletes what is older than the setup keeps.
+// retain deletes rows older than the setup's retention.
 func (n *Node) retain(ctx context.Context) error {
 	return n.ledger.Retain(ctx, n.setup.Load().Store.Retention, n.log)
 }

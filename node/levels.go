@@ -10,10 +10,10 @@ import (
 	"weir/scale"
 )
 
-// This file reads the node's levels of the moment: for metrics, operators, the
-// scaler and the other gateways.
+// This file reads the node's current levels, for metrics, operators, the scaler
+// and the other gateways.
 
-// sources are what the metrics ask at each scrape.
+// sources are read by the metrics at each scrape.
 func (n *Node) sources() observe.Sources {
 	s := observe.Sources{Levels: n.levels, Replicas: n.allReplicas, Engines: n.engines.all, Ledger: n.ledgerState, Canaries: n.canaryLevels, Limits: n.limitUses}
 	if n.sharing != nil {
@@ -25,7 +25,7 @@ func (n *Node) sources() observe.Sources {
 	return s
 }
 
-// names are those that may stand in metrics.
+// names are the names allowed as metric labels.
 func names(g *gateway.Config) observe.Known {
 	var k observe.Known
 	for i := range g.Tenants {
@@ -44,7 +44,7 @@ func names(g *gateway.Config) observe.Known {
 }
 
 // demand observes a deployment at this gateway: its own part of the demand, and
-// the model's queue, which the first deployment that can grow answers for.
+// the model's queue, which counts for the first deployment that can grow.
 func (n *Node) demand(now weir.Instant, deployment string) (scale.Observation, error) {
 	o := scale.Unknown(now)
 	d, err := n.gateway.Demand(deployment)
@@ -66,7 +66,7 @@ func (n *Node) demand(now weir.Instant, deployment string) (scale.Observation, e
 	return o, nil
 }
 
-// levels is asked at each scrape.
+// levels runs at each scrape.
 func (n *Node) levels() []observe.Level {
 	s := n.setup.Load()
 	var ls []observe.Level
@@ -87,8 +87,8 @@ func (n *Node) levels() []observe.Level {
 	return ls
 }
 
-// Load is how many requests wait for the model of a deployment, and how many are
-// at its replicas.
+// Load is how many requests wait for a deployment's model, and how many its
+// replicas have in flight.
 func (n *Node) Load(deployment string) (waiting, inFlight int) {
 	d, err := n.gateway.Demand(deployment)
 	if err != nil {
@@ -97,7 +97,7 @@ func (n *Node) Load(deployment string) (waiting, inFlight int) {
 	return d.Model.Waiting, d.Here.InFlight
 }
 
-// allReplicas are all that Weir runs itself.
+// allReplicas are all replicas that Weir itself runs.
 func (n *Node) allReplicas() []weir.Replica {
 	var all []weir.Replica
 	for _, name := range n.setup.Load().placed() {
@@ -108,7 +108,7 @@ func (n *Node) allReplicas() []weir.Replica {
 	return all
 }
 
-// replicaViews shows all replicas to operators, with what each has in flight.
+// replicaViews shows operators all replicas with their requests in flight.
 func (n *Node) replicaViews() []replicaView {
 	views := []replicaView{}
 	for _, name := range n.setup.Load().placed() {
@@ -129,7 +129,7 @@ func (n *Node) replicaViews() []replicaView {
 	return views
 }
 
-// limitUses is how much of limits and budgets is used.
+// limitUses is the used part of each limit and budget.
 func (n *Node) limitUses() []observe.LimitUse {
 	uses := n.gateway.LimitUses(observe.MaxLimits)
 	shown := make([]observe.LimitUse, len(uses))
@@ -144,21 +144,21 @@ func (n *Node) ledgerState() observe.Ledger {
 	return observe.Ledger{Rows: s.Rows, Lag: s.Lag, Written: s.Written, Failures: s.Failures, Coarsened: s.Coarsened}
 }
 
-// readiness says why callers should not be sent here, if so: no model has a
-// replica that could take them, nor one that is coming.
+// readiness says why callers should not be sent here: no model has a replica
+// that is ready or starting.
 func (n *Node) readiness() error {
 	if !n.gateway.Ready() {
 		return errors.New("weir is stopping: requests in flight are finished, new ones are refused")
 	}
 	for _, d := range n.setup.Load().Deployments {
 		if d.Place == "" {
-			return nil // an upstream that is there; its health shows by requests
+			return nil // external: its health shows in requests
 		}
 		if rs, err := n.Replicas(context.Background(), d.Name); err == nil && weir.CountReady(rs) > 0 {
 			return nil
 		}
 		if d.Scaling.Policy.Min == 0 {
-			return nil // starts when asked
+			return nil // starts on demand
 		}
 	}
 	return errors.New("no replica of any model is ready yet")

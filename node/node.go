@@ -1,7 +1,7 @@
-// Package node is one running Weir: it builds the parts of other packages from
-// the values of a Setup, wires them, swaps a new setup in while serving, and
-// stops everything in stages. It knows no configuration file (package wire makes
-// setups) and no kind of place: what runs replicas is behind fleet.Place.
+// Package node is one running Weir. It builds the parts of other packages from
+// the values of a Setup, wires them, swaps in a new setup while serving, and
+// stops everything in stages. It knows no configuration file (package wire
+// makes setups) and no kind of place: replicas run behind fleet.Place.
 package node
 
 import (
@@ -43,7 +43,7 @@ type Node struct {
 	engines  *engines
 	scaler   *scaler
 	canaries *canaries
-	sharing  *sharing // nil: this gateway has its limits to itself
+	sharing  *sharing // nil: limits are not shared
 
 	setup     atomic.Pointer[Setup] // in force
 	reloading sync.Mutex
@@ -112,7 +112,7 @@ func New(o Options) (n *Node, err error) {
 	return n, nil
 }
 
-// observe makes what the node says of itself: log and metrics.
+// observe makes the node's own log and metrics.
 func (n *Node) observe(o Options) (err error) {
 	s := &o.Setup
 	n.level.Set(s.Log.Level)
@@ -148,7 +148,7 @@ func (n *Node) newGateway(o Options) (*gateway.Gateway, error) {
 }
 
 // newScaler makes the scaler. Where gateways share a database it begins when
-// this one leads, and what it decides is told to the others.
+// this one leads, and publishes its decisions to the others.
 func (n *Node) newScaler(setup *Setup) (*scaler, error) {
 	o := scalerOptions{
 		setup: n.setup.Load, places: n.places, demand: n.demand, observed: n.observed,
@@ -160,17 +160,17 @@ func (n *Node) newScaler(setup *Setup) (*scaler, error) {
 	return newScaler(o, setup)
 }
 
-// record is told of every request that has ended.
+// record takes every request that has ended.
 func (n *Node) record(r weir.Record) {
 	n.metrics.Record(r)
 	n.writer.Add(r)
 	n.access.Record(r)
 }
 
-// Run serves until ctx ends or a part of it fails. It stops in stages: first
-// callers are drained, while replicas and scaler still run for them; then
-// those; last the ledger is written. also runs beside it, and ends the node when
-// it is done; nil: nothing does.
+// Run serves until ctx ends or a part of it fails. It stops in stages: callers
+// first, while replicas and scaler still serve them; then replicas and scaler;
+// last it writes the ledger. also, if not nil, runs beside it, and the node
+// ends when also returns.
 func (n *Node) Run(ctx context.Context, also func(context.Context) error) error {
 	defer n.close()
 	ctx, cancel := context.WithCancel(ctx)
@@ -209,7 +209,7 @@ func (n *Node) Run(ctx context.Context, also func(context.Context) error) error 
 	return errors.Join(err, back.Wait())
 }
 
-// middle is what runs as long as a caller may be served.
+// middle are the parts that run until the last caller is served.
 func (n *Node) middle() []func(context.Context) error {
 	admin := n.admin().handler()
 	parts := []func(context.Context) error{
@@ -231,8 +231,8 @@ func (n *Node) middle() []func(context.Context) error {
 	return parts
 }
 
-// serveCallers runs the gateway, with its leases of the limits if it can have
-// them soon.
+// serveCallers runs the gateway. It first waits a moment for leases of shared
+// limits.
 func (n *Node) serveCallers(ctx context.Context) error {
 	if n.sharing != nil {
 		n.sharing.join(ctx)
@@ -240,7 +240,7 @@ func (n *Node) serveCallers(ctx context.Context) error {
 	return n.gateway.Run(ctx)
 }
 
-// close gives back what New took and Run did not.
+// close releases what New took and Run did not release.
 func (n *Node) close() {
 	for _, l := range []net.Listener{n.callers, n.operators} {
 		if l != nil {
@@ -259,11 +259,11 @@ func (n *Node) close() {
 	}
 }
 
-// Callers is the address callers connect to, Operators that of operators.
+// Callers is the address for callers, Operators the admin address.
 func (n *Node) Callers() net.Addr   { return n.callers.Addr() }
 func (n *Node) Operators() net.Addr { return n.operators.Addr() }
 
-// LogAccess says whether each request is logged from now on.
+// LogAccess turns the access log on or off.
 func (n *Node) LogAccess(on bool) { n.access.Enable(on) }
 
 func listen(key, addr string) (net.Listener, error) {

@@ -39,7 +39,7 @@ func answer(w http.ResponseWriter, r *http.Request, text string) {
 	fmt.Fprintf(w, `{"choices":[{"message":{"content":%q},"finish_reason":"stop"}],"usage":{"prompt_tokens":100,"completion_tokens":50}}`, text)
 }
 
-// setupOf is a model of one deployment, there or at a place.
+// setupOf is a model of one deployment, external or at a place.
 func setupOf(dir string, d Deployment, addrs ...string) Setup {
 	return Setup{
 		Hash:    "values",
@@ -62,7 +62,8 @@ func optionsOf(t *testing.T, dir string, s Setup) Options {
 	return Options{Setup: s, LogTo: t.Output(), Canaries: filepath.Join(dir, "canaries.json")}
 }
 
-// running runs a node until the test's end, or until stop, which says how it ended.
+// running runs a node until the test's end, or until stop, which returns its
+// error.
 func running(t *testing.T, o Options) (n *Node, stop func() error) {
 	t.Helper()
 	n, err := New(o)
@@ -89,7 +90,7 @@ func (n *Node) ask(t *testing.T) (status int, body string) {
 		t.Fatal(err)
 	}
 	req.Header.Set("authorization", "Bearer "+testKey)
-	resp, err := (&http.Client{Timeout: time.Minute}).Do(req) // which only ends a test that has failed
+	resp, err := (&http.Client{Timeout: time.Minute}).Do(req) // only a failed test reaches this limit
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,8 +109,8 @@ func (n *Node) says(t *testing.T, want string) {
 	}
 }
 
-// A node is made of values, serves, takes other values, and stops: no file and
-// no second process are needed to try it.
+// A node is made of values, serves, takes other values, and stops. Trying it
+// takes no file and no second process.
 func TestANodeOfValuesServesReloadsAndStops(t *testing.T) {
 	dir := t.TempDir()
 	first := setupOf(dir, Deployment{Name: "m/there"}, answering(t, "first"))
@@ -145,8 +146,8 @@ func TestANodeOfValuesServesReloadsAndStops(t *testing.T) {
 	}
 }
 
-// A reload asks all places before it changes any: one that refuses leaves
-// everything as it was.
+// A reload checks with all places before it changes any: if one refuses,
+// everything stays as it was.
 func TestAPlaceThatRefusesAReloadLeavesAllAsItWas(t *testing.T) {
 	dir := t.TempDir()
 	o := optionsOf(t, dir, setupOf(dir, Deployment{Name: "m/there"}, answering(t, "first")))
@@ -176,7 +177,7 @@ func TestAPlaceThatRefusesAReloadLeavesAllAsItWas(t *testing.T) {
 	}
 }
 
-// What New has taken it gives back when a later part cannot be made.
+// New gives back everything it took when a later part cannot be made.
 func TestAStartThatFailsGivesBackWhatItTook(t *testing.T) {
 	dir := t.TempDir()
 	s := setupOf(dir, Deployment{Name: "m/own", Place: "broken", Scaling: &Scaling{Policy: scale.Policy{Min: 1, Max: 1}}})

@@ -12,13 +12,14 @@ import (
 	"weir/fleet/shared"
 )
 
-// lookEvery is how often a place is asked for its replicas that does not say by
-// itself what has changed. The scaler looks at each of its steps besides.
+// lookEvery is how often a place without fleet.Watcher is asked for its
+// replicas. The scaler also looks at each of its steps.
 const lookEvery = time.Second
 
-// openPlaces takes every place, or stands by to take it as the leader.
+// openPlaces opens every place; a place for the leader alone opens with its
+// term.
 func (n *Node) openPlaces(ps []Place) (map[string]fleet.Place, error) {
-	for _, c := range n.setup.Load().Changes { // a place that only the leader opens would not say so before
+	for _, c := range n.setup.Load().Changes { // a place that only the leader opens would not report it before
 		if err := c.Check(); err != nil {
 			return nil, err
 		}
@@ -68,8 +69,8 @@ func (s *Setup) at(place string) (names []string) {
 	return names
 }
 
-// place runs the replicas of a deployment; nil: none does, or a reload has taken
-// it out this moment.
+// place runs the replicas of a deployment; nil: no place does, or a reload has
+// just removed the deployment.
 func (n *Node) place(deployment string) fleet.Place {
 	s := n.setup.Load()
 	i := slices.IndexFunc(s.Deployments, func(d Deployment) bool { return d.Name == deployment })
@@ -79,7 +80,7 @@ func (n *Node) place(deployment string) fleet.Place {
 	return n.places[s.Deployments[i].Place]
 }
 
-// Replicas are those of a deployment that Weir runs.
+// Replicas are the replicas Weir runs for a deployment.
 func (n *Node) Replicas(ctx context.Context, deployment string) ([]weir.Replica, error) {
 	p := n.place(deployment)
 	if p == nil {
@@ -96,17 +97,17 @@ func (n *Node) own(ctx context.Context, deployment string) ([]weir.Replica, erro
 	return n.Replicas(ctx, deployment)
 }
 
-// observed is told by the scaler what it saw of a deployment at a step. A place
-// that watches has said so already, and later things since.
+// observed takes the replicas the scaler saw at a step. A place that watches
+// has reported them already, and may have reported later changes since.
 func (n *Node) observed(deployment string, rs []weir.Replica) {
 	if _, watches := n.place(deployment).(fleet.Watcher); !watches {
 		n.replicas.heard(deployment, rs)
 	}
 }
 
-// lookAgain hands on the replicas of all deployments, after a reload: what was
-// heard of one before the gateway knew it is lost, and so is what was handed on
-// of one that an earlier reload took out, though it has not changed since.
+// lookAgain passes on the replicas of all deployments after a reload. The
+// gateway drops replicas of a deployment it does not know yet, or that an
+// earlier reload removed; they are passed on again even if unchanged.
 func (n *Node) lookAgain() {
 	n.replicas.forget()
 	for _, name := range n.setup.Load().placed() {
@@ -114,7 +115,7 @@ func (n *Node) lookAgain() {
 	}
 }
 
-// replicas hands every change of replicas on, to the gateway.
+// replicas passes every change of replicas on to the gateway.
 type replicas struct {
 	set func(deployment string, rs []weir.Replica) error
 
@@ -126,19 +127,19 @@ func newReplicas(set func(string, []weir.Replica) error) *replicas {
 	return &replicas{set: set, last: map[string][]weir.Replica{}}
 }
 
-// forget lets everything be handed on again, changed or not.
+// forget makes the next look pass everything on, changed or not.
 func (r *replicas) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	clear(r.last)
 }
 
-// heard is told the replicas of a deployment, changed or not.
+// heard takes the replicas of a deployment, changed or not.
 func (r *replicas) heard(deployment string, rs []weir.Replica) {
 	r.look(deployment, func() ([]weir.Replica, error) { return rs, nil })
 }
 
-// look looks up the replicas under the lock: a later look is not handed on
+// look looks up the replicas under the lock: a later look is never passed on
 // before an earlier one.
 func (r *replicas) look(deployment string, up func() ([]weir.Replica, error)) {
 	r.mu.Lock()
@@ -150,7 +151,7 @@ func (r *replicas) look(deployment string, up func() ([]weir.Replica, error)) {
 	if last, ok := r.last[deployment]; ok && slices.Equal(rs, last) {
 		return
 	}
-	if r.set(deployment, rs) != nil { // a reload has taken it out this moment
+	if r.set(deployment, rs) != nil { // a reload has just removed it
 		delete(r.last, deployment)
 		return
 	}

@@ -17,8 +17,8 @@ func ready(ids ...string) (rs []weir.Replica) {
 	return rs
 }
 
-// What is looked up later is handed on later, whichever goroutine was first to
-// know; what has not changed is not handed on; and what was refused is.
+// Looks are passed on in the order they were made, whichever goroutine began
+// first. Unchanged replicas are not passed on; refused ones are, again.
 func TestReplicasAreHandedOnInTheOrderTheyWereLookedUp(t *testing.T) {
 	var have [][]weir.Replica
 	var refuse error
@@ -31,7 +31,7 @@ func TestReplicasAreHandedOnInTheOrderTheyWereLookedUp(t *testing.T) {
 	newer := make(chan bool)
 	r.look("d", func() ([]weir.Replica, error) {
 		go func() { newer <- true; r.heard("d", ready("1", "2")); newer <- true }()
-		<-newer // it has begun, and waits until what this look saw is handed on
+		<-newer // it has begun, and waits until this look is passed on
 		return ready("1"), nil
 	})
 	<-newer
@@ -48,7 +48,7 @@ func TestReplicasAreHandedOnInTheOrderTheyWereLookedUp(t *testing.T) {
 	}
 }
 
-// Replicas that were there before the gateway knew their deployment are not lost:
+// Replicas reported before the gateway knew their deployment are not lost:
 // nothing changes at the place after the reload, and callers reach them.
 func TestReplicasHeardOfBeforeTheirDeploymentAreThereAfterIt(t *testing.T) {
 	dir, place := t.TempDir(), openRooms()
@@ -68,8 +68,8 @@ func TestReplicasHeardOfBeforeTheirDeploymentAreThereAfterIt(t *testing.T) {
 	n.says(t, "from room-1")
 }
 
-// A deployment that a reload takes out and another puts back has its replicas,
-// though they were the same all the time.
+// A deployment that one reload removes and another adds again has its replicas,
+// though they never changed.
 func TestADeploymentThatComesBackHasItsReplicas(t *testing.T) {
 	dir, place := t.TempDir(), openRooms()
 	if err := place.Scale(t.Context(), "m/own", 1, nil); err != nil {
@@ -93,8 +93,8 @@ func TestADeploymentThatComesBackHasItsReplicas(t *testing.T) {
 	n.says(t, "from room-1")
 }
 
-// What a place would refuse at a reload it refuses at the start, though it is
-// opened later: by the leader, or not at all.
+// A start refuses whatever a place would refuse at a reload, even if the place
+// is opened later, by the leader, or never.
 func TestAStartRefusesWhatAPlaceWouldRefuse(t *testing.T) {
 	dir, refused := t.TempDir(), errors.New("no room has a port")
 	s := setupOf(dir, Deployment{Name: "m/there"}, answering(t, "there"))

@@ -55,7 +55,7 @@ func (n *Node) logRefused(err error) {
 	}
 }
 
-// logRemarks writes a line for each doubt about a setup in force.
+// logRemarks logs each warning about a setup in force.
 func (n *Node) logRemarks(s *Setup) {
 	for _, r := range s.Remarks[:min(len(s.Remarks), maxLoggedFaults)] {
 		n.log.Warn("warning about the configuration", "at", r.At, "warning", r.Text)
@@ -77,7 +77,7 @@ func (n *Node) swap(s *Setup) error {
 	n.level.Set(s.Log.Level)
 	n.access.Enable(s.Log.Access)
 	n.setup.Store(s)
-	// All was checked, so that none can fail any more.
+	// All was checked: none can fail any more.
 	var err error
 	for _, c := range s.Changes {
 		err = errors.Join(err, c.Apply())
@@ -87,7 +87,7 @@ func (n *Node) swap(s *Setup) error {
 	return err
 }
 
-// check says why a setup cannot be put in force. It changes nothing.
+// check says why a setup cannot come into force. It changes nothing.
 func (n *Node) check(s *Setup) error {
 	if err := fixedParts(n.setup.Load().Fixed, s.Fixed); err != nil {
 		return err
@@ -105,7 +105,7 @@ func (n *Node) check(s *Setup) error {
 	return validPolicies(s)
 }
 
-// fixedParts refuses what only a new start can change.
+// fixedParts refuses changes that need a restart.
 func fixedParts(have, want []Fixed) error {
 	var faults []error
 	for _, w := range want {
@@ -126,7 +126,7 @@ func (n *Node) reloadOnHangup(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-hup:
-			_ = n.reload() // which has logged why, if it was refused
+			_ = n.reload() // a refusal is logged already
 		}
 	}
 }

@@ -16,16 +16,16 @@ import (
 	"weir/store"
 )
 
-// scalerOptions are the funcs a scaler needs. remember and acted are nil where no
-// other gateway could scale.
+// scalerOptions are the funcs a scaler needs. remember and acted are nil where
+// only this gateway can scale.
 type scalerOptions struct {
 	setup    func() *Setup          // in force
 	places   map[string]fleet.Place // by name
 	demand   func(now weir.Instant, deployment string) (scale.Observation, error)
-	observed func(deployment string, rs []weir.Replica)                 // told what a step saw
-	decided  func(deployment string, want int, rules ...string)         // told of every step
-	remember func(deployment string, s scale.State)                     // told what the next step begins with
-	acted    func(term store.Term, deployment string, d scale.Decision) // told of what is new
+	observed func(deployment string, rs []weir.Replica)                 // replicas seen at a step
+	decided  func(deployment string, want int, rules ...string)         // called at every step
+	remember func(deployment string, s scale.State)                     // state the next step begins with
+	acted    func(term store.Term, deployment string, d scale.Decision) // called for new decisions
 	log      *slog.Logger
 }
 
@@ -38,17 +38,17 @@ type scaler struct {
 
 	mu     sync.Mutex
 	now    *controlling      // nil while another gateway scales
-	latest []decisionView    // those that changed something, newest last
-	said   map[string][2]int // have and want of the last one told, by deployment
+	latest []decisionView    // decisions that changed something, newest last
+	said   map[string][2]int // have and want last announced, by deployment
 }
 
-// controlling is a Controller and where it writes what it does.
+// controlling is a Controller and its journal.
 type controlling struct {
 	ctrl    *control.Controller
 	journal *control.Journal
 }
 
-// maxDecisions bounds what GET /admin/decisions shows; the journal has all.
+// maxDecisions bounds the list of GET /admin/decisions; the journal has all.
 const maxDecisions = 200
 
 // decisionView is one decision as operators see it.
@@ -62,8 +62,8 @@ type decisionView struct {
 	Err        string        `json:"error,omitempty"`
 }
 
-// newScaler makes one that scales from the start on, or, where acted is set, in
-// each term of this gateway as the leader.
+// newScaler makes a scaler that scales from the start or, where acted is set,
+// in each term of this gateway as the leader.
 func newScaler(o scalerOptions, setup *Setup) (*scaler, error) {
 	s := &scaler{o: o, said: map[string][2]int{}}
 	if o.acted != nil {
@@ -72,8 +72,8 @@ func newScaler(o scalerOptions, setup *Setup) (*scaler, error) {
 	return s, s.begin(setup, nil, store.Term{})
 }
 
-// begin makes the Controller. What it remembers of a deployment is in states,
-// else in the journal.
+// begin makes the Controller. A deployment's state comes from states, else from
+// the journal.
 func (s *scaler) begin(setup *Setup, states map[string]scale.State, term store.Term) error {
 	j := setup.Journal
 	j.Tell = func(trouble string) { s.o.log.Error(trouble) }
@@ -115,7 +115,7 @@ func (s *scaler) serve(ctx context.Context, states map[string]scale.State, term 
 	if err := s.begin(s.o.setup(), states, term); err != nil {
 		return err
 	}
-	err := s.configure() // a reload since then found no controller to tell
+	err := s.configure() // a reload since the line above found no controller
 	if err == nil {
 		err = s.controller().Run(ctx)
 	}
@@ -132,7 +132,7 @@ func (s *scaler) controller() *control.Controller {
 	return s.now.ctrl
 }
 
-// poke lets a deployment be decided on at once.
+// poke has a deployment decided on at once.
 func (s *scaler) poke(deployment string) {
 	if c := s.controller(); c != nil {
 		c.Poke(deployment)
@@ -154,7 +154,7 @@ func (s *scaler) targets(setup *Setup) (ts []control.Target) {
 	return ts
 }
 
-// validPolicies says what Configure would refuse of a setup.
+// validPolicies returns the errors Configure would have for a setup.
 func validPolicies(setup *Setup) error {
 	var faults []error
 	for i := range setup.Deployments {
@@ -169,8 +169,8 @@ func validPolicies(setup *Setup) error {
 	return errors.Join(faults...)
 }
 
-// configure has the controller follow the setup in force, read under the lock:
-// a reload and a term that begins do not leave an older one.
+// configure gives the controller the setup in force. The lock is held around
+// both, so a reload and the beginning of a term cannot leave an older setup.
 func (s *scaler) configure() error {
 	s.configuring.Lock()
 	defer s.configuring.Unlock()
@@ -180,7 +180,7 @@ func (s *scaler) configure() error {
 	return nil
 }
 
-// run steps where no other gateway could, until ctx ends.
+// run steps until ctx ends, where only this gateway can scale.
 func (s *scaler) run(ctx context.Context) error {
 	if s.o.acted != nil {
 		return nil // it steps in serve
@@ -200,7 +200,7 @@ func (s *scaler) close() error {
 	return journal.Close()
 }
 
-// demand observes a deployment, with the room there is for its replicas.
+// demand observes a deployment, with the room for its replicas.
 func (s *scaler) demand(room func(deployment string) int, quota int) control.Demand {
 	return func(now weir.Instant, deployment string) (scale.Observation, error) {
 		o, err := s.o.demand(now, deployment)
@@ -249,8 +249,8 @@ func (s *scaler) decided(e control.Event, term store.Term) {
 	}
 }
 
-// isNew says whether a decision differs from the last one announced: a replica that
-// cannot start is asked for again at every step.
+// isNew says whether a decision differs from the last one announced: every step
+// asks again for a replica that cannot start.
 func (s *scaler) isNew(e control.Event) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 	"weir/store"
 )
 
-// A reload while a term begins, before there is a controller to tell, is what the
-// term scales by.
+// A reload while a term begins, before there is a controller, still sets the
+// policies of the term.
 func TestATermScalesByTheSetupOfAReloadAtItsBeginning(t *testing.T) {
 	dir, place := t.TempDir(), openRooms()
 	with := func(replicas int) *Setup {
@@ -45,7 +45,7 @@ func TestATermScalesByTheSetupOfAReloadAtItsBeginning(t *testing.T) {
 	})
 	select {
 	case <-seen:
-	case <-time.After(10 * time.Second): // which only ends a test that has failed
+	case <-time.After(10 * time.Second): // only a failed test waits this long
 		t.Error("scaled by the setup before the reload")
 	}
 	resign()

@@ -13,23 +13,23 @@ import (
 	"weir/scale"
 )
 
-// Options are what New makes a node of.
+// Options are what New needs.
 type Options struct {
 	Setup Setup
-	// Load reads the setup again, for a reload; nil: there is no other to read.
-	// An error that is Faults is logged fault by fault.
+	// Load reads the setup again, for a reload; nil: a reload fails. An error
+	// that is Faults is logged fault by fault.
 	Load func() (Setup, error)
 
 	Places   []Place // where replicas run; Setup's deployments name them
-	Canaries string  // file the trials of canaries outlive this process in
+	Canaries string  // file that keeps the state of canary trials across restarts
 
 	LogTo   io.Writer
 	Build   observe.Build
 	Nearest func(name string, known []string) string // as gateway.Options has it
 }
 
-// Place is how a place is opened. All places are opened, whether a deployment of
-// the setup is there or not: after a reload one may be.
+// Place is how a place is opened. All places are opened, even without a
+// deployment in the setup: a reload may add one.
 type Place struct {
 	Name string
 	// Alone: one process at a time may have it open, and others of this machine
@@ -38,34 +38,34 @@ type Place struct {
 	Open  func(Host) (fleet.Place, error)
 }
 
-// Host is what a place is given of the node.
+// Host is what the node gives a place.
 type Host struct {
-	// Busy is how many requests a replica works on, those of all gateways
-	// together; -1: that is not known.
+	// Busy is how many requests of all gateways a replica works on; -1:
+	// unknown.
 	Busy func(deployment, replica string) int
 	Log  *slog.Logger
 }
 
-// Setup is everything that is served, in the options of each package: what a
-// reload swaps as a whole.
+// Setup is everything the node serves, as options of each package. A reload
+// swaps it as a whole.
 type Setup struct {
-	Hash    string   // of what it was made from
-	Remarks []Remark // doubts about it, logged when it comes into force
-	Fixed   []Fixed  // what only a new start can change
+	Hash    string   // of its source
+	Remarks []Remark // warnings, logged when it comes into force
+	Fixed   []Fixed  // parts that only a restart can change
 
 	Log         Log
 	Server      Server
 	Admin       Admin
 	Store       Store
 	Journal     control.JournalOptions
-	Sharing     *Sharing // nil: this gateway has its limits to itself
+	Sharing     *Sharing // nil: limits are not shared
 	Gateway     gateway.Config
 	Deployments []Deployment // all of Gateway's, in its order
 
-	Changes []fleet.Change // of the places, to what this setup asks of them; at the start only checked
+	Changes []fleet.Change // changes of the places to match this setup; at the start only checked
 }
 
-// Remark is something about a setup, and where it is from.
+// Remark is a warning about a setup, and the place in its source.
 type Remark struct{ At, Text string }
 
 // Faults is why a setup could not be made, fault by fault.
@@ -77,34 +77,34 @@ type Faults struct {
 func (f *Faults) Error() string { return f.Err.Error() }
 func (f *Faults) Unwrap() error { return f.Err }
 
-// Fixed is a part of a setup that a reload refuses to change: those of one path
-// are compared deeply.
+// Fixed is a part of a setup that a reload refuses to change. Values of the
+// same path are compared deeply.
 type Fixed struct {
 	Path  string
 	Value any
 }
 
-// Log says what is logged and how; Format only at the start.
+// Log is the logging. Format is fixed at the start.
 type Log struct {
 	Level  slog.Level
 	Format observe.Format
 	Access bool
 }
 
-// Server is where callers connect, from the start on.
+// Server is the address for callers, fixed at the start.
 type Server struct {
 	Listen gateway.Listen // Addr is bound by New
 	Drain  time.Duration
 }
 
-// Admin is where operators connect, from the start on.
+// Admin is the admin address, fixed at the start.
 type Admin struct {
 	Listen string
-	Token  string   // "": none is asked for
-	Hosts  []string // names it may be called by without a token
+	Token  string   // "": no token is required
+	Hosts  []string // host names allowed without a token
 }
 
-// Store is the ledger, from the start on: a file, or a database that several
+// Store is the ledger, fixed at the start: a file, or a database that several
 // gateways share, one of which leads.
 type Store struct {
 	Path                  string // SQLite; unused with Postgres
@@ -114,21 +114,21 @@ type Store struct {
 	FlushEvery, Retention time.Duration
 }
 
-// Sharing is how limits are shared through Redis, from the start on. Redis.Local
-// and Redis.Log are the node's.
+// Sharing is how limits are shared through Redis, fixed at the start. The node
+// sets Redis.Local and Redis.Log.
 type Sharing struct {
 	Redis    limits.Options
-	Gateways int // that are expected; 0: as many as are heard
+	Gateways int // expected number; 0: the number heard from
 }
 
-// Deployment is what there is to know of one beside what the gateway does.
+// Deployment is what the node needs of one beyond the gateway's part.
 type Deployment struct {
 	Name    string
-	Place   string   // that runs its replicas; "": they are always there
+	Place   string   // runs its replicas; "": its servers are external
 	Scaling *Scaling // with a Place
 
-	Metrics string   // path of its servers' own metrics; "": there are none
-	Servers []string // base URLs to ask for them, without a Place
+	Metrics string   // path of its servers' own metrics; "": none
+	Servers []string // base URLs to scrape, without a Place
 }
 
 // Scaling is how the number of replicas follows the load.

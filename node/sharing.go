@@ -15,8 +15,8 @@ import (
 	"weir/observe"
 )
 
-// joinWithin is how long a start waits for its first leases. Redis may be away:
-// then it serves with its part of the limits.
+// joinWithin is how long a start waits for its first leases. If Redis is down,
+// the node serves with its part of the limits.
 const joinWithin = time.Second
 
 // sharing is a node's part among the gateways that share limits.
@@ -25,7 +25,7 @@ type sharing struct {
 	redis   *limits.Shared
 }
 
-// newSharing joins the gateways that share limits; nil where the setup names no
+// newSharing joins the gateways that share limits; nil if the setup has no
 // Redis.
 func newSharing(s *Sharing, g *gateway.Gateway, log *slog.Logger) (*sharing, error) {
 	if s == nil {
@@ -46,7 +46,7 @@ func newSharing(s *Sharing, g *gateway.Gateway, log *slog.Logger) (*sharing, err
 	return p, nil
 }
 
-// booked is what this gateway has booked of its providers' quotas.
+// booked are this gateway's bookings of its providers' quotas.
 func (p *sharing) booked() (all []limits.Quota) {
 	p.gateway.Booked(func(deployment string, b dispatch.Booked) {
 		all = append(all, limits.Quota{Deployment: deployment, Drain: b.Drain, Tokens: b.Tokens, Requests: b.Requests})
@@ -54,7 +54,7 @@ func (p *sharing) booked() (all []limits.Quota) {
 	return all
 }
 
-// book counts what other gateways have booked.
+// book counts the bookings of other gateways.
 func (p *sharing) book(q limits.Quota) {
 	p.gateway.BookRemote(q.Deployment, dispatch.Booked{Drain: q.Drain, Tokens: q.Tokens, Requests: q.Requests})
 }
@@ -66,7 +66,7 @@ func (p *sharing) join(ctx context.Context) {
 	p.redis.Join(ctx)
 }
 
-// levels is asked at each scrape.
+// levels runs at each scrape.
 func (p *sharing) levels() observe.Shared {
 	st := p.redis.Status()
 	s := observe.Shared{Connected: st.Connected, Gateways: st.Gateways, Visits: st.Visits, Failures: st.Failures, Healed: st.Healed}
@@ -93,7 +93,7 @@ func (p *sharing) leaseViews() []leaseView {
 	return views
 }
 
-// sharedView is how it stands with shared limits, as operators see it.
+// sharedView is the state of shared limits as operators see it.
 type sharedView struct {
 	Connected bool        `json:"connected"`
 	Since     time.Time   `json:"since"`
@@ -115,8 +115,7 @@ func (p *sharing) serve(w http.ResponseWriter, _ *http.Request) {
 		Visits: s.Visits, Failures: s.Failures, Leases: p.leaseViews()})
 }
 
-// note is what /readyz says beside ok: a gateway without Redis is ready all
-// the same.
+// note is what /readyz says after ok: a gateway without Redis is still ready.
 func (p *sharing) note() string {
 	if p == nil {
 		return ""

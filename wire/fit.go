@@ -9,7 +9,7 @@ import (
 	"weir/price"
 )
 
-// RunsOn is what the file says a deployment's replicas run on; nil: nothing.
+// RunsOn is the hardware the file gives for a deployment's replicas; nil: none.
 func RunsOn(d *config.Deployment) *config.RunsOn {
 	if d.Process == nil {
 		return nil
@@ -17,8 +17,8 @@ func RunsOn(d *config.Deployment) *config.RunsOn {
 	return d.Process.RunsOn
 }
 
-// FitSetup is the question whether a deployment's model fits what its replicas
-// run on. RunsOn must not be nil.
+// FitSetup asks whether a deployment's model fits the hardware of its replicas.
+// RunsOn must not be nil.
 func FitSetup(d *config.Deployment, prices *price.Catalogue) (fit.Model, fit.Setup, error) {
 	on := RunsOn(d)
 	m, q, err := fit.Named(prices, cmp.Or(on.Model, d.Process.Model))

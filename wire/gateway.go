@@ -14,8 +14,7 @@ import (
 	"weir/upstream/dialects"
 )
 
-// Gateway is the part of a configuration that may be swapped while
-// serving.
+// Gateway makes the gateway's options, which a reload may swap while serving.
 func Gateway(c *config.Config, credential func(*config.AzureOpenAI) (upstream.Credential, error)) (gateway.Config, error) {
 	g := gateway.Config{Bounds: gateway.Bounds{
 		MaxBody: int64(c.Server.MaxBody), MaxBodyMemory: bodyMemory(&c.Server), MaxRequests: c.Server.MaxRequests, MaxStreams: c.Server.MaxStreams,
@@ -122,7 +121,7 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 	return g, nil
 }
 
-// ServerKey is how a server of a protocol takes a key; nil: there is none.
+// ServerKey is how a server of a protocol takes a key; nil: no key.
 func ServerKey(d upstream.Dialect, key config.Secret) upstream.Credential {
 	if !key.Set() {
 		return nil

@@ -19,8 +19,8 @@ type Hardware struct {
 	TP         int
 }
 
-// HardwareOf is what the file says of a replica (runs_on), or what an emulated
-// one is told to behave as. An empty gpu or model is not known.
+// HardwareOf is the hardware in the file (runs_on), or that of the emulated
+// server a replica's command starts. An empty GPU or Model is unknown.
 func HardwareOf(d *config.Deployment) Hardware {
 	p := d.Process
 	if p == nil {
@@ -46,7 +46,7 @@ func HardwareOf(d *config.Deployment) Hardware {
 // Known says whether a replica's behaviour in time can be computed.
 func (h Hardware) Known() bool { return h.GPU != "" && h.Model != "" }
 
-// Engine is how such a replica behaves in time.
+// Engine is the timing model of such a replica.
 func (h Hardware) Engine(prices *price.Catalogue) (engine.Spec, error) {
 	if h.Published {
 		if _, q, err := fit.Named(prices, h.Model); err == nil {
@@ -56,8 +56,7 @@ func (h Hardware) Engine(prices *price.Catalogue) (engine.Spec, error) {
 	return engine.Of(prices, h.GPU, h.Model, engine.Layout{TP: h.TP}, engine.Precision{Weights: h.DType})
 }
 
-// EngineOf is how a replica of the deployment behaves in time, where that is
-// known.
+// EngineOf is the timing model of the deployment's replicas, if known.
 func EngineOf(d *config.Deployment, prices *price.Catalogue) (engine.Spec, bool) {
 	h := HardwareOf(d)
 	if !h.Known() {
@@ -67,7 +66,7 @@ func EngineOf(d *config.Deployment, prices *price.Catalogue) (engine.Spec, bool)
 	return spec, err == nil
 }
 
-// TensorParallel is what the file says, else all GPUs of a replica.
+// TensorParallel is the file's tp, else all GPUs of a replica.
 func TensorParallel(p *config.Process) int {
 	if p.RunsOn.TP > 0 {
 		return p.RunsOn.TP

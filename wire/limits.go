@@ -18,7 +18,7 @@ func scopeLimits(l config.Limits, b config.Budget) meter.Limits {
 	}
 }
 
-// Limit is one entry of the list of limits.
+// Limit is one entry of the limits list.
 func Limit(l *config.Limit) gateway.Limit {
 	return gateway.Limit{
 		Scope:  meter.Scope{Tenant: l.Tenant, Key: l.Key, Model: l.Model, Class: l.Class},
@@ -26,13 +26,13 @@ func Limit(l *config.Limit) gateway.Limit {
 	}
 }
 
-// ownPrefill is the max_prefill of replicas that Weir starts: each is one engine,
-// and a quarter of what an engine computes in a step hardly delays another's
-// first token.
+// ownPrefill is the default max_prefill of replicas that Weir starts. Each is
+// one engine; a quarter of the tokens an engine computes in a step hardly
+// delays another request's first token.
 const ownPrefill = 512
 
-// MaxPrefill bounds the prompt tokens a replica computes at a time; 0: it is not
-// bounded.
+// MaxPrefill bounds the prompt tokens a replica computes at a time; 0: no
+// bound.
 func MaxPrefill(d *config.Deployment) int {
 	switch {
 	case d.Capacity.MaxPrefill != nil:

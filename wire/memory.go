@@ -5,8 +5,9 @@ import (
 	"weir/internal/memory"
 )
 
-// bodyMemory is what all request bodies may take together: as configured, else a
-// quarter of the memory there is, but room for two of the largest.
+// bodyMemory bounds the memory of all request bodies together: as configured,
+// else a quarter of the machine's memory, but room for two of the largest
+// bodies.
 func bodyMemory(s *config.Server) int64 {
 	if s.MaxBodyMemory > 0 {
 		return int64(s.MaxBodyMemory)

@@ -7,7 +7,7 @@ import (
 	"weir/dispatch"
 )
 
-// supported are the words of a deployment's supports.
+// supported are the words allowed in a deployment's supports.
 var supported = map[string]dispatch.Needs{
 	"chat":        dispatch.Operation(weir.OpChat),
 	"completions": dispatch.Operation(weir.OpCompletions),
@@ -19,8 +19,8 @@ var supported = map[string]dispatch.Needs{
 	"tools":       dispatch.Tools,
 }
 
-// lacks is what a deployment does not do that lists what it does. One that
-// lists nothing lacks nothing that is known.
+// lacks are the needs missing from a deployment's supports. A deployment
+// without supports lacks nothing that is known.
 func lacks(supports []string) (missing dispatch.Needs) {
 	if len(supports) == 0 {
 		return 0

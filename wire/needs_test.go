@@ -26,8 +26,8 @@ func TestWhatADeploymentSupportsIsWhatItDoesNotLack(t *testing.T) {
 	}
 }
 
-// Servers that Weir starts do not get what its file reads secrets from, but for
-// what is passed to them by name.
+// Servers that Weir starts do not get the variables its file reads secrets
+// from, except those passed to them by name.
 func TestSecretsOfTheFileAreNotInherited(t *testing.T) {
 	c, err := config.Parse("weir.yaml", []byte(`
 admin: {token: env:ADMIN_TOKEN}

@@ -16,9 +16,9 @@ import (
 	"weir/price"
 )
 
-// Node is a node of a configuration. load reads it again, for a reload, and prices
-// is called each time: they may have been updated since. What the node keeps over
-// restarts beside ledger and journal goes to stateDir.
+// Node is a node of a configuration. load reads the configuration again, for a
+// reload; prices is called each time, since prices may have been updated. The
+// node keeps its state besides ledger and journal in stateDir.
 func Node(c *config.Config, load func() (*config.Config, error), prices func() (*price.Catalogue, error), stateDir string) (node.Options, error) {
 	places := newPlaces(stateDir)
 	setup := func(c *config.Config, err error) (node.Setup, error) {
@@ -56,7 +56,7 @@ func remarks(all config.Faults) (rs []node.Remark) {
 	return rs
 }
 
-// Setup is what a node serves of a configuration.
+// Setup is the setup of a node for a configuration.
 func Setup(c *config.Config, prices *price.Catalogue) (s node.Setup, err error) {
 	s = node.Setup{
 		Hash: c.Hash, Remarks: remarks(c.Warnings), Fixed: fixed(c),
@@ -101,7 +101,7 @@ func sharing(r *config.Redis) *node.Sharing {
 	return s
 }
 
-// fixed are the parts of a configuration that only a new start can change.
+// fixed are the parts of a configuration that only a restart can change.
 func fixed(c *config.Config) []node.Fixed {
 	return []node.Fixed{
 		{Path: "server.listen", Value: c.Server.Listen},

@@ -33,7 +33,7 @@ func parsed(t *testing.T, most string) (*config.Config, error) {
 }
 
 // A node's setup names the place of each deployment, and that place is opened
-// with it; what is always there has none.
+// with it. External servers have none.
 func TestEachDeploymentHasItsPlace(t *testing.T) {
 	c, err := parsed(t, "3")
 	if err != nil {
@@ -83,8 +83,8 @@ func TestEachDeploymentHasItsPlace(t *testing.T) {
 	}
 }
 
-// A reload reads the prices again, as a start does: those that cannot be read
-// refuse it.
+// A reload reads the prices again, as a start does: unreadable prices refuse
+// it.
 func TestAReloadReadsThePricesAgain(t *testing.T) {
 	c, err := parsed(t, "3")
 	if err != nil {

@@ -24,8 +24,8 @@ import (
 // Process names the place of replicas that are processes of this machine.
 const Process = "processes"
 
-// PlaceOf names the place that runs a deployment's replicas; "": none does, they
-// are always there.
+// PlaceOf names the place that runs a deployment's replicas; "": none, its
+// servers are external.
 func PlaceOf(d *config.Deployment) string {
 	if d.Process != nil {
 		return Process
@@ -36,8 +36,8 @@ func PlaceOf(d *config.Deployment) string {
 // Elastic says whether Weir starts and stops a deployment's replicas.
 func Elastic(d *config.Deployment) bool { return PlaceOf(d) != "" }
 
-// DrainTimeout is how long a replica that is let go may finish what it has; 0:
-// Weir does not run it.
+// DrainTimeout is how long a draining replica may finish its requests; 0: Weir
+// does not run it.
 func DrainTimeout(d *config.Deployment) time.Duration {
 	if d.Process != nil {
 		return d.Process.DrainTimeout
@@ -45,7 +45,7 @@ func DrainTimeout(d *config.Deployment) time.Duration {
 	return 0
 }
 
-// Program is the command that starts a replica on this machine; "": none does.
+// Program is the command that starts a replica on this machine; "": none.
 func Program(d *config.Deployment) string {
 	if d.Process != nil {
 		return d.Process.Command[0]
@@ -53,8 +53,8 @@ func Program(d *config.Deployment) string {
 	return ""
 }
 
-// kind is one kind of place: how it is opened with what a configuration asks of
-// it, and how that changes.
+// kind is one kind of place: how a configuration opens it, and how a reload
+// changes it.
 type kind interface {
 	place(c *config.Config) node.Place
 	change(c *config.Config) fleet.Change
@@ -80,7 +80,7 @@ func (ps places) changes(c *config.Config) (all []fleet.Change) {
 	return all
 }
 
-// deployments are all of a configuration, with the place of each.
+// deployments are all deployments of a configuration, each with its place.
 func deployments(c *config.Config, prices *price.Catalogue) (ds []node.Deployment, err error) {
 	for i := range c.Models {
 		m := &c.Models[i]
@@ -101,8 +101,8 @@ func deployments(c *config.Config, prices *price.Catalogue) (ds []node.Deploymen
 	return ds, nil
 }
 
-// metricsOf is the path of the metrics of a deployment's servers, "" where there
-// are none, and the servers that are always there.
+// metricsOf is the path of the metrics of a deployment's servers ("": none) and
+// the addresses of its external servers.
 func metricsOf(d *config.Deployment) (path string, servers []string) {
 	switch {
 	case d.Process != nil:
@@ -113,8 +113,8 @@ func metricsOf(d *config.Deployment) (path string, servers []string) {
 	return "", nil
 }
 
-// processes is the place of replicas that are processes of this machine. Of the
-// gateways on it, one at a time has it.
+// processes is the place of replicas that are processes of this machine. One
+// gateway on the machine has it at a time.
 type processes struct {
 	stateDir string
 
@@ -145,7 +145,7 @@ func (p *processes) optionsOf(c *config.Config) process.Options {
 	}
 }
 
-// change is that of the deployments; what else there is of a machine is fixed.
+// change changes the deployments; the rest of a machine's options is fixed.
 func (p *processes) change(c *config.Config) fleet.Change {
 	want := p.optionsOf(c)
 	return fleet.Change{
@@ -177,7 +177,7 @@ func (o opened) Run(ctx context.Context) error {
 	return o.Fleet.Run(ctx)
 }
 
-// processDeployments is how replicas are run.
+// processDeployments are the deployments as package process runs them.
 func processDeployments(c *config.Config) []process.Deployment {
 	var ds []process.Deployment
 	for _, d := range placed(c, Process) {
@@ -196,7 +196,7 @@ func processDeployments(c *config.Config) []process.Deployment {
 	return ds
 }
 
-// placed are the deployments of one place.
+// placed are the deployments at one place.
 func placed(c *config.Config, place string) (ds []*config.Deployment) {
 	for i := range c.Models {
 		for k := range c.Models[i].Deployments {
@@ -208,9 +208,9 @@ func placed(c *config.Config, place string) (ds []*config.Deployment) {
 	return ds
 }
 
-// gpus are the GPUs replicas may get: those the file names, else
-// CUDA_VISIBLE_DEVICES where it is set, else those the NVIDIA driver lists.
-// None is no fault.
+// gpus are the GPUs replicas may get: those in the file, else
+// CUDA_VISIBLE_DEVICES if set, else those the NVIDIA driver lists. Having none
+// is no fault.
 func gpus(c *config.Config) []string {
 	if len(c.Machine.GPUs) > 0 {
 		return c.Machine.GPUs

@@ -11,8 +11,8 @@ import (
 	"weir/price"
 )
 
-// Price is what tokens of a deployment cost and where that is from: what the
-// file says, and for what it leaves out the catalogue, if it names a model of it.
+// Price is the token prices of a deployment and their source: the file's, and
+// for those it omits the catalogue's, if it names a model there.
 func Price(p config.Price) (meter.Rates, string, error) {
 	var r meter.Rates
 	source := "weir.yaml"
@@ -60,8 +60,8 @@ func Price(p config.Price) (meter.Rates, string, error) {
 	return r, r.String() + " (" + source + ")", nil
 }
 
-// Rates are the prices alone; none where the catalogue does not know them; Price
-// returns that error.
+// Rates are the prices alone; zero if the catalogue does not know them (Price
+// returns that error).
 func Rates(p config.Price) meter.Rates {
 	r, _, err := Price(p)
 	if err != nil {
@@ -70,7 +70,7 @@ func Rates(p config.Price) meter.Rates {
 	return r
 }
 
-// Unpriced are the deployments whose prices the catalogue does not know.
+// Unpriced are the deployments whose prices the catalogue lacks.
 func Unpriced(c *config.Config) (faults config.Faults) {
 	for i := range c.Models {
 		for k := range c.Models[i].Deployments {

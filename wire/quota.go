@@ -10,8 +10,8 @@ import (
 	"weir/price"
 )
 
-// Quota is what the provider of a deployment lets through, as the file and the
-// catalogue know it. Its error names the model the catalogue has no figures of.
+// Quota is the provider's quota for a deployment, from the file and the
+// catalogue. Its error names the model without figures in the catalogue.
 func Quota(m *config.Model, a *config.AzureOpenAI) (dispatch.Quota, error) {
 	q := dispatch.Quota{
 		TokensPerMinute: a.TokensPerMinute, RequestsPerMinute: a.RequestsPerMinute,
@@ -42,12 +42,13 @@ func Quota(m *config.Model, a *config.AzureOpenAI) (dispatch.Quota, error) {
 	if ptu.CachedWeight.Known() {
 		q.Cached = int(math.Round(1000 * ptu.CachedWeight.Value()))
 	} else {
-		q.Cached = 1000 // as any other, where no rule is known
+		q.Cached = 1000 // no rule known: cached tokens count in full
 	}
 	return q, nil
 }
 
-// CheckQuotas names every deployment whose PTUs, or spillover, cannot be reckoned with.
+// CheckQuotas names every deployment whose PTUs or spillover cannot be
+// computed.
 func CheckQuotas(c *config.Config) error {
 	var faults config.Faults
 	for i := range c.Models {

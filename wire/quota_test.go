@@ -9,8 +9,9 @@ import (
 	"weir/dispatch"
 )
 
-// 100 PTUs of gpt-4o carry 2,500 input tokens a minute each, an output token
-// counts as 4 and a cached one as none; of gpt-6-sol a cached one counts a tenth.
+// 100 PTUs of gpt-4o carry 2,500 input tokens a minute each; an output token
+// counts as 4 and a cached one as none. For gpt-6-sol a cached one counts a
+// tenth.
 func TestQuotasComeFromTheCatalogue(t *testing.T) {
 	f := func(model string, a config.AzureOpenAI, want dispatch.Quota) {
 		t.Helper()

@@ -15,7 +15,7 @@ import (
 	"weir/price"
 )
 
-// This file turns what weir.yaml says of versions and copies into the gateway's
+// This file turns the versions and copies of weir.yaml into the gateway's
 // options.
 
 func hedge(h *config.Hedge) dispatch.Hedge {
@@ -35,7 +35,7 @@ func sticky(s config.Split) gateway.Sticky {
 	return gateway.Sticky{}
 }
 
-// Canary is a deployment's canary; nil without one.
+// Canary is a deployment's canary; nil if it has none.
 func Canary(d *config.Deployment, upstreamModel string, addrs []string) *gateway.Canary {
 	c := d.Canary
 	if c == nil {
@@ -64,10 +64,10 @@ func mirror(d *config.Deployment) *gateway.Mirror {
 	return &gateway.Mirror{Share: d.Mirror.Share.Fraction(), MaxConcurrent: d.Mirror.MaxConcurrent}
 }
 
-// Spillover is what Azure itself does with what a provisioned deployment has no
-// room for, and at which price: the file's, else the catalogue's for the standard
-// deployment of the same model everywhere. Of a model without a price there it is
-// as the deployment's own; an error only where the file asks for spillover.
+// Spillover is the spillover Azure itself does for a full provisioned
+// deployment, and its price: the file's, else the catalogue's for the global
+// standard deployment of the same model. A model without a price there keeps
+// the deployment's own price; an error only where the file asks for spillover.
 func Spillover(m *config.Model, a *config.AzureOpenAI) (gateway.Spillover, error) {
 	var s gateway.Spillover
 	if a.PTU == 0 {

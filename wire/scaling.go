@@ -13,7 +13,7 @@ import (
 // This file turns a deployment's scaling block into a scale.Policy, for serve,
 // simulate, replay and check alike.
 
-// Scaling is the deployment's scaling, or that of one replica, always.
+// Scaling is the deployment's scaling; without one, always one replica.
 func Scaling(d *config.Deployment) *config.Scaling {
 	if d.Scaling != nil {
 		return d.Scaling
@@ -21,9 +21,9 @@ func Scaling(d *config.Deployment) *config.Scaling {
 	return &config.Scaling{Min: 1, Max: 1}
 }
 
-// Policy is how the replicas of a deployment follow its load. What the policy
-// is to know of a replica's speed and price comes from the catalogue where the
-// file does not say it. The error is of a VM size that has no price.
+// Policy is how the replicas of a deployment follow its load. A replica's speed
+// and price come from the catalogue where the file omits them. The error is of
+// a VM size without a price.
 func Policy(m *config.Model, d *config.Deployment, prices *price.Catalogue) (scale.Policy, error) {
 	s := Scaling(d)
 	p := scale.Policy{
@@ -44,8 +44,8 @@ func Policy(m *config.Model, d *config.Deployment, prices *price.Catalogue) (sca
 	if g := s.GPUUtilisation; g != nil {
 		p.GPU = scale.GPU{High: g.High.Fraction(), Low: g.Low.Fraction(), Sustain: g.Sustain}
 	}
-	// Idle replicas of a deployment that may go to zero go as soon as its
-	// other replicas would, where nothing else is said.
+	// By default, a deployment that may go to zero removes its last replicas as
+	// soon as it would remove the others.
 	if p.ZeroAfter = s.ZeroAfter; p.ZeroAfter == 0 {
 		p.ZeroAfter, p.ZeroBreakEven = max(p.ScaleInAfter, time.Second), true
 	}
@@ -65,9 +65,8 @@ func schedules(lines []config.Schedule) []scale.Schedule {
 	return out
 }
 
-// Capacity is what one replica does within the SLO: as the file says, or as a
-// load test has shown, or as computed for what it runs on. The zero Capacity is
-// not known.
+// Capacity is the throughput of one replica within the SLO: the file's, a load
+// test's, or computed for its hardware. The zero Capacity is unknown.
 func Capacity(m *config.Model, d *config.Deployment, prices *price.Catalogue) scale.Capacity {
 	about := config.Profile{PromptTokens: UsualPrompt, OutputTokens: UsualOutput}
 	if s := d.Scaling; s != nil && s.Profile != nil {
@@ -76,7 +75,7 @@ func Capacity(m *config.Model, d *config.Deployment, prices *price.Catalogue) sc
 	if about.Prefill > 0 || about.Decode > 0 {
 		return scale.Capacity{Prefill: about.Prefill.PerSecond(), Decode: about.Decode.PerSecond()}
 	}
-	c := scale.Capacity{Prefill: decodeCost, Decode: 1} // how much more a token of an answer costs, where nothing is known
+	c := scale.Capacity{Prefill: decodeCost, Decode: 1} // cost of an answer's token in prompt tokens, by default
 	spec, known := EngineOf(d, prices)
 	if known {
 		c.Prefill, c.Decode = spec.Capacity(about.PromptTokens, about.OutputTokens, m.SLO.TPOT)
@@ -93,16 +92,16 @@ func Capacity(m *config.Model, d *config.Deployment, prices *price.Catalogue) sc
 	return scale.Capacity{}
 }
 
-// The request a replica's speed is computed for where the file does not say,
-// and what a token of an answer costs in tokens of prompt.
+// The default request for a replica's computed speed, and the cost of an
+// answer's token in prompt tokens.
 const (
 	UsualPrompt = 1000
 	UsualOutput = 200
 	decodeCost  = 4
 )
 
-// ReplicaPrice is what one replica costs for an hour: as the file says, or its
-// part of the GPUs of a VM size. 0 where the file says nothing.
+// ReplicaPrice is the hourly cost of one replica: the file's, or its part of
+// the GPUs of a VM size. 0 if the file gives neither.
 func ReplicaPrice(d *config.Deployment, prices *price.Catalogue) (weir.Money, error) {
 	p := Scaling(d).Price
 	switch {

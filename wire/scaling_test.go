@@ -13,8 +13,8 @@ import (
 	"weir/scale"
 )
 
-// scaled is the first model of a file whose one deployment scales as the block
-// says; place is more of the deployment.
+// scaled is the first model of a file, with one deployment that has the scaling
+// block; place is more of the deployment.
 func scaled(t *testing.T, place, block string) (*config.Model, *config.Deployment) {
 	t.Helper()
 	text := `

@@ -10,18 +10,18 @@ import (
 	"weir/emulate"
 )
 
-// unlimited is the quota of a standard deployment of which the file says none.
+// unlimited is the quota of a standard deployment whose quota the file omits.
 const unlimited = 1_000_000_000
 
-// resource is one of Azure OpenAI: the deployments that are at one endpoint.
+// resource is one Azure OpenAI resource: the deployments at one endpoint.
 type resource struct {
 	endpoint    string
 	deployments []emulate.AzureDeployment
 	users       []*config.AzureOpenAI
 }
 
-// resources emulates every resource of Azure OpenAI the file names, as
-// `weir emulate --azure` would.
+// resources emulates every Azure OpenAI resource the file names, as `weir
+// emulate --azure` would.
 func (s *stand) resources() error {
 	all, err := s.described()
 	if err != nil {
@@ -35,7 +35,7 @@ func (s *stand) resources() error {
 	return nil
 }
 
-// described are the resources the file names with their deployments.
+// described are the resources in the file, with their deployments.
 func (s *stand) described() (all []*resource, err error) {
 	for i := range s.c.Models {
 		m := &s.c.Models[i]
@@ -68,7 +68,7 @@ func resourceOf(all *[]*resource, endpoint string) *resource {
 	return r
 }
 
-// deployment adds one to its resource, and those it spills to.
+// deployment adds a deployment and its spillover target to the resource.
 func (s *stand) deployment(r *resource, m *config.Model, d *config.Deployment) error {
 	a := d.AzureOpenAI
 	e := emulate.AzureDeployment{Name: cmp.Or(a.Deployment, m.Name), Model: s.azureModel(m, d), SKU: "GlobalStandard", Context: d.MaxContext}
@@ -96,8 +96,8 @@ func (s *stand) deployment(r *resource, m *config.Model, d *config.Deployment) e
 	return nil
 }
 
-// azureModel is the model a deployment runs, of which the file may have only
-// names: the first that the catalogue knows, or that speaks of embeddings.
+// azureModel is the model a deployment runs. The file may have only names: the
+// first one that the catalogue knows, or that mentions embeddings, counts.
 func (s *stand) azureModel(m *config.Model, d *config.Deployment) string {
 	names := append([]string{d.Serves, m.Name, d.AzureOpenAI.Deployment}, m.Aliases...)
 	for _, name := range names {
@@ -113,8 +113,8 @@ func (s *stand) azureModel(m *config.Model, d *config.Deployment) string {
 	return m.Name
 }
 
-// quota fills in what a standard deployment has where the file does not say,
-// and words what it has.
+// quota fills in the missing quota of a standard deployment, and describes the
+// quota in words.
 func (s *stand) quota(e *emulate.AzureDeployment, name string) string {
 	switch {
 	case e.TPM == 0 && e.RPM == 0:
@@ -128,14 +128,15 @@ func (s *stand) quota(e *emulate.AzureDeployment, name string) string {
 	return fmt.Sprintf(", %d tokens/min", e.TPM)
 }
 
-// add is idempotent: several deployments of the file may be one at Azure.
+// add is idempotent: several deployments of the file may be the same one at
+// Azure.
 func (s *stand) add(r *resource, e emulate.AzureDeployment, name string) {
 	for i, have := range r.deployments {
 		if have.Name != e.Name {
 			continue
 		}
 		switch {
-		case have.TPM == unlimited && e.TPM != unlimited: // one that was a spillover's target before
+		case have.TPM == unlimited && e.TPM != unlimited: // added earlier as a spillover target
 			r.deployments[i] = e
 		case have != e && e.TPM != unlimited:
 			s.said.not("%s as the file says it here: deployment %s of %s is in the file twice, and the first counts", name, e.Name, r.endpoint)
@@ -145,13 +146,13 @@ func (s *stand) add(r *resource, e emulate.AzureDeployment, name string) {
 	r.deployments = append(r.deployments, e)
 }
 
-// target adds the standard deployment that a provisioned one spills to, where
-// the file does not describe it.
+// target adds the standard deployment that a provisioned one spills to, if the
+// file does not describe it.
 func (s *stand) target(r *resource, name, model string) {
 	s.add(r, emulate.AzureDeployment{Name: name, Model: model, SKU: "GlobalStandard", TPM: unlimited, RPM: unlimited}, name)
 }
 
-// place starts a resource and sends its users there.
+// place starts a resource and points its deployments at it.
 func (s *stand) place(r *resource) error {
 	o := emulate.AzureOptions{Deployments: r.deployments, Keys: []string{s.key}, Seed: 1}
 	addr, err := s.servers.url(fmt.Sprintf("azure %s %+v", r.endpoint, o), func() (emulator, error) { return emulate.NewAzure(o) })

@@ -11,8 +11,8 @@ import (
 	"weir/price"
 )
 
-// AzureDeployments reads the --deployment flags. What a PTU of the model
-// carries comes from the catalogue of prices and sizes.
+// AzureDeployments reads the --deployment flags. The capacity of a model's PTU
+// comes from the catalogue of prices and sizes.
 func AzureDeployments(flags []string) ([]emulate.AzureDeployment, error) {
 	catalogue, err := price.Default()
 	if err != nil {
@@ -84,7 +84,7 @@ func azureCount(to *int) func(string) error {
 	}
 }
 
-// sizePTU fills in what the catalogue knows of a model's PTUs.
+// sizePTU fills in the catalogue's figures for the model's PTUs.
 func sizePTU(d *emulate.AzureDeployment, catalogue *price.Catalogue) error {
 	p, err := catalogue.PTU(d.Model)
 	if err != nil {
@@ -98,7 +98,7 @@ func sizePTU(d *emulate.AzureDeployment, catalogue *price.Catalogue) error {
 			return err
 		}
 	}
-	d.CachedWeight, d.TokensPerSecond = p.CachedWeight.Value(), p.Speed.Value() // not known: the emulator's own
+	d.CachedWeight, d.TokensPerSecond = p.CachedWeight.Value(), p.Speed.Value() // unknown: the emulator's own
 	if d.MaxPrompt == 0 {
 		d.MaxPrompt = p.MaxPrompt
 	}

@@ -17,7 +17,8 @@ func TestAzureDeploymentFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []emulate.AzureDeployment{
-		// What a PTU of gpt-4o carries is Microsoft's, in the catalogue.
+		// The capacity of a gpt-4o PTU is Microsoft's figure, from the
+		// catalogue.
 		{Name: "ptu", Model: "gpt-4o", SKU: "ProvisionedManaged", PTU: 100, InputTPM: 2500, OutputWeight: 4, TokensPerSecond: 25, Spillover: "std", Window: 5 * time.Second, Utilisation: true},
 		{Name: "std", Model: "gpt-4o", SKU: "GlobalStandard", TPM: 450_000, RPM: 600},
 	}

@@ -1,8 +1,8 @@
 // Package emulated turns a configuration into one that can be tried on this
 // machine: everything it describes becomes an emulated server (package emulate)
-// of its deployment's kind. It owns the servers that stand in for those a
-// configuration does not start, and knows how each kind is described; how they
-// behave is package emulate's.
+// of the same kind as the deployment. It owns the servers that stand in for
+// those the configuration does not start, and knows how each kind is described.
+// Their behaviour belongs to package emulate.
 package emulated
 
 import (
@@ -15,26 +15,26 @@ import (
 	"weir/price"
 )
 
-// stand is a configuration being turned into one that is tried on this machine,
-// with what has to be said of it.
+// stand is a configuration on its way to an emulated one, with the notes to
+// print about it.
 type stand struct {
 	c       *config.Config
 	servers *Emulation
 	exe     string // this program, for replicas that are processes
-	key     string // that emulated servers want
+	key     string // key of the emulated servers
 	prices  *price.Catalogue
 	said    Tried
 }
 
-// Tried is what people are told of an emulated configuration.
+// Tried describes an emulated configuration to the user.
 type Tried struct {
-	Tenant      string            // whose the key is that was made
-	Model       string            // one it may call
-	Deployments map[string]string // what each is emulated as
-	missing     []string          // what is not emulated
+	Tenant      string            // gets the new key
+	Model       string            // one the tenant may call
+	Deployments map[string]string // how each is emulated
+	missing     []string          // parts that are not emulated
 }
 
-// not notes once what is not emulated.
+// not notes, once, a part that is not emulated.
 func (t *Tried) not(format string, args ...any) {
 	if line := fmt.Sprintf(format, args...); !slices.Contains(t.missing, line) {
 		t.missing = append(t.missing, line)
@@ -69,7 +69,7 @@ func (s *stand) emulateAll(key config.KeyHash) error {
 	return nil
 }
 
-// keepHere leaves out what reaches beyond this machine and this run.
+// keepHere removes everything that reaches beyond this machine or this run.
 func (s *stand) keepHere() {
 	c := s.c
 	if c.Server.TLS != nil {
@@ -96,7 +96,7 @@ func (s *stand) keepHere() {
 
 // admit gives the key to the first tenant that may call a model.
 func (s *stand) admit(key config.KeyHash) {
-	for i := range s.c.Tenants { // what `weir plan --yaml` writes has a key still to be made
+	for i := range s.c.Tenants { // the output of `weir plan --yaml` has a key still to be made
 		t := &s.c.Tenants[i]
 		t.Keys = slices.DeleteFunc(t.Keys, func(k config.Key) bool { return k.Hash == config.KeyHash{} })
 	}
@@ -111,7 +111,7 @@ func (s *stand) admit(key config.KeyHash) {
 	}
 }
 
-// Lines are what is printed of the deployments and of what is missing.
+// Lines is the text about the deployments and the missing parts.
 func (t Tried) Lines() string {
 	var b strings.Builder
 	b.WriteString("not emulated:\n")

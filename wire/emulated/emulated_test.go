@@ -27,7 +27,7 @@ models:
         azureopenai: {endpoint: "https://two.openai.azure.com", api_key: env:NOWHERE, deployment: chat, tokens_per_minute: 1M}
 `
 
-// The resources are those that somebody would give to `weir emulate --azure`.
+// The resources are those a user would pass to `weir emulate --azure`.
 func TestAFileIsEmulatedAsEmulateAzureIs(t *testing.T) {
 	want, err := AzureDeployments([]string{
 		"name=chat-ptu,sku=ProvisionedManaged,ptu=15,model=gpt-4o", "name=chat-paygo,sku=GlobalStandard,tpm=450k,rpm=60k,model=gpt-4o",

@@ -16,16 +16,15 @@ import (
 	"weir/wire"
 )
 
-// What an emulated server behaves as where the file does not say (runs_on), or
-// says what the engine does not know.
+// Defaults of an emulated server where the file does not say (runs_on), or says
+// something the engine does not know.
 const (
 	emulatedGPU     = "H100-80GB"
 	emulatedModel   = "llama-3.1-8b"
 	emulatedContext = 131_072
 )
 
-// external emulates servers that run elsewhere: one for each address, there at
-// once.
+// external emulates external servers: one for each address, ready at once.
 func (s *stand) external(d *config.Deployment) error {
 	x := d.External
 	o := s.server(x.Model, d)
@@ -49,7 +48,7 @@ func (s *stand) external(d *config.Deployment) error {
 	return nil
 }
 
-// process makes the replicas Weir starts emulated ones.
+// process replaces the replicas Weir starts by emulated ones.
 func (s *stand) process(d *config.Deployment) {
 	p := d.Process
 	o := s.server(p.Model, d)
@@ -78,8 +77,7 @@ func (s *stand) process(d *config.Deployment) {
 	s.said.Deployments[d.Name] = wordServer(o)
 }
 
-// server is what is known of the model a server has: its shape, context, width
-// and task.
+// server describes the model of a server: its shape, context, width and task.
 func (s *stand) server(name string, d *config.Deployment) emulate.Options {
 	o := emulate.Options{Served: name, Model: emulatedModel, GPU: emulatedGPU, TP: 1, Context: emulatedContext, EmbeddingDim: 1024, Seed: 1}
 	shape := name
@@ -102,8 +100,8 @@ func (s *stand) server(name string, d *config.Deployment) emulate.Options {
 	return o
 }
 
-// hardware picks what the model runs on: what the file says, else the first
-// that has room for it.
+// hardware picks the hardware of the model: the file's, else the first with
+// room for it.
 func (s *stand) hardware(o *emulate.Options, shape string, d *config.Deployment) {
 	type layout struct {
 		gpu string
@@ -121,8 +119,8 @@ func (s *stand) hardware(o *emulate.Options, shape string, d *config.Deployment)
 	}
 }
 
-// ownCommand takes from the command of a known engine what it is told: the name
-// it serves under, its context, its batch.
+// ownCommand reads the arguments of a known engine's command: served name,
+// context, batch.
 func ownCommand(command []string, o *emulate.Options) {
 	line := strings.Join(command, " ")
 	if !strings.Contains(line, "vllm") && !strings.Contains(line, "sglang") {
@@ -149,7 +147,7 @@ func ownCommand(command []string, o *emulate.Options) {
 			}
 		}
 	}
-	for i, arg := range command { // stands over the model's own name, wherever it is
+	for i, arg := range command { // overrides the model's own name, wherever it is
 		if name, value, inline := strings.Cut(arg, "="); name == "--served-model-name" {
 			if !inline && i+1 < len(command) {
 				value = command[i+1]

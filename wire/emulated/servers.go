@@ -11,37 +11,37 @@ import (
 )
 
 // Emulation holds the emulated servers that stand in for those a configuration
-// names and does not start: resources of Azure OpenAI, and servers that run
-// elsewhere. Each listens on a port of its own of this machine, until Close.
+// names and does not start: Azure OpenAI resources and external servers. Each
+// listens on its own port of this machine until Close.
 type Emulation struct {
 	ctx  context.Context
 	stop context.CancelFunc
 	all  sync.WaitGroup
 
 	mu   sync.Mutex
-	urls map[string]string // what is emulated -> where
+	urls map[string]string // by description
 
-	exe, key string // this program, and the key that emulated servers want
+	exe, key string // this program, and the key of the emulated servers
 	prices   *price.Catalogue
 }
 
-// maxEmulated bounds the servers of one Emulation: those of former versions of
-// the file stay while requests may be on their way to them.
+// maxEmulated bounds the servers of one Emulation: those of earlier versions of
+// the file stay, since requests may still be on their way to them.
 const maxEmulated = 1000
 
-// New makes an Emulation without servers. Replicas that are processes are exe
-// started again, this program.
+// New makes an Emulation without servers. exe is this program; replicas that
+// are processes start it again.
 func New(exe string, prices *price.Catalogue) *Emulation {
 	e := &Emulation{urls: map[string]string{}, exe: exe, key: config.NewKey(), prices: prices}
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	return e
 }
 
-// Emulate puts emulated servers of this machine in the place of everything a
-// configuration describes, each of its deployment's kind, with its limits, names
-// and refusals, so the file can be tried without GPU, cloud and secrets: same
-// models, tiers, weights, limits, prices and scaling. The first tenant that may
-// call a model gets the key one more. c is changed.
+// Emulate replaces everything a configuration describes by emulated servers on
+// this machine, each of its deployment's kind, with its limits, names and
+// refusals. The file can then be tried without GPU, cloud and secrets, with the
+// same models, tiers, weights, limits, prices and scaling. The first tenant
+// that may call a model also gets the key. c is changed.
 func (e *Emulation) Emulate(c *config.Config, key config.KeyHash) (Tried, error) {
 	s := &stand{c: c, servers: e, exe: e.exe, key: e.key, prices: e.prices}
 	err := s.emulateAll(key)
@@ -59,8 +59,8 @@ type emulator interface {
 	Serve(context.Context, net.Listener) error
 }
 
-// url is the URL of the server described by what, which newServer makes where
-// there is none yet: a file that is read again finds its servers again.
+// url is the URL of the server that what describes. newServer makes it unless
+// it exists: a file that is read again finds its servers again.
 func (e *Emulation) url(what string, newServer func() (emulator, error)) (string, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
