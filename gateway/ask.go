@@ -9,52 +9,52 @@ import (
 	"weir/upstream"
 )
 
-// span is where a value stands in a body.
+// span is the position of a value in a body.
 type span = jsonscan.Span
 
-// ask is what the gateway needs to know of a request body. Everything else in
-// it passes through unread.
+// ask is what the gateway reads of a request body. Everything else passes through
+// unread.
 //
-// A member the gateway reads may stand only once: of two, the gateway and the
-// upstream might each believe another, and a key limited to one model could
-// reach a second. Any other member may be repeated; that is for the upstream to
-// judge. Names are compared after their escapes, case counts; one that differs
-// from a name it reads in case alone is refused (see names.go).
+// A member that the gateway reads may appear only once. With two, the gateway and the
+// upstream could each use a different one, and a key limited to one model could reach
+// another. Other members may be repeated; the upstream decides. Names are compared
+// after unescaping, and case counts. A name that differs from one of these only in case
+// is refused (see names.go).
 type ask struct {
 	model      span // the value, quotes included
 	stream     bool
-	maxTokens  int           // 0: not said
-	answers    [4]tokenLimit // the members that say it, in order; unused ones are absent
-	endless    bool          // one of them bounds nothing: -1, 0
-	trim       int           // what it is lowered to; 0: it is not
+	maxTokens  int           // 0: not set
+	answers    [4]tokenLimit // the members that set it, in order; unused entries are absent
+	endless    bool          // one of them sets no bound: -1, 0
+	trim       int           // the value it is lowered to; 0: unchanged
 	n          int           // answers asked for, at least 1
-	candidates int           // the same, as llama.cpp calls it; 0: not said
-	bestOf     int           // candidates they are picked from; 0: not said
+	candidates int           // the same under llama.cpp's name; 0: not set
+	bestOf     int           // candidates to choose the answers from; 0: not set
 	user       span
 	tier       span // service_tier
-	speed      span // the Messages API's: fast costs more
-	spoken     bool // sound is asked for
+	speed      span // of the Messages API: fast costs more
+	spoken     bool // audio output is requested
 
-	previous     span // the answer of the Responses API this goes on with
-	conversation span // its id
+	previous     span // the Responses API answer to continue
+	conversation span // ID of the conversation
 
 	streamOptions span
 	includeUsage  span
-	wantsUsage    bool // the caller itself asked for usage in the stream
+	wantsUsage    bool // the caller asked for usage in the stream
 
-	open  int  // where the first member stands, after the brace
-	empty bool // there is none
+	open  int  // position of the first member, after the brace
+	empty bool // there are no members
 
 	inputs   [3]span // messages, input and prompt
-	prompt   span    // the one of them that the operation reads
-	preamble span    // what a chat template puts before it: system or instructions
+	prompt   span    // the one that the operation reads
+	preamble span    // put before the prompt by a chat template: system or instructions
 	tools    span
 
 	promptBytes int // of messages, input, prompt, system, instructions and tools
-	binaries    int // of pictures and sounds among them, not in promptBytes
+	binaries    int // pictures and sounds in them, not in promptBytes
 }
 
-// bits of ask members seen.
+// Bits of the members seen.
 const (
 	sawModel = 1 << iota
 	sawStream
@@ -83,14 +83,14 @@ const (
 	sawModalities
 )
 
-// tokenLimit is a member that bounds an answer, and its value.
+// tokenLimit is a member that bounds an answer, with its value.
 type tokenLimit struct {
 	at     span
-	most   int  // 0: it bounds nothing
-	stated bool // it is a number, not null
+	most   int  // 0: no bound
+	stated bool // a number, not null
 }
 
-// askReader fills an ask while the scanner passes the members.
+// askReader fills an ask as the scanner reads the members.
 type askReader struct {
 	jsonscan.Scanner
 	ask
@@ -99,7 +99,7 @@ type askReader struct {
 	binaryBefore, binariesBefore int // the scanner's counts at the last member
 }
 
-// fieldError says what is wrong with a member the gateway reads.
+// fieldError names a member that the gateway reads and its required value.
 type fieldError struct {
 	field string
 	want  string
@@ -141,7 +141,7 @@ func (r *askReader) member(key []byte, v span) error {
 		return r.tokens(sawMaxCompletionTokens, "max_completion_tokens", v)
 	case "max_output_tokens":
 		return r.tokens(sawMaxOutputTokens, "max_output_tokens", v)
-	case "n_predict": // llama.cpp's, which it believes before the others
+	case "n_predict": // llama.cpp's name, which it prefers to the others
 		return r.tokens(sawPredict, "n_predict", v)
 	case "n":
 		return r.count(sawN, "n", v, &r.n)
@@ -190,15 +190,15 @@ func (r *askReader) member(key []byte, v span) error {
 	}
 }
 
-// input takes messages, input or prompt. Until it is known which of them the
-// operation reads, the last counts.
+// input takes messages, input or prompt. The last one counts until the operation is
+// known.
 func (r *askReader) input(which int, bit uint, field string, v span, binary, binaries int) error {
 	r.inputs[which], r.ask.prompt = v, v
 	r.addPrompt(v, binary, binaries)
 	return r.once(bit, field)
 }
 
-// readBy has the prompt be the member that the operation reads, if it is there.
+// readBy selects the member that the operation reads, if present.
 func (a *ask) readBy(o *upstream.Operation) {
 	for i, name := range promptNames {
 		if name == o.Prompt && !a.inputs[i].Absent() {
@@ -207,7 +207,7 @@ func (a *ask) readBy(o *upstream.Operation) {
 	}
 }
 
-// promptNames are the members that hold a prompt, as inputs has them.
+// promptNames are the members that hold a prompt, in the order of inputs.
 var promptNames = [...]string{"messages", "input", "prompt"}
 
 // addPrompt counts a part of the prompt.
@@ -249,8 +249,8 @@ func (r *askReader) boolean(bit uint, field string, v span, into *bool) error {
 	return &fieldError{field, "true or false"}
 }
 
-// count reads a number of at least 1; whether a smaller or a broken one is
-// allowed is for the upstream to say.
+// count reads a number of at least 1. A smaller or invalid one is ignored; the upstream
+// decides about it.
 func (r *askReader) count(bit uint, field string, v span, into *int) error {
 	if err := r.once(bit, field); err != nil || r.null(v) {
 		return err
@@ -277,8 +277,8 @@ func number(b []byte) int {
 	return min(n, math.MaxInt32)
 }
 
-// tokens reads one of the names of the same limit; the largest counts, and one that
-// bounds nothing more than any.
+// tokens reads one of the names of the same limit. The largest counts; a value that
+// sets no bound counts as more than any.
 func (r *askReader) tokens(bit uint, field string, v span) error {
 	most := 0
 	err := r.count(bit, field, v, &most)
@@ -339,22 +339,22 @@ func (r *askReader) option(key []byte, v span) error {
 	return r.boolean(sawIncludeUsage, "stream_options.include_usage", v, &r.wantsUsage)
 }
 
-// tokensPerBinary is what one picture or sound is taken for: a 1024 x 1024
-// picture at high detail costs 765 tokens, 2048 x 4096 costs 1,105 (OpenAI,
-// "Images and vision", calculating costs, 2025).
+// tokensPerBinary is the estimate for one picture or sound. A 1024 x 1024 picture at
+// high detail costs 765 tokens, 2048 x 4096 costs 1,105 (OpenAI, "Images and vision",
+// calculating costs, 2025).
 const tokensPerBinary = 1000
 
-// bytesPerToken of the JSON of a prompt: about four letters of English make
-// one token, scripts of three bytes a letter make nearly one token a letter.
+// bytesPerToken is for the JSON of a prompt. In English about four letters make one
+// token; scripts with three bytes a letter need nearly one token a letter.
 const bytesPerToken = 4
 
-// promptTokens estimates the prompt from its size: good to about a quarter,
-// which is what queues and reservations need. It is settled with the truth.
+// promptTokens estimates the prompt from its size, to within about a quarter. That is
+// enough for queues and reservations; the real usage settles it.
 func (a *ask) promptTokens() int {
 	return (a.promptBytes+bytesPerToken-1)/bytesPerToken + a.binaries*tokensPerBinary
 }
 
-// modelName is the model asked for, "" if none.
+// modelName is the requested model, "" if none.
 func (a *ask) modelName(body []byte) string { return quotedText(body, a.model) }
 
 // quotedText decodes the string value at v.

@@ -10,37 +10,37 @@ import (
 	"weir/upstream"
 )
 
-// booking is everything one request holds: its place in the queue or its slot and
-// work at a replica, its reservation of tokens, its connection to the upstream,
-// its body in memory and its place among the gateway's open requests. However
-// the request ends, close gives all of it back once and emits its one Record.
+// booking is everything one request holds: its position in the queue, or its slot and
+// work at a replica; its reservation of tokens, its connection to the upstream, its
+// body in memory, and its count among the open requests. However the request ends,
+// close gives all of it back once and emits its one Record.
 //
-// It belongs to the goroutine that serves the request; only its channel is
-// shared, with the goroutine that holds the model's lock.
+// It belongs to the goroutine that serves the request. Only its channel is shared, with
+// the goroutine that holds the model's lock.
 type booking struct {
 	g       *Gateway
 	served  *served
-	id      uint64 // what the core knows it by
+	id      uint64 // its ID in the core
 	holds   holds
 	verdict chan dispatch.Verdict // cap 1: a waiting booking gets one verdict
 
-	answers     int     // the upstream will produce, all of them billed
-	target      *target // of the present or last attempt
+	answers     int     // that the upstream will produce, all of them billed
+	target      *target // of the current or last attempt
 	knock       meter.Knock
 	reservation meter.Reservation
-	who         meter.Who // it is counted as
+	who         meter.Who // scopes it counts for
 	expected    meter.Claim
 	promised    promised
-	held        weir.Money // of the budgets, for it
+	held        weir.Money // amount held in budgets for it
 	covered     int64      // tokens of answers that the reservation covers
-	otherModel  bool       // it counts for another model than the one asked for, too
+	otherModel  bool       // it also counts for a model other than the requested one
 	topUps      int
 	reply       *upstream.Reply
-	race        *race // nil: nothing is hedged
-	spilled     bool  // Azure itself sent it to a standard deployment
+	race        *race // nil: not hedged
+	spilled     bool  // Azure sent it to a standard deployment
 	body        *buffer
 
-	pair      *pair // with copies of it; nil: there are none
+	pair      *pair // with its copies; nil: none
 	trail     trail
 	used      weir.Usage
 	rec       weir.Record
@@ -48,19 +48,19 @@ type booking struct {
 	grantedAt weir.Instant
 }
 
-// holds says what a booking has not given back yet.
+// holds is a set of things that a booking has not given back.
 type holds uint8
 
 const (
-	holdsOpen    holds = 1 << iota // among the gateway's open requests: it is not closed
+	holdsOpen    holds = 1 << iota // among the gateway's open requests: the booking is not closed
 	holdsStream                    // among the gateway's open streams
 	holdsTokens                    // a reservation
-	holdsQueue                     // the core knows it and has given no verdict
-	holdsReplica                   // the core has granted it
-	holdsDoor                      // counted while its body is on its way
+	holdsQueue                     // queued in the core, without a verdict
+	holdsReplica                   // granted by the core
+	holdsDoor                      // counted while its body arrives
 )
 
-// drop forgets that h is held and says whether it was.
+// drop removes h from the set and says whether it was in it.
 func (b *booking) drop(h holds) bool {
 	had := b.holds&h != 0
 	b.holds &^= h
@@ -75,8 +75,8 @@ func (b *booking) arrive(ctx context.Context, r dispatch.Request) (dispatch.Verd
 	return b.wait(ctx, v, ok)
 }
 
-// retry asks for another replica after a failure the caller has not seen. Throttled replicas
-// are left alone until the time they said.
+// retry asks for another replica after a failure that the caller has not seen.
+// Throttled replicas are avoided until the time they gave.
 func (b *booking) retry(ctx context.Context, f *failure) (dispatch.Verdict, error) {
 	b.hangUp()
 	b.queuedAt = b.g.now()
@@ -90,7 +90,7 @@ func (b *booking) retry(ctx context.Context, f *failure) (dispatch.Verdict, erro
 	return b.wait(ctx, v, ok)
 }
 
-// wait returns when the core has decided or the caller has gone.
+// wait returns when the core has decided or the caller has left.
 func (b *booking) wait(ctx context.Context, v dispatch.Verdict, decided bool) (dispatch.Verdict, error) {
 	if !decided {
 		select {
@@ -119,7 +119,7 @@ func (b *booking) wait(ctx context.Context, v dispatch.Verdict, decided bool) (d
 	return v, nil
 }
 
-// gone says why a context ended: the caller's doing or the gateway's.
+// gone says why a context ended: the caller left, or the gateway stops.
 func gone(ctx context.Context) error {
 	if context.Cause(ctx) == errStopping {
 		return errStopping
@@ -127,8 +127,8 @@ func gone(ctx context.Context) error {
 	return errClientGone
 }
 
-// hangUp gives the connection back: for further use if its answer was read to
-// its end, else closed, which is what tells the upstream to stop.
+// hangUp gives the connection back: for reuse if its answer was read to the end, else
+// it is closed, which stops the upstream.
 func (b *booking) hangUp() {
 	if b.reply != nil {
 		b.reply.Close()
@@ -137,8 +137,8 @@ func (b *booking) hangUp() {
 	b.endRace()
 }
 
-// release gives back what the upstream's part of the request holds, as soon as
-// that part is over: a caller that is slow to read does not keep a slot.
+// release gives back what the request holds for the upstream as soon as the upstream is
+// done: a slow reader does not keep a slot.
 func (b *booking) release(how dispatch.Result) {
 	b.hangUp()
 	now := b.g.now()
@@ -160,8 +160,8 @@ func (b *booking) release(how dispatch.Result) {
 	b.body = nil
 }
 
-// close ends the request: it releases what is still held and emits the Record.
-// Every call after the first does nothing.
+// close ends the request: it releases everything still held and emits the Record.
+// Further calls do nothing.
 func (b *booking) close(status int, outcome weir.Outcome, fault weir.Fault, code string) {
 	if !b.drop(holdsOpen) {
 		return

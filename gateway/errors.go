@@ -8,8 +8,8 @@ import (
 	"weir/dispatch"
 )
 
-// Why a request did not complete. Each has one row in answers, and only there
-// it gets its status, its fault and its codes.
+// Reasons why a request did not complete. Each has one row in answers, which alone sets
+// its status, fault and codes.
 var (
 	errNoKey          = errors.New("no API key was sent: send it as \"Authorization: Bearer <key>\", \"api-key: <key>\" or \"x-api-key: <key>\"")
 	errBadKey         = errors.New("the API key is unknown: check that it is complete and has not been revoked")
@@ -63,7 +63,7 @@ var (
 	errUpstream     = errors.New("the inference server reported an error")
 	errUpstreamSays = errors.New("the inference server refused the request") // the caller's own fault
 
-	errRequestFails = errors.New("the request fails at every replica") // afterFailure says more
+	errRequestFails = errors.New("the request fails at every replica") // afterFailure adds the details
 	errUnsupported  = errors.New("no deployment of the model supports what the request needs")
 
 	errExhausted = errors.New("the account at the model's provider has no quota or credit left: the operator must raise it, waiting does not help")
@@ -75,7 +75,7 @@ var (
 	errInternal   = errors.New("the gateway failed: this is a bug in Weir, please report it")
 )
 
-// answer is how the world is told of an error.
+// answer is how callers see an error.
 type answer struct {
 	status int
 	fault  weir.Fault
@@ -83,9 +83,9 @@ type answer struct {
 	kind   string // OpenAI's "type"
 }
 
-// answers is the one table from errors to what callers see. Types and codes are
-// those of OpenAI's error reference where it has one for the case; what another
-// protocol calls a case is its dialect's to say, by the code.
+// answers is the only table from errors to what callers see. Types and codes are those
+// of OpenAI's error reference where it has the case; the other dialects translate the
+// code into their own words.
 var answers = map[error]answer{
 	errNoKey:          {401, weir.CallerFault, "missing_api_key", "invalid_request_error"},
 	errBadKey:         {401, weir.CallerFault, "invalid_api_key", "invalid_request_error"},
@@ -120,7 +120,7 @@ var answers = map[error]answer{
 	errStreamsFull:     {503, weir.PolicyFault, "too_many_streams", "server_error"},
 	errBodyMemory:      {503, weir.PolicyFault, "body_memory_full", "server_error"},
 
-	// The codes of the core's refusals are the core's own words.
+	// The core's refusals use the core's own words as codes.
 	errQueueFull:    {429, weir.PolicyFault, string(dispatch.QueueFull), "requests"},
 	errWaited:       {503, weir.PolicyFault, string(dispatch.QueueTimeout), "server_error"},
 	errCold:         {503, weir.PolicyFault, string(dispatch.ColdTimeout), "server_error"},
@@ -152,17 +152,17 @@ var answers = map[error]answer{
 	errInternal:   {500, weir.GatewayFault, "internal_error", "server_error"},
 }
 
-// problem is an error with what is particular to this request.
+// problem is an error with the details of this request.
 type problem struct {
 	is       error // one of those above
 	message  string
 	param    string        // the member at fault
-	after    time.Duration // when to come back
+	after    time.Duration // when to retry
 	hasAfter bool
-	queued   bool // a queue was full or too slow, and so many wait in it
+	queued   bool // a queue was full or too slow; ahead requests wait in it
 	ahead    int
-	status   int    // instead of the table's, where the upstream's own is passed on
-	code     string // likewise
+	status   int    // replaces the table's, to pass on the upstream's own
+	code     string // the same for the code
 }
 
 func (p *problem) Error() string {
@@ -174,8 +174,8 @@ func (p *problem) Error() string {
 
 func (p *problem) Unwrap() error { return p.is }
 
-// explain turns any error into a problem and its row; an error of no known kind
-// is the gateway's fault.
+// explain turns any error into a problem and its row. An unknown error is the gateway's
+// fault.
 func explain(err error) (*problem, answer) {
 	var p *problem
 	if !errors.As(err, &p) {

@@ -5,39 +5,38 @@ import (
 	"time"
 )
 
-// caller is the one that asks: over HTTP (http.go) or from inside the process
-// (Submit). It is all the path of a request knows of either, and everything that
-// only HTTP has stays behind it. A caller belongs to the goroutine that serves
-// the request; its sink is also used by the pulse, never at the same time.
+// caller is the sender of a request: over HTTP (http.go) or from inside the process
+// (Submit). The request path sees callers only through this interface; everything
+// specific to HTTP stays behind it. A caller belongs to the goroutine that serves the
+// request; the pulse also uses its sink, never at the same time.
 type caller interface {
-	// Context ends when the caller has gone or, with errStopping as its cause,
-	// when the gateway cuts what is still open.
+	// Context ends when the caller has left or when the gateway cuts open requests; then
+	// its cause is errStopping.
 	Context() context.Context
-	// Key finds the key that the request counts for: errNoKey, errBadKey, errTwoKeys.
+	// Key finds the key that the request is charged to: errNoKey, errBadKey, errTwoKeys.
 	Key(st *state) (*key, error)
 	// Header returns every value of a header; name is in canonical form.
 	Header(name string) []string
-	// Body reads the body to its end, within limit bytes and within the time. Its
-	// room is counted in m. errOverLimit, errSlowBody, errNoMemory; any other error
-	// says how the body broke off.
+	// Body reads the whole body, of at most limit bytes and within the time. Its memory is
+	// counted in m. Errors: errOverLimit, errSlowBody, errNoMemory; any other error says
+	// how the body broke off.
 	Body(limit int64, within time.Duration, m *bodyMemory) (*buffer, error)
 	sink
 }
 
-// sink takes one answer, in this order: headers, Start, any number of Send and
-// Flush, End. now is the time of the call.
+// sink takes one answer, in this order: headers, Start, any number of Send and Flush,
+// End. now is the time of the call.
 type sink interface {
 	Set(name, value string) // sets a header; name is in canonical form
-	Add(name, value string) // is Set for a header that may come several times
-	// Start hands over status and headers. size is the length of the body, -1
-	// when it is not known.
+	Add(name, value string) // like Set, for a header that may appear several times
+	// Start sends status and headers. size is the length of the body, -1 if unknown.
 	Start(now time.Time, status int, size int64)
-	// Send takes a part of the body, of a stream whole events; p is the sender's
-	// again afterwards. An error means that no more is taken.
+	// Send takes a part of the body; in a stream, whole events. It does not keep p. An
+	// error means that the sink takes no more.
 	Send(p []byte) error
-	Flush(now time.Time) error // pushes on what was sent
-	// End says how the answer ended. After endsCut it need not return: HTTP has no other
-	// way to say it than to break off.
+	Flush(now time.Time) error // pushes out what was sent
+	// End says how the answer ended. After endsCut it need not return: over HTTP only an
+	// abort can say so.
 	End(how ending)
 }
 
@@ -45,33 +44,32 @@ type sink interface {
 type ending uint8
 
 const (
-	endsWhole  ending = iota // it came to its true end
-	endsFailed               // it is an error, or ends with an error event, or the caller has left
-	endsCut                  // it breaks off, and only the break can say so
+	endsWhole  ending = iota // it is complete
+	endsFailed               // it is an error, ends with an error event, or the caller has left
+	endsCut                  // it breaks off, and only an abort can say so
 )
 
-// exchange is one request's exchange with its caller. Every part of an answer
-// passes here on its way from where it is produced, so that a second sink can
-// take all of it: see tee.
+// exchange is one request's exchange with its caller. Every part of an answer passes
+// through it, so a second sink can receive all of it: see tee.
 //
 // It belongs to the goroutine that serves the request.
 type exchange struct {
 	from caller
-	// tee gets the same answer as the caller, signs of life excepted. It holds
-	// nothing up: what it returns is not looked at. What it got is an answer only
-	// if it ends whole, which it is told in any case. nil: there is none.
+	// tee gets the same answer as the caller, except for signs of life. Its errors are
+	// ignored: it never affects the caller. Only an answer that ends whole is valid; End
+	// is always called. nil: none.
 	tee sink
 
-	method, query string // of the request line of HTTP; POST of other callers
-	peer          string // address at the other end of the connection, without its port; "" without one
-	size          int64  // how long the body is said to be; -1 where it is not said
-	far           bool   // a network lies between, where silence may be taken for death
+	method, query string // of the HTTP request line; POST for other callers
+	peer          string // the connection's remote address without port; "" without one
+	size          int64  // the stated length of the body; -1 if not stated
+	far           bool   // over a network, where silence may be taken for a dead peer
 
-	clock   time.Time // when something last was about to be written
-	pulse   *pulse    // signs of life for a caller that waits; nil: there are none
-	started bool      // the answer was begun: its status line was handed over
-	ended   bool      // so was how it ended
-	status  int       // that it said
+	clock   time.Time // when the answer was last written to
+	pulse   *pulse    // signs of life for a waiting caller; nil: none
+	started bool      // the status line was sent
+	ended   bool      // the end was sent too
+	status  int       // the status sent
 }
 
 func (x *exchange) ctx() context.Context { return x.from.Context() }
@@ -95,7 +93,7 @@ func (x *exchange) set(name, value string) {
 	}
 }
 
-// add is set for a header that may come several times.
+// add is like set, for a header that may appear several times.
 func (x *exchange) add(name, value string) {
 	x.from.Add(name, value)
 	if x.tee != nil {
@@ -103,10 +101,9 @@ func (x *exchange) add(name, value string) {
 	}
 }
 
-// start hands over status and headers. size is the length of the body, -1 when
-// it is not known.
+// start sends status and headers. size is the length of the body, -1 if unknown.
 func (x *exchange) start(status int, size int64) {
-	begun := false // by a sign of life
+	begun := false // the status went out with a sign of life
 	if p := x.pulse; p != nil {
 		p.lock()
 		defer p.unlock()
@@ -124,8 +121,8 @@ func (x *exchange) start(status int, size int64) {
 	}
 }
 
-// send writes a part of the body; flush pushes what was sent to the caller. An
-// error means that the caller takes no more.
+// send writes a part of the body; flush pushes it to the caller. An error means that
+// the caller takes no more.
 func (x *exchange) send(p []byte) error {
 	if x.pulse != nil {
 		x.pulse.lock()
@@ -149,8 +146,8 @@ func (x *exchange) flush() error {
 	return x.from.Flush(x.clock)
 }
 
-// beat sends a sign of life, for the pulse, which holds its lock. It says whether
-// the status went out with it. That it cannot be written the handler sees by its
+// beat sends a sign of life for the pulse, which holds its lock. It says whether the
+// status went out with it. Errors are ignored: a lost caller ends the handler's
 // context.
 func (x *exchange) beat(now time.Time, b []byte) (opened bool) {
 	if !x.started && !x.pulse.opened {

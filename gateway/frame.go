@@ -5,19 +5,19 @@ import (
 	"strconv"
 )
 
-// frame follows where the messages of one HTTP/1 connection of a caller begin
-// and end, and faults what two readers could frame differently (RFC 9112, 11.2):
-// a length and chunks, two lengths, chunks that HTTP/1.0 does not know, lines that
-// are continued or do not end with CRLF. net/http takes some of these. The
-// back refuses the same of upstreams.
+// frame follows where the messages of a caller's HTTP/1 connection begin and end. It
+// faults everything that two readers could frame differently (RFC 9112, 11.2): a length
+// with chunks, two lengths, chunks in HTTP/1.0, continued lines, and lines that do not
+// end with CRLF. net/http accepts some of these. Package http1 refuses the same from
+// upstreams.
 //
-// It looks at the lines of heads, chunks and trailers only, never into bodies. Its
-// zero value stands before the first request.
+// It looks only at the lines of heads, chunks and trailers, never into bodies. Its zero
+// value is ready for the first request.
 type frame struct {
 	state   frameState
-	begun   bool   // a request has begun: what comes is HTTP/1
-	part    []byte // of the line under way, from earlier reads
-	left    int64  // bytes of the body, or of the chunk
+	begun   bool   // a request has begun, so this is HTTP/1
+	part    []byte // of the current line, from earlier reads
+	left    int64  // bytes left of the body or chunk
 	length  int64
 	sized   bool // it has a Content-Length
 	chunked bool
@@ -39,13 +39,13 @@ const (
 	unframed // HTTP/2
 )
 
-// frameError says what is wrong with the framing of a request.
+// frameError describes a fault in the framing of a request.
 type frameError struct{ why string }
 
 func (e *frameError) Error() string { return "the request violates HTTP/1.1 framing: " + e.why }
 
-// see follows p and returns how much of it is sound: all, or what comes before
-// the line at fault.
+// see follows p and returns how much of it is valid: all, or the part before the faulty
+// line.
 func (f *frame) see(p []byte) (int, error) {
 	at := 0
 	for at < len(p) {
@@ -86,7 +86,7 @@ func (f *frame) see(p []byte) (int, error) {
 
 func misframed(why string) error { return &frameError{why} }
 
-// line takes one line with its end.
+// line takes one line with its line ending.
 func (f *frame) line(line []byte) error {
 	if n := len(line); n < 2 || bytes.IndexByte(line, '\r') != n-2 {
 		return misframed("a line does not end with CR LF")
@@ -134,8 +134,8 @@ func (f *frame) request(line []byte) error {
 	return nil
 }
 
-// fieldShape faults a field line that continues the one before it, or whose name
-// does not end with its colon.
+// fieldShape faults a field line that continues the one before it, or whose name is not
+// followed directly by a colon.
 func fieldShape(line []byte) error {
 	switch colon := bytes.IndexByte(line, ':'); {
 	case line[0] == ' ' || line[0] == '\t':
@@ -181,7 +181,7 @@ func (f *frame) headEnd() error {
 	return nil
 }
 
-// chunk takes the line before a chunk: its size, and extensions, which are ignored.
+// chunk takes the line before a chunk: its size and its extensions, which are ignored.
 func (f *frame) chunk(line []byte) error {
 	size, _, _ := bytes.Cut(line, []byte{';'})
 	n, err := strconv.ParseUint(string(size), 16, 62)

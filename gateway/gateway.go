@@ -1,22 +1,21 @@
-// Package gateway is where callers come in: over HTTP, by the OpenAI, Azure OpenAI
-// and Anthropic surfaces, or from inside the process, by Submit. It has their keys
-// and limits, and the path of one request from its first byte to its Record.
+// Package gateway accepts callers: over HTTP, by the OpenAI, Azure OpenAI and Anthropic
+// protocols, or from inside the process, by Submit. It owns their keys and limits, and
+// the path of a request from its first byte to its Record.
 //
-// It decides nothing about where a request goes or when: that is package
-// dispatch, one core per model behind one lock. It speaks to no inference
-// server itself: that is package upstream. It starts no replicas: it is told
-// them (SetReplicas) and tells what is asked of them (Demand). What it owns is
-// that every request ends exactly once, whole or with an error its caller can
-// read, and that nothing a request holds outlives it (see booking).
+// It does not decide where or when a request is sent: package dispatch does, with one
+// core per model behind one lock. It does not talk to inference servers: package
+// upstream does. It does not start replicas: SetReplicas sets them, and Demand reports
+// the load. Its promise: every request ends exactly once, with a whole answer or an
+// error that the caller can read, and nothing a request holds outlives it (see
+// booking).
 //
-// The body of a request is scanned, not decoded (see ask), and passed on as it
-// came but for two members: the model's name, where the upstream calls it
-// otherwise, and stream_options.include_usage, which a stream is asked for when
-// its caller did not. The one event with the usage is then not shown. With it
-// OpenAI's servers put "usage":null into the other events; those stay byte for
-// byte as they came, since the field is part of the schema and taking it out
-// would mean writing every event again. Of an answer only the model's name is
-// changed, to the one the caller asked for (see renaming).
+// A request body is scanned, not decoded (see ask). It is passed on unchanged except
+// for a few members, such as the model's name, where the upstream uses another, and
+// stream_options.include_usage, which the gateway sets on a stream if the caller did
+// not. The one event with the usage is then hidden from the caller. OpenAI's servers
+// also put "usage":null into the other events; those are not changed, because the field
+// is in the schema and removing it would mean rewriting every event. In an answer only
+// the model's name changes, to the name the caller used (see renaming).
 package gateway
 
 import (
@@ -35,8 +34,8 @@ import (
 	"weir/meter"
 )
 
-// Gateway serves callers. Make one with New; Run listens, or it is mounted as
-// an http.Handler. All methods are safe for concurrent use.
+// Gateway serves callers. Make one with New; Run listens, or mount it as an
+// http.Handler. All methods are safe for concurrent use.
 type Gateway struct {
 	listen        Listen
 	surfaces      surfaces
@@ -45,29 +44,29 @@ type Gateway struct {
 	onCopy        func(weir.Copy)
 	canaryStepped func(CanaryStep)
 	nearest       func(name string, known []string) string // nil: no name is suggested
-	stored        map[string]canary.State                  // of trials, at the start
+	stored        map[string]canary.State                  // states of trials at the start
 	log           *slog.Logger
 	began         time.Time
-	epoch         weir.Instant // of began
+	epoch         weir.Instant // time of began
 	ids           *idSource
 
 	state atomic.Pointer[state]
 	spend spend
 
 	grew  func(deployment string) // nil: it is not called
-	grows chan struct{}           // cap 1: a queue has grown
+	grows chan struct{}           // cap 1: a signal that a queue has grown
 
 	throttled func(deployment, replica string, until weir.Instant) // nil: it is not called
 
 	arrived atomic.Uint64
-	open    atomic.Int64 // requests to models, in whatever phase
-	streams atomic.Int64 // of them streamed
+	open    atomic.Int64 // requests to models, in any phase
+	streams atomic.Int64 // streams among them
 
 	apply    sync.Mutex // held by Apply and SetReplicas
 	replicas map[string][]weir.Replica
 
 	inside *inside
-	second func(*call) sink // for exchange.tee, asked of each request before it is sent; nil: no answer has one
+	second func(*call) sink // returns exchange.tee for a request before it is sent; nil: no request has one
 
 	origins origins
 	bodies  bodyMemory
@@ -75,8 +74,8 @@ type Gateway struct {
 	slo   tally
 	calls sync.Pool // of *call
 
-	copies    sync.WaitGroup  // copies that outlive their request
-	copying   context.Context // theirs
+	copies    sync.WaitGroup  // hedges and mirrors that outlive their request
+	copying   context.Context // context of copies
 	cutCopies context.CancelFunc
 
 	alarm    alarm
@@ -84,7 +83,7 @@ type Gateway struct {
 	stopping atomic.Bool
 }
 
-// New makes a Gateway of valid options. Its error names every fault.
+// New makes a Gateway from valid options. Its error names every fault.
 func New(o Options) (*Gateway, error) {
 	if len(o.Dialects) == 0 {
 		return nil, errors.New("the gateway has no Dialects: nothing says which paths it serves")
@@ -119,13 +118,13 @@ func New(o Options) (*Gateway, error) {
 // now is monotonic.
 func (g *Gateway) now() weir.Instant { return g.epoch.Add(time.Since(g.began)) }
 
-// at converts a time of this process's clock.
+// at converts a wall-clock time of this process.
 func (g *Gateway) at(t time.Time) weir.Instant { return g.epoch.Add(t.Sub(g.began)) }
 
-// Apply swaps the configuration while serving. On an error nothing has
-// changed. Requests in flight end as they began; those that wait go by the new
-// configuration; models and deployments that keep their name keep their queue,
-// their replicas and their health. Limits keep what was used of them.
+// Apply replaces the configuration while serving. On an error nothing has changed.
+// Requests in flight finish under the old configuration; waiting requests use the new
+// one. Models and deployments that keep their name keep their queue, replicas and
+// health. Limits keep the usage already counted.
 func (g *Gateway) Apply(c Config) error {
 	if err := c.Validate(); err != nil {
 		return err
@@ -149,7 +148,7 @@ func (g *Gateway) Apply(c Config) error {
 	return nil
 }
 
-// adopt tells cores and meter of the new configuration.
+// adopt passes the new configuration to the cores and the meter.
 func (g *Gateway) adopt(c Config, next *state) {
 	now := g.now()
 	g.spend.mu.Lock()
@@ -172,8 +171,8 @@ func (g *Gateway) adopt(c Config, next *state) {
 	}
 }
 
-// retire lets the old configuration's connections go and refuses what waits
-// for models that are no more.
+// retire closes the old configuration's connections and refuses requests waiting for
+// removed models.
 func (g *Gateway) retire(old, next *state) {
 	now := g.now()
 	for _, s := range old.list {
@@ -192,8 +191,8 @@ func (g *Gateway) retire(old, next *state) {
 	old.drop()
 }
 
-// SetReplicas tells the gateway the full present list of a deployment's
-// replicas, as the place that runs them reports it.
+// SetReplicas sets the full list of a deployment's replicas, as reported by the place
+// that runs them.
 func (g *Gateway) SetReplicas(deployment string, rs []weir.Replica) error {
 	g.apply.Lock()
 	defer g.apply.Unlock()

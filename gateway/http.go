@@ -15,30 +15,30 @@ import (
 	"time"
 )
 
-// This file and run.go alone know net/http. Another HTTP/1.1 server takes its
-// place by another caller.
+// Only this file and run.go know net/http. Another HTTP/1.1 server could replace it
+// with another caller.
 
 // httpCaller is a caller over HTTP.
 type httpCaller struct {
 	r     *http.Request
 	w     http.ResponseWriter
 	conn  *callerConn
-	write time.Duration // bound for the caller to take what was written
+	write time.Duration // time limit for the caller to read what was written
 
-	writeBy time.Time // where there is no conn: HTTP/2, where each stream has its own
-	values  []string  // room for header values, so that each does not get a slice of its own
+	writeBy time.Time // used without conn: over HTTP/2 each stream has its own
+	values  []string  // backing for header values, to save a slice for each
 }
 
 var httpCallers = sync.Pool{New: func() any { return new(httpCaller) }}
 
-// writeBuffer is how much net/http takes before it writes to the connection.
+// writeBuffer is how much net/http buffers before it writes to the connection.
 const writeBuffer = 2 << 10
 
-// connKey is where the connection stands in a request's context.
+// connKey is the key of the connection in a request's context.
 type connKey struct{}
 
-// callerConn is what is remembered of a caller's HTTP/1 connection, which
-// serves one request at a time.
+// callerConn is the state of a caller's HTTP/1 connection, which serves one request at
+// a time.
 type callerConn struct {
 	net.Conn
 	writeBy time.Time // the write deadline that is set
@@ -48,7 +48,7 @@ type callerConn struct {
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := httpCallers.Get().(*httpCaller)
 	c := g.take()
-	defer c.recycle() // also after the panic of an answer that is cut short
+	defer c.recycle() // also after the panic that cuts an answer
 	x.begin(w, r, &c.st.bounds)
 	c.x = exchange{from: x, method: r.Method, query: r.URL.RawQuery, peer: peerOf(r.RemoteAddr), size: r.ContentLength, far: true}
 	c.s = g.surfaces.locate(r.URL.Path)
@@ -94,8 +94,8 @@ func (x *httpCaller) Key(st *state) (*key, error) { return authenticate(x, st.ke
 
 func (x *httpCaller) Header(name string) []string { return x.r.Header[name] }
 
-// Body is closed off with the connection where it could not be read: the rest of
-// it is not wanted.
+// Body closes the connection if the body could not be read: the rest of it is not
+// wanted.
 func (x *httpCaller) Body(limit int64, within time.Duration, m *bodyMemory) (b *buffer, err error) {
 	defer func() {
 		if err != nil {
@@ -128,9 +128,9 @@ func (x *httpCaller) readDeadline(t time.Time) {
 	http.NewResponseController(x.w).SetReadDeadline(t)
 }
 
-// extend gives the caller at least its full time to take what is written next.
-// The deadline is set a little farther ahead and moved only when that is gone:
-// moving it costs more than an event of a stream.
+// extend gives the caller at least its full time to read the next write. Moving the
+// deadline costs more than an event of a stream, so it is set further ahead and moved
+// only when the surplus is used up.
 func (x *httpCaller) extend(now time.Time) {
 	by := &x.writeBy
 	if x.conn != nil {
@@ -147,7 +147,7 @@ func (x *httpCaller) extend(now time.Time) {
 	http.NewResponseController(x.w).SetWriteDeadline(*by)
 }
 
-// moveEvery is the part of its time by which a caller is cut off late at most.
+// moveEvery: a caller is cut off late by at most this part of its time.
 const moveEvery = 16
 
 func (x *httpCaller) Set(name, value string) {
@@ -186,15 +186,15 @@ func (x *httpCaller) Flush(now time.Time) error {
 	return http.NewResponseController(x.w).Flush()
 }
 
-// End of a cut answer ends the connection (HTTP/2: the stream), so that the caller
-// sees that its answer is not whole.
+// End of a cut answer aborts the connection (HTTP/2: the stream), which shows the
+// caller that the answer is incomplete.
 func (x *httpCaller) End(how ending) {
 	if how == endsCut {
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// misframed says what is wrong with how the body came, "" where that is not known.
+// misframed describes a framing fault of the body, "" if there is none.
 func (x *httpCaller) misframed() string {
 	if x.conn != nil {
 		if c, ok := x.conn.Conn.(*frontConn); ok && c.fault != nil {
@@ -204,9 +204,9 @@ func (x *httpCaller) misframed() string {
 	return ""
 }
 
-// drain has a caller that was refused send its body to the end, so that it reads
-// the answer it has been sent: at most limit bytes, and for drainWithin. HTTP/2
-// needs none of it, nor does a caller that waits to be told to send.
+// drain reads the body of a refused caller to its end, because a caller that still
+// sends seldom reads the answer: at most limit bytes, within drainWithin. HTTP/2 needs
+// no drain, nor does a caller that sent Expect.
 func (x *httpCaller) drain(limit int64) {
 	if x.r.ProtoMajor != 1 || x.r.ContentLength == 0 || x.r.Header.Get("Expect") != "" || x.Flush(time.Now()) != nil {
 		return
@@ -215,9 +215,8 @@ func (x *httpCaller) drain(limit int64) {
 	io.Copy(io.Discard, io.LimitReader(x.r.Body, limit))
 }
 
-// newServer is the net/http server that Weir stands on. TLS is not its affair (see
-// secured): what comes over it is framed as what comes without, and HTTP/2 is known
-// by its preface.
+// newServer is the net/http server. TLS is outside it (see secured): the bytes are
+// framed as without TLS, and HTTP/2 is detected by its preface.
 func (g *Gateway) newServer(requests context.Context) *http.Server {
 	var conns atomic.Int64
 	var protocols http.Protocols

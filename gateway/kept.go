@@ -18,12 +18,12 @@ import (
 // countWithin is how long an upstream may take to count a request's tokens.
 const countWithin = 10 * time.Second
 
-// An answer of the Responses API, and what goes on with it, is to be had where
-// it is kept and nowhere else.
+// An answer of the Responses API, and requests that continue it, are served only where
+// the answer is stored.
 
-// pinTo has the request go where what has that id is kept; "" is none. The member
-// param names it. Of one that no gateway knows (there is one tenant, else it was
-// refused), nothing is known.
+// pinTo pins the request to the replica that stores the object with that ID; "" is
+// none. param is the member that names it. An ID unknown to every gateway pins nothing;
+// it gets here only if there is one tenant.
 func (c *call) pinTo(id, param string) error {
 	if id == "" || len(id) > maxResponseID {
 		return nil
@@ -43,7 +43,7 @@ func (c *call) pinTo(id, param string) error {
 	}
 	otherModel := t.model != c.booking.served.model
 	do := t.Upstream.Dialect.Operation(c.s.op)
-	if do == nil { // it had another protocol when the answer was made
+	if do == nil { // its protocol was another when the answer was made
 		return c.goneFrom(of, fmt.Sprintf("which does not support %s requests any more", c.s.op))
 	}
 	if otherModel || do.KeptByAddr {
@@ -60,7 +60,7 @@ func (c *call) goneFrom(of origin, why string) *problem {
 		message: fmt.Sprintf("the response that %s names is stored by the deployment %q, %s: send the whole conversation as input", c.pinnedBy, of.deployment, why)}
 }
 
-// ofPin says of a refusal that nothing else would have done.
+// ofPin adds to a refusal that only the pinned replica can serve the request.
 func (c *call) ofPin(err error) error {
 	var p *problem
 	if !c.pinned() || !errors.As(err, &p) || c.booking.rec.Attempts > 0 {
@@ -75,8 +75,8 @@ func (c *call) ofPin(err error) error {
 
 func (c *call) pinned() bool { return c.pin != dispatch.Pin{} }
 
-// keptAs is what a replica is remembered by: its address where that is fixed, else
-// its name.
+// keptAs is the name to remember a replica by: its address if that is fixed, else its
+// name.
 func (t *target) keptAs(replica string) string {
 	for _, r := range t.fixed(0) {
 		if r.ID == replica {
@@ -86,8 +86,8 @@ func (t *target) keptAs(replica string) string {
 	return replica
 }
 
-// keptBy is the name of the replica that is remembered so; false where no fixed
-// one is at that address any more.
+// keptBy returns the replica's name for what keptAs returned; false if no fixed replica
+// has that address any more.
 func (t *target) keptBy(kept string) (string, bool) {
 	rs := t.fixed(0)
 	if rs == nil {
@@ -101,7 +101,7 @@ func (t *target) keptBy(kept string) (string, bool) {
 	return "", false
 }
 
-// addrOf is the base URL of a deployment's replica; "" if it has none of that name.
+// addrOf is the base URL of a deployment's replica; "" if there is none of that name.
 func (t *target) addrOf(g *Gateway, replica string) string {
 	rs := t.fixed(0)
 	if rs == nil {
@@ -115,7 +115,7 @@ func (t *target) addrOf(g *Gateway, replica string) string {
 	return ""
 }
 
-// standsAt says whether a deployment of the model has a fixed replica there.
+// standsAt says whether a deployment of the model has a fixed replica at that address.
 func (s *served) standsAt(g *Gateway, st *state, addr string) bool {
 	for _, t := range st.targets {
 		if t.model == s.model && slices.ContainsFunc(t.fixed(0), func(r weir.Replica) bool { return r.Addr == addr }) {
@@ -125,8 +125,8 @@ func (s *served) standsAt(g *Gateway, st *state, addr string) bool {
 	return false
 }
 
-// kept reads, deletes or cancels an answer where it is kept, or reads what it
-// was asked. Nothing is reserved or counted for it.
+// kept reads, deletes or cancels a stored answer, or reads its input items. Nothing is
+// reserved or counted for it.
 func (c *call) kept() {
 	method := c.x.method
 	if !c.s.takes(method) {
@@ -139,7 +139,7 @@ func (c *call) kept() {
 		c.sayOther(err)
 		return
 	}
-	if method == "HEAD" { // which few servers know
+	if method == "HEAD" { // few servers support it
 		method = "GET"
 	}
 	c.passThrough(t, addr, &upstream.Call{
@@ -147,7 +147,7 @@ func (c *call) kept() {
 	})
 }
 
-// keeper finds where the answer is kept, for its own tenant.
+// keeper finds the replica that stores the answer, for the answer's own tenant.
 func (c *call) keeper() (*target, string, error) {
 	k, err := c.x.from.Key(c.st)
 	if err != nil {
@@ -176,7 +176,7 @@ func (c *call) keeper() (*target, string, error) {
 	return t, addr, nil
 }
 
-// onlyKeeper is the one place that may keep answers, if there is but one.
+// onlyKeeper is the only replica that may store answers, if there is exactly one.
 func (st *state) onlyKeeper(op weir.Op) (of origin, ok bool) {
 	for _, t := range st.targets {
 		if t.Upstream.Dialect.Operation(op) == nil || t.Mirror != nil {
@@ -191,9 +191,8 @@ func (st *state) onlyKeeper(op weir.Op) (of origin, ok bool) {
 	return of, ok
 }
 
-// passThrough sends a call to an upstream and its answer to the caller, as it
-// comes. Errors of the upstream's own pass too, but for those about the
-// gateway's key.
+// passThrough sends a call to an upstream and streams its answer to the caller. The
+// upstream's own errors pass too, except for those about the gateway's key.
 func (c *call) passThrough(t *target, addr string, call *upstream.Call) {
 	call.Header = passRequestHeaders(&c.x, nil)
 	r, err := t.client.Do(c.x.ctx(), addr, call)
@@ -229,8 +228,8 @@ func (c *call) passThrough(t *target, addr string, call *upstream.Call) {
 	}
 }
 
-// countTokens says how many tokens a request would have: as its upstream counts,
-// else by an estimate, which a header says.
+// countTokens reports how many tokens a request would have: counted by the upstream, or
+// else estimated, which a header says.
 func (c *call) countTokens() {
 	if c.x.method != "POST" {
 		c.x.set("Allow", allowed(c.s))
@@ -267,7 +266,7 @@ func (c *call) admitCount() (err error) {
 	return c.goesOn()
 }
 
-// countedThere is the upstream's own answer; nil where it has none.
+// countedThere is the upstream's own answer; nil if it has none.
 func (c *call) countedThere() (*buffer, error) {
 	t, replica := c.booking.served.first, c.pin.Replica
 	if c.pin.Deployment != "" {

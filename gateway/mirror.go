@@ -13,28 +13,28 @@ import (
 	"weir/upstream"
 )
 
-// Mirror makes a deployment a shadow: it answers no caller, and is sent copies of
-// the model's requests.
+// Mirror makes a deployment a shadow: it answers no caller and gets copies of the
+// model's requests.
 type Mirror struct {
-	Share         float64 // of the model's requests, 0 to 1
+	Share         float64 // of the model's requests, from 0 to 1
 	MaxConcurrent int     // copies in flight; more are dropped; 0: 16
 }
 
-// mirrorGate lets copies through: as many as the share says, and no more at once
-// than may be. It outlives a reload.
+// mirrorGate admits copies: the configured share of the requests, and no more at once
+// than allowed. It outlives a reload.
 type mirrorGate struct {
 	seen atomic.Int64 // requests
 	open atomic.Int64 // copies in flight
 }
 
-// picks says whether one more request is to be copied, so that of any n requests
-// n times the share are, give or take one.
+// picks says whether to copy one more request: of any n requests it picks n*share, give
+// or take one.
 func (g *mirrorGate) picks(share float64) bool {
 	n := float64(g.seen.Add(1))
 	return int64(n*share) > int64((n-1)*share)
 }
 
-// enter takes a place for a copy; leave gives it back.
+// enter admits a copy if fewer than most are in flight; leave ends it.
 func (g *mirrorGate) enter(most int) bool {
 	if g.open.Add(1) > int64(most) {
 		g.leave()
@@ -45,14 +45,14 @@ func (g *mirrorGate) enter(most int) bool {
 
 func (g *mirrorGate) leave() { g.open.Add(-1) }
 
-// pair brings a request and its copy together, whichever ends last.
+// pair joins a request and its copies, whichever ends last.
 type pair struct {
 	mu     sync.Mutex
 	record *weir.Record
-	copies []weir.Copy // that have ended before the request
+	copies []weir.Copy // that ended before the request
 }
 
-// done is told of the end of the request; it returns the copies that had ended.
+// done records the end of the request and returns the copies that had already ended.
 func (p *pair) done(r *weir.Record) []weir.Copy {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,7 +64,7 @@ func (p *pair) done(r *weir.Record) []weir.Copy {
 	return p.copies
 }
 
-// ended is told of the end of a copy. It says whether the request had ended.
+// ended records the end of a copy. It says whether the request had already ended.
 func (p *pair) ended(a *weir.Copy) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -76,7 +76,7 @@ func (p *pair) ended(a *weir.Copy) bool {
 	return true
 }
 
-// shadow is a copy of a request on its way.
+// shadow is a copy of a request in flight.
 type shadow struct {
 	g       *Gateway
 	st      *state
@@ -91,8 +91,8 @@ type shadow struct {
 	streams bool
 }
 
-// mirror sends copies of the request, which has just been granted, to the model's
-// shadows. It never waits: what has no room is dropped.
+// mirror sends copies of the request, which was just granted, to the model's shadows.
+// It never waits: a copy without room is dropped.
 func (c *call) mirror(prompt, output int) {
 	for _, t := range c.booking.served.shadows {
 		if !t.gate.picks(t.Mirror.Share) {
@@ -138,7 +138,7 @@ func (c *call) shadow(t *target, a *weir.Copy, prompt, output int) bool {
 	return true
 }
 
-// run sends the copy, reads its answer to the end and forgets it.
+// run sends the copy, reads its answer to the end and discards it.
 func (s *shadow) run() {
 	defer s.st.drop()
 	a := &s.copy
@@ -163,7 +163,7 @@ func (s *shadow) run() {
 	}
 }
 
-// exchange is the request and its answer.
+// exchange sends the request and reads its answer.
 func (s *shadow) exchange(ctx context.Context) error {
 	reply, err := s.t.client.Do(ctx, s.addr, &s.call)
 	if err != nil {
@@ -190,7 +190,7 @@ func (s *shadow) exchange(ctx context.Context) error {
 	return nil
 }
 
-// readStream reads a stream as its caller would.
+// readStream reads a stream as a caller would.
 func (s *shadow) readStream(reply *upstream.Reply) error {
 	events := reply.Events()
 	a := &s.copy
@@ -233,7 +233,7 @@ func (s *shadow) readStream(reply *upstream.Reply) error {
 	}
 }
 
-// mirror asks the core for a place for a copy. Its number is in the verdict.
+// mirror asks the core to grant a copy. The verdict has the copy's ID.
 func (m *model) mirror(now weir.Instant, deployment string, r dispatch.Request) (dispatch.Verdict, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -242,7 +242,7 @@ func (m *model) mirror(now weir.Instant, deployment string, r dispatch.Request) 
 	return m.core.Mirror(now, deployment, r)
 }
 
-// endCopy tells the core that a copy has ended.
+// endCopy reports to the core that a copy has ended.
 func (m *model) endCopy(now weir.Instant, id uint64, how dispatch.Result, used weir.Usage) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -263,7 +263,7 @@ func (g *Gateway) sayCopy(a weir.Copy) {
 	}
 }
 
-// mirrored tells of the copies that have ended before their request did.
+// mirrored reports the copies that ended before their request did.
 func (b *booking) mirrored() {
 	if b.pair != nil {
 		for _, a := range b.pair.done(&b.rec) {

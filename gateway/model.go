@@ -9,32 +9,32 @@ import (
 	"weir/dispatch"
 )
 
-// model is one model being served: its dispatch core behind the one lock that
-// serialises it, and the bookings that wait for its verdicts. It lives as long as the
-// model's name is configured; a new configuration reaches it through the core.
+// model is one served model: its dispatch core behind the one lock that serialises it,
+// and the bookings waiting for its verdicts. It lives as long as the model's name is
+// configured; a new configuration is applied to the core.
 type model struct {
 	name string
-	kick func(weir.Instant) // told when the core must be woken sooner
+	kick func(weir.Instant) // called when the core must be woken sooner
 
 	mu      sync.Mutex
 	core    *dispatch.Core
 	lastID  uint64
-	waiting map[uint64]*booking // queued, by the id the core knows them by
+	waiting map[uint64]*booking // queued bookings, by their ID in the core
 
 	trials  []*trial
-	options dispatch.Options // as configured, without what trials make of them
+	options dispatch.Options // as configured, before the trials' weights
 
 	firsts firsts // how long first tokens take
 
-	grows  chan<- struct{} // a send says that some queue has grown; nil: not wanted
-	queued int             // as noteGrowth last saw it
+	grows  chan<- struct{} // gets a signal when a queue has grown; nil: not wanted
+	queued int             // as last seen by noteGrowth
 	grew   atomic.Bool     // since Options.Grew was last called
 
 	cold atomic.Bool  // no replica is ready
 	next atomic.Int64 // weir.Instant at which the core must be woken; 0: never
 
 	// Requests of this model that missed its SLO because they were refused for lack of
-	// capacity, before any deployment had them.
+	// capacity before any deployment took them.
 	missed atomic.Uint64
 }
 
@@ -42,7 +42,7 @@ func newModel(name string, o dispatch.Options, seed uint64, kick func(weir.Insta
 	return &model{name: name, kick: kick, core: dispatch.New(o, seed), waiting: map[uint64]*booking{}}
 }
 
-// arrive hands the core a new request. Its verdict comes back, or later on the
+// arrive passes a new request to the core. The verdict is returned now, or later on the
 // booking's channel.
 func (m *model) arrive(now weir.Instant, r dispatch.Request, b *booking) (dispatch.Verdict, bool) {
 	m.mu.Lock()
@@ -55,15 +55,15 @@ func (m *model) arrive(now weir.Instant, r dispatch.Request, b *booking) (dispat
 	return m.await(m.core.Arrive(now, r), b)
 }
 
-// retry tells the core that an attempt failed unseen by the caller.
+// retry reports to the core that an attempt failed unseen by the caller.
 func (m *model) retry(now weir.Instant, b *booking, why dispatch.Result) (dispatch.Verdict, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.await(m.core.Retry(now, b.id, why), b)
 }
 
-// await delivers verdicts and puts the booking among the waiting when its own is
-// not among them. The lock is held.
+// await delivers verdicts. The booking waits if its own is not among them. The lock is
+// held.
 func (m *model) await(vs []dispatch.Verdict, b *booking) (own dispatch.Verdict, ok bool) {
 	m.waiting[b.id] = b
 	for _, v := range vs {
@@ -78,7 +78,7 @@ func (m *model) await(vs []dispatch.Verdict, b *booking) (own dispatch.Verdict, 
 	return own, ok
 }
 
-// tell does something to the core and delivers what it says. The lock is taken.
+// tell runs f on the core under the lock and delivers the verdicts.
 func (m *model) tell(f func(c *dispatch.Core) []dispatch.Verdict) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -88,7 +88,7 @@ func (m *model) tell(f func(c *dispatch.Core) []dispatch.Verdict) {
 	m.rearm()
 }
 
-// done tells the core that a granted request has ended for good.
+// done reports to the core that a granted request has ended for good.
 func (m *model) done(now weir.Instant, id uint64, how dispatch.Result, used weir.Usage) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -98,8 +98,8 @@ func (m *model) done(now weir.Instant, id uint64, how dispatch.Result, used weir
 	m.rearm()
 }
 
-// cancel takes back a request that waits. A verdict that came in the meantime
-// is in the booking's channel and is taken out.
+// cancel removes a waiting request. A verdict that came in the meantime is in the
+// booking's channel and is taken out.
 func (m *model) cancel(now weir.Instant, b *booking) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -114,7 +114,7 @@ func (m *model) cancel(now weir.Instant, b *booking) {
 	m.rearm()
 }
 
-// firstToken tells the core of a first token, which took so long from the grant.
+// firstToken reports a first token, which took this long from the grant.
 func (m *model) firstToken(now weir.Instant, id uint64, took time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -130,7 +130,7 @@ func (m *model) pushBack(now weir.Instant, deployment, replica string, until wei
 	m.settle(now)
 }
 
-// bookRemote tells the core what other gateways have booked of a quota.
+// bookRemote passes on what other gateways have booked of a quota.
 func (m *model) bookRemote(now weir.Instant, deployment string, more dispatch.Booked) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -144,7 +144,7 @@ func (m *model) booked(deployment string) (dispatch.Booked, bool) {
 	return m.core.Booked(deployment)
 }
 
-// limits tells the core what a deployment's provider said of its limits.
+// limits passes on the rate limits that a deployment's provider stated.
 func (m *model) limits(now weir.Instant, deployment string, tokens, requests int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -152,8 +152,8 @@ func (m *model) limits(now weir.Instant, deployment string, tokens, requests int
 	m.settle(now)
 }
 
-// spilledOver tells the core that a granted request is served, but not out of
-// its deployment's quota.
+// spilledOver reports that a granted request is served, but not from its deployment's
+// quota.
 func (m *model) spilledOver(now weir.Instant, id uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -167,7 +167,7 @@ func (m *model) demand(now weir.Instant) dispatch.Demand {
 	return m.core.Demand(now)
 }
 
-// settle brings the verdicts an event without verdicts of its own made due.
+// settle delivers the verdicts made due by an event that returns none.
 func (m *model) settle(now weir.Instant) {
 	if at := m.core.Next(); at != 0 && at <= now {
 		for _, v := range m.core.Wake(now) {
@@ -177,7 +177,7 @@ func (m *model) settle(now weir.Instant) {
 	m.rearm()
 }
 
-// deliver hands a verdict to the booking that waits for it. The channel has room for the one
+// deliver sends a verdict to its waiting booking. The channel has room for the one
 // verdict a waiting booking gets.
 func (m *model) deliver(v dispatch.Verdict) {
 	if b := m.waiting[v.ID]; b != nil {

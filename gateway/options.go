@@ -14,120 +14,119 @@ import (
 	"weir/upstream"
 )
 
-// Options are what a Gateway is made of. Listen, Drain, Record and Log hold
-// for its life; Config may be swapped by Apply.
+// Options configure a Gateway. Listen, Drain, Record and Log are fixed for its life;
+// Apply can replace Config.
 type Options struct {
 	Listen Listen
-	// Dialects are the protocols that callers may speak, in the order in which they
-	// are asked whose a path is. The last one answers paths that are none of theirs.
+	// Dialects are the protocols that callers may use, in the order in which they are
+	// matched against a path. The last one answers unknown paths.
 	Dialects []upstream.Dialect
-	// Drain is how long requests in flight may go on after Run was told to
-	// stop; then they are cut, streams with an error event. 0: 30 s.
+	// Drain is how long requests in flight may run after Run is asked to stop. Then they
+	// are cut, streams with an error event. 0: 30 s.
 	Drain  time.Duration
 	Config Config
-	// Record is called once for every request to a model, however it ended,
-	// from the goroutine that served it. It must not block. nil: it is not called.
+	// Record is called once for every request to a model, whatever its outcome, from the
+	// goroutine that served it. It must not block. nil: it is not called.
 	Record func(weir.Record)
-	// Nearest is which of the known names an unknown one was probably meant to
-	// be, "" for none. nil: none is named.
+	// Nearest returns the known name closest to an unknown one, "" for none. nil: no name
+	// is suggested.
 	Nearest func(name string, known []string) string
-	// Copy is called once for every copy that Weir sent on its own account:
-	// hedges and mirrors.
+	// Copy is called once for every hedge and mirror that Weir sent.
 	Copy func(weir.Copy)
-	// Canaries are trials as Gateway.Canaries has told them before, by deployment.
+	// Canaries are the trials' states at the start, by deployment, from Gateway.Canaries.
 	Canaries map[string]canary.State
-	// CanaryStepped is called when a canary gets another share, from a goroutine
-	// that serves a request. It must not block. nil: it is not called.
+	// CanaryStepped is called when a canary's share changes, from a goroutine that serves
+	// a request. It must not block. nil: it is not called.
 	CanaryStepped func(CanaryStep)
-	// Grew is called while Run runs when the queue of a deployment's model has
-	// grown: for each of its deployments, from one goroutine, with no lock held,
-	// and at most every 100 ms however often it grows. nil: it is not called.
+	// Grew is called while Run runs when the queue of a deployment's model has grown: once
+	// for each of its deployments, from one goroutine, with no lock held, and at most
+	// every 100 ms however often it grows. nil: it is not called.
 	Grew func(deployment string)
 	Log  *slog.Logger // nil: slog.Default()
 }
 
-// Listen says where and how connections are accepted. Zero values are the
-// defaults named.
+// Listen says where and how connections are accepted. Zero values mean the defaults
+// named.
 type Listen struct {
 	Addr     string       // host:port; used by Run when Listener is nil
-	Listener net.Listener // an open socket instead of Addr
-	// CertFile and KeyFile hold PEM; both empty: plain HTTP. A changed file is
-	// seen within a minute, and at every Apply.
+	Listener net.Listener // an open socket to use instead of Addr
+	// CertFile and KeyFile are PEM files; both empty: plain HTTP. A changed file is loaded
+	// within a minute, and at every Apply.
 	CertFile, KeyFile string
 
-	HeaderTimeout  time.Duration // for a request's header; 0: 10 s
-	IdleTimeout    time.Duration // for a connection without a request; 0: 2 min
+	HeaderTimeout  time.Duration // to receive a request's header; 0: 10 s
+	IdleTimeout    time.Duration // of a connection without a request; 0: 2 min
 	MaxHeaderBytes int           // of one request's header; 0: 64 KiB
-	MaxConns       int           // connections open at once, one more is closed at once; 0: 50,000
+	MaxConns       int           // connections open at once; further ones are closed at once; 0: 50,000
 }
 
-// Config is what may be swapped while serving.
+// Config is the part of the options that Apply replaces while serving.
 type Config struct {
 	Tenants []Tenant
 	Models  []Model
-	Limits  []Limit // beside those of tenants, keys and models
+	Limits  []Limit // besides those of tenants, keys and models
 	Bounds  Bounds
-	// TrustedProxies are those whose X-Forwarded-For is believed.
+	// TrustedProxies are the proxies whose X-Forwarded-For is trusted.
 	TrustedProxies []netip.Prefix
 	CORS           CORS
 }
 
-// Limit bounds what the requests of a scope may use together.
+// Limit bounds the total use of all requests of a scope.
 type Limit struct {
 	Scope  meter.Scope
 	Limits meter.Limits
 }
 
-// Tenant is one group of callers, with keys and limits of its own.
+// Tenant is one group of callers, with its own keys and limits.
 type Tenant struct {
 	Name   string
 	Keys   []Key
-	Limits meter.Limits // of all its keys together
+	Limits meter.Limits // of all its keys in total
 	Trim   Trim
-	Class  weir.Class // of its requests unless the model or the request says otherwise
+	Class  weir.Class // of its requests unless the model or the request sets another
 	Share  int        // fair-share weight in the queue; 0: 1
 	Models []string   // names of the models it may use; empty: all
 }
 
-// Key is one secret of a tenant, known by its hash only.
+// Key is one secret of a tenant, known only by its hash.
 type Key struct {
 	Name   string
 	SHA256 [sha256.Size]byte // of the key as the caller sends it
 	Limits meter.Limits
 }
 
-// Model is what a caller asks for by name.
+// Model is a model that callers request by name.
 type Model struct {
 	Name    string
 	Aliases []string // further names for it
 	SLO     weir.SLO
-	Limits  meter.Limits // of all callers together
+	Limits  meter.Limits // of all callers in total
 	Trim    Trim
 	Class   *weir.Class // nil: the tenant's
 	Queue   dispatch.Queue
-	// SpillAfter is how long an interactive request may wait for a deployment of
-	// a preferred tier that is throttled or whose quota is used up, if room is
-	// expected in that time, before it goes to the next tier. 0: what SLO.TTFT
-	// leaves when the time a first token takes is taken off; 100 ms without one.
+	// SpillAfter is how long an interactive request may wait for a deployment of a
+	// preferred tier that is throttled or has used up its quota, if room is expected by
+	// then, before it goes to the next tier. 0: SLO.TTFT minus the usual time to a first
+	// token; 100 ms without an SLO.
 	SpillAfter time.Duration
-	// Affinity says which requests go to the same replica while that costs them
-	// no more than its cache can save.
+	// Affinity says which requests go to the same replica, as long as that costs them no
+	// more than its cache can save.
 	Affinity    Affinity
-	Attempts    int // upstream attempts per request, first one included; 0: 3
+	Attempts    int // upstream attempts per request, including the first; 0: 3
 	Health      dispatch.Health
-	Hedge       dispatch.Hedge // second requests when a first token is late
+	Hedge       dispatch.Hedge // a second request when the first token is late
 	Sticky      Sticky
 	Deployments []Deployment
 }
 
-// Affinity is what requests share that go to the same replica.
+// Affinity selects the feature that requests to the same replica share.
 type Affinity uint8
 
 const (
 	NoAffinity Affinity = iota
-	BySession           // the header X-Weir-Session, else "user" of the body; without both nothing
+	BySession           // the header X-Weir-Session, else "user" of the body; no affinity without both
 	ByKey               // the caller's key
-	ByPrefix            // the beginning of the prompt, where a deployment's CacheTokens say how much a replica remembers
+	ByPrefix            // the beginning of the prompt, where a deployment's CacheTokens give the size of a replica's cache
 )
 
 // Deployment is one way to serve a model.
@@ -136,47 +135,47 @@ type Deployment struct {
 
 	Upstream upstream.Options
 	Rates    meter.Rates
-	Price    string // Rates in words, and where they are from: what the ledger keeps beside each cost
-	// Serves is the model it really is, where it stands in for another: then the
-	// limits of both count what it does. "": the model it belongs to.
+	Price    string // Rates in words, with their source: stored in the ledger beside each cost
+	// Serves is the model this deployment really runs, if it stands in for another: then
+	// usage counts against the limits of both. "": the model it belongs to.
 	Serves string
-	// Addrs are the base URLs of replicas that are always there. Where there
-	// are none, Upstream.BaseURL is the one replica; where that is empty too,
-	// replicas are told by SetReplicas.
+	// Addrs are the base URLs of permanent replicas. If empty, Upstream.BaseURL is the one
+	// replica; if that is empty too, SetReplicas sets the replicas.
 	Addrs []string
-	// NoStreamUsage: the upstream refuses stream_options; usage of its streams
-	// is estimated.
+	// NoStreamUsage: the upstream refuses stream_options; the usage of its streams is
+	// estimated.
 	NoStreamUsage bool
 	Spillover     Spillover
-	// Canary is set for a version on trial; Weight is then the trial's to say.
+	// Canary is set for a version on trial; the trial then sets Weight.
 	Canary *Canary
-	// Mirror is set for a shadow, which gets copies only; its Weight is 0.
+	// Mirror is set for a shadow, which gets only copies; its Weight is 0.
 	Mirror *Mirror
 }
 
-// Bounds keep every request finite. Zero values are the defaults named.
+// Bounds keep every request finite. Zero values mean the defaults named.
 type Bounds struct {
 	MaxBody int64 // bytes of a request body; 0: 16 MiB
-	// MaxBodyMemory is what the bodies of all requests may take in memory
-	// together, in bytes. One alone always gets what it needs. 0: 1 GiB.
+	// MaxBodyMemory bounds the memory of all request bodies in total, in bytes. A single
+	// body always gets the memory it needs. 0: 1 GiB.
 	MaxBodyMemory int64
-	MaxRequests   int           // in flight, waiting ones included; 0: 20,000
-	MaxStreams    int           // of them streamed answers; 0: 10,000
+	MaxRequests   int           // in flight, including waiting ones; 0: 20,000
+	MaxStreams    int           // streamed answers among them; 0: 10,000
 	BodyTimeout   time.Duration // for a caller to send its body; 0: 1 min
-	WriteTimeout  time.Duration // for a caller to take what was written; 0: 30 s
-	// Pulse is how long the caller of a stream may get nothing before it is sent
-	// a sign of life. 0: none, but every 15 s while it waits for a cold start.
+	WriteTimeout  time.Duration // for a caller to read a written part; 0: 30 s
+	// Pulse is how long a stream may stay silent before its caller gets a sign of life. 0:
+	// none, except every 15 s during a cold start.
 	Pulse time.Duration
 
-	// What a stream may show before its first token and still move elsewhere
-	// unseen: an event more and it is passed on, and can only fail openly.
+	// How much of a stream is held back before its first token. Within these bounds a
+	// failure can be retried unseen; beyond them the stream is relayed, and a failure
+	// shows.
 	HoldEvents int           // 0: 64
 	HoldBytes  int           // 0: 64 KiB
-	HoldTime   time.Duration // from the first event on, seen when the next comes; 0: 20 s
+	HoldTime   time.Duration // from the first event on, checked at each event; 0: 20 s
 
-	// MaxAnswer is the largest answer that is held whole before it is passed
-	// on, so that it can still be got elsewhere when it breaks off. Larger
-	// ones are passed on as they come. 0: 4 MiB
+	// MaxAnswer is the largest answer held whole before it is passed on, which allows a
+	// retry on another replica if it breaks off. A larger one is relayed as it arrives. 0:
+	// 4 MiB
 	MaxAnswer int
 }
 

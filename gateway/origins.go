@@ -13,20 +13,19 @@ import (
 	"weir/jsonscan"
 )
 
-// An answer of the Responses API lives on at its upstream, which knows the
-// gateway's key and no tenants: any caller that names the answer's id could go on
-// with it. So the gateway remembers whose each answer is, and where it is kept.
+// An answer of the Responses API is stored at its upstream, which sees only the
+// gateway's key and knows no tenants: any caller that names the answer's ID could
+// continue it. So the gateway remembers each answer's tenant and where it is stored.
 
-// origin is whose an answer is and where its upstream keeps it.
+// origin is the tenant of an answer and the replica that stores it.
 type origin struct {
 	tenant, deployment string
-	// replica is the name of one that is started; of those at fixed addresses it
-	// is the address, since their names are their places in the list.
+	// replica is the name of a started replica. For fixed addresses it is the address,
+	// because their names are only positions in a list.
 	replica string
 }
 
-// answerID is what an answer is remembered by: the beginning of the SHA-256 of
-// the id its upstream gave it.
+// answerID is the first half of the SHA-256 of the ID that the upstream gave an answer.
 type answerID [16]byte
 
 func answerIDOf(id string) (a answerID) {
@@ -35,22 +34,22 @@ func answerIDOf(id string) (a answerID) {
 	return a
 }
 
-// name is what other gateways know the answer by.
+// name is the answer's key at the other gateways.
 func (a answerID) name() string { return hex.EncodeToString(a[:]) }
 
-// maxOrigins is how many answers are remembered at least, and half of how many
-// at most: about 100 bytes each.
+// maxOrigins is the least number of answers remembered, and half of the most: about 100
+// bytes each.
 const maxOrigins = 100_000
 
-// origins remembers answers until many more have come: those not asked for
-// longest are forgotten first. The zero value remembers nothing yet.
+// origins remembers answers; those not asked for longest are forgotten first. The zero
+// value is ready to use.
 type origins struct {
 	mu       sync.Mutex
 	now, old map[answerID]origin
 	most     int // of each; 0: maxOrigins
 
-	tell func(name, text string)                                // the other gateways; nil: there are none
-	ask  func(ctx context.Context, name string) (string, error) // them; "": they do not know
+	tell func(name, text string)                                // informs the other gateways; nil: there are none
+	ask  func(ctx context.Context, name string) (string, error) // asks the other gateways; "": unknown to them
 }
 
 func (o *origins) keep(id answerID, of origin) {
@@ -64,7 +63,7 @@ func (o *origins) keep(id answerID, of origin) {
 	o.now[id] = of
 }
 
-// find returns what is known of an answer here, and remembers it longer.
+// find returns what this gateway knows of an answer, and renews it.
 func (o *origins) find(id answerID) (origin, bool) {
 	o.mu.Lock()
 	of, ok := o.now[id]
@@ -80,10 +79,10 @@ func (o *origins) find(id answerID) (origin, bool) {
 	return of, ok
 }
 
-// askWithin is how long the other gateways may take to say whose an answer is.
+// askWithin is how long the other gateways may take to answer.
 const askWithin = time.Second
 
-// of says whose an answer is, as this gateway or another knows.
+// of returns the origin of an answer, as known to this gateway or another.
 func (o *origins) of(ctx context.Context, id string) (origin, bool) {
 	a := answerIDOf(id)
 	if of, ok := o.find(a); ok || o.ask == nil {
@@ -101,8 +100,8 @@ func (o *origins) of(ctx context.Context, id string) (origin, bool) {
 	return of, true
 }
 
-// remember notes whose the answer is that begins with b, an object of the
-// Responses API or an event with one in it. The first id there is counts.
+// remember records the origin of the answer in b, an object of the Responses API or an
+// event that contains one. Only the first ID counts.
 func (c *call) remember(b []byte) {
 	if !c.s.do.Kept || c.remembered {
 		return
@@ -115,7 +114,7 @@ func (c *call) remember(b []byte) {
 	c.noteOrigin(id)
 }
 
-// noteOrigin notes that what has the id is kept where the present attempt went.
+// noteOrigin records that the current attempt's replica stores the object with that ID.
 func (c *call) noteOrigin(id string) {
 	b := &c.booking
 	of := origin{b.rec.Tenant, b.rec.Deployment, b.rec.Replica}
@@ -128,13 +127,13 @@ func (c *call) noteOrigin(id string) {
 	}
 }
 
-// maxResponseID bounds the ids that are remembered and asked about, in bytes.
+// maxResponseID bounds the IDs that are remembered and looked up, in bytes.
 const maxResponseID = 512
 
 var errFound = errors.New("found")
 
-// responseID is the id of the answer in b; "" if there is none. What follows it
-// need not be whole.
+// responseID is the ID of the answer in b; "" if there is none. The rest of b may be
+// cut off.
 func responseID(b []byte) (id string) {
 	s := jsonscan.Scanner{B: b}
 	inside := func(key []byte, v span) error {
@@ -154,8 +153,8 @@ func responseID(b []byte) (id string) {
 	return id
 }
 
-// goesOn checks that what a request goes on with is its own tenant's: the answer
-// or the conversation it names.
+// goesOn checks that the answer or conversation which a request continues belongs to
+// its tenant.
 func (c *call) goesOn() error {
 	if !c.s.do.Kept {
 		return nil
@@ -174,8 +173,8 @@ func (c *call) goesOn() error {
 	return c.refersTo()
 }
 
-// owns says whether the caller's tenant may use the answer of that id: it is its
-// own, or there is no other tenant. An id that is not known may be another's.
+// owns says whether the caller's tenant may use the answer with that ID: the answer is
+// its own, or there is no other tenant. An unknown ID may be another tenant's.
 func (c *call) owns(id string) bool {
 	if c.st.alone {
 		return true

@@ -7,37 +7,37 @@ import (
 	"weir/meter"
 )
 
-// What a request may use at most, and what is done about it near the end of a
-// budget: its max_tokens is lowered to what the budget can promise, or set where
-// the caller gave none. So the requests in flight together can never overrun a
-// budget, streamed or not, however little their answers were before.
+// The most a request may use, and how it is kept near the end of a budget: its
+// max_tokens is lowered to what the budget can still cover, or set if the caller set
+// none. So the requests in flight can never overrun a budget together, streamed or not,
+// however short earlier answers were.
 const (
-	// unstated is how long an answer without a stated bound may become, where the
-	// deployment's context is not known: the longest that a model on offer gives
-	// (GPT-5: 128,000 tokens, OpenAI, "Models", 2026).
+	// unstated is the possible length of an answer without a stated bound, if the
+	// deployment's context is not known: the longest of any model offered (GPT-5: 128,000
+	// tokens, OpenAI, "Models", 2026).
 	unstated = 131_072
-	// leastAnswer is the shortest answer that is worth a request: the Responses
-	// API accepts no less (OpenAI, "Create a model response", max_output_tokens).
+	// leastAnswer is the shortest answer worth a request: the Responses API accepts no
+	// lower limit (OpenAI, "Create a model response", max_output_tokens).
 	leastAnswer = 16
-	// unstatedMost is the most max_tokens is set to where the caller gave none
-	// and answers are not known to be longer: every model's limit is above it.
+	// unstatedMost is the highest max_tokens set for a caller that set none, unless longer
+	// answers are expected: every model allows more.
 	unstatedMost = 4096
-	// denseBytes of a prompt make one token at least, in the densest of scripts
-	// and codes; template is what the server puts around it.
+	// denseBytes of a prompt make at least one token, even in the densest scripts and
+	// codes. template is the server's wrapping, in tokens.
 	denseBytes = 2
 	template   = 16
 )
 
-// promised is what a request may use by what it is sent with.
+// promised is the most a request may use as it is sent.
 type promised struct {
 	prompt  int64 // tokens, as estimated
-	dense   int64 // the most they may turn out to be
-	answer  int64 // the longest of all its answers together
+	dense   int64 // upper bound of the prompt
+	answer  int64 // the most tokens of all its answers in total
 	ordered bool  // the budget lowered or set max_tokens
 }
 
-// longest is the tokens all answers may have together, and whether the request
-// says so itself.
+// longest is the most tokens that all answers may have in total, and whether the
+// request states a bound.
 func (c *call) longest(t *target, prompt int64) (tokens int64, stated bool) {
 	if !c.s.do.Answers() {
 		return 0, true
@@ -52,7 +52,7 @@ func (c *call) longest(t *target, prompt int64) (tokens int64, stated bool) {
 	return most * n, stated
 }
 
-// worst is what the request comes to at most at a deployment.
+// worst is the most that the request can use at a deployment.
 func (t *target) worst(prompt, answer int64) meter.Spent {
 	s := meter.Spent{Tokens: prompt + answer}
 	if t == nil {
@@ -65,7 +65,7 @@ func (t *target) worst(prompt, answer int64) meter.Spent {
 	return s
 }
 
-// answerFor is the tokens of answers that fit into an amount.
+// answerFor is how many answer tokens fit into an amount.
 func (t *target) answerFor(prompt int64, s meter.Spent) int64 {
 	answer := s.Tokens - prompt
 	if t == nil {
@@ -78,8 +78,8 @@ func (t *target) answerFor(prompt int64, s meter.Spent) int64 {
 	return answer
 }
 
-// claim is what the request asks its limits for, after its max_tokens was
-// lowered where budgets cannot promise as much. The spending lock is held.
+// claim is what the request asks of its limits, after lowering max_tokens where budgets
+// cannot cover as much. The spending lock is held.
 func (c *call) claim(now weir.Instant, prompt int64, likely meter.Spent) meter.Claim {
 	b, t := &c.booking, c.booking.served.first
 	p := promised{prompt: prompt, dense: max(prompt, int64(c.ask.promptBytes/denseBytes+c.ask.binaries*tokensPerBinary)+template)}
@@ -96,8 +96,8 @@ func (c *call) claim(now weir.Instant, prompt int64, likely meter.Spent) meter.C
 	return meter.Claim{Likely: likely, Bound: bound, Held: t.worst(p.dense, p.answer)}
 }
 
-// order lowers or sets max_tokens so that all answers together have no more than
-// so many tokens, never below leastAnswer each, and says whether it had to.
+// order lowers or sets max_tokens to keep all answers together within so many tokens,
+// never below leastAnswer each. It says whether it changed anything.
 func (c *call) order(p *promised, stated bool, answers, expected int64) bool {
 	n := int64(c.booking.answers)
 	each := max(answers/n, min(leastAnswer, p.answer/n))
@@ -114,9 +114,8 @@ func (c *call) order(p *promised, stated bool, answers, expected int64) bool {
 	return true
 }
 
-// afford has budgets hold what the request may cost at a deployment that is
-// dearer than what it was thought to go to, and lowers max_tokens again where
-// they have not so much.
+// afford raises the amount held in budgets when a deployment costs more than the one
+// expected. It lowers max_tokens again if the budgets do not have that much.
 func (c *call) afford(t *target) *failure {
 	b, s := &c.booking, &c.g.spend
 	if b.holds&holdsTokens == 0 {
@@ -152,7 +151,7 @@ func (c *call) afford(t *target) *failure {
 	return nil
 }
 
-// limitName is the member that bounds an answer, as a deployment reads it.
+// limitName is the member that bounds an answer at this deployment.
 func (t *target) limitName(op weir.Op) string {
 	o := t.Upstream
 	name := o.Dialect.Limit(&o, op)
@@ -165,8 +164,8 @@ func (t *target) limitName(op weir.Op) string {
 	return name
 }
 
-// prompts is how many prompts a request of completions or embeddings holds: each
-// is answered.
+// prompts is how many prompts a request of completions or embeddings holds. Each gets
+// its own answers.
 func (a *ask) prompts(body []byte) int {
 	s := jsonscan.Scanner{B: body}
 	i := a.prompt.From
@@ -174,7 +173,7 @@ func (a *ask) prompts(body []byte) int {
 		return 1
 	}
 	i = s.Space(i + 1)
-	if body[i] != '"' && body[i] != '[' { // tokens, or nothing
+	if body[i] != '"' && body[i] != '[' { // token IDs, or nothing
 		return 1
 	}
 	n := 1

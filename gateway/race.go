@@ -7,17 +7,17 @@ import (
 	"weir/dispatch"
 )
 
-// race is a hedged request that is under way.
+// race is a hedged request in flight.
 type race struct {
 	first  *racer // the request itself
 	second *racer // its copy; nil: none was sent
-	copyID uint64 // what the core knows the copy by; 0: it knows none
+	copyID uint64 // the copy's ID in the core; 0: none
 	loser  *racer // cancelled, perhaps not over yet
 }
 
-// race sends the request as attempt does and, when its first token is late, a
-// second time elsewhere. The first that answers is the answer; the other is
-// cancelled at once. v is the verdict of the first.
+// race sends the request as attempt does. If the first token is late, it sends a copy
+// to another replica. The first answer wins; the other request is cancelled at once. v
+// is the first request's verdict.
 func (c *call) race(v dispatch.Verdict) *failure {
 	b := &c.booking
 	r := &race{first: c.racer(b.target, v, b.grantedAt)}
@@ -59,7 +59,7 @@ func (c *call) race(v dispatch.Verdict) *failure {
 	}
 }
 
-// hedge sends the second request if the core has a place for it.
+// hedge sends the second request if the core grants it.
 func (c *call) hedge(r *race) {
 	b, now := &c.booking, c.g.now()
 	v, ok := b.served.hedge(now, b.id)
@@ -68,7 +68,7 @@ func (c *call) hedge(r *race) {
 	}
 	r.copyID = v.ID
 	t := c.targetOf(v.Deployment)
-	if t == nil || t.serves != r.first.target.serves { // it has just left the configuration, or other limits count there
+	if t == nil || t.serves != r.first.target.serves { // the deployment was just removed, or other limits count there
 		b.endCopy(dispatch.Abandoned, weir.Usage{})
 		return
 	}
@@ -76,13 +76,13 @@ func (c *call) hedge(r *race) {
 	r.second = c.racer(t, v, now)
 }
 
-// swap lets the copy be the request, and the request be the copy.
+// swap makes the copy the request and the request the copy.
 func (c *call) swap(r *race) {
 	c.booking.served.swap(c.g.now(), c.booking.id, r.copyID)
 	r.first, r.second = r.second, r.first
 }
 
-// dropSecond ends the copy, which is over and has not won.
+// dropSecond ends a copy that is over and has not won.
 func (c *call) dropSecond(r *race) {
 	s := r.second
 	f := s.failure()
@@ -101,7 +101,7 @@ func (c *call) dropSecond(r *race) {
 	r.second = nil
 }
 
-// finish cancels the loser, if there is one, and passes on what the winner has.
+// finish cancels the loser, if any, and passes on the winner's answer.
 func (c *call) finish(r *race, winner, loser *racer) *failure {
 	b := &c.booking
 	if loser != nil {
@@ -131,8 +131,7 @@ func (c *call) finish(r *race, winner, loser *racer) *failure {
 	return c.whole(winner.reply)
 }
 
-// lose accounts for a loser: its slot is free at once, and no tenant pays
-// for it.
+// lose accounts for a loser: its slot is free at once, and no tenant pays for it.
 func (c *call) lose(s *racer, won bool) {
 	b := &c.booking
 	used := weir.Usage{Prompt: int64(c.ask.promptTokens()), Estimated: true}
@@ -141,14 +140,14 @@ func (c *call) lose(s *racer, won bool) {
 		result, word = "won", "hedged"
 	}
 	b.trail.add(s.v.Deployment, word)
-	if won { // the first was too slow; a copy that has just begun says nothing
+	if won { // the first was too slow; a copy that just began says nothing
 		c.observeCopy(s, &failure{problem: &problem{is: errClientGone}, result: dispatch.Abandoned})
 	}
 	b.endCopy(dispatch.Abandoned, used)
 	b.sayCopy(s, result, used)
 }
 
-// observeCopy lets trials know of an attempt that is not the booking's.
+// observeCopy passes the result of a copy to its trial.
 func (c *call) observeCopy(s *racer, f *failure) {
 	if !s.target.onTrial {
 		return
@@ -159,7 +158,7 @@ func (c *call) observeCopy(s *racer, f *failure) {
 	}
 }
 
-// endCopy tells the core that the copy has ended.
+// endCopy reports to the core that the copy has ended.
 func (b *booking) endCopy(how dispatch.Result, used weir.Usage) {
 	if b.race != nil && b.race.copyID != 0 {
 		b.served.endCopy(b.g.now(), b.race.copyID, how, used)
@@ -167,7 +166,7 @@ func (b *booking) endCopy(how dispatch.Result, used weir.Usage) {
 	}
 }
 
-// sayCopy tells what the copy was.
+// sayCopy reports the copy.
 func (b *booking) sayCopy(s *racer, result string, used weir.Usage) {
 	a := weir.Copy{
 		Kind: weir.HedgeCopy, Result: result, RequestID: b.rec.RequestID, Model: b.rec.Model,
@@ -176,8 +175,8 @@ func (b *booking) sayCopy(s *racer, result string, used weir.Usage) {
 	b.g.sayCopy(a)
 }
 
-// endRace waits until nothing of a race touches the request's body any more. The
-// connections of those that were cancelled are closed already or this moment.
+// endRace waits until nothing of a race uses the request's body. The connections of
+// cancelled racers are closed already or about to be.
 func (b *booking) endRace() {
 	if b.race == nil {
 		return
@@ -193,7 +192,7 @@ func (b *booking) endRace() {
 	b.race = nil
 }
 
-// hedge asks the core for a place for a second copy of a request.
+// hedge asks the core to grant a second copy of a request.
 func (m *model) hedge(now weir.Instant, id uint64) (dispatch.Verdict, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -201,7 +200,7 @@ func (m *model) hedge(now weir.Instant, id uint64) (dispatch.Verdict, bool) {
 	return m.core.Hedge(now, id, m.lastID)
 }
 
-// swap lets a copy and its request change places.
+// swap exchanges a request and its copy in the core.
 func (m *model) swap(now weir.Instant, id, copyID uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

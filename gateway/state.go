@@ -16,8 +16,8 @@ import (
 	"weir/upstream"
 )
 
-// state is one configuration, ready to serve. A request keeps the one it began
-// with; what it does to models and deployments reaches those that are current.
+// state is one configuration, ready to serve. A request keeps the one it began with,
+// but its effects on models and deployments reach the current ones.
 type state struct {
 	bounds  Bounds
 	proxies []netip.Prefix
@@ -26,15 +26,15 @@ type state struct {
 	models  map[string]*served // by name and alias
 	list    []*served          // in the order configured
 	targets map[string]*target // by deployment name
-	alone   bool               // there is one tenant only
-	cors    *cors              // nil: no page of a browser may call
+	alone   bool               // there is only one tenant
+	cors    *cors              // nil: no web page may call
 
-	// users are those who may still send over its connections; one of them is
-	// the gateway itself until another configuration takes its place.
+	// users counts the holders that may still send over its connections. The gateway
+	// itself is one until another configuration replaces this one.
 	users atomic.Int64
 }
 
-// hold keeps the connections open until drop; false if they are closed already.
+// hold keeps the connections open until drop; false if they are already closed.
 func (st *state) hold() bool {
 	for {
 		n := st.users.Load()
@@ -47,14 +47,14 @@ func (st *state) hold() bool {
 	}
 }
 
-// drop ends a hold. With the last one the idle connections are closed.
+// drop ends a hold. The last one closes the idle connections.
 func (st *state) drop() {
 	if st.users.Add(-1) == 0 {
 		st.close()
 	}
 }
 
-// present holds and returns the configuration in force.
+// present holds and returns the current configuration.
 func (g *Gateway) present() *state {
 	for {
 		if st := g.state.Load(); st.hold() {
@@ -63,23 +63,23 @@ func (g *Gateway) present() *state {
 	}
 }
 
-// served is a model as one configuration has it.
+// served is a model in one configuration.
 type served struct {
 	*model
 	slo         weir.SLO
 	class       *weir.Class
 	deployments []string // their names
 
-	first   *target   // of the deployments, the one preferred
-	shadows []*target // that get copies
-	context int       // the longest of the deployments that take something
-	picks   bool      // it may matter what a request holds: see needs
+	first   *target   // the preferred deployment
+	shadows []*target // deployments that get copies
+	context int       // the longest of the deployments with a weight
+	picks   bool      // the request's content may matter: see needs
 
 	trim       Trim
-	spillAfter time.Duration // 0: as the SLO leaves
+	spillAfter time.Duration // 0: derived from the SLO
 	affinity   Affinity
 	sticky     Sticky
-	dialects   []upstream.Dialect // spoken by its deployments
+	dialects   []upstream.Dialect // of its deployments
 }
 
 func (s *served) classOf(t *tenant) weir.Class {
@@ -101,28 +101,28 @@ func (s *served) speaks(op weir.Op) error {
 	return &problem{is: errNotSpoken, message: fmt.Sprintf("the model %q is served by %s servers, which do not support %s requests", s.name, none, op)}
 }
 
-// target is one deployment as one configuration has it.
+// target is a deployment in one configuration.
 type target struct {
 	Deployment
 	client        *upstream.Client
 	model         *model
 	upstreamModel string
-	serves        string // the model whose limits count it
+	serves        string // the model whose limits count its usage
 	names         modelNames
-	asRoom        string        // its name and that it had room
-	limits        atomic.Uint64 // it was told last: tokens and requests a minute
-	silent        atomic.Bool   // its last whole stream told no usage
+	asRoom        string        // its name with the reason Room
+	limits        atomic.Uint64 // last stated by the provider: tokens and requests a minute
+	silent        atomic.Bool   // its last whole stream reported no usage
 	trouble       trouble
 	gate          *mirrorGate // of a shadow
-	onTrial       bool        // a canary, or what one is compared with
+	onTrial       bool        // a canary, or the stable version it is compared with
 }
 
-// asksUsage says whether streams are asked for their usage.
+// asksUsage says whether the gateway asks for usage in streams.
 func (t *target) asksUsage(o *upstream.Operation) bool { return !t.NoStreamUsage && o.AsksUsage }
 
-// newState makes a state of a valid configuration. Models the present one has
-// are taken over with their queues and what they have in flight; nothing of
-// them changes before adopt.
+// newState makes a state from a valid configuration. Models of the current one are
+// taken over with their queues and requests in flight; nothing of them changes before
+// adopt.
 func (g *Gateway) newState(c Config, present *state) (*state, error) {
 	st := &state{bounds: c.Bounds.withDefaults(), proxies: c.TrustedProxies, cors: newCORS(&c), keys: map[[sha256.Size]byte]*key{}, named: map[keyName]*key{}, models: map[string]*served{}, targets: map[string]*target{}, alone: len(c.Tenants) == 1}
 	st.users.Store(1)
@@ -208,7 +208,7 @@ func (g *Gateway) addModel(st *state, m *Model, present *state, shares map[strin
 	return nil
 }
 
-// addShadow lets t have copies, on from where a present one is.
+// addShadow makes t a shadow and keeps the gate of its predecessor.
 func (s *served) addShadow(t *target, present *state) {
 	mirror := *t.Mirror
 	orElse(&mirror.MaxConcurrent, 16)
@@ -221,7 +221,7 @@ func (s *served) addShadow(t *target, present *state) {
 	s.shadows = append(s.shadows, t)
 }
 
-// optionsOf is what the model's core is told.
+// optionsOf are the options of the model's core.
 func optionsOf(m *Model, shares map[string]int) dispatch.Options {
 	o := dispatch.Options{Model: m.Name, Queue: m.Queue, Shares: maps.Clone(shares), Attempts: m.Attempts, Health: m.Health, Hedge: m.Hedge}
 	if m.Affinity == ByPrefix {
@@ -235,14 +235,14 @@ func optionsOf(m *Model, shares map[string]int) dispatch.Options {
 	return o
 }
 
-// seedOf gives each model its own stream of choices, the same in every run.
+// seedOf gives each model its own random sequence, the same in every run.
 func seedOf(name string) uint64 {
 	h := fnv.New64a()
 	h.Write([]byte(name))
 	return h.Sum64()
 }
 
-// fixed are the replicas a deployment always has; none where they are told.
+// fixed are the permanent replicas of a deployment; nil if SetReplicas sets them.
 func (t *target) fixed(now weir.Instant) []weir.Replica {
 	addrs := t.Addrs
 	if len(addrs) == 0 && t.Upstream.BaseURL != "" {
@@ -255,7 +255,7 @@ func (t *target) fixed(now weir.Instant) []weir.Replica {
 	return rs
 }
 
-// close lets the idle connections go.
+// close closes the idle connections.
 func (st *state) close() {
 	for _, t := range st.targets {
 		t.client.Close()

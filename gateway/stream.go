@@ -15,34 +15,34 @@ type stream struct {
 	events *upstream.Events
 	quiet  lull
 
-	// Of a hedged request, what a racer has read of it before it is relayed.
-	asks      bool // usage was asked for by the gateway
-	led       bool // what follows is to be handled first
+	// For a hedged request: what a racer has read of it before it is relayed.
+	asks      bool // the gateway asked for usage
+	led       bool // the fields below are handled first
 	ahead     upstream.Event
 	leadErr   error
 	leadUsage *weir.Usage
 
-	held      *buffer      // events before the first token, not shown yet
-	holding   int          // how many
-	heldSince weir.Instant // when the first of them came
+	held      *buffer      // events before the first token, not sent yet
+	holding   int          // number of events held
+	heldSince weir.Instant // when the first of them arrived
 
 	first    weir.Instant // when the first token came
-	tokens   int64        // events with produced text
-	finishes int          // choices the upstream said are complete
-	done     bool         // it said that the stream is
-	usage    bool         // it said what was used
+	tokens   int64        // events with generated text
+	finishes int          // choices reported complete by the upstream
+	done     bool         // the upstream said the stream is done
+	usage    bool         // the upstream reported usage
 
-	counts bool    // the upstream is known to say no usage: request and text are kept to count it
-	text   *buffer // produced, at most maxText of it
+	counts bool    // the upstream is known to report no usage: request and text are kept to count tokens
+	text   *buffer // generated text, at most maxText
 }
 
-// maxText bounds what is kept of a stream to count its tokens.
+// maxText bounds the part of a stream that is kept to count its tokens.
 const maxText = 64 << 10
 
-// relay passes a stream on, event by event. Until the first token (or until
-// what is held outgrows its bounds) nothing is shown, so that a failure is one
-// the caller never sees. From then on the stream ends with the upstream's own
-// finish or with an error event, never with a finish of the gateway's making.
+// relay passes a stream on, event by event. Until the first token (or until held events
+// exceed their bounds) nothing is sent, so the caller never sees a failure. From then
+// on the stream ends with the upstream's own finish or with an error event, never with
+// a finish made up by the gateway.
 func (c *call) relay(s *stream) *failure {
 	t := c.booking.target
 	s.counts = c.asksNone(t)
@@ -97,13 +97,13 @@ func (s *stream) take(e *upstream.Event) (*failure, bool) {
 	}
 	if !s.c.renaming.learned {
 		s.c.learnModel(e.Data)
-		s.c.renaming.learned = s.c.renaming.learned || e.Produced // what has none yet will have none
+		s.c.renaming.learned = s.c.renaming.learned || e.Produced // a stream that has not named the model by now never will
 	}
 	raw := s.c.renaming.apply(e.Raw)
 	switch e.Kind {
 	case upstream.Usage:
 		if s.c.asksUsage {
-			return nil, false // asked for by the gateway: not the caller's to see
+			return nil, false // the gateway asked for it: the caller must not see it
 		}
 	case upstream.Failed:
 		return s.failure(e), true
@@ -119,7 +119,7 @@ func (s *stream) take(e *upstream.Event) (*failure, bool) {
 		s.done = true
 	case upstream.Comment:
 		if !s.c.streaming {
-			return nil, false // a sign of life is no reason to give up the retry
+			return nil, false // a sign of life does not give up the retry
 		}
 	}
 	if err := s.show(e, raw); err != nil {
@@ -128,9 +128,9 @@ func (s *stream) take(e *upstream.Event) (*failure, bool) {
 	return nil, false
 }
 
-// failure judges an error inside a stream that began as a success. A caller that
-// has seen a token is told in the words its SDK raises on, whatever shape the
-// upstream's own had: see errorEvent.
+// failure judges an error inside a stream that began as a success. A caller that has
+// seen a token gets an error in the form its SDK raises, whatever the upstream's form:
+// see errorEvent.
 func (s *stream) failure(e *upstream.Event) *failure {
 	return ofFailure(e.Fail)
 }
@@ -149,7 +149,7 @@ func (s *stream) token(e *upstream.Event) {
 	b.served.firstToken(s.first, b.id, s.first.Sub(b.grantedAt))
 }
 
-// keep adds the text of an event to what will be counted.
+// keep stores the text of an event to count its tokens.
 func (s *stream) keep(data []byte) {
 	if s.text == nil {
 		s.text = newBuffer(0)
@@ -159,8 +159,8 @@ func (s *stream) keep(data []byte) {
 	}
 }
 
-// show passes an event on, in raw as the caller is to see it, or holds it while
-// that is allowed.
+// show sends an event, in raw as the caller should see it, or holds it back if the
+// bounds allow.
 func (s *stream) show(e *upstream.Event, raw []byte) error {
 	c := s.c
 	if !c.streaming {
@@ -170,7 +170,7 @@ func (s *stream) show(e *upstream.Event, raw []byte) error {
 		s.open()
 	}
 	c.events++
-	if !endsBlank(raw) { // the last one, of a server that leaves its end out
+	if !endsBlank(raw) { // the last event of a server that leaves out its blank line
 		raw = append(raw[:len(raw):len(raw)], blank...)
 	}
 	if err := c.x.send(raw); err != nil {
@@ -184,14 +184,14 @@ func (s *stream) show(e *upstream.Event, raw []byte) error {
 
 var blank = []byte("\n\n")
 
-// endsBlank says whether an event ends with its blank line, without which
-// the bytes sent next would belong to it.
+// endsBlank says whether an event ends with its blank line. Without it the next bytes
+// would join the event.
 func endsBlank(raw []byte) bool {
 	n := len(raw)
 	return n >= 2 && raw[n-1] == '\n' && (raw[n-2] == '\n' || n >= 3 && raw[n-2] == '\r' && raw[n-3] == '\n')
 }
 
-// hold keeps an event back if the bounds allow.
+// hold holds an event back if the bounds allow.
 func (s *stream) hold(raw []byte) bool {
 	b := &s.c.st.bounds
 	now := s.c.g.now()
@@ -209,8 +209,8 @@ func (s *stream) hold(raw []byte) bool {
 	return true
 }
 
-// open shows the caller the status and what was held. From here on there is no
-// other replica, and no need of the request's body.
+// open sends the caller the status and the held events. From here on there is no retry,
+// so the request's body is no longer needed.
 func (s *stream) open() {
 	c := s.c
 	c.streaming = true
@@ -221,14 +221,14 @@ func (s *stream) open() {
 		s.held.free()
 		s.held = nil
 	}
-	if !s.counts && c.booking.race == nil { // else a racer may be sending it still
+	if !s.counts && c.booking.race == nil { // in a race, a racer may still be sending it
 		c.body = nil
 		c.booking.body.free()
 		c.booking.body = nil
 	}
 }
 
-// ended judges the end of the upstream's bytes.
+// ended judges the end of the upstream's stream.
 func (s *stream) ended(err error) *failure {
 	c := s.c
 	switch {
@@ -239,7 +239,7 @@ func (s *stream) ended(err error) *failure {
 		return c.failed(err)
 	}
 	if !c.streaming {
-		s.open() // an answer of no tokens
+		s.open() // an answer without tokens
 	}
 	if err := c.x.flush(); err != nil {
 		return c.unread()
@@ -248,9 +248,9 @@ func (s *stream) ended(err error) *failure {
 	return nil
 }
 
-// whole says whether the upstream has finished its answer: it said that the
-// stream is done or, as some servers do, it finished every choice and ended
-// properly without a word.
+// whole says whether the upstream has finished its answer: it said that the stream is
+// done, or, as some servers do, it finished every choice and ended properly without
+// saying so.
 func (s *stream) whole(properEnd bool) bool {
 	if s.done || s.c.s.do.EndsAtFinish {
 		return s.complete()
@@ -259,40 +259,38 @@ func (s *stream) whole(properEnd bool) bool {
 	return properEnd && s.complete() && max(s.finishes, finished) >= s.c.ask.n
 }
 
-// complete says whether the upstream has said how its answer ended: of every
-// choice it has begun.
+// complete says whether the upstream has reported the end of every choice it has begun.
 func (s *stream) complete() bool {
 	_, open := s.events.Finished()
 	return s.finishes > 0 && !open
 }
 
-// count settles what was used: what the upstream said or, if it did not come
-// to that, what was seen. An upstream that never says is counted with a
-// tokenizer from its second stream on; a stream that was broken off is taken
-// for one token an event, which is what servers send.
+// count settles the usage: as the upstream reported it, else as seen. From its second
+// stream on, an upstream that reports none is counted with a tokenizer. A broken stream
+// counts as one token an event, which is what servers send.
 func (s *stream) count() {
 	b := &s.c.booking
 	switch {
 	case s.tokens == 0 && !s.complete():
 		b.used = weir.Usage{}
-		return // nothing was produced: nothing is billed, and an attempt elsewhere may follow
+		return // nothing was produced: nothing is billed, and a retry may follow
 	case s.usage && b.used.Completion == 0 && s.tokens > 0, s.usage && b.used.Completion < s.tokens && !s.complete():
-		b.used.Completion, b.used.Estimated = s.tokens, true // it told but of the beginning
+		b.used.Completion, b.used.Estimated = s.tokens, true // it reported only the beginning
 	case s.usage:
 	case s.tokens == 0:
 		return
 	case s.counts:
-		b.hangUp() // counting takes its time
+		b.hangUp() // counting takes time
 		b.used = s.c.s.do.Estimate(s.c.body, s.text.b)
 	default:
 		b.used = weir.Usage{Prompt: int64(s.c.ask.promptTokens()), Completion: s.tokens, Estimated: true}
 	}
-	// The last token was passed on with the last flush or just before it; asking
-	// the clock at every token would cost as much as reading one.
+	// The last token was sent with the last flush or just before it. Reading the clock at
+	// every token would cost as much as reading the token.
 	b.rec.TPOT = tpot(s.first, s.c.g.at(s.c.x.clock), max(b.used.Completion, s.tokens))
 }
 
-// asksNone says whether the stream of a deployment is expected to tell no usage.
+// asksNone says whether a deployment's streams are expected to report no usage.
 func (c *call) asksNone(t *target) bool {
 	return c.s.do.AsksUsage && (t.NoStreamUsage || t.silent.Load())
 }

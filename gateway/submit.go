@@ -9,64 +9,62 @@ import (
 	"weir"
 )
 
-// Submission is one request to a model from inside the process: of a batch, of a
-// pipeline, of a caller that waits for another's answer. It is what an HTTP
-// request is to the path of the operation, and is treated as one: the same key
-// with its limits and budgets, the same queue, replicas and retries, the same
-// Record.
+// Submission is one request to a model from inside the process: from a batch, a
+// pipeline, or a call that waits for another's answer. It is treated as an HTTP request
+// to the operation's path: the same key with its limits and budgets, the same queue,
+// replicas, retries and Record.
 type Submission struct {
-	Tenant, Key string // the names of the key it counts for; the key itself is not needed
+	Tenant, Key string // names of the key it is charged to; the secret is not needed
 	Op          weir.Op
-	Class       weir.Class // Batch asks for less than the key gives; Interactive asks for nothing
-	// Body is the JSON an HTTP caller would send, "stream" included. It is neither
-	// changed nor copied, and must stay as it is until Submit returns; it counts
-	// against Bounds.MaxBodyMemory as any other.
+	Class       weir.Class // Batch lowers the key's class; Interactive changes nothing
+	// Body is the JSON that an HTTP caller would send, "stream" included. It is neither
+	// changed nor copied, and must not change until Submit returns. It counts against
+	// Bounds.MaxBodyMemory like any other body.
 	Body []byte
-	// Header holds what an HTTP caller may say in headers (X-Request-Id,
-	// X-Weir-Session, Anthropic-Beta, ...), by canonical names. nil: nothing.
+	// Header holds the headers an HTTP caller could send (X-Request-Id, X-Weir-Session,
+	// Anthropic-Beta, ...), by canonical name. nil: none.
 	Header map[string][]string
 }
 
-// Sink takes the answer to a Submission, in the goroutine of Submit.
+// Sink receives the answer to a Submission, in the goroutine of Submit.
 type Sink interface {
-	// Start comes once at most, before the first Write: the status and the headers
-	// an HTTP caller would get. The header is the sink's to keep.
+	// Start is called at most once, before the first Write, with the status and headers an
+	// HTTP caller would get. The sink may keep the header.
 	Start(status int, header map[string][]string)
-	// Write takes the next part of the body, of a stream one or more whole events
-	// as they come; p is good until it returns. A sink that blocks holds its replica
-	// as long as a caller that is slow to read. An error ends the request, as a
-	// caller that leaves does.
+	// Write takes the next part of the body; in a stream, one or more whole events. p is
+	// valid until Write returns. A sink that blocks holds its replica, like a slow reader.
+	// An error ends the request, as a caller that disconnects does.
 	Write(p []byte) (int, error)
 }
 
-// SubmitError is why a Submission did not complete. What its sink was given is the
-// body of an error, or, where Broken, the beginning of an answer.
+// SubmitError is why a Submission did not complete. Its sink has received the body of
+// an error or, if Broken, the beginning of an answer.
 type SubmitError struct {
-	Status  int           // as an HTTP caller would have got it had nothing been sent; 499: the submitter left
-	Fault   weir.Fault    // whose it is
+	Status  int           // as for an HTTP caller that had received nothing yet; 499: the submitter left
+	Fault   weir.Fault    // the party at fault
 	Code    string        // machine-readable, as in the Record and the metrics
 	Message string        // what, where, limit and remedy
-	After   time.Duration // when to come back; 0: nothing is known
-	Broken  bool          // the sink has a part of an answer (of a stream with an error event at its end)
+	After   time.Duration // when to retry; 0: unknown
+	Broken  bool          // the sink has part of an answer; a stream ends with an error event
 	cause   error
 }
 
-// Error says it in one line.
+// Error returns message and code in one line.
 func (e *SubmitError) Error() string { return fmt.Sprintf("%s (%s)", e.Message, e.Code) }
 
-// Unwrap is what ended the request from the submitter's side: the cause of its
-// context's end, or the error of its sink. nil where it was something else.
+// Unwrap returns the submitter's own reason for the end: the cause of its context, or
+// its sink's error. Otherwise nil.
 func (e *SubmitError) Unwrap() error { return e.cause }
 
-// Submit takes one request through the gateway and returns when it has ended. Its
-// answer goes to the sink as it comes. The Record is the one that was emitted.
+// Submit takes one request through the gateway and returns when it has ended. The
+// answer goes to the sink as it arrives. The returned Record is the one emitted.
 //
-// The error is nil if the answer is whole and the sink has all of it, and else a
-// *SubmitError; an answer that breaks off is never a silent end. When ctx ends, so
-// does the request, in whatever phase; its error then wraps the cause of ctx.
-// Run lets submissions that have begun go on for Options.Drain when it stops and
-// then cuts them; one that comes later is refused (gateway_stopping), without a
-// Record, as a connection would be. Deadlines of queues are kept while Run runs.
+// The error is nil if the answer is whole and the sink has all of it; otherwise it is a
+// *SubmitError. An answer that breaks off never ends silently. When ctx ends, the
+// request ends too, in any phase, and its error wraps the cause of ctx. When Run stops,
+// submissions in flight have Options.Drain to finish and are then cut. A later one is
+// refused (gateway_stopping) without a Record, like a refused connection. Queue
+// deadlines are enforced only while Run runs.
 func (g *Gateway) Submit(ctx context.Context, s Submission, to Sink) (weir.Record, error) {
 	ctx, leave := context.WithCancelCause(ctx)
 	defer leave(nil)
@@ -83,7 +81,7 @@ func (g *Gateway) submit(x *submitter) (rec weir.Record, err error) {
 	c := g.take()
 	defer c.recycle()
 	defer func() {
-		if p := recover(); p != nil { // one request's, as net/http has it
+		if p := recover(); p != nil { // fails one request only, as in net/http
 			rec, err = c.booking.rec, submitError(errInternal, x)
 			g.log.Error("a submission panicked", "request", rec.RequestID, "panic", p, "stack", string(debug.Stack()))
 		}
@@ -121,8 +119,8 @@ type submitter struct {
 	leave  context.CancelCauseFunc // of ctx
 	to     Sink
 	header map[string][]string // of the answer
-	begun  bool                // an answer was: not an error
-	lost   error               // of the sink, which takes no more
+	begun  bool                // an answer that is not an error was begun
+	lost   error               // the sink's error; it takes no more
 }
 
 func (x *submitter) Context() context.Context { return x.ctx }
@@ -177,5 +175,5 @@ func (x *submitter) Send(p []byte) error {
 
 func (x *submitter) Flush(time.Time) error { return x.lost }
 
-// End needs to say nothing: Submit does.
+// End does nothing: Submit returns the result.
 func (x *submitter) End(ending) {}

@@ -10,21 +10,21 @@ import (
 	"weir/dispatch"
 )
 
-// This file says where a request went and why: to its caller (X-Weir-Route), to
-// metrics and to the access log.
+// The trail of a request and its reason: for its caller (X-Weir-Route), the metrics and
+// the access log.
 
 // Words of Record.Reason that are not the core's own.
 const (
-	// reasonWaited: it waited for room, and a preferred tier had it.
+	// reasonWaited: it waited for room in a preferred tier and got it.
 	reasonWaited = "waited"
-	// reasonAzure: Azure itself sent it on to a standard deployment.
+	// reasonAzure: Azure sent it on to a standard deployment.
 	reasonAzure = "azure_spillover"
-	// reasonSpill begins the reason of a request that went to a later tier; why the
-	// first deployment was passed over follows.
+	// reasonSpill prefixes the reason of a request sent to a later tier. Why the first
+	// deployment was skipped follows.
 	reasonSpill = "spill_"
 )
 
-// spills are the words for spilling, by reason, made once.
+// spills are the reasons for spilling, built once.
 var spills = map[dispatch.Reason]string{
 	dispatch.Full:         reasonSpill + string(dispatch.Full),
 	dispatch.QuotaUsed:    reasonSpill + string(dispatch.QuotaUsed),
@@ -35,7 +35,7 @@ var spills = map[dispatch.Reason]string{
 	dispatch.NoReplica:    reasonSpill + string(dispatch.NoReplica),
 }
 
-// reasonOf is the one word for how a granted request came where it is.
+// reasonOf is the one word for why a granted request went to its replica.
 func reasonOf(v *dispatch.Verdict) string {
 	switch {
 	case v.Reason == dispatch.Spill && len(v.Passed) > 0:
@@ -54,9 +54,9 @@ const (
 
 // trail lists the attempts of one request and the deployments it skipped.
 type trail struct {
-	past  strings.Builder // deployments passed over or tried in vain, "name=why, "
+	past  strings.Builder // deployments skipped or tried in vain, "name=why, "
 	steps int
-	going bool // to the booking's target: it was granted, and the attempt has not failed
+	going bool // to the booking's target: granted, and not failed
 }
 
 func (r *trail) add(deployment, why string) {
@@ -71,22 +71,21 @@ func (r *trail) add(deployment, why string) {
 	r.past.WriteString(", ")
 }
 
-// passed notes those the core passed over.
+// passed adds the deployments that the core skipped.
 func (r *trail) passed(v *dispatch.Verdict) {
 	for _, p := range v.Passed {
 		r.add(p.Deployment, string(p.Reason))
 	}
 }
 
-// failed notes that an attempt gave the caller nothing, and goes on.
+// failed records a failed attempt that the caller has not seen.
 func (r *trail) failed(deployment, code string) {
 	r.add(deployment, code)
 	r.going = false
 }
 
-// firsts is how long first tokens take from the grant on, as a mean and a mean
-// deviation that forget with the last sixteen requests or so (Jacobson,
-// "Congestion avoidance and control", 1988).
+// firsts is the time from grant to first token, as a mean and a mean deviation over
+// about the last sixteen requests (Jacobson, "Congestion avoidance and control", 1988).
 type firsts struct{ mean, deviation time.Duration }
 
 func (f *firsts) saw(took time.Duration) {
@@ -102,17 +101,16 @@ func (f *firsts) saw(took time.Duration) {
 	f.deviation += (off - f.deviation) / 16
 }
 
-// most is how long nearly all take: the mean and two deviations. 0: not known.
+// most covers nearly all requests: the mean and two deviations. 0: unknown.
 func (f *firsts) most() time.Duration { return f.mean + 2*f.deviation }
 
-// defaultSpillAfter is how long a request of a model that promises nothing waits
-// for what is paid for: Azure's provisioned deployments come back within tens of
-// milliseconds.
+// defaultSpillAfter is how long a request waits for paid capacity if its model has no
+// SLO: Azure's provisioned deployments have room again within tens of milliseconds.
 const defaultSpillAfter = 100 * time.Millisecond
 
-// spillAt is until when a request had better wait for a preferred tier: as long
-// as it is told to, else as its SLO leaves when the first token's own time is
-// taken off. The model's lock is held.
+// spillAt is the time until which a request should wait for a preferred tier: after
+// spillAfter or, without it, when the SLO leaves just the usual time to a first token.
+// The model's lock is held.
 func (s *served) spillAt(arrived weir.Instant) weir.Instant {
 	switch {
 	case s.spillAfter > 0:
@@ -127,7 +125,7 @@ func (s *served) spillAt(arrived weir.Instant) weir.Instant {
 	return arrived.Add(defaultSpillAfter)
 }
 
-// trailText is the trail so far; "" while the request was sent to no deployment.
+// trailText is the trail so far; "" if the request was sent to no deployment.
 func (b *booking) trailText() string {
 	switch r := &b.trail; {
 	case !r.going || b.target == nil:
@@ -142,7 +140,7 @@ func (b *booking) trailText() string {
 // hasLonger says whether a deployment has more context than t.
 func (s *served) hasLonger(t *target) bool { return t.Context > 0 && s.context > t.Context }
 
-// affinity names what the request shares with others of its tenant; 0: nothing.
+// affinity is a hash of what the request shares with others of its tenant; 0: nothing.
 func (c *call) affinity() uint64 {
 	rec := &c.booking.rec
 	h := fnv.New64a()
@@ -164,8 +162,8 @@ func (c *call) affinity() uint64 {
 	return h.Sum64()
 }
 
-// extra is what a request that spilled cost more than at the tier it would have
-// preferred, where one more request costs nothing if it is paid for already.
+// extra is the additional cost of a request that spilled, compared with its preferred
+// tier. One more request costs nothing at a tier that is already paid for.
 func (b *booking) extra() weir.Money {
 	first := b.served.first
 	if b.spilled && b.target.Paid {
@@ -180,7 +178,7 @@ func (b *booking) extra() weir.Money {
 	return b.rec.Cost - first.Rates.Cost(b.used)
 }
 
-// readLimits reads the rate limits that an upstream states, for a deployment with a quota.
+// readLimits reads the rate limits an upstream states, for a deployment with a quota.
 func (b *booking) readLimits() {
 	t := b.target
 	if t.Quota.TokensPerMinute == 0 && t.Quota.RequestsPerMinute == 0 {

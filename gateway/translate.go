@@ -12,9 +12,9 @@ import (
 	"weir/upstream"
 )
 
-// What other packages report, in the words of the table of answers.
+// Errors of other packages, translated into the table of answers.
 
-// ofBody words what the scan of a body found.
+// ofBody translates an error from scanning a body.
 func ofBody(err error) *problem {
 	var f *fieldError
 	if errors.As(err, &f) {
@@ -23,7 +23,7 @@ func ofBody(err error) *problem {
 	return &problem{is: errSyntax, message: "the request body is " + err.Error()}
 }
 
-// ofRefusal words a limit that was reached.
+// ofRefusal translates a reached limit.
 func ofRefusal(r *meter.Refusal) *problem {
 	p := &problem{is: errTokenLimit, message: r.Error(), after: r.RetryAfter, hasAfter: true}
 	switch {
@@ -39,7 +39,7 @@ func ofRefusal(r *meter.Refusal) *problem {
 	return p
 }
 
-// kindErrors are the upstream client's errors by what they mean to a caller.
+// kindErrors maps the upstream client's errors to what callers see.
 var kindErrors = map[upstream.ErrorKind]error{
 	upstream.KindConnect:       errUnreachable,
 	upstream.KindTLS:           errUnreachable,
@@ -53,8 +53,8 @@ var kindErrors = map[upstream.ErrorKind]error{
 	upstream.KindCanceled:      errClientGone,
 }
 
-// ofUpstream judges an error of the upstream client. What an upstream was,
-// where it stands and how it failed inside is for the log, not for callers.
+// ofUpstream judges an error of the upstream client. The upstream's type, address and
+// internal failure go to the log, not to callers.
 func ofUpstream(err error) *failure {
 	f := &failure{problem: &problem{is: errInternal}, result: dispatch.Unhealthy, retry: true, cause: err}
 	var e *upstream.Error
@@ -65,25 +65,24 @@ func ofUpstream(err error) *failure {
 		f.problem.is = is
 	}
 	switch e.Kind {
-	case upstream.KindTotal: // the time is up elsewhere too
+	case upstream.KindTotal: // a retry has no time left either
 		f.retry = false
 	case upstream.KindConnect, upstream.KindTLS:
 		f.result = dispatch.Unreachable
 	case upstream.KindCredential, upstream.KindCall:
-		f.result = dispatch.Rejected // says nothing of the replica's health
+		f.result = dispatch.Rejected // says nothing about the replica's health
 	}
 	return f
 }
 
-// throttledUnsaid is how long a throttled replica is left alone when it did
-// not say.
+// throttledUnsaid is how long a throttled replica is avoided if it gave no time.
 const throttledUnsaid = time.Second
 
-// exhaustedFor is how long a deployment whose provider's account has no quota or
-// credit left is passed over before it is tried again.
+// exhaustedFor is how long a deployment is skipped if its provider's account has no
+// quota or credit left.
 const exhaustedFor = 5 * time.Minute
 
-// askedFor says that a provider is not believed all of the time it asks for.
+// askedFor adds that a provider asks for more time than Weir grants it.
 func askedFor(u *upstream.Failure) string {
 	if u.Asked == 0 {
 		return ""
@@ -91,7 +90,7 @@ func askedFor(u *upstream.Failure) string {
 	return fmt.Sprintf(" and asks for %s, of which %s are believed", u.Asked, u.RetryAfter)
 }
 
-// ofFailure judges an error an upstream reported.
+// ofFailure judges an error that an upstream reported.
 func ofFailure(u *upstream.Failure) *failure {
 	p := &problem{is: errUpstream, message: reported(u)}
 	f := &failure{problem: p, result: dispatch.Unhealthy, retry: u.Retryable}
@@ -103,7 +102,7 @@ func ofFailure(u *upstream.Failure) *failure {
 		f.result = dispatch.Incapable
 	case u.Fault == weir.CallerFault:
 		*p = problem{is: errUpstreamSays, message: u.Message, status: u.Status, code: u.Code}
-		if u.Status >= 500 { // said of a request it cannot read
+		if u.Status >= 500 { // some servers report an unreadable request this way
 			p.status, p.code = 0, ""
 		}
 		f.result, f.retry = dispatch.Rejected, false
@@ -126,9 +125,9 @@ func ofFailure(u *upstream.Failure) *failure {
 	return f
 }
 
-// reported words an error the upstream reported.
+// reported words an error from the upstream.
 func reported(u *upstream.Failure) string {
-	if u.Status == 0 { // inside a stream or an answer that began as a success
+	if u.Status == 0 { // inside a stream, or an answer that began as a success
 		return "the inference server reported an error" + said(u)
 	}
 	return fmt.Sprintf("the inference server reported an error (status %d%s)", u.Status, said(u))
@@ -141,11 +140,10 @@ func said(u *upstream.Failure) string {
 	return ": " + shortened(u.Message)
 }
 
-// maxDetail bounds, in bytes, what a caller is told of a server that does not start.
+// maxDetail bounds, in bytes, the detail shown about a server that does not start.
 const maxDetail = 400
 
-// boundedText keeps the end of a text, where a server's last words stand, if all
-// of it is too long.
+// boundedText shortens a text in the middle: a server's last words are at its end.
 func boundedText(s string, most int) string {
 	if len(s) > most {
 		s = s[:most/2] + " ... " + s[len(s)-most/2:]
@@ -165,10 +163,10 @@ var reasonErrors = map[dispatch.Reason]error{
 	dispatch.NoDeployment: errNoDeployment,
 	dispatch.RequestFails: errRequestFails,
 	dispatch.Unsupported:  errUnsupported,
-	dispatch.AttemptsUsed: errUpstream, // the last attempt's failure is told instead
+	dispatch.AttemptsUsed: errUpstream, // the last attempt's failure is reported instead
 }
 
-// ofVerdict words a refusal of the core.
+// ofVerdict translates a refusal of the core.
 func ofVerdict(v dispatch.Verdict) *problem {
 	p := &problem{is: errInternal, after: v.RetryAfter, hasAfter: v.RetryAfter > 0 && v.Reason != dispatch.RequestFails && v.Reason != dispatch.Unsupported}
 	if is, ok := reasonErrors[v.Reason]; ok {

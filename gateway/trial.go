@@ -13,37 +13,37 @@ import (
 	"weir/dispatch"
 )
 
-// Canary makes a deployment a new version, tried beside a stable one of the same
-// model and tier.
+// Canary makes a deployment a new version, compared with a stable one of the same model
+// and tier.
 type Canary struct {
-	Of   string // the stable deployment; its weight is what both share
+	Of   string // the stable deployment; the two share its weight
 	Plan canary.Plan
 }
 
-// CanaryStep is what a canary has been changed to.
+// CanaryStep is one change of a canary's share.
 type CanaryStep struct {
 	Model, Stable, Deployment string
 	Change                    canary.Change
 }
 
-// CanaryStatus is where a trial stands.
+// CanaryStatus is the current state of a trial.
 type CanaryStatus struct {
 	Model, Stable, Deployment string
 	Share                     int // of canary.Whole
 	State                     canary.State
-	Figures                   canary.Figures // of the present step
+	Figures                   canary.Figures // of the current step
 }
 
-// trial is a canary of a model. It lives as long as its deployment is one, and is
-// guarded by the model's lock.
+// trial is a canary of a model. It lives as long as its deployment is a canary. The
+// model's lock guards it.
 type trial struct {
 	stable, name string
 	plan         canary.Plan
 	state        canary.State
 }
 
-// trialsOf are the trials of a model, each as far as it has come: by present ones
-// of the same deployment, else by what was stored.
+// trialsOf returns the trials of a model. Each continues from the current trial of the
+// same deployment, else from its stored state.
 func trialsOf(m *Model, present []*trial, stored map[string]canary.State, now weir.Instant) (ts []*trial) {
 	for i := range m.Deployments {
 		d := &m.Deployments[i]
@@ -59,8 +59,8 @@ func trialsOf(m *Model, present []*trial, stored map[string]canary.State, now we
 	return ts
 }
 
-// weighed is o with the weights that the trials say. All are multiplied, so that
-// the smallest share of the smallest weight is a whole number.
+// weighed is o with the trials' weights. All weights are multiplied to make the
+// smallest share of the smallest weight a whole number.
 func weighed(o dispatch.Options, trials []*trial) dispatch.Options {
 	if len(trials) == 0 {
 		return o
@@ -80,7 +80,7 @@ func weighed(o dispatch.Options, trials []*trial) dispatch.Options {
 	return o
 }
 
-// configure gives the model new options and trials.
+// configure sets the model's new options and trials.
 func (m *model) configure(now weir.Instant, o dispatch.Options, conf *Model, stored map[string]canary.State) {
 	m.tell(func(core *dispatch.Core) []dispatch.Verdict {
 		m.trials, m.options = trialsOf(conf, m.trials, stored, now), o
@@ -88,8 +88,8 @@ func (m *model) configure(now weir.Instant, o dispatch.Options, conf *Model, sto
 	})
 }
 
-// observe counts how an attempt at a deployment on trial ended. It says whether
-// that ended a step; then traffic has been shifted.
+// observe counts the result of an attempt at a deployment on trial. It says whether
+// that ended a step; the traffic has then been shifted.
 func (m *model) observe(now weir.Instant, deployment string, o canary.Outcome) (step CanaryStep, stepped bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -110,7 +110,7 @@ func (m *model) observe(now weir.Instant, deployment string, o canary.Outcome) (
 	return CanaryStep{}, false
 }
 
-// reweigh tells the core of the present shares. The lock is held.
+// reweigh passes the current shares to the core. The lock is held.
 func (m *model) reweigh(now weir.Instant) {
 	for _, v := range m.core.Configure(now, weighed(m.options, m.trials)) {
 		m.deliver(v)
@@ -118,8 +118,8 @@ func (m *model) reweigh(now weir.Instant) {
 	m.rearm()
 }
 
-// outcome is what the attempt that has just ended shows of its version; not ok:
-// nothing. f is its failure, nil when it answered.
+// outcome is the trial result of the attempt that just ended; not ok: none. f is its
+// failure, nil if it answered.
 func (b *booking) outcome(now weir.Instant, f *failure) (o canary.Outcome, ok bool) {
 	o.Granted = b.grantedAt
 	if waited := b.grantedAt.Sub(b.rec.Arrived); b.rec.TTFT > waited {
@@ -131,12 +131,12 @@ func (b *booking) outcome(now weir.Instant, f *failure) (o canary.Outcome, ok bo
 	}
 	switch f.result {
 	case dispatch.Throttled, dispatch.TooLong:
-		return o, false // want of room says nothing of a version
+		return o, false // a lack of room says nothing about a version
 	case dispatch.Abandoned:
 		if f.problem.is == errStopping {
 			return o, false
 		}
-		if o.TTFT == 0 { // it would have taken longer still
+		if o.TTFT == 0 { // it would have taken even longer
 			o.TTFT = now.Sub(b.grantedAt)
 		}
 		return o, true
@@ -145,8 +145,8 @@ func (b *booking) outcome(now weir.Instant, f *failure) (o canary.Outcome, ok bo
 	case weir.UpstreamFault:
 		o.Failed = true
 	case weir.CallerFault:
-		// A version that refuses what the other takes is worse; a caller that keeps
-		// sending nonsense to the version it sticks to is not that version's fault.
+		// A version that refuses what the other accepts is worse. But a sticky caller that
+		// keeps sending bad requests to one version is not that version's fault.
 		if b.served.sticky.By != NotSticky {
 			return o, false
 		}
@@ -157,7 +157,7 @@ func (b *booking) outcome(now weir.Instant, f *failure) (o canary.Outcome, ok bo
 	return o, true
 }
 
-// learned lets trials know how the present attempt has ended.
+// learned passes the result of the current attempt to its trial.
 func (c *call) learned(f *failure) {
 	b := &c.booking
 	if b.target == nil || !b.target.onTrial {
@@ -180,7 +180,7 @@ func (g *Gateway) observe(now weir.Instant, t *target, o canary.Outcome) {
 	}
 }
 
-// sayStep logs a step of a canary with the figures it rests on.
+// sayStep logs a canary's step with its figures.
 func (g *Gateway) sayStep(s CanaryStep) {
 	c, level, message := s.Change, slog.LevelInfo, "canary stepped forward"
 	attrs := []any{"model", s.Model, "canary", s.Deployment, "stable", s.Stable, "from", sharePercent(c.From), "to", sharePercent(c.To),
@@ -202,7 +202,7 @@ func sharePercent(share int) string {
 	return strconv.FormatFloat(float64(share)/canary.Whole*100, 'f', -1, 64) + "%"
 }
 
-// Canaries says where all trials stand, in the order configured.
+// Canaries returns the state of all trials, in configured order.
 func (g *Gateway) Canaries() (all []CanaryStatus) {
 	for _, s := range g.state.Load().list {
 		s.mu.Lock()
@@ -217,7 +217,7 @@ func (g *Gateway) Canaries() (all []CanaryStatus) {
 	return all
 }
 
-// RestartCanary starts the trial of a deployment again, at its first step.
+// RestartCanary restarts a deployment's trial at its first step.
 func (g *Gateway) RestartCanary(deployment string) error {
 	t := g.state.Load().targets[deployment]
 	if t == nil || t.Canary == nil {
