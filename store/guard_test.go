@@ -62,7 +62,7 @@ func TestADamagedLedgerSaysWhatHappenedToIt(t *testing.T) {
 			other := openAt(t, path+".other")
 			other.Close()
 			return os.Rename(path+".other", path)
-		}, "another file was put in its place"},
+		}, "it was replaced by another file"},
 		"dropped": {func(_ *testing.T, d *DB, _ string) error {
 			_, err := d.write.Exec("DROP TABLE usage_minute")
 			return err

@@ -2,6 +2,7 @@ package process
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -200,6 +201,11 @@ func TestAReplicaKilledWeirWasJustStartingIsFoundByItsMark(t *testing.T) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
+	// Start returns in the middle of exec: a moment later the environment is there.
+	until(t, "the mark in the environment", func() bool {
+		env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", c.Process.Pid))
+		return err == nil && strings.Contains(string(env), f.mark("m-1"))
+	})
 	if err := f.save(record{ID: "m-1", Deployment: "m", Port: 20000, Keep: true}); err != nil {
 		t.Fatal(err)
 	}
