@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"testing"
 	"time"
 )
@@ -28,6 +29,22 @@ func TestASaturatedReplicaReachesItsCapacity(t *testing.T) {
 	f("A100-80GB", "Llama-3.3-70B", 4, 1500, 50)
 	f("A100-80GB", "Llama-3.3-70B", 4, 200, 1000)
 	f("H200", "Qwen3-30B-A3B", 1, 1000, 200)
+}
+
+// As many decode at once as the KV cache holds at half of their output, at most
+// MaxSeqs: here steps of 10 ms and 1 us for each token held.
+func TestCapacityIsOfWhatTheCacheHolds(t *testing.T) {
+	f := func(maxSeqs, kvTokens, prompt, output int, want float64) {
+		t.Helper()
+		s := Spec{Speed: linear{step: 10e9, token: 1e9, kv: 1e6}, MaxSeqs: maxSeqs, KVTokens: kvTokens}
+		if _, have := s.Capacity(prompt, output, 0); math.Abs(have-want) > 1e-6*want {
+			t.Errorf("%d KV tokens, %d/%d: have %v tokens/s, want %v", kvTokens, prompt, output, have, want)
+		}
+	}
+	f(256, 1600, 100, 200, 8/0.0116)   // 8 x 200 tokens
+	f(256, 1599, 100, 200, 7/0.0114)   // no room for the eighth
+	f(4, 1600, 100, 200, 4/0.0108)     // MaxSeqs is less
+	f(256, 1600, 100, 1500, 1/0.01085) // one has 850 at half of its output
 }
 
 func TestATighterBoundOnLatencyCostsCapacity(t *testing.T) {

@@ -36,6 +36,50 @@ func TestTokensComeOneAStep(t *testing.T) {
 	f(ms(60)+1, 0, 0)
 }
 
+// A step that ends within a nanosecond shows its token at the end of it, and
+// what was rounded is not carried into the next step.
+func TestAnEventIsSeenAtTheFirstNanosecondAfterIt(t *testing.T) {
+	r := New(Spec{Speed: linear{step: 10_400}, KVTokens: 1600}) // 10.4 ns
+	if err := r.Arrive(0, Request{ID: 1, Prompt: 5, Output: 5}); err != nil {
+		t.Fatal(err)
+	}
+	// The steps end at 11.4, 21.8, 32.2, 42.6 and 53.0 ns.
+	for k, at := range []weir.Instant{12, 22, 33, 43, 53} {
+		if next := r.NextToken(1); k > 0 && next != at {
+			t.Errorf("token %d is announced for %d ns, want %d", k+1, next, at)
+		}
+		if r.Advance(at - 1); r.Tokens(at-1, 1) != k {
+			t.Errorf("at %d ns: %d tokens, want %d", at-1, r.Tokens(at-1, 1), k)
+		}
+		have := r.Advance(at)
+		if k == 0 && (len(have) != 1 || have[0] != Event{ID: 1, Kind: FirstToken, At: at}) {
+			t.Errorf("have %v, want the first token at %d", have, at)
+		}
+		if k == 4 && (len(have) != 1 || have[0] != Event{ID: 1, Kind: Finished, At: at}) {
+			t.Errorf("have %v, want the last token at %d", have, at)
+		}
+	}
+}
+
+// Each sequence decodes in each step: a smaller budget of tokens grows to that.
+func TestAStepHasATokenForEachSequence(t *testing.T) {
+	r := New(Spec{Speed: tick, KVTokens: 1600, MaxSeqs: 8, MaxBatchTokens: 3})
+	for id := range uint64(8) {
+		if err := r.Arrive(0, Request{ID: id, Prompt: 1, Output: 2}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := 0
+	for _, e := range r.Advance(ms(18) + 1) { // 10 ms, and 1 ms for each of eight tokens
+		if e.Kind == FirstToken {
+			first++
+		}
+	}
+	if first != 8 {
+		t.Errorf("the first step gave %d sequences their first token, want all 8", first)
+	}
+}
+
 func TestEmbeddingFinishesWithItsPrefill(t *testing.T) {
 	r := New(Spec{Speed: tick, KVTokens: 1600})
 	if err := r.Arrive(0, Request{ID: 1, Prompt: 5}); err != nil {
