@@ -139,7 +139,7 @@ func noProgress(err error) error {
 // passed; writeBefore the same for writes. The deadline is moved only when it
 // has to be.
 func (c *conn) readBefore(within time.Duration, limit time.Time) {
-	if by, move := deadline(c.readBy, within, limit); move {
+	if by, move := deadline(time.Now(), c.readBy, within, limit); move {
 		c.readBy = by
 		c.tcp.SetReadDeadline(by)
 	}
@@ -147,22 +147,24 @@ func (c *conn) readBefore(within time.Duration, limit time.Time) {
 }
 
 func (c *conn) writeBefore(within time.Duration, limit time.Time) {
-	if by, move := deadline(c.writeBy, within, limit); move {
+	if by, move := deadline(time.Now(), c.writeBy, within, limit); move {
 		c.writeBy = by
 		c.tcp.SetWriteDeadline(by)
 	}
 }
 
-func deadline(set time.Time, within time.Duration, limit time.Time) (time.Time, bool) {
-	now := time.Now()
+// deadline is the one to have at now where set is, and whether it must be moved
+// for that: limit where that comes within that time, else at least within from
+// now, at most an eighth of it more and never after limit.
+func deadline(now, set time.Time, within time.Duration, limit time.Time) (by time.Time, move bool) {
 	if limit.Sub(now) <= within {
 		return limit, !set.Equal(limit)
 	}
 	slack := within / 8
-	if left := set.Sub(now); left >= within && left <= within+slack {
+	if left := set.Sub(now); left >= within && left <= within+slack && !set.After(limit) {
 		return set, false
 	}
-	by := now.Add(within + slack)
+	by = now.Add(within + slack)
 	if by.After(limit) {
 		by = limit
 	}
