@@ -1,8 +1,8 @@
-// Package fleet is the contract of everything that runs replicas. A place
-// (local processes, Kubernetes, a simulated fleet) lives in a folder below
-// and fulfils Actuator; fleet/fleettest says what each of them must do. No
-// place knows another, and no place decides how many: it makes it so and says
-// what is.
+// Package fleet is the contract of every place that runs replicas. A place
+// (local processes, Kubernetes, a simulated fleet) lives in a folder below and
+// implements Actuator; fleet/fleettest tests what each must do. No place knows
+// another, and no place decides the number of replicas: it carries the number
+// out and reports its replicas.
 package fleet
 
 import (
@@ -13,21 +13,21 @@ import (
 )
 
 // Actuator runs the replicas of the deployments of one place. Methods are safe
-// for concurrent use and return within their context; they start work and do
-// not wait for its end: what became of it is in the next Status.
+// for concurrent use and return within their context. They start work and do
+// not wait for its end; the result is in the next Status.
 type Actuator interface {
-	// Status lists every replica the place knows of that deployment, failed and
-	// draining ones included, in order of age, oldest first.
+	// Status lists every replica of the deployment, failed and draining ones
+	// included, oldest first.
 	Status(ctx context.Context, deployment string) ([]weir.Replica, error)
 
 	// Scale makes the number of replicas that start or serve (Starting plus
-	// Ready) want; of replicas that are several units behind one address
-	// (weir.Replica.Units) it is the number of units. To shrink, it drains: first those named in victims, in that
-	// order, then by its own judgement; a place where the newest must go first
-	// passes over victims. To grow, it takes back Draining replicas
-	// first, newest first, where the place can. It is idempotent. When the place
-	// cannot give as many (quota, stock), it gives what it can and returns an
-	// error that wraps ErrNoCapacity.
+	// Ready) equal to want. Of replicas with several units behind one address
+	// (weir.Replica.Units) want counts units. To shrink, it drains: first the
+	// victims, in their order, then replicas of its own choice; a place where
+	// the newest must go first ignores victims. To grow, it first takes back
+	// Draining replicas, newest first, where the place can. It is idempotent. A
+	// place that cannot give that many (quota, stock) gives what it can and
+	// returns an error that wraps ErrNoCapacity.
 	Scale(ctx context.Context, deployment string, want int, victims []string) error
 }
 

@@ -8,9 +8,9 @@ import (
 	"weir"
 )
 
-// Watch tells heard of every change of a place's replicas until ctx ends: by
-// the place itself where it is a Watcher, else by asking for each of the
-// deployments once in every. A deployment the place does not know is passed over.
+// Watch gives heard every change of a place's replicas until ctx ends: from the
+// place itself if it is a Watcher, else by polling each of the deployments at
+// the interval every. A deployment the place does not know is passed over.
 func Watch(ctx context.Context, p Place, deployments func() []string, every time.Duration, heard func(deployment string, rs []weir.Replica)) error {
 	if w, ok := p.(Watcher); ok {
 		return w.Watch(ctx, heard)
@@ -23,7 +23,7 @@ func Watch(ctx context.Context, p Place, deployments func() []string, every time
 		for _, name := range deployments() {
 			rs, err := p.Status(ctx, name)
 			if err != nil {
-				continue // one that comes back is told of again
+				continue // one that comes back is reported again
 			}
 			if !slices.Equal(rs, last[name]) {
 				heard(name, rs)

@@ -14,7 +14,7 @@ import (
 	"weir/fleet"
 )
 
-// asked is a place that does not say what has changed.
+// asked is a place that does not report its changes.
 type asked struct {
 	fleet.Place
 	mu  sync.Mutex
@@ -40,8 +40,8 @@ func (a *asked) set(deployment string, ids ...string) {
 	}
 }
 
-// A place that does not watch is asked once in every: of each change it is told
-// once, and of deployments that come and go without a fault.
+// A place that does not watch is polled at the interval: each change is
+// reported once, and deployments come and go without a fault.
 func TestAPlaceThatDoesNotWatchIsAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &asked{all: map[string][]weir.Replica{}}
@@ -73,7 +73,7 @@ func TestAPlaceThatDoesNotWatchIsAsked(t *testing.T) {
 		p.set("a")
 		hears("a 0", "b 2")
 		p.mu.Lock()
-		delete(p.all, "b") // a reload takes it out, and another brings it back
+		delete(p.all, "b") // one reload removes it, and another adds it again
 		p.mu.Unlock()
 		hears()
 		p.set("b", "1", "2")
@@ -87,7 +87,7 @@ func TestAPlaceThatDoesNotWatchIsAsked(t *testing.T) {
 	})
 }
 
-// watching says by itself what has changed.
+// watching reports its changes itself.
 type watching struct{ asked }
 
 func (w *watching) Watch(_ context.Context, heard func(string, []weir.Replica)) error {

@@ -1,7 +1,7 @@
 // Package fleettest says what every fleet.Actuator must do, as a test suite
 // that each place runs against itself. It knows no place: time, failures and
-// load come through the hooks of a Harness, so that a virtual place runs it
-// without waiting and a real one without sleeping longer than it must.
+// load come through the hooks of a Harness. A virtual place runs it without
+// waiting; a real one sleeps no longer than it must.
 package fleettest
 
 import (
@@ -15,8 +15,8 @@ import (
 	"weir/fleet"
 )
 
-// Harness is one place under test, fresh for each test, and the hooks the
-// suite needs. Every field is required, but for OneAddress and NewestFirst.
+// Harness is one place under test, fresh for each test, and the hooks the suite
+// needs. Every field is required except OneAddress and NewestFirst.
 type Harness struct {
 	Actuator   fleet.Actuator
 	Deployment string // the place has it, with no replicas yet
@@ -24,39 +24,38 @@ type Harness struct {
 	// Capacity is the most replicas of Deployment the place can have; 4 to 16.
 	Capacity int
 
-	// OneAddress: the place lists its ready replicas as units of one, behind one
-	// address (weir.Replica.Units). What the suite asks of single replicas, which there
-	// are none of, is left out; Hold is not called, and Fail ends one of the units.
+	// OneAddress: the place lists its ready replicas as units of one replica
+	// (weir.Replica.Units). The suite leaves out the tests of single replicas
+	// and does not call Hold; Fail ends one unit.
 	OneAddress bool
 
-	// NewestFirst: the newest replica is the only one that can go (the pods of a
-	// StatefulSet), whatever victims are named.
+	// NewestFirst: only the newest replica can go (the pods of a StatefulSet),
+	// whatever the victims.
 	NewestFirst bool
 
-	// Settle lets the place work until done says true, and returns whether it
-	// did. A virtual place moves its clock from event to event; a real one
-	// looks again every few milliseconds. It gives up when nothing can come of
-	// waiting further: after an hour of virtual time, or some tens of seconds
-	// of the real.
+	// Settle lets the place work until done returns true, and returns whether
+	// it did. A virtual place moves its clock from event to event; a real one
+	// looks again every few milliseconds. It gives up when further waiting is
+	// pointless: after an hour of virtual time, or some tens of seconds of real
+	// time.
 	Settle func(done func() bool) bool
 
 	// Hold makes a replica busy (it works on a request) or idle again. A
-	// draining replica must not end while it is held. A replica that was never
-	// held is idle.
+	// draining replica must not end while it is held. A replica starts idle.
 	Hold func(replica string, busy bool)
 
-	// Fail makes a replica die by itself, as a crash or the loss of its
-	// machine would.
+	// Fail makes a replica die by itself, as in a crash or the loss of its
+	// machine.
 	Fail func(replica string)
 }
 
-// Run holds the place that make builds against the contract. make is called
-// once for each test and registers its own clean-up with t.
+// Run tests the place that make builds against the contract. make runs once for
+// each test and registers its own clean-up with t.
 func Run(t *testing.T, make func(t *testing.T) Harness) {
 	for _, c := range []struct {
 		name string
 		test func(*suite)
-		each bool // it asks something of single replicas
+		each bool // it needs single replicas
 	}{
 		{"an unknown deployment is ErrUnknown", unknownDeployment, false},
 		{"a fresh deployment has no replicas", freshIsEmpty, false},
@@ -91,7 +90,7 @@ func Run(t *testing.T, make func(t *testing.T) Harness) {
 	}
 }
 
-// suite is one test with the checks that hold at every look at the place.
+// suite is one test, with the checks made at every look at the place.
 type suite struct {
 	*testing.T
 	h     Harness
@@ -99,7 +98,7 @@ type suite struct {
 	seen  map[string]int // replica ID to the order it was first seen in
 }
 
-// scale asks for want and fails the test when the place refuses.
+// scale asks for want and fails the test if the place refuses.
 func (s *suite) scale(want int, victims ...string) {
 	s.Helper()
 	s.limit = want
@@ -141,7 +140,8 @@ func (s *suite) status() []weir.Replica {
 	return rs
 }
 
-// until settles the place until ok holds of its status, and returns that.
+// until settles the place until ok holds for its status, and returns the
+// status.
 func (s *suite) until(what string, ok func([]weir.Replica) bool) []weir.Replica {
 	s.Helper()
 	var rs []weir.Replica
@@ -151,7 +151,7 @@ func (s *suite) until(what string, ok func([]weir.Replica) bool) []weir.Replica 
 	return rs
 }
 
-// ready scales to n and settles until n are ready and nothing else is left.
+// ready scales to n and settles until n are ready and none is in another state.
 func (s *suite) ready(n int) []weir.Replica {
 	s.Helper()
 	s.scale(n)
@@ -160,7 +160,7 @@ func (s *suite) ready(n int) []weir.Replica {
 	})
 }
 
-// units counts the replicas in a state, each unit of one that is several.
+// units counts the units of the replicas in a state.
 func units(rs []weir.Replica, state weir.ReplicaState) (n int) {
 	for _, r := range rs {
 		if r.State == state {

@@ -75,8 +75,8 @@ func failedMadeGood(s *suite) {
 		}
 		return true
 	})
-	// The place restarts it or a new one takes its room: control asks again
-	// at every step, and either way there are two again, never three.
+	// The place restarts it, or a new one takes its room: control asks again at
+	// every step. Either way there are two again, never three.
 	s.until("2 ready again", func(rs []weir.Replica) bool {
 		s.scale(2)
 		return units(rs, weir.Ready) == 2

@@ -6,14 +6,14 @@ import (
 	"weir"
 )
 
-// hold makes every one of these busy, so that a drain of it can be watched.
+// hold makes all of rs busy, which keeps a drain visible.
 func (s *suite) hold(rs []weir.Replica) {
 	for _, r := range rs {
 		s.h.Hold(r.ID, true)
 	}
 }
 
-// draining waits until exactly these drain, whatever their order.
+// draining waits until exactly these drain, in any order.
 func (s *suite) draining(want ...string) {
 	s.Helper()
 	want = slices.Sorted(slices.Values(want))
@@ -24,8 +24,8 @@ func (s *suite) draining(want ...string) {
 	})
 }
 
-// victims are the replicas at these places of rs, in that order, or as many of
-// the newest, which alone can go at some places.
+// victims are the replicas at these indexes of rs, in that order; at a place
+// where only the newest can go, as many of the newest.
 func (s *suite) victims(rs []weir.Replica, at ...int) []string {
 	ids := make([]string, len(at))
 	for i, n := range at {

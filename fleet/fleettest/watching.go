@@ -10,12 +10,12 @@ import (
 	"weir/fleet"
 )
 
-// ear hears what a place says of its replicas.
+// ear listens to a place's reports of its replicas.
 type ear struct {
 	s *suite
 
 	talking  atomic.Bool
-	together atomic.Bool // heard was called while it still ran
+	together atomic.Bool // heard was called while an earlier call still ran
 
 	mu    sync.Mutex
 	last  map[string][]weir.Replica
@@ -48,8 +48,8 @@ func (e *ear) heard(deployment string, rs []weir.Replica) {
 	e.last[deployment], e.calls = rs, e.calls+1
 }
 
-// knows settles the place until what was heard last is what there is, and ok
-// holds of it.
+// knows settles the place until the last report equals the status, and ok holds
+// for it.
 func (e *ear) knows(what string, ok func([]weir.Replica) bool) {
 	e.s.Helper()
 	e.s.until(what+", and it is heard", func(rs []weir.Replica) bool {
@@ -59,12 +59,12 @@ func (e *ear) knows(what string, ok func([]weir.Replica) bool) {
 	})
 }
 
-// watched: what was heard last is in the end always what there is, through
+// watched: the last report always equals the status in the end, through
 // growing, failing, draining and going.
 func watched(s *suite) {
 	w, ok := s.h.Actuator.(fleet.Watcher)
 	if !ok {
-		return // it is asked
+		return // such a place is polled
 	}
 	e, stop := s.listen(w)
 	ready := func(n int) func([]weir.Replica) bool {

@@ -7,19 +7,20 @@ import (
 	"weir"
 )
 
-// member is a pod of the number, with what decides which pods go.
+// member is a pod that counts in the number, with the facts that decide which
+// pods go.
 type member struct {
 	p       *pod
 	id      string
-	state   weir.ReplicaState // what it would be if it did not drain
+	state   weir.ReplicaState // its state apart from draining
 	onNode  bool
 	leaving bool
-	done    bool // leaves, and nothing holds it any more
+	done    bool // leaves, and is no longer held
 	ordinal int
 }
 
-// taken returns which of those that leave go back to work, at most by of them:
-// the newest first or, where the highest numbers must go first, the lowest.
+// taken returns the leaving pods that go back to work, at most by of them: the
+// newest first or, where the highest numbers must go first, the lowest.
 func taken(ms []member, by int, inOrder bool) []member {
 	var back []member
 	for _, m := range ms { // oldest first
@@ -35,9 +36,9 @@ func taken(ms []member, by int, inOrder bool) []member {
 	return back[:min(by, len(back))]
 }
 
-// chosen returns which by of those that stay shall leave, in their order: those
-// that failed, then the victims, then those that start, then the newest. Where
-// the highest numbers must go first, they do, whatever was wished.
+// chosen returns by of the remaining pods that shall leave, in this order:
+// failed ones, the victims, starting ones, the newest. Where the highest
+// numbers must go first, they do, whatever the victims.
 func chosen(ms []member, by int, victims []string, inOrder bool) []member {
 	stay := slices.DeleteFunc(slices.Clone(ms), func(m member) bool { return m.leaving })
 	slices.Reverse(stay) // newest first
@@ -65,17 +66,18 @@ func chosen(ms []member, by int, victims []string, inOrder bool) []member {
 	return stay[:max(0, min(by, len(stay)))]
 }
 
-// goodbye is the pods that go now, and those spared by it.
+// goodbye is the pods that go now, and the drained pods spared in their stead.
 type goodbye struct {
 	leave []member // the number is lowered by as many
-	spare []member // drained, and back to work: a failed one goes instead
+	spare []member // drained, back to work: a failed one goes instead
 }
 
-// goodbyes decides which of those that are done go now, of n in the number. A
-// controller removes pods that are not ready before any that is, whatever its
-// deletion cost: one that is done and ready waits while others start. For one
-// that failed it is spared. Where the highest numbers go first, so it is. While
-// pods are still to be created, a lower number would only spare those.
+// goodbyes decides which of the drained pods go now; n is the number. A
+// controller removes pods that are not ready before any ready one, whatever
+// their deletion cost. A drained pod that is ready therefore waits while others
+// start, and is spared if one failed; likewise where the highest numbers go
+// first. While pods are still to be created, a lower number would only spare
+// those.
 func goodbyes(ms []member, n int, inOrder bool) goodbye {
 	var g goodbye
 	if len(ms) < n {

@@ -11,8 +11,8 @@ import (
 	_ "weir/internal/seed"
 )
 
-// pool reads members, oldest first: r ready, s starting on a node, p waiting for
-// one, f failed; d after it: drains, D: drains and is done.
+// pool reads members, oldest first: r ready, s starting on a node, p waiting
+// for a node, f failed; a d after it: drains, D: has drained.
 func pool(text string) []member {
 	var ms []member
 	for i, word := range strings.Fields(text) {
@@ -54,14 +54,14 @@ func TestWhoLeaves(t *testing.T) {
 		}
 	}
 	f("r r r r", 2, "", "dc")    // the newest
-	f("r r r r", 2, "bd", "bd")  // those named, in their order
+	f("r r r r", 2, "bd", "bd")  // the victims, in their order
 	f("r r r r", 2, "ba", "ba")  //
-	f("r r r r", 1, "xa", "a")   // one that is not there is passed over
-	f("r r r r", 3, "a", "adc")  // then its own judgement
-	f("r f r r", 2, "a", "ba")   // what failed goes before any that serves
-	f("r s p r", 2, "", "cb")    // what has no node before what has one
-	f("r s p r", 2, "d", "dc")   // but after those named
-	f("r rd r rd", 1, "bd", "c") // what leaves already is not named again
+	f("r r r r", 1, "xa", "a")   // an unknown victim is passed over
+	f("r r r r", 3, "a", "adc")  // then its own choice
+	f("r f r r", 2, "a", "ba")   // a failed one goes before any that serves
+	f("r s p r", 2, "", "cb")    // one without a node before one with a node
+	f("r s p r", 2, "d", "dc")   // but after the victims
+	f("r rd r rd", 1, "bd", "c") // a leaving pod is not chosen again
 	f("r rd", 5, "", "a")        // no more than there are
 	f("r r", 0, "a", "")         //
 	f("r r", -1, "a", "")        //
@@ -103,20 +103,21 @@ func TestWhoGoesNow(t *testing.T) {
 	f("r rD p", 3, "", "")   //
 	f("r rD f", 3, "", "b")  // and so it shall, if c failed
 	f("r sD s", 3, "b", "")  // none that serves is touched
-	f("r rD r", 4, "", "")   // one is still to be created: a lower number would spare that
-	f("rD rD f", 3, "", "a") // one failed, one is spared: the next look sees to the other
+	f("r rD r", 4, "", "")   // one is still to be created: a lower number would spare that one
+	f("rD rD f", 3, "", "a") // one failed, one is spared: the next look handles the other
 }
 
-// TestALowerNumberTakesNoneThatServes: of any pods, as many as the number
-// is lowered by are not ready, or have drained, and the controller has no reason
-// to take another.
+// TestALowerNumberTakesNoneThatServes: the number is lowered only by pods that
+// are not ready or have drained, and the controller has no reason to take
+// another.
 func TestALowerNumberTakesNoneThatServes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		words := rapid.SliceOfN(rapid.SampledFrom([]string{"r", "rd", "rD", "s", "sD", "p", "pD", "f", "fD"}), 0, 8).Draw(t, "pods")
 		ms := pool(strings.Join(words, " "))
 		g := goodbyes(ms, len(ms), false)
 		by := len(g.leave) + len(g.spare)
-		// As a ReplicaSet orders them: what is not ready first, then the deletion cost.
+		// As a ReplicaSet orders them: pods that are not ready, then by
+		// deletion cost.
 		order := slices.Clone(ms)
 		class := func(m member) int {
 			switch {

@@ -21,18 +21,17 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// cluster is the access to one. Its clients share their connections. The scale
-// subresource is read and written through the dynamic client: the library's own
-// scale client, by way of its discovery, would link every kind that Kubernetes
-// has.
+// cluster is the access to one cluster. Its clients share their connections.
+// The scale subresource goes through the dynamic client: the library's own
+// scale client, through its discovery, would link every kind Kubernetes has.
 type cluster struct {
 	objects *dynamic.DynamicClient
 	core    *rest.RESTClient // pods, nodes, quotas, events
 	log     logr.Logger
 }
 
-// At most so many requests a second, and at once, go to one API server. Calls
-// for 50 workloads that change at once stay below it.
+// Limits for requests to one API server, per second and at once. Calls for 50
+// workloads that change at once stay below them.
 const (
 	requestsPerSecond = 50
 	requestsAtOnce    = 100
@@ -71,8 +70,8 @@ func connect(o Options) (*cluster, error) {
 	return k, nil
 }
 
-// quiet lowers what the client library says to debug: what matters of it is
-// said by this package.
+// quiet lowers the client library's log to debug. This package logs what
+// matters of it.
 type quiet struct{ slog.Handler }
 
 func (h quiet) Enabled(ctx context.Context, _ slog.Level) bool {
@@ -94,7 +93,8 @@ type target struct {
 	object   dynamic.ResourceInterface
 }
 
-// find looks up the kind of the deployment's workload, and that it can be scaled.
+// find looks up the kind of the deployment's workload, and checks that it can
+// be scaled.
 func (c *cluster) find(ctx context.Context, d Deployment) (*target, error) {
 	gv, err := schema.ParseGroupVersion(d.APIVersion)
 	if err != nil {
@@ -146,8 +146,8 @@ func (t *target) scale(o *unstructured.Unstructured) (*autoscalingv1.Scale, erro
 	return &s, nil
 }
 
-// put writes the number under the resource version that s was read with: a
-// conflict where another client wrote in between.
+// put writes the number under the resource version that s was read with; it is
+// a conflict if another client wrote in between.
 func (t *target) put(ctx context.Context, s *autoscalingv1.Scale, n int) (*autoscalingv1.Scale, error) {
 	next := s.DeepCopy()
 	next.Spec.Replicas = int32(n)

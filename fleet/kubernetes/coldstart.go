@@ -9,17 +9,17 @@ import (
 	"weir"
 )
 
-// ColdStart is what a start takes, by its phases.
+// ColdStart is the duration of a start, by its phases.
 type ColdStart struct {
-	Scheduled time.Duration // from created to a node, the wait for a new node included
+	Scheduled time.Duration // from created to a node, including the wait for a new node
 	Pulled    time.Duration // from there until its containers run: image, volumes, init containers
 	Loaded    time.Duration // from there until it is ready: weights, warm-up
 }
 
-// Total is all of it.
+// Total is the sum of the phases.
 func (c ColdStart) Total() time.Duration { return c.Scheduled + c.Pulled + c.Loaded }
 
-// startsKept of the last starts are remembered.
+// startsKept is how many of the last starts are remembered.
 const startsKept = 16
 
 type starts []ColdStart
@@ -50,7 +50,7 @@ func (s starts) median() (ColdStart, bool) {
 	}, true
 }
 
-// moments of a pod's start; zero until they come.
+// moments are those of a pod's start; zero until they come.
 func moments(p *corev1.Pod) (created, scheduled, running, ready time.Time) {
 	created = p.CreationTimestamp.Time
 	if c := condition(p, corev1.PodScheduled); c != nil && c.Status == corev1.ConditionTrue {
@@ -71,8 +71,8 @@ func moments(p *corev1.Pod) (created, scheduled, running, ready time.Time) {
 	return created, scheduled, running, ready
 }
 
-// started is what the start of a pod that is ready took; false where it does
-// not say, or was started again.
+// started is the cold start of a ready pod; false if the pod does not tell, or
+// its containers were restarted.
 func started(p *corev1.Pod) (ColdStart, bool) {
 	created, scheduled, running, ready := moments(p)
 	if scheduled.IsZero() || running.IsZero() || ready.IsZero() || restarts(p) > 0 {
@@ -83,8 +83,7 @@ func started(p *corev1.Pod) (ColdStart, bool) {
 	}, true
 }
 
-// expected is when a pod that starts will be ready, from the phase it is in; 0:
-// not known.
+// expected is when a starting pod will be ready, given its phase; 0: unknown.
 func (s starts) expected(p *corev1.Pod) weir.Instant {
 	usual, ok := s.median()
 	if !ok {

@@ -10,7 +10,7 @@ import (
 // Deployment names a workload and says how its pods are reached and drained.
 // Zero durations and counts mean the defaults named beside them.
 type Deployment struct {
-	Name string // Weir's own name of it
+	Name string // Weir's own name for it
 
 	APIVersion string // default apps/v1
 	Kind       string // default Deployment
@@ -18,21 +18,21 @@ type Deployment struct {
 	Object     string // its name in the cluster; default Name
 
 	Scheme string // of the pods' addresses; default http
-	Port   int    // the pods listen on; 0: the first that their first container names
+	Port   int    // the pods listen on; 0: the first port of their first container
 
-	// NodesMax is to how many nodes the pool may grow by itself (cluster
+	// NodesMax is how many nodes the pool may grow to by itself (cluster
 	// autoscaler, Karpenter, node auto-provisioning). 0: the nodes there are.
 	NodesMax int
 
 	// PendingTimeout is how long a pod may find no node, or not be created,
-	// before it is given up and the number lowered again; default 2 min. One for
-	// which a node is on its way has StartTimeout.
+	// before Weir gives it up and lowers the number again; default 2 min. A pod
+	// with a node on its way has StartTimeout.
 	PendingTimeout time.Duration
 	StartTimeout   time.Duration // from asked for to ready, else it counts as failed; default 20 min
 
-	DrainDeadline time.Duration // a draining replica goes after that at the latest; default 2 min
+	DrainDeadline time.Duration // a draining replica goes after this at the latest; default 2 min
 	// DrainQuiet is how long a draining replica must have been idle before it
-	// goes: a gateway may hear of the drain a moment late. Default 2 s.
+	// goes: a gateway may learn of the drain a moment late. Default 2 s.
 	DrainQuiet time.Duration
 
 	MaxReplicas int // default 64
@@ -67,7 +67,7 @@ func (o *Options) fill() error {
 	return errors.Join(faults...)
 }
 
-// target names the workload to people: apps/v1 Deployment models/llama.
+// target names the workload for people: apps/v1 Deployment models/llama.
 func (d *Deployment) target() string {
 	return fmt.Sprintf("%s %s %s/%s", d.APIVersion, d.Kind, d.Namespace, d.Object)
 }
@@ -120,6 +120,6 @@ func (d *Deployment) fault(format string, args ...any) error {
 	return fmt.Errorf("kubernetes deployment %q: "+format, append([]any{d.Name}, args...)...)
 }
 
-// inOrder says whether its controller removes the pods of the highest number
-// first, whatever anybody wishes.
+// inOrder says whether its controller always removes the pods of the highest
+// number first.
 func (d *Deployment) inOrder() bool { return d.Kind == "StatefulSet" || d.Kind == "LeaderWorkerSet" }

@@ -10,8 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// turn is one look at the workload: marks that are to be set, drained pods that
-// may go, pods that will never come.
+// turn is one look at the workload: it sets marks, lets drained pods go, and
+// gives up pods that will never come.
 func (w *workload) turn(ctx context.Context, now time.Time) {
 	if !w.attends(now) || now.Before(w.again.at) || !w.f.leads() || w.take(ctx) != nil {
 		return
@@ -31,7 +31,7 @@ func (w *workload) attend(ctx context.Context, now time.Time) error {
 	}
 	s, t, err := w.read(ctx)
 	if errors.Is(err, ErrHeld) {
-		return nil // said when it began
+		return nil // logged when it began
 	}
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ type again struct {
 	wait time.Duration
 }
 
-// after notes how a look ended, and says it when it is news.
+// after notes how a look ended, and logs a change.
 func (w *workload) after(err error, now time.Time) {
 	switch {
 	case err == nil && w.again.wait > 0:
@@ -63,14 +63,14 @@ func (w *workload) after(err error, now time.Time) {
 	}
 }
 
-// unsure is how long a pod that the number was lowered for may still be deleted
-// although as few are there as should be: the number rose again, and its
-// controller acts on what it read before.
+// unsure is how long a pod counted out by a lower number may still be deleted
+// although the workload has no pod too many: the number rose again, and its
+// controller acts on the number it read before.
 const unsure = 2 * time.Second
 
-// attends says whether this Weir sees to the workload: it was asked for a
-// number. It also notes which draining pods are idle, and which of those
-// counted out are still there.
+// attends says whether this Weir manages the workload: Scale was called. It
+// also notes which draining pods are idle, and which pods counted out still
+// exist.
 func (w *workload) attends(now time.Time) bool {
 	idle := w.idle()
 	w.mu.Lock()
@@ -94,7 +94,7 @@ func (w *workload) attends(now time.Time) bool {
 		w.created = now
 	}
 	for _, p := range w.pods {
-		// As many were deleted as should be, and not this one: it is needed.
+		// Enough were deleted, and not this one: it is needed.
 		if exist <= w.wrote && !p.gone.IsZero() && now.Sub(p.gone) > unsure && !p.over() {
 			p.gone, p.intent = time.Time{}, keep
 		}
@@ -102,8 +102,8 @@ func (w *workload) attends(now time.Time) bool {
 	return w.asked && w.target != nil && w.listed
 }
 
-// idle are the draining pods that work on nothing. They are asked about without
-// the lock, which the gateway that answers may be waiting for.
+// idle are the draining pods without requests. Busy is called without the lock,
+// since the gateway that answers may be waiting for it.
 func (w *workload) idle() map[types.UID]bool {
 	if w.f.o.Busy == nil {
 		return nil
@@ -123,8 +123,8 @@ func (w *workload) idle() map[types.UID]bool {
 	return idle
 }
 
-// mark writes on pods what is wanted of them, oldest first. What fails is tried
-// again: until then other gateways go on sending.
+// mark writes the wanted marks on pods, oldest first. A failure is tried again:
+// until then other gateways go on sending.
 func (w *workload) mark(ctx context.Context, now time.Time) error {
 	w.mu.Lock()
 	type order struct {
@@ -155,7 +155,7 @@ func (w *workload) mark(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// due says whether the number has to be read: something drained, or does not
+// due says whether the number has to be read: a pod has drained or does not
 // come, or another client wrote.
 func (w *workload) due(now time.Time) bool {
 	w.mu.Lock()
@@ -172,8 +172,8 @@ func (w *workload) due(now time.Time) bool {
 	return len(w.stuck(now)) > 0 || w.missing(now)
 }
 
-// farewell lets go of the pods that have drained: the number is lowered by as
-// many, and the deletion cost is on exactly those.
+// farewell lets drained pods go: it sets the deletion cost on exactly those,
+// and lowers the number by as many.
 func (w *workload) farewell(ctx context.Context, t *target, s *autoscalingv1.Scale) error {
 	now := time.Now()
 	n := int(s.Spec.Replicas)
@@ -198,11 +198,11 @@ func (w *workload) farewell(ctx context.Context, t *target, s *autoscalingv1.Sca
 	return nil
 }
 
-// annotate sets annotations of a pod, and knows of it before the watch says so.
-// A pod that is gone meanwhile needs none.
+// annotate sets annotations of a pod, and stores the result before the watch
+// reports it. A pod that is gone meanwhile needs none.
 func (w *workload) annotate(ctx context.Context, name string, uid types.UID, set map[string]*string) error {
 	p, err := w.f.c.annotate(ctx, w.d.Namespace, name, uid, set)
-	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // its name is another pod's
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) { // its name belongs to another pod
 		return nil
 	}
 	if err != nil {

@@ -1,18 +1,17 @@
-// Package kubernetes runs replicas as pods of workloads that were deployed
-// by other means: a Deployment, a StatefulSet, a LeaderWorkerSet, anything with a
+// Package kubernetes runs replicas as pods of workloads that were deployed by
+// other means: a Deployment, a StatefulSet, a LeaderWorkerSet, anything with a
 // scale subresource.
 //
-// It owns the number in that subresource, which pods go first, and the watch
-// that says what became of each pod. It refuses to know how many replicas there
-// should be (package scale) and what they are asked (package gateway). It
-// creates and deletes no pod, and it shares the number with no other writer:
+// It owns the number in that subresource, the choice of the pods that go first,
+// and the watch that reports each pod. It refuses to know how many replicas
+// there should be (package scale) and what requests they get (package gateway).
+// It creates and deletes no pod, and it shares the number with no other writer:
 // where an autoscaler, a manifest or a person writes it too, it changes nothing
 // and names that writer.
 //
 // One goroutine per workload reads, marks and writes; Fleet.Run starts and
-// joins them all. What drains is marked on the pod itself, so that every
-// gateway sees it and a Weir that starts again goes on where the last one
-// ended.
+// joins them all. A drain is marked on the pod itself: every gateway sees it,
+// and a restarted Weir goes on where the last one ended.
 package kubernetes
 
 import (
@@ -58,16 +57,16 @@ type Options struct {
 	// replica always gets its whole DrainDeadline.
 	Busy func(replica string) int
 
-	// Leads says whether this Weir may write now; nil: always. Those that may
-	// not still see every pod.
+	// Leads says whether this Weir may write now; nil: always. A Weir that may
+	// not still sees every pod.
 	Leads func() bool
 
-	// Address replaces the host and port of a pod, for a Weir that stands
-	// outside of the cluster's network; nil: the pod's own.
+	// Address replaces the host and port of a pod, for a Weir outside the
+	// cluster's network; nil: the pod's own.
 	Address func(namespace, pod, address string) string
 
-	// HoldFor is how long a workload is left alone after another wrote its
-	// replicas; default 10 min.
+	// HoldFor is how long Weir leaves a workload alone after another client
+	// wrote its replicas; default 10 min.
 	HoldFor time.Duration
 
 	Log *slog.Logger // nil: silent
@@ -75,7 +74,7 @@ type Options struct {
 
 // Fleet is the place. Make one with New; it is safe for concurrent use.
 type Fleet struct {
-	o     Options // but for the deployments
+	o     Options // without the deployments
 	c     *cluster
 	nodes *nodes
 
@@ -86,8 +85,8 @@ type Fleet struct {
 	all      sync.WaitGroup  // of its workloads
 }
 
-// New checks the options and reads the access to the cluster. It asks the
-// cluster nothing: see Check.
+// New checks the options and reads the access to the cluster. It sends the
+// cluster no request: see Check.
 func New(o Options) (*Fleet, error) {
 	if err := o.fill(); err != nil {
 		return nil, err
@@ -111,7 +110,7 @@ func (f *Fleet) Validate(ds []Deployment) error {
 }
 
 // Configure replaces the deployments; on an error nothing has changed. The
-// workload of a deployment that is no more is left as it is.
+// workload of a removed deployment stays as it is.
 func (f *Fleet) Configure(ds []Deployment) error {
 	o := f.o
 	o.Deployments = ds
@@ -143,8 +142,8 @@ func (f *Fleet) Configure(ds []Deployment) error {
 	return nil
 }
 
-// Run watches the cluster and lets replicas drain until ctx ends. Replicas go
-// on running after it. It may be called once.
+// Run watches the cluster and drains replicas until ctx ends. Replicas go on
+// running after it. It may be called once.
 func (f *Fleet) Run(ctx context.Context) error {
 	f.mu.Lock()
 	f.running = ctx
@@ -172,22 +171,22 @@ func (f *Fleet) launch() {
 	}
 }
 
-// workloads are all of them, in no order.
+// workloads are all workloads, in no order.
 func (f *Fleet) workloads() []*workload {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Collect(maps.Values(f.by))
 }
 
-// get is the workload of a deployment; nil: there is none.
+// get is the workload of a deployment; nil: none.
 func (f *Fleet) get(deployment string) *workload {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.by[deployment]
 }
 
-// Status lists the deployment's replicas, oldest first. While the API server
-// cannot be reached, it says what was last seen.
+// Status lists the deployment's replicas, oldest first: as last seen, while the
+// API server cannot be reached.
 func (f *Fleet) Status(ctx context.Context, deployment string) ([]weir.Replica, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -206,8 +205,8 @@ func (f *Fleet) find(deployment string) (*workload, error) {
 	return nil, fmt.Errorf("kubernetes: %w: %q", fleet.ErrUnknown, deployment)
 }
 
-// Held names the other writer of the deployment's replicas, because of which Weir
-// leaves them alone; "" where there is none.
+// Held names the other writer of the deployment's replicas, which makes Weir
+// leave them alone; "": none.
 func (f *Fleet) Held(deployment string) string {
 	if w := f.get(deployment); w != nil {
 		return w.heldBy()
@@ -215,8 +214,8 @@ func (f *Fleet) Held(deployment string) string {
 	return ""
 }
 
-// ColdStart is the median of what the last starts of the deployment took;
-// false before the first.
+// ColdStart is the median of the deployment's last cold starts; false before
+// the first.
 func (f *Fleet) ColdStart(deployment string) (ColdStart, bool) {
 	w := f.get(deployment)
 	if w == nil {
@@ -230,7 +229,7 @@ func (f *Fleet) ColdStart(deployment string) (ColdStart, bool) {
 // leads says whether this Weir may write.
 func (f *Fleet) leads() bool { return f.o.Leads == nil || f.o.Leads() }
 
-// wake tells a goroutine to look again, without waiting for it.
+// wake makes a goroutine look again, without waiting for it.
 func wake(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

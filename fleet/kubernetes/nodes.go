@@ -12,7 +12,7 @@ import (
 
 var _ cache.ReflectorStore = (*nodes)(nil)
 
-// nodes is the store of a reflector: the cluster's nodes, where Weir may see them.
+// nodes is the store of a reflector: the cluster's nodes, if Weir may see them.
 type nodes struct {
 	mu     sync.Mutex
 	by     map[string]*corev1.Node
@@ -59,16 +59,16 @@ func (s *nodes) Replace(all []any, _ string) error {
 	return nil
 }
 
-// taking is what a pod of Weir's holds, and where.
+// taking is the resources a pod of Weir's holds, and its node.
 type taking struct {
 	node string // "" until it has one
-	own  bool   // is of the workload asked about
+	own  bool   // belongs to the workload in question
 	asks corev1.ResourceList
 }
 
-// room is how many replicas of the shape the nodes hold, those there are
-// included, when growing stops at nodesMax nodes (0: at those there are); -1:
-// not known.
+// room is how many replicas of the shape the nodes hold, existing ones
+// included, if the pool grows to at most nodesMax nodes (0: it does not grow);
+// -1: unknown.
 func (s *nodes) room(sh shape, held []taking, nodesMax int) (most int, why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,7 +80,7 @@ func (s *nodes) room(sh shape, held []taking, nodesMax int) (most int, why strin
 		if !sh.takes(n) {
 			for _, t := range held {
 				if t.own && t.node == name {
-					pods++ // holds its devices all the same
+					pods++ // it holds its devices all the same
 				}
 			}
 			continue

@@ -8,7 +8,7 @@ import (
 type object struct {
 	w        *workload
 	selector string
-	changed  func() // its selector is another, or it is gone: begin again
+	changed  func() // its selector has changed, or it is gone: begin again
 }
 
 func (s *object) Add(o any) error    { return s.set(o) }

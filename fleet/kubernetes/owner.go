@@ -13,9 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Check asks the cluster what New cannot know: that every workload is there,
-// can be scaled and read with the rights Weir has, and that nothing else writes
-// its replicas. It returns all faults at once.
+// Check asks the cluster what New cannot know: every workload exists, Weir's
+// rights suffice to scale and read it, and nothing else writes its replicas. It
+// returns all faults at once.
 func Check(ctx context.Context, o Options) error {
 	if err := o.fill(); err != nil {
 		return err
@@ -59,12 +59,12 @@ func (c *cluster) check(ctx context.Context, d Deployment) error {
 	return nil
 }
 
-// scalers are the kinds that write the replicas of what they refer to.
+// scalers are the kinds that write the replicas of the object they refer to.
 var scalers = []struct {
 	resource schema.GroupVersionResource
 	kind     string
 	remedy   string
-	ref      []string // where its reference stands
+	ref      []string // path of its reference
 }{
 	{schema.GroupVersionResource{Group: "keda.sh", Version: "v1alpha1", Resource: "scaledobjects"}, "ScaledObject",
 		"delete it, or let KEDA scale and Weir decide (place: keda)", []string{"spec", "scaleTargetRef"}},
@@ -72,13 +72,13 @@ var scalers = []struct {
 		"delete it", []string{"spec", "scaleTargetRef"}},
 }
 
-// recently is how long ago a write by a program of which nothing else is known
-// still counts as one that goes on.
+// recently is how long a single write by an otherwise unknown program counts as
+// one that will be repeated.
 const recently = 10 * time.Minute
 
-// writer names the other writer of the workload's replicas and what to do about
-// it, or "". Kinds that the cluster does not have, or that Weir may not list,
-// are passed over.
+// writer names the other writer of the workload's replicas and the remedy, or
+// "". Kinds that the cluster does not have, or that Weir may not list, are
+// passed over.
 func (c *cluster) writer(ctx context.Context, t *target, o *unstructured.Unstructured) (string, error) {
 	for _, s := range scalers {
 		list, err := c.objects.Resource(s.resource).Namespace(t.d.Namespace).List(ctx, metav1.ListOptions{})
@@ -105,13 +105,14 @@ func (c *cluster) writer(ctx context.Context, t *target, o *unstructured.Unstruc
 
 func forbidden(err error) bool { return apierrors.IsForbidden(err) }
 
-// paused: a ScaledObject that was told to leave its target alone.
+// paused: the ScaledObject leaves its target alone.
 func paused(x unstructured.Unstructured) bool {
 	return x.GetAnnotations()["autoscaling.keda.sh/paused"] == "true"
 }
 
-// applied says which manager will write spec.replicas again: one that applies a
-// manifest with the field in it, or a program that wrote the scale a moment ago.
+// applied names the manager that will write spec.replicas again: one that
+// applies a manifest with the field in it, or a program that wrote the scale
+// recently.
 func applied(entries []metav1.ManagedFieldsEntry, d Deployment, now time.Time) string {
 	for _, e := range entries {
 		if e.Manager == Manager || !ownsReplicas(e) {
@@ -157,8 +158,8 @@ func ownsReplicas(e metav1.ManagedFieldsEntry) bool {
 	return decode(e.FieldsV1, &fields) && fields.Spec.Replicas != nil
 }
 
-// recheck is how often an autoscaler or manifest that writes the replicas is
-// looked for again.
+// recheck is how often Weir looks again for an autoscaler or manifest that
+// writes the replicas.
 const recheck = 30 * time.Second
 
 // hold leaves the number alone for a while, and returns draining pods to service,
@@ -175,14 +176,14 @@ func (w *workload) hold(now time.Time, why string, how time.Duration) {
 	}
 }
 
-// heldBy names the other writer; "" while there is none.
+// heldBy names the other writer; "": none.
 func (w *workload) heldBy() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.held.why
 }
 
-// release ends a hold whose time has passed, unless the other writer still writes.
+// release ends a hold whose time is over, unless the other writer still writes.
 func (w *workload) release(ctx context.Context, t *target) error {
 	now := time.Now()
 	w.mu.Lock()

@@ -16,7 +16,7 @@ import (
 
 var _ cache.ReflectorStore = (*pods)(nil)
 
-// intent is what this Weir wants of the mark on a pod, until the pod shows it.
+// intent is the mark this Weir wants on a pod, until the pod shows it.
 type intent uint8
 
 const (
@@ -25,20 +25,20 @@ const (
 	keep
 )
 
-// pod is one that the workload's selector finds. Its workload's lock is held.
+// pod is one that the workload's selector finds. The workload's lock guards it.
 type pod struct {
 	obj    *corev1.Pod
-	seq    int // in which it was first seen
+	seq    int // order in which it was first seen
 	view   weir.Replica
 	intent intent
 	since  time.Time // the drain began
-	shown  time.Time // the pod has said so since; zero: it does not
-	quiet  time.Time // it has been idle since; zero: it is not
-	gone   time.Time // the number was lowered for it then; zero: it is in the number
-	served bool      // was shown as ready once
+	shown  time.Time // since when the pod shows the mark; zero: it does not
+	quiet  time.Time // idle since; zero: busy
+	gone   time.Time // when the number was lowered for it; zero: it counts in the number
+	served bool      // was ready once
 }
 
-// pods is the store of a reflector: what its workload knows of its pods.
+// pods is the store of a reflector: a workload's pods.
 type pods struct{ w *workload }
 
 func (s *pods) Add(o any) error    { return s.set(o) }
@@ -69,7 +69,7 @@ func (s *pods) set(o any) error {
 	return nil
 }
 
-// Replace is told everything there is, at first and after a lost watch.
+// Replace gets the complete list, at first and after a lost watch.
 func (s *pods) Replace(all []any, _ string) error {
 	list := make([]*corev1.Pod, 0, len(all))
 	for _, o := range all {
@@ -99,7 +99,7 @@ func (s *pods) Replace(all []any, _ string) error {
 	return nil
 }
 
-// see takes in what the API server says of a pod, unless something later is known.
+// see takes in the API server's version of a pod, unless a later one is known.
 // The lock is held.
 func (w *workload) see(obj *corev1.Pod, now time.Time) {
 	obj.ManagedFields = nil
@@ -132,21 +132,21 @@ func (w *workload) see(obj *corev1.Pod, now time.Time) {
 	}
 }
 
-// older says that version a was before b. They are numbers that grow, since
-// Kubernetes 1.35 by contract; before that and wherever they are not, the later
+// older says whether version a was before b. Versions are growing numbers,
+// since Kubernetes 1.35 by contract. Where they are not numbers, the later
 // event counts.
 func older(a, b string) bool {
 	order, err := resourceversion.CompareResourceVersion(a, b)
 	return err == nil && order < 0
 }
 
-// marked says whether the pod itself says that it drains.
+// marked says whether the pod itself carries the drain mark.
 func (p *pod) marked() bool { return p.obj.Annotations[drainMark] != "" }
 
-// leaving says whether it drains, or is to.
+// leaving says whether it drains, or is about to.
 func (p *pod) leaving() bool { return p.intent == drain || p.intent == asMarked && p.marked() }
 
-// over says that the pod is no part of the workload's number any more.
+// over says whether the pod no longer counts in the workload's number.
 func (p *pod) over() bool {
 	return p.obj.DeletionTimestamp != nil || p.obj.Status.Phase == corev1.PodFailed || p.obj.Status.Phase == corev1.PodSucceeded
 }
@@ -163,7 +163,7 @@ func (w *workload) inOrder() []*pod {
 	return ps
 }
 
-// Pods that have ended stay in the list for a while, a few of them.
+// Ended pods stay in the list for a while, a few of them.
 const (
 	keepEnded = 5 * time.Minute
 	mostEnded = 16
@@ -187,7 +187,7 @@ func (w *workload) views(now time.Time) []weir.Replica {
 	return rs
 }
 
-// renew makes the pod's view what it shows now. extra: it is one too many.
+// renew updates the pod's view. extra: it is one too many.
 func (w *workload) renew(p *pod, extra bool, now time.Time) {
 	state, detail := look(p.obj, w.d.StartTimeout, now)
 	switch {

@@ -15,14 +15,14 @@ import (
 
 // annotations of pods.
 const (
-	drainMark    = "weir/draining" // since when, RFC 3339: no gateway sends it anything new
+	drainMark    = "weir/draining" // since when, RFC 3339: no gateway sends it new requests
 	deletionCost = "controller.kubernetes.io/pod-deletion-cost"
 )
 
-// goesFirst is the deletion cost of a pod that has drained: nobody else's is below.
+// goesFirst is the deletion cost of a drained pod: the lowest there is.
 const goesFirst = "-2147483648"
 
-// broken are the reasons for which a container does not start by waiting longer.
+// broken are the reasons for which waiting will not start a container.
 var broken = map[string]string{
 	"ErrImagePull":               "its image cannot be pulled",
 	"ImagePullBackOff":           "its image cannot be pulled",
@@ -34,7 +34,7 @@ var broken = map[string]string{
 	"CreateContainerConfigError": "its configuration is missing",
 }
 
-// look says where the pod stands and why, whether or not it drains. patience is
+// look is the pod's state and the reason, whether or not it drains. patience is
 // how long it may start.
 func look(p *corev1.Pod, patience time.Duration, now time.Time) (weir.ReplicaState, string) {
 	switch {
@@ -55,7 +55,7 @@ func look(p *corev1.Pod, patience time.Duration, now time.Time) (weir.ReplicaSta
 	return weir.Starting, waits(p)
 }
 
-// ended says why a pod is over.
+// ended says why a pod has ended.
 func ended(p *corev1.Pod) string {
 	text := strings.TrimSpace(p.Status.Reason + " " + p.Status.Message)
 	if text == "" {
@@ -67,7 +67,7 @@ func ended(p *corev1.Pod) string {
 	return text
 }
 
-// crashed says why a container of the pod will not come up by waiting, or "".
+// crashed says why waiting will not start a container of the pod, or "".
 func crashed(p *corev1.Pod) string {
 	for _, c := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
 		w := c.State.Waiting
@@ -108,7 +108,7 @@ func lastWords(p *corev1.Pod) string {
 	return ""
 }
 
-// waits says what a pod that starts waits for.
+// waits says what a starting pod waits for.
 func waits(p *corev1.Pod) string {
 	if c := condition(p, corev1.PodScheduled); c == nil || c.Status != corev1.ConditionTrue {
 		if c == nil || c.Reason == "" {
@@ -137,8 +137,8 @@ func condition(p *corev1.Pod, kind corev1.PodConditionType) *corev1.PodCondition
 	return nil
 }
 
-// unscheduled says that no node takes the pod, since when, and why; false for
-// one that was only just created.
+// unscheduled says that no node takes the pod, since when, and why; false for a
+// pod created a moment ago.
 func unscheduled(p *corev1.Pod) (since time.Time, why string, ok bool) {
 	c := condition(p, corev1.PodScheduled)
 	if p.Spec.NodeName != "" || c == nil || c.Status != corev1.ConditionFalse || c.Reason != corev1.PodReasonUnschedulable {
@@ -147,7 +147,7 @@ func unscheduled(p *corev1.Pod) (since time.Time, why string, ok bool) {
 	return c.LastTransitionTime.Time, c.Message, true
 }
 
-// address is where the pod answers, "" until it has one.
+// address is the pod's base URL, "" until it has one.
 func (d *Deployment) address(p *corev1.Pod, replace func(namespace, pod, address string) string) string {
 	port := d.Port
 	if port == 0 && len(p.Spec.Containers) > 0 && len(p.Spec.Containers[0].Ports) > 0 {
@@ -163,8 +163,7 @@ func (d *Deployment) address(p *corev1.Pod, replace func(namespace, pod, address
 	return d.Scheme + "://" + at
 }
 
-// identity names the pod for ever: those of a StatefulSet bear names that come
-// back.
+// identity names the pod for ever: a StatefulSet uses its pods' names again.
 func (d *Deployment) identity(p *corev1.Pod) string {
 	if !d.inOrder() {
 		return p.Name
@@ -173,7 +172,7 @@ func (d *Deployment) identity(p *corev1.Pod) string {
 	return p.Name + "-" + short
 }
 
-// ordinal is the number at the end of the pod's name, or of the group's that it leads.
+// ordinal is the number at the end of the pod's name, or its group's number.
 func ordinal(p *corev1.Pod) int {
 	text := p.Labels["leaderworkerset.sigs.k8s.io/group-index"]
 	if text == "" {
@@ -186,7 +185,7 @@ func ordinal(p *corev1.Pod) int {
 	return n
 }
 
-// restarts is how often its containers were started again.
+// restarts is how often the pod's containers were restarted.
 func restarts(p *corev1.Pod) int {
 	n := 0
 	for _, c := range p.Status.ContainerStatuses {

@@ -12,13 +12,13 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// quotaRoom is how many replicas the namespace's quotas let be, of which there
-// are have now; -1: none bounds them.
+// quotaRoom is how many replicas the namespace's quotas allow, of which have
+// exist now; -1: no quota bounds them.
 func quotaRoom(quotas []corev1.ResourceQuota, sh shape, have int) (most int, why string) {
 	most = -1
 	for _, q := range quotas {
 		if len(q.Spec.Scopes) > 0 || q.Spec.ScopeSelector != nil {
-			continue // holds for some pods only; the API server says so when it comes to it
+			continue // for some pods only; the API server will say if it refuses
 		}
 		for _, name := range slices.Sorted(maps.Keys(q.Status.Hard)) {
 			asks := quotaAsks(name, sh)
@@ -37,7 +37,7 @@ func quotaRoom(quotas []corev1.ResourceQuota, sh shape, have int) (most int, why
 	return most, why
 }
 
-// quotaAsks is what one pod counts against a quota's resource of that name.
+// quotaAsks is how much one pod counts against a quota's resource of that name.
 func quotaAsks(name corev1.ResourceName, sh shape) resource.Quantity {
 	if name == corev1.ResourcePods || name == "count/pods" {
 		return *resource.NewQuantity(1, resource.DecimalSI)
@@ -45,13 +45,13 @@ func quotaAsks(name corev1.ResourceName, sh shape) resource.Quantity {
 	return sh.asks[corev1.ResourceName(strings.TrimPrefix(string(name), "requests."))]
 }
 
-// room is to how much the number may rise from n, and what bounds it; -1: nothing
-// known does.
+// room is how far the number may rise from n, and what bounds it; -1: no known
+// bound.
 func (w *workload) room(ctx context.Context, n int) (int, string) {
 	var list corev1.ResourceQuotaList
 	err := w.f.c.core.Get().Namespace(w.d.Namespace).Resource("resourcequotas").Do(ctx).Into(&list)
 	if err != nil {
-		list.Items = nil // not allowed to read them, or not now: the API server refuses pods then, see giveUp
+		list.Items = nil // not allowed, or not now: the API server refuses the pods then, see giveUp
 	}
 	w.mu.Lock()
 	w.quotas = list.Items
@@ -59,7 +59,7 @@ func (w *workload) room(ctx context.Context, n int) (int, string) {
 	return w.known(time.Now())
 }
 
-// known is the smallest of the bounds.
+// known is the smallest known bound.
 func (w *workload) known(now time.Time) (int, string) {
 	held := w.f.held(w)
 	w.mu.Lock()
@@ -85,7 +85,7 @@ func (w *workload) known(now time.Time) (int, string) {
 	return most, why
 }
 
-// held is what the pods of all workloads hold.
+// held are the resources that the pods of all workloads hold.
 func (f *Fleet) held(of *workload) []taking {
 	var all []taking
 	for _, w := range f.workloads() {
@@ -100,9 +100,9 @@ func (f *Fleet) held(of *workload) []taking {
 	return all
 }
 
-// Room is how many replicas of a deployment the cluster allows as far as Weir
-// sees: nodes with their devices, the namespace's quota, what recently found no
-// node, and the deployment's own MaxReplicas. Negative: not known.
+// Room is how many replicas of a deployment the cluster allows, as far as Weir
+// can see: nodes with their devices, the namespace's quota, recent failures to
+// find a node, and the deployment's own MaxReplicas. Negative: unknown.
 func (f *Fleet) Room(deployment string) int {
 	w := f.get(deployment)
 	if w == nil {

@@ -12,9 +12,9 @@ import (
 	"weir/fleet"
 )
 
-// Scale makes the number of replicas want. Pods that have failed without being
-// over fill a place of their own: their node starts them again. Which of the
-// pods that do not serve goes first is its controller's choice.
+// Scale makes the number of replicas want. A failed pod that has not ended
+// keeps its place: its node restarts it. The controller chooses which of the
+// pods that do not serve goes first.
 func (f *Fleet) Scale(ctx context.Context, deployment string, want int, victims []string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -137,12 +137,12 @@ func (w *workload) read(ctx context.Context) (*autoscalingv1.Scale, *target, err
 	return s, t, nil
 }
 
-// conflicts is how often a write is tried again after the workload changed in
-// between, its number excepted.
+// conflicts is how often a write is retried when the workload, but not its
+// number, changed in between.
 const conflicts = 8
 
-// write writes the number. Where it is no longer what s says, another client
-// wrote it: nothing is written then.
+// write writes the number. If it no longer is what s says, another client wrote
+// it, and nothing is written.
 func (w *workload) write(ctx context.Context, t *target, s *autoscalingv1.Scale, n int) (*autoscalingv1.Scale, error) {
 	before := s.Spec.Replicas
 	for range conflicts {
@@ -150,7 +150,7 @@ func (w *workload) write(ctx context.Context, t *target, s *autoscalingv1.Scale,
 			return nil, w.d.fault("another gateway is the leader")
 		}
 		w.mu.Lock()
-		w.pending = n // its echo may come before the answer
+		w.pending = n // its echo may arrive before the answer
 		w.mu.Unlock()
 		next, err := t.put(ctx, s, n)
 		if err == nil {
@@ -171,7 +171,7 @@ func (w *workload) write(ctx context.Context, t *target, s *autoscalingv1.Scale,
 	return nil, w.d.fault("scale %s to %d: it changed %d times while it was written", w.d.target(), n, conflicts)
 }
 
-// settle notes what the number is by Weir.
+// settle notes the number Weir has set.
 func (w *workload) settle(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -181,7 +181,7 @@ func (w *workload) settle(n int) {
 	w.wrote, w.pending = n, -1
 }
 
-// members are the pods of the number by age. The lock is held.
+// members are the pods that count in the number, by age. The lock is held.
 func (w *workload) members(now time.Time) []member {
 	var ms []member
 	extra := w.surplus(now)
@@ -198,11 +198,11 @@ func (w *workload) members(now time.Time) []member {
 	return ms
 }
 
-// drained says whether nothing holds a pod that leaves.
+// drained says whether a leaving pod has nothing left to do.
 func (w *workload) drained(p *pod, state weir.ReplicaState, now time.Time) bool {
 	switch {
 	case state != weir.Ready:
-		return true // serves no request
+		return true // it serves no request
 	case !w.d.inOrder() && (p.shown.IsZero() || now.Sub(p.shown) < heardOf):
 		return false
 	case now.Sub(p.since) >= w.d.DrainDeadline:
@@ -211,9 +211,9 @@ func (w *workload) drained(p *pod, state weir.ReplicaState, now time.Time) bool 
 	return !p.quiet.IsZero() && now.Sub(p.quiet) >= w.d.DrainQuiet
 }
 
-// heardOf is how long a controller may take to hear of a pod's deletion cost. The
-// number reaches it by another watch, which may be the faster one: without the
-// cost, it would delete any pod.
+// heardOf is how long a controller may take to see a pod's deletion cost. The
+// number reaches it by another watch, perhaps earlier: without the cost, it
+// would delete any pod.
 const heardOf = time.Second
 
 func leaving(ms []member) int {
@@ -227,8 +227,8 @@ func leaving(ms []member) int {
 }
 
 // absent is how many pods of the number n are still to be created and would be
-// spared by a lower number. Where pods are numbered, those are only the ones
-// above all that exist. The lock is held.
+// spared by a lower number. Where pods are numbered, only those above all
+// existing ones count. The lock is held.
 func (w *workload) absent(ms []member, n int) int {
 	if !w.d.inOrder() {
 		return max(0, n-len(ms))
@@ -240,11 +240,10 @@ func (w *workload) absent(ms []member, n int) int {
 	return max(0, w.shape.first+n-next)
 }
 
-// surplus are the pods that are too many, for a while after the number was
-// lowered: they were created, or are still shown, because their controller has
-// not heard of it yet. Only such that have never served; the others drain before
-// the number is lowered. At other times more pods than the number are a rollout.
-// The lock is held.
+// surplus are the pods too many for a while after the number was lowered: their
+// controller has not seen the lower number yet. Only pods that have never
+// served count; the others drain before the number is lowered. At other times
+// more pods than the number are a rollout. The lock is held.
 func (w *workload) surplus(now time.Time) map[*pod]bool {
 	if now.Sub(w.lowered) > settled || w.wrote < 0 {
 		return nil
@@ -270,5 +269,6 @@ func (w *workload) surplus(now time.Time) map[*pod]bool {
 	return out
 }
 
-// settled is how long a controller may take to delete what it was told to.
+// settled is how long a controller may take to delete pods after a lower
+// number.
 const settled = 10 * time.Second

@@ -12,17 +12,16 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// shape is what one replica asks of the cluster.
+// shape is the resources one replica requests.
 type shape struct {
-	pods  int                 // in one replica; more than one in a LeaderWorkerSet's
-	first int                 // lowest number of a pod, where they are numbered
+	pods  int                 // in one replica; more than one in a LeaderWorkerSet
+	first int                 // lowest number of a pod, if they are numbered
 	asks  corev1.ResourceList // of one pod
 	nodes map[string]string   // labels its node must have
 	bears []corev1.Toleration
 }
 
-// shapeOf reads the pod template of a workload, as far as it is known where it
-// stands; zero where it is not.
+// shapeOf reads a workload's pod template, where its path is known; else zero.
 func shapeOf(o map[string]any) shape {
 	s := shape{pods: 1}
 	if n, ok, _ := unstructured.NestedInt64(o, "spec", "ordinals", "start"); ok {
@@ -43,7 +42,7 @@ func shapeOf(o map[string]any) shape {
 	}
 	s.nodes, s.bears, s.asks = t.Spec.NodeSelector, t.Spec.Tolerations, corev1.ResourceList{}
 	for _, c := range t.Spec.Containers {
-		of := maps.Clone(c.Resources.Limits) // what is limited and not asked for is asked for
+		of := maps.Clone(c.Resources.Limits) // a limit without a request is also the request
 		if of == nil {
 			of = corev1.ResourceList{}
 		}
@@ -57,8 +56,8 @@ func shapeOf(o map[string]any) shape {
 	return s
 }
 
-// devices are the resources of which a node has a few: GPUs, slices of them.
-// What else runs on a node, and takes of its CPU and memory, Weir does not see.
+// devices are the resources a node has a few of: GPUs, slices of them. Weir
+// does not see what else uses a node's CPU and memory.
 func (s shape) devices() []corev1.ResourceName {
 	var names []corev1.ResourceName
 	for name, q := range s.asks {
@@ -70,7 +69,7 @@ func (s shape) devices() []corev1.ResourceName {
 	return names
 }
 
-// takes says whether the node would take a pod of this shape when it is empty.
+// takes says whether an empty node would take a pod of this shape.
 func (s shape) takes(n *corev1.Node) bool {
 	if n.Spec.Unschedulable {
 		return false
@@ -96,8 +95,8 @@ func (s shape) takes(n *corev1.Node) bool {
 	return false
 }
 
-// fit is how many pods of this shape free resources hold; -1: no device bounds
-// them.
+// fit is how many pods of this shape the free resources hold; -1: no device
+// bounds them.
 func (s shape) fit(free corev1.ResourceList) int {
 	most := -1
 	for _, name := range s.devices() {
@@ -109,7 +108,7 @@ func (s shape) fit(free corev1.ResourceList) int {
 	return most
 }
 
-// String says which devices a replica asks for.
+// String lists the devices a replica requests.
 func (s shape) String() string {
 	var parts []string
 	for _, name := range s.devices() {

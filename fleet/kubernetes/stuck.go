@@ -14,17 +14,17 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// short is what the cluster could not give when it was last asked for more.
+// short is the shortage found when more replicas were last requested.
 type short struct {
-	most    int    // the number that was left
-	why     string // by the cluster's own words
+	most    int    // the number the cluster did give
+	why     string // in the cluster's own words
 	until   time.Time
-	wait    time.Duration // it lasts, longer each time
-	onNodes int           // what nodes had room for then: with more it ends
+	wait    time.Duration // its length, growing each time
+	onNodes int           // the room on nodes then: with more it ends
 }
 
-// A number that could not be had is not asked for again for this long, doubled
-// each time.
+// A number the cluster could not give is not requested again for this long,
+// doubled each time.
 const (
 	shortFirst = time.Minute
 	shortMost  = 10 * time.Minute
@@ -34,9 +34,9 @@ const (
 // asks why.
 const absentGrace = 5 * time.Second
 
-// stuck are the pods that have found no node for too long, the newest first or,
-// where the highest numbers go first, those of them that are the highest. The
-// lock is held.
+// stuck are the pods without a node for too long, the newest first; where the
+// highest numbers go first, only those of them with the highest. The lock is
+// held.
 func (w *workload) stuck(now time.Time) []member {
 	ms := slices.DeleteFunc(w.members(now), func(m member) bool { return m.leaving })
 	slices.Reverse(ms)
@@ -55,7 +55,7 @@ func (w *workload) stuck(now time.Time) []member {
 	return out
 }
 
-// missing says that pods of the number are not created, for longer than it takes.
+// missing says whether pods of the number have not been created for too long.
 // The lock is held.
 func (w *workload) missing(now time.Time) bool {
 	there := 0
@@ -71,8 +71,7 @@ func (w *workload) missing(now time.Time) bool {
 	return there < w.wrote && now.Sub(w.created) > grace && now.Sub(w.looked) > absentGrace
 }
 
-// giveUp lowers the number by the pods that will not come, so that no more wait
-// than can come, and remembers why.
+// giveUp lowers the number by the pods that will not come, and remembers why.
 func (w *workload) giveUp(ctx context.Context, t *target, s *autoscalingv1.Scale, now time.Time) error {
 	n := int(s.Spec.Replicas)
 	w.mu.Lock()
@@ -96,7 +95,7 @@ func (w *workload) giveUp(ctx context.Context, t *target, s *autoscalingv1.Scale
 			return err
 		}
 		if refused == "" {
-			absent = 0 // its controller creates them in an order of its own
+			absent = 0 // its controller creates them in its own order
 		} else {
 			why = refused
 		}
@@ -120,7 +119,7 @@ func (w *workload) giveUp(ctx context.Context, t *target, s *autoscalingv1.Scale
 	return nil
 }
 
-// again is the next time that something could not be had, after s.
+// again is the next shortage after s.
 func (s short) again(now time.Time, most int, why string, onNodes int) short {
 	wait := shortFirst
 	if s.wait > 0 && now.Sub(s.until) < shortMost {
@@ -129,8 +128,8 @@ func (s short) again(now time.Time, most int, why string, onNodes int) short {
 	return short{most: most, why: why, until: now.Add(wait), wait: wait, onNodes: onNodes}
 }
 
-// refused says why the workload's pods are not created, by its condition or its
-// controller's event; "": none was refused.
+// refused says why the workload's pods are not created, from its condition or
+// its controller's event; "": none was refused.
 func (w *workload) refused(ctx context.Context, blocked string, now time.Time) (string, error) {
 	if blocked != "" {
 		return blocked, nil
@@ -148,8 +147,8 @@ func (w *workload) shapeNow() shape {
 	return w.shape
 }
 
-// hopeless are those of the pods for which no node is on its way, and the
-// reason in the words of the component that decided it.
+// hopeless are the pods with no node on its way, and the reason in the words of
+// the component that decided it.
 func (w *workload) hopeless(ctx context.Context, pods []member, now time.Time) (out []member, why string, err error) {
 	for _, m := range pods {
 		since, message, _ := unscheduled(m.p.obj)
@@ -174,8 +173,8 @@ func (w *workload) hopeless(ctx context.Context, pods []member, now time.Time) (
 	return out, why, nil
 }
 
-// newest is the last event about what the selector names, of those reasons; nil:
-// none, or Weir may not read events.
+// newest is the last event with one of the reasons about the object the
+// selector names; nil: none, or Weir may not read events.
 func (w *workload) newest(ctx context.Context, about string, reasons ...string) (*corev1.Event, error) {
 	var list corev1.EventList
 	err := w.f.c.core.Get().Namespace(w.d.Namespace).Resource("events").
@@ -196,7 +195,7 @@ func (w *workload) newest(ctx context.Context, about string, reasons ...string) 
 	return last, nil
 }
 
-// eventTime is when it last happened, in either of the two forms of an event.
+// eventTime is when an event last happened, in either form of an event.
 func eventTime(e *corev1.Event) time.Time {
 	at := e.LastTimestamp.Time
 	if e.Series != nil && e.Series.LastObservedTime.After(at) {
@@ -211,8 +210,8 @@ func eventTime(e *corev1.Event) time.Time {
 	return at
 }
 
-// replicaFailure is what a workload's own condition says of pods it cannot
-// create, or "".
+// replicaFailure is the workload's own condition about pods it cannot create,
+// or "".
 func replicaFailure(o map[string]any) string {
 	list, _, _ := unstructured.NestedSlice(o, "status", "conditions")
 	for _, x := range list {

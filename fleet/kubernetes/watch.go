@@ -13,9 +13,9 @@ type watcher struct {
 	dirty   map[string]bool // its Fleet's lock
 }
 
-// Watch gives heard the replicas of each deployment, once when they are known and
-// then as soon as they are others, until ctx ends. Of changes that come faster
-// than heard returns, the last is given.
+// Watch gives heard the replicas of each deployment, once when they are known
+// and then after every change, until ctx ends. Of changes that come faster than
+// heard returns, the last is given.
 func (f *Fleet) Watch(ctx context.Context, heard func(deployment string, rs []weir.Replica)) error {
 	w := &watcher{changed: make(chan struct{}, 1), dirty: map[string]bool{}}
 	f.mu.Lock()
@@ -47,7 +47,7 @@ func (f *Fleet) Watch(ctx context.Context, heard func(deployment string, rs []we
 	}
 }
 
-// taken returns what changed since w looked last, in order of name.
+// taken returns the deployments that changed since w last looked, by name.
 func (f *Fleet) taken(w *watcher) []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -60,7 +60,7 @@ func (f *Fleet) taken(w *watcher) []string {
 	return names
 }
 
-// publish wakes those who watch the deployment.
+// publish wakes the watchers of the deployment.
 func (f *Fleet) publish(deployment string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

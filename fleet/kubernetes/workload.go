@@ -19,49 +19,50 @@ import (
 	"weir"
 )
 
-// workload is a deployment with what is known of it.
+// workload is a deployment and everything known about it.
 type workload struct {
 	f    *Fleet
 	d    Deployment
 	wake chan struct{}
 	stop context.CancelFunc // its Fleet's lock; nil: does not run
 
-	// writing is held by the goroutine that reads and writes the number: one at a time.
+	// writing is held by the goroutine that reads and writes the number: one at
+	// a time.
 	writing chan struct{}
-	again   again // of the goroutine that runs it alone
+	again   again // used by the goroutine that runs it alone
 
 	mu      sync.Mutex
-	target  *target // nil until the cluster was asked
-	trouble error   // why there is none
-	listed  bool    // its pods were
+	target  *target // nil until the cluster has answered
+	trouble error   // why target is nil
+	listed  bool    // its pods have been listed
 	pods    map[types.UID]*pod
 	seq     int
 	starts  starts
 	pushed  []weir.Replica // as last published
 	shape   shape
 	wrote   int                    // the number as last written or accepted; -1: none yet
-	asked   bool                   // Scale was called: this Weir sees to what drains
+	asked   bool                   // Scale was called: this Weir manages the drains
 	lowered time.Time              // when the number was last lowered
 	created time.Time              // when all pods of the number were last there
-	blocked string                 // why its controller cannot create pods, by its own condition
-	looked  time.Time              // when it was last asked why pods are not created
+	blocked string                 // why its controller cannot create pods, from its own condition
+	looked  time.Time              // when Weir last asked why pods are not created
 	quotas  []corev1.ResourceQuota // as last read
 	pending int                    // a number that was sent and may have been written; -1: none
 	held    hold
 	short   short
 }
 
-// hold is a time in which the number is left alone.
+// hold is a time in which Weir leaves the number alone.
 type hold struct {
-	why   string    // "": it is not
-	until time.Time // then it is looked at again
+	why   string    // "": no hold
+	until time.Time // when Weir looks again
 	doubt bool      // another client may have written: read which
 }
 
 const (
-	tick       = time.Second            // between looks at a workload of which nothing drains
-	drainTick  = 100 * time.Millisecond // and of one of which something does
-	callLimit  = 10 * time.Second       // for one look's calls of the API server
+	tick       = time.Second            // between looks at a workload without a drain
+	drainTick  = 100 * time.Millisecond // and at one with a drain
+	callLimit  = 10 * time.Second       // for the API calls of one look
 	retryFirst = time.Second            // before asking again after an error
 	retryMost  = 10 * time.Second
 	backMost   = 2 * time.Second // the same for a workload that is known
@@ -72,7 +73,7 @@ func newWorkload(f *Fleet, d Deployment) *workload {
 		pods: map[types.UID]*pod{}, wrote: -1, pending: -1}
 }
 
-// learned are its cold starts.
+// learned are the workload's cold starts.
 func (w *workload) learned() starts {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -103,7 +104,7 @@ func (w *workload) run(ctx context.Context) {
 	}
 }
 
-// restless says that something drains or is to be marked.
+// restless says whether a pod drains or is to be marked.
 func (w *workload) restless() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -115,7 +116,7 @@ func (w *workload) restless() bool {
 	return false
 }
 
-// publish tells the watchers when the replicas are others than they were.
+// publish wakes the watchers if the replicas have changed.
 func (w *workload) publish(now time.Time) {
 	w.mu.Lock()
 	rs := w.views(now)
@@ -129,8 +130,8 @@ func (w *workload) publish(now time.Time) {
 	}
 }
 
-// follow finds the workload and watches it and its pods, again from the start
-// when its selector becomes another.
+// follow finds the workload and watches it and its pods; it starts over when
+// the selector changes.
 func (w *workload) follow(ctx context.Context) {
 	delay := retryFirst
 	for ctx.Err() == nil {
@@ -152,8 +153,8 @@ func (w *workload) follow(ctx context.Context) {
 	}
 }
 
-// discover asks the cluster what the workload is, and returns the selector of
-// its pods.
+// discover reads the workload from the cluster, and returns the selector of its
+// pods.
 func (w *workload) discover(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
@@ -191,7 +192,7 @@ func (w *workload) discover(ctx context.Context) (string, error) {
 }
 
 // watch follows the workload's object and its pods until ctx ends or the
-// selector is another.
+// selector changes.
 func (w *workload) watch(ctx context.Context, selector string) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -222,8 +223,8 @@ func listWatch(c *rest.RESTClient, resource, namespace string, narrow func(*meta
 	return cache.NewFilteredListWatchFromClient(c, resource, namespace, narrow)
 }
 
-// reflect keeps a store as the API server has it, until ctx ends. It asks again
-// at least every two seconds after the API server was away.
+// reflect keeps a store in step with the API server until ctx ends. After an
+// outage of the API server it retries at least every two seconds.
 func (c *cluster) reflect(ctx context.Context, lw cache.ListerWatcher, kind any, s cache.ReflectorStore) {
 	cache.NewReflectorWithOptions(lw, kind, s, cache.ReflectorOptions{
 		Logger:  &c.log,

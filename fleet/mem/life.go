@@ -56,13 +56,13 @@ func (d *deployment) ask(now weir.Instant) {
 }
 
 // shrink drains the victims in their order, then starting ones, then ready
-// ones, newest first: what has run longest has the warmest cache.
+// ones, newest first: the oldest has the warmest cache.
 func (d *deployment) shrink(now weir.Instant, by int, victims []string) {
 	drain := func(i int) {
 		r := &d.replicas[i]
 		switch {
 		case r.State == weir.Starting:
-			d.remove(now, i) // serves no request, so it has nothing to finish
+			d.remove(now, i) // it serves no request: nothing to finish
 			by--
 		case r.State == weir.Ready:
 			r.State, r.Since, r.Detail = weir.Draining, now, ""
@@ -87,7 +87,7 @@ func (d *deployment) shrink(now weir.Instant, by int, victims []string) {
 	}
 }
 
-// settle lets everything happen that is due by now.
+// settle makes every event due by now happen.
 func (d *deployment) settle(now weir.Instant) {
 	for i := 0; i < len(d.replicas); i++ {
 		r := &d.replicas[i]
@@ -110,7 +110,7 @@ func (d *deployment) settle(now weir.Instant) {
 	d.forget()
 }
 
-// fail ends the replica's cost at the moment it failed and keeps it for show.
+// fail ends the replica's cost at the moment it failed, and keeps it in Status.
 func (d *deployment) fail(i int, at weir.Instant, why string) {
 	r := &d.replicas[i]
 	d.used.add(r, at)
@@ -143,8 +143,8 @@ func (d *deployment) remove(at weir.Instant, i int) {
 	d.version++
 }
 
-// add counts what r has cost from being asked for up to at. The time it took
-// to start is counted when it becomes ready.
+// add counts the cost of r from its request up to at. Its time to start is
+// counted when it becomes ready.
 func (u *Usage) add(r *replica, at weir.Instant) {
 	if r.State == weir.Failed {
 		return // counted when it failed
@@ -169,7 +169,7 @@ func (d *deployment) allocated() int {
 	return n
 }
 
-// freeNode is the lowest node that has room for one more.
+// freeNode is the lowest node with room for one more.
 func (d *deployment) freeNode() int {
 	for node := 0; ; node++ {
 		n := 0

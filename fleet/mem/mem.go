@@ -1,11 +1,11 @@
-// Package mem is a place whose replicas are numbers: the fleet of the
-// simulator and of tests. It has everything that makes a real place awkward
-// (cold starts that vary, starts that fail or crawl, quota, stock-outs, lost
-// nodes, drains that take as long as the work in them) and no clock: its owner
-// moves the time with Advance and says when a draining replica has become idle.
+// Package mem is a place whose replicas are numbers: the fleet of the simulator
+// and of tests. It has everything that makes a real place awkward (cold starts
+// that vary, slow or failed starts, quota, stock-outs, lost nodes, drains as
+// long as their requests) and no clock: its owner moves the time with Advance
+// and reports when a draining replica has become idle.
 //
-// A Fleet is passive and has no lock: one owner at a time. With the same seed
-// and the same calls it does the same.
+// A Fleet is passive and has no lock: one owner at a time. The same seed and
+// the same calls give the same result.
 package mem
 
 import (
@@ -27,7 +27,7 @@ var _ fleet.Actuator = (*Fleet)(nil)
 type Deployment struct {
 	Name string
 
-	ColdStart time.Duration // median from asked for to ready
+	ColdStart time.Duration // median from request to ready
 	Sigma     float64       // standard deviation of the logarithm of the cold start; 0: always the median
 
 	StartFailure float64 // share of starts that fail, at a random moment of the cold start
@@ -37,24 +37,25 @@ type Deployment struct {
 	Quota   int // most replicas that exist at once, draining ones included; 0: no bound
 	PerNode int // replicas on one node, lost together by LoseNode; 0: 1
 
-	DrainDeadline time.Duration // a draining replica ends after that even if busy; 0: never
-	// OneAddress: the replicas are units behind one address, as those of a managed
-	// endpoint: Status lists the ready ones as one replica named as the deployment.
+	DrainDeadline time.Duration // a draining replica ends after this even if busy; 0: never
+	// OneAddress: the replicas are units behind one address, as at a managed
+	// endpoint. Status lists the ready ones as one replica named after the
+	// deployment.
 	OneAddress bool
 
 	KeepFailed time.Duration // how long a failed replica stays in Status; 0: 5 min
 }
 
-// keptFailed bounds the failed replicas in Status: the oldest give way.
+// keptFailed bounds the failed replicas in Status: the oldest are dropped.
 const keptFailed = 16
 
-// Usage is what a deployment has cost and gone through, for judging a policy.
-// Times are sums over replicas, from asked for to gone.
+// Usage is a deployment's cost and history, for judging a policy. Times are
+// sums over replicas, from request to release.
 type Usage struct {
-	Allocated time.Duration // asked for to released, whatever the state; failed ones until they failed
+	Allocated time.Duration // from request to release, whatever the state; failed ones until they failed
 	Starting  time.Duration // of Allocated: before ready
 	Draining  time.Duration // of Allocated: finishing
-	Asked     int           // replicas asked for
+	Asked     int           // replicas requested
 	Failed    int           // replicas that failed, starting or later
 	TakenBack int           // draining replicas that went back to work
 }
@@ -62,7 +63,7 @@ type Usage struct {
 // Fleet is the place.
 type Fleet struct {
 	now  weir.Instant
-	next weir.Instant // earliest thing that happens by itself; 0: nothing
+	next weir.Instant // earliest event; 0: none
 	deps []*deployment
 	by   map[string]*deployment // looked up only, never ranged over
 }
@@ -84,8 +85,8 @@ type replica struct {
 	fails bool
 }
 
-// New makes a fleet whose time is now. Each deployment draws from a stream of
-// its own, so that adding one does not change what befalls the others.
+// New makes a fleet whose time is now. Each deployment has its own random
+// stream: adding one changes nothing for the others.
 func New(now weir.Instant, seed uint64, deployments ...Deployment) *Fleet {
 	f := &Fleet{now: now, by: map[string]*deployment{}}
 	for _, d := range deployments {
@@ -126,7 +127,7 @@ func (f *Fleet) Status(ctx context.Context, name string) ([]weir.Replica, error)
 	return rs, nil
 }
 
-// together makes the ready replicas units of one, which stands first.
+// together makes the ready replicas units of one, listed first.
 func (d *deployment) together(rs []weir.Replica) []weir.Replica {
 	one := weir.Replica{ID: d.Name, Deployment: d.Name, Addr: "mem://" + d.Name, State: weir.Ready}
 	rest := make([]weir.Replica, 1, len(rs)+1)
@@ -174,8 +175,8 @@ func (f *Fleet) Scale(ctx context.Context, name string, want int, victims []stri
 	return err
 }
 
-// Version changes whenever anything in the deployment's Status does, so that
-// an owner need not compare. Unknown names have version 0.
+// Version changes with every change of the deployment's Status, which saves its
+// owner a comparison. Unknown names have version 0.
 func (f *Fleet) Version(name string) uint64 {
 	if d := f.by[name]; d != nil {
 		return d.version
@@ -183,11 +184,10 @@ func (f *Fleet) Version(name string) uint64 {
 	return 0
 }
 
-// Next is when something happens by itself (a start ends, a drain runs out);
-// 0: never.
+// Next is the time of the next event (a start ends, a drain runs out); 0: none.
 func (f *Fleet) Next() weir.Instant { return f.next }
 
-// Advance moves the time to now and lets everything happen that is due.
+// Advance moves the time to now and makes every event due happen.
 func (f *Fleet) Advance(now weir.Instant) {
 	f.now = max(f.now, now)
 	if f.next == 0 || f.next > f.now {
@@ -199,7 +199,7 @@ func (f *Fleet) Advance(now weir.Instant) {
 	f.plan()
 }
 
-// Drained says that a draining replica has nothing left to do: it ends.
+// Drained reports that a draining replica has nothing left to do: it ends.
 func (f *Fleet) Drained(name, id string) {
 	d := f.by[name]
 	if d == nil {
@@ -248,8 +248,8 @@ func (f *Fleet) SetQuota(name string, quota int) {
 	}
 }
 
-// SetStockOut makes the place give no new replica, whatever the quota, until
-// it is unset.
+// SetStockOut makes the place give no new replica, whatever the quota, until it
+// is unset.
 func (f *Fleet) SetStockOut(name string, out bool) {
 	if d := f.by[name]; d != nil {
 		d.stockOut = out
@@ -276,7 +276,7 @@ func (f *Fleet) find(name string) (*deployment, error) {
 	return nil, fmt.Errorf("mem fleet: %w: %q", fleet.ErrUnknown, name)
 }
 
-// plan finds the next thing that happens by itself.
+// plan finds the next event.
 func (f *Fleet) plan() {
 	f.next = 0
 	for _, d := range f.deps {
@@ -288,8 +288,8 @@ func (f *Fleet) plan() {
 	}
 }
 
-// coldStart draws one. Logarithms of cold starts are close to normal: most are
-// near the median, a few take much longer, none is negative.
+// coldStart draws a cold start. Logarithms of cold starts are close to normal:
+// most are near the median, a few take much longer, none is negative.
 func (d *deployment) coldStart() time.Duration {
 	factor := math.Exp(d.Sigma * d.rng.NormFloat64())
 	if d.rng.Float64() < d.SlowStart {

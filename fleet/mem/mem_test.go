@@ -18,7 +18,7 @@ import (
 const start = weir.Instant(1_700_000_000_000_000_000)
 
 // place is a mem fleet with an owner: a lock, a clock that jumps from event to
-// event, and the knowledge of which replicas are busy.
+// event, and the set of busy replicas.
 type place struct {
 	sync.Mutex
 	*mem.Fleet
@@ -241,7 +241,7 @@ func TestAStockOutGivesNothingAndTakesBackWhatDrains(t *testing.T) {
 	}
 }
 
-// TestLaws drives a fleet at random and holds it to what must always be so.
+// TestLaws drives a fleet at random and checks its invariants.
 func TestLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := mem.Deployment{

@@ -1,6 +1,7 @@
 package process
 
-// Check says what New would refuse of the options alone: it touches nothing.
+// Check returns the errors New would have for the options alone: it touches
+// nothing.
 func Check(o Options) error { return o.fill() }
 
 // Validate says whether Configure would take these deployments.
@@ -11,9 +12,9 @@ func (f *Fleet) Validate(ds []Deployment) error {
 }
 
 // Configure replaces the deployments while the fleet runs; on an error nothing
-// has changed. Replicas of a deployment that is no more are drained. Those
-// whose template (command, environment, folder, GPUs, health path) has changed
-// are replaced, see roll. Other changes hold for replicas that start from now on.
+// has changed. Replicas of a removed deployment are drained. Those whose
+// template (command, environment, folder, GPUs, health path) has changed are
+// replaced, see roll. Other changes hold for replicas that start from now on.
 func (f *Fleet) Configure(ds []Deployment) error {
 	o := f.o
 	o.Deployments = ds

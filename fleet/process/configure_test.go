@@ -22,7 +22,7 @@ func TestAChangedTemplateReplacesOneByOneAndNeverServesFewer(t *testing.T) {
 	scale(t, f, "m", 2)
 	old := await(t, f, "m", "ready", all(2, weir.Ready))
 	configure(t, f, server("m", "VERSION=2"))
-	scale(t, f, "m", 2) // what a scaler would say meanwhile: no more and no fewer
+	scale(t, f, "m", 2) // as a scaler would ask meanwhile: no more and no fewer
 	await(t, f, "m", "both replaced", func(rs []weir.Replica) bool {
 		serving := 0
 		for _, r := range rs {
@@ -48,7 +48,7 @@ func TestABadNewTemplateLeavesTheOldReplicasServing(t *testing.T) {
 	if r := status(t, f, "m")[0]; r.ID != old.ID || r.State != weir.Ready {
 		t.Fatalf("the old replica is %+v", r)
 	}
-	configure(t, f, server("m", "VERSION=3")) // mended
+	configure(t, f, server("m", "VERSION=3")) // fixed
 	await(t, f, "m", "the old one replaced", func(rs []weir.Replica) bool {
 		return all(1, weir.Ready)(rs) && rs[0].ID != old.ID
 	})
@@ -109,8 +109,8 @@ func TestABadConfigurationChangesNothing(t *testing.T) {
 	await(t, f, "m", "ready", all(1, weir.Ready))
 }
 
-// On as many GPUs as replicas a new template is handed over one by one: all but
-// one go on serving.
+// With as many replicas as GPUs, a new template is rolled out one by one: all
+// but one go on serving.
 func TestWithoutAFreeGPUReplicasAreHandedOverOneByOne(t *testing.T) {
 	f := onGPUs(t, 3)
 	old := await(t, f, "m", "ready", all(3, weir.Ready))
@@ -126,7 +126,7 @@ func TestWithoutAFreeGPUReplicasAreHandedOverOneByOne(t *testing.T) {
 }
 
 // A template that does not start costs one replica on a full machine, and the
-// mended one is rolled out from there.
+// fixed one is rolled out from there.
 func TestABadTemplateOnAFullMachineCostsOneReplica(t *testing.T) {
 	f := onGPUs(t, 3)
 	old := await(t, f, "m", "ready", all(3, weir.Ready))
@@ -163,7 +163,7 @@ func serving(rs []weir.Replica) (n int) {
 	return n
 }
 
-// onGPUs runs so many replicas of "m" on as many GPUs, one each.
+// onGPUs runs n replicas of "m" on n GPUs, one each.
 func onGPUs(t *testing.T, n int) *Fleet {
 	d := server("m")
 	d.GPUs = 1

@@ -77,7 +77,7 @@ func TestANameIsNeverGivenTwice(t *testing.T) {
 			seen[r.ID] = true
 		}
 	}
-	for range 3 { // crashed: never came to tell its last number
+	for range 3 { // crashed: it wrote no last number
 		f, err := New(options(dir, server("m", "SICK=1")))
 		if err != nil {
 			t.Fatal(err)

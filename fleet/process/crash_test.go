@@ -14,15 +14,15 @@ import (
 	"weir"
 )
 
-// another runs a Weir with two replicas in a process of its own, waits until
-// it has recorded both as running, and kills it without warning.
+// another runs a Weir with two replicas in its own process, waits until it has
+// recorded both as running, and kills it without warning.
 func another(t *testing.T, dir string, keep bool) (replicas []int) {
 	t.Helper()
 	return anotherWithDaughters(t, dir, keep, "")
 }
 
-// anotherWithDaughters waits, with a prefix, until the replicas have each
-// started a process of their own too.
+// anotherWithDaughters waits, with a prefix, until each replica has also
+// started a process of its own.
 func anotherWithDaughters(t *testing.T, dir string, keep bool, prefix string) (replicas []int) {
 	t.Helper()
 	c := exec.Command(os.Args[0], dir)
@@ -65,7 +65,8 @@ func TestReplicasDieWithAKilledWeir(t *testing.T) {
 	}
 }
 
-// The kernel ends the replicas of a killed Weir, but not what they started.
+// The kernel ends the replicas of a killed Weir, but not the processes they
+// started.
 func TestWhatReplicasOfAKilledWeirStartedIsEndedByTheNext(t *testing.T) {
 	dir := t.TempDir()
 	prefix := filepath.Join(t.TempDir(), "daughter-")
@@ -95,8 +96,8 @@ func TestReplicasOfAKilledWeirAreAdopted(t *testing.T) {
 	if now := pids(t, dir); !slices.Equal(now, before) {
 		t.Errorf("processes %v, want those of the killed weir, %v", now, before)
 	}
-	// A clean stop leaves them too; one more Weir brings a third, with a name
-	// of its own, and ends them when asked.
+	// A clean stop leaves them too; the next Weir starts a third, with its own
+	// name, and ends them on request.
 	stop()
 	for _, pid := range before {
 		if !alive(pid) {
@@ -153,7 +154,7 @@ func TestReplicasOfAKilledWeirThatDoNotMatchAreEnded(t *testing.T) {
 	}
 }
 
-// A pid is only a number: what has it now may be anybody's.
+// A pid is only a number: another process may have it now.
 func TestAProcessWithARecordedPidButAnotherStartIsLeftAlone(t *testing.T) {
 	dir := t.TempDir()
 	c := exec.Command(os.Args[0])

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Deployment says how one replica is started, judged and stopped. Zero
+// Deployment says how one replica is started, checked and stopped. Zero
 // durations and counts mean the defaults named beside them.
 type Deployment struct {
 	Name string
@@ -25,7 +25,7 @@ type Deployment struct {
 	Command []string
 	Env     []string // "NAME=value", over the fleet's Environ
 	Without []string // names of the fleet's Environ that its replicas do not get
-	Pass    []string // names of Without that they get all the same
+	Pass    []string // names of Without that they get nevertheless
 	Dir     string   // working folder; "": Weir's own
 	GPUs    int      // how many of the fleet's GPUs each replica gets, as CUDA_VISIBLE_DEVICES
 
@@ -35,7 +35,7 @@ type Deployment struct {
 	HealthTimeout  time.Duration // of one check; default 2 s
 	HealthFailures int           // in a row, then it counts as failed; default 3
 
-	DrainDeadline time.Duration // a draining replica is stopped after that at the latest; default 2 min
+	DrainDeadline time.Duration // a draining replica is stopped after this at the latest; default 2 min
 	// DrainQuiet is how long a draining replica must have been idle before it
 	// is stopped: the gateway may hear of the drain a moment late and send one
 	// more request. Default 2 s.
@@ -123,8 +123,8 @@ func (d *Deployment) fillBounds(fail func(string, ...any) error) error {
 	return nil
 }
 
-// hash names what a replica was started from. A running replica with another
-// hash is not the one its deployment asks for now.
+// hash names a replica's template. A running replica with another hash is out
+// of date.
 func (d *Deployment) hash() string {
 	template := []any{d.Name, d.Command, d.Env, d.Dir, d.GPUs, d.HealthPath}
 	if len(d.Pass) > 0 {
@@ -140,11 +140,11 @@ func (d *Deployment) hash() string {
 
 const (
 	visibleDevices = "CUDA_VISIBLE_DEVICES"
-	markVar        = "WEIR_REPLICA" // in every replica's environment: <state folder>#<id>, by which its orphaned children are known
+	markVar        = "WEIR_REPLICA" // in every replica's environment: <state folder>#<id>, which identifies its orphaned children
 )
 
-// expand fills the placeholders for one replica: its arguments and what its
-// environment has over the fleet's.
+// expand fills the placeholders for one replica: its arguments, and its
+// environment beyond the fleet's.
 func (d *Deployment) expand(id, mark string, port int, gpus []string, pool bool) (argv, env []string) {
 	gpu := strings.Join(gpus, ",")
 	fill := strings.NewReplacer("{port}", strconv.Itoa(port), "{addr}", hostPort(port), "{replica}", id, "{gpu}", gpu)
@@ -153,7 +153,7 @@ func (d *Deployment) expand(id, mark string, port int, gpus []string, pool bool)
 	}
 	env = append(env, markVar+"="+mark)
 	if pool {
-		// Without GPUs of its own a replica must not take those of others.
+		// Without GPUs of its own a replica must not use those of others.
 		env = append(env, visibleDevices+"="+gpu)
 	}
 	for _, e := range d.Env {
@@ -162,8 +162,8 @@ func (d *Deployment) expand(id, mark string, port int, gpus []string, pool bool)
 	return argv, env
 }
 
-// inherited is what a replica's environment begins with: the fleet's, without
-// what the deployment is not to have.
+// inherited is the beginning of a replica's environment: the fleet's, without
+// the variables the deployment excludes.
 func (d *Deployment) inherited(environ []string) []string {
 	env := make([]string, 0, len(environ)+4)
 	for _, e := range environ {

@@ -10,7 +10,7 @@ import (
 
 func newHealthClient() *http.Client {
 	return &http.Client{
-		// A connection per check: it also finds out whether the replica still
+		// A connection per check: it also tests whether the replica still
 		// accepts them. No proxy: replicas are on this machine.
 		Transport: &http.Transport{DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error {

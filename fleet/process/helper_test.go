@@ -20,8 +20,8 @@ import (
 	"weir"
 )
 
-// The test binary plays three parts, told apart by this variable: a small
-// inference server, a Weir that runs a fleet, and the tests themselves.
+// The test binary has three roles, chosen by this variable: a small inference
+// server, a Weir that runs a fleet, and the tests themselves.
 const part = "WEIR_TEST_PART"
 
 func TestMain(m *testing.M) {
@@ -37,8 +37,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// serve is a replica: healthy at once, and what its environment and the
-// paths below make of it.
+// serve is a replica: healthy at once, and otherwise as its environment and the
+// paths below make it.
 func serve() {
 	if os.Getenv("CRASH") != "" {
 		fmt.Println("loading weights")
@@ -85,8 +85,8 @@ func serve() {
 	}
 }
 
-// beWeir runs a fleet of two replicas on the state folder of its argument
-// until it is killed.
+// beWeir runs a fleet of two replicas on the state folder of its argument until
+// it is killed.
 func beWeir() {
 	o := options(os.Args[1], server("m"))
 	o.Keep = os.Getenv("KEEP") != ""
@@ -117,8 +117,7 @@ func options(dir string, deps ...Deployment) Options {
 	return Options{Deployments: deps, StateDir: dir, Busy: func(_, _ string) int { return 0 }}
 }
 
-// run starts a fleet and returns it with what stops it; the test's end does
-// so too.
+// run starts a fleet and returns it with its stop; the test's end stops it too.
 func run(t *testing.T, o Options) (*Fleet, func()) {
 	t.Helper()
 	if testing.Verbose() {
@@ -173,8 +172,8 @@ func await(t *testing.T, f *Fleet, deployment, what string, ok func([]weir.Repli
 	return rs
 }
 
-// until polls: real processes tell nobody when they are done. The limit only
-// ends a test that has failed.
+// until polls: real processes announce no end. Only a failed test reaches the
+// limit.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {

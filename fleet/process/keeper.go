@@ -14,37 +14,36 @@ import (
 // bounds how late an exit is seen.
 const pollEvery = 100 * time.Millisecond
 
-// replica is one place of a deployment: a process, then perhaps another when
-// that one failed. view, gpus and the fields down to replaces are guarded by
-// the fleet's lock; the rest belongs to the keeper, which writes proc under
-// the lock.
+// replica is one slot of a deployment: a process, and another after that one
+// failed. view, gpus and the fields down to replaces are guarded by the fleet's
+// lock; the rest belongs to the keeper, which writes proc under the lock.
 type replica struct {
 	view     weir.Replica
 	dep      *deployment // as it was configured when this replica was asked for
 	gpus     []string
 	leave    bool     // asked to go
-	stopping bool     // and past being taken back
+	stopping bool     // and cannot be taken back
 	served   bool     // its process was ready once
 	kept     bool     // has a keeper
 	replaced bool     // a replica of a newer template was started in its place
-	handed   bool     // one that served was let go for it
+	handed   bool     // it served, and drains for that one
 	replaces *replica // drained when this one is ready; nil: none
 
 	wake   chan struct{}
-	proc   *proc // set before the keeper starts when adopted
+	proc   *proc // set before the keeper starts if adopted
 	port   int
-	steady bool // the last process had been ready for long: its failure is a new one
+	steady bool // the last process had long been ready: its failure is a new one
 }
 
 func newReplica(d *deployment, view weir.Replica) *replica {
 	return &replica{dep: d, view: view, wake: make(chan struct{}, 1)}
 }
 
-// errLeft: the replica was asked to go and is ready to be stopped.
+// errLeft: the replica was asked to go and may be stopped.
 var errLeft = errors.New("left")
 
-// keep is the life of a replica: it returns when the replica is gone, or,
-// with Options.Keep, when Weir goes and the replica stays.
+// keep is the life of a replica. It returns when the replica is gone, or, with
+// Options.Keep, when Weir ends and the replica stays.
 func (f *Fleet) keep(ctx context.Context, r *replica) {
 	for failures := 0; ; {
 		err := f.live(ctx, r)
@@ -92,7 +91,7 @@ func (f *Fleet) live(ctx context.Context, r *replica) error {
 	r.steady = f.wasReady(r) > r.dep.RestartMax
 	switch {
 	case ctx.Err() == nil && err != errLeft:
-		f.become(r, weir.Failed, err.Error()) // at once: nothing may be sent to it while it is stopped
+		f.become(r, weir.Failed, err.Error()) // at once: it must get no requests while it is stopped
 	case ctx.Err() != nil && f.o.Keep:
 		return err
 	case ctx.Err() != nil:
@@ -102,8 +101,7 @@ func (f *Fleet) live(ctx context.Context, r *replica) error {
 	return err
 }
 
-// awaitGPUs waits until the GPUs it was promised are free of the replicas
-// that drain on them.
+// awaitGPUs waits until the replicas that drain on its GPUs are gone.
 func (f *Fleet) awaitGPUs(ctx context.Context, r *replica) error {
 	for {
 		if f.gone(r) {
@@ -124,7 +122,7 @@ func (f *Fleet) takeGPUs(r *replica) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(r.gpus) == r.dep.GPUs {
-		return true // kept through a restart
+		return true // kept across a restart
 	}
 	gpus, ok := f.room.takeGPUs(r.dep.GPUs)
 	r.gpus = gpus
@@ -156,8 +154,8 @@ func (f *Fleet) untilReady(ctx context.Context, r *replica) error {
 	}
 }
 
-// whileReady watches a replica that serves, or drains, until it must be
-// stopped. A drain may be taken back in it.
+// whileReady watches a replica that serves or drains until it must be stopped.
+// A drain may be taken back meanwhile.
 func (f *Fleet) whileReady(ctx context.Context, r *replica) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
@@ -192,7 +190,7 @@ func (f *Fleet) whileReady(ctx context.Context, r *replica) error {
 // drained says whether a draining replica may be stopped now. From then on it
 // cannot be taken back.
 func (f *Fleet) drained(r *replica, quiet *time.Time) bool {
-	busy := -1 // not known
+	busy := -1 // unknown
 	if f.o.Busy != nil {
 		busy = f.o.Busy(r.dep.Name, r.view.ID)
 	}
@@ -225,8 +223,8 @@ func (f *Fleet) drained(r *replica, quiet *time.Time) bool {
 	return r.stopping
 }
 
-// ready marks a healthy replica as such; false when it was asked to go in the
-// meantime.
+// ready marks a healthy replica as ready; false if it was asked to go
+// meanwhile.
 func (f *Fleet) ready(r *replica) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -239,7 +237,7 @@ func (f *Fleet) ready(r *replica) bool {
 	f.set(r, weir.Ready, fmt.Sprintf("pid %d", r.proc.pid))
 	f.relieve(r)
 	f.roll(r.dep.Name)
-	if r.proc.cmd != nil { // an adopted one says nothing about how long starting takes
+	if r.proc.cmd != nil { // an adopted one does not show how long a start takes
 		r.dep.load = r.view.ReadyAt.Sub(r.view.Asked)
 	}
 	return true
@@ -254,7 +252,7 @@ func (f *Fleet) gone(r *replica) bool {
 	return r.stopping
 }
 
-// wasReady says for how long a replica has been ready; 0 when it is not.
+// wasReady is how long a replica has been ready; 0 if it is not.
 func (f *Fleet) wasReady(r *replica) time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -286,7 +284,7 @@ func (f *Fleet) note(r *replica, detail string) {
 	}
 }
 
-// waitOut waits out a backoff; false when the replica is to go instead.
+// waitOut waits out a backoff; false if the replica is to go instead.
 func (f *Fleet) waitOut(ctx context.Context, r *replica, d time.Duration) bool {
 	for end := time.Now().Add(d); ctx.Err() == nil && !f.gone(r); {
 		left := time.Until(end)
@@ -309,8 +307,8 @@ func pause(ctx context.Context, r *replica, d time.Duration) {
 	}
 }
 
-// backoff doubles from least to most, less up to a fifth, so that replicas
-// which failed together do not come back together.
+// backoff doubles from least to most, less up to a fifth: replicas that failed
+// together do not restart together.
 func backoff(least, most time.Duration, failures int) time.Duration {
 	d := most
 	if shifted := least << min(failures, 30); shifted > 0 && shifted < most {

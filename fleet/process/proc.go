@@ -14,17 +14,16 @@ import (
 )
 
 // proc is one running process: a child of this Weir, or (cmd nil) one adopted
-// from an earlier one. It leads a process group of its own. It is used by one
-// goroutine.
+// from an earlier Weir. It leads its own process group. One goroutine uses it.
 type proc struct {
 	pid    int
-	birth  string // when it started, as the system says: with pid, it names the process for good
+	birth  string // the system's start time of it: with pid, it names the process for good
 	mark   string
 	cmd    *exec.Cmd
-	output string // file its stdout and stderr go to
+	output string // file of its stdout and stderr
 	limit  int64
 	ended  bool
-	err    error // how it ended, where known
+	err    error // how it ended, if known
 }
 
 type spawnRequest struct {
@@ -33,8 +32,8 @@ type spawnRequest struct {
 }
 
 // startProcesses starts every child from one OS thread that lives as long as
-// they may: the kernel ends a child with parent-death signal when the thread
-// that made it goes, not when its process does (prctl(2), PR_SET_PDEATHSIG).
+// they may: the kernel ends a child with a parent-death signal when the thread
+// that made it ends, not when its process does (prctl(2), PR_SET_PDEATHSIG).
 func (f *Fleet) startProcesses() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -58,8 +57,8 @@ func (f *Fleet) start(r *replica) error {
 		f.room.freePort(port)
 		f.unsave(rec.ID)
 	}
-	// Recorded before it starts as well: a crash in between leaves a process
-	// that is found by its mark.
+	// Recorded before it starts as well: after a crash in between, its mark
+	// still identifies the process.
 	if err := f.save(rec); err != nil {
 		drop()
 		return err
@@ -90,8 +89,8 @@ func (f *Fleet) launch(r *replica, id string, port int) (*proc, error) {
 	}
 	defer out.Close()
 	argv, env := r.dep.expand(id, p.mark, port, r.gpus, len(f.o.GPUs) > 0)
-	// The output goes to a file and not through a pipe: a replica that
-	// outlives Weir must not die of writing a line, nor wait for Weir to read.
+	// The output goes to a file and not through a pipe: a replica that outlives
+	// Weir must neither die of writing a line nor wait for Weir to read it.
 	p.cmd = exec.Command(argv[0], argv[1:]...)
 	p.cmd.Dir, p.cmd.Env = r.dep.Dir, append(r.dep.inherited(f.o.Environ), env...)
 	p.cmd.Stdout, p.cmd.Stderr = out, out
@@ -109,8 +108,8 @@ func (f *Fleet) launch(r *replica, id string, port int) (*proc, error) {
 	return p, nil
 }
 
-// exited says whether the process has ended, and ends what it leaves behind
-// when it has. It does not wait.
+// exited says whether the process has ended; if so it ends the processes left
+// behind. It does not wait.
 func (p *proc) exited() bool {
 	if p.ended {
 		return true
@@ -126,7 +125,7 @@ func (p *proc) exited() bool {
 	if !zombie(p.pid) {
 		return false
 	}
-	// It has ended and is not reaped yet, so its number still names its group.
+	// It has ended and is not reaped yet: its pid still names its group.
 	signalGroup(p.pid, syscall.SIGKILL)
 	endMarked(p.mark)
 	p.ended, p.err = true, p.cmd.Wait()
@@ -136,8 +135,8 @@ func (p *proc) exited() bool {
 	return true
 }
 
-// stop ends the process: SIGTERM to its group, SIGKILL to it after grace. It
-// returns an error when the process outlives even that.
+// stop ends the process: SIGTERM to its group, SIGKILL after grace. It is an
+// error if the process outlives even that.
 func (p *proc) stop(grace time.Duration) error {
 	if grace > 0 && !p.exited() {
 		signalGroup(p.pid, syscall.SIGTERM)
@@ -146,7 +145,7 @@ func (p *proc) stop(grace time.Duration) error {
 	if !p.exited() {
 		signalGroup(p.pid, syscall.SIGKILL)
 	}
-	// A process inside an uninterruptible system call dies when that returns.
+	// A process in an uninterruptible system call dies when the call returns.
 	if !p.await(5 * time.Second) {
 		return fmt.Errorf("pid %d did not end within 5s of SIGKILL", p.pid)
 	}
@@ -165,7 +164,7 @@ func (p *proc) await(most time.Duration) bool {
 
 func (p *proc) fault() error { return p.explain(fmt.Errorf("process ended: %w", p.err)) }
 
-// explain adds the last lines the process wrote.
+// explain adds the last lines of the process's output.
 func (p *proc) explain(err error) error {
 	last := lastLines(p.output)
 	if last == "" {
@@ -203,9 +202,9 @@ func lastLines(path string) string {
 	return strings.Join(lines[max(0, len(lines)-tailLines):], " | ")
 }
 
-// boundOutput moves an output file that has grown past its limit aside, over
-// the one moved before. The process keeps writing to the file it has: it is
-// copied and cut, which may lose the lines written in between.
+// boundOutput moves an output file over its limit to a second file, replacing
+// the one moved before. The process keeps writing to its file, which is copied
+// and truncated; lines written in between may be lost.
 func (p *proc) boundOutput() {
 	if st, err := os.Stat(p.output); err != nil || st.Size() <= p.limit {
 		return
@@ -220,7 +219,7 @@ func (p *proc) boundOutput() {
 		_, err = io.Copy(old, io.LimitReader(in, p.limit))
 		err = errors.Join(err, old.Close())
 	}
-	// A full disk must not stop the cut that makes room on it.
+	// A full disk must not prevent the truncation that frees space on it.
 	if err != nil {
 		os.Remove(p.output + ".1")
 	}

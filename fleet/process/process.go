@@ -1,15 +1,14 @@
 // Package process runs replicas as local processes: any inference server that
 // listens on a port and answers a health path.
 //
-// It owns the processes it starts, from the free port and the GPUs they get
-// to the last of their children, and leaves none behind: a replica that ends
-// takes its process group with it, and what a killed Weir left running is
-// found again through the state folder and adopted or ended. It refuses to
-// know how many replicas there should be (package scale) and what they are
-// asked (package gateway).
+// It owns the processes it starts, from their free port and GPUs to the last of
+// their children, and leaves none behind. A replica that ends takes its process
+// group with it; the processes of a killed Weir are found through the state
+// folder, and adopted or ended. It refuses to know how many replicas there
+// should be (package scale) and what requests they get (package gateway).
 //
-// One goroutine per replica, its keeper, walks that replica through
-// starting, ready, draining and failed. Fleet.Run starts and joins them all.
+// One goroutine per replica, its keeper, walks that replica through starting,
+// ready, draining and failed. Fleet.Run starts and joins them all.
 package process
 
 import (
@@ -35,27 +34,27 @@ var (
 type Options struct {
 	Deployments []Deployment
 
-	// GPUs are the ids that may be given to replicas, as CUDA_VISIBLE_DEVICES
-	// takes them: "0", "1", or "GPU-<uuid>". Empty: replicas get none, and see
-	// what the machine shows them.
+	// GPUs are the ids that replicas may get, as CUDA_VISIBLE_DEVICES takes
+	// them: "0", "1", or "GPU-<uuid>". Empty: replicas get none, and see all
+	// GPUs the machine shows them.
 	GPUs []string
 
-	// StateDir holds a small file and the output of every replica. One Weir
-	// at a time uses it; New fails when another holds it.
+	// StateDir holds a small file and the output of every replica. One Weir at
+	// a time uses it; New fails while another has it.
 	StateDir string
 
-	// Keep says what becomes of the replicas when Weir ends. False: they end
-	// with it, however it ended. True: they go on serving through a stop, an
-	// upgrade or a crash of Weir, and the next Weir on this StateDir adopts
-	// those whose template is still the same and ends the others.
+	// Keep says whether replicas outlive Weir. False: they end with it, however
+	// it ended. True: they go on serving through a stop, an upgrade or a crash
+	// of Weir, and the next Weir on this StateDir adopts those whose template
+	// is unchanged and ends the others.
 	Keep bool
 
-	// Ports is the range replicas' ports are taken from, both included.
-	// Default 20000 to 29999: below what Linux gives to outgoing connections,
-	// so that those do not take a port between its test and its use.
+	// Ports is the range of replicas' ports, both included. Default 20000 to
+	// 29999: below the range Linux uses for outgoing connections, which
+	// therefore take no port between its test and its use.
 	Ports [2]int
 
-	// Environ is the environment replicas start from; nil: that of Weir.
+	// Environ is the base of replicas' environment; nil: Weir's own.
 	Environ []string
 
 	// Busy says how many requests a replica still works on. A draining replica
@@ -72,28 +71,28 @@ type Fleet struct {
 	lock   *os.File
 	health *http.Client
 	spawn  chan spawnRequest
-	kick   chan struct{} // a replica was added and wants its keeper
+	kick   chan struct{} // a replica was added and needs its keeper
 
 	mu        sync.Mutex
 	seq       int // of the last replica's id
 	seqSaved  int // no later Weir starts below it
 	deps      map[string]*deployment
 	replicas  []*replica // all deployments, in order of age
-	leftovers []record   // of an earlier Weir, to be ended before anything starts
+	leftovers []record   // of an earlier Weir, to be ended before any start
 	room      room
-	watchers  []chan struct{} // each has room for one: that something may have changed
+	watchers  []chan struct{} // each with capacity one: a change is possible
 }
 
-// deployment is a Deployment with what was learned about it.
+// deployment is a Deployment and what Weir has learned about it.
 type deployment struct {
 	Deployment
 	hash string
-	load time.Duration // the last replica took that long from start to ready; 0: none did yet
+	load time.Duration // the last replica's time from start to ready; 0: none yet
 }
 
-// New checks the options, takes the state folder and reads what an earlier
-// Weir left there: replicas to adopt are in Status from here on. Nothing is
-// started, and nothing ended, before Run, which also gives the folder back.
+// New checks the options, takes the state folder and reads the records of an
+// earlier Weir there: replicas to adopt are in Status from here on. Before Run
+// it starts and ends nothing. Run also gives the folder back.
 func New(o Options) (*Fleet, error) {
 	if err := o.fill(); err != nil {
 		return nil, err
@@ -147,9 +146,9 @@ func (f *Fleet) Run(ctx context.Context) error {
 	}
 }
 
-// leave starts a goroutine that waits for each child that stays behind (Options.Keep),
-// so that one which ends while this Weir runs on without its fleet is not left as
-// a zombie. These goroutines end with their children, or with Weir.
+// leave starts a goroutine for each child that stays behind (Options.Keep), to
+// reap it if it ends while this Weir runs on without its fleet. These
+// goroutines end with their children, or with Weir.
 func (f *Fleet) leave() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -211,8 +210,7 @@ func (o *Options) fillDeployments() error {
 	return err
 }
 
-// filled returns the deployments with their defaults, or what is wrong with
-// one.
+// filled returns the deployments with their defaults, or an error about one.
 func filled(deployments []Deployment, gpus int) ([]Deployment, error) {
 	out, names := make([]Deployment, len(deployments)), map[string]bool{}
 	for i, d := range deployments {

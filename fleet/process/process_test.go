@@ -58,7 +58,7 @@ func TestNoFreeGPUIsNoCapacityAndGivesWhatThereIs(t *testing.T) {
 	await(t, f, "m", "two ready", all(2, weir.Ready))
 	scale(t, f, "m", 1)
 	await(t, f, "m", "one left", all(1, weir.Ready))
-	scale(t, f, "m", 2) // the GPUs came back
+	scale(t, f, "m", 2) // the GPUs were given back
 	await(t, f, "m", "two ready again", all(2, weir.Ready))
 }
 
@@ -107,7 +107,7 @@ func TestACommandThatCannotRunFailsWithItsLastWordsAndIsRetriedOnce(t *testing.T
 	f, _ := run(t, o)
 	scale(t, f, "m", 1)
 	rs := await(t, f, "m", "failed, and waiting to be restarted", func(rs []weir.Replica) bool {
-		return all(1, weir.Failed)(rs) && strings.Contains(rs[0].Detail, "restart in") // it has failed before its end is seen to
+		return all(1, weir.Failed)(rs) && strings.Contains(rs[0].Detail, "restart in") // it has failed before its end is handled
 	})
 	for _, want := range []string{"exit status 3", "loading weights | out of memory"} {
 		if !strings.Contains(rs[0].Detail, want) {
@@ -369,7 +369,7 @@ func TestReplicasDoNotGetWhatIsNotTheirs(t *testing.T) {
 	}
 }
 
-// How often a replica has failed to start is counted until it is ready.
+// Failed starts are counted until a replica is ready.
 func TestFailedStartsAreCounted(t *testing.T) {
 	f, _ := run(t, options(t.TempDir(), server("bad", "CRASH=1"), server("good")))
 	scale(t, f, "bad", 1)

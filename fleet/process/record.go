@@ -17,7 +17,7 @@ import (
 	"weir/fleet"
 )
 
-// record is what the state folder knows of one replica's process: enough to
+// record is the state folder's knowledge of one replica's process: enough to
 // find it again after Weir died, and never to take another process for it.
 type record struct {
 	ID         string       `json:"replica"`
@@ -33,8 +33,8 @@ type record struct {
 
 const recordEnd = ".replica.json"
 
-// lockDir takes the state folder, or says fleet.ErrInUse. The kernel frees it when
-// this process ends, in whatever way: a folder has one writer of replicas.
+// lockDir takes the state folder, or returns fleet.ErrInUse. The kernel frees
+// it when this process ends, in any way: a folder has one writer.
 func lockDir(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("process fleet: state folder: %w", err)
@@ -50,14 +50,14 @@ func lockDir(dir string) (*os.File, error) {
 	return lock, nil
 }
 
-// sequenceBlock is how many ids are set aside at once, so that not every new
-// replica writes a file. A crash skips what is left of them.
+// sequenceBlock is how many ids are reserved at once, since a file is written
+// each time. A crash skips the unused ones.
 const sequenceBlock = 100
 
 func (f *Fleet) sequencePath() string { return filepath.Join(f.o.StateDir, "sequence") }
 
-// saveSequence sets the next ahead ids aside: an id names one replica for
-// ever, in the journal and in logs too, across restarts of Weir.
+// saveSequence reserves the next ahead ids: an id names one replica for ever,
+// also in journal and logs, across restarts of Weir.
 func (f *Fleet) saveSequence(ahead int) error {
 	if err := replaceFile(f.sequencePath(), []byte(strconv.Itoa(f.seq+ahead))); err != nil {
 		return fmt.Errorf("process fleet: replica numbers: %w", err)
@@ -66,7 +66,7 @@ func (f *Fleet) saveSequence(ahead int) error {
 	return nil
 }
 
-// returnSequence gives back the ids set aside and not used.
+// returnSequence gives back the unused reserved ids.
 func (f *Fleet) returnSequence() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -110,7 +110,7 @@ func (rec record) addr() string { return "http://" + hostPort(rec.Port) }
 
 func (f *Fleet) recordPath(id string) string { return filepath.Join(f.o.StateDir, id+recordEnd) }
 
-// mark is what a replica's processes carry in their environment.
+// mark is carried by a replica's processes in their environment.
 func (f *Fleet) mark(id string) string { return f.o.StateDir + "#" + id }
 
 func (f *Fleet) save(rec record) error {
@@ -134,14 +134,14 @@ func (f *Fleet) forget(r *replica) {
 	f.room.freeGPUs(r.gpus)
 	defer f.changed()
 	f.replicas = slices.DeleteFunc(f.replicas, func(x *replica) bool { return x == r })
-	for name := range f.deps { // its GPUs may be what a replacement needs
+	for name := range f.deps { // a replacement may need its GPUs
 		f.roll(name)
 	}
 	os.Remove(f.outputPath(r.view.ID))
 	os.Remove(f.outputPath(r.view.ID) + ".1")
 }
 
-// recall reads what an earlier Weir recorded and sorts it into replicas to
+// recall reads the records of an earlier Weir and sorts them into replicas to
 // adopt and leftovers to end.
 func (f *Fleet) recall() error {
 	if err := f.loadSequence(); err != nil {
@@ -159,7 +159,7 @@ func (f *Fleet) recall() error {
 		}
 		var rec record
 		if err := json.Unmarshal(b, &rec); err != nil || rec.ID+recordEnd != filepath.Base(path) {
-			// Written whole or not at all, so this is not ours to act on.
+			// Records are written whole or not at all, so this is not Weir's.
 			f.o.Log.Warn("state file not understood, ignored", "path", path, "err", err)
 			continue
 		}
@@ -176,8 +176,8 @@ func (f *Fleet) recall() error {
 	return nil
 }
 
-// adopt takes a recorded replica over when it is alive and what its
-// deployment asks for.
+// adopt takes over a recorded replica if it is alive and its deployment still
+// asks for it.
 func (f *Fleet) adopt(rec record) error {
 	d := f.deps[rec.Deployment]
 	switch {
@@ -205,8 +205,8 @@ func (f *Fleet) adopt(rec record) error {
 	return nil
 }
 
-// endLeftovers ends, all at once, what was recorded and not adopted. Nothing
-// may start before: they hold GPU memory.
+// endLeftovers ends the processes that were recorded and not adopted, all at
+// once. Nothing may start before: they hold GPU memory.
 func (f *Fleet) endLeftovers() {
 	f.mu.Lock()
 	recs, deps := f.leftovers, f.deps // Configure replaces the map, it does not change it

@@ -6,12 +6,12 @@ import (
 	"weir"
 )
 
-// roll replaces a deployment's replicas of an older template. A replacement is
-// started beside each while there is room for both. Without it they are handed
-// over one by one: the next one goes when the replacement of the last is ready,
-// so that a template that does not start costs one replica and not all. What
-// does not serve anyway goes at once. It is called whenever a replica has become
-// ready or has gone. The lock is held.
+// roll replaces a deployment's replicas of an older template. A replacement
+// starts beside each while there is room for both. Without room they go one by
+// one: the next one goes when the last replacement is ready, which limits the
+// cost of a template that does not start to one replica. Replicas that do not
+// serve go at once. It is called whenever a replica has become ready or has
+// gone. The lock is held.
 func (f *Fleet) roll(name string) {
 	d := f.deps[name]
 	if d == nil {
@@ -24,8 +24,8 @@ func (f *Fleet) roll(name string) {
 	}
 }
 
-// replace starts a replica of the new template in the place of old, which goes
-// when that is ready, at once where there is no room for both, or stays for now.
+// replace starts a replica of the new template for old. old goes when that is
+// ready, at once where there is no room for both, or stays for now.
 func (f *Fleet) replace(old *replica, d *deployment) {
 	old.replaced = true
 	full := f.promise(d)
@@ -50,7 +50,7 @@ func (f *Fleet) replace(old *replica, d *deployment) {
 	added.replaces = old
 }
 
-// handing says whether a replica was let go for one that is not ready yet.
+// handing says whether a replica drains for one that is not ready yet.
 func (f *Fleet) handing(d *deployment) bool {
 	for _, r := range f.of(d.Name) {
 		if r.handed && !r.leave && r.view.State != weir.Ready {
@@ -60,7 +60,7 @@ func (f *Fleet) handing(d *deployment) bool {
 	return false
 }
 
-// relieve drains the replica that r was started to replace. The lock is held.
+// relieve drains the replica that r replaces. The lock is held.
 func (f *Fleet) relieve(r *replica) {
 	if old := r.replaces; old != nil && !old.leave {
 		f.drain(old)

@@ -8,8 +8,7 @@ import (
 	"weir/fleet"
 )
 
-// room is what replicas take from the machine: GPUs and ports. Its owner
-// locks.
+// room is the machine's GPUs and ports that replicas take. Its owner locks.
 type room struct {
 	gpus     []string
 	ports    [2]int
@@ -32,8 +31,8 @@ func (m *room) takeGPUs(n int) ([]string, bool) {
 	return free[:n:n], m.claimGPUs(free[:n])
 }
 
-// claimGPUs takes exactly these; false, taking none, when one is not there or
-// not free.
+// claimGPUs takes exactly these; false, taking none, if one is missing or
+// taken.
 func (m *room) claimGPUs(ids []string) bool {
 	have := map[string]bool{}
 	for _, id := range m.gpus {
@@ -57,10 +56,10 @@ func (m *room) freeGPUs(ids []string) {
 	}
 }
 
-// takePort takes a port no process listens on. It starts at a random port, so
-// that two fleets on one machine rarely test the same port at once. What is
-// left of the race (another process binds it before the replica does) ends as a
-// failed start and a restart on another port.
+// takePort takes a port no process listens on. It starts at a random port: two
+// fleets on one machine rarely test the same port at once. The remaining race
+// (another process binds the port before the replica does) ends in a failed
+// start and a restart on another port.
 func (m *room) takePort() (int, error) {
 	n := m.ports[1] - m.ports[0] + 1
 	first := rand.IntN(n)

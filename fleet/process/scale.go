@@ -28,10 +28,10 @@ func (f *Fleet) Status(ctx context.Context, deployment string) ([]weir.Replica, 
 	return views, nil
 }
 
-// Scale makes the number of replicas want. A failed replica fills a place of
-// its own: it is restarted after its backoff, and a further Scale does not
-// start another beside it, or a command that cannot run would be tried
-// without end. When shrinking, failed ones go before any that serve.
+// Scale makes the number of replicas want. A failed replica keeps its slot: it
+// restarts after its backoff, and a further Scale starts no other beside it, or
+// a command that cannot run would be tried without end. When shrinking, failed
+// ones go before any that serve.
 func (f *Fleet) Scale(ctx context.Context, deployment string, want int, victims []string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -79,7 +79,7 @@ func (f *Fleet) shrink(deployment string, by int, victims []string) {
 }
 
 // grow takes draining replicas back, newest first, then starts new ones. GPUs
-// that draining replicas hold count as free: the new one waits for them.
+// of draining replicas count as free: the new replica waits for them.
 func (f *Fleet) grow(d *deployment, by int) error {
 	rs := f.of(d.Name)
 	for _, r := range slices.Backward(rs) {
@@ -102,8 +102,9 @@ func (f *Fleet) grow(d *deployment, by int) error {
 	return nil
 }
 
-// crowd is how many times MaxReplicas there may be with those that are being
-// stopped: demand that flips faster than processes end must not pile them up.
+// crowd bounds all processes, those being stopped included, to this many times
+// MaxReplicas: demand that flips faster than processes end must not pile them
+// up.
 const crowd = 4
 
 // promise says whether the place has room for one more replica.
@@ -159,7 +160,7 @@ func (f *Fleet) add(d *deployment) error {
 func (f *Fleet) drain(r *replica) {
 	r.leave = true
 	if r.view.State == weir.Failed {
-		r.stopping = true // nothing runs: there is nothing to take back
+		r.stopping = true // no process runs: nothing to take back
 		r.view.Detail = "removed while failed: " + r.view.Detail
 	} else {
 		f.set(r, weir.Draining, "")
@@ -186,7 +187,7 @@ func (f *Fleet) set(r *replica, s weir.ReplicaState, detail string) {
 		if r.dep.load > 0 {
 			r.view.ReadyAt = now.Add(r.dep.load)
 		}
-	case s == weir.Ready && r.view.State != weir.Draining: // taken back, it has been ready since before
+	case s == weir.Ready && r.view.State != weir.Draining: // taken back: it has been ready since before
 		r.view.ReadyAt = now
 	}
 	r.view.State, r.view.Detail = s, detail
@@ -207,7 +208,7 @@ func unknown(deployment string) error {
 	return fmt.Errorf("process fleet: %w: %q", fleet.ErrUnknown, deployment)
 }
 
-// plain makes a deployment's name fit for a file name and a label.
+// plain makes a deployment's name safe as a file name and a label.
 func plain(name string) string {
 	return strings.Map(func(c rune) rune {
 		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-' {
@@ -217,7 +218,7 @@ func plain(name string) string {
 	}, name)
 }
 
-// wake tells a goroutine to look again, without waiting for it.
+// wake makes a goroutine look again, without waiting for it.
 func wake(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -225,9 +226,9 @@ func wake(c chan struct{}) {
 	}
 }
 
-// Room is how many replicas of a deployment the machine's GPUs allow now: those
-// there are and those that still fit beside all other replicas. Negative: no
-// GPU bounds them, or the deployment is not known.
+// Room is how many replicas of a deployment the machine's GPUs allow now:
+// existing ones, and those that fit beside all other replicas. Negative: no GPU
+// bounds them, or the deployment is unknown.
 func (f *Fleet) Room(name string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -23,8 +23,8 @@ func ownGroup(dieToo bool) *syscall.SysProcAttr {
 }
 
 // birth returns when a process started, in a form that only compares: clock
-// ticks since boot, and the boot. A process that has ended and is not reaped
-// counts as gone.
+// ticks since boot, and the boot. An ended process that is not reaped counts as
+// gone.
 func birth(pid int) (string, error) {
 	st, err := readStat(pid)
 	if err != nil {
@@ -59,23 +59,23 @@ func readStat(pid int) (stat, error) {
 	return stat{state: fields[0][0], start: string(fields[19])}, nil
 }
 
-// zombie says whether our child has ended, without reaping it.
+// zombie says whether Weir's child has ended, without reaping it.
 func zombie(pid int) bool {
 	var info unix.Siginfo
 	err := unix.Waitid(unix.P_PID, pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
 	return err == nil && info.Signo != 0
 }
 
-// signalGroup signals a process group. An error means that no process is left
-// in it, or that none may be signalled: the caller looks at the process next.
+// signalGroup signals a process group. On an error no process is left in it, or
+// none may be signalled: the caller checks the process next.
 func signalGroup(leader int, sig syscall.Signal) {
 	_ = syscall.Kill(-leader, sig)
 }
 
-// endMarked kills every process that carries a replica's mark in its
-// environment: descendants that left the process group, and those of a leader
-// that has ended and was not our child. A group's number alone would not tell
-// them from strangers, another may have got it since.
+// endMarked kills every process with a replica's mark in its environment:
+// descendants that left the process group, and those of an ended leader that
+// was not Weir's child. A group's number alone does not identify them: another
+// group may have it by now.
 func endMarked(mark string) {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {

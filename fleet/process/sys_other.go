@@ -12,12 +12,12 @@ import (
 )
 
 // ownGroup starts a child as leader of its own process group. Only Linux can
-// end it with Weir: elsewhere a killed Weir leaves its replicas running until
-// the next start on the same state folder.
+// end it with Weir: on other systems a killed Weir leaves its replicas running
+// until the next start on the same state folder.
 func ownGroup(bool) *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
 
-// birth returns when a process started, in a form that only compares. A
-// process that has ended and is not reaped counts as gone.
+// birth returns when a process started, in a form that only compares. An ended
+// process that is not reaped counts as gone.
 func birth(pid int) (string, error) {
 	out, err := exec.Command("ps", "-o", "state=,lstart=", "-p", strconv.Itoa(pid)).Output()
 	if err != nil {
@@ -36,12 +36,12 @@ func zombie(pid int) bool {
 	return err != nil
 }
 
-// signalGroup signals a process group. An error means that no process is left
-// in it, or that none may be signalled: the caller looks at the process next.
+// signalGroup signals a process group. On an error no process is left in it, or
+// none may be signalled: the caller checks the process next.
 func signalGroup(leader int, sig syscall.Signal) {
 	_ = syscall.Kill(-leader, sig)
 }
 
-// endMarked ends no process: without /proc, a process's environment cannot be
-// read, and without its mark a descendant cannot be told from a stranger.
+// endMarked ends no process: without /proc, Weir cannot read a process's
+// environment, and so cannot tell a descendant from another process.
 func endMarked(string) {}

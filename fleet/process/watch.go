@@ -12,7 +12,7 @@ import (
 // until ctx ends.
 func (f *Fleet) Watch(ctx context.Context, heard func(deployment string, rs []weir.Replica)) error {
 	news := make(chan struct{}, 1)
-	news <- struct{}{} // to begin with, all there are
+	news <- struct{}{} // at first, all replicas
 	f.mu.Lock()
 	f.watchers = append(f.watchers, news)
 	f.mu.Unlock()
@@ -31,7 +31,7 @@ func (f *Fleet) Watch(ctx context.Context, heard func(deployment string, rs []we
 		now := f.views()
 		for name, rs := range last {
 			if now[name] == nil && rs != nil {
-				now[name] = nil // its last replica is gone, which is a change
+				now[name] = nil // its last replica is gone, also a change
 			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(now)) {
@@ -43,7 +43,7 @@ func (f *Fleet) Watch(ctx context.Context, heard func(deployment string, rs []we
 	}
 }
 
-// views are the replicas of every deployment that has some, oldest first.
+// views are the replicas of every deployment that has any, oldest first.
 func (f *Fleet) views() map[string][]weir.Replica {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -54,7 +54,7 @@ func (f *Fleet) views() map[string][]weir.Replica {
 	return all
 }
 
-// changed wakes those who watch. The lock is held.
+// changed wakes the watchers. The lock is held.
 func (f *Fleet) changed() {
 	for _, c := range f.watchers {
 		wake(c)

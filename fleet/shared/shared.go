@@ -1,7 +1,7 @@
-// Package shared is a place that several gateways have together and one at a
-// time may open: the leader has the place itself, the others what the leader
-// says of it. It owns the taking and the leaving; which gateway leads, and how
-// the others hear, are funcs. It knows no kind of place.
+// Package shared is a place that several gateways have together and only one
+// may open at a time. The leader has the place itself; the others have the
+// replicas the leader publishes. It owns the opening and the closing; funcs say
+// which gateway leads and what it published. It knows no kind of place.
 package shared
 
 import (
@@ -25,10 +25,10 @@ var (
 // Options configure a Place; all but Log must be set.
 type Options struct {
 	Name  string                      // of the place, in errors
-	Open  func() (fleet.Place, error) // takes the place itself; fleet.ErrInUse: another gateway still has it
+	Open  func() (fleet.Place, error) // opens the place itself; fleet.ErrInUse: another gateway still has it
 	Leads func() bool                 // this gateway may act now
 
-	Deployments func() []string // those of the place
+	Deployments func() []string // at the place
 
 	// Published are the replicas as the leader last said, and the host they run
 	// on; those of another host than Host cannot be reached, and are none.
@@ -38,7 +38,7 @@ type Options struct {
 	Log *slog.Logger // nil: silent
 }
 
-// Place is what a gateway sees of the place. It is safe for concurrent use.
+// Place is one gateway's view of the place. It is safe for concurrent use.
 type Place struct {
 	o Options
 
@@ -47,14 +47,14 @@ type Place struct {
 	watched []*watcher
 }
 
-// ErrNotLeading: another gateway scales, or none does for the moment.
+// ErrNotLeading: another gateway scales, or none at the moment.
 var ErrNotLeading = errors.New("this gateway is not the leader")
 
-// retryEvery is how often a leader asks for a place that another Weir still has.
+// retryEvery is how often a leader retries a place that another Weir still has.
 const retryEvery = 200 * time.Millisecond
 
-// pollEvery is how often a place is asked for its replicas that does not say by
-// itself what has changed.
+// pollEvery is how often a place without fleet.Watcher is asked for its
+// replicas.
 const pollEvery = time.Second
 
 // New makes a Place; nothing is opened before Take.
@@ -65,10 +65,10 @@ func New(o Options) *Place {
 	return &Place{o: o}
 }
 
-// Take makes the place this gateway's own, and returns what runs it and leaves
-// it at its end. While another gateway has it, one that was stopped while it led
-// and has not heard of its end, Take waits: what that one does to replicas and
-// what this one would do must never mix.
+// Take opens the place for this gateway; the returned func runs it and closes
+// it at the end. Take waits while another gateway has the place: a former
+// leader that was frozen and does not know its term is over. The actions of the
+// two on replicas must never mix.
 func (p *Place) Take(ctx context.Context) (run func(context.Context) error, err error) {
 	said := false
 	for {
@@ -102,7 +102,7 @@ func (p *Place) open() (fleet.Place, error) {
 	return mine, nil
 }
 
-// leave goes back to what the leader says.
+// leave goes back to the leader's published replicas.
 func (p *Place) leave() {
 	p.mu.Lock()
 	p.mine = nil
@@ -119,7 +119,7 @@ func (p *Place) own() fleet.Place {
 	return p.mine
 }
 
-// Status lists the replicas there are, or those the leader last said there are.
+// Status lists the place's replicas, or those the leader last published.
 func (p *Place) Status(ctx context.Context, deployment string) ([]weir.Replica, error) {
 	if !p.Knows(deployment) {
 		return nil, fmt.Errorf("shared %s: %w: %q", p.o.Name, fleet.ErrUnknown, deployment)
@@ -130,7 +130,7 @@ func (p *Place) Status(ctx context.Context, deployment string) ([]weir.Replica, 
 	return p.published(deployment), nil
 }
 
-// Knows says whether a deployment is one of the place.
+// Knows says whether the place has a deployment.
 func (p *Place) Knows(deployment string) bool {
 	return slices.Contains(p.o.Deployments(), deployment)
 }
@@ -152,7 +152,7 @@ func (p *Place) Own(ctx context.Context, deployment string) ([]weir.Replica, err
 	return mine.Status(ctx, deployment)
 }
 
-// Scale asks the place, if this gateway leads at this moment.
+// Scale scales the place, if this gateway leads at this moment.
 func (p *Place) Scale(ctx context.Context, deployment string, want int, victims []string) error {
 	mine := p.own()
 	if mine == nil || !p.o.Leads() {
@@ -161,7 +161,7 @@ func (p *Place) Scale(ctx context.Context, deployment string, want int, victims 
 	return mine.Scale(ctx, deployment, want, victims)
 }
 
-// Room is that of the place itself; not known while this gateway does not lead.
+// Room is the place's own; unknown while this gateway does not lead.
 func (p *Place) Room(deployment string) int {
 	if mine := p.own(); mine != nil {
 		return mine.Room(deployment)

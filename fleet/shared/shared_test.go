@@ -14,7 +14,7 @@ import (
 	"weir/fleet"
 )
 
-// board is what the leader publishes, and who leads.
+// board is what the leader publishes, and whether it leads.
 type board struct {
 	mu    sync.Mutex
 	host  string
@@ -35,7 +35,7 @@ func replicas(ids ...string) (rs []weir.Replica) {
 	return rs
 }
 
-// owned is the place itself: it has what it is asked for.
+// owned is the place itself: it has as many replicas as asked for.
 type owned struct {
 	mu  sync.Mutex
 	ids []string
@@ -105,8 +105,8 @@ func TestAFollowerSeesWhatTheLeaderSaysAndChangesNothing(t *testing.T) {
 	}
 }
 
-// A leader waits while a former one has the place, and opens it then; it scales
-// only at moments it leads, and has left the place when it has run.
+// A leader waits while a former one has the place, then opens it. It scales
+// only while it leads, and has closed the place when its run returns.
 func TestTheLeaderHasThePlaceOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, mine, free := &board{leads: true}, &owned{}, time.Now().Add(3*time.Second)
@@ -128,7 +128,7 @@ func TestTheLeaderHasThePlaceOneAtATime(t *testing.T) {
 		if err := p.Scale(t.Context(), "d", 2, nil); err != nil {
 			t.Error(err)
 		}
-		b.leads = false // its time is over, and it has not heard so yet
+		b.leads = false // its term is over, and it does not know yet
 		if err := p.Scale(t.Context(), "d", 0, nil); !errors.Is(err, ErrNotLeading) {
 			t.Error(err)
 		}
@@ -146,8 +146,8 @@ func TestTheLeaderHasThePlaceOneAtATime(t *testing.T) {
 	})
 }
 
-// One that watches hears what the leader says, then the place itself while this
-// gateway leads, then what the leader says again.
+// A watcher hears the leader's published replicas, then those of the place
+// itself while this gateway leads, then the published ones again.
 func TestAWatchFollowsTheLead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, mine := &board{}, &owned{}
@@ -185,9 +185,9 @@ func TestAWatchFollowsTheLead(t *testing.T) {
 		if err := p.Scale(t.Context(), "d", 1, nil); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(2 * pollEvery) // of virtual time: this place does not say its changes
+		time.Sleep(2 * pollEvery) // of virtual time: this place is polled
 		hears("own-1")
-		p.Heard("d") // what was published before is not what there is
+		p.Heard("d") // the earlier published replicas are out of date
 		hears("own-1")
 		resign()
 		if err := <-left; err != nil {
@@ -204,8 +204,8 @@ func TestAWatchFollowsTheLead(t *testing.T) {
 	})
 }
 
-// A leader that takes a place without replicas knows that those published by a
-// former leader are gone: the place itself has nothing to say of them.
+// A leader that opens a place without replicas knows that those published by a
+// former leader are gone, though the place itself reports nothing.
 func TestTheLeaderForgetsTheReplicasOfAFormerOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, mine := &board{leads: true}, &owned{}

@@ -9,16 +9,15 @@ import (
 	"weir/fleet"
 )
 
-// watcher is one that Watch serves. Its lock is held while heard runs, so that
-// it is called by one goroutine at a time, and what was looked up last is told
-// last.
+// watcher is one call of Watch. Its lock is held while heard runs: one
+// goroutine at a time calls it, and the last look is reported last.
 type watcher struct {
 	mu    sync.Mutex
 	heard func(deployment string, rs []weir.Replica)
 }
 
 // Watch gives heard the replicas of a deployment whenever they have changed: as
-// the leader says, or the place itself while this gateway leads.
+// published by the leader, or by the place itself while this gateway leads.
 func (p *Place) Watch(ctx context.Context, heard func(deployment string, rs []weir.Replica)) error {
 	w := &watcher{heard: heard}
 	p.mu.Lock()
@@ -36,16 +35,15 @@ func (p *Place) Watch(ctx context.Context, heard func(deployment string, rs []we
 	return nil
 }
 
-// Heard is called when the leader has said what runs of a deployment. While this
-// gateway leads, the place itself says it.
+// Heard is called when the leader has published a deployment's replicas. While
+// this gateway leads, the place itself reports them.
 func (p *Place) Heard(deployment string) {
 	if p.own() == nil {
 		p.tell(deployment, func() []weir.Replica { return p.now(context.Background(), deployment) })
 	}
 }
 
-// now is Status, none where that is an error: a reload has taken the deployment
-// out this moment.
+// now is Status, or none on an error: a reload has just removed the deployment.
 func (p *Place) now(ctx context.Context, deployment string) []weir.Replica {
 	rs, err := p.Status(ctx, deployment)
 	if err != nil {
@@ -55,7 +53,7 @@ func (p *Place) now(ctx context.Context, deployment string) []weir.Replica {
 }
 
 // tell looks up the replicas under each watcher's lock: a later look is never
-// told before an earlier one.
+// reported before an earlier one.
 func (p *Place) tell(deployment string, look func() []weir.Replica) {
 	p.mu.Lock()
 	all := slices.Clone(p.watched)
@@ -71,9 +69,9 @@ func (w *watcher) tell(deployment string, look func() []weir.Replica) {
 	w.heard(deployment, look())
 }
 
-// run runs the place itself and tells what it says of its replicas. First all
-// there are: a place need not speak of a deployment that has none, and those that
-// a former leader published for it are gone.
+// run runs the place itself and passes on its reports. It begins with all
+// deployments: a place need not report one without replicas, and those a former
+// leader published for it are gone.
 func (p *Place) run(ctx context.Context, mine fleet.Place) error {
 	for _, name := range p.o.Deployments() {
 		p.tell(name, func() []weir.Replica { return p.now(ctx, name) })
