@@ -23,7 +23,7 @@ func (c *call) open() {
 	c.x.set("X-Request-Id", id)
 }
 
-// admit lets the request in or says why not: key, body, model, bounds, limits.
+// admit admits the request or returns why not: key, body, model, bounds, limits.
 func (c *call) admit() error {
 	var err error
 	if c.x.method != "POST" {
@@ -56,7 +56,7 @@ func (c *call) admit() error {
 	return c.openStream()
 }
 
-// read reads the body and finds in it what the gateway needs.
+// read reads the body and scans it for the members that the gateway needs.
 func (c *call) read() error {
 	if e := c.x.get("Content-Encoding"); e != "" && e != "identity" {
 		return errEncoding
@@ -85,11 +85,11 @@ func (c *call) read() error {
 	return nil
 }
 
-// maxNear bounds the names an unknown one is compared with.
+// maxNear bounds how many names are compared with an unknown one.
 const maxNear = 200
 
-// meant is ", did you mean ...?" with the model the key may use whose name is
-// nearest; "" without one.
+// meant is " (did you mean ...?)" with the nearest model that the key may use; "" if
+// there is none.
 func (c *call) meant(name string) string {
 	if c.g.nearest == nil {
 		return ""
@@ -106,7 +106,7 @@ func (c *call) meant(name string) string {
 	return ""
 }
 
-// findModel finds the model asked for and whether the key may use it.
+// findModel finds the requested model and checks that the key may use it.
 func (c *call) findModel() error {
 	name := c.s.model
 	if name == "" {
@@ -124,7 +124,7 @@ func (c *call) findModel() error {
 	rec := &c.booking.rec
 	rec.Model, rec.Class, rec.Stream = m.name, m.classOf(c.key.tenant), c.ask.stream
 	if c.x.get("X-Weir-Class") == weir.Batch.String() {
-		rec.Class = weir.Batch // a request may ask for less, never for more
+		rec.Class = weir.Batch // a request may lower its class, never raise it
 	}
 	if !c.key.tenant.mayUse(m.name) {
 		return &problem{is: errModelForbidden, param: "model",
@@ -145,7 +145,7 @@ func (c *call) openStream() error {
 	return nil
 }
 
-// shortened keeps what a caller sent from filling messages.
+// shortened bounds the text of a caller in messages.
 func shortened(s string) string {
 	const most = 100
 	if len(s) <= most {

@@ -8,16 +8,16 @@ import (
 	"weir/dispatch"
 )
 
-// alarm wakes the cores when they asked to be: deadlines in queues, throttles
-// that end, open replicas to be tested again.
+// alarm wakes the cores at the times they asked for: queue deadlines, ends of
+// throttling, tests of replicas whose circuit is open.
 type alarm struct {
 	sooner chan weir.Instant
 }
 
 func newAlarm() alarm { return alarm{make(chan weir.Instant, 1)} }
 
-// wakeBy is told by a model that it must be woken at that time at the latest.
-// It never blocks; a full channel means that the alarm is about to look anyway.
+// wakeBy sets the latest time to wake a model. It never blocks: a full channel means
+// that the alarm is about to look anyway.
 func (g *Gateway) wakeBy(at weir.Instant) {
 	select {
 	case g.alarm.sooner <- at:
@@ -25,7 +25,7 @@ func (g *Gateway) wakeBy(at weir.Instant) {
 	}
 }
 
-// shortestSleep keeps a core whose time never passes from taking the machine.
+// shortestSleep keeps a core that is always due from using a whole CPU.
 const shortestSleep = 100 * time.Microsecond
 
 // ring wakes every core in time until ctx ends.
@@ -43,8 +43,7 @@ func (g *Gateway) ring(ctx context.Context) {
 	}
 }
 
-// wake wakes the cores whose time has come and returns how long the rest can
-// sleep.
+// wake wakes the cores that are due and returns how long the others can sleep.
 func (g *Gateway) wake() time.Duration {
 	sleep := time.Hour
 	now := g.now()

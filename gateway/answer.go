@@ -9,9 +9,9 @@ import (
 	"weir/upstream"
 )
 
-// whole passes on an answer that is not a stream. It is held until it is whole,
-// so that one that breaks off can be got elsewhere; a very large one is passed
-// on as it comes.
+// whole passes on an answer that is not a stream. The answer is held until it is
+// complete, which allows a retry if it breaks off. A very large one is relayed as it
+// arrives.
 func (c *call) whole(r *upstream.Reply) *failure {
 	rec := &c.booking.rec
 	rec.TTFT = c.ownFrom.Sub(rec.Arrived)
@@ -34,7 +34,7 @@ func (c *call) whole(r *upstream.Reply) *failure {
 		return c.noAnswer(r, &a, text)
 	}
 	if a.HasUsage && a.Usage.Completion == 0 && c.s.do.Answers() {
-		a.HasUsage = len(c.s.do.Format.Text(nil, text)) == 0 // what it produced it did not count
+		a.HasUsage = len(c.s.do.Format.Text(nil, text)) == 0 // the server did not count the text that it produced
 	}
 	a.HasUsage = a.HasUsage || !c.s.do.Counted()
 	c.remember(text)
@@ -48,7 +48,7 @@ func (c *call) whole(r *upstream.Reply) *failure {
 		c.startAnswer(r, int64(len(shown)))
 	}
 	if a.HasUsage {
-		// The slot goes back before the caller, which may be slow, is written to.
+		// The slot is released before writing to the caller, who may be slow.
 		c.booking.used = a.Usage
 		c.booking.release(dispatch.OK)
 	}
@@ -58,7 +58,7 @@ func (c *call) whole(r *upstream.Reply) *failure {
 	c.finished = true
 	rec.Own += c.g.now().Sub(c.ownFrom)
 	if !a.HasUsage {
-		// Counting takes its time: the caller has its answer already.
+		// Counting takes time: the caller already has its answer.
 		c.x.flush()
 		c.booking.hangUp()
 		c.booking.used = c.s.do.Estimate(c.body, c.s.do.Format.Text(nil, text))
@@ -66,16 +66,16 @@ func (c *call) whole(r *upstream.Reply) *failure {
 	return nil
 }
 
-// bom is what some servers put before their JSON, and no reader of JSON takes.
+// bom is put before the JSON by some servers, and rejected by JSON parsers.
 var bom = []byte("\xef\xbb\xbf")
 
 // copyBuffer is how much of a large answer is in memory at once.
 const copyBuffer = 64 << 10
 
-// tailKept is how much of the end of a large answer is kept to find its usage.
+// tailKept is how much of the end of a large answer is kept, to find its usage.
 const tailKept = 2 << 10
 
-// large passes an answer on as it comes, after what was read of it already.
+// large relays an answer as it arrives, after the head already read.
 func (c *call) large(r *upstream.Reply, head []byte) *failure {
 	buf := newBuffer(copyBuffer)
 	defer buf.free()
@@ -90,7 +90,7 @@ func (c *call) large(r *upstream.Reply, head []byte) *failure {
 		return notJSON()
 	}
 	if c.x.opened() {
-		return notJSON() // and no stream, of which the caller has the beginning
+		return notJSON() // nor a stream, which the caller has seen begin
 	}
 	c.learnModel(head)
 	shown, size := c.renaming.apply(head), r.ContentLength
@@ -137,8 +137,8 @@ func (c *call) unread() *failure {
 	return &failure{problem: p, result: dispatch.Abandoned}
 }
 
-// countTail finds the usage of a large answer in its last bytes, where every
-// server puts it; without any the prompt alone is counted.
+// countTail finds the usage of a large answer in its last bytes, where every server
+// puts it. Without any, only the prompt is counted.
 func (c *call) countTail(tail []byte) {
 	if !c.s.do.Counted() {
 		return

@@ -9,21 +9,21 @@ import (
 	"weir/upstream"
 )
 
-// failure is how an attempt ended that gave the caller nothing.
+// failure is how an attempt ended that sent the caller nothing.
 type failure struct {
 	problem *problem
 	result  dispatch.Result
-	retry   bool             // another replica or deployment may do better
-	after   time.Duration    // with Throttled: how long to leave this one alone
-	lacks   upstream.Feature // with Incapable: what its server does not do
-	cause   error            // for the log; nil: the problem says it all
+	retry   bool             // another replica or deployment may succeed
+	after   time.Duration    // with Throttled: how long to avoid this one
+	lacks   upstream.Feature // with Incapable: the feature that its server lacks
+	cause   error            // for the log; nil: the problem is complete
 }
 
-// maxErrorBody bounds what is read of an upstream's error.
+// maxErrorBody bounds how much of an upstream's error is read.
 const maxErrorBody = 1 << 20
 
-// attempt sends the request to the replica the verdict names and passes its
-// answer on. A failure that leaves the caller untouched may be retried.
+// attempt sends the request to the verdict's replica and passes its answer on. A
+// failure may be retried as long as the caller has been sent nothing.
 func (c *call) attempt(v dispatch.Verdict) *failure {
 	b := &c.booking
 	b.rec.Attempts++
@@ -66,8 +66,8 @@ func (c *call) attempt(v dispatch.Verdict) *failure {
 	return c.whole(reply)
 }
 
-// targetOf finds a deployment in the configuration in force or, when it is no
-// more, in the one the request began with. Both are held until the call ends.
+// targetOf finds a deployment in the current configuration or, if it was removed, in
+// the one the request began with. Both are held until the call ends.
 func (c *call) targetOf(deployment string) *target {
 	if now := c.g.state.Load(); now != c.st && now != c.later {
 		if c.later != nil {
@@ -83,7 +83,7 @@ func (c *call) targetOf(deployment string) *target {
 	return c.st.targets[deployment]
 }
 
-// failed reads an error of the upstream client; the next attempt starts now.
+// failed translates an error of the upstream client; the next attempt starts now.
 func (c *call) failed(err error) *failure {
 	c.ownFrom = c.g.now()
 	if ctx := c.x.ctx(); ctx.Err() != nil {
@@ -93,7 +93,7 @@ func (c *call) failed(err error) *failure {
 	return ofUpstream(err)
 }
 
-// prepare makes the upstream's request of the caller's.
+// prepare makes the upstream's request from the caller's.
 func (c *call) prepare(t *target) {
 	c.segments, c.asksUsage = compose(t, c.s.do, &c.ask, c.body, c.segments, c.edits[:0])
 	c.fields = passRequestHeaders(&c.x, c.fields[:0])
@@ -112,15 +112,14 @@ func (c *call) callOf(t *target, body net.Buffers, fields []upstream.Field) upst
 	}
 }
 
-// refusedBy reads an upstream's error. The caller's own mistakes go to the
-// caller as they are; others may do better elsewhere.
+// refusedBy reads an upstream's error. The caller's own mistakes go to the caller
+// unchanged; other errors may be retried.
 func (c *call) refusedBy(r *upstream.Reply) *failure {
 	body, err := readAll(r, r.ContentLength, maxErrorBody)
 	return c.refused(r, body, err)
 }
 
-// refused judges the body of an error status, of which err is how its reading
-// ended, and frees it.
+// refused judges the body of an error status and frees it. err is how reading it ended.
 func (c *call) refused(r *upstream.Reply, body *buffer, err error) *failure {
 	defer body.free()
 	if err != nil && err != errOverLimit {
@@ -133,7 +132,7 @@ func (c *call) refused(r *upstream.Reply, body *buffer, err error) *failure {
 		return f
 	}
 	if u.Fault != weir.CallerFault || f.retry || err == errOverLimit || r.Status >= 500 || !c.s.dialect.Words(body.b) {
-		return f // in the caller's own words
+		return f // worded in the caller's dialect
 	}
 	if c.x.claim(); c.x.opened() {
 		return f // as an event

@@ -19,22 +19,22 @@ func (t *tenant) mayUse(model string) bool { return t.models == nil || t.models[
 
 // key is one secret of a tenant.
 type key struct {
-	id     uint64 // to the core
+	id     uint64 // ID in the core
 	name   string
 	tenant *tenant
 }
 
-// keyName is what a key is known by where it is not sent.
+// keyName identifies a key without its secret.
 type keyName struct{ tenant, name string }
 
-// maxSecret bounds the length of a key, so that hashing one needs no memory.
+// maxSecret bounds the length of a key, so hashing one needs no allocation.
 const maxSecret = 512
 
-// authenticate finds the key of a request: the one known key among those it
-// carries. A header that is empty, of another scheme, or with a key that is not
-// known here (SDKs send one of their own beside) is no obstacle; two keys that are
-// both known, and not the same, are. Keys are found by their SHA-256: how long the
-// search takes depends on the hash alone, which a caller cannot choose.
+// authenticate finds the key of a request: the one known key among those it carries. An
+// empty header, another scheme, or an unknown key is ignored, because some SDKs also
+// send a key of their own; two different known keys are an error. Keys are found by
+// their SHA-256: the time of the search depends only on the hash, which a caller cannot
+// choose.
 func authenticate(x caller, keys map[[sha256.Size]byte]*key) (*key, error) {
 	var found *key
 	sent := false
@@ -73,7 +73,7 @@ func keyOf(secret string, keys map[[sha256.Size]byte]*key) *key {
 	return keys[sha256.Sum256(room[:n])]
 }
 
-// keyHeaders are where SDKs put keys, in canonical form.
+// keyHeaders are the headers in which SDKs send keys, in canonical form.
 var keyHeaders = [...]string{"Authorization", "Api-Key", "X-Api-Key"}
 
 // secretIn is the key in one line of a header; "" if there is none.

@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// Buffers for bodies and answers come from pools by size, so that a large one
-// is not kept for small requests and a small one is not grown for each large
-// request. Ones above the largest class are left to the collector.
+// Buffers for bodies and answers come from pools by size: a large one is not kept for
+// small requests, and a small one is not grown for each large request. Buffers above
+// the largest class are left to the garbage collector.
 const (
 	smallestClass = 12 // 4 KiB
 	largestClass  = 20 // 1 MiB
@@ -17,11 +17,11 @@ const (
 
 var pools [largestClass - smallestClass + 1]sync.Pool
 
-// buffer is pooled memory. Its owner gives it back once, by free.
+// buffer is pooled memory. Its owner gives it back once, with free.
 type buffer struct {
 	b    []byte
-	from *bodyMemory // its room is counted there; nil: nowhere
-	lent bool        // it is another's memory: no pool gets it
+	from *bodyMemory // where its memory is counted; nil: nowhere
+	lent bool        // the memory belongs to the caller: no pool gets it
 }
 
 func classOf(n int) int { return max(bits.Len(uint(max(n, 1)-1)), smallestClass) }
@@ -55,8 +55,8 @@ func (b *buffer) free() {
 	}
 }
 
-// grown returns a buffer of at least twice the room with the same bytes and
-// frees b.
+// grown returns a buffer of at least twice the capacity with the same bytes, and frees
+// b.
 func (b *buffer) grown() *buffer {
 	next := newBuffer(2 * cap(b.b))
 	next.b = append(next.b, b.b...)
@@ -64,8 +64,8 @@ func (b *buffer) grown() *buffer {
 	return next
 }
 
-// counted returns a buffer with room for n bytes that is counted, nil if there
-// is no memory for it beside own bytes that its body has already.
+// counted returns a buffer for n bytes and counts it; nil if there is not enough
+// memory. own is how much the same body already has.
 func (m *bodyMemory) counted(n int, own int64) *buffer {
 	if c := classOf(n); c <= largestClass {
 		n = 1 << c
@@ -78,8 +78,8 @@ func (m *bodyMemory) counted(n int, own int64) *buffer {
 	return b
 }
 
-// lent is another's memory as a buffer that is counted, nil if there is no memory
-// for it.
+// lent wraps the caller's memory in a buffer and counts it; nil if there is not enough
+// memory.
 func (m *bodyMemory) lent(p []byte) *buffer {
 	if !m.take(int64(len(p)), 0) {
 		return nil
@@ -87,27 +87,27 @@ func (m *bodyMemory) lent(p []byte) *buffer {
 	return &buffer{b: p[:len(p):len(p)], from: m, lent: true}
 }
 
-// trusted is how much room an announced length gets before its bytes are
-// there: announcing costs a caller nothing.
+// trusted is the most memory that a stated length gets before its bytes arrive: stating
+// a length costs a caller nothing.
 const trusted = 256 << 10
 
 var errOverLimit = errors.New("over the limit")
 
-// readAll reads r to its end into a buffer. size is how much is expected, -1
-// if unknown. More than limit bytes end with errOverLimit and what was read up
-// to then, which is more than limit by one byte at least.
+// readAll reads r to its end into a buffer. size is the expected length, -1 if unknown.
+// More than limit bytes end with errOverLimit and the bytes read so far, at least
+// limit+1.
 func readAll(r io.Reader, size, limit int64) (*buffer, error) {
 	return readCounted(r, size, limit, nil)
 }
 
-// readCounted is readAll with its room counted in m. It ends with errNoMemory
-// where that has no more.
+// readCounted is readAll with its memory counted in m. It ends with errNoMemory if m
+// has no more.
 func readCounted(r io.Reader, size, limit int64, m *bodyMemory) (*buffer, error) {
 	room := min(size, limit, trusted)
 	if size < 0 {
 		room = 1 << smallestClass
 	}
-	b := m.counted(int(room)+1, 0) // one more byte to see the end with
+	b := m.counted(int(room)+1, 0) // one more byte to detect the end
 	if b == nil {
 		return nil, errNoMemory
 	}

@@ -8,10 +8,10 @@ import (
 	"weir/dispatch"
 )
 
-// Capacity says that the provider of a deployment lets through q from now on:
-// provisioned capacity was added or taken away while running. Requests that wait for
-// it are served at once when there is more; requests that run go on when there is
-// less. It holds until the next Apply, which says again what is configured.
+// Capacity sets the quota of a deployment's provider from now on: provisioned capacity
+// was added or removed while running. With more, waiting requests are served at once;
+// with less, running requests go on. It holds until the next Apply, which sets the
+// configured quota again.
 func (g *Gateway) Capacity(deployment string, q dispatch.Quota) error {
 	if err := q.Validate(); err != nil {
 		return fmt.Errorf("capacity of deployment %q: %w", deployment, err)
@@ -27,7 +27,7 @@ func (g *Gateway) Capacity(deployment string, q dispatch.Quota) error {
 }
 
 // capacity changes a quota in the core, and in the options that a trial's next step
-// configures the core with.
+// passes to the core.
 func (m *model) capacity(now weir.Instant, deployment string, q dispatch.Quota) {
 	m.tell(func(c *dispatch.Core) []dispatch.Verdict {
 		m.options.Deployments = slices.Clone(m.options.Deployments)

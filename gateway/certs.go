@@ -8,18 +8,18 @@ import (
 	"time"
 )
 
-// certificates is the TLS certificate in two files, read again when they change.
-// A nil one means plain HTTP.
+// certificates is the TLS certificate in two files, which are read again when they
+// change. nil means plain HTTP.
 type certificates struct {
 	certFile, keyFile string
 
 	mu     sync.Mutex
 	cert   *tls.Certificate
-	read   [2]time.Time // modification times of what was read
+	read   [2]time.Time // modification times of the loaded files
 	looked time.Time
 }
 
-// lookEvery bounds how often the files are looked at.
+// lookEvery is the least time between two checks of the files.
 const lookEvery = time.Minute
 
 func openCertificates(certFile, keyFile string) (*certificates, error) {
@@ -33,7 +33,7 @@ func openCertificates(certFile, keyFile string) (*certificates, error) {
 	return c, c.reload()
 }
 
-// reload reads the files; on an error the former certificate stays.
+// reload reads the files; on an error the old certificate stays.
 func (c *certificates) reload() error {
 	if c == nil {
 		return nil
@@ -61,15 +61,15 @@ func (c *certificates) modified() (t [2]time.Time) {
 	return t
 }
 
-// get serves the present certificate. Files that are being replaced and do not
-// fit each other yet are tried again a minute later.
+// get returns the current certificate. Files that do not match yet, because they are
+// being replaced, are tried again a minute later.
 func (c *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if now := time.Now(); now.Sub(c.looked) >= lookEvery {
 		c.looked = now
 		if c.modified() != c.read {
-			_ = c.load() // the former one is still good
+			_ = c.load() // the old one is still good
 		}
 	}
 	return c.cert, nil

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// client is the address of the caller, without its port: that of the connection,
-// or, where that is one of the trusted proxies, the last one in X-Forwarded-For
-// that is none of theirs. What stands before it anybody could have written.
+// client is the caller's address without its port: that of the connection or, behind
+// trusted proxies, the last address in X-Forwarded-For that is not one of them.
+// Anything before that could be forged.
 func (c *call) client() string {
 	peer := c.x.peer
 	if len(c.st.proxies) == 0 || !ofProxy(c.st.proxies, peer) {
@@ -21,7 +21,7 @@ func (c *call) client() string {
 			entry := withoutPort(strings.TrimSpace(rest[cut+1:]))
 			rest = rest[:max(cut, 0)]
 			if _, err := netip.ParseAddr(entry); err != nil {
-				return client // what a trusted proxy could not name
+				return client // not an address, so no trusted proxy's entry
 			}
 			if client = entry; !ofProxy(c.st.proxies, entry) {
 				return client
@@ -45,7 +45,7 @@ func ofProxy(proxies []netip.Prefix, addr string) bool {
 	return false
 }
 
-// withoutPort is the address of "address", "address:port" or "[address]:port".
+// withoutPort is the address in "address", "address:port" or "[address]:port".
 func withoutPort(text string) string {
 	if rest, ok := strings.CutPrefix(text, "["); ok {
 		addr, _, _ := strings.Cut(rest, "]")

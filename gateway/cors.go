@@ -6,26 +6,26 @@ import (
 	"time"
 )
 
-// CORS says which pages may call from a browser, as the Fetch standard has it
-// ("CORS protocol"). The zero value: none, and no answer speaks of it.
+// CORS names the web pages that may call from a browser (Fetch standard, "CORS
+// protocol"). The zero value allows none and adds no header.
 type CORS struct {
-	// Origins are the pages' own, as browsers write them (scheme://host, with the
-	// port where it is not the scheme's), compared exactly; "*" alone: all.
+	// Origins are the pages' origins as browsers write them (scheme://host, with the port
+	// unless it is the scheme's default), compared exactly; "*" alone: all.
 	Origins []string
-	// MaxAge is how long a browser may remember what it was allowed; whole seconds count.
+	// MaxAge is how long a browser may cache a preflight, in whole seconds.
 	MaxAge time.Duration
 }
 
-// cors is CORS, ready to serve. Credentials of the browser's own (cookies,
-// certificates) are never allowed: nothing here reads any.
+// cors is CORS, ready to serve. A browser's own credentials (cookies, certificates) are
+// never allowed: the gateway does not use them.
 type cors struct {
 	all     bool
 	origins map[string]bool
 	maxAge  string          // seconds
-	headers map[string]bool // callers' headers beside those of corsHeaders, in small letters
+	headers map[string]bool // request headers besides corsHeaders, in lower case
 }
 
-// newCORS is nil where no page may call.
+// newCORS is nil if no page may call.
 func newCORS(c *Config) *cors {
 	if len(c.CORS.Origins) == 0 {
 		return nil
@@ -46,22 +46,22 @@ func newCORS(c *Config) *cors {
 	return o
 }
 
-// corsHeaders are what pages may send: keys, what official SDKs send from a
-// browser, and what is read here. Those that end with a dash stand for all that
-// begin so. User-Agent is one that SDKs set and some browsers ask leave for.
+// corsHeaders are the headers that pages may send: keys, headers that official SDKs
+// send from a browser, and headers the gateway reads. A name that ends with a dash is a
+// prefix. SDKs set User-Agent, and some browsers ask permission for it.
 var corsHeaders = [...]string{
 	"authorization", "api-key", "x-api-key", "content-type", "accept", "user-agent", "x-request-id",
 	"anthropic-", "openai-", "x-stainless-", "x-weir-",
 }
 
-// corsExposed are the headers of an answer that a page may read: those named,
-// for browsers that do not know the star, and all that an upstream's answer has.
+// corsExposed are the answer headers that a page may read: all of the upstream's, and
+// those named here, for browsers that do not support the star.
 const corsExposed = "*, X-Request-Id, Retry-After, Retry-After-Ms, X-Weir-Deployment, X-Weir-Replica, X-Weir-Route, X-Weir-Upstream-Model, X-Weir-Queue-Ms, X-Weir-Queue-Position, X-Weir-Max-Tokens, X-Weir-Fault, X-Weir-Upstream-Request-Id, X-Weir-Estimated"
 
 // allows says whether a page of that origin may call.
 func (o *cors) allows(origin string) bool { return o.all || o.origins[origin] }
 
-// sayOn has the answer, whichever it will be, say whether the page may read it.
+// sayOn sets the CORS headers of any answer.
 func (o *cors) sayOn(x *exchange) {
 	if o.all {
 		x.set("Access-Control-Allow-Origin", "*")
@@ -76,7 +76,7 @@ func (o *cors) sayOn(x *exchange) {
 	x.set("Access-Control-Expose-Headers", corsExposed)
 }
 
-// asked is the part of a list of headers that pages may send.
+// asked returns the requested headers that pages may send.
 func (o *cors) asked(lines []string) string {
 	var b strings.Builder
 	for _, line := range lines {
@@ -101,8 +101,8 @@ func (o *cors) maySend(name string) bool {
 	return o.headers[name]
 }
 
-// options answers OPTIONS, without a key, as browsers send it: what the path
-// takes, and to a page's preflight what of it the page may send. It makes no
+// options answers OPTIONS, without a key, as browsers send it: with the path's methods
+// or, to a preflight, the methods and headers that the page may use. It makes no
 // Record.
 func (c *call) options() {
 	method, origin := c.x.get("Access-Control-Request-Method"), c.x.get("Origin")
@@ -117,8 +117,8 @@ func (c *call) options() {
 	}
 }
 
-// preflight lets a page send what it asks for. Under a path that does not exist
-// too: the page then reads that it does not.
+// preflight allows a page its request. It does so for unknown paths too: the page can
+// then read the 404.
 func (c *call) preflight(o *cors, origin string) {
 	if !o.allows(origin) {
 		c.sayOther(&problem{is: errOrigin, message: "the origin " + strconv.Quote(shortened(origin)) + " is not allowed: add it to server.cors.origins of weir.yaml"})

@@ -8,16 +8,15 @@ import (
 	"weir/upstream"
 )
 
-// Units that cost more than tokens do. A deployment whose tokens cost something
-// serves them only where they have a price: otherwise they would be booked for
-// less than they are billed at.
+// Units that cost more than tokens. A deployment with priced tokens serves them only if
+// they have a price too: otherwise they would be booked for less than they are billed.
 var (
-	soundWord = []byte(`"audio"`)       // among the modalities asked for
+	soundWord = []byte(`"audio"`)       // in the requested modalities
 	soundPart = []byte(`"input_audio"`) // a part of a message
 )
 
-// unpriced says what the request asks for that has no price at a deployment, as
-// the failure of an attempt there; nil: nothing.
+// unpriced returns a failure if the request needs a unit without a price at the
+// deployment; nil if it does not.
 func (c *call) unpriced(t *target) *failure {
 	a := &c.ask
 	silent := t.Rates.PricesAudio() || !a.spoken && !c.sendsSound()
@@ -45,8 +44,8 @@ func (c *call) unpriced(t *target) *failure {
 	return nil
 }
 
-// sendsSound says whether a part of the prompt is sound. It is looked for once,
-// and only where sound has no price.
+// sendsSound says whether a part of the prompt is sound. The prompt is searched once,
+// and only if sound has no price.
 func (c *call) sendsSound() bool {
 	if c.sound == unknownSound {
 		p := c.ask.prompt
@@ -58,7 +57,7 @@ func (c *call) sendsSound() bool {
 	return c.sound == someSound
 }
 
-// sound is whether a request sends any.
+// sound is whether a request sends sound.
 type sound uint8
 
 const (

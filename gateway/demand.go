@@ -9,15 +9,15 @@ import (
 	"weir/dispatch"
 )
 
-// Demand is what a scaler is told of one deployment: totals that only grow and
-// levels of now, nothing divided by a number of replicas.
+// Demand is what a scaler gets for one deployment: counters and current levels, never
+// divided by a number of replicas.
 type Demand struct {
-	Model dispatch.Demand           // of the whole model, its queue included
+	Model dispatch.Demand           // of the whole model, including its queue
 	Here  dispatch.DeploymentDemand // of the deployment alone
 
-	// Requests that ended, by whether they met the model's SLO. Those the
-	// caller spoilt (bad requests, callers gone, limits of tenants) are in
-	// neither; those the model had no room for are missed.
+	// Ended requests, by whether they met the model's SLO. Failures of callers (bad
+	// requests, callers gone, tenant limits) are in neither; requests that found no
+	// capacity count as missed.
 	Attained, Missed uint64
 }
 
@@ -38,8 +38,8 @@ func (g *Gateway) Demand(deployment string) (Demand, error) {
 	return d, nil
 }
 
-// tally counts requests by deployment and by whether they met their SLO. Only
-// configured deployments get requests, so it is as bounded as configurations.
+// tally counts requests by deployment and by SLO result. Only configured deployments
+// get requests, so its size is bounded.
 type tally struct {
 	mu sync.Mutex
 	by map[string]*kept
@@ -74,12 +74,12 @@ func (t *tally) of(deployment string) (attained, missed uint64) {
 	return 0, 0
 }
 
-// judge counts an ended request for or against the SLO of its model.
+// judge counts an ended request for or against its model's SLO.
 func (g *Gateway) judge(b *booking) {
 	r := &b.rec
 	switch {
 	case b.served == nil || r.Fault == weir.CallerFault:
-	case r.Outcome == weir.Refused && r.Fault == weir.PolicyFault && b.id == 0: // a limit of the tenant, not want of room
+	case r.Outcome == weir.Refused && r.Fault == weir.PolicyFault && b.id == 0: // a limit of the tenant, not a lack of capacity
 	case r.Deployment == "":
 		b.served.missed.Add(1)
 	default:
@@ -87,9 +87,9 @@ func (g *Gateway) judge(b *booking) {
 	}
 }
 
-// attained says whether a request met what its model promises. An answer that
-// is not streamed has no first token to see: it is held to the time its tokens
-// would have taken in a stream.
+// attained says whether a request met its model's SLO. An answer that is not streamed
+// has no visible first token, so it gets the time that its tokens would have taken in a
+// stream.
 func attained(r *weir.Record, slo weir.SLO) bool {
 	if r.Outcome != weir.Completed {
 		return false

@@ -8,8 +8,8 @@ import (
 	"weir/dispatch"
 )
 
-// end tells the caller how the request ended, if it was not told yet, and
-// closes the booking.
+// end reports the end of the request to the caller, unless that was done, and closes
+// the booking.
 func (c *call) end(err error) {
 	if err == nil {
 		c.booking.close(c.x.status, weir.Completed, weir.NoFault, "")
@@ -24,7 +24,7 @@ func (c *call) end(err error) {
 	}
 	away := p.is == errClientGone || p.is == errClientSlow
 	cutShort := c.x.started && !c.streaming && !c.finished
-	c.booking.release(dispatch.Abandoned) // before a slow caller is written to
+	c.booking.release(dispatch.Abandoned) // before writing to a slow caller
 	switch {
 	case away || c.finished:
 	case !c.x.started && !c.x.opened():
@@ -51,7 +51,7 @@ func (c *call) end(err error) {
 // sayError answers with an error in the caller's dialect.
 func (c *call) sayError(p *problem, a answer) {
 	c.x.claim()
-	if c.x.opened() { // while this was decided
+	if c.x.opened() { // meanwhile, by a sign of life
 		c.x.start(200, -1)
 		c.x.send(c.s.errorEvent(p, a, c.events))
 		return
@@ -77,7 +77,7 @@ func (c *call) sayError(p *problem, a answer) {
 	c.x.send(body)
 }
 
-// sayRetryAfter says when to come back, where that is known.
+// sayRetryAfter sets the retry time, if known.
 func sayRetryAfter(x *exchange, p *problem) {
 	if p.hasAfter {
 		seconds, ms := retryAfter(p.after)
@@ -86,14 +86,14 @@ func sayRetryAfter(x *exchange, p *problem) {
 	}
 }
 
-// retryAfter words a time in milliseconds, and rounded up to whole seconds for
-// clients that read only those.
+// retryAfter formats a time in milliseconds and, for clients that read only those, in
+// seconds, rounded up.
 func retryAfter(d time.Duration) (seconds, milliseconds string) {
 	ms := int64((d + time.Millisecond - 1) / time.Millisecond)
 	return strconv.FormatInt((ms+999)/1000, 10), strconv.FormatInt(ms, 10)
 }
 
-// sayWhere sets the headers that name what serves the request and how long it waited.
+// sayWhere sets the headers that name the deployment and replica, and the queue time.
 func (c *call) sayWhere() {
 	rec := &c.booking.rec
 	c.sayTrim()

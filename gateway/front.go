@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// frontListener gives every connection of a caller the front's own eyes.
+// frontListener wraps each caller's connection in a frontConn.
 type frontListener struct {
 	net.Listener
 	surfaces  surfaces
@@ -29,21 +29,21 @@ func (l frontListener) Accept() (net.Conn, error) {
 	return &frontConn{Conn: c, surfaces: l.surfaces, maxHeader: l.maxHeader}, nil
 }
 
-// frontConn is a caller's connection between the network and net/http: what comes
-// must be framed soundly, and what net/http itself answers to a request it cannot
-// read is said in the words of the API that was called.
+// frontConn is a caller's connection between the network and net/http. It checks the
+// framing of requests, and rewrites net/http's own error answers in the words of the
+// called API.
 type frontConn struct {
 	net.Conn
 	surfaces  surfaces
 	maxHeader int
 	frame     frame
-	fault     error // what is wrong with what came; nothing more is read of it
-	poisoned  int   // bytes of poison that were read
+	fault     error // the framing fault; nothing more is read
+	poisoned  int   // bytes of poison already read
 }
 
-// poison is read in place of what is not framed soundly: a line that is none in a
-// head, a chunk or a trailer, wherever in them it stands. An error would end a
-// request before it that is still being answered. maxPoison ends it.
+// poison replaces badly framed input: it is invalid in a head, a chunk and a trailer,
+// wherever it appears. An error instead would also end an earlier request that is still
+// being answered. maxPoison ends it.
 const (
 	poison    = "\x00\r\n\r\n"
 	maxPoison = 1 << 10
@@ -74,8 +74,8 @@ func (c *frontConn) poison(p []byte) (int, error) {
 	return n, nil
 }
 
-// CloseWrite lets net/http end its side alone and wait a moment, for a caller that
-// still sends when it is refused: closed at once, it would lose the answer.
+// CloseWrite lets net/http end only its own side and wait a moment. A refused caller
+// that still sends would lose the answer if the connection were closed at once.
 func (c *frontConn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -83,8 +83,8 @@ func (c *frontConn) CloseWrite() error {
 	return nil
 }
 
-// plainHead is how net/http begins what it answers to a request it cannot read,
-// after the status; no answer of a handler has these two headers alone.
+// plainHead is how net/http begins its own error answers, after the status. No
+// handler's answer has only these two headers.
 const plainHead = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
 
 const maxPlain = 512 // bytes of such an answer
@@ -101,7 +101,7 @@ func (c *frontConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// answer words an answer of net/http's own.
+// answer rewrites one of net/http's own answers.
 func (c *frontConn) answer(head, text string) []byte {
 	is, message := errBadRequest, errBadRequest.Error()
 	switch _, why, said := strings.Cut(text, ": "); {

@@ -7,9 +7,9 @@ import (
 	"weir/upstream"
 )
 
-// requestHeaders are the caller's headers an upstream is shown; no other is.
-// Names as net/http holds them and as they are sent. Of a list every line counts;
-// SDKs send a line for each feature. Of the others the first does.
+// requestHeaders are the only headers of the caller that are passed to an upstream,
+// under net/http's canonical names. Of a list every line is passed, since SDKs send a
+// line for each feature; of the others only the first.
 var requestHeaders = [...]struct {
 	name string
 	list bool
@@ -30,11 +30,11 @@ func passRequestHeaders(x *exchange, fields []upstream.Field) []upstream.Field {
 	return fields
 }
 
-// answerHeaders are the upstream's headers a caller is shown, beside those that
-// begin as shownBegins say: what describes the answer, and what a provider says of
-// its limits and for its support. No other is: what a server tells a browser or a
-// proxy (Location, Refresh, Set-Cookie, Content-Security-Policy, Access-Control-*)
-// is told to the gateway, and would act on the gateway's own name.
+// answerHeaders are the upstream's headers passed to the caller, besides the prefixes
+// in shownBegins: those that describe the answer, the provider's limits, and IDs for
+// its support. No other header is passed: one that addresses a browser or a proxy
+// (Location, Refresh, Set-Cookie, Content-Security-Policy, Access-Control-*) is meant
+// for the gateway, and would take effect under the gateway's own name.
 var answerHeaders = map[string]bool{
 	"Content-Type": true, "Content-Language": true, "Content-Encoding": true, "Cache-Control": true, "X-Accel-Buffering": true,
 	"Request-Id": true, "Apim-Request-Id": true, "Azureml-Model-Session": true,
@@ -43,8 +43,8 @@ var answerHeaders = map[string]bool{
 
 var shownBegins = [...]string{"X-Ratelimit-", "Anthropic-", "Openai-", "X-Ms-Spillover-"}
 
-// passAnswerHeaders shows the caller the upstream's headers. The upstream's
-// own request id, which its support will ask for, goes under another name.
+// passAnswerHeaders passes the upstream's headers to the caller. The upstream's own
+// request ID, which its support asks for, gets another name.
 func passAnswerHeaders(x *exchange, r *upstream.Reply, ours string) {
 	named := r.Header("Connection")
 	r.EachHeader(func(name, value string) {
@@ -60,7 +60,7 @@ func passAnswerHeaders(x *exchange, r *upstream.Reply, ours string) {
 	})
 }
 
-// shown says whether a caller sees an upstream's header of that canonical name.
+// shown says whether an upstream's header, by canonical name, is passed to callers.
 func shown(key string) bool {
 	if answerHeaders[key] {
 		return true
@@ -83,8 +83,8 @@ func listed(list, name string) bool {
 	return false
 }
 
-// saneID says whether a caller's request id may be echoed and logged: short,
-// and made of letters that mean nothing anywhere.
+// saneID says whether a caller's request ID may be echoed and logged: it is short and
+// has only harmless characters.
 func saneID(id string) bool {
 	if id == "" || len(id) > 128 {
 		return false

@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// idSource makes request ids: a random half drawn once, so that ids of
-// different processes differ, and a count.
+// idSource makes request IDs: a random half, drawn once to differ between processes,
+// and a count.
 type idSource struct {
 	prefix string
 	count  atomic.Uint64

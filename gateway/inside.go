@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// inside is the submissions in flight. A stop lets them go on and then cuts them,
-// as it does with requests over HTTP.
+// inside tracks the submissions in flight. A stop lets them finish for a while and then
+// cuts them, like requests over HTTP.
 type inside struct {
 	ctx context.Context // ends when they are cut
 	cut context.CancelCauseFunc
@@ -14,7 +14,7 @@ type inside struct {
 	mu     sync.Mutex
 	open   int
 	closed bool
-	none   chan struct{} // closed when no more are taken and none is open
+	none   chan struct{} // closed when no more are accepted and none is open
 }
 
 func newInside() *inside {
@@ -23,7 +23,7 @@ func newInside() *inside {
 	return i
 }
 
-// enter says whether one more is taken; leave ends it.
+// enter says whether one more is accepted; leave ends it.
 func (i *inside) enter() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -40,7 +40,7 @@ func (i *inside) leave() {
 	i.settle()
 }
 
-// close takes no more.
+// close accepts no more.
 func (i *inside) close() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -50,8 +50,7 @@ func (i *inside) close() {
 	}
 }
 
-// drain waits, after close, for those that are open or for ctx, whose error it
-// returns.
+// drain waits, after close, for open submissions or for ctx, whose error it returns.
 func (i *inside) drain(ctx context.Context) error {
 	select {
 	case <-i.none:

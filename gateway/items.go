@@ -7,9 +7,9 @@ import (
 	"weir/jsonscan"
 )
 
-// The items of an answer of the Responses API (messages, calls, reasoning) are
-// kept with it, and a later request may name them in its input instead of sending
-// them. So whose they are is remembered as it is of answers.
+// The items of a Responses API answer (messages, calls, reasoning) are stored with it,
+// and a later request may name them in its input instead of sending them. So their
+// origin is remembered as it is for answers.
 
 // maxItems is how many items of one answer are remembered.
 const maxItems = 64
@@ -19,7 +19,7 @@ var (
 	itemDoneWord = []byte(`"response.output_item.done"`)
 )
 
-// item is what is read of one element of input or output: its id and type, and
+// item is the scanned part of an element of input or output: its ID and type, and
 // whether it holds anything else.
 type item struct {
 	id, kind string
@@ -57,14 +57,14 @@ func orFault(into *error, err error) {
 	}
 }
 
-// refers says whether it stands for an item that the upstream keeps: by its type,
-// which may be left out where there is nothing but an id.
+// refers says whether it references a stored item: by its type, which may be missing if
+// there is only an ID.
 func (it *item) refers() bool {
 	return it.id != "" && (it.kind == "item_reference" || it.kind == "" && !it.more)
 }
 
-// itemsOf calls keep for the ids of the items in b: a whole answer, or the event
-// that tells that one is done.
+// itemsOf calls keep with the IDs of the items in b: a whole answer, or the event that
+// says an item is done.
 func itemsOf(b []byte, keep func(id string)) {
 	s, n := jsonscan.Scanner{B: b}, 0
 	one := func(v span) error {
@@ -88,8 +88,8 @@ func itemsOf(b []byte, keep func(id string)) {
 	})
 }
 
-// refersTo checks that the items that input only names are the tenant's own, and
-// has the request go where the first of them is kept.
+// refersTo checks that the items that input only names are the tenant's own, and pins
+// the request to the replica that stores the first of them.
 func (c *call) refersTo() error {
 	v := c.ask.prompt
 	if v.Absent() || c.body[v.From] != '[' {
@@ -115,8 +115,7 @@ func (c *call) refersTo() error {
 	})
 }
 
-// rememberItems notes whose the items of an answer are, or the one that an event
-// tells of.
+// rememberItems records the origin of an answer's items, or of an event's item.
 func (c *call) rememberItems(b []byte, event bool) {
 	if c.s.do.Kept && (!event || bytes.Contains(b, itemDoneWord)) {
 		itemsOf(b, c.noteOrigin)

@@ -11,24 +11,24 @@ import (
 	"weir/meter"
 )
 
-// bodyMemory is what the bodies of all requests take in memory together, and may
-// take. Bodies are counted as their bytes come, not as they are announced. Safe
-// for concurrent use; a nil one bounds and counts nothing.
+// bodyMemory counts and bounds the memory of all request bodies in total. Bodies are
+// counted as their bytes arrive, not by their stated length. Safe for concurrent use; a
+// nil one bounds and counts nothing.
 type bodyMemory struct {
 	most atomic.Int64
 	held atomic.Int64
-	peak atomic.Int64  // of held, since memory was given back
+	peak atomic.Int64  // of held, since memory was last returned to the system
 	fell chan struct{} // cap 1: held fell far below peak
 }
 
-// smallBody is what a body may take of the last eighth of the memory, which is
-// kept from larger ones: a few large bodies do not turn every chat away.
+// smallBody is the most that a body may take of the last eighth of the memory, which
+// is reserved for small bodies: a few large ones cannot turn every chat away.
 const smallBody = 64 << 10
 
 var errNoMemory = errors.New("the request bodies are at their memory limit")
 
-// take books n more bytes for a body that has own already, and says whether they
-// may be had. A body alone always gets what it needs.
+// take counts n more bytes for a body that already has own, and says whether it may
+// have them. A body alone always gets what it needs.
 func (m *bodyMemory) take(n, own int64) bool {
 	if m == nil {
 		return true
@@ -47,8 +47,8 @@ func (m *bodyMemory) take(n, own int64) bool {
 	return true
 }
 
-// worthGiving is from how much memory of bodies on it is given back to the
-// machine when they are gone, and not kept by the collector for more.
+// worthGiving is the peak of body memory from which on it is returned to the system
+// when the bodies are gone.
 const worthGiving = 64 << 20
 
 func (m *bodyMemory) give(n int64) {
@@ -65,10 +65,10 @@ func (m *bodyMemory) give(n int64) {
 	}
 }
 
-// giveEvery is how often memory is given back at most: each time is a collection.
+// giveEvery is the least time between two returns of memory: each runs a collection.
 const giveEvery = 5 * time.Second
 
-// keep gives memory back when much has been freed, until ctx ends.
+// keep returns memory to the system when much has been freed, until ctx ends.
 func (m *bodyMemory) keep(ctx context.Context) {
 	for {
 		select {
@@ -86,12 +86,12 @@ func (m *bodyMemory) keep(ctx context.Context) {
 	}
 }
 
-// knockFrom is from which announced length on a request is checked against the
-// limits of its key before its body is read. A smaller one costs less than the
-// check, and is refused with its model's name in the Record.
+// knockFrom is the stated length from which on a request is checked against its key's
+// limits before its body is read. A smaller body costs less than the check, and its
+// refusal has the model's name in the Record.
 const knockFrom = smallBody
 
-// knock asks the limits that need no body to be known.
+// knock checks the limits that do not depend on the body.
 func (c *call) knock() error {
 	if n := c.x.size; n >= 0 && n < knockFrom {
 		return nil
@@ -107,7 +107,7 @@ func (c *call) knock() error {
 	return nil
 }
 
-// leaveDoor ends the knock, if there was one. The spending lock is held.
+// leaveDoor ends the knock, if any. The spending lock is held.
 func (b *booking) leaveDoor() {
 	if b.drop(holdsDoor) {
 		b.g.spend.meter.Leave(b.knock)
@@ -120,6 +120,6 @@ func noMemory(most int64) error {
 		message: fmt.Sprintf("the bodies of the requests in flight use all of the %d MiB allowed (max_body_memory): retry in a second", most>>20)}
 }
 
-// drainWithin is how long a caller whose request was refused may go on sending
-// its body: one that is cut off while it sends seldom reads the answer.
+// drainWithin is how long a refused caller may go on sending its body: one that is cut
+// off while it sends seldom reads the answer.
 const drainWithin = 5 * time.Second

@@ -12,16 +12,16 @@ import (
 	"weir/upstream"
 )
 
-// This file says what a request needs of a deployment, and learns from upstreams
-// what they do not do.
+// Which features a request needs of a deployment, and how Weir learns from upstreams
+// which ones they lack.
 
-// featureNeeds are the needs an upstream may say it does not serve.
+// featureNeeds are the needs that an upstream may report as unsupported.
 var featureNeeds = map[upstream.Feature]dispatch.Needs{
 	upstream.Images: dispatch.Images, upstream.Audio: dispatch.Audio, upstream.Tools: dispatch.Tools,
 }
 
-// lacksOf is what a deployment is declared not to do: what its file says, and the
-// operations its protocol has not.
+// lacksOf is what a deployment is declared to lack: the configured features, and the
+// operations missing from its protocol.
 func lacksOf(d *Deployment) dispatch.Needs {
 	lacks := d.Lacks
 	for op := range weir.Ops() {
@@ -32,8 +32,8 @@ func lacksOf(d *Deployment) dispatch.Needs {
 	return lacks
 }
 
-// picks says whether it may matter to a model's requests what they hold: where
-// there is more than one deployment, or one that lacks something.
+// picks says whether the content of a model's requests may matter for routing: it has
+// several deployments, or one that lacks something.
 func (m *Model) picks() bool {
 	for i := range m.Deployments {
 		if m.Deployments[i].Lacks != 0 {
@@ -43,9 +43,8 @@ func (m *Model) picks() bool {
 	return len(m.Deployments) > 1
 }
 
-// needs is what the request needs. What it holds is looked for only where that
-// may matter. Words that stand in a text have their quotes escaped, so that they
-// are not found.
+// needs is what the request needs. Its content is searched only where that may matter.
+// Inside a text, quotes are escaped, so the words do not match there.
 func (c *call) needs() dispatch.Needs {
 	n := dispatch.Operation(c.s.op)
 	if !c.booking.served.picks {
@@ -67,8 +66,7 @@ func (c *call) needs() dispatch.Needs {
 	return n
 }
 
-// contentWords are the types of parts of a prompt: of chat, of responses and of
-// messages.
+// contentWords are the types of prompt parts in chat, responses and messages.
 var contentWords = [...]struct {
 	word  []byte
 	needs dispatch.Needs
@@ -77,7 +75,7 @@ var contentWords = [...]struct {
 	{[]byte(`"input_audio"`), dispatch.Audio},
 }
 
-// cannot lets the core know what the deployment of a failed attempt does not do.
+// cannot reports to the core what a failed attempt's deployment does not support.
 func (c *call) cannot(f *failure) {
 	if f.lacks == upstream.NoFeature {
 		return
@@ -97,7 +95,7 @@ func (m *model) lacks(now weir.Instant, deployment string, needs dispatch.Needs,
 	m.settle(now)
 }
 
-// wordUnsupported says what it is that no deployment does.
+// wordUnsupported names what no deployment supports.
 func (c *call) wordUnsupported(err error) error {
 	var p *problem
 	if !errors.As(err, &p) || p.is != errUnsupported || p.message != "" {
@@ -120,7 +118,7 @@ func (c *call) wordUnsupported(err error) error {
 	return p
 }
 
-// ofLack words that an upstream does not do what the request needs.
+// ofLack words that an upstream does not support what the request needs.
 func ofLack(u *upstream.Failure) *failure {
 	what := "this operation"
 	if u.Lacks != upstream.WholeOperation {
@@ -137,5 +135,5 @@ func inBrackets(u *upstream.Failure) string {
 	return fmt.Sprintf(" (status %d%s)", u.Status, said(u))
 }
 
-// keyID is what the core knows a key by: the beginning of its hash.
+// keyID identifies a key in the core: the beginning of its hash.
 func keyID(hash [32]byte) uint64 { return binary.LittleEndian.Uint64(hash[:8]) }

@@ -8,10 +8,10 @@ import (
 	"weir/upstream"
 )
 
-// This file handles a status of success that comes without an answer.
+// This file handles a success status without an answer.
 
-// noAnswer judges it: an error the upstream words itself is taken at its word,
-// anything else is the upstream's failure. Nothing of it is billed.
+// noAnswer judges it: an error described by the upstream is used as such; anything else
+// is the upstream's failure. Nothing is billed.
 func (c *call) noAnswer(r *upstream.Reply, a *upstream.Answer, body []byte) *failure {
 	if !a.Object {
 		return notJSON()
@@ -38,8 +38,8 @@ func unfinished() *failure {
 		result: dispatch.Unhealthy, retry: true}
 }
 
-// startStream sends the status and headers of a stream, also of one that is made
-// of an answer which came whole or that its server calls something else.
+// startStream sends the status and headers of a stream, including one made from a whole
+// answer or sent with another content type.
 func (c *call) startStream(r *upstream.Reply) {
 	c.x.claim()
 	passAnswerHeaders(&c.x, r, c.booking.rec.RequestID)

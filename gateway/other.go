@@ -1,7 +1,7 @@
 package gateway
 
-// other serves what is not a request to a model: lists, health, and paths that
-// do not exist. These make no Record.
+// other serves requests that do not call a model: lists, health, and unknown paths.
+// They make no Record.
 func (c *call) other() {
 	if c.s.shared {
 		if d := c.g.surfaces.markedBy(c.x.get); d != nil {
@@ -36,7 +36,7 @@ func (c *call) other() {
 	}
 }
 
-// ready says whether new requests are welcome: not when the gateway stops.
+// ready says whether the gateway takes new requests: not when it stops.
 func (c *call) ready() {
 	if c.g.stopping.Load() {
 		c.say(503, []byte(`{"status":"stopping"}`))
@@ -84,19 +84,18 @@ func (c *call) models() {
 	c.say(200, c.s.dialect.Models(nil, names))
 }
 
-// Ready says whether the gateway takes new requests: it does until it was told
-// to stop.
+// Ready says whether the gateway takes new requests: it does until it begins to stop.
 func (g *Gateway) Ready() bool { return !g.stopping.Load() }
 
-// Levels are what the gateway holds now, and how many requests to models it
-// has seen. As many Records have been emitted as have arrived and are not held.
+// Levels are the gateway's current requests and the number that have arrived. The
+// Records emitted are the arrived requests minus those in flight.
 type Levels struct {
 	Arrived  uint64 // requests to models since the gateway was made
-	Requests int    // of them not ended, in whatever phase
-	Streams  int    // of those the streamed ones
+	Requests int    // of them in flight, in any phase
+	Streams  int    // of those in flight, the streamed ones
 }
 
-// Levels reads what the gateway holds now.
+// Levels returns the current levels.
 func (g *Gateway) Levels() Levels {
 	return Levels{Arrived: g.arrived.Load(), Requests: int(g.open.Load()), Streams: int(g.streams.Load())}
 }

@@ -6,21 +6,20 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// A prompt is named by blocks of its JSON as it came: a caller that
-// sends a conversation again, one turn longer, sends the same bytes first. So nothing
-// is tokenised or parsed for it, and blocks that are equal here are equal to every
-// server.
+// A prompt is hashed in blocks of its raw JSON. A caller that sends a conversation
+// again, one turn longer, begins with the same bytes, so nothing needs to be tokenised
+// or parsed. Blocks that are equal here are equal to every server.
 const (
-	// prefixBlock is the tokens of one block: what a prefill of one step takes, so
-	// that what is worth less than a block is not worth a detour.
+	// prefixBlock is the tokens of one block: about one step of a prefill. Saving less is
+	// not worth a detour.
 	prefixBlock = 512
 	blockBytes  = prefixBlock * bytesPerToken
-	// maxBlocks bounds what is named of one prompt: two million tokens.
+	// maxBlocks bounds the blocks of one prompt: two million tokens.
 	maxBlocks = 4096
 )
 
-// prefix names the whole blocks that the prompt begins with; nil unless the
-// model's requests meet by them. The core may read it until the request ends.
+// prefix hashes the whole blocks that the prompt begins with; nil unless the model's
+// affinity is ByPrefix. The core may read the slice until the request ends.
 func (c *call) prefix() []uint64 {
 	if c.booking.served.affinity != ByPrefix {
 		return nil
@@ -29,8 +28,8 @@ func (c *call) prefix() []uint64 {
 	return c.names
 }
 
-// blocks appends the names. What a chat template puts before the messages is in
-// all of them; so equal names are equal beginnings.
+// blocks appends the hashes. A chat template puts tools and preamble before the
+// messages, so every hash includes them: equal hashes mean equal beginnings.
 func (a *ask) blocks(body []byte, names []uint64) []uint64 {
 	var h uint64
 	for _, s := range [...]span{a.tools, a.preamble} {
@@ -43,7 +42,7 @@ func (a *ask) blocks(body []byte, names []uint64) []uint64 {
 	return names
 }
 
-// chain names what b adds to all before it.
+// chain is the hash of b after everything before it.
 func chain(h uint64, b []byte) uint64 {
 	return (bits.RotateLeft64(h, 23) ^ xxhash.Sum64(b)) * 0x9e3779b97f4a7c15
 }

@@ -5,36 +5,35 @@ import (
 	"time"
 )
 
-// A caller of a stream, or something between it and the gateway, may take
-// silence for death. A pulse sends it a sign of life whenever it has got nothing
-// for so long: a comment, or a ping where the dialect has one. If that comes
-// before the answer, the status 200 goes out with it; the answer itself is still
-// held back, so that a failure before its first token is got elsewhere as ever,
-// and one that cannot be is told by an error event.
+// A streaming caller, or a proxy before the gateway, may take silence for a dead
+// connection. A pulse sends a sign of life after each silent interval: a comment, or a
+// ping if the dialect has one. If it comes before the answer, it carries the status
+// 200. The answer itself is still held back: a failure before its first token can be
+// retried, and becomes an error event if retries fail.
 
-// coldPulse is how often a caller that waits for a cold start is sent a sign of
-// life, where server.ping_after does not ask for it more often.
+// coldPulse is the interval between signs of life during a cold start, unless
+// server.ping_after is shorter.
 const coldPulse = 15 * time.Second
 
-// A comment takes one line and no blank one after it, which some SDKs would take
-// for an event without data.
+// A comment is one line without a blank line, which some SDKs would take for an event
+// without data.
 var pulseComment = []byte(": waiting\n")
 
-// pulse is of one exchange and outlives none. The lock is held by whichever of
-// the pulse and the handler writes.
+// pulse belongs to one exchange and ends with it. The pulse and the handler each hold
+// the lock while writing.
 type pulse struct {
 	mu      sync.Mutex
 	x       *exchange
 	every   time.Duration
 	beat    []byte
 	timer   *time.Timer
-	last    time.Time // when the caller was sent something
+	last    time.Time // last write to the caller
 	claimed bool      // the handler is about to start the answer
 	opened  bool      // status and headers went out with a sign of life
 	ended   bool
 }
 
-// startPulse has the caller of a stream sent signs of life, if it is to be.
+// startPulse starts signs of life for a streaming caller if every is positive.
 func (c *call) startPulse(every time.Duration) {
 	if every <= 0 || !c.ask.stream || !c.s.do.Streams || !c.x.far || c.x.pulse != nil {
 		return
@@ -44,12 +43,12 @@ func (c *call) startPulse(every time.Duration) {
 		p.beat = c.s.do.Ping
 	}
 	c.x.pulse = p
-	p.mu.Lock() // due may come before its timer is known
+	p.mu.Lock() // due may run before its timer is set
 	p.timer = time.AfterFunc(every, p.due)
 	p.mu.Unlock()
 }
 
-// pulseEvery is how long the caller may get nothing; 0: as long as it takes.
+// pulseEvery is the longest silence; 0: unlimited.
 func (c *call) pulseEvery() time.Duration {
 	every := c.st.bounds.Pulse
 	if c.booking.served.cold.Load() && (every <= 0 || every > coldPulse) {
@@ -58,7 +57,7 @@ func (c *call) pulseEvery() time.Duration {
 	return every
 }
 
-// due sends a sign of life if nothing was sent for so long, and comes back.
+// due sends a sign of life after a silent interval, and reschedules itself.
 func (p *pulse) due() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,7 +77,7 @@ func (p *pulse) due() {
 	p.opened = p.x.beat(p.last, p.beat) || p.opened
 }
 
-// stopPulse ends the signs of life. Afterwards nothing but the handler writes.
+// stopPulse ends the signs of life. From then on only the handler writes.
 func (x *exchange) stopPulse() {
 	if p := x.pulse; p != nil {
 		p.mu.Lock()
@@ -97,7 +96,7 @@ func (x *exchange) claim() {
 	}
 }
 
-// opened says whether the caller has the status 200 already, of a stream.
+// opened says whether the caller already has a stream's status 200.
 func (x *exchange) opened() bool {
 	if p := x.pulse; p != nil {
 		p.mu.Lock()
@@ -107,7 +106,7 @@ func (x *exchange) opened() bool {
 	return false
 }
 
-// lock lets the handler write; unlock notes that it has.
+// lock lets the handler write; unlock records the write.
 func (p *pulse) lock() { p.mu.Lock() }
 
 func (p *pulse) unlock() {

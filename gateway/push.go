@@ -5,30 +5,29 @@ import (
 	"time"
 )
 
-// What concerns others is pushed to them: a queue that grows is a reason to
-// decide on replicas at once (Options.Grew), and a replica that drains is asked
-// about by itself (InFlight), so that it is not necessary to read whole
-// demands to see whether one figure has changed.
+// Changes that matter to other packages are pushed: a growing queue triggers a scaling
+// decision at once (Options.Grew). A draining replica is queried by itself (InFlight):
+// reading whole demands for one figure would cost more.
 
 // growthGap is the least time between two rounds of Grew. The first comes at once.
 const growthGap = 100 * time.Millisecond
 
-// noteGrowth compares the queue with what it was and notes that it has grown.
-// The model's lock is held: nothing is called under it, and nothing blocks.
+// noteGrowth compares the queue with its last length and records growth. The model's
+// lock is held, so it calls nothing and never blocks.
 func (m *model) noteGrowth() {
 	n := m.core.Waiting()
 	if n > m.queued && m.grows != nil {
 		m.grew.Store(true)
 		select {
 		case m.grows <- struct{}{}:
-		default: // a round is due already
+		default: // a round is already due
 		}
 	}
 	m.queued = n
 }
 
-// tellGrowth calls Options.Grew for the deployments of every model whose queue
-// has grown, until ctx ends.
+// tellGrowth calls Options.Grew for the deployments of every model whose queue has
+// grown, until ctx ends.
 func (g *Gateway) tellGrowth(ctx context.Context) {
 	if g.grew == nil {
 		return
@@ -55,9 +54,9 @@ func (g *Gateway) tellGrowth(ctx context.Context) {
 	}
 }
 
-// InFlight is how many requests one replica of a deployment works on, copies
-// (hedges and mirrors) included; -1 where the gateway does not know the replica
-// (any more). It costs one lock and two look-ups.
+// InFlight is how many requests one replica of a deployment is working on, including
+// copies (hedges and mirrors); -1 if the gateway does not know the replica. It costs
+// one lock and two look-ups.
 func (g *Gateway) InFlight(deployment, replica string) int {
 	t := g.state.Load().targets[deployment]
 	if t == nil {

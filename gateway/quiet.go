@@ -9,17 +9,16 @@ import (
 	"weir/upstream"
 )
 
-// An upstream that sends comments or pings lives; one that sends nothing else gets
-// nowhere. Without a limit of its own it would hold slot and caller until the time
-// of the whole answer is over.
+// An upstream that sends only comments or pings is alive but makes no progress. Without
+// a limit it would hold a slot and the caller until the total timeout.
 
 var errQuiet = errors.New("the inference server sent only keep-alives for too long")
 
-// lull follows since when a stream has told nothing.
+// lull is since when a stream has made no progress.
 type lull struct{ since weir.Instant }
 
-// maxQuiet is how long signs of life alone keep a stream: as long as a first part
-// of the answer and a further one may take.
+// maxQuiet is how long keep-alives alone extend a stream: the time for the first part
+// of an answer plus one more part.
 func (t *target) maxQuiet() time.Duration {
 	header, stall := t.Upstream.HeaderTimeout, t.Upstream.StallTimeout
 	orElse(&header, 2*time.Minute)
@@ -27,8 +26,8 @@ func (t *target) maxQuiet() time.Duration {
 	return header + stall
 }
 
-// over says whether, with an event of that kind, a stream has told nothing for too
-// long. The clock is asked for signs of life only.
+// over says whether, with an event of that kind, a stream has made no progress for too
+// long. It reads the clock only for keep-alives.
 func (q *lull) over(g *Gateway, t *target, kind upstream.EventKind) bool {
 	if kind != upstream.Comment && kind != upstream.Meta {
 		q.since = 0

@@ -9,26 +9,26 @@ import (
 	"weir/upstream"
 )
 
-// racer is one of the two upstream requests of a hedged request, until the first
-// token: sent and read by a goroutine of its own, which touches nothing of the
-// call but its body, and judged by the call's.
+// racer is one of the two upstream requests of a hedged request, until the first token.
+// Its own goroutine sends and reads it, and touches nothing of the call except the
+// body; the call's goroutine judges it.
 type racer struct {
 	target *target
 	v      dispatch.Verdict
 	sent   weir.Instant
-	asked  bool // usage in the stream was asked for by the gateway
+	asked  bool // the gateway asked for usage in the stream
 	call   upstream.Call
 	cancel context.CancelFunc
-	over   chan struct{} // closed when what follows is settled
+	over   chan struct{} // closed when the fields below are final
 
 	reply  *upstream.Reply
-	err    error   // there is no reply
-	lead   *stream // of a reply that is a stream: read up to its first token
+	err    error   // set if there is no reply
+	lead   *stream // of a streamed reply, read up to its first token
 	body   *buffer // of a reply with an error status
-	broken error   // which broke off
+	broken error   // the error that cut that body
 }
 
-// racer sends the request to one replica, with its body as that wants it.
+// racer sends the request to one replica, with the body composed for it.
 func (c *call) racer(t *target, v dispatch.Verdict, at weir.Instant) *racer {
 	ctx, cancel := context.WithCancel(c.x.ctx())
 	r := &racer{target: t, v: v, sent: at, cancel: cancel, over: make(chan struct{})}
@@ -43,7 +43,7 @@ func (c *call) racer(t *target, v dispatch.Verdict, at weir.Instant) *racer {
 	return r
 }
 
-// run sends the request and reads as much of the answer as decides the race.
+// run sends the request and reads enough of the answer to decide the race.
 func (r *racer) run(ctx context.Context, s *stream) {
 	if r.reply, r.err = r.target.client.Do(ctx, r.v.Addr, &r.call); r.err != nil {
 		return
@@ -58,8 +58,8 @@ func (r *racer) run(ctx context.Context, s *stream) {
 	}
 }
 
-// wins says whether what came settles the request: a token, a whole answer, or a
-// refusal that any other replica would give too.
+// wins says whether the reply settles the request: a token, a whole answer, or a
+// refusal that any other replica would repeat.
 func (r *racer) wins() bool {
 	switch {
 	case r.err != nil:
@@ -83,7 +83,7 @@ func (r *racer) refusal() *failure {
 	return ofFailure(&u)
 }
 
-// failure is why a racer that is over did not win.
+// failure is why a finished racer did not win.
 func (r *racer) failure() *failure {
 	switch {
 	case r.err != nil:
@@ -92,7 +92,7 @@ func (r *racer) failure() *failure {
 		return r.refusal()
 	case r.lead.leadErr != nil:
 		f := ofUpstream(r.lead.leadErr)
-		if f.problem.is == errInternal { // an end that is no error of the connection
+		if f.problem.is == errInternal { // the stream ended without an error of the connection
 			f.problem = &problem{is: errCut}
 		}
 		return f
@@ -104,7 +104,7 @@ func (r *racer) failure() *failure {
 	return &failure{problem: &problem{is: errGarbled}, result: dispatch.Unhealthy, retry: true}
 }
 
-// close gives back what a racer holds that is over.
+// close releases everything that a finished racer holds.
 func (r *racer) close() {
 	r.cancel()
 	if r.reply != nil {
@@ -118,7 +118,7 @@ func (r *racer) close() {
 	r.body = nil
 }
 
-// readLead reads up to the first event that has to be shown or judged.
+// readLead reads up to the first event that must be sent or judged.
 func (s *stream) readLead(t *target) {
 	s.led = true
 	for {
@@ -145,7 +145,7 @@ func (s *stream) readLead(t *target) {
 	}
 }
 
-// takeLead handles what readLead has read.
+// takeLead handles the events that readLead read.
 func (s *stream) takeLead() (*failure, bool) {
 	s.led = false
 	if s.leadUsage != nil {

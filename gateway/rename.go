@@ -6,24 +6,22 @@ import (
 	"weir/jsonscan"
 )
 
-// An upstream's answers name the model as it calls it, which may be a path of
-// its host. Callers see the name they asked for; the upstream's own goes into a
-// header.
+// An upstream's answers contain its own model name, which may be a path on its host.
+// Callers see the name they used; the upstream's name goes into a header.
 
-// renaming replaces the model's name in what one upstream answers.
+// renaming replaces the model's name in one upstream's answer.
 type renaming struct {
-	learned bool   // the name was seen, or cannot be
-	there   []byte // "model":"its name", as it stands in the answer; nil: nothing is replaced
-	here    []byte // what stands there instead
-	scratch []byte // of one event
+	learned bool   // the name was seen, or will not appear
+	there   []byte // "model":"its name", as written in the answer; nil: nothing is replaced
+	here    []byte // the replacement
+	scratch []byte // memory for one event
 }
 
-// maxRenamed bounds an upstream's name of a model, in bytes.
+// maxRenamed bounds an upstream's model name, in bytes.
 const maxRenamed = 1 << 10
 
-// learn looks for the model's name in an answer or an event, of which the
-// beginning is enough. as is what the caller is to read. It returns the
-// upstream's own name where that is another.
+// learn looks for the model's name in an answer or an event, whose beginning is enough.
+// as is the name for the caller. It returns the upstream's own name if that differs.
 func (n *renaming) learn(b []byte, as string) (own string) {
 	if n.learned || as == "" {
 		return ""
@@ -43,14 +41,14 @@ func (n *renaming) learn(b []byte, as string) (own string) {
 }
 
 // modelIn finds the member "model" of an object, or of its member "response" or
-// "message": where its name begins, quote included, and its value.
+// "message": the position of its key, including the quote, and its value.
 func modelIn(b []byte) (key int, value span) {
 	s := jsonscan.Scanner{B: b}
 	inside := func(name []byte, v span) error {
 		if string(name) != "model" || b[v.From] != '"' {
 			return nil
 		}
-		// The name stands before its colon.
+		// The key is before its colon.
 		key, value = bytes.LastIndex(b[:v.From], []byte(`"model"`)), v
 		return errFound
 	}
@@ -64,9 +62,9 @@ func modelIn(b []byte) (key int, value span) {
 	return key, value
 }
 
-// apply returns b with the name replaced, in memory that holds until the next
-// call; b itself where there is nothing to replace. The text a model writes
-// cannot hold what is looked for: its quotes are escaped.
+// apply returns b with the name replaced, in memory valid until the next call, or b
+// itself if there is nothing to replace. Text written by a model cannot match: its
+// quotes are escaped.
 func (n *renaming) apply(b []byte) []byte {
 	if n.there == nil {
 		return b
@@ -79,14 +77,14 @@ func (n *renaming) apply(b []byte) []byte {
 	return n.scratch
 }
 
-// learnModel takes the upstream's name of the model from its answer.
+// learnModel takes the upstream's model name from its answer.
 func (c *call) learnModel(b []byte) {
 	if own := c.renaming.learn(b, c.asked); own != "" {
 		c.ownModel = own
 	}
 }
 
-// sayModel tells the caller how the upstream calls the model, where it differs.
+// sayModel reports the upstream's model name to the caller, if it differs.
 func (c *call) sayModel() {
 	if c.ownModel != "" && saneHeader(c.ownModel) {
 		c.x.set("X-Weir-Upstream-Model", c.ownModel)

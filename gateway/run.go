@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// Run listens and serves until ctx ends, then stops in order: it accepts
-// nothing new, lets what is in flight go on for Options.Drain, cuts the rest
-// (streams end with an error event) and returns when all of it is gone.
-// It returns nil after such a stop and may be called once.
+// Run listens and serves until ctx ends. Then it stops in order: it accepts nothing
+// new, lets requests in flight finish for up to Options.Drain, cuts the rest (streams
+// end with an error event), and returns when all of them are gone. It returns nil after
+// such a stop. It may be called once.
 func (g *Gateway) Run(ctx context.Context) error {
 	ln := g.listen.Listener
 	if ln == nil {
@@ -27,7 +27,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	return g.serveOn(ctx, ln)
 }
 
-// cutGrace is how long requests that were cut get to say so to their callers.
+// cutGrace is how long cut requests have to report the error to their callers.
 const cutGrace = 2 * time.Second
 
 func (g *Gateway) serveOn(ctx context.Context, ln net.Listener) error {
@@ -56,7 +56,7 @@ func (g *Gateway) serveOn(ctx context.Context, ln net.Listener) error {
 	return g.shut(srv, cut)
 }
 
-// shut is the orderly stop of a server, and of submissions.
+// shut stops the server and the submissions in order.
 func (g *Gateway) shut(srv *http.Server, cut context.CancelCauseFunc) error {
 	drain, cancel := context.WithTimeout(context.Background(), g.drain)
 	defer cancel()

@@ -9,13 +9,12 @@ import (
 	"strconv"
 )
 
-// secured is a caller's connection over TLS. net/http is not shown the *tls.Conn it
-// would look for, but a frontConn around this: so it reads HTTP/1 that was looked
-// at, and finds HTTP/2 by its preface as it does without TLS. Which of the two was
-// agreed on by ALPN is not held against what then comes.
+// secured is a caller's connection over TLS. It is wrapped in a frontConn to hide the
+// *tls.Conn from net/http: HTTP/1 is then checked as without TLS, and HTTP/2 is
+// detected by its preface. The protocol agreed by ALPN is not enforced.
 //
-// The first Read shakes hands, within the deadline for a header, in the goroutine
-// that serves the connection.
+// The first Read does the handshake, within the header's deadline, in the connection's
+// own goroutine.
 type secured struct {
 	*tls.Conn
 	surfaces surfaces
@@ -45,10 +44,10 @@ func (c *secured) shake() error {
 		s := c.surfaces.locate("")
 		answerPlain(plain.Conn, &s)
 	}
-	return io.EOF // nothing can be said over it
+	return io.EOF // the connection cannot carry an answer
 }
 
-// beginsHTTP says whether what should have been TLS is a request without it.
+// beginsHTTP says whether the first bytes, instead of TLS, are a plain HTTP request.
 func beginsHTTP(b [5]byte) bool {
 	switch string(b[:]) {
 	case "GET /", "HEAD ", "POST ", "PUT /", "DELET", "OPTIO", "PATCH":

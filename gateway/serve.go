@@ -9,36 +9,36 @@ import (
 	"weir/upstream"
 )
 
-// call is one request to a model on its way through the gateway.
+// call is one request to a model inside the gateway.
 type call struct {
 	g       *Gateway
 	x       exchange
 	s       surface
-	st      *state // in force when the request came
-	later   *state // in force at a later attempt, if another
+	st      *state // in force when the request arrived
+	later   *state // in force at a later attempt, if it differs
 	key     *key
 	ask     ask
 	body    []byte // the booking's
 	booking booking
 
-	asksUsage  bool // usage in the stream was asked for by the gateway, not by the caller
+	asksUsage  bool // the gateway, not the caller, asked for usage in the stream
 	streaming  bool // status and headers of a stream were sent
-	sending    bool // the caller may be sending its body still
+	sending    bool // the caller may still be sending its body
 	sound      sound
-	remembered bool   // whose the answer is, of the Responses API
+	remembered bool   // the origin of the answer is recorded (Responses API)
 	asked      string // the model's name, as the caller wrote it
 	renaming   renaming
-	ownModel   string       // how the upstream calls it, if otherwise
-	pin        dispatch.Pin // where what the request goes on with is kept
-	pinnedBy   string       // the member that names it
-	finished   bool         // the caller has the end of its answer, or cannot get it any more
-	events     int          // shown to the caller
+	ownModel   string       // the upstream's name for the model, if it differs
+	pin        dispatch.Pin // where the answer to continue is stored
+	pinnedBy   string       // the member that names that answer
+	finished   bool         // the caller has the end of its answer, or can no longer get it
+	events     int          // sent to the caller
 	err        error        // why it did not complete
-	over       bool         // nothing will touch it any more
+	over       bool         // nothing uses the call any more
 
-	ownFrom weir.Instant // since when the time is the gateway's own; 0: it is not
+	ownFrom weir.Instant // start of the gateway's own time; 0: not counting
 
-	// Scratch that would otherwise be allocated for every request.
+	// Scratch memory, reused to save an allocation per request.
 	segments net.Buffers
 	edits    [5]edit
 	fields   []upstream.Field
@@ -50,15 +50,14 @@ func newCall() any {
 	return &call{booking: booking{verdict: make(chan dispatch.Verdict, 1)}}
 }
 
-// take returns a call that holds the configuration in force.
+// take returns a call that holds the current configuration.
 func (g *Gateway) take() *call {
 	c := g.calls.Get().(*call)
 	c.g, c.st = g, g.present()
 	return c
 }
 
-// recycle forgets the request and keeps the memory, unless its handler
-// panicked.
+// recycle clears the call and pools its memory, unless its handler panicked.
 func (c *call) recycle() {
 	c.letGo()
 	if !c.over {
@@ -71,7 +70,7 @@ func (c *call) recycle() {
 	pool.Put(c)
 }
 
-// letGo drops the configurations that were held.
+// letGo drops the held configurations.
 func (c *call) letGo() {
 	for _, st := range []*state{c.st, c.later} {
 		if st != nil {
@@ -83,8 +82,8 @@ func (c *call) letGo() {
 // serve takes one request to a model from its first byte to its Record.
 func (c *call) serve() {
 	c.open()
-	defer c.booking.close(500, weir.Failure, weir.GatewayFault, "internal_error") // after a panic; else long closed
-	defer c.x.endTee(endsCut)                                                     // likewise
+	defer c.booking.close(500, weir.Failure, weir.GatewayFault, "internal_error") // after a panic; otherwise closed long before
+	defer c.x.endTee(endsCut)                                                     // the same
 	defer c.x.stopPulse()
 	err := c.admit()
 	if err == nil {
@@ -93,8 +92,8 @@ func (c *call) serve() {
 	c.end(err)
 }
 
-// run reserves, waits for a replica, and tries replicas until one has answered
-// or the failure cannot be hidden any more.
+// run reserves, waits for a replica, and tries replicas until one has answered or the
+// failure can no longer be hidden.
 func (c *call) run() error {
 	ctx, b := c.x.ctx(), &c.booking
 	prompt, output, err := c.reserve()
@@ -109,7 +108,7 @@ func (c *call) run() error {
 		Tenant: b.rec.Tenant, Class: b.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.mayAnswer() * c.ask.n, Streams: c.ask.stream,
 		Affinity: c.affinity(), Prefix: c.prefix(), Sticky: c.sticky(), Pin: c.pin, Key: c.key.id, Needs: c.needs(),
 	})
-	if err == nil && len(b.served.shadows) > 0 && c.pin == (dispatch.Pin{}) { // a shadow keeps no answers
+	if err == nil && len(b.served.shadows) > 0 && c.pin == (dispatch.Pin{}) { // a shadow stores no answers
 
 		c.mirror(prompt, output)
 	}
@@ -136,7 +135,7 @@ func (c *call) run() error {
 	}
 }
 
-// noteAt logs a failure that was the upstream's.
+// noteAt logs a failure of the upstream.
 func (c *call) noteAt(t *target, f *failure, deployment, replica string) {
 	if t != nil && answers[f.problem.is].fault == weir.UpstreamFault {
 		err := f.cause
@@ -148,8 +147,8 @@ func (c *call) noteAt(t *target, f *failure, deployment, replica string) {
 	}
 }
 
-// afterFailure picks what to tell the caller when no further attempt was
-// granted: the failure itself, with the later of the two times to come back.
+// afterFailure picks the error for the caller when no further attempt was granted: the
+// failure itself, with the later of the two retry times.
 func afterFailure(f *failure, refused error) error {
 	if errors.Is(refused, errClientGone) || errors.Is(refused, errStopping) {
 		return refused

@@ -10,24 +10,21 @@ import (
 	"weir/meter"
 )
 
-// Sharing is how this gateway tells others what it does and learns. The
-// functions must not block.
+// Sharing connects this gateway to the others. The functions must not block.
 type Sharing struct {
-	Gateways int // among which limits are divided as long as Redis has not answered
-	// Wake is called when leases of some shards run out (bit i for shard i).
+	Gateways int // the limits are divided among them until Redis has answered
+	// Wake is called when leases of some shards run low (bit i for shard i).
 	Wake func(shards uint8)
-	// Throttled is called when a provider has said until when a replica of a
-	// deployment is not to be asked.
+	// Throttled is called when a provider has throttled a replica until a time.
 	Throttled func(deployment, replica string, until weir.Instant)
-	// Note keeps a text under a name for all gateways, and Noted, which may take
-	// until its context ends, returns one; "" if there is none. nil: neither.
+	// Note stores a text under a name for all gateways. Noted returns it, "" if there
+	// is none, and may block until its context ends. nil: neither.
 	Note  func(name, text string)
 	Noted func(ctx context.Context, name string) (string, error)
 }
 
-// Share has this gateway be one of several: it draws on leases of its limits and
-// tells what it knows of providers and answers. It is called once, before the
-// gateway runs.
+// Share makes this gateway one of several: it uses leases of its limits, and passes on
+// what it learns of providers and answers. It is called once, before Run.
 func (g *Gateway) Share(with Sharing) {
 	g.throttled = with.Throttled
 	g.origins.tell, g.origins.ask = with.Note, with.Noted
@@ -38,33 +35,33 @@ func (g *Gateway) Share(with Sharing) {
 	s.wake, s.learned.Tells = with.Wake, true
 }
 
-// Throttle says until when another gateway was told not to ask a replica. The
-// longest time holds.
+// Throttle says until when another gateway was told not to use a replica. The latest
+// time wins.
 func (g *Gateway) Throttle(deployment, replica string, until weir.Instant) {
 	if t := g.state.Load().targets[deployment]; t != nil && t.everywhere() {
 		t.model.pushBack(g.now(), deployment, replica, until)
 	}
 }
 
-// tellThrottled tells the other gateways, where they ask the same replicas.
+// tellThrottled informs the other gateways if they use the same replicas.
 func (g *Gateway) tellThrottled(t *target, replica string, until weir.Instant) {
 	if g.throttled != nil && t != nil && t.everywhere() {
 		g.throttled(t.Name, replica, until)
 	}
 }
 
-// everywhere says whether every gateway with this configuration asks the same
-// replicas by the same names: those at fixed addresses.
+// everywhere says whether every gateway with this configuration has the same replicas
+// by the same names: those at fixed addresses.
 func (t *target) everywhere() bool { return len(t.Addrs) > 0 || t.Upstream.BaseURL != "" }
 
-// TakeAnswers hands over the lengths of answers seen since it was last asked.
+// TakeAnswers returns the lengths of answers seen since its last call.
 func (g *Gateway) TakeAnswers() []meter.Answer {
 	g.spend.mu.Lock()
 	defer g.spend.mu.Unlock()
 	return g.spend.learned.TakeAnswers()
 }
 
-// Learn takes the lengths of answers that other gateways have seen.
+// Learn adds the lengths of answers that other gateways have seen.
 func (g *Gateway) Learn(answers []meter.Answer) {
 	g.spend.mu.Lock()
 	defer g.spend.mu.Unlock()
@@ -73,8 +70,7 @@ func (g *Gateway) Learn(answers []meter.Answer) {
 	}
 }
 
-// Booked calls f with what this gateway has booked of the quota of every
-// deployment that has one.
+// Booked calls f with this gateway's bookings of each deployment that has a quota.
 func (g *Gateway) Booked(f func(deployment string, b dispatch.Booked)) {
 	st := g.state.Load()
 	for _, name := range slices.Sorted(maps.Keys(st.targets)) {
@@ -86,16 +82,16 @@ func (g *Gateway) Booked(f func(deployment string, b dispatch.Booked)) {
 	}
 }
 
-// BookRemote says what other gateways have booked of a deployment's quota
-// since they were last heard.
+// BookRemote adds what other gateways have booked of a deployment's quota since the
+// last report.
 func (g *Gateway) BookRemote(deployment string, more dispatch.Booked) {
 	if t := g.state.Load().targets[deployment]; t != nil {
 		t.model.bookRemote(g.now(), deployment, more)
 	}
 }
 
-// Leases calls f with the leases, locked. It must not be long about it, nor call
-// the gateway.
+// Leases calls f with the leases, under the lock. f must be quick and must not call the
+// gateway.
 func (g *Gateway) Leases(f func(*meter.Leases)) {
 	s := &g.spend
 	s.mu.Lock()
@@ -105,10 +101,10 @@ func (g *Gateway) Leases(f func(*meter.Leases)) {
 	}
 }
 
-// Now is the gateway's clock, by which its leases are filled.
+// Now is the gateway's clock, by which its leases are refilled.
 func (g *Gateway) Now() weir.Instant { return g.now() }
 
-// feed has those leases filled up that run out. The lock is held.
+// feed asks for a refill of leases that run low. The lock is held.
 func (s *spend) feed() {
 	if ls := s.meter.Leases(); ls != nil {
 		if shards := ls.Hungry(); shards != 0 {

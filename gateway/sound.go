@@ -2,11 +2,11 @@ package gateway
 
 import "bytes"
 
-// What a request holds is found by words in quotes. Words that stand in a text
-// have their quotes escaped, so that they are not found; letters of a word may be
-// escaped too, which every server reads as the letters.
+// The content of a request is found by quoted words. Inside a text, quotes are escaped,
+// so the words do not match there. Letters may be escaped as well; every server reads
+// them as the letters.
 
-// hasWord says whether one of the words, with its quotes, stands in JSON.
+// hasWord says whether the JSON contains one of the words, including its quotes.
 func hasWord(json []byte, words ...[]byte) bool {
 	json = plainLetters(json)
 	for _, w := range words {
@@ -17,8 +17,8 @@ func hasWord(json []byte, words ...[]byte) bool {
 	return false
 }
 
-// plainLetters is JSON whose escaped ASCII letters and underscores (\u0061) stand
-// as themselves: the same bytes where there are none, as nearly always.
+// plainLetters is JSON with escaped ASCII letters and underscores (\u0061) unescaped.
+// It returns the same bytes if there are none, as nearly always.
 func plainLetters(json []byte) []byte {
 	if !escapesLetters(json) {
 		return json
@@ -32,7 +32,7 @@ func plainLetters(json []byte) []byte {
 				i += len(`\u0061`)
 				continue
 			}
-			n = 2 // an escaped backslash begins nothing
+			n = 2 // an escaped backslash starts no escape
 		}
 		out = append(out, json[i:min(i+n, len(json))]...)
 		i += n
@@ -53,7 +53,7 @@ func escapesLetters(json []byte) bool {
 	}
 }
 
-// escapedLetter is the letter or underscore whose escape b begins with; 0: none.
+// escapedLetter is the letter or underscore escaped at the start of b; 0: none.
 func escapedLetter(b []byte) byte {
 	if len(b) < 6 || string(b[:4]) != `\u00` || b[4] < '4' || b[4] > '7' {
 		return 0

@@ -7,17 +7,16 @@ import (
 	"weir/meter"
 )
 
-// spend is what callers may use and how long their answers are, behind one lock.
+// spend is the use of limits and the learned lengths of answers, behind one lock.
 type spend struct {
 	mu      sync.Mutex
 	meter   *meter.Meter
 	learned meter.Learned
-	wake    func(shards uint8) // nil: no limit is shared
+	wake    func(shards uint8) // nil: limits are not shared
 }
 
-// reserve takes what the request is likely to use from every limit that counts
-// it, all of it or nothing. It returns the tokens expected of the prompt and of
-// all answers.
+// reserve takes the likely usage of the request from every limit that counts it: all of
+// it or nothing. It returns the expected tokens of the prompt and of all answers.
 func (c *call) reserve() (prompt, output int, err error) {
 	b, s := &c.booking, &c.g.spend
 	prompt = c.ask.promptTokens()
@@ -56,8 +55,8 @@ func (c *call) reserve() (prompt, output int, err error) {
 	return prompt, min(output, int(b.promised.answer)), nil
 }
 
-// answers is how many the upstream produces and bills: n, or the candidates it
-// picks them from, for each prompt.
+// answers is how many answers the upstream produces and bills: for each prompt n, or
+// the candidates it picks them from.
 func (c *call) answers() int {
 	const most = 1 << 20 // beyond it any budget is used up
 	n := min(max(c.ask.n, c.ask.candidates, c.ask.bestOf), most)
@@ -67,8 +66,8 @@ func (c *call) answers() int {
 	return n
 }
 
-// likely is what so many tokens come to: their price is that of the deployment
-// the request would prefer, or has, and is settled with that of the one it had.
+// likely is the expected usage. It is priced at the preferred or present deployment,
+// and settled at the price of the one that answered.
 func (b *booking) likely(t *target, prompt, output int64) meter.Spent {
 	s := meter.Spent{Tokens: prompt + output}
 	if t != nil {
@@ -77,8 +76,8 @@ func (b *booking) likely(t *target, prompt, output int64) meter.Spent {
 	return s
 }
 
-// settle closes a reservation with what was used. An answer that came to its
-// true end teaches how long answers are.
+// settle closes a reservation with the real usage. An answer that came to its true end
+// teaches how long answers are.
 func (s *spend) settle(now weir.Instant, b *booking, whole bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,9 +95,9 @@ func (s *spend) settle(now weir.Instant, b *booking, whole bool) {
 	}
 }
 
-// RestoreBudget says what a ledger knows a scope to have used in the present day
-// and month, in UTC: at the start, and when budgets were added since. What the
-// gateway knows itself, where it is more, stays.
+// RestoreBudget sets the usage of a scope in the current UTC day and month, as the
+// ledger has it: at the start, and when budgets are added. Where the gateway has
+// counted more, its own figure stays.
 func (g *Gateway) RestoreBudget(scope meter.Scope, day, month meter.Spent) {
 	s := &g.spend
 	s.mu.Lock()
@@ -106,8 +105,8 @@ func (g *Gateway) RestoreBudget(scope meter.Scope, day, month meter.Spent) {
 	s.meter.Restore(g.now(), scope, day, month)
 }
 
-// LimitUses says how much of the limits that are used most is used, so many at
-// most. For metrics: callers are held up for the reading alone.
+// LimitUses returns the use of the limits used most, at most so many, for metrics. It
+// holds the lock only while reading.
 func (g *Gateway) LimitUses(most int) []meter.Use {
 	s := &g.spend
 	s.mu.Lock()
@@ -116,7 +115,7 @@ func (g *Gateway) LimitUses(most int) []meter.Use {
 	return meter.MostUsed(uses, most)
 }
 
-// limitsOf collects all limits by what they count.
+// limitsOf collects all limits by scope.
 func limitsOf(c *Config) map[meter.Scope]meter.Limits {
 	limits := map[meter.Scope]meter.Limits{}
 	for _, t := range c.Tenants {

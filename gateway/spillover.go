@@ -4,17 +4,16 @@ import (
 	"weir/meter"
 )
 
-// Spillover is what Azure itself does with a request that a provisioned
-// deployment has no room for: it sends it on to a standard deployment of the same
-// resource and says so in its headers (Microsoft, "Manage traffic with
-// spillover", 2026-01-30).
+// Spillover is what Azure does with a request that a provisioned deployment has no room
+// for: it sends it on to a standard deployment of the same resource and says so in its
+// headers (Microsoft, "Manage traffic with spillover", 2026-01-30).
 type Spillover struct {
-	To    string       // asked for with each request; "": as the deployment itself is set
-	Rates *meter.Rates // what tokens cost there; nil: as the deployment's own
-	Price string       // Rates in words, and where they are from
+	To    string       // requested with each request; "": as set at the deployment
+	Rates *meter.Rates // prices of tokens there; nil: the deployment's own
+	Price string       // Rates in words, with their source
 }
 
-// hear reads what the headers of an answer say to Weir.
+// hear reads the headers of an answer that concern Weir.
 func (b *booking) hear() {
 	b.readLimits()
 	t := b.target
@@ -30,8 +29,8 @@ func (b *booking) hear() {
 	}
 }
 
-// rates are what the answer's tokens cost. What Azure has sent on is paid by the
-// token, as at the standard deployment it went to.
+// rates are the prices of the answer's tokens. A request that Azure sent on is paid per
+// token, at the standard deployment's price.
 func (b *booking) rates() meter.Rates {
 	if b.spilled && b.target.Spillover.Rates != nil {
 		return *b.target.Spillover.Rates
@@ -39,7 +38,7 @@ func (b *booking) rates() meter.Rates {
 	return b.target.Rates
 }
 
-// price says which prices those are.
+// price describes those prices.
 func (b *booking) price() string {
 	if b.spilled && b.target.Spillover.Rates != nil {
 		return b.target.Spillover.Price

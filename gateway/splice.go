@@ -14,8 +14,7 @@ type edit struct {
 	text    []byte
 }
 
-// The members a splice may put in, with and without the comma that others
-// after them need.
+// Members that a splice may insert, with and without the comma before further members.
 var (
 	usageMember      = []byte(`"include_usage":true`)
 	usageMemberComma = []byte(`"include_usage":true,`)
@@ -25,8 +24,8 @@ var (
 	literalTrue      = []byte(`true`)
 )
 
-// modelNames is an upstream's name of a model as it is written into bodies,
-// quoted once at configuration.
+// modelNames is an upstream's model name as written into bodies, quoted once when
+// configured.
 type modelNames struct {
 	value  []byte // "name"
 	member []byte // "model":"name"
@@ -39,8 +38,8 @@ func namesOf(model string) modelNames {
 	return modelNames{value, member, append(slices.Clone(member), ',')}
 }
 
-// splice appends body with its edits to out as segments: the caller's bytes
-// stay where they are, only what must differ is put between them.
+// splice appends the edited body to out as segments: the caller's bytes are not copied;
+// only the changes are inserted between them.
 func splice(out net.Buffers, body []byte, edits []edit) net.Buffers {
 	done := 0
 	for _, e := range edits {
@@ -53,7 +52,7 @@ func splice(out net.Buffers, body []byte, edits []edit) net.Buffers {
 	return append(out, body[done:])
 }
 
-// editModel makes the body name the model as the upstream does.
+// editModel sets the upstream's model name in the body.
 func (a *ask) editModel(edits []edit, m *modelNames) []edit {
 	switch {
 	case !a.model.Absent():
@@ -64,8 +63,8 @@ func (a *ask) editModel(edits []edit, m *modelNames) []edit {
 	return append(edits, edit{a.open, a.open, m.comma})
 }
 
-// editUsage makes the body ask for usage in the stream. It is called when the
-// caller did not ask itself.
+// editUsage makes the body ask for usage in the stream. It is called only if the caller
+// did not ask.
 func (a *ask) editUsage(edits []edit, body []byte) []edit {
 	switch o := a.streamOptions; {
 	case o.Absent() && a.empty:
@@ -85,15 +84,15 @@ func (a *ask) editUsage(edits []edit, body []byte) []edit {
 	}
 }
 
-// sortEdits puts them in the order of the body. Insertions at the same place
-// keep their order; they are written with their commas and do not depend on it.
+// sortEdits sorts edits by position. Insertions at the same position keep their order;
+// they carry their own commas and do not depend on it.
 func sortEdits(edits []edit) {
 	slices.SortStableFunc(edits, func(a, b edit) int { return a.at - b.at })
 }
 
-// compose is the body for a deployment: the caller's own with the model named as
-// it is there, and with a stream asked for its usage. It says whether that is
-// not for the caller to see.
+// compose is the body for a deployment: the caller's, with the deployment's model name
+// and, for a stream, a request for usage. It says whether the usage must be hidden from
+// the caller.
 func compose(t *target, o *upstream.Operation, a *ask, body []byte, segments [][]byte, edits []edit) ([][]byte, bool) {
 	edits = edits[:0]
 	if !o.ModelInPath && (t.Upstream.Model != "" || a.model.Absent()) {

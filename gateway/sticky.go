@@ -5,23 +5,23 @@ import (
 	"io"
 )
 
-// Sticky says which requests stay with a deployment of a tier while its weights
-// change only as far as they must.
+// Sticky says which requests stay with a deployment of a tier. When weights change,
+// only as many move as must.
 type Sticky struct {
 	By     StickyBy
 	Header string // with ByHeader; in canonical form
 }
 
-// StickyBy is what such requests share.
+// StickyBy is the feature that requests to the same deployment share.
 type StickyBy uint8
 
 const (
 	NotSticky    StickyBy = iota
 	StickyKey             // the caller's key
-	StickyHeader          // the value of a header; without it nothing
+	StickyHeader          // the value of a header; not sticky without it
 )
 
-// sticky names what the request sticks by; 0: nothing.
+// sticky is a hash of that feature; 0: none.
 func (c *call) sticky() uint64 {
 	rec, by := &c.booking.rec, &c.booking.served.sticky
 	what := rec.Key

@@ -8,7 +8,7 @@ import (
 	"weir/upstream"
 )
 
-// What a path may ask for: upstream's services, and the gateway's own.
+// Services of a path: upstream's, and the gateway's own.
 const (
 	noService    = upstream.NoService
 	callModel    = upstream.CallModel
@@ -21,23 +21,23 @@ const (
 	reportReady                                  // GET /readyz
 )
 
-// surface is what a path says of a request.
+// surface is what the path of a request determines.
 type surface struct {
 	service upstream.Service
-	dialect upstream.Dialect    // what the caller speaks
-	do      *upstream.Operation // how it does the operation; nil: the path names none
-	shared  bool                // the path is the last protocol's, or of none: a header may tell
+	dialect upstream.Dialect    // the caller's protocol
+	do      *upstream.Operation // the operation in that protocol; nil: the path names none
+	shared  bool                // the path is the last protocol's, or unknown: a header may name another protocol
 	op      weir.Op
 	model   string // named in the path
-	id      string // of an answer that is kept
-	below   string // what is asked of it: "/cancel", "/input_items"; of a count: the end of the path
+	id      string // of a stored answer
+	below   string // the rest of the path: "/cancel", "/input_items"; for a count, its end
 }
 
-// surfaces are the protocols that callers may speak, in the order in which they are
-// asked whose a path is. The last one answers paths that none of them has.
+// surfaces are the protocols that callers may use, in the order in which they are
+// matched against a path. The last one answers unknown paths.
 type surfaces []upstream.Dialect
 
-// locate reads a path.
+// locate parses a path.
 func (all surfaces) locate(path string) surface {
 	for i, d := range all {
 		if r, ok := d.Locate(path); ok {
@@ -50,7 +50,7 @@ func (all surfaces) locate(path string) surface {
 	}
 	s := surface{dialect: all[len(all)-1], shared: true}
 	switch path {
-	case "/healthz", "/health": // the latter as inference servers have it
+	case "/healthz", "/health": // the second is the inference servers' name
 		s.service = reportHealth
 	case "/readyz":
 		s.service = reportReady
@@ -58,8 +58,8 @@ func (all surfaces) locate(path string) surface {
 	return s
 }
 
-// of is the surface of an operation for callers that come by no path: the one that
-// its own path would have.
+// of is the surface of an operation for callers without a path: the surface that its
+// own path would have.
 func (all surfaces) of(op weir.Op) (surface, bool) {
 	o := upstream.Options{Model: "m"}
 	for i := len(all) - 1; i >= 0; i-- {
@@ -75,8 +75,8 @@ func (all surfaces) of(op weir.Op) (surface, bool) {
 	return surface{}, false
 }
 
-// markedBy is the protocol that a header of the caller's names, for paths that
-// several share; "" where it names none.
+// markedBy is the protocol named by a header of the caller, for paths that several
+// protocols share; nil if there is none.
 func (all surfaces) markedBy(header func(name string) string) upstream.Dialect {
 	for _, d := range all {
 		if mark := d.Mark(); mark != "" && header(mark) != "" {
@@ -86,8 +86,8 @@ func (all surfaces) markedBy(header func(name string) string) upstream.Dialect {
 	return nil
 }
 
-// queryFor is what an upstream is asked of a caller's query: all but the version of
-// a protocol, which is the upstream's own.
+// queryFor is the caller's query without the protocol's version, which the upstream's
+// own replaces.
 func (all surfaces) queryFor(query string) string {
 	parts := slices.DeleteFunc(strings.Split(query, "&"), func(p string) bool {
 		name, _, said := strings.Cut(p, "=")
@@ -96,8 +96,8 @@ func (all surfaces) queryFor(query string) string {
 	return strings.Join(parts, "&")
 }
 
-// methodsOf is what a path takes, beside OPTIONS; of one that does not exist, what
-// the API has.
+// methodsOf are the methods of a path, besides OPTIONS. An unknown path gets all
+// methods of the API.
 func methodsOf(s surface) string {
 	switch s.service {
 	case callModel, countTokens, notServed:
@@ -116,7 +116,7 @@ func methodsOf(s surface) string {
 	return "GET, HEAD"
 }
 
-// takes says whether a path takes a method; methods are told apart by their letters' case.
+// takes says whether a path takes a method. Methods are case-sensitive.
 func (s surface) takes(method string) bool {
 	for m := range strings.SplitSeq(methodsOf(s), ", ") {
 		if m == method {

@@ -7,22 +7,21 @@ import (
 	"weir/meter"
 )
 
-// Bounds of what is reserved while an answer comes. Each time what was reserved
-// for the answer is doubled, so that twelve times reach any length there is;
-// what comes after them is settled at the end.
+// Bounds of reservations made while an answer streams. Each one doubles the tokens
+// reserved for the answer, so twelve reach any possible length. Tokens beyond that are
+// settled at the end.
 const (
 	leastTopUp = 64 // tokens
 	maxTopUps  = 12
 )
 
-// topUp reserves more for an answer that has outgrown its reservation, so that
-// requests that come meanwhile find the limits as they are. Where a budget is
-// used up by it that says so (Budget.Cut), the answer is cut; else it may be
-// finished, and what it takes is a debt.
+// topUp reserves more for an answer that has outgrown its reservation, so that later
+// requests see the real state of the limits. If this uses up a budget with Budget.Cut,
+// the answer is cut. Otherwise it may finish, and the excess is a debt.
 func (c *call) topUp() *failure {
 	b, s := &c.booking, &c.g.spend
 	most := int64(math.MaxInt64)
-	if n := c.ask.mayAnswer(); n > 0 && b.covered < int64(n)*int64(b.answers) { // else the server goes beyond what it was told
+	if n := c.ask.mayAnswer(); n > 0 && b.covered < int64(n)*int64(b.answers) { // otherwise the server exceeds the requested limit
 		most = int64(n) * int64(b.answers)
 	}
 	more := min(max(b.covered, leastTopUp), most-b.covered)
@@ -42,8 +41,8 @@ func (c *call) topUp() *failure {
 	return &failure{problem: ofOverrun(refusal), result: dispatch.Abandoned}
 }
 
-// serve asks the limits that name the model a deployment serves, where that is
-// another than the one asked for. Both count the request from here on.
+// serve reserves in the limits of the model that a deployment really serves, if it
+// differs from the requested one. Both then count the request.
 func (b *booking) serve(t *target) *failure {
 	if t.serves == b.who.Model && !b.otherModel || b.holds&holdsTokens == 0 {
 		return nil

@@ -6,24 +6,24 @@ import (
 	"weir/meter"
 )
 
-// Trim lowers max_tokens of requests that ask for far more than answers ever
-// need. A provider books what a request may produce, not what it does: an absurd
-// max_tokens fills a quota with nothing. What is trimmed can cut an answer short,
-// so it is off unless configured. Of several bounds the lowest counts.
+// Trim lowers max_tokens of requests that ask for far more than answers need. A
+// provider books what a request may produce, not what it does: an absurd max_tokens
+// fills a quota for nothing. Trimming can cut an answer short, so it is off unless
+// configured. Of several bounds the lowest counts.
 type Trim struct {
 	Cap   int // tokens of one answer; 0: no bound
-	Times int // times what 99 % of the tenant's answers of the model need, once known; 0: no bound
+	Times int // this many times the length that covers 99 % of the tenant's answers, once known; 0: no bound
 }
 
-// trimQuantile is the share of answers that are not longer than what Times
-// multiplies; leastTrim is what no learned bound goes below.
+// trimQuantile is the share of answers covered by the length that Times multiplies.
+// leastTrim is the smallest learned bound.
 const (
 	trimQuantile = 0.99
 	leastTrim    = 256
 )
 
-// trimTo is what an answer may have at most by the rules of the model and of
-// the tenant; 0: they bound nothing. The spending lock is held.
+// trimTo is the most tokens of one answer under the rules of the model and the tenant;
+// 0: no bound. The spending lock is held.
 func (c *call) trimTo(l *meter.Learned) int {
 	most := 0
 	lower := func(to int) {
@@ -43,8 +43,7 @@ func (c *call) trimTo(l *meter.Learned) int {
 	return most
 }
 
-// trim lowers what the request asks for where that is more than the rules let.
-// The spending lock is held.
+// trim lowers the requested max_tokens to the rules' bound. The spending lock is held.
 func (c *call) trim(l *meter.Learned) {
 	if c.ask.maxTokens == 0 && !c.ask.endless {
 		return
@@ -54,7 +53,7 @@ func (c *call) trim(l *meter.Learned) {
 	}
 }
 
-// mayAnswer is how many tokens one answer may have; 0 where it is not stated.
+// mayAnswer is the most tokens of one answer; 0 if not stated.
 func (a *ask) mayAnswer() int {
 	if a.trim > 0 {
 		return a.trim
@@ -62,9 +61,8 @@ func (a *ask) mayAnswer() int {
 	return a.maxTokens
 }
 
-// editTrim lowers the members that ask for more. Where none asks for anything,
-// the first that stands there empty (null, 0, -1) is given the number, or one of
-// this name is put in.
+// editTrim lowers the members that ask for more. If none sets a bound, the first one
+// present (null, 0, -1) is set, or a member of this name is inserted.
 func (a *ask) editTrim(edits []edit, name string) []edit {
 	text := strconv.AppendInt(nil, int64(a.trim), 10)
 	if a.maxTokens == 0 {
@@ -86,8 +84,8 @@ func (a *ask) editTrim(edits []edit, name string) []edit {
 	return edits
 }
 
-// editStated gives the number to the first member that stands there, and to every
-// further one that would have a server believe another.
+// editStated sets the first member present, and every further one that could make a
+// server use another bound.
 func (a *ask) editStated(edits []edit, text []byte) []edit {
 	for i, l := range a.answers {
 		if !l.at.Absent() && (i == 0 || l.stated && (l.most == 0 || l.most > a.trim)) {
@@ -97,7 +95,7 @@ func (a *ask) editStated(edits []edit, text []byte) []edit {
 	return edits
 }
 
-// sayTrim tells the caller.
+// sayTrim sets the header that reports the change to the caller.
 func (c *call) sayTrim() {
 	if c.ask.trim == 0 {
 		return

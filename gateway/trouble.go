@@ -8,10 +8,9 @@ import (
 	"weir"
 )
 
-// trouble logs failed attempts for operators, with what callers do not
-// see: which address, what exactly. An upstream that is down fails every
-// attempt, so a deployment's failures are logged once a second at most, each
-// line with the number of those that were not.
+// trouble logs failed attempts for operators, with details that callers do not see,
+// such as the address. An upstream that is down fails every attempt, so a deployment's
+// failures are logged at most once a second, each line with the number left out.
 type trouble struct {
 	last   atomic.Int64 // weir.Instant of the last line
 	unsaid atomic.Int64

@@ -8,7 +8,7 @@ import (
 	"weir/meter"
 )
 
-// Validate names every error in the configuration at once.
+// Validate reports every error in the configuration at once.
 func (c Config) Validate() error {
 	v := validator{tenants: map[string]bool{}, keys: map[[32]byte]string{}, models: map[string]bool{}, deployments: map[string]bool{}}
 	for i := range c.Models {
@@ -98,8 +98,7 @@ func (v *validator) tenant(t *Tenant) {
 	}
 }
 
-// limits faults scopes that name what there is not, and two sets of limits for
-// one scope.
+// limits faults scopes that name unknown things, and two sets of limits for one scope.
 func (v *validator) limits(c *Config) {
 	names := map[string]bool{}
 	for _, m := range c.Models {
