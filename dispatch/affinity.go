@@ -1,12 +1,12 @@
 package dispatch
 
-// nearest returns the replica of d that requests of q's affinity go to: by
-// rendezvous hashing (Thaler, Ravishankar, "Using name-based mappings to increase
-// hit rates", 1998) among those that have room for q and not much more work than
-// the one with the least. So requests that share something meet at one replica as
-// long as it is not behind by more than a cache can save, which is at most q's
-// prompt; when it is, or cannot be asked, the next in their order takes them, and
-// the others' requests stay where they are.
+// nearest returns the replica of d for q's affinity by rendezvous hashing
+// (Thaler, Ravishankar, "Using name-based mappings to increase hit rates",
+// 1998). It considers only replicas with room for q and not much more work than
+// the least loaded one. The allowed difference is at most q's prompt, which is
+// the most a cache can save. When the affinity's replica is too busy or out of
+// rotation, the next in its order takes the request; requests of other
+// affinities keep their replicas.
 func (d *deployment) nearest(q *call) *replica {
 	least := d.load[0]
 	best, top := least, uint64(0)
@@ -21,7 +21,7 @@ func (d *deployment) nearest(q *call) *replica {
 	return best
 }
 
-// keyOf is the FNV-1a hash of a replica's name: the same at every gateway.
+// keyOf is the FNV-1a hash of a replica's name, the same at every gateway.
 func keyOf(id string) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(id) {

@@ -6,13 +6,14 @@ import (
 	"weir"
 )
 
-// Bounds of the time before a replica is asked again by a request it has failed.
+// Bounds of the time before a request may retry a replica that failed it.
 const (
-	backoffBase = 50 * time.Millisecond // at most, the first time; doubles each time
+	backoffBase = 50 * time.Millisecond // at most, for the first retry; doubles each time
 	backoffMax  = 2 * time.Second
 )
 
-// pause stands in the heap of waiting calls that are not to be sent before.
+// pause is an entry in the heap of waiting calls that must not be sent before a
+// time.
 type pause struct {
 	q     *call
 	at    weir.Instant
@@ -24,15 +25,15 @@ func (p *pause) before(o *pause) bool {
 }
 func (p *pause) heapIndex() *int { return &p.index }
 
-// backOff makes q, whose attempt failed, wait before it is sent again, where only
-// replicas are left that have failed it: asked at once, by all whose requests
-// failed together, what stumbled is knocked over. Another replica is asked at
-// once. It says whether q is to wait.
+// backOff makes q wait before its next attempt when only replicas that have
+// failed it are left. Immediate retries of all failed requests would overload a
+// replica that is recovering. Another replica is tried at once. It says whether
+// q must wait.
 //
-// The time is drawn evenly from nothing to a bound that doubles with each attempt
+// The wait is uniform between zero and a bound that doubles with each attempt
 // ("full jitter": Brooker, "Exponential backoff and jitter", AWS Architecture
-// Blog, 2015) and is never more than the request's slack leaves, but for the
-// first bound: what is late already need not hammer.
+// Blog, 2015). It is never more than the request's slack, except for the first
+// bound: a request that is already late need not hammer.
 func (c *Core) backOff(q *call, why Result) bool {
 	if why != Unhealthy && why != Unreachable && why != Unavailable || c.avoids(q) {
 		return false
@@ -47,7 +48,7 @@ func (c *Core) backOff(q *call, why Result) bool {
 	return true
 }
 
-// rested lets go of those whose pause is over.
+// rested removes the pauses that are over.
 func (c *Core) rested() {
 	for len(c.pauses) > 0 && c.pauses[0].at <= c.now {
 		c.pauses.remove(c.pauses[0])

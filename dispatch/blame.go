@@ -6,29 +6,30 @@ import (
 	"weir"
 )
 
-// This file knows whose fault a failure is: the replica's, or the request's.
+// This file decides whether the replica or the request is at fault for a
+// failure.
 //
-// A failure is a suspicion first, and a request brings one against one replica
-// only, however often it is tried. It is proved when another replica answers the
-// same request. What fails on two replicas while others' requests pass there is
-// the request's own fault: it counts against neither and is refused. Suspicions
-// of one key alone do not open a replica, proofs do, and so does what did not
-// reach it.
+// A failure first counts as a suspicion. A request brings one suspicion against
+// one replica only, however often it is tried. The suspicion is proved when
+// another replica answers the same request. A request that fails on two
+// replicas that serve other callers is itself at fault: it counts against
+// neither replica and is refused. Suspicions of one key alone do not open a
+// replica. Proofs and failed connections do.
 
-// streak is what has failed at a replica since it last did well.
+// streak counts the failures at a replica since its last success.
 type streak struct {
-	number uint32 // of the streak: a suspicion of an earlier one counts no more
-	key    uint64 // the first that failed
+	number uint32 // of the streak: suspicions from earlier streaks no longer count
+	key    uint64 // the first key that failed
 	own    int    // suspicions of that key
-	others int    // of other keys, of unknown ones, and what did not reach it
-	proved int    // failures of requests that another replica answered
+	others int    // of other or unknown keys, and failed connections
+	proved int    // failures of requests that another replica then answered
 }
 
-// failures is how many count, where most open the replica: of one key alone one
-// less.
+// failures returns how many failures count, where most open the replica: those
+// of one key alone stay one below.
 func (s *streak) failures(most int) int { return s.proved + s.others + min(s.own, most-1) }
 
-// of is where the suspicions of a key are counted.
+// of returns the counter for suspicions of a key.
 func (s *streak) of(key uint64) *int {
 	if key == 0 {
 		return &s.others
@@ -42,11 +43,11 @@ func (s *streak) of(key uint64) *int {
 	return &s.others
 }
 
-// end begins another streak.
+// end starts a new streak.
 func (s *streak) end() { *s = streak{number: s.number + 1} }
 
-// wellness is when requests last passed at a replica: of the key that did last,
-// and of any other.
+// wellness records when requests last succeeded at a replica: for the latest
+// key, and for any other.
 type wellness struct {
 	key       uint64
 	at, other weir.Instant
@@ -59,10 +60,10 @@ func (w *wellness) did(now weir.Instant, key uint64) {
 	w.key, w.at = key, now
 }
 
-// passWindow is how long a request that passed shows that a replica is well.
+// passWindow is how long a success is taken as a sign of a healthy replica.
 const passWindow = 30 * time.Second
 
-// since is when a request of another key than this passed, and of any.
+// since returns when a request of another key last succeeded, and when any did.
 func (w *wellness) since(key uint64) (another, some weir.Instant) {
 	if key == w.key && key != 0 {
 		return w.other, w.at
@@ -70,7 +71,8 @@ func (w *wellness) since(key uint64) (another, some weir.Instant) {
 	return w.at, w.at
 }
 
-// suspect counts a failure of q at r, unless q has brought its suspicion already.
+// suspect counts a failure of q at r, unless q has already brought its
+// suspicion.
 func (c *Core) suspect(q *call, r *replica) {
 	if q.suspect != nil {
 		return
@@ -79,8 +81,8 @@ func (c *Core) suspect(q *call, r *replica) {
 	q.suspect, q.streak = r, r.streak.number
 }
 
-// prove makes the suspicion that q, which another replica has just answered,
-// brought against one a proof.
+// prove turns q's suspicion against a replica into a proof: another replica has
+// just answered q.
 func (c *Core) prove(q *call) {
 	r := q.suspect
 	q.suspect = nil
@@ -95,15 +97,15 @@ func (c *Core) prove(q *call) {
 	c.settle(r)
 }
 
-// judge opens r if enough has failed there.
+// judge opens r after enough failures.
 func (c *Core) judge(r *replica) {
 	if most := c.failures(r); !r.open && r.failures(most) >= most {
 		c.trip(r)
 	}
 }
 
-// follows says whether what failed follows q, which has just failed at r. Of a
-// request whose key is not known it is not said.
+// follows says whether the failure follows q, which has just failed at r,
+// rather than the replicas. It is never said of a request with an unknown key.
 func (c *Core) follows(q *call, r *replica) bool {
 	a := q.suspect
 	if q.Key == 0 || q.excused || a == nil || a == r || a.doubted(q) || r.doubted(q) {
@@ -112,7 +114,7 @@ func (c *Core) follows(q *call, r *replica) bool {
 	return c.passes(a, q) || c.passes(r, q)
 }
 
-// absolve takes back the suspicion that q brought.
+// absolve takes back q's suspicion.
 func (q *call) absolve() {
 	if r := q.suspect; r != nil && r.streak.number == q.streak {
 		if n := r.of(q.Key); *n > 0 {
@@ -122,7 +124,7 @@ func (q *call) absolve() {
 	q.suspect = nil
 }
 
-// doubted says whether more speaks against r than failures of q's own key.
+// doubted says whether r has more against it than failures of q's own key.
 func (r *replica) doubted(q *call) bool {
 	others := r.others
 	if q.suspect == r && q.streak == r.streak.number && r.streak.key != q.Key {
@@ -131,16 +133,17 @@ func (r *replica) doubted(q *call) bool {
 	return r.open || others > 0 || r.proved > 0 || r.own > 0 && r.streak.key != q.Key
 }
 
-// passes says whether requests of others pass at r: of another key or, while not
-// many of its own have failed in a row, of the same.
+// passes says whether other requests succeed at r: those of another key or,
+// unless many of q's key failed in a row, of the same key.
 func (c *Core) passes(r *replica, q *call) bool {
 	another, some := r.well.since(q.Key)
 	recent := func(at weir.Instant) bool { return at != 0 && c.now.Sub(at) <= passWindow }
 	return recent(another) || recent(some) && r.own <= c.failures(r)
 }
 
-// trickle lets a request through to each open replica every Base, while all of
-// them are open: one that is believed dead may be asked when nothing else is left.
+// trickle lets a request through to each open replica every Base while all of
+// them are open: with no alternative left, even a replica believed dead is
+// tried.
 func (c *Core) trickle() {
 	if c.eachReady(func(r *replica) bool { return r.open }) {
 		c.eachReady(func(r *replica) bool {
@@ -153,8 +156,8 @@ func (c *Core) trickle() {
 	}
 }
 
-// eachReady calls f for every replica that is ready until it says false, and
-// returns what it said last; true where there is none.
+// eachReady calls f for every ready replica until f returns false, and returns
+// f's last result; true when there is none.
 func (s *backends) eachReady(f func(*replica) bool) bool {
 	for _, t := range s.tiers {
 		for _, d := range t {
@@ -168,7 +171,7 @@ func (s *backends) eachReady(f func(*replica) bool) bool {
 	return true
 }
 
-// dead says whether every replica that is open has failed its test.
+// dead says whether every open replica has failed its test.
 func (s *backends) dead() bool {
 	return s.eachReady(func(r *replica) bool { return !r.open || r.opens > 1 })
 }

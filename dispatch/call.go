@@ -6,35 +6,35 @@ import "weir"
 type call struct {
 	Request
 	number uint64       // order of arrival
-	since  weir.Instant // Arrive or the last Retry
-	work   int          // tokens still to do
+	since  weir.Instant // when Arrive or the last Retry was called
+	work   int          // tokens outstanding
 
-	on       *replica // granted
-	epoch    uint32   // of on's health at that time
+	on       *replica // granted there
+	epoch    uint32   // of on's health at the grant
 	first    bool     // its first token has come
 	attempts int
 	tried    []*replica
 
-	excused   bool          // a replica has said that it does not serve now
-	suspect   *replica      // that its first failure counts against
-	streak    uint32        // of suspect, at that time
-	refusedBy []*deployment // that do not do what it needs
+	excused   bool          // a replica answered that it is out of service
+	suspect   *replica      // the replica its first failure counts against
+	streak    uint32        // of suspect, at that failure
+	refusedBy []*deployment // deployments that do not support what it needs
 
 	booked  uint64       // thousandths of tokens, in the quota of on's deployment
-	known   int          // tokens of its prompt that on is believed to remember
-	prefill int          // those on has to compute, until the first token has come
-	due     int          // the same, where FirstToken will be called
+	known   int          // prompt tokens that on is believed to have cached
+	prefill int          // prompt tokens on must compute, until the first token
+	due     int          // the same, if FirstToken will be called
 	claim   *claim       // its tenant's
-	stance  stance       // when it was last offered somewhere
-	sent    weir.Instant // to on
-	of      uint64       // a copy: of this request; of a mirror itself
+	stance  stance       // at the last attempt to grant it
+	sent    weir.Instant // time of the grant
+	of      uint64       // a copy: the number of the original; a mirror: its own
 
 	patient  bool // waits for the preferred tiers only
-	spilled  bool // served, but not by the quota of on's deployment
+	spilled  bool // served, but outside the quota of on's deployment
 	cameBack bool // to a replica that had throttled it
-	longer   int  // 0, or the context that was too short for it
+	longer   int  // 0, or the context length that was too short for it
 
-	flow          *flow // waiting; nil when it was granted before
+	flow          *flow // when waiting; nil when it was granted before
 	before, after *call // in the flow or among those granted before
 	older, newer  *call // in the waitList
 	limit         limit
@@ -42,7 +42,7 @@ type call struct {
 	reserved      *replica // held for it
 }
 
-// limit stands in the heap of waiting calls by when they give up.
+// limit is a waiting call's entry in the heap of times at which calls give up.
 type limit struct {
 	q     *call
 	at    weir.Instant
@@ -64,10 +64,11 @@ func (q *call) hasTried(r *replica) bool {
 	return false
 }
 
-// tooLongFor says whether q was found too long for as much context as d has.
+// tooLongFor says whether d has no more context than was already too short for
+// q.
 func (q *call) tooLongFor(d *deployment) bool { return q.longer > 0 && d.Context <= q.longer }
 
-// newCall takes a call from the spare ones and makes the Core hold it.
+// newCall takes a call from the spare list and registers it with the Core.
 func (c *Core) newCall(r Request) *call {
 	q := c.spare
 	if q == nil {
@@ -84,7 +85,7 @@ func (c *Core) newCall(r Request) *call {
 	return q
 }
 
-// release forgets a call that has ended.
+// release forgets an ended call.
 func (c *Core) release(q *call) {
 	delete(c.calls, q.ID)
 	q.claim.requests--
@@ -96,16 +97,16 @@ func (c *Core) release(q *call) {
 	c.spare = q
 }
 
-// maxWork bounds what one request may claim to be, so that sums cannot overflow.
+// maxWork bounds the size of one request. Sums then cannot overflow.
 const maxWork = 1 << 31
 
-// workOf is the work of a request that nothing is known to be done of: at least
-// one token, so that each is worth its place in the queue.
+// workOf returns the work of a request that has not started: at least one
+// token. Each request then counts in the queue.
 func workOf(r Request) int {
 	return max(r.Prompt+r.Output, 1)
 }
 
-// mayAnswer is the output a provider books the request with.
+// mayAnswer returns the output tokens a provider books for the request.
 func (r *Request) mayAnswer() int {
 	if r.MaxOutput > 0 {
 		return r.MaxOutput

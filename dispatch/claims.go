@@ -6,37 +6,37 @@ import (
 	"weir"
 )
 
-// claim is what one tenant has in flight, and its weight. It is kept while the
-// tenant has requests here, and presence after the last one came.
+// claim is one tenant's work in flight and its weight. It is kept while the
+// tenant has requests in the Core, and for presence after its last arrival.
 type claim struct {
 	tenant       string
 	weight       int
-	work         int // tokens in flight, of all replicas
-	requests     int // here, waiting or in flight
+	work         int // tokens in flight on all replicas
+	requests     int // waiting or in flight
 	seen         weir.Instant
 	flows        [2]knownFlow // by class
 	older, newer *claim       // by seen
 }
 
-// knownFlow is a flow as it was in one life of its lane.
+// knownFlow is a flow and the life of the lane in which it was looked up.
 type knownFlow struct {
 	flow *flow
 	life uint64
 }
 
-// presence is how long a tenant counts as there after its last arrival.
+// presence is how long a tenant counts as active after its last arrival.
 const presence = time.Minute
 
-// seenStep is how exactly that is known.
+// seenStep is the resolution of claim.seen.
 const seenStep = time.Second
 
-// claims are those of all tenants that are there.
+// claims holds the claims of all active tenants.
 type claims struct {
 	by             map[string]*claim
 	oldest, newest *claim
 	weights        int
-	work           int          // of all
-	interactive    weir.Instant // when one last arrived; 0: never
+	work           int          // sum over all tenants
+	interactive    weir.Instant // last interactive arrival; 0: never
 }
 
 // enter notes a request of a tenant and returns the tenant's claim.
@@ -60,7 +60,7 @@ func (s *claims) enter(now weir.Instant, tenant string, weight int, class weir.C
 	k.requests++
 	for o := s.oldest; now.Sub(o.seen) > presence; o = s.oldest {
 		s.unlink(o)
-		if o.requests > 0 { // it is there
+		if o.requests > 0 { // still active
 			o.seen = now
 			s.link(o)
 			continue
@@ -71,7 +71,7 @@ func (s *claims) enter(now weir.Instant, tenant string, weight int, class weir.C
 	return k
 }
 
-// begin makes the claim of a tenant that was not there.
+// begin makes the claim of a tenant that becomes active.
 func (s *claims) begin(tenant string, weight int) *claim {
 	k := &claim{tenant: tenant, weight: weight}
 	if s.by == nil {
@@ -108,13 +108,13 @@ func (s *claims) unlink(k *claim) {
 	k.older, k.newer = nil, nil
 }
 
-// add counts tokens that are in flight, or are no more.
+// add counts tokens that enter flight, or with a negative work leave it.
 func (s *claims) add(k *claim, work int) {
 	k.work += work
 	s.work += work
 }
 
-// reweigh gives every tenant its present share.
+// reweigh sets every tenant's weight to its current share.
 func (s *claims) reweigh(share func(string) int) {
 	s.weights = 0
 	for k := s.oldest; k != nil; k = k.newer {

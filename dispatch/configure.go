@@ -6,12 +6,12 @@ import (
 	"weir"
 )
 
-// Configure changes the options, which must be valid. What waits goes on
-// waiting, what is in flight goes on, and a deployment keeps its replicas,
-// health and totals by its name. One that is no longer configured takes nothing
-// new and is forgotten with its last request; one that is new has no replicas
-// until Replicas is called for it. A queue that is now too long is not cut, it
-// takes nothing until it is short enough.
+// Configure changes the options, which must be valid. Waiting and running
+// requests continue. A deployment with a known name keeps its replicas, health
+// and totals. A removed deployment takes no new requests and is forgotten after
+// its last one. A new one has no replicas until Replicas is called for it. A
+// queue that is now too long is not cut: it takes no requests until it is short
+// enough.
 func (c *Core) Configure(now weir.Instant, o Options) []Verdict {
 	c.begin(now)
 	c.o = o.withDefaults()
@@ -26,7 +26,7 @@ func (c *Core) Configure(now weir.Instant, o Options) []Verdict {
 		d := known[want.Name]
 		if d == nil {
 			d = &deployment{byID: map[string]*replica{}, key: keyOf(want.Name)}
-			known[want.Name] = d // a name that comes twice is one deployment
+			known[want.Name] = d // a duplicate name is one deployment
 		}
 		if d.block != o.PrefixBlock || d.CacheTokens != want.CacheTokens {
 			d.forgetPrompts()
@@ -51,7 +51,7 @@ func (c *Core) Configure(now weir.Instant, o Options) []Verdict {
 	return c.reopen()
 }
 
-// reopen looks again at all that wait, after quotas or options have changed.
+// reopen looks again at all waiting calls after quotas or options changed.
 func (c *Core) reopen() []Verdict {
 	for _, d := range c.deployments {
 		c.clocks = c.clocks || d.quota != nil

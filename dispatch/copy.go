@@ -2,24 +2,24 @@ package dispatch
 
 import "weir"
 
-// This file makes the requests that no caller asked for: a second copy of one whose
-// first token is late (hedge), and a copy for a deployment on trial (mirror).
-// They hold slots, work and quota where they are, as all do, and count in what
-// their deployment has in flight, granted and completed; they never wait, and
-// what the model is asked for (the totals of Demand) does not count them.
+// This file grants copies, which no caller asked for: a second copy of a
+// request whose first token is late (hedge), and a copy for a deployment on
+// trial (mirror). They use slots, work and quota as all requests do, and count
+// in their deployment's in-flight, granted and completed requests. They never
+// wait, and the model's totals in Demand do not count them.
 
 // Hedge bounds second copies of requests whose first token is late.
 type Hedge struct {
-	// Share of the interactive requests granted, that may be hedged; 0: none.
+	// Share of granted interactive requests that may be hedged; 0: none.
 	Share float64
 }
 
-// hedgeBurst is how many hedges may be saved up for: a minute in which every
-// request is late is no time to double them.
+// hedgeBurst is how many hedges may be saved up: in a minute when every request
+// is late, doubling the load would make it worse.
 const hedgeBurst = 5
 
-// hedgeable notes a grant that hedges may be made for, and says in the verdict
-// after which time without a first token one may help.
+// hedgeable notes a grant that earns hedges. Its verdict says after which time
+// without a first token a hedge may help.
 func (c *Core) hedgeable(q *call, v *Verdict) {
 	if q.Class == weir.Batch {
 		return
@@ -32,11 +32,11 @@ func (c *Core) hedgeable(q *call, v *Verdict) {
 	v.HedgeAfter = d.tail.at
 }
 
-// Hedge grants a second copy, copyID, of a granted request that has brought no
-// token yet, at a replica it has not tried, of its own tier or one preferred to
-// it. It does so only where no other request is hurt: nothing waits, there is room, the
-// request has an attempt left, which is then used, and hedges are a small enough
-// share. Both run until each is Done, after Swap too.
+// Hedge grants a second copy, copyID, of a granted request without a first
+// token, at a replica it has not tried, of its own tier or a preferred one. It
+// does so only where no other request is hurt: nothing waits and there is room.
+// The request must have an attempt left, which is then used, and hedges must be
+// a small enough share. Both run until each is Done, also after Swap.
 func (c *Core) Hedge(now weir.Instant, id, copyID uint64) (Verdict, bool) {
 	c.advance(now)
 	q := c.calls[id]
@@ -64,8 +64,8 @@ func (c *Core) Hedge(now weir.Instant, id, copyID uint64) (Verdict, bool) {
 	return Verdict{}, false
 }
 
-// Mirror grants a copy of a request, r, at a deployment that is on trial, if it
-// has room.
+// Mirror grants a copy of the request r at a deployment on trial, if it has
+// room.
 func (c *Core) Mirror(now weir.Instant, deployment string, r Request) (Verdict, bool) {
 	c.advance(now)
 	d := c.deployment(deployment)
@@ -91,8 +91,8 @@ func (c *Core) sendCopy(q *call, r *replica, why Reason) Verdict {
 	return Verdict{ID: q.ID, Kind: Grant, Deployment: r.d.Name, Replica: r.id, Addr: r.addr, Reason: why}
 }
 
-// Swap lets a copy take the place of its request: what came first there is the
-// answer. The copy then stands where the request stood.
+// Swap exchanges a copy and its request: the copy's answer came first and is
+// used. The copy then has the request's place.
 func (c *Core) Swap(now weir.Instant, id, copyID uint64) {
 	c.advance(now)
 	q, h := c.calls[id], c.calls[copyID]
@@ -100,7 +100,7 @@ func (c *Core) Swap(now weir.Instant, id, copyID uint64) {
 		return
 	}
 	if d := q.on.d; d.tail != nil && !q.first {
-		d.tail.saw(c.now.Sub(q.sent)) // it took that long at least
+		d.tail.saw(c.now.Sub(q.sent)) // a lower bound of its time
 	}
 	q.on, h.on = h.on, q.on
 	q.epoch, h.epoch = h.epoch, q.epoch
@@ -139,7 +139,7 @@ func (c *Core) endCopy(h *call, how Result, used weir.Usage) []Verdict {
 		q.tried = append(q.tried, r)
 	}
 	if q := c.calls[h.of]; q != nil && q != h {
-		h.suspect, h.streak = q.suspect, q.streak // both bring one suspicion
+		h.suspect, h.streak = q.suspect, q.streak // one suspicion for both
 		c.free(h, how)
 		q.suspect, q.streak = h.suspect, h.streak
 	} else {

@@ -7,76 +7,77 @@ import (
 )
 
 // Core is the admission queue and router of one model. It is not safe for
-// concurrent use: its owner serialises calls. Time given to it never goes back;
-// an earlier time than the last counts as the last.
+// concurrent use: its owner serialises calls. Its time never goes back: an
+// Instant earlier than the last one counts as the last one.
 type Core struct {
 	o   Options
 	now weir.Instant
 	chance
 
 	roster          // the requests it holds
-	backends        // where they may go
-	queue           // those of them that wait
-	claims   claims // what each tenant has in flight
+	backends        // where requests may go
+	queue           // the waiting requests
+	claims   claims // each tenant's work in flight
 	hedges   float64
 
-	changes // since what waits was last looked at
+	changes // since the last look at the waiting calls
 	totals  Demand
 	out     []Verdict // of this event
 }
 
-// chance is what the seed settles.
+// chance holds the random number generators of the seed.
 type chance struct {
-	rng    *rand.Rand // order of newcomers
+	rng    *rand.Rand // order of new replicas
 	jitter *rand.Rand // of pauses
 }
 
-// roster is the requests that wait or are granted.
+// roster holds the waiting and granted requests.
 type roster struct {
 	calls  map[uint64]*call
 	spare  *call // ended calls, for reuse
 	number uint64
 }
 
-// backends is the deployments and what is known of all their replicas together.
+// backends holds the deployments and the state common to their replicas.
 type backends struct {
 	tiers       []tier
 	deployments []*deployment // in the order of Options
 	leaving     []*deployment // no longer configured, with requests in flight
 
-	preferred  int        // leading tiers that requests wait for
-	metered    bool       // one of them has a quota
+	preferred  int        // number of leading tiers that requests wait for
+	metered    bool       // a preferred deployment has a quota
 	limited    bool       // a deployment lacks something
-	lastPassed [][]Passed // the last answers of passed, by the number of tiers
+	lastPassed [][]Passed // the last results of passed, by the number of tiers
 
 	warm   bool         // a replica is ready
-	warmAt weir.Instant // when one last became so after there was none
-	turn   uint64       // of replicas that are equal
-	timers heap[*timer] // replicas that come back by themselves
-	lackAt weir.Instant // when what was learned of a deployment ends first; 0: nothing was
-	clocks bool         // there is a quota, or a replica was throttled: time alone may make room
+	warmAt weir.Instant // when a first replica last became ready
+	turn   uint64       // counter for turns between equal replicas
+	timers heap[*timer] // replicas that return to rotation at a known time
+	lackAt weir.Instant // when the first learned lack expires; 0: none
+	clocks bool         // a quota or a throttle exists: time alone may make room
 }
 
-// queue is the requests that wait.
+// queue holds the waiting requests.
 type queue struct {
 	lanes   [2]lane // by class
 	waiting waitList
-	limits  heap[*limit] // when those that wait give up, or lose their patience
-	pauses  heap[*pause] // when those that failed may be sent again
-	held    *call        // has a replica kept free, because it is first and found no room
+	limits  heap[*limit] // when waiting calls give up or lose their patience
+	pauses  heap[*pause] // when failed calls may be sent again
+	held    *call        // the call a replica is kept free for: it was first and found no room
 	rate    rate
 }
 
-// change is an event that may alter the verdict of waiting calls. Events note it; the
-// end of an event, or Wake, looks at the waiting calls only for a noted change.
+// change is an event that may alter the verdict of waiting calls. Events set
+// it. Wake and the end of an event look at waiting calls only if a change is
+// set.
 type change uint8
 
 const (
-	moreRoom      change = 1 << iota // one may fit where none did
-	clockMoved                       // patience may have ended: clocks, replicas or options are others
-	replicaOpened                    // to wait may be in vain
-	lackLearned                      // some may fit nowhere
-	noVerdicts                       // in an event that returns none: Next says at once
+	moreRoom      change = 1 << iota // a call may fit that did not before
+	clockMoved                       // patience may have ended: clocks, replicas or options changed
+	replicaOpened                    // waiting may be in vain
+	lackLearned                      // some calls may fit nowhere
+	noVerdicts                       // set by an event that returns no verdicts: Next says now
 )
 
 type changes struct{ since change }
@@ -85,8 +86,8 @@ func (s *changes) changed(what change)  { s.since |= what }
 func (s *changes) seen(what change)     { s.since &^= what }
 func (s *changes) has(what change) bool { return s.since&what != 0 }
 
-// New returns a Core without replicas. The seed settles what would otherwise be
-// chance, so that several gateways do not all begin with the same replica.
+// New returns a Core without replicas. All random choices come from the seed:
+// with different seeds, gateways start with different replicas.
 func New(o Options, seed uint64) *Core {
 	c := &Core{roster: roster{calls: map[uint64]*call{}}, chance: chance{
 		rng:    rand.New(rand.NewPCG(seed, 0x776569722d647370)),
@@ -99,15 +100,15 @@ func New(o Options, seed uint64) *Core {
 	return c
 }
 
-// Wake does what has become due: replicas that may be asked again, requests
-// that have waited long enough.
+// Wake does all that is due: it returns replicas to rotation and ends waits
+// that are over.
 func (c *Core) Wake(now weir.Instant) []Verdict {
 	c.begin(now)
 	return c.end()
 }
 
-// Next is when Wake must be called at the latest; 0: not before another call.
-// It may lie in the past: then at once.
+// Next is the latest time for the next call of Wake; 0: no Wake is due before
+// another event. It may lie in the past: call Wake at once.
 func (c *Core) Next() weir.Instant {
 	if c.waiting.count == 0 {
 		return 0
@@ -150,7 +151,7 @@ func (c *Core) begin(now weir.Instant) {
 	c.advance(now)
 }
 
-// advance moves time on and brings back replicas whose time has come.
+// advance moves time on and returns replicas to rotation.
 func (c *Core) advance(now weir.Instant) {
 	c.now = max(c.now, now)
 	for len(c.timers) > 0 && c.timers[0].at <= c.now {
@@ -165,7 +166,7 @@ func (c *Core) advance(now weir.Instant) {
 	}
 }
 
-// end serves the queue after an event and refuses calls that have waited too long.
+// end serves the queue after an event and refuses calls whose wait is over.
 func (c *Core) end() []Verdict {
 	if c.waiting.count == 0 {
 		return c.out
@@ -182,19 +183,19 @@ func (c *Core) end() []Verdict {
 		c.giveUpOnUnfit()
 	}
 	if c.has(clockMoved) && c.reconsider() {
-		c.serve() // batch stands behind them
+		c.serve() // batch comes after them
 	}
 	for len(c.limits) > 0 && c.limits[0].at <= c.now {
 		q := c.limits[0].q
 		switch {
 		case q.patient && c.hurry(q):
-		case q.limit.at > c.now: // it waits on, with less patience
+		case q.limit.at > c.now: // it waits on, without patience
 		default:
 			c.dequeue(q, false)
 			c.refuse(q, c.late())
 		}
 		if len(c.limits) == 0 || c.limits[0].at > c.now {
-			c.serve() // what it kept back for itself is free
+			c.serve() // the room held for it is free
 		}
 	}
 	return c.out

@@ -2,7 +2,7 @@ package dispatch
 
 import "weir"
 
-// Demand returns totals and levels as of now. The slices are the caller's.
+// Demand returns totals and levels at now. The caller owns the slices.
 func (c *Core) Demand(now weir.Instant) Demand {
 	c.advance(now)
 	m := c.totals
@@ -33,11 +33,11 @@ func (d *deployment) demand(now weir.Instant) DeploymentDemand {
 	return m
 }
 
-// Waiting is how many requests wait: Demand's figure without the rest.
+// Waiting returns the number of waiting requests, without the cost of Demand.
 func (c *Core) Waiting() int { return c.waiting.count }
 
-// InFlight is how many requests one replica works on, copies included, -1 where
-// the Core does not know the replica: Demand's figure without the rest.
+// InFlight returns the number of requests in flight at one replica, copies
+// included; -1 for an unknown replica. It avoids the cost of Demand.
 func (c *Core) InFlight(deployment, replica string) int {
 	if d := c.deployment(deployment); d != nil {
 		if r := d.byID[replica]; r != nil {

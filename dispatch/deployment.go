@@ -9,40 +9,40 @@ import (
 
 // deployment is one way to serve the model, with its replicas.
 type deployment struct {
-	// What the choice of a replica reads stands together, first.
+	// The fields that choose reads come first, for locality.
 	ready     int            // replicas that are ready, whether they have room or not
-	units     int            // of these
-	wide      bool           // one has several
+	units     int            // of the ready replicas
+	wide      bool           // a ready replica has several units
 	quota     *quota         // nil: none
-	tail      *tail          // nil: nothing is hedged
-	throttled weir.Instant   // told to stay away until then
-	load      heap[*replica] // those that may be given one more request
-	offer     *replica       // what choose found in it
-	credit    int            // of the weighted choice, see choose
+	tail      *tail          // nil: no hedging
+	throttled weir.Instant   // takes nothing until then
+	load      heap[*replica] // the replicas that may take one more request
+	offer     *replica       // what offering returned for choose
+	credit    int            // for weighted round robin, see choose
 
 	requests, work         int // in flight, over all replicas
 	granted, completed     uint64
 	donePrompt, doneOutput uint64
-	lastEnded              weir.Instant // when one of requests ended; 0: never
+	lastEnded              weir.Instant // when a request last ended; 0: never
 	Deployment
 
-	block    int        // tokens of one name of a prefix; 0: none are looked at
-	key      uint64     // of its name, for draw
-	learned  []lack     // it was found not to do
-	proven   Needs      // it has done
+	block    int        // tokens per prefix name; 0: prefixes are ignored
+	key      uint64     // hash of its name, for draw
+	learned  []lack     // capabilities it was found to lack
+	proven   Needs      // capabilities it has shown
 	retired  bool       // no longer configured; kept until its last request has ended
 	reported bool       // Replicas has been called for it
-	coming   int        // replicas that are starting or will be restarted
-	broken   *replica   // it has failed to start, and nothing else is ready or starting; nil: not so
-	replicas []*replica // as the fleet listed them, then those that vanished with work in flight
+	coming   int        // replicas that are starting or will restart
+	broken   *replica   // a replica that failed to start, while none is ready or starting for the first time; else nil
+	replicas []*replica // in the fleet's order, then vanished ones with work in flight
 	byID     map[string]*replica
 }
 
-// tier is the deployments that are equally preferred and take new requests, in
-// the order they were configured.
+// tier is the equally preferred deployments that take new requests, in
+// configured order.
 type tier []*deployment
 
-// tiersOf sorts deployments that take anything into tiers.
+// tiersOf sorts the deployments with a weight into tiers.
 func tiersOf(ds []*deployment) []tier {
 	open := slices.DeleteFunc(slices.Clone(ds), func(d *deployment) bool { return d.Weight <= 0 })
 	slices.SortStableFunc(open, func(a, b *deployment) int { return cmp.Compare(a.Tier, b.Tier) })
@@ -57,17 +57,18 @@ func tiersOf(ds []*deployment) []tier {
 	return tiers
 }
 
-// maxCredit bounds, in requests, what a deployment is owed after it had no room.
-// From 50 owed to 50 ahead is the most that a stretch of requests can be off:
+// maxCredit bounds, in requests, the credit of a deployment that had no room.
+// The error over any stretch of requests is at most from 50 owed to 50 ahead:
 // 1 % of 10,000.
 const maxCredit = 50
 
 // choose picks a replica of one tier for q, or nil when none has room.
 //
-// Deployments share by smooth weighted round robin: each gains its weight, the
-// richest that can take q is chosen and pays what all gained. One that had no
-// room for a moment keeps its gains and catches up; one without a ready replica
-// is owed nothing, so that a cold start is not met by a stampede.
+// Deployments share by smooth weighted round robin: each gains its weight; the
+// one with the most credit that can take q is chosen and pays the sum of all
+// gains. A deployment without room for a moment keeps its gains and catches up.
+// One without a ready replica is owed nothing: after a cold start it does not
+// get a stampede.
 func (c *Core) choose(t tier, q *call, avoid bool) *replica {
 	if q.Sticky != 0 && len(t) > 1 {
 		return c.chooseSticky(t, q, avoid)
@@ -89,7 +90,8 @@ func (c *Core) choose(t tier, q *call, avoid bool) *replica {
 	return best.offer
 }
 
-// charge books one request on d: all that are up gain, d pays.
+// charge books one request on d: all deployments with a ready replica gain, d
+// pays.
 func (t tier) charge(d *deployment) {
 	total := 0
 	for _, o := range t {
@@ -105,7 +107,8 @@ func (t tier) charge(d *deployment) {
 	}
 }
 
-// offering returns the replica of d with the least work if it has room for q.
+// offering returns a replica of d with room for q, by affinity or by least
+// work; nil when there is none.
 func (d *deployment) offering(now weir.Instant, q *call, avoid bool) *replica {
 	if d.throttled > now || len(d.load) == 0 {
 		return nil
@@ -137,8 +140,8 @@ func (d *deployment) offering(now weir.Instant, q *call, avoid bool) *replica {
 	return r
 }
 
-// least returns the replica with the least work below position i of the heap
-// that q has not tried. It looks below those q has tried only.
+// least returns the replica with the least work below index i of the heap that
+// q has not tried. It descends only below replicas that q has tried.
 func (d *deployment) least(i int, q *call) *replica {
 	if i >= len(d.load) {
 		return nil
@@ -153,7 +156,7 @@ func (d *deployment) least(i int, q *call) *replica {
 	return a
 }
 
-// room is the largest request d can take now; 0: none.
+// room returns the size of the largest request d can take now; 0: none.
 func (d *deployment) room(now weir.Instant) int {
 	if d.throttled > now || len(d.load) == 0 {
 		return 0
@@ -164,7 +167,7 @@ func (d *deployment) room(now weir.Instant) int {
 	return d.load[0].room()
 }
 
-// forget removes a replica that has vanished.
+// forget removes a vanished replica.
 func (d *deployment) forget(r *replica) {
 	if d.byID[r.id] == r {
 		delete(d.byID, r.id)
@@ -174,10 +177,10 @@ func (d *deployment) forget(r *replica) {
 	}
 }
 
-// count refreshes how many replicas are ready and how many may become so.
+// count refreshes the numbers of ready and coming replicas.
 func (d *deployment) count() {
 	d.ready, d.units, d.coming, d.broken, d.wide = 0, 0, 0, nil, false
-	fresh := 0 // those that are ready, or whose first start is under way
+	fresh := 0 // ready, or starting for the first time
 	for _, r := range d.replicas {
 		switch {
 		case r.gone:

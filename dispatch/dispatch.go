@@ -1,65 +1,68 @@
-// Package dispatch decides where each request of one model goes and when:
-// admission queue and router as one passive core. It owns the queue and every slot;
-// it knows no clock, no HTTP, no goroutine and no lock, so that the gateway and the
-// simulator drive the same code. Its owner serialises calls and tells it the time.
+// Package dispatch decides where and when each request of one model goes. It is
+// admission queue and router in one passive core, and owns the queue and every
+// slot. It knows no clock, no HTTP, no goroutine and no lock: gateway and
+// simulator drive the same code. Its owner serialises calls and passes the
+// time.
 //
-// The contract of a Core: events go in, verdicts come out. Each request gets one
-// verdict per Arrive or Retry, unless it is cancelled first; any event may bring the
-// verdicts of other requests too, and its owner hands each to the one it is for.
-// Events that return no verdicts make Next say "now" where they made some due.
+// The contract of a Core: events go in, verdicts come out. Each request gets
+// one verdict per Arrive or Retry, unless it is cancelled first. Any event may
+// also return verdicts of other requests; the owner delivers each to its
+// request. If an event without return values makes verdicts due, Next says
+// "now".
 //
-// Of a request:
+// Events of a request:
 //
-//   - Arrive: it is granted a replica at once, refused with the reason, or queued; a
-//     queue that is full refuses others for it where that is fair.
-//   - FirstToken: its prompt is computed; that work is no longer outstanding, and the
-//     replica has shown that it is well.
-//   - Retry: its attempt failed unseen by the caller. It gets another verdict: another
-//     replica first, the same after a pause, a refusal when its attempts are used up.
-//   - Done: it, or a copy of it, has ended; slot, work and what the quota was booked
-//     with too much are given back, and health learns from how it ended.
-//   - Cancel: its caller has gone. It gets no verdict any more.
-//   - Hedge, Mirror, Swap: a copy is granted beside it if that hurts no other request;
-//     after Swap the copy stands where the request stood.
+//   - Arrive: it is granted a replica at once, queued, or refused with the reason. A full
+//     queue refuses others in its place where that is fair.
+//   - FirstToken: its prompt is computed. That work is no longer outstanding, and the
+//     replica has shown that it is healthy.
+//   - Retry: its attempt failed unseen by the caller. It gets another verdict: first
+//     another replica, then the same one after a pause, and a refusal when its attempts
+//     are used up.
+//   - Done: it, or a copy of it, has ended. Its slot and work are freed, the quota's
+//     booking is corrected, and health learns from the result.
+//   - Cancel: its caller has disconnected. It gets no verdict any more.
+//   - Hedge, Mirror, Swap: a copy is granted beside it if that hurts no other request.
+//     After Swap the copy has the request's place.
 //
-// Of what serves them:
+// Events of the backends:
 //
-//   - Replicas: the full list of a deployment's replicas. New ones take requests,
-//     those that are gone end what they have.
-//   - PushBack: a replica or a deployment wants nothing before a time.
-//   - Lacks: a deployment does not do what a request needed.
-//   - Capacity: a provider lets through another quota from now on. Limits: it said of
-//     a lower one. Spilled: it served a request outside of its quota. Booked and
-//     BookRemote: what this gateway, and others, have booked of it.
-//   - Configure: other options. What waits and what runs goes on.
+//   - Replicas: the full list of a deployment's replicas. New ones take requests; removed
+//     ones finish theirs.
+//   - PushBack: a replica or a deployment takes nothing before a time.
+//   - Lacks: a deployment does not support what a request needed.
+//   - Capacity: a provider's quota has changed. Limits: the provider reported a lower one.
+//     Spilled: it served a request outside its quota. Booked and BookRemote: the bookings
+//     of this gateway and of others.
+//   - Configure: new options. Waiting and running requests continue.
 //
-// Of time: Wake does what has become due, and Next says when that is. Demand and Warm
-// say what there is and change nothing.
+// Time: Wake does all that is due, and Next says when that is. Demand and Warm
+// report state and change nothing.
 //
-// How it decides, in the order of the files to read:
+// How it decides, in reading order of the files:
 //
-//   - core.go: one turn: time moves on, what waits is looked at, verdicts come out.
-//   - events.go: what happens to a request. provider.go, replicas.go, configure.go:
-//     what happens to those that serve it.
+//   - core.go: one turn: time moves on, waiting calls are looked at, verdicts come out.
+//   - events.go: the events of a request. provider.go, replicas.go, configure.go: the
+//     events of the backends.
 //   - grant.go: a request that finds room is granted at once, tier after tier.
-//   - deployment.go: inside a tier, smooth weighted round robin between
-//     deployments; inside a deployment, the replica with the least work.
-//   - replica.go, health.go, blame.go: which replicas may be sent requests at all:
-//     health learned from real requests, throttle clocks.
-//   - units.go: replicas that are several servers behind one address.
-//   - queue.go, vain.go: which requests wait and for how long, which make way when
-//     the queue is full, and which are refused since waiting is in vain.
+//   - deployment.go: inside a tier, smooth weighted round robin between deployments;
+//     inside a deployment, the replica with the least work.
+//   - replica.go, health.go, blame.go: which replicas are in rotation: health learned from
+//     real requests, throttle clocks.
+//   - units.go: replicas with several servers behind one address.
+//   - queue.go, vain.go: which requests wait and how long, which make way when the queue is
+//     full, and which are refused because waiting is in vain.
 //   - serve.go: which are served when room appears.
 //   - lane.go, flow.go: weighted fairness between tenants, by work.
-//   - claims.go, share.go: one tenant's burst and another's first tokens.
-//   - quota.go, window.go: what a provider lets through, known before it is asked.
-//   - spill.go, passed.go: whether to wait for a preferred tier or to go to the next.
+//   - claims.go, share.go: protects a tenant's first tokens from another tenant's burst.
+//   - quota.go, window.go: the provider's quota, known before a request is sent.
+//   - spill.go, passed.go: whether to wait for a preferred tier or go to the next.
 //   - split.go: callers that stick to one deployment of a tier.
-//   - needs.go: what a deployment can do, declared or learned.
-//   - backoff.go: when a replica is asked again by a request it has failed.
+//   - needs.go: what a deployment supports, declared or learned.
+//   - backoff.go: when a request may retry a replica that failed it.
 //   - copy.go, tail.go: copies of requests.
-//   - affinity.go, prefix.go: requests with a common prefix meet where that pays.
-//   - refuse.go: when to come back.
+//   - affinity.go, prefix.go: requests with a common prefix share a replica where that pays.
+//   - refuse.go: refusals and their Retry-After.
 package dispatch
 
 import (
@@ -75,113 +78,115 @@ type Options struct {
 	Deployments []Deployment
 	Queue       Queue
 	Shares      map[string]int // fair-share weight per tenant; a tenant not named has 1
-	Attempts    int            // upstream attempts per request, first one included; 0: 3
+	Attempts    int            // upstream attempts per request, including the first; 0: 3
 	Health      Health
-	PrefixBlock int // tokens that one name of Request.Prefix stands for; 0: Prefix is not looked at
+	PrefixBlock int // tokens per name in Request.Prefix; 0: Prefix is ignored
 	Hedge       Hedge
 }
 
 // Deployment is one way to serve the model.
 type Deployment struct {
-	Name   string // unique; the same name keeps its state over Configure
-	Tier   int    // lower is preferred; the next tier takes what this one has no room for
-	Weight int    // share inside its tier; 0: takes nothing new (kept for requests in flight)
+	Name   string // unique; a deployment keeps its state over Configure by its name
+	Tier   int    // lower is preferred; the next tier takes requests this one has no room for
+	Weight int    // weight inside its tier; 0: takes no new requests (kept for those in flight)
 
-	// Limits are of one unit of a replica: one that is several servers behind one
-	// address (weir.Replica.Units) has them as many times. See units.go.
+	// Limits apply to one unit of a replica and are multiplied by its units
+	// (weir.Replica.Units). See units.go.
 	MaxRequests int // in flight per unit
-	MaxWork     int // tokens of work in flight per unit; an idle one takes a larger request
+	MaxWork     int // tokens of work in flight per unit; an idle unit takes a larger request
 
-	// MaxPrefill is the tokens of prompts whose first token is due that a unit
-	// may have while a tenant over its share sends it more; 0: no bound. An idle
-	// one takes a longer prompt. It is for replicas that are one engine each: about
-	// what it computes in a step. See share.go.
+	// MaxPrefill bounds the prompt tokens due (first token pending) at a unit
+	// while a tenant over its share sends it more; 0: no bound. An idle unit
+	// takes a longer prompt. It is meant for replicas of one engine each: about
+	// the tokens of one engine step. See share.go.
 	MaxPrefill int
 
-	// Elastic: replicas may come when asked for, so a request may wait for one
-	// that is starting instead of being refused because none is ready.
+	// Elastic: replicas can be started on demand. A request may then wait for a
+	// cold start instead of being refused when no replica is ready.
 	Elastic bool
 
-	// Paid: one more request costs nothing here (provisioned, own). Requests
-	// wait for the leading tiers that have such a deployment, as long as they are
-	// patient, and spill to those after it. The first tier is always waited for.
+	// Paid: one more request costs nothing here (provisioned, own). Patient
+	// requests wait for the leading tiers with such a deployment, then spill to
+	// the tiers after them. The first tier is always waited for.
 	Paid bool
 
-	Quota Quota // what its provider lets through
+	Quota Quota // what its provider allows
 
-	// CacheTokens is how much of the prompts it has computed each unit of a replica
-	// remembers (its prefix cache); 0: nothing is assumed. With it, requests go where
-	// the beginning of their prompt is known, while no more waits there than that
-	// is worth: see knowing.
+	// CacheTokens is the size of each unit's prefix cache, in tokens; 0: no
+	// cache is assumed. With it, requests go to a replica that has their prefix
+	// cached, unless more waits there than the cache saves: see knowing.
 	CacheTokens int
 
-	// Lacks is what it cannot do: a request that needs any of it goes to another.
+	// Lacks is what it does not support. A request that needs any of it goes to
+	// another deployment.
 	Lacks Needs
 
-	// Context is the longest prompt and answer together, in tokens; 0: not known.
-	// A request that a deployment finds TooLong may go to those with more.
+	// Context is the maximum of prompt and answer together, in tokens; 0:
+	// unknown. A request that ends as TooLong may go to deployments with a
+	// longer context.
 	Context int
 }
 
-// Queue bounds what waits. When it is full, an interactive request takes the
-// place of batch, and one of a tenant that would then have less waiting than its
-// share takes that of the tenant with the most. Requests that wait for a retry
-// have been admitted before and do not count against a newcomer's refusal: they
-// are bounded by what was in flight.
+// Queue bounds the waiting requests. When it is full, an interactive request
+// takes the place of batch. A request of a tenant with less waiting than its
+// share takes the place of one of the tenant with the most. Requests that wait
+// for a retry were admitted before and are never refused for a full queue;
+// their number is bounded by the requests that were in flight.
 type Queue struct {
 	MaxWork     int           // tokens of work waiting; 0: 2,000,000; an empty queue takes a larger request
 	MaxRequests int           // requests waiting; 0: 10,000
-	MaxWait     time.Duration // interactive: from Arrive or Retry (or the end of a cold start) to verdict; 0: 30 s
-	MaxWaitCold time.Duration // the same while no replica is ready and one may come; 0: 10 min
+	MaxWait     time.Duration // interactive: from Arrive, Retry or the end of a cold start to verdict; 0: 30 s
+	MaxWaitCold time.Duration // the same while no replica is ready but one may come; 0: 10 min
 	BatchWait   time.Duration // batch: from arrival to verdict; 0: 1 h
 }
 
 // Health is a circuit breaker for each replica, driven by real requests: their
-// failures open it, and one real request at a time tests it again (half-open). No
-// health probes are sent.
+// failures open it, and then one real request at a time tests it (half-open).
+// No health probes are sent.
 type Health struct {
 	Failures int           // consecutive failures that open a replica; 0: 3
-	Base     time.Duration // first time it stays open; 0: 1 s; doubles each time
+	Base     time.Duration // how long it stays open the first time; 0: 1 s; doubles each time
 	Max      time.Duration // 0: 30 s
 }
 
-// Request is what the Core needs to know of a request.
+// Request is what the Core must know about a request.
 type Request struct {
 	ID       uint64 // unique among those the Core holds
 	Tenant   string
-	Key      uint64 // of its caller, to tell whose requests fail; 0: not known, taken for a caller of its own
-	Needs    Needs  // what a deployment must be able to do
+	Key      uint64 // of the caller, to attribute failures; 0: unknown, counts as a caller of its own
+	Needs    Needs  // capabilities a deployment must have
 	Class    weir.Class
 	Prompt   int          // tokens of prefill expected
 	Output   int          // tokens of decode expected
 	Streams  bool         // FirstToken will be called for it
-	Deadline weir.Instant // waiting longer is pointless; 0: as Queue says; never later than that
+	Deadline weir.Instant // latest verdict; 0: set by Queue; never later than Queue allows
 
-	// Affinity names what requests share that do well at the same replica, such as
-	// a conversation; 0: nothing. See nearest.
+	// Affinity groups requests that benefit from the same replica, such as
+	// those of a conversation; 0: none. See nearest.
 	Affinity uint64
 
-	// Prefix names the whole blocks that the prompt begins with, each name standing
-	// for all before it too: equal leading names are equal tokens. Each block is of
-	// Options.PrefixBlock tokens. The Core reads it until the request ends. Where a
-	// deployment has CacheTokens it decides instead of Affinity.
+	// Prefix names the whole blocks at the start of the prompt. Each name
+	// stands for its block and all blocks before it: equal leading names mean
+	// equal tokens. A block has Options.PrefixBlock tokens. The Core reads
+	// Prefix until the request ends. Where a deployment has CacheTokens, Prefix
+	// decides instead of Affinity.
 	Prefix []uint64
 
-	// Sticky names what requests share that go to the same deployment of a tier,
-	// such as their caller; 0: nothing. See chooseSticky.
+	// Sticky groups requests that go to the same deployment of a tier, such as
+	// those of a caller; 0: none. See chooseSticky.
 	Sticky uint64
 
-	// Pin is where it must go; zero: anywhere.
+	// Pin is the only permitted destination; zero: any.
 	Pin Pin
 
-	// MaxOutput is what the request lets the answer have, which is what a provider
-	// books it with, however short it is likely to be; 0: it does not say.
+	// MaxOutput is the request's own limit on its answer. A provider books that
+	// much, however short the answer is likely to be; 0: no limit given.
 	MaxOutput int
-	// SpillAt is until when an interactive request had better wait for a preferred
-	// tier than be sent to the next. It waits only where the preferred tier is
-	// throttled or its quota used up, and room there is expected by then. Batch
-	// waits for a tier with a quota as long as it may wait at all. 0: it spills
-	// at once.
+	// SpillAt is the time until which an interactive request should wait for a
+	// preferred tier rather than go to the next. It waits only if the preferred
+	// tier is throttled or its quota used up, and room is expected by then.
+	// Batch waits for a tier with a quota until its wait ends. 0: it spills at
+	// once.
 	SpillAt weir.Instant
 }
 
@@ -193,12 +198,11 @@ const (
 	Refuse             // answer it with an error now
 )
 
-// Reason names why a verdict fell as it did: metric label, error code and log
-// word alike.
+// Reason explains a verdict. It is metric label, error code and log word alike.
 type Reason string
 
-// Verdict is the Core's answer to one request; each request gets one per
-// Arrive or Retry, unless it is cancelled first.
+// Verdict is the Core's answer to one request. Each request gets one per Arrive
+// or Retry, unless it is cancelled first.
 type Verdict struct {
 	ID         uint64
 	Kind       Kind
@@ -207,50 +211,50 @@ type Verdict struct {
 	Addr       string // base URL of the replica
 	Reason     Reason
 	Queued     time.Duration // from Arrive or Retry to now
-	Known      int           // with Grant: tokens of the prompt the replica is believed to remember
-	RetryAfter time.Duration // with Refuse: a truthful estimate of when room is expected
-	Ahead      int           // with Refuse for a queue that was full or too slow: requests that wait before one that comes now
-	HedgeAfter time.Duration // with Grant: when to ask Hedge if no token has come; 0: never
-	Detail     string        // with StartFails and ColdTimeout: what the place said of the replica
-	Passed     []Passed      // with Spill and Refuse: the deployments before, and why not they; at most MaxPassed
+	Known      int           // with Grant: prompt tokens the replica is believed to have cached
+	RetryAfter time.Duration // with Refuse: estimate of the time until there is room
+	Ahead      int           // with Refuse for a full or slow queue: requests ahead of a newcomer
+	HedgeAfter time.Duration // with Grant: when to call Hedge if no token has come; 0: never
+	Detail     string        // with StartFails and ColdTimeout: the place's message about the replica
+	Passed     []Passed      // with Spill and Refuse: the deployments passed over, with reasons; at most MaxPassed
 }
 
-// Passed says why a request did not go to a deployment: Full, QuotaUsed,
+// Passed says why a deployment was passed over: Full, QuotaUsed,
 // ContextShort, Unsupported, AllThrottled, AllUnhealthy or NoReplica.
 type Passed struct {
 	Deployment string
 	Reason     Reason
 }
 
-// MaxPassed bounds what a verdict says of deployments that were passed over.
+// MaxPassed bounds the deployments listed in Verdict.Passed.
 const MaxPassed = 4
 
-// Result says how one attempt at a replica ended.
+// Result is how one attempt at a replica ended.
 type Result uint8
 
 const (
 	OK          Result = iota // answered to its true end
-	Unhealthy                 // 5xx, no answer in time, stall, cut: a suspicion against the replica, see blame.go
-	Throttled                 // 429/503 with a time to come back: see PushBack; not a matter of health
-	Rejected                  // the caller's own error (4xx): says nothing of the replica
+	Unhealthy                 // 5xx, timeout, stall, cut connection: a suspicion against the replica, see blame.go
+	Throttled                 // 429/503 with a time to come back: see PushBack; does not count against health
+	Rejected                  // the caller's own error (4xx); does not count against health
 	Abandoned                 // the caller disconnected
-	TooLong                   // for the context of that deployment: one with a longer one may do
-	Unreachable               // no connection: the replica's own fault
-	Unavailable               // it says that it does not serve now (503): no request brings that about
-	Incapable                 // that deployment does not do what the request needs, see Lacks: another may
+	TooLong                   // exceeds that deployment's context; one with a longer context may serve it
+	Unreachable               // no connection: the replica's fault
+	Unavailable               // the replica reports itself out of service (503); never the request's fault
+	Incapable                 // that deployment does not support what the request needs, see Lacks; another may
 )
 
-// Demand is what the scaler is told: totals since the Core was made (never
-// averages per replica) and levels at the moment. Totals only grow.
+// Demand is the input of scaling: totals since the Core was made (never
+// averages per replica) and current levels. Totals only grow.
 //
-// Every request that arrived is in one place: Arrived = Refused + Completed +
-// Failed + Cancelled + Waiting + those in flight. Granted counts attempts, so a
-// request that was retried is in it more than once, and may still be refused.
+// Each request counts exactly once: Arrived = Refused + Completed + Failed +
+// Cancelled + Waiting + those in flight. Granted counts attempts: a retried
+// request is in it more than once, and may still be refused.
 type Demand struct {
 	Arrived, Granted, Refused, Completed, Failed, Cancelled uint64
 
-	ArrivedPrompt, ArrivedOutput uint64       // tokens expected, of Arrived
-	LastArrived                  weir.Instant // when the last of Arrived came; 0: none has
+	ArrivedPrompt, ArrivedOutput uint64       // expected tokens of all arrivals
+	LastArrived                  weir.Instant // time of the last arrival; 0: none
 
 	Waiting     int           // requests in the queue
 	WaitingWork int           // their tokens
@@ -258,23 +262,23 @@ type Demand struct {
 	Deployments []DeploymentDemand
 }
 
-// DeploymentDemand is the part of Demand that belongs to one deployment, in
-// the order of Options.Deployments. Deployments that are no longer configured
-// are not listed, though requests may still be in flight on them.
+// DeploymentDemand is one deployment's part of Demand, in the order of
+// Options.Deployments. Deployments that are no longer configured are not
+// listed, though requests may still be in flight on them.
 type DeploymentDemand struct {
 	Name         string
 	InFlight     int          // requests granted and not done
-	InFlightWork int          // their tokens still outstanding
+	InFlightWork int          // their outstanding tokens
 	Granted      uint64       // total
 	Completed    uint64       // total, Result OK
 	DonePrompt   uint64       // tokens of prefill done, total
 	DoneOutput   uint64       // tokens of decode done, total
-	LastEnded    weir.Instant // when a request last ended on it; 0: none has
-	QuotaUse     float64      // how full its quota is believed to be, 1 at the brim; 0 without one
+	LastEnded    weir.Instant // when a request last ended on it; 0: never
+	QuotaUse     float64      // estimated use of its quota, 1 when full; 0 without one
 	PerReplica   []ReplicaLoad
 }
 
-// ReplicaLoad is what one replica has in flight.
+// ReplicaLoad is one replica's load in flight.
 type ReplicaLoad struct {
 	ID       string
 	InFlight int

@@ -2,8 +2,8 @@ package dispatch
 
 import "weir"
 
-// Arrive asks for a replica for r. Its verdict is among those returned, or
-// comes with a later call; others may be granted or refused by the same call.
+// Arrive asks for a replica for r. Its verdict is returned now or by a later
+// call. The same call may return verdicts of other requests.
 func (c *Core) Arrive(now weir.Instant, r Request) []Verdict {
 	c.begin(now)
 	c.totals.Arrived++
@@ -21,7 +21,7 @@ func (c *Core) Arrive(now weir.Instant, r Request) []Verdict {
 		return c.end()
 	}
 	if c.waiting.count > 0 {
-		c.end() // waiting calls come first to the room that has become free since
+		c.end() // waiting calls have first claim on new room
 	}
 	if !q.pinned() && c.behindItsOwn(q) {
 		if c.preferred < len(c.tiers) && c.spillBehind(q) {
@@ -34,8 +34,8 @@ func (c *Core) Arrive(now weir.Instant, r Request) []Verdict {
 	return c.end()
 }
 
-// behindItsOwn says whether requests of the same tenant and class wait already.
-// Those of others that wait do not fit anywhere now, or they would not.
+// behindItsOwn says whether requests of the same tenant and class already wait.
+// Waiting requests of other tenants do not matter: they fit nowhere now.
 func (c *Core) behindItsOwn(q *call) bool {
 	l := c.laneOf(q)
 	if l.count == 0 {
@@ -46,9 +46,9 @@ func (c *Core) behindItsOwn(q *call) bool {
 }
 
 // Retry says that the attempt of a granted request failed before anything
-// reached the caller. It gets a new verdict: another replica, a tried one only
-// where no other is up, or a refusal when its attempts are used up. A number
-// the Core does not hold as granted is ignored.
+// reached the caller. It gets a new verdict: another replica; a tried one only
+// if no other is up; or a refusal when its attempts are used up. An ID the Core
+// does not hold as granted is ignored.
 func (c *Core) Retry(now weir.Instant, id uint64, why Result) []Verdict {
 	c.begin(now)
 	q := c.calls[id]
@@ -60,8 +60,8 @@ func (c *Core) Retry(now weir.Instant, id uint64, why Result) []Verdict {
 		c.account(q, why, weir.Usage{})
 	}
 	c.free(q, why)
-	// A provider that said when to come back may be asked again then: once, and
-	// not with the last attempt, which another may need.
+	// A provider that gave a time to come back may be asked again then: once,
+	// and not with the last attempt, which another deployment may need.
 	comeBack := why == Throttled && !q.cameBack && q.attempts+1 < c.o.Attempts && c.patience(q) > c.now
 	q.cameBack = q.cameBack || comeBack
 	if !comeBack && !q.hasTried(r) {
@@ -90,9 +90,9 @@ func (c *Core) Retry(now weir.Instant, id uint64, why Result) []Verdict {
 	return c.end()
 }
 
-// FirstToken says that a granted request has brought its first token: its
-// prefill is no longer outstanding work. When that makes room for one that
-// waits, Next says now, and Wake brings the verdict.
+// FirstToken says that a granted request has produced its first token: its
+// prefill is no longer outstanding. If that makes room for a waiting request,
+// Next says now, and Wake returns the verdict.
 func (c *Core) FirstToken(now weir.Instant, id uint64) {
 	c.advance(now)
 	q := c.calls[id]
@@ -121,8 +121,8 @@ func (c *Core) FirstToken(now weir.Instant, id uint64) {
 	c.changed(moreRoom | noVerdicts)
 }
 
-// Done says that a granted request, or a copy of one, has ended for good. It frees
-// its slot and work. Calling it again, or with a number the Core does not hold as
+// Done says that a granted request, or a copy of one, has ended. It frees its
+// slot and work. Calling it again, or with an ID the Core does not hold as
 // granted, does nothing.
 func (c *Core) Done(now weir.Instant, id uint64, how Result, used weir.Usage) []Verdict {
 	c.begin(now)
@@ -158,8 +158,8 @@ func (c *Core) Done(now weir.Instant, id uint64, how Result, used weir.Usage) []
 	return c.end()
 }
 
-// Cancel takes back a request whose caller has gone, whether it waits or was
-// granted. It gets no verdict any more. Calling it again does nothing.
+// Cancel removes a request whose caller has disconnected, waiting or granted.
+// It gets no verdict any more. Calling it again does nothing.
 func (c *Core) Cancel(now weir.Instant, id uint64) []Verdict {
 	c.begin(now)
 	q := c.calls[id]

@@ -1,15 +1,15 @@
 package dispatch
 
-// flow is what one tenant has waiting in one class, first come first served.
+// flow is one tenant's waiting requests in one class, first come first served.
 //
-// Between flows the order is start-time fair queueing (Goyal, Vin, Cheng,
-// SIGCOMM 1996): a flow's tag is the virtual time at which its next request may
-// start; the lowest goes first, and serving it moves the tag on by work divided
-// by weight. Virtual time runs as in WF2Q+ (Bennett, Zhang, INFOCOM 1997): with
-// the work served, divided by the weights of all that wait, never behind the
-// lowest tag. A tenant that was away starts at the present virtual time: it is
-// owed nothing and owes nothing; and an endless row of new tenants does not keep
-// the others from their turn.
+// The order between flows is start-time fair queueing (Goyal, Vin, Cheng,
+// SIGCOMM 1996). A flow's tag is the virtual time at which its next request may
+// start. The lowest tag goes first, and serving it moves the tag on by work
+// divided by weight. Virtual time runs as in WF2Q+ (Bennett, Zhang, INFOCOM
+// 1997): it advances by the work served, divided by the weights of all waiting
+// flows, and is never behind the lowest tag. A tenant that was away starts at
+// the present virtual time: it is owed nothing and owes nothing. An endless
+// series of new tenants does not keep the others from their turn.
 type flow struct {
 	tenant string
 	weight int
@@ -23,15 +23,15 @@ type flow struct {
 	left, right *flow
 	prio        uint64
 	need        int    // work of the head
-	patient     bool   // it waits for the preferred tiers only
-	least       [2]int // smallest need in this subtree, of heads that do not, and that do
+	patient     bool   // the head waits for the preferred tiers only
+	least       [2]int // smallest need in this subtree: of heads without patience, and with
 	order       uint64
 
 	born uint64 // orders flows of equal backlog
-	fat  int    // place in the heap of the largest backlogs
+	fat  int    // index in the heap of the largest backlogs
 }
 
-// list is calls in order, linked through themselves.
+// list is a doubly linked list of calls.
 type list struct{ first, last *call }
 
 func (l *list) append(q *call) {
@@ -58,16 +58,16 @@ func (l *list) unlink(q *call) {
 	q.before, q.after = nil, nil
 }
 
-// tagUnit is virtual time per token at weight one: enough that a weight of
-// thousands still tells requests of a few tokens apart.
+// tagUnit is virtual time per token at weight one. It is large: even at a
+// weight of thousands, requests of a few tokens have different costs.
 const tagUnit = 1 << 16
 
-// cost is the virtual time that work takes the flow.
+// cost is the virtual time of so much work.
 func (f *flow) cost(work int) uint64 {
 	return max(uint64(work)*tagUnit/uint64(f.weight), 1)
 }
 
-// backlog is what f has waiting in proportion to its share.
+// backlog is f's waiting work, and more, relative to its weight.
 func (f *flow) backlog(more int) float64 { return float64(f.work+more) / float64(f.weight) }
 
 // before orders flows by backlog, the largest first.
@@ -99,7 +99,7 @@ func (f *flow) update() {
 	f.least = [2]int{hasty, patient}
 }
 
-// split divides the tree into what precedes key and the rest.
+// split divides the tree into the flows before key and the rest.
 func split(t, key *flow) (low, high *flow) {
 	if t == nil {
 		return nil, nil
@@ -145,7 +145,7 @@ func cut(t, f *flow) *flow {
 }
 
 // mix spreads the bits of a number (Steele, Lea, Flood, "Fast splittable
-// pseudorandom number generators", OOPSLA 2014): the balance of the tree then
+// pseudorandom number generators", OOPSLA 2014). The balance of the tree then
 // does not depend on the order of arrivals.
 func mix(x uint64) uint64 {
 	x += 0x9e3779b97f4a7c15

@@ -1,7 +1,7 @@
 package dispatch
 
-// sendNow sends q, which does not wait yet, to a replica, if one has room that q
-// does not rather wait for another than go to.
+// sendNow grants q, which does not wait yet, if a replica has room and q would
+// not rather wait for a preferred tier.
 func (c *Core) sendNow(q *call, newcomer bool) bool {
 	if c.grantIn(q, 0, c.preferred) {
 		return true
@@ -9,7 +9,7 @@ func (c *Core) sendNow(q *call, newcomer bool) bool {
 	return c.preferred < len(c.tiers) && !q.pinned() && !c.waits(q, newcomer) && c.grantIn(q, c.preferred, len(c.tiers))
 }
 
-// grant sends q, which waits, to a replica, if one has room where it may go.
+// grant grants q, which waits, if a replica has room in a tier open to q.
 func (c *Core) grant(q *call) bool {
 	if q.patient {
 		return c.grantIn(q, 0, c.preferred)
@@ -17,7 +17,7 @@ func (c *Core) grant(q *call) bool {
 	return c.grantIn(q, 0, len(c.tiers))
 }
 
-// grantIn sends q to a replica, if one has room, tier after tier.
+// grantIn grants q at the first of the tiers from..to with room.
 func (c *Core) grantIn(q *call, from, to int) bool {
 	if q.pinned() {
 		return c.grantPinned(q)
@@ -33,7 +33,7 @@ func (c *Core) grantIn(q *call, from, to int) bool {
 	return false
 }
 
-// send books q on r and says so.
+// send books q on r and adds the verdict.
 func (c *Core) send(q *call, r *replica, tier int) {
 	reason := Room
 	switch {
@@ -61,8 +61,8 @@ func (c *Core) send(q *call, r *replica, tier int) {
 	}
 }
 
-// avoids says whether q must not go where it has failed, because a replica that
-// it has not tried could serve it, now or when it has room.
+// avoids says whether q must avoid the replicas that failed it: an untried
+// replica could serve it now or when it has room.
 func (c *Core) avoids(q *call) bool {
 	if len(q.tried) == 0 {
 		return false
@@ -82,8 +82,8 @@ func (c *Core) avoids(q *call) bool {
 	return false
 }
 
-// fits says whether q may go to a deployment at all: one with more context than
-// was too short for it, one that does what it needs.
+// fits says whether any deployment can take q at all: its context is long
+// enough and it supports q's needs.
 func (c *Core) fits(q *call) bool {
 	for _, t := range c.tiers {
 		for _, d := range t {

@@ -2,20 +2,21 @@ package dispatch
 
 import "weir"
 
-// health is what real requests have taught about a replica. It has an epoch, so
-// that requests sent before it was opened say nothing about it afterwards: fifty
-// that fail together open it once, not sixteen times.
+// health is the record of a replica's real requests. Each change of the circuit
+// starts a new epoch, and results of requests sent in an earlier one are
+// ignored: fifty requests that fail together open it once, not sixteen times.
 type health struct {
-	streak // what failed since it last did well
+	streak // failures since the last success
 	well   wellness
-	opens  int    // in a row, without a request that ended well in between
-	open   bool   // takes nothing, or while until has passed, one request
+	opens  int    // in a row, without a success in between
+	open   bool   // takes nothing, or after until one request
 	tester uint64 // the request that tests an open replica; 0: none
 	until  weir.Instant
 	epoch  uint32
 }
 
-// timer stands in the heap of replicas that come back by themselves.
+// timer is an entry in the heap of replicas that return to rotation at a known
+// time.
 type timer struct {
 	r     *replica
 	at    weir.Instant
@@ -26,7 +27,7 @@ func (t *timer) before(o *timer) bool { return t.at < o.at || t.at == o.at && t.
 
 func (t *timer) heapIndex() *int { return &t.index }
 
-// learn counts one end towards the health of r.
+// learn counts one result towards the health of r.
 func (c *Core) learn(r *replica, q *call, how Result) {
 	tested := r.open && r.tester == q.ID
 	if tested {
@@ -53,14 +54,14 @@ func (c *Core) learn(r *replica, q *call, how Result) {
 	c.judge(r)
 }
 
-// trip opens r, and looks at the waiting calls again.
+// trip opens r and marks the waiting calls for another look.
 func (c *Core) trip(r *replica) {
 	r.trip(c.now, c.o.Health)
 	c.changed(replicaOpened | clockMoved)
 	c.trickle()
 }
 
-// trip opens r: twice as long each time, up to the maximum.
+// trip opens r, twice as long each time up to the maximum.
 func (r *replica) trip(now weir.Instant, h Health) {
 	wait := h.Max
 	if r.opens < 32 && h.Base<<r.opens > 0 {
@@ -73,7 +74,7 @@ func (r *replica) trip(now weir.Instant, h Health) {
 	r.epoch++
 }
 
-// close lets r take requests freely again, with failures already counted.
+// close returns r to rotation, with a count of failures to start from.
 func (r *replica) close(failures int) {
 	if r.open {
 		r.open, r.until, r.tester = false, 0, 0
@@ -83,9 +84,9 @@ func (r *replica) close(failures int) {
 	r.others = failures
 }
 
-// answered notes that a request on r has brought its first token. That ends
-// its test of an open replica, for a stream may last minutes; but it earns trust for
-// one failure only.
+// answered notes the first token of a request on r. That ends its test of an
+// open replica, since a stream may last minutes. But it earns trust for one
+// failure only.
 func (c *Core) answered(q *call) {
 	r := q.on
 	if r.open && r.tester == q.ID && q.epoch == r.epoch {
@@ -94,7 +95,7 @@ func (c *Core) answered(q *call) {
 	}
 }
 
-// throttle moves the time until which r stays away; a later one wins.
+// throttle keeps r out of rotation until a time; the latest time wins.
 func (c *Core) throttle(r *replica, until weir.Instant) {
 	r.throttled = max(r.throttled, until)
 	c.settle(r)
@@ -107,7 +108,7 @@ func (r *replica) openUntil() weir.Instant {
 	return 0
 }
 
-// renew forgets what was known of r: it is a new process.
+// renew resets what was learned of r: it is a new process.
 func (r *replica) renew() {
 	r.health = health{epoch: r.epoch + 1, streak: streak{number: r.streak.number + 1}}
 	r.memory = memory{}

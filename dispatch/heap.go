@@ -1,15 +1,14 @@
 package dispatch
 
-// item is what an indexed heap holds: it knows whether it comes before another
-// and where in the heap it stands, so that it can be moved or taken out in
-// O(log n) without a search.
+// item is an element of an indexed heap. It knows its order and its index, and
+// can therefore be moved or removed in O(log n) without a search.
 type item[T any] interface {
 	comparable
 	before(other T) bool
 	heapIndex() *int // its index plus one; 0: in no heap
 }
 
-// heap is a binary heap of items, smallest first. An item stands in at most one
+// heap is a binary heap of items, smallest first. An item is in at most one
 // heap of its kind.
 type heap[T item[T]] []T
 
@@ -30,7 +29,7 @@ func (h *heap[T]) push(x T) {
 	h.up(len(*h) - 1)
 }
 
-// remove takes x out, if it is in.
+// remove takes x out if it is in the heap.
 func (h *heap[T]) remove(x T) {
 	i := *x.heapIndex() - 1
 	if i < 0 {
@@ -48,7 +47,7 @@ func (h *heap[T]) remove(x T) {
 	}
 }
 
-// fix restores the order after x has changed.
+// fix restores the order after x changed.
 func (h heap[T]) fix(x T) {
 	i := *x.heapIndex() - 1
 	if !h.up(i) {

@@ -1,23 +1,23 @@
 package dispatch
 
-// lane is what waits in one class: first those that were granted before and
-// failed unseen, in order; then a flow per tenant, those with something
-// waiting in a treap by tag, where each node knows the smallest head below it.
-// So "the first in fair order that fits" is found in O(log tenants).
+// lane holds the waiting calls of one class: first those granted before that
+// failed unseen, in order; then a flow per tenant. Flows with waiting calls are
+// in a treap by tag, and each node knows the smallest head below it. The first
+// call in fair order that fits is found in O(log tenants).
 type lane struct {
 	again            list
 	class            int
-	life             uint64           // of what claims remember: another one when flows were forgotten
-	flows            map[string]*flow // also those without backlog that have a finish ahead of virtual time
+	life             uint64           // validity of the flows that claims remember: it changes when flows are forgotten
+	flows            map[string]*flow // includes flows without backlog whose finish is ahead of virtual time
 	root             *flow
 	fat              heap[*flow]
 	born             uint64
-	sweepAt          int    // number of flows at which those without a claim are forgotten
+	sweepAt          int    // number of flows at which idle ones are forgotten
 	now              uint64 // virtual time
-	weights          int    // of the flows that wait
+	weights          int    // of the waiting flows
 	count, work      int    // requests and tokens
 	prompt, output   int    // tokens, as providers book them
-	fresh, freshWork int    // of these, those not granted before
+	fresh, freshWork int    // of these, calls not granted before
 }
 
 // insert puts f into the tree under its present tag and head.
@@ -30,14 +30,14 @@ func (l *lane) insert(f *flow) {
 	l.root = merge(merge(low, f), high)
 }
 
-// remove takes f out of the tree; its tag must not have changed since insert.
+// remove takes f out of the tree. Its tag must be the same as at insert.
 func (l *lane) remove(f *flow) {
 	l.root = cut(l.root, f)
 	f.left, f.right = nil, nil
 }
 
-// first returns the flow whose turn it is among those whose head there is room
-// for; nil when there is none.
+// first returns the first flow in fair order whose head has room; nil when
+// there is none.
 func (l *lane) first(r rooms) *flow {
 	t := l.root
 	if t == nil || !r.fits(t.least) {
@@ -55,8 +55,8 @@ func (l *lane) first(r rooms) *flow {
 	}
 }
 
-// of returns the flow of a tenant, nil where it has none. The claim remembers it
-// as long as no flow is forgotten.
+// of returns the flow of a tenant, nil if it has none. The claim caches it
+// until a flow is forgotten.
 func (l *lane) of(k *claim) *flow {
 	found := &k.flows[l.class]
 	if found.flow == nil || found.life != l.life {
@@ -65,7 +65,8 @@ func (l *lane) of(k *claim) *flow {
 	return found.flow
 }
 
-// flow returns the flow of a tenant, made with that weight when it is new.
+// flow returns the flow of a tenant, and makes one with that weight if it is
+// new.
 func (l *lane) flow(k *claim, weight int) *flow {
 	f := l.of(k)
 	if f == nil {
@@ -77,8 +78,8 @@ func (l *lane) flow(k *claim, weight int) *flow {
 	return f
 }
 
-// sweep forgets tenants that are owed nothing and owe nothing, now and then, so
-// that the map does not grow with every tenant ever seen.
+// sweep forgets tenants that are owed nothing and owe nothing. Without it the
+// map would grow with every tenant ever seen.
 func (l *lane) sweep() {
 	if len(l.flows) < max(l.sweepAt, 64) {
 		return
@@ -120,8 +121,8 @@ func (l *lane) enter(q *call, weight int, again bool) {
 }
 
 // leave takes q out of the queue. served says that it was granted, and not
-// cancelled or refused: only then does it count as the tenant's share. Of a
-// flow only the head is ever served.
+// cancelled or refused: only then does it count towards the tenant's share.
+// Only the head of a flow is ever served.
 func (l *lane) leave(q *call, served bool) {
 	l.count--
 	l.work -= q.work
@@ -170,7 +171,7 @@ func (l *lane) leaveFlow(q *call, f *flow, served bool) {
 	}
 }
 
-// leftmost returns the flow whose turn it is; nil when none waits.
+// leftmost returns the next flow in fair order; nil when no flow waits.
 func (l *lane) leftmost() *flow {
 	t := l.root
 	for t != nil && t.left != nil {
@@ -179,7 +180,7 @@ func (l *lane) leftmost() *flow {
 	return t
 }
 
-// reweigh gives every tenant its present share.
+// reweigh sets every tenant's weight to its current share.
 func (l *lane) reweigh(share func(string) int) {
 	for tenant, f := range l.flows { // order does not show: the heap is rebuilt from a total order
 		f.weight = share(tenant)
@@ -193,11 +194,11 @@ func (l *lane) reweigh(share func(string) int) {
 	}
 }
 
-// rooms is the largest request that any tier can take, and that the preferred
-// ones can. No room is 0, and no request is smaller than 1.
+// rooms is the size of the largest request that any tier can take, and that the
+// preferred tiers can take. No room is 0, and no request is smaller than 1.
 type rooms struct {
 	any, preferred int
-	open           bool // to those over their share too
+	open           bool // also to tenants over their share
 }
 
 // holds says whether there is room for the head of f.
@@ -205,12 +206,13 @@ func (r rooms) holds(f *flow) bool {
 	return f.need <= r.any && !f.patient || f.need <= r.preferred
 }
 
-// fits says whether there is room for the heads of a subtree with those needs.
+// fits says whether there is room for any head of a subtree with those least
+// needs.
 func (r rooms) fits(least [2]int) bool {
 	return least[0] <= r.any || least[1] <= r.preferred
 }
 
-// of is the room there is for q.
+// of returns the room for q.
 func (r rooms) of(q *call) int {
 	if q.patient {
 		return r.preferred

@@ -7,22 +7,23 @@ import (
 	"weir"
 )
 
-// Needs is what a request asks of a deployment beside tokens: an operation, and
-// what its prompt holds. The zero value asks nothing.
+// Needs is what a request requires of a deployment besides tokens: an operation
+// and the kinds of content in its prompt. The zero value requires nothing.
 type Needs uint16
 
-// What a prompt may hold; the bits below are operations.
+// Content of a prompt; the lower bits are operations.
 const (
 	Images Needs = 1 << (iota + 12)
 	Audio
 	Tools
 )
 
-// Operation is the need of an operation.
+// Operation returns the need for an operation.
 func Operation(op weir.Op) Needs { return 1 << op }
 
-// lack is what a deployment was found not to do. What one key alone has found
-// holds for that key alone: a server may answer so to a request of a strange form.
+// lack is a capability that a deployment was found not to have. A lack found by
+// one key alone holds for that key alone: a server may give the same answer to
+// a malformed request.
 type lack struct {
 	needs   Needs
 	key     uint64
@@ -30,15 +31,16 @@ type lack struct {
 	until   weir.Instant
 }
 
-// Bounds of what is learned of a deployment.
+// Bounds of what is learned about a deployment.
 const (
-	lackFor  = time.Minute // then it is asked again
+	lackFor  = time.Minute // after that it is asked again
 	maxLacks = 16
 )
 
-// Lacks says that a deployment answered that it does not do what a request of
-// that key needs. What it has done before is not believed. Requests go to others
-// for a while, or are refused where no deployment is left.
+// Lacks says that a deployment answered that it does not support needs, to a
+// request of that key. It is not believed for needs the deployment has served
+// before. For a while such requests go to other deployments, or are refused
+// where no deployment is left.
 func (c *Core) Lacks(now weir.Instant, deployment string, needs Needs, key uint64) {
 	c.advance(now)
 	d := c.deployment(deployment)
@@ -58,7 +60,7 @@ func (c *Core) Lacks(now weir.Instant, deployment string, needs Needs, key uint6
 	c.relearn()
 }
 
-// does notes that d has done what q needs.
+// does notes that d has served q's needs.
 func (c *Core) does(d *deployment, q *call) {
 	if q.Needs&^d.proven == 0 {
 		return
@@ -68,7 +70,7 @@ func (c *Core) does(d *deployment, q *call) {
 	}
 }
 
-// relearn forgets what was learned long ago, or is not believed any more.
+// relearn forgets lacks that have expired or are disproved.
 func (c *Core) relearn() {
 	c.lackAt = 0
 	for _, d := range slices.Concat(c.deployments, c.leaving) {
@@ -84,8 +86,8 @@ func (c *Core) relearn() {
 	c.setApart()
 }
 
-// setApart takes waiting calls that cannot go everywhere any more out of their
-// tenant's queue: at its head they would hold up those that can.
+// setApart moves waiting calls that can no longer go everywhere out of their
+// tenant's flow. At its head they would hold up calls that can.
 func (c *Core) setApart() {
 	if !c.limited {
 		return
@@ -99,7 +101,7 @@ func (c *Core) setApart() {
 	}
 }
 
-// lacks says whether d is declared or known not to do what q needs.
+// lacks says whether d is declared or known not to support q's needs.
 func (d *deployment) lacks(q *call) bool {
 	if q.Needs&d.Lacks != 0 {
 		return true
@@ -112,13 +114,14 @@ func (d *deployment) lacks(q *call) bool {
 	return false
 }
 
-// unfit says whether q must not go to d: it was found too long, d lacks what it
-// needs, or has said so to q itself.
+// unfit says whether q must not go to d: q is too long for d, or d lacks a
+// capability q needs or said so to q itself.
 func (c *Core) unfit(q *call, d *deployment) bool {
 	return q.tooLongFor(d) || c.limited && d.lacks(q) || len(q.refusedBy) > 0 && slices.Contains(q.refusedBy, d)
 }
 
-// served says whether a deployment can do what q needs, or there is none at all.
+// served says whether some deployment supports q's needs, or no deployment
+// exists.
 func (c *Core) served(q *call) bool {
 	for _, t := range c.tiers {
 		for _, d := range t {
@@ -130,7 +133,7 @@ func (c *Core) served(q *call) bool {
 	return len(c.tiers) == 0
 }
 
-// choosy says whether q cannot go to every deployment.
+// choosy says whether some deployment does not support q's needs.
 func (c *Core) choosy(q *call) bool {
 	if !c.limited {
 		return false
@@ -145,7 +148,7 @@ func (c *Core) choosy(q *call) bool {
 	return false
 }
 
-// limit notes whether a deployment is declared to lack anything.
+// limit notes whether any deployment lacks a capability, declared or learned.
 func (c *Core) limit() {
 	c.limited = false
 	for _, d := range c.deployments {
@@ -156,7 +159,7 @@ func (c *Core) limit() {
 	}
 }
 
-// giveUpOnUnfit refuses waiting calls that no deployment can serve.
+// giveUpOnUnfit refuses waiting calls that no deployment supports.
 func (c *Core) giveUpOnUnfit() {
 	c.seen(lackLearned)
 	for q := c.waiting.oldest; q != nil; {

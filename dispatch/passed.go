@@ -2,9 +2,9 @@ package dispatch
 
 import "weir"
 
-// passed says why q did not go to the deployments of the first tiers. What it
-// returns is never written to again: nearly always it is the same slice that the last
-// request that got as far was given.
+// passed says why q did not go to the deployments of the first tiers. The
+// returned slice is never written to again. It is nearly always the slice
+// returned for the last request that got as far.
 func (c *Core) passed(q *call, tiers int) []Passed {
 	last := c.lastPassed[tiers]
 	n := 0
@@ -48,7 +48,8 @@ func (c *Core) passedBy(d *deployment, q *call) Reason {
 	return Full
 }
 
-// away says why all replicas of d that are ready are left alone, if they are.
+// away says why all ready replicas of d are out of rotation, "" if they are
+// not.
 func (d *deployment) away(now weir.Instant) Reason {
 	throttled, open := 0, 0
 	for _, r := range d.replicas {

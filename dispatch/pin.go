@@ -2,26 +2,27 @@ package dispatch
 
 import "weir"
 
-// Pin says where a request must go because what it goes on with is kept there:
-// one replica of one deployment, or any that stands at the same address. Nothing
-// else will do: it waits for that one, and is refused where waiting is in vain.
-// The zero value: it may go anywhere.
+// Pin is the only place a request may go, because state it continues is kept
+// there: one replica of one deployment, or any replica at the same address. The
+// request waits for that replica, never goes to another, and is refused where
+// waiting is in vain. The zero value: it may go anywhere.
 type Pin struct {
 	Deployment string
 	Replica    string
-	// Addr is where any other deployment's replica will do too; "": none.
+	// Addr is an address at which replicas of other deployments serve it too;
+	// "": none.
 	Addr string
 }
 
 func (q *call) pinned() bool { return q.Pin != Pin{} }
 
-// holds says whether r keeps what the pin asks for.
+// holds says whether r keeps the pinned state.
 func (p *Pin) holds(r *replica) bool {
 	return r.d.Name == p.Deployment && r.id == p.Replica || p.Addr != "" && r.addr == p.Addr
 }
 
-// keepers calls f for every replica that keeps what q goes on with, whatever
-// its state, until f says to stop.
+// keepers calls f for every replica that keeps q's pinned state, in whatever
+// life-cycle state, until f returns false.
 func (s *backends) keepers(q *call, f func(r *replica) bool) {
 	for _, d := range s.deployments {
 		for _, r := range d.replicas {
@@ -32,7 +33,7 @@ func (s *backends) keepers(q *call, f func(r *replica) bool) {
 	}
 }
 
-// grantPinned sends q where it must go, if there is room.
+// grantPinned sends q to a replica of its pin, if there is room.
 func (c *Core) grantPinned(q *call) bool {
 	var to *replica
 	c.keepers(q, func(r *replica) bool {
@@ -48,7 +49,7 @@ func (c *Core) grantPinned(q *call) bool {
 	return true
 }
 
-// tierOf is the place of d's tier; 0 where it takes nothing but what must go to it.
+// tierOf returns the index of d's tier; 0 if it takes pinned requests only.
 func (s *backends) tierOf(d *deployment) int {
 	for i, t := range s.tiers {
 		if t[0].Tier == d.Tier {
@@ -58,7 +59,7 @@ func (s *backends) tierOf(d *deployment) int {
 	return 0
 }
 
-// pinnedInVain is inVain for a request that must go somewhere.
+// pinnedInVain is inVain for a pinned request.
 func (c *Core) pinnedInVain(q *call, until weir.Instant) Reason {
 	if until <= c.now {
 		return c.late()
@@ -68,7 +69,7 @@ func (c *Core) pinnedInVain(q *call, until weir.Instant) Reason {
 		pushed := max(r.d.throttled, r.throttled)
 		switch open := r.openUntil(); {
 		case r.state == weir.Starting, r.state == weir.Failed:
-			why = "" // it comes back, perhaps with what it kept
+			why = "" // it comes back, perhaps with the state
 		case r.state != weir.Ready:
 		case open > pushed && open.Sub(c.now) > c.o.Health.Base:
 			why = AllUnhealthy
@@ -82,7 +83,8 @@ func (c *Core) pinnedInVain(q *call, until weir.Instant) Reason {
 	return why
 }
 
-// giveUpOnKeepers refuses the pinned that wait for a replica that has failed its test.
+// giveUpOnKeepers refuses pinned requests that wait for a replica that failed
+// its test.
 func (c *Core) giveUpOnKeepers() {
 	for i := range c.lanes {
 		for q := c.lanes[i].again.first; q != nil; {

@@ -2,18 +2,18 @@ package dispatch
 
 import "sort"
 
-// maxNames bounds what is remembered of one replica: about 40 bytes each.
+// maxNames bounds the names remembered of one replica: about 40 bytes each.
 const maxNames = 1 << 20
 
-// memory is the names a replica is believed to know, at most so many: those of
-// the prompts that were sent there last. A name is used together with all
-// those before it, and they count as used after it, so the ends of prompts are
-// forgotten first: if a name is remembered, so are all its prefixes. The replica
-// itself may have forgotten more, or less: a wrong belief costs a prefill, never a
-// request.
+// memory is the prefix names a replica is believed to have cached: a bounded
+// number, those of the prompts sent there last. A name is used together with
+// all names before it, and those count as used after it. The ends of prompts
+// are therefore forgotten first: if a name is remembered, so are all its
+// prefixes. The replica itself may remember more or less. A wrong belief costs
+// a prefill, never a request.
 type memory struct {
 	at    map[uint64]int32
-	nodes []memo // 0 is the head of the ring: next is the one used last
+	nodes []memo // 0 is the head of the ring; its next is the most recently used
 }
 
 type memo struct {
@@ -21,7 +21,7 @@ type memo struct {
 	prev, next int32
 }
 
-// known is how many leading names are known.
+// known returns the number of leading names remembered.
 func (m *memory) known(names []uint64) int {
 	if len(m.at) == 0 {
 		return 0
@@ -32,7 +32,7 @@ func (m *memory) known(names []uint64) int {
 	})
 }
 
-// learn makes the leading names known, at most so many as there is room for.
+// learn remembers the leading names, at most room of them.
 func (m *memory) learn(names []uint64, room int) {
 	if m.at == nil {
 		m.at, m.nodes = map[uint64]int32{}, make([]memo, 1)
@@ -42,7 +42,7 @@ func (m *memory) learn(names []uint64, room int) {
 		switch {
 		case ok:
 			m.unlink(i)
-		case len(m.at) >= room: // the one not used for longest makes way
+		case len(m.at) >= room: // the least recently used one makes room
 			i = m.nodes[0].prev
 			m.unlink(i)
 			delete(m.at, m.nodes[i].name)
@@ -68,23 +68,23 @@ func (m *memory) first(i int32) {
 	head.next = i
 }
 
-// again is what a recomputed token counts: once because it delays the first token of
-// this request, and once because it takes capacity from the next. Without the second
-// a fleet that is nearly full recomputes more and more: see
+// again is the weight of a recomputed token. It counts once because it delays
+// the first token of this request, and once because it takes capacity from the
+// next. Without the second, a nearly full fleet recomputes more and more: see
 // docs/decisions/0012-prompts-that-begin-alike.md.
 const again = 2
 
-// knowing returns the replica of d where q costs the least: the prompt tokens due
-// there before its first token, plus "again" times those of its own that the replica
-// does not remember. Ties go to the one with the least work. So q goes to its prefix
-// exactly as long as no more waits there than "again" times what the prefix saves.
-// Nil when none has room.
+// knowing returns the replica of d where q costs least: the prompt tokens due
+// there before its first token, plus again times its own tokens not cached
+// there. Ties go to the replica with the least work. So q goes to its prefix
+// exactly while no more waits there than again times the tokens the prefix
+// saves. Nil when none has room.
 func (d *deployment) knowing(q *call) *replica {
 	var best *replica
 	least := 0
 	for _, r := range d.load {
 		if r.room() < q.work || best != nil && r.prefill/r.units+again*(q.Prompt-d.most(q)) > least {
-			continue // it would not be the best if it knew all of the prompt
+			continue // not the best even with all of the prompt cached
 		}
 		cost := r.prefill/r.units + again*(q.Prompt-d.known(r, q))
 		if best == nil || cost < least || cost == least && r.before(best) {
@@ -94,21 +94,22 @@ func (d *deployment) knowing(q *call) *replica {
 	return best
 }
 
-// known is how much of q's prompt r is believed to know, in tokens. The last
-// token is always computed: the first of the answer comes from it. Of several units
-// one has computed it, and each may get q.
+// known returns how many of q's prompt tokens r is believed to have cached. The
+// last token is always computed: the first token of the answer comes from it.
+// With several units only one has computed the prompt and any may get q, so the
+// number is divided by the units.
 func (d *deployment) known(r *replica, q *call) int {
 	return max(min(r.memory.known(q.Prefix)*d.block, q.Prompt-1), 0) / r.units
 }
 
-// forgetPrompts is for names that now mean something else.
+// forgetPrompts clears the memories when names change their meaning.
 func (d *deployment) forgetPrompts() {
 	for _, r := range d.replicas {
 		r.memory = memory{}
 	}
 }
 
-// names is how many names each replica of d remembers.
+// names returns the number of names each replica of d remembers.
 func (d *deployment) names() int {
 	if d.block <= 0 {
 		return 0
@@ -116,10 +117,11 @@ func (d *deployment) names() int {
 	return d.CacheTokens / d.block
 }
 
-// most is how much of q's prompt a replica of d can know.
+// most returns the most tokens of q's prompt that a replica of d can have
+// cached.
 func (d *deployment) most(q *call) int { return min(len(q.Prefix)*d.block, q.Prompt) }
 
-// recall notes what is saved by sending q to r, and that r will know its prompt.
+// recall notes the tokens q saves at r and remembers q's prompt there.
 func (r *replica) recall(q *call) {
 	q.known, q.prefill = 0, q.Prompt
 	if room := r.d.names(); room > 0 && len(q.Prefix) > 0 {

@@ -7,7 +7,7 @@ import (
 )
 
 // PushBack says that a replica, or with an empty name the whole deployment,
-// wants nothing before until. The latest of several wins. Unknown names are
+// takes nothing before until. The latest of several wins. Unknown names are
 // ignored.
 func (c *Core) PushBack(now weir.Instant, deployment, replica string, until weir.Instant) {
 	c.advance(now)
@@ -27,9 +27,9 @@ func (c *Core) PushBack(now weir.Instant, deployment, replica string, until weir
 	}
 }
 
-// Limits says what the provider of a deployment has told of its quota: tokens
-// and requests a minute, 0 for what it did not tell. Only what is lower than
-// configured counts, and as long as nothing else is told.
+// Limits is the quota a provider reported for a deployment: tokens and requests
+// a minute, 0 if it reported none. Only a value below the configured one
+// counts, until the next report.
 func (c *Core) Limits(now weir.Instant, deployment string, tokens, requests int) {
 	c.advance(now)
 	if d := c.deployment(deployment); d != nil && d.quota != nil {
@@ -39,12 +39,12 @@ func (c *Core) Limits(now weir.Instant, deployment string, tokens, requests int)
 	}
 }
 
-// Capacity says that the provider of a deployment now lets through q, which must be
-// valid: provisioned capacity was added or taken away. What waits for it is served
-// at once when there is more; what is in flight goes on when there is less, and what
-// stands in the bucket drains at the new rate. A deployment that is not configured
-// is ignored, also one with requests left: its quota is as it was left if it comes
-// back. Traffic after it is served as after Configure with that quota.
+// Capacity says that the provider of a deployment now allows q, which must be
+// valid: provisioned capacity was added or removed. With more, waiting requests
+// are served at once. With less, requests in flight continue. The bucket keeps
+// its content and drains at the new rate. A deployment that is not configured
+// is ignored, also one with requests left: if it returns it has its old quota.
+// Later traffic is served as after Configure with that quota.
 func (c *Core) Capacity(now weir.Instant, deployment string, q Quota) []Verdict {
 	c.begin(now)
 	d := c.deployment(deployment)
@@ -56,8 +56,9 @@ func (c *Core) Capacity(now weir.Instant, deployment string, q Quota) []Verdict 
 	return c.reopen()
 }
 
-// Spilled says that the provider of a granted request's deployment has sent it on by
-// itself: it is served, and no part of the deployment's quota, which was full.
+// Spilled says that the provider of a granted request's deployment spilled it
+// by itself. The request is served outside the deployment's quota, which was
+// full.
 func (c *Core) Spilled(now weir.Instant, id uint64) {
 	c.advance(now)
 	q := c.calls[id]
@@ -71,15 +72,15 @@ func (c *Core) Spilled(now weir.Instant, id uint64) {
 	c.changed(noVerdicts)
 }
 
-// account corrects what q was booked with, now that the attempt has ended. What
-// was not reported stays as booked.
+// account corrects q's booking after its attempt ended. Without a reported
+// usage the booking stays.
 func (c *Core) account(q *call, how Result, used weir.Usage) {
 	u := q.on.d.quota
 	switch {
 	case q.spilled:
 	case used.Prompt > 0 || used.Completion > 0:
 		u.correct(c.now, q.booked, used)
-	case how == Throttled || how == Rejected || how == TooLong || how == Unreachable || how == Incapable: // it was not let in
+	case how == Throttled || how == Rejected || how == TooLong || how == Unreachable || how == Incapable: // the provider did not admit it
 		u.unbook(c.now, q.booked)
 		if until := max(q.on.throttled, q.on.d.throttled); until > c.now {
 			u.refused(until)
@@ -88,17 +89,17 @@ func (c *Core) account(q *call, how Result, used weir.Usage) {
 	q.booked = 0
 }
 
-// Booked is what was booked of a deployment's quota since the beginning: other
-// gateways in front of the same provider book it too, so that all of them know
-// how full it is.
+// Booked is the sum of all bookings of a deployment's quota since the start.
+// Gateways in front of the same provider exchange it, and each then knows the
+// use of the whole quota.
 type Booked struct {
-	Drain    time.Duration // of provisioned throughput, the time it takes to drain; corrected to what was used
+	Drain    time.Duration // provisioned: time to drain the bookings; corrected by actual usage
 	Tokens   int64
 	Requests int64
 }
 
-// Booked returns what this Core has booked of a deployment's quota; false where
-// it has none.
+// Booked returns this Core's bookings of a deployment's quota; false if it has
+// none.
 func (c *Core) Booked(deployment string) (Booked, bool) {
 	d := c.deployment(deployment)
 	if d == nil || d.quota == nil {
@@ -107,7 +108,7 @@ func (c *Core) Booked(deployment string) (Booked, bool) {
 	return d.quota.all, true
 }
 
-// BookRemote enters what other gateways have booked since they were last heard.
+// BookRemote adds the bookings of other gateways since their last report.
 func (c *Core) BookRemote(now weir.Instant, deployment string, more Booked) {
 	c.advance(now)
 	d := c.deployment(deployment)

@@ -2,7 +2,7 @@ package dispatch
 
 import "weir"
 
-// waitList is all calls that wait, by when they began to.
+// waitList is all waiting calls, by the start of their wait.
 type waitList struct {
 	oldest, newest *call
 	count          int
@@ -40,9 +40,9 @@ func (c *Core) share(tenant string) int { return max(c.o.Shares[tenant], 1) }
 
 func (w *queue) waitingWork() int { return w.lanes[0].work + w.lanes[1].work }
 
-// enqueue queues q, or refuses it where waiting is in vain or the queue is full. A
-// call that was granted before (again) is not refused for a full queue, so the bound
-// is exceeded by at most as many calls as are in flight.
+// enqueue queues q, or refuses it if waiting is in vain or the queue is full. A
+// call that was granted before (again) is not refused for a full queue: the
+// bound is exceeded by at most the number of calls in flight.
 func (c *Core) enqueue(q *call, again bool) {
 	at := c.giveUp(q)
 	reason := Reason("")
@@ -69,14 +69,14 @@ func (c *Core) enqueue(q *call, again bool) {
 		c.pauses.push(&q.pause)
 	}
 	if c.held != nil && c.held.Class == weir.Batch && q.Class != weir.Batch {
-		c.changed(moreRoom) // batch gives back what is held for it
+		c.changed(moreRoom) // batch gives up the replica held for it
 	}
-	// One that cannot go everywhere stands apart: see setApart.
+	// A call that cannot go everywhere is kept apart: see setApart.
 	c.laneOf(q).enter(q, c.share(q.Tenant), again || q.pinned() || c.choosy(q))
 }
 
-// limitOf is when something has to be done about q, which gives up at: then, or
-// before when its patience ends.
+// limitOf returns when q needs attention: at its deadline, or earlier when its
+// patience ends.
 func (c *Core) limitOf(q *call, at weir.Instant) weir.Instant {
 	if q.patient {
 		return min(at, c.patience(q))
@@ -84,7 +84,7 @@ func (c *Core) limitOf(q *call, at weir.Instant) weir.Instant {
 	return at
 }
 
-// dequeue takes q out of the queue, because it is served or for another reason.
+// dequeue takes q out of the queue; served says that it was granted.
 func (c *Core) dequeue(q *call, served bool) {
 	c.changed(moreRoom)
 	c.unhold(q)
@@ -97,9 +97,10 @@ func (c *Core) dequeue(q *call, served bool) {
 	c.laneOf(q).leave(q, served)
 }
 
-// makeRoom says whether the queue can take q, after refusing others for it where
-// that is fair: batch for interactive; else the newest requests of the tenant
-// that has more waiting than its share, for one that would have less.
+// makeRoom says whether the queue can take q, after refusing other calls where
+// that is fair. Batch makes room for interactive. Otherwise the tenant with
+// more waiting than its share loses its newest requests to a tenant that would
+// have less.
 func (c *Core) makeRoom(q *call) bool {
 	limit := c.o.Queue
 	shortWork := c.waitingWork() + q.work - limit.MaxWork
@@ -129,7 +130,7 @@ func (c *Core) makeRoom(q *call) bool {
 }
 
 // evict refuses the newest requests of the tenants with the largest backlogs
-// until so many requests and so much work are gone.
+// until the given number of requests and amount of work are gone.
 func (c *Core) evict(l *lane, requests, work int) {
 	for (requests > 0 || work > 0) && len(l.fat) > 0 {
 		q := l.fat[0].last

@@ -8,27 +8,27 @@ import (
 	"weir"
 )
 
-// Quota is what the provider of a deployment lets through, whatever its servers
-// could do. Knowing it, the Core does not ask when the answer would be 429, and
-// knows when there will be room. The zero Quota is none.
+// Quota is the rate a provider allows a deployment, independent of its servers'
+// capacity. With it the Core sends no request that would get a 429, and knows
+// when there will be room. The zero Quota is none.
 //
 // Provisioned throughput is the leaky bucket Azure describes (Microsoft,
-// "Provisioned throughput concepts", 2026-02-10): a request that comes while
-// the bucket is not over its brim is let in, whatever its size, and booked with
-// its prompt, less what is cached, and the output it may have; when it has ended
-// the booking is corrected to what it used; the bucket drains at a rate that the
-// number of PTUs gives. Tokens are normalised: one prompt token counts one.
+// "Provisioned throughput concepts", 2026-02-10). A request is admitted while
+// the bucket is not above its brim, whatever the request's size. It is booked
+// with its uncached prompt and its maximum output, and corrected to its usage
+// when it has ended. The bucket drains at a rate set by the number of PTUs.
+// Tokens are normalised: one prompt token counts one.
 //
 // Standard deployments (Microsoft, "Azure OpenAI quota", 2026-05-06) count the
-// tokens that requests may use in a minute and refuse once the limit is reached,
-// and count requests in windows of 1 s or 10 s, so that 600 a minute are 10 in
-// any second. When a provider's windows begin is not known, so each limit is kept in
-// every interval of that length.
+// tokens that requests may use in a minute and refuse when the limit is
+// reached. They count requests in windows of 1 s or 10 s: 600 a minute are 10
+// in any second. The start of a provider's windows is unknown, so each limit is
+// kept in every interval of that length.
 type Quota struct {
-	Drain  int           // provisioned: normalised tokens a minute, all PTUs together; 0: not provisioned
-	Output int           // thousandths of a normalised token that a token of output counts; 0: 1,000
-	Cached int           // the same for a prompt token that is cached
-	Burst  time.Duration // what stands in the bucket when it is full, as the time it takes to drain; 0: 1 min
+	Drain  int           // provisioned: normalised tokens a minute, for all PTUs together; 0: not provisioned
+	Output int           // weight of an output token in thousandths of a normalised token; 0: 1,000
+	Cached int           // the same for a cached prompt token
+	Burst  time.Duration // capacity of the bucket, as the time it takes to drain; 0: 1 min
 
 	TokensPerMinute   int // standard; 0: no limit
 	RequestsPerMinute int // standard; 0: no limit
@@ -38,8 +38,7 @@ type Quota struct {
 	Headroom int
 }
 
-// maxPerMinute bounds rates, far above any provider's, so that their arithmetic
-// does not overflow.
+// maxPerMinute bounds rates far above any provider's. It prevents overflow.
 const maxPerMinute = 1_000_000_000_000
 
 // Validate returns the first fault of q.
@@ -59,27 +58,27 @@ func (q Quota) Validate() error {
 	return nil
 }
 
-// defaultBurst is long: what a provider's own bucket holds is not published. One
-// believed larger than it is costs a refusal, which is free and says when to come
-// back, at the beginning of a burst; one believed smaller costs what would have
-// fitted (docs/benchmarks/spill.md).
+// defaultBurst is long, because providers do not publish their bucket's
+// capacity. If it is too large, the start of a burst gets a refusal, which is
+// free and says when to come back. If it is too small, requests that would have
+// fitted are not sent (docs/benchmarks/spill.md).
 const defaultBurst = time.Minute
 
-// quota is the present use of a Quota.
+// quota is the current use of a Quota.
 type quota struct {
 	Quota
 	burst time.Duration
-	empty weir.Instant // when the bucket has drained if nothing is added
-	share int          // thousandths of the recent prompts that were cached
+	empty weir.Instant // when the bucket is empty if nothing is added
+	share int          // cached share of recent prompts, in thousandths
 
-	tokens, second, tenth window // the last two: requests in 1 s and in 10 s
-	said                  Quota  // lower limits the provider has told of
-	all                   Booked // since the beginning
+	tokens, second, tenth window // second and tenth: requests in 1 s and in 10 s
+	said                  Quota  // lower limits reported by the provider
+	all                   Booked // since the start
 }
 
-// newQuota returns the use of q that goes on from old; nil for no quota. What is in
-// the bucket stays in it, and drains at the new rate. What a provider said of
-// another limit counts no more.
+// newQuota returns the use of q, continued from old; nil for no quota. The
+// bucket keeps its content and drains at the new rate. A provider's report
+// about another limit no longer counts.
 func newQuota(now weir.Instant, q Quota, old *quota) *quota {
 	if q == (Quota{Headroom: q.Headroom}) {
 		return nil
@@ -103,7 +102,7 @@ func newQuota(now weir.Instant, q Quota, old *quota) *quota {
 	return u
 }
 
-// refill keeps the tokens in the bucket while the rate at which it drains changes.
+// refill keeps the bucket's tokens when its drain rate changes.
 func (u *quota) refill(now weir.Instant, drain int) {
 	if u.Drain > 0 && drain > 0 && u.empty > now {
 		hi, lo := bits.Mul64(uint64(u.empty.Sub(now)), uint64(u.Drain))
@@ -111,17 +110,18 @@ func (u *quota) refill(now weir.Instant, drain int) {
 	}
 }
 
-// limit sets the windows to the lower of what is configured and what was said.
+// limit sets each window to the lower of the configured and the reported limit.
 func (u *quota) limit() {
 	tokens, requests := lower(u.TokensPerMinute, u.said.TokensPerMinute), lower(u.RequestsPerMinute, u.said.RequestsPerMinute)
 	u.tokens.set(int64(tokens), time.Second, maxSlots)
-	// Fewer than 60 a minute are less than one a second: only the longer window
-	// says something.
+	// Fewer than 60 a minute is less than one a second: only the longer window
+	// applies.
 	u.second.set(int64(requests/60), time.Second/windowSlots, windowSlots+1)
 	u.tenth.set((int64(requests)+5)/6, 10*time.Second/windowSlots, windowSlots+1)
 }
 
-// lower returns the lower of a limit and what was said of it; 0 says nothing.
+// lower returns the lower of a limit and a reported limit; 0 is no limit and no
+// report.
 func lower(limit, said int) int {
 	if limit > 0 && said > 0 {
 		return min(limit, said)
@@ -129,14 +129,14 @@ func lower(limit, said int) int {
 	return limit
 }
 
-// spread is how long a number of thousandths of a token takes to pass at a rate
-// of tokens a minute, at most a day.
+// spread returns how long a number of thousandths of a token takes at a rate of
+// tokens a minute, at most a day.
 func spread(thousandths uint64, perMinute int) time.Duration {
 	hi, lo := bits.Mul64(thousandths, uint64(time.Minute))
 	return ratio(hi, lo, uint64(perMinute)*1000)
 }
 
-// ratio is (hi, lo) nanoseconds divided by per, at most a day.
+// ratio returns (hi, lo) nanoseconds divided by per, at most a day.
 func ratio(hi, lo, per uint64) time.Duration {
 	const day = 24 * time.Hour
 	if hi >= per {
@@ -146,19 +146,19 @@ func ratio(hi, lo, per uint64) time.Duration {
 	return time.Duration(min(d, uint64(day)))
 }
 
-// cost is what a usage adds to the bucket.
+// cost returns what a usage adds to the bucket.
 func (u *quota) cost(prompt, cached, output int) time.Duration {
 	return spread(u.thousandths(prompt, cached, output), u.Drain)
 }
 
-// thousandths of normalised tokens of a usage; none of the counts is negative.
+// thousandths of normalised tokens of a usage; no count is negative.
 func (u *quota) thousandths(prompt, cached, output int) uint64 {
 	const most = 1 << 40 // of a queue's tokens
 	prompt, output, cached = min(prompt, most), min(output, most), min(cached, prompt, most)
 	return uint64(prompt-cached)*1000 + uint64(cached)*uint64(u.Cached) + uint64(output)*uint64(u.Output)
 }
 
-// lag is how long so many tokens of waiting requests take to be let in.
+// lag returns how long the quota takes to admit so many waiting tokens.
 func (u *quota) lag(requests, prompt, output int) time.Duration {
 	var d time.Duration
 	if u.Drain > 0 {
@@ -173,13 +173,13 @@ func (u *quota) lag(requests, prompt, output int) time.Duration {
 	return d
 }
 
-// expectCached is how much of a prompt is likely to be cached.
+// expectCached returns the expected cached part of a prompt.
 func (u *quota) expectCached(prompt int) int {
 	return int(int64(prompt) * int64(u.share) / 1000)
 }
 
-// at is when a request of that class is let in if no other comes: not after
-// now when it is let in now.
+// at returns when a request of that class is admitted if no other comes; not
+// after now if it is admitted now.
 func (u *quota) at(now weir.Instant, class weir.Class) weir.Instant {
 	keep := 0
 	if class == weir.Batch {
@@ -193,8 +193,8 @@ func (u *quota) at(now weir.Instant, class weir.Class) weir.Instant {
 	return at
 }
 
-// book enters a request and returns what was added to the bucket, in thousandths of
-// tokens: the rate it drains at may change before that is corrected.
+// book enters a request and returns the amount added to the bucket, in
+// thousandths of tokens: the drain rate may change before the correction.
 func (u *quota) book(now weir.Instant, prompt, output int) uint64 {
 	u.tokens.add(now, int64(prompt)+int64(output))
 	u.second.add(now, 1)
@@ -211,7 +211,7 @@ func (u *quota) book(now weir.Instant, prompt, output int) uint64 {
 	return booked
 }
 
-// correct replaces what was booked by what was used.
+// correct replaces a booking by the actual usage.
 func (u *quota) correct(now weir.Instant, booked uint64, used weir.Usage) {
 	if u.Drain == 0 {
 		return
@@ -228,7 +228,7 @@ func (u *quota) correct(now weir.Instant, booked uint64, used weir.Usage) {
 
 func clampTokens(n int64) int { return int(min(max(n, 0), maxWork)) }
 
-// unbook takes back what was booked for a request the provider did not let in.
+// unbook takes back the booking of a request the provider did not admit.
 func (u *quota) unbook(now weir.Instant, booked uint64) {
 	if u.Drain == 0 {
 		return
@@ -238,15 +238,15 @@ func (u *quota) unbook(now weir.Instant, booked uint64) {
 	u.all.Drain -= d
 }
 
-// refused learns from a refusal that says until when: the bucket is fuller than
-// was believed, since others use it too or count otherwise.
+// refused learns from a refusal that lasts until a time: the bucket is fuller
+// than believed, because of other users or a different way of counting.
 func (u *quota) refused(until weir.Instant) {
 	if u.Drain > 0 {
 		u.empty = max(u.empty, until.Add(u.burst))
 	}
 }
 
-// use is how full the quota is: 1 at the brim.
+// use returns how full the quota is: 1 at the brim.
 func (u *quota) use(now weir.Instant) float64 {
 	full := u.tokens.use(now)
 	full = max(full, u.tenth.use(now))

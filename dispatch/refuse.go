@@ -6,14 +6,14 @@ import (
 	"weir"
 )
 
-// Bounds of what a refused caller is told.
+// Bounds of Retry-After.
 const (
 	minRetryAfter     = 10 * time.Millisecond
 	maxRetryAfter     = 5 * time.Minute
-	unknownRetryAfter = 5 * time.Second // nothing has been observed to tell by
+	unknownRetryAfter = 5 * time.Second // without any observation
 )
 
-// refuse answers q, which waits no more, with a refusal, and forgets it.
+// refuse answers q, which is no longer waiting, with a refusal and forgets it.
 func (c *Core) refuse(q *call, why Reason) {
 	c.totals.Refused++
 	v := Verdict{ID: q.ID, Kind: Refuse, Reason: why, Queued: c.now.Sub(q.since)}
@@ -39,7 +39,7 @@ func (c *Core) refuse(q *call, why Reason) {
 	c.release(q)
 }
 
-// starting is what the place says of the first replica that starts.
+// starting returns the place's message about the first starting replica.
 func (s *backends) starting() string {
 	for _, t := range s.tiers {
 		for _, d := range t {
@@ -60,9 +60,9 @@ func last(tried []*replica) *replica {
 	return tried[len(tried)-1]
 }
 
-// retryAfter is when there should be room for q: the work that must be done
-// first, at the rate at which work was seen to be done; not before a replica may
-// be asked or is expected to be ready.
+// retryAfter returns the time until there should be room for q: the work ahead
+// divided by the observed rate, and not before a replica may be asked or is
+// expected to be ready.
 func (c *Core) retryAfter(q *call, why Reason) time.Duration {
 	at, because := c.comesBack()
 	if because == NoReplica {
@@ -76,7 +76,7 @@ func (c *Core) retryAfter(q *call, why Reason) time.Duration {
 		wait = at.Sub(c.now)
 	}
 	ahead := c.waitingWork() + q.work
-	if why == QueueFull { // enough of the queue has to go that q fits in
+	if why == QueueFull { // the queue must shrink until q fits
 		ahead = max(ahead-c.o.Queue.MaxWork, q.work)
 	}
 	if why == QueueFull || why == QueueTimeout {
@@ -89,7 +89,7 @@ func (c *Core) retryAfter(q *call, why Reason) time.Duration {
 	return min(max(wait, minRetryAfter), maxRetryAfter)
 }
 
-// expected is when the first of the starting replicas should be ready; 0: not known.
+// expected returns when the first starting replica should be ready; 0: unknown.
 func (s *backends) expected() (at weir.Instant) {
 	for _, t := range s.tiers {
 		for _, d := range t {
@@ -103,17 +103,17 @@ func (s *backends) expected() (at weir.Instant) {
 	return at
 }
 
-// rate is how much work is done per second while requests wait: then, and only
-// then, what is done is what can be done. It is a mean over windows of at least
-// a second that forgets with a time constant of 20 seconds of such time.
+// rate is how much work is done per second while requests wait: only then does
+// the work done equal the capacity. It is a mean over windows of at least a
+// second, with a time constant of 20 seconds of such time.
 type rate struct {
 	mean  float64
 	known bool
 
-	running bool // requests wait
+	running bool // requests are waiting
 	since   weir.Instant
-	busy    time.Duration // of the present window, before since
-	sum     int           // tokens of the present window
+	busy    time.Duration // of the current window, before since
+	sum     int           // tokens of the current window
 }
 
 const (
@@ -121,7 +121,7 @@ const (
 	rateMemory = 20 * time.Second
 )
 
-// start and stop say when requests begin and cease to wait.
+// start and stop mark when requests begin and cease to wait.
 func (r *rate) start(now weir.Instant) { r.running, r.since = true, now }
 
 func (r *rate) stop(now weir.Instant) {
@@ -130,7 +130,7 @@ func (r *rate) stop(now weir.Instant) {
 	r.running = false
 }
 
-// add counts work that is done.
+// add counts finished work.
 func (r *rate) add(now weir.Instant, work int) {
 	if r.running {
 		r.sum += work
@@ -153,7 +153,7 @@ func (r *rate) roll(now weir.Instant) {
 	r.sum, r.busy, r.since = 0, 0, now
 }
 
-// perSecond is the rate; 0: not known yet.
+// perSecond returns the rate; 0: not known yet.
 func (r *rate) perSecond(now weir.Instant) float64 {
 	r.roll(now)
 	return r.mean

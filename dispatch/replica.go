@@ -6,17 +6,17 @@ import (
 	"weir"
 )
 
-// replica is what the core knows of one replica. It outlives its place in the
-// fleet: one that has vanished is kept, taking nothing, until its last request
-// has ended.
+// replica is the Core's record of one replica. It outlives the replica's entry
+// in the fleet: a vanished replica takes nothing and is kept until its last
+// request has ended.
 type replica struct {
 	d    *deployment
 	id   string
 	key  uint64 // of id, for nearest
 	addr string
 
-	// units is how many servers stand behind addr: limits of one are multiplied by
-	// it, and work is compared per unit. See units.go.
+	// units is the number of servers behind addr. Limits are multiplied by it,
+	// and work is compared per unit. See units.go.
 	units int
 
 	state   weir.ReplicaState
@@ -27,24 +27,25 @@ type replica struct {
 	detail       string
 
 	requests int // in flight
-	work     int // tokens of theirs still to do
-	prefill  int // tokens of prompts to compute before the first tokens that are due
+	work     int // outstanding tokens
+	prefill  int // prompt tokens to compute before pending first tokens
 	due      int // of these, those for which FirstToken will be called
 	granted  uint64
-	turn     uint64 // when it last got a request: equals take turns
+	turn     uint64 // turn of its last request: equals take turns
 
-	memory memory // of prompts, where the deployment has a Cache
+	memory memory // of prompts, where the deployment has CacheTokens
 
 	health
-	throttled weir.Instant // told to stay away until then
+	throttled weir.Instant // takes nothing until then
 	held      bool         // kept free for a large request: see hold
 
 	inLoad int
 	wake   timer
 }
 
-// before orders replicas by outstanding work per unit, then requests per unit, then
-// by whose turn it is. The first that has room is the best; when the first has none, none has.
+// before orders replicas by outstanding work per unit, then requests per unit,
+// then turn. The first one with room is the best; when the first has none, none
+// has.
 func (r *replica) before(o *replica) bool {
 	if c := r.compare(o, r.work, o.work); c != 0 {
 		return c < 0
@@ -57,26 +58,27 @@ func (r *replica) before(o *replica) bool {
 
 func (r *replica) heapIndex() *int { return &r.inLoad }
 
-// usable says whether r may be sent requests at all at the moment, apart from its room.
+// usable says whether r may get requests now, apart from its room.
 func (r *replica) usable(now weir.Instant) bool {
 	return r.state == weir.Ready && !r.gone && r.throttled <= now && (!r.open || r.until <= now)
 }
 
-// inRotation says whether r may be given one more request, apart from its limit of work.
+// inRotation says whether r may get one more request, apart from its limit of
+// work.
 func (r *replica) inRotation(now weir.Instant) bool {
 	slots := r.slots()
 	return r.usable(now) && !r.held && (slots <= 0 || r.requests < slots) && (!r.open || r.tester == 0)
 }
 
-// noLimit is room without end; what nobody needs is more than that.
+// noLimit is unlimited room. A need of nobody exceeds any room.
 const (
 	noLimit = math.MaxInt - 1
 	nobody  = math.MaxInt
 )
 
-// room is how many tokens of work one more request may bring. A replica with an
-// idle unit takes anything: else a request larger than the limit would never be
-// served.
+// room returns how many tokens of work one more request may bring. A replica
+// with an idle unit takes anything: otherwise a request larger than the limit
+// would never be served.
 func (r *replica) room() int {
 	limit := r.d.MaxWork
 	if limit <= 0 || r.requests < r.units {
@@ -85,7 +87,7 @@ func (r *replica) room() int {
 	return max(times(limit, r.units)-r.work, 0)
 }
 
-// settle puts r into the heaps it belongs to after anything about it changed.
+// settle updates r's membership of the heaps after any change to it.
 func (c *Core) settle(r *replica) {
 	if at := max(r.throttled, r.openUntil()); at > c.now && r.state == weir.Ready && !r.gone {
 		r.wake.at = at
@@ -134,7 +136,7 @@ func (c *Core) take(r *replica, q *call) {
 	c.settle(r)
 }
 
-// free takes a request off its replica and learns from how it ended there.
+// free takes a request off its replica and learns from its result.
 func (c *Core) free(q *call, how Result) {
 	r := q.on
 	if how == OK {

@@ -6,10 +6,10 @@ import (
 	"weir"
 )
 
-// Replicas is the full list of a deployment's replicas. One that is not listed
-// any more takes nothing; its requests go on and are accounted for until they
-// end. One that becomes ready, or has moved to another address, is taken for
-// new: its health is forgotten. An unknown deployment is ignored.
+// Replicas is the full list of a deployment's replicas. A replica missing from
+// it takes nothing; its requests continue and are accounted for until they end.
+// A replica that becomes ready, or has moved to another address, counts as new:
+// its health is forgotten. An unknown deployment is ignored.
 func (c *Core) Replicas(now weir.Instant, deployment string, rs []weir.Replica) []Verdict {
 	c.begin(now)
 	d := c.deployment(deployment)
@@ -58,7 +58,7 @@ func (c *Core) Replicas(now weir.Instant, deployment string, rs []weir.Replica) 
 	return c.end()
 }
 
-// order gives replicas their first turns, in an order settled by the seed.
+// order gives replicas their first turns, in an order set by the seed.
 func (c *Core) order(rs []*replica) {
 	for _, i := range c.rng.Perm(len(rs)) {
 		c.turn++
@@ -66,9 +66,9 @@ func (c *Core) order(rs []*replica) {
 	}
 }
 
-// rewarm notes whether there is a ready replica. When that has changed, or when
-// the options have, every call that waits gives up at another time; and no call
-// waits for a replica that will not come.
+// rewarm notes whether a replica is ready. When that or the options changed,
+// every waiting call gets a new time to give up. No call waits for a replica
+// that will not come.
 func (c *Core) rewarm(changed bool) {
 	warm := false
 	for _, t := range c.tiers {

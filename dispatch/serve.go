@@ -2,17 +2,18 @@ package dispatch
 
 import "weir"
 
-// serve grants requests that wait, in their order, until none fits: interactive
-// before batch, within a class those that were granted before, then the flows.
+// serve grants waiting requests in order until none fits: interactive before
+// batch; within a class first those granted before, then the flows.
 //
-// When the first in order does not fit though there is room for smaller ones, a
-// replica is held for it: that one takes nothing else until there is room, the
-// others go on serving requests that fit. So no request starves and little is idle.
+// When the first in order does not fit, though smaller ones do, a replica is
+// held for it. That replica takes nothing else until there is room; other
+// replicas go on serving requests that fit. So no request starves and little
+// capacity is idle.
 func (c *Core) serve() {
 	for again := true; again; {
 		held := c.held
 		c.serveOnce()
-		// What was held may have become free after it was passed over.
+		// A held replica may have become free after it was passed over.
 		again = held != nil && c.held != held && c.waiting.count > 0
 	}
 	c.seen(moreRoom)
@@ -20,7 +21,7 @@ func (c *Core) serve() {
 
 func (c *Core) serveOnce() {
 	if c.held != nil && c.held.Class == weir.Batch && c.lanes[weir.Interactive].count > 0 {
-		c.unhold(c.held) // batch keeps nothing back from interactive
+		c.unhold(c.held) // batch holds nothing back from interactive
 	}
 	c.serveHeld()
 	for i := range c.lanes {
@@ -31,8 +32,8 @@ func (c *Core) serveOnce() {
 	}
 }
 
-// serveAgain serves those that were granted before. Each may go to some replicas
-// only, so one that finds no room does not stand in the way of the next.
+// serveAgain serves calls that were granted before. Each may go to some
+// replicas only; one that finds no room does not block the next.
 func (c *Core) serveAgain(l *lane) {
 	for q := l.again.first; q != nil; {
 		next, r := q.after, c.room(q.Class)
@@ -52,8 +53,9 @@ func (c *Core) serveAgain(l *lane) {
 }
 
 // serveFlows serves the flows in fair order. It says whether any replica has
-// room left. Of what is left for those not over their share one event gives one:
-// what is ended at a time is one request, and looking for who may have it costs.
+// room left. Room that only tenants within their share may use is granted once
+// per event: an event frees one request at a time, and the search for a tenant
+// within its share is costly.
 func (c *Core) serveFlows(l *lane, class weir.Class) bool {
 	for open := true; open && l.root != nil; {
 		r := c.room(class)
@@ -78,7 +80,7 @@ func (c *Core) serveFlows(l *lane, class weir.Class) bool {
 	return true
 }
 
-// room is the largest request of that class that a replica can take now.
+// room returns the largest requests of that class that replicas can take now.
 func (c *Core) room(class weir.Class) (r rooms) {
 	r.open = !c.claims.shared(c.now, class)
 	for i, t := range c.tiers {
@@ -97,7 +99,8 @@ func (c *Core) room(class weir.Class) (r rooms) {
 	return r
 }
 
-// hold keeps the replica with the least work free for q, if q may go to one.
+// hold keeps the replica with the least work free for q. It says whether it
+// found one.
 func (c *Core) hold(q *call) bool {
 	avoid := c.avoids(q)
 	tiers := c.tiers
@@ -124,7 +127,7 @@ func (c *Core) hold(q *call) bool {
 	return false
 }
 
-// unhold gives back what is held for q, if anything is.
+// unhold releases the replica held for q, if any.
 func (c *Core) unhold(q *call) {
 	if q.reserved == nil {
 		return
@@ -134,8 +137,8 @@ func (c *Core) unhold(q *call) {
 	c.settle(r)
 }
 
-// serveHeld grants the request a replica is held for, once it has room there;
-// the replica is given back when it can no longer be waited for.
+// serveHeld grants the held replica's request once it has room there. The
+// replica is released when it is no longer worth waiting for.
 func (c *Core) serveHeld() {
 	q := c.held
 	if q == nil {

@@ -8,11 +8,12 @@ import (
 )
 
 // This file decides whether a request that finds no room in the preferred tiers
-// waits for them or goes to the next. It waits when it is patient: when a throttle or
-// a quota keeps it out, so the time room opens is known, and it opens before
-// the request's patience ends even counting the requests ahead of it. So a short queue keeps
-// paid capacity in full use, and only requests that do not fit in time cost more. When
-// its patience is over it spills, as a request without patience does at once.
+// waits for them or spills to the next. It waits when it is patient: a throttle
+// or a quota keeps it out, the time of new room is therefore known, and it is
+// before the request's patience ends, even counting the requests ahead of it. A
+// short queue thus keeps paid capacity in full use, and only requests that do
+// not fit in time cost more. When its patience is over it spills, as a request
+// without patience does at once.
 
 // preferTiers counts the leading tiers that requests wait for.
 func (s *backends) preferTiers() {
@@ -36,7 +37,7 @@ func (s *backends) preferTiers() {
 	}
 }
 
-// lets says whether the quota of d lets in a request of that class now. Batch
+// lets says whether the quota of d admits a request of that class now. Batch
 // takes nothing of a quota that interactive requests wait for.
 func (c *Core) lets(d *deployment, class weir.Class) bool {
 	if d.quota == nil {
@@ -48,18 +49,18 @@ func (c *Core) lets(d *deployment, class weir.Class) bool {
 	return d.quota.at(c.now, class) <= c.now
 }
 
-// never is later than any request is patient.
+// never is later than any patience.
 const never = weir.Instant(math.MaxInt64)
 
-// opens is when a preferred tier lets in a request of that class, so far as a
-// clock or a quota says: never where room at replicas is missing, since when that comes
-// free is not known.
+// opens returns when a preferred tier admits a request of that class, as far as
+// a clock or a quota tells. It returns never if only replicas' room is missing:
+// the time at which that is free is unknown.
 func (c *Core) opens(class weir.Class) weir.Instant {
 	first := never
 	for _, t := range c.tiers[:c.preferred] {
 		for _, d := range t {
 			if d.quota == nil && d.throttled <= c.now && len(c.timers) == 0 {
-				continue // no clock runs
+				continue // no clock applies
 			}
 			for _, r := range d.replicas {
 				if r.state != weir.Ready || r.gone {
@@ -78,13 +79,13 @@ func (c *Core) opens(class weir.Class) weir.Instant {
 	return first
 }
 
-// patience is until when q may wait for a preferred tier; 0: not at all.
+// patience returns until when q may wait for a preferred tier; 0: not at all.
 func (c *Core) patience(q *call) weir.Instant {
 	switch {
 	case c.preferred >= len(c.tiers):
 		return 0 // there is no tier to spill to
 	case len(q.tried) > 0:
-		return 0 // it has failed where it would wait
+		return 0 // it has failed there
 	case q.Class == weir.Batch && c.metered:
 		return c.giveUp(q)
 	case q.SpillAt > c.now:
@@ -94,7 +95,8 @@ func (c *Core) patience(q *call) weir.Instant {
 }
 
 // waits says whether q, for which the preferred tiers have no room, waits for
-// them; if not, it has lost its patience. A newcomer counts those ahead of it.
+// them; if not, its patience is over. A newcomer counts the requests ahead of
+// it.
 func (c *Core) waits(q *call, newcomer bool) bool {
 	q.patient = false
 	until := c.patience(q)
@@ -109,9 +111,9 @@ func (c *Core) waits(q *call, newcomer bool) bool {
 	return q.patient
 }
 
-// ahead is how long the quotas of the preferred tiers take to let in what waits
+// ahead returns how long the preferred tiers' quotas take to admit the requests
 // before q: all of its class and better, but of other tenants no more than fair
-// sharing lets before it.
+// sharing serves before it.
 func (c *Core) ahead(q *call) time.Duration {
 	var requests, prompt, output int
 	for i := range c.lanes[:int(q.Class)+1] {
@@ -130,7 +132,7 @@ func (c *Core) ahead(q *call) time.Duration {
 	if requests == 0 {
 		return 0
 	}
-	// Deployments side by side let in as much as they do together.
+	// Several deployments admit at the sum of their rates.
 	rate := 0.0
 	for _, t := range c.tiers[:c.preferred] {
 		for _, d := range t {
@@ -147,9 +149,10 @@ func (c *Core) ahead(q *call) time.Duration {
 	return time.Duration(min(1/rate, (24*time.Hour).Seconds()) * float64(time.Second))
 }
 
-// before is the share of the lane's work that is served before q, of a tenant of
-// that weight: in start-time fair queueing the others get no more than their
-// weights' worth of what is served of q's own tenant until it is q's turn.
+// before returns the share of the lane's work that is served before q, of a
+// tenant of that weight. In start-time fair queueing, until it is q's turn, the
+// others get at most their weights' proportion of the work served for q's
+// tenant.
 func (l *lane) before(q *call, weight int) float64 {
 	mine, weights := q.work, l.weights
 	if f := l.flows[q.Tenant]; f != nil && f.count > 0 {
@@ -162,7 +165,7 @@ func (l *lane) before(q *call, weight int) float64 {
 }
 
 // spillBehind sends q, whose own tenant waits patiently, to the tiers after the
-// preferred ones, if it does not wait too.
+// preferred ones, unless q waits too.
 func (c *Core) spillBehind(q *call) bool {
 	f := c.laneOf(q).flows[q.Tenant]
 	if !f.first.patient || c.waits(q, true) {
@@ -185,13 +188,13 @@ func (c *Core) hurry(q *call) bool {
 	if !c.grantIn(q, c.preferred, len(c.tiers)) {
 		return false
 	}
-	c.dequeue(q, false) // what is spilled is no part of the tenant's share
+	c.dequeue(q, false) // spilled work does not count towards the tenant's share
 	return true
 }
 
-// reconsider ends the patience of all whose wait has become too long. It is
-// called when a clock has moved or replicas or options have changed. It says
-// whether any was granted.
+// reconsider ends the patience of all calls whose expected wait became too
+// long. It is called when a clock, replicas or options changed. It says whether
+// any call was granted.
 func (c *Core) reconsider() (granted bool) {
 	c.seen(clockMoved)
 	for q := c.waiting.oldest; q != nil; {

@@ -4,12 +4,12 @@ import "math"
 
 // chooseSticky picks a replica of one tier for q by weighted rendezvous hashing
 // (Thaler, Ravishankar, 1998, with the weights of Schindelhauer, Schomaker,
-// "Weighted distributed hash tables", SPAA 2005): every deployment draws, for
-// what q sticks by, a number that is distributed as its weight; the highest that
-// can take q has it. So the shares are as the weights say, and when these change
-// only as many callers move as the shares differ by: from those that lose to
-// those that gain. While a caller's deployment has no room its requests go to
-// the one with the next number, and come back.
+// "Weighted distributed hash tables", SPAA 2005). For q's sticky key every
+// deployment draws a number distributed by its weight, and the highest one that
+// can take q is chosen. The shares follow the weights. When weights change,
+// only as many callers move as the shares differ by: from deployments that lose
+// to those that gain. While a caller's deployment has no room, its requests go
+// to the one with the next number, and return later.
 func (c *Core) chooseSticky(t tier, q *call, avoid bool) *replica {
 	var best *deployment
 	top := -1.0
@@ -31,8 +31,8 @@ func (c *Core) chooseSticky(t tier, q *call, avoid bool) *replica {
 	return best.offer
 }
 
-// draw is the number d draws for what a request sticks by: w / -ln(u), with u in
-// (0, 1) from the hash of both.
+// draw returns d's number for a sticky key: w / -ln(u), with u in (0, 1) from
+// the hash of both.
 func (d *deployment) draw(sticky uint64) float64 {
 	u := (float64(mix(sticky^d.key)>>11) + 0.5) / (1 << 53)
 	return float64(d.Weight) / -math.Log(u)

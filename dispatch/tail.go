@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// tail learns how long nearly all first tokens of a deployment take: the 95th
-// percentile of the last few hundred.
+// tail learns the 95th percentile of a deployment's last few hundred times to
+// first token.
 type tail struct {
 	times [tailWindow]time.Duration
 	seen  int
@@ -15,8 +15,8 @@ type tail struct {
 
 const (
 	tailWindow = 256
-	tailEvery  = 16 // times after which the percentile is computed again
-	tailMin    = 64 // times without which it is not known
+	tailEvery  = 16 // samples between computations of the percentile
+	tailMin    = 64 // samples before it is known
 )
 
 func (t *tail) saw(took time.Duration) {
@@ -29,6 +29,6 @@ func (t *tail) saw(took time.Duration) {
 		t.at = max(sorted[len(sorted)*95/100], 1)
 	}
 	if t.seen == 2*tailWindow {
-		t.seen = tailWindow // full, and back at the start
+		t.seen = tailWindow // full, and the index is back at the start
 	}
 }

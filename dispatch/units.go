@@ -2,27 +2,27 @@ package dispatch
 
 import "math"
 
-// This file knows replicas that are several servers behind one address: the
+// This file handles replicas with several servers behind one address: the
 // instances of a managed endpoint, the pods of a Kubernetes Service, steps of
-// provisioned throughput. Which server takes a request is decided behind the
-// address, so one health, one memory and one throttle clock stand for all:
+// provisioned throughput. The address decides which server takes a request. One
+// health, one memory and one throttle clock therefore cover all servers:
 //
-//   - limits per replica (slots, work, prompts due) hold per unit, and whose work is
-//     least is compared per unit;
-//   - it takes as many failures to open it as to open as many replicas one by one,
-//     up to a bound: one server that fails beside others does not close the address;
-//   - of what shares an affinity it gets as much as so many replicas would;
-//   - of a remembered prompt only its share is counted as saved, since one of the
-//     servers has computed it.
+//   - limits per replica (slots, work, prompts due) hold per unit, and work is compared per
+//     unit;
+//   - opening it takes as many failures as opening as many single replicas one by one, up to
+//     a bound: one failing server among others does not close the address;
+//   - of the affinities it gets as much as so many replicas would;
+//   - of a remembered prompt only the unit's share counts as saved, since one of the servers
+//     has computed it.
 const (
-	maxUnits    = 1 << 14 // more count as so many, so that products do not overflow
-	maxPatience = 8       // times Health.Failures that open a replica, at most
+	maxUnits    = 1 << 14 // a larger number counts as this many: products cannot overflow
+	maxPatience = 8       // at most so many times Health.Failures open a replica
 )
 
-// times is a limit of one unit for so many.
+// times returns the limit of one unit times units.
 func times(limit, units int) int {
 	if limit > math.MaxInt/maxUnits {
-		return limit // more than is ever reached
+		return limit // larger than any load
 	}
 	return limit * units
 }
@@ -35,17 +35,19 @@ func (r *replica) compare(o *replica, a, b int) int {
 	return a*o.units - b*r.units
 }
 
-// slots is how many requests r may have; 0: no limit.
+// slots returns how many requests r may have; 0: no limit.
 func (r *replica) slots() int { return times(r.d.MaxRequests, r.units) }
 
-// slots is how many requests the ready replicas may have together; 0: no limit.
+// slots returns how many requests the ready replicas may have together; 0: no
+// limit.
 func (d *deployment) slots() int { return times(d.MaxRequests, d.units) }
 
-// failures is how many open r.
+// failures returns how many failures open r.
 func (c *Core) failures(r *replica) int { return c.o.Health.Failures * min(r.units, maxPatience) }
 
-// draw is the number r draws for an affinity, evenly of all there are; with several
-// units the largest of as many draws, which is distributed as a root of one.
+// draw returns r's number for an affinity, uniform over uint64. With several
+// units it is distributed as the largest of as many draws: the root of a
+// uniform number.
 func (r *replica) draw(affinity uint64) uint64 {
 	x := mix(affinity ^ r.key)
 	if r.units == 1 {
@@ -56,8 +58,8 @@ func (r *replica) draw(affinity uint64) uint64 {
 	return uint64(min(math.Pow(u, 1/float64(r.units)), below1) * (1 << 64))
 }
 
-// roomiest is the largest request that a deployment of several units a replica can
-// take: there the replica with the least work per unit need not have the most room.
+// roomiest returns the largest request that a deployment with several units a
+// replica can take: there the least loaded replica need not have the most room.
 func (d *deployment) roomiest() (most int) {
 	for _, r := range d.load {
 		most = max(most, r.room())
@@ -65,8 +67,8 @@ func (d *deployment) roomiest() (most int) {
 	return most
 }
 
-// roomy returns the replica with the least work per unit among those that have room
-// for q, which that with the least of all has not.
+// roomy returns the replica with the least work per unit among those with room
+// for q. The least loaded of all has none.
 func (d *deployment) roomy(q *call, avoid bool) *replica {
 	var best *replica
 	for _, r := range d.load {
@@ -77,11 +79,11 @@ func (d *deployment) roomy(q *call, avoid bool) *replica {
 	return best
 }
 
-// setUnits notes how many servers are behind r's address.
+// setUnits sets the number of servers behind r's address.
 func (d *deployment) setUnits(r *replica, units int) {
 	if units = min(units, maxUnits); units == r.units {
 		return
 	}
-	d.load.remove(r) // its place there is another; settle puts it back
+	d.load.remove(r) // its order changes; settle puts it back
 	r.units = units
 }

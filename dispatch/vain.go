@@ -6,8 +6,8 @@ import (
 	"weir"
 )
 
-// maxWait is how long a call may wait from since on, while there is a replica
-// and while there is none.
+// maxWait returns how long a call may wait from since on, with a ready replica
+// and without.
 func (c *Core) maxWait(class weir.Class) (warm, cold time.Duration) {
 	warm = c.o.Queue.MaxWait
 	if class == weir.Batch {
@@ -16,9 +16,9 @@ func (c *Core) maxWait(class weir.Class) (warm, cold time.Duration) {
 	return warm, max(warm, c.o.Queue.MaxWaitCold)
 }
 
-// giveUp is when q has waited long enough. While no replica is ready that is
-// later; when one has become ready, the usual wait counts from there, so that
-// those who waited out a cold start are not refused at its end.
+// giveUp returns when q's wait ends. It is later while no replica is ready.
+// When one becomes ready the usual wait counts from then: calls that waited out
+// a cold start are not refused at its end.
 func (c *Core) giveUp(q *call) weir.Instant {
 	warm, cold := c.maxWait(q.Class)
 	at := q.since.Add(cold)
@@ -31,10 +31,10 @@ func (c *Core) giveUp(q *call) weir.Instant {
 	return at
 }
 
-// inVain returns why a call that waits until at can never be served, or "". No call
-// waits for failed replicas longer than the first time they stay open, which is long
-// enough for a server to restart: of a server that stays dead, callers should hear at
-// once.
+// inVain returns why a call that waits until at can never be served, or "". No
+// call waits for failed replicas longer than the first time they stay open,
+// which is long enough for a server to restart. If a server stays dead, callers
+// learn it at once.
 func (c *Core) inVain(at weir.Instant) Reason {
 	if len(c.tiers) == 0 {
 		return NoDeployment
@@ -56,9 +56,9 @@ func (c *Core) inVain(at weir.Instant) Reason {
 	return ""
 }
 
-// hope says whether a replica may come that is not there now. Of a deployment
-// whose replicas are not known yet it is assumed; of one whose replicas fail to
-// start it is not.
+// hope says whether a replica may come that is not there now. It is assumed for
+// a deployment whose replicas are not reported yet, and not for one whose
+// replicas fail to start.
 func (s *backends) hope() bool {
 	for _, t := range s.tiers {
 		for _, d := range t {
@@ -81,7 +81,7 @@ func (s *backends) nothing() Reason {
 	return NoReplica
 }
 
-// broken is a replica that has failed to start; nil: there is none.
+// broken returns a replica that failed to start; nil: there is none.
 func (s *backends) broken() *replica {
 	for _, t := range s.tiers {
 		for _, d := range t {
@@ -120,7 +120,7 @@ func (c *Core) comesBack() (at weir.Instant, why Reason) {
 	return at, why
 }
 
-// late says why calls waited too long.
+// late says why a call waited too long.
 func (c *Core) late() Reason {
 	if !c.warm {
 		return ColdTimeout
@@ -128,8 +128,8 @@ func (c *Core) late() Reason {
 	return QueueTimeout
 }
 
-// giveUpOnDead refuses all calls that wait when the last replica has failed its test:
-// see inVain.
+// giveUpOnDead refuses all waiting calls when the last replica has failed its
+// test: see inVain.
 func (c *Core) giveUpOnDead() {
 	c.seen(replicaOpened)
 	for q := c.waiting.oldest; q != nil; q = c.waiting.oldest {
@@ -141,7 +141,7 @@ func (c *Core) giveUpOnDead() {
 	}
 }
 
-// giveUpAll refuses every call that waits.
+// giveUpAll refuses every waiting call.
 func (c *Core) giveUpAll() {
 	why := c.nothing()
 	for c.waiting.oldest != nil {

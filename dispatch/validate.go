@@ -57,10 +57,10 @@ func (o Options) Validate() error {
 	return errors.Join(faults...)
 }
 
-// maxWeight bounds weights and shares, so that sums of them cannot overflow.
+// maxWeight bounds weights and shares. Their sums then cannot overflow.
 const maxWeight = 1_000_000
 
-// withDefaults fills in what o leaves open.
+// withDefaults fills in unset options.
 func (o Options) withDefaults() Options {
 	o.Attempts = cmp.Or(o.Attempts, 3)
 	o.Queue.MaxWork = cmp.Or(o.Queue.MaxWork, 2_000_000)

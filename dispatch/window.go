@@ -7,23 +7,23 @@ import (
 )
 
 const (
-	windowSlots = 10 // how finely a window of requests is told apart
+	windowSlots = 10 // resolution of a window of requests
 	maxSlots    = 61 // of the window of tokens: a second each
 )
 
-// window counts what was let through in the last stretch of time: an amount is
-// forgotten at the end of the slot that begins after the stretch has passed.
+// window counts admissions in the last interval of time. An amount is forgotten
+// at the end of the slot that begins after the interval has passed.
 type window struct {
 	limit  int64 // 0: none
 	slot   time.Duration
-	slots  int64 // held, one more than the stretch has
+	slots  int64 // held, one more than the interval has
 	newest int64 // number of the newest slot
 	sum    int64
 	counts [maxSlots]int64
 }
 
-// set gives the window a limit and its slots, which never change. One without a
-// limit remembers nothing.
+// set gives the window a limit and its slots, which never change. A window
+// without a limit remembers nothing.
 func (w *window) set(limit int64, slot time.Duration, slots int64) {
 	if limit <= 0 {
 		*w = window{}
@@ -31,7 +31,7 @@ func (w *window) set(limit int64, slot time.Duration, slots int64) {
 	w.limit, w.slot, w.slots = limit, slot, slots
 }
 
-// roll forgets what is over.
+// roll forgets expired slots.
 func (w *window) roll(now weir.Instant) {
 	n := int64(now) / int64(w.slot)
 	if n <= w.newest {
@@ -54,7 +54,7 @@ func (w *window) add(now weir.Instant, n int64) {
 	w.sum += n
 }
 
-// at is when less than the limit, less keep percent of it, was let through.
+// at returns when the sum is below the limit, less keep percent of it.
 func (w *window) at(now weir.Instant, keep int) weir.Instant {
 	if w.limit <= 0 {
 		return 0
