@@ -6,9 +6,8 @@ import (
 	"weir"
 )
 
-// copies are the metrics of requests Weir sent on its own account. They are
-// counted apart from those callers sent: no tenant pays for a
-// hedge or a mirror.
+// copies are the metrics of the requests Weir itself sends. They are counted
+// apart from callers' requests: no tenant pays for a hedge or a mirror.
 type copies struct {
 	hedges, hedgeTokens, hedgeCost *prometheus.CounterVec
 	mirrors, mirrorTokens          *prometheus.CounterVec
@@ -51,7 +50,7 @@ func (a *copies) forget(l prometheus.Labels) {
 	a.mirrorTPOT.DeletePartialMatch(l)
 }
 
-// Copy counts one request Weir sent on its own account.
+// Copy counts one copy.
 func (m *Metrics) Copy(a weir.Copy) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -83,7 +82,7 @@ func (m *Metrics) side(model, deployment, side string, ttft, tpot float64, used 
 	count(m.copies.mirrorTokens.WithLabelValues(model, deployment, side, "completion"), used.Completion)
 }
 
-// answered is the status of a copy; 0 where its answer did not come to its end.
+// answered is the status of a copy; 0 if its answer broke off.
 func answered(a weir.Copy) int {
 	if a.Result == "failed" && a.Status < 300 {
 		return 0
@@ -113,9 +112,9 @@ func (m *Metrics) CanaryStepped(deployment, phase string) {
 	m.copies.steps.WithLabelValues(bounded(m.known.deployments, deployment), phase).Inc()
 }
 
-// CanaryLevel is where a canary stands.
+// CanaryLevel is the state of a canary.
 type CanaryLevel struct {
 	Deployment string
-	Share      float64            // of the traffic it shares with the stable one, 0 to 1
-	Evidence   map[string]float64 // by measure, that it is worse: 1 steps it back
+	Share      float64            // of the traffic it shares with the stable version, 0 to 1
+	Evidence   map[string]float64 // by measure, evidence that it is worse: at 1 it steps back
 }

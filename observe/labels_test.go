@@ -139,8 +139,8 @@ func TestLevelsAreAskedForWhenScraped(t *testing.T) {
 		`weir_limit_use_ratio{limit="tokens_per_day",scope="tenant=demo"} 1.25`, `weir_canary_evidence_ratio{deployment="gpt-4o/ptu",measure="errors"} 0.5`)
 }
 
-// Series that could never count anything are not there: what is refused has no
-// tokens, and what Azure could not spill is Azure's.
+// Series that could never count anything do not exist: a refused request has no
+// tokens, and a deployment outside Azure has no spillover.
 func TestOnlySeriesThatCanCountAreShown(t *testing.T) {
 	m := made()
 	m.Record(weir.Record{Tenant: "demo", Model: "gpt-4o", Outcome: weir.Refused, Fault: weir.CallerFault, Code: "invalid_json"})

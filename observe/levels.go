@@ -10,21 +10,21 @@ import (
 	"weir"
 )
 
-// Sources are asked at each scrape for what is true at that moment; a nil one
-// shows nothing. They must be quick and safe for concurrent use.
+// Sources are called at each scrape for current values; a nil one shows
+// nothing. They must be quick and safe for concurrent use.
 type Sources struct {
 	Levels   func() []Level        // one per model, and one per model and deployment
 	Replicas func() []weir.Replica // all of them
-	Engines  func() []Engine       // one per deployment whose inference servers tell something
+	Engines  func() []Engine       // one per deployment whose inference servers report metrics
 	Ledger   func() Ledger
 	Canaries func() []CanaryLevel
 	Shared   func() Shared
 	Limits   func() []LimitUse
-	Leader   func() bool // whether this gateway is the leader, that is scales
+	Leader   func() bool // whether this gateway is the leader, which scales
 }
 
-// Engine is what the inference servers of one deployment say of themselves,
-// all together. Negative: not known.
+// Engine is the metrics of one deployment's inference servers, taken together.
+// Negative: unknown.
 type Engine struct {
 	Deployment       string
 	Running, Waiting int     // requests inside the servers
@@ -32,35 +32,34 @@ type Engine struct {
 	GPUUtilisation   float64 // 0..1, mean
 }
 
-// Level is what one model has waiting (Deployment empty) or one deployment of
-// it has in flight.
+// Level is the queue of one model (Deployment empty) or the requests in flight
+// of one of its deployments.
 type Level struct {
 	Model, Deployment string
 	Waiting           int // requests
 	WaitingTokens     int
 	InFlight          int // requests
 	InFlightTokens    int
-	QuotaUse          float64 // how full its provider's quota is believed to be, 1 at the brim; 0: nothing, or no quota
+	QuotaUse          float64 // estimated use of its provider's quota, 1 when full; 0: none, or no quota
 }
 
-// LimitUse is how much of one limit is used.
+// LimitUse is the used part of one limit.
 type LimitUse struct {
-	Scope string // what the limit counts: "tenant=demo,model=gpt-4o"
+	Scope string // scope of the limit: "tenant=demo,model=gpt-4o"
 	Limit string // its kind: "tokens_per_day"
 	Ratio float64
 }
 
-// MaxLimits bounds the series of limits: of more, those that are used most are
-// shown.
+// MaxLimits bounds the series of limits: beyond it, the most used are shown.
 const MaxLimits = 2000
 
-// Ledger says how the writing of usage is doing. Counters only grow.
+// Ledger is the state of the ledger's writer. Counters only grow.
 type Ledger struct {
 	Rows      int           // waiting to be written
-	Lag       time.Duration // age of the oldest record not written
+	Lag       time.Duration // age of the oldest unwritten record
 	Written   uint64        // rows
 	Failures  uint64        // writes that failed
-	Coarsened uint64        // records whose names were lost because there was no room; their counts were not
+	Coarsened uint64        // records whose names were dropped because there was no room; their counts were kept
 }
 
 // levels collects Sources.
@@ -107,7 +106,7 @@ func newLevels(m *Metrics) *levels {
 	}
 }
 
-// Watch sets what is asked at each scrape, in place of what was set before.
+// Watch replaces the sources called at each scrape.
 func (m *Metrics) Watch(s Sources) {
 	m.live.mu.Lock()
 	defer m.live.mu.Unlock()
@@ -209,12 +208,12 @@ func (l *levels) collectLevels(ch chan<- prometheus.Metric, known names, levels 
 	}
 }
 
-// states are all there are, so that a state without replicas shows a zero.
+// states are all states: one without replicas shows a zero.
 var states = [...]weir.ReplicaState{weir.Starting, weir.Ready, weir.Draining, weir.Failed}
 
 func (l *levels) collectReplicas(ch chan<- prometheus.Metric, known names, replicas []weir.Replica) {
 	counts := map[string]*[len(states)]int{}
-	for d := range known.elastic { // of others nothing starts or drains
+	for d := range known.elastic { // others have no replicas that start or drain
 		counts[d] = new([len(states)]int)
 	}
 	for _, r := range replicas {
@@ -233,8 +232,8 @@ func (l *levels) collectReplicas(ch chan<- prometheus.Metric, known names, repli
 	}
 }
 
-// collectEngines shows what is known. Of names that are not configured, which
-// would share a series, it shows nothing: their figures do not add up.
+// collectEngines shows the known figures. It shows none of unconfigured names,
+// which would share a series: their figures do not add up.
 func (l *levels) collectEngines(ch chan<- prometheus.Metric, known names, engines []Engine) {
 	for _, e := range engines {
 		if !known.deployments[e.Deployment] {

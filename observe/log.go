@@ -12,7 +12,7 @@ import (
 	"weir"
 )
 
-// Format is how log lines look.
+// Format is the format of log lines.
 type Format string
 
 const (
@@ -21,8 +21,8 @@ const (
 	JSON Format = "json"
 )
 
-// NewLogger returns a logger that writes to w, in the format, at the level; a
-// *slog.LevelVar may be changed while it runs.
+// NewLogger returns a logger that writes to w, in the format, at the level. A
+// *slog.LevelVar may change while it runs.
 func NewLogger(w io.Writer, f Format, level slog.Leveler) (*slog.Logger, error) {
 	o := &slog.HandlerOptions{Level: level}
 	switch f {
@@ -48,9 +48,9 @@ func terminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// AccessLog writes a line for each ended request, once it is switched on. A
-// line holds what a weir.Record holds: names, counts and times, never a prompt,
-// an answer or a key.
+// AccessLog writes a line for each ended request while it is on. A line holds
+// the fields of a weir.Record: names, counts and times, never a prompt, an
+// answer or a key.
 type AccessLog struct {
 	log *slog.Logger
 	on  atomic.Bool
@@ -83,7 +83,7 @@ func (a *AccessLog) Record(rec weir.Record) {
 	)
 }
 
-// ms is a duration in milliseconds, as its key says.
+// ms is a duration in milliseconds.
 func ms(key string, d time.Duration) slog.Attr {
 	return slog.Float64(key, float64(d)/float64(time.Millisecond))
 }

@@ -1,13 +1,14 @@
-// Package observe makes what Weir does visible: metrics in Prometheus format
-// and logs. It is told (Record, Decided) or asks small funcs when it is scraped
-// (Sources); it decides nothing and knows no other package but the vocabulary.
+// Package observe makes Weir's state visible: metrics in Prometheus format and
+// logs. Other parts report to it (Record, Decided), or it calls small funcs
+// when it is scraped (Sources). It decides nothing and knows no other package
+// but the vocabulary.
 //
 // # Labels are bounded
 //
 // Tenants, models and deployments appear under their names only if Configure
 // named them; every other name is "other" and an absent one is "none". Error
-// codes and decision rules are bounded by number. So no caller can make the
-// number of series grow.
+// codes and decision rules are bounded by number. No caller can make the number
+// of series grow.
 package observe
 
 import (
@@ -25,12 +26,12 @@ import (
 
 const (
 	other = "other" // a name that is not configured
-	none  = "none"  // no name: the request did not get that far
+	none  = "none"  // no name: the request ended before it had one
 
-	maxCodes = 128 // distinct error codes told apart; later ones are "other"
-	maxRules = 128 // distinct decision rules told apart
+	maxCodes = 128 // distinct error codes; later ones are "other"
+	maxRules = 128 // distinct decision rules
 
-	maxReasons = 32 // distinct words of Record.Reason told apart
+	maxReasons = 32 // distinct words of Record.Reason
 )
 
 // Metrics holds every metric of one process, in a registry of its own. It is
@@ -68,7 +69,7 @@ type Metrics struct {
 	words  map[string]bool // of routes
 }
 
-// Build names what is running, for weir_build_info.
+// Build is the running binary, for weir_build_info.
 type Build struct{ Version, Revision, Go string }
 
 // New returns Metrics with everything registered and no names known yet.
@@ -133,7 +134,7 @@ func (m *Metrics) makeTimeMetrics() {
 		.005, .01, .025, .05, .1, .25, .5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
 }
 
-// makeSpillFailures is of Azure's own spillover.
+// makeSpillFailures makes the metric of failed spillovers at Azure.
 func (m *Metrics) makeSpillFailures() {
 	m.spillFail = m.counter("weir_azure_spillover_failures_total",
 		"Attempts that Azure could not forward from a provisioned deployment to its standard one (x-ms-spillover-error), by the deployment tried last.",
@@ -152,8 +153,8 @@ func (m *Metrics) histogram(name, help string, buckets ...float64) *prometheus.H
 	return v
 }
 
-// Decided counts one scaling decision under each of its rules and shows the
-// number of replicas it asked for.
+// Decided counts one scaling decision under each of its rules and shows its
+// number of replicas.
 func (m *Metrics) Decided(deployment string, want int, rules ...string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -195,8 +196,8 @@ func admit(seen map[string]bool, n int, v string) string {
 	return v
 }
 
-// seconds of a duration as Prometheus has it.
+// seconds converts a duration for Prometheus.
 func seconds(d time.Duration) float64 { return d.Seconds() }
 
-// dollars of an amount as Prometheus has it.
+// dollars converts an amount for Prometheus.
 func dollars(m weir.Money) float64 { return float64(m) / float64(weir.Dollar) }

@@ -12,11 +12,11 @@ type Known struct {
 	Elastic                      []string // of Deployments, those whose replicas Weir starts
 }
 
-// names is Known for looking up.
+// names is Known as sets.
 type names struct{ tenants, models, deployments, elastic map[string]bool }
 
-// Configure replaces the known names. The series of names that are gone are
-// removed; those of names that stay go on counting.
+// Configure replaces the known names. The series of removed names are deleted;
+// those of the others go on counting.
 func (m *Metrics) Configure(k Known) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -82,8 +82,8 @@ func set(values []string) map[string]bool {
 	return s
 }
 
-// missing returns what a has and b has not, but for the names that stand for
-// all unknown ones.
+// missing returns the names in a and not in b, except the two that stand for
+// all unknown and absent names.
 func missing(a, b map[string]bool) []string {
 	var gone []string
 	for v := range a {

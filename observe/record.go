@@ -12,15 +12,15 @@ import (
 // who are the bounded labels that most series share.
 type who struct{ tenant, model, deployment string }
 
-// result is the bounded labels of how a request ended.
+// result is the bounded labels of a request's outcome.
 type result struct {
 	outcome weir.Outcome
 	fault   weir.Fault
 	code    string
 }
 
-// series are the metrics of one set of labels, looked up once, so that counting a record
-// is a handful of additions.
+// series are the metrics of one set of labels. They are looked up once:
+// counting a record is then a handful of additions.
 type series struct {
 	completed                              prometheus.Counter // outcome completed, no fault, no code: nearly every request
 	results                                map[result]prometheus.Counter
@@ -32,8 +32,8 @@ type series struct {
 	queue, added, duration                 prometheus.Observer
 }
 
-// lazy is a series that is there from its first count on: one that can never be
-// counted (what Azure spills of a deployment that is not Azure's) is not shown.
+// lazy is a series that exists from its first count on. One that can never
+// count (Azure's spillover of a deployment outside Azure) is not shown.
 type lazy struct {
 	of   *prometheus.CounterVec
 	at   []string
@@ -48,7 +48,7 @@ func (l *lazy) add(v float64) {
 	}
 }
 
-// lazyTimes is the same of times.
+// lazyTimes is the same for times.
 type lazyTimes struct {
 	of   *prometheus.HistogramVec
 	at   []string
@@ -162,8 +162,8 @@ func (s *series) result(rec weir.Record) prometheus.Counter {
 	return s.results[result{rec.Outcome, rec.Fault, rec.Code}]
 }
 
-// record counts everything but how the request ended. Times are observed where
-// they exist: a request without a first token has no TTFT.
+// record counts everything but the outcome. Times are observed where they
+// exist: a request without a first token has no TTFT.
 func (s *series) record(rec *weir.Record) {
 	if s.prompt != nil {
 		s.used(rec)
@@ -179,7 +179,7 @@ func (s *series) record(rec *weir.Record) {
 	s.duration.Observe(seconds(rec.Ended.Sub(rec.Arrived)))
 }
 
-// used counts what an upstream did.
+// used counts an upstream's tokens and cost.
 func (s *series) used(rec *weir.Record) {
 	cached := min(rec.Usage.Cached, rec.Usage.Prompt)
 	written := min(max(rec.Usage.Written+rec.Usage.WrittenHour, 0), rec.Usage.Prompt-cached)
@@ -193,7 +193,7 @@ func (s *series) used(rec *weir.Record) {
 	}
 }
 
-// count adds what can be added; counters refuse negative numbers with a panic.
+// count adds positive numbers only; counters panic on negative ones.
 func count(c prometheus.Counter, n int64) {
 	if n > 0 {
 		c.Add(float64(n))

@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// reloads is what is told of the configuration and its last reload.
+// reloads are the metrics of the configuration and its last reload.
 type reloads struct {
 	good, at prometheus.Gauge
 	info     *prometheus.GaugeVec
@@ -24,7 +24,7 @@ func (m *Metrics) makeReloads() {
 	m.registry.MustRegister(m.reloads.good, m.reloads.at, m.reloads.info)
 }
 
-// Reloaded tells of a configuration that is in force from now on.
+// Reloaded reports a configuration that is now in force.
 func (m *Metrics) Reloaded(hash string, now time.Time) {
 	m.reloads.good.Set(1)
 	m.reloads.at.Set(float64(now.UnixMilli()) / 1000)
@@ -32,5 +32,5 @@ func (m *Metrics) Reloaded(hash string, now time.Time) {
 	m.reloads.info.WithLabelValues(hash).Set(1)
 }
 
-// ReloadRefused tells of a configuration that was read and not taken.
+// ReloadRefused reports a configuration that was read and refused.
 func (m *Metrics) ReloadRefused() { m.reloads.good.Set(0) }

@@ -2,21 +2,21 @@ package observe
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Shared says how it stands with limits that several gateways share.
+// Shared is the state of limits that several gateways share.
 type Shared struct {
-	Connected bool   // their keeper was heard last time
-	Gateways  int    // that share, as last heard
+	Connected bool   // the last visit to Redis was answered
+	Gateways  int    // that share the limits, as last heard
 	Visits    uint64 // answered; only grows
 	Failures  uint64 // not answered; only grows
-	Healed    uint64 // times that what stood at Weir's keys was none of Weir's; only grows
+	Healed    uint64 // times that Weir's keys held a value not written by Weir; only grows
 	Leases    []Lease
 }
 
-// Lease is what this gateway holds of one limit.
+// Lease is this gateway's lease of one limit.
 type Lease struct {
-	Scope string // what the limit counts: "tenant=demo,model=gpt-4o"
+	Scope string // scope of the limit: "tenant=demo,model=gpt-4o"
 	Limit string // its kind: "tokens_per_minute"
-	Units int64  // it could use, or uses, without the others knowing
+	Units int64  // it can use, or uses, without asking the others
 }
 
 // maxLeases bounds the series of leases; those of the file come first.

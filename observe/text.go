@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// textHandler writes lines for people: time, level, message, and what is known
-// as key=value. What is empty, zero or false is left out, numbers are short: a
-// request's line has two dozen values, of which few say something. In JSON
-// everything stands.
+// textHandler writes lines for people: time, level, message, and key=value
+// pairs. Empty, zero and false values are left out and numbers are short: a
+// request's line has two dozen values, few of them of interest. JSON has them
+// all.
 type textHandler struct {
 	mu     *sync.Mutex
 	w      io.Writer
 	level  slog.Leveler
-	before string // attributes of With, written already
+	before string // attributes of With, already formatted
 	group  string // with its dot
 	colour bool
 }
@@ -109,7 +109,7 @@ func appendAttr(b *bytes.Buffer, group string, a slog.Attr) {
 	b.WriteString(text)
 }
 
-// shortValue is a value in few characters, and whether it says anything.
+// shortValue is a value in few characters, and whether it is worth showing.
 func shortValue(v slog.Value) (text string, says bool) {
 	switch v.Kind() {
 	case slog.KindString:
@@ -130,8 +130,8 @@ func shortValue(v slog.Value) (text string, says bool) {
 	return quoteSpaces(v.String()), v.Any() != nil
 }
 
-// decimals are as many as give a number three digits that say something; of a
-// millionth and less none does.
+// decimals gives a number three significant digits; a number below a millionth
+// has none.
 func decimals(f float64) int {
 	f = math.Abs(f)
 	switch {
@@ -145,7 +145,7 @@ func decimals(f float64) int {
 	return 2 - int(math.Floor(math.Log10(f)))
 }
 
-// quoteSpaces quotes a text that would not be one word on a line.
+// quoteSpaces quotes a text that is not a single word.
 func quoteSpaces(s string) string {
 	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '"' || r == '=' || r == 0x7f || !strconv.IsPrint(r) }) {
 		return strconv.Quote(s)

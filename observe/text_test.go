@@ -12,8 +12,8 @@ import (
 	"weir/observe"
 )
 
-// A line for people leaves out what says nothing and keeps on one line whatever
-// a value holds.
+// A line for people leaves out empty values and stays one line, whatever the
+// values hold.
 func TestTextLinesAreShort(t *testing.T) {
 	var out bytes.Buffer
 	log, err := observe.NewLogger(&out, observe.Text, slog.LevelInfo)

@@ -159,9 +159,9 @@ func TestSyncsEachCommit(t *testing.T) {
 	}
 }
 
-// A full disk, a read-only file and a file somebody else holds: the write says
-// so and changes nothing, the rows stay with the Writer, and are written when
-// the trouble is over.
+// A full disk, a read-only file and a file another process holds: the write
+// fails with a clear error and changes nothing, the rows stay with the Writer,
+// and are written when the trouble is over.
 func TestWhatGoesWrongWithFilesLosesNothing(t *testing.T) {
 	for name, trouble := range map[string]struct {
 		begin func(t *testing.T, s *DB) (end func())

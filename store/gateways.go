@@ -47,8 +47,8 @@ func (d *DB) Leave(ctx context.Context, instance string) error {
 // maxGateways bounds what Gateways returns.
 const maxGateways = 1000
 
-// Gateways returns those that reported within the time given, by name and
-// instance.
+// Gateways returns the gateways that reported within the time given, by name
+// and instance.
 func (d *DB) Gateways(ctx context.Context, within time.Duration) (_ []Gateway, err error) {
 	defer func() { err = d.told("read", err) }()
 	rows, err := d.read.QueryContext(ctx, d.sql(`
@@ -127,7 +127,7 @@ func (d *DB) SaveState(ctx context.Context, t Term, deployment string, state []b
 	}))
 }
 
-// States are those last saved, by deployment.
+// States are the scaling states last saved, by deployment.
 func (d *DB) States(ctx context.Context) (_ map[string]json.RawMessage, err error) {
 	defer func() { err = d.told("read", err) }()
 	rows, err := d.read.QueryContext(ctx, d.sql("SELECT name, state FROM deployment WHERE state IS NOT NULL ORDER BY name LIMIT ?"), maxDeployments)
@@ -172,7 +172,7 @@ func (d *DB) Decided(ctx context.Context, t Term, deployment string, decision []
 	}))
 }
 
-// Decisions returns the latest, at most limit, oldest first.
+// Decisions returns the latest decisions, at most limit, oldest first.
 func (d *DB) Decisions(ctx context.Context, limit int) (_ []Decision, err error) {
 	defer func() { err = d.told("read", err) }()
 	rows, err := d.read.QueryContext(ctx, d.sql(`

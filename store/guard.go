@@ -10,19 +10,20 @@ import (
 	"syscall"
 )
 
-// What may happen to a SQLite file from outside: another Weir that writes to it,
-// or a file that is removed, emptied or damaged while Weir runs.
+// This file guards against changes of a SQLite file from outside: another Weir
+// that writes to it, or a file that is removed, emptied or damaged while Weir
+// runs.
 
 // ErrInUse: another Weir writes to the file.
 var ErrInUse = errors.New("in use by another weir")
 
-// ErrDamaged: the database is not what was opened. What waits to be written is
-// kept and tried again.
+// ErrDamaged: the database is no longer the one that was opened. Unwritten rows
+// are kept and tried again.
 var ErrDamaged = errors.New("the database is damaged")
 
-// Own makes this process the one that writes usage to the file, until Close or
-// its end in whatever way; ErrInUse if another does. Of PostgreSQL, which many
-// write to, it does nothing.
+// Own makes this process the only writer of usage to the file, until Close or
+// its end in any way; ErrInUse if another has it. For PostgreSQL, which has
+// many writers, it does nothing.
 func (d *DB) Own() error {
 	if d.path == "" {
 		return nil
@@ -31,7 +32,8 @@ func (d *DB) Own() error {
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	// SQLite's own locks are on the file itself, and any other use of it would drop them.
+	// SQLite's own locks are on the file itself, and opening it here would drop
+	// them.
 	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
@@ -45,7 +47,7 @@ func (d *DB) Own() error {
 }
 
 // present says whether the file is still the one that was opened: SQLite would
-// go on writing to one that was removed, and those rows would be lost.
+// go on writing to a removed file, and those rows would be lost.
 func (d *DB) present() error {
 	if d.path == "" {
 		return nil
@@ -64,7 +66,7 @@ func (d *DB) present() error {
 	return nil
 }
 
-// named says in words what the database itself found wrong.
+// named describes errors that the database itself found.
 func named(err error) error {
 	if err == nil {
 		return nil

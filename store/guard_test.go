@@ -21,7 +21,7 @@ func TestTwoWeirsDoNotWriteToOneFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"weir.db", "same.db"} {
-		second := openAt(t, filepath.Join(dir, name)) // reading is nobody's alone
+		second := openAt(t, filepath.Join(dir, name)) // readers need no ownership
 		if err := second.Own(); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -46,7 +46,7 @@ func openAt(t *testing.T, path string) *DB {
 	return d
 }
 
-// Whatever happens to the file while Weir runs, the next write says what.
+// Whatever happens to the file while Weir runs, the next write reports it.
 func TestADamagedLedgerSaysWhatHappenedToIt(t *testing.T) {
 	rows := []meter.Row{{Minute: 1, Tenant: "a", Requests: 1, Completed: 1}}
 	for name, c := range map[string]struct {
@@ -94,7 +94,7 @@ func TestADamagedLedgerSaysWhatHappenedToIt(t *testing.T) {
 			if err := c.damage(t, d, path); err != nil {
 				t.Fatal(err)
 			}
-			d.write.SetMaxIdleConns(0) // nothing is remembered of it
+			d.write.SetMaxIdleConns(0) // no idle connection remembers it
 			d.write.SetMaxIdleConns(1)
 			err := d.Write(t.Context(), meter.Batch{Writer: "w", Number: 2, Rows: rows})
 			if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {

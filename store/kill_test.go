@@ -17,8 +17,8 @@ import (
 	"weir/store/storetest"
 )
 
-// killedChild is set in the environment of the process that is to be killed,
-// to the path of its ledger, or the URL of its database.
+// killedChild is set in the environment of the process to be killed: the path
+// of its ledger, or the URL of its database.
 const killedChild = "WEIR_TEST_KILLED_CHILD"
 
 func TestMain(m *testing.M) {
@@ -28,8 +28,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// announcing tells on standard output what a write has made durable, after it
-// returned, and what it was about to write, before.
+// announcing prints to standard output each batch before it is written, and
+// again once it is durable.
 type announcing struct {
 	meter.Ledger
 	written int64
@@ -69,9 +69,9 @@ func meterUntilKilled(where string) {
 	os.Exit(1)
 }
 
-// kill -9 at any moment: everything a write had finished is there, and of the
-// write under way all or nothing. So what is lost is what came since the last
-// write began, which is Every and the time of one write.
+// After kill -9 at any moment every finished write is there, and all or nothing
+// of the write under way. The loss is at most what was added since the last
+// write began: Every and the time of one write.
 func TestKillNineLosesAtMostWhatCameSinceTheLastWrite(t *testing.T) {
 	server := storetest.Start(t)
 	for _, database := range []struct {
@@ -121,7 +121,7 @@ func killedInRounds(t *testing.T, database func() string) {
 			}
 			return true
 		}
-		// Even rounds are killed while a write is about to begin, odd ones after.
+		// Even rounds are killed just before a write, odd ones just after.
 		for n := 0; n < 7+round; n++ {
 			if !read() {
 				t.Fatal("the child ended by itself")
@@ -130,7 +130,7 @@ func killedInRounds(t *testing.T, database func() string) {
 		if err := child.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		for read() { // what it still said before it died
+		for read() { // its last output before it died
 		}
 		_ = child.Wait() // "signal: killed"
 		found := int64(0)

@@ -15,8 +15,7 @@ type Term struct {
 	Token  int64  `json:"token"`
 }
 
-// ErrNotLeader means that another gateway holds the lease, or has taken it
-// since.
+// ErrNotLeader: another gateway holds the lease, or has taken it since.
 var ErrNotLeader = errors.New("this gateway is not the leader")
 
 // takeLease takes a free or expired lease, or renews one's own. It uses the
@@ -30,9 +29,9 @@ ON CONFLICT (name) DO UPDATE SET
 WHERE lease.holder = excluded.holder OR lease.expires <= clock_timestamp()
 RETURNING token`
 
-// TakeLease takes the lease of that name for holder, or renews it, until ttl
-// from now. It returns ErrNotLeader while another holds it. PostgreSQL only,
-// like everything in this file.
+// TakeLease takes or renews the named lease for holder, until ttl from now. It
+// returns ErrNotLeader while another holds it. PostgreSQL only, like everything
+// in this file.
 func (d *DB) TakeLease(ctx context.Context, name, holder string, ttl time.Duration) (Term, error) {
 	t := Term{Holder: holder}
 	err := d.write.QueryRowContext(ctx, d.sql(takeLease), name, holder, interval(ttl)).Scan(&t.Token)
@@ -54,8 +53,8 @@ func (d *DB) Holder(ctx context.Context, name string) (t Term, err error) {
 	return t, nil
 }
 
-// GiveLease releases a lease early, so that another gateway need not wait for
-// it to expire.
+// GiveLease releases a lease early, which saves another gateway the wait for
+// its end.
 func (d *DB) GiveLease(ctx context.Context, name string, t Term) error {
 	_, err := d.change(ctx, "UPDATE lease SET expires = clock_timestamp() WHERE name = ? AND holder = ? AND token = ?", name, t.Holder, t.Token)
 	if err != nil {

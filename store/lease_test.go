@@ -68,7 +68,7 @@ func TestOfManyThatWantALeaseAtOnceOneGetsIt(t *testing.T) {
 	}
 }
 
-// Who was paused through the end of its term finds all doors closed.
+// A gateway frozen past the end of its term can write nothing when it wakes.
 func TestAFormerLeaderWritesNothing(t *testing.T) {
 	d := openPostgres(t, storetest.Start(t).Database(), "gw")
 	old, err := d.TakeLease(t.Context(), store.ScalerLease, "old", time.Microsecond)

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// outage paces attempts and complaints while the ledger fails. The zero value
-// is a ledger that works.
+// outage paces attempts and log lines while the ledger fails. The zero value is
+// a ledger that works.
 type outage struct {
 	began   time.Time // zero: it works
 	backoff time.Duration

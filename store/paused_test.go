@@ -8,8 +8,9 @@ import (
 	"weir/store/storetest"
 )
 
-// A gateway that is stopped in the middle of a write holds its rows locked for
-// as long as the server lets it. The others write the same names meanwhile.
+// A gateway that is stopped in the middle of a write keeps its rows locked
+// until the server ends its transaction. The others write the same names
+// meanwhile.
 func TestAWriteThatHangsHoldsUpNoOtherGateway(t *testing.T) {
 	url := storetest.Start(t).Database()
 	var two [2]*DB

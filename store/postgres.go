@@ -15,27 +15,27 @@ import (
 
 var postgres = dialect{goose: goose.DialectPostgres, migrations: "postgres", numbered: true}
 
-// PostgresOptions say where the database is and who writes to it.
+// PostgresOptions are the database and the name of the gateway that writes.
 type PostgresOptions struct {
 	// URL, or key=value pairs, as libpq takes them. It may hold a password.
 	URL string
-	// Gateway names this one in the rows it writes. Two of one name are no
-	// error, they only wait for each other's writes.
+	// Gateway names this gateway in the rows it writes. Two with one name are
+	// no error; they only wait for each other's writes.
 	Gateway string
-	// Wait is how long to wait for a server that cannot be reached, or that is
-	// starting; 0: 30 s. One that refuses the user is not waited for.
+	// Wait is how long to wait for a server that is unreachable or starting; 0:
+	// 30 s. There is no wait for one that refuses the user.
 	Wait time.Duration
 }
 
-// The bounds of a connection: to be made, to hold a transaction open while its
-// client says nothing (a gateway that was paused must not hold up the others),
-// and to wait for rows another client has locked.
+// The bounds of a connection: to connect, to hold a transaction open while its
+// client is silent (a frozen gateway must not hold up the others), and to wait
+// for rows another client has locked.
 const (
 	connectLimit   = 5 * time.Second
 	idleLimit      = "10s"
 	lockLimit      = "20s"
 	connectionIdle = 5 * time.Minute // then it is closed
-	writers        = 2               // connections, for the ledger and for what else is written
+	writers        = 2               // connections, for the ledger and for other writes
 )
 
 // OpenPostgres connects and brings the schema up to date; of several gateways
@@ -111,8 +111,8 @@ func (d *DB) reach(ctx context.Context, wait time.Duration) error {
 	}
 }
 
-// refused says whether the server answered and will answer no otherwise: class
-// 28, who may connect, and 3D, which database.
+// refused says whether the server answered with a refusal that waiting will not
+// change: class 28 (the user may not connect) or 3D (no such database).
 func refused(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && len(pg.Code) == 5 && (pg.Code[:2] == "28" || pg.Code[:2] == "3D")

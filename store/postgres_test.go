@@ -84,8 +84,8 @@ func TestSeveralGatewaysThatStartAtOnceMigrateOnceAndAddUp(t *testing.T) {
 	}
 }
 
-// The server is killed, started again and frozen while records come: adding
-// one never waits, and in the end each has counted once.
+// The server is killed, restarted and frozen while records arrive: adding one
+// never waits, and in the end each has counted once.
 func TestAServerThatIsKilledOrFrozenHoldsUpNobodyAndLosesNothing(t *testing.T) {
 	server := storetest.Start(t)
 	url := server.Database()
@@ -127,7 +127,7 @@ func TestAServerThatIsKilledOrFrozenHoldsUpNobodyAndLosesNothing(t *testing.T) {
 	}
 }
 
-// eventually tries every few milliseconds, for as long as any machine may need.
+// eventually tries every few milliseconds, long enough for any machine.
 func eventually(t *testing.T, is func() bool) {
 	t.Helper()
 	for began := time.Now(); !is(); time.Sleep(5 * time.Millisecond) {
@@ -189,7 +189,8 @@ func TestOldUsageIsDeletedAndTheRestIsKept(t *testing.T) {
 			if got := requestsIn(t, d); got != kept {
 				t.Fatalf("%d are left, want %d", got, kept)
 			}
-			// A writer that wrote this moment is not forgotten: its batch counts once.
+			// A writer that has just written is not forgotten: its batch counts
+			// once.
 			if err := d.Write(t.Context(), meter.Batch{Writer: "w", Number: 1, Rows: rows}); err != nil {
 				t.Fatal(err)
 			}

@@ -61,9 +61,9 @@ func create(path string) error {
 	return f.Close()
 }
 
-// source is the data source name. Writers wait up to five seconds for another
-// process's write and take the write lock when they begin, so that a
-// transaction never fails half way because it lacks the lock.
+// source is the data source name. A writer waits up to five seconds for another
+// process's write, and takes the write lock when it begins: no transaction
+// fails half way for lack of the lock.
 func source(path, pragma string) string {
 	q := url.Values{"_txlock": {"immediate"}}
 	q["_pragma"] = []string{"busy_timeout(5000)", "journal_mode(WAL)", "foreign_keys(true)", pragma}

@@ -8,12 +8,12 @@
 //
 // A write is one transaction that is on disk before the write returns (SQLite:
 // a write-ahead log with synchronous=FULL; PostgreSQL: its default,
-// synchronous_commit=on): one sync a second at the Writer's pace, and no
-// request waits for it. So a written row survives the death of the process and
-// of the machine. What the Writer has not written yet, at most Every and the
-// write that is under way, is lost with the process on kill -9, and on nothing
-// less: a clean stop writes everything. While the database cannot be reached
-// what is not written is all since then, and a kill -9 loses that.
+// synchronous_commit=on). At the Writer's pace that is one sync a second, and
+// no request waits for it. A written row survives the death of the process and
+// of the machine. Unwritten rows, at most those of Every and of the write under
+// way, are lost only on kill -9: a clean stop writes everything. While the
+// database cannot be reached, all rows since then are unwritten, and a kill -9
+// loses them.
 package store
 
 import (
@@ -34,21 +34,21 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// DB is a meter.Ledger in a database. It is safe for concurrent use, by several
-// processes too.
+// DB is a meter.Ledger in a database. It is safe for concurrent use, also by
+// several processes.
 type DB struct {
 	dialect
 	name    string  // for errors: a path, or host and database
 	gateway string  // of the rows it writes
-	write   *sql.DB // apart from reads: a long query never holds up a write
+	write   *sql.DB // apart from read: a long query never holds up a write
 	read    *sql.DB
 
-	path   string      // of a SQLite file; "": it is none
+	path   string      // of a SQLite file; "": PostgreSQL
 	opened os.FileInfo // the file as it was opened
-	lock   *os.File    // that says that this process writes; nil: not asked for
+	lock   *os.File    // held while this process is the writer; nil: not asked for
 }
 
-// dialect is all in which the databases differ, but for how they are opened.
+// dialect is the differences between the databases, except how they are opened.
 type dialect struct {
 	goose      goose.Dialect
 	migrations string // their folder
@@ -56,7 +56,7 @@ type dialect struct {
 	closing    string // a last statement; "": none
 }
 
-// readers bounds the queries that run at once, readLimit how long one may take.
+// readers bounds concurrent queries, readLimit the duration of one.
 const (
 	readers   = 4
 	readLimit = 30 * time.Second
@@ -99,8 +99,9 @@ func (d *DB) Close() error {
 	return err
 }
 
-// within runs do in a transaction: all of it or, with an error, nothing. The
-// error of a commit whose answer was lost is the exception: then it is not known.
+// within runs do in a transaction: all of it or, on an error, nothing. The
+// exception is an error of a commit whose answer was lost: then the outcome is
+// unknown.
 func (d *DB) within(ctx context.Context, do func(*sql.Tx) error) (err error) {
 	tx, err := d.write.BeginTx(ctx, nil)
 	if err != nil {
@@ -119,7 +120,7 @@ func (d *DB) within(ctx context.Context, do func(*sql.Tx) error) (err error) {
 	return tx.Commit()
 }
 
-// sql words a statement, written with ?, as the database takes it.
+// sql translates a statement, written with ?, for the database.
 func (d dialect) sql(text string) string {
 	if !d.numbered {
 		return text
@@ -138,8 +139,8 @@ func (d dialect) sql(text string) string {
 	return b.String()
 }
 
-// text is a name as a database can keep it: PostgreSQL takes neither zero bytes
-// nor what is not UTF-8, and one bad name must not make a batch unwritable.
+// text makes a name fit for any database: PostgreSQL accepts neither zero bytes
+// nor invalid UTF-8, and one bad name must not make a batch unwritable.
 func text(name string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(name, "\uFFFD"), "\x00", "\uFFFD")
 }

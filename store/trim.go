@@ -9,22 +9,21 @@ import (
 
 const (
 	trimEvery = time.Hour
-	trimPause = 100 * time.Millisecond // between deletes, so that writes get in
-	trimRows  = 5000                   // of one delete, and those of the minute that is begun
+	trimPause = 100 * time.Millisecond // between deletes, to let writes in
+	trimRows  = 5000                   // of one delete, up to the end of a minute
 
 	// forgetWriter is how long after its last batch a writer is forgotten, in
-	// minutes: a batch that is tried again later still would count twice.
+	// minutes: a batch tried again even later would count twice.
 	forgetWriter = 7 * 24 * 60
 )
 
-// oldest deletes whole minutes from the oldest on, as many as have about
-// trimRows rows.
+// oldest deletes whole minutes, oldest first, with about trimRows rows in all.
 const oldest = `
 DELETE FROM usage_minute WHERE minute < ? AND minute <= (
     SELECT max(minute) FROM (SELECT minute FROM usage_minute WHERE minute < ? ORDER BY minute LIMIT ?) AS first)`
 
 // Trim deletes usage of minutes before the given one, a few thousand rows at a
-// time, and what is known of writers that ended long ago. It returns how many
+// time, and the entries of writers that ended long ago. It returns how many
 // rows of usage it has deleted, also with an error.
 func (d *DB) Trim(ctx context.Context, before, now int64) (deleted int64, err error) {
 	for {
@@ -58,8 +57,8 @@ func (d *DB) change(ctx context.Context, statement string, args ...any) (int64, 
 	return result.RowsAffected()
 }
 
-// Retain deletes usage older than keep, every hour until ctx ends. What cannot
-// be deleted is deleted an hour later.
+// Retain deletes usage older than keep, every hour until ctx ends. A failed
+// delete is tried again an hour later.
 func (d *DB) Retain(ctx context.Context, keep time.Duration, log *slog.Logger) error {
 	tick := time.NewTicker(trimEvery)
 	defer tick.Stop()

@@ -13,8 +13,8 @@ import (
 	"weir/meter"
 )
 
-// claimBatch says by the rows it touches, 1 or 0, whether the batch is new. A
-// second attempt waits here for the end of a first that still runs.
+// claimBatch touches one row if the batch is new, else none. A second attempt
+// waits here for a first that still runs.
 const claimBatch = `
 INSERT INTO usage_writer (writer, batch, wrote) VALUES (?, ?, ?)
 ON CONFLICT (writer) DO UPDATE SET batch = excluded.batch, wrote = excluded.wrote
@@ -46,7 +46,7 @@ ON CONFLICT (minute, tenant, key, model, deployment, price, gateway) DO UPDATE S
 )
 
 // rowsAtOnce are the lengths of insert statements: a thousand rows are ten
-// round trips, and there are three texts to prepare.
+// round trips, and only three texts have to be prepared.
 var rowsAtOnce = []int{100, 10, 1}
 
 // Write adds the rows to the ledger in one transaction. See meter.Ledger.
@@ -77,9 +77,8 @@ func (d *DB) Write(ctx context.Context, b meter.Batch) error {
 	return nil
 }
 
-// folded sums rows of the same names and puts them in order: a statement may
-// not touch a row twice, and writers that take rows in one order never wait for
-// each other in a circle.
+// folded sums rows of the same names and sorts them: a statement may not touch
+// a row twice, and writers that lock rows in one order never deadlock.
 func folded(rows []meter.Row) []meter.Row {
 	rows = slices.Clone(rows)
 	for i := range rows {
@@ -160,7 +159,7 @@ func (d *DB) usage(ctx context.Context, q meter.Query) (_ []meter.Row, err error
 	return rows, found.Err()
 }
 
-// selectUsage builds the statement; values travel as arguments, never as text.
+// selectUsage builds the statement; values are always arguments, never text.
 func selectUsage(q meter.Query, limit int) (string, []any) {
 	to := q.To
 	if to <= 0 {

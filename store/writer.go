@@ -12,10 +12,10 @@ import (
 	"weir/meter"
 )
 
-// WriterOptions configure a Writer. Zero values take the defaults named.
+// WriterOptions configure a Writer. Zero values take the defaults given.
 type WriterOptions struct {
-	Every      time.Duration // between writes; 0: 1 s. On kill -9 at most this much is lost, and the write under way
-	MaxRows    int           // distinct rows held while they cannot be written, thrice: see Writer; 0: meter.DefaultPending
+	Every      time.Duration // between writes; 0: 1 s. A kill -9 loses at most this much, and the write under way
+	MaxRows    int           // distinct rows held while they cannot be written, three times: see Writer; 0: meter.DefaultPending
 	WriteLimit time.Duration // one write may take; 0: 30 s
 	StopLimit  time.Duration // the writes at the end may take; 0: 15 s
 	Log        *slog.Logger  // nil: slog.Default()
@@ -23,58 +23,58 @@ type WriterOptions struct {
 
 const (
 	mostBackoff = 30 * time.Second // between attempts while the ledger fails
-	complain    = time.Minute      // at most one line in the log while it does
+	complain    = time.Minute      // at most one log line in this time while it does
 )
 
-// Writer carries records to a Ledger without making anybody wait for it: Add
-// sums them in memory, Run writes the sums every second. What cannot be written
-// (disk full, locked, read-only) is kept and tried again, waiting longer each
-// time; memory stays bounded because sums coarsen (see meter.Pending), not
+// Writer carries records to a Ledger and makes no caller wait for it: Add sums
+// them in memory, Run writes the sums every second. Rows that cannot be written
+// (disk full, locked, read-only) are kept and tried again, with a longer wait
+// each time. Memory stays bounded because sums coarsen (see meter.Pending), not
 // because anything is dropped.
 //
-// After a write that failed it is not known whether it was kept: the connection may
-// have been lost after the commit. So its batch is tried again as it was, under
-// the same number, until it succeeds, and what comes meanwhile waits for the
-// next batch. At most three times MaxRows are held: what fills now, what waits,
+// A failed write may still have been kept: the connection may have been lost
+// after the commit. Its batch is therefore tried again unchanged, under the
+// same number, until it succeeds, and later records wait for the next batch. At
+// most three times MaxRows are held: the rows that Add fills, those that wait,
 // and the batch under way.
 type Writer struct {
 	ledger meter.Ledger
 	o      WriterOptions
-	name   string // of this run: no other Writer ever has it
+	name   string // of this run; no other Writer ever has it
 
 	mu      sync.Mutex
-	filling *meter.Pending // what Add fills; swapped out by Run
+	filling *meter.Pending // filled by Add; swapped out by Run
 	since   time.Time      // when the oldest record in filling came; zero: none
 
-	// Run's alone:
+	// Used by Run alone:
 	batch     meter.Batch   // under way, or kept for another attempt; no rows: none
 	began     time.Time     // when the oldest record in batch came
 	unwritten meter.Pending // waits for the batch to be written
 	oldest    time.Time     // when the oldest record in unwritten came
-	coarsened uint64        // in former fillings
+	coarsened uint64        // in earlier fillings
 
 	stats stats
 }
 
-// stats are what Stats reports, behind their own lock so that reading them
-// never waits for anything.
+// stats are the values of Stats, behind their own lock: reading them never
+// waits for a write.
 type stats struct {
 	sync.Mutex
 	Stats
 	oldest time.Time
 }
 
-// Stats says how the Writer is doing. Counters only grow.
+// Stats is the state of the Writer. Counters only grow.
 type Stats struct {
 	Rows      int           // distinct rows waiting to be written
-	Lag       time.Duration // age of the oldest record not written
+	Lag       time.Duration // age of the oldest unwritten record
 	Written   uint64        // rows
 	Failures  uint64        // writes that failed
-	Coarsened uint64        // additions that lost their names because there was no room: see meter.Pending
-	LastError string        // of the last write; "" when it went well
+	Coarsened uint64        // additions whose names were dropped because there was no room: see meter.Pending
+	LastError string        // of the last write; "" if it succeeded
 }
 
-// NewWriter returns a Writer; records may be added at once, Run writes them.
+// NewWriter returns a Writer; records may be added at once; Run writes them.
 func NewWriter(ledger meter.Ledger, o WriterOptions) *Writer {
 	if o.Every <= 0 {
 		o.Every = time.Second
@@ -101,9 +101,9 @@ func (w *Writer) Add(rec weir.Record) {
 	w.mu.Unlock()
 }
 
-// Run writes until ctx ends, then writes what is left; callers of Add must
-// have stopped by then. It returns an error only if something is left that
-// could not be written within StopLimit, and says how much.
+// Run writes until ctx ends, then writes the rest; callers of Add must have
+// stopped by then. It returns an error only if rows could not be written within
+// StopLimit, and says how many.
 func (w *Writer) Run(ctx context.Context) error {
 	tick := time.NewTicker(w.o.Every)
 	defer tick.Stop()
@@ -140,7 +140,8 @@ func (w *Writer) last(ctx context.Context) error {
 	}
 }
 
-// abandoned says what is lost, in full, so that it can be booked by hand.
+// abandoned reports the lost rows in full: an operator can then book them by
+// hand.
 func (w *Writer) abandoned(err error) error {
 	rows := append(w.unwritten.Take(), w.batch.Rows...)
 	var sum meter.Row
@@ -151,8 +152,8 @@ func (w *Writer) abandoned(err error) error {
 		"%d completion tokens, %s): %w", len(rows), w.o.StopLimit, sum.Requests, sum.Prompt, sum.Completion, sum.Cost, err)
 }
 
-// Flush writes everything added before it was called. It must not run beside
-// itself or Run.
+// Flush writes everything added before the call. It must not run beside itself
+// or Run.
 func (w *Writer) Flush(ctx context.Context) error {
 	w.gather()
 	for w.held() > 0 {
@@ -180,10 +181,10 @@ func (w *Writer) send(ctx context.Context) error {
 	return err
 }
 
-// held is the rows that Run has taken over and not written.
+// held is how many rows Run has taken over and not written.
 func (w *Writer) held() int { return len(w.batch.Rows) + w.unwritten.Len() }
 
-// waitingSince is when the oldest record came that is not written.
+// waitingSince is the time of the oldest unwritten record.
 func (w *Writer) waitingSince() time.Time {
 	if !w.began.IsZero() {
 		return w.began
@@ -191,8 +192,8 @@ func (w *Writer) waitingSince() time.Time {
 	return w.oldest
 }
 
-// gather moves what Add has summed to unwritten, holding Add up only for the
-// swap of a pointer.
+// gather moves the sums of Add to unwritten. It holds up Add only for the swap
+// of a pointer.
 func (w *Writer) gather() {
 	fresh := &meter.Pending{Max: w.o.MaxRows}
 	w.mu.Lock()
@@ -223,7 +224,7 @@ func (w *Writer) account(rows int, err error) {
 	w.stats.LastError = ""
 }
 
-// Stats reports how the Writer is doing; for metrics and health.
+// Stats reports the Writer's state, for metrics and health.
 func (w *Writer) Stats() Stats {
 	w.mu.Lock()
 	rows, since := w.filling.Len(), w.since

@@ -17,13 +17,13 @@ import (
 	"weir/store"
 )
 
-// ledger is one in memory that can be made to fail and to hang.
+// ledger is one in memory that can fail and hang.
 type ledger struct {
 	meter.Ledger
 	mu     sync.Mutex
 	err    error
 	hang   bool
-	lost   bool // the next write is kept, and its answer lost
+	lost   bool // the next write is kept, but its answer is lost
 	last   int64
 	writes int
 	rows   []meter.Row
@@ -48,7 +48,7 @@ func (l *ledger) Write(ctx context.Context, b meter.Batch) error {
 		l.last = b.Number
 		l.rows = append(l.rows, b.Rows...)
 	}
-	if l.lost { // kept, but the answer does not come
+	if l.lost { // kept, but no answer arrives
 		l.lost = false
 		return errConnectionLost
 	}
@@ -156,8 +156,8 @@ func TestALedgerThatFailsIsTriedAgainEverMoreSlowlyAndLosesNothing(t *testing.T)
 		if writes < 20 || writes > 30 {
 			t.Fatalf("ten minutes at 1, 2, 4, 8, 16, 30, 30 ... seconds are about 24 attempts, got %d", writes)
 		}
-		// Ten minutes are ten rows. The minute of the batch that is tried again may
-		// have a second one, and so may that of a record not summed yet.
+		// Ten minutes are ten rows. The minute of the batch that is tried again
+		// may have a second one, as may the minute of a record not summed yet.
 		if s := w.Stats(); s.Failures != uint64(writes) || s.LastError != "disk full" || s.Lag < 9*time.Minute || s.Rows < 10 || s.Rows > 12 {
 			t.Fatalf("%+v", s)
 		}

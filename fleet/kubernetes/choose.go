@@ -75,9 +75,9 @@ type goodbye struct {
 // goodbyes decides which of the drained pods go now; n is the number. A
 // controller removes pods that are not ready before any ready one, whatever
 // their deletion cost. A drained pod that is ready therefore waits while others
-// start, and is spared if one failed; likewise where the highest numbers go
-// first. While pods are still to be created, a lower number would only spare
-// those.
+// start, and is spared if one failed. Where the highest numbers go first,
+// drained pods go from the highest down to the first that has not drained.
+// While pods are still to be created, a lower number would only spare those.
 func goodbyes(ms []member, n int, inOrder bool) goodbye {
 	var g goodbye
 	if len(ms) < n {

@@ -37,7 +37,7 @@ type Deployment struct {
 
 	DrainDeadline time.Duration // a draining replica is stopped after this at the latest; default 2 min
 	// DrainQuiet is how long a draining replica must have been idle before it
-	// is stopped: the gateway may hear of the drain a moment late and send one
+	// is stopped: the gateway may learn of the drain a moment late and send one
 	// more request. Default 2 s.
 	DrainQuiet time.Duration
 	StopGrace  time.Duration // between SIGTERM and SIGKILL; default 10 s

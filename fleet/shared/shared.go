@@ -30,8 +30,8 @@ type Options struct {
 
 	Deployments func() []string // at the place
 
-	// Published are the replicas as the leader last said, and the host they run
-	// on; those of another host than Host cannot be reached, and are none.
+	// Published are the replicas as last published by the leader, and their
+	// host. If the host is not Host they cannot be reached, and count as none.
 	Published func(deployment string) (host string, rs []weir.Replica)
 	Host      string
 

@@ -1,5 +1,5 @@
 // Package storetest says what every meter.Ledger must do, as a test suite: each
-// implementation runs it against a real one of its kind.
+// implementation runs it against a real database.
 package storetest
 
 import (
@@ -204,7 +204,7 @@ func concurrentWriters(t *testing.T, l meter.Ledger) {
 	}
 }
 
-// answersAsModel compares with sums done by hand, for any writes and queries.
+// answersAsModel compares with plain sums, for any writes and queries.
 func answersAsModel(t *testing.T, open func(*testing.T) meter.Ledger) {
 	names := rapid.SampledFrom([]string{"", "a", "b", "other"})
 	rows := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) meter.Row {
@@ -243,7 +243,7 @@ func answersAsModel(t *testing.T, open func(*testing.T) meter.Ledger) {
 	})
 }
 
-// sums is what Usage means, said plainly.
+// sums is the plain meaning of Usage.
 func sums(all []meter.Row, q meter.Query) []meter.Row {
 	var out []meter.Row
 	for _, r := range all {
@@ -281,14 +281,14 @@ func sums(all []meter.Row, q meter.Query) []meter.Row {
 	return out
 }
 
-// row is a row with distinct counts, so that a mixed-up column shows.
+// row is a row with distinct counts, which expose a mixed-up column.
 func row(minute int64, tenant, model, deployment string) meter.Row {
 	return meter.Row{Minute: minute, Tenant: tenant, Model: model, Deployment: deployment, Requests: 10, Completed: 7, Refused: 2,
 		Failed: 1, Estimated: 3, Prompt: 1000, Cached: 400, Completion: 200, Cost: 4000,
 		Classes: meter.Classes{Written: 30, WrittenHour: 31, AudioPrompt: 32, Reasoning: 33, AudioAnswer: 34}}
 }
 
-// batch is one of a writer of its own.
+// batch is a batch of a new writer.
 func batch(rows ...meter.Row) meter.Batch {
 	return meter.Batch{Writer: rand.Text(), Number: 1, Rows: rows}
 }

@@ -19,8 +19,8 @@ import (
 )
 
 // Server is a PostgreSQL server of one test: its own data in a temporary
-// folder, no port, ended with the test. A test that cannot start one fails:
-// scripts/server-deps installs what is needed.
+// folder, no port, ended with the test. A test that cannot start one fails;
+// scripts/server-deps installs the dependencies.
 type Server struct {
 	t         testing.TB
 	bin, dir  string
@@ -54,8 +54,8 @@ func Start(t testing.TB) *Server {
 	return s
 }
 
-// binaries is the folder of the newest PostgreSQL there is: where Debian keeps
-// them, else in the PATH.
+// binaries is the folder of the newest PostgreSQL: from Debian's folders, else
+// from the PATH.
 func binaries(t testing.TB) string {
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin")
 	if err != nil {
@@ -75,7 +75,8 @@ func binaries(t testing.TB) string {
 	return filepath.Dir(path)
 }
 
-// unprivileged is who the server runs as when this is root, whom it refuses.
+// unprivileged is the server's user if this one is root, which PostgreSQL
+// refuses.
 func unprivileged(t testing.TB) *syscall.Credential {
 	if os.Geteuid() != 0 {
 		return nil
@@ -137,7 +138,7 @@ func (s *Server) Restart() {
 }
 
 // Kill ends the server as kill -9 does, with all its processes, and waits for
-// its end. What was committed is there after Restart.
+// its end. Committed data is there after Restart.
 func (s *Server) Kill() {
 	if s.process == nil {
 		return
@@ -145,14 +146,14 @@ func (s *Server) Kill() {
 	s.signal(syscall.SIGKILL)
 	_ = s.process.Wait() // "signal: killed"
 	s.process = nil
-	// A start after this one's would take the number in it for a server that runs.
+	// A later start would take the pid in this file for a running server.
 	if err := os.Remove(filepath.Join(s.data(), "postmaster.pid")); err != nil && !os.IsNotExist(err) {
 		s.t.Error(err)
 	}
 }
 
-// Pause stops every process of the server as a frozen machine would: it takes
-// connections and answers nothing. The returned func lets it go on.
+// Pause freezes every process of the server: it accepts connections and answers
+// nothing. The returned func lets it go on.
 func (s *Server) Pause() (goOn func()) {
 	s.t.Helper()
 	s.signal(syscall.SIGSTOP)
