@@ -143,6 +143,26 @@ func TestLargeBodiesLeaveRoomForSmallOnesAndOneAloneFits(t *testing.T) {
 	r.settled()
 }
 
+func TestTheLastEighthOfTheMemoryIsForSmallBodies(t *testing.T) {
+	m := bodyMemory{}
+	m.most.Store(8 << 20)
+	f := func(n, own int64, want bool) {
+		t.Helper()
+		if held := m.held.Load(); m.take(n, own) != want {
+			t.Errorf("%d bytes more of a body that has %d, with %d of all in use: taken %v", n, own, held, !want)
+		}
+	}
+	f(6<<20, 0, true)
+	f(1<<20+1, 0, false) // one byte of the last eighth
+	f(1<<20, 0, true)    // all before it
+	f(1, smallBody, false)
+	f(smallBody+1, 0, false)
+	for range 1 << 20 / smallBody {
+		f(smallBody, 0, true)
+	}
+	f(1, 0, false) // all is taken
+}
+
 func TestMemoryOfManyBodiesIsGivenBackOnceTheyAreGone(t *testing.T) {
 	m := bodyMemory{fell: make(chan struct{}, 1)}
 	m.most.Store(1 << 30)
