@@ -28,7 +28,7 @@ func TestADeadlineIsAtMostAnEighthLate(t *testing.T) {
 	f(5*s, 8*s, 5*s, 5*s)      // and is set already
 	f(0, 8*s, 8*s, 8*s)        // both at once
 	f(0, 8*s, 8*s+1, 8*s+1)    // the limit cuts the eighth short
-	f(9*s, 8*s, 8*s+1, 8*s+1)  // also of a deadline set by the call before
+	f(9*s, 8*s, 8*s+1, 8*s+1)  // also of a deadline that is set
 	f(9*s, 8*s, -1*s, -1*s)    // a limit that has passed
 	f(8*s+1, 8*s, 9*s, 8*s+1)  // before the limit, kept
 	f(-60*s, 8*s, 60*s, 9*s)   // one that has passed is moved
