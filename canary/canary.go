@@ -1,15 +1,16 @@
 // Package canary decides how much of the traffic a new version of a deployment
-// gets: a little at first, more as long as it is no worse than the stable one
-// beside it, and nothing any more once it is significantly worse.
+// gets. It starts with a small share, gives more while the canary is no worse
+// than the stable version beside it, and gives none once it is significantly
+// worse.
 //
-// It is told how each attempt at either version ended, and its state is a value
-// that can be stored and taken up again. It knows no routing and no clock; it
-// says a share, and its owner sends it. It stands apart from dispatch because a
-// trial outlives every request, every reload and every restart.
+// Its input is the result of each attempt at either version. Its state is a
+// value that can be stored and restored. It knows no routing and no clock: it
+// returns a share, and its owner routes the traffic. It is separate from
+// dispatch because a trial outlives every request, reload and restart.
 //
 //   - canary.go: the steps of a trial.
-//   - evidence.go: the test, which may be looked at after every request.
-//   - window.go: what fast and slow mean, by the stable version's last attempts.
+//   - evidence.go: the test, valid at any number of requests.
+//   - window.go: the limits of fast and slow, from the stable version's last attempts.
 package canary
 
 import (
@@ -24,23 +25,24 @@ import (
 // Whole is all of the traffic, in the unit of Plan.Steps.
 const Whole = 10_000
 
-// Plan is how a trial goes.
+// Plan is the course of a trial.
 type Plan struct {
-	// Steps are the shares of the traffic the canary gets, one after the other, in
-	// hundredths of a per cent, ascending. When the last is Whole the trial ends
-	// there; else the canary stays at it and goes on being compared.
+	// Steps are the canary's shares of the traffic, in order, in hundredths of
+	// a per cent, ascending. If the last is Whole the trial ends there.
+	// Otherwise the canary stays at it and is compared further.
 	Steps []int
-	// MinRequests is how many attempts at the canary a step sees at least; 0: 200.
+	// MinRequests is the least number of attempts at the canary in a step; 0:
+	// 200.
 	MinRequests int
-	// MinTime is how long a step lasts at least; 0: 5 min.
+	// MinTime is the least duration of a step; 0: 5 min.
 	MinTime time.Duration
-	// FalseAlarm is the chance, at most, that a canary no worse than the stable
+	// FalseAlarm bounds the probability that a canary no worse than the stable
 	// version is stepped back, over all steps together; 0: 0.01.
 	FalseAlarm float64
-	// Slower is how much slower a canary may be and still count as no worse, as a
-	// fraction of the stable version's times.
+	// Slower is how much slower a canary may be and still count as no worse, as
+	// a fraction of the stable version's times.
 	Slower float64
-	// Trial names what is tried. Another name begins another trial.
+	// Trial names the version on trial. Another name begins another trial.
 	Trial string
 }
 
@@ -86,21 +88,21 @@ func (p Plan) withDefaults() Plan {
 	return p
 }
 
-// threshold is the evidence at which the canary is stepped back. Each measure of
-// each step that compares has an equal part of FalseAlarm (Bonferroni).
+// threshold is the evidence at which the canary is stepped back. Each measure
+// of each step that compares has an equal part of FalseAlarm (Bonferroni).
 func (p Plan) threshold() float64 {
 	compared := len(p.Steps)
 	if p.Steps[compared-1] == Whole {
-		compared-- // there is nothing left to compare with
+		compared-- // no stable traffic is left to compare with
 	}
 	return float64(measures) * float64(max(compared, 1)) / p.FalseAlarm
 }
 
-// Phase is where a trial stands.
+// Phase is the phase of a trial.
 type Phase string
 
 const (
-	Stepping    Phase = "stepping"     // at a step, being compared
+	Stepping    Phase = "stepping"     // at a step, in comparison
 	Promoted    Phase = "promoted"     // it has all of the traffic
 	SteppedBack Phase = "stepped_back" // it was significantly worse and gets nothing
 )
@@ -114,30 +116,30 @@ const (
 	arms
 )
 
-// Outcome is how one attempt ended.
+// Outcome is the result of one attempt.
 type Outcome struct {
 	Granted weir.Instant  // when it was sent
-	Failed  bool          // by the version's own fault; throttling and callers who leave are none
-	TTFT    time.Duration // from Granted to the first token; 0: not known
-	TPOT    time.Duration // per token after it; 0: not known
+	Failed  bool          // by the version's own fault; not by throttling or a disconnected caller
+	TTFT    time.Duration // from Granted to the first token; 0: unknown
+	TPOT    time.Duration // per token after it; 0: unknown
 }
 
-// State is a trial so far: a value without references, so that copying it copies
-// all of it. The zero State has not begun.
+// State is the state of a trial. It holds no references: a copy is independent.
+// The zero State has not begun.
 type State struct {
 	Trial    string           `json:"trial"`
 	Phase    Phase            `json:"phase"`
 	Step     int              `json:"step"` // index into Plan.Steps
 	Began    weir.Instant     `json:"began"`
-	Since    weir.Instant     `json:"since"`    // of Step or of the end
+	Since    weir.Instant     `json:"since"`    // when Step or the final phase began
 	Requests [arms]int        `json:"requests"` // attempts measured in this step, by Arm
 	Tests    [measures]test   `json:"tests"`
 	Windows  [measures]window `json:"windows"`       // of the stable version; errors have none
 	Why      string           `json:"why,omitempty"` // the measure that was worse
 }
 
-// Begin returns the state of a trial at its first step, or s where that is the
-// same trial, as far as the plan's steps still have it.
+// Begin returns the state of a trial at its first step, or s if it is a valid
+// state of the same trial under the plan's steps.
 func Begin(p Plan, s State, now weir.Instant) State {
 	if s.Trial == p.Trial && s.Phase != "" && s.Step >= 0 && s.Step < len(p.Steps) && s.Since <= now {
 		if s.Phase != Promoted || p.Steps[s.Step] == Whole {
@@ -151,7 +153,7 @@ func Begin(p Plan, s State, now weir.Instant) State {
 	return s
 }
 
-// Share is what the canary gets of the traffic, of Whole.
+// Share returns the canary's share of the traffic, in parts of Whole.
 func (s *State) Share(p Plan) int {
 	switch {
 	case s.Phase == SteppedBack || s.Step >= len(p.Steps):
@@ -161,19 +163,19 @@ func (s *State) Share(p Plan) int {
 	}
 }
 
-// Change is a step of a trial, with the figures it rests on.
+// Change is a step of a trial, with the figures behind it.
 type Change struct {
 	Phase    Phase
-	From, To int // shares, of Whole
+	From, To int // shares, in parts of Whole
 	Why      string
-	Figures  Figures // of the step that is over
+	Figures  Figures // of the finished step
 }
 
-// Observe counts how one attempt at arm ended. It returns a Change when that ends
-// a step, forward or back.
+// Observe counts the result of one attempt at arm. It returns a Change when
+// that ends a step, forward or back.
 func (s *State) Observe(p Plan, now weir.Instant, arm Arm, o Outcome) (Change, bool) {
-	// What was sent before the step began belongs to other shares, and of one
-	// version the slow ones alone would be left.
+	// Attempts sent before the step began belong to other shares. Their late
+	// results would be biased to the slow ones.
 	if s.Phase != Stepping || o.Granted < s.Since || arm >= arms {
 		return Change{}, false
 	}
@@ -188,7 +190,7 @@ func (s *State) Observe(p Plan, now weir.Instant, arm Arm, o Outcome) (Change, b
 	return s.step(p, now)
 }
 
-// time counts a time of an attempt in a measure: slow or not, by the stable
+// time counts an attempt's time in a measure as slow or not, by the stable
 // version's quantiles before the present block.
 func (s *State) time(p Plan, m int, arm Arm, took time.Duration) {
 	if took <= 0 {
@@ -212,7 +214,7 @@ func (s *State) time(p Plan, m int, arm Arm, took time.Duration) {
 	}
 }
 
-// step ends the present step if it is time to.
+// step ends the present step when its conditions are met.
 func (s *State) step(p Plan, now weir.Instant) (Change, bool) {
 	limit := math.Log(p.threshold())
 	doubt := false
@@ -255,9 +257,9 @@ type Figures struct {
 	Threshold float64   // of evidence
 }
 
-// Measure is what one measure shows: how much more likely what was seen is if
-// the canary is worse, and the share that failed or took longer than the stable
-// version's 90th percentile, of the stable version and of the canary.
+// Measure is the result of one measure: the share of attempts that failed or
+// took longer than the stable version's 90th percentile, for both versions, and
+// how much more likely the observations are if the canary is worse.
 type Measure struct {
 	Name           string
 	Stable, Canary float64 // shares, 0 to 1

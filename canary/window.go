@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// window is the stable version's last times of one measure: what is slow is
-// judged by them, so that a load that changes over the day moves both.
+// window is the stable version's last times of one measure. They set the limit
+// of slow: a load that changes over the day moves both versions.
 type window struct {
 	Times [windowSize]time.Duration `json:"times"`
 	Seen  int                       `json:"seen"`
@@ -14,20 +14,20 @@ type window struct {
 
 const (
 	windowSize = 128
-	windowMin  = 32 // times without which no quantile is known
+	windowMin  = 32 // times needed before quantiles are known
 )
 
 func (w *window) add(took time.Duration) {
 	w.Times[w.Seen%windowSize] = took
 	w.Seen++
 	if w.Seen == 2*windowSize {
-		w.Seen = windowSize // full, and back at the start
+		w.Seen = windowSize // full, and the index is back at the start
 	}
 }
 
 func (w *window) known() bool { return w.Seen >= windowMin }
 
-// cuts are the times that tails of the window's are longer than.
+// cuts returns the times that the shares in tails exceed.
 func (w *window) cuts() (at [cuts]time.Duration) {
 	times := w.Times
 	sorted := times[:min(w.Seen, windowSize)]

@@ -2,33 +2,33 @@ package scale
 
 import "time"
 
-// When a request was last seen is known from events, not from a rate: the mean
+// The time of the last request comes from events, not from a rate: the mean
 // over the level window remembers a load for minutes after its last request.
 
-// active brings State.Active up to date: when a request last arrived, waited, was
-// in flight or ended.
+// active updates State.Active: when a request last arrived, waited, was in
+// flight or ended.
 func (t *turn) active() {
 	s, o := t.s, t.o
 	last, seen := min(o.LastActive, o.Now), o.Arrived+o.Completed
 	switch {
 	case o.InFlight+t.queued() > 0 || s.Active == 0:
 		last = o.Now
-	case seen != s.Seen && last <= s.Now: // it is not known when
+	case seen != s.Seen && last <= s.Now: // the exact time is unknown
 		last = o.Now.Add(-o.SignalAge)
 	}
 	s.Active, s.Seen = max(s.Active, last), seen
 	t.idle = s.Active < o.Now
 }
 
-// unused is how long no request has been seen.
+// unused returns the time since the last request.
 func (t *turn) unused() time.Duration { return t.o.Now.Sub(t.s.Active) }
 
-// over says whether the last request is so long ago that no replica is kept:
-// what the rates still remember is over.
+// over says whether the last request is so long ago that no replica is kept.
+// The rates' memory of older load no longer counts.
 func (t *turn) over() bool { return t.p.Min == 0 && t.idle && t.unused() >= t.p.ZeroAfter }
 
-// holdZero keeps one until no request has come for as long as is said. The last
-// replica is the one whose cold start a caller would see.
+// holdZero keeps one replica until ZeroAfter without a request. The last
+// replica's cold start would be felt by a caller.
 func (t *turn) holdZero() {
 	if t.n > 0 || t.have == 0 || t.p.Min > 0 {
 		return

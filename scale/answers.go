@@ -2,26 +2,26 @@ package scale
 
 import "time"
 
-// Answers is how long answers turn out to be against what was expected of them
-// when they were asked for. The gateway reserves for long ones (a high quantile
-// of what it has seen); what replicas have to do is the mean.
+// Answers compares the real length of answers with the length expected on
+// arrival. The gateway reserves for long answers (a high quantile of those
+// seen); replicas need capacity for the mean.
 type Answers struct {
 	From     Sample  `json:"from,omitzero"`
-	Arrived  float64 `json:"arrived"`  // requests of late
+	Arrived  float64 `json:"arrived"`  // recent requests
 	Expected float64 `json:"expected"` // tokens expected of them
-	Done     float64 `json:"done"`     // requests completed of late
+	Done     float64 `json:"done"`     // recently completed requests
 	Real     float64 `json:"real"`     // tokens of their answers
 }
 
 const (
 	answersEvery  = 10 * time.Second
-	answersOfLate = 3000.0 // requests that count
-	answersEnough = 20     // completed, before they say anything
+	answersOfLate = 3000.0 // requests in the sums
+	answersEnough = 20     // completed requests before the ratio is used
 	answersLeast  = 0.05
 	answersMost   = 2.0
 )
 
-// saw adds what arrived and what was completed.
+// saw adds arrivals and completions since the last sample.
 func (a *Answers) saw(o *Observation) {
 	now := sampled(o)
 	if a.From.At == 0 || !a.From.before(now) {
@@ -36,8 +36,8 @@ func (a *Answers) saw(o *Observation) {
 	a.From = now
 }
 
-// ofLate adds n requests with their tokens to sums that are kept at
-// answersOfLate requests, the older ones fading.
+// ofLate adds n requests with their tokens to sums over about answersOfLate
+// requests; older ones fade.
 func ofLate(sum, tokens *float64, n, more float64) {
 	keep := 1.0
 	if *sum+n > answersOfLate && *sum > 0 {
@@ -46,7 +46,7 @@ func ofLate(sum, tokens *float64, n, more float64) {
 	*sum, *tokens = *sum*keep+n, *tokens*keep+more
 }
 
-// ratio is the mean answer over the mean of what was expected.
+// ratio returns the mean answer over the mean expected answer.
 func (a *Answers) ratio() float64 {
 	if a.Done < answersEnough || a.Expected <= 0 || a.Arrived <= 0 {
 		return 1

@@ -7,13 +7,13 @@ import (
 	"weir"
 )
 
-// backlog sizes the fleet to the queue, at once. It looks at the work that will
-// still wait when a replica asked for now would be ready. Spare capacity of the
-// replicas that run, and of those that become ready until then, serves part of it;
-// the rest calls for more, enough to serve it within DrainWithin, or within the
-// cold start when that is longer: a replica should be of use for at least as long
-// as it takes to start. From zero there is no spare capacity, so the fleet is sized
-// to the whole queue.
+// backlog sizes the fleet to the queue at once. It estimates the work still
+// waiting when a replica requested now would be ready. Spare capacity of
+// running replicas, and of those ready by then, serves part of it. The rest
+// calls for more replicas: enough to serve it within DrainWithin, or within the
+// cold start if that is longer. A replica should be of use for at least as long
+// as it takes to start. From zero there is no spare capacity, and the fleet is
+// sized to the whole queue.
 func (t *turn) backlog() {
 	queued := t.queued()
 	if t.stale || queued == 0 || t.p.DrainWithin < 0 {
@@ -37,11 +37,11 @@ func (t *turn) backlog() {
 		queued, left, t.drainWithin().Round(time.Second))
 }
 
-// drainWithin is how long what is queued may take to be served.
+// drainWithin is the time allowed to serve the queue.
 func (t *turn) drainWithin() time.Duration { return max(t.p.DrainWithin, t.cold) }
 
-// need is how many replicas a flow calls for, and the replica-seconds of it that
-// are left when a start would be done; 0 when those there are do.
+// need returns how many replicas a flow calls for, and its replica-seconds left
+// when a start would be done; 0 when the present replicas suffice.
 func (t *turn) need(f flow) (replicas, left float64) {
 	if t.ready > 0 && f.waiting/(f.each*float64(t.ready)) <= seconds(t.slack()) {
 		return 0, 0
@@ -53,14 +53,14 @@ func (t *turn) need(f flow) (replicas, left float64) {
 	return f.rate/f.each + work/(f.each*seconds(t.drainWithin())), work / f.each
 }
 
-// flow is what waits, what arrives per second and what one replica does per
-// second, all in the same unit.
+// flow is the waiting amount, the arrivals per second and the throughput of one
+// replica per second, all in the same unit.
 type flow struct{ waiting, rate, each float64 }
 
-// flows are the views there are of what waits, of which the one that calls for
-// most counts: in work where the capacity is known, else in requests where
-// replicas have completed some; and in requests where replicas hold all they
-// admit, for then what they complete is what they can.
+// flows returns the known estimates of the queue; the one that calls for most
+// replicas counts. The unit is work if the capacity is known, otherwise
+// requests if replicas have completed some. If replicas are full there is
+// another one in requests, because the completions then equal the capacity.
 func (t *turn) flows() []flow {
 	var all []flow
 	if l := &t.s.Learned; l.Factor > 0 && l.Confidence() >= trusted {
@@ -75,16 +75,16 @@ func (t *turn) flows() []flow {
 	return all
 }
 
-// full says whether replicas hold all the requests they admit: then what they
-// complete is what they can, whatever their speed.
+// full says whether replicas hold all the requests they admit. Their
+// completions then equal their capacity, whatever their speed.
 func (t *turn) full() bool {
 	most := t.p.MaxConcurrency * t.ready
 	return t.o.Waiting > 0 && most > 0 && t.o.InFlight >= most*9/10
 }
 
-// seasoned counts the replicas that have been ready for as long as completed
-// requests are counted over. Of a replica of several units it is not known how many
-// of them are new: all count as soon as the first do.
+// seasoned counts the replicas ready for at least the window of completed
+// requests. In a replica of several units the number of new units is unknown:
+// all count as soon as the first do.
 func (t *turn) seasoned() int {
 	n := 0
 	for i := range t.o.Replicas {
@@ -100,9 +100,9 @@ func (t *turn) seasoned() int {
 	return n
 }
 
-// backlogByCount does without a capacity: as many as hold all requests there
-// are at the target for concurrency. A queue that is there for a moment is no
-// reason; its head must have waited for longer than the slack.
+// backlogByCount sizes the fleet without a known capacity, by all requests
+// present and the target for concurrency. A momentary queue is no reason: its
+// head must have waited for longer than the slack.
 func (t *turn) backlogByCount(queued int) {
 	if t.ready > 0 && t.o.HeadAge <= t.slack() {
 		return
@@ -122,7 +122,7 @@ func (t *turn) pile(n int, format string, args ...any) {
 	t.raise(RuleBacklog, max(n, 1), format, args...)
 }
 
-// queuedWork is the work that waits, in nominal replica-seconds.
+// queuedWork returns the waiting work, in nominal replica-seconds.
 func (t *turn) queuedWork() float64 {
 	tokens := float64(t.o.WaitingWork)
 	if inside := max(0, t.o.EngineWaiting); inside > 0 && t.o.InFlight > 0 {
@@ -131,8 +131,8 @@ func (t *turn) queuedWork() float64 {
 	return tokens * t.rates.perToken
 }
 
-// coming is how many replica-seconds those that start now will have given by
-// the time a replica asked for now would be ready.
+// coming returns the replica-seconds that starting replicas will have given
+// when a replica requested now would be ready.
 func (t *turn) coming() float64 {
 	sum := 0.0
 	typical := t.s.coldStart(t.p, 0.5)
@@ -152,7 +152,8 @@ func (t *turn) coming() float64 {
 	return sum
 }
 
-// slack is how long a request may wait in the queue and still meet the SLO.
+// slack returns how long a request may wait in the queue and still meet the
+// SLO.
 func (t *turn) slack() time.Duration {
 	if t.p.SLO.TTFT > 0 {
 		return t.p.SLO.TTFT / 2
@@ -160,9 +161,10 @@ func (t *turn) slack() time.Duration {
 	return time.Second
 }
 
-// replaceLate asks for one more in place of each that has been starting for so
-// long that it will hardly come up, when it is needed. At most a quarter is
-// replaced: when most are late, all of the place is slow and more would be too.
+// replaceLate requests another replica for each one that has been starting for
+// so long that it is unlikely to become ready, if that one is needed. At most a
+// quarter is replaced: when most are late, the whole place is slow, and more
+// would be late too.
 func (t *turn) replaceLate() {
 	if t.stale || t.late == 0 || t.wanted <= t.have-t.late {
 		return

@@ -13,8 +13,8 @@ func (t *turn) atMostMax() {
 	t.lower(RuleMax, most, "maximum %d", most)
 }
 
-// withinBudget bounds what all replicas cost in an hour. Draining ones are
-// still paid for.
+// withinBudget bounds the hourly cost of all replicas. Draining ones are still
+// paid for.
 func (t *turn) withinBudget() {
 	if t.p.BudgetPerHour == 0 || t.p.Price == 0 {
 		return
@@ -23,8 +23,8 @@ func (t *turn) withinBudget() {
 	t.lower(RuleBudget, max(0, pays-t.draining), "a budget of %v an hour pays for %d at %v each, %d draining", t.p.BudgetPerHour, pays, t.p.Price, t.draining)
 }
 
-// withinQuota does not ask for what the place cannot have. It takes nothing
-// away: replicas that run have their quota.
+// withinQuota requests no more than the place's quota. It takes nothing away:
+// running replicas have their quota.
 func (t *turn) withinQuota() {
 	if q := t.o.Quota; q >= 0 && t.n > t.have {
 		if q < t.have {
@@ -35,14 +35,15 @@ func (t *turn) withinQuota() {
 	}
 }
 
-// Breaker keeps from asking again and again for what the place does not have.
-// A place that said it has no more is asked again after a while that doubles
-// each time, and starts from the first wait again once it gave some. It closes when the
-// place gave all it was asked for, or has not said no for long.
+// Breaker stops repeated requests for capacity that the place does not have.
+// After a stock-out the place is asked again after a wait that doubles each
+// time. The wait is back at the first one once the place gave some. The breaker
+// closes when replicas were added without another stock-out, or when the last
+// stock-out is long ago.
 type Breaker struct {
-	Until weir.Instant  `json:"until"` // no more are asked for before
+	Until weir.Instant  `json:"until"` // no more are requested before
 	Wait  time.Duration `json:"wait"`  // the last wait; 0: closed
-	Have  int           `json:"have"`  // what there was when it opened
+	Have  int           `json:"have"`  // replicas when it opened
 }
 
 const (
@@ -50,7 +51,7 @@ const (
 	breakerMost  = 10 * time.Minute
 )
 
-// withinStock asks for no more than there are while the breaker is open.
+// withinStock requests no more replicas than present while the breaker is open.
 func (t *turn) withinStock() {
 	b := &t.s.Breaker
 	now := t.o.Now

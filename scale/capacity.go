@@ -8,27 +8,27 @@ import (
 	"weir"
 )
 
-// Learned is what has been learned about one replica's capacity, in nominal
-// replicas: 1 is what Policy.Capacity says, or the nominal speeds where it
-// says nothing. It is what a replica does when it does all it can; how far below
-// that it meets the SLO is the matter of Safety.
+// Learned is the learned capacity of one replica, in nominal replicas: 1 is
+// Policy.Capacity, or the nominal speeds if that is unset. It is the throughput
+// of a saturated replica. Safety learns how far below it the SLO is met.
 //
-// While requests wait, replicas do all they can, and what they do is their
-// capacity. Load that went well says that it is no less; while it goes well, the
-// capacity is slowly taken to be more, up to what was seen or given, or one bad
-// hour would be paid for ever. Where nothing is given, load that piles up a
-// backlog says that it is less than that.
+// While requests wait, replicas are saturated and their throughput is their
+// capacity. A load that met the SLO shows that the capacity is no less. While
+// all goes well the estimate rises slowly, up to the observed or given
+// capacity; otherwise one bad hour would be paid for forever. Where no capacity
+// is given, a load that piles up a backlog shows that it is less than that
+// load.
 type Learned struct {
 	Factor float64 `json:"factor"` // capacity
-	Weight float64 `json:"weight"` // how much stands behind it, in observations; the profile counts for profileWeight
+	Weight float64 `json:"weight"` // number of observations behind it; the profile counts for profileWeight
 	Limit  float64 `json:"limit"`  // throughput when saturated; 0: never seen
 
-	// The observation under way.
+	// The current observation.
 	From   Sample `json:"from,omitzero"`
 	Ready  int    `json:"ready,omitempty"`
 	Always bool   `json:"always,omitempty"` // requests waited at every step
 	Ever   bool   `json:"ever,omitempty"`   // requests waited at some step
-	Before bool   `json:"before,omitempty"` // requests waited at some step of the one before
+	Before bool   `json:"before,omitempty"` // requests waited at some step of the previous observation
 }
 
 const (
@@ -36,16 +36,16 @@ const (
 	warmFor       = 10 * time.Second // a replica fills up after it became ready
 	profileWeight = 12
 	maxWeight     = 40
-	probeFrom     = 0.6   // share of the capacity from which on all going well raises it
-	probeStep     = 1.002 // for each observation: a third in half an hour
+	probeFrom     = 0.6   // share of the capacity above which a good observation raises it
+	probeStep     = 1.002 // per observation: a third in half an hour
 	usualUse      = 0.8
-	trusted       = 0.5 // confidence from which on the learned capacity asks for replicas
+	trusted       = 0.5 // least confidence for the learned capacity to be used
 )
 
-// Confidence is between 0, nothing known, and 1.
+// Confidence is between 0, unknown, and 1.
 func (l Learned) Confidence() float64 { return l.Weight / (l.Weight + 4) }
 
-// capacity is the work that arrives against what one replica can do.
+// capacity compares the arriving work with one replica's capacity.
 func (t *turn) capacity() (need, bool) {
 	l := &t.s.Learned
 	if l.Factor == 0 || !t.rates.known || l.Confidence() < trusted {
@@ -62,8 +62,8 @@ func (t *turn) capacity() (need, bool) {
 	}}, true
 }
 
-// use is the share of the capacity to plan for; 0: what is kept free is learned.
-// Without an SLO there is nothing to learn it from.
+// use is the share of the capacity to plan for; 0: the headroom is learned.
+// That needs an SLO.
 func (p *Policy) use() float64 {
 	if p.TargetUse == 0 && p.SLO.TTFT == 0 && p.SLO.TPOT == 0 {
 		return usualUse
@@ -71,8 +71,8 @@ func (p *Policy) use() float64 {
 	return p.TargetUse
 }
 
-// learn watches the replicas for learnEvery at a time. It looks away when
-// their number changes or one is still warming up.
+// learn observes the replicas for learnEvery at a time. An observation ends
+// unused when the number of replicas changes or one is still warming up.
 func (t *turn) learn() {
 	l, o := &t.s.Learned, t.o
 	if l.Weight == 0 && t.p.Capacity != (Capacity{}) {
@@ -103,7 +103,8 @@ func (t *turn) watch(now Sample) {
 	l.From, l.Ready, l.Before, l.Always, l.Ever = now, t.ready, l.Ever, queued, queued
 }
 
-// warming says whether a replica became ready too short before at.
+// warming says whether a replica became ready less than warmFor before at, or
+// later.
 func (t *turn) warming(at weir.Instant) bool {
 	for i := range t.o.Replicas {
 		if r := &t.o.Replicas[i]; r.State == weir.Ready && r.ReadyAt.Add(warmFor) > at {
@@ -113,7 +114,7 @@ func (t *turn) warming(at weir.Instant) bool {
 	return false
 }
 
-// saw learns from one observation: each is what a replica did, in nominal
+// saw learns from one observation; each is a replica's throughput in nominal
 // replicas.
 func (t *turn) saw(each float64, attained, missed uint64) {
 	l, n := &t.s.Learned, attained+missed
@@ -122,12 +123,12 @@ func (t *turn) saw(each float64, attained, missed uint64) {
 		l.towards(&l.Limit, each, 0.3)
 		gain := 0.3
 		if each > l.Factor && l.Factor > 0 || t.p.Capacity != (Capacity{}) {
-			gain = 0.1 // one observation says little against what was given, or for more
+			gain = 0.1 // one observation is weak evidence against a given capacity, or for a higher one
 		}
 		l.towards(&l.Factor, each, max(gain, 1/(1+l.Weight)))
 		l.Weight = min(l.Weight+1, maxWeight)
 	case l.Ever || l.Before:
-		// Who met the SLO or not was decided in the queue.
+		// The queue decided whether requests met the SLO.
 	case n >= 5 && missed == 0 && each > l.Factor:
 		l.towards(&l.Factor, each, 0.2)
 	case n >= 5 && missed == 0 && each > probeFrom*l.Factor:
@@ -135,9 +136,9 @@ func (t *turn) saw(each float64, attained, missed uint64) {
 	}
 }
 
-// saturated says whether replicas do all they can: each has requests that wait
-// for it, where engines tell. Requests that wait at the gateway may only lack a
-// slot; where the capacity is not given and nothing else is known, they count.
+// saturated says whether replicas work at their capacity: each has waiting
+// requests, where engines report them. Requests waiting at the gateway may lack
+// only a slot; they count where no capacity is given or engines do not report.
 func (t *turn) saturated() bool {
 	if t.o.EngineWaiting >= 0 && t.p.Capacity != (Capacity{}) {
 		return t.o.EngineWaiting >= 2*t.ready
@@ -145,8 +146,8 @@ func (t *turn) saturated() bool {
 	return t.queued() > 0
 }
 
-// tooMuch learns from load that piled up a backlog before anything else called
-// for more replicas: the work of the short window is what they could not do.
+// tooMuch learns from a load that piled up a backlog before any other rule
+// called for more replicas: the work of the short window exceeds the capacity.
 func (t *turn) tooMuch() {
 	if t.stale || t.extra == 0 || t.p.Capacity != (Capacity{}) || t.n <= t.have || t.starting > 0 || t.ready == 0 ||
 		t.rates.surge || t.rates.work <= 0 || t.warming(t.o.Now.Add(-longWindow/2)) {
@@ -159,9 +160,9 @@ func (t *turn) tooMuch() {
 	}
 }
 
-// least is what the capacity is never learned below: half of what was seen, or
-// of what is given where nothing was. A fault that has nothing to do with load
-// must not grow the fleet without end.
+// least is the lower bound of the learned capacity: half of the observed one,
+// or of the given one if none was observed. A fault unrelated to load must not
+// grow the fleet without end.
 func (t *turn) least() float64 {
 	if seen := t.s.Learned.Limit; seen > 0 {
 		return seen / 2
@@ -172,8 +173,8 @@ func (t *turn) least() float64 {
 	return 0
 }
 
-// most is what the capacity is never guessed above: what saturated replicas
-// were seen to do, or what is given where none was.
+// most is the upper bound of the estimated capacity: the throughput of
+// saturated replicas, or the given one if none was saturated.
 func (t *turn) most() float64 {
 	if seen := t.s.Learned.Limit; seen > 0 {
 		return seen
@@ -184,7 +185,7 @@ func (t *turn) most() float64 {
 	return math.Inf(1)
 }
 
-// towards moves v to x by gain, or all the way when it was not known.
+// towards moves v to x by gain, or all the way if v was unknown.
 func (l *Learned) towards(v *float64, x, gain float64) {
 	if *v == 0 {
 		gain = 1

@@ -5,27 +5,27 @@ import (
 	"time"
 )
 
-// Chance is how much the work that arrives varies from one bin of time to the
-// next: its index of dispersion, which is its variance over its mean, in
-// replica-seconds. Requests that know nothing of each other have that of their
-// sizes; callers that come in bursts have more.
+// Chance is how much the arriving work varies from one bin of time to the next:
+// its index of dispersion (variance over mean) in replica-seconds. For
+// independent requests it follows from their sizes; callers that come in bursts
+// have more.
 type Chance struct {
-	From Sample  `json:"from,omitzero"` // begin of the bin under way
+	From Sample  `json:"from,omitzero"` // start of the current bin
 	Var  float64 `json:"var"`
 	Mean float64 `json:"mean"` // work in a bin
 	Last float64 `json:"last"` // work in the last bin
-	Bins float64 `json:"bins"` // seen; counted to chanceMemory
+	Bins float64 `json:"bins"` // bins seen, up to chanceMemory
 }
 
 const (
 	chanceBin    = 10 * time.Second
 	chanceMemory = 180.0 // bins: half an hour
-	chanceEnough = 12    // bins, before there is a variance to speak of
+	chanceEnough = 12    // bins before the variance is used
 	chanceFirst  = 1.0   // dispersion until then
 )
 
-// saw closes the bin when it is full. The variance is taken from the differences
-// of neighbours, so that a slow rise is not taken for chance.
+// saw closes the bin when it is full. The variance is taken from the
+// differences of neighbours: a slow rise does not count as chance.
 func (c *Chance) saw(t *turn) {
 	now := sampled(t.o)
 	if c.From.At == 0 || !c.From.before(now) || t.fresh {
@@ -45,7 +45,8 @@ func (c *Chance) saw(t *turn) {
 	c.Last, c.From = work, now
 }
 
-// dispersion is the variance of the work over its mean, in replica-seconds.
+// dispersion returns the variance of the work over its mean, in
+// replica-seconds.
 func (c *Chance) dispersion() float64 {
 	if c.Bins <= chanceEnough || c.Mean <= 0 {
 		return chanceFirst
@@ -53,7 +54,8 @@ func (c *Chance) dispersion() float64 {
 	return c.Var / c.Mean
 }
 
-// deviation is the standard deviation of the mean of a rate of work over a time.
+// deviation returns the standard deviation of the mean of a rate of work over a
+// time.
 func (c *Chance) deviation(rate float64, over time.Duration) float64 {
 	return math.Sqrt(c.dispersion() * rate / seconds(over))
 }

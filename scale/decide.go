@@ -8,28 +8,28 @@ import (
 	"weir"
 )
 
-// turn is one call of Decide: what it is given, what it has worked out so far
-// and the chain it leaves behind.
+// turn is one call of Decide: its input, its intermediate results and the
+// resulting chain.
 type turn struct {
 	p *Policy
 	s *State // the next one
 	o *Observation
 
-	// The replicas, counted by units.
+	// Numbers of replicas, in units.
 	starting, ready, draining, late int
 	have                            int // starting plus ready
 
 	rates rates
 	stale bool
 	fresh bool // first step, or the first after a gap
-	idle  bool // no request is in flight or waits, and none came since the last step
+	idle  bool // no request is in flight or waits, and none arrived since the last step
 	cold  time.Duration
 
 	n       int     // the number so far
-	asked   int     // what the load asked for: signals, forecast and backlog
-	exact   float64 // what the signals asked for, before rounding up
-	wanted  int     // n before what holds and bounds it
-	extra   int     // of wanted, what only the backlog called for
+	asked   int     // requested by the load: signals, forecast and backlog
+	exact   float64 // requested by the signals, before rounding up
+	wanted  int     // n before holds and bounds
+	extra   int     // of wanted: requested by the backlog only
 	reasons []Reason
 }
 
@@ -69,7 +69,7 @@ func decide(p Policy, s State, o Observation) (Decision, State) {
 	return d, s
 }
 
-// observe counts the replicas and brings the memory up to date.
+// observe counts the replicas and updates the state.
 func (t *turn) observe() {
 	s, o := t.s, t.o
 	t.fresh = s.Now == 0 || o.Now < s.Now || o.Now.Sub(s.Now) > gapAfter
@@ -95,7 +95,7 @@ func (t *turn) observe() {
 
 func (t *turn) count() {
 	patience := 3*t.cold + 30*time.Second
-	known := len(t.s.Cold) >= 3 // else it is the guess of the policy that may be wrong
+	known := len(t.s.Cold) >= 3 // otherwise the policy's guess may be wrong
 	for i := range t.o.Replicas {
 		switch r := &t.o.Replicas[i]; r.State {
 		case weir.Starting:
@@ -120,8 +120,8 @@ func (t *turn) conclude() {
 	t.s.Now, t.s.Want = t.o.Now, t.n
 }
 
-// wantedSoFar notes what demand, forecast and calendar ask for, and remembers
-// it for what speaks against shrinking.
+// wantedSoFar notes the number that demand, forecast and calendar ask for, and
+// remembers it for the holds.
 func (t *turn) wantedSoFar() {
 	t.wanted = t.n
 	s, now := t.s, t.o.Now
@@ -130,8 +130,8 @@ func (t *turn) wantedSoFar() {
 		s.Peaks, s.Steady = []Peak{{At: now, N: n}}, []Peak{{At: now, N: n}}
 		return
 	}
-	// While idle, what the signals ask for is a memory: it was needed when the
-	// last request was there, and that was noted then.
+	// While idle the signals show only past load. It was noted when the last
+	// request was there.
 	if !t.stale && (!t.idle || t.n > t.asked) {
 		steady := Peak{At: now, N: t.n - t.extra}
 		if n := t.nearly(); n > steady.N {
@@ -144,7 +144,7 @@ func (t *turn) wantedSoFar() {
 }
 
 // to moves the number to n, for a reason. A rule that moves nothing leaves no
-// trace, except the first: a decision always says what demand was seen.
+// reason, except the first: a decision always states the demand.
 func (t *turn) to(rule Rule, n int, format string, args ...any) {
 	if n == t.n && len(t.reasons) > 0 {
 		return
@@ -153,22 +153,21 @@ func (t *turn) to(rule Rule, n int, format string, args ...any) {
 	t.n = n
 }
 
-// raise is to when n is more than the number so far.
+// raise is to if n is above the number so far.
 func (t *turn) raise(rule Rule, n int, format string, args ...any) {
 	if n > t.n {
 		t.to(rule, n, format, args...)
 	}
 }
 
-// lower is to when n is less than the number so far.
+// lower is to if n is below the number so far.
 func (t *turn) lower(rule Rule, n int, format string, args ...any) {
 	if n < t.n {
 		t.to(rule, n, format, args...)
 	}
 }
 
-// Whole is the number of replicas that x asks for: x rounded up, a hair less
-// than a whole one being taken as it.
+// Whole returns x rounded up to whole replicas, with a tiny tolerance.
 func Whole(x float64) int {
 	switch {
 	case !(x > 0):

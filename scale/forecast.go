@@ -5,40 +5,40 @@ import (
 	"time"
 )
 
-// Outlook is what is known of the future: forecasters that each say, at every
-// bin, what the load will be when a replica asked for now would be ready, and
-// how well each of them did.
+// Outlook is the state of the forecasters. At every bin each one forecasts the
+// load at the time when a replica requested now would be ready, and its past
+// forecasts are scored.
 //
-// They are judged by their pinball loss at the policy's quantile and at that
-// horizon, and the best one speaks. Each learns a margin of its own, such that
-// the load stays below its forecast plus margin as often as the quantile says.
-// One of them is the load of now: when none beats it clearly, the forecast is
-// silent. It can only raise the number of replicas.
+// The score is the pinball loss at the policy's quantile and at that horizon;
+// the forecaster with the lowest loss is used. Each learns a margin of its own,
+// and the load stays below forecast plus margin as often as the quantile says.
+// One forecast is the present load: if none is clearly better, there is no
+// forecast. A forecast can only raise the number of replicas.
 //
 // The unit is the load of Sample: nominal replica-seconds of work per second,
-// or requests per second where tokens are not told.
+// or requests per second where tokens are unknown.
 type Outlook struct {
-	From    Sample    `json:"from,omitzero"` // begin of the bin under way
+	From    Sample    `json:"from,omitzero"` // start of the current bin
 	Width   float64   `json:"width"`         // seconds, mean of the last bins
 	Recent  []float32 `json:"recent"`        // load of the last bins, for the mean over a minute; at most maxRecent
 	Level   float64   `json:"level"`         // Holt's, damped
 	Trend   float64   `json:"trend"`         // per bin
-	Top     float64   `json:"top"`           // highest load of late; falls by half in about an hour
+	Top     float64   `json:"top"`           // highest recent load; falls by half in about an hour
 	Season  Season    `json:"season"`
-	Methods [4]Method `json:"methods"`  // as named in methodNames
+	Methods [4]Method `json:"methods"`  // in the order of methodNames
 	Pending []Said    `json:"pending"`  // not yet due, oldest first; at most maxAhead
-	Pick    int       `json:"pick"`     // who speaks
+	Pick    int       `json:"pick"`     // index of the method in use
 	PerLoad float64   `json:"per_load"` // replicas needed per unit of load
 }
 
-// Said is what each method said at one bin.
+// Said is each method's forecast at one bin.
 type Said [4]float32
 
 // Method is one forecaster's record.
 type Method struct {
-	Margin float64 `json:"margin"` // of the load, added to its forecasts
-	Loss   float64 `json:"loss"`   // mean pinball loss of late
-	Judged int     `json:"judged"` // forecasts that came due; counted to enoughJudged
+	Margin float64 `json:"margin"` // relative to the load, added to its forecasts
+	Loss   float64 `json:"loss"`   // recent mean pinball loss
+	Judged int     `json:"judged"` // forecasts scored, up to enoughJudged
 }
 
 const (
@@ -53,20 +53,20 @@ var methodNames = [4]string{"now", "last value", "trend", "season"}
 const (
 	maxRecent    = 12
 	maxAhead     = 60
-	enoughJudged = 24 // before a method may speak
+	enoughJudged = 24 // forecasts scored before a method may be used
 
 	levelGain   = 0.35
 	trendGain   = 0.10
 	trendDamp   = 0.93 // of the trend, for each bin further ahead
-	marginGain  = 0.1  // shared among the forecasts that one surprise makes wrong
+	marginGain  = 0.1  // divided by the number of forecasts that one surprise makes wrong
 	lossGain    = 0.02
 	perLoadGain = 0.1
-	worthSaying = 0.8 // of the loss of the load of now: a method no better than that does not begin to speak
-	topKeeps    = 2.0 // a forecast is at most that many times the highest load of late
+	worthSaying = 0.8 // a new method must have a loss below this part of the present load's loss
+	topKeeps    = 2.0 // a forecast is at most this many times the highest recent load
 )
 
-// binWidth is a sixth of a cold start: fine enough to follow a ramp, coarse
-// enough for the mean of a bin to mean something.
+// binWidth is a sixth of a cold start: short enough to follow a ramp, long
+// enough for a meaningful mean.
 func (p *Policy) binWidth() time.Duration {
 	return min(max(p.ColdStart/6, 5*time.Second), time.Minute)
 }
@@ -83,8 +83,8 @@ func (p *Policy) load(a, b Sample, ratio float64) float64 {
 	return p.work(b.Prompt-a.Prompt, b.Output-a.Output, ratio) / dt
 }
 
-// foresee closes the bin when it is full: what came is held against what was
-// said about it, and each method says what will be.
+// foresee closes the bin when it is full: it scores the forecasts that are due,
+// and each method makes the next one.
 func (t *turn) foresee() {
 	f, now := &t.s.Future, sampled(t.o)
 	if t.p.Forecast.Off {
@@ -120,13 +120,13 @@ func (f *Outlook) ahead(cold time.Duration) int {
 	return min(max(int(math.Ceil(seconds(cold)/f.Width))+1, 1), maxAhead)
 }
 
-// meanOver is how many bins make a minute.
+// meanOver returns the number of bins in a minute.
 func (f *Outlook) meanOver() int {
 	return min(max(int(60/f.Width+0.5), 1), maxRecent)
 }
 
-// mean is the load over the last minute: what a forecast is about. Within a
-// minute, chance rules, and the queue and what Safety keeps free are there for it.
+// mean returns the load over the last minute, which is what is forecast. Within
+// a minute chance dominates; the queue and Safety's headroom absorb it.
 func (f *Outlook) mean() float64 {
 	sum := 0.0
 	for _, v := range f.Recent {
@@ -135,7 +135,7 @@ func (f *Outlook) mean() float64 {
 	return sum / float64(max(len(f.Recent), 1))
 }
 
-// judge holds the forecasts that are due against what came.
+// judge scores the forecasts that are due.
 func (f *Outlook) judge(came, quantile float64, ahead int) {
 	for len(f.Pending) >= ahead {
 		said := f.Pending[0]
@@ -150,20 +150,20 @@ func (f *Outlook) judge(came, quantile float64, ahead int) {
 			best, least = i, m.Loss
 		}
 	}
-	// Who speaks goes on speaking until another is better by more than chance,
-	// or it is no better than the load of now.
+	// The method in use stays until another is better by more than chance, or
+	// the present load is.
 	if have := &f.Methods[f.Pick]; f.Pick == byNow || f.Methods[best].Loss < 0.95*have.Loss || have.Loss > f.Methods[byNow].Loss {
 		f.Pick = best
 	}
 }
 
-// judge one forecast. Pinball loss counts what came above the forecast with
-// quantile, what stayed below it with the rest; the quantile minimises it. The
-// margin climbs and falls in the same proportion, so that it comes to rest
-// where the load stays below as often as it should.
+// judge scores one forecast. The pinball loss weighs load above the forecast by
+// quantile and load below it by the rest; the quantile minimises it. The margin
+// rises and falls in the same proportion. It settles where the load stays below
+// as often as it should.
 func (m *Method) judge(i int, said, came, quantile, top, climb float64) {
 	if said < 0 {
-		return // it did not know
+		return // the method had no forecast
 	}
 	unit := scaleOf(said, top)
 	with := said + m.Margin*unit
@@ -180,11 +180,11 @@ func (m *Method) judge(i int, said, came, quantile, top, climb float64) {
 	}
 }
 
-// scaleOf is what a margin is a share of: the forecast, and at little load a
-// tenth of the highest of late, since a few requests double nothing.
+// scaleOf is the unit of a margin: the forecast or, at low load, a tenth of the
+// highest recent load, because a few requests can double a low load.
 func scaleOf(said, top float64) float64 { return max(said, top/10) }
 
-// follow is Holt's method: a level, and a trend by which it rises.
+// follow is Holt's method: a level, and the trend by which it rises.
 func (f *Outlook) follow(load float64) {
 	if len(f.Recent) == 1 && f.Level == 0 {
 		f.Level = load
@@ -195,7 +195,7 @@ func (f *Outlook) follow(load float64) {
 	f.Trend = trendGain*(f.Level-before) + (1-trendGain)*trendDamp*f.Trend
 }
 
-// say is every method's forecast for the horizon; -1 where it does not know.
+// say returns every method's forecast for the horizon; -1 where it has none.
 func (f *Outlook) say(o *Observation, cold time.Duration, mean float64) Said {
 	ahead := f.ahead(cold)
 	damped := trendDamp * (1 - math.Pow(trendDamp, float64(ahead))) / (1 - trendDamp)
@@ -213,9 +213,9 @@ func (f *Outlook) say(o *Observation, cold time.Duration, mean float64) Said {
 	return said
 }
 
-// forecast raises the number to what is expected when a replica asked for now
-// would be ready. What chance adds to a forecast it adds to the load of now as
-// well, and is kept free for already: that part of the margin is left out.
+// forecast raises the number to the need expected when a replica requested now
+// would be ready. The part of the margin that covers chance is left out: the
+// headroom for the present load already covers it.
 func (t *turn) forecast() {
 	f := &t.s.Future
 	if t.stale || t.p.Forecast.Off || f.Pick == byNow || len(f.Pending) == 0 {
@@ -232,7 +232,7 @@ func (t *turn) forecast() {
 	t.raise(RuleForecast, Whole(most), "%.3g replicas for the load forecast %v ahead (%s)", most, t.cold.Round(time.Second), methodNames[f.Pick])
 }
 
-// needFor is how many replicas a load calls for.
+// needFor returns how many replicas a load calls for.
 func (t *turn) needFor(load float64) float64 {
 	f := &t.s.Future
 	most := f.PerLoad * load
@@ -248,8 +248,9 @@ func (t *turn) needFor(load float64) float64 {
 	return most
 }
 
-// weigh remembers how many replicas a unit of load calls for, when nothing
-// surges and nothing waits: then signals and load are of the same minute.
+// weigh remembers how many replicas a unit of load calls for. It does so only
+// without a surge and without waiting requests: then signals and load are of
+// the same minute.
 func (t *turn) weigh() {
 	f := &t.s.Future
 	if t.stale || !t.rates.known || t.rates.load <= 0 || t.rates.surge || t.queued() > 0 {

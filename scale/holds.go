@@ -7,17 +7,16 @@ import (
 	"weir"
 )
 
-// The rules in this file speak against shrinking. Each may raise the number
-// again, up to what there is; the fleet shrinks only as far as all of them
-// agree.
+// The rules in this file oppose scale-in. Each may raise the number again, up
+// to the present number. The fleet shrinks only as far as all of them allow.
 
-// hold raises the number to n, but never above what there is.
+// hold raises the number to n, but never above the present number.
 func (t *turn) hold(rule Rule, n int, format string, args ...any) {
 	t.raise(rule, min(n, t.have), format, args...)
 }
 
-// holdRestart keeps what runs until a whole window of history is there. What
-// a scaler that has just come up does not remember may still be true.
+// holdRestart keeps the running replicas until there is a whole window of
+// history. A scaler that has just started does not know the need before it.
 func (t *turn) holdRestart() {
 	if up := t.o.Now.Sub(t.s.Started); up < t.p.ScaleInAfter && t.n < t.have {
 		if p, ok := peak(t.s.Steady, t.o.Now, t.p.ScaleInAfter); ok && p.At == t.s.Started {
@@ -27,17 +26,17 @@ func (t *turn) holdRestart() {
 	}
 }
 
-// holdWindow keeps what was needed at any time within the window, except what
-// only a backlog called for: when that is served, it is over.
+// holdWindow keeps the highest number needed within the window, except replicas
+// for a backlog only: when the backlog is served, that need is over.
 func (t *turn) holdWindow() {
 	if p, ok := peak(t.s.Steady, t.o.Now, t.p.ScaleInAfter); ok {
 		t.hold(RuleWindow, p.N, "%s, within the window of %v", t.when(p), t.p.ScaleInAfter)
 	}
 }
 
-// nearly is how many replicas the signals would ask for if they asked for a
-// little more. A load that comes near to a whole number of replicas counts as
-// more than that: chance would take it there and back.
+// nearly returns the number of replicas for a slightly higher demand. A load
+// near a whole number of replicas counts as more than that: otherwise chance
+// would move the number back and forth.
 func (t *turn) nearly() int {
 	const little = 0.3
 	if t.exact <= 0 {
@@ -46,15 +45,15 @@ func (t *turn) nearly() int {
 	return Whole(t.exact + little)
 }
 
-// holdBreakEven keeps a replica until its idle time has cost as much as it
-// would cost to start it again. A replica kept idle that long has cost at most
-// twice the best choice in hindsight (the ski-rental argument). A start costs
-// its whole cold start twice: the replica is paid for and serves no request,
-// and the requests it should have served wait. When shrinking was recently
-// regretted, that is, followed by growing, it costs more.
+// holdBreakEven keeps a replica until its idle time has cost as much as
+// starting it again. A replica kept idle that long has cost at most twice the
+// best choice in hindsight (the ski-rental argument). A start costs its whole
+// cold start twice: the replica is paid for and serves no request, and the
+// requests it should have served wait. After recent regrets (scale-ins soon
+// followed by scale-outs) the wait is longer.
 //
-// How long the last replica stays is said by ZeroAfter alone, unless
-// ZeroBreakEven asks for this as well.
+// ZeroAfter alone sets how long the last replica stays, unless ZeroBreakEven
+// applies this rule too.
 func (t *turn) holdBreakEven() {
 	d := t.breakEven()
 	if t.over() && !t.p.ZeroBreakEven {
@@ -69,24 +68,24 @@ func (t *turn) breakEven() time.Duration {
 	return min(time.Duration(t.s.Regret.patience()*float64(t.restart())), maxBreakEven)
 }
 
-// restart is the time of being idle that costs as much as starting again.
+// restart returns the idle time that costs as much as a start.
 func (t *turn) restart() time.Duration { return max(2*t.cold, minBreakEven) }
 
-// Regret counts scale-ins that were followed by a scale-out within the time
-// that waiting would have been cheaper. Each makes the next wait longer; an
-// hour without halves the effect. Leaving the same number again and again, or the
-// next to it, as where a replica is said to do more than it does, doubles the wait
-// each time.
+// Regret counts scale-ins followed by a scale-out within the time in which
+// waiting would have been cheaper. Each makes the next wait longer; an hour
+// without one halves the effect. Repeatedly leaving the same (or an adjacent)
+// number doubles the wait each time. That happens when a profile overstates a
+// replica.
 type Regret struct {
 	In    weir.Instant `json:"in"`    // last scale-in; 0: none since it last grew
 	At    weir.Instant `json:"at"`    // last regret
 	Count float64      `json:"count"` // as of At
-	From  int          `json:"from"`  // replicas there were when it last began to shrink
-	Same  int          `json:"same"`  // regrets in a row of leaving that number, or the next to it
+	From  int          `json:"from"`  // replicas when it last began to shrink
+	Same  int          `json:"same"`  // regrets in a row of leaving that number or an adjacent one
 }
 
 const (
-	minBreakEven = time.Minute // or the number would follow chance
+	minBreakEven = time.Minute // otherwise the number would follow chance
 	maxBreakEven = 2 * time.Hour
 	regretHalves = time.Hour
 	mostRegret   = 3
@@ -99,7 +98,7 @@ func (s *State) regret(t *turn) {
 	r := &s.Regret
 	switch {
 	case t.n < t.have:
-		if r.In == 0 { // else it goes on to shrink
+		if r.In == 0 { // otherwise it continues to shrink
 			if t.have < r.From-1 || t.have > r.From+1 {
 				r.Same = 0
 			}
@@ -128,9 +127,8 @@ func (r Regret) now(now weir.Instant) float64 {
 	return r.Count * math.Exp2(-float64(now.Sub(r.At))/float64(regretHalves))
 }
 
-// holdProjection keeps as many as would not be too busy with the load there is
-// now: by each measure that is known, the load of those that are ready must
-// fit those that would be left.
+// holdProjection keeps enough replicas for the present load: by each known
+// measure, the load of the ready replicas must fit the remaining ones.
 func (t *turn) holdProjection() {
 	if t.n >= t.have || t.stale || t.over() {
 		return
@@ -152,8 +150,8 @@ func (t *turn) holdProjection() {
 	}
 }
 
-// attained is the share of requests that met the SLO in the last minute, when
-// there were enough to say.
+// attained returns the share of requests that met the SLO in the last minute;
+// false when there were too few.
 func (t *turn) attained() (share float64, of uint64, ok bool) {
 	a, have := t.s.since(t.o.Now, longWindow)
 	if !have {
@@ -164,9 +162,9 @@ func (t *turn) attained() (share float64, of uint64, ok bool) {
 	return float64(met) / float64(max(of, 1)), of, of >= 20
 }
 
-// busy says whether there is load enough for the number of replicas to be why
-// the SLO is missed. Requests that miss it on idle replicas would hold the
-// fleet for ever.
+// busy says whether the load is high enough for the number of replicas to be
+// the cause of missed SLOs. Otherwise requests that miss it on idle replicas
+// would hold the fleet forever.
 func (t *turn) busy() bool {
 	l := t.s.Learned
 	if l.Factor == 0 || t.ready == 0 {

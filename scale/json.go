@@ -7,13 +7,13 @@ import (
 	"weir"
 )
 
-// Unknown is an observation of which nothing is known yet but the time: no
-// replicas, no demand, and every level that may be unknown marked so.
+// Unknown returns an observation with a time only: no replicas, no demand, and
+// every optional level marked as unknown.
 func Unknown(now weir.Instant) Observation {
 	return Observation{Now: now, GPUUtilisation: -1, KVUse: -1, EngineWaiting: -1, Quota: -1}
 }
 
-// replica is what Decide reads of a weir.Replica, as the journal holds it.
+// replica is the part of a weir.Replica that Decide reads, as in the journal.
 type replica struct {
 	ID      string       `json:"id"`
 	State   string       `json:"state"`
@@ -30,7 +30,7 @@ type observationJSON struct {
 	Replicas []replica `json:"replicas"`
 }
 
-// MarshalJSON writes of each replica only what Decide reads.
+// MarshalJSON writes only the fields of each replica that Decide reads.
 func (o Observation) MarshalJSON() ([]byte, error) {
 	j := observationJSON{plainObservation: plainObservation(o), Replicas: make([]replica, len(o.Replicas))}
 	for i, r := range o.Replicas {

@@ -8,53 +8,55 @@ import (
 	"weir"
 )
 
-// Policy says what a deployment's replicas are for. A zero field means its
-// default; a Policy with nothing but Max is a good one. Every target that is
-// given holds: the highest number any of them asks for is taken.
+// Policy is the scaling policy of a deployment. A zero field means its default;
+// a Policy with only Max set is a good one. All targets apply: the highest
+// number that any of them asks for is taken.
 type Policy struct {
-	Min int `json:"min"` // fewest replicas; 0: a request may have to wait for a cold start
+	Min int `json:"min"` // fewest replicas; 0: requests may wait for a cold start
 	Max int `json:"max"` // most replicas
 
-	// Targets per replica. 0: this signal is not used. When none of the four is
-	// given and the capacity is not known yet, 70 % of MaxConcurrency is the
-	// target for concurrency.
+	// Targets per replica. 0: the signal is not used. If none of the four is
+	// set and the capacity is not known yet, the target for concurrency is 70 %
+	// of MaxConcurrency.
 	TargetRequests    float64 `json:"target_requests,omitempty"`    // requests per second
 	TargetConcurrency float64 `json:"target_concurrency,omitempty"` // requests in flight and queued
 	TargetQueue       float64 `json:"target_queue,omitempty"`       // requests queued, at the gateway and in engines
 	GPU               GPU     `json:"gpu,omitzero"`
 
-	// What one replica can do, where it is known. It is learned either way.
+	// One replica's capacity, if known. It is learned in any case.
 	Capacity       Capacity `json:"capacity,omitzero"`
-	MaxConcurrency int      `json:"max_concurrency,omitempty"` // requests one replica admits; 0: not known
-	TargetUse      float64  `json:"target_use,omitempty"`      // share of the capacity to plan for; 0: what must be kept free is learned (Safety); 0.8 without SLO
+	MaxConcurrency int      `json:"max_concurrency,omitempty"` // requests one replica admits; 0: unknown
+	TargetUse      float64  `json:"target_use,omitempty"`      // share of the capacity to plan for; 0: the headroom is learned (Safety); 0.8 without SLO
 
 	SLO        weir.SLO `json:"slo,omitzero"`
 	Attainment float64  `json:"attainment,omitempty"` // share of requests that should meet the SLO; 0: 0.99
 
-	// DrainWithin is the time in which a backlog should be worked off once the
-	// replicas it calls for are there, and at least the time they take to start.
-	// 0: 30 s. Negative: the backlog adds none.
+	// DrainWithin is the time to work off a backlog once the replicas for it
+	// are ready, at least a cold start. 0: 30 s. Negative: the backlog adds no
+	// replicas.
 	DrainWithin time.Duration `json:"drain_within,omitempty"`
 
-	// ColdStart is what a start takes until three have been seen. 0: 90 s.
+	// ColdStart is the assumed start time until three starts were seen. 0: 90
+	// s.
 	ColdStart time.Duration `json:"cold_start,omitempty"`
 
-	ScaleInAfter time.Duration `json:"scale_in_after,omitempty"` // load must have been low for that long; 0: 10 min
-	ZeroAfter    time.Duration `json:"zero_after,omitempty"`     // no request for that long before there are none; 0: ScaleInAfter, with ZeroBreakEven
-	StaleAfter   time.Duration `json:"stale_after,omitempty"`    // signals older than that hold; 0: 30 s
+	ScaleInAfter time.Duration `json:"scale_in_after,omitempty"` // load must have been low for this time; 0: 10 min
+	ZeroAfter    time.Duration `json:"zero_after,omitempty"`     // time without a request before scaling to zero; 0: ScaleInAfter, with ZeroBreakEven
+	StaleAfter   time.Duration `json:"stale_after,omitempty"`    // older signals hold the number; 0: 30 s
 
-	// ZeroBreakEven lets the last replica wait until idling has cost what a start
-	// does, as the others do. Without it ZeroAfter alone says how long it stays.
+	// ZeroBreakEven keeps the last replica until idling has cost as much as a
+	// start, like the others. Without it ZeroAfter alone sets how long it
+	// stays.
 	ZeroBreakEven bool `json:"zero_break_even,omitempty"`
 
 	Forecast  Forecast   `json:"forecast,omitzero"`
 	Schedules []Schedule `json:"schedules,omitempty"` // at most 64
 
 	Price         weir.Money `json:"price_dollars,omitempty"`           // of one replica for one hour
-	BudgetPerHour weir.Money `json:"budget_per_hour_dollars,omitempty"` // most all replicas together may cost in an hour; 0: no bound
+	BudgetPerHour weir.Money `json:"budget_per_hour_dollars,omitempty"` // highest cost of all replicas together in an hour; 0: no bound
 }
 
-// GPU adds replicas when the mean utilisation stays above High and lets one go
+// GPU adds replicas while the mean utilisation stays above High and removes one
 // when it stays below Low.
 type GPU struct {
 	High    float64       `json:"high,omitempty"`    // 0..1; 0: not used
@@ -62,33 +64,32 @@ type GPU struct {
 	Sustain time.Duration `json:"sustain,omitempty"` // 0: 2 min
 }
 
-// Capacity is what one replica does at its SLO, from a load test or from
-// package engine: tokens per second when it does nothing but prefill, and
-// when it does nothing but decode. One of them alone is enough for work that
-// is nearly all of that kind.
+// Capacity is one replica's throughput at its SLO, from a load test or from
+// package engine: tokens per second with prefill only, and with decode only.
+// One of the two is enough for work that is nearly all of that kind.
 type Capacity struct {
 	Prefill float64 `json:"prefill,omitempty"` // tokens per second
 	Decode  float64 `json:"decode,omitempty"`  // tokens per second
 }
 
-// Forecast looks ahead by as much as a cold start takes, and only ever raises.
+// Forecast looks one cold start ahead and only ever raises the number.
 type Forecast struct {
 	Off      bool    `json:"off,omitempty"`
-	Quantile float64 `json:"quantile,omitempty"` // of demand to be ready for; 0: 0.9
+	Quantile float64 `json:"quantile,omitempty"` // quantile of demand to be ready for; 0: 0.9
 }
 
-// Schedule is a line of the calendar: bounds that hold at some hours. Where
-// several hold at once, the highest Min and the highest Max count.
+// Schedule is a line of the calendar: bounds for some hours. Where several
+// apply at once, the highest Min and the highest Max count.
 type Schedule struct {
-	Days []time.Weekday `json:"days,omitempty"` // days on which it begins; none: every day
+	Days []time.Weekday `json:"days,omitempty"` // weekdays on which it starts; none: every day
 	From time.Duration  `json:"from"`           // since local midnight, below 24 h
 	To   time.Duration  `json:"to"`             // since local midnight; at or below From: on the next day
-	Min  int            `json:"min,omitempty"`  // floor; it begins a cold start early, so that replicas are ready at From
-	Max  int            `json:"max,omitempty"`  // in place of Policy.Max; 0: as that
+	Min  int            `json:"min,omitempty"`  // floor; applied a cold start early: replicas are ready at From
+	Max  int            `json:"max,omitempty"`  // replaces Policy.Max; 0: keeps it
 }
 
-// Nominal speeds of a replica for which none are given. Only their ratio
-// matters: how much more a token of output costs than one of prompt.
+// Nominal speeds of a replica without a given capacity. Only their ratio
+// matters: the cost of an output token relative to a prompt token.
 const (
 	nominalPrefill = 4000
 	nominalDecode  = 1000
@@ -132,7 +133,7 @@ func (p Policy) Validate() error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	between := func(name string, v, low, high float64) {
-		if !(v >= low && v <= high) { // so that NaN is a fault too
+		if !(v >= low && v <= high) { // NaN is a fault too
 			fault("%s is %v, must be %v to %v", name, v, low, high)
 		}
 	}

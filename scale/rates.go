@@ -5,24 +5,24 @@ import (
 	"time"
 )
 
-// rates is what arrives, from the totals.
+// rates is the arriving load, computed from the totals.
 type rates struct {
 	known     bool
 	requests  float64 // per second
 	work      float64 // replica-seconds of a nominal replica per second
-	load      float64 // what forecasts are about, per second, over the long window
-	burst     float64 // as work, over the short window
-	coming    float64 // requests per second, over the long window
+	load      float64 // the unit of forecasts, per second, over the long window
+	burst     float64 // like work, over the short window
+	coming    float64 // requests arrived per second, over the long window
 	finished  float64 // requests completed per second, over the long window
-	completed float64 // requests per second, over the short window
-	prefill   float64 // of work, what is prefill
+	completed float64 // requests completed per second, over the short window
+	prefill   float64 // the prefill part of work
 	flying    float64 // requests in flight, mean over the short window
-	held      float64 // the same over the long window
+	held      float64 // the same, over the long window
 	perToken  float64 // replica-seconds of a nominal replica per token of the present mix
-	surge     bool    // the short window shows more than chance would
+	surge     bool    // the short window shows more than chance explains
 }
 
-// speeds are what a nominal replica does, in tokens per second.
+// speeds returns a nominal replica's tokens per second.
 func (p *Policy) speeds() (prefill, decode float64) {
 	prefill, decode = p.Capacity.Prefill, p.Capacity.Decode
 	switch {
@@ -36,23 +36,23 @@ func (p *Policy) speeds() (prefill, decode float64) {
 	return prefill, decode
 }
 
-// work is the time a nominal replica needs for these tokens, in seconds, when
-// answers are ratio times as long as they are said to be. Prefill and decode
-// share one machine, so their times add.
+// work returns the time a nominal replica needs for these tokens, in seconds,
+// with outputs scaled by ratio. Prefill and decode share one machine, and their
+// times add.
 func (p *Policy) work(prompt, output uint64, ratio float64) float64 {
 	prefill, decode := p.speeds()
 	return float64(prompt)/prefill + ratio*float64(output)/decode
 }
 
 const (
-	riseSure  = 1.5 // standard deviations beyond which the long window is believed
-	surgeSure = 3.0 // and the one in which a surge shows
-	surgeLast = 3   // a surge counts when it has lasted for a cold start divided by this
+	riseSure  = 1.5 // standard deviations by which the long window must exceed the rate
+	surgeSure = 3.0 // the same for a surge
+	surgeLast = 3   // divides the cold start: a surge counts when it has lasted that long
 )
 
-// rateNow works out what arrives: the mean over the level window, or what is
-// certain of a rise that shows in a shorter one. A surge that is over before a
-// replica could be ready is left to the queue.
+// rateNow returns the arriving load: the mean over the level window, or the
+// statistically certain part of a rise in a shorter window. A surge that ends
+// before a replica could be ready is left to the queue.
 func (t *turn) rateNow() rates {
 	s, p, o := t.s, t.p, t.o
 	now, ratio := sampled(o), s.Answers.ratio()
@@ -81,8 +81,8 @@ func (t *turn) rateNow() rates {
 	return r
 }
 
-// rises raises the rates to what is certain of those since from: what is more
-// than so many standard deviations below them.
+// rises raises the rates to the certain part of those since from: what remains
+// after subtracting sure standard deviations.
 func (t *turn) rises(r *rates, from, now Sample, sure float64) bool {
 	over := now.At.Sub(from.At)
 	if over < shortWindow {
@@ -97,16 +97,16 @@ func (t *turn) rises(r *rates, from, now Sample, sure float64) bool {
 }
 
 // surges says whether more arrived since from than the rate before it explains.
-// Arrivals that know nothing of each other vary by the square root of their
-// number; three of those, and three requests so that a quiet service is not
-// woken by a pair, are not chance.
+// The number of independent arrivals varies by its square root. An excess of
+// three times that, plus three requests, is not chance. The three requests keep
+// a quiet service from reacting to a pair.
 func (t *turn) surges(base, from, now Sample) bool {
 	before, _ := t.p.arrivals(base, from, 1)
 	expected := before * seconds(now.At.Sub(from.At))
 	return float64(now.Arrived-from.Arrived) > expected+3*math.Sqrt(expected)+3
 }
 
-// arrivals are requests and work per second between two samples.
+// arrivals returns requests and work per second between two samples.
 func (p *Policy) arrivals(a, b Sample, ratio float64) (requests, work float64) {
 	dt := seconds(b.At.Sub(a.At))
 	if dt <= 0 {
@@ -115,8 +115,8 @@ func (p *Policy) arrivals(a, b Sample, ratio float64) (requests, work float64) {
 	return float64(b.Arrived-a.Arrived) / dt, p.work(b.Prompt-a.Prompt, b.Output-a.Output, ratio) / dt
 }
 
-// perToken is the work in one token of what arrived between a and b, or of a
-// mix of four prompt tokens to one of output when nothing did.
+// perToken returns the work per token that arrived between a and b, or of a mix
+// of four prompt tokens to one output token if none arrived.
 func (p *Policy) perToken(a, b Sample, ratio float64) float64 {
 	prompt, output := b.Prompt-a.Prompt, b.Output-a.Output
 	if prompt+output == 0 {
@@ -125,7 +125,7 @@ func (p *Policy) perToken(a, b Sample, ratio float64) float64 {
 	return p.work(prompt, output, ratio) / float64(prompt+output)
 }
 
-// meanFlying is the mean of the level over a window.
+// meanFlying returns the mean number of requests in flight over a window.
 func (s *State) meanFlying(now Sample, over time.Duration) float64 {
 	sum, n := float64(now.Flying), 1.0
 	for i := len(s.Samples) - 1; i >= 0 && now.At.Sub(s.Samples[i].At) < over; i-- {

@@ -1,16 +1,16 @@
-// Package scale decides how many replicas a deployment should have. Decide is
-// a pure function from policy, state and observation to a decision with its
-// signed reasons and the next state. It knows no clock and no place; control
-// and sim call it with what they have seen.
+// Package scale decides how many replicas a deployment should have. Decide is a
+// pure function from policy, state and observation to a decision, with its
+// signed reasons, and the next state. It knows no clock and no place; control
+// and sim call it with their observations.
 //
-// A decision is a chain. The signals say what demand needs; the forecast, the
-// backlog and the calendar may raise that; what speaks against shrinking may
-// hold it; the bounds have the last word. Every step that moves the number is
-// a Reason, so that the chain reads from the replicas there are to the
-// replicas there should be. Each rule is one small function of its own.
+// A decision is a chain. The signals give the need of the demand. Forecast,
+// backlog and calendar may raise it. The holds oppose scale-in. The bounds come
+// last. Every step that moves the number is a Reason: the chain reads from the
+// present number of replicas to the wanted one. Each rule is one small function
+// of its own.
 //
-// Package baseline below is other people's policies behind the same shape, to be run
-// beside Decide and compared.
+// Package baseline below holds other autoscalers behind the same interface, for
+// comparison with Decide.
 package scale
 
 import (
@@ -21,18 +21,20 @@ import (
 	"weir"
 )
 
-// Observation is what is known of one deployment at one moment. Totals are
-// pushed by the gateway and only grow; levels are of now. Nothing here is an
-// average per replica.
+// Observation is the known state of one deployment at one time. The gateway
+// pushes totals, which only grow; levels are of now. No value is an average per
+// replica.
 type Observation struct {
 	Now weir.Instant `json:"now"`
 
-	// Replicas, in order of age. Failed ones may be listed; they count for nothing.
-	// Of each, Decide reads ID, Units, State, Since, Asked and ReadyAt. One that is several
-	// units behind one address counts as so many, in every number of this package.
+	// Replicas, in order of age. Failed ones may be listed; they are not
+	// counted. Decide reads ID, Units, State, Since, Asked and ReadyAt. A
+	// replica of several units behind one address counts as that many, in every
+	// number of this package.
 	Replicas []weir.Replica `json:"replicas"`
 
-	// Demand. SignalAge is how old these figures are; stale figures hold.
+	// Demand. SignalAge is the age of these figures; stale figures hold the
+	// number.
 	SignalAge     time.Duration   `json:"signal_age"`
 	Arrived       uint64          `json:"arrived"`        // requests, total
 	ArrivedPrompt uint64          `json:"arrived_prompt"` // tokens, total
@@ -44,29 +46,29 @@ type Observation struct {
 	WaitingWork   int             `json:"waiting_work"`   // their tokens
 	HeadAge       time.Duration   `json:"head_age"`
 	InFlight      int             `json:"in_flight"`             // requests at replicas
-	InFlightWork  int             `json:"in_flight_work"`        // their tokens still to do
+	InFlightWork  int             `json:"in_flight_work"`        // their outstanding tokens
 	Attained      uint64          `json:"attained"`              // requests that met the SLO, total
 	Missed        uint64          `json:"missed"`                // requests that did not, total
 	PerReplica    map[string]Load `json:"per_replica,omitempty"` // by replica ID, for choosing victims
 
-	// LastActive is when a request last arrived or ended. 0: not known; then the
-	// step that sees a total grow or a request in flight stands for it.
+	// LastActive is when a request last arrived or ended. 0: unknown; then the
+	// step that sees a total grow or a request in flight is used instead.
 	LastActive weir.Instant `json:"last_active,omitempty"`
 
-	// What the engines say, where they say it. Negative: not known.
+	// Reports of the engines. Negative: unknown.
 	GPUUtilisation float64 `json:"gpu_utilisation"` // 0..1, mean over ready replicas
 	KVUse          float64 `json:"kv_use"`          // 0..1, highest over ready replicas
 	EngineWaiting  int     `json:"engine_waiting"`  // requests queued inside engines, total
 
-	Quota      int  `json:"quota"`       // most replicas the place can have now; negative: not known
-	NoCapacity bool `json:"no_capacity"` // since the last observation the place said that it has no more
+	Quota      int  `json:"quota"`       // most replicas the place allows now; negative: unknown
+	NoCapacity bool `json:"no_capacity"` // the place reported a stock-out since the last observation
 
-	// UTCOffset is what local time is ahead of UTC now, in the zone Schedules
-	// are written in. An input, so that a replay needs no time zone data.
+	// UTCOffset is the offset of local time from UTC now, in the zone of
+	// Schedules. As an input it lets a replay do without time zone data.
 	UTCOffset time.Duration `json:"utc_offset"`
 }
 
-// Load is what one replica holds.
+// Load is one replica's load.
 type Load struct {
 	InFlight int `json:"in_flight"`
 	Work     int `json:"work"`
@@ -84,18 +86,18 @@ const (
 	RuleConcurrency Rule = "concurrency" // requests in flight and queued against the target per replica
 	RuleQueue       Rule = "queue"       // requests queued against the target per replica
 	RuleGPU         Rule = "gpu"         // GPU utilisation, sustained
-	RuleCapacity    Rule = "capacity"    // token work against the capacity learned or given
-	RuleSlots       Rule = "slots"       // requests in flight against what replicas admit
-	RuleForecast    Rule = "forecast"    // demand expected when a replica asked for now is ready
-	RuleBacklog     Rule = "backlog"     // what is queued cannot be served in time by what there is
+	RuleCapacity    Rule = "capacity"    // token work against the learned or given capacity
+	RuleSlots       Rule = "slots"       // requests in flight against the replicas' admissions
+	RuleForecast    Rule = "forecast"    // demand expected when a replica requested now is ready
+	RuleBacklog     Rule = "backlog"     // the present replicas cannot serve the queue in time
 	RuleSchedule    Rule = "schedule"    // the calendar
-	RuleRestart     Rule = "restart"     // the scaler came up a moment ago and has no history
+	RuleRestart     Rule = "restart"     // the scaler has just started and has no history
 	RuleWindow      Rule = "window"      // more was needed within the scale-in window
-	RuleBreakEven   Rule = "break-even"  // starting again would cost more than waiting idle
-	RuleTooFew      Rule = "too-few"     // that number did not do for this load
-	RuleProjection  Rule = "projection"  // those left would be too busy
-	RuleZero        Rule = "zero"        // not idle long enough to have none
-	RuleLate        Rule = "late"        // starting for much longer than starts take: not counted on
+	RuleBreakEven   Rule = "break-even"  // starting again would cost more than idling
+	RuleTooFew      Rule = "too-few"     // that number was too few for this load
+	RuleProjection  Rule = "projection"  // the remaining replicas would be too busy
+	RuleZero        Rule = "zero"        // not idle long enough for zero replicas
+	RuleLate        Rule = "late"        // starting for much longer than usual: replaced
 	RuleMin         Rule = "min"
 	RuleBudget      Rule = "budget"
 	RuleMax         Rule = "max"
@@ -111,7 +113,7 @@ type Reason struct {
 	Note string `json:"note,omitempty"` // the figures behind it, for people
 }
 
-// Reasons are a chain: each goes on from where the one before ended.
+// Reasons is a chain: each From is the To of the one before.
 type Reasons []Reason
 
 // String words the chain: "requests 1→4 (17.0/s of 4.0/s each), max 4→3".
@@ -129,15 +131,15 @@ func (rs Reasons) String() string {
 
 // Decision is how many replicas there should be and why.
 type Decision struct {
-	Have    int      `json:"have"`              // replicas that start or serve
-	Wanted  int      `json:"wanted"`            // what demand asks for, before bounds
-	Want    int      `json:"want"`              // what to ask the place for
-	Victims []string `json:"victims,omitempty"` // what to drain first when shrinking, in order; never one of more units than are to go
+	Have    int      `json:"have"`              // replicas starting or ready
+	Wanted  int      `json:"wanted"`            // requested by demand, before bounds
+	Want    int      `json:"want"`              // the number to request from the place
+	Victims []string `json:"victims,omitempty"` // replicas to drain first when shrinking, in order; never one of more units than are to go
 	Reasons Reasons  `json:"reasons"`           // From of the first is Have, To of the last is Want
 }
 
-// Decider is anything that decides: a Policy's Decider, or a baseline's. The
-// State is its own; it starts from the zero State.
+// Decider is a policy as a function: a Policy's Decider, or a baseline's. Its
+// State is its own, and begins as the zero State.
 type Decider func(State, Observation) (Decision, State)
 
 // Decider returns Decide with p filled in.

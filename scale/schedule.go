@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// schedule raises the number to the calendar's floor. The floor begins a cold
-// start early, so that the replicas are there when their hour begins.
+// schedule raises the number to the calendar's floor. The floor applies a cold
+// start early: the replicas are ready when its hour begins.
 func (t *turn) schedule() {
 	t.asked = t.n
 	floor := 0
@@ -19,7 +19,7 @@ func (t *turn) schedule() {
 	t.raise(RuleSchedule, floor, "the schedule asks for at least %d", floor)
 }
 
-// ceiling is the most replicas there may be at this hour.
+// ceiling returns the most replicas allowed at this hour.
 func (t *turn) ceiling() int {
 	most, named := t.p.Max, false
 	for i := range t.p.Schedules {
@@ -34,10 +34,10 @@ func (t *turn) ceiling() int {
 	return most
 }
 
-// local is the present local time, written as if it were UTC.
+// local returns the present local time, expressed as UTC.
 func (t *turn) local() time.Time { return t.o.Now.Add(t.o.UTCOffset).Time() }
 
-// holds says whether the line holds at that local time, or will within early.
+// holds says whether the line applies at that local time, or will within early.
 func (s *Schedule) holds(local time.Time, early time.Duration) bool {
 	length := s.To - s.From
 	if length <= 0 {

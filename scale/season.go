@@ -8,10 +8,10 @@ import (
 	"weir"
 )
 
-// Season is the load by the time of the day and of the week, local, in slots
-// of a quarter of an hour; -1 where none was seen.
+// Season is the load by local time of day and of week, in slots of a quarter of
+// an hour; -1 where none was seen.
 type Season struct {
-	Slot  int64     `json:"slot"` // under way, since the epoch; 0: none
+	Slot  int64     `json:"slot"` // current slot, since the epoch; 0: none
 	Sum   float64   `json:"sum"`
 	Count int       `json:"count"`
 	Day   []float32 `json:"day,omitempty"`  // slotsDay of them, or none
@@ -40,7 +40,7 @@ func (s *Season) saw(local weir.Instant, load float64) {
 	s.Count++
 }
 
-// noted is the profile with one slot brought up to date, in a new array.
+// noted returns the profile with one slot updated, in a new array.
 func noted(profile []float32, slots, i int, v, gain float64) []float32 {
 	if len(profile) != slots {
 		profile = slices.Repeat([]float32{-1}, slots)
@@ -54,9 +54,9 @@ func noted(profile []float32, slots, i int, v, gain float64) []float32 {
 	return profile
 }
 
-// ahead is what the profile says will be at a later local time, when now the
-// load is have: as it was at that time of the week, or of the day, as much
-// higher or lower as it is now than it was at this time.
+// ahead forecasts the load at a later local time: the profile's value for that
+// time of the week, or of the day, scaled by the ratio of the present load,
+// have, to the profile's value for now.
 func (s *Season) ahead(now, later weir.Instant, have float64) (float64, bool) {
 	was, ok := s.at(now)
 	will, ok2 := s.at(later)
@@ -69,7 +69,8 @@ func (s *Season) ahead(now, later weir.Instant, have float64) (float64, bool) {
 	return will * min(max(have/was, 0.5), 2), true
 }
 
-// at is the profile between the middles of two slots.
+// at returns the profile's value, interpolated between the middles of two
+// slots.
 func (s *Season) at(local weir.Instant) (float64, bool) {
 	x := float64(int64(local)%int64(7*day))/float64(slotWidth) - 0.5
 	if x < 0 {

@@ -8,14 +8,14 @@ import (
 	"weir"
 )
 
-// need is what one signal asks for.
+// need is one signal's request.
 type need struct {
 	rule     Rule
 	replicas float64 // before rounding up
 	note     func() string
 }
 
-// signals are asked in this order; the first of those that ask for the most
+// signals are evaluated in this order. The first of those that ask for the most
 // gives the reason.
 var signals = [...]func(*turn) (need, bool){
 	(*turn).requests,
@@ -27,7 +27,7 @@ var signals = [...]func(*turn) (need, bool){
 }
 
 // demand takes the most that any signal asks for. Without a signal, or with
-// stale ones, what there is stays.
+// stale ones, the present number stays.
 func (t *turn) demand() {
 	if t.stale {
 		t.to(RuleStale, t.have, "signals are %s old, more than %v: holding", above(t.o.SignalAge, t.p.StaleAfter), t.p.StaleAfter)
@@ -47,13 +47,13 @@ func (t *turn) demand() {
 		t.to(RuleHold, t.have, "no signal yet: holding")
 		return
 	}
-	if most.rule != RuleGPU && most.rule != RuleQueue { // those count whole replicas
+	if most.rule != RuleGPU && most.rule != RuleQueue { // these two count whole replicas
 		t.exact = most.replicas
 	}
 	t.to(most.rule, Whole(most.replicas), "%s", most.note())
 }
 
-// requests is the rate against its target.
+// requests compares the rate with its target.
 func (t *turn) requests() (need, bool) {
 	rate, target := t.rates.requests, t.p.TargetRequests
 	return need{RuleRequests, rate / target, func() string {
@@ -68,11 +68,11 @@ func (t *turn) surging() string {
 	return ""
 }
 
-// concurrency is what is in flight against its target. Replicas that can
-// admit no more hide what is asked of them, and replicas that work off a queue
-// show more than is asked. So while requests wait, what counts is as many as
-// arrive in the time one stays (Little's law). What waits already is the
-// backlog's matter, unless there is no replica to wait for.
+// concurrency compares the requests in flight with their target. Full replicas
+// hide part of the demand, and replicas that work off a queue show more than
+// the demand. While requests wait, the signal is therefore the number of
+// arrivals during one request's stay (Little's law). The waiting requests
+// themselves are the backlog's concern, unless no replica is ready.
 func (t *turn) concurrency() (need, bool) {
 	target := t.p.TargetConcurrency
 	if target == 0 && !t.p.hasTarget() && t.s.Learned.Confidence() < trusted {
@@ -84,7 +84,7 @@ func (t *turn) concurrency() (need, bool) {
 	}}, target > 0
 }
 
-// flying is how many requests would be in flight if none had to wait.
+// flying returns how many requests would be in flight without a queue.
 func (t *turn) flying() float64 {
 	r := t.rates
 	switch {
@@ -100,8 +100,8 @@ func (p *Policy) hasTarget() bool {
 	return p.TargetRequests > 0 || p.TargetConcurrency > 0 || p.TargetQueue > 0 || p.GPU.High > 0
 }
 
-// UsualConcurrency is the concurrency a replica is taken to be well loaded at
-// when nothing is known: 70 % of what it admits, or of 32.
+// UsualConcurrency is the assumed good load of a replica when the target is
+// unknown: 70 % of its admissions, or of 32.
 func (p *Policy) UsualConcurrency() float64 {
 	if p.MaxConcurrency > 0 {
 		return 0.7 * float64(p.MaxConcurrency)
@@ -109,9 +109,8 @@ func (p *Policy) UsualConcurrency() float64 {
 	return 0.7 * 32
 }
 
-// queue is what waits against its target. An empty queue says nothing about
-// how busy the replicas are, so that it asks for none to go: that is left to
-// the projection.
+// queue compares the waiting requests with their target. An empty queue does
+// not show how busy the replicas are. Scale-in is left to the projection.
 func (t *turn) queue() (need, bool) {
 	waiting, target := t.queued(), t.p.TargetQueue
 	return need{RuleQueue, float64(waiting) / target, func() string {
@@ -119,23 +118,23 @@ func (t *turn) queue() (need, bool) {
 	}}, target > 0
 }
 
-// queued counts requests at the gateway and, where they tell, in engines.
+// queued counts requests at the gateway and, where reported, in engines.
 func (t *turn) queued() int { return t.o.Waiting + max(0, t.o.EngineWaiting) }
 
-// Sustained is a level over time: its mean, in which what is longer ago than
-// the time it must last counts little.
+// Sustained is a level over time: an exponential mean over the time it must
+// last.
 type Sustained struct {
-	Ready int          `json:"ready"` // replicas it was the mean of; another number starts a new mean
+	Ready int          `json:"ready"` // number of replicas behind the mean; another number starts a new mean
 	Since weir.Instant `json:"since"` // when it began
-	At    weir.Instant `json:"at"`    // when it was last looked at
+	At    weir.Instant `json:"at"`    // last update
 	Mean  float64      `json:"mean"`
 }
 
-// gpu asks for more when the utilisation has been high for long enough, for
-// one less when it has been low, and else for what is ready. What counts is its
-// mean over about that time: single looks at a GPU that works in bursts say
-// anything. GPU utilisation says that the GPU had something to do, not how much
-// of it was used: it is here because people know it, and best used beside
+// gpu asks for more when the utilisation has been high for long enough, for one
+// less when it has been low, and otherwise for the ready replicas. It uses the
+// mean over about that time: a single sample of a GPU that works in bursts can
+// have any value. GPU utilisation says that the GPU was active, not how much of
+// it was used. It is here because it is widely known, and best used beside
 // another target.
 func (t *turn) gpu() (need, bool) {
 	use, p, s := t.o.GPUUtilisation, t.p.GPU, &t.s.GPU

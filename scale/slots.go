@@ -6,14 +6,15 @@ import (
 )
 
 const (
-	slotShare = 0.75 // of the margin for work: requests in flight vary less than what arrives
-	slotLeast = 0.1  // margin: beyond what replicas admit a request waits, however fast they are
-	slotSure  = 2.0  // standard deviations beyond which a rise of what is in flight counts at once
+	slotShare = 0.75 // part of the margin for work: requests in flight vary less than arrivals
+	slotLeast = 0.1  // least margin: beyond its replicas' admissions a request waits, however fast they are
+	slotSure  = 2.0  // standard deviations beyond which a rise of requests in flight counts at once
 )
 
-// slots is what is in flight against what the replicas admit. Where answers are
-// long it is this that binds, and not the work: by Little's law as many are in
-// flight as arrive in the time one stays. Those that wait count for the slots they will take.
+// slots compares the requests in flight with the replicas' admissions. Where
+// answers are long these are the limit, not the work: by Little's law the
+// number in flight is the number of arrivals during one request's stay. Waiting
+// requests count for the slots they will take.
 func (t *turn) slots() (need, bool) {
 	alone, ok := t.heldAlone()
 	if !ok {
@@ -31,8 +32,8 @@ func (t *turn) slots() (need, bool) {
 
 func (t *turn) slotMargin() float64 { return max(slotShare*t.s.Safety.margin(), slotLeast) }
 
-// heldAlone is how many replicas' admissions would be in flight if the replicas
-// did no prefill: while they do, answers stand still and stay longer.
+// heldAlone returns how many replicas' admissions would be in flight if the
+// replicas did no prefill. During prefill answers stand still and stay longer.
 func (t *turn) heldAlone() (float64, bool) {
 	if t.p.TargetConcurrency > 0 || t.p.MaxConcurrency == 0 || t.p.use() > 0 || !t.rates.known || t.ready == 0 ||
 		t.s.Learned.Confidence() < trusted {
@@ -41,8 +42,8 @@ func (t *turn) heldAlone() (float64, bool) {
 	return t.held() * (1 - t.prefilling(t.rates.prefill, float64(t.ready))) / float64(t.p.MaxConcurrency), true
 }
 
-// held is how many requests are in flight: a mean, or what is certain of a rise,
-// and of those that wait as many as take a slot for long.
+// held returns the number of requests in flight: a mean, or the certain part of
+// a rise, plus the waiting requests weighted by stay.
 func (t *turn) held() float64 {
 	held := max(t.rates.held, t.rates.flying-slotSure*math.Sqrt(t.rates.flying))
 	if q := t.o.Waiting; q > 0 {
@@ -51,8 +52,8 @@ func (t *turn) held() float64 {
 	return held
 }
 
-// stay is for how much of the time in which a queue should be worked off each of
-// its requests takes a slot: all of it where answers are as long as that.
+// stay returns the fraction of the drain time for which each queued request
+// takes a slot: 1 where answers last that long.
 func (t *turn) stay() float64 {
 	if t.rates.finished <= 0 {
 		return 1
@@ -60,7 +61,7 @@ func (t *turn) stay() float64 {
 	return min(t.rates.held/t.rates.finished/seconds(max(t.p.DrainWithin, t.cold)), 1)
 }
 
-// prefilling is the share of their time that n replicas spend on prefill.
+// prefilling returns the share of their time that n replicas spend on prefill.
 func (t *turn) prefilling(work, n float64) float64 {
 	const most = 0.9
 	if l := t.s.Learned.Factor; l > 0 && n > 0 {
@@ -69,12 +70,13 @@ func (t *turn) prefilling(work, n float64) float64 {
 	return 0
 }
 
-// slotsFor is the least number of replicas that admit what would be in flight on
-// that many. More replicas prefill less each, so what is in flight falls.
+// slotsFor returns the least number of replicas that admit the requests in
+// flight on that number. More replicas prefill less each, and fewer requests
+// are then in flight.
 func (t *turn) slotsFor(alone, prefill float64) float64 {
 	margin := t.slotMargin()
 	low, high := alone, staffed(10*alone, marginMost)
-	for range 40 { // halvings: far below a replica
+	for range 40 { // bisections: precise to far below a replica
 		n := (low + high) / 2
 		if staffed(alone/(1-t.prefilling(prefill, n)), margin) <= n {
 			high = n

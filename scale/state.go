@@ -7,34 +7,34 @@ import (
 	"weir"
 )
 
-// State is what Decide remembers from one step to the next: a value, bounded
-// (a few kilobytes, most of it the weekly profile), that marshals to JSON and
-// back without loss. The zero State is a scaler that has just come up: it
-// knows nothing, and holds what runs. Its fields are for reading; only Decide
-// and the baselines write them.
+// State is Decide's state between steps. It is a bounded value (a few
+// kilobytes, most of it the weekly profile) and marshals to JSON and back
+// without loss. The zero State is a scaler that has just started: it knows
+// nothing and holds the running replicas. Its fields are for reading; only
+// Decide and the baselines write them.
 type State struct {
 	Now     weir.Instant `json:"now"`             // of the last step
 	Started weir.Instant `json:"started"`         // of the first step, or the first after a gap
 	Active  weir.Instant `json:"active"`          // when a request last arrived, waited, was in flight or ended
 	Seen    uint64       `json:"seen"`            // requests arrived and completed, as of the last step
-	Want    int          `json:"want"`            // last decided
+	Want    int          `json:"want"`            // last decision
 	Samples []Sample     `json:"samples"`         // of the totals, for rates; at most maxSamples
 	Cold    []int64      `json:"cold"`            // last cold starts seen, milliseconds; at most maxColds
-	Peaks   []Peak       `json:"peaks"`           // what was needed recently, falling; at most maxPeaks
-	Steady  []Peak       `json:"steady"`          // the same without what only a backlog called for
+	Peaks   []Peak       `json:"peaks"`           // recently needed numbers, falling; at most maxPeaks
+	Steady  []Peak       `json:"steady"`          // the same without the backlog's part
 	Learned Learned      `json:"learned"`         // capacity of a replica
-	Answers Answers      `json:"answers"`         // how long answers turn out, against what was expected
-	Chance  Chance       `json:"chance"`          // how much the work that arrives varies by chance
-	Safety  Safety       `json:"safety"`          // how much is kept free for it
-	GPU     Sustained    `json:"gpu"`             // how long GPU utilisation has been high or low
+	Answers Answers      `json:"answers"`         // real length of answers against the expected length
+	Chance  Chance       `json:"chance"`          // random variation of the arriving work
+	Safety  Safety       `json:"safety"`          // headroom for that variation
+	GPU     Sustained    `json:"gpu"`             // GPU utilisation over time
 	Future  Outlook      `json:"future"`          // forecasters
 	Breaker Breaker      `json:"breaker"`         // after a stock-out
 	Regret  Regret       `json:"regret"`          // scale-ins that were followed by a scale-out
-	TooFew  TooFew       `json:"too_few"`         // the number that was tried and did not do
-	Memory  Memory       `json:"memory,omitzero"` // of the baselines; Decide leaves it alone
+	TooFew  TooFew       `json:"too_few"`         // a number that was tried and was too few
+	Memory  Memory       `json:"memory,omitzero"` // of the baselines; unchanged by Decide
 }
 
-// Sample is the totals at one moment.
+// Sample is the totals at one time.
 type Sample struct {
 	At       weir.Instant `json:"at"`
 	Arrived  uint64       `json:"n"`
@@ -48,11 +48,11 @@ type Sample struct {
 	Flying   int          `json:"f"` // requests in flight, a level
 }
 
-// Peak is a number of replicas that was needed, and when last.
+// Peak is a number of replicas that was needed, with the last time.
 type Peak struct {
 	At   weir.Instant `json:"at"`
 	N    int          `json:"n"`
-	Near bool         `json:"near,omitempty"` // less was needed, but nearly that many
+	Near bool         `json:"near,omitempty"` // slightly less was needed
 }
 
 const (
@@ -60,13 +60,13 @@ const (
 	maxColds   = 16
 	maxPeaks   = 48
 
-	levelWindow = 3 * time.Minute  // the level of demand, when nothing rises
-	longWindow  = time.Minute      // in which a rise shows
-	shortWindow = 10 * time.Second // in which a surge shows
-	gapAfter    = 2 * time.Minute  // between steps: more is a restart
+	levelWindow = 3 * time.Minute  // for the level of demand without a rise
+	longWindow  = time.Minute      // for a rise
+	shortWindow = 10 * time.Second // for a surge
+	gapAfter    = 2 * time.Minute  // a longer gap between steps counts as a restart
 )
 
-// sampled is o's totals.
+// sampled returns o's totals.
 func sampled(o *Observation) Sample {
 	return Sample{
 		At: o.Now, Arrived: o.Arrived, Prompt: o.ArrivedPrompt, Output: o.ArrivedOutput,
@@ -75,14 +75,14 @@ func sampled(o *Observation) Sample {
 	}
 }
 
-// before says whether a can have come before b: no total has shrunk.
+// before says whether a can precede b: no total has shrunk.
 func (a Sample) before(b Sample) bool {
 	return a.At <= b.At && a.Arrived <= b.Arrived && a.Prompt <= b.Prompt && a.Output <= b.Output &&
 		a.Prefill <= b.Prefill && a.Decode <= b.Decode && a.Done <= b.Done && a.Attained <= b.Attained && a.Missed <= b.Missed
 }
 
-// remember adds the totals of o. Totals that shrank are those of a gateway
-// that came up again: what was sampled before means nothing any more.
+// remember adds the totals of o. If totals shrank, the gateway has restarted
+// and older samples are invalid.
 func (s *State) remember(o *Observation) {
 	now := sampled(o)
 	if n := len(s.Samples); n > 0 {
@@ -129,8 +129,8 @@ func (s *State) sawStarts(o *Observation) {
 	}
 }
 
-// coldStart is a quantile of the cold starts seen, or what the policy says
-// until three have been.
+// coldStart returns a quantile of the cold starts seen, or the policy's value
+// until three were seen.
 func (s *State) coldStart(p *Policy, quantile float64) time.Duration {
 	if len(s.Cold) < 3 {
 		return p.ColdStart
@@ -140,8 +140,8 @@ func (s *State) coldStart(p *Policy, quantile float64) time.Duration {
 	return time.Duration(sorted[i]) * time.Millisecond
 }
 
-// needed adds a number of replicas that is needed now to a list of peaks. Peaks
-// fall strictly, so the first one inside a window is its maximum.
+// needed adds a number of replicas needed now to a list of peaks. Peaks fall
+// strictly: the first one inside a window is its maximum.
 func needed(peaks []Peak, p Peak) []Peak {
 	keep := len(peaks)
 	for keep > 0 && peaks[keep-1].N <= p.N {
@@ -149,15 +149,15 @@ func needed(peaks []Peak, p Peak) []Peak {
 	}
 	peaks = push(peaks[:keep], p, maxPeaks+1)
 	if len(peaks) > maxPeaks {
-		// Two neighbours become one that stands for both: as high as the first
-		// and as late as the second. It holds a little longer, never shorter.
+		// Two neighbours are merged: as high as the first and as late as the
+		// second. The result holds a little longer, never shorter.
 		peaks[1].N, peaks[1].Near = peaks[0].N, peaks[0].Near
 		peaks = peaks[1:]
 	}
 	return peaks
 }
 
-// peak is the most that was needed within d before now.
+// peak returns the highest number needed within d before now.
 func peak(peaks []Peak, now weir.Instant, d time.Duration) (Peak, bool) {
 	for _, p := range peaks {
 		if now.Sub(p.At) <= d {
@@ -167,7 +167,7 @@ func peak(peaks []Peak, now weir.Instant, d time.Duration) (Peak, bool) {
 	return Peak{}, false
 }
 
-// within drops peaks that are older than d.
+// within drops peaks older than d.
 func within(peaks []Peak, now weir.Instant, d time.Duration) []Peak {
 	for len(peaks) > 0 && now.Sub(peaks[0].At) > d {
 		peaks = peaks[1:]

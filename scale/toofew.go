@@ -7,27 +7,29 @@ import (
 	"weir"
 )
 
-// TooFew is a number of replicas that was tried and did not do: the fleet shrank
-// to it, and then the signals asked for more. While at least as much arrives, it
-// is not tried again before a while has passed, which doubles when it fails again.
+// TooFew is a number of replicas that was tried and was too few: the fleet
+// shrank to it, and then the signals asked for more. While the load is at least
+// as high, it is not tried again before a wait has passed. The wait doubles
+// when it fails again.
 //
-// Without it, load that does not change has a fleet that does: a margin that falls
-// while all goes well, or a capacity that is taken to be a little more than it is,
-// comes to the same number again and again, finds it too few and leaves it.
+// Without it a constant load would still move the fleet. A margin that falls
+// while all goes well, or a slightly overestimated capacity, leads to the same
+// number again and again, finds it too few and leaves it.
 type TooFew struct {
-	N    int           `json:"n"`    // replicas that did not do; counts from when At is set
-	Load float64       `json:"load"` // what arrived then, as turn.offered
-	At   weir.Instant  `json:"at"`   // when it was left; 0: none is known
-	Wait time.Duration `json:"wait"` // not tried again before that has passed since
+	N    int           `json:"n"`    // the number that was too few; valid if At is set
+	Load float64       `json:"load"` // load at that time, as turn.offered
+	At   weir.Instant  `json:"at"`   // when the fleet left it; 0: none is known
+	Wait time.Duration `json:"wait"` // time from At until it may be tried again
 }
 
 const (
 	tryAgainFirst = time.Hour
 	tryAgainMost  = 12 * time.Hour
-	sameLoad      = 0.02 // share by which load may be less and yet be the same
+	sameLoad      = 0.02 // share by which a load may be lower and still count as the same
 )
 
-// offered is what arrives: work per second, or requests where tokens are not told.
+// offered returns the arriving load: work per second, or requests where tokens
+// are unknown.
 func (t *turn) offered() float64 {
 	if t.rates.work > 0 {
 		return t.rates.work
@@ -35,19 +37,19 @@ func (t *turn) offered() float64 {
 	return t.rates.requests
 }
 
-// asMuch says whether as much arrives now as when the number did not do, or
-// more: what is less by no more than chance explains is as much.
+// asMuch says whether the load is at least as high as when the number was too
+// few. A difference explained by chance does not count.
 func (t *turn) asMuch(f *TooFew) bool {
 	now := t.offered()
 	return f.At != 0 && f.Wait > 0 && t.rates.known && now > 0 && now >= f.Load*(1-sameLoad)-riseSure*t.s.Chance.deviation(math.Max(now, f.Load), levelWindow)
 }
 
-// floor is the least number to keep for as much load: one more than did not do,
-// and one less with each wait that has passed, so that a single one is tried and
-// not all below it.
+// floor returns the least number to keep for that load: one above the number
+// that was too few, and one less after each wait. A single lower number is
+// tried, not all of them.
 func (f *TooFew) floor(now weir.Instant) int { return f.N + 1 - int(now.Sub(f.At)/f.Wait) }
 
-// grew notes that the number there is did not do.
+// grew notes that the present number is too few.
 func (t *turn) grew() {
 	f := &t.s.TooFew
 	if t.asked <= t.have || t.have == 0 || !t.rates.known && f.At == 0 {
@@ -55,7 +57,7 @@ func (t *turn) grew() {
 	}
 	n, load, wait := t.have, t.offered(), tryAgainFirst
 	if !t.rates.known {
-		load = f.Load // not known for seconds after a gateway came up: taken to be as it was
+		load = f.Load // unknown for seconds after a gateway's start: assumed unchanged
 	}
 	if (t.asMuch(f) || !t.rates.known) && n <= f.N+1 {
 		n, wait = max(n, f.floor(t.o.Now)-1), min(2*f.Wait, tryAgainMost)
@@ -63,7 +65,7 @@ func (t *turn) grew() {
 	*f = TooFew{N: n, Load: load, At: t.o.Now, Wait: wait}
 }
 
-// holdTooFew does not go back to a number that did not do for the load there is.
+// holdTooFew does not return to a number that was too few for the present load.
 func (t *turn) holdTooFew() {
 	f := &t.s.TooFew
 	if t.n > f.N || t.over() || !t.asMuch(f) {

@@ -7,11 +7,11 @@ import (
 	"weir"
 )
 
-// victims names the replicas of n units that are missed least: those that still
-// start, the youngest first; then the idle ones; then those with the least work in
-// flight per unit. Among equals the youngest goes: what has run longest has the
-// warmest cache. Of a replica of more units than are to go none is named: the place
-// takes some of them away behind its address.
+// victims returns the replicas to remove for n units: starting ones first, the
+// youngest before; then idle ones; then those with the least work in flight per
+// unit. Among equals the youngest goes: the oldest has the warmest cache. A
+// replica with more units than are to go is never among them: the place removes
+// units behind its address.
 func victims(o *Observation, n int) []string {
 	type candidate struct {
 		id       string

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// Figures of a reason, written such that they say what is: a figure beside a
-// bound is never rounded onto or over it.
+// Figures of a reason. A figure beside a bound is never rounded onto or over
+// it.
 
-// percentBeside writes a share in whole percent, or with as many digits as show on
-// which side of the bounds it is.
+// percentBeside writes a share in whole percent, with more digits if needed to
+// show on which side of the bounds it is.
 func percentBeside(share float64, bounds ...float64) string {
 	digits := 0
 	for ; digits < 6; digits++ {
@@ -21,8 +21,8 @@ func percentBeside(share float64, bounds ...float64) string {
 	return strconv.FormatFloat(100*share, 'f', digits, 64) + " %"
 }
 
-// sameSide says whether share, in percent and rounded, is on the side of every
-// bound on which it is.
+// sameSide says whether the rounded percentage is on the same side of every
+// bound as share.
 func sameSide(share float64, digits int, bounds []float64) bool {
 	rounded, err := strconv.ParseFloat(strconv.FormatFloat(100*share, 'f', digits, 64), 64)
 	if err != nil {
@@ -36,10 +36,11 @@ func sameSide(share float64, digits int, bounds []float64) bool {
 	return true
 }
 
-// percent writes a bound as it was given.
+// percent writes a bound as given.
 func percent(bound float64) string { return fmt.Sprintf("%.4g %%", 100*bound) }
 
-// besideBand says where a share is, of the band between low and high.
+// besideBand says whether a share is above, below or in the band between low
+// and high.
 func besideBand(share, low, high float64) string {
 	switch {
 	case share > high:
@@ -50,7 +51,7 @@ func besideBand(share, low, high float64) string {
 	return "between " + percent(low) + " and " + percent(high)
 }
 
-// lasting says how much of the time a level must last it has lasted.
+// lasting says how much of its required time a level has lasted.
 func lasting(lasted, must time.Duration) string {
 	if lasted >= must {
 		return must.String()
@@ -58,7 +59,7 @@ func lasting(lasted, must time.Duration) string {
 	return below(lasted, must) + " of " + must.String()
 }
 
-// when says what a peak is and when it was.
+// when describes a peak and its time.
 func (t *turn) when(p Peak) string {
 	ago := t.o.Now.Sub(p.At).Round(time.Second)
 	switch {
@@ -70,17 +71,18 @@ func (t *turn) when(p Peak) string {
 	return fmt.Sprintf("%s needed %v ago", count(p.N, "was", "were"), ago)
 }
 
-// below writes a time that is less than a bound such that it reads as less.
+// below writes a time below a bound without rounding it onto the bound.
 func below(d, bound time.Duration) string {
 	return beside(d, func(r time.Duration) bool { return r < bound })
 }
 
-// above writes a time that is more than a bound such that it reads as more.
+// above writes a time above a bound without rounding it onto the bound.
 func above(d, bound time.Duration) string {
 	return beside(d, func(r time.Duration) bool { return r > bound })
 }
 
-// beside writes a time in whole seconds, or as finely as the condition needs.
+// beside writes a time in whole seconds, or as precisely as the condition
+// needs.
 func beside(d time.Duration, reads func(time.Duration) bool) string {
 	r := d.String()
 	for _, unit := range [...]time.Duration{time.Millisecond, time.Second} {

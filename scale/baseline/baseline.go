@@ -1,12 +1,11 @@
-// Package baseline is the autoscalers people run today, each from its published
-// source or documents and with its defaults, so that scale.Decide can be compared
-// with them on the same traffic. They are as good and as bad as the originals;
-// where one reads signals per pod, it gets what those signals would have been.
-// Each has one main knob to be swept, and its own notion of a tick: called more
-// often, it repeats its last word.
+// Package baseline is the autoscalers in common use, each from its published
+// source or documents and with its defaults. scale.Decide is compared with them
+// on the same traffic. They are as good and as bad as the originals; one that
+// reads signals per pod gets equivalent signals. Each has one main knob to be
+// swept and its own tick: between ticks it repeats its last decision.
 //
-// It decides with what package scale observes and remembers, and nothing of what
-// Decide does is in it.
+// It uses the observations and memory of package scale, and none of Decide's
+// rules.
 package baseline
 
 import (
@@ -23,19 +22,19 @@ type Bounds struct {
 	Min, Max int
 }
 
-// Rule is the reason that a baseline's own formula gives.
+// Rule is the reason given by a baseline's own formula.
 const Rule scale.Rule = "baseline"
 
-// Make describes a baseline to be made by name.
+// Make describes a baseline for New.
 type Make struct {
 	Bounds
 	Knob           float64        // its main knob; 0: its default
-	Capacity       scale.Capacity // of one replica, for those that plan by a profile
-	MaxConcurrency int            // requests one replica admits, for those that plan by concurrency
+	Capacity       scale.Capacity // of one replica, for baselines that plan by a profile
+	MaxConcurrency int            // requests one replica admits, for baselines that plan by concurrency
 	SLO            weir.SLO
 }
 
-// makers are the baselines by name, with what the knob is.
+// makers are the baselines by name, with the meaning of the knob.
 var makers = []struct {
 	name, knob string
 	make       func(Make) scale.Decider
@@ -58,7 +57,7 @@ var makers = []struct {
 	{"yesterday", "share of the capacity used", func(m Make) scale.Decider { return Yesterday{m.Bounds, m.Knob, m.Capacity}.Decider() }},
 }
 
-// concurrency is the knob, or 70 % of what a replica admits.
+// concurrency is the knob, or 70 % of a replica's admissions.
 func (m Make) concurrency() float64 {
 	if m.Knob > 0 {
 		return m.Knob
@@ -88,7 +87,7 @@ func Names() []string {
 	return names
 }
 
-// census is what baselines know of replicas.
+// census counts the replicas by state.
 type census struct{ starting, ready, draining, have int }
 
 func take(o *scale.Observation) (c census) {
@@ -106,12 +105,13 @@ func take(o *scale.Observation) (c census) {
 	return c
 }
 
-// formula is a baseline's own part: what it wants, and why. It may change m.
+// formula is a baseline's own part: the number it wants, and why. It may change
+// m.
 type formula func(m *scale.Memory, o *scale.Observation, c census) (want int, why string)
 
-// decider wraps a formula: every so often it is asked, its answer is bounded,
-// and the newest replicas are the victims, as of most places that choose
-// without looking.
+// decider wraps a formula: it is evaluated at intervals, its result is bounded,
+// and the newest replicas are the victims, as in most places that do not look
+// at load.
 func (b Bounds) decider(every time.Duration, f formula) scale.Decider {
 	return func(s scale.State, o scale.Observation) (scale.Decision, scale.State) {
 		c := take(&o)
@@ -142,7 +142,7 @@ func (b Bounds) decider(every time.Duration, f formula) scale.Decider {
 	}
 }
 
-// newest are the n youngest replicas, those that start first.
+// newest returns the n youngest replicas, starting ones first.
 func newest(o *scale.Observation, n int) []string {
 	ids := make([]string, 0, n)
 	for _, state := range []weir.ReplicaState{weir.Starting, weir.Ready} {
@@ -156,12 +156,12 @@ func newest(o *scale.Observation, n int) []string {
 	return ids
 }
 
-// queued is the requests at the gateway and, where they say, in engines.
+// queued returns the requests at the gateway and, where known, in engines.
 func queued(o *scale.Observation) float64 {
 	return float64(o.Waiting + max(0, o.EngineWaiting))
 }
 
-// ongoing is every request that has come and is not done.
+// ongoing returns all requests that have arrived and are not done.
 func ongoing(o *scale.Observation) float64 { return float64(o.InFlight + o.Waiting) }
 
 func orDefault(v, def float64) float64 {

@@ -16,14 +16,14 @@ type HPA struct {
 	Metric HPAMetric
 	Target float64 // the knob; 0: 0.7 of utilisation, 5 queued, 22.4 in flight
 
-	// Behavior is for an object with spec.behavior, filled in with its defaults:
-	// up by 4 pods or 100 % in 15 s, whichever is more, and only on the way down
-	// is the highest recommendation held. An object without it, as most are,
-	// does not get those defaults: the controller takes its older path.
+	// Behavior emulates an object with spec.behavior and its defaults: up by 4
+	// pods or 100 % in 15 s, whichever is more, and the highest recommendation
+	// is held on the way down only. Most objects have no spec.behavior. For
+	// them the controller takes its older path, without those defaults.
 	Behavior bool
 }
 
-// HPAMetric says what an HPA looks at.
+// HPAMetric is the metric of an HPA.
 type HPAMetric uint8
 
 const (
@@ -46,7 +46,7 @@ func (b HPA) Decider() scale.Decider {
 
 func (b HPA) advise(m *scale.Memory, o *scale.Observation, c census) (int, string) {
 	if len(m.Advised) == 0 {
-		m.Stabilised(o.Now, c.have, hpaDown) // what is there is the first recommendation
+		m.Stabilised(o.Now, c.have, hpaDown) // the present number is the first recommendation
 	}
 	switch {
 	case c.have == 0:
@@ -61,7 +61,7 @@ func (b HPA) advise(m *scale.Memory, o *scale.Observation, c census) (int, strin
 	case !b.Behavior:
 		return min(m.Stabilised(o.Now, n, hpaDown), max(2*c.have, 4)), why
 	}
-	stable := m.Stabilised(o.Now, n, hpaDown-1) // here what is 300 s old is too old
+	stable := m.Stabilised(o.Now, n, hpaDown-1) // here a 300 s old recommendation is too old
 	switch {
 	case n > c.have:
 		n = min(n, max(c.have+4, 2*c.have))
@@ -71,7 +71,7 @@ func (b HPA) advise(m *scale.Memory, o *scale.Observation, c census) (int, strin
 	return n, why
 }
 
-// recommend is the replica calculator; negative: it cannot tell.
+// recommend is the replica calculator; negative: unknown.
 func (b HPA) recommend(o *scale.Observation, c census) (int, string) {
 	if b.Metric == ByUtilisation {
 		return b.byUtilisation(o, c)
@@ -115,12 +115,12 @@ func (b HPA) byUtilisation(o *scale.Observation, c census) (int, string) {
 	return n, why
 }
 
-// milli is v in whole thousandths, which is how metrics reach the controller:
-// 44 % against 40 % is 1.1 there, and just beyond the tolerance.
+// milli returns v in whole thousandths, as metrics reach the controller: 44 %
+// against 40 % is 1.1 there, just beyond the tolerance.
 func milli(v float64) float64 { return math.Round(1000 * v) }
 
-// KEDA is KEDA on requests queued, as vLLM's production stack has it: it is
-// asked every 30 s, wakes from zero, goes to zero when nothing was queued or in
+// KEDA is KEDA on queued requests, as in vLLM's production stack. It polls
+// every 30 s, wakes from zero, goes to zero when no request was queued or in
 // flight for 300 s, and leaves the rest to an HPA.
 type KEDA struct {
 	Bounds

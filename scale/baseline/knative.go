@@ -9,9 +9,9 @@ import (
 )
 
 // KPA is the Knative Pod Autoscaler with its defaults: every 2 s, total
-// concurrency averaged over 60 s and, for panic, over 6 s; panic from twice of
-// what is ready, not lowered until 60 s after; down by at most half of what is
-// ready at once.
+// concurrency averaged over 60 s and, for panic, over 6 s; panic from twice the
+// ready pods, not lowered until 60 s after; down by at most half of the ready
+// pods at once.
 type KPA struct {
 	Bounds
 	Target float64 // the knob: concurrency per replica, the 70 % applied; 0: 70
@@ -34,7 +34,7 @@ func (b KPA) Decider() scale.Decider {
 
 func (b KPA) advise(m *scale.Memory, o *scale.Observation, c census) (int, string) {
 	if len(m.Levels) == 0 && c.ready > 1 {
-		m.Since, m.Most = o.Now, c.ready // one that comes up over several pods begins in panic
+		m.Since, m.Most = o.Now, c.ready // an autoscaler that starts with several pods begins in panic
 	}
 	m.Level(o.Now, ongoing(o), kpaStable)
 	stable, short := m.Mean(o.Now, kpaStable), m.Mean(o.Now, kpaPanic)
@@ -55,10 +55,10 @@ func (b KPA) advise(m *scale.Memory, o *scale.Observation, c census) (int, strin
 	return n, why
 }
 
-// APA is AIBrix's pod autoscaler (v0.6.0), with its defaults: every 10 s, the
-// mean per pod over 180 s, 10 % tolerance, at most twice up and half down, and
-// when going down the lowest of the recommendations of the last 300 s, at once
-// and past the half, which is what its source does.
+// APA is AIBrix's pod autoscaler (v0.6.0) with its defaults: every 10 s, the
+// mean per pod over 180 s, 10 % tolerance, at most twice up and half down. When
+// going down it takes the lowest recommendation of the last 300 s, at once and
+// past the half, as in its source.
 type APA struct {
 	Bounds
 	Target float64 // the knob: concurrency per replica; 0: 22.4
@@ -68,7 +68,7 @@ const (
 	apaTick      = 10 * time.Second
 	apaWindow    = 181 * time.Second // 180 s of one-second buckets, both ends included
 	apaTolerance = 0.1
-	apaDown      = 300*time.Second - 1 // what is 300 s old is too old
+	apaDown      = 300*time.Second - 1 // a 300 s old recommendation is too old
 )
 
 // Decider returns the policy.

@@ -10,13 +10,13 @@ import (
 
 // WVA is the saturation policy of llm-d's Workload Variant Autoscaler (V1):
 // every 15 s, one more when the spare KV cache or the spare queue of a replica
-// runs low, one less when it would not even with one less, and nothing at all
-// while a replica is starting. It reads the engines; of an engine that tells
-// no KV use, the share of its admissions in flight stands for it.
+// runs low, one less when neither would run low with one less, and no change
+// while a replica is starting. It reads the engines. For an engine that does
+// not report KV use, the share of its admissions in flight is used instead.
 type WVA struct {
 	Bounds
-	SpareQueue     float64 // the knob: requests a replica could still queue, below 5; 0: 3
-	MaxConcurrency int     // requests a replica admits; 0: not known
+	SpareQueue     float64 // the knob: least spare queue of a replica in requests, below 5; 0: 3
+	MaxConcurrency int     // requests a replica admits; 0: unknown
 }
 
 const (
@@ -63,11 +63,12 @@ func (b WVA) kv(o *scale.Observation, c census) float64 {
 	return 0
 }
 
-// Dynamo is like NVIDIA Dynamo's planner: every 180 s a forecast of one
-// interval gives a lower bound from the profiled capacity, and every 5 s one
-// more is added when latency is beyond the SLA, one less when it would stay
+// Dynamo is like NVIDIA Dynamo's planner. Every 180 s a forecast of one
+// interval gives a lower bound from the profiled capacity. Every 5 s one more
+// is added when latency is beyond the SLA, or one removed when it would stay
 // below 80 % of it; neither while replicas start or drain. The forecast is a
-// local linear trend, one of its predictors; latency is read off the queue.
+// local linear trend, one of its predictors. Latency is inferred from the
+// queue.
 type Dynamo struct {
 	Bounds
 	Use      float64 // the knob: share of the capacity to plan for; 0: 1
@@ -101,7 +102,7 @@ func (b Dynamo) Decider() scale.Decider {
 	})
 }
 
-// plan makes the forecast and the bound that follows from it.
+// plan makes the forecast and derives the lower bound.
 func (b Dynamo) plan(m *scale.Memory, o *scale.Observation) {
 	load, over, ok := m.Load(b.Capacity, o)
 	if !ok || over < dynamoPlan {
@@ -116,8 +117,8 @@ func (b Dynamo) plan(m *scale.Memory, o *scale.Observation) {
 	m.Most = scale.Whole((load + m.Trend) / b.Use)
 }
 
-// Ray is Ray Serve's default: requests ongoing over a look-back of 30 s against
-// a target, up when that has held for 30 s, down when for 600 s.
+// Ray is Ray Serve's default: ongoing requests over a look-back of 30 s against
+// a target, up after 30 s above it, down after 600 s below it.
 type Ray struct {
 	Bounds
 	Target float64 // the knob: ongoing requests per replica; 0: 2

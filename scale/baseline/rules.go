@@ -10,7 +10,7 @@ import (
 
 // AzureMonitor is a rule set as Azure documents it for managed online
 // endpoints: every minute, mean GPU utilisation over 5 minutes; two more above
-// High, one less below 30 % unless those left would be above High (its check
+// High; one less below 30 % unless the rest would be above High (its check
 // against flapping); 5 minutes of cooldown after each.
 type AzureMonitor struct {
 	Bounds
@@ -53,8 +53,8 @@ func (b AzureMonitor) Decider() scale.Decider {
 	})
 }
 
-// Yesterday takes the load of the same five minutes of yesterday, a little
-// ahead, and adds how much more or less there is today, smoothed.
+// Yesterday plans for yesterday's load in the next five minutes of the day,
+// plus today's smoothed difference.
 type Yesterday struct {
 	Bounds
 	Use      float64 // the knob: share of the capacity to plan for; 0: 0.8
@@ -85,7 +85,7 @@ func (b Yesterday) Decider() scale.Decider {
 		slot := int(int64(o.Now)/int64(yesterdaySlot)) % yesterdaySlots
 		was, will := float64(m.Days[slot]), float64(m.Days[(slot+1)%yesterdaySlots])
 		if was < 0 || will < 0 {
-			was, will = 0, 0 // the first day: what there is, smoothed
+			was, will = 0, 0 // the first day: the present load, smoothed
 		}
 		m.Value += yesterdayGain * (load - was - m.Value)
 		if next := int(int64(o.Now.Add(15*time.Second))/int64(yesterdaySlot)) % yesterdaySlots; next != slot {
