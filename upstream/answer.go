@@ -7,18 +7,18 @@ import (
 	"weir/jsonscan"
 )
 
-// Answer is what a whole answer that is not streamed holds. The zero value is
-// one that is no JSON object: cut, empty, a proxy's page.
+// Answer is the content of a whole answer that is not streamed. The zero value is a
+// body that is no JSON object: cut, empty, a proxy's page.
 type Answer struct {
 	Object   bool // it is one JSON object
-	Whole    bool // it has what its operation promises
+	Whole    bool // it has everything that its operation promises
 	Parts    int  // choices, vectors, items of output, blocks of content
 	Usage    weir.Usage
 	HasUsage bool // it states its usage
 }
 
-// Says passes a value and says whether it tells anything: not null, false or a
-// number, and neither empty.
+// Says passes a value and says whether it has content: a non-empty string, list or
+// object, or true.
 func Says(s *jsonscan.Cursor) bool {
 	if s.Peek() == 't' {
 		s.Skip()
@@ -27,8 +27,8 @@ func Says(s *jsonscan.Cursor) bool {
 	return s.HasContent()
 }
 
-// Fails passes the value of a member error and says whether it tells of one. null,
-// false, 0 and what is empty tell of none, nor does an object of such members.
+// Fails passes the value of a member error and says whether it reports one. null,
+// false, 0 and empty values report none, nor does an object of only such members.
 func Fails(s *jsonscan.Cursor) (fails bool) {
 	if s.Peek() != '{' {
 		return tells(s)
@@ -40,7 +40,7 @@ func Fails(s *jsonscan.Cursor) (fails bool) {
 	return fails
 }
 
-// tells is Says of a value whose number tells something too, unless it is 0.
+// tells is Says, but a number other than 0 also counts as content.
 func tells(s *jsonscan.Cursor) bool {
 	c := s.Peek()
 	if c != '-' && (c < '0' || c > '9') {

@@ -13,15 +13,15 @@ import (
 // Field is one header.
 type Field = http1.Field
 
-// Error is every error of Do, Read and Next but io.EOF. After one, the reply
-// is over: Close it.
+// Error is every error of Do, Read and Next except io.EOF. After one, the reply is
+// over: Close it.
 type Error = http1.Error
 
-// ErrorKind says in which way talking to an upstream failed. Its String is a
-// bounded metric label.
+// ErrorKind says how a call to an upstream failed. Its String is a bounded metric
+// label.
 type ErrorKind = http1.ErrorKind
 
-// The kinds of errors: see http1.
+// Kinds of errors: see http1.
 const (
 	KindConnect       = http1.KindConnect
 	KindTLS           = http1.KindTLS
@@ -35,16 +35,14 @@ const (
 	KindCanceled      = http1.KindCanceled
 )
 
-// Client speaks to the replicas of one deployment. It is safe for concurrent
-// use.
+// Client calls the replicas of one deployment. It is safe for concurrent use.
 type Client struct {
 	o    Options
 	wire *http1.Client
 	ops  []served // by weir.Op
 }
 
-// served is an operation as this client's servers have it; without one they have
-// it not.
+// served is an operation of this client's servers; without one, the protocol lacks it.
 type served struct {
 	*Operation
 	at Target
@@ -75,23 +73,22 @@ func (c *Client) Close() { c.wire.Close() }
 // Call is one request.
 type Call struct {
 	Op          weir.Op
-	Body        net.Buffers // written one after the other, never modified
+	Body        net.Buffers // written in order, never modified
 	ContentType string      // "": application/json
-	// Header holds further headers. Those that Do sets itself must not be
-	// there: Host, Content-Length, Content-Type, Accept, Accept-Encoding,
-	// User-Agent, X-Request-Id and the credential's.
+	// Header holds further headers, except those that Do sets: Host, Content-Length,
+	// Content-Type, Accept, Accept-Encoding, User-Agent, X-Request-Id and the
+	// credential's.
 	Header    []Field
 	RequestID string // sent as X-Request-Id, "" is not sent
-	Stream    bool   // the answer is wanted as text/event-stream
+	Stream    bool   // a text/event-stream answer is requested
 
-	// Something that hangs below the operation's path, asked for by another
-	// method: "GET", "/ID/input_items", "limit=2". "": POST to the operation.
+	// A resource below the operation's path, with another method: "GET",
+	// "/ID/input_items", "limit=2". "": POST to the operation.
 	Method, Below, Query string
 }
 
-// Do sends a call to addr, a base URL as in Options ("": Options.BaseURL), and
-// returns when the header of the reply is there, whatever its status: see
-// http1.Client.Do.
+// Do sends a call to addr, a base URL as in Options ("": Options.BaseURL), and returns
+// once the reply's header has arrived, whatever its status: see http1.Client.Do.
 func (c *Client) Do(ctx context.Context, addr string, call *Call) (*Reply, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, &Error{Kind: KindCanceled, Err: err}
@@ -110,7 +107,7 @@ func (c *Client) Do(ctx context.Context, addr string, call *Call) (*Reply, error
 	return r, nil
 }
 
-// unserved is a call of an operation that the protocol has not.
+// unserved is the error for an operation that the protocol lacks.
 type unserved struct {
 	protocol string
 	op       weir.Op
@@ -120,7 +117,7 @@ func (e *unserved) Error() string {
 	return "protocol " + e.protocol + " has no " + e.op.String()
 }
 
-// request is a call as it goes over the wire.
+// request builds the HTTP request of a call.
 func (c *Client) request(call *Call) http1.Request {
 	at := &c.ops[call.Op].at
 	q := http1.Request{Method: call.Method, Path: at.Path, Query: at.Query, Body: call.Body, Header: call.Header}
@@ -156,8 +153,8 @@ func named(header []Field, name string) bool {
 	return false
 }
 
-// Reply is the answer to a call: status and headers, and a body that is read
-// as it comes. It belongs to one goroutine. Close it.
+// Reply is the answer to a call: status, headers, and a body read as it arrives. It
+// belongs to one goroutine. Close it.
 type Reply struct {
 	http1.Reply
 	format Format

@@ -8,12 +8,12 @@ import (
 	"weir/jsonscan"
 )
 
-// maxCount is the most tokens one answer is believed to have used, ten times
-// the longest context on offer.
+// maxCount is the largest plausible number of tokens of one answer: ten times the
+// longest context of any model offered.
 const maxCount = 100_000_000
 
-// Count reads a number of tokens, however it is written (1000, 1e3, 1000.0, "1000").
-// null counts as none; ok is false for anything else that is no possible number.
+// Count reads a number of tokens in any notation (1000, 1e3, 1000.0, "1000"). null
+// counts as none; ok is false for anything else that is not a possible count.
 func Count(s *jsonscan.Cursor) (n int64, ok bool) {
 	c := s.Peek()
 	switch {
@@ -33,10 +33,10 @@ func Count(s *jsonscan.Cursor) (n int64, ok bool) {
 	return n, n <= maxCount
 }
 
-// wholeNumber reads a number of tokens that is not written in digits alone.
+// wholeNumber reads a number of tokens that is not only digits.
 func wholeNumber(text []byte) (int64, bool) {
 	f, err := strconv.ParseFloat(string(bytes.TrimSpace(text)), 64)
-	if err != nil || f < 0 || f > maxCount || f != math.Trunc(f) { // also what is no number
+	if err != nil || f < 0 || f > maxCount || f != math.Trunc(f) { // also not a number
 		return 0, false
 	}
 	return int64(f), true

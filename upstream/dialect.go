@@ -10,47 +10,46 @@ import (
 	"weir/sse"
 )
 
-// Dialect is one protocol: what its servers are asked and answer, and how callers
-// that speak it are answered. Each has a folder below this one and a line in
-// upstream/dialects; nothing else asks which it is. Its methods are called from
-// many goroutines.
+// Dialect is one protocol: its servers' requests and answers, and the answers to
+// callers that speak it. Each has a folder below this one and a line in
+// upstream/dialects; no other code depends on a particular one. Its methods are called
+// from many goroutines.
 type Dialect interface {
-	Name() string // as weir.yaml has it
-	// Check reports what is wrong with options for servers of this protocol.
+	Name() string // its name in weir.yaml
+	// Check reports faults of the options for servers of this protocol.
 	Check(o *Options) error
-	// Base is what the path of a base URL becomes, escaped and without a slash at
-	// its end. It is asked once for each address.
+	// Base converts the path of a base URL, escaped and without a final slash. It is
+	// called once for each address.
 	Base(o *Options, path string) string
-	// Target is where the requests of an operation go. It is asked once for each
-	// deployment, and for operations that the protocol has only.
+	// Target is where requests of an operation go. It is called once for each deployment,
+	// and only for operations that the protocol has.
 	Target(o *Options, op weir.Op) Target
-	// Operation is an operation as the protocol has it; nil: it has none such.
+	// Operation returns an operation of the protocol; nil: it has no such operation.
 	Operation(op weir.Op) *Operation
-	// Limit is the member of a request that bounds an answer, as a server with
-	// these options reads it.
+	// Limit is the request member that bounds an answer, for a server with these options.
 	Limit(o *Options, op weir.Op) string
-	// Key is the header that takes a key to a server.
+	// Key is the header that carries a key to a server.
 	Key(secret string) Field
 
 	Surface
 }
 
-// Surface is what a protocol is to its callers.
+// Surface is a protocol as its callers see it.
 type Surface interface {
-	// Locate reads a path. ok: it is this protocol's, though nothing may be there.
+	// Locate parses a path. ok: the path is this protocol's, even if it serves nothing.
 	Locate(path string) (r Route, ok bool)
-	// Mark is a header by which its callers are known on paths that are another
-	// protocol's too: lists of models; "": there is none.
+	// Mark is a header that identifies its callers on paths shared with another protocol,
+	// such as lists of models; "": there is none.
 	Mark() string
-	// Version is the member of a query by which its callers say the version that they
-	// speak. It is not passed on: a server is asked in its own; "": there is none.
+	// Version is the query parameter in which callers state their version. It is not
+	// passed on, because a server gets its own; "": there is none.
 	Version() string
-	// Error appends an error as the protocol's own services word it.
+	// Error appends an error in the form of the protocol's own service.
 	Error(dst []byte, p *Problem) []byte
-	// Words says whether a server's error is worded so that a caller of this
-	// protocol may get it as it is.
+	// Words says whether a server's error may be passed unchanged to a caller of this
+	// protocol.
 	Words(body []byte) bool
-	// Model appends what is said of one model, Models the list of some.
+	// Model appends the description of one model, Models the list of several.
 	Model(dst []byte, name string) []byte
 	Models(dst []byte, names []string) []byte
 }
@@ -58,10 +57,10 @@ type Surface interface {
 // Target is where requests go, below the base URL.
 type Target struct {
 	Path, Query string
-	Header      Field // sent unless the request has one of that name; without a name none is
+	Header      Field // sent unless the request has a header of that name; no name: none
 }
 
-// Service is what a path asks for.
+// Service is the kind of request that a path stands for.
 type Service uint8
 
 const (
@@ -69,88 +68,88 @@ const (
 	CallModel           // POST: a model answers
 	ListModels          // GET: the models the key may use
 	ShowModel           // GET: one of them
-	KeptAnswer          // of the Responses API: read, deleted, cancelled
-	CountTokens         // POST: of a request that is not sent
-	NotServed           // known by name, and refused by it
+	KeptAnswer          // a stored answer of the Responses API: read, deleted, cancelled
+	CountTokens         // POST: count the tokens of a request without sending it
+	NotServed           // a known path that is always refused
 )
 
-// Route is what a path says of a request.
+// Route is what the path of a request determines.
 type Route struct {
 	Service Service
 	Op      weir.Op
 	Model   string // named in the path
-	ID      string // of an answer that is kept
-	Below   string // what is asked of it: "/cancel", "/input_items"; of a count: the end of the path
+	ID      string // of a stored answer
+	Below   string // the rest of the path: "/cancel", "/input_items"; for a count, its end
 }
 
-// Problem is an error that a caller is told.
+// Problem is an error for a caller.
 type Problem struct {
 	Status  int
 	Reason  string // Weir's own word for it, of a bounded set
-	Code    string // what it is called: Reason, or what the server that refused calls it
+	Code    string // Reason, or the code of the server that refused
 	Kind    string // the kind of error, in OpenAI's words
 	Message string
 	Param   string // the member of the request at fault; "": none
 }
 
-// Tokens says which tokens an operation has.
+// Tokens says which tokens an operation uses.
 type Tokens uint8
 
 const (
-	NoTokens     Tokens = iota // tensors, rows: requests alone are counted
-	PromptTokens               // none are produced: embeddings
+	NoTokens     Tokens = iota // tensors, rows: only requests are counted
+	PromptTokens               // produces none: embeddings
 	AnswerTokens               // prompt and answer
 )
 
-// Operation is how an operation is done. The zero value but for Format is a
-// request that is sent as it is and an answer that comes whole, without tokens.
+// Operation is how a protocol does an operation. The zero value with a Format is a
+// request sent unchanged and an answer that comes whole, without tokens.
 type Operation struct {
 	Op     weir.Op
 	Format Format
 	Tokens Tokens
 
 	Prompt   string // the member that the model reads: "messages", "prompt", "input"; "": none
-	EachPart bool   // of a list of prompts each is answered on its own, n times
-	// ModelInPath: the path says which model is asked; the body is sent as it is.
+	EachPart bool   // in a list of prompts each one gets its own n answers
+	// ModelInPath: the path names the model; the body is sent unchanged.
 	ModelInPath bool
 
-	Streams      bool   // there are streams, which "stream" asks for
-	AsksUsage    bool   // a stream says its usage where stream_options ask for it
+	Streams      bool   // it can stream, if "stream" asks for it
+	AsksUsage    bool   // a stream reports its usage only if stream_options asks for it
 	EndsAtFinish bool   // the last event of a stream is its finish: there is no Done
-	Kept         bool   // its servers keep answers, which later requests go on with
-	KeptByAddr   bool   // an address keeps them for all its deployments
-	CountHead    string // what stands before the member input_tokens where tokens are counted
-	Ping         []byte // an event that says nothing, as a sign of life; nil: a comment
-	// Broken is the last event of a stream that could not be finished; sequence is
-	// the number of events before it. nil: data with the caller's Surface.Error.
+	Kept         bool   // its servers store answers, which later requests can continue
+	KeptByAddr   bool   // an address stores them for all its deployments
+	CountHead    string // put before the member input_tokens in a token count
+	Ping         []byte // an event without content, as a sign of life; nil: a comment
+	// Broken is the last event of a stream that could not be finished; sequence is the
+	// number of events before it. nil: data with the caller's Surface.Error.
 	Broken func(p *Problem, sequence int) []byte
-	// Failure reads how its servers word an error. nil: as any known server does.
+	// Failure parses its servers' errors. nil: in any known form.
 	Failure func(body []byte) Failure
 }
 
-// Format is what the bodies of an operation mean.
+// Format is the meaning of an operation's bodies.
 type Format interface {
-	// Event goes over the data of an event of a stream, which s stands before, and
-	// says what it means. name is the event's own.
+	// Event parses the data of a stream's event, from the start of s, and returns its
+	// meaning. name is the event's own name.
 	Event(s *Stream, name []byte) Meaning
-	// Answer reads an answer that came whole.
+	// Answer parses an answer that came whole.
 	Answer(body []byte) Answer
-	// Text appends the text that the data of an event, or a whole answer, holds.
+	// Text appends the text in the data of an event, or in a whole answer.
 	Text(dst, data []byte) []byte
-	// AsStream is the stream that a whole answer, on one line, would have been: see
-	// Operation.AsStream. nil: there are none.
+	// AsStream converts a whole answer, on one line, into a stream: see
+	// Operation.AsStream. nil: the operation does not stream.
 	AsStream(answer jsonscan.Object, usage bool) []byte
 }
 
-// Meaning is what an event of a stream means.
+// Meaning is the meaning of an event of a stream.
 type Meaning struct {
 	Kind     EventKind
-	Produced bool        // it carries something produced
-	Usage    *weir.Usage // it says what was used so far
+	Produced bool        // it carries generated output
+	Usage    *weir.Usage // the usage so far
 }
 
-// ReadFailure reads an answer with an error status. header returns an answer's
-// header; now is needed for a Retry-After that is a date.
+// ReadFailure parses an answer with an error status. header returns an answer's header;
+// now is needed for a Retry-After that is a date.
 func (o *Operation) ReadFailure(status int, header func(name string) string, body []byte, now time.Time) Failure {
 	f := o.failure(body)
 	f.Status = status
@@ -159,9 +158,9 @@ func (o *Operation) ReadFailure(status int, header func(name string) string, bod
 	return f
 }
 
-// ReadAnswerFailure reads an answer that has a status of success and is none. Of
-// an error the status it would have had is taken from its code, where it says
-// one; an answer that says nothing of itself is the upstream's fault.
+// ReadAnswerFailure parses a body with a success status that is not an answer. If it
+// contains an error, its code gives the status; a body that explains nothing is the
+// upstream's fault.
 func (o *Operation) ReadAnswerFailure(header func(name string) string, body []byte, now time.Time) Failure {
 	f := o.failure(body)
 	return o.ReadFailure(statusOfCode(f.Code), header, body, now)
@@ -174,15 +173,15 @@ func (o *Operation) failure(body []byte) Failure {
 	return parseFailure(body)
 }
 
-// ReadUsage reads the usage of a whole answer that is not streamed. ok is false
-// when it tells none.
+// ReadUsage reads the usage of a whole answer that is not streamed. ok is false if it
+// states none.
 func (o *Operation) ReadUsage(body []byte) (u weir.Usage, ok bool) {
 	a := o.Format.Answer(body)
 	return a.Usage, a.HasUsage && a.Object
 }
 
-// Last is the last event of a stream that could not be finished, for a caller that
-// speaks as a surface does. sequence is the number of events before it.
+// Last is the last event of a stream that could not be finished, for a caller of that
+// surface. sequence is the number of events before it.
 func (o *Operation) Last(s Surface, p *Problem, sequence int) []byte {
 	if o.Broken != nil {
 		return o.Broken(p, sequence)
@@ -196,11 +195,11 @@ func (o *Operation) Counted() bool { return o.Tokens != NoTokens }
 // Answers says whether tokens are produced.
 func (o *Operation) Answers() bool { return o.Tokens == AnswerTokens }
 
-// AsStream is the stream that an answer which came whole would have been, for a
-// caller that asked for one: every member of the answer is in it, in the events
-// the operation's own service sends. body is an answer that is Whole. usage says
-// whether a stream that says its usage where it is asked for it says it. It invents
-// no finish: one that the answer lacks the stream lacks.
+// AsStream converts a whole answer into a stream, for a caller that asked for one:
+// every member of the answer is in it, in the events that the operation's own service
+// sends. body is an answer that is Whole. usage adds the usage to streams that report
+// it only on request. It invents no finish: if the answer has none, neither has the
+// stream.
 func (o *Operation) AsStream(body []byte, usage bool) []byte {
 	var line bytes.Buffer
 	if json.Compact(&line, body) != nil { // an event's data is one line

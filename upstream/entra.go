@@ -11,15 +11,15 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 )
 
-// Scopes of Azure OpenAI tokens. Both are accepted; current documentation
-// names AIScope, older one (and every resource in use) the other.
+// Scopes of Azure OpenAI tokens. Both are accepted; current documentation names
+// AIScope, older documentation (and every resource in use) the other.
 const (
 	CognitiveServicesScope = "https://cognitiveservices.azure.com/.default"
 	AIScope                = "https://ai.azure.com/.default"
 )
 
-// EntraOptions say as whom to ask Microsoft Entra ID for tokens. The identity
-// needs the role "Cognitive Services OpenAI User" on the resource.
+// EntraOptions select the identity for tokens of Microsoft Entra ID. The identity needs
+// the role "Cognitive Services OpenAI User" on the resource.
 type EntraOptions struct {
 	// Identity is "default" (also when empty: environment, workload identity,
 	// managed identity and developer tools in turn), "managed_identity",
@@ -30,9 +30,9 @@ type EntraOptions struct {
 	Scope    string // "": CognitiveServicesScope
 }
 
-// Entra authenticates with tokens of Microsoft Entra ID. A token is kept and
-// renewed in the background before it expires: calls wait for one only at
-// first, or when Entra could not be reached until the old one ran out.
+// Entra authenticates with tokens of Microsoft Entra ID. A token is kept and renewed in
+// the background before it expires: calls wait for one only at first, or if Entra was
+// unreachable until the old one expired.
 func Entra(o EntraOptions) (Credential, error) {
 	source, err := entraSource(o)
 	if err != nil {
@@ -80,9 +80,9 @@ type tokens struct {
 	mu      sync.Mutex
 	token   azcore.AccessToken
 	value   string        // "Bearer " and the token
-	renewal chan struct{} // closed when the one under way is done; nil when none is
-	tried   time.Time     // when the last one began, then when it ended
-	err     error         // of the last one
+	renewal chan struct{} // closed when the current renewal is done; nil if there is none
+	tried   time.Time     // when the last renewal began, then when it ended
+	err     error         // of the last renewal
 }
 
 func (t *tokens) credential(ctx context.Context) (header, value string, err error) {
@@ -99,8 +99,8 @@ func (t *tokens) credential(ctx context.Context) (header, value string, err erro
 	}
 }
 
-// current returns the token or, where there is none, what to wait for. It
-// starts a renewal that is due.
+// current returns the token or, without one, a renewal to wait for. It starts a renewal
+// that is due.
 func (t *tokens) current(now time.Time) (value string, renewal chan struct{}, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -131,8 +131,8 @@ func (t *tokens) renewAt() time.Time {
 	return at
 }
 
-// renew gets one token, apart from any call: a caller that leaves does not
-// end what others wait for.
+// renew gets one token, independent of any call: a caller that leaves does not stop a
+// renewal that others wait for.
 func (t *tokens) renew(done chan struct{}) {
 	ctx, cancel := context.WithTimeout(context.Background(), renewLimit)
 	defer cancel()

@@ -10,20 +10,20 @@ import (
 	"weir/jsonscan"
 )
 
-// Bounds of an estimate: what is counted with the tokenizer (about 7 MB/s), the
-// rest is taken to be like it; and how much is given to it at once, since the
-// time it takes for one unbroken run of letters grows faster than the run.
+// Bounds of an estimate. maxCounted is how much is counted with the tokenizer (about 7
+// MB/s); the rest is extrapolated. countedPiece is how much the tokenizer gets at once,
+// because its time for one unbroken run of letters grows faster than the run.
 const (
 	maxCounted   = 64 << 10
 	countedPiece = 2 << 10
-	bytesPer     = 4 // bytes of a token where nothing was counted
+	bytesPer     = 4 // bytes of a token if nothing was counted
 )
 
-// Estimate counts the tokens of a request and of the text it produced, where
-// the upstream reported no usage, with the vocabulary o200k_base. Pictures,
-// sounds and files count as nothing. A conversation costs four tokens a
-// message and three for the answer's start (OpenAI cookbook, "How to count
-// tokens with tiktoken"). answer is what the operation's Format collected.
+// Estimate counts the tokens of a request and of its answer, with the vocabulary
+// o200k_base, if the upstream reported no usage. Pictures, sounds and files count as
+// nothing. A conversation adds four tokens a message and three for the start of the
+// answer (OpenAI cookbook, "How to count tokens with tiktoken"). answer is the text
+// collected by the operation's Format.
 func (o *Operation) Estimate(request, answer []byte) weir.Usage {
 	t := texts{limit: maxCounted}
 	s := jsonscan.At(request)
@@ -50,7 +50,7 @@ var codec = sync.OnceValue(func() tokenizer.Codec {
 	return c
 })
 
-// countTokens counts text, which stands for total bytes.
+// countTokens counts text, a part of total bytes, and extrapolates to the total.
 func countTokens(text []byte, total int64) int64 {
 	if len(text) == 0 || codec() == nil {
 		return (total + bytesPer - 1) / bytesPer

@@ -8,7 +8,7 @@ import (
 	"weir/sse"
 )
 
-// EventKind is what an event of a stream means.
+// EventKind is the meaning of an event of a stream.
 type EventKind uint8
 
 const (
@@ -17,7 +17,7 @@ const (
 	Finish                     // finish_reason, response.completed or .incomplete, message_delta with stop_reason
 	Usage                      // carries usage and no choices
 	Done                       // [DONE], message_stop
-	Failed                     // an error inside the stream: Event.Fail says which
+	Failed                     // an error inside the stream: Event.Fail has it
 	Comment                    // no data, or empty data: a keep-alive
 	Malformed                  // the data is not a JSON object
 )
@@ -31,39 +31,39 @@ func (k EventKind) String() string {
 	return "unknown"
 }
 
-// Event is one server-sent event. All it points to is valid until Next.
+// Event is one server-sent event. Its slices are valid until Next.
 type Event struct {
-	Raw  []byte // as received, its blank line included
+	Raw  []byte // as received, including its blank line
 	Data []byte // the payload of its data lines, joined with LF; nil when it has none
 	Kind EventKind
-	// Produced: it carries produced text, tool call or reasoning. Always so for
-	// Token; a Finish may carry the last of it.
+	// Produced: it carries generated text, a tool call or reasoning. Always true for
+	// Token; a Finish may carry the last part.
 	Produced bool
-	// Usage, when the event carries some (whatever its Kind). Anthropic tells it
-	// in parts: it is then the total of what the stream has told so far.
+	// Usage, if the event has any (whatever its Kind). Anthropic reports it in parts: this
+	// is the total of the stream so far.
 	Usage *weir.Usage
 	Fail  *Failure // for Failed
 }
 
-// Events reads the events of a reply and what they mean. It belongs to the
-// goroutine that owns the reply. The blocks returned, one after the other, are
-// the body byte for byte: a block without data is a Comment.
+// Events reads the events of a reply and their meaning. It belongs to the goroutine
+// that owns the reply. The returned blocks in order are the body, byte for byte: a
+// block without data is a Comment.
 type Events struct {
 	in     sse.Reader
 	format Format
 	stream Stream
 }
 
-// Stream is how far a stream has come. A Format reads the data of its present
-// event by way of the cursor.
+// Stream is the progress of a stream. A Format reads the data of the current event
+// through the cursor.
 type Stream struct {
 	jsonscan.Cursor
 	Tally
 	Progress
 }
 
-// Next returns the next event. io.EOF comes at the true end of the body only;
-// every other error is an *Error, and an event it cut in two is not returned.
+// Next returns the next event. io.EOF comes only at the true end of the body; every
+// other error is an *Error, and an event that it cut in two is not returned.
 func (e *Events) Next() (Event, error) {
 	in, err := e.in.Next()
 	if err != nil {
@@ -76,8 +76,8 @@ func (e *Events) Next() (Event, error) {
 	return ev, nil
 }
 
-// classify says what an event's data mean. The text a model produces may hold
-// anything, a "usage" or a [DONE] too: only where a key stands tells.
+// classify finds the meaning of an event's data. Generated text may contain anything,
+// even "usage" or [DONE]: only the position of a key counts.
 func (e *Events) classify(ev *Event, name []byte) {
 	switch string(bytes.TrimSpace(ev.Data)) {
 	case "[DONE]":
@@ -104,7 +104,6 @@ func (e *Events) classify(ev *Event, name []byte) {
 	}
 }
 
-// Buffered says whether a further complete event is already in memory: then it
-// is too early to flush. It may return false when one is there, never true when
-// none is.
+// Buffered says whether another complete event is already in memory, which makes it too
+// early to flush. It may return false when one is there, never true when none is.
 func (e *Events) Buffered() bool { return e.in.Buffered() }

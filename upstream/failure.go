@@ -12,25 +12,25 @@ import (
 	"weir"
 )
 
-// Failure is what an upstream said went wrong.
+// Failure is an error that an upstream reported.
 type Failure struct {
-	Status              int    // HTTP status; 0 inside a stream that told none
+	Status              int    // HTTP status; 0 inside a stream that states none
 	Code, Type, Message string // as the upstream said; at most 128, 128 and 1,024 bytes
 
-	Fault     weir.Fault // CallerFault: another upstream would refuse it too
-	Retryable bool       // another replica or deployment may do better
+	Fault     weir.Fault // CallerFault: any other upstream would refuse it too
+	Retryable bool       // another replica or deployment may succeed
 
-	Throttled     bool          // asked too much of it: leave it alone for a while
-	RetryAfter    time.Duration // as it asked, in [0, 1 h]
-	Asked         time.Duration // as it asked, where that is more; else 0
+	Throttled     bool          // overloaded: avoid it for a while
+	RetryAfter    time.Duration // as requested, in [0, 1 h]
+	Asked         time.Duration // the requested time if it is longer; else 0
 	HasRetryAfter bool
-	Exhausted     bool // the account behind it has no quota or credit left: waiting does not help
+	Exhausted     bool // its account has no quota or credit left: waiting does not help
 
-	ContextLength bool    // the prompt is too long for the model, there
-	Lacks         Feature // the server does not do this: another deployment may
+	ContextLength bool    // the prompt is too long for the model at this server
+	Lacks         Feature // the server does not support this; another deployment may
 	NoModel       bool    // it does not know the model's name, which Weir chose
 
-	ContentFilter bool // refused for what it says: never ask elsewhere
+	ContentFilter bool // refused for its content: never retried
 }
 
 const (
@@ -41,8 +41,8 @@ const (
 // statusOverloaded is Anthropic's overloaded_error.
 const statusOverloaded = 529
 
-// readStreamFailure reads an error that stands inside a stream. Some servers
-// (vLLM) give the status it would have had as its code.
+// readStreamFailure parses an error inside a stream. Some servers (vLLM) give the
+// status as its code.
 func readStreamFailure(data []byte) *Failure {
 	f := parseFailure(data)
 	f.Status = statusOfCode(f.Code)
@@ -52,10 +52,9 @@ func readStreamFailure(data []byte) *Failure {
 	return &f
 }
 
-// wireFailure are the shapes errors come in: an object below error (OpenAI,
-// Azure OpenAI, Anthropic, vLLM), a string there (TGI, Ollama), the members at
-// the top (older vLLM; the Responses API's error event), below response
-// (response.failed), "detail" (FastAPI).
+// wireFailure covers the shapes of errors: an object in error (OpenAI, Azure OpenAI,
+// Anthropic, vLLM), a string there (TGI, Ollama), the members at the top (older vLLM;
+// the Responses API's error event), in response (response.failed), "detail" (FastAPI).
 type wireFailure struct {
 	Error    json.RawMessage `json:"error"`
 	Response struct {
@@ -110,10 +109,10 @@ func parseFailure(body []byte) Failure {
 	return f
 }
 
-// bom is what some servers put before their JSON.
+// bom is put before the JSON by some servers.
 var bom = []byte("\xef\xbb\xbf")
 
-// scalar is the text of a string, or any other value as it stands.
+// scalar is the text of a string, or the raw text of any other value.
 func scalar(v json.RawMessage) string {
 	var s string
 	if json.Unmarshal(v, &s) == nil {
@@ -122,7 +121,7 @@ func scalar(v json.RawMessage) string {
 	return string(v)
 }
 
-// bounded cuts s to n bytes, between runes.
+// bounded cuts s to at most n bytes, at a rune boundary.
 func bounded(s string, n int) string {
 	if len(s) <= n {
 		return s
@@ -133,8 +132,7 @@ func bounded(s string, n int) string {
 	return s[:n]
 }
 
-// statusOfCode reads a code that is an HTTP status, or one of the types that
-// stand for one; 0 when it is neither.
+// statusOfCode reads a code that is an HTTP error status; 0 if it is not.
 func statusOfCode(code string) int {
 	if len(code) != 3 || code[0] != '4' && code[0] != '5' {
 		return 0
@@ -146,8 +144,8 @@ func statusOfCode(code string) int {
 	return int(n)
 }
 
-// judge says whose fault it was and whether another upstream may do better. kept:
-// its servers keep answers, so that one may be what was not found.
+// judge decides whose fault it was and whether another upstream may succeed. kept: its
+// servers store answers, so a stored answer may be the object that was not found.
 func (f *Failure) judge(kept bool) {
 	f.ContextLength = f.isContextLength()
 	f.Status = f.impliedStatus()
@@ -162,7 +160,7 @@ func (f *Failure) judge(kept bool) {
 		f.Fault, f.Retryable = weir.UpstreamFault, true
 	case f.Lacks != NoFeature:
 		f.Fault, f.Retryable = weir.CallerFault, true
-	case f.isUnreadable(), f.Status == http.StatusNotFound: // what the caller itself refers to
+	case f.isUnreadable(), f.Status == http.StatusNotFound: // an object that the caller named
 		f.Fault = weir.CallerFault
 	case f.Status == http.StatusBadRequest, f.Status == http.StatusRequestEntityTooLarge, f.Status == http.StatusUnprocessableEntity:
 		f.Fault = weir.CallerFault
@@ -171,7 +169,7 @@ func (f *Failure) judge(kept bool) {
 	}
 }
 
-// impliedStatus is the status an error inside a stream would have had.
+// impliedStatus is the status that an error inside a stream would have had.
 func (f *Failure) impliedStatus() int {
 	if f.Status != 0 {
 		return f.Status
@@ -191,8 +189,8 @@ func (f *Failure) impliedStatus() int {
 	return 0
 }
 
-// isContextLength recognises a prompt that is too long: by code (OpenAI,
-// Azure), or by the words of vLLM, SGLang, llama.cpp, TGI and Anthropic.
+// isContextLength recognises a prompt that is too long: by code (OpenAI, Azure), or by
+// the messages of vLLM, SGLang, llama.cpp, TGI and Anthropic.
 func (f *Failure) isContextLength() bool {
 	if f.Code == "context_length_exceeded" || f.Type == "exceed_context_size_error" {
 		return true
@@ -212,8 +210,8 @@ func (f *Failure) isContextLength() bool {
 	return false
 }
 
-// exhausted recognises an account that is used up, which OpenAI reports with the
-// status of throttling, and others with 402.
+// exhausted recognises an account without quota or credit. OpenAI reports it with the
+// status of throttling, others with 402.
 func (f *Failure) exhausted() bool {
 	for _, word := range [...]string{f.Code, f.Type} {
 		switch word {

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Limits are the tokens and requests a minute the upstream says it allows
-// (x-ratelimit-limit-tokens, x-ratelimit-limit-requests); 0: it does not say.
-// Azure lowers them at times below what the deployment is configured with.
+// Limits are the tokens and requests a minute that the upstream says it allows
+// (x-ratelimit-limit-tokens, x-ratelimit-limit-requests); 0: not stated. Azure
+// sometimes lowers them below the deployment's configured limits.
 func (r *Reply) Limits() (tokens, requests int) {
 	return limitOf(r.Header("x-ratelimit-limit-tokens")), limitOf(r.Header("x-ratelimit-limit-requests"))
 }
@@ -20,9 +20,9 @@ func limitOf(text string) int {
 	return n
 }
 
-// SpilledFrom says whether Azure itself sent the request on from a provisioned
-// deployment to a standard one (x-ms-spillover-from-<deployment>; Microsoft,
-// "Manage traffic with spillover", 2026-01-30).
+// SpilledFrom says whether Azure sent the request on from a provisioned deployment to a
+// standard one (x-ms-spillover-from-<deployment>; Microsoft, "Manage traffic with
+// spillover", 2026-01-30).
 func (r *Reply) SpilledFrom() bool {
 	spilled := false
 	r.EachHeader(func(name, _ string) {
@@ -32,6 +32,6 @@ func (r *Reply) SpilledFrom() bool {
 	return spilled
 }
 
-// SpillFailed says whether Azure tried to send the request on and could not
-// (x-ms-spillover-error); the answer is then the provisioned deployment's own.
+// SpillFailed says whether Azure failed to send the request on (x-ms-spillover-error).
+// The answer is then the provisioned deployment's own.
 func (r *Reply) SpillFailed() bool { return r.Header("x-ms-spillover-error") != "" }

@@ -8,31 +8,30 @@ import (
 	"weir/http1"
 )
 
-// Options describe the upstream of one deployment. Zero durations are the
-// defaults named.
+// Options describe the upstream of one deployment. Zero durations mean the defaults
+// named.
 type Options struct {
-	Dialect Dialect // what the servers speak
-	// BaseURL is scheme://host[:port][/prefix]; empty when each call names the
-	// address of its replica. What its path becomes is the
-	// dialect's to say.
+	Dialect Dialect // the servers' protocol
+	// BaseURL is scheme://host[:port][/prefix]; empty if each call gives the address of
+	// its replica. The dialect converts its path.
 	BaseURL    string
-	Model      string // the upstream's name of the model; for Azure OpenAI the deployment's name
-	APIVersion string // of Azure OpenAI's classic paths; "": its v1 paths, and every other protocol
+	Model      string // the upstream's model name; for Azure OpenAI the deployment's name
+	APIVersion string // for Azure OpenAI's classic paths; "": its v1 paths, and every other protocol
 	Credential Credential
 
-	ConnectTimeout time.Duration // until a connection stands, name lookup and TLS included; 0: 5 s
-	HeaderTimeout  time.Duration // from the request to the reply's whole header, the generation included when not streamed; 0: 2 min
+	ConnectTimeout time.Duration // to open a connection, including name lookup and TLS; 0: 5 s
+	HeaderTimeout  time.Duration // from the request to the reply's whole header, including generation if not streamed; 0: 2 min
 	StallTimeout   time.Duration // between two parts of a body; 0: 1 min
 	TotalTimeout   time.Duration // from Do to the end of the body; 0: 10 min
-	// A timeout fires at its time or at most an eighth of it later: moving a
-	// timer for each event of a stream costs more than reading it.
+	// A timeout fires at its time or at most an eighth of it later: moving a timer for
+	// each event of a stream costs more than reading the event.
 
-	MaxConns int  // connections open at once to one address, more wait for ConnectTimeout; 0: unbounded, 1,024 of them idle
+	MaxConns int  // open connections to one address, further calls wait for up to ConnectTimeout; 0: unbounded, at most 1,024 idle
 	HTTP2    bool // speak HTTP/2 (over TLS, or with prior knowledge on http://)
 	TLS      *tls.Config
 }
 
-// wire is what the client below takes of the options.
+// wire are the options of the HTTP client.
 func (o *Options) wire() http1.Options {
 	return http1.Options{
 		ConnectTimeout: o.ConnectTimeout, HeaderTimeout: o.HeaderTimeout, StallTimeout: o.StallTimeout, TotalTimeout: o.TotalTimeout,

@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// maxRetryAfter bounds what an upstream that asks for a time is believed: API
-// Management is known to answer with a day. maxAsked bounds what is read.
+// maxRetryAfter bounds the retry time accepted from an upstream: API Management is
+// known to ask for a day. maxAsked bounds the parsed value.
 const (
 	maxRetryAfter = time.Hour
 	maxAsked      = 10 * 365 * 24 * time.Hour
 )
 
-// readRetryAfter reads when to come back, as far as it is believed.
+// readRetryAfter reads the retry time, up to maxRetryAfter.
 func readRetryAfter(header func(string) string, now time.Time) (time.Duration, bool) {
 	d, ok := askedRetryAfter(header, now)
 	return min(d, maxRetryAfter), ok
 }
 
-// readLimits reads what an answer says of when to ask again.
+// readLimits reads the retry time of an answer and the state of its limits.
 func (f *Failure) readLimits(header func(string) string, now time.Time) {
 	var asked time.Duration
 	asked, f.HasRetryAfter = askedRetryAfter(header, now)
@@ -33,12 +33,12 @@ func (f *Failure) readLimits(header func(string) string, now time.Time) {
 	f.Throttled = f.Status == http.StatusTooManyRequests || f.Status == statusOverloaded || f.Status == http.StatusServiceUnavailable && f.HasRetryAfter
 }
 
-// askedRetryAfter reads when to come back. retry-after-ms and
-// x-ms-retry-after-ms are exact; retry-after is the same time rounded up to
-// seconds, or a date, and counts only where it says more than that: a
-// provisioned deployment of Azure drains in some 40 ms, and a second of pause
-// would be twenty times too long. Without any of them, the reset times of
-// exhausted rate limits are taken (x-ratelimit-reset-*).
+// askedRetryAfter reads the requested retry time. retry-after-ms and
+// x-ms-retry-after-ms are exact. retry-after is the same time rounded up to seconds, or
+// a date, and counts only if it exceeds the exact time by a second or more: a
+// provisioned deployment of Azure has room again in some 40 ms, and a pause of a second
+// would be twenty times too long. Without any of them, the reset times of exhausted
+// rate limits count (x-ratelimit-reset-*).
 func askedRetryAfter(header func(string) string, now time.Time) (time.Duration, bool) {
 	exact, ok := time.Duration(0), false
 	for _, name := range [...]string{"retry-after-ms", "x-ms-retry-after-ms"} {
@@ -61,7 +61,7 @@ func askedRetryAfter(header func(string) string, now time.Time) (time.Duration, 
 	return min(max(exact, 0), maxAsked), ok
 }
 
-// inUnits reads a number, with a fraction or without, of units.
+// inUnits reads a number of units, whole or fractional.
 func inUnits(s string, unit time.Duration) (time.Duration, bool) {
 	n, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
 	if err != nil || math.IsNaN(n) || n < 0 {
@@ -70,8 +70,8 @@ func inUnits(s string, unit time.Duration) (time.Duration, bool) {
 	return time.Duration(min(n*float64(unit), float64(maxAsked))), true
 }
 
-// rateLimitReset reads x-ratelimit-reset-requests and -tokens ("6m0s", "1.5s",
-// or seconds) of limits that have nothing left.
+// rateLimitReset reads x-ratelimit-reset-requests and -tokens ("6m0s", "1.5s", or
+// seconds) of limits with nothing left.
 func rateLimitReset(header func(string) string) (longest time.Duration, ok bool) {
 	for _, what := range [...]string{"requests", "tokens"} {
 		if left, err := strconv.ParseInt(header("x-ratelimit-remaining-"+what), 10, 64); err != nil || left > 0 {

@@ -6,11 +6,11 @@ import (
 	"weir/sse"
 )
 
-// This file says whether a body is a stream.
+// This file decides whether a body is a stream.
 
-// IsStream says whether the body is server-sent events. Where the header says
-// otherwise (some servers and proxies leave text/plain or nothing there) the
-// first bytes decide, once they have come; over HTTP/2 the header alone.
+// IsStream says whether the body is server-sent events. If the header does not say so
+// (some servers and proxies send text/plain or nothing), the first bytes decide; over
+// HTTP/2 only the header does.
 func (r *Reply) IsStream() bool {
 	if r.SaysStream() {
 		return true

@@ -6,9 +6,9 @@ import (
 	"weir/jsonscan"
 )
 
-// AppendNamed appends the text a model produced, unescaped, to dst: the strings in
-// JSON that stand under the names produced text has in any API. Tool calls count
-// with their names and arguments, reasoning too where it is shown.
+// AppendNamed appends generated text to dst, unescaped: the strings under keys that
+// name generated text in any API. Tool calls count with their names and arguments, and
+// so does visible reasoning.
 func AppendNamed(dst, data []byte) []byte {
 	t := texts{dst: dst, limit: math.MaxInt}
 	s := jsonscan.At(data)
@@ -16,10 +16,10 @@ func AppendNamed(dst, data []byte) []byte {
 	return t.dst
 }
 
-// texts collects strings out of JSON.
+// texts collects strings from JSON.
 type texts struct {
 	dst     []byte
-	limit   int // of len(dst); what comes behind is counted only
+	limit   int // of len(dst); text beyond it is only counted
 	total   int64
 	numbers int64
 }
@@ -31,7 +31,7 @@ func (t *texts) add(quoted []byte) {
 	}
 }
 
-// named collects the strings that stand under keys that name produced text.
+// named collects the strings under keys that name generated text.
 func (t *texts) named(s *jsonscan.Cursor) {
 	switch s.Peek() {
 	case '[':
@@ -59,7 +59,7 @@ func (t *texts) member(s *jsonscan.Cursor, key []byte) {
 	}
 }
 
-// prompt collects what a request asks the model to read.
+// prompt collects the text that a request gives the model.
 func (t *texts) prompt(s *jsonscan.Cursor) (messages int64) {
 	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
 		switch string(s.Key()) {
@@ -77,8 +77,8 @@ func (t *texts) prompt(s *jsonscan.Cursor) (messages int64) {
 	return messages
 }
 
-// all collects every string but those that are no text for the model: pictures,
-// sounds and files in base64, ids. Numbers are counted: a prompt may be tokens.
+// all collects every string except those that are not text for the model: pictures,
+// sounds and files in base64, IDs. Numbers are counted: a prompt may be token IDs.
 func (t *texts) all(s *jsonscan.Cursor) {
 	switch c := s.Peek(); {
 	case c == '"':

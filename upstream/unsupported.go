@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-// Feature is something a request needs that a server may not do.
+// Feature is a need of a request that a server may not support.
 type Feature string
 
 const (
 	NoFeature      Feature = ""
-	WholeOperation Feature = "operation" // the path: embeddings of a chat model, responses of a server without them
+	WholeOperation Feature = "operation" // the path itself: embeddings of a chat model, responses of a server without them
 	Images         Feature = "images"
 	Audio          Feature = "audio"
 	Tools          Feature = "tools"
 )
 
-// unsupportedWords are what servers say of what they do not do, in lower case:
+// unsupportedWords are the servers' messages about missing features, in lower case:
 // llama.cpp, vLLM, SGLang, Ollama, LM Studio, DeepSeek, Mistral, Groq, OpenRouter,
 // OpenAI and Azure OpenAI, as of 2026-11.
 var unsupportedWords = [...]struct {
@@ -58,13 +58,13 @@ var unsupportedWords = [...]struct {
 	{"unexpected endpoint or method", WholeOperation},
 }
 
-// lacks says what the server does not do, that answered so.
+// lacks is the feature that the failure reports as unsupported.
 func (f *Failure) lacks(kept bool) Feature {
 	message := strings.ToLower(f.Message)
 	switch f.Status {
 	case http.StatusMethodNotAllowed, http.StatusNotImplemented:
 	case http.StatusNotFound:
-		named := kept && f.Code != "" && f.Code != "404" // a response that is not there
+		named := kept && f.Code != "" && f.Code != "404" // a response that does not exist
 		if f.NoModel || named {
 			return NoFeature
 		}
@@ -95,8 +95,8 @@ func featureOf(message string) Feature {
 	return NoFeature
 }
 
-// isNowhere recognises what is said of a path nothing stands under, in lower
-// case: by FastAPI, Go, llama.cpp, Azure, and by proxies in HTML.
+// isNowhere recognises messages for an unknown path, in lower case: by FastAPI, Go,
+// llama.cpp, Azure, and by proxies in HTML.
 func isNowhere(message string) bool {
 	switch strings.TrimRight(strings.TrimSpace(message), ".!") {
 	case "", "not found", "404 not found", "404 page not found", "page not found", "file not found", "resource not found", "no such route", "{}":
@@ -106,7 +106,7 @@ func isNowhere(message string) bool {
 		strings.HasPrefix(message, "no route") || strings.HasPrefix(message, "unknown request url")
 }
 
-// isNoModel recognises a 404 for the model's name, which is Weir's to say.
+// isNoModel recognises a 404 for the model's name, which Weir sets.
 func (f *Failure) isNoModel() bool {
 	switch f.Code {
 	case "model_not_found", "DeploymentNotFound", "ModelNotFound":
@@ -122,8 +122,8 @@ func (f *Failure) isNoModel() bool {
 	return strings.Contains(m, "model") && (strings.Contains(m, "does not exist") || strings.Contains(m, "not found") || strings.Contains(m, "no such model"))
 }
 
-// isUnreadable recognises what llama.cpp says with 500 of a request it cannot
-// make sense of, such as a malformed tool.
+// isUnreadable recognises llama.cpp's 500 for a request that it cannot parse, such as a
+// malformed tool.
 func (f *Failure) isUnreadable() bool {
 	return f.Status == http.StatusInternalServerError &&
 		(strings.HasPrefix(f.Message, "Failed to parse tools") || strings.HasPrefix(f.Message, "Failed to parse messages") ||

@@ -5,56 +5,55 @@ import (
 	"weir/jsonscan"
 )
 
-// Counting is how an operation's usage is told.
+// Counting is how an operation reports its usage.
 type Counting uint8
 
 const (
-	CountsBoth   Counting = iota // prompt and answer together, the cached tokens within the prompt
+	CountsBoth   Counting = iota // prompt and answer together; the prompt includes the cached tokens
 	CountsPrompt                 // there is no answer
-	CountsParts                  // prompt and answer in several events, the cached tokens beside the prompt
+	CountsParts                  // prompt and answer in several events; the prompt excludes the cached tokens
 )
 
-// Tally reads what a server says of the tokens it used, in the words of any API and
-// provider. The zero value has been told nothing.
+// Tally reads the token usage that a server reports, in the fields of any API and
+// provider. The zero value is empty.
 type Tally struct {
 	Counting Counting
-	Usage    weir.Usage // all that was told, where Has
-	Has      bool       // since Begin usage came that can be
-	Came     bool       // since Begin usage came, whether or not it can be
+	Usage    weir.Usage // the total so far, if Has
+	Has      bool       // valid usage came since Begin
+	Came     bool       // usage came since Begin, valid or not
 	counts
 }
 
-// Begin begins another event. What was told before stays.
+// Begin starts another event. Earlier usage stays.
 func (t *Tally) Begin() { t.Has, t.Came = false, false }
 
-// Restart begins another event that tells all, and forgets what was told before but
-// for the tier.
+// Restart starts another event with the complete usage, and clears everything earlier
+// except the tier.
 func (t *Tally) Restart() {
 	t.Begin()
 	t.counts, t.Usage = counts{tier: t.tier}, weir.Usage{}
 }
 
-// Whole says whether both prompt and answer were told, where an answer is not
+// Whole says whether both prompt and answer were reported, for an answer that is not
 // streamed.
 func (t *Tally) Whole() bool {
 	return t.Counting != CountsParts || t.has&(saysInput|saysOutput) == saysInput|saysOutput
 }
 
-// counts are what was told of usage so far. Of the same thing under two names the
-// larger counts.
+// counts are the counts reported so far. Of one count under two names the larger wins.
 type counts struct {
 	has                       words
 	input, answered, total    int64
-	cached, hit, miss         int64 // beside and in the details; what of the prompt was not cached
-	written, written5, hourly int64 // all that was written to the cache, and its two parts
+	cached, hit, miss         int64 // top-level or in the details; the uncached part of the prompt
+	written, written5, hourly int64 // all tokens written to the cache, and the two parts of them
 	reasoning                 int64
 	audioIn, audioOut         int64
 	tier                      weir.Tier
-	odd                       bool // a count of prompt or answer cannot be
-	broken                    bool // a count of a part cannot be
+	odd                       bool // a count of prompt or answer is impossible
+	broken                    bool // a count of a part is impossible
 }
 
-// words are the counts that were told.
+// words is the set of counts that were reported.
 type words uint8
 
 const (
@@ -62,10 +61,10 @@ const (
 	saysOutput
 	saysTotal
 	saysMiss
-	saysRead // in the words of protocols that count cached tokens beside the prompt
+	saysRead // in fields of protocols whose prompt count excludes cached tokens
 )
 
-// Read reads a usage object, which s stands before, in the words of any API and provider:
+// Read reads the usage object at s, in the fields of any API and provider:
 //
 //	chat, completions, embeddings   prompt_tokens, completion_tokens, total_tokens, prompt_tokens_details, completion_tokens_details
 //	responses                       input_tokens, output_tokens, total_tokens, input_tokens_details, output_tokens_details
@@ -77,9 +76,9 @@ const (
 //	Alibaba                         cache_creation_input_tokens and cache_creation in prompt_tokens_details
 //	Cohere                          billed_units of input_tokens and output_tokens
 //
-// A count that is absent leaves what earlier events of the stream told. Usage
-// whose prompt or answer cannot be (no whole number, below zero, beyond maxCount)
-// is as if it had not been told: it would be billed.
+// An absent count keeps the value of earlier events of the stream. Usage whose prompt
+// or answer is impossible (not a whole number, negative, above maxCount) is ignored as
+// a whole, because it would be billed.
 func (t *Tally) Read(s *jsonscan.Cursor) {
 	if s.Peek() != '{' {
 		s.Skip()
@@ -134,7 +133,7 @@ func (t *Tally) count(s *jsonscan.Cursor, key []byte) {
 	}
 }
 
-// main reads a count without which usage is not told; null counts as absent.
+// main reads a required count; null counts as absent.
 func (t *Tally) main(s *jsonscan.Cursor, word words, into *int64) {
 	if s.Peek() == 'n' {
 		s.Skip()
@@ -146,8 +145,7 @@ func (t *Tally) main(s *jsonscan.Cursor, word words, into *int64) {
 	t.has |= word
 }
 
-// beside reads a count that the others can do without: one that cannot be is as
-// if it had not been told, and is said.
+// beside reads an optional count. An impossible one is ignored, and recorded in broken.
 func (t *Tally) beside(s *jsonscan.Cursor, word words, into *int64) {
 	if s.Peek() == 'n' {
 		s.Skip()
@@ -162,7 +160,7 @@ func (t *Tally) beside(s *jsonscan.Cursor, word words, into *int64) {
 	t.broken = t.broken || broken
 }
 
-// billed reads Cohere's billed_units, which stand for the tokens beside them.
+// billed reads Cohere's billed_units, which replace top-level counts.
 func (t *Tally) billed(s *jsonscan.Cursor) {
 	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
 		switch key := s.Key(); string(key) {
@@ -174,7 +172,7 @@ func (t *Tally) billed(s *jsonscan.Cursor) {
 	}
 }
 
-// ReadWithin reads the usage that an extension of a provider holds.
+// ReadWithin reads the usage inside a provider's extension.
 func (t *Tally) ReadWithin(s *jsonscan.Cursor) {
 	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
 		if string(s.Key()) == "usage" {
@@ -185,7 +183,7 @@ func (t *Tally) ReadWithin(s *jsonscan.Cursor) {
 	}
 }
 
-// part reads a count of a part. One that cannot be costs its own knowledge only.
+// part reads a count of a part. An impossible one is ignored alone.
 func (t *Tally) part(s *jsonscan.Cursor, into *int64) {
 	n, ok := Count(s)
 	if !ok {
@@ -215,7 +213,7 @@ func (t *Tally) details(s *jsonscan.Cursor, audio *int64) {
 	}
 }
 
-// creation reads what was written to the cache, by how long it is to be kept.
+// creation reads the tokens written to the cache, by how long they are kept.
 func (t *Tally) creation(s *jsonscan.Cursor) {
 	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
 		switch string(s.Key()) {
@@ -229,8 +227,7 @@ func (t *Tally) creation(s *jsonscan.Cursor) {
 	}
 }
 
-// ReadTier reads the service tier a request was served as, and returns what it is
-// by all that was told.
+// ReadTier reads the service tier of the answer, and returns the last tier reported.
 func (t *Tally) ReadTier(s *jsonscan.Cursor) weir.Tier {
 	if s.Peek() != '"' {
 		s.Skip()
@@ -240,7 +237,8 @@ func (t *Tally) ReadTier(s *jsonscan.Cursor) weir.Tier {
 	return t.tier
 }
 
-// TierOf reads a provider's word for a service tier. auto is what it then says.
+// TierOf reads a provider's word for a service tier. auto is replaced by the tier in
+// the answer.
 func TierOf(word []byte) weir.Tier {
 	switch string(word) {
 	case "", "auto", "default", "standard", "standard_only":

@@ -2,9 +2,9 @@ package upstream
 
 import "weir"
 
-// This file makes one usage of the counts that were told.
+// This file combines the reported counts into one usage.
 
-// sum makes one usage of the counts; false: they do not say what was used.
+// sum combines the counts into one usage; false: they do not determine it.
 func (t *Tally) sum() bool {
 	c := t.counts
 	read, wrote := max(c.cached, c.hit), max(c.written, c.written5+c.hourly)
@@ -14,18 +14,18 @@ func (t *Tally) sum() bool {
 	}
 	u := weir.Usage{Tier: c.tier, Estimated: c.broken}
 	if c.has&saysTotal != 0 && t.Counting == CountsBoth {
-		// Some count reasoning beside the answer, some in the total alone (xAI,
-		// Google): what the parts leave out was produced, and is billed so.
+		// Some providers count reasoning outside the answer, some only in the total (xAI,
+		// Google): tokens beyond the parts were produced, and are billed so.
 		switch beyond := c.total - prompt - answer; {
 		case beyond > 0:
 			u.Estimated = u.Estimated || c.reasoning != 0 && beyond != c.reasoning
 			c.reasoning = max(c.reasoning, beyond)
 			answer += beyond
 		case beyond < 0:
-			u.Estimated = u.Estimated || c.total != c.input+c.answered // without the cache, where that stands beside
+			u.Estimated = u.Estimated || c.total != c.input+c.answered // without the cache, if that is counted outside
 		}
 	}
-	if c.reasoning > answer { // beside the answer, and no total says so
+	if c.reasoning > answer { // outside the answer, without a total that says so
 		answer += c.reasoning
 	}
 	u.Prompt, u.Completion = prompt, answer
@@ -37,12 +37,12 @@ func (t *Tally) sum() bool {
 	u.Reasoning = min(c.reasoning, answer)
 	u.AudioAnswer = min(c.audioOut, answer-u.Reasoning)
 	t.Usage = u
-	used := u.Prompt > 0 || u.Completion > 0 // what tells of nothing was not counted
+	used := u.Prompt > 0 || u.Completion > 0 // a usage of zero was not counted
 	return used && u.Prompt <= maxCount && u.Completion <= maxCount
 }
 
-// parts are the tokens of prompt and answer, one of them from the total where it
-// was not told, and which of them are known.
+// parts are the tokens of prompt and answer, one of them derived from the total if
+// missing, and the set of known ones.
 func (c *counts) parts(as Counting, read, wrote int64) (prompt, answer int64, has words) {
 	prompt, answer, has = c.input, c.answered, c.has
 	if has&(saysInput|saysMiss) == saysMiss {
@@ -62,9 +62,8 @@ func (c *counts) parts(as Counting, read, wrote int64) (prompt, answer int64, ha
 	return prompt, answer, has
 }
 
-// apart says whether the tokens of the cache stand beside the prompt, as in the
-// Messages API, though the API is another: the total shows it, or that the prompt
-// could not hold them.
+// apart says whether the prompt excludes the cached tokens, as in the Messages API,
+// though the API is another: the total shows it, or the cache exceeds the prompt.
 func (c *counts) apart(cache int64) bool {
 	if cache == 0 || c.has&saysInput == 0 {
 		return false
@@ -78,7 +77,7 @@ func (c *counts) apart(cache int64) bool {
 	return c.has&saysRead != 0 && cache > c.input
 }
 
-// complete says whether prompt and answer were told. The Messages API tells them
+// complete says whether prompt and answer were reported. The Messages API reports them
 // in two events of a stream.
 func complete(as Counting, has words) bool {
 	switch as {

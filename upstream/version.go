@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// NoVersion refuses an APIVersion, which is Azure OpenAI's alone.
+// NoVersion refuses an APIVersion, which only Azure OpenAI has.
 func NoVersion(d Dialect, o *Options) error {
 	if o.APIVersion != "" {
 		return fmt.Errorf("upstream: APIVersion %q is for protocol %q only, not %q", o.APIVersion, "azureopenai", d.Name())

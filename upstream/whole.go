@@ -5,23 +5,23 @@ import (
 	"weir/jsonscan"
 )
 
-// Whole is a walk over an answer that came whole: what every API's answers have
-// in common is read, and a format reads the rest. The zero value has read nothing.
+// Whole is a walk over an answer that came whole. It reads the members common to all
+// APIs; a format reads the rest. The zero value has read nothing.
 type Whole struct {
 	jsonscan.Cursor
-	Parts  int  // of the list of choices, vectors, items of output, blocks of content
-	Listed bool // the list of them is there, perhaps empty
+	Parts  int  // in the list of choices, vectors, items of output, blocks of content
+	Listed bool // the list is present, perhaps empty
 	Failed bool // the answer says that it is an error
 
-	broken bool // one of the parts is none
+	broken bool // a part is invalid
 	object bool
 	tally  Tally
 	tier   weir.Tier
 }
 
-// Read walks over an answer. member reads or skips the value of each member that
-// is not of every API. A member error that says something and the object "error"
-// say that the answer is none, whatever stands beside them.
+// Read walks over an answer. member reads or skips the value of each member that is not
+// common to all APIs. With a member error that has content, or the object "error", it
+// is not an answer, whatever else it has.
 func (w *Whole) Read(body []byte, as Counting, member func(key []byte)) {
 	w.Cursor, w.tally.Counting = jsonscan.At(body), as
 	if w.Peek() != '{' {
@@ -44,7 +44,7 @@ func (w *Whole) Read(body []byte, as Counting, member func(key []byte)) {
 	w.object = w.Done()
 }
 
-// Each reads a list of parts, of which part says whether one is what it must be.
+// Each reads a list of parts; part says whether one is valid.
 func (w *Whole) Each(part func() bool) {
 	w.Listed = w.Peek() == '['
 	for first, in := true, w.Open('['); in && w.Next(']', first); first = false {
@@ -53,20 +53,20 @@ func (w *Whole) Each(part func() bool) {
 	}
 }
 
-// Is is the answer that was read. kept says that it has what its operation
-// promises, if nothing in it says otherwise.
+// Is returns the answer that was read. kept says that it has everything its operation
+// promises, unless it contains an error.
 func (w *Whole) Is(kept bool) Answer {
 	if !w.object {
 		return Answer{}
 	}
 	t := &w.tally
-	if w.tier != weir.StandardTier { // it may stand behind the usage
+	if w.tier != weir.StandardTier { // it may come after the usage
 		t.Usage.Tier = w.tier
 	}
 	return Answer{Object: true, Whole: kept && !w.Failed && !w.broken, Parts: w.Parts, Usage: t.Usage, HasUsage: t.Has && t.Whole()}
 }
 
-// TypeOf reads the type of an event, which is was where it is no string.
+// TypeOf reads the type of an event, or returns was if it is not a string.
 func TypeOf(s *jsonscan.Cursor, was []byte) []byte {
 	if s.Peek() == '"' {
 		return s.Text()

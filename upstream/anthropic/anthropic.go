@@ -1,7 +1,7 @@
-// Package anthropic is the protocol of Anthropic: the Messages API.
+// Package anthropic is Anthropic's protocol: the Messages API.
 //
-// It owns paths, bodies and error shapes. It refuses to know connections, callers
-// and what an answer costs.
+// It owns paths, bodies and error shapes. It does not know connections, callers or
+// prices.
 package anthropic
 
 import (
@@ -17,10 +17,10 @@ import (
 // Dialect is the protocol.
 type Dialect struct{}
 
-// Name is what weir.yaml calls it.
+// Name is the protocol's name in weir.yaml.
 func (Dialect) Name() string { return "anthropic" }
 
-// Check refuses what is Azure's alone.
+// Check refuses options that only Azure has.
 func (d Dialect) Check(o *upstream.Options) error { return upstream.NoVersion(d, o) }
 
 // Base appends /v1 to a path that does not end in a version segment.
@@ -31,8 +31,8 @@ func (Dialect) Base(_ *upstream.Options, path string) string {
 	return path + "/v1"
 }
 
-// version is sent when the caller named none; the only one there is
-// (docs.anthropic.com, "Versions").
+// version is sent if the caller named none; there is no other (docs.anthropic.com,
+// "Versions").
 const version = "2023-06-01"
 
 // Target is /messages, with a version of the API.
@@ -40,7 +40,7 @@ func (Dialect) Target(*upstream.Options, weir.Op) upstream.Target {
 	return upstream.Target{Path: "/messages", Header: upstream.Field{Name: "anthropic-version", Value: version}}
 }
 
-// Operation finds an operation: there is one.
+// Operation returns the only operation, or nil.
 func (Dialect) Operation(op weir.Op) *upstream.Operation {
 	if op != weir.OpMessages {
 		return nil
@@ -48,7 +48,7 @@ func (Dialect) Operation(op weir.Op) *upstream.Operation {
 	return Messages
 }
 
-// Messages is the Messages API, whichever server serves it.
+// Messages is the Messages API, on any server.
 var Messages = &upstream.Operation{
 	Op: weir.OpMessages, Format: messages{}, Tokens: upstream.AnswerTokens, Prompt: "messages", Streams: true,
 	Ping: []byte("event: ping\ndata: {\"type\": \"ping\"}\n\n"), Broken: broken,
@@ -62,7 +62,7 @@ func (Dialect) Key(secret string) upstream.Field {
 	return upstream.Field{Name: "x-api-key", Value: secret}
 }
 
-// Locate reads /v1/messages and what is below it.
+// Locate parses /v1/messages and the paths below it.
 func (Dialect) Locate(path string) (upstream.Route, bool) {
 	rest, ok := strings.CutPrefix(path, "/v1/messages")
 	switch {
@@ -76,13 +76,13 @@ func (Dialect) Locate(path string) (upstream.Route, bool) {
 	return upstream.Route{}, true
 }
 
-// Mark is the header that its SDKs send with every request.
+// Mark is a header that its SDKs send with every request.
 func (Dialect) Mark() string { return "Anthropic-Version" }
 
-// Version is "": a header says it.
+// Version is "": the version is in a header.
 func (Dialect) Version() string { return "" }
 
-// kinds are the types of errors that are not what their status says.
+// kinds are the types of errors that differ from their status.
 var kinds = map[string]string{
 	"not_served": "invalid_request_error", "response_not_found": "not_found_error",
 	"client_gone": "api_error", "client_slow": "api_error",
@@ -124,8 +124,8 @@ func broken(p *upstream.Problem, _ int) []byte {
 	return sse.Append(nil, "error", Dialect{}.Error(nil, p))
 }
 
-// Words says whether an error has this protocol's shape: servers that speak it
-// beside OpenAI's word their errors in OpenAI's way below both.
+// Words says whether an error has this protocol's shape. Servers that also speak
+// OpenAI's protocol use OpenAI's shape in both.
 func (Dialect) Words(body []byte) bool {
 	var e struct {
 		Type  string
@@ -134,7 +134,7 @@ func (Dialect) Words(body []byte) bool {
 	return json.Unmarshal(body, &e) == nil && e.Type == "error" && e.Error.Type != "" && e.Error.Message != ""
 }
 
-// Models is Anthropic's list, all on one page.
+// Models is Anthropic's list, on one page.
 func (d Dialect) Models(b []byte, names []string) []byte {
 	b = append(b, `{"has_more":false,"data":[`...)
 	for i, name := range names {

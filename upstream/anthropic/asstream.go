@@ -11,7 +11,7 @@ import (
 type streamed struct{ out []byte }
 
 // AsStream writes the events of the Messages API ("Streaming messages",
-// docs.anthropic.com): what a block says comes in deltas, one each.
+// docs.anthropic.com), with one delta for each text of a block.
 func (messages) AsStream(o jsonscan.Object, _ bool) []byte {
 	s := &streamed{}
 	used := jsonscan.ObjectOf(o.Get("usage"))
@@ -39,8 +39,8 @@ func (messages) AsStream(o jsonscan.Object, _ bool) []byte {
 	return s.out
 }
 
-// block is how a block of content starts in a stream, and its deltas. What has
-// no deltas starts whole.
+// block is how a content block starts in a stream, and its deltas. A block without
+// deltas starts complete.
 func block(b jsonscan.Object) (start jsonscan.Object, deltas []jsonscan.Object) {
 	part := func(kind, member, key string) {
 		if v := b.Get(key); len(v) > 0 && v[0] == '"' {
@@ -68,7 +68,7 @@ func block(b jsonscan.Object) (start jsonscan.Object, deltas []jsonscan.Object) 
 	return start, deltas
 }
 
-// typed appends an event whose name is its data's type too.
+// typed appends an event named like the type of its data.
 func (s *streamed) typed(kind string, o jsonscan.Object) {
 	s.out = sse.Append(s.out, kind, append(jsonscan.Object{}.With("type", jsonscan.Quoted(kind)), o...).Append(nil))
 }

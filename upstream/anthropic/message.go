@@ -5,7 +5,7 @@ import "weir/upstream"
 // messages is the format of the Messages API.
 type messages struct{}
 
-// event is what a walk over one event saw.
+// event is the result of a walk over one event.
 type event struct {
 	*upstream.Stream
 	fail   bool
@@ -64,7 +64,7 @@ func (e *event) walk() {
 	}
 }
 
-// part walks over the message that an event begins, or over what it adds to it.
+// part walks over the message that an event starts, or the delta it adds.
 func (e *event) part() {
 	for first, in := true, e.Open('{'); in && e.Next('}', first); first = false {
 		switch string(e.Key()) {
@@ -93,7 +93,7 @@ func (messages) Answer(body []byte) upstream.Answer {
 			w.Skip()
 		}
 	})
-	return w.Is(w.Listed && (w.Parts > 0 || stopped)) // one that ends its turn without a word has no block
+	return w.Is(w.Listed && (w.Parts > 0 || stopped)) // an answer may end its turn without any block
 }
 
 func (messages) Text(dst, data []byte) []byte { return upstream.AppendNamed(dst, data) }

@@ -1,5 +1,5 @@
-// Package dialects lists the protocols that Weir speaks: a line each. It is where one
-// is found by its name; nothing else names them all.
+// Package dialects lists the protocols that Weir speaks, and finds one by its name. No
+// other package names them all.
 package dialects
 
 import (
@@ -9,8 +9,8 @@ import (
 	"weir/upstream/openai"
 )
 
-// All are the protocols, in the order in which they are asked whose a path is: the
-// Messages API lies below OpenAI's /v1/.
+// All are the protocols, in the order in which they are matched against a path: the
+// Messages API is below OpenAI's /v1/.
 func All() []upstream.Dialect {
 	return []upstream.Dialect{
 		anthropic.Dialect{},
@@ -19,7 +19,7 @@ func All() []upstream.Dialect {
 	}
 }
 
-// Of is the protocol of a name; nil: there is none.
+// Of is the protocol with that name; nil: there is none.
 func Of(name string) upstream.Dialect {
 	for _, d := range All() {
 		if d.Name() == name {

@@ -7,7 +7,7 @@ import (
 	"weir/sse"
 )
 
-// AsStream writes a chunk with what each choice holds and, for chat, one with
+// AsStream writes a chunk with the content of each choice and, for chat, another with
 // its finish.
 func (f completions) AsStream(o jsonscan.Object, usage bool) (out []byte) {
 	told := o.Get("usage")
@@ -34,7 +34,7 @@ func (f completions) AsStream(o jsonscan.Object, usage bool) (out []byte) {
 	return append(out, "data: [DONE]\n\n"...)
 }
 
-// delta is a message as a chunk has it: its tool calls are numbered.
+// delta is a message in the form of a chunk: its tool calls have indexes.
 func delta(message []byte) string {
 	m := jsonscan.ObjectOf(message)
 	if m == nil {

@@ -14,8 +14,8 @@ type streamed struct {
 }
 
 // AsStream writes the events of the Responses API ("Streaming events",
-// platform.openai.com): each item of the output is added, filled and done, then
-// the response is what it is.
+// platform.openai.com): each output item is added, filled and done; the complete
+// response comes last.
 func (responses) AsStream(o jsonscan.Object, _ bool) []byte {
 	s := &streamed{}
 	begun := o.With("status", `"in_progress"`).With("output", "[]").With("usage", "null")
@@ -28,7 +28,7 @@ func (responses) AsStream(o jsonscan.Object, _ bool) []byte {
 	switch status := jsonscan.TextOf(o.Get("status")); status {
 	case "incomplete", "queued":
 		kind = "response." + status
-	case "in_progress": // in the background: it was said above
+	case "in_progress": // in the background: already sent above
 		return s.out
 	}
 	s.numbered(kind, jsonscan.Object{}.With("response", o.String()))
@@ -69,7 +69,7 @@ func (s *streamed) item(i int, item jsonscan.Object) {
 	s.numbered("response.output_item.done", at.With("item", item.String()))
 }
 
-// argued writes a call whose arguments come as a text of their own.
+// argued writes a call whose arguments are sent as deltas.
 func (s *streamed) argued(at, in, start jsonscan.Object, member, kind string) {
 	value := start.Get(member)
 	if value == nil {
@@ -117,7 +117,7 @@ func (s *streamed) part(at, part jsonscan.Object) {
 	s.numbered("response.content_part.done", at.With("part", part.String()))
 }
 
-// summary writes one part of the summary of a reasoning.
+// summary writes one part of a reasoning summary.
 func (s *streamed) summary(at, part jsonscan.Object) {
 	value := part.Get("text")
 	if value == nil {
@@ -130,7 +130,7 @@ func (s *streamed) summary(at, part jsonscan.Object) {
 	s.numbered(kind+"part.done", at.With("part", part.String()))
 }
 
-// numbered appends an event of a response.
+// numbered appends an event with the next sequence number.
 func (s *streamed) numbered(kind string, o jsonscan.Object) {
 	head := jsonscan.Object{}.With("type", jsonscan.Quoted(kind)).With("sequence_number", strconv.Itoa(s.sequence))
 	s.sequence++

@@ -5,14 +5,14 @@ import (
 	"weir/upstream"
 )
 
-// completions is the format of chat and of completions, which differ in what a
-// choice holds.
+// completions is the format of chat and of completions, which differ in the content of
+// a choice.
 type completions struct{ chat bool }
 
-// chunk is what a walk over one event saw.
+// chunk is the result of a walk over one event.
 type chunk struct {
 	*upstream.Stream
-	choices  bool // a choice, of any content
+	choices  bool // it has a choice, of any content
 	finish   bool
 	produced bool
 	fail     bool
@@ -91,9 +91,9 @@ func (c *chunk) choice() {
 	c.produced = c.produced || before
 }
 
-// delta: everything in it but the role is something produced (content,
-// tool_calls, function_call, refusal, reasoning under its several names,
-// audio), when there is something in it.
+// delta: every member except the role and a few others carries output (content,
+// tool_calls, function_call, refusal, reasoning under its several names, audio), if it
+// has content.
 func (c *chunk) delta() {
 	for first, in := true, c.Open('{'); in && c.Next('}', first); first = false {
 		switch string(c.Key()) {
@@ -117,9 +117,8 @@ func (f completions) Answer(body []byte) upstream.Answer {
 	return w.Is(w.Parts > 0)
 }
 
-// choice says whether a choice is an answer: a message or a text that says
-// something, or is said to be complete. Azure leaves the message out where its
-// filter let nothing through.
+// choice says whether a choice is an answer: a message or text that has content or is
+// complete. Azure leaves out the message if its filter removed everything.
 func (f completions) choice(w *upstream.Whole) bool {
 	var has, says bool
 	var finish []byte
@@ -145,7 +144,7 @@ func (f completions) choice(w *upstream.Whole) bool {
 	return has && (says || len(finish) > 0) || string(finish) == "content_filter"
 }
 
-// message says whether a message is there, and whether it says anything.
+// message says whether a message is present, and whether it has content.
 func message(s *jsonscan.Cursor) (is, says bool) {
 	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
 		is = true
@@ -158,12 +157,12 @@ func message(s *jsonscan.Cursor) (is, says bool) {
 	return is, says
 }
 
-// broke says whether a finish_reason means that the server gave up: vLLM and
-// SGLang say abort, OpenRouter and newer vLLM error.
+// broke says whether a finish_reason means that the server gave up: abort in vLLM and
+// SGLang, error in OpenRouter and newer vLLM.
 func broke(finish []byte) bool { return string(finish) == "error" || string(finish) == "abort" }
 
-// reason reads a finish_reason: a word or, of an older SGLang, an object whose
-// type is the word.
+// reason reads a finish_reason: a word or, in older SGLang, an object with the word as
+// its type.
 func reason(s *jsonscan.Cursor) (word []byte) {
 	if s.Peek() != '{' {
 		return s.Text()

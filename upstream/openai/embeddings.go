@@ -7,7 +7,7 @@ import (
 	"weir/upstream"
 )
 
-// embeddings is the format of embeddings, which have no streams.
+// embeddings is the format of embeddings, which do not stream.
 type embeddings struct{}
 
 func (embeddings) Event(s *upstream.Stream, name []byte) upstream.Meaning {
@@ -27,7 +27,7 @@ func (embeddings) Answer(body []byte) upstream.Answer {
 	return w.Is(w.Parts > 0)
 }
 
-// vector says whether a row of embeddings holds a vector: numbers, or base64.
+// vector says whether a row has a vector: numbers, or base64.
 func vector(s *jsonscan.Cursor) (is bool) {
 	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
 		if string(s.Key()) != "embedding" {
@@ -35,7 +35,7 @@ func vector(s *jsonscan.Cursor) (is bool) {
 			continue
 		}
 		v := s.Raw()
-		is = jsonscan.HasContent(v) && !(v[0] == '[' && bytes.IndexByte(v, 'n') >= 0) // null, where a number cannot be
+		is = jsonscan.HasContent(v) && !(v[0] == '[' && bytes.IndexByte(v, 'n') >= 0) // a null among the numbers
 	}
 	return is
 }

@@ -1,10 +1,9 @@
-// Package openai is the protocol of OpenAI and of the servers that speak as it does:
-// vLLM, SGLang, llama.cpp, TGI, Ollama. Its operations are chat, completions,
-// embeddings and the Responses API, and the Messages API, which vLLM and others
-// serve beside them.
+// Package openai is the protocol of OpenAI and of compatible servers: vLLM, SGLang,
+// llama.cpp, TGI, Ollama. Its operations are chat, completions, embeddings, the
+// Responses API, and the Messages API, which vLLM and others serve too.
 //
-// It owns paths, bodies and error shapes. It refuses to know connections, callers
-// and what an answer costs.
+// It owns paths, bodies and error shapes. It does not know connections, callers or
+// prices.
 package openai
 
 import (
@@ -18,14 +17,14 @@ import (
 // Dialect is the protocol.
 type Dialect struct{ Surface }
 
-// Name is what weir.yaml calls it.
+// Name is the protocol's name in weir.yaml.
 func (Dialect) Name() string { return "openai" }
 
-// Check refuses what is Azure's alone.
+// Check refuses options that only Azure has.
 func (d Dialect) Check(o *upstream.Options) error { return upstream.NoVersion(d, o) }
 
-// Base appends /v1 to a path that does not end in a version segment (/v1, /v4), as
-// the SDKs' base_url has it.
+// Base appends /v1 to a path that does not end in a version segment (/v1, /v4), as the
+// SDKs' base_url expects.
 func (Dialect) Base(_ *upstream.Options, path string) string {
 	if upstream.EndsInVersion(path) {
 		return path
@@ -46,7 +45,7 @@ var paths = map[weir.Op]string{
 	weir.OpMessages:    "/messages",
 }
 
-// Operation finds an operation.
+// Operation returns an operation, or nil.
 func (Dialect) Operation(op weir.Op) *upstream.Operation {
 	if op == weir.OpMessages {
 		return anthropic.Messages
@@ -70,8 +69,8 @@ var operations = map[weir.Op]*upstream.Operation{
 	},
 }
 
-// Limit is max_tokens, which servers have known for longer. OpenAI itself refuses it
-// for models that reason and takes the newer name for all.
+// Limit is max_tokens, which servers have supported for longer. OpenAI itself refuses
+// it for reasoning models and accepts the newer name for all.
 func (Dialect) Limit(o *upstream.Options, op weir.Op) string {
 	switch {
 	case op == weir.OpResponses:

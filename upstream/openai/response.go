@@ -10,7 +10,7 @@ import (
 // responses is the format of the Responses API.
 type responses struct{}
 
-// event is what a walk over one event saw.
+// event is the result of a walk over one event.
 type event struct {
 	*upstream.Stream
 	fail   bool
@@ -35,18 +35,17 @@ func (responses) Event(s *upstream.Stream, name []byte) upstream.Meaning {
 	return m
 }
 
-// meaning reads the types of events: what is produced comes in those that end in
-// .delta.
+// meaning classifies the types of events: those that end in .delta carry output.
 func (e *event) meaning() (kind upstream.EventKind, produced bool) {
 	switch string(e.kind) {
 	case "response.completed":
-		if !e.output && !e.Something { // completed, and nothing is there
+		if !e.output && !e.Something { // completed, without any output
 			return upstream.Meta, false
 		}
 		return upstream.Finish, false
 	case "response.incomplete":
 		return upstream.Finish, false
-	case "response.output_item.done": // some servers repeat no item at the end
+	case "response.output_item.done": // some servers do not repeat the items at the end
 		e.Something = true
 		return upstream.Meta, false
 	case "response.failed", "error":
@@ -73,7 +72,7 @@ func (e *event) walk() {
 	}
 }
 
-// response walks over a response as an event of its own stream shows it.
+// response walks over a response inside an event.
 func (e *event) response() {
 	for first, in := true, e.Open('{'); in && e.Next('}', first); first = false {
 		switch string(e.Key()) {
@@ -115,9 +114,9 @@ func (responses) Answer(body []byte) upstream.Answer {
 	return w.Is(w.Parts > 0)
 }
 
-// Text appends the text of an event or an answer. Every text comes several times in
-// a stream: as deltas, and whole when its part, its item and the response are done.
-// From an event only a delta is taken; a whole answer has no type.
+// Text appends the text of an event or an answer. In a stream every text comes several
+// times: as deltas, and whole when its part, its item and the response are done. Of an
+// event only the delta counts; a whole answer has no type.
 func (responses) Text(dst, data []byte) []byte {
 	s := jsonscan.At(data)
 	var kind, delta []byte

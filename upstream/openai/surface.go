@@ -10,10 +10,10 @@ import (
 	"weir/upstream"
 )
 
-// Surface is what callers of OpenAI's protocol see.
+// Surface is OpenAI's protocol as its callers see it.
 type Surface struct{}
 
-// Locate reads a path below /v1/.
+// Locate parses a path below /v1/.
 func (Surface) Locate(path string) (upstream.Route, bool) {
 	rest, ok := strings.CutPrefix(path, "/v1/")
 	if !ok {
@@ -22,7 +22,7 @@ func (Surface) Locate(path string) (upstream.Route, bool) {
 	return Below(rest), true
 }
 
-// Below reads what follows /v1/.
+// Below parses the part of the path after /v1/.
 func Below(rest string) upstream.Route {
 	switch rest {
 	case "chat/completions":
@@ -45,8 +45,7 @@ func Below(rest string) upstream.Route {
 	return upstream.Route{}
 }
 
-// kept reads what follows responses/: an answer's id and what is asked of it, or a
-// verb.
+// kept parses the part after responses/: an answer's ID with an action, or a verb.
 func kept(below string) upstream.Route {
 	r := upstream.Route{Op: weir.OpResponses}
 	switch below {
@@ -71,13 +70,13 @@ func kept(below string) upstream.Route {
 	return r
 }
 
-// Mark is none: paths below /v1/ are its own.
+// Mark is "": no other protocol shares its paths.
 func (Surface) Mark() string { return "" }
 
-// Version is "": the path says it.
+// Version is "": the version is in the path.
 func (Surface) Version() string { return "" }
 
-// Error has message, type, param and code below error.
+// Error puts message, type, param and code in error.
 func (Surface) Error(b []byte, p *upstream.Problem) []byte {
 	b = append(append(b, `{"error":`...), '{')
 	return append(appendError(b, p), "}}"...)
@@ -92,8 +91,8 @@ func appendError(b []byte, p *upstream.Problem) []byte {
 	return append(b, jsonscan.Quoted(p.Code)...)
 }
 
-// AppendKind appends the members type and param, which OpenAI's SDKs read of Azure's
-// errors too.
+// AppendKind appends the members type and param, which OpenAI's SDKs also read in
+// Azure's errors.
 func AppendKind(b []byte, p *upstream.Problem) []byte {
 	b = append(append(append(b, `,"type":"`...), p.Kind...), `","param":`...)
 	if p.Param == "" {
@@ -102,8 +101,8 @@ func AppendKind(b []byte, p *upstream.Problem) []byte {
 	return append(b, jsonscan.Quoted(p.Param)...)
 }
 
-// broken is the last event of a stream of the Responses API, which counts them.
-// OpenAI's SDKs raise on a member error only, and read the others as an event.
+// broken is the last event of a Responses API stream, whose events are numbered.
+// OpenAI's SDKs raise only on a member error and treat the other members as an event.
 func broken(p *upstream.Problem, sequence int) []byte {
 	b := append(make([]byte, 0, 256), `{"type":"error","code":`...)
 	b = append(b, jsonscan.Quoted(p.Code)...)
@@ -115,8 +114,8 @@ func broken(p *upstream.Problem, sequence int) []byte {
 	return sse.Append(nil, "error", append(appendError(b, p), "}}"...))
 }
 
-// Words lets every server's words through: those that speak this protocol word their
-// errors in many ways, and its callers know them.
+// Words accepts any error: servers of this protocol report errors in many forms, and
+// its callers know them.
 func (Surface) Words([]byte) bool { return true }
 
 // Models is OpenAI's list.
