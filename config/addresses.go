@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// This file tells the address of a server or resource from what people paste:
-// the address of a request to it.
+// This file finds the base address of a server or resource in the text people
+// paste: often the address of a request.
 
 // bareServer is a host, with or without a port, that lacks its scheme.
 var bareServer = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[^?#]*)?$`)
 
-// operations are the ends of paths of requests.
+// operations are the last parts of the paths of requests.
 var operations = []string{"/chat/completions", "/completions", "/embeddings", "/responses", "/messages", "/models",
 	"/api/chat", "/api/generate", "/api/tags", "/generate"} // of Ollama and TGI
 
-// baseOf is the address of the server a request's address is of, when it is
-// one: "http://h:8000/x/v1/chat/completions" is of http://h:8000/x.
+// baseOf is the server's base address, if u is the address of a request:
+// "http://h:8000/x/v1/chat/completions" gives http://h:8000/x.
 func baseOf(u *url.URL) (string, bool) {
 	path := strings.TrimSuffix(u.Path, "/")
 	for _, op := range operations {
@@ -29,8 +29,8 @@ func baseOf(u *url.URL) (string, bool) {
 	return "", false
 }
 
-// checkEndpoint wants the address of a resource of Azure OpenAI, and says what
-// to write in place of what the portal shows for a deployment.
+// checkEndpoint wants the endpoint of an Azure OpenAI resource. Its remedy
+// replaces the address that the portal shows for a deployment.
 func checkEndpoint(text string) (string, string) {
 	u, err := url.Parse(text)
 	if bareServer.MatchString(text) {
@@ -55,7 +55,7 @@ func checkEndpoint(text string) (string, string) {
 	return checkURL(text)
 }
 
-// deploymentIn is what to write for the deployment a path names.
+// deploymentIn is the remedy for a path that names a deployment.
 func deploymentIn(path string) string {
 	_, rest, ok := strings.Cut(path, "/deployments/")
 	name, _, _ := strings.Cut(rest, "/")
@@ -65,8 +65,8 @@ func deploymentIn(path string) string {
 	return ", and beside it deployment: " + name
 }
 
-// versionIn is what to write for the version of the classic API, which paths
-// below /openai take.
+// versionIn is the remedy for a version of the classic API in a path below
+// /openai.
 func versionIn(path, version string) string {
 	if !strings.Contains(path, "/openai") || !apiVersion.MatchString(version) {
 		return ""
@@ -75,7 +75,7 @@ func versionIn(path, version string) string {
 }
 
 // portalPage says whether a text is the address of a page of Azure's portals,
-// which people copy from the browser.
+// copied from the browser.
 func portalPage(text string) bool {
 	u, err := url.Parse(text)
 	if err != nil || u.User != nil {

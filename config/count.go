@@ -5,12 +5,11 @@ import (
 	"strconv"
 )
 
-// countPattern is how a number of many things, such as tokens, may be written
-// with a unit.
+// countPattern is a large number, such as one of tokens, written with a unit.
 const countPattern = `^[0-9]{1,15}(\.[0-9]{1,15})?[kM]$`
 
-// ParseCount reads a number of tokens or other many things: plain, or in
-// thousands (450k) or millions (1.5M). problem says what is wrong with the text.
+// ParseCount reads a large number, such as one of tokens: plain, or in
+// thousands (450k) or millions (1.5M). problem describes a bad text.
 func ParseCount(text string) (n int64, problem string) {
 	number, multiple := text, int64(1)
 	if text != "" {
@@ -32,10 +31,10 @@ func ParseCount(text string) (n int64, problem string) {
 	return x.Num().Int64(), ""
 }
 
-// many is the least upper bound of a number that may be written with k or M.
+// many is the least maximum of a field that accepts k and M.
 const many = 1_000_000
 
-// isMany says whether a field counts what there may be a million of.
+// isMany says whether a field's maximum is a million or more.
 func (f field) isMany() bool {
 	most, err := strconv.ParseInt(f.max, 10, 64)
 	return err == nil && most >= many

@@ -29,8 +29,7 @@ func TestCounts(t *testing.T) {
 	f("999999999999999M", 0, "too large")
 }
 
-// Wherever there may be a million of something, k and M are understood, and
-// plain numbers stay.
+// Every field that can reach a million accepts k and M, and plain numbers too.
 func TestUnitsOfCountsInAFile(t *testing.T) {
 	c, err := Parse("weir.yaml", []byte(`tenants: [{name: t, trim_max_tokens: {cap: 8k}, budget: {tokens_per_day: 50M, tokens_per_month: 1000000000}}]
 models:

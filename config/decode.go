@@ -8,22 +8,22 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// decoder walks the syntax tree beside the structs, and collects what does not
-// fit. It never stops at the first fault.
+// decoder walks the syntax tree beside the structs, and collects the faults. It
+// never stops at the first one.
 type decoder struct {
 	file    string
-	lines   []string // of the source, for keeping positions inside of it
+	lines   []string // of the source, to keep positions inside it
 	at      positions
 	whole   bool // there is a document to cross-check
 	faults  Faults
-	faulty  map[string]bool // paths whose value could not be read
+	faulty  map[string]bool // paths whose value is invalid
 	secrets []secretAt
 	hidden  map[int]int       // line -> column from which it may hold a secret
-	files   []source          // of a configuration, in order; their lines stand behind each other
+	files   []source          // of a configuration, in order; their lines are numbered through
 	several bool              // there is more than one
-	part    bool              // of a file: what must be given may be missing
-	other   bool              // the file is no weir.yaml: remedies do not speak of one
-	over    map[string]string // paths an override stands over -> its name
+	part    bool              // of a file: required keys may be missing
+	other   bool              // not a weir.yaml: remedies do not mention one
+	over    map[string]string // overridden path -> name of its override
 }
 
 // document decodes src into c, which gets every default first.
@@ -37,7 +37,7 @@ func (d *decoder) document(all []Source, c *Config) {
 	d.block(body, "", reflect.ValueOf(c).Elem())
 }
 
-// fault notes what is wrong at a node.
+// fault notes a fault at a node.
 func (d *decoder) fault(n ast.Node, path, problem, remedy string) {
 	d.faultAt(d.position(n), path, problem, remedy)
 }
@@ -112,7 +112,7 @@ func (d *decoder) block(n ast.Node, path string, v reflect.Value) {
 	}
 }
 
-// entry decodes the value of one key. A missing value stands where its key is.
+// entry decodes the value of one key. A missing value has its key's position.
 func (d *decoder) entry(e *ast.MappingValueNode, path string, f field, v reflect.Value) {
 	if isNull(e.Value) {
 		d.at[path] = d.position(e.Key)
@@ -122,7 +122,7 @@ func (d *decoder) entry(e *ast.MappingValueNode, path string, f field, v reflect
 	d.value(e.Value, path, f, v)
 }
 
-// complete faults what must be given and is not.
+// complete faults required keys that are missing.
 func (d *decoder) complete(n ast.Node, path string, s *shape, given map[string]int) {
 	for _, f := range s.fields {
 		if f.need && given[f.key] == 0 {
@@ -148,7 +148,8 @@ func (d *decoder) complete(n ast.Node, path string, s *shape, given map[string]i
 	}
 }
 
-// unknownKey says which key was probably meant, or where the key belongs.
+// unknownKey suggests the key that was probably meant, or the block it belongs
+// to.
 func (d *decoder) unknownKey(n ast.Node, path string, t reflect.Type, key string) {
 	keys := shapeOf(t).keys()
 	if problem := unseen(key); problem != "" {
@@ -168,8 +169,8 @@ func (d *decoder) unknownKey(n ast.Node, path string, t reflect.Type, key string
 	d.fault(n, path, "unknown key", remedy)
 }
 
-// unspaced is the remedy for what is no keys: where it is "key:value" or "key
-// value", the blank or colon that is missing.
+// unspaced is the remedy for a text in place of keys: for "key:value" or "key
+// value", the missing blank or colon.
 func unspaced(n ast.Node, keys []string) string {
 	text, _ := textOf(n)
 	for _, key := range keys {
@@ -279,7 +280,7 @@ func homesOf(key string) []string {
 	}
 	walk(reflect.TypeFor[Config](), "")
 	if len(homes) > 3 {
-		return nil // a word as common as "name" belongs nowhere in particular
+		return nil // a word as common as "name" has no particular home
 	}
 	return homes
 }

@@ -5,11 +5,11 @@ import _ "embed"
 //go:embed default.yaml
 var defaultYAML []byte
 
-// DefaultName is what faults and logs call the built-in configuration.
+// DefaultName is the built-in configuration's name in faults and logs.
 const DefaultName = "default.yaml (built in)"
 
-// Default is the built-in configuration: two models on emulated replicas that
-// are started as `exe emulate`, and the tenant "demo" with the one key hash.
+// Default is the built-in configuration: two models on emulated replicas,
+// started as `exe emulate`, and the tenant "demo" with the one key hash.
 func Default(exe string, key KeyHash, over ...Override) (*Config, error) {
 	c, err := Parse(DefaultName, defaultYAML, over...)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// examples/weir.yaml shows every key there is, and says every default: as the
-// value, with "default" in the line's comment, or as "default X" there.
+// examples/weir.yaml shows every key and every default: as the value, with
+// "default" in the line's comment, or as "default X" there.
 func TestTheCommentedExampleShowsEveryKeyAndDefault(t *testing.T) {
 	src := read(t, "../examples/weir.yaml")
 	d := &decoder{file: "weir.yaml", at: positions{}}
@@ -66,7 +66,7 @@ func (e exampleWalk) block(n ast.Node, typ reflect.Type) {
 	}
 }
 
-// says tells whether the line of an entry gives its default.
+// says is whether the line of an entry gives its default.
 func (e exampleWalk) says(entry *ast.MappingValueNode, f field) bool {
 	line := e.d.lines[e.d.position(entry.Key).line-1]
 	_, comment, _ := strings.Cut(line, " # ")

@@ -8,7 +8,7 @@ import (
 )
 
 // hide keeps the rest of a line, from node n on, out of excerpts: it may be a
-// secret that somebody wrote into the file.
+// secret written into the file.
 func (d *decoder) hide(p position) {
 	if d.hidden == nil {
 		d.hidden = map[int]int{}
@@ -18,15 +18,15 @@ func (d *decoder) hide(p position) {
 	}
 }
 
-// hideValueOf hides what follows a key, whatever line it is on.
+// hideValueOf hides the value of a key, on any line.
 func (d *decoder) hideValueOf(e *ast.MappingValueNode) {
 	if e.Value != nil {
 		d.hide(d.position(e.Value))
 	}
 }
 
-// excerpts gives every fault the line it is in. It is called when all hidden
-// parts are known.
+// excerpts gives every fault its line. It is called when all hidden parts are
+// known.
 func (d *decoder) excerpts(faults Faults) {
 	for i := range faults {
 		f := &faults[i]
@@ -38,8 +38,8 @@ func (d *decoder) excerpts(faults Faults) {
 const excerptWidth = 120
 
 // likeSecret finds keys whose value is kept out of excerpts unless it is a
-// reference or a hash, also where the file is no YAML and nothing is decoded.
-// A plain "key:" is the file of server.tls.
+// reference or a hash, also in a file that is not YAML. A plain "key:" is the
+// file of server.tls.
 var likeSecret = regexp.MustCompile(`(?i)(?:[a-z]_?key|token|secret|password|credential)["']?\s*:\s*["']?()`)
 
 var reference = regexp.MustCompile(`^(env:|file:|sha256:)`)

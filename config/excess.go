@@ -8,17 +8,16 @@ import (
 
 // Bounds on the structure of a file. The parser's time grows with the cube of
 // the depth and with the square of everything else bounded here: a file of
-// MaxBytes could take minutes. What a weir.yaml needs is in brackets.
+// MaxBytes could take minutes. In brackets, the needs of a weir.yaml.
 const (
 	maxDepth     = 50   // brackets in brackets, dashes after dashes (8)
 	maxIndent    = 200  // columns before a key (16)
 	maxKeys      = 1000 // of one block (17; one for each variable of an env)
 	maxAdjacent  = 50   // texts with nothing between them (1)
-	maxDocuments = 10   // to be refused by themselves, with a better message (1)
+	maxDocuments = 10   // several documents are refused elsewhere, with a better message (1)
 )
 
-// excess returns the first token that goes beyond a bound, and what is wrong
-// with it; or nil.
+// excess returns the first token beyond a bound, and the problem; or nil.
 func excess(tokens token.Tokens) (*token.Token, string) {
 	var brackets, run, texts, documents int
 	keys := keyCount{}
@@ -103,7 +102,7 @@ func isText(t *token.Token) bool {
 	return false
 }
 
-// grow counts how often in a row something was so.
+// grow counts how often in a row so was true.
 func grow(n int, so bool) int {
 	if so {
 		return n + 1

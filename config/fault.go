@@ -7,26 +7,26 @@ import (
 	"strings"
 )
 
-// Fault is one thing wrong with a file.
+// Fault is one fault of a file.
 type Fault struct {
-	File   string // or the flag that stands over the file
-	Line   int    // from 1; within the file; 0: of no file
-	Column int    // in characters, from 1; at most one past the end of its line; 0: of no file
+	File   string // or the flag that overrides the file
+	Line   int    // from 1; within the file; 0: in no file
+	Column int    // in characters, from 1; at most one past the end of its line; 0: in no file
 	Path   string // "models[0].deployments[1].weight"; "" for the file as a whole
 
-	Problem string // what is wrong, with the value where it is no secret
-	Remedy  string // what is allowed, or what to write instead
+	Problem string // with the value, unless it is secret
+	Remedy  string // the allowed values, or the text to write instead
 
-	line int // among those of all files
+	line int // among the lines of all files
 
-	Excerpt string // the line, or the part of it around Column, without what may be a secret
+	Excerpt string // the line, or the part of it around Column, without possible secrets
 	Mark    int    // characters of Excerpt before Column
 }
 
 // Error is one line: file:line:column: path: problem; remedy.
 func (f Fault) Error() string { return f.Place() + " " + f.Message() }
 
-// Place is where it is: "file:line:column:", or "--flag:".
+// Place is its position: "file:line:column:", or "--flag:".
 func (f Fault) Place() string {
 	if f.Line == 0 {
 		return f.File + ":"
@@ -46,7 +46,7 @@ func (f Fault) Message() string {
 	return s
 }
 
-// Faults are all that is wrong with a file, in order of position.
+// Faults are all faults of a file, in order of position.
 type Faults []Fault
 
 // Error is one line per fault.
@@ -58,8 +58,8 @@ func (fs Faults) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// InOrder sorts by position, in place, and returns fs. Faults at one position keep the order in which
-// they were found.
+// InOrder sorts by position, in place, and returns fs. Faults at one position
+// keep their order.
 func (fs Faults) InOrder() Faults {
 	slices.SortStableFunc(fs, func(a, b Fault) int {
 		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
@@ -67,14 +67,14 @@ func (fs Faults) InOrder() Faults {
 	return fs
 }
 
-// position is a place in a file: line and column in characters, from 1.
+// position is a line and column in characters, from 1.
 type position struct{ line, column int }
 
-// positions holds where the value at each path stands.
+// positions holds the position of the value at each path.
 type positions map[string]position
 
-// of returns where path stands, or the nearest thing around it that the file
-// does mention.
+// of returns the position of path, or of the nearest enclosing value in the
+// file.
 func (ps positions) of(path string) position {
 	for {
 		if p, ok := ps[path]; ok {
@@ -88,8 +88,8 @@ func (ps positions) of(path string) position {
 	}
 }
 
-// Fault is one that somebody else found in what the file describes, at a path
-// of it: "models[0].deployments[1].process.runs_on".
+// Fault makes a fault found by another package, at a path of the file:
+// "models[0].deployments[1].process.runs_on".
 func (c *Config) Fault(path, problem, remedy string) Fault {
 	d := c.source
 	if d == nil { // made in code: it has no lines

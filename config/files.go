@@ -15,12 +15,12 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// MaxBytes bounds a configuration, all its files together: some 50,000 tenants.
+// MaxBytes bounds all files of a configuration together: some 50,000 tenants.
 const MaxBytes = 16 << 20
 
 // A Source is one file of a configuration.
 type Source struct {
-	Name string // as faults call it
+	Name string // its name in faults
 	Text []byte
 }
 
@@ -65,7 +65,7 @@ func readSource(name string, left int64) (Source, error) {
 	return Source{name, text}, nil
 }
 
-// hashOf tells configurations apart.
+// hashOf identifies a configuration.
 func hashOf(all []Source) string {
 	h := sha256.New()
 	for _, s := range all {
@@ -75,8 +75,8 @@ func hashOf(all []Source) string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// yamlFiles are the files of a folder that are configuration. Names that begin
-// with a dot are not: editors and mounted volumes keep their own there.
+// yamlFiles are the configuration files of a folder. Names that begin with a
+// dot are left out: editors and mounted volumes keep their own files there.
 func yamlFiles(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -99,14 +99,14 @@ func yamlFiles(dir string) ([]string, error) {
 	return names, nil
 }
 
-// source is where one file's lines begin among those of all.
+// source is the start of one file's lines among those of all files.
 type source struct {
 	name  string
 	lines int // of the files before it
 }
 
-// merged parses all files and puts them together: lists of theirs are one list
-// each; anything else may stand in one file alone.
+// merged parses all files and merges them: lists are joined; any other key may
+// be in one file only.
 func (d *decoder) merged(all []Source) (ast.Node, bool) {
 	var bodies []ast.Node
 	good := true
@@ -164,7 +164,7 @@ func (d *decoder) join(have, more []*ast.MappingValueNode) []*ast.MappingValueNo
 	return have
 }
 
-// base is how many lines the files before the present one have.
+// base is the number of lines in the files before the current one.
 func (d *decoder) base() int {
 	if len(d.files) == 0 {
 		return 0
@@ -172,8 +172,7 @@ func (d *decoder) base() int {
 	return d.files[len(d.files)-1].lines
 }
 
-// shift puts the lines of the present file's tokens behind those of the files
-// before it.
+// shift adds the lines of the earlier files to the current file's tokens.
 func (d *decoder) shift(tokens token.Tokens) {
 	by := d.base()
 	if by == 0 {
@@ -198,7 +197,7 @@ func (d *decoder) fileOf(line int) (string, int) {
 	return d.file, line
 }
 
-// where words a line, with its file where there are several.
+// where describes a line, with its file if there are several.
 func (d *decoder) where(line int) string {
 	name, at := d.fileOf(line)
 	if d.several {

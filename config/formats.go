@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// A format is a rule for a text. check returns what is wrong and what to do,
-// or twice nothing; pattern says the same, as far as it can, to editors.
+// A format is a rule for a text. check returns the problem and the remedy, or
+// two empty texts; pattern says the same, as far as it can, to editors.
 type format struct {
 	pattern string
 	check   func(text string) (problem, remedy string)
-	whole   func(text string) string // what the text stands for; nil: itself. Bare numbers are texts then.
+	whole   func(text string) string // its full form; nil: itself. Bare numbers are texts then.
 }
 
 var formats = map[string]format{
@@ -56,8 +56,8 @@ var prefixRule = regexp.MustCompile(prefixPattern)
 
 var nameRule = regexp.MustCompile(namePattern)
 
-// CheckName says what is wrong with a name of a tenant, key, model or
-// deployment, and what to do; or twice nothing.
+// CheckName returns the problem of a name of a tenant, key, model or
+// deployment, and the remedy; or two empty texts.
 func CheckName(text string) (string, string) {
 	if nameRule.MatchString(text) {
 		return "", ""
@@ -74,8 +74,8 @@ func checkPath(text string) (string, string) {
 
 var bareHost = regexp.MustCompile(`^(localhost|[0-9]{1,3}(\.[0-9]{1,3}){3})$`)
 
-// wholeListen takes a port alone for one of the loopback address, as the
-// defaults of all addresses are: nothing is opened to other machines unasked.
+// wholeListen puts a bare port on the loopback address, as the defaults of all
+// addresses are: no port is opened to other machines without being asked for.
 func wholeListen(text string) string {
 	if plainPort.MatchString(text) {
 		return "127.0.0.1:" + text
@@ -83,8 +83,8 @@ func wholeListen(text string) string {
 	return text
 }
 
-// Listen is the address of a flag that says where to listen, as in the file: a
-// port alone is of 127.0.0.1. The error says what is allowed.
+// Listen is the listen address of a flag, read as in the file: a bare port is
+// on 127.0.0.1. The error says what is allowed.
 func Listen(text string) (string, error) {
 	text = wholeListen(text)
 	if problem, remedy := checkListen(text); problem != "" {
@@ -113,8 +113,8 @@ func checkListen(text string) (string, string) {
 	return "", ""
 }
 
-// loopback says whether an address that passed checkListen is reachable from
-// this machine alone.
+// loopback says whether only this machine can reach an address that passed
+// checkListen.
 func loopback(listen string) bool {
 	host, _, err := net.SplitHostPort(listen)
 	if err != nil {
@@ -180,7 +180,7 @@ func checkUUID(text string) (string, string) {
 	return quote(text) + " is not a client ID", "give the UUID the Azure portal shows, such as 00000000-0000-0000-0000-000000000000"
 }
 
-// templateNames are what a process template may hold in braces.
+// templateNames are the names a process template may have in braces.
 var templateNames = []string{"port", "addr", "gpu", "replica"}
 
 var braced = regexp.MustCompile(`\{([^{}"]*)\}`)

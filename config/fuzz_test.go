@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// Whatever the bytes: Parse ends, without panic, with a configuration or with
-// faults, each at a place inside of the file and on one line.
+// Whatever the bytes: Parse ends without panic, with a configuration or with
+// faults, each at a position inside the file and on one line.
 func FuzzParse(f *testing.F) {
 	for _, pattern := range []string{"testdata/bad/", "testdata/good/", "../examples/"} {
 		entries, err := os.ReadDir(pattern)
@@ -64,7 +64,7 @@ func checkFaults(t *testing.T, src []byte, faults Faults) {
 	}
 }
 
-// The parser's own time is bounded by nothing; that of Parse is.
+// The parser's own time has no bound; Parse's time has one.
 func TestFilesBeyondABoundAreRefused(t *testing.T) {
 	var stairs strings.Builder
 	for i := range 1400 {

@@ -70,8 +70,8 @@ func golden(t *testing.T, file, have string) {
 	}
 }
 
-// A key or address that is still to be filled in keeps a file from being
-// served, and not from being tried.
+// A key or address still to be filled in keeps a file from being served, but
+// not from being emulated.
 func TestWhatIsStillToBeFilledInIsNamed(t *testing.T) {
 	c, err := Parse("plan.yaml", []byte(`tenants: [{name: t, keys: [{name: k, hash: sha256:`+strings.Repeat("0", 64)+`}]}]
 models:
@@ -100,7 +100,7 @@ plan.yaml:10:89: models[0].deployments[5].azureopenai.deployment: "change_me" st
 	}
 }
 
-// What looks like a secret in a bad file is nowhere in what is shown of it.
+// No output shows a possible secret of a bad file.
 func TestNoFaultShowsASecret(t *testing.T) {
 	for file, secrets := range map[string][]string{
 		"literal_secrets":     {"s3cr3t", "pQx1nF0mZ3", "1234567890", "sk-proj", "MY-KEY", "4711"},

@@ -9,11 +9,10 @@ import (
 )
 
 // KeyHash is the SHA-256 of an API key. A key made by NewKey has 256 random
-// bits, so that a plain hash of it cannot be searched; a key somebody made up
-// can be.
+// bits: its plain hash cannot be searched. That of an invented key can be.
 type KeyHash [sha256.Size]byte
 
-// String is the form weir.yaml holds: "sha256:" and 64 hexadecimal digits.
+// String is its form in weir.yaml: "sha256:" and 64 hexadecimal digits.
 func (h KeyHash) String() string { return "sha256:" + hex.EncodeToString(h[:]) }
 
 // HashKey returns the hash of a key as a caller sends it.

@@ -24,8 +24,8 @@ func manyTenants(n int) []byte {
 	return []byte(b.String())
 }
 
-// The time grows with the number of tenants, not with its square: go test
-// ./config -bench Tenants says how it is.
+// The time grows with the number of tenants, not with its square: see go test
+// ./config -bench Tenants.
 func BenchmarkTenants(b *testing.B) {
 	for _, n := range []int{1000, 10_000} {
 		src := manyTenants(n)
@@ -48,7 +48,7 @@ func TestAFileMayBeLargerThanAMegabyte(t *testing.T) {
 	}
 }
 
-// files writes a folder of them.
+// folder writes a folder of files.
 func folder(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -80,8 +80,8 @@ func TestAFolderIsOneConfiguration(t *testing.T) {
 	}
 }
 
-// Faults of a folder name the file, and what is in two files is named with both
-// places.
+// Faults of a folder name the file; a key in two files is named with both
+// positions.
 func TestFaultsOfAFolderNameTheFile(t *testing.T) {
 	f := func(want string, files map[string]string) {
 		t.Helper()

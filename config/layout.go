@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// This file words what the YAML parser says of a file's layout (tabs,
-// indentation, brackets, quotes) as people see it.
+// This file describes the YAML parser's layout errors (tabs, indentation,
+// brackets, quotes) in plain words.
 
 // bracketText finds a value that begins as a list and goes on as a text.
 var bracketText = regexp.MustCompile(`^[^"'#]*:\s+\[[^\]"'#]*\][^\s,\]}]`)
@@ -17,8 +17,8 @@ var bracketText = regexp.MustCompile(`^[^"'#]*:\s+\[[^\]"'#]*\][^\s,\]}]`)
 // noBlank finds a key whose colon has no blank after it.
 var noBlank = regexp.MustCompile(`^[\s-]*([A-Za-z_]+):\S.*$`)
 
-// layout is what is wrong at p, where the parser stopped with a message: the
-// place to look at, the problem and what to do.
+// layout is the fault at p, where the parser stopped with a message: its
+// position, problem and remedy.
 func (d *decoder) layout(p position, message string) (position, string, string) {
 	if tab := d.tab(p.line); tab > 0 {
 		return position{p.line, tab}, "invalid YAML: a tab in the indentation; YAML indents with spaces only", "write spaces in its place"
@@ -47,7 +47,7 @@ func (d *decoder) layout(p position, message string) (position, string, string) 
 	return p, "invalid YAML: " + message, "check indentation, quotes and brackets here and on the line above"
 }
 
-// tab is the column of the first tab in what indents a line, dashes included;
+// tab is the column of the first tab in a line's indentation, dashes included;
 // 0: none.
 func (d *decoder) tab(line int) int {
 	if line > len(d.lines) {
@@ -61,8 +61,8 @@ func (d *decoder) tab(line int) int {
 // innerKey finds a key inside of a value: "a: b: c".
 var innerKey = regexp.MustCompile(`^[^"'#]*[^"'#\s]:(\s|$)`)
 
-// secondValue tells a key that stands in the value of another from a line that
-// is indented below a key that has a value.
+// secondValue distinguishes a key inside another key's value from a line
+// indented below a key that has a value.
 func (d *decoder) secondValue(p position) (position, string, string) {
 	line := []rune(d.lines[p.line-1])
 	rest := string(line[min(p.column-1, len(line)):])
@@ -85,8 +85,8 @@ func (d *decoder) secondValue(p position) (position, string, string) {
 	return p, "invalid YAML: a value is not allowed here", "check the indentation here and on the next line"
 }
 
-// noBlock says that a line begins in a column in which no open block does; ""
-// where one does.
+// noBlock is the fault of a line whose column starts no open block; "" if one
+// does.
 func (d *decoder) noBlock(line int) (problem, remedy string) {
 	var open []int
 	for l := d.base() + 1; l < line; l++ {
@@ -103,8 +103,8 @@ func (d *decoder) noBlock(line int) (problem, remedy string) {
 		"keys of one block, and dashes of one list, start in the same column"
 }
 
-// columns are those in which a line begins, and what follows its dashes; nil
-// for one without content.
+// columns are the column of a line's start and that after its dashes; nil
+// without content.
 func (d *decoder) columns(line int) []int {
 	text := d.lines[line-1]
 	rest := strings.TrimLeft(text, " ")

@@ -63,7 +63,7 @@ type Limit struct {
 	Budget Budget `yaml:"budget"`
 }
 
-// scope names what the limit counts, as in the program's messages.
+// scope names the limit's scope, as in the program's messages.
 func (l *Limit) scope() string {
 	var parts []string
 	for _, p := range [...][2]string{{"tenant", l.Tenant}, {"key", l.Key}, {"model", l.Model}, {"class", l.Class}} {
@@ -83,8 +83,8 @@ func Bounds(l Limits, b Budget) bool {
 	return l != Limits{} || b != Budget{}
 }
 
-// limits checks the list of limits: what it refers to, and that each scope has
-// one set of limits in the whole file.
+// limits checks the list of limits: its references, and that each scope has one
+// set of limits in the whole file.
 func (v *validator) limits() {
 	scopes, names := taken{}, v.names()
 	v.ownLimits(scopes)
@@ -116,8 +116,7 @@ func (v *validator) serves() {
 	}
 }
 
-// ownLimits notes the scopes whose limits are given at their tenant, key or
-// model.
+// ownLimits notes the scopes with limits at their tenant, key or model.
 func (v *validator) ownLimits(scopes taken) {
 	note := func(l *Limit, path string) {
 		if Bounds(l.Limits, l.Budget) {
@@ -155,7 +154,7 @@ func (v *validator) names() names {
 	return n
 }
 
-// known faults references of a limit to something that does not exist.
+// known faults a limit's references to unknown names.
 func (v *validator) known(l *Limit, path string, n names) bool {
 	keys, isTenant := n.tenants[l.Tenant]
 	good := true

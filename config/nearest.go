@@ -2,11 +2,11 @@ package config
 
 import "strings"
 
-// Nearest is the candidate that text was probably meant to be; "" without one.
+// Nearest is the candidate that text probably meant; "" if none.
 func Nearest(text string, candidates []string) string { return nearest(text, candidates) }
 
-// nearest returns the candidate that text was probably meant to be, or "".
-// At most a third of the letters may differ, and ties go to the first.
+// nearest returns the candidate that text probably meant, or "". At most a
+// third of the letters may differ; the first of equals wins.
 func nearest(text string, candidates []string) string {
 	best, bestDistance := "", len(text)/3+1
 	if len(text) > 100 {
@@ -20,7 +20,7 @@ func nearest(text string, candidates []string) string {
 	return best
 }
 
-// fold removes differences that are no difference in meaning.
+// fold removes differences without meaning.
 func fold(s string) string { return strings.ReplaceAll(strings.ToLower(s), "-", "_") }
 
 // distance is the number of letters to insert, delete, replace or swap with

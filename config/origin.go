@@ -15,11 +15,11 @@ var (
 	originOf   = regexp.MustCompile(`^([a-zA-Z][a-zA-Z0-9+.-]*://)(?:[^/?#]*@)?([^/?#@*\s]+)`)
 )
 
-// schemePorts are those browsers leave out.
+// schemePorts are the ports browsers leave out.
 var schemePorts = map[string]string{"http": "80", "https": "443"}
 
-// checkOrigin holds an origin to the form browsers send (RFC 6454, 6.2), since
-// only the same text is the same origin.
+// checkOrigin holds an origin to the form browsers send (RFC 6454, 6.2):
+// origins are compared as texts.
 func checkOrigin(text string) (string, string) {
 	remedy := "give scheme://host, with the port if it is not the scheme's default, such as https://app.example.com or http://localhost:3000"
 	if text == "*" {

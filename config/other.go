@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// Decode reads another file than weir.yaml (a demand, say) by the same rules:
+// Decode reads a file other than weir.yaml (a demand, say) by the same rules:
 // into points to a struct with the tags of this package (see shape), unknown
-// keys fail, units must be written, defaults are filled in, and the error is a
-// Faults with every fault found, in order of position. name is what faults call
-// the file.
+// keys fail, units are required, and defaults are filled in. The error is a
+// Faults with every fault found, in order of position. name is the file's name
+// in faults.
 func Decode(name string, src []byte, into any) error {
 	d := &decoder{file: name, at: positions{}, other: true}
 	v := reflect.ValueOf(into).Elem()
@@ -27,8 +27,8 @@ func Decode(name string, src []byte, into any) error {
 
 // Set changes one key of a struct with the tags of this package: key is its
 // path ("queue.drain_within"), value is written as in a file ("20s"). Blocks
-// that pointers of into point to are not changed, but replaced. The error says
-// what is wrong with key or value; references and conflicts are not checked.
+// that pointers of into point to are not changed, but replaced. The error
+// describes a bad key or value; references and conflicts are not checked.
 func Set(into any, key, value string) error {
 	if strings.ContainsAny(key+value, "\n\r") {
 		return errors.New("a key and its value must be on one line")

@@ -6,16 +6,15 @@ import (
 	"strings"
 )
 
-// An Override is a value that stands over the file's, such as a flag of the
-// command line. It is held to the rules of the file, and its faults name it in
-// place of a line.
+// An Override replaces a value of the file, as a command-line flag does. It
+// must obey the rules of the file, and its faults name it in place of a line.
 type Override struct {
-	Name  string // as people gave it: "--listen"
+	Name  string // as the user wrote it: "--listen"
 	Key   string // path in the file: "server.listen"
 	Value string // a text; "" leaves the file's
 }
 
-// override puts o over what the file says.
+// override replaces the file's value by o's.
 func (d *decoder) override(o Override, into any) {
 	if o.Value == "" {
 		return
@@ -29,7 +28,7 @@ func (d *decoder) override(o Override, into any) {
 		d.faultAt(position{}, o.Key, "contains a line break", "give it on one line")
 		return
 	}
-	quoted, err := json.Marshal(o.Value) // is YAML too
+	quoted, err := json.Marshal(o.Value) // JSON is YAML too
 	if err != nil {
 		panic(err)
 	}
@@ -43,7 +42,7 @@ func (d *decoder) override(o Override, into any) {
 	}
 }
 
-// dropOverridden removes faults of what an override stands over.
+// dropOverridden removes faults of overridden values.
 func (d *decoder) dropOverridden(over []Override) {
 	for _, o := range over {
 		if o.Value == "" {
@@ -59,7 +58,7 @@ func (d *decoder) dropOverridden(over []Override) {
 	}
 }
 
-// newFault is one at a place of a file, or of what stands over it.
+// newFault is a fault at a position of a file, or of an override.
 func (d *decoder) newFault(p position, path, problem, remedy string) Fault {
 	f := Fault{Path: path, Problem: problem, Remedy: remedy}
 	if name, ok := d.over[path]; ok {

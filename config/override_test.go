@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What a flag says over the file is held to the file's rules, and a fault of it
+// A flag that overrides the file must obey the file's rules, and a fault of it
 // names the flag.
 func TestAnOverrideIsHeldToTheRulesOfTheFile(t *testing.T) {
 	const rest = "tenants: [{name: t}]\nmodels: [{name: m, deployments: [{name: m/a, external: {urls: [http://127.0.0.1:1]}}]}]\n"

@@ -2,9 +2,9 @@ package config
 
 import "github.com/goccy/go-yaml/token"
 
-// joinPlain puts together what the lexer takes apart in brackets within braces:
-// in {urls: [http://127.0.0.1:8000]} the colon has no blank after it and a plain
-// text before it, so that it is part of the text (YAML 1.2, 7.3.3).
+// joinPlain joins texts that the lexer splits in brackets within braces: in
+// {urls: [http://127.0.0.1:8000]} the colon follows a plain text and has no
+// blank after it, and so is part of the text (YAML 1.2, 7.3.3).
 func joinPlain(tokens token.Tokens) token.Tokens {
 	var out token.Tokens
 	for i := 0; i < len(tokens); i++ {
@@ -28,7 +28,7 @@ func joinPlain(tokens token.Tokens) token.Tokens {
 	return out
 }
 
-// within says whether a colon stands inside of a plain text.
+// within says whether a colon is inside a plain text.
 func within(before, colon, after *token.Token) bool {
 	if colon.Type != token.MappingValueType || !isPlain(before) || !isPlain(after) {
 		return false

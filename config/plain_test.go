@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A colon without a blank after it is part of a text, in brackets within braces
-// too. (The editor's validator is not asked here: its parser has the fault.)
+// A colon without a blank after it is part of a text, also in brackets within
+// braces. (The editor's validator is left out: its parser has this bug.)
 func TestAColonInsideOfATextIsPartOfIt(t *testing.T) {
 	c, err := Parse("flow.yaml", []byte(`tenants: [{name: demo, models: [team:chat, b]}]
 models:

@@ -52,7 +52,7 @@ func checkServer(text string) (string, string) {
 	return "", ""
 }
 
-// checkPrefix wants what can stand in a key of a cluster.
+// checkPrefix wants characters that are valid in a key of a cluster.
 func checkPrefix(text string) (string, string) {
 	if !prefixRule.MatchString(text) {
 		return quote(text) + " is not a valid prefix", "give 1 to 64 letters, digits and . _ - : /"
@@ -60,7 +60,7 @@ func checkPrefix(text string) (string, string) {
 	return "", ""
 }
 
-// redis checks what belongs together.
+// redis checks keys that belong together.
 func (v *validator) redis() {
 	r := v.c.Redis
 	if r == nil || v.badUnder("redis") {
@@ -77,7 +77,7 @@ func (v *validator) redis() {
 	}
 }
 
-// local says whether all addresses are of this machine.
+// local says whether all addresses are on this machine.
 func (v *validator) local(addresses []string) bool {
 	for _, a := range addresses {
 		if !loopback(a) {
@@ -87,7 +87,7 @@ func (v *validator) local(addresses []string) bool {
 	return true
 }
 
-// redisFiles looks for the files that are named.
+// redisFiles checks that the named files exist.
 func (d *decoder) redisFiles(r *Redis) {
 	if r == nil || r.TLS == nil {
 		return

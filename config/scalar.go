@@ -62,8 +62,8 @@ func (d *decoder) leaf(n ast.Node, path string, f field, l leaf, v reflect.Value
 	d.bounds(n, path, f, v, text)
 }
 
-// badLeaf words the fault of a text that parse refused. What may be a secret is
-// not repeated.
+// badLeaf makes the fault of a text that parse refused. It never repeats a
+// possible secret.
 func (d *decoder) badLeaf(n ast.Node, path string, l leaf, t reflect.Type, text, problem string) {
 	if private(t) {
 		d.hide(d.position(n))
@@ -73,8 +73,8 @@ func (d *decoder) badLeaf(n ast.Node, path string, l leaf, t reflect.Type, text,
 	d.fault(n, path, fmt.Sprintf("%s %s", quote(text), problem), "give "+l.want)
 }
 
-// private says whether a wrong value of type t may be a secret that somebody
-// wrote into the file.
+// private says whether a wrong value of type t may be a secret written into the
+// file.
 func private(t reflect.Type) bool {
 	return t == reflect.TypeFor[Secret]() || t == reflect.TypeFor[KeyHash]()
 }
@@ -172,7 +172,7 @@ func digits(text string) bool {
 	return text != "" && len(text) < 60 && strings.Trim(strings.TrimPrefix(text, "-"), "0123456789") == ""
 }
 
-// whole converts what the parser makes of an integer.
+// whole converts the parser's form of an integer.
 func whole(x any) (int64, bool) {
 	switch x := x.(type) {
 	case int64:
@@ -183,7 +183,7 @@ func whole(x any) (int64, bool) {
 	return 0, false
 }
 
-// bounds faults a value outside of the field's minimum and maximum.
+// bounds faults a value outside the field's minimum and maximum.
 func (d *decoder) bounds(n ast.Node, path string, f field, v reflect.Value, text string) {
 	if f.min != "" && less(v, mustLiteral(v.Type(), f.min)) || f.max != "" && less(mustLiteral(v.Type(), f.max), v) {
 		d.fault(n, path, text+" is out of range", fmt.Sprintf("allowed: %s to %s", f.min, f.max))
@@ -197,7 +197,7 @@ func less(a, b reflect.Value) bool {
 	return a.Float() < b.Float()
 }
 
-// textOf returns the text of a node that is one.
+// textOf returns the text of a text node.
 func textOf(n ast.Node) (string, bool) {
 	switch n := n.(type) {
 	case *ast.StringNode:
@@ -221,7 +221,7 @@ func numberOf(n ast.Node) (string, bool) {
 	return "", false
 }
 
-// quoted says whether a text stands in quotes.
+// quoted says whether a text is in quotes.
 func quoted(n ast.Node) bool {
 	t := n.GetToken().Type
 	return t == token.SingleQuoteType || t == token.DoubleQuoteType

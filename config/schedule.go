@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"time"
-	_ "time/tzdata" // so that a zone is known on machines that have no database of them
+	_ "time/tzdata" // for machines without a time zone database
 )
 
 // Schedule sets bounds that apply at certain hours.
@@ -66,7 +66,7 @@ func (s *Scaling) Location() *time.Location {
 	if loc, err := time.LoadLocation(s.TimeZone); err == nil {
 		return loc
 	}
-	return time.UTC // what could not be loaded was refused, and is not read
+	return time.UTC // an unknown zone was refused before
 }
 
 func checkTimeZone(text string) (string, string) {

@@ -11,6 +11,7 @@ import (
 //go:embed schema.json
 var schemaJSON []byte
 
-// Schema is the JSON Schema (draft 2020-12) of weir.yaml, for editors. What it
-// refuses Parse refuses too; Parse alone checks references and conflicts.
+// Schema is the JSON Schema (draft 2020-12) of weir.yaml, for editors.
+// Everything it refuses Parse refuses too; Parse alone checks references and
+// conflicts.
 func Schema() []byte { return slices.Clone(schemaJSON) }

@@ -80,8 +80,8 @@ func TestTheSchemaAcceptsEveryGoodFile(t *testing.T) {
 	}
 }
 
-// Faults of structure are seen by editors too. Those of meaning (references,
-// conflicts) and of YAML itself are not the schema's, and their files say so in
+// Editors also see faults of structure. Faults of meaning (references,
+// conflicts) and of YAML itself are not the schema's; those files say so in
 // their first line.
 func TestTheSchemaRefusesEveryFileOfBadStructure(t *testing.T) {
 	s := compiled(t)

@@ -13,13 +13,13 @@ import (
 )
 
 // Secret is a reference to a secret, env:NAME or file:/path, and after Resolve
-// the secret itself. However it is formatted, only the reference shows.
+// the secret itself. In any format only the reference shows.
 type Secret struct {
 	ref   string
 	value string
 }
 
-// Known is a secret whose value is known already, shown as ref.
+// Known is a secret with a known value, shown as ref.
 func Known(ref, value string) Secret { return Secret{ref: ref, value: value} }
 
 // Set says whether the file names a secret here.
@@ -31,7 +31,7 @@ func (s Secret) Reveal() string { return s.value }
 // String is the reference, never the secret.
 func (s Secret) String() string { return s.ref }
 
-// GoString is the reference, so that %#v does not print the secret.
+// GoString is the reference: %#v does not print the secret.
 func (s Secret) GoString() string { return fmt.Sprintf("config.Secret(%q)", s.ref) }
 
 // MarshalText is the reference, for JSON and log handlers.
@@ -40,7 +40,7 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.ref), nil }
 // maxSecret bounds a secret, in bytes: a header has to hold it.
 const maxSecret = 16 << 10
 
-// secretAt is a Secret and where its reference stands.
+// secretAt is a Secret and the path of its reference.
 type secretAt struct {
 	secret *Secret
 	path   string
@@ -65,12 +65,12 @@ func parseSecret(text string) (any, string) {
 }
 
 // Resolve reads every secret and looks for every certificate the file refers
-// to. The error is a Faults that names each missing one; the secrets that were
-// found are set all the same.
+// to. The error is a Faults that names each missing one; the other secrets are
+// still set.
 func (c *Config) Resolve() error {
 	d := c.source
 	if d == nil {
-		return nil // made in code, not by Parse: there is nothing to refer to
+		return nil // made in code, not by Parse: it has no references
 	}
 	d.faults = nil
 	for _, s := range d.secrets {
@@ -110,14 +110,14 @@ func (c *Config) SecretVariables() []string {
 	return names
 }
 
-// pemFile faults a file that is not there.
+// pemFile faults a missing file.
 func (d *decoder) pemFile(path, file string) {
 	if _, err := os.Stat(file); err != nil {
 		d.faultAt(d.at.of(path), path, fmt.Sprintf("file %s cannot be read: %v", file, reason(err)), "put the PEM file there")
 	}
 }
 
-// readSecret returns what ref refers to, or what is wrong and what to do.
+// readSecret returns the secret of ref, or the problem and the remedy.
 func readSecret(ref string) (value, problem, remedy string) {
 	if name, ok := strings.CutPrefix(ref, "env:"); ok {
 		value, set := os.LookupEnv(name)
@@ -138,7 +138,7 @@ func readSecret(ref string) (value, problem, remedy string) {
 	return checkSecret(string(bytes.TrimRight(raw, "\r\n")), "file "+path)
 }
 
-// checkSecret refuses what no HTTP header can carry.
+// checkSecret refuses a text that no HTTP header can carry.
 func checkSecret(value, where string) (string, string, string) {
 	switch {
 	case value == "":
@@ -151,8 +151,8 @@ func checkSecret(value, where string) (string, string, string) {
 	return value, "", ""
 }
 
-// reason strips the operation and path from a file error: they are named
-// already.
+// reason strips the operation and path from a file error: the message names
+// them already.
 func reason(err error) error {
 	var at *fs.PathError
 	if errors.As(err, &at) {
@@ -161,8 +161,8 @@ func reason(err error) error {
 	return err
 }
 
-// namesPostgres says whether a text may be what libpq takes: a URL of it, or
-// words of keyword=value.
+// namesPostgres says whether a text may be a libpq connection: a URL, or
+// keyword=value pairs.
 func namesPostgres(text string) bool {
 	scheme, _, isURL := strings.Cut(text, "://")
 	return isURL && (scheme == "postgres" || scheme == "postgresql") || !isURL && strings.Contains(text, "=")

@@ -8,11 +8,11 @@ import (
 	"sync"
 )
 
-// A shape is what a struct of this package says of itself in its tags:
+// A shape is the tags of a struct of this package:
 //
 //	yaml:"key"      the key in the file; "-" for none
 //	need:"true"     must be given
-//	default:"30s"   what it is when not given, written as in the file
+//	default:"30s"   the value when absent, written as in the file
 //	min, max        bounds, written as in the file
 //	enum:"a|b"      the only texts allowed
 //	format:"url"    a rule of formats.go for texts
@@ -91,15 +91,15 @@ func fieldOf(i int, key string, f reflect.StructField) field {
 	return out
 }
 
-// isBlock says whether t is a struct with keys of its own, not one written as
+// isBlock says whether t is a struct with its own keys, not one written as
 // text.
 func isBlock(t reflect.Type) bool {
 	_, text := leaves[t]
 	return t.Kind() == reflect.Struct && !text
 }
 
-// setDefaults gives every field of the struct v its default, blocks inside it
-// included; optional blocks (pointers) stay nil.
+// setDefaults gives every field of the struct v its default, including inner
+// blocks; optional blocks (pointers) stay nil.
 func setDefaults(v reflect.Value) {
 	for _, f := range shapeOf(v.Type()).fields {
 		fv := v.Field(f.index)
@@ -113,8 +113,8 @@ func setDefaults(v reflect.Value) {
 	}
 }
 
-// mustLiteral reads a value of a tag. Tags are part of the program, and a test
-// reads every one of them: a wrong one panics.
+// mustLiteral reads a value of a tag. It panics on a wrong one: tags are part
+// of the program, and a test reads every one of them.
 func mustLiteral(t reflect.Type, text string) reflect.Value {
 	v := reflect.New(t).Elem()
 	if l, ok := leaves[t]; ok {

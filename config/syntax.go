@@ -37,7 +37,7 @@ func (d *decoder) parse(src []byte) (ast.Node, bool) {
 	return d.body(file)
 }
 
-// body returns what the only document of a file holds.
+// body returns the content of a file's only document.
 func (d *decoder) body(file *ast.File) (ast.Node, bool) {
 	start := position{d.base() + 1, 1}
 	var body ast.Node
@@ -55,7 +55,7 @@ func (d *decoder) body(file *ast.File) (ast.Node, bool) {
 		body = doc.Body
 	}
 	if body == nil && d.several {
-		return nil, true // another file says everything
+		return nil, true // another file may have all keys
 	}
 	if body == nil {
 		d.faultAt(start, "", "the file is empty", d.remedy("it needs at least tenants and models: see examples/weir.yaml"))
@@ -64,7 +64,7 @@ func (d *decoder) body(file *ast.File) (ast.Node, bool) {
 	return body, true
 }
 
-// remedy is one that speaks of weir.yaml, where the file is one.
+// remedy is a remedy that mentions weir.yaml, if the file is one.
 func (d *decoder) remedy(text string) string {
 	if d.other {
 		return "write key: value, one per line"
@@ -72,8 +72,8 @@ func (d *decoder) remedy(text string) string {
 	return text
 }
 
-// plain makes src a text with "\n" between its lines, so that the positions of
-// the parser are those of an editor.
+// plain makes src a text with "\n" between its lines: the parser's positions
+// are then those of an editor.
 func (d *decoder) plain(src []byte) (string, bool) {
 	text := strings.TrimPrefix(string(src), "\ufeff")
 	text = strings.ReplaceAll(text, "\r\n", "\n")
@@ -93,7 +93,7 @@ func (d *decoder) plain(src []byte) (string, bool) {
 	return text, true
 }
 
-// syntax notes the error of the parser, which stops at its first.
+// syntax notes the parser's error; the parser stops at its first.
 func (d *decoder) syntax(err error) {
 	var at interface {
 		GetToken() *token.Token
@@ -124,7 +124,7 @@ func (d *decoder) position(n ast.Node) position {
 	return d.tokenPosition(n.GetToken())
 }
 
-// tokenPosition keeps to the file whatever the parser says.
+// tokenPosition keeps the parser's positions inside the file.
 func (d *decoder) tokenPosition(t *token.Token) position {
 	if t == nil || t.Position == nil {
 		return position{1, 1}
@@ -148,7 +148,7 @@ func entriesOf(n ast.Node) ([]*ast.MappingValueNode, bool) {
 	return nil, false
 }
 
-// keyOf returns the key of an entry when it is a plain word.
+// keyOf returns the key of an entry if it is a plain word.
 func keyOf(e *ast.MappingValueNode) (string, bool) {
 	switch k := e.Key.(type) {
 	case *ast.StringNode:
@@ -164,7 +164,7 @@ func isNull(n ast.Node) bool {
 	return null || n == nil
 }
 
-// isIndirect says whether n is anything that stands for another value.
+// isIndirect says whether n refers to another value.
 func isIndirect(n ast.Node) bool {
 	switch n.(type) {
 	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode:

@@ -44,7 +44,7 @@ func (r Rate) PerSecond() float64 { return float64(r) / 60 }
 
 func (r Rate) String() string { return strconv.FormatFloat(float64(r), 'f', -1, 64) + "/min" }
 
-// TokenPrice is what 1,000,000 tokens cost.
+// TokenPrice is the price of 1,000,000 tokens.
 type TokenPrice weir.Money
 
 func (p TokenPrice) String() string { return weir.Money(p).String() + "/1M tokens" }
@@ -56,10 +56,10 @@ func (d Dollars) String() string { return weir.Money(d).String() }
 
 // A leaf is a type that is written as text with a unit.
 type leaf struct {
-	want    string                          // what is allowed, for people
+	want    string                          // the allowed form, for people
 	bare    func(number string) string      // remedy for a number without unit
-	pattern string                          // what parse accepts, for the JSON Schema; parse may still refuse
-	parse   func(text string) (any, string) // the value, or what is wrong with the text
+	pattern string                          // accepted by parse, for the JSON Schema; parse may still refuse
+	parse   func(text string) (any, string) // the value, or the problem of the text
 }
 
 // leaves are all types with units. A type's parse returns exactly that type.
@@ -265,7 +265,7 @@ func parseDollars(text string) (any, string) {
 	return Dollars(n.Num().Int64()), ""
 }
 
-// notPlain is the problem of a text whose unit is right and whose number is not.
+// notPlain is the problem of a text with a right unit and a wrong number.
 const notPlain = "does not start with a plain number directly before its unit"
 
 // barePercent takes a number below 1 for a fraction.
@@ -287,8 +287,8 @@ func decimal(text string) (*big.Rat, bool) {
 	return new(big.Rat).SetString(text)
 }
 
-// unitProblem says what is wrong with the unit of a text that should be a
-// number followed by one of units.
+// unitProblem describes a bad unit in a text that should be a number and one of
+// units.
 func unitProblem(text, units string) string {
 	number := strings.TrimLeft(text, "0123456789.")
 	switch {

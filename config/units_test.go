@@ -35,8 +35,8 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// The schema must not accept what Parse refuses for its form; that an editor is
-// silent where weir check is not is worse than the other way round.
+// The schema must not accept a form that Parse refuses: an editor that is
+// silent where weir check is not is worse than the reverse.
 func TestWhatALeafRefusesForItsFormTheSchemaRefusesToo(t *testing.T) {
 	beyond := regexp.MustCompile(`finer than|more than|longer than|whole number of bytes`)
 	rapid.Check(t, func(t *rapid.T) {
@@ -71,7 +71,7 @@ func TestWhatAUnitPrintsItReads(t *testing.T) {
 	})
 }
 
-// Tags are read when a file is: one that is wrong would panic there.
+// Tags are read with a file: a wrong one would panic there.
 func TestEveryTagIsReadable(t *testing.T) {
 	seen := map[reflect.Type]bool{}
 	var walk func(reflect.Type)
@@ -128,7 +128,7 @@ func checkTags(t *testing.T, typ reflect.Type, f field) {
 	}
 }
 
-// snake is the key a field's name asks for: APIKey is api_key.
+// snake is the key that belongs to a field's name: APIKey is api_key.
 func snake(name string) string {
 	for _, word := range []string{"OpenAI", "TTFT", "TPOT", "API", "TLS", "SLO", "PTU", "URLs", "URL", "GPUs", "GPU", "ID"} {
 		name = strings.ReplaceAll(name, word, strings.ToUpper(word[:1])+strings.ToLower(word[1:]))

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// validator checks what no single value shows: references, duplicates and
-// conflicts. It says nothing of values that could not be read.
+// validator checks references, duplicates and conflicts, beyond any single
+// value. It ignores values that could not be read.
 type validator struct {
 	*decoder
 	c        *Config
@@ -22,8 +22,7 @@ func (v *validator) blame(path, problem, remedy string, args ...any) {
 	v.faultAt(v.at.of(path), path, problem, fmt.Sprintf(remedy, args...))
 }
 
-// badUnder says whether the value at path, or any inside of it, could not be
-// read.
+// badUnder says whether the value at path, or any inside it, could not be read.
 func (v *validator) badUnder(path string) bool {
 	for faulty := range v.faulty {
 		if rest, ok := strings.CutPrefix(faulty, path); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
@@ -33,7 +32,7 @@ func (v *validator) badUnder(path string) bool {
 	return false
 }
 
-// warn notes what is allowed but probably not meant.
+// warn notes an allowed but probably unintended value.
 func (v *validator) warn(path, problem, remedy string) {
 	v.warnings = append(v.warnings, v.newFault(v.at.of(path), path, problem, remedy))
 }
@@ -52,7 +51,7 @@ func (v *validator) config() {
 }
 
 // shared faults replicas that would end with the gateway that started them,
-// where another is to go on with them.
+// although another gateway is to go on with them.
 func (v *validator) shared() {
 	if !v.c.Store.Postgres.Set() || v.c.Machine.Keep || v.badUnder("machine") {
 		return
@@ -82,8 +81,7 @@ func (v *validator) addresses() {
 	}
 }
 
-// collide says whether two listen addresses cannot both be had. Port 0 is any
-// free port.
+// collide says whether two listen addresses conflict. Port 0 is any free port.
 func collide(a, b string) bool {
 	hostA, portA, _ := cutAddress(a)
 	hostB, portB, _ := cutAddress(b)
@@ -122,7 +120,7 @@ func (v *validator) machine() {
 	}
 }
 
-// files faults two things written to one file.
+// files faults two outputs with one file.
 func (v *validator) files() {
 	if v.c.Store.Path == v.c.Journal.Path {
 		v.blame("journal.path", fmt.Sprintf("%q is also store.path", v.c.Journal.Path), "use two different files")
@@ -166,7 +164,7 @@ func (v *validator) tenants() {
 	}
 }
 
-// keyLimits warns of a key's limit that its tenant's makes void.
+// keyLimits warns of a key's limit that has no effect beside its tenant's.
 func (v *validator) keyLimits(t *Tenant, k int, at string) {
 	own, all := t.Keys[k].Limits, t.Limits
 	if all.Requests > 0 && own.Requests > all.Requests {
@@ -206,7 +204,7 @@ func (v *validator) modelNames() []string {
 	return names
 }
 
-// suggestModel is suggest for a model, of which an alias may have been given.
+// suggestModel is suggest for a model; an alias may have been given.
 func (v *validator) suggestModel(name string, models []string) string {
 	for _, m := range v.c.Models {
 		if contains(m.Aliases, name) {
@@ -216,7 +214,7 @@ func (v *validator) suggestModel(name string, models []string) string {
 	return suggest(name, models, "models")
 }
 
-// suggest names what was probably meant, or what there is.
+// suggest names the probably meant name, or the known ones.
 func suggest(name string, known []string, what string) string {
 	if near := nearest(name, known); near != "" {
 		return fmt.Sprintf("did you mean %q?", near)

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// This file warns of what is allowed and hardly ever meant, and collects what
-// somebody has still to fill in.
+// This file warns of allowed but hardly ever intended settings, and collects
+// placeholders still to be filled in.
 
 // doubtful looks at one model and its deployments.
 func (v *validator) doubtful(m *Model, path string) {
@@ -30,7 +30,7 @@ func (v *validator) doubtful(m *Model, path string) {
 	}
 }
 
-// tiers warns of a tier that takes nothing, beside others that do.
+// tiers warns of a tier that takes no requests beside others that do.
 func (v *validator) tiers(m *Model, path string) {
 	sums, first := map[int]int{}, map[int]int{}
 	for k, d := range m.Deployments {
@@ -52,7 +52,7 @@ func (v *validator) tiers(m *Model, path string) {
 	}
 }
 
-// provisionedName finds names people give to provisioned deployments.
+// provisionedName finds the usual names of provisioned deployments.
 var provisionedName = regexp.MustCompile(`(?i)(^|[^a-z])(ptu|ptum|provisioned)([^a-z]|$)`)
 
 func (v *validator) azureDoubts(d *Deployment, path string, seen taken) {
@@ -89,7 +89,7 @@ func (v *validator) externalDoubts(x *External, at string, seen taken) {
 	}
 }
 
-// commandDoubts warns of a command that was written as one text.
+// commandDoubts faults a command written as one text.
 func (v *validator) commandDoubts(p *Process, at string) {
 	if len(p.Command) == 1 && strings.ContainsAny(p.Command[0], " ") {
 		v.blame(at+".command[0]", quote(p.Command[0])+" is one string with spaces, and no shell splits it", "write each word as a separate entry: [vllm, serve, ..., --port, \"{port}\"]")
@@ -114,7 +114,7 @@ func (v *validator) tokenPrices(p *Price, at string) {
 	}
 }
 
-// claimOne warns of what stands twice in one model.
+// claimOne warns of a duplicate in one model.
 func (v *validator) claimOne(seen taken, name, path, what string) {
 	if first, ok := seen[name]; ok && !v.faulty[path] {
 		v.warn(path, fmt.Sprintf("%s is also %s: its capacity is counted twice", what, first), "remove one; use weight to share traffic")
@@ -131,8 +131,8 @@ func hostOf(text string) string {
 	return strings.ToLower(u.Hostname())
 }
 
-// nearby says whether a host is reached without the open network: an address
-// of this machine or of a private net, or a name without a public ending.
+// nearby says whether a host is reached without the public network: an address
+// of this machine or of a private network, or a name without a public ending.
 func nearby(host string) bool {
 	if loopback(host+":0") || !strings.Contains(host, ".") {
 		return true
@@ -140,12 +140,12 @@ func nearby(host string) bool {
 	return isPrivate(host) || strings.HasSuffix(host, ".local") || strings.HasSuffix(host, ".internal") || strings.HasSuffix(host, ".svc")
 }
 
-// placeholder finds what `weir plan --yaml` leaves to be filled in.
-// Other tools and guides leave <resource>, ${NAME}, YOUR-RESOURCE and change-me.
+// placeholder finds the placeholders of `weir plan --yaml`, and those of other
+// tools and guides: <resource>, ${NAME}, YOUR-RESOURCE and change-me.
 var placeholder = regexp.MustCompile(`\bCHANGE\b|(?i:<[^>]*>|\$?\{[^}]*\}|\b(change|replace)[-_]?me\b|\byour[-_](resource|deployment|endpoint|server|host|name|model|azure|openai|region)([-_](name|host|resource))?\b)`)
 
-// unfinished collects what is still to be filled in: it is no fault of a file
-// that is only tried.
+// unfinished collects the placeholders: they are no fault of a file that is
+// only emulated.
 func (v *validator) unfinished() {
 	note := func(path, problem, remedy string) {
 		v.c.Unfinished = append(v.c.Unfinished, v.newFault(v.at.of(path), path, problem, remedy))

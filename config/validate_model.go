@@ -31,7 +31,7 @@ func (v *validator) models() {
 	}
 }
 
-// weights warns of a model that nothing new can reach.
+// weights warns of a model that no new request can reach.
 func (v *validator) weights(m *Model, path string) {
 	if len(m.Deployments) == 0 {
 		return
@@ -48,8 +48,8 @@ func (v *validator) weights(m *Model, path string) {
 	v.warn(path+".deployments[0].weight", fmt.Sprintf("every deployment of model %q has weight 0: all requests are refused", m.Name), "give one of them a weight of at least 1")
 }
 
-// ordered blames path.low when it is more than path.high. A low that the file
-// does not give follows high instead.
+// ordered blames path.low if it is more than path.high. A low that is not given
+// follows high instead.
 func (v *validator) ordered(path, low string, l *time.Duration, high string, h time.Duration) {
 	if *l <= h || v.faulty[path+"."+high] {
 		return
@@ -61,7 +61,8 @@ func (v *validator) ordered(path, low string, l *time.Duration, high string, h t
 	v.blame(path+"."+low, fmt.Sprintf("%s is more than %s, which is %s", short(*l), high, short(h)), "give %s at most %s", low, high)
 }
 
-// deployment checks one deployment and fills in what depends on its model.
+// deployment checks one deployment and fills in values that depend on its
+// model.
 func (v *validator) deployment(m *Model, d *Deployment, path string) {
 	v.ordered(path+".timeouts", "connect", &d.Timeouts.Connect, "total", d.Timeouts.Total)
 	v.ordered(path+".timeouts", "header", &d.Timeouts.Header, "total", d.Timeouts.Total)
@@ -164,8 +165,7 @@ func (v *validator) process(m *Model, p *Process, path string) {
 // visibleDevices is the variable CUDA reads and Weir sets.
 const visibleDevices = "CUDA_VISIBLE_DEVICES"
 
-// gpus checks that the machine has what one replica needs, where the file says
-// what the machine has.
+// gpus checks that the machine's GPUs, if listed, suffice for one replica.
 func (v *validator) gpus(p *Process, path string) {
 	have := len(v.c.Machine.GPUs)
 	if have > 0 && p.GPUs > have && !v.badUnder("machine.gpus") {
@@ -180,8 +180,8 @@ func plainEnv(name string) bool {
 	return envReference.MatchString("env:" + name)
 }
 
-// scaling checks how many replicas there should be. A process deployment
-// always has a Scaling afterwards.
+// scaling checks the scaling block. A process deployment always has a Scaling
+// afterwards.
 func (v *validator) scaling(m *Model, d *Deployment, path string) {
 	at := path + ".scaling"
 	if d.Scaling == nil {
@@ -233,8 +233,8 @@ func (v *validator) coldStart(m *Model, s *Scaling, at string) {
 	}
 }
 
-// AnswersMeanwhile says whether a deployment of the model always has a replica,
-// so that a cold start of another one keeps nobody waiting.
+// AnswersMeanwhile says whether a deployment of the model always has a replica:
+// then no caller waits for the cold start of another one.
 func (m *Model) AnswersMeanwhile() bool {
 	for _, d := range m.Deployments {
 		if d.Weight > 0 && (d.Scaling == nil || d.Scaling.Min > 0) {

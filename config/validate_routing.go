@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// routing checks what a model's deployments say of each other.
+// routing checks how a model's deployments refer to each other.
 func (v *validator) routing(m *Model, path string) {
 	if m.Split.Sticky != "header" && m.Split.Header != "" {
 		v.blame(path+".split.header", "has no effect here", "it belongs to sticky: header")
@@ -32,8 +32,8 @@ func (v *validator) routing(m *Model, path string) {
 	}
 }
 
-// hasTwo says whether a hedge may find another replica than the first: in some
-// tier, or in one preferred to it.
+// hasTwo says whether a hedge may find a second replica: in some tier, or in
+// one preferred to it.
 func hasTwo(m *Model) bool {
 	replicas := 0
 	for i := range m.Deployments {
@@ -50,7 +50,7 @@ func hasTwo(m *Model) bool {
 	return replicas >= 2
 }
 
-// defaultSteps are those of a canary that names none.
+// defaultSteps are the steps of a canary without steps.
 var defaultSteps = []Percent{1, 5, 25, 50, 100}
 
 func (v *validator) canary(m *Model, d *Deployment, path string) {
@@ -89,14 +89,14 @@ func (v *validator) mirror(d *Deployment, path string) {
 	d.Weight = 0
 }
 
-// noWeight blames a weight that the file gives and another key makes void.
+// noWeight blames a given weight that another key makes void.
 func (v *validator) noWeight(d *Deployment, path, because string) {
 	if _, given := v.at[path+".weight"]; given {
 		v.blame(path+".weight", "has no effect here: "+because, "remove it")
 	}
 }
 
-// spillover checks what is said of Azure's own.
+// spillover checks the block of Azure's own spillover.
 func (v *validator) spillover(a *AzureOpenAI, path string) {
 	if a.Spillover == nil {
 		return

@@ -45,8 +45,8 @@ func (v *validator) schedule(s *Scaling, line *Schedule, at string) {
 	}
 }
 
-// overlaps warns of the first minute of the week at which what schedules ask
-// for is above what others allow.
+// overlaps warns of the first minute of the week at which the minimum of some
+// schedules is above the maximum of others.
 func (v *validator) overlaps(s *Scaling, at string) {
 	const week = 7 * 24 * 60
 	for minute := range week {
@@ -72,8 +72,8 @@ func (v *validator) overlaps(s *Scaling, at string) {
 	}
 }
 
-// holds says whether the line holds at that minute of a week that begins on
-// Sunday.
+// holds says whether the schedule applies at that minute of a week that begins
+// on Sunday.
 func (s *Schedule) holds(minute int) bool {
 	const day = 24 * 60
 	from, to := int(time.Duration(s.From)/time.Minute), int(time.Duration(s.To)/time.Minute)
@@ -92,8 +92,8 @@ func (s *Schedule) holds(minute int) bool {
 
 func (s *Schedule) begins(day string) bool { return len(s.Days) == 0 || contains(s.Days, day) }
 
-// money checks the budget of an hour against the replicas it has to pay for,
-// where their price is said here.
+// money checks the hourly budget against the replicas it has to pay for, if
+// their price is given here.
 func (v *validator) money(s *Scaling, at string) {
 	if s.BudgetPerHour == 0 || v.faulty[at+".budget_per_hour"] || v.badUnder(at+".price") {
 		return
@@ -103,7 +103,7 @@ func (v *validator) money(s *Scaling, at string) {
 		return
 	}
 	if s.Price.Hour == 0 {
-		return // of the catalogue
+		return // from the catalogue
 	}
 	for _, f := range s.BudgetFaults(weir.Money(s.Price.Hour)) {
 		if f.Never {
@@ -114,15 +114,15 @@ func (v *validator) money(s *Scaling, at string) {
 	}
 }
 
-// A BudgetFault is something a budget per hour does not pay for.
+// A BudgetFault is a bound that an hourly budget does not pay for.
 type BudgetFault struct {
 	Path            string // below scaling, with its dot
 	Problem, Remedy string
-	Never           bool // not even the minimum is paid for
+	Never           bool // it does not even pay for the minimum
 }
 
-// BudgetFaults says which of the bounds the budget does not pay for when a
-// replica costs price for an hour.
+// BudgetFaults are the bounds the budget does not pay for at a replica's hourly
+// price.
 func (s *Scaling) BudgetFaults(price weir.Money) []BudgetFault {
 	budget := weir.Money(s.BudgetPerHour)
 	if budget == 0 || price <= 0 {
@@ -154,7 +154,7 @@ func (s *Scaling) BudgetFaults(price weir.Money) []BudgetFault {
 // dollars writes an amount without the zeros of fractions of a cent.
 func dollars(m weir.Money) string { return m.String() }
 
-// profile checks that the speed of a replica is said in one way.
+// profile checks that a replica's speed is given in one way only.
 func (v *validator) profile(p *Profile, at string) {
 	if p == nil || v.badUnder(at) {
 		return

@@ -7,8 +7,8 @@ import (
 	"unicode"
 )
 
-// This file words faults of numbers and keys as the people see them who wrote
-// them: what stands there, and what to write in its place.
+// This file describes faults of numbers and keys in the user's terms: the text
+// given, and the text to write in its place.
 
 var (
 	blankUnit = regexp.MustCompile(`^([0-9.]+)\s+([kM])$`)
@@ -16,8 +16,8 @@ var (
 	separated = regexp.MustCompile(`^[0-9]+([_,' ][0-9]+)+[kM]?$`)
 )
 
-// numberProblem says what is wrong with a text that is no number of tokens,
-// requests or other many things.
+// numberProblem describes a text that is not a number of tokens, requests or
+// the like.
 func numberProblem(text string) string {
 	unit := strings.TrimSpace(strings.TrimLeft(text, "0123456789."))
 	switch {
@@ -37,15 +37,15 @@ func numberProblem(text string) string {
 	return fmt.Sprintf("has the unknown unit %q: use k, M or none", unit)
 }
 
-// plainMoney is the problem of an amount that is not digits alone.
+// plainMoney is the problem of an amount that has more than digits.
 const plainMoney = "is not a plain amount: write digits only, with cents after a point"
 
-// decimalDigits are those of a whole number as people read it: YAML takes 0100
-// for 64, and 0x10 for 16.
+// decimalDigits are the digits of a whole number as people read it: YAML reads
+// 0100 as 64, and 0x10 as 16.
 var decimalDigits = regexp.MustCompile(`^[+-]?(0|[1-9][0-9_]*)$`)
 
-// otherWords are keys as other products and the APIs name what Weir calls
-// something else.
+// otherWords are the keys of other products and APIs, with Weir's words for
+// them.
 var otherWords = map[string][]string{
 	"tpm": {"tokens", "tokens_per_minute"}, "tokens_per_minute": {"tokens"}, "max_tokens": {"tokens"},
 	"rpm": {"requests", "requests_per_minute"}, "requests_per_minute": {"requests"},
@@ -60,7 +60,7 @@ var otherWords = map[string][]string{
 	"priority": {"tier"}, "fallbacks": {"deployments"}, "replicas": {"min"}, "min_replicas": {"min"}, "max_replicas": {"max"},
 }
 
-// meant is the one of keys that somebody who wrote key meant; "": none.
+// meant is the one of keys that key probably meant; "": none.
 func meant(key string, keys []string) string {
 	if near := nearest(key, keys); near != "" {
 		return near
@@ -78,8 +78,7 @@ func meant(key string, keys []string) string {
 	return ""
 }
 
-// unseen is what is wrong with a key that holds a character nobody sees; "":
-// nothing.
+// unseen is the problem of a key with an invisible character; "": none.
 func unseen(key string) string {
 	for _, r := range key {
 		if r > unicode.MaxASCII && unicode.In(r, unicode.Zs, unicode.Cf) {

@@ -16,9 +16,9 @@ type Load struct {
 	Seen map[string]int64 `json:"seen"`
 }
 
-// totals of one deployment. They only grow within a term, whichever gateways
-// start and stop: each gateway adds its own growth, so a new one is no burst
-// and one that ends is no loss.
+// totals are the sums for one deployment. They only grow within a term,
+// whichever gateways start and stop: each gateway adds its own growth, so a new
+// gateway is no burst and a stopped one no loss.
 type totals struct {
 	sum  counts
 	last map[string]counts // by gateway
@@ -38,8 +38,8 @@ func (c counts) into(o *scale.Observation) {
 	o.DonePrompt, o.DoneOutput, o.Attained, o.Missed = c.prefill, c.decode, c.attained, c.missed
 }
 
-// grow adds the growth since the last report. A counter that has fallen
-// restarted from zero.
+// grow adds the growth since the last report. A counter that fell has restarted
+// from zero.
 func (c *counts) grow(was, now counts) {
 	for _, f := range []struct {
 		sum      *uint64
@@ -62,8 +62,8 @@ type report struct {
 	load     Load
 }
 
-// add sums the reports on a deployment. This gateway's own observation includes
-// what the engines report, because all gateways ask the same engines. A silent
+// add sums the reports on a deployment. Engine metrics come from this gateway's
+// own observation alone, since all gateways scrape the same engines. A silent
 // gateway that is not forgotten yet makes the sum too old to act on.
 func (t *totals) add(deployment string, self string, own scale.Observation, others []report) scale.Observation {
 	was := t.last
@@ -87,7 +87,7 @@ func (t *totals) add(deployment string, self string, own scale.Observation, othe
 		sum.SignalAge = max(sum.SignalAge, other.age)
 		o, ok := other.load.Demand[deployment]
 		if !ok {
-			continue // its configuration does not have it, yet or any more
+			continue // not in its configuration (yet, or any more)
 		}
 		count(other.instance, &o)
 		sum.Waiting += o.Waiting
@@ -102,7 +102,7 @@ func (t *totals) add(deployment string, self string, own scale.Observation, othe
 	return sum
 }
 
-// share adds what each replica holds; the order does not matter to a sum.
+// share adds the load of each replica; the order does not matter to a sum.
 func share(sum, of map[string]scale.Load) {
 	for id, l := range of {
 		s := sum[id]

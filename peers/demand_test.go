@@ -49,8 +49,8 @@ func TestASilentGatewayMakesTheSumTooOld(t *testing.T) {
 	}
 }
 
-// Gateways come, go, restart and are not heard for a while: totals never
-// fall, and grow by no more than the gateways' own.
+// Gateways come, go, restart and fall silent for a while: totals never fall,
+// and grow by no more than the gateways' own.
 func TestTotalsGrowAsTheGatewaysDo(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var sum totals

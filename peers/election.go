@@ -5,13 +5,13 @@
 //
 // # When the leader may act
 //
-// The leader holds a lease by the server's clock. By its own monotonic clock it
-// counts from before it asked for the lease, and takes a tenth less. So it
-// always stops before another gateway can become the leader, unless it is
-// frozen between looking at its clock and acting. Writes to the store are
-// therefore fenced by the term's token (store.ErrNotLeader), and the process
-// place by a kernel lock that ends with the process. Without the database there
-// is no leader: replicas keep running, and nothing is scaled.
+// The leader's lease runs by the server's clock. The leader counts it by its
+// own monotonic clock from before its request, and takes off a tenth. It
+// therefore always stops before another gateway can become the leader, unless
+// it is frozen between reading its clock and acting. For that case writes to
+// the store are fenced by the term's token (store.ErrNotLeader), and the
+// process place by a kernel lock that ends with the process. Without the
+// database there is no leader: replicas keep running, and nothing is scaled.
 package peers
 
 import (
@@ -28,7 +28,7 @@ import (
 type ElectionOptions struct {
 	// Lease is the duration that Take grants. The leader renews it three times
 	// within it, the others try to take it ten times. After the death of a
-	// leader there is none for at most 1.1 of it.
+	// leader there is none for at most 1.1 times Lease.
 	Lease time.Duration
 
 	// Take acquires or renews the lease; store.ErrNotLeader: another gateway
@@ -37,7 +37,7 @@ type ElectionOptions struct {
 	Give func(ctx context.Context, t store.Term) error
 
 	// Serve runs the leader's work until its context ends, and then returns
-	// soon: until it has, this gateway does not stand for another term. If it
+	// soon: until it has, this gateway is no candidate for another term. If it
 	// returns earlier, the gateway gives up the lease.
 	Serve func(ctx context.Context, t store.Term) error
 
@@ -65,7 +65,7 @@ func NewElection(o ElectionOptions) *Election {
 }
 
 // Leader returns the term under which this gateway may act now; false while it
-// is not the leader. Ask right before acting.
+// is not the leader. Call it right before acting.
 func (e *Election) Leader() (store.Term, bool) {
 	in := e.in.Load()
 	if in == nil || !time.Now().Before(in.until) {
@@ -74,7 +74,7 @@ func (e *Election) Leader() (store.Term, bool) {
 	return in.term, true
 }
 
-// Run stands for election until ctx ends, then releases the lease.
+// Run takes part in the election until ctx ends, then releases the lease.
 func (e *Election) Run(ctx context.Context) error {
 	failing := false
 	for {
@@ -84,9 +84,9 @@ func (e *Election) Run(ctx context.Context) error {
 		case err == nil:
 			failing = false
 			if e.serve(ctx, in) {
-				wait = 0 // the term ended: stand again at once
+				wait = 0 // the term ended: try again at once
 			} else {
-				wait = 2 * e.o.Lease // for others to try what this one cannot
+				wait = 2 * e.o.Lease // time for gateways that may be able to serve
 			}
 		case errors.Is(err, store.ErrNotLeader):
 			failing = false
@@ -100,8 +100,8 @@ func (e *Election) Run(ctx context.Context) error {
 	}
 }
 
-// take asks for the lease, for limit at most. The tenure counts from before the
-// question.
+// take requests the lease, within limit. The tenure counts from before the
+// request.
 func (e *Election) take(ctx context.Context, limit time.Duration) (*tenure, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -113,8 +113,8 @@ func (e *Election) take(ctx context.Context, limit time.Duration) (*tenure, erro
 	return &tenure{t, asked.Add(e.o.Lease - e.o.Lease/10)}, nil
 }
 
-// serve is one term, until it has ended and Serve has returned; false when
-// Serve gave it up.
+// serve is one term, until it has ended and Serve has returned; false if Serve
+// gave it up.
 func (e *Election) serve(ctx context.Context, in *tenure) (lapsed bool) {
 	serving, stop := context.WithCancel(ctx)
 	defer stop()

@@ -17,8 +17,8 @@ type lease struct {
 	mu      sync.Mutex
 	term    store.Term
 	expires time.Time
-	down    bool          // it answers nobody
-	slow    time.Duration // it answers that late
+	down    bool          // no call is answered
+	slow    time.Duration // delay of its answers
 }
 
 const leaseTime = 10 * time.Second
@@ -67,7 +67,7 @@ func (l *lease) set(down bool, slow time.Duration) {
 	l.down, l.slow = down, slow
 }
 
-// stands is a candidate; serve is what it does as the leader.
+// stands is a candidate; serve is its work as the leader.
 func (l *lease) stands(holder string, serve func(context.Context, store.Term) error) *Election {
 	return NewElection(ElectionOptions{Lease: leaseTime, Take: l.take(holder), Give: l.give, Serve: serve})
 }
@@ -138,8 +138,8 @@ func TestOneThatStopsIsFollowedWithoutWaitingForTheLease(t *testing.T) {
 	})
 }
 
-// While the store does not answer, the leader gives up before
-// another could be elected, whatever it does at that moment.
+// While the store does not answer, the leader gives up before another could be
+// elected, whatever it does at that moment.
 func TestWithoutTheStoreThereIsNoLeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l lease
@@ -168,8 +168,8 @@ func TestWithoutTheStoreThereIsNoLeader(t *testing.T) {
 	})
 }
 
-// The time counts from before the store was asked: an answer that comes late
-// gives no more time than the store does.
+// The time counts from before the request: a late answer gives no more time
+// than the store does.
 func TestALateAnswerGivesNoTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l lease
@@ -205,7 +205,7 @@ func TestALeaderThatCannotActGivesUp(t *testing.T) {
 	})
 }
 
-// The next term of a gateway does not begin before its last one has ended.
+// A gateway's next term never begins before its last one has ended.
 func TestTermsOfAGatewayDoNotOverlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l lease
@@ -215,7 +215,7 @@ func TestTermsOfAGatewayDoNotOverlap(t *testing.T) {
 				t.Error("two terms at once")
 			}
 			<-ctx.Done()
-			time.Sleep(2 * leaseTime) // slow to let go
+			time.Sleep(2 * leaseTime) // slow to stop
 			serving.Add(-1)
 			return nil
 		})

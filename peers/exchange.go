@@ -70,7 +70,7 @@ type fleet struct {
 	host     string
 	text     string
 	replicas []weir.Replica
-	since    map[string]int64 // replica: the version from which on it takes no new requests
+	since    map[string]int64 // by replica: the version from which on it takes no new requests
 }
 
 type made struct {
@@ -79,7 +79,7 @@ type made struct {
 	decision   []byte
 }
 
-// NewExchange returns an Exchange; Run makes it go.
+// NewExchange returns an Exchange; call Run to start it.
 func NewExchange(o ExchangeOptions) *Exchange {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -87,7 +87,7 @@ func NewExchange(o ExchangeOptions) *Exchange {
 	return &Exchange{o: o, fleets: map[string]fleet{}, totals: map[string]*totals{}, states: map[string][]byte{}}
 }
 
-// Run publishes and reads until ctx ends, then takes this gateway out of the
+// Run publishes and reads until ctx ends, then removes this gateway from the
 // sums.
 func (x *Exchange) Run(ctx context.Context) error {
 	tick := time.NewTicker(every)
@@ -107,7 +107,7 @@ func (x *Exchange) Run(ctx context.Context) error {
 	}
 }
 
-// said logs the first of a series of failures, and their end.
+// said logs the first of a series of failures, and its end.
 func (x *Exchange) said(err error) {
 	switch {
 	case err != nil && !x.failing && !errors.Is(err, context.Canceled):
@@ -168,8 +168,8 @@ func (x *Exchange) follow(ctx context.Context) error {
 	return err
 }
 
-// take stores what the leader has published and returns the deployments for
-// which that is new.
+// take stores the leader's published replicas and returns the deployments with
+// a change.
 func (x *Exchange) take(published []store.Deployment) (changed []string, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"weir/store/storetest"
 )
 
-// gateway is one of a test: what it is asked for and what its place runs.
+// gateway is one gateway of a test: its demand and the replicas of its place.
 type gateway struct {
 	*Exchange
 	db       *store.DB
@@ -88,8 +88,8 @@ func TestFollowersKnowTheReplicasAndTheLeaderTheDemand(t *testing.T) {
 	}
 }
 
-// A replica is idle when every gateway has said that it sends it nothing more
-// and has nothing there any more, and not before.
+// A replica is idle only when every gateway has reported that it sends it no
+// more requests and has none there.
 func TestADrainingReplicaIsBusyUntilEveryGatewaySaidOtherwise(t *testing.T) {
 	leader, follower := two(t)
 	busy := func(want int, when string) {
@@ -136,7 +136,7 @@ func TestTheNextLeaderHasTheStateAndTheOldOneChangesNothing(t *testing.T) {
 	if err != nil || states["m/d"].Want != 3 {
 		t.Fatalf("%+v, %v", states, err)
 	}
-	// The old one wakes up and still believes to be the leader.
+	// The old one wakes up and still believes it is the leader.
 	leader.replicas = nil
 	if err := leader.Decided(old, "m/d", scale.Decision{Want: 0}); err != nil {
 		t.Fatal(err)

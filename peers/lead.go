@@ -15,7 +15,7 @@ import (
 // This file is the leader's part of an Exchange.
 
 // lead reads the other gateways' reports, publishes the running replicas, and
-// saves what the next leader needs.
+// saves the state for the next leader.
 func (x *Exchange) lead(ctx context.Context, term store.Term) error {
 	if err := x.hear(ctx, term); err != nil {
 		return err
@@ -67,7 +67,7 @@ func (x *Exchange) hear(ctx context.Context, term store.Term) error {
 func (x *Exchange) publish(ctx context.Context, term store.Term, name string) error {
 	rs, err := x.o.Replicas(ctx, name)
 	if err != nil {
-		return nil // the place is not taken yet, or a reload is under way: the last report holds
+		return nil // the place is not open yet, or a reload is under way: the last report holds
 	}
 	text, err := json.Marshal(rs)
 	if err != nil {
@@ -142,7 +142,7 @@ func (x *Exchange) save(ctx context.Context, term store.Term) error {
 }
 
 // Demand sums a deployment's demand over all gateways, given this one's. On the
-// leader only; an error until the other gateways were read.
+// leader only; an error until the other gateways' reports were read.
 func (x *Exchange) Demand(deployment string, own scale.Observation) (scale.Observation, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -162,8 +162,8 @@ func (x *Exchange) Demand(deployment string, own scale.Observation) (scale.Obser
 }
 
 // Busy returns how many requests a draining replica still has at all gateways,
-// given how many it has at this one. It is -1 until every gateway has confirmed
-// that it sends the replica no more, and how many it still has there.
+// given its number at this one. It is -1 until every gateway has confirmed that
+// it sends the replica no more, and has reported its remaining requests.
 func (x *Exchange) Busy(deployment, replica string, own int) int {
 	if own != 0 {
 		return own
@@ -196,8 +196,8 @@ func (x *Exchange) Remember(deployment string, s scale.State) error {
 	return nil
 }
 
-// Decided keeps a decision until it is stored. If the store does not accept
-// them, the oldest are dropped and the loss is logged; the journal has them.
+// Decided keeps a decision until it is stored. If the store fails for long, the
+// oldest are dropped and the loss is logged; the journal has them.
 func (x *Exchange) Decided(term store.Term, deployment string, d scale.Decision) error {
 	text, err := json.Marshal(d)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"weir/config"
 )
 
-// trialView is what operators see of a trial.
+// trialView is a trial as operators see it.
 type trialView struct {
 	Phase    canary.Phase `json:"phase"`
 	Because  string       `json:"because"`
@@ -26,7 +26,7 @@ type trialView struct {
 	} `json:"measures"`
 }
 
-// A canary that has been stepped back stays so over a restart, until an operator
+// A canary that was stepped back stays so across a restart, until an operator
 // restarts it.
 func TestACanaryGoesOnAfterARestart(t *testing.T) {
 	good := upstreamServer(t, "v1")

@@ -14,7 +14,7 @@ import (
 	"weir/report/words"
 )
 
-// checkOptions are what the command line says.
+// checkOptions are the arguments of the command line.
 type checkOptions struct {
 	file                      string
 	strict, simulate, connect bool
@@ -71,7 +71,7 @@ language server find it through a comment in the file:
 	return cmd
 }
 
-// run prints what is wrong with a file, or what it describes.
+// run prints the faults of a file, or a description of it.
 func (o checkOptions) run(cmd *cobra.Command) error {
 	file, strict := o.file, o.strict
 	c, err := config.Open(file)
@@ -112,7 +112,7 @@ func deployments(c *config.Config) int {
 	return n
 }
 
-// writeContacts prints the table and returns how many could not be used.
+// writeContacts prints the table and returns how many upstreams failed.
 func writeContacts(w io.Writer, found []check.Contact) (bad int) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range found {
@@ -122,6 +122,6 @@ func writeContacts(w io.Writer, found []check.Contact) (bad int) {
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%v\n", verdict, c.Deployment, c.Address, c.Said, c.Took.Round(time.Millisecond))
 	}
-	_ = t.Flush() // of a terminal or buffer
+	_ = t.Flush() // to a terminal or buffer
 	return bad
 }

@@ -26,8 +26,7 @@ func started(t *testing.T, h http.Handler, run func(context.Context) error) stri
 	return srv.URL
 }
 
-// Everything that keeps an upstream from being used is found, and no token is
-// spent.
+// Everything that makes an upstream unusable is found, and no token is spent.
 func TestEveryUpstreamIsReachedWithoutATokenSpent(t *testing.T) {
 	azure, err := emulate.NewAzure(emulate.AzureOptions{Keys: []string{"right"}, Deployments: []emulate.AzureDeployment{
 		{Name: "std", Model: "gpt-4o", SKU: "GlobalStandard", TPM: 1000},
@@ -104,7 +103,7 @@ func TestEveryUpstreamIsReachedWithoutATokenSpent(t *testing.T) {
 	}
 }
 
-// has says whether a line has the verdict and deployment, and what was said.
+// has says whether a line has the verdict, the deployment and the text.
 func has(table, want string) bool {
 	words := strings.SplitN(want, " ", 3)
 	for line := range strings.Lines(table) {

@@ -22,14 +22,14 @@ import (
 	"weir/store/storetest"
 )
 
-// peer is a `weir serve` of its own process, one of several on a database.
+// peer is a `weir serve` in its own process, one of several on a database.
 type peer struct {
 	name      string
 	process   *exec.Cmd
 	url, oper string
 }
 
-// cluster is what the gateways of a test have in common.
+// cluster is the shared part of a test's gateways.
 type cluster struct {
 	t      *testing.T
 	server *storetest.Server
@@ -91,7 +91,7 @@ func newCluster(t *testing.T, names ...string) *cluster {
 	return c
 }
 
-// endReplicas ends what gateways were told to leave running.
+// endReplicas ends the replicas that gateways left running.
 func (c *cluster) endReplicas() {
 	f, err := process.New(process.Options{StateDir: filepath.Join(c.dir, "state", "replicas")})
 	if err != nil {
@@ -163,7 +163,7 @@ func (p *peer) ask(ctx context.Context, tokens int) (int, error) {
 	return resp.StatusCode, err
 }
 
-// serves says whether every gateway of those given answers a request.
+// serves waits until each of the gateways answers a request.
 func (c *cluster) serves(ps ...*peer) {
 	c.t.Helper()
 	for _, p := range ps {
@@ -196,7 +196,7 @@ func (c *cluster) ready(p *peer) (ids []string) {
 	return ids
 }
 
-// says is whether the metric weir_leader of a gateway is n.
+// says is whether a gateway's metric weir_leader is n.
 func (c *cluster) says(p *peer, n int) bool {
 	resp, err := http.Get(p.oper + "/metrics")
 	if err != nil {
@@ -207,8 +207,8 @@ func (c *cluster) says(p *peer, n int) bool {
 	return err == nil && strings.Contains(string(text), fmt.Sprintf("\nweir_leader %d\n", n))
 }
 
-// leads waits for a term above the token given and returns its leader. The
-// store may know of it before its holder does.
+// leads waits for a term above the token and returns its leader. The store may
+// know of it before the leader does.
 func (c *cluster) leads(above int64) (*peer, int64) {
 	c.t.Helper()
 	var in *peer
@@ -250,7 +250,7 @@ func (c *cluster) others(than ...*peer) (rest []*peer) {
 	return rest
 }
 
-// journal is the lines that say who decided, in their order.
+// journal returns the lines that name the leader, in order.
 func (c *cluster) journal() (terms []store.Term) {
 	c.t.Helper()
 	text, err := os.ReadFile(filepath.Join(c.dir, "journal"))
@@ -268,7 +268,7 @@ func (c *cluster) journal() (terms []store.Term) {
 	return terms
 }
 
-// decides waits for a decision of a term.
+// decides waits for a decision in a term.
 func (c *cluster) decides(token int64) {
 	c.t.Helper()
 	c.eventually(fmt.Sprintf("a decision of term %d", token), func() bool {
@@ -276,8 +276,8 @@ func (c *cluster) decides(token int64) {
 	})
 }
 
-// oneWriter checks that terms do not overlap in what was written down, in the
-// store and in the journal: tokens never fall, and each has one holder.
+// oneWriter checks that terms do not overlap in the store and in the journal:
+// tokens never fall, and each has one holder.
 func (c *cluster) oneWriter() {
 	c.t.Helper()
 	var latest store.Term

@@ -16,11 +16,11 @@ import (
 	"weir/whatif"
 )
 
-// This file completes what flags and arguments name, from the catalogue: in
-// shells that have `weir completion` loaded.
+// This file completes names in flags and arguments from the catalogue, in
+// shells that have loaded `weir completion`.
 
-// complete gives the flags of every command that name a model, GPU, policy,
-// protocol or region their words.
+// complete adds completions to every flag that names a model, GPU, policy,
+// protocol or region.
 func complete(root *cobra.Command) {
 	words := map[string]func() []string{
 		"gpu": catalogueGPUs, "policy": whatif.Policies, "protocol": func() []string { return []string{"openai", "anthropic"} },
@@ -28,12 +28,12 @@ func complete(root *cobra.Command) {
 		"region": catalogueRegions, "estimate-from": catalogueRegions, "open-model": catalogueModels, "engine-model": catalogueModels,
 		"quant": fit.Quants, "engine": fit.Engines, "with": baseline.Names,
 	}
-	models := map[string]func() []string{"plan": azureModels, "emulate": catalogueModels} // what --model means differs
+	models := map[string]func() []string{"plan": azureModels, "emulate": catalogueModels} // --model means different things
 	var walk func(*cobra.Command)
 	walk = func(cmd *cobra.Command) {
 		for flag, names := range words {
 			if cmd.Flags().Lookup(flag) != nil {
-				_ = cmd.RegisterFlagCompletionFunc(flag, completing(names)) // one that has its own keeps it
+				_ = cmd.RegisterFlagCompletionFunc(flag, completing(names)) // a flag with its own completion keeps it
 			}
 		}
 		if names := models[cmd.Name()]; names != nil {
@@ -49,8 +49,8 @@ func complete(root *cobra.Command) {
 	walk(root)
 }
 
-// completing offers the names that begin as what is typed, whatever the case;
-// of a list with commas, the last.
+// completing offers the names that begin with the typed text, in any case; in a
+// list with commas, for its last entry.
 func completing(names func() []string) cobra.CompletionFunc {
 	return func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 		before := typed[:strings.LastIndexByte(typed, ',')+1]
@@ -82,7 +82,7 @@ func catalogueModels() (names []string) {
 	return names
 }
 
-// azureModels are those of Azure OpenAI that have a price.
+// azureModels are the models of Azure OpenAI with a price.
 func azureModels() (names []string) {
 	if prices, err := pricefile.Catalogue(""); err == nil {
 		for _, t := range prices.AllTokens() {
@@ -102,8 +102,8 @@ func catalogueRegions() (names []string) {
 	return names
 }
 
-// meant adds to the error of a name the catalogue lacks which model was probably
-// meant: the nearest by its letters, with or without its publisher.
+// meant adds to the error of an unknown name the model that was probably meant:
+// the nearest by its letters, with or without its publisher.
 func meant(err error, name string, c *price.Catalogue) error {
 	if !errors.Is(err, price.ErrUnknown) {
 		return err

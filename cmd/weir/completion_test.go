@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What a shell asks for when a user presses the tabulator.
+// The requests a shell makes when a user presses Tab.
 func TestNamesAreCompleted(t *testing.T) {
 	f := func(want string, args ...string) {
 		t.Helper()

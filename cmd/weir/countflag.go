@@ -10,11 +10,11 @@ import (
 	"weir/config"
 )
 
-// countFlag is a flag of a number of tokens: plain, in thousands (8k) or in
+// countFlag is a flag for a number of tokens: plain, in thousands (8k) or in
 // millions (1.5M), as in every file.
 type countFlag struct{ to *int }
 
-// tokensVar adds a flag that counts tokens.
+// tokensVar adds a flag for a number of tokens.
 func tokensVar(fs *pflag.FlagSet, to *int, name string, otherwise int, usage string) {
 	*to = otherwise
 	fs.Var(countFlag{to}, name, usage)
@@ -27,7 +27,7 @@ func (f countFlag) String() string {
 	return strconv.Itoa(*f.to)
 }
 
-// Type is what pflag shows as the kind of value.
+// Type is the type of value that pflag shows.
 func (f countFlag) Type() string { return "int" }
 
 // Set reads the flag's text.

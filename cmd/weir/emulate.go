@@ -81,7 +81,7 @@ shows the counts of each. Prompts with ` + emulate.MarkPromptFiltered + `, ` + e
 	return cmd
 }
 
-// azureFlags are those of --azure alone.
+// azureFlags are the flags for --azure only.
 type azureFlags struct {
 	on                bool
 	deployments, keys []string

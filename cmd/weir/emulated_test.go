@@ -15,7 +15,7 @@ import (
 	"weir/wire/emulated"
 )
 
-// standing is a file with emulated servers in the place of all it describes.
+// standing is a file in which emulated servers replace everything it describes.
 func standing(t *testing.T, file string) (f serveFlags, c *config.Config, key string) {
 	t.Helper()
 	f = serveFlags{file: file, emulate: true, state: t.TempDir(), tried: new(emulated.Tried)}
@@ -30,8 +30,8 @@ func standing(t *testing.T, file string) (f serveFlags, c *config.Config, key st
 	return f, c, key
 }
 
-// What --emulate makes of any configuration needs no GPU, cloud or secret, and
-// reaches nothing but this machine.
+// The result of --emulate needs no GPU, cloud or secret, for any configuration,
+// and reaches nothing but this machine.
 func TestEmulationLeavesNothingThatIsNotHere(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("..", "..", "examples", "*.yaml"))
 	if err != nil || len(files) == 0 {
@@ -111,8 +111,8 @@ func spillingFile(t *testing.T) string {
 	return file
 }
 
-// A provisioned deployment that takes in some thousand tokens spills the rest of
-// a burst of sixty thousand, as the real one does.
+// A provisioned deployment with room for some thousand tokens spills the rest
+// of a burst of sixty thousand, as the real one does.
 func TestABurstAtAnEmulatedFileSpills(t *testing.T) {
 	f, c, key := standing(t, spillingFile(t))
 	n, err := f.node(c, nil, t.Output())

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// An example that is not a command line Weir understands teaches nothing.
+// Every example must be a command line Weir understands.
 func TestEveryExampleParses(t *testing.T) {
 	var walk func(*cobra.Command)
 	walk = func(cmd *cobra.Command) {

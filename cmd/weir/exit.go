@@ -12,11 +12,11 @@ import (
 
 // Exit codes. They are part of the command's contract: scripts read them.
 const (
-	exitOK     = 0 // done what was asked
-	exitFailed = 1 // could not do it
-	exitUsage  = 2 // did not understand the command line
+	exitOK     = 0 // success
+	exitFailed = 1 // failure
+	exitUsage  = 2 // the command line was not understood
 	exitConfig = 3 // the configuration is missing or invalid
-	exitUnmet  = 4 // what simulate --require asks for is not met
+	exitUnmet  = 4 // a condition of simulate --require is not met
 )
 
 const exitHelp = `Exit codes:
@@ -25,7 +25,7 @@ const exitHelp = `Exit codes:
   2  the command line is wrong
   3  the configuration is missing or invalid`
 
-// usageError is a command line that was not understood.
+// usageError is an error of the command line.
 type usageError struct {
 	command string
 	err     error
@@ -34,8 +34,8 @@ type usageError struct {
 func (e usageError) Error() string { return e.command + ": " + e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
 
-// configError is a configuration that cannot be used: config.Faults, or a file
-// that cannot be read.
+// configError is an unusable configuration: config.Faults, or an unreadable
+// file.
 type configError struct{ err error }
 
 func (e configError) Error() string { return e.err.Error() }
@@ -60,7 +60,7 @@ func exitCode(err error) int {
 	}
 }
 
-// explain tells people what went wrong.
+// explain prints an error for people.
 func explain(w io.Writer, err error) {
 	var faults config.Faults
 	var usage usageError
@@ -75,7 +75,7 @@ func explain(w io.Writer, err error) {
 	}
 }
 
-// unmetError is a run that does not keep what --require asks for.
+// unmetError is a run that misses a condition of --require.
 type unmetError struct{ lines []string }
 
 func (e unmetError) Error() string {

@@ -14,7 +14,7 @@ import (
 	"weir/report"
 )
 
-// fitFlags are what `weir fit` is asked with.
+// fitFlags are the flags of `weir fit`.
 type fitFlags struct {
 	gpu, quant, kv, engine, context, prices string
 	memory, free, utilisation               float64
@@ -148,7 +148,7 @@ func (f *fitFlags) show(cmd *cobra.Command, a fit.Answer) error {
 	return err
 }
 
-// setup reads the flags that say how the model is served.
+// setup reads the flags about how the model is served.
 func (f *fitFlags) setup(q fit.Quant) (fit.Setup, error) {
 	s := fit.Setup{
 		Quant: q, KV: f.kv, TP: f.tp, PP: f.pp, EP: f.ep, Utilisation: f.utilisation, FreeBytes: int64(f.free * fit.GiB), Concurrency: f.concurrency,
@@ -165,7 +165,7 @@ func (f *fitFlags) setup(q fit.Quant) (fit.Setup, error) {
 	return s, errors.Join(none, err)
 }
 
-// device is the GPU asked for.
+// device is the GPU of the flags.
 func (f *fitFlags) device(c *price.Catalogue) (fit.GPU, error) {
 	if f.gpu == "" && f.memory == 0 {
 		return fit.GPU{}, usageError{"weir fit", fmt.Errorf("--gpu is missing: name one of %s, or give --gpu-memory", strings.Join(c.GPUNames(), ", "))}

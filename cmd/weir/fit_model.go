@@ -8,7 +8,7 @@ import (
 	"weir/price"
 )
 
-// modelFlags say where a model's shape comes from, when not from its name.
+// modelFlags are the source of a model's shape, if not its name.
 type modelFlags struct {
 	weights []string
 	shape   price.Model
@@ -29,7 +29,7 @@ func (f *modelFlags) add(cmd *cobra.Command) {
 	}
 }
 
-// model finds the model and the format its weights are published in.
+// model finds the model and the published format of its weights.
 func (f *modelFlags) model(c *price.Catalogue, name string) (m fit.Model, q fit.Quant, err error) {
 	weights := f.weights
 	switch {

@@ -16,7 +16,7 @@ import (
 	"weir/saturate"
 )
 
-// loadFlags are the load a search is for.
+// loadFlags are the load of a search.
 type loadFlags struct {
 	slo, region string
 	rps         float64

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// flagError words what is wrong with a flag: the value that was given and one
-// that would do, not what the reader of numbers says.
+// flagError describes a bad flag: the value given and one that would do, not
+// the error of the number parser.
 func flagError(cmd *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {
@@ -25,7 +25,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return usageError{cmd.CommandPath(), err}
 }
 
-// wanted is what a flag takes, by the name pflag has for its type.
+// wanted describes a flag's values, by pflag's name of its type.
 var wanted = map[string]string{
 	"duration": "a time such as 500ms, 90s or 2m",
 	"float64":  "a number such as 6.98, without a unit",

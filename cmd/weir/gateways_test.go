@@ -12,9 +12,9 @@ import (
 	"weir/meter"
 )
 
-// Three gateways, one database: one scales for the demand at all of them, all
-// send to the replicas it starts, and when it is killed or frozen another goes
-// on with what runs. Never do two write.
+// Three gateways, one database: one scales for the demand at all of them, and
+// all send to the replicas it starts. When it is killed or frozen, another goes
+// on with the running replicas. Two never write.
 func TestOneOfSeveralGatewaysScalesAndOutlivesKillAndPause(t *testing.T) {
 	c := newCluster(t, "a", "b", "c")
 	first, token := c.leads(0)
@@ -23,14 +23,14 @@ func TestOneOfSeveralGatewaysScalesAndOutlivesKillAndPause(t *testing.T) {
 	}
 	c.serves(c.peers...)
 
-	// Load at a gateway that does not scale makes the one that does scale.
+	// Load at a gateway that does not scale makes the leader scale.
 	second := c.others(first)[0]
 	loaded, calm := context.WithCancel(t.Context())
 	var callers sync.WaitGroup
 	for range 12 {
 		callers.Go(func() {
 			for loaded.Err() == nil {
-				_, _ = second.ask(loaded, 400) // cut off when there is load enough
+				_, _ = second.ask(loaded, 400) // cut off when there is enough load
 			}
 		})
 	}
@@ -63,7 +63,7 @@ func TestOneOfSeveralGatewaysScalesAndOutlivesKillAndPause(t *testing.T) {
 	if err := leader.process.Process.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	// What only the leader can do, and that one does: start one more.
+	// Only the leader can start one more, and it does.
 	c.decides(now)
 	c.configure(4, 4)
 	for _, p := range []*peer{last, leader} {
@@ -82,9 +82,9 @@ func TestOneOfSeveralGatewaysScalesAndOutlivesKillAndPause(t *testing.T) {
 	c.usageAddsUp()
 }
 
-// A database that freezes, dies and comes again: callers are served all the
-// time, by the replicas there were; there is no leader meanwhile, and what was
-// used meanwhile is in the ledger afterwards.
+// A database that freezes, dies and comes back: callers are served all the time
+// by the existing replicas. There is no leader meanwhile, and the usage of that
+// time is in the ledger afterwards.
 func TestCallersAreServedWhileTheDatabaseIsFrozenOrGone(t *testing.T) {
 	c := newCluster(t, "a", "b")
 	_, token := c.leads(0)
@@ -115,7 +115,7 @@ func TestCallersAreServedWhileTheDatabaseIsFrozenOrGone(t *testing.T) {
 	c.server.Kill()
 	outage()
 	c.server.Restart()
-	leader, _ := c.leads(token - 1) // the one there was may go on with its term
+	leader, _ := c.leads(token - 1) // the former leader may go on with its term
 	c.eventually("the replicas are those that ran", func() bool { return fmt.Sprint(c.ready(leader)) == running })
 	c.serves(c.peers...)
 	asked += len(c.peers)

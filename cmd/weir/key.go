@@ -72,8 +72,8 @@ This is the only time the key is shown. For weir.yaml, under the tenant's keys:
 	return cmd
 }
 
-// minKey is the shortest key whose hash is printed: a plain SHA-256 of
-// anything shorter could be searched.
+// minKey is the shortest key whose hash is printed: the plain SHA-256 of a
+// shorter one could be found by search.
 const minKey = 24
 
 func newKeyHash() *cobra.Command {

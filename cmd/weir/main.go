@@ -1,14 +1,14 @@
 // Command weir stands between the callers of models and everything that can
 // serve them, and keeps the load on capacity that fits.
 //
-//	weir serve      the gateway, the scaler and what they need, in one process
-//	weir check      is this weir.yaml right, and what is not
+//	weir serve      the gateway and the scaler, in one process
+//	weir check      checks a weir.yaml and lists its faults
 //	weir emulate    a process that behaves as an inference server does
-//	weir key        make API keys and their hashes
-//	weir version    what this binary was built from
+//	weir key        makes API keys and their hashes
+//	weir version    the version and source of this binary
 //
-// This file ends the process; root.go lists the subcommands, and each has a
-// file of its own.
+// This file ends the process; root.go lists the subcommands, and each has its
+// own file.
 package main
 
 import (

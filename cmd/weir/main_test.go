@@ -19,8 +19,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"weir": main})
 }
 
-// testdata/script holds a story per command: what is typed, what is said, and
-// the exit code. Regenerate what is said with -update.
+// testdata/script holds a story per command: the command line, its output, and
+// the exit code. Regenerate the output with -update.
 func TestCommands(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",

@@ -135,8 +135,8 @@ func do(t *testing.T, req *http.Request) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-// eventually polls what other goroutines bring about; the limit only ends a
-// test that has failed.
+// eventually polls for the effect of other goroutines; only a failed test
+// reaches the limit.
 func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); !cond(); time.Sleep(10 * time.Millisecond) {

@@ -10,17 +10,17 @@ import (
 	"weir/report"
 )
 
-// newPainter paints where w is a terminal that shows colours.
+// newPainter paints if w is a terminal with colours.
 func newPainter(w io.Writer) painter { return painter{w, report.Ink(term.Colourful(w))} }
 
-// painter shows faults of a configuration with the line they are in.
+// painter shows a configuration's faults with their lines.
 type painter struct {
 	w   io.Writer
 	ink report.Ink
 }
 
-// faults prints each as file:line:column: severity: message, which editors and
-// terminals can jump to, and below it the line with a mark.
+// faults prints each fault as file:line:column: severity: message, a form
+// editors and terminals can jump to, and below it the line with a mark.
 func (p painter) faults(severity string, faults config.Faults) {
 	shade := report.Red
 	if severity == "warning" {

@@ -13,7 +13,7 @@ import (
 	"weir/report"
 )
 
-// planFlags are the choices of one `weir plan`.
+// planFlags are the flags of `weir plan`.
 type planFlags struct {
 	demandFlags
 	prices string

@@ -13,7 +13,7 @@ import (
 	"weir/plan/demand"
 )
 
-// demandFlags say where the demand comes from.
+// demandFlags are the source of the demand.
 type demandFlags struct {
 	demand.Source
 	ledger    demand.Ledger
@@ -32,7 +32,7 @@ func (f *demandFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.Estimate, "estimate-from", "", "`region` whose prices replace unknown ones of the demand's region; results are marked as estimated")
 }
 
-// demand gathers it from file, trace and flags.
+// demand reads the demand from file, trace and flags.
 func (f *demandFlags) demand(cmd *cobra.Command, args []string, now weir.Instant) (plan.Demand, error) {
 	usage := func(err error) (plan.Demand, error) { return plan.Demand{}, usageError{cmd.CommandPath(), err} }
 	if f.useLedger {

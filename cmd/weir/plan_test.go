@@ -10,7 +10,7 @@ import (
 	"weir/config"
 )
 
-// demands of every kind of recommendation.
+// demands for every kind of recommendation.
 var demands = map[string]string{
 	"pay as you go": "model: gpt-4o\nrequests: 10/min\ninput_tokens: 500\noutput_tokens: 100\n",
 	"spillover":     "model: gpt-5.2\nrequests: 1000/min\ninput_tokens: 200\noutput_tokens: 20\nslo: {ttft: 2s}\n",

@@ -12,7 +12,7 @@ import (
 	"weir/report"
 )
 
-// priceUpdate are the choices of one `weir price update`.
+// priceUpdate are the flags of `weir price update`.
 type priceUpdate struct {
 	pricefile.Update
 	out, asOf string

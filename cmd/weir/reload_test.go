@@ -29,8 +29,8 @@ func (b *safeBuffer) String() string {
 	return b.b.String()
 }
 
-// A reload that is refused changes nothing, and log and metrics say so, with
-// every fault and its place.
+// A refused reload changes nothing, and log and metrics report it, with every
+// fault and its position.
 func TestARefusedReloadIsSaid(t *testing.T) {
 	dir, log := t.TempDir(), &safeBuffer{}
 	file := writeConfig(t, dir, upstreamServer(t, "hello"), "")

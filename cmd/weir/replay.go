@@ -60,7 +60,7 @@ The exit code is 1 if a decision differs that should not.`,
 	return cmd
 }
 
-// replayOptions are what the command line says.
+// replayOptions are the arguments of the command line.
 type replayOptions struct {
 	with string
 	knob float64
@@ -104,8 +104,8 @@ func deploymentsOf(sums []control.Sum) string {
 	return cmp.Or(strings.Join(names, ", "), "none")
 }
 
-// otherPolicy is what decides instead of the journal's own policies; nil for those
-// themselves.
+// otherPolicy is the policy that decides instead of the journal's own; nil for
+// the journal's own.
 func otherPolicy(with string, knob float64) (whatif.Deciders, error) {
 	switch {
 	case with == "":

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// run executes one command line and returns the exit code. Everything a
-// command says goes to the given writers.
+// run executes one command line and returns the exit code. All output goes to
+// the given writers.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot()
 	root.SetArgs(args)
@@ -60,8 +60,8 @@ the cost.
 	return root
 }
 
-// addCobraCommands makes the commands cobra brings (help, completion) carry an
-// example like all others.
+// addCobraCommands gives cobra's own commands (help, completion) an example
+// like all others.
 func addCobraCommands(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
@@ -85,8 +85,8 @@ var completionExamples = map[string]string{
 	"powershell": "  weir completion powershell | Out-String | Invoke-Expression",
 }
 
-// group makes cmd one that does nothing by itself: without arguments it shows
-// its help, with unknown ones it says so.
+// group makes cmd a group of commands: without arguments it shows its help, and
+// it refuses unknown ones.
 func group(cmd *cobra.Command) *cobra.Command {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -103,7 +103,7 @@ func group(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// noArgs refuses arguments that are no flags.
+// noArgs refuses arguments other than flags.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// How much one replica does within its SLO is one figure, whatever command is
-// asked: plan, fit and check.
+// plan, fit and check give the same figure for the load one replica sustains
+// within its SLO.
 func TestEveryCommandSaysTheSameOfOneReplica(t *testing.T) {
 	f := func(model, gpu, size string, in, out int, ttft, tpot string) {
 		t.Helper()

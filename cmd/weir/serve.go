@@ -20,7 +20,7 @@ import (
 	"weir/wire/emulated"
 )
 
-// serveFlags are what the command line may say over the file.
+// serveFlags override the file.
 type serveFlags struct {
 	file    string
 	listen  string
@@ -30,7 +30,7 @@ type serveFlags struct {
 	demo    bool
 	emulate bool
 
-	tried *emulated.Tried // with emulate: what the file was made into
+	tried *emulated.Tried // with emulate: the emulated configuration
 }
 
 func newServe() *cobra.Command {
@@ -106,7 +106,7 @@ func serve(cmd *cobra.Command, f serveFlags) error {
 	return n.Run(cmd.Context(), nil)
 }
 
-// node makes what serves a configuration.
+// node makes the node for a configuration.
 func (f serveFlags) node(c *config.Config, load func() (*config.Config, error), log io.Writer) (*node.Node, error) {
 	prices := func() (*price.Catalogue, error) { return pricefile.Catalogue("") }
 	o, err := wire.Node(c, load, prices, f.stateDir())
@@ -118,7 +118,7 @@ func (f serveFlags) node(c *config.Config, load func() (*config.Config, error), 
 	return node.New(o)
 }
 
-// stateDir is apart for what is tried: nothing of it goes to what is served.
+// stateDir is separate with emulate: none of its state reaches a real run.
 func (f serveFlags) stateDir() string {
 	if f.emulate {
 		return cmp.Or(f.state, filepath.Join(".weir", "emulate"))
@@ -126,9 +126,9 @@ func (f serveFlags) stateDir() string {
 	return cmp.Or(f.state, ".weir")
 }
 
-// loader returns what reads the configuration, at the start and at each reload,
-// the key made for the demonstration ("" with a file), and what ends the servers
-// that were made for it.
+// loader returns the func that reads the configuration, at the start and at
+// each reload, the key made for the demonstration ("" with a file), and the
+// func that ends the emulated servers.
 func (f serveFlags) loader() (load func() (*config.Config, error), key string, end func(), err error) {
 	over, end := f.overrides(), func() {}
 	if f.file != "" && !f.emulate {
@@ -159,8 +159,8 @@ func (f serveFlags) loader() (load func() (*config.Config, error), key string, e
 	}, key, end, nil
 }
 
-// emulated reads the file, without its secrets, and makes everything it describes
-// an emulated one.
+// emulated reads the file, without its secrets, and emulates everything it
+// describes.
 func (f serveFlags) emulated(e *emulated.Emulation, key config.KeyHash) (*config.Config, error) {
 	c, err := config.Open(f.file, f.overrides()...)
 	if err != nil {
@@ -172,7 +172,7 @@ func (f serveFlags) emulated(e *emulated.Emulation, key config.KeyHash) (*config
 	return c, err
 }
 
-// overrides are what the flags say over the file.
+// overrides are the flags that override the file.
 func (f serveFlags) overrides() []config.Override {
 	return []config.Override{
 		{Name: "--listen", Key: "server.listen", Value: f.listen},

@@ -10,7 +10,7 @@ import (
 	"weir/limits/redistest"
 )
 
-// within polls until is holds: what it asks is other processes, which cannot
+// within polls until is returns true: it watches other processes, which cannot
 // wake it.
 func within(t *testing.T, what string, is func() bool) {
 	t.Helper()
@@ -22,7 +22,7 @@ func within(t *testing.T, what string, is func() bool) {
 	}
 }
 
-// sharing starts nodes that share one Redis; a tenant may use what limits say.
+// sharing starts nodes that share one Redis; limits are the tenant's.
 func sharing(t *testing.T, redis *redistest.Server, nodes int, limits string) []served {
 	t.Helper()
 	t.Setenv("WEIR_TEST_REDIS", "secret")
@@ -56,7 +56,7 @@ func startRedis(t *testing.T) *redistest.Server {
 
 func TestABudgetHoldsOverThreeGateways(t *testing.T) {
 	const budget, each = 3000, 150 // tokens; of one request
-	const likely = 600             // of one whose answer's length is not known yet: with less left it is refused
+	const likely = 600             // of a request whose answer's length is not known yet: with less left it is refused
 	ns := sharing(t, startRedis(t), 3, fmt.Sprintf("budget: {tokens_per_day: %d}", budget))
 	used := 0
 	within(t, "the budget to be used up everywhere", func() bool {

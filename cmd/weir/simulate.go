@@ -17,7 +17,7 @@ import (
 	"weir/whatif"
 )
 
-// simulateFlags are what the command line says of the runs.
+// simulateFlags are the flags of the runs.
 type simulateFlags struct {
 	file, model, trace string
 	traceOf, scenario  string
@@ -160,7 +160,8 @@ func simulate(cmd *cobra.Command, f *simulateFlags) error {
 	return nil
 }
 
-// play runs the contenders, with a bar, and writes the journal that was asked for.
+// play runs the contenders, with a progress bar, and writes the journal, if
+// any.
 func (f *simulateFlags) play(cmd *cobra.Command, s *whatif.Setting, t *whatif.Traffic, cs []whatif.Contender) (err error) {
 	if s.Journal, err = newJournal(f.journal); err != nil {
 		return fmt.Errorf("--journal: %w", err)
@@ -177,7 +178,7 @@ func (f *simulateFlags) play(cmd *cobra.Command, s *whatif.Setting, t *whatif.Tr
 	return err
 }
 
-// write prints what was found out, and writes the page that was asked for.
+// write prints the results, and writes the page, if any.
 func (f *simulateFlags) write(cmd *cobra.Command, s *whatif.Study) error {
 	view := view(s)
 	if f.html != "" {
@@ -197,7 +198,7 @@ func (f *simulateFlags) write(cmd *cobra.Command, s *whatif.Study) error {
 	return report.Runs(cmd.OutOrStdout(), view)
 }
 
-// view is what people read of a study.
+// view is a study as people read it.
 func view(s *whatif.Study) report.Study {
 	m := s.Setting.Model
 	v := report.Study{
@@ -213,7 +214,7 @@ func view(s *whatif.Study) report.Study {
 	return v
 }
 
-// tryAll says what cannot run before anything runs.
+// tryAll reports contenders that cannot run before anything runs.
 func tryAll(s *whatif.Setting, cs []whatif.Contender, command string) error {
 	for i := range cs {
 		changed, err := s.With(cs[i].Settings)

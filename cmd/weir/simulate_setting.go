@@ -50,7 +50,7 @@ func (f *simulateFlags) setting() (*whatif.Setting, error) {
 	return s, nil
 }
 
-// traffic finds out what is to be played.
+// traffic is the traffic to simulate.
 func (f *simulateFlags) traffic(ctx context.Context, m *config.Model) (*whatif.Traffic, error) {
 	factor, err := strconv.ParseFloat(strings.TrimSuffix(f.load, "x"), 64)
 	if err != nil || !(factor > 0) || factor > 1000 {
@@ -90,16 +90,15 @@ func startOf(text string) (weir.Instant, error) {
 	return 0, usageError{"weir simulate", fmt.Errorf("--start %q: want a time such as 2024-05-14T08:00Z or 2024-05-14", text)}
 }
 
-// replaced says whether the command line puts other hardware under the
-// demonstration.
+// replaced says whether flags change the hardware of the demonstration.
 func (f *simulateFlags) replaced() bool {
 	return f.demonstration() && (f.gpu != "" || f.engineModel != "" || f.tp > 0)
 }
 
-// money is what a price flag says, in micro-dollars.
+// money converts a price flag to micro-dollars.
 func money(dollars float64) weir.Money { return weir.Money(dollars * float64(weir.Dollar)) }
 
-// demonstration says whether the built-in file is meant.
+// demonstration says whether the built-in file is used.
 func (f *simulateFlags) demonstration() bool { return f.file == "" }
 
 func (f *simulateFlags) configuration() (*config.Config, error) {
@@ -109,12 +108,12 @@ func (f *simulateFlags) configuration() (*config.Config, error) {
 	return config.Open(f.file)
 }
 
-// newJournal begins a journal; nil for no path.
+// newJournal begins a journal; nil without a path.
 func newJournal(path string) (*control.Journal, error) {
 	if path == "" {
 		return nil, nil
 	}
-	if err := os.WriteFile(path, nil, 0o644); err != nil { // it is of this run alone
+	if err := os.WriteFile(path, nil, 0o644); err != nil { // it holds this run alone
 		return nil, err
 	}
 	return control.OpenJournal(control.JournalOptions{Path: path, MaxBytes: math.MaxInt64})

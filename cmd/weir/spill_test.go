@@ -17,8 +17,9 @@ import (
 	"weir/emulate"
 )
 
-// Sixty at once at a provisioned deployment that takes in about a dozen, and
-// some more in the time they may wait: the rest spills, and no caller sees a 429.
+// Sixty requests at once to a provisioned deployment with room for about a
+// dozen, and for some more within their wait: the rest spills, and no caller
+// gets a 429.
 func TestABurstAtEmulatedAzureSpillsWhatDoesNotFit(t *testing.T) {
 	azure, err := emulate.NewAzure(emulate.AzureOptions{Deployments: []emulate.AzureDeployment{
 		{Name: "ptu", Model: "gpt-4o", SKU: "ProvisionedManaged", PTU: 15, InputTPM: 2500, OutputWeight: 4, Window: time.Second},
@@ -82,7 +83,7 @@ models:
 	}
 }
 
-// route sends one request and returns the way it went.
+// route sends one request and returns its trail.
 func (n served) route(t *testing.T) string {
 	req, err := http.NewRequest(http.MethodPost, "http://"+n.Callers().String()+"/v1/chat/completions",
 		strings.NewReader(`{"model":"m","max_tokens":10,"messages":[{"role":"user","content":"say something that is short"}]}`))

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A model's name that is wrong by a letter is answered with the right one.
+// A model's name that is wrong by one letter gets the right name in the error.
 func TestAnUnknownModelsAnswerNamesTheNearest(t *testing.T) {
 	dir := t.TempDir()
 	file := writeConfig(t, dir, upstreamServer(t, "hello"), "")

@@ -32,10 +32,10 @@ func newUsage() *cobra.Command {
 	return cmd
 }
 
-// maxExport bounds an export that is read.
+// maxExport bounds the size of an export.
 const maxExport = 1 << 30
 
-// reconcileFlags say what is compared.
+// reconcileFlags are the sources to compare.
 type reconcileFlags struct {
 	config, store, prices string
 	tolerance             string
@@ -107,7 +107,7 @@ func reconcile(cmd *cobra.Command, path string, f reconcileFlags) (err error) {
 	return err
 }
 
-// readExport reads a file of either kind, meters by the catalogue.
+// readExport reads an export of either kind, with the catalogue's meters.
 func readExport(path, prices string) ([]bill.Line, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -133,7 +133,7 @@ func readExport(path, prices string) ([]bill.Line, error) {
 	})
 }
 
-// booked are the days of the export in the ledger.
+// booked are the ledger's rows of the export's days.
 func booked(ctx context.Context, f reconcileFlags, lines []bill.Line) (_ []meter.Row, err error) {
 	store := config.Store{Path: f.store}
 	if f.config != "" {
@@ -144,7 +144,7 @@ func booked(ctx context.Context, f reconcileFlags, lines []bill.Line) (_ []meter
 		store = c.Store
 	}
 	if !store.Postgres.Set() {
-		if _, err := os.Stat(store.Path); err != nil { // opening would make one
+		if _, err := os.Stat(store.Path); err != nil { // opening would create one
 			return nil, fmt.Errorf("ledger: %w: name its file with --store, or the configuration with -c", err)
 		}
 	}

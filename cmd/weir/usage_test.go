@@ -55,7 +55,7 @@ func TestReconcileNamesWhatDiffers(t *testing.T) {
 	}
 }
 
-// ledgerOf writes rows into a ledger of its own.
+// ledgerOf writes rows into a new ledger.
 func ledgerOf(t *testing.T, rows ...meter.Row) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "weir.db")

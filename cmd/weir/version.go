@@ -21,10 +21,10 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// build is what a binary knows of its own making.
+// build describes the build of a binary.
 type build struct {
 	version   string // "v1.2.3", or "(devel)" for one not built from a tag
-	commit    string // with "+changes" when the tree was not clean; "unknown" without version control
+	commit    string // with "+changes" if the tree was not clean; "unknown" without version control
 	goVersion string
 }
 
