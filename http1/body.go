@@ -9,19 +9,19 @@ import (
 const (
 	byLength = iota // left counts down to its end
 	byChunks
-	byClose // the end of the connection is its end: nothing tells a cut from it
+	byClose // ends with the connection: a cut cannot be detected
 )
 
-// Where a chunked body stands.
+// Position in a chunked body.
 const (
 	chunkHead   = iota // before a chunk's size
-	chunkData          // left bytes of it to come
-	chunkEnd           // before the CRLF behind it
-	chunkTail          // behind the last chunk: trailers
+	chunkData          // left bytes of the chunk remain
+	chunkEnd           // before the CRLF after it
+	chunkTail          // after the last chunk: trailers
 	chunkFinish        // done
 )
 
-// body decodes what stands behind a head, out of the connection's buffer.
+// body decodes the bytes after a head, from the connection's buffer.
 type body struct {
 	c     *conn
 	how   uint8
@@ -31,9 +31,9 @@ type body struct {
 	tail  int   // bytes of trailers so far
 }
 
-// view returns decoded bytes that are in memory, without reading: none when
-// more has to be read first. They stay valid until the connection is read
-// again. io.EOF is the true end.
+// view returns decoded bytes that are in memory, without reading; none if more must be
+// read first. They are valid until the connection is read again. io.EOF is the true
+// end.
 func (b *body) view() ([]byte, error) {
 	if b.how == byChunks {
 		if err := b.advance(); err != nil {
@@ -72,8 +72,8 @@ func (b *body) finished() bool {
 	return false
 }
 
-// direct is how much of a body may be read straight into a caller's memory:
-// what stands between the buffer, which is empty, and the next delimiter.
+// direct is how much of a body may be read straight into a caller's memory: the bytes
+// up to the next delimiter, if the buffer is empty.
 func (b *body) direct(room int) int {
 	switch {
 	case b.c.r != b.c.w:
@@ -86,8 +86,8 @@ func (b *body) direct(room int) int {
 	return int(min(int64(room), b.left))
 }
 
-// advance walks over the delimiters of a chunked body, as far as they are in
-// the buffer. Afterwards there is data (state chunkData), or more must be read.
+// advance passes the delimiters of a chunked body that are in the buffer. Afterwards
+// there is data (state chunkData), or more must be read.
 func (b *body) advance() error {
 	for {
 		in := b.c.buf[b.c.r:b.c.w]
@@ -117,8 +117,8 @@ func (b *body) advance() error {
 	}
 }
 
-// chunkHead reads a chunk's size and skips its extensions. It returns 0 when
-// the line is not whole yet.
+// chunkHead reads a chunk's size and skips its extensions. It returns 0 if the line is
+// incomplete.
 func (b *body) chunkHead(in []byte) (int, error) {
 	n := bytes.IndexByte(in, '\n')
 	if n < 0 {
@@ -150,7 +150,7 @@ func (b *body) chunkHead(in []byte) (int, error) {
 	return n + 1, nil
 }
 
-// chunkSize reads the hexadecimal digits a line starts with.
+// chunkSize reads the hexadecimal digits at the start of a line.
 func chunkSize(line []byte) (size int64, digits int, err error) {
 	for digits < len(line) {
 		d, ok := hex(line[digits])
@@ -168,7 +168,7 @@ func chunkSize(line []byte) (size int64, digits int, err error) {
 	return size, digits, nil
 }
 
-// chunkSizeSoFar refuses a line that cannot become a size, however it goes on.
+// chunkSizeSoFar refuses an incomplete line that cannot become a size.
 func chunkSizeSoFar(in []byte) error {
 	if len(in) == 0 {
 		return nil
@@ -187,7 +187,7 @@ func hex(c byte) (int64, bool) {
 	return 0, false
 }
 
-// crlf expects the two bytes behind a chunk; 0 when they are not there yet.
+// crlf expects the two bytes after a chunk; 0 if they have not arrived.
 func crlf(in []byte) (int, error) {
 	switch {
 	case len(in) > 0 && in[0] != '\r', len(in) > 1 && in[1] != '\n':
@@ -198,8 +198,7 @@ func crlf(in []byte) (int, error) {
 	return 2, nil
 }
 
-// trailer checks and drops one line behind the last chunk; the empty one is
-// the end of the body.
+// trailer checks and drops one line after the last chunk; an empty line ends the body.
 func (b *body) trailer(in []byte) (int, error) {
 	n := bytes.IndexByte(in, '\n')
 	size := n

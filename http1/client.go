@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Client speaks to any number of addresses, with a pool of connections for
-// each. It is safe for concurrent use.
+// Client calls any number of addresses, with a connection pool for each. It is safe for
+// concurrent use.
 type Client struct {
 	o       Options
 	hosts   sync.Map // base URL -> *host
@@ -21,7 +21,7 @@ type Client struct {
 	http2   *http.Transport // nil: HTTP/1.1
 }
 
-// New makes a client of valid options. It does not connect.
+// New makes a client from valid options. It does not connect.
 func New(o Options) *Client {
 	c := &Client{o: o.withDefaults()}
 	c.sweeper.sweep = c.sweep
@@ -46,15 +46,14 @@ func (c *Client) Close() {
 	}
 }
 
-// Do sends a request to base, the URL of a server, and fills r when the header of
-// the reply is there, whatever its status. ctx governs the body too: when it
-// ends, the connection is closed within milliseconds and Read returns an error
-// that wraps ctx.Err(). After an error r is of no use.
+// Do sends a request to base, the URL of a server, and fills r once the reply's header
+// has arrived, whatever its status. ctx also covers the body: when it ends, the
+// connection is closed within milliseconds and Read returns an error that wraps
+// ctx.Err(). After an error r must not be used.
 //
-// A connection that was idle may turn out to have been closed by the server. If
-// it ends before a byte of the reply, the request is sent once more on a new
-// one: servers close idle connections, they do not close one silently that has
-// work on it.
+// A server may already have closed an idle connection. If it ends before a byte of the
+// reply, the request is sent once more on a new connection: servers close idle
+// connections, but not silently while one has a request.
 func (c *Client) Do(ctx context.Context, base string, q *Request, r *Reply) error {
 	limit := time.Now().Add(c.o.TotalTimeout)
 	if err := ctx.Err(); err != nil {
@@ -100,7 +99,7 @@ func (c *Client) again(ctx context.Context, h *host, q *Request, key Field, limi
 		e.Sent = e.Sent || stale.sent
 		return e
 	}
-	return h.fault(KindConnect, err) // closed meanwhile
+	return h.fault(KindConnect, err) // closed in the meantime
 }
 
 func (c *Client) credentialFault(ctx context.Context, err error) error {
@@ -110,7 +109,7 @@ func (c *Client) credentialFault(ctx context.Context, err error) error {
 	return &Error{Kind: KindCredential, Err: err}
 }
 
-// staleError: a connection that was idle ended before the reply began.
+// staleError: an idle connection ended before the reply began.
 type staleError struct {
 	sent bool
 	err  error
@@ -148,8 +147,8 @@ func (c *Client) attempt(ctx context.Context, h *host, q *Request, key Field, li
 	return nil
 }
 
-// earlyWait is how long an answer is looked for when the server stopped taking
-// the request: a refusal sent before the whole request was read.
+// earlyWait is how long to look for an answer after the server stopped reading the
+// request: it may have sent a refusal early.
 const earlyWait = time.Second
 
 // host finds or makes the pool of an address.

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// bufSize is what is read from a connection at once, and held only while
-// something is in it.
+// bufSize is the size of a read from a connection. A buffer is held only while it has
+// bytes.
 const bufSize = 4 << 10
 
 // buffers are pooled as pointers to arrays: putting a slice would allocate.
@@ -20,36 +20,36 @@ var buffers = sync.Pool{New: func() any { return new([bufSize]byte) }}
 
 func getBuffer() []byte { return buffers.Get().(*[bufSize]byte)[:] }
 
-// putBuffer takes back what getBuffer gave, and drops anything else.
+// putBuffer takes back a buffer of getBuffer, and drops any other.
 func putBuffer(b []byte) {
 	if cap(b) == bufSize {
 		buffers.Put((*[bufSize]byte)(b[:bufSize]))
 	}
 }
 
-// conn is one connection. It belongs to one call at a time; cut alone may be
-// called from elsewhere.
+// conn is one connection. It belongs to one call at a time; only cut may be called from
+// other goroutines.
 type conn struct {
 	host   *host
 	tcp    net.Conn
 	nc     net.Conn // tcp, or TLS over it
 	raw    syscall.RawConn
 	reused bool
-	since  time.Time // idle since
+	since  time.Time // start of the idle time
 
 	buf  []byte // nil while empty
-	r, w int    // what is read and not consumed: buf[r:w]
+	r, w int    // read but not consumed: buf[r:w]
 
-	readBy  time.Time // the read deadline that is set
-	last    bool      // that is the limit of the whole
+	readBy  time.Time // current read deadline
+	last    bool      // readBy is the total limit
 	writeBy time.Time
-	cut     func() // closes the socket at once, from any goroutine
+	cut     func() // closes the socket at once
 
-	vec  net.Buffers // scratch of one request
+	vec  net.Buffers // scratch memory of one request
 	room [8][]byte
 
-	// What conn_unix.go asks of the descriptor, bound once: a closure for each
-	// read would be garbage for each event.
+	// Functions for conn_unix.go, bound once: a closure for each read would be garbage for
+	// each event.
 	tryFn   func(fd uintptr) bool
 	tryN    int
 	tryErr  error
@@ -69,8 +69,8 @@ func newConn(h *host, tcp net.Conn) *conn {
 
 func (c *conn) secure(t *tls.Conn) { c.nc = t }
 
-// shut closes without ceremony: a TLS close_notify could block on a peer that
-// does not read, and says nothing that the end of the connection does not.
+// shut closes without a TLS close_notify: it could block on a peer that does not read,
+// and says no more than the end of the connection.
 func (c *conn) shut() {
 	c.tcp.Close()
 	c.drop()
@@ -87,9 +87,9 @@ func (c *conn) drop() {
 	c.buf, c.r, c.w = nil, 0, 0
 }
 
-// fill reads more from the connection, at least a byte. While it waits for a
-// plain connection it holds no buffer. It is called with room: either nothing
-// is buffered, or grow or compact made some.
+// fill reads at least one more byte from the connection. While waiting for a plain
+// connection it holds no buffer. There must be room: the buffer is empty, or grow or
+// compact made room.
 func (c *conn) fill() error {
 	if c.r == c.w {
 		c.r, c.w = 0, 0
@@ -114,8 +114,8 @@ func (c *conn) fill() error {
 	return noProgress(err)
 }
 
-// compact moves what is buffered to the front, or doubles the buffer when it
-// is full. The parsers bound what they let build up.
+// compact moves the buffered bytes to the front, or doubles a full buffer. The parsers
+// bound its growth.
 func (c *conn) compact() {
 	if c.r > 0 {
 		c.w = copy(c.buf, c.buf[c.r:c.w])
@@ -135,9 +135,8 @@ func noProgress(err error) error {
 	return err
 }
 
-// readBefore has reads fail at limit at the latest, and not before within has
-// passed; writeBefore the same for writes. The deadline is moved only when it
-// has to be.
+// readBefore makes reads fail at limit at the latest, but not before within has passed;
+// writeBefore does the same for writes. The deadline is moved only when necessary.
 func (c *conn) readBefore(within time.Duration, limit time.Time) {
 	if by, move := deadline(time.Now(), c.readBy, within, limit); move {
 		c.readBy = by
@@ -153,9 +152,9 @@ func (c *conn) writeBefore(within time.Duration, limit time.Time) {
 	}
 }
 
-// deadline is the one to have at now where set is, and whether it must be moved
-// for that: limit where that comes within that time, else at least within from
-// now, at most an eighth of it more and never after limit.
+// deadline returns the deadline to use and whether it must be moved. set is the
+// current one. The new one is limit if that comes within the given time; else it is at
+// least within after now, at most an eighth more, and never after limit.
 func deadline(now, set time.Time, within time.Duration, limit time.Time) (by time.Time, move bool) {
 	if limit.Sub(now) <= within {
 		return limit, !set.Equal(limit)

@@ -7,11 +7,11 @@ import (
 	"syscall"
 )
 
-// canWaitEmpty: a plain connection is waited for by the poller alone, without
-// a buffer to read into. Thousands of streams that are quiet hold none.
+// canWaitEmpty: only the poller waits for a plain connection, without a buffer.
+// Thousands of quiet streams hold none.
 func (c *conn) canWaitEmpty() bool { return c.raw != nil && c.nc == c.tcp }
 
-// fillWhenReady reads into a pooled buffer once there is something to read.
+// fillWhenReady reads into a pooled buffer once there are bytes to read.
 func (c *conn) fillWhenReady() error {
 	c.tryN, c.tryErr = 0, nil
 	if err := c.raw.Read(c.tryFn); err != nil && (c.last || !isTimeout(err) || !c.came()) {
@@ -24,15 +24,15 @@ func (c *conn) fillWhenReady() error {
 	return noProgress(c.tryErr)
 }
 
-// came reads what is there although the deadline has passed. A process that
-// was stopped for longer than that (a machine that is moved, a debugger) finds
-// its timers expired and the answer in the socket: that is no stall.
+// came reads bytes that are there although the deadline has passed. A process that was
+// stopped for longer (a migrated machine, a debugger) finds its timers expired and the
+// answer in the socket: that is not a stall.
 func (c *conn) came() bool {
 	err := c.raw.Control(func(fd uintptr) { c.try(fd) })
 	return err == nil && (c.tryN > 0 || c.tryErr != nil)
 }
 
-// try reads once. It returns false when there is nothing yet.
+// try reads once. It returns false if there are no bytes yet.
 func (c *conn) try(fd uintptr) bool {
 	if c.buf == nil {
 		c.buf = getBuffer()
@@ -57,9 +57,9 @@ func (c *conn) try(fd uintptr) bool {
 	}
 }
 
-// alive says whether an idle connection may take another request: still open,
-// and no bytes have come unasked. Bytes that wait on an idle
-// connection would be read as the answer to the next request.
+// alive says whether an idle connection may take another request: it is open, and no
+// bytes have arrived unasked. Such bytes would be read as the answer to the next
+// request.
 func (c *conn) alive() bool {
 	if c.raw == nil {
 		return true
@@ -76,8 +76,8 @@ func (c *conn) listen(fd uintptr) {
 		c.quiet = err == syscall.EAGAIN
 		return
 	}
-	// TLS sends records of its own between replies (session tickets): only the
-	// end of the connection tells.
+	// TLS sends its own records between replies (session tickets): only the end of the
+	// connection counts.
 	n, _, err := syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 	c.quiet = err == syscall.EAGAIN || err == nil && n > 0
 }

@@ -2,20 +2,19 @@ package http1
 
 import "fmt"
 
-// ErrorKind says in which way talking to a server failed. Its String is a
-// bounded metric label.
+// ErrorKind says how a call to a server failed. Its String is a bounded metric label.
 type ErrorKind uint8
 
 const (
 	KindConnect       ErrorKind = iota // no connection: refused, unreachable, unknown host, too slow, or all of MaxConns busy
 	KindTLS                            // the handshake failed
-	KindCredential                     // no credential could be had; the upstream was not asked
+	KindCredential                     // no credential available; the upstream was not called
 	KindHeaderTimeout                  // no complete header within HeaderTimeout
-	KindStall                          // nothing came for StallTimeout in the middle of a body
-	KindTotal                          // the whole took longer than TotalTimeout
+	KindStall                          // no bytes for StallTimeout in the middle of a body
+	KindTotal                          // the call took longer than TotalTimeout
 	KindCut                            // the connection ended before the reply did
-	KindProtocol                       // what came is not HTTP, is ambiguous, is beyond a bound, or was refused
-	KindCall                           // the request cannot be sent: a header with a line break, a base URL that is none
+	KindProtocol                       // the reply is not HTTP, is ambiguous, exceeds a bound, or was refused
+	KindCall                           // the request cannot be sent: a header with a line break, an invalid base URL
 	KindCanceled                       // the caller's context ended: errors.Is finds context.Canceled or DeadlineExceeded
 )
 
@@ -30,12 +29,12 @@ func (k ErrorKind) String() string {
 	return fmt.Sprintf("unknown(%d)", k)
 }
 
-// Error is every error of Do, Read and Next but io.EOF. After one, the reply
-// is over: Close it.
+// Error is every error of Do, Read and Next except io.EOF. After one, the reply is
+// over: Close it.
 type Error struct {
 	Kind ErrorKind
-	Addr string // host:port that was spoken to, "" when it did not come to that
-	Sent bool   // a byte of the request may have reached the upstream: it may work on it
+	Addr string // host:port called, "" if none
+	Sent bool   // a byte of the request may have reached the upstream, which may be working on it
 	Err  error  // the cause
 }
 
@@ -48,7 +47,7 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// protocolError is a fault in what the upstream sent.
+// protocolError is a fault in the upstream's bytes.
 type protocolError struct{ text string }
 
 func (e *protocolError) Error() string { return e.text }

@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// head is the status line and the headers of a reply. All parts are cut out of
-// one string.
+// head is the status line and headers of a reply. All parts are slices of one string.
 type head struct {
 	text   string
 	fields []span
@@ -14,12 +13,12 @@ type head struct {
 }
 
 // span is one header within head.text.
-type span struct{ name, nameEnd, value, valueEnd uint16 } // MaxHeaderBytes fits
+type span struct{ name, nameEnd, value, valueEnd uint16 } // MaxHeaderBytes fits into uint16
 
-// framing is what a head says of the body behind it.
+// framing is what a head determines about the body.
 type framing struct {
 	status    int
-	length    int64 // Content-Length, -1 when there is none
+	length    int64 // Content-Length, -1 if there is none
 	chunked   bool
 	bodyless  bool // 204, 304: no body whatever the headers say
 	keepAlive bool // HTTP/1.1 without Connection: close
@@ -41,18 +40,18 @@ func (h *head) each(f func(name, value string)) {
 	}
 }
 
-// headScan looks for the end of a head while it arrives. It refuses at once
-// what can no longer become one, so that a peer that speaks something else, or
-// ends its lines with a bare LF, is not waited for.
+// headScan looks for the end of a head as it arrives. It refuses at once bytes that can
+// no longer become one: a peer that speaks another protocol, or ends its lines with a
+// bare LF, is not waited for.
 type headScan struct {
-	seen int // bytes looked at
+	seen int // bytes scanned
 	line int // where the current line starts
 }
 
 const httpPrefix = "HTTP/1."
 
-// end returns the length of the head that b starts with, 0 when more is needed.
-// b grows from call to call.
+// end returns the length of the head at the start of b, 0 if more is needed. b grows
+// from call to call.
 func (s *headScan) end(b []byte) (int, error) {
 	if n := min(len(b), len(httpPrefix)); string(b[:n]) != httpPrefix[:n] {
 		return 0, faultf("the reply starts with %q: want %q", b[:n], httpPrefix)
@@ -81,8 +80,8 @@ func (s *headScan) end(b []byte) (int, error) {
 	}
 }
 
-// parse reads a whole head, its empty line included (RFC 9112, without what it
-// lets a lenient reader accept).
+// parse reads a whole head, including its empty line (RFC 9112, without the leniency it
+// allows).
 func (h *head) parse(b []byte) (framing, error) {
 	h.text = string(b)
 	h.fields = h.room[:0]
@@ -115,8 +114,8 @@ func nextLine(s string, i int) (string, int) {
 	return s[i : i+n-1], i + n + 1
 }
 
-// parseStatusLine reads "HTTP/1.1 200 OK". The reason may be missing, and its
-// space with it, as many servers have it.
+// parseStatusLine reads "HTTP/1.1 200 OK". The reason may be missing, and its space
+// too, as with many servers.
 func parseStatusLine(line string, f *framing) (minor int, err error) {
 	bad := func() (int, error) { return 0, faultf("status line %q: want HTTP/1.1 and three digits", clip(line)) }
 	if len(line) < len("HTTP/1.1 200") || line[8] != ' ' || line[7] != '0' && line[7] != '1' {
@@ -153,8 +152,8 @@ func parseField(line string) (span, error) {
 	return span{0, uint16(colon), uint16(from), uint16(to)}, nil
 }
 
-// frame finds how the body is delimited. Whatever two readers could read in two
-// ways is refused: both lengths, a length twice, an encoding other than chunked.
+// frame finds how the body is delimited. Anything that two readers could read
+// differently is refused: both lengths, a length twice, an encoding other than chunked.
 func (h *head) frame(f *framing, minor int) error {
 	encoded := false
 	for _, s := range h.fields {
@@ -202,7 +201,7 @@ func parseLength(s string) (int64, bool) {
 	return n, true
 }
 
-// hasItem says whether a comma-separated list has an item, in any case.
+// hasItem says whether a comma-separated list has an item, ignoring case.
 func hasItem(list, item string) bool {
 	if len(list) == len(item) {
 		return strings.EqualFold(list, item)
@@ -215,7 +214,7 @@ func hasItem(list, item string) bool {
 	return false
 }
 
-// isToken says whether s is a token (RFC 9110, 5.6.2), not empty.
+// isToken says whether s is a token (RFC 9110, 5.6.2); an empty one is not.
 func isToken(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c >= 0x80 || !tokenBytes[c] {
@@ -233,8 +232,8 @@ var tokenBytes = func() (t [128]bool) {
 	return t
 }()
 
-// isFieldText says whether s may be a header's value: no control characters
-// but tab.
+// isFieldText says whether s may be a header's value: without control characters except
+// tab.
 func isFieldText(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
@@ -244,7 +243,7 @@ func isFieldText(s string) bool {
 	return true
 }
 
-// clip shortens what an upstream sent to what a message can hold.
+// clip shortens an upstream's text for a message.
 func clip(s string) string {
 	if len(s) > 80 {
 		return s[:80] + "..."

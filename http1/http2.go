@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// newHTTP2 is the transport of upstreams that are spoken to in HTTP/2.
+// newHTTP2 is the transport for upstreams called over HTTP/2.
 func newHTTP2(o *Options) *http.Transport {
 	dial := o.Dial
 	t := &http.Transport{
@@ -56,7 +56,7 @@ type watchdog struct {
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
 	limit  time.Time
-	kind   atomic.Int32 // what the next firing means
+	kind   atomic.Int32 // error kind of the next firing
 }
 
 func watch(ctx context.Context, limit time.Time) (context.Context, *watchdog) {
@@ -68,7 +68,7 @@ func watch(ctx context.Context, limit time.Time) (context.Context, *watchdog) {
 	return ctx, w
 }
 
-// await gives the next step its time.
+// await sets the time limit of the next step.
 func (w *watchdog) await(within time.Duration, kind ErrorKind) {
 	if left := time.Until(w.limit); left <= within {
 		within, kind = left, KindTotal
@@ -82,7 +82,7 @@ func (w *watchdog) end() {
 	w.cancel(nil)
 }
 
-// doHTTP2 is Do by way of net/http.
+// doHTTP2 is Do through net/http.
 func (c *Client) doHTTP2(ctx context.Context, h *host, q *Request, key Field, limit time.Time, r *Reply) error {
 	watched, dog := watch(ctx, limit)
 	body := &sending{segments: q.Body}
@@ -112,7 +112,7 @@ func (c *Client) doHTTP2(ctx context.Context, h *host, q *Request, key Field, li
 	return nil
 }
 
-// http2Fault says what an error of net/http means.
+// http2Fault translates an error of net/http.
 func (r *Reply) http2Fault(watched context.Context, err error) *Error {
 	var late, dial *Error
 	var verify *tls.CertificateVerificationError
@@ -168,7 +168,7 @@ func (b *http2Body) close() {
 	b.sending.end()
 }
 
-// headOf brings a header map into the form HTTP/1.1 replies have, names sorted.
+// headOf converts a header map into the head of an HTTP/1.1 reply, sorted by name.
 func headOf(m http.Header) head {
 	var h head
 	var text strings.Builder

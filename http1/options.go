@@ -11,39 +11,39 @@ import (
 	"time"
 )
 
-// Bounds of what a server may send. They are far beyond what any known one
-// sends; a server beyond one is refused, not truncated.
+// Bounds of a server's replies. They are far beyond any known server's; a reply beyond
+// one is refused, not truncated.
 const (
 	MaxHeaderBytes = 32 << 10 // status line and headers of one reply
 	maxInterim     = 16       // 1xx replies before the real one
 	maxTrailer     = 2 << 10  // trailer section after a chunked body
-	maxExtensions  = 8 << 10  // chunk extensions of one body, all together
+	maxExtensions  = 8 << 10  // chunk extensions of one body, in total
 	maxChunk       = 1 << 40  // bytes of one chunk
 	maxIdle        = 1024     // idle connections kept for one address
 	idleTimeout    = time.Minute
 )
 
-// Credential returns the header that authorizes a request: "api-key" and its
-// value, or "authorization" and "Bearer ...". It is called before each request,
-// must be quick when it has a fresh one, and is bounded by ctx. It must be safe
-// for concurrent use. An empty name sends none.
+// Credential returns the header that authorizes a request: "api-key" and its value, or
+// "authorization" and "Bearer ...". It is called before each request, must be quick
+// while its credential is fresh, and must end with ctx. It must be safe for concurrent
+// use. An empty name sends none.
 type Credential func(ctx context.Context) (name, value string, err error)
 
-// Options of a client. Zero durations are the defaults named.
+// Options configure a client. Zero durations mean the defaults named.
 type Options struct {
-	ConnectTimeout time.Duration // until a connection stands, name lookup and TLS included; 0: 5 s
+	ConnectTimeout time.Duration // to open a connection, including name lookup and TLS; 0: 5 s
 	HeaderTimeout  time.Duration // from the request to the reply's whole header; 0: 2 min
 	StallTimeout   time.Duration // between two parts of a body; 0: 1 min
 	TotalTimeout   time.Duration // from Do to the end of the body; 0: 10 min
-	// A timeout fires at its time or at most an eighth of it later: moving a
-	// timer for each part of a stream costs more than reading it.
+	// A timeout fires at its time or at most an eighth of it later: moving a timer for
+	// each part of a stream costs more than reading the part.
 
-	MaxConns int  // connections open at once to one address, more wait for ConnectTimeout; 0: unbounded, 1,024 of them idle
+	MaxConns int  // open connections to one address, further calls wait for up to ConnectTimeout; 0: unbounded, at most 1,024 idle
 	HTTP2    bool // speak HTTP/2 (over TLS, or with prior knowledge on http://)
 	TLS      *tls.Config
 
-	Credential Credential                                                           // nil: requests carry none
-	Prefix     func(path string) string                                             // what the path of a base URL becomes, asked once for each address; nil: it stays
+	Credential Credential                                                           // nil: requests have none
+	Prefix     func(path string) string                                             // converts the path of a base URL, called once for each address; nil: unchanged
 	Dial       func(ctx context.Context, network, address string) (net.Conn, error) // nil: a net.Dialer's
 }
 
@@ -81,7 +81,7 @@ func (o *Options) Validate() error {
 	return errors.Join(faults...)
 }
 
-// CheckBase says what is wrong with a base URL.
+// CheckBase reports a fault of a base URL.
 func CheckBase(url string) error {
 	_, err := parseBase(url)
 	return err
@@ -93,7 +93,7 @@ type base struct {
 	host   string // as in the Host header
 	name   string // host without port: the TLS server name
 	dial   string // host:port
-	prefix string // path, escaped, without a slash at its end
+	prefix string // path, escaped, without a final slash
 }
 
 func parseBase(s string) (base, error) {

@@ -15,15 +15,15 @@ type host struct {
 	client *Client
 
 	mu      sync.Mutex
-	idle    []*conn         // the last used is the last
-	open    int             // connections, idle ones included, and dials under way
-	waiting []chan struct{} // calls that wait for one of MaxConns, in order
-	used    time.Time       // when a connection was last wanted and none was idle
+	idle    []*conn         // the most recently used is last
+	open    int             // connections, including idle ones, and dials in progress
+	waiting []chan struct{} // calls waiting for one of MaxConns, in order
+	used    time.Time       // when a connection was last needed and none was idle
 	gone    bool            // no longer known to the client
 }
 
-// get returns a connection: the one used last, which is the likeliest to live,
-// or a new one. fresh insists on a new one.
+// get returns a connection: the most recently used, which is the likeliest to be alive,
+// or a new one. fresh requires a new one.
 func (h *host) get(ctx context.Context, fresh bool, limit time.Time) (*conn, error) {
 	for wait := time.Duration(-1); ; {
 		c, turn, err := h.take(fresh)
@@ -46,8 +46,8 @@ func (h *host) get(ctx context.Context, fresh bool, limit time.Time) (*conn, err
 	}
 }
 
-// take returns an idle connection, or nothing when one may be dialled (it is
-// counted as open already), or a channel to wait on for the next try.
+// take returns an idle connection, or nothing if one may be dialled (already counted in
+// open), or a channel to wait on before the next try.
 func (h *host) take(fresh bool) (*conn, chan struct{}, error) {
 	for {
 		h.mu.Lock()
@@ -70,8 +70,8 @@ func (h *host) take(fresh bool) (*conn, chan struct{}, error) {
 	}
 }
 
-// pop takes the connection used last off the stack; for a fresh one only when
-// it has to make room. h.mu is held.
+// pop takes the most recently used connection off the stack; for a fresh one only if it
+// must make room. h.mu is held.
 func (h *host) pop(fresh bool) *conn {
 	n := len(h.idle)
 	if n == 0 || fresh && !h.full() {
@@ -88,7 +88,7 @@ func (h *host) full() bool {
 	return limit > 0 && h.open >= limit
 }
 
-// claim counts one connection more, or says when to ask again. h.mu is held.
+// claim counts one more connection, or returns a channel to wait on. h.mu is held.
 func (h *host) claim() chan struct{} {
 	h.used = time.Now()
 	if !h.full() {
@@ -100,7 +100,7 @@ func (h *host) claim() chan struct{} {
 	return turn
 }
 
-// errGone: the host was forgotten between look-up and use; look it up again.
+// errGone: the host was forgotten between look-up and use; look it up once more.
 var errGone = errors.New("this address is no longer in use")
 
 func (h *host) await(ctx context.Context, turn chan struct{}, wait time.Duration) error {
@@ -128,7 +128,7 @@ func (h *host) await(ctx context.Context, turn chan struct{}, wait time.Duration
 	return err
 }
 
-// wakeOne lets the longest waiting call try again. h.mu is held.
+// wakeOne lets the longest-waiting call try again. h.mu is held.
 func (h *host) wakeOne() {
 	if len(h.waiting) > 0 {
 		h.waiting[0] <- struct{}{}
@@ -136,8 +136,8 @@ func (h *host) wakeOne() {
 	}
 }
 
-// put takes a connection back after a call. Only one whose reply was read to
-// its end, with nothing behind it, may be used again.
+// put takes a connection back after a call. It is reusable only if its reply was read
+// to the end, with no bytes after it.
 func (h *host) put(c *conn, reusable bool) {
 	h.mu.Lock()
 	if reusable && len(h.idle) < maxIdle && !h.gone {
@@ -203,8 +203,7 @@ func (h *host) dialFault(ctx context.Context, kind ErrorKind, err error) *Error 
 	if ctx.Err() != nil {
 		return &Error{Kind: KindCanceled, Addr: h.base.dial, Err: ctx.Err()}
 	}
-	// The dialer has a timer of its own for the context's deadline, which may
-	// fire first.
+	// The dialer's own timer for the context's deadline may fire first.
 	if by, ok := ctx.Deadline(); ok && !time.Now().Before(by) {
 		return &Error{Kind: KindCanceled, Addr: h.base.dial, Err: context.DeadlineExceeded}
 	}
@@ -215,8 +214,8 @@ func (h *host) fault(kind ErrorKind, err error) *Error {
 	return &Error{Kind: kind, Addr: h.base.dial, Err: err}
 }
 
-// sweep closes idle connections that are old, or that the upstream has closed,
-// and says how many are left. A host that has long had none is gone.
+// sweep closes idle connections that are old or closed by the upstream, and returns how
+// many are left. A host that has had none for long is gone.
 func (h *host) sweep(now time.Time) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -240,7 +239,7 @@ func (h *host) isGone() bool {
 	return h.gone
 }
 
-// retire closes what is idle; calls in flight finish.
+// retire closes the idle connections; calls in flight finish.
 func (h *host) retire() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -8,36 +8,36 @@ import (
 	"time"
 )
 
-// Reply is the answer to a request: status and headers, and a body that is read
-// as it comes, by Read or by Next. It belongs to one goroutine, and once filled
-// it is not to be copied. Close it.
+// Reply is the answer to a request: status, headers, and a body read as it arrives, by
+// Read or Next. It belongs to one goroutine and must not be copied once filled. Close
+// it.
 type Reply struct {
 	Status        int
-	ContentLength int64 // -1: not known
+	ContentLength int64 // -1: unknown
 
 	head  head
 	body  body
-	h2    *http2Body // instead of body
+	h2    *http2Body // used instead of body
 	ctx   context.Context
-	stop  func() bool // ends the watch over ctx; false: ctx has ended
+	stop  func() bool // stops watching ctx; false: ctx has ended
 	limit time.Time
 	stall time.Duration
 	addr  string
 	keep  bool  // the connection may be used again after the body
-	sent  bool  // a byte of the request may have been
-	began bool  // a byte of the reply was there
-	err   error // what ended the body: io.EOF or an *Error
+	sent  bool  // a byte of the request may have been sent
+	began bool  // a byte of the reply arrived
+	err   error // the end of the body: io.EOF or an *Error
 }
 
-// Header returns the first value of a header, in any case; "" when absent.
+// Header returns the first value of a header, ignoring case; "" if absent.
 func (r *Reply) Header(name string) string { return r.head.get(name) }
 
-// EachHeader calls f for every header in the order they came.
+// EachHeader calls f for every header in order.
 func (r *Reply) EachHeader(f func(name, value string)) { r.head.each(f) }
 
-// Read reads the body. io.EOF comes at its true end only: its length reached,
-// its last chunk seen. (A body that neither has a length nor is chunked ends
-// with its connection.) Every other error is an *Error.
+// Read reads the body. io.EOF comes only at its true end: its length reached, its last
+// chunk seen. (A body without length or chunks ends with its connection.) Every other
+// error is an *Error.
 func (r *Reply) Read(p []byte) (int, error) {
 	if r.err != nil || len(p) == 0 {
 		return 0, r.err
@@ -58,8 +58,8 @@ func (r *Reply) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// readDirect reads from the socket into p, which holds no more than what is
-// left of the body or the chunk.
+// readDirect reads from the socket into p, which is no longer than the rest of the body
+// or chunk.
 func (r *Reply) readDirect(p []byte) (int, error) {
 	c := r.body.c
 	c.drop()
@@ -75,8 +75,7 @@ func (r *Reply) readDirect(p []byte) (int, error) {
 	return n, nil
 }
 
-// early makes the end of the connection what it is for the body: its end, or a
-// cut.
+// early decides what the end of the connection means for the body: its end, or a cut.
 func (r *Reply) early(err error) error {
 	if err == io.EOF && r.body.how != byClose {
 		return io.ErrUnexpectedEOF
@@ -84,8 +83,8 @@ func (r *Reply) early(err error) error {
 	return err
 }
 
-// Next returns the next decoded bytes, at least one, without copying them. They
-// stay valid until the next call of Next, Read or Close. Its errors are Read's.
+// Next returns the next decoded bytes, at least one, without copying them. They are
+// valid until the next call of Next, Read or Close. Its errors are those of Read.
 func (r *Reply) Next() ([]byte, error) {
 	if r.err != nil {
 		return nil, r.err
@@ -109,18 +108,18 @@ func (r *Reply) Next() ([]byte, error) {
 	}
 }
 
-// More is Next without waiting: nothing when nothing is in memory.
+// More is Next without waiting: it returns nothing if nothing is in memory.
 func (r *Reply) More() []byte {
 	if r.err != nil || r.h2 != nil {
 		return nil
 	}
-	v, _ := r.body.view() // an error comes again with Next
+	v, _ := r.body.view() // an error is repeated by Next
 	return v
 }
 
-// Peek waits for the first bytes of a body and returns them without taking them;
-// they are what Next or Read then begin with. Nothing where none comes, which
-// the next read explains, and nothing over HTTP/2.
+// Peek waits for the first bytes of a body and returns them without consuming them:
+// Next or Read will begin with them. It returns nothing if none arrive (the next read
+// has the error), and nothing over HTTP/2.
 func (r *Reply) Peek() []byte {
 	if r.h2 != nil {
 		return nil
@@ -133,11 +132,11 @@ func (r *Reply) Peek() []byte {
 	return v
 }
 
-// Refuse ends the reply, since what came is not what it must be. It returns what
-// Read returns from now on: an *Error of KindProtocol that holds the reason.
+// Refuse ends the reply because its bytes are invalid. It returns the error of every
+// later Read: an *Error of KindProtocol with the reason.
 func (r *Reply) Refuse(reason error) error { return r.end(&protocolError{reason.Error()}) }
 
-// settle gives the connection back as soon as the body was taken to its end.
+// settle gives the connection back as soon as the body has been read to its end.
 func (r *Reply) settle() {
 	if r.body.how == byChunks && r.body.advance() != io.EOF {
 		return
@@ -147,7 +146,7 @@ func (r *Reply) settle() {
 	}
 }
 
-// end notes how the body ended and lets go of the connection.
+// end records how the body ended and releases the connection.
 func (r *Reply) end(err error) error {
 	if r.err == nil {
 		r.err = err
@@ -159,8 +158,8 @@ func (r *Reply) end(err error) error {
 	return r.err
 }
 
-// release ends the watch over the context and gives the connection back. A
-// connection that the end of the context may be closing is not used again.
+// release stops watching the context and gives the connection back. A connection that
+// the end of the context may be closing is not reused.
 func (r *Reply) release(whole bool) {
 	if r.body.c == nil {
 		return
@@ -171,9 +170,8 @@ func (r *Reply) release(whole bool) {
 	c.host.put(c, whole && watched && r.keep && c.r == c.w)
 }
 
-// Close ends the reply. The connection is kept when the body was read to its
-// end, otherwise it is closed, which tells the upstream to stop. It may be
-// called more than once.
+// Close ends the reply. The connection is kept if the body was read to its end;
+// otherwise it is closed, which stops the upstream. It may be called more than once.
 func (r *Reply) Close() error {
 	if r.h2 != nil {
 		r.h2.close()
@@ -192,7 +190,7 @@ func (r *Reply) Close() error {
 
 var errClosedReply = errors.New("the reply was closed")
 
-// abandon turns a failure before the header into what Do returns.
+// abandon turns a failure before the header into the error of Do.
 func (r *Reply) abandon(err error) error {
 	reused := r.body.c.reused
 	f := r.fault(err, KindHeaderTimeout)
@@ -203,8 +201,8 @@ func (r *Reply) abandon(err error) error {
 	return f
 }
 
-// fault says what an error of the connection means. late is the kind of a
-// timeout before the limit of the whole.
+// fault translates an error of the connection. late is the kind of a timeout before the
+// total limit.
 func (r *Reply) fault(err error, late ErrorKind) *Error {
 	f := &Error{Kind: KindCut, Addr: r.addr, Sent: r.sent, Err: err}
 	var known *Error
@@ -225,7 +223,7 @@ func (r *Reply) fault(err error, late ErrorKind) *Error {
 	return f
 }
 
-// readHead reads status line and headers, 1xx replies skipped.
+// readHead reads status line and headers, and skips 1xx replies.
 func (r *Reply) readHead(by time.Time) error {
 	c := r.body.c
 	for range maxInterim {
@@ -277,7 +275,7 @@ func (r *Reply) awaitHead(by time.Time) (int, error) {
 
 var errNoReply = errors.New("the connection ended before the reply's header did")
 
-// begin sets up the body behind a head.
+// begin sets up the body after a head.
 func (r *Reply) begin(f framing) {
 	r.Status, r.ContentLength = f.status, f.length
 	r.keep = f.keepAlive

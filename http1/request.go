@@ -11,16 +11,16 @@ import (
 // Field is one header.
 type Field struct{ Name, Value string }
 
-// Request is one request. Host, User-Agent, Accept-Encoding (identity: answers
-// are wanted as they are), Content-Length and the credential's header are sent
-// by Do and must not be among its headers.
+// Request is one request. Do itself sends Host, User-Agent, Accept-Encoding (identity:
+// answers must not be encoded), Content-Length and the credential's header; they must
+// not be among the headers here.
 type Request struct {
 	Method string      // "": POST
-	Path   string      // what follows the path of the base URL, escaped: "/chat/completions"
-	Query  string      // without its question mark; "": none
-	Body   net.Buffers // written one after the other, never modified
+	Path   string      // appended to the path of the base URL, escaped: "/chat/completions"
+	Query  string      // without the question mark; "": none
+	Body   net.Buffers // written in order, never modified
 
-	Own    [4]Field // headers of the client's user; one without a name is not sent
+	Own    [4]Field // headers of the calling package; one without a name is not sent
 	Header []Field  // further ones
 }
 
@@ -31,7 +31,7 @@ func (q *Request) method() string {
 	return q.Method
 }
 
-// appendTarget appends path and query behind the path of a base URL.
+// appendTarget appends path and query to the path of a base URL.
 func (q *Request) appendTarget(dst []byte, prefix string) []byte {
 	dst = append(append(dst, prefix...), q.Path...)
 	if q.Query != "" {
@@ -40,7 +40,7 @@ func (q *Request) appendTarget(dst []byte, prefix string) []byte {
 	return dst
 }
 
-// fields calls f for every header that is not of every request.
+// fields calls f for every header that is specific to this request.
 func (q *Request) fields(key Field, f func(name, value string)) {
 	for _, h := range q.Own {
 		if h.Name != "" {
@@ -55,7 +55,7 @@ func (q *Request) fields(key Field, f func(name, value string)) {
 	}
 }
 
-// check refuses headers that would be read as more than they are.
+// check refuses headers that could be read as more than one.
 func (q *Request) check(key Field) error {
 	for _, s := range [...]string{q.Method, q.Path, q.Query} {
 		if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
@@ -89,15 +89,15 @@ func (q *Request) size() int64 {
 	return n
 }
 
-// patience is how long the writing of a large body may make no progress before
-// it is asked whether the upstream has answered already.
+// patience is how long the writing of a large body may make no progress before checking
+// for an early answer.
 const (
 	largeBody = 64 << 10
 	patience  = 250 * time.Millisecond
 )
 
-// send writes a request: in one system call where it is small or the
-// connection is plain. sent is true as soon as a byte may be on its way.
+// send writes a request: in one system call if it is small or the connection is plain.
+// sent is true as soon as a byte may have been sent.
 func (c *conn) send(h *host, q *Request, key Field, by, limit time.Time) (sent bool, err error) {
 	size := q.size()
 	pooled := getBuffer()
@@ -144,10 +144,10 @@ func (c *conn) writeAll() (sent bool, err error) {
 // errAnswered: the upstream answered while the request was being written.
 var errAnswered = errors.New("the upstream answered before it had read the request")
 
-// writeVec writes all segments with writev. An upstream that answers and no
-// longer reads would block it: a large body is written in steps, and between
-// them the answer is looked for. (Over TLS a write that timed out cannot be
-// continued; there the header's timeout alone bounds it.)
+// writeVec writes all segments with writev. An upstream that answers and stops reading
+// would block it: a large body is written in steps, with a check for the answer between
+// them. (Over TLS a write that timed out cannot be continued; only the header's timeout
+// bounds it.)
 func (c *conn) writeVec(size int64, by time.Time) (sent bool, err error) {
 	if size <= largeBody {
 		n, err := c.vec.WriteTo(c.nc)
@@ -167,7 +167,7 @@ func (c *conn) writeVec(size int64, by time.Time) (sent bool, err error) {
 	}
 }
 
-// answered says whether something of a reply is there.
+// answered says whether bytes of a reply have arrived.
 func (c *conn) answered() bool {
 	c.readBy = time.Now().Add(time.Millisecond)
 	c.tcp.SetReadDeadline(c.readBy)

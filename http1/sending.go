@@ -8,10 +8,10 @@ import (
 	"sync"
 )
 
-// sending is a request's body while net/http may read it, which it may do after
-// RoundTrip has returned and after the reply was closed, in a goroutine of its
-// own. The body's memory is the caller's and will be another request's: once the
-// call has ended nothing of it is read any more.
+// sending is a request's body while net/http may read it. net/http may read in its own
+// goroutine after RoundTrip has returned and after the reply was closed. The caller
+// will reuse the body's memory for another request: once the call has ended nothing of
+// it is read any more.
 type sending struct {
 	segments net.Buffers
 
@@ -19,7 +19,7 @@ type sending struct {
 	ended bool
 }
 
-// errEnded is returned to a reader in net/http that reads on; no caller sees it.
+// errEnded is returned to a reader in net/http that still reads; no caller sees it.
 var errEnded = errors.New("the call has ended")
 
 // reader reads the body from its beginning, without consuming the segments.
@@ -31,7 +31,7 @@ func (s *sending) reader() io.ReadCloser {
 	return &sent{s, io.MultiReader(readers...)}
 }
 
-// end returns when no read of the body is under way, and none will begin.
+// end returns once no read of the body is in progress, and none can begin.
 func (s *sending) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

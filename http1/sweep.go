@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// sweepEvery is how often idle connections are looked after, while there are any.
+// sweepEvery is how often idle connections are checked, while there are any.
 const sweepEvery = idleTimeout / 6
 
 // sweeper is one timer for all idle connections of a client; it runs only

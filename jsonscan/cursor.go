@@ -2,13 +2,13 @@ package jsonscan
 
 import "bytes"
 
-// MaxOpen is how deep a Cursor goes down by Open, whose callers may recurse; no
-// known API comes near. Skip passes what nests as deep as MaxDepth.
+// MaxOpen is the deepest nesting for Open, whose callers may recurse; no known API
+// comes near. Skip passes values nested up to MaxDepth.
 const MaxOpen = 128
 
-// Cursor goes over one JSON value, member by member, without allocating. It checks
-// the grammar on the way: Done says at the end whether what was read is JSON. After
-// a fault every method returns at once, as if the text had ended.
+// Cursor walks over one JSON value, member by member, without allocating. It checks the
+// grammar on the way: Done says at the end whether the text is valid JSON. After a
+// fault every method returns at once, as at the end of the text.
 //
 //	for first, in := true, c.Open('{'); in && c.Next('}', first); first = false {
 //		switch string(c.Key()) { ... c.Skip() }
@@ -34,8 +34,7 @@ func (c *Cursor) Peek() byte {
 	return 0
 }
 
-// Open enters an object or array. A value that is something else is skipped, and
-// Open says false.
+// Open enters an object or array. It skips any other value and returns false.
 func (c *Cursor) Open(bracket byte) bool {
 	if c.Peek() != bracket {
 		c.Skip()
@@ -49,8 +48,8 @@ func (c *Cursor) Open(bracket byte) bool {
 	return true
 }
 
-// Next moves to the next member; first is true before the first one. It returns
-// false behind the closing bracket.
+// Next moves to the next member; first is true before the first one. It returns false
+// after the closing bracket.
 func (c *Cursor) Next(bracket byte, first bool) bool {
 	b := c.Peek()
 	if b == bracket && !c.bad {
@@ -81,7 +80,7 @@ func (c *Cursor) Key() []byte {
 	return k
 }
 
-// RawKey is Key, with escapes as they stand.
+// RawKey is Key without unescaping.
 func (c *Cursor) RawKey() []byte {
 	from := c.s.Space(c.i)
 	quote, after := c.s.key(from)
@@ -93,8 +92,8 @@ func (c *Cursor) RawKey() []byte {
 	return c.s.B[from+1 : quote]
 }
 
-// Text reads a string and returns what is between its quotes, escapes as they are:
-// see AppendUnescaped. Any other value is skipped, and is nothing.
+// Text reads a string and returns the bytes between its quotes, still escaped: see
+// AppendUnescaped. It skips any other value and returns nil.
 func (c *Cursor) Text() []byte {
 	if c.Peek() != '"' {
 		c.Skip()
@@ -119,7 +118,7 @@ func (c *Cursor) Skip() {
 	c.fail()
 }
 
-// Raw passes any value and returns it as it stands.
+// Raw passes any value and returns its text.
 func (c *Cursor) Raw() []byte {
 	from := c.s.Space(c.i)
 	end := c.s.value(from)
@@ -131,8 +130,8 @@ func (c *Cursor) Raw() []byte {
 	return c.s.B[from:end]
 }
 
-// HasContent passes a value and says whether there was something in it: see the
-// function of that name.
+// HasContent passes a value and says whether it has content: see the function
+// HasContent.
 func (c *Cursor) HasContent() bool { return HasContent(c.Raw()) }
 
 // Done says whether the whole text was one value.
@@ -140,8 +139,8 @@ func (c *Cursor) Done() bool {
 	return !c.bad && c.Peek() == 0 && c.i == len(c.s.B)
 }
 
-// HasContent says whether there is something in a valid value: a string, list or
-// object that is not empty. null, numbers and literals are nothing.
+// HasContent says whether a valid value has content: a string, list or object that is
+// not empty. null, numbers and literals have none.
 func HasContent(value []byte) bool {
 	if len(value) <= 2 {
 		return false

@@ -2,8 +2,8 @@ package jsonscan
 
 import "fmt"
 
-// nest is a stack of what encloses the present value, one bit each: set for
-// an object, clear for an array.
+// nest is the stack of values around the current one, one bit each: set for an object,
+// clear for an array.
 type nest struct {
 	depth int
 	bits  []uint64
@@ -26,11 +26,11 @@ func (n *nest) inObject() bool {
 
 func (n *nest) full() bool { return n.depth == 64*len(n.bits) }
 
-// full is what walk returns when a nest has no room for another bracket.
+// full is returned by walk when a nest has no room for another bracket.
 const full = failed - 1
 
-// nested validates an object or an array. Few nest deeper than one word has bits;
-// those that do are read again with room for all.
+// nested validates an object or an array. Few nest deeper than the bits of one word;
+// those are read again with room for MaxDepth.
 func (s *Scanner) nested(i int) int {
 	var few [1]uint64
 	open, binary, binaries := nest{bits: few[:]}, s.Binary, s.Binaries
@@ -58,12 +58,12 @@ func (s *Scanner) walk(open *nest, i int) int {
 	}
 }
 
-// opened goes down to the next value that is complete: a scalar, or an empty
-// object or array whose bracket it has passed.
+// opened descends to the next complete value: a scalar, or an empty object or array,
+// which it has passed.
 func (s *Scanner) opened(open *nest, i int) int {
 	for i < len(s.B) && (s.B[i] == '{' || s.B[i] == '[') {
 		switch {
-		case open.depth >= MaxDepth-1: // what is around it is one more
+		case open.depth >= MaxDepth-1: // the enclosing value counts as one more
 			return s.fail(i, fmt.Sprintf("nesting of at most %d", MaxDepth))
 		case open.full():
 			return full
@@ -85,8 +85,8 @@ func (s *Scanner) opened(open *nest, i int) int {
 	return s.scalar(i)
 }
 
-// closed passes everything that may follow a complete value: closing brackets
-// as far as there are, then a comma and what leads to the next value.
+// closed passes the bytes after a complete value: closing brackets, then a comma and
+// everything up to the next value.
 func (s *Scanner) closed(open *nest, i int) int {
 	for open.depth > 0 {
 		i = s.Space(i)

@@ -5,17 +5,17 @@ import (
 	"slices"
 )
 
-// Object is a JSON object in the order of its members, whose values are not read.
-// It is for texts that are rare: it allocates.
+// Object is a JSON object with its members in order, their values unparsed. It
+// allocates, so it is for rare texts.
 type Object []Member
 
 // Member is one member of an object.
 type Member struct {
-	Key   string // between its quotes; of plain letters, even if they came as escapes
+	Key   string // the text between its quotes; escaped plain letters are unescaped
 	Value []byte
 }
 
-// ObjectOf reads an object that is valid JSON; nil is anything else.
+// ObjectOf parses a valid object; nil for anything else.
 func ObjectOf(raw []byte) (o Object) {
 	c := At(raw)
 	if c.Peek() != '{' {
@@ -28,8 +28,8 @@ func ObjectOf(raw []byte) (o Object) {
 	return o
 }
 
-// plainKey is a key by which a member is found: one whose escapes only hide plain
-// letters is those letters, any other stays as it is.
+// plainKey is the key for look-ups: escapes that only hide plain letters are resolved,
+// any other key stays unchanged.
 func plainKey(raw []byte) string {
 	for _, c := range Unescaped(raw) {
 		if c < ' ' || c > '~' || c == '"' || c == '\\' {
@@ -39,7 +39,7 @@ func plainKey(raw []byte) string {
 	return string(Unescaped(raw))
 }
 
-// Elements reads a list that is valid JSON; anything else has none.
+// Elements parses a valid list; nil for anything else.
 func Elements(raw []byte) (list [][]byte) {
 	c := At(raw)
 	if c.Peek() != '[' {
@@ -51,7 +51,7 @@ func Elements(raw []byte) (list [][]byte) {
 	return list
 }
 
-// Get is the value of a member; nil: there is none.
+// Get is the value of a member; nil if there is none.
 func (o Object) Get(key string) []byte {
 	for _, m := range o {
 		if m.Key == key {
@@ -61,7 +61,7 @@ func (o Object) Get(key string) []byte {
 	return nil
 }
 
-// With is o with a member set, in its place or at the end.
+// With is o with a member replaced, or appended.
 func (o Object) With(key, value string) Object {
 	next := make(Object, len(o), len(o)+1)
 	copy(next, o)
@@ -113,13 +113,13 @@ func List(of ...Object) string {
 	return string(append(b, ']'))
 }
 
-// Quoted is a string as JSON.
+// Quoted is a string encoded as JSON.
 func Quoted(s string) string {
 	q, _ := json.Marshal(s) // a string always marshals
 	return string(q)
 }
 
-// TextOf is what a string says; "" is any other value.
+// TextOf is the decoded string; "" for any other value.
 func TextOf(raw []byte) string {
 	if len(raw) < 2 || raw[0] != '"' {
 		return ""

@@ -1,42 +1,41 @@
-// Package jsonscan walks over JSON in place, without building anything.
+// Package jsonscan walks over JSON in place, without building values.
 //
 // It owns the grammar (RFC 8259): it accepts exactly what encoding/json's Valid
-// accepts, nesting included. Scanner finds where values begin and end, Cursor goes
-// from value to value, and Object is an object that is to be changed. It refuses to
-// know what members mean.
+// accepts, nesting included. Scanner finds where values begin and end, Cursor moves
+// from value to value, and Object is an object to be edited. It does not know what
+// members mean.
 package jsonscan
 
 import "fmt"
 
-// MaxDepth is how deeply values may nest: the bound of encoding/json.
+// MaxDepth is the deepest nesting of values: the bound of encoding/json.
 const MaxDepth = 10000
 
-// Scanner validates JSON in one pass over B and finds where values begin and end.
-// It allocates nothing on the way, and what it nests is on no goroutine's stack.
-// Bytes of strings that are not UTF-8 are let through, as encoding/json does.
+// Scanner validates JSON in one pass over B and finds where values begin and end. It
+// allocates nothing, and nested values do not use the goroutine's stack. Bytes in
+// strings that are not UTF-8 are accepted, as by encoding/json.
 //
-// Its methods take the index they begin at and return the index behind what they
+// Its methods take the index where they begin and return the index after the text they
 // read; their errors are *SyntaxError.
 type Scanner struct {
 	B []byte
-	// Binary counts the bytes of strings that look like base64 and Binaries the
-	// strings: pictures and sound are not text and their length says nothing of
-	// their tokens.
+	// Binary counts the bytes of strings that look like base64, Binaries the strings: for
+	// pictures and sound the length says nothing about tokens.
 	Binary   int
 	Binaries int
 
-	err     SyntaxError // once something failed
-	escaped bool        // the last string read had an escape in it; set only
+	err     SyntaxError // valid after a failure
+	escaped bool        // a string with an escape was read; never reset here
 }
 
-// Span is where a value stands: B[From:To]. The zero Span stands for absent: no
+// Span is the position of a value: B[From:To]. The zero Span means absent, because no
 // member's value begins at byte 0.
 type Span struct{ From, To int }
 
-// Absent says that there is no value.
+// Absent says whether there is no value.
 func (s Span) Absent() bool { return s.To == 0 }
 
-// SyntaxError says where text stops being JSON, and what would have gone on.
+// SyntaxError says where text stops being JSON, and what was expected there.
 type SyntaxError struct {
 	Offset int
 	Want   string
@@ -46,10 +45,10 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("not valid JSON: at byte %d %s was expected", e.Offset, e.Want)
 }
 
-// Members calls each for every member of the object that begins at B[i], in order,
-// duplicates included, after the member's value was validated, and returns the
-// index behind the object. A key with escapes in it comes as it stands, between its
-// quotes: see Unescaped. An error of each ends the walk and is returned.
+// Members validates each member of the object at B[i] and calls each for it, in order
+// and including duplicates. It returns the index after the object. A key is the text
+// between its quotes, still escaped: see Unescaped. An error of each ends the walk and
+// is returned.
 func (s *Scanner) Members(i int, each func(key []byte, value Span) error) (int, error) {
 	i = s.Space(i)
 	if i >= len(s.B) || s.B[i] != '{' {
@@ -85,8 +84,8 @@ func (s *Scanner) Members(i int, each func(key []byte, value Span) error) (int, 
 	}
 }
 
-// Elements calls each for every element of the array at v, already validated, until
-// each fails.
+// Elements calls each for every element of the array at v, which is already validated,
+// until each returns an error.
 func (s *Scanner) Elements(v Span, each func(Span) error) error {
 	for i := s.Space(v.From + 1); i < v.To && s.B[i] != ']'; {
 		end, err := s.Value(i)
@@ -103,11 +102,12 @@ func (s *Scanner) Elements(v Span, each func(Span) error) error {
 	return nil
 }
 
-// Value validates the value that begins at B[i], not with space, and returns the
-// index behind it. It may nest one less than MaxDepth: it stands in something.
+// Value validates the value that begins at B[i], without leading space, and returns the
+// index after it. It may nest one level less than MaxDepth, because something encloses
+// it.
 func (s *Scanner) Value(i int) (int, error) { return s.result(s.value(i)) }
 
-// failed is what the unexported methods return instead of an index; err says why.
+// failed is returned by the unexported methods instead of an index; err has the reason.
 const failed = -1
 
 func (s *Scanner) fail(i int, want string) int {
@@ -123,8 +123,8 @@ func (s *Scanner) result(end int) (int, error) {
 	return end, nil
 }
 
-// key reads a member's name and its colon: where its closing quote stands, and what
-// comes after the colon.
+// key reads a member's name and its colon. It returns the positions of the closing
+// quote and after the colon.
 func (s *Scanner) key(i int) (quote, after int) {
 	if i >= len(s.B) || s.B[i] != '"' {
 		return 0, s.fail(i, "a member's name in quotes")
@@ -208,7 +208,7 @@ func (s *Scanner) digits(i int) int {
 	return i
 }
 
-// Space returns the index of the first byte from i on that is not space.
+// Space returns the index of the first byte at or after i that is not space.
 func (s *Scanner) Space(i int) int {
 	for i < len(s.B) && s.B[i] <= ' ' && (s.B[i] == ' ' || s.B[i] == '\n' || s.B[i] == '\t' || s.B[i] == '\r') {
 		i++

@@ -36,16 +36,15 @@ func (s *Scanner) str(i int) int {
 	}
 }
 
-// plain returns the index of the first byte from i on that is a quote, a
-// backslash or a control character, eight bytes at a time: strings are most of
-// what a prompt is.
+// plain returns the index of the first quote, backslash or control character at or
+// after i. It reads eight bytes at a time, because strings are most of a prompt.
 func plain(b []byte, i int) int {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	for ; i+8 <= len(b); i += 8 {
 		x := binary.LittleEndian.Uint64(b[i:])
 		quote, slash := x^(ones*'"'), x^(ones*'\\')
-		// Of each term the lowest bit set is exact; those above it may be
-		// false after a borrow, which does not matter.
+		// In each term the lowest bit set is exact; higher ones may be false after a borrow,
+		// which does not matter.
 		hit := ((quote-ones)&^quote | (slash-ones)&^slash | (x-ones*0x20)&^x) & tops
 		if hit != 0 {
 			return i + bits.TrailingZeros64(hit)/8
@@ -59,7 +58,7 @@ func plain(b []byte, i int) int {
 	return i
 }
 
-// escapeLen is the length of the escape sequence b begins with, 0 if it is none.
+// escapeLen is the length of the escape sequence at the start of b, 0 if there is none.
 func escapeLen(b []byte) int {
 	if len(b) < 2 {
 		return 0
@@ -81,12 +80,11 @@ func escapeLen(b []byte) int {
 	return 0
 }
 
-// binaryAtLeast is the length from which a string is looked at for base64.
+// binaryAtLeast is the least length of a string that is checked for base64.
 const binaryAtLeast = 4096
 
-// looksBinary says whether a long string is a picture or a sound and not text:
-// a data URI, or nothing but the letters of base64 for 512 bytes, which no
-// text of any script is.
+// looksBinary says whether a long string is a picture or a sound, not text: a data URI,
+// or only base64 characters for 512 bytes, which no text in any script has.
 func looksBinary(b []byte) bool {
 	if len(b) > 5 && string(b[:5]) == "data:" {
 		return true
@@ -100,8 +98,8 @@ func looksBinary(b []byte) bool {
 	return true
 }
 
-// Unescaped is what a string says, of which inside is what stands between its
-// quotes, validated. Almost nothing has an escape in it: then it is inside itself.
+// Unescaped decodes inside, the validated text between a string's quotes. Without
+// escapes, as nearly always, it returns inside itself.
 func Unescaped(inside []byte) []byte {
 	if bytes.IndexByte(inside, '\\') < 0 {
 		return inside
@@ -109,9 +107,8 @@ func Unescaped(inside []byte) []byte {
 	return AppendUnescaped(make([]byte, 0, len(inside)), inside)
 }
 
-// AppendUnescaped appends what a string says, of which inside is what stands
-// between its quotes, validated. Half a surrogate pair is U+FFFD, as for
-// encoding/json.
+// AppendUnescaped appends the decoded text of inside, the validated text between a
+// string's quotes. Half a surrogate pair becomes U+FFFD, as in encoding/json.
 func AppendUnescaped(dst, inside []byte) []byte {
 	for i := 0; i < len(inside); i++ {
 		if inside[i] != '\\' {

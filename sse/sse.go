@@ -1,9 +1,9 @@
-// Package sse reads server-sent events off a stream of bytes, without copying
-// those that lie in one piece (WHATWG HTML, "Server-sent events").
+// Package sse reads server-sent events from a stream of bytes, without copying events
+// that lie in one piece (WHATWG HTML, "Server-sent events").
 //
-// It owns the cutting into events and fields, over whatever pieces the bytes come
-// in, and the bound of one event. It refuses to know what an event means, where
-// its bytes come from, and time: waiting is its Source's.
+// It owns the splitting into events and fields, whatever pieces the bytes arrive in, and
+// the size limit of an event. It does not know the meaning of events, the origin of the
+// bytes, or time: its Source does the waiting.
 package sse
 
 import (
@@ -13,53 +13,52 @@ import (
 	"sync"
 )
 
-// MaxEventBytes bounds one event. It is far beyond what any known server sends;
-// a stream with a larger one is refused, not truncated.
+// MaxEventBytes bounds one event. It is far beyond any known server's; a stream with a
+// larger one is refused, not truncated.
 const MaxEventBytes = 1 << 20
 
-// Source is where the bytes of a stream come from.
+// Source supplies the bytes of a stream.
 type Source interface {
 	// Next waits for the next bytes, at least one. They are valid until the next
 	// call of Next. io.EOF is the true end; any other error ends the stream.
 	Next() ([]byte, error)
-	// More is Next without waiting: nothing when nothing is in memory.
+	// More is Next without waiting: it returns nothing if nothing is in memory.
 	More() []byte
-	// Refuse ends the stream, since what came is not what it must be, and returns
-	// the error that says so.
+	// Refuse ends the stream because its bytes are invalid, and returns the error to
+	// report.
 	Refuse(reason error) error
 }
 
-// Event is one server-sent event. All it points to is valid until Next.
+// Event is one server-sent event. Its slices are valid until Next.
 type Event struct {
-	Raw     []byte // as received, its blank line included
-	Name    []byte // the value of its field event, the last counts; nil: it has none
-	Data    []byte // the payload of its data lines, joined with LF; nil where they are empty
-	HasData bool   // it has a data line, perhaps an empty one; else it is a comment
+	Raw     []byte // as received, including its blank line
+	Name    []byte // the value of its last field "event"; nil if there is none
+	Data    []byte // the payload of its data lines, joined with LF; nil if they are empty
+	HasData bool   // it has a data line, perhaps empty; otherwise it is a comment
 }
 
-// Reader reads the events of a source. The zero value is of no use: see New. It
+// Reader reads the events of a source. The zero value cannot be used: see New. It
 // belongs to one goroutine.
 //
-// Lines end with LF or CRLF. The events returned, one after the other, are the
-// bytes of the source, all of them. What stands behind the last blank line is
-// returned as an event at a true end only.
+// Lines end with LF or CRLF. The returned events in order are all bytes of the source.
+// Bytes after the last blank line become an event only at a true end.
 type Reader struct {
 	from   Source
-	win    []byte // of the source, not looked at but for ready
-	ready  int    // length of the event win starts with, when known
-	part   []byte // start of an event whose end had not come; then that event
-	taken  bool   // part was returned, and is to be dropped
+	win    []byte // of the source, not scanned except for ready
+	ready  int    // length of the event at the start of win, if known
+	part   []byte // the beginning of an incomplete event; later the whole event
+	taken  bool   // part was returned and can be dropped
 	split  splitter
 	begun  bool   // an event was returned
 	join   []byte // data of several lines
-	joined bool   // this event's are
+	joined bool   // join holds this event's data
 }
 
 // New reads a source from its beginning.
 func New(from Source) Reader { return Reader{from: from} }
 
-// Next returns the next event. io.EOF comes at the true end of the source only;
-// every other error is the source's, and an event it cut in two is not returned.
+// Next returns the next event. io.EOF comes only at the true end of the source; every
+// other error is the source's, and an event that it cut in two is not returned.
 func (e *Reader) Next() (Event, error) {
 	if e.taken {
 		putBuffer(e.part)
@@ -85,8 +84,8 @@ func (e *Reader) Next() (Event, error) {
 	}
 }
 
-// cutOff takes a whole event from what is in memory, nil when none is. An
-// event that lies in one piece is not copied.
+// cutOff takes a whole event from memory, nil if there is none. An event in one piece
+// is not copied.
 func (e *Reader) cutOff() []byte {
 	n := e.ready
 	if e.ready = 0; n == 0 {
@@ -126,9 +125,8 @@ func (e *Reader) keep(piece []byte) {
 	e.part = append(e.part, piece...)
 }
 
-// Buffered says whether a further complete event is already in memory: then it
-// is too early to flush. It may return false when one is there, never true when
-// none is.
+// Buffered says whether another complete event is already in memory, which makes it too
+// early to flush. It may return false when one is there, never true when none is.
 func (e *Reader) Buffered() bool {
 	if e.ready > 0 {
 		return true
@@ -146,17 +144,17 @@ func (e *Reader) Buffered() bool {
 	return e.ready > 0
 }
 
-// splitter finds the ends of events over pieces of a stream.
+// splitter finds the ends of events across pieces of a stream.
 type splitter struct{ state uint8 }
 
 const (
-	lineStart   = iota // nothing of the line has come
-	lineStartCR        // a CR has
+	lineStart   = iota // at the start of a line
+	lineStartCR        // after a CR at the start of a line
 	lineRest
 )
 
-// end returns how many bytes of b belong to the event that is under way, its
-// blank line included; 0 when it goes on behind b.
+// end returns how many bytes of b belong to the current event, including its blank
+// line; 0 if it continues after b.
 func (s *splitter) end(b []byte) int {
 	for i := 0; i < len(b); i++ {
 		if s.state == lineRest {
@@ -204,8 +202,7 @@ func (e *Reader) event(raw []byte) Event {
 	return ev
 }
 
-// addData adds a data line. Those behind the first are joined in memory of the
-// reader's own.
+// addData adds a data line. Further lines are joined in the reader's own memory.
 func (e *Reader) addData(ev *Event, value []byte) {
 	if !ev.HasData {
 		ev.HasData, ev.Data, e.joined = true, value, false
@@ -232,7 +229,7 @@ func cutLine(b []byte) (line, rest []byte) {
 	return line, rest
 }
 
-// cutField splits "name: value"; one space behind the colon does not count.
+// cutField splits "name: value"; one space after the colon is ignored.
 func cutField(line []byte) (name, value []byte) {
 	i := bytes.IndexByte(line, ':')
 	if i < 0 {
@@ -245,7 +242,7 @@ func cutField(line []byte) (name, value []byte) {
 	return line[:i], value
 }
 
-// Append appends an event with data of one line to dst; name "" leaves its name out.
+// Append appends an event with one line of data to dst; name "" omits its name.
 func Append(dst []byte, name string, data []byte) []byte {
 	if name != "" {
 		dst = append(append(append(dst, "event: "...), name...), '\n')
@@ -253,8 +250,8 @@ func Append(dst []byte, name string, data []byte) []byte {
 	return append(append(append(dst, "data: "...), data...), "\n\n"...)
 }
 
-// Begins says whether text, the first bytes of a body, begins with a field of an
-// event or a comment.
+// Begins says whether text, the start of a body, begins with an event's field or a
+// comment.
 func Begins(text []byte) bool {
 	text = bytes.TrimLeft(bytes.TrimPrefix(text, bom), "\r\n")
 	for _, field := range [...]string{"data:", "event:", ":", "id:", "retry:"} {
@@ -265,7 +262,7 @@ func Begins(text []byte) bool {
 	return false
 }
 
-// pieceSize is what an event that comes in pieces is first kept in.
+// pieceSize is the initial buffer for an event that arrives in pieces.
 const pieceSize = 4 << 10
 
 // buffers are pooled as pointers to arrays: putting a slice would allocate.
@@ -273,7 +270,7 @@ var buffers = sync.Pool{New: func() any { return new([pieceSize]byte) }}
 
 func getBuffer() []byte { return buffers.Get().(*[pieceSize]byte)[:] }
 
-// putBuffer takes back what getBuffer gave, and drops anything else.
+// putBuffer takes back a buffer of getBuffer, and drops any other.
 func putBuffer(b []byte) {
 	if cap(b) == pieceSize {
 		buffers.Put((*[pieceSize]byte)(b[:pieceSize]))
