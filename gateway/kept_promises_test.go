@@ -61,3 +61,26 @@ func TestAnAnswerIsToppedUpTwelveTimesAtMost(t *testing.T) {
 		t.Errorf("%+v, %d tokens are covered: the rest is settled at the end", f, c.booking.covered)
 	}
 }
+
+func TestOfALongStreamOneEventMoreThanTheBoundIsKeptAtMost(t *testing.T) {
+	const each = 1000
+	s := &stream{c: &call{s: protocols.locate(chatPath)}}
+	event := []byte(`{"choices":[{"index":0,"delta":{"content":"` + strings.Repeat("x", each) + `"}}]}`)
+	for n := 0; n < 4*maxText; n += each {
+		s.keep(event)
+	}
+	if n := len(s.text.b); n < maxText || n >= maxText+each {
+		t.Errorf("%d bytes of text are kept, the bound is %d and an event", n, maxText)
+	}
+	s.text.free()
+}
+
+func TestOfAnAnswerSixtyFourItemsAreRemembered(t *testing.T) {
+	for items, want := range map[int]int{1: 1, maxItems - 1: maxItems - 1, maxItems: maxItems, 3 * maxItems: maxItems} {
+		answer := `{"output":[` + strings.TrimSuffix(strings.Repeat(`{"id":"i","type":"message"},`, items), ",") + `]}`
+		n := 0
+		if itemsOf([]byte(answer), func(string) { n++ }); n != want {
+			t.Errorf("%d of %d items are remembered, want %d", n, items, want)
+		}
+	}
+}
