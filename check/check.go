@@ -1,8 +1,8 @@
-// Package check judges a configuration whose text is right: what "weir serve" would
-// refuse, what cannot work on the hardware that is named, what costs more than it
-// may, and, when asked, whether each upstream can be reached. Its findings are
-// config's faults, which have a place in the file; it fills in nothing and changes
-// nothing.
+// Package check judges a valid configuration: settings that "weir serve" would
+// refuse, that cannot work on the named hardware, or that cost more than
+// allowed, and, on request, whether each upstream can be reached. Its findings
+// are config's faults, with a position in the file. It fills in nothing and
+// changes nothing.
 package check
 
 import (
@@ -14,9 +14,9 @@ import (
 	"weir/wire"
 )
 
-// Judge says what is doubtful of a configuration whose text is right, and, where it
-// may simulate, what it has found out of its replicas, a line each. The error is a
-// config.Faults where something is wrong with the configuration.
+// Judge returns the warnings about a valid configuration and, if simulate is
+// set, the findings about its replicas, a line each. The error is a
+// config.Faults if the configuration has faults.
 func Judge(ctx context.Context, c *config.Config, prices *price.Catalogue, simulate bool) (warnings config.Faults, findings []string, err error) {
 	warnings = c.Warnings
 	if len(c.Unfinished) > 0 {

@@ -10,7 +10,7 @@ import (
 	"weir/price"
 )
 
-// parsed is a configuration that is in no file: one process deployment.
+// parsed is a configuration without a file: one process deployment.
 func parsed(t *testing.T, slo, process, scaling string) (*config.Config, *price.Catalogue) {
 	t.Helper()
 	c, err := config.Parse("weir.yaml", []byte(`tenants: [{name: t, keys: [{name: k, hash: "sha256:`+strings.Repeat("ab", 32)+`"}]}]

@@ -27,19 +27,19 @@ const (
 	connectWithin = 15 * time.Second // for one upstream, its token included
 	connectAtOnce = 16
 	connectBody   = 1 << 20 // bytes read of an answer
-	connectShown  = 120     // characters shown of a message
+	connectShown  = 120     // characters of a message that are shown
 )
 
-// Contact is one upstream and what came of asking it.
+// Contact is one upstream and the result of a request to it.
 type Contact struct {
 	Deployment, Address string
 	OK                  bool   // it can be used
-	Said                string // what it has, or why it cannot be used
+	Said                string // what the upstream offers, or why it cannot be used
 	Took                time.Duration
 }
 
-// Connect asks every upstream of a configuration something that costs nothing,
-// all at once, and returns what came of it in the order of the file.
+// Connect sends every upstream of a configuration a request that costs nothing,
+// all at once, and returns the results in the order of the file.
 func Connect(ctx context.Context, c *config.Config) []Contact {
 	var asks []func(context.Context) Contact
 	for i := range c.Models {
@@ -66,7 +66,7 @@ func Connect(ctx context.Context, c *config.Config) []Contact {
 	return found
 }
 
-// asksOf are the questions about one Deployment: one for each server.
+// asksOf are the requests for one deployment: one for each server.
 func asksOf(m *config.Model, d *config.Deployment) (asks []func(context.Context) Contact) {
 	switch {
 	case d.External != nil:
@@ -81,7 +81,7 @@ func asksOf(m *config.Model, d *config.Deployment) (asks []func(context.Context)
 	return asks
 }
 
-// lookAtCommand says whether the program a process deployment starts is there.
+// lookAtCommand checks that the program of a process deployment exists.
 func lookAtCommand(d *config.Deployment) Contact {
 	program, err := exec.LookPath(wire.Program(d))
 	if err != nil && !errors.Is(err, exec.ErrDot) {
@@ -90,7 +90,7 @@ func lookAtCommand(d *config.Deployment) Contact {
 	return Contact{Deployment: d.Name, Address: program, OK: true, Said: "the program is there; nothing was started"}
 }
 
-// askServer asks a server for its list of models.
+// askServer requests a server's list of models.
 func askServer(ctx context.Context, d *config.Deployment, base string) Contact {
 	x := d.External
 	at := Contact{Deployment: d.Name, Address: base}
@@ -125,7 +125,7 @@ func askServer(ctx context.Context, d *config.Deployment, base string) Contact {
 	return at
 }
 
-// judgeServer says what the answer to a list of models tells.
+// judgeServer judges the answer to a request for the list of models.
 func judgeServer(status int, body []byte, err error, model string) (ok bool, said string) {
 	switch {
 	case err != nil:
@@ -155,8 +155,8 @@ func judgeServer(status int, body []byte, err error, model string) (ok bool, sai
 	return false, "reached; it has no model " + model + ", but " + few(names)
 }
 
-// askAzure sends a chat without messages: the service refuses it, at no cost,
-// after it has looked for the key and the deployment.
+// askAzure sends a chat without messages: the service checks the key and the
+// deployment, then refuses the request, at no cost.
 func askAzure(ctx context.Context, m *config.Model, d *config.Deployment) Contact {
 	a := d.AzureOpenAI
 	name := cmp.Or(a.Deployment, m.Name)
@@ -190,7 +190,7 @@ func askAzure(ctx context.Context, m *config.Model, d *config.Deployment) Contac
 	return at
 }
 
-// judgeAzure says what the answer to a chat without messages tells.
+// judgeAzure judges the answer to a chat without messages.
 func judgeAzure(status int, body []byte, err error, name string) (ok bool, said string) {
 	switch {
 	case err != nil:
@@ -225,7 +225,7 @@ func ask(r *http.Request, key upstream.Credential) (status int, body []byte, err
 	defer client.CloseIdleConnections()
 	resp, err := client.Do(r)
 	if at := (*url.Error)(nil); errors.As(err, &at) {
-		err = at.Err // without the address, which stands beside it
+		err = at.Err // without the address, which is shown beside it
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return 0, nil, fmt.Errorf("no answer within %v", connectWithin)
@@ -238,7 +238,7 @@ func ask(r *http.Request, key upstream.Credential) (status int, body []byte, err
 	return resp.StatusCode, body, err
 }
 
-// messageOf is what an error says, in the shapes servers have.
+// messageOf is the message of an error, in any of the servers' formats.
 func messageOf(body []byte) string {
 	var e struct {
 		Error   json.RawMessage `json:"error"`
@@ -264,7 +264,7 @@ func messageOf(body []byte) string {
 	return string(line)
 }
 
-// few names the first of a list.
+// few names the first entries of a list.
 func few(names []string) string {
 	const most = 5
 	switch {

@@ -9,8 +9,8 @@ import (
 	"weir/wire"
 )
 
-// misfits are the deployments whose model does not fit what their replicas run
-// on, by the same arithmetic as `weir fit`; warnings are those that fit
+// misfits are the deployments whose model does not fit the hardware of their
+// replicas, by the arithmetic of `weir fit`; warnings are those that fit
 // tightly.
 func misfits(c *config.Config, prices *price.Catalogue) (faults, warnings config.Faults) {
 	for i := range c.Models {
@@ -34,7 +34,7 @@ func misfits(c *config.Config, prices *price.Catalogue) (faults, warnings config
 	return faults, warnings
 }
 
-// fitOf asks fit about one deployment.
+// fitOf runs fit for one deployment.
 func fitOf(d *config.Deployment, prices *price.Catalogue) (fit.Answer, error) {
 	m, s, err := wire.FitSetup(d, prices)
 	if err != nil {

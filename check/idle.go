@@ -2,15 +2,15 @@ package check
 
 import "fmt"
 
-// farBelow is the part of what a replica can do below which a target makes more
-// replicas than the traffic needs: from three times as many on.
+// farBelow is the part of a replica's capacity below which a target is
+// wasteful: it makes three times the needed replicas, or more.
 const farBelow = 1. / 3
 
-// safeUse is the part of what a replica can do that policies plan for.
+// safeUse is the part of a replica's capacity that policies plan for.
 const safeUse = 0.8
 
-// wasteful warns of targets far below what a replica can do: they attain, and
-// cost a multiple.
+// wasteful warns of targets far below a replica's capacity: they meet the SLO
+// at a multiple of the cost.
 func (p *probe) wasteful(warn func(key, problem, remedy string)) {
 	s, most := p.d.Scaling, p.most
 	times := func(target, can float64) string {

@@ -6,8 +6,8 @@ import (
 	"weir/scrape"
 )
 
-// metricsNote says whose metrics a server has and what Weir reads is missing there;
-// "" where its configuration names none.
+// metricsNote names the engine whose metrics a server has, and the metrics Weir
+// misses there; "" if its configuration has no metrics path.
 func metricsNote(ctx context.Context, base, path string) string {
 	if path == "" {
 		return ""

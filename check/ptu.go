@@ -10,8 +10,8 @@ import (
 	"weir/price"
 )
 
-// oddUnits warns of numbers of PTUs that no type of deployment of the model has:
-// each begins at a minimum and goes on in steps, by the catalogue.
+// oddUnits warns of numbers of PTUs that no deployment type of the model
+// offers: each type has a minimum and a step, from the catalogue.
 func oddUnits(c *config.Config, prices *price.Catalogue) (warnings config.Faults) {
 	for i := range c.Models {
 		m := &c.Models[i]
@@ -22,7 +22,7 @@ func oddUnits(c *config.Config, prices *price.Catalogue) (warnings config.Faults
 			}
 			sizing, err := prices.PTU(cmp.Or(a.PTUModel, m.Name))
 			if err != nil {
-				continue // a fault of its own
+				continue // a separate fault
 			}
 			if problem, remedy := oddPTU(sizing, a.PTU); problem != "" {
 				warnings = append(warnings, c.Fault(fmt.Sprintf("models[%d].deployments[%d].azureopenai.ptu", i, k), problem, remedy))

@@ -9,8 +9,9 @@ import (
 	"weir/wire"
 )
 
-// unaffordable are the replicas whose VM size the catalogue cannot price, and
-// the budgets that do not pay for them; warnings are those that pay for some.
+// unaffordable are the replicas whose VM size has no price in the catalogue,
+// and the budgets that do not pay for the minimum; warnings are budgets that
+// pay for some replicas.
 func unaffordable(c *config.Config, prices *price.Catalogue) (faults, warnings config.Faults) {
 	for i := range c.Models {
 		for k := range c.Models[i].Deployments {
@@ -40,8 +41,8 @@ func unaffordable(c *config.Config, prices *price.Catalogue) (faults, warnings c
 	return faults, warnings
 }
 
-// invalid are the deployments whose scaling "weir serve" would refuse for what
-// no single key shows.
+// invalid are the deployments whose scaling "weir serve" would refuse for a
+// combination of keys.
 func invalid(c *config.Config, prices *price.Catalogue) (faults config.Faults) {
 	for i := range c.Models {
 		for k := range c.Models[i].Deployments {
@@ -61,8 +62,8 @@ func invalid(c *config.Config, prices *price.Catalogue) (faults config.Faults) {
 	return faults
 }
 
-// otherGPU says that the VM size that is paid for has other GPUs than the
-// replica is said to run on; "" where it has those.
+// otherGPU says that the VM size in the price has other GPUs than runs_on
+// names; "" if they are the same.
 func otherGPU(d *config.Deployment, prices *price.Catalogue) string {
 	on := wire.RunsOn(d)
 	if on == nil {
@@ -72,7 +73,7 @@ func otherGPU(d *config.Deployment, prices *price.Catalogue) string {
 	has, errHas := prices.GPU(vm.GPU)
 	gpu, errOn := prices.GPU(on.GPU)
 	if errors.Join(errVM, errHas, errOn) != nil || has.Name == gpu.Name {
-		return "" // what is not known is a fault of its own
+		return "" // an unknown name is a separate fault
 	}
 	return fmt.Sprintf("%s has %s, and process.runs_on.gpu is %s", vm.Name, has.Name, gpu.Name)
 }

@@ -19,7 +19,7 @@ import (
 	"weir/wire"
 )
 
-// Bounds of what check simulates. With them a deployment takes some tenths of
+// Bounds of check's simulations. Within them a deployment takes some tenths of
 // a second.
 const (
 	probeRequests   = 2000 // of one run
@@ -36,7 +36,7 @@ type probe struct {
 	d       *config.Deployment
 	path    string // of its scaling
 	prices  *price.Catalogue
-	lengths config.Profile // of the requests it is tried with
+	lengths config.Profile // of the requests in its runs
 	goal    float64        // share of requests that must meet the SLO
 	backed  bool           // another deployment of the model answers while this one starts
 
@@ -44,8 +44,8 @@ type probe struct {
 }
 
 // unworkable are warnings of settings that cannot work, found by simulation of
-// each deployment whose hardware and SLO are known, and what was found out of
-// them, a line each.
+// each deployment with known hardware and SLO; findings describe those
+// deployments, a line each.
 func unworkable(ctx context.Context, c *config.Config, prices *price.Catalogue) (warnings config.Faults, findings []string, err error) {
 	probed := 0
 	for i := range c.Models {
@@ -102,7 +102,7 @@ func (p *probe) run(ctx context.Context) (config.Faults, string, error) {
 		what, p.most.Rate, p.most.InFlight, words.Percent(p.most.Busy, 3)), err
 }
 
-// trial is what becomes of the deployment at a load that begins after a pause.
+// trial simulates the deployment under a load that begins after a pause.
 func (p *probe) trial(ctx context.Context, rate float64, length, idle time.Duration, change func(*sim.Config)) (*sim.Result, error) {
 	s := whatif.Setting{Model: p.m, Prices: p.prices, Blocks: 512}
 	c, err := s.Config()
@@ -122,13 +122,13 @@ func (p *probe) trial(ctx context.Context, rate float64, length, idle time.Durat
 	return sim.Run(ctx, c)
 }
 
-// asked is what one replica is tried with.
+// asked is the load on one replica.
 func (p *probe) asked() saturate.Load {
 	return saturate.Load{Prompt: p.lengths.PromptTokens, Output: p.lengths.OutputTokens, SLO: weir.SLO(p.m.SLO), Goal: p.goal}
 }
 
-// saturate finds the most one replica does within the SLO; nothing where such a
-// request fits none.
+// saturate finds one replica's highest rate within the SLO; none if not even
+// one such request meets it.
 func (p *probe) saturate() (err error) {
 	spec, _ := wire.EngineOf(p.d, p.prices)
 	if prefill, _ := spec.Capacity(p.lengths.PromptTokens, p.lengths.OutputTokens, p.m.SLO.TPOT); prefill <= 0 {
@@ -138,14 +138,14 @@ func (p *probe) saturate() (err error) {
 	return err
 }
 
-// targets warns of those that ask a replica for more than it can do.
+// targets warns of targets above a replica's capacity.
 func (p *probe) targets(ctx context.Context) (config.Faults, error) {
 	s, most := p.d.Scaling, p.most
 	var warnings config.Faults
 	warn := func(key, problem, remedy string) {
 		warnings = append(warnings, p.c.Fault(p.path+"."+key, problem, remedy))
 	}
-	safe := 0.8 // of what a replica can do: what policies plan for
+	safe := 0.8 // of a replica's capacity: what policies plan for
 	if rate := s.TargetRequests.PerSecond(); rate > most.Rate {
 		spec, _ := wire.EngineOf(p.d, p.prices)
 		attained, err := saturate.Attained(spec, p.asked(), rate)
@@ -175,7 +175,7 @@ func (p *probe) targets(ctx context.Context) (config.Faults, error) {
 	return warnings, nil
 }
 
-// overstated warns of a profile with which too much is planned for a replica.
+// overstated warns of a profile above a replica's capacity.
 func (p *probe) overstated(warn func(key, problem, remedy string)) {
 	c, l := wire.Capacity(p.m, p.d, p.prices), p.lengths
 	use := 0.8
@@ -193,9 +193,9 @@ func (p *probe) overstated(warn func(key, problem, remedy string)) {
 	}
 }
 
-// pause looks for the minimum with which requests after a pause meet the SLO,
-// where none is configured and a cold start is longer than the SLO allows, but
-// not where another deployment of the model answers meanwhile.
+// pause looks for the least minimum with which requests after a pause meet the
+// SLO. It applies if no minimum is configured, a cold start is longer than the
+// SLO allows, and no other deployment of the model answers meanwhile.
 func (p *probe) pause(ctx context.Context) (config.Faults, error) {
 	s := p.d.Scaling
 	if s.Min > 0 || s.ColdStart <= p.m.SLO.TTFT || p.backed {
@@ -234,8 +234,8 @@ func (p *probe) pause(ctx context.Context) (config.Faults, error) {
 		s.ColdStart, p.m.SLO.TTFT, rate, words.Percent(cold, 3), length), remedy)}, nil
 }
 
-// instead are the warnings, those of a place that was simulated being the
-// simulation's.
+// instead are the warnings, with the simulation's in place of those for the
+// same key.
 func instead(warnings, simulated config.Faults) config.Faults {
 	kept := slices.DeleteFunc(slices.Clone(warnings), func(w config.Fault) bool {
 		return strings.HasSuffix(w.Path, ".scaling.min") && slices.ContainsFunc(simulated, func(s config.Fault) bool { return s.Path == w.Path })

@@ -9,7 +9,7 @@ import (
 	"weir/report/words"
 )
 
-// barWidth is how many characters a GPU is drawn with.
+// barWidth is the width of a GPU's bar in characters.
 const barWidth = 60
 
 // memoryPart is one piece of the bar.
@@ -46,7 +46,7 @@ func parts(b fit.Budget) []memoryPart {
 	return append(all, memoryPart{"free", max(rest, 0), '·', "not the engine's"})
 }
 
-// Fit writes what fits where, and what would.
+// Fit writes whether and how the model fits, and the changes that would help.
 func Fit(out io.Writer, a fit.Answer, ink Ink) error {
 	shade := map[fit.Verdict]string{fit.Fits: Green, fit.Tight: Yellow, fit.DoesNotFit: Red, fit.RunsOut: Red}[a.Verdict]
 	verdict := map[fit.Verdict]string{fit.Fits: "fits", fit.Tight: "fits tightly", fit.DoesNotFit: "does not fit", fit.RunsOut: "starts, then runs out of memory"}[a.Verdict]
@@ -82,7 +82,7 @@ func Fit(out io.Writer, a fit.Answer, ink Ink) error {
 	return nil
 }
 
-// writeRemedies leads with what does fit, where the question does not.
+// writeRemedies writes the changes with which the model would fit.
 func writeRemedies(out io.Writer, remedies []fit.Remedy) {
 	if len(remedies) == 0 {
 		return
@@ -110,7 +110,8 @@ func writeBudget(out io.Writer, a fit.Answer) {
 	}
 }
 
-// memoryBar draws the parts in proportion; what is above the whole is cut and marked.
+// memoryBar draws the parts in proportion; the excess over the whole is cut and
+// marked.
 func memoryBar(all []memoryPart, total int64) string {
 	var b strings.Builder
 	b.WriteRune('▕')

@@ -9,7 +9,7 @@ import (
 	"weir/report/words"
 )
 
-// Packing writes which models share which GPU.
+// Packing writes the models on each GPU.
 func Packing(out io.Writer, p fit.Packing, gpu fit.GPU) error {
 	proof := "no placement has fewer"
 	if !p.Optimal {

@@ -11,7 +11,7 @@ import (
 	"weir/report/words"
 )
 
-// Search is what serves a load.
+// Search is the result of a search for a load.
 type Search struct {
 	Model    string       `json:"model"`
 	Region   string       `json:"region"`
@@ -19,8 +19,8 @@ type Search struct {
 	Rejected []string     `json:"rejected"`
 }
 
-// FitSearch writes a table of what serves a load: the first top of it, or all
-// with 0.
+// FitSearch writes a table of the options for a load: the first top of them, or
+// all with 0.
 func FitSearch(out io.Writer, s Search, load fit.Load, top int) error {
 	fmt.Fprintf(out, "%s: %g requests a second of %d tokens in, %d out, prices of %s\n\n", s.Model, load.Rate, load.In, load.Out, s.Region)
 	shown := s.Options
@@ -54,7 +54,7 @@ func FitSearch(out io.Writer, s Search, load fit.Load, top int) error {
 	return nil
 }
 
-// writeWarnings says each once, with the numbers of the choices it is about.
+// writeWarnings writes each warning once, with the numbers of its options.
 func writeWarnings(out io.Writer, shown []fit.Option) {
 	about := map[string][]string{}
 	var order []string

@@ -25,7 +25,7 @@ func Plan(w io.Writer, a plan.Answer) error {
 	return t.to(w)
 }
 
-// planText is the page of an answer.
+// planText is the text of an answer.
 type planText struct{ text }
 
 func (t *planText) demand(s plan.Summary) {
@@ -67,11 +67,10 @@ func (t *planText) simulated(s *plan.Simulated) {
 		s.TTFT, s.TPOT))
 }
 
-// shown is how many alternatives the text has; all are in the JSON.
+// shown is the number of alternatives in the text; the JSON has all.
 const shown = 12
 
-// plain says of a statement that it takes no measures, where the demand has
-// some.
+// plain notes that a statement assumes no measures, if the answer has some.
 func plain(a plan.Answer) string {
 	if len(a.Measures) == 0 {
 		return ""
@@ -79,7 +78,7 @@ func plain(a plan.Answer) string {
 	return ", without the measures"
 }
 
-// measured says that a statement takes the measures that pay.
+// measured notes that a statement assumes the measures that pay.
 func measured(a plan.Answer) string {
 	if len(a.Measures) == 0 {
 		return ""
@@ -116,7 +115,8 @@ func (t *planText) options(a plan.Answer) {
 	}
 }
 
-// refused says what cannot be had; sizes too small for the model share a line.
+// refused lists the unavailable options; sizes too small for the model share a
+// line.
 func (t *planText) refused(options []plan.Option) {
 	var small, out []string
 	for _, o := range options {
@@ -139,7 +139,7 @@ func (t *planText) refused(options []plan.Option) {
 	}
 }
 
-// ratio is a part of a whole; 0 of nothing.
+// ratio is a part of a whole; 0 if the whole is 0.
 func ratio(part, whole float64) float64 {
 	if whole == 0 {
 		return 0
@@ -147,7 +147,7 @@ func ratio(part, whole float64) float64 {
 	return part / whole
 }
 
-// bound says in brackets what holds an alternative where it is.
+// bound names in brackets the bounds of an alternative.
 func bound(o plan.Option) string {
 	var whats []string
 	for _, b := range o.Binds {

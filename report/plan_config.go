@@ -19,9 +19,9 @@ type planYAML struct {
 	c *price.Catalogue
 }
 
-// PlanConfig writes the weir.yaml that would do what a plan recommends. What only
-// its reader knows (the resource, the keys) is marked with CHANGE. The error is of
-// an answer that recommends nothing.
+// PlanConfig writes the weir.yaml of a plan's recommendation. Values only the
+// user knows (the resource, the keys) are marked with CHANGE. It is an error if
+// the answer recommends nothing.
 func PlanConfig(w io.Writer, c *price.Catalogue, d plan.Demand, a plan.Answer) error {
 	if a.Advice.Lines == nil {
 		return fmt.Errorf("there is nothing to configure: no alternative is available at a known price")
@@ -76,7 +76,7 @@ func (y *planYAML) model(a plan.Answer) {
 	}
 	y.linef("    deployments:")
 	o := a.Advice.Option
-	if o == nil { // nothing is left for it; callers may still ask
+	if o == nil { // it has no capacity left; callers may still ask
 		y.tokens(y.d.Model, "GlobalStandard", 0)
 		return
 	}
@@ -107,7 +107,7 @@ func (y *planYAML) provisioned(name string, o plan.Option) {
 	}
 }
 
-// tokens is a deployment that is paid for by the token.
+// tokens is a deployment paid for by the token.
 func (y *planYAML) tokens(model, sku string, tier int) {
 	y.linef("      # %s, paid for by the token.", sku)
 	y.deployment(model+"/"+strings.ToLower(sku), tier)

@@ -10,7 +10,7 @@ import (
 	"weir/report/words"
 )
 
-// curve draws the cost over the size of the demand.
+// curve draws the cost over the demand.
 func curve(a plan.Answer) template.HTML {
 	c := chart.Chart{
 		Title: "cost of a month by size of the demand", Bare: true, Height: 380,
@@ -27,7 +27,7 @@ func curve(a plan.Answer) template.HTML {
 		for _, p := range a.Curve.Points {
 			y := inDollars(cost(p))
 			if y <= 0 {
-				y = math.NaN() // it cannot be had
+				y = math.NaN() // not available
 			}
 			some = some || y > 0
 			l.Ys = append(l.Ys, y)
@@ -48,10 +48,10 @@ func curve(a plan.Answer) template.HTML {
 
 func inDollars(m weir.Money) float64 { return float64(m) / float64(weir.Dollar) }
 
-// termClass is how a term of provisioned throughput is drawn.
+// termClass is the class of a term of provisioned throughput.
 var termClass = map[plan.Term]string{plan.Hourly: "hour", plan.Monthly: "month", plan.Yearly: "year"}
 
-// bills draws total bill by number of PTUs.
+// bills draws the total bill over the number of PTUs.
 func bills(a plan.Answer) template.HTML {
 	c := chart.Chart{
 		Title: "total bill by number of PTUs", Bare: true, Height: 320,
@@ -79,7 +79,7 @@ func bills(a plan.Answer) template.HTML {
 	return c.SVG()
 }
 
-// cheapestOf finds the alternative a line of bills has its lowest point at.
+// cheapestOf finds the alternative at the lowest point of a line of bills.
 func cheapestOf(b plan.Bills, options []plan.Option) plan.Option {
 	for _, o := range options {
 		if o.Kind == plan.Spillover && o.SKU == b.SKU && o.Term == b.Term {
@@ -89,7 +89,7 @@ func cheapestOf(b plan.Bills, options []plan.Option) plan.Option {
 	return plan.Option{}
 }
 
-// kindClass is how a kind of alternative is drawn.
+// kindClass is the class of a kind of alternative.
 var kindClass = map[plan.Kind]string{plan.PayAsYouGo: "payg", plan.Provisioned: "ptu", plan.Spillover: "ptu", plan.Own: "own"}
 
 // bars draws the cheapest alternatives side by side.

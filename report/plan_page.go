@@ -22,7 +22,7 @@ var planTemplate = template.Must(template.New("plan").Funcs(template.FuncMap{
 	"joined": func(s []string) string { return strings.Join(s, "; ") },
 }).Parse(planPage))
 
-// PlanPage writes one page that needs nothing else.
+// PlanPage writes one self-contained page.
 func PlanPage(w io.Writer, a plan.Answer) error {
 	return planTemplate.Execute(w, struct {
 		plan.Answer

@@ -11,13 +11,13 @@ import (
 	"weir/report/words"
 )
 
-// kind is one of the catalogue.
+// kind is one kind of entry in the catalogue.
 type kind struct {
 	name, what string
 	entries    func(*price.Catalogue) []any
 }
 
-// ownPrices is what a user calls the file of prices of his own.
+// ownPrices is the usual name of a user's own prices file.
 const ownPrices = "prices.yaml"
 
 var kinds = []kind{
@@ -55,8 +55,8 @@ func PriceKinds() []string {
 	return names
 }
 
-// PriceList writes how many entries of each kind there are, and how many of their
-// figures are not known.
+// PriceList writes the number of entries of each kind, and of their unknown
+// figures.
 func PriceList(out io.Writer, c *price.Catalogue) error {
 	w := columns(out)
 	for _, k := range kinds {
@@ -73,7 +73,7 @@ func PriceList(out io.Writer, c *price.Catalogue) error {
 	return w.Flush()
 }
 
-// lacks says how many figures are not known.
+// lacks is the number of unknown figures, in words.
 func lacks(entries, missing int) string {
 	switch {
 	case entries == 0:
@@ -140,7 +140,7 @@ func notMapped(rows [][]cell) []string {
 	return names
 }
 
-// missing reports a figure no source states.
+// missing says whether no source has the figure.
 func (c cell) missing() bool { return c.figure && !c.known }
 
 // entriesOf are the rows of a kind.
@@ -161,8 +161,8 @@ func rows(entries []any) [][]cell {
 	return all
 }
 
-// PricesJSON writes the entries of one kind of PriceKinds as objects; figures that
-// are not known are null.
+// PricesJSON writes the entries of one kind of PriceKinds as objects; unknown
+// figures are null.
 func PricesJSON(out io.Writer, c *price.Catalogue, kind string) error {
 	rows := entriesOf(c, kind)
 	objects := []map[string]any{}
@@ -181,8 +181,8 @@ func PricesJSON(out io.Writer, c *price.Catalogue, kind string) error {
 	return JSON(out, objects, "  ")
 }
 
-// Prices writes a table of the entries of one kind of PriceKinds: a row per entry,
-// without columns that are long or empty in all.
+// Prices writes a table of the entries of one kind of PriceKinds: a row per
+// entry, without columns that are long or completely empty.
 func Prices(out io.Writer, c *price.Catalogue, kind string) error {
 	rows := entriesOf(c, kind)
 	var text text

@@ -10,7 +10,7 @@ import (
 	"weir/price"
 )
 
-// named are the entries of a name: its own, and those that are of it.
+// named are the entries of a name, and those that belong to it.
 func named(c *price.Catalogue, name string) []any {
 	var all []any
 	same := func(s string) bool { return strings.EqualFold(s, name) }
@@ -48,8 +48,8 @@ func named(c *price.Catalogue, name string) []any {
 	return append(all, namedServices(c, name)...)
 }
 
-// namedServices are the services of a name and what is particular to them, in
-// every region an entry is for.
+// namedServices are the services of a name and their own figures, in every
+// region with an entry.
 func namedServices(c *price.Catalogue, name string) []any {
 	var all []any
 	same := func(s string) bool { return strings.EqualFold(s, name) }
@@ -79,7 +79,7 @@ func namedServices(c *price.Catalogue, name string) []any {
 }
 
 // PriceOf writes every entry of that name, or of the size, model or service of
-// that name. The error is of a name the catalogue lacks.
+// that name. It is an error if the catalogue lacks the name.
 func PriceOf(out io.Writer, c *price.Catalogue, name string, now weir.Instant) error {
 	entries := named(c, name)
 	if len(entries) == 0 {
@@ -137,7 +137,7 @@ var titles = map[reflect.Type]string{
 	reflect.TypeFor[price.RedisSize]():         "size of a Redis",
 }
 
-// aged names a source and says when it is old.
+// aged names a source and says if it is old.
 func aged(s price.Source, now weir.Instant) string {
 	if s.Stale(now) {
 		return s.String() + ", older than 90 days or of unknown age"

@@ -8,8 +8,8 @@ import (
 	"weir/report/words"
 )
 
-// PriceUpdate writes what changed, what could not be read and what was not asked
-// for.
+// PriceUpdate writes the changed prices, those that could not be read and those
+// that no update reads.
 func PriceUpdate(out io.Writer, u *price.Update, changes []price.Change, notMapped []string) error {
 	var t text
 	for _, c := range changes {

@@ -43,8 +43,8 @@ func reconciled(r bill.Result) reconciledView {
 	return v
 }
 
-// isMoney says whether a difference is of money: of costs, and of meters of which
-// nobody knows what they count.
+// isMoney says whether a difference is of money: of costs, and of unknown
+// meters.
 func isMoney(d bill.Difference) bool { return d.Meter == string(bill.Cost) || d.Model == "" }
 
 // Reconciled writes a comparison of the ledger with a bill.

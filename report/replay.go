@@ -11,9 +11,9 @@ import (
 	"weir/scale"
 )
 
-// Replay writes what came of deciding a journal again: how much is the same, what
-// was wanted over time where another policy decided, and the first decisions that
-// differ, at most list of them. The name is the journal's.
+// Replay writes the result of replaying a journal: how many decisions are the
+// same, the replicas wanted over time if another policy decided, and the first
+// decisions that differ, at most list of them. name is the journal's.
 func Replay(w io.Writer, name string, r control.Report, list int) error {
 	var t text
 	fmt.Fprintf(&t, "%s: %s replayed", name, words.Count(r.Decisions, "step"))
@@ -32,7 +32,7 @@ func Replay(w io.Writer, name string, r control.Report, list int) error {
 	return t.to(w)
 }
 
-// showSums says what was wanted over time, by deployment.
+// showSums writes the replicas wanted over time, by deployment.
 func showSums(w io.Writer, sums []control.Sum) {
 	width := len("replica-hours wanted")
 	for _, s := range sums {

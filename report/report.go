@@ -1,8 +1,8 @@
-// Package report writes what people read of an answer: tables, pages of HTML
-// and the weir.yaml that does what a plan recommends. It knows the values of
-// sim, plan, fit, price, bill and control, and nothing of where they come from:
-// no file, no flag, no configuration, no terminal. What writes here is given an
-// io.Writer, and returns that writer's error.
+// Package report writes answers for people: tables, HTML pages and the
+// weir.yaml of a plan's recommendation. It knows the values of sim, plan, fit,
+// price, bill and control, and nothing of their source: no file, no flag, no
+// configuration, no terminal. Its functions write to an io.Writer and return
+// that writer's error.
 package report
 
 import (
@@ -13,7 +13,7 @@ import (
 	"text/tabwriter"
 )
 
-// JSON writes a value, indented by so much at each level.
+// JSON writes a value with the given indent.
 func JSON(w io.Writer, v any, indent string) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", indent)
@@ -25,7 +25,7 @@ type text struct {
 	strings.Builder
 }
 
-// to writes what has been gathered.
+// to writes the gathered text.
 func (t *text) to(w io.Writer) error {
 	_, err := io.WriteString(w, t.String())
 	return err

@@ -23,7 +23,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// golden compares what was written with testdata; -update writes it.
+// golden compares an output with testdata; -update writes it.
 func golden(t *testing.T, name, have string) {
 	t.Helper()
 	file := filepath.Join("testdata", name)
@@ -41,7 +41,7 @@ func golden(t *testing.T, name, have string) {
 	}
 }
 
-// written is what a writer wrote.
+// written is a writer's output.
 func written(t *testing.T, write func(io.Writer) error) string {
 	t.Helper()
 	var b strings.Builder

@@ -11,27 +11,27 @@ import (
 	"weir/sim"
 )
 
-// Study is what some runs of one traffic have shown.
+// Study is the results of some runs of one traffic.
 type Study struct {
 	Model       string
 	Traffic     string // its name, or its file's
 	Load        string // times the recorded rate: "2x"
 	SLO         weir.SLO
-	Deployments []string // of the model, those that take no part included
+	Deployments []string // of the model, including those without a part in it
 	Runs        []Run    // at least one
-	Advice      string   // a clause: what would do; "": nothing is to be said
-	Notes       []string // clauses: what was taken for granted
-	Command     string   // that made it
+	Advice      string   // a clause with a setting that would do; "": none
+	Notes       []string // clauses: the assumptions
+	Command     string   // that made the study
 }
 
-// Run is one policy, or one setting, and what became of it.
+// Run is one policy, or one setting, and its result.
 type Run struct {
 	Label  string
 	Series string // runs of one series are one line of the drawing
 	Result *sim.Result
 }
 
-// Runs writes a table with a line for each run, and why they missed.
+// Runs writes a table with a line for each run, and the causes of misses.
 func Runs(w io.Writer, s Study) error {
 	var t text
 	t.linef("%s at %s of %s; SLO: first token %v, then %v each\n", s.Model, s.Load, s.Traffic, s.SLO.TTFT, s.SLO.TPOT)
@@ -69,7 +69,7 @@ func (s *Study) table(t *text) {
 	}
 }
 
-// lost says what was not answered; "" where all was.
+// lost describes the unanswered requests; "" if there are none.
 func lost(r *sim.Result) string {
 	if r.Completed == r.Arrived {
 		return ""
@@ -94,7 +94,7 @@ func failures(r *sim.Result) string {
 	return " (" + strings.Join(why, ", ") + ")"
 }
 
-// places prints what each deployment did, where there are several.
+// places writes the part of each deployment, if there are several.
 func (s *Study) places(t *text) {
 	if len(s.Deployments) < 2 {
 		return

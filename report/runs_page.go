@@ -35,7 +35,7 @@ type runsPage struct {
 
 type runPage struct {
 	Label     string
-	Lost      string // what was not answered; "" for nothing
+	Lost      string // unanswered requests; "" if none
 	Missed    string // how many missed; "" for none
 	Why       []string
 	Places    []sim.Outcome
@@ -54,8 +54,8 @@ type decisionRow struct {
 // in the drawing.
 const listed = 200
 
-// RunsPage writes one page that needs nothing else: no script, no font, no
-// picture from anywhere.
+// RunsPage writes one self-contained page: no script, font or picture from
+// elsewhere.
 func RunsPage(w io.Writer, s Study) error {
 	page := runsPage{
 		Title: s.Model + " on " + path.Base(s.Traffic),
@@ -75,7 +75,7 @@ func RunsPage(w io.Writer, s Study) error {
 	return runsTemplate.Execute(w, page)
 }
 
-// frontier draws what attainment costs, where several have run: in money where
+// frontier draws cost over attainment, if there are several runs: in money if
 // every run has a price, else in GPU-hours.
 func frontier(runs []Run) template.HTML {
 	if len(runs) < 2 {

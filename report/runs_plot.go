@@ -34,7 +34,7 @@ func chartsOf(r *sim.Result) []template.HTML {
 	return p.cs
 }
 
-// queue draws what waits, and what is in flight at each deployment.
+// queue draws the waiting requests, and those in flight at each deployment.
 func (p *plot) queue() {
 	t := p.r.Timeline
 	lines := []chart.Line{p.line("requests that wait", func(i int) float64 { return float64(t[i].Waiting) })}
@@ -48,7 +48,7 @@ func (p *plot) queue() {
 	p.draw(chart.Chart{Title: "Queue"}, lines...)
 }
 
-// promises draws how long tokens took, and how often that was within the SLO.
+// promises draws the times of tokens, and how often they met the SLO.
 func (p *plot) promises() {
 	t := p.r.Timeline
 	in := func(unit time.Duration, of func(i int) time.Duration) func(i int) float64 {
@@ -95,7 +95,8 @@ func (p *plot) arrivals(i int) float64 {
 	return float64(now.Arrived-before.Arrived) / max((now.At-before.At).Seconds(), 1e-9)
 }
 
-// replicas draws those of each deployment that has some, with its decisions.
+// replicas draws the replicas of each deployment that has any, with its
+// decisions.
 func (p *plot) replicas() {
 	for k := range p.r.Deployments {
 		name, some := p.r.Deployments[k].Name, false

@@ -8,11 +8,11 @@ import (
 	"weir/sim"
 )
 
-// whyShown bounds the runs whose misses are explained: a sweep of many is a
+// whyShown bounds the runs whose misses are explained: a larger sweep is only a
 // table.
 const whyShown = 8
 
-// why prints where the misses of each run come from.
+// why writes the causes of each run's misses.
 func (s *Study) why(t *text) {
 	if len(s.Runs) > whyShown {
 		return
@@ -29,7 +29,7 @@ func (s *Study) why(t *text) {
 	}
 }
 
-// missed says how many requests missed what was promised.
+// missed describes the number of requests that missed the SLO.
 func missed(r *sim.Result) string {
 	var n uint64
 	for _, m := range r.Misses {
@@ -38,8 +38,8 @@ func missed(r *sim.Result) string {
 	return fmt.Sprintf("%d of %d requests missed the SLO (%.2f %%)", n, r.Arrived-r.Batch.Arrived, 100*(1-r.Attainment))
 }
 
-// whyLines says for each cause how many requests missed for it and when, and
-// how long deployments had as many replicas as they may.
+// whyLines says for each cause how many requests it made miss and when, and how
+// long deployments ran at their maximum.
 func whyLines(r *sim.Result) []string {
 	var lines []string
 	for _, m := range r.Misses {
@@ -57,7 +57,7 @@ func whyLines(r *sim.Result) []string {
 	return lines
 }
 
-// causeWords says a cause as the end of "12 requests ...".
+// causeWords words a cause as the end of "12 requests ...".
 func causeWords(m sim.Miss) string {
 	switch m.Cause {
 	case sim.ColdStart:
@@ -84,7 +84,7 @@ func causeWords(m sim.Miss) string {
 	return string(m.Cause) + " at " + m.Deployment
 }
 
-// spanWords says when: the spans most of them arrived in.
+// spanWords are the spans in which most of them arrived.
 func spanWords(spans []sim.Span) string {
 	var parts []string
 	for _, s := range spans {

@@ -14,25 +14,26 @@ import (
 	"weir/sim"
 )
 
-// Bounds of the search for a setting that attains.
+// Bounds of the search for a setting that meets the goal.
 const (
 	adviseRounds   = 3
 	adviseRuns     = 40
-	adviseRequests = 50_000 // of one run, beyond which the search must be asked for
-	attainedGoal   = 0.99   // where scaling.attainment says no other
+	adviseRequests = 50_000 // of one run; beyond it the search runs only on request
+	attainedGoal   = 0.99   // without scaling.attainment
 )
 
-// Advice is the cheapest setting found that attains, of a run that does not.
+// Advice is the cheapest setting found that meets the goal, for a run that
+// misses it.
 type Advice struct {
 	Policy   string            `json:"policy"`
 	Goal     float64           `json:"goal_share"`
 	Tried    int               `json:"tried_settings"`
 	Found    bool              `json:"found"`
-	Settings map[string]string `json:"settings,omitempty"` // beside those of the run
-	Attained float64           `json:"attained_share"`     // with them; of the best one tried, where none attains
+	Settings map[string]string `json:"settings,omitempty"` // in addition to those of the run
+	Attained float64           `json:"attained_share"`     // with these settings; that of the best one tried, if none meets the goal
 	Cost     weir.Money        `json:"cost_dollars"`
 	Before   weir.Money        `json:"cost_before_dollars"`
-	Why      string            `json:"why,omitempty"` // nothing was tried
+	Why      string            `json:"why,omitempty"` // why nothing was tried
 
 	changed []Change
 }
@@ -47,8 +48,8 @@ type adviser struct {
 }
 
 // Advise looks for a setting with which the first run that misses its goal
-// attains it, and says so in s.Advice; nil when every run does. Of many requests
-// it looks for none unless asked.
+// meets it, and sets s.Advice; nil if every run meets it. With many requests it
+// searches only on request (asked).
 func (s *Study) Advise(ctx context.Context, asked bool) (err error) {
 	s.Advice, err = s.advise(ctx, asked)
 	return err
@@ -90,7 +91,7 @@ func (s *Study) advise(ctx context.Context, asked bool) (*Advice, error) {
 	return out, nil
 }
 
-// goal is the share of requests that should attain.
+// goal is the share of requests that should meet the SLO.
 func (s *Setting) goal() float64 {
 	for i := range s.Model.Deployments {
 		if d := &s.Model.Deployments[i]; d.Scaling != nil && d.Scaling.Attainment > 0 {
@@ -100,8 +101,9 @@ func (s *Setting) goal() float64 {
 	return attainedGoal
 }
 
-// search tries changes one at a time, and on top of the best of them others,
-// until one attains; then it looks for less of the same that still does.
+// search tries changes one at a time, then others on top of the best of them,
+// until one meets the goal. Then it looks for the least of that change that
+// still does.
 func (a *adviser) search(ctx context.Context) (*Contender, error) {
 	base := a.of
 	var best *Contender
@@ -122,7 +124,8 @@ func (a *adviser) search(ctx context.Context) (*Contender, error) {
 	return best, nil
 }
 
-// better is the cheapest that attains; where none does, that which attains most.
+// better is the cheapest that meets the goal; if none does, the one nearest to
+// it.
 func (a *adviser) better(cs []Contender) Contender {
 	best := cs[0]
 	for _, c := range cs[1:] {
@@ -136,8 +139,8 @@ func (a *adviser) better(cs []Contender) Contender {
 	return best
 }
 
-// try runs the contender with each change; those the file's checks refuse are
-// passed over.
+// try runs the contender with each change; changes that the file's checks
+// refuse are passed over.
 func (a *adviser) try(ctx context.Context, base Contender, changes []Change) ([]Contender, error) {
 	var cs []Contender
 	for _, v := range changes {
@@ -163,7 +166,7 @@ func (a *adviser) try(ctx context.Context, base Contender, changes []Change) ([]
 	return cs, err
 }
 
-// runnable reports whether every policy of a setting is one.
+// runnable says whether every policy of a setting is valid.
 func runnable(s *Setting) bool {
 	run, err := s.Config()
 	if err != nil {
@@ -177,7 +180,7 @@ func runnable(s *Setting) bool {
 	return true
 }
 
-// axes are the changes that may help against what a run misses for.
+// axes are the changes that may help against the causes of a run's misses.
 func (a *adviser) axes(c Contender) []Change {
 	s, err := a.s.With(c.Settings)
 	if err != nil {
@@ -228,8 +231,8 @@ func scaledOf(m *config.Model) *config.Deployment {
 	return nil
 }
 
-// refine looks by halving for the least of the last changed number of replicas
-// that still attains.
+// refine bisects for the lowest value of the last changed number of replicas
+// that still meets the goal.
 func (a *adviser) refine(ctx context.Context, found Contender) (*Contender, error) {
 	last := found.Settings[len(found.Settings)-1]
 	if last.Key != "scaling.max" && last.Key != "scaling.min" && last.Key != "scaling.quota" {
@@ -266,7 +269,7 @@ func (a *adviser) refine(ctx context.Context, found Contender) (*Contender, erro
 	return &found, nil
 }
 
-// replicasSet is a number of replicas of the file.
+// replicasSet is a number of replicas from the file.
 func replicasSet(m *config.Model, key string) int {
 	d := scaledOf(m)
 	switch key {
@@ -278,7 +281,7 @@ func replicasSet(m *config.Model, key string) int {
 	return d.Scaling.Min
 }
 
-// Text says what would do, as a clause; "" for nil.
+// Text describes the advice in a clause; "" for nil.
 func (a *Advice) Text() string {
 	if a == nil {
 		return ""

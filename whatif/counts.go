@@ -19,10 +19,10 @@ import (
 	"weir/trace"
 )
 
-// This file counts what arrived from what "weir serve" wrote down: the ledger
-// and the journal.
+// This file counts arrivals from files of "weir serve": the ledger and the
+// journal.
 
-// readLedger counts what a ledger holds of the model, by the minute.
+// readLedger counts the model's requests in a ledger, by the minute.
 func (t *Traffic) readLedger(ctx context.Context) (err error) {
 	s, err := store.Open(t.Path)
 	if err != nil {
@@ -41,7 +41,8 @@ func (t *Traffic) readLedger(ctx context.Context) (err error) {
 	t.Start = weir.Instant(first * int64(time.Minute))
 	for _, r := range rows {
 		c := trace.Count{At: time.Duration(r.Minute-first) * time.Minute, Over: time.Minute, Requests: int(r.Requests)}
-		// Tokens are of those that were let in; the refused ones are taken to be like them.
+		// The ledger has tokens of admitted requests only; refused ones are
+		// assumed alike.
 		if in := r.Requests - r.Refused; in > 0 {
 			c.Prompt, c.Output = int(r.Prompt*r.Requests/in), int(r.Completion*r.Requests/in)
 		}
@@ -50,7 +51,7 @@ func (t *Traffic) readLedger(ctx context.Context) (err error) {
 	return nil
 }
 
-// journalLine is the part of a journal's line that says what arrived.
+// journalLine is the part of a journal's line about arrivals.
 type journalLine struct {
 	Version     int    `json:"v"`
 	Deployment  string `json:"deployment"`
@@ -63,18 +64,18 @@ type journalLine struct {
 	} `json:"observation"`
 }
 
-// afterRestart is how long before the first line of a scaler that was started
-// again, what it has counted can have arrived.
+// afterRestart is the longest time before a restarted scaler's first line in
+// which its counted requests can have arrived.
 const afterRestart = 10 * time.Second
 
-// readJournal counts what arrived between the lines of one deployment, which
-// knows of all that its model is asked.
+// readJournal counts arrivals between the lines of one deployment, which
+// include all requests for its model.
 func (t *Traffic) readJournal(r io.Reader) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 64<<10), 64<<20)
 	var last journalLine
 	var names []string
-	torn := 0 // the line that could not be read; the last one may be
+	torn := 0 // number of an unreadable line; only the last may be one
 	for n := 1; lines.Scan(); n++ {
 		var line journalLine
 		switch err := json.Unmarshal(lines.Bytes(), &line); {
@@ -106,11 +107,11 @@ func (t *Traffic) readJournal(r io.Reader) error {
 	return nil
 }
 
-// seen is when the figures of the line were taken.
+// seen is when the line's figures were measured.
 func (l *journalLine) seen() weir.Instant { return l.Observation.Now.Add(-l.Observation.SignalAge) }
 
-// between counts what arrived from one line to the next. Totals that have
-// shrunk are those of a gateway that was restarted.
+// between counts arrivals from one line to the next. Totals that have shrunk
+// come from a restarted gateway.
 func (t *Traffic) between(last, line *journalLine) {
 	from, to := last.seen(), line.seen()
 	was, is := last.Observation, line.Observation

@@ -8,18 +8,18 @@ import (
 	"weir/config"
 )
 
-// This file reads what the command line says of policies.
+// This file reads policies from the command line.
 
-// splitPolicies reads the values of --policy: names with their knobs, separated by
-// commas. A name that itself has a comma is taken as one, so that a policy can be
-// asked for as the published tables write it: "weir, foreseeing".
+// splitPolicies reads the values of --policy: names with their knobs, separated
+// by commas. A name may itself have a comma, as the published tables write it:
+// "weir, foreseeing".
 func splitPolicies(values []string) []string {
 	var specs []string
 	for _, value := range values {
 		parts := strings.Split(value, ",")
 		for len(parts) > 0 {
 			n := len(parts)
-			for ; n > 1; n-- { // the longest name there is
+			for ; n > 1; n-- { // the longest known name
 				if _, ok := policyCalled(strings.Join(parts[:n], ",")); ok {
 					break
 				}
@@ -46,9 +46,9 @@ func policyCalled(spec string) (name string, ok bool) {
 	return name, isPolicy(name)
 }
 
-// Untargeted is the demonstration's model without what was chosen for its own
-// replicas: targets, and a scale-in after seconds, that would decide for hardware
-// they know nothing of.
+// Untargeted is the demonstration's model without the choices for its own
+// replicas: targets and a scale-in after seconds, which would be wrong for
+// other hardware.
 func Untargeted(m *config.Model) *config.Model {
 	plain := *m
 	plain.Deployments = slices.Clone(m.Deployments)

@@ -10,11 +10,11 @@ import (
 	"weir/wire"
 )
 
-// Deciders give a deployment another policy than the one a journal has for it; a
-// nil Decider leaves it as it was. control.Replay takes them.
+// Deciders give a deployment another policy than the journal's; nil keeps the
+// journal's. control.Replay takes them.
 type Deciders = func(deployment string, was scale.Policy) scale.Decider
 
-// Baseline has one of baseline.Names decide for every deployment, within the
+// Baseline makes one of baseline.Names decide for every deployment, within the
 // bounds of its own policy. A knob of 0 is the baseline's default.
 func Baseline(name string, knob float64) (Deciders, error) {
 	if _, err := baseline.New(name, baseline.Make{Bounds: baseline.Bounds{Max: 1}, Knob: knob}); err != nil {
@@ -32,7 +32,7 @@ func Baseline(name string, knob float64) (Deciders, error) {
 	}, nil
 }
 
-// Configured has the scaling of a configuration decide for its deployments.
+// Configured makes the scaling of a configuration decide for its deployments.
 func Configured(c *config.Config, prices *price.Catalogue) (Deciders, error) {
 	deciders := map[string]scale.Decider{}
 	for i := range c.Models {

@@ -19,7 +19,7 @@ type Requirement struct {
 	of    measure
 }
 
-// measure is a figure of a run that can be required.
+// measure is a figure of a run that a condition can use.
 type measure struct {
 	read  func(r *sim.Result) float64
 	parse func(text string) (float64, error)
@@ -88,7 +88,7 @@ func parseTime(text string) (float64, error) {
 	return float64(d), err
 }
 
-// Requirements reads conditions, separated by commas; "" has none.
+// Requirements reads conditions, separated by commas; "" means none.
 func Requirements(text string) ([]Requirement, error) {
 	var all []Requirement
 	if text == "" {
@@ -132,7 +132,7 @@ func (q Requirement) met(r *sim.Result) bool {
 	return v >= q.limit
 }
 
-// Unmet are the requirements the runs do not keep, a line each.
+// Unmet are the requirements the runs miss, a line each.
 func Unmet(all []Requirement, cs []Contender) []string {
 	var lines []string
 	for i := range cs {

@@ -16,8 +16,8 @@ import (
 	"weir/trace"
 )
 
-// Policies that are not scale's baselines: that of the file, the same told
-// what will come, and the cheapest schedule for what came.
+// Policies beyond scale's baselines: the file's, the same with knowledge of the
+// future, and the cheapest schedule for the actual arrivals.
 const (
 	Own         = "weir"
 	Foreseeing  = "weir-foreseeing"
@@ -30,17 +30,17 @@ type Contender struct {
 	Policy   string
 	Knob     float64 // 0: the policy's default
 	Settings []Change
-	Series   string      // what a drawing joins
+	Series   string      // joined by one line in a drawing
 	Result   *sim.Result // nil before RunAll
 }
 
-// maxContenders bounds how much one command runs.
+// maxContenders bounds the runs of one command.
 const maxContenders = 200
 
-// Asked is what to try, as a command line says it.
+// Asked is what to run, as on the command line.
 type Asked struct {
 	Policies  []string // NAME or NAME=KNOB, or several with commas between them
-	ByDefault bool     // nothing was asked for: swept ones take their place
+	ByDefault bool     // no policy was asked for: swept ones replace them
 	Sets      []string // KEY=VALUE, for every run
 	Sweeps    []string // KEY=V1,V2,... or POLICY=KNOB1,KNOB2,...
 }
@@ -88,7 +88,7 @@ func Contenders(asked Asked) ([]Contender, error) {
 	return cs, nil
 }
 
-// Policies names all that can be run.
+// Policies names all available policies.
 func Policies() []string {
 	return append([]string{Own, Foreseeing, Clairvoyant}, baseline.Names()...)
 }
@@ -144,16 +144,16 @@ func (c Contender) spread(fixed []Change, axes [][]Change) []Contender {
 			}
 		}
 		if len(next) > maxContenders {
-			return next // refused by the caller
+			return next // the caller refuses it
 		}
 		cs = next
 	}
 	return cs
 }
 
-// RunAll runs the contenders, as many at once as there are processors; each
-// comes out the same as when it runs alone. Where part is not nil, what it returns
-// for a contender is told the share of the traffic that contender has played.
+// RunAll runs the contenders, as many at once as there are processors; each has
+// the same result as alone. part, if not nil, returns for a contender a func
+// that receives the share of the traffic played so far.
 func RunAll(ctx context.Context, s *Setting, t *Traffic, cs []Contender, part func(i int) func(done float64)) error {
 	if part == nil {
 		part = func(int) func(float64) { return func(float64) {} }
@@ -180,7 +180,7 @@ func RunAll(ctx context.Context, s *Setting, t *Traffic, cs []Contender, part fu
 	}
 	close(turns)
 	workers.Wait()
-	for i, err := range errs { // the first that failed by itself
+	for i, err := range errs { // the first error of its own
 		if err != nil && !errors.Is(err, context.Canceled) {
 			return fmt.Errorf("%s: %w", cs[i].Label, err)
 		}
@@ -224,7 +224,7 @@ func (c *Contender) play(ctx context.Context, run sim.Config, t *Traffic, at fun
 	return err
 }
 
-// decides puts the contender's policy in charge of replicas.
+// decides makes the contender's policy decide on replicas.
 func (c *Contender) decides(own *sim.Own) error {
 	p := &own.Policy
 	if c.Policy == Own {
@@ -245,7 +245,7 @@ func (c *Contender) decides(own *sim.Own) error {
 	return err
 }
 
-// runKnowing runs a policy that sees what will come.
+// runKnowing runs a policy that knows the future.
 func (c *Contender) runKnowing(ctx context.Context, run sim.Config, t *Traffic, at func(float64)) error {
 	arrivals, err := t.all()
 	if err != nil {

@@ -13,50 +13,54 @@ import (
 	"weir/wire"
 )
 
-// Scenario is what goes otherwise than it should in a simulation: a file of
-// its own, in the way of weir.yaml.
+// Scenario is what goes wrong in a simulation: a file of its own, in the form
+// of weir.yaml.
 type Scenario struct {
-	// How old the figures are that scaling sees: they are taken every so often.
+	// Interval at which the figures that scaling sees are taken.
 	MetricsEvery time.Duration `yaml:"metrics_every" default:"0s" min:"0s" max:"1h"`
-	// Until it is known here what became of a replica.
+	// Delay until a replica's change of state is known.
 	StatusLag time.Duration `yaml:"status_lag" default:"0s" min:"0s" max:"10m"`
-	// Two thirds of all cold starts lie within so much of the usual one, above or below.
+	// Two thirds of all cold starts are within this much of the median, above
+	// or below.
 	ColdStartSpread config.Percent `yaml:"cold_start_spread" default:"0%" min:"0%" max:"200%"`
 	// Starts that fail, at two thirds of the cold start.
 	FailedStarts config.Percent `yaml:"failed_starts" default:"0%" min:"0%" max:"100%"`
 	// Starts that take slow_factor times as long.
 	SlowStarts config.Percent `yaml:"slow_starts" default:"0%" min:"0%" max:"100%"`
 	SlowFactor int            `yaml:"slow_factor" default:"4" min:"1" max:"1000"`
-	// Mean time between two losses of a node, all nodes together, and the replicas it takes with it. 0s: none is lost.
+	// Mean time between two losses of a node, over all nodes, and the replicas
+	// each takes with it. 0s: none is lost.
 	NodeLoss        time.Duration `yaml:"node_loss" default:"0s" min:"0s" max:"10000h"`
 	ReplicasPerNode int           `yaml:"replicas_per_node" default:"1" min:"1" max:"1000"`
 	// When the place has no new replica to give.
 	StockOut []span `yaml:"stock_out"`
-	// What services of others do: those of azureopenai and external.
+	// Behaviour of external services: azureopenai and external.
 	Services []service `yaml:"services"`
 }
 
-// span is a part of the run, since the trace began.
+// span is a part of the run, from the beginning of the trace.
 type span struct {
 	From time.Duration `yaml:"from" need:"true" min:"0s" max:"10000h" example:"10m"`
 	To   time.Duration `yaml:"to" need:"true" min:"0s" max:"10000h" example:"20m"`
 }
 
-// service is how fast somebody else's deployment is, and when it is not there.
+// service is the speed of an external deployment, and when it throttles.
 type service struct {
-	// Name of the deployment in weir.yaml. Without it: all that are not named.
+	// Name of the deployment in weir.yaml. Without it: all deployments not
+	// named.
 	Deployment string `yaml:"deployment" format:"name"`
-	// Until the first token of a short prompt.
+	// Time to the first token of a short prompt.
 	FirstToken time.Duration `yaml:"first_token" default:"400ms" min:"1ms" max:"10m"`
-	// Tokens of a prompt that are read in a second.
+	// Prompt tokens read per second.
 	Reads config.Rate `yaml:"reads" default:"10k/s" min:"1/s" max:"100M/s"`
-	// Tokens of an answer that are written in a second.
+	// Answer tokens written per second.
 	Writes config.Rate `yaml:"writes" default:"50/s" min:"1/s" max:"1M/s"`
-	// Two thirds of all requests lie within so much of that.
+	// Two thirds of all requests are within this much of those speeds.
 	Spread config.Percent `yaml:"spread" default:"20%" min:"0%" max:"200%"`
 	// When a share of requests is answered 429, at any load.
 	Throttled []throttle `yaml:"throttled"`
-	// What one PTU costs in an hour. Without it: as the catalogue has it, global and not reserved.
+	// Price of a PTU per hour. Without it: the catalogue's, global and not
+	// reserved.
 	PTUPrice config.Dollars `yaml:"ptu_price" example:"$1"`
 }
 
@@ -67,8 +71,8 @@ type throttle struct {
 	RetryAfter time.Duration  `yaml:"retry_after" default:"1s" min:"1ms" max:"1h"`
 }
 
-// ReadScenario reads the file, or returns the scenario in which nothing goes
-// wrong with "" for a path. The error may be a config.Faults.
+// ReadScenario reads the file; for a path of "" it returns the scenario in
+// which nothing goes wrong. The error may be a config.Faults.
 func ReadScenario(path string) (Scenario, error) {
 	var s Scenario
 	src := []byte("{}")
@@ -87,7 +91,7 @@ func ReadScenario(path string) (Scenario, error) {
 	return s, nil
 }
 
-// faults are those no single key has.
+// faults are the faults of combinations of keys.
 func (s *Scenario) faults(name string) (faults config.Faults) {
 	fault := func(path, problem, remedy string) {
 		faults = append(faults, config.Fault{File: name, Line: 1, Column: 1, Path: path, Problem: problem, Remedy: remedy})
@@ -116,7 +120,7 @@ func (s *Scenario) faults(name string) (faults config.Faults) {
 	return faults
 }
 
-// Unknown are the deployments it describes and the model does not have.
+// Unknown faults the deployments it describes that the model lacks.
 func (s *Scenario) Unknown(m *config.Model) error {
 	for i := range s.Services {
 		name, found := s.Services[i].Deployment, s.Services[i].Deployment == ""
@@ -130,7 +134,7 @@ func (s *Scenario) Unknown(m *config.Model) error {
 	return nil
 }
 
-// place is how replicas of a place start and fail.
+// place is how a place's replicas start and fail.
 func (s *Scenario) place(d mem.Deployment) mem.Deployment {
 	d.Sigma = math.Log1p(s.ColdStartSpread.Fraction())
 	d.StartFailure, d.SlowStart, d.SlowFactor = s.FailedStarts.Fraction(), s.SlowStarts.Fraction(), float64(s.SlowFactor)
@@ -146,7 +150,7 @@ func (s *Scenario) befall() sim.Faults {
 	return f
 }
 
-// of is how the service behind a deployment does.
+// of is the behaviour of the service behind a deployment.
 func (s *Scenario) of(deployment string) sim.Remote {
 	var v service
 	if err := config.Decode("", []byte("{}"), &v); err != nil {

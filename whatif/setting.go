@@ -20,8 +20,8 @@ import (
 	"weir/wire"
 )
 
-// Setting is the model under simulation, and what its deployments are. What is
-// said beside the file holds over it; the zero value says nothing.
+// Setting is the model under simulation and its deployments. The fields below
+// Model override the file; their zero values change nothing.
 type Setting struct {
 	Model    *config.Model
 	Prices   *price.Catalogue
@@ -31,11 +31,11 @@ type Setting struct {
 	Price    weir.Money       // of one replica, an hour
 	Initial  int              // replicas that are ready at the start
 	Journal  *control.Journal // of the decisions; nil: none
-	Blocks   int              // tokens one prefix id of the trace stands for
+	Blocks   int              // tokens per prefix id of the trace
 }
 
-// FindModel picks the model of that name, or the only one that Weir starts
-// replicas for. A demonstration's first model will do.
+// FindModel picks the model of that name, or the only one with replicas that
+// Weir starts. With first, the first such model will do.
 func FindModel(c *config.Config, name string, first bool) (*config.Model, error) {
 	var own, all []*config.Model
 	for i := range c.Models {
@@ -69,8 +69,8 @@ func modelNames(ms []*config.Model) string {
 	return strings.Join(names, ", ")
 }
 
-// With is the setting with some keys changed: of a deployment's scaling and
-// capacity where they begin so, else of the model.
+// With is the setting with some keys changed: keys of a deployment's scaling
+// and capacity if they begin so, else keys of the model.
 func (s *Setting) With(changes []Change) (*Setting, error) {
 	if len(changes) == 0 {
 		return s, nil
@@ -87,10 +87,10 @@ func (s *Setting) With(changes []Change) (*Setting, error) {
 	return &next, nil
 }
 
-// Change is one key that is set to one value.
+// Change sets one key to one value.
 type Change struct{ Key, Value string }
 
-// apply changes the model, whose Deployments are its own.
+// apply changes the model, which must own its Deployments.
 func (c Change) apply(m *config.Model) error {
 	block, key, _ := strings.Cut(c.Key, ".")
 	switch block {
@@ -129,7 +129,7 @@ func (c Change) scaling(m *config.Model, key string) error {
 	return nil
 }
 
-// Config is what package sim is to run, without its source.
+// Config is the simulation's configuration, without its source.
 func (s *Setting) Config() (sim.Config, error) {
 	m := s.Model
 	c := sim.Config{
@@ -145,7 +145,7 @@ func (s *Setting) Config() (sim.Config, error) {
 	}
 	for i := range m.Deployments {
 		if d := &m.Deployments[i]; d.Weight == 0 || d.Canary != nil {
-			continue // it takes nothing, or what a trial will give it
+			continue // it takes no requests, or only those of a trial
 		}
 		d, err := s.deployment(&m.Deployments[i])
 		if err != nil {
@@ -156,8 +156,8 @@ func (s *Setting) Config() (sim.Config, error) {
 	return c, nil
 }
 
-// spillAfter is how long a request waits for a preferred tier: as the gateway
-// has it before it has seen how long first tokens take.
+// spillAfter is how long a request waits for a preferred tier: the gateway's
+// value before it has measured times to first token.
 func spillAfter(m *config.Model) time.Duration {
 	if m.SpillAfter > 0 {
 		return m.SpillAfter
@@ -213,7 +213,7 @@ func (s *Setting) own(d *config.Deployment) (*sim.Own, error) {
 	}, nil
 }
 
-// first is how many replicas there are when the trace begins.
+// first is the number of replicas when the trace begins.
 func (s *Setting) first(least int) int {
 	if s.Initial > 0 {
 		return s.Initial
@@ -221,13 +221,13 @@ func (s *Setting) first(least int) int {
 	return max(least, 1)
 }
 
-// policy is that of the file, with what the command line says instead.
+// policy is the file's policy, with the command line's changes.
 func (s *Setting) policy(d *config.Deployment, spec engine.Spec) (scale.Policy, error) {
 	p, err := wire.Policy(s.Model, d, s.Prices)
 	if s.Price > 0 {
 		p.Price = s.Price
 		if err != nil && d.Scaling.Price != nil {
-			err = nil // the price in the file is not asked for
+			err = nil // the file's price is not used
 		}
 	}
 	if s.Cold > 0 {
@@ -239,8 +239,8 @@ func (s *Setting) policy(d *config.Deployment, spec engine.Spec) (scale.Policy, 
 	return p, err
 }
 
-// azure is a deployment of an Azure OpenAI resource, which lets through what
-// it is known to, and is as fast as the scenario says.
+// azure is a deployment of an Azure OpenAI resource, with its known quota and
+// the scenario's speed.
 func (s *Setting) azure(d *config.Deployment) (*sim.Remote, dispatch.Quota, error) {
 	a := d.AzureOpenAI
 	quota, err := wire.Quota(s.Model, a)
@@ -251,7 +251,7 @@ func (s *Setting) azure(d *config.Deployment) (*sim.Remote, dispatch.Quota, erro
 	r.TokensPerMinute, r.RequestsPerMinute, r.Burst = a.TokensPerMinute, a.RequestsPerMinute, time.Minute // counted by the minute
 	if a.PTU > 0 {
 		r.TokensPerMinute, r.OutputWeight, r.Burst = quota.Drain, float64(quota.Output)/1000, a.Burst
-		r.Units = a.PTU // which is what is paid for
+		r.Units = a.PTU // the paid units
 		if r.UnitPrice == 0 {
 			if p, err := s.Prices.PTUPrice(price.GlobalProvisioned, ""); err == nil && p.Hour.Known() {
 				r.UnitPrice = p.Hour.Amount()
@@ -268,7 +268,7 @@ func priced(r *sim.Remote, p config.Price) *sim.Remote {
 	return r
 }
 
-// Notes says what the simulation had to guess.
+// Notes lists the assumptions of the simulation.
 func (s *Setting) Notes() []string {
 	var guessed, free, notes []string
 	for i := range s.Model.Deployments {

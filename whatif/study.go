@@ -1,24 +1,25 @@
-// Package whatif asks what a configuration would do: a setting (a model of a
-// configuration, the catalogue, a scenario of what goes wrong) and a traffic become
-// a sim.Config, policies and other settings contend on it, and conditions judge
-// what came out. It reads traces, ledgers, journals and scenarios from files, and
-// it reads config's own values: what it tries are changes of keys of weir.yaml,
-// which config alone can apply. It draws nothing, and knows no command.
+// Package whatif answers what a configuration would do. A setting (a model of a
+// configuration, the catalogue, a scenario of what goes wrong) and a traffic
+// become a sim.Config; policies and other settings contend on it, and
+// conditions judge the results. It reads traces, ledgers, journals and
+// scenarios from files, and config's own values: its contenders are changes of
+// keys of weir.yaml, which only config can apply. It draws nothing, and knows
+// no command.
 package whatif
 
 import "weir/sim"
 
-// Study is what some contenders have done with one traffic.
+// Study is the results of some contenders with one traffic.
 type Study struct {
 	Setting *Setting
 	Traffic *Traffic
-	Load    string // times the recorded rate, as it was asked for: "2x"
+	Load    string // times the recorded rate, as on the command line: "2x"
 	Runs    []Contender
-	Advice  *Advice  // nil: every run attains, or it was not looked for
-	Unmet   []string // requirements that are not met
+	Advice  *Advice  // nil: every run meets its goal, or there was no search
+	Unmet   []string // unmet requirements
 }
 
-// JSON is a study as it is printed: every run with its whole result.
+// JSON is the printed form of a study: every run with its whole result.
 func (s *Study) JSON() any {
 	type row struct {
 		Policy   string            `json:"policy"`

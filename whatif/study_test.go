@@ -12,8 +12,8 @@ import (
 	"weir/sim"
 )
 
-// configOf is a configuration that is in no file: one replica of 8 billion
-// parameters at least, two at most.
+// configOf is a configuration without a file: at least one replica of 8 billion
+// parameters, at most two.
 func configOf(t *testing.T, scaling string) (*config.Config, *price.Catalogue) {
 	t.Helper()
 	c, err := config.Parse("weir.yaml", []byte(`tenants: [{name: t, keys: [{name: k, hash: "sha256:`+strings.Repeat("ab", 32)+`"}]}]

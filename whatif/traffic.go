@@ -16,23 +16,23 @@ import (
 	"weir/trace"
 )
 
-// Traffic is what a simulation plays. It can be opened as often as there are
-// runs, several times at once, and is the same each time.
+// Traffic is the traffic of a simulation. Each run opens it, several at once,
+// and gets the same traffic.
 type Traffic struct {
-	Path        string        // a trace, ledger or journal; "": the recorded ten minutes that are built in
-	From, To    time.Duration // the part that is played; a To of 0: to the end
+	Path        string        // a trace, ledger or journal; "": the built-in ten recorded minutes
+	From, To    time.Duration // the part to play; a To of 0: to the end
 	Factor      float64       // of the rate
 	Seed        uint64
-	Model       string       // whose part of a ledger it is
-	Deployments []string     // of that model: whose part of a journal
-	Start       weir.Instant // when it began, where that is known
+	Model       string       // counted in a ledger
+	Deployments []string     // of that model, counted in a journal
+	Start       weir.Instant // when it began, if known
 
 	counts []trace.Count // of a ledger or journal; nil: a trace file
 	size   int64         // of the file
-	length time.Duration // from its beginning to its end; 0: not known
+	length time.Duration // from its beginning to its end; 0: unknown
 }
 
-// NewTraffic looks at what kind of file it is.
+// NewTraffic detects the kind of the file.
 func NewTraffic(ctx context.Context, t Traffic) (*Traffic, error) {
 	if t.Path == "" {
 		t.length = 10 * time.Minute
@@ -68,10 +68,10 @@ func NewTraffic(ctx context.Context, t Traffic) (*Traffic, error) {
 	return &t, nil
 }
 
-// maxScanned bounds the files that are read through to know their length.
+// maxScanned bounds the files that are read through to find their length.
 const maxScanned = 16 << 20
 
-// look reads when a trace file says it began, and how long it is.
+// look reads the beginning of a trace file and its length.
 func (t *Traffic) look() error {
 	file, err := os.Open(t.Path)
 	if err != nil {
@@ -103,7 +103,7 @@ func (t *Traffic) look() error {
 	}
 }
 
-// span is how long what is played lasts; 0: not known.
+// span is the duration of the played part; 0: unknown.
 func (t *Traffic) span() time.Duration {
 	end := t.length
 	if n := len(t.counts); n > 0 {
@@ -115,7 +115,7 @@ func (t *Traffic) span() time.Duration {
 	return max(0, end-t.From)
 }
 
-// sample is how far the points of a drawing are apart: some hundred of them.
+// sample is the interval between points of a drawing, for some hundred points.
 func (t *Traffic) sample() time.Duration {
 	const points = 360
 	span := t.span()
@@ -125,14 +125,14 @@ func (t *Traffic) sample() time.Duration {
 	return min(max((span/points).Round(time.Second), time.Second), 10*time.Minute)
 }
 
-// opened is a source that knows how far it has been read.
+// opened is a source that counts the bytes read from it.
 type opened struct {
 	trace.Source
 	close func()
 	read  *atomic.Int64
 }
 
-// open returns the traffic from its beginning, cut and multiplied.
+// open returns the traffic from its beginning, cut and scaled.
 func (t *Traffic) open() (opened, error) {
 	o := opened{close: func() {}, read: &atomic.Int64{}}
 	var err error
@@ -162,7 +162,7 @@ func (t *Traffic) open() (opened, error) {
 	return o, nil
 }
 
-// all is the whole traffic in memory, for those that see the future.
+// all is the whole traffic in memory, for policies that know the future.
 func (t *Traffic) all() ([]trace.Arrival, error) {
 	o, err := t.open()
 	if err != nil {
@@ -172,7 +172,7 @@ func (t *Traffic) all() ([]trace.Arrival, error) {
 	return trace.ReadAll(o)
 }
 
-// done says which share of the traffic was read at a moment of it.
+// done is the share of the traffic read at a moment of it.
 func (t *Traffic) done(o opened, at time.Duration) float64 {
 	if end := t.span(); end > 0 {
 		return min(1, float64(at)/float64(end))
@@ -180,12 +180,12 @@ func (t *Traffic) done(o opened, at time.Duration) float64 {
 	return min(1, float64(o.read.Load())/float64(max(t.size, 1)))
 }
 
-// Name is the file's, or what the built-in traffic is.
+// Name is the file's name, or a description of the built-in traffic.
 func (t *Traffic) Name() string {
 	return cmp.Or(t.Path, "ten recorded minutes of an Azure conversation service")
 }
 
-// counted counts what is read of a file.
+// counted counts the bytes read of a file.
 type counted struct {
 	io.Reader
 	n *atomic.Int64

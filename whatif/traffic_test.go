@@ -35,7 +35,7 @@ func totals(all []trace.Arrival) (prompt, output int) {
 	return prompt, output
 }
 
-// ledgerOf writes rows into a ledger of its own.
+// ledgerOf writes rows into a new ledger.
 func ledgerOf(t *testing.T, rows ...meter.Row) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "weir.db")
@@ -64,7 +64,7 @@ func TestALedgerIsPlayedMinuteByMinute(t *testing.T) {
 	if len(all) != 19 || all[14].At > time.Minute || all[15].At < 3*time.Minute || all[18].At > 4*time.Minute {
 		t.Errorf("have %+v", all)
 	}
-	// The two refused ones are taken to have been like the two answered.
+	// The two refused ones are assumed to be like the two answered.
 	if prompt, output := totals(all[15:]); prompt != 400 || output != 80 {
 		t.Errorf("the last minute has %d and %d tokens", prompt, output)
 	}
@@ -92,7 +92,7 @@ func TestAJournalIsPlayedFromLineToLine(t *testing.T) {
 	if prompt, output := totals(all[:3]); prompt != 1000 || output != 40 || all[2].At > 2*time.Second {
 		t.Errorf("between the first two lines came %+v", all[:3])
 	}
-	// A restarted gateway counts from nothing, and has not run for long.
+	// A restarted gateway counts from zero, and has not run for long.
 	if prompt, _ := totals(all[3:]); prompt != 20 || all[3].At < 890*time.Second {
 		t.Errorf("after the restart came %+v", all[3:])
 	}

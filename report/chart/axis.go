@@ -9,18 +9,18 @@ import (
 	"weir/report/words"
 )
 
-// Axis is how values are laid out and named.
+// Axis is the layout and labels of values.
 type Axis struct {
 	Name     string  // below the x axis; "": none
-	Unit     string  // after each value; "$" stands before it
+	Unit     string  // after each value; "$" comes before it
 	Hours    bool    // values are hours since the beginning
 	Zero     bool    // of x: begins at 0, as y does
-	Grid     bool    // of x: lines at the values it names, as y has them
+	Grid     bool    // of x: lines at the labelled values, as y has them
 	Log      bool    // powers of ten at equal distances
-	From, To float64 // of a logarithmic axis; both 0: what the values need
+	From, To float64 // of a logarithmic axis; both 0: the range of the values
 }
 
-// text names a value.
+// text is the label of a value.
 func (a Axis) text(v float64) string {
 	if strings.TrimSpace(a.Unit) == "$" {
 		return "$" + number(v)
@@ -28,7 +28,7 @@ func (a Axis) text(v float64) string {
 	return number(v) + a.Unit
 }
 
-// Value names a value with its unit as an axis does, in three digits.
+// Value is a value with its unit, as on an axis, in three digits.
 func Value(v float64, unit string) string { return Axis{Unit: unit}.text(v) }
 
 // number writes a value with at most three digits and a suffix.
@@ -53,7 +53,7 @@ func (s *span) see(v float64) {
 	}
 }
 
-// orOne is a span of one where there are no two values.
+// orOne is a span of one if there are no two different values.
 func (s span) orOne() span {
 	if s.high > s.low {
 		return s
@@ -89,10 +89,10 @@ func round(v float64) float64 {
 // overTop is how far beyond the end of an axis a line is still drawn.
 const overTop = 1.02
 
-// ruler maps values to places of the drawing.
+// ruler maps values to positions in the drawing.
 type ruler struct {
 	span
-	from, to float64 // places of low and high
+	from, to float64 // positions of low and high
 	log      bool
 	most     float64 // of the way from low to high; 0: no bound
 }
@@ -103,7 +103,7 @@ func (a Axis) ruler(s span, from, to float64) ruler {
 		s = span{a.From, a.To}
 	case a.Log && !(s.high > 0):
 		s = span{0.1, 1}
-	case a.Log && !(s.low > 0): // there is no zero on it
+	case a.Log && !(s.low > 0): // it has no zero
 		s.low = s.high / 1000
 	}
 	return ruler{span: s, from: from, to: to, log: a.Log}
@@ -132,7 +132,7 @@ func (r ruler) quarters() []float64 {
 	return all
 }
 
-// powers are those of ten, with some values between them where they are few.
+// powers are powers of ten, with some values between them if they are few.
 func (r ruler) powers() []float64 {
 	between := []float64{1}
 	switch {
@@ -152,8 +152,8 @@ func (r ruler) powers() []float64 {
 	return all
 }
 
-// roundTicks are round values with their names: at most nine on a wide drawing,
-// five on a narrow one.
+// roundTicks are round values with their labels: at most nine on a wide
+// drawing, five on a narrow one.
 func (r ruler) roundTicks(a Axis) []tick {
 	var all []tick
 	if r.log {
@@ -180,14 +180,14 @@ func (r ruler) roundTicks(a Axis) []tick {
 	return all
 }
 
-// tick is a value that an axis names.
+// tick is a labelled value of an axis.
 type tick struct {
 	value float64
 	text  string
 }
 
-// stepOf is a round distance that goes into a width at most so often; hours go
-// in steps of a clock.
+// stepOf is a round step, of which at most `most` fit into the width; hours use
+// the steps of a clock.
 func stepOf(width, most float64, hours bool) float64 {
 	if hours {
 		for _, seconds := range []float64{1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 14400, 21600, 43200, 86400} {

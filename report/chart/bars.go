@@ -5,14 +5,14 @@ import (
 	"html/template"
 )
 
-// Bars are amounts one below the other, longest where the value is highest.
+// Bars are horizontal bars, one below the other.
 type Bars struct {
 	Title string // for screen readers
 	Rows  []Bar
 	Keys  []Key // the legend
 }
 
-// Bar is one amount.
+// Bar is one bar.
 type Bar struct {
 	Label, Class string
 	Value        float64 // zero or more
@@ -37,7 +37,7 @@ func (b Bars) SVG() template.HTML {
 
 func (b Bars) draw(d *drawing, width float64) {
 	row, from := rowHeight, labelWidth
-	if width < broad { // the label stands above its bar
+	if width < broad { // the label is above its bar
 		row, from = rowHeight+barHeight, 2
 	}
 	highest := 0.0
@@ -63,7 +63,7 @@ func (b Bars) draw(d *drawing, width float64) {
 	d.end()
 }
 
-// cut shortens a text to so many letters.
+// cut shortens a text to a number of letters.
 func cut(text string, most int) string {
 	letters := []rune(text)
 	if len(letters) <= most {

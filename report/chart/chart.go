@@ -1,8 +1,8 @@
 // Package chart draws lines over axes, and bars, as SVG for a page. It is the
 // one writer of SVG: a page gives it values and gets a figure with a legend,
-// drawn twice, wide and for a telephone. It knows no colours: lines have
-// classes, c0 to c7 in turn where none is named, whose colour is the page's.
-// Every text in a drawing is escaped.
+// drawn twice, for wide and for narrow screens. It knows no colours: lines have
+// classes, c0 to c7 in turn by default, and the page colours them. Every text
+// in a drawing is escaped.
 package chart
 
 import (
@@ -14,17 +14,17 @@ import (
 // Chart is lines over a common x axis.
 type Chart struct {
 	Title   string  // for screen readers, and above the drawing
-	Bare    bool    // not above the drawing, where the page has a heading of its own
+	Bare    bool    // no title above the drawing: the page has its own heading
 	Height  float64 // of the drawing; 0: 200
 	X, Y    Axis
-	Xs      []float64 // of all lines that have none of their own
+	Xs      []float64 // of all lines without their own
 	Lines   []Line
 	Limit   float64 // a dashed line across, such as an SLO; 0: none
 	LimitIs string  // its name in the legend
 	Marks   []Mark
 	Rules   []Rule
 	Dots    []Dot
-	Keys    []Key // of the legend, beside those of lines and limit
+	Keys    []Key // of the legend, in addition to those of lines and limit
 }
 
 // Line is one series; a NaN breaks it.
@@ -33,13 +33,12 @@ type Line struct {
 	Class string // "": by its number, c0 to c7
 	Ys    []float64
 	Step  bool
-	Wide  bool      // drawn broad, for others to be seen on it
+	Wide  bool      // drawn broad, with others on top
 	Xs    []float64 // its own; nil: the chart's. Points may be in any order
 	Tips  []string  // on hover, one for each point; not nil: drawn as points
 }
 
-// Mark is a tick on the x axis that says something on hover. Marks are in order
-// of X.
+// Mark is a tick on the x axis with a text on hover. Marks are in order of X.
 type Mark struct {
 	X    float64
 	Text string
@@ -51,7 +50,7 @@ type Rule struct {
 	Class string
 }
 
-// Dot is a point of its own.
+// Dot is a single point.
 type Dot struct {
 	X, Y  float64
 	Class string
@@ -62,7 +61,7 @@ type Key struct{ Class, Text string }
 
 // Sizes of drawings, in the units of their view box.
 const (
-	broad, narrow            = 960.0, 370.0 // a screen's, a telephone's
+	broad, narrow            = 960.0, 370.0 // wide and narrow
 	left, right, top, bottom = 58.0, 14.0, 10.0, 26.0
 	nameHeight               = 18.0 // of an axis' name below it
 	usualHeight              = 200.0
@@ -70,7 +69,7 @@ const (
 
 const (
 	colours    = 8
-	farBeyond  = 5 // times the limit: what is higher is cut off, or the limit could not be seen
+	farBeyond  = 5 // times the limit: higher values are cut off, to keep the limit visible
 	marksShown = 6 // texts of one mark
 )
 
@@ -87,7 +86,7 @@ func (c Chart) SVG() template.HTML {
 }
 
 // figure is a caption and a drawing in both widths; the page shows the one that
-// fits it.
+// fits.
 func figure(title string, keys []Key, draw func(out *drawing, width float64)) template.HTML {
 	var d drawing
 	fmt.Fprintf(&d, `<figure><figcaption>%s`, esc(title))
@@ -132,7 +131,7 @@ func (c Chart) points() bool {
 }
 
 // scales fit the drawing to the values: from the first x to the last, and up to
-// a round number above every y, or above what is far beyond the limit.
+// a round number above every y, or to farBeyond times the limit.
 func (c Chart) scales(width float64) (p plane, cut bool) {
 	x, y := span{math.Inf(1), math.Inf(-1)}, span{math.Inf(1), math.Inf(-1)}
 	for _, v := range c.Xs {
@@ -150,7 +149,7 @@ func (c Chart) scales(width float64) (p plane, cut bool) {
 		x.low = 0
 	}
 	if c.points() { // room around them
-		room := max((x.high-x.low)/20, x.high/20) // nearly equal ones stay near each other
+		room := max((x.high-x.low)/20, x.high/20) // nearly equal ones stay close together
 		x = span{max(0, x.low-room), x.high + room}
 	}
 	y.high = max(y.high, c.Limit)

@@ -58,7 +58,7 @@ func TestWhateverIsDrawnIsWellFormedAndHasNoPlaceThatIsNone(t *testing.T) {
 			t.Fatalf("a place that is none:\n%s", svg)
 		}
 		if strings.ContainsAny(c.Title, "\x00") {
-			return // no XML can say that
+			return // XML cannot express that
 		}
 		for _, s := range append([]Line{{Name: c.Title}}, c.Lines...) {
 			for _, r := range s.Name {
@@ -148,7 +148,7 @@ func TestTicksOfMoneyAreRoundWords(t *testing.T) {
 	}
 }
 
-// The golden files hold one drawing of each kind; see them in a browser after
+// The golden files hold one drawing of each kind; view them in a browser after
 // go test ./report/chart -update.
 func TestDrawingsAreThoseOfTheGoldenFiles(t *testing.T) {
 	f := func(name string, svg template.HTML) {

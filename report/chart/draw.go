@@ -35,7 +35,7 @@ func (d *drawing) upright(class string, x, y1, y2 float64) {
 	fmt.Fprintf(d, `<line class="%s" x1="%.1f" x2="%.1f" y1="%g" y2="%g"/>`, esc(class), x, x, y1, y2)
 }
 
-// plane is where values stand in one drawing.
+// plane maps values to positions in one drawing.
 type plane struct {
 	x, y                  ruler
 	width, height, bottom float64
@@ -100,7 +100,7 @@ func (c Chart) axes(d *drawing, p plane) {
 	}
 }
 
-// marks draws those that would stand in one place as one.
+// marks draws marks that would overlap as one.
 func (c Chart) marks(d *drawing, p plane) {
 	for i := 0; i < len(c.Marks); {
 		at, texts, more := p.x.at(c.Marks[i].X), []string(nil), 0

@@ -1,6 +1,6 @@
-// Package words writes numbers the way people read them: amounts, shares,
-// times, sizes and counts. Each kind has one form here, and every text, page
-// and drawing of Weir uses it. It knows no table and no command.
+// Package words writes numbers for people: amounts, shares, times, sizes and
+// counts. Each kind has one form here, which every text, page and drawing of
+// Weir uses. It knows no table and no command.
 package words
 
 import (
@@ -39,8 +39,8 @@ func Exact(m weir.Money) string {
 	return s
 }
 
-// Small writes amounts below a dollar with all six decimals, so that those of a
-// column are as wide as each other; others are as Dollars has them.
+// Small writes amounts below a dollar with all six decimals, which aligns them
+// in a column; others as Dollars does.
 func Small(m weir.Money) string {
 	if m >= weir.Dollar {
 		return Dollars(m)
@@ -77,7 +77,7 @@ func Spelled(n float64) string {
 
 func digits(n float64, most int) string { return strconv.FormatFloat(n, 'g', most, 64) }
 
-// Percent writes a share with at most so many digits: 0.1234 with three is
+// Percent writes a share with a limited number of digits: 0.1234 with three is
 // "12.3 %".
 func Percent(share float64, most int) string { return digits(100*share, most) + " %" }
 
@@ -95,7 +95,7 @@ func Duration(d time.Duration) string {
 	}
 }
 
-// Clock writes the time since a beginning as h:mm:ss, to the second.
+// Clock writes a duration as h:mm:ss, to the second.
 func Clock(d time.Duration) string {
 	s := int(d.Round(time.Second) / time.Second)
 	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
@@ -107,7 +107,7 @@ func GiB(bytes int64) string { return fmt.Sprintf("%.2f GiB", float64(bytes)/(1<
 // KiB writes bytes in units of 2^10.
 func KiB(bytes int64) string { return fmt.Sprintf("%.1f KiB", float64(bytes)/(1<<10)) }
 
-// Sentence makes a sentence of a clause: a capital letter first and a full stop.
+// Sentence makes a clause a sentence: a capital letter first and a full stop.
 // "" stays "".
 func Sentence(clause string) string {
 	if clause == "" {
