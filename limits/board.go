@@ -17,8 +17,8 @@ import (
 	"weir/meter"
 )
 
-// Quota is what one gateway has booked of a deployment's quota at its provider
-// since the beginning.
+// Quota is one gateway's bookings of a deployment's provider quota since its
+// start.
 type Quota struct {
 	Deployment       string
 	Drain            time.Duration
@@ -26,38 +26,38 @@ type Quota struct {
 }
 
 const (
-	maxThrottles = 1000 // replicas whose clocks are told at once
-	maxLessons   = 1000 // messages of answers kept, for gateways that start later
-	lessonsEvery = 4    // rounds between telling answers
+	maxThrottles = 1000 // most throttles written or read at once
+	maxLessons   = 1000 // entries kept in the stream, for gateways that start later
+	lessonsEvery = 4    // rounds between exchanges of answers
 
-	mostThrottled = 25 * time.Hour // no replica is left alone for longer
+	mostThrottled = 25 * time.Hour // no replica is throttled for longer
 	quotaKept     = time.Hour
 )
 
-// board is what gateways write for all to read: until when replicas are not to
-// be asked, what was booked of quotas, how long answers were. Nothing on it is
-// exact or needs to be: it is told every heartbeat, and what is lost is told
-// again by the next provider's refusal or the next answers.
+// board exchanges data between gateways: throttles of replicas, bookings of
+// quotas and lengths of answers. None of it is exact or needs to be: it is
+// written every heartbeat, and lost data is replaced by the provider's next
+// refusal or the next answers.
 type board struct {
 	*Shared
 	throttles, quotas, lessons string        // keys
-	offset                     time.Duration // from this machine's clock to Redis's
+	offset                     time.Duration // from this machine's clock to Redis's clock
 
 	round   int
 	written map[Quota]bool       // own totals, as last written
-	seen    map[string]Quota     // of others, by field
+	seen    map[string]Quota     // of other gateways, by field
 	until   map[string]time.Time // applied, by member
-	lesson  string               // id of the last that was read
+	lesson  string               // id of the last entry read
 }
 
-// pendingThrottles are the times that were said here and not told yet.
+// pendingThrottles are the throttles not yet written.
 type pendingThrottles struct {
 	mu sync.Mutex
 	by map[string]time.Time
 }
 
-// Throttled tells the other gateways until when a replica of a deployment is not
-// to be asked. Of several times the longest holds. It never blocks.
+// Throttled reports to the other gateways until when a replica of a deployment
+// is throttled. The latest of several times wins. It never blocks.
 func (s *Shared) Throttled(deployment, replica string, until weir.Instant) {
 	p := &s.pending
 	p.mu.Lock()
@@ -71,7 +71,7 @@ func (s *Shared) Throttled(deployment, replica string, until weir.Instant) {
 	}
 }
 
-// post keeps the board until ctx ends.
+// post runs the board until ctx ends.
 func (s *Shared) post(ctx context.Context) {
 	key := func(name string) string { return fmt.Sprintf("{%s:board}:%s", s.o.Prefix, name) }
 	b := &board{Shared: s, throttles: key("throttles"), quotas: key("quotas"), lessons: key("answers"),
@@ -88,10 +88,10 @@ func (s *Shared) post(ctx context.Context) {
 	}
 }
 
-// turn writes and reads once. What fails is done again in the next: whether
-// Redis is heard is said by the visits.
+// turn writes and reads once. A failed part is repeated in the next turn. The
+// visits report whether Redis answers.
 func (b *board) turn(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 5*patience) // some round trips, which no request waits for
+	ctx, cancel := context.WithTimeout(ctx, 5*patience) // several round trips; no request waits for them
 	defer cancel()
 	c, err := b.connected()
 	if err != nil {
@@ -110,8 +110,8 @@ func (b *board) turn(ctx context.Context) {
 	}
 }
 
-// time finds how far Redis's clock is ahead of this machine's: what is written
-// is in its time, since clocks differ.
+// time measures how far Redis's clock is ahead of this machine's. Times on the
+// board are in Redis's time, because clocks differ.
 func (b *board) time(ctx context.Context, c rueidis.Client) error {
 	asked := time.Now()
 	parts, err := c.Do(ctx, c.B().Time().Build()).AsStrSlice()
@@ -134,7 +134,7 @@ func (b *board) time(ctx context.Context, c rueidis.Client) error {
 	return nil
 }
 
-// there is a local time by Redis's clock, in ms.
+// there converts a local time to Redis's clock, in ms.
 func (b *board) there(t time.Time) int64 { return t.Add(b.offset).UnixMilli() }
 
 func (b *board) tellThrottles(ctx context.Context, c rueidis.Client) {
@@ -156,7 +156,7 @@ func (b *board) tellThrottles(ctx context.Context, c rueidis.Client) {
 		return
 	}
 	b.heal(ctx, c, b.throttles, "zset", err)
-	p.mu.Lock() // told in the next turn
+	p.mu.Lock() // written in the next turn
 	defer p.mu.Unlock()
 	if p.by == nil {
 		p.by = by
@@ -173,13 +173,13 @@ func (b *board) hearThrottles(ctx context.Context, c rueidis.Client) {
 	}
 	maps.DeleteFunc(b.until, func(_ string, t time.Time) bool { return t.Before(now) })
 	for _, z := range found {
-		if z.Score > float64(b.there(now.Add(mostThrottled))) { // not a time that anybody told
+		if z.Score > float64(b.there(now.Add(mostThrottled))) { // not written by a gateway
 			c.Do(ctx, c.B().Zrem().Key(b.throttles).Member(z.Member).Build())
 			b.healed(b.throttles + " contains a time that is out of range")
 			continue
 		}
 		until := time.UnixMilli(int64(z.Score)).Add(-b.offset)
-		const same = 20 * time.Millisecond // what clocks are off by
+		const same = 20 * time.Millisecond // error of the clocks
 		if until.Sub(b.until[z.Member]) < same {
 			continue
 		}
@@ -194,7 +194,7 @@ func (b *board) hearThrottles(ctx context.Context, c rueidis.Client) {
 	}
 }
 
-// shareQuotas tells what was booked here and books what others told.
+// shareQuotas writes this gateway's bookings and applies those of others.
 func (b *board) shareQuotas(ctx context.Context, c rueidis.Client) {
 	if b.o.Local.Booked == nil {
 		return
@@ -204,7 +204,7 @@ func (b *board) shareQuotas(ctx context.Context, c rueidis.Client) {
 	var cmds rueidis.Commands
 	for _, q := range b.o.Local.Booked() {
 		written[q] = true
-		if b.written[q] && b.round%(lessonsEvery*60) != 0 { // as it was; now and then it says that it is alive
+		if b.written[q] && b.round%(lessonsEvery*60) != 0 { // unchanged; rewritten from time to time as a sign of life
 			continue
 		}
 		cmds = append(cmds, c.B().Hset().Key(b.quotas).FieldValue().FieldValue(q.Deployment+"\x00"+b.id,
@@ -230,8 +230,8 @@ func (b *board) shareQuotas(ctx context.Context, c rueidis.Client) {
 	}
 }
 
-// hearQuota books what another gateway has booked since it was last heard, and
-// returns when it wrote that.
+// hearQuota applies another gateway's new bookings and returns when it wrote
+// them.
 func (b *board) hearQuota(field, value string) (at int64) {
 	deployment, gateway, _ := strings.Cut(field, "\x00")
 	q := Quota{Deployment: deployment}
@@ -242,14 +242,14 @@ func (b *board) hearQuota(field, value string) (at int64) {
 	q.Drain = time.Duration(drain)
 	before, known := b.seen[field]
 	b.seen[field] = q
-	if gateway == b.id || !known || before == q { // what it had booked before it was heard of is long drained
+	if gateway == b.id || !known || before == q { // earlier bookings have long drained
 		return at
 	}
 	b.o.Local.Book(Quota{deployment, q.Drain - before.Drain, q.Tokens - before.Tokens, q.Requests - before.Requests})
 	return at
 }
 
-// lesson is the lengths of some answers, as they travel.
+// lesson is the lengths of some answers, as sent.
 type lesson struct {
 	Tenant  string `json:"tenant"`
 	Model   string `json:"model"`
@@ -284,8 +284,8 @@ func (b *board) tellAnswers(ctx context.Context, c rueidis.Client) {
 	b.heal(ctx, c, b.lessons, "stream", err)
 }
 
-// hearAnswers learns from the others; at the start from what they have told
-// before.
+// hearAnswers learns from the other gateways' answers; after a start also from
+// older ones.
 func (b *board) hearAnswers(ctx context.Context, c rueidis.Client) {
 	if b.o.Local.Learn == nil {
 		return
@@ -294,7 +294,7 @@ func (b *board) hearAnswers(ctx context.Context, c rueidis.Client) {
 	for range maxLessons/atOnce + 1 {
 		read, err := c.Do(ctx, c.B().Xread().Count(atOnce).Streams().Key(b.lessons).Id(b.lesson).Build()).AsXRead()
 		if err != nil {
-			return // nothing new, too
+			return // also when there is nothing new
 		}
 		for _, e := range read[b.lessons] {
 			b.lesson = e.ID
@@ -311,7 +311,7 @@ func (b *board) hearAnswers(ctx context.Context, c rueidis.Client) {
 func (b *board) learn(text string) {
 	var lessons []lesson
 	if json.Unmarshal([]byte(text), &lessons) != nil {
-		return // of another release
+		return // written by another release
 	}
 	var answers []meter.Answer
 	for _, l := range lessons {

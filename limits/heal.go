@@ -8,8 +8,8 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// healed says what stood at Weir's keys and was none of Weir's. It was dropped:
-// the gateways write again what they share.
+// healed reports foreign data at Weir's keys. The data was deleted; the
+// gateways write their shared data again.
 func (s *Shared) healed(wrong string) {
 	s.mu.Lock()
 	s.status.Healed++
@@ -18,7 +18,7 @@ func (s *Shared) healed(wrong string) {
 		"found", wrong, "prefix", s.o.Prefix)
 }
 
-// heal deletes a key that is of another type than want, and says so.
+// heal deletes a key of another type than want, and reports it.
 func (s *Shared) heal(ctx context.Context, c rueidis.Client, key, want string, err error) {
 	var refusal *rueidis.RedisError
 	if !errors.As(err, &refusal) || !strings.Contains(refusal.Error(), "WRONGTYPE") {

@@ -17,26 +17,26 @@ import (
 )
 
 const (
-	heartbeat = 250 * time.Millisecond // between visits when nothing is asked for
-	busyEvery = 100 * time.Millisecond // when something is
+	heartbeat = 250 * time.Millisecond // between visits without demand
+	busyEvery = 100 * time.Millisecond // between visits with demand
 	soonest   = 20 * time.Millisecond  // when a lease runs out
-	patience  = time.Second            // for one answer
-	settling  = 2 * heartbeat          // for every gateway to say what it used while Redis was away
+	patience  = time.Second            // for one reply
+	settling  = 2 * heartbeat          // for all gateways to report their use while Redis was away
 	maxAsks   = 256                    // leases of one visit
 )
 
-// Local is what this process itself keeps. Every function is called
-// from this package's own goroutines and takes the locks it needs.
+// Local is the state of this process. Every function is called from this
+// package's own goroutines and takes the locks it needs.
 type Local struct {
 	Now    func() weir.Instant
 	Leases func(func(*meter.Leases)) // calls its argument with the leases, locked
 
-	// What else gateways exchange; nil: not sent, or not received.
-	Throttle func(deployment, replica string, until weir.Instant) // another gateway was throttled by it until then
-	Answers  func() []meter.Answer                                // answers seen here since it was last called
-	Learn    func([]meter.Answer)                                 // others have seen
-	Booked   func() []Quota                                       // totals of what was booked here
-	Book     func(more Quota)                                     // others have booked; needed with Booked
+	// Other exchanges between gateways; nil: not sent, or not received.
+	Throttle func(deployment, replica string, until weir.Instant) // another gateway's throttle
+	Answers  func() []meter.Answer                                // answers seen here since the last call
+	Learn    func([]meter.Answer)                                 // answers of other gateways
+	Booked   func() []Quota                                       // total bookings of this gateway
+	Book     func(more Quota)                                     // bookings of other gateways; needed with Booked
 }
 
 // Shared shares the limits of one process with the other gateways'.
@@ -55,7 +55,7 @@ type Shared struct {
 
 	dial    sync.Mutex
 	client  rueidis.Client
-	dialed  time.Time // when it was tried last
+	dialed  time.Time // time of the last attempt
 	refused error
 
 	mu               sync.Mutex
@@ -63,19 +63,18 @@ type Shared struct {
 	failing, visited uint8 // a bit for each shard
 }
 
-// Status says how it stands with Redis.
+// Status is the state of the connection to Redis.
 type Status struct {
-	Connected bool      // the last visit was answered
-	Since     time.Time // when that began to be so
+	Connected bool      // every shard's last visit was answered
+	Since     time.Time // start of that state
 	Error     string    // why not
-	Gateways  int       // that share, this one included, as last heard
+	Gateways  int       // number of gateways that share, including this one, at the last visit
 	Visits    uint64    // answered
 	Failures  uint64    // not answered
 	Healed    uint64    // times that foreign data at Weir's keys were deleted
 }
 
-// New makes a Shared. It does not connect: a Redis that is away keeps nothing
-// from starting.
+// New makes a Shared. It does not connect: Weir starts without Redis too.
 func New(o Options) (*Shared, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -102,14 +101,14 @@ func New(o Options) (*Shared, error) {
 	s.options = rueidis.ClientOption{
 		InitAddress: o.Addrs, TLSConfig: conf, Username: o.Username, Password: o.Password, ClientName: "weir",
 		ConnWriteTimeout: patience, DisableRetry: true, DisableCache: true,
-		AlwaysPipelining: true, // else visits wait for each other, and one that takes too long costs the connection
+		AlwaysPipelining: true, // otherwise visits wait for each other, and a slow one costs the connection
 	}
 	s.options.Dialer.Timeout = patience
 	return s, nil
 }
 
-// Run shares until ctx ends, then gives back what is held. It always returns
-// nil: a Redis that is away is no reason to stop.
+// Run shares until ctx ends, then gives back all leases. It always returns nil:
+// Redis being away is no reason to stop.
 func (s *Shared) Run(ctx context.Context) error {
 	var g errgroup.Group
 	for shard := range meter.LeaseShards {
@@ -127,8 +126,8 @@ func (s *Shared) Run(ctx context.Context) error {
 	return err
 }
 
-// Join waits until every budget was asked about once, so that a gateway begins
-// with its leases; not longer than ctx.
+// Join waits until every shard was visited once, or ctx ends. A gateway then
+// starts with its leases.
 func (s *Shared) Join(ctx context.Context) {
 	select {
 	case <-s.joined:
@@ -136,7 +135,7 @@ func (s *Shared) Join(ctx context.Context) {
 	}
 }
 
-// Wake has shards visited soon: bit i for shard i. It never blocks.
+// Wake causes early visits to shards: bit i for shard i. It never blocks.
 func (s *Shared) Wake(shards uint8) {
 	for i := range s.wake {
 		if shards&(1<<i) != 0 {
@@ -148,15 +147,15 @@ func (s *Shared) Wake(shards uint8) {
 	}
 }
 
-// Status returns how it stands with Redis.
+// Status returns the state of the connection to Redis.
 func (s *Shared) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.status
 }
 
-// connected returns the client, and makes one where there is none. It takes as long
-// as a connection may; callers that come meanwhile wait for the same one.
+// connected returns the client, and makes one if there is none. It may take as
+// long as a connection attempt; concurrent callers wait for the same one.
 func (s *Shared) connected() (rueidis.Client, error) {
 	s.dial.Lock()
 	defer s.dial.Unlock()
@@ -174,8 +173,8 @@ func (s *Shared) connected() (rueidis.Client, error) {
 	return s.client, s.refused
 }
 
-// heard notes how a visit to a shard went, and says once when Redis falls silent
-// and when all of it is heard again.
+// heard notes the result of a visit to a shard. It logs once when Redis stops
+// answering and once when all shards answer again.
 func (s *Shared) heard(shard, gateways int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

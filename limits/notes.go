@@ -9,14 +9,14 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// Notes are what one gateway writes for all to ask for by name: whose an answer
-// is. They are kept until many more were written; those not asked for longest go
-// first. One that is written while Redis is away is lost to the others.
+// Notes are texts that one gateway stores for all under a name: the owner of an
+// answer. They are kept until many more were written; those unread for longest
+// go first. A note written while Redis is away is lost to the others.
 
 const (
-	maxNotes     = 500_000             // kept at least, and half of how many at most: 100 bytes each, or so
-	notesKept    = 30 * 24 * time.Hour // when none is written
-	notesPending = 1024                // said here and not written yet
+	maxNotes     = 500_000             // kept at least; at most twice as many: about 100 bytes each
+	notesKept    = 30 * 24 * time.Hour // after the last write
+	notesPending = 1024                // waiting to be written
 )
 
 type note struct{ name, text string }
@@ -35,7 +35,7 @@ return 1`)
 return redis.call('HGET', KEYS[1], ARGV[1]) or redis.call('HGET', KEYS[2], ARGV[1]) or ''`)
 )
 
-// Note has a text kept for all gateways under a name. It never blocks.
+// Note stores a text for all gateways under a name. It never blocks.
 func (s *Shared) Note(name, text string) {
 	select {
 	case s.notes <- note{name, text}:
@@ -43,8 +43,8 @@ func (s *Shared) Note(name, text string) {
 	}
 }
 
-// Noted returns the text a gateway has kept under a name, "" if none has, and
-// has it kept for longer.
+// Noted returns the text stored under a name, "" if there is none, and renews
+// its lifetime.
 func (s *Shared) Noted(ctx context.Context, name string) (string, error) {
 	c, err := s.connected()
 	if err != nil {
@@ -61,7 +61,7 @@ func (s *Shared) noteKeys() []string {
 	return []string{"{" + s.o.Prefix + ":notes}:present", "{" + s.o.Prefix + ":notes}:former"}
 }
 
-// writeNotes writes what Note was given until ctx ends.
+// writeNotes writes the notes until ctx ends.
 func (s *Shared) writeNotes(ctx context.Context) {
 	for {
 		select {
@@ -73,7 +73,7 @@ func (s *Shared) writeNotes(ctx context.Context) {
 	}
 }
 
-// writeNote writes one note, once more if the connection broke.
+// writeNote writes one note, and tries once more if the connection broke.
 func (s *Shared) writeNote(ctx context.Context, n note) {
 	args := []string{n.name, n.text, strconv.Itoa(maxNotes), strconv.Itoa(int(notesKept / time.Second))}
 	for range 2 {

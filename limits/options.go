@@ -12,28 +12,28 @@ import (
 	"time"
 )
 
-// Options say where the Redis is and what of it is used.
+// Options are the connection to Redis and its use.
 type Options struct {
 	// Addrs are the host:port of the server, or of some nodes of a cluster.
 	Addrs []string
-	// TLS, where it is used.
+	// TLS, if used.
 	TLS *TLS
 	// Username and Password; both may be empty.
 	Username, Password string
 	// Prefix begins every key: gateways with the same prefix share. "": weir.
 	Prefix string
-	// Lease is how long a gateway that is not heard of keeps what it holds;
-	// then it goes back. 0: 5 s.
+	// Lease is how long a silent gateway keeps its leases. After that they
+	// return to the budget. 0: 5 s.
 	Lease time.Duration
 	Local Local
 	Log   *slog.Logger // nil: slog.Default()
 }
 
-// TLS says how the server's certificate is checked.
+// TLS configures the check of the server's certificate.
 type TLS struct {
-	CA         string // PEM file; "": the machine's authorities
-	Cert, Key  string // PEM files this client shows; "" for none
-	ServerName string // "": the host it connects to
+	CA         string // PEM file; "": the system's authorities
+	Cert, Key  string // PEM files of this client; "" for none
+	ServerName string // "": the host of the address
 }
 
 const (
@@ -42,7 +42,7 @@ const (
 	maxPrefix     = 100
 )
 
-// Validate names every fault.
+// Validate returns every fault.
 func (o *Options) Validate() error {
 	var faults []error
 	if len(o.Addrs) == 0 {

@@ -16,14 +16,14 @@ import (
 //go:embed visit.lua
 var visitLua string
 
-// keeper visits one shard, over and over.
+// keeper visits one shard again and again.
 type keeper struct {
 	*Shared
 	shard   int
 	keys    []string
 	number  int64  // of the last visit
-	era     string // of the memory that was visited last
-	cursor  string // of what was pressed
+	era     string // of Redis's memory at the last visit
+	cursor  string // position in the list of pressed budgets
 	joined  bool
 	failing bool // the last visit was not answered
 
@@ -31,7 +31,7 @@ type keeper struct {
 	args []string
 }
 
-// errStale says that a visit came after a later one.
+// errStale says that a visit arrived after a later one.
 var errStale = errors.New("a visit came late")
 
 func newKeeper(s *Shared, shard int) *keeper {
@@ -55,7 +55,7 @@ func (s *Shared) keep(ctx context.Context, shard int) {
 	k.leave(last)
 }
 
-// leave reports what was used and gives back what is held.
+// leave reports all use and gives back all leases.
 func (k *keeper) leave(ctx context.Context) {
 	for k.visit(ctx, false, true) && len(k.asks) == maxAsks {
 	}
@@ -86,8 +86,8 @@ func (k *keeper) rest(ctx context.Context, began time.Time, more bool) {
 	}
 }
 
-// visit asks once, about all that could be asked about or what is due, and says
-// whether there is something to ask again soon.
+// visit asks once, for all possible leases or for those due. It says whether to
+// ask again soon.
 func (k *keeper) visit(ctx context.Context, leave, all bool) bool {
 	k.asks = k.asks[:0]
 	now := k.o.Local.Now()
@@ -107,14 +107,14 @@ func (k *keeper) visit(ctx context.Context, leave, all bool) bool {
 			}
 		})
 	}
-	if ctx.Err() == nil { // else it was asked to stop
+	if ctx.Err() == nil { // otherwise it was asked to stop
 		k.heard(k.shard, v.gateways, err)
 	}
 	k.failing = err != nil
 	return err == nil && len(k.asks) > 0
 }
 
-// answer is what a visit was told.
+// answer is the reply to a visit.
 type answer struct {
 	era      string
 	at       int64 // the server's time, ms
@@ -123,7 +123,7 @@ type answer struct {
 	cursor   string
 	pressed  []string
 	grants   []int64
-	wrong    string // what stood at the keys that was none of Weir's, and was dropped
+	wrong    string // foreign data found at the keys and deleted
 }
 
 func (k *keeper) exec(ctx context.Context, leave bool) (answer, error) {
@@ -156,7 +156,7 @@ func (k *keeper) argue(leave bool) {
 	}
 }
 
-// parse reads the script's answer to so many asks.
+// parse reads the script's reply to that many asks.
 func parse(r rueidis.RedisResult, asks int) (a answer, err error) {
 	vs, err := r.ToArray()
 	if err != nil {
@@ -190,7 +190,7 @@ func parse(r rueidis.RedisResult, asks int) (a answer, err error) {
 	return a, err
 }
 
-// apply gives the leases what they were granted.
+// apply gives the leases their grants.
 func (k *keeper) apply(v answer) {
 	k.cursor = v.cursor
 	forgot := k.era != "" && k.era != v.era

@@ -14,28 +14,28 @@ type account struct {
 	tokens   bucket
 	purse    purse
 	inFlight int
-	door     int           // those that knocked and have not left
-	took     time.Duration // smoothed time a reservation stays open; 0: none has ended
-	shared   *shared       // nil: this gateway has the limits to itself
+	door     int           // knocks that have not left
+	took     time.Duration // smoothed time a reservation stays open; 0: none has ended yet
+	shared   *shared       // nil: limits are not shared
 }
 
 // hold is one reservation's part in one account.
 type hold struct {
 	account          *account
 	requests, tokens ticket
-	whole            bool // tokens per minute are taken for all it may use
+	whole            bool // tokens per minute are taken for the maximum use
 
-	// The last top-up: what is not used is of it, nearly always. Of earlier ones
-	// it comes back as if it had been taken at the beginning, which gives back
-	// less where the bucket has been full since, never more.
+	// The last top-up. Unused units are nearly always from it. Units of earlier
+	// top-ups are returned as if taken at the start: that returns less if the
+	// bucket was full since, never more.
 	top    ticket
 	topped int64
 
-	leases leases // what it was taken from, where limits are shared
+	leases leases // the leases it was taken from, if limits are shared
 }
 
-// check returns the limit that will hold a request back longest, or nil when
-// all have room.
+// check returns the limit that holds a request back longest, or nil if all have
+// room.
 func (a *account) check(now weir.Instant, c *Claim) *Refusal {
 	if a.shared != nil {
 		return a.checkShared(now, c)
@@ -46,7 +46,7 @@ func (a *account) check(now weir.Instant, c *Claim) *Refusal {
 	return later(worst, a.checkBudget(now, c.Bound))
 }
 
-// checkRate asks one rate for n units.
+// checkRate checks one rate for n units.
 func (a *account) checkRate(now weir.Instant, b *bucket, k Kind, n int64) *Refusal {
 	if b.rate == 0 {
 		return nil
@@ -74,8 +74,8 @@ func (a *account) checkConcurrent() *Refusal {
 	return r
 }
 
-// oneEnds is when one of the requests in flight should end: of n, one after an
-// nth of the time they take. A second where nothing is known.
+// oneEnds estimates when one of the requests in flight ends: of n, one after an
+// nth of their mean time. A second if that is unknown.
 func (a *account) oneEnds() time.Duration {
 	if a.took <= 0 || a.inFlight == 0 {
 		return time.Second
@@ -83,7 +83,7 @@ func (a *account) oneEnds() time.Duration {
 	return max(a.took/time.Duration(a.inFlight), time.Millisecond)
 }
 
-// take books one request; check has said that it has room.
+// take books one request; check has found room.
 func (a *account) take(c *Claim) hold {
 	a.inFlight++
 	a.purse.held.add(c.Held)
@@ -94,7 +94,7 @@ func (a *account) take(c *Claim) hold {
 	return hold{account: a, requests: a.requests.take(1), tokens: a.tokens.take(c.tokens(whole)), whole: whole}
 }
 
-// close ends a request's part: c is what it had reserved, used what it used.
+// close ends a request's part: c is its reservation, used its use.
 func (h hold) close(now weir.Instant, c *Claim, used Spent, requestsBack int64) {
 	a := h.account
 	a.inFlight--
@@ -113,7 +113,7 @@ func (h hold) close(now weir.Instant, c *Claim, used Spent, requestsBack int64) 
 	a.purse.spend(now, c.Held, used)
 }
 
-// more takes more for a request that outgrows what it has reserved.
+// more takes more for a request that outgrows its reservation.
 func (h *hold) more(now weir.Instant, g growth) {
 	a := h.account
 	a.purse.held.add(g.held)
@@ -126,7 +126,7 @@ func (h *hold) more(now weir.Instant, g growth) {
 	}
 }
 
-// exhausted says which budget has not so much more.
+// exhausted says which budget has less than more left.
 func (a *account) exhausted(now weir.Instant, more Spent) *Refusal {
 	if a.shared != nil {
 		return a.exhaustedShared(now, more)

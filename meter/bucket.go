@@ -8,27 +8,26 @@ import (
 	"weir"
 )
 
-// minute in nanoseconds, the unit rates are over.
+// minute in nanoseconds, the period of rates.
 const minute = uint64(time.Minute)
 
-// maxLevel bounds bursts and debts so that sums stay inside an int64.
+// maxLevel bounds bursts and debts. Their sums stay inside an int64.
 const maxLevel = 1 << 60
 
-// maxLows bounds a bucket's memory of how full it has been.
+// maxLows bounds a bucket's memory of its free room.
 const maxLows = 64
 
-// bucket is a token bucket with exact arithmetic: it holds whole units and the
-// remainder in 1/minute-nanoseconds of a unit, so that n refills of one
-// nanosecond add up to one refill of n.
+// bucket is a token bucket with exact arithmetic. It holds whole units and the
+// remainder in 1/minute-nanoseconds of a unit: n refills of one nanosecond add
+// up to one refill of n.
 //
-// What was taken can be given back (a reservation settled below its estimate).
-// Giving back naively breaks the bucket's promise, never more than
-// burst + rate x time in any window: a bucket that has refilled to the brim
-// since the reservation was made would hand the same units out twice. So a
-// refund never raises the bucket above where it would stand had the smaller
-// amount been taken in the first place. That limit is the smallest free room
-// (burst - level) seen since the taking; lows remembers those minima for all
-// takings at once.
+// Units can be given back (a reservation settled below its estimate). A naive
+// refund breaks the bucket's promise, never more than burst + rate x time in
+// any window: a bucket that has refilled to the brim since the reservation
+// would hand out the same units twice. Therefore a refund never raises the
+// bucket above its level had the smaller amount been taken in the first place.
+// The refund is limited to the smallest free room (burst - level) since the
+// taking. lows remembers those minima for all takings at once.
 type bucket struct {
 	rate  int64 // units per minute; 0: no limit, everything below unused
 	burst int64
@@ -44,8 +43,8 @@ type bucket struct {
 // ticket numbers the takings of one bucket in order.
 type ticket uint64
 
-// low says: since the takings from first on (up to the next low's), there was
-// once as little as room free.
+// low says: since the takings from first on (up to the next low's), the free
+// room was once as small as room.
 type low struct {
 	first ticket
 	room  int64
@@ -68,7 +67,7 @@ func (b *bucket) configure(now weir.Instant, rate, burst int64) {
 	b.lower()
 }
 
-// refill brings the level up to now.
+// refill advances the level to now.
 func (b *bucket) refill(now weir.Instant) {
 	elapsed := now - b.at
 	if elapsed <= 0 {
@@ -95,8 +94,8 @@ func (b *bucket) refill(now weir.Instant) {
 	b.lower()
 }
 
-// wait returns how long it takes until n units may be taken if nobody takes any
-// in between; 0 when they may be taken now. n must not exceed the burst.
+// wait returns how long it takes until n units may be taken if no others are
+// taken meanwhile; 0 when they may be taken now. n must not exceed the burst.
 func (b *bucket) wait(now weir.Instant, n int64) time.Duration {
 	b.refill(now)
 	if b.level >= n {
@@ -115,7 +114,7 @@ func (b *bucket) wait(now weir.Instant, n int64) time.Duration {
 	return time.Duration(min(d, math.MaxInt64))
 }
 
-// take takes n units; the caller has seen that wait is 0.
+// take takes n units; the caller has checked that wait is 0.
 func (b *bucket) take(n int64) ticket {
 	t := b.next
 	b.next++
@@ -127,8 +126,8 @@ func (b *bucket) take(n int64) ticket {
 	return t
 }
 
-// more takes n units for a taking that is open, even where that leaves a debt,
-// and returns the ticket to give them back by.
+// more takes n units for an open taking, even into debt, and returns the ticket
+// for giving them back.
 func (b *bucket) more(now weir.Instant, n int64) ticket {
 	t := b.next
 	b.next++
@@ -140,7 +139,7 @@ func (b *bucket) more(now weir.Instant, n int64) ticket {
 	return t
 }
 
-// giveBack gives back of what more took.
+// giveBack returns units taken by more.
 func (b *bucket) giveBack(now weir.Instant, t ticket, n int64) {
 	if b.rate > 0 && n > 0 {
 		b.refill(now)
@@ -148,8 +147,8 @@ func (b *bucket) giveBack(now weir.Instant, t ticket, n int64) {
 	}
 }
 
-// settle closes a taking. back above zero is given back as far as that keeps
-// the promise, below zero it is taken on top.
+// settle closes a taking. A positive back is refunded as far as the promise
+// allows; a negative one is taken in addition.
 func (b *bucket) settle(now weir.Instant, t ticket, back int64) {
 	b.takes--
 	if b.rate == 0 {
@@ -173,8 +172,8 @@ func (b *bucket) refund(t ticket, back int64) {
 	}
 	back = min(back, b.lows[i].room)
 	b.level += back
-	// The refund is as if less had been taken: the bucket would have stood that
-	// much higher ever since.
+	// After the refund less was taken: the bucket has had that much more ever
+	// since.
 	for j := i; j < len(b.lows); j++ {
 		b.lows[j].room -= back
 	}
@@ -186,7 +185,7 @@ func (b *bucket) refund(t ticket, back int64) {
 	b.lower()
 }
 
-// room is how many whole units are missing to the burst.
+// room returns the whole units missing to the burst.
 func (b *bucket) room() int64 {
 	room := b.burst - b.level
 	if b.frac > 0 {
@@ -195,7 +194,8 @@ func (b *bucket) room() int64 {
 	return room
 }
 
-// since finds the low that holds for a taking, -1 if it is older than all.
+// since returns the index of the low for a taking, -1 if the taking is older
+// than all.
 func (b *bucket) since(t ticket) int {
 	from, to := 0, len(b.lows)
 	for from < to {
@@ -225,7 +225,7 @@ func (b *bucket) remember(t ticket, room int64) {
 	b.lows = append(b.lows, low{t, room})
 }
 
-// lower notes how little room there is now.
+// lower notes the present room if it is a new minimum.
 func (b *bucket) lower() {
 	room := b.room()
 	n := len(b.lows)

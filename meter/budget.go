@@ -24,20 +24,20 @@ func (s *Spent) atLeast(o Spent) {
 	s.Tokens, s.Cost = max(s.Tokens, o.Tokens), max(s.Cost, o.Cost)
 }
 
-// purse is what was spent of a budget, and what requests in flight have
-// reserved of it.
+// purse is the spent part of a budget, and the part reserved by requests in
+// flight.
 type purse struct {
 	day, month window
 	held       Spent
 }
 
-// window is what was spent in one stretch of the calendar.
+// window is the use in one calendar period.
 type window struct {
-	ends weir.Instant // 0: it has not begun
+	ends weir.Instant // 0: not started
 	used Spent
 }
 
-// roll begins a new day and month where the last is over.
+// roll starts a new day and month when the last is over.
 func (p *purse) roll(now weir.Instant) {
 	if now >= p.day.ends {
 		day, _ := Calendar(now)
@@ -49,7 +49,7 @@ func (p *purse) roll(now weir.Instant) {
 	}
 }
 
-// spend counts what a request has used and no longer holds.
+// spend moves a request's use from held to used.
 func (p *purse) spend(now weir.Instant, held, used Spent) {
 	p.roll(now)
 	p.held.sub(held)
@@ -63,9 +63,8 @@ func Calendar(now weir.Instant) (day, month weir.Instant) {
 	return weir.At(time.Date(y, m, d, 0, 0, 0, 0, time.UTC)), weir.At(time.Date(y, m, 1, 0, 0, 0, 0, time.UTC))
 }
 
-// Restore says what a ledger knows a scope to have spent in the present day and
-// month. Where more is known already, that stays. A scope without limits is
-// ignored.
+// Restore enters a scope's use in the present day and month from a ledger. If
+// more is known already, that stays. A scope without limits is ignored.
 func (m *Meter) Restore(now weir.Instant, s Scope, day, month Spent) {
 	a := m.accounts[s]
 	if a == nil {
@@ -79,8 +78,8 @@ func (m *Meter) Restore(now weir.Instant, s Scope, day, month Spent) {
 	}
 }
 
-// Used returns what a scope has spent in the present day and month; nothing for
-// one without limits.
+// Used returns a scope's use in the present day and month; zero for one without
+// limits.
 func (m *Meter) Used(now weir.Instant, s Scope) (day, month Spent) {
 	a := m.accounts[s]
 	if a == nil {
@@ -90,9 +89,9 @@ func (m *Meter) Used(now weir.Instant, s Scope) (day, month Spent) {
 	return a.purse.day.used, a.purse.month.used
 }
 
-// checkBudget returns the bound that holds a request back longest, nil when all
-// have room. A request that is likely to use more than the whole of a budget is
-// taken for the whole: an estimate alone never refuses one for good.
+// checkBudget returns the bound that holds a request back longest, nil if all
+// have room. A request likely to use more than a whole budget counts as the
+// whole: an estimate alone never refuses a request forever.
 func (a *account) checkBudget(now weir.Instant, likely Spent) *Refusal {
 	b := &a.limits.Budget
 	if *b == (Budget{}) {
@@ -106,7 +105,7 @@ func (a *account) checkBudget(now weir.Instant, likely Spent) *Refusal {
 	return later(worst, a.bound(now, MoneyMonth, p.month.ends, int64(b.MoneyPerMonth), int64(p.month.used.Cost), int64(p.held.Cost), int64(likely.Cost)))
 }
 
-// bound asks one bound of a budget for need units.
+// bound checks one bound of a budget for need units.
 func (a *account) bound(now weir.Instant, k Kind, ends weir.Instant, limit, used, held, need int64) *Refusal {
 	need = min(need, limit)
 	if limit <= 0 || used+held+need <= limit {
@@ -114,7 +113,7 @@ func (a *account) bound(now weir.Instant, k Kind, ends weir.Instant, limit, used
 	}
 	r := a.refusal(k, used+held, limit)
 	r.RetryAfter = ends.Sub(now)
-	if used+need <= limit { // what requests in flight have reserved is in the way, and much of it comes back
+	if used+need <= limit { // reservations in flight are in the way, and much of them comes back
 		r.RetryAfter = min(r.RetryAfter, a.oneEnds())
 	}
 	return r

@@ -2,34 +2,33 @@ package meter
 
 import "weir"
 
-// Claim is what one request asks its limits for. What is only likely is taken
-// from limits per minute, whose debts are paid by waiting. A budget is held to
-// the most a request may use: nothing that is under way together can then
-// overrun it.
+// Claim is one request's demand on its limits. Limits per minute take the
+// likely use; their debts are paid by waiting. Budgets reserve the most a
+// request may use: requests in flight together can then never overrun them.
 type Claim struct {
 	Likely Spent // prompt and expected answer
-	Bound  Spent // prompt and the longest answer its max_tokens allow: budgets must have room for it
-	Held   Spent // what budgets keep for it until it ends: Bound, and what the prompt may turn out larger than thought
+	Bound  Spent // prompt and the longest answer its max_tokens allows: budgets must have room for it
+	Held   Spent // reserved from budgets until it ends: Bound plus a margin for an underestimated prompt
 }
 
-// likely is the claim of a request of which no more is known.
+// likely is the claim of a request with only a likely use.
 func likely(s Spent) Claim { return Claim{s, s, s} }
 
-// bounded keeps sums inside an int64, and the parts in their order.
+// bounded keeps sums inside an int64, and Held at least as large as Bound.
 func (c Claim) bounded() Claim {
 	c.Likely, c.Bound, c.Held = c.Likely.bounded(), c.Bound.bounded(), c.Held.bounded()
 	c.Held.atLeast(c.Bound)
 	return c
 }
 
-// growth is what an answer takes beyond what was likely.
+// growth is an answer's use beyond the likely one.
 type growth struct {
 	likely Spent // all of it
 	tokens int64 // beyond the bound
-	held   Spent // beyond what budgets hold
+	held   Spent // beyond the reservation of budgets
 }
 
-// grow adds what an answer takes beyond what was likely.
+// grow adds an answer's use beyond the likely one.
 func (c *Claim) grow(more Spent) growth {
 	c.Likely.add(more)
 	g := growth{likely: more, tokens: max(c.Likely.Tokens-c.Bound.Tokens, 0)}
@@ -39,8 +38,8 @@ func (c *Claim) grow(more Spent) growth {
 	return g
 }
 
-// tokens is how many are taken from a limit per minute, whole where it counts
-// what a request may use and not what it likely does.
+// tokens returns the tokens taken from a limit per minute; whole: the most the
+// request may use instead of the likely use.
 func (c *Claim) tokens(whole bool) int64 {
 	if whole {
 		return c.Bound.Tokens
@@ -48,7 +47,7 @@ func (c *Claim) tokens(whole bool) int64 {
 	return c.Likely.Tokens
 }
 
-// more is how many more are taken from a limit per minute.
+// more returns the additional tokens taken from a limit per minute.
 func (g growth) more(whole bool) int64 {
 	if whole {
 		return g.tokens
@@ -56,7 +55,7 @@ func (g growth) more(whole bool) int64 {
 	return g.likely.Tokens
 }
 
-// asks is how much of a limit must be there, takes how much of it is taken.
+// asks is the amount a limit must have left, takes the amount taken.
 func (c *Claim) asks(limit int, whole bool) int64 {
 	if limit < ofTokensDay {
 		return units(limit, Spent{Tokens: c.tokens(whole)})
@@ -71,11 +70,11 @@ func (c *Claim) takes(limit int, whole bool) int64 {
 	return units(limit, c.Held)
 }
 
-// Share returns the most that one request may use, of what its budgets have left
-// and do not hold for others: its own most while much is left. Near the end of a budget
-// it is a part of the rest that leaves some for requests that come meanwhile, and
-// never less than the request is likely to use while that is there. A request
-// for no more than its share is admitted by every budget that has it.
+// Share returns the most that one request may use, of the free part of its
+// budgets: its own most while much is left. Near the end of a budget it is a
+// part of the rest that leaves some for later requests, and never less than the
+// request's likely use while that is there. A request for no more than its
+// share is admitted by every budget that has it.
 func (m *Meter) Share(now weir.Instant, who Who, likely, most Spent) Spent {
 	share, likely := most.bounded(), likely.bounded()
 	for _, a := range m.set(who) {
@@ -84,7 +83,7 @@ func (m *Meter) Share(now weir.Instant, who Who, likely, most Spent) Spent {
 	return share
 }
 
-// share lowers what a request may use to its part of this scope's budgets.
+// share lowers a request's allowance to its part of this scope's budgets.
 func (a *account) share(now weir.Instant, likely Spent, share *Spent) {
 	if a.limits.Most && a.tokens.rate > 0 {
 		share.Tokens = min(share.Tokens, a.tokens.burst)
@@ -95,7 +94,7 @@ func (a *account) share(now weir.Instant, likely Spent, share *Spent) {
 	})
 }
 
-// set sets what a limit counts: tokens or money.
+// set sets the amount a limit counts: tokens or money.
 func (s *Spent) set(limit int, n int64) {
 	if limit == ofMoneyDay || limit == ofMoneyMonth {
 		s.Cost = weir.Money(n)
@@ -104,7 +103,7 @@ func (s *Spent) set(limit int, n int64) {
 	s.Tokens = n
 }
 
-// rests calls f for every bound of the budget with what it has.
+// rests calls f for every bound of the budget with its rest.
 func (a *account) rests(now weir.Instant, f func(limit int, r rest)) {
 	b, p := &a.limits.Budget, &a.purse
 	if a.shared != nil {
@@ -130,7 +129,7 @@ func (a *account) rests(now weir.Instant, f func(limit int, r rest)) {
 	}
 }
 
-// bound is the budget's bound of one kind, 0 where it has none.
+// bound returns the budget's bound of one kind, 0 if it has none.
 func (b *Budget) bound(limit int) int64 {
 	switch limit {
 	case ofTokensDay:
@@ -145,22 +144,22 @@ func (b *Budget) bound(limit int) int64 {
 	return 0
 }
 
-// rest is what one bound of a budget has.
+// rest is the remainder of one bound of a budget.
 type rest struct {
 	left int64 // not used by any gateway
-	free int64 // of it, what this gateway may promise to one more request
-	held int64 // what it has promised
+	free int64 // of left: available to one more request at this gateway
+	held int64 // reserved by requests in flight
 }
 
-// share is the part of one request that may use most and is likely to use so
-// much, beside n in flight.
+// share returns the part of one request that may use most and is likely to use
+// likely, beside n in flight.
 //
-// All of it where that and what is promised already are less than half of what
-// there is. Else one part in 4n + 2 of what is free: with n requests after each
-// other a part of it that falls only as the fourth root of n is still there, so
-// that thousands are served beside a few that ask for everything. The first may
-// have more, what leaves sixteen like it their likely use. Whole takes no such
-// care: each may have all there is.
+// It is all of most if most and the reservations together are at most half of
+// the rest. Otherwise it is one part in 4n + 2 of the free rest. After n such
+// requests the free rest has fallen only as the fourth root of n: thousands are
+// served beside a few that ask for everything. The first request may have more:
+// all but the likely use of sixteen like it. With whole, each request may have
+// all of the free rest.
 func (r rest) share(n, likely, most int64, whole bool) int64 {
 	const others = 16
 	part := r.free / (4*n + 2)
@@ -173,15 +172,15 @@ func (r rest) share(n, likely, most int64, whole bool) int64 {
 		part = max(part, r.free-others*likely)
 	}
 	part = max(part, likely)
-	if part > r.free && likely > r.left { // even alone it does not get what is likely
+	if part > r.free && likely > r.left { // even alone it does not get its likely use
 		part = r.free
 	}
 	return max(min(part, most), 0)
 }
 
-// Left returns what an open reservation may come to at most without overrunning
-// a budget: what is held for it, and what is free. Without budgets it is as much
-// as a Claim can hold.
+// Left returns the most an open reservation may use without overrunning a
+// budget: its reservation and the free rest. Without budgets it is the largest
+// possible Claim.
 func (m *Meter) Left(now weir.Instant, r Reservation) Spent {
 	left := Spent{maxTokens, maxTokens}
 	o := m.of(r)
@@ -197,8 +196,8 @@ func (m *Meter) Left(now weir.Instant, r Reservation) Spent {
 	return left
 }
 
-// Widen has budgets hold more for an open reservation, before it costs more: all
-// of them, or none and the Refusal says which has not so much.
+// Widen raises an open reservation in its budgets before it costs more: in all
+// of them, or in none, and the Refusal says which has too little.
 func (m *Meter) Widen(now weir.Instant, r Reservation, more Spent) *Refusal {
 	o := m.of(r)
 	if o == nil {
@@ -225,7 +224,7 @@ func (m *Meter) Widen(now weir.Instant, r Reservation, more Spent) *Refusal {
 	return nil
 }
 
-// lacks says which budget has not so much more to promise.
+// lacks says which budget has less than more free.
 func (a *account) lacks(now weir.Instant, more Spent) (worst *Refusal) {
 	a.rests(now, func(limit int, r rest) {
 		n := units(limit, more)
@@ -243,7 +242,7 @@ func (a *account) lacks(now weir.Instant, more Spent) (worst *Refusal) {
 	return worst
 }
 
-// ends is when the budget of a limit is renewed.
+// ends returns when the budget of a limit is renewed.
 func (a *account) ends(limit int) weir.Instant {
 	switch {
 	case a.shared != nil:

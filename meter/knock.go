@@ -2,18 +2,18 @@ package meter
 
 import "weir"
 
-// Knock stands for a request that has said whose it is and not yet what it wants:
-// its body is on its way. The zero value counts nothing.
+// Knock is a request whose caller is known but whose body is still on its way.
+// The zero value counts nothing.
 type Knock struct{ at []*account }
 
-// Knock asks the limits of a request's tenant and key, before its body is read,
-// whether there would be a place for it: in flight, together with those whose
-// bodies are on their way, and in the requests per minute. Nothing is reserved.
-// The Refusal says which has none. Limits of models and classes are not asked:
-// the body names the model.
+// Knock checks the limits of a request's tenant and key before its body is
+// read: for requests in flight, including those whose bodies are on their way,
+// and for requests per minute. Nothing is reserved. The Refusal says which
+// limit has no room. Limits of models and classes are not checked: the body
+// names the model.
 //
-// Where limits are shared by gateways, the requests per minute are left to
-// Reserve, and in flight counts those of this gateway.
+// Where gateways share limits, the requests per minute are left to Reserve, and
+// the requests in flight are those of this gateway.
 func (m *Meter) Knock(now weir.Instant, who Who) (Knock, *Refusal) {
 	set := m.set(Who{Tenant: who.Tenant, Key: who.Key})
 	var worst *Refusal
@@ -31,7 +31,7 @@ func (m *Meter) Knock(now weir.Instant, who Who) (Knock, *Refusal) {
 	return Knock{set}, nil
 }
 
-// Leave ends a Knock: before Reserve, or because nothing came of it. Once.
+// Leave ends a Knock, once: before Reserve, or when the request failed.
 func (m *Meter) Leave(k Knock) {
 	for _, a := range k.at {
 		a.door--

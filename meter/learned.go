@@ -2,21 +2,21 @@ package meter
 
 import "math/bits"
 
-// Learned knows how long the answers of a tenant's requests to a model are, as
-// a running distribution, so that a reservation asks for what a request is
-// likely to use and not for the max_tokens it was sent with. It is passive: its
-// owner serialises the calls. The zero value is ready.
+// Learned estimates the length of a tenant's answers from a model by a running
+// distribution. A reservation can then use the likely length instead of
+// max_tokens. It is passive: its owner serialises the calls. The zero value is
+// ready.
 //
-// Each pair of tenant and model has a histogram of 8 buckets to the octave
-// (lengths are known to 1/8 at worst) whose counts are halved each time 1,024
-// answers have come, so that it follows a change of habit within some thousand
-// answers. At most Max pairs are held (0: DefaultLearned); the pair used longest
-// ago makes room. A pair seen too seldom answers by what all tenants do on the
-// model, a model seen too seldom by Unknown.
+// Each pair of tenant and model has a histogram of 8 buckets to the octave (a
+// resolution of 1/8 at worst). Its counts are halved every 1,024 answers: it
+// follows a change of habit within some thousand answers. At most Max pairs are
+// held (0: DefaultLearned); the least recently used pair makes room. A pair
+// with too few answers uses the distribution of all tenants on the model; a
+// model with too few uses Unknown.
 type Learned struct {
 	Max      int     // pairs held; 0: DefaultLearned
-	Quantile float64 // of answers not longer than Expect says; 0: 0.9
-	Unknown  int     // tokens expected where nothing is known; 0: 512
+	Quantile float64 // quantile that Expect returns; 0: 0.9
+	Unknown  int     // tokens expected without any data; 0: 512
 
 	Tells bool // keep answers for TakeAnswers
 
@@ -30,15 +30,15 @@ type Learned struct {
 const DefaultLearned = 4096
 
 const (
-	enough    = 8    // answers before a pair speaks for itself
+	enough    = 8    // answers before a pair's own distribution is used
 	halfAfter = 1024 // answers after which counts are halved
 	octave    = 8    // buckets per doubling
-	lastBit   = 24   // answers of 2^24 tokens and more share the last bucket
+	lastBit   = 24   // answers of 2^24 tokens and more are in the last bucket
 	bucketsN  = (lastBit - 3 + 1) * octave
 )
 
-// pair is a tenant and a model; the tenant "" with all false is not used by
-// callers' pairs, so that unknown tenants do not speak for everybody.
+// pair is a tenant and a model. The tenant "" without all is for unknown
+// tenants only; all tenants together have all set.
 type pair struct {
 	tenant, model string
 	all           bool // all tenants of the model
@@ -68,7 +68,7 @@ func (l *Learned) Expect(tenant, model string, maxTokens int) int {
 }
 
 // Percentile returns the length that a share q of the tenant's answers on the
-// model do not exceed, and whether it is known: it is learned from this tenant
+// model do not exceed, and whether it is known. It is learned from this tenant
 // alone.
 func (l *Learned) Percentile(tenant, model string, q float64) (int, bool) {
 	e := l.known(pair{tenant: tenant, model: model})
@@ -78,8 +78,8 @@ func (l *Learned) Percentile(tenant, model string, q float64) (int, bool) {
 	return e.quantile(q), true
 }
 
-// Saw records the length of one answer that came to its true end; those cut
-// short say nothing of the length and are not recorded.
+// Saw records the length of one answer that came to its true end. Answers cut
+// short do not show their length and are not recorded.
 func (l *Learned) Saw(tenant, model string, completion int) {
 	if l.Tells && completion >= 0 && len(l.fresh) < maxAnswers {
 		l.fresh = append(l.fresh, Answer{tenant, model, completion})
@@ -101,22 +101,22 @@ type Answer struct {
 	Tokens        int
 }
 
-// maxAnswers bounds the answers kept for TakeAnswers: more than this many a second are a
-// sample of themselves.
+// maxAnswers bounds the answers kept for TakeAnswers. Above that rate they are
+// a sample.
 const maxAnswers = 256
 
-// TakeAnswers hands over the answers seen since it was last asked, for others to learn
-// from; at most maxAnswers, the first ones.
+// TakeAnswers returns the answers seen since the last call, for other gateways
+// to learn from; at most maxAnswers, the first ones.
 func (l *Learned) TakeAnswers() []Answer {
 	fresh := l.fresh
 	l.fresh = nil
 	return fresh
 }
 
-// SawRemote records an answer that another gateway has seen.
+// SawRemote records an answer from another gateway.
 func (l *Learned) SawRemote(a Answer) { l.learn(a.Tenant, a.Model, a.Tokens) }
 
-// Len returns how many pairs are held.
+// Len returns the number of pairs held.
 func (l *Learned) Len() int { return len(l.entries) }
 
 func (l *Learned) unknown() int {

@@ -9,23 +9,23 @@ import (
 )
 
 // Lease is one gateway's part of a budget that several gateways share: units it
-// may use without asking anybody. Who keeps the whole budget (package share: a
-// Redis) grants it more, or takes back what it does not need, in the time
-// between requests and never during one.
+// may use by itself. The keeper of the whole budget (package limits: a Redis)
+// grants it more, or takes back unneeded units, between requests and never
+// during one.
 //
 // There are three forms of budgets. A flow refills, units a minute up to a
-// burst. A window is a number of units for a stretch of the calendar. A gauge is
-// how many may be in use at once; what is given back can be used again.
+// burst. A window is a number of units for a calendar period. A gauge is the
+// number that may be in use at once; returned units can be used again.
 //
-// A lease is not worth more than what the whole budget has left when it was
-// granted, so that all leases of a budget together never exceed it. Beyond its
-// lease a gateway may overdraw by one request between two grants, up to the
-// credit it was told: what nobody held. So a budget that is too small to be
-// divided, one request a minute among three gateways, is still used in full.
+// A lease is never worth more than the rest of the whole budget when it was
+// granted. All leases of a budget together therefore never exceed it. Beyond
+// its lease a gateway may overdraw by one request between two grants, up to the
+// granted credit: the units in no lease. Thus a budget too small to divide,
+// such as one request a minute among three gateways, is still used in full.
 //
-// When its keeper is silent for LostAfter, a lease goes on by itself: that of a
-// flow refills at the part of the rate it was told last, that of a window or a
-// gauge lasts as long as there is some.
+// When its keeper is silent for LostAfter, a lease continues by itself: that of
+// a flow refills at its last granted part of the rate; that of a window or a
+// gauge lasts until it is used up.
 //
 // It is passive: its owner serialises the calls.
 type Lease struct {
@@ -37,35 +37,35 @@ type Lease struct {
 	shard  int
 	keep   time.Duration
 	dead   bool // dropped
-	gone   bool // dropped, and the keeper knows
+	gone   bool // dropped, and confirmed by the keeper
 	queued bool // among Leases.busy
 	asking bool
 
 	level int64 // units that may be used; below zero overdrawn
 	frac  uint64
-	at    weir.Instant // up to when level is filled
-	total int64        // used since the beginning, less what was given back
-	since int64        // total that the keeper has confirmed
+	at    weir.Instant // time to which level is filled
+	total int64        // used since the start, less returned units
+	since int64        // total confirmed by the keeper
 	inUse int64        // of a gauge
 
 	told   told
-	credit int64 // 0 once it was drawn on
+	credit int64 // 0 after it was used
 
-	// What callers ask for, to say how much is wanted.
+	// Demand of callers, for the next ask.
 	asked   int64 // units since the last visit, refused ones included
-	largest int64 // the largest request of late
-	missed  int64 // the largest refused since the last visit
+	largest int64 // the largest recent request
+	missed  int64 // the largest one refused since the last visit
 	demand  float64
-	visited weir.Instant // when the last visit began
-	during  int64        // used while the last visit was under way
-	offered int64        // offered back in the visit under way, not to be used meanwhile
-	yields  bool         // to a gateway that is short, at the next visit
-	pressed weir.Instant // when others needed more than was to be had
+	visited weir.Instant // start of the last visit
+	during  int64        // used during the last visit
+	offered int64        // offered back in the current visit, unusable meanwhile
+	yields  bool         // gives way to a gateway that is short, at the next visit
+	pressed weir.Instant // when a gateway was short of this budget
 }
 
-// told is what the keeper said of a budget last.
+// told is the keeper's last report of a budget.
 type told struct {
-	known   bool // what level is, by the keeper or by somebody who remembers
+	known   bool // level is known, from the keeper or a ledger
 	granted bool // there has been a grant
 	level   int64
 	keeps   int64  // the keeper's time, ms
@@ -88,23 +88,25 @@ const (
 	// LostAfter is how long the keeper of shared budgets may be silent before
 	// gateways go on by themselves.
 	LostAfter = 600 * time.Millisecond
-	// lookAhead is the time a lease is to last at the present demand.
+	// lookAhead is how long a lease should last at the present demand.
 	lookAhead = 400 * time.Millisecond
-	// between visits for one budget; sooner when its lease runs out.
+	// between is the time between visits for one budget; less when its lease
+	// runs out.
 	between = 100 * time.Millisecond
-	// calm is how long after somebody was short leases are what is needed only.
+	// calm is how long leases stay at the bare need after a gateway was short.
 	calm = time.Second
-	// forgets is how fast demand is forgotten.
+	// forgets is the time constant of the demand.
 	forgets = 500 * time.Millisecond
-	// remembered is how often the keeper hears of a lease that is not used, well
+	// remembered is how often the keeper is asked about an unused lease, well
 	// before it forgets the budget.
 	remembered = 10 * time.Minute
-	// millionth of a minute, in nanoseconds times millionths.
+	// partMinute is a minute in nanoseconds times a million: parts are in
+	// millionths.
 	partMinute = uint64(time.Minute) * 1_000_000
 )
 
-// Check says whether n units may be used now: 0, or how long to wait if nobody
-// else uses the budget meanwhile. More than the whole burst is taken for the
+// Check says whether n units may be used now: 0, or the wait if no other user
+// takes from the budget meanwhile. More than the whole burst counts as the
 // whole.
 func (l *Lease) Check(now weir.Instant, n int64) time.Duration {
 	n = min(n, l.burst)
@@ -112,7 +114,7 @@ func (l *Lease) Check(now weir.Instant, n int64) time.Duration {
 	lost := l.lost(now)
 	if lost {
 		l.goOn(now)
-		n = min(n, max(l.alone(), 1)) // one that exceeds what this gateway can ever have leaves a debt
+		n = min(n, max(l.alone(), 1)) // a request larger than this gateway's part leaves a debt
 	}
 	if l.level >= n || l.credit > 0 && l.level >= 0 && l.level+l.credit >= n {
 		return 0
@@ -122,10 +124,10 @@ func (l *Lease) Check(now weir.Instant, n int64) time.Duration {
 	return l.wait(now, n, lost)
 }
 
-// Take uses n units; Check has said that it may.
+// Take uses n units; Check has allowed it.
 func (l *Lease) Take(n int64) {
 	if l.level < n {
-		l.credit = 0 // drawn on, until the next grant
+		l.credit = 0 // used, until the next grant
 		l.hurry()
 	}
 	l.use(n)
@@ -134,7 +136,7 @@ func (l *Lease) Take(n int64) {
 	}
 }
 
-// More uses n units even where that leaves a debt.
+// More uses n units, even into debt.
 func (l *Lease) More(n int64) { l.use(n) }
 
 // Back gives n units back; below zero it uses them.
@@ -151,7 +153,7 @@ func (l *Lease) use(n int64) {
 	l.of.queue(l)
 }
 
-// wants notes what is asked for.
+// wants notes the demand.
 func (l *Lease) wants(now weir.Instant, n int64) {
 	l.asked = min(l.asked+n, maxLevel)
 	l.largest = max(l.largest, n)
@@ -163,7 +165,7 @@ func (l *Lease) lost(now weir.Instant) bool {
 	return now.Sub(l.of.shards[l.shard].contact) > LostAfter
 }
 
-// goOn fills the lease by time, from when the keeper was last heard.
+// goOn refills the lease over time, from the keeper's last contact.
 func (l *Lease) goOn(now weir.Instant) {
 	if !l.told.granted {
 		left := l.burst
@@ -200,8 +202,8 @@ func (l *Lease) goOn(now weir.Instant) {
 	l.level, l.frac = l.level+int64(units), frac
 }
 
-// alone is the most this gateway may hold while the keeper is silent: its part
-// of the burst, of which one unit at least.
+// alone returns the most this gateway may hold while the keeper is silent: its
+// part of the burst, at least one unit.
 func (l *Lease) alone() int64 {
 	switch l.form {
 	case Flow:
@@ -212,16 +214,16 @@ func (l *Lease) alone() int64 {
 	return l.burst
 }
 
-// mulDiv is n times a number of millionths.
+// mulDiv returns n times a number of millionths.
 func mulDiv(n, millionths int64) int64 {
 	hi, lo := bits.Mul64(uint64(n), uint64(millionths))
 	q, _ := bits.Div64(hi, lo, 1_000_000)
 	return int64(q)
 }
 
-// wait is when n units may be there.
+// wait estimates the time until n units may be there.
 func (l *Lease) wait(now weir.Instant, n int64, lost bool) time.Duration {
-	const soon = between // when gateways will have said what they can spare
+	const soon = between // by then gateways have offered their spare units
 	if l.form != Flow {
 		return soon
 	}
@@ -237,7 +239,7 @@ func (l *Lease) wait(now weir.Instant, n int64, lost bool) time.Duration {
 	return max(time.Duration(d), soon)
 }
 
-// refilled is when n units are there of a lease that goes on by itself, to the
+// refilled returns when a lease without a keeper has n units, to the
 // nanosecond.
 func (l *Lease) refilled(n int64) time.Duration {
 	hi, lo := bits.Mul64(uint64(max(n-l.level, 0)), partMinute)
@@ -254,8 +256,8 @@ func (l *Lease) refilled(n int64) time.Duration {
 	return time.Duration(min(d, math.MaxInt64))
 }
 
-// need is how much this gateway should hold: what is likely to be asked for until
-// the next visits, and the request that was refused.
+// need returns how much this gateway should hold: the likely demand until the
+// next visits, and the refused request.
 func (l *Lease) need() int64 {
 	need := int64(l.demand * lookAhead.Seconds())
 	if l.demand >= 0.01 {
@@ -269,12 +271,12 @@ func (l *Lease) need() int64 {
 	if l.form != Gauge {
 		return min(max(need, l.missed), l.burst)
 	}
-	// Held long: what is in use, and a few more.
+	// Units of a gauge are held long: those in use, and a few more.
 	return min(l.inUse+max(min(need, 1+l.inUse/4), l.missed), l.burst)
 }
 
-// spare is how much it may hold as long as no gateway is short: an even part of half
-// of what is left, so that the beginning of a burst need not ask.
+// spare returns how much it may hold while no gateway is short: an even part of
+// half of the rest. The start of a burst then needs no visit.
 func (l *Lease) spare(now weir.Instant) int64 {
 	if l.pressed != 0 && now.Sub(l.pressed) < calm {
 		return 0
@@ -286,8 +288,8 @@ func (l *Lease) spare(now weir.Instant) int64 {
 	return left / int64(2*l.of.gateways)
 }
 
-// left is what the whole budget had left when last told, less what this gateway
-// has used since; all of it where nobody has said.
+// left returns the rest of the whole budget at the last report, less this
+// gateway's use since; all of it if there was no report.
 func (l *Lease) left() int64 {
 	if !l.told.known {
 		return l.burst - l.total
@@ -295,8 +297,8 @@ func (l *Lease) left() int64 {
 	return l.told.level - (l.total - l.since)
 }
 
-// free is what may be used now: what it holds, and the credit it was told. A
-// Check for no more is let in.
+// free returns the units that may be used now: the lease and the credit. A
+// Check for no more succeeds.
 func (l *Lease) free(now weir.Instant) int64 {
 	if l.lost(now) {
 		l.goOn(now)
@@ -307,6 +309,6 @@ func (l *Lease) free(now weir.Instant) int64 {
 	return l.level + l.credit
 }
 
-// Part is the part of a flow's rate, in millionths, that this gateway goes on
-// with should the keeper fall silent.
+// Part is the part of a flow's rate, in millionths, at which this gateway
+// continues if the keeper falls silent.
 func (l *Lease) Part() int64 { return l.told.part }

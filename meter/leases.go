@@ -8,31 +8,31 @@ import (
 	"weir"
 )
 
-// LeaseShards is how many shards shared budgets are divided into: each visit is
-// to one of them, whose budgets lie on one node of a cluster. All gateways must
-// agree on it.
+// LeaseShards is the number of shards of shared budgets. Each visit is to one
+// shard, and its budgets are on one node of a cluster. All gateways must agree
+// on it.
 const LeaseShards = 8
 
 // Leases are all the leases of one gateway. They are passive: their owner
 // serialises the calls.
 type Leases struct {
-	gateways int // among which budgets are divided where the keeper was never heard
+	gateways int // budgets are divided among so many if the keeper was never heard
 	all      map[string]*Lease
 	shards   [LeaseShards]shard
 	hungry   uint8 // a bit for each shard
 }
 
-// shard is the part of the leases that one visit is about.
+// shard is the part of the leases covered by one visit.
 type shard struct {
 	contact  weir.Instant // when its keeper was last heard
-	inOrder  []*Lease     // by when they were made
-	gone     int          // of them, those that are no more
+	inOrder  []*Lease     // in order of creation
+	gone     int          // number of forgotten ones in inOrder
 	busy     []*Lease     // used, or to be asked about, since their last visit
-	reminded int          // of inOrder, where to look next for one the keeper has to hear of
+	reminded int          // index in inOrder to continue from in remind
 }
 
-// NewLeases returns leases of budgets that are divided among so many gateways,
-// 1 at least, should their keeper not be heard for LostAfter from now.
+// NewLeases returns leases of budgets that are divided among that many
+// gateways, at least 1, if their keeper is not heard for LostAfter from now.
 func NewLeases(now weir.Instant, gateways int) *Leases {
 	ls := &Leases{gateways: max(gateways, 1), all: map[string]*Lease{}}
 	for i := range ls.shards {
@@ -41,9 +41,9 @@ func NewLeases(now weir.Instant, gateways int) *Leases {
 	return ls
 }
 
-// Keep makes the lease of a budget, or changes it: rate is in units a minute, of
-// a flow only; burst is what a flow may save up, or all of a window or gauge.
-// keep is how long the keeper has to remember it without hearing of it.
+// Keep makes the lease of a budget, or changes it. rate is in units a minute,
+// for a flow only. burst is the most a flow may save up, or all of a window or
+// gauge. keep is how long the keeper remembers the budget without contact.
 func (ls *Leases) Keep(name string, form Form, rate, burst int64, keep time.Duration) *Lease {
 	l := ls.all[name]
 	if l == nil {
@@ -59,15 +59,15 @@ func (ls *Leases) Keep(name string, form Form, rate, burst int64, keep time.Dura
 	return l
 }
 
-// Drop ends a lease: what it holds goes back at the next visit. It may still be
+// Drop ends a lease: its units return at the next visit. It may still be
 // settled.
 func (ls *Leases) Drop(l *Lease) {
 	l.dead = true
 	ls.queue(l)
 }
 
-// Spent says what somebody who remembers (a ledger) knows to be used of a
-// window; the keeper goes by it if it knows of less.
+// Spent enters the use of a window from a ledger. The keeper uses it if it
+// knows of less.
 func (l *Lease) Spent(used int64) {
 	left := l.burst - min(used, l.burst)
 	if !l.told.known || left < l.told.level {
@@ -83,23 +83,23 @@ func (ls *Leases) queue(l *Lease) {
 	}
 }
 
-// hurry has the lease's shard visited soon.
+// hurry requests an early visit to the lease's shard.
 func (l *Lease) hurry() { l.of.hungry |= 1 << l.shard }
 
-// Hungry returns, once, the shards in which some lease is nearly used up, so
-// that a visit should not wait for its time: bit i for shard i.
+// Hungry returns, once, the shards with a lease that is nearly used up and
+// should be visited early: bit i for shard i.
 func (ls *Leases) Hungry() uint8 {
 	h := ls.hungry
 	ls.hungry = 0
 	return h
 }
 
-// Outstanding is what the lease holds: how much of its budget this gateway could
-// use, or uses, without anybody else knowing.
+// Outstanding returns the lease's units: how much of its budget this gateway
+// uses or could use without contact.
 func (l *Lease) Outstanding() int64 { return max(l.level, 0) + l.inUse }
 
-// Each calls f for every lease, shard by shard in the order they were made, with
-// the name of its budget, what this gateway holds and all there is.
+// Each calls f for every lease, shard by shard in order of creation, with the
+// name of its budget, this gateway's units and the whole burst.
 func (ls *Leases) Each(f func(name string, outstanding, burst int64)) {
 	for i := range ls.shards {
 		for _, l := range ls.shards[i].inOrder {
@@ -110,7 +110,7 @@ func (ls *Leases) Each(f func(name string, outstanding, burst int64)) {
 	}
 }
 
-// forget lets go of a dead lease whose use the keeper has confirmed.
+// forget removes a dead lease whose use the keeper has confirmed.
 func (ls *Leases) forget(l *Lease) {
 	s := &ls.shards[l.shard]
 	l.gone = true

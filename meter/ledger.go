@@ -8,24 +8,23 @@ import (
 	"weir"
 )
 
-// Row is what one key of a tenant used of one model on one deployment in one
-// minute, at one set of prices.
-// Requests = Completed + Refused + Failed.
+// Row is the use of one model on one deployment by one key of a tenant in one
+// minute, at one set of prices. Requests = Completed + Refused + Failed.
 type Row struct {
 	Minute     int64  // minutes since the Unix epoch
-	Tenant     string // "" when the key was not known
-	Key        string // its name in the tenant, never the key itself; "" when not known, or before keys were told apart
-	Model      string // as asked for
+	Tenant     string // "" when the key is unknown
+	Key        string // its name in the tenant, never the key itself; "" when unknown, or in rows from before keys were recorded
+	Model      string // as requested
 	Deployment string // that served it; "" when none did
-	Price      string // the prices Cost was made of and where they are from; "" where nothing has a price, or where they are not told apart
+	Price      string // the prices behind Cost and their source; "" without a price, or where prices are summed
 
 	Requests  int64
 	Completed int64
 	Refused   int64
 	Failed    int64
-	Estimated int64 // of Requests, those whose tokens Weir counted itself
+	Estimated int64 // of Requests: those with tokens counted by Weir
 
-	Prompt     int64 // tokens, cached ones included
+	Prompt     int64 // tokens, including cached ones
 	Cached     int64 // of Prompt
 	Completion int64 // tokens
 	Classes
@@ -46,7 +45,7 @@ func (c *Classes) add(o Classes) {
 	c.AudioAnswer += o.AudioAnswer
 }
 
-// Add adds the counts of o; the minute and the names stay.
+// Add adds the counts of o; minute and names stay.
 func (r *Row) Add(o Row) {
 	r.Requests += o.Requests
 	r.Completed += o.Completed
@@ -60,29 +59,29 @@ func (r *Row) Add(o Row) {
 	r.Cost += o.Cost
 }
 
-// Ledger keeps rows for good. Implementations are safe for concurrent use.
+// Ledger stores rows permanently. Implementations are safe for concurrent use.
 type Ledger interface {
-	// Write adds the rows of the batch to what is there, all of them or none. A
-	// batch that is there already changes nothing, so that one whose Write
-	// ended with an error, which may have come after the rows were kept (a
-	// connection lost), is written again until it succeeds, and counts once.
+	// Write adds the rows of the batch, all of them or none. A batch that was
+	// already added changes nothing. An error may come after the rows were
+	// stored (a lost connection); the writer therefore repeats the batch until
+	// Write succeeds, and it counts once.
 	Write(ctx context.Context, b Batch) error
-	// Usage sums rows as the query asks, ordered as Compare does.
+	// Usage sums rows as the query asks, in the order of Compare.
 	Usage(ctx context.Context, q Query) ([]Row, error)
 }
 
-// Batch is what one Write adds, and its name.
+// Batch is the rows of one Write, with its identity.
 type Batch struct {
-	// Writer names who writes, unlike any other: one run of one gateway. It
-	// writes one batch at a time.
+	// Writer is a unique name of the writer: one run of one gateway. It writes
+	// one batch at a time.
 	Writer string
-	// Number of the batch: from 1, rising. One that is not above the last kept
-	// of its Writer is there already.
+	// Number of the batch: from 1, rising. A number not above the last one
+	// stored of its Writer is already there.
 	Number int64
 	Rows   []Row
 }
 
-// Validate says whether the batch can be told from others.
+// Validate says whether the batch has an identity.
 func (b Batch) Validate() error {
 	if b.Writer == "" || b.Number < 1 {
 		return fmt.Errorf("meter: batch %d of writer %q: a batch needs the name of its writer and a number from 1 on", b.Number, b.Writer)
@@ -90,7 +89,7 @@ func (b Batch) Validate() error {
 	return nil
 }
 
-// Step is the length of time one row of an answer stands for.
+// Step is the length of time of one row of an answer.
 type Step uint8
 
 const (
@@ -122,19 +121,19 @@ type Query struct {
 
 	Step Step // rows carry the first minute of their step
 
-	// What not to tell apart: rows that differ only in it are summed, and carry
-	// "" there.
+	// Names to sum over: rows that differ only in it are summed, and have ""
+	// there.
 	AllTenants, AllKeys, AllModels, AllDeployments bool
 
-	Prices bool // tell prices apart; otherwise rows that differ only in them are summed
+	Prices bool // keep prices apart; otherwise rows that differ only in them are summed
 
 	// Limit bounds the rows of an answer; 0: DefaultRows. A query that exceeds
-	// it fails with ErrTooManyRows instead of answering half.
+	// it fails with ErrTooManyRows instead of returning a part.
 	Limit int
 }
 
 // DefaultRows bounds the answer to a Query that sets no Limit.
 const DefaultRows = 100_000
 
-// ErrTooManyRows: ask for a shorter range, a longer step or fewer names.
+// ErrTooManyRows: request a shorter range, a longer step or fewer names.
 var ErrTooManyRows = errors.New("the answer has too many rows")

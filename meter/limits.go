@@ -8,53 +8,52 @@ import (
 	"weir"
 )
 
-// Limits bound what the requests of one scope may use together. Zero is no
-// limit.
+// Limits bound the combined use of one scope's requests. Zero is no limit.
 type Limits struct {
 	RequestsPerMinute int64
 	TokensPerMinute   int64 // prompt and completion
 	MaxConcurrent     int   // requests admitted and not ended
 
 	// Burst is how much of an allowance per minute may be used at once after a
-	// pause: the allowance of that much time. 0: one minute's. It bounds the size
-	// of one request too. The allowance refills continuously, nanosecond by
+	// pause: the allowance of that time. 0: one minute's. It also bounds the
+	// size of one request. The allowance refills continuously, nanosecond by
 	// nanosecond, not at the turn of a minute.
 	Burst time.Duration
 
-	// Most: tokens per minute are taken for all that a request may use, as
-	// providers take them, not for what it likely does.
+	// Most: tokens per minute are taken for the most a request may use, as
+	// providers do, instead of its likely use.
 	Most bool
 
 	Budget
 }
 
-// Budget bounds use in a day and in a month of the calendar, in UTC. Zero is no
+// Budget bounds use in a day and a month of the calendar, in UTC. Zero is no
 // bound.
 type Budget struct {
 	TokensPerDay, TokensPerMonth int64 // prompt and completion
 	MoneyPerDay, MoneyPerMonth   weir.Money
 
-	// Cut: an answer that outgrows what was reserved for it is cut where that is
-	// more than is left. Otherwise it may be finished, and what it takes too much
-	// is a debt that later requests wait for.
+	// Cut: an answer that outgrows its reservation is cut if the excess is more
+	// than is left. Otherwise it is finished, and the excess is a debt that
+	// later requests wait for.
 	Cut bool
 
-	// Whole: every request may be promised all that is left, and holds all it may
-	// use, from the first token of the budget on. Otherwise a part of what is
-	// left, where that is little, so that others are served beside it.
+	// Whole: every request may reserve all that is left, and reserves the most
+	// it may use from the first token of the budget on. Otherwise it gets a
+	// part when little is left, and others are served beside it.
 	Whole bool
 }
 
-// Bounds says whether anything is limited.
+// Bounds says whether any limit is set.
 func (l Limits) Bounds() bool {
 	l.Burst, l.Most, l.Cut, l.Whole = 0, false, false, false
 	return l != Limits{}
 }
 
-// Configure replaces all limits. A scope that keeps a limit keeps its use: raised
-// allowances fill at the new rate from where they stand, lowered ones are cut to
-// the new burst, what is spent of a budget stays spent. Requests in flight are
-// settled against the accounts they were admitted by.
+// Configure replaces all limits. A scope that keeps a limit keeps its use:
+// raised allowances fill at the new rate from their present level, lowered ones
+// are cut to the new burst, and spent budgets stay spent. Requests in flight
+// are settled against the accounts that admitted them.
 func (m *Meter) Configure(now weir.Instant, limits map[Scope]Limits) {
 	next := make(map[Scope]*account, len(limits))
 	for s, l := range limits {
@@ -75,8 +74,8 @@ func (m *Meter) Configure(now weir.Instant, limits map[Scope]Limits) {
 	clear(m.sets)
 }
 
-// Scopes returns the scopes that are limited, in order, and their limits: what
-// several gateways share.
+// Scopes returns the limited scopes, in order, and their limits: those that
+// gateways share.
 func (m *Meter) Scopes() ([]Scope, []Limits) {
 	scopes := make([]Scope, 0, len(m.accounts))
 	for s := range m.accounts {
@@ -90,7 +89,7 @@ func (m *Meter) Scopes() ([]Scope, []Limits) {
 	return scopes, limits
 }
 
-// burst is the allowance of that much time, at least one.
+// burst returns the allowance of that time, at least one.
 func burst(perMinute int64, d time.Duration) int64 {
 	if perMinute <= 0 {
 		return 0

@@ -1,19 +1,18 @@
-// Package meter counts what callers use, in tokens and money, and says whether
+// Package meter counts the callers' use, in tokens and money, and says whether
 // they may use more.
 //
-// It owns the limits of every scope, that is tenant, key, model, class or any of
-// these together (Meter), the expected length of an answer nobody announced
-// (Learned), the price of a usage (Rates) and the rows of the ledger while they
-// are in memory (Pending). It knows no clock, no lock, no database and no HTTP:
-// its owner serialises the calls, passes the time and carries the rows to a
-// Ledger. It stands apart so that the gateway and the simulator admit by the
-// same arithmetic.
+// It owns the limits of every scope (tenant, key, model, class or any
+// combination; Meter), the expected length of an answer (Learned), the price of
+// a usage (Rates) and the ledger's rows while they are in memory (Pending). It
+// knows no clock, no lock, no database and no HTTP: its owner serialises the
+// calls, passes the time and writes the rows to a Ledger. It is a package of
+// its own because gateway and simulator admit by the same arithmetic.
 //
 // Limits are reserved at admission, all of them or none, and settled when the
-// request has ended. The reservation comes from the learned length of answers,
-// not from max_tokens, so that an inflated max_tokens does not lock a tenant out
-// of what it has paid for. An answer that outgrows it is topped up while it
-// comes. The settlement is exact, so that learning badly costs nobody anything.
+// request has ended. The reservation uses the learned length of answers instead
+// of max_tokens: an inflated max_tokens does not lock a tenant out of paid
+// capacity. A reservation is topped up while a longer answer arrives. The
+// settlement is exact: a bad estimate costs no tenant anything.
 package meter
 
 import (
@@ -27,19 +26,18 @@ import (
 const MaxOpen = 1 << 20
 
 // maxTokens bounds the tokens, or micro-dollars, of one reservation or
-// settlement, far above any context length, so that sums of them do not overflow.
+// settlement, far above any context length. Sums of them do not overflow.
 const maxTokens = 1 << 40
 
-// maxSets bounds the callers whose scopes are remembered. Beyond it the memory
-// is cleared and filled again.
+// maxSets bounds the callers with remembered scopes. Beyond it the memory is
+// cleared and filled again.
 const maxSets = 1 << 16
 
-// Meter holds the limits of every scope and what has been used of them. It is
-// passive: its owner serialises the calls. Instants passed to it may stand
-// still; one that goes back counts as standing still.
+// Meter holds the limits of every scope and their use. It is passive: its owner
+// serialises the calls. Instants may repeat; an earlier one counts as a repeat.
 type Meter struct {
 	accounts map[Scope]*account
-	sets     map[Who][]*account // found before
+	sets     map[Who][]*account // results of earlier look-ups
 	open     []open             // by slot
 	free     []uint32
 	live     int
@@ -47,41 +45,41 @@ type Meter struct {
 	leases   *Leases    // nil: no limit is shared
 }
 
-// open is a reservation that has not been closed.
+// open is an open reservation.
 type open struct {
 	generation uint32
 	live       bool
-	asked      int // of holds, those of the model asked for; the others are of the one that serves
+	asked      int // of holds: those of the requested model; the others are of the serving model
 	claim      Claim
 	since      weir.Instant
-	holds      []hold // its memory is kept for the next one in the slot
+	holds      []hold // its memory is reused by the slot's next reservation
 }
 
-// Reservation stands for what one admitted request has reserved. The zero value
+// Reservation is what one admitted request has reserved. The zero value
 // reserves nothing; closing it, or closing one a second time, does nothing.
 type Reservation struct {
 	slot       uint32 // slot in Meter.open, plus one
 	generation uint32
 }
 
-// New returns a Meter with the limits given.
+// New returns a Meter with these limits.
 func New(limits map[Scope]Limits) *Meter {
 	m := &Meter{accounts: map[Scope]*account{}, sets: map[Who][]*account{}}
 	m.Configure(0, limits)
 	return m
 }
 
-// Reserve asks every limit that counts this request for one request that is
-// likely to use so much, prompt and expected answer. Either everything is
-// reserved, or nothing is and the Refusal says why and when to come back. A request that
-// no limit counts is always admitted.
+// Reserve checks every limit that counts this request, for a request likely to
+// use so much (prompt and expected answer). Either everything is reserved, or
+// nothing is and the Refusal says why and when to come back. A request without
+// limits is always admitted.
 func (m *Meter) Reserve(now weir.Instant, who Who, use Spent) (Reservation, *Refusal) {
 	return m.Claim(now, who, likely(use))
 }
 
-// Claim is Reserve for a request of which is known what it may come to. What
-// budgets hold for all requests in flight together they have room for, but for
-// what one prompt turned out larger than thought.
+// Claim is Reserve for a request with a known maximum use. Budgets always have
+// room for all that they hold for requests in flight, except for the excess of
+// an underestimated prompt.
 func (m *Meter) Claim(now weir.Instant, who Who, c Claim) (Reservation, *Refusal) {
 	set := m.set(who)
 	if len(set) == 0 {
@@ -107,7 +105,7 @@ func (m *Meter) Claim(now weir.Instant, who Who, c Claim) (Reservation, *Refusal
 	return r, nil
 }
 
-// begin opens a reservation that holds nothing yet.
+// begin opens an empty reservation.
 func (m *Meter) begin(now weir.Instant, c Claim) (Reservation, *Refusal) {
 	if m.live >= MaxOpen {
 		return Reservation{}, &Refusal{Limit: "open reservations of this gateway", Kind: Concurrent,
@@ -146,7 +144,7 @@ func (m *Meter) set(who Who) []*account {
 	return set
 }
 
-// of returns the open reservation r stands for, nil if it is closed.
+// of returns r's open reservation, nil if it is closed.
 func (m *Meter) of(r Reservation) *open {
 	if r.slot == 0 || int(r.slot) > len(m.open) {
 		return nil
@@ -158,11 +156,11 @@ func (m *Meter) of(r Reservation) *open {
 	return o
 }
 
-// TopUp reserves more for a request whose answer outgrows its reservation. It is
-// always taken, as a debt where a limit has no more, so the next request
-// is told the truth. The Refusal, if any, says which budget is used up by it, of
-// those an answer is cut for (Budget.Cut). Limits per minute never refuse here:
-// their debt is paid by waiting.
+// TopUp reserves more for a request whose answer outgrows its reservation. It
+// is always taken, as a debt where a limit has no more: later requests see the
+// true use. The Refusal, if any, says which budget it uses up, of those that
+// cut answers (Budget.Cut). Limits per minute never refuse here: their debt is
+// paid by waiting.
 func (m *Meter) TopUp(now weir.Instant, r Reservation, more Spent) *Refusal {
 	o := m.of(r)
 	if o == nil {
@@ -183,15 +181,16 @@ func (m *Meter) TopUp(now weir.Instant, r Reservation, more Spent) *Refusal {
 	return worst
 }
 
-// Settle closes the reservation with what the request really used: what was
-// reserved too much is given back at once, what was reserved too little is
-// taken at once, even where that leaves a debt later requests wait for.
+// Settle closes the reservation with the request's real use. The excess of the
+// reservation is returned at once; a shortage is taken at once, even as a debt
+// that later requests wait for.
 func (m *Meter) Settle(now weir.Instant, r Reservation, used Spent) {
 	m.close(now, r, used.bounded(), 0)
 }
 
-// Release closes the reservation of a request that used nothing: no upstream
-// worked on it. Its tokens and its place in the requests per minute come back.
+// Release closes the reservation of a request that used nothing, because no
+// upstream worked on it. Its tokens and its request of the requests per minute
+// are returned.
 func (m *Meter) Release(now weir.Instant, r Reservation) { m.close(now, r, Spent{}, 1) }
 
 func (m *Meter) close(now weir.Instant, r Reservation, used Spent, requestsBack int64) {
@@ -209,14 +208,14 @@ func (m *Meter) close(now weir.Instant, r Reservation, used Spent, requestsBack 
 	m.live--
 }
 
-// Open returns how many reservations have not been closed: zero when nothing is
-// in flight.
+// Open returns the number of open reservations: zero when no request is in
+// flight.
 func (m *Meter) Open() int { return m.live }
 
-// Largest returns the most tokens one such request can ever reserve: the
-// smallest burst of those that count it. A caller that reserves an expected
-// answer caps it by this, so that an estimate alone never makes a request too
-// large. Without a token limit it is math.MaxInt64.
+// Largest returns the most tokens that a request of who can ever reserve: the
+// smallest burst of the limits that count it. A caller caps an expected answer
+// by it: an estimate alone then never makes a request too large. Without a
+// token limit it is math.MaxInt64.
 func (m *Meter) Largest(who Who) int64 {
 	largest := int64(math.MaxInt64)
 	for _, a := range m.set(who) {

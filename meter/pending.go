@@ -7,21 +7,21 @@ import (
 	"weir"
 )
 
-// Other is the tenant, key, model and deployment of the row that takes what does
-// not fit the bound of Pending.
+// Other is the tenant, key, model and deployment of rows beyond the bound of
+// Pending.
 const Other = "other"
 
 // DefaultPending bounds the distinct rows of a Pending that sets no Max.
 const DefaultPending = 10_000
 
-// maxOtherMinutes bounds the minutes Other rows are told apart by: one day.
+// maxOtherMinutes bounds the number of minutes with an Other row: one day.
 const maxOtherMinutes = 24 * 60
 
 // Pending sums Records to Rows until they are written. It is passive: its owner
 // serialises the calls (store.Writer does). The zero value is ready.
 //
-// It holds at most Max distinct rows (0: DefaultPending), and beyond those one
-// row a minute named Other, for a day; what comes later still is added to the
+// It holds at most Max distinct rows (0: DefaultPending). Beyond those it adds
+// one row a minute named Other, for a day; later records are added to the
 // newest of them. So nothing is ever lost: totals always add up, only their
 // names coarsen.
 type Pending struct {
@@ -30,7 +30,7 @@ type Pending struct {
 	rows   []Row
 	index  map[place]int
 	others int   // rows named Other
-	newest place // of them, where the last was added
+	newest place // the newest row named Other
 	coarse uint64
 }
 
@@ -45,7 +45,7 @@ func (p *Pending) Add(rec weir.Record) {
 	p.add(RowOf(rec))
 }
 
-// RowOf is one record as a row.
+// RowOf returns one record as a row.
 func RowOf(rec weir.Record) Row {
 	r := Row{
 		Minute: minuteOf(rec.Ended), Tenant: rec.Tenant, Key: rec.Key, Model: rec.Model, Deployment: rec.Deployment, Price: rec.Price, Requests: 1,
@@ -66,7 +66,7 @@ func RowOf(rec weir.Record) Row {
 	return r
 }
 
-// minuteOf rounds down, before 1970 too.
+// minuteOf rounds down, also before 1970.
 func minuteOf(t weir.Instant) int64 {
 	m := int64(t) / int64(minute)
 	if int64(t)%int64(minute) < 0 {
@@ -92,7 +92,7 @@ func (p *Pending) add(r Row) {
 	p.rows[i].Add(r)
 }
 
-// room says where a row not known yet goes.
+// room returns the place for a new row.
 func (p *Pending) room(at place) place {
 	bound := p.Max
 	if bound <= 0 {
@@ -116,7 +116,8 @@ func (p *Pending) room(at place) place {
 	return other
 }
 
-// Take hands over all rows, ordered as Compare does, and forgets them: the caller writes them or calls Return.
+// Take returns all rows, in the order of Compare, and forgets them: the caller
+// writes them or calls Return.
 func (p *Pending) Take() []Row {
 	if len(p.rows) == 0 {
 		return nil
@@ -136,15 +137,15 @@ func (p *Pending) Return(rows []Row) {
 	}
 }
 
-// Len returns how many distinct rows wait to be written.
+// Len returns the number of distinct rows to be written.
 func (p *Pending) Len() int { return len(p.rows) }
 
 // Coarsened returns how many additions have lost their names to a row named
-// Other since the beginning.
+// Other since the start.
 func (p *Pending) Coarsened() uint64 { return p.coarse }
 
-// Compare orders rows by minute, tenant, key, model, deployment and price, names as
-// bytes.
+// Compare orders rows by minute, tenant, key, model, deployment and price,
+// names as bytes.
 func Compare(a, b Row) int {
 	return cmp.Or(cmp.Compare(a.Minute, b.Minute), cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Key, b.Key),
 		cmp.Compare(a.Model, b.Model), cmp.Compare(a.Deployment, b.Deployment), cmp.Compare(a.Price, b.Price))

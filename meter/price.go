@@ -7,10 +7,10 @@ import (
 	"weir/price"
 )
 
-// RatesOf takes the rates of the price catalogue. batch takes those of batch
-// jobs. A price that is not known is an error, but for two that have a meaning:
-// without a price for cached tokens they cost what the others cost, and an
-// embedding has no completion.
+// RatesOf returns the rates of the price catalogue; batch: those of batch jobs.
+// An unknown price is an error, with two exceptions: without a price for cached
+// tokens they cost the same as other prompt tokens, and an embedding has no
+// completion.
 func RatesOf(t price.Tokens, batch bool) (Rates, error) {
 	var r Rates
 	var err error

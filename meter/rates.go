@@ -8,24 +8,24 @@ import (
 	"weir"
 )
 
-// Rates price one usage by its classes of tokens, in micro-dollars per 1,000,000
-// tokens: $2.50 per million is 2_500_000. Rates below zero count as zero. A class
-// whose rate is 0 costs what the class it is a part of costs.
+// Rates are the prices of the token classes, in micro-dollars per 1,000,000
+// tokens: $2.50 per million is 2_500_000. Rates below zero count as zero. A
+// class with rate 0 costs the rate of the class it belongs to.
 type Rates struct {
-	Prompt     weir.Money // prompt tokens that are of none of the classes below
-	Cached     weir.Money // prompt tokens the upstream had in its cache; 0: nothing
+	Prompt     weir.Money // prompt tokens in none of the classes below
+	Cached     weir.Money // prompt tokens read from the upstream's cache; 0: free
 	Completion weir.Money
 
 	Written     weir.Money // prompt tokens written to the upstream's cache; 0: as Prompt
-	WrittenHour weir.Money // the same to be kept an hour; 0: as Written
+	WrittenHour weir.Money // the same, kept for an hour; 0: as Written
 	Reasoning   weir.Money // 0: as Completion
 	AudioPrompt weir.Money // 0: as Prompt
 	AudioAnswer weir.Money // 0: as Completion
 
 	Request weir.Money // for the request itself, in micro-dollars
 
-	// What all of it costs as another service tier, in hundredths: 200 is twice
-	// as much. 0: no price is known.
+	// Price of another service tier in hundredths of the standard one: 200 is
+	// twice as much. 0: no price is known.
 	Priority, Flex int64
 }
 
@@ -33,8 +33,9 @@ type Rates struct {
 const perRate = 1_000_000
 
 // Cost prices one usage: exact in integers, rounded once, half a micro-dollar
-// up. Parts beyond what they are parts of count as all of it; a cost beyond what
-// Money holds is the largest Money. A tier without a price costs as the standard
+// up. A part larger than its whole counts as the whole. A cost beyond the range
+// of Money is the largest Money. A tier without a price costs as the standard
+// one.
 // one.
 //
 // 1,000 prompt tokens, 400 of them cached, and 200 completion tokens at $2.50,
@@ -81,7 +82,7 @@ func (r Rates) full() Rates {
 	return r
 }
 
-// percent is what a tier costs of the standard one, in hundredths.
+// percent returns a tier's price in hundredths of the standard one.
 func (r Rates) percent(t weir.Tier) int64 {
 	switch {
 	case t == weir.PriorityTier && r.Priority > 0:
@@ -92,8 +93,8 @@ func (r Rates) percent(t weir.Tier) int64 {
 	return 100
 }
 
-// Prices says whether a tier has a price: the standard one always, others where
-// they are given or where nothing costs anything.
+// Prices says whether a tier has a price: the standard one always, others if
+// set or if nothing has a price.
 func (r Rates) Prices(t weir.Tier) bool {
 	switch t {
 	case weir.StandardTier:
@@ -106,11 +107,11 @@ func (r Rates) Prices(t weir.Tier) bool {
 	return r == Rates{}
 }
 
-// PricesAudio says the same of sound, in prompts and in answers.
+// PricesAudio says the same of audio, in prompts and answers.
 func (r Rates) PricesAudio() bool { return r.AudioPrompt > 0 && r.AudioAnswer > 0 || r == Rates{} }
 
-// String is the rates per million tokens, class by class, those that differ from
-// what they are a part of: "prompt $2.00, cached $0.20, completion $12.00".
+// String returns the rates per million tokens by class, with the optional
+// classes that have a rate: "prompt $2.00, cached $0.20, completion $12.00".
 func (r Rates) String() string {
 	b := []byte("prompt " + r.Prompt.String() + ", cached " + r.Cached.String() + ", completion " + r.Completion.String())
 	for _, c := range [...]struct {
@@ -131,13 +132,14 @@ func (r Rates) String() string {
 	return string(b)
 }
 
-// Most is the most so many tokens cost, however the upstream counts them.
+// Most returns the highest cost of so many tokens, however the upstream counts
+// them.
 func (r Rates) Most(prompt, answer int64) weir.Money {
 	return r.dearest().Cost(weir.Usage{Prompt: prompt, Completion: answer})
 }
 
-// Answer is the most tokens of an answer that cost no more than most together
-// with its prompt; below zero where the prompt alone costs more.
+// Answer returns the most tokens of an answer that cost no more than most
+// together with its prompt; below zero if the prompt alone costs more.
 func (r Rates) Answer(prompt int64, most weir.Money) int64 {
 	d := r.dearest()
 	left := most - max(d.Cost(weir.Usage{Prompt: prompt}), d.Request)
@@ -152,7 +154,7 @@ func (r Rates) Answer(prompt int64, most weir.Money) int64 {
 	return int64(min(n, maxTokens))
 }
 
-// dearest has the dearest price for every kind of token.
+// dearest returns the highest price for every kind of token.
 func (r Rates) dearest() Rates {
 	f := r.full()
 	prompt := max(f.Prompt, f.Cached, f.Written, f.WrittenHour, f.AudioPrompt)
@@ -162,8 +164,8 @@ func (r Rates) dearest() Rates {
 	return Rates{Prompt: of(prompt), Cached: of(prompt), Completion: of(answer), Request: of(f.Request)}
 }
 
-// sum is an unsigned 128-bit total: fewer than 2^64 tokens at rates below 2^63
-// and the price of a request cannot overflow it.
+// sum is an unsigned 128-bit total. Fewer than 2^64 tokens at rates below 2^63
+// plus the price of a request cannot overflow it.
 type sum struct{ hi, lo uint64 }
 
 func (s *sum) add(tokens int64, rate weir.Money) {
@@ -177,7 +179,7 @@ func (s *sum) plus(hi, lo uint64) {
 	s.hi, _ = bits.Add64(s.hi, hi, carry)
 }
 
-// cost is the sum of tokens times rates as money, at so many hundredths.
+// cost returns the sum of tokens times rates as money, at percent hundredths.
 func (s *sum) cost(percent int64) weir.Money {
 	div := uint64(perRate)
 	if percent != 100 {

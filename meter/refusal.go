@@ -8,8 +8,8 @@ import (
 	"weir"
 )
 
-// Kind names the kind of limit that refused: error code, metric label and the
-// configuration's key alike.
+// Kind is the kind of limit that refused. It is error code, metric label and
+// configuration key alike.
 type Kind string
 
 const (
@@ -23,25 +23,26 @@ const (
 	MoneyMonth  Kind = "money_per_month"
 )
 
-// Refusal says which limit turned a request away and when to come back. It is
-// an error whose text says limit, value and remedy, fit for the caller.
+// Refusal says which limit refused a request and when to come back. It is an
+// error whose text gives limit, value and remedy, fit for the caller.
 type Refusal struct {
 	Kind    Kind
-	Scope   Scope  // whose limit it is
+	Scope   Scope  // scope of the limit
 	Limit   string // "requests_per_minute of key demo/ci"
-	Value   int64  // what the request asked for: requests, tokens, or requests in flight with it; of a budget what is used
+	Value   int64  // the request's demand: requests, tokens, or requests in flight including it; for a budget, its use
 	Allowed int64  // the limit as configured
 
-	// RetryAfter is when the request will be admitted if nobody else uses the
-	// limit meanwhile: exact for rates; for Concurrent an estimate from how long
-	// the requests of its scope take. 0 with TooLarge: waiting does not help.
+	// RetryAfter is when the request will be admitted if no other request uses
+	// the limit meanwhile. It is exact for rates; for Concurrent it is an
+	// estimate from the duration of the scope's requests. 0 with TooLarge:
+	// waiting does not help.
 	RetryAfter time.Duration
 
-	// TooLarge: one request that exceeds what may be used at once.
+	// TooLarge: the request alone exceeds the burst.
 	TooLarge bool
 }
 
-// Error says what was refused, by which limit, and what to do.
+// Error gives the limit, the values and the remedy.
 func (r *Refusal) Error() string {
 	switch {
 	case r.TooLarge:
@@ -63,7 +64,7 @@ func (r *Refusal) Error() string {
 		r.Value, r.Limit, r.Allowed, shown(r.RetryAfter))
 }
 
-// shown rounds up to what people read; never below the truth.
+// shown rounds up to a readable time; never below the truth.
 func shown(d time.Duration) time.Duration {
 	unit := time.Millisecond
 	if d >= 10*time.Second {
@@ -75,8 +76,8 @@ func shown(d time.Duration) time.Duration {
 	return (d + unit - 1) / unit * unit
 }
 
-// later returns the refusal that lasts longer; one that waiting does not lift
-// lasts longest. Of equals the first.
+// later returns the refusal that lasts longer. One that waiting does not lift
+// lasts longest. Of equals it returns the first.
 func later(a, b *Refusal) *Refusal {
 	switch {
 	case b == nil:

@@ -7,15 +7,16 @@ import (
 	"weir"
 )
 
-// Scope says which requests one set of limits counts: those that agree with
-// every part that is set. Scope{Tenant: "demo", Model: "gpt-4o"} counts what the
-// tenant demo asks of gpt-4o, Scope{Class: "batch"} all batch, Scope{} everything.
-// A key belongs to its tenant, so Key is only set together with Tenant.
+// Scope selects the requests that one set of limits counts: those that match
+// every part that is set. Scope{Tenant: "demo", Model: "gpt-4o"} counts the
+// requests of tenant demo to gpt-4o, Scope{Class: "batch"} all batch, Scope{}
+// everything. A key belongs to its tenant: Key is only set together with
+// Tenant.
 type Scope struct {
 	Tenant string
 	Key    string // name of the key within the tenant
 	Model  string // as configured, not an alias
-	Class  string // weir.Class's own word; "": any
+	Class  string // the name of a weir.Class; "": any
 }
 
 // A Who identifies the caller of a request, the model asked for and its class.
@@ -24,9 +25,9 @@ type Who struct {
 	Class              weir.Class
 }
 
-// String is the scope's stable name: the same in every process and release, so
-// that several gateways mean the same by it. Parts stand in a fixed order and
-// are escaped: "tenant=demo,key=ci,model=gpt-4o,class=batch"; "all" for Scope{}.
+// String is the scope's stable name, the same in every process and release:
+// gateways exchange it. Parts have a fixed order and are escaped:
+// "tenant=demo,key=ci,model=gpt-4o,class=batch"; "all" for Scope{}.
 func (s Scope) String() string {
 	var b strings.Builder
 	for _, part := range s.parts() {
@@ -54,7 +55,8 @@ func (s Scope) parts() [4]part {
 	return [4]part{{"tenant", s.Tenant}, {"key", s.Key}, {"model", s.Model}, {"class", s.Class}}
 }
 
-// words name the scope to people: "key demo/ci on model gpt-4o, class batch".
+// words returns the scope's name for people: "key demo/ci on model gpt-4o,
+// class batch".
 func (s Scope) words() string {
 	var b strings.Builder
 	add := func(before, what, name string) {
@@ -109,7 +111,7 @@ func (w Who) scopes(each func(Scope)) {
 	}
 }
 
-// MaxScopes is the most scopes that count one request: everybody, its tenant and
-// its key, each with and without its class, each of these without a model, on
-// the model asked for and on the one that served it.
+// MaxScopes is the most scopes that count one request: all requests, its tenant
+// and its key, each with and without its class, each of these without a model,
+// on the requested model and on the serving one.
 const MaxScopes = 3 * 2 * 3

@@ -2,16 +2,16 @@ package meter
 
 import "weir"
 
-// Serve says that model serves a request of who, which may have asked for
-// another. The limits that name that model are asked as well: either all
-// give, or the reservation stays as it was and the Refusal says why. What an
-// earlier Serve had taken of a third model is given back. The limits of the model
-// asked for go on counting the request, so those of both are settled with what
-// it uses; those that name no model count it once, whichever model serves it.
+// Serve says that model serves a request of who, which may have requested
+// another one. The limits of that model are checked as well: either all admit
+// it, or the reservation is unchanged and the Refusal says why. Units that an
+// earlier Serve took for a third model are returned. The limits of the
+// requested model still count the request: both models' limits are settled with
+// its use. Limits without a model count it once, whichever model serves it.
 //
-// It returns the reservation to settle: one that was zero because nothing
-// counted the request may begin here, with the claim given. One that was closed
-// stays so.
+// It returns the reservation to settle. If no limit counted the request before,
+// the reservation may begin here, with the given claim. A closed reservation
+// stays closed.
 func (m *Meter) Serve(now weir.Instant, r Reservation, who Who, model string, c Claim) (Reservation, *Refusal) {
 	o := m.of(r)
 	if o == nil && (model == who.Model || r != Reservation{}) {
@@ -45,8 +45,8 @@ func (m *Meter) Serve(now weir.Instant, r Reservation, who Who, model string, c 
 	return r, nil
 }
 
-// servedBy returns the accounts that count a request for being served by model,
-// less those o has been taken from for it already.
+// servedBy returns the accounts that count a request because model serves it,
+// without those that o already holds.
 func (m *Meter) servedBy(o *open, who Who, model string) []*account {
 	m.more = m.more[:0]
 	if model == who.Model {
@@ -61,7 +61,7 @@ func (m *Meter) servedBy(o *open, who Who, model string) []*account {
 	return m.more
 }
 
-// serves says whether a is among the accounts of the model that serves.
+// serves says whether a is among the accounts of the serving model.
 func (o *open) serves(a *account) bool {
 	for _, h := range o.holds[o.asked:] {
 		if h.account == a {
@@ -71,7 +71,7 @@ func (o *open) serves(a *account) bool {
 	return false
 }
 
-// leave gives back what was taken of models that serve no more.
+// leave returns the units of models that no longer serve.
 func (o *open) leave(now weir.Instant, model string) {
 	kept := o.asked
 	for _, h := range o.holds[o.asked:] {

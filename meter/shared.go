@@ -8,7 +8,7 @@ import (
 	"weir"
 )
 
-// shared are one account's leases, nil where a limit is not set.
+// shared holds one account's leases, nil where a limit is not set.
 type shared struct {
 	of         *Leases
 	scope      Scope
@@ -16,7 +16,7 @@ type shared struct {
 	day, month weir.Instant // when the present ones end
 }
 
-// leases by the limit they are of.
+// leases of an account, indexed by limit.
 type leases [len(limitKinds)]*Lease
 
 // limitKinds are the limits of an account.
@@ -32,7 +32,7 @@ const (
 	ofMoneyMonth
 )
 
-// units is how much of a limit one request takes that uses so much.
+// units returns how much of a limit one request with that use takes.
 func units(limit int, s Spent) int64 {
 	switch limit {
 	case ofConcurrent, ofRequests:
@@ -43,22 +43,22 @@ func units(limit int, s Spent) int64 {
 	return s.Tokens
 }
 
-// keepFlow is how long the keeper remembers a limit that refills, or of
-// concurrent requests; a gateway tells it of each every ten minutes.
+// keepFlow is how long the keeper remembers a flow or gauge. A gateway asks
+// about each every ten minutes.
 const keepFlow = time.Hour
 
-// ShareLeases has every limit divided among gateways: from now on they are drawn
-// from leases. It is called before anything is reserved.
+// ShareLeases divides every limit among gateways: from now on units are drawn
+// from leases. It must be called before anything is reserved.
 func (m *Meter) ShareLeases(now weir.Instant, leases *Leases) {
 	m.leases = leases
 	m.share(now, m.accounts)
 }
 
-// Leases returns what ShareLeases was given; nil without.
+// Leases returns the argument of ShareLeases; nil without.
 func (m *Meter) Leases() *Leases { return m.leases }
 
-// share makes the leases of the accounts that are next, and drops those of
-// accounts that are no more.
+// share makes the leases of the next accounts, and drops those of removed
+// accounts.
 func (m *Meter) share(now weir.Instant, next map[Scope]*account) {
 	if m.leases == nil {
 		return
@@ -98,7 +98,7 @@ func (s *shared) keep(limit int, stretch string, form Form, rate, burst int64, k
 	}
 }
 
-// roll begins the budgets of a new day and month where the last is over.
+// roll starts the budgets of a new day and month when the last is over.
 func (s *shared) roll(now weir.Instant, b *Budget) {
 	if now < s.day && now < s.month {
 		return
@@ -115,7 +115,7 @@ func (s *shared) roll(now weir.Instant, b *Budget) {
 	begin(ofMoneyMonth, this, int64(b.MoneyPerMonth), s.month)
 }
 
-// ends is when the budget of a limit is renewed.
+// ends returns when the budget of a limit is renewed.
 func (s *shared) ends(limit int) weir.Instant {
 	if limit < ofTokensMonth {
 		return s.day
@@ -123,7 +123,7 @@ func (s *shared) ends(limit int) weir.Instant {
 	return s.month
 }
 
-// restore says what a ledger knows to be used.
+// restore enters the use known to a ledger.
 func (s *shared) restore(day, month Spent) {
 	for i := ofTokensDay; i < len(s.leases); i++ {
 		used := day
@@ -136,7 +136,7 @@ func (s *shared) restore(day, month Spent) {
 	}
 }
 
-// checkShared is check by the leases.
+// checkShared is check with leases.
 func (a *account) checkShared(now weir.Instant, c *Claim) *Refusal {
 	a.shared.roll(now, &a.limits.Budget)
 	var worst *Refusal
@@ -148,7 +148,7 @@ func (a *account) checkShared(now weir.Instant, c *Claim) *Refusal {
 	return worst
 }
 
-// checkLease asks one lease for n units.
+// checkLease checks one lease for n units.
 func (a *account) checkLease(now weir.Instant, l *Lease, limit int, n int64) *Refusal {
 	k := limitKinds[limit]
 	if limit == ofTokens && n > l.burst {
@@ -170,7 +170,7 @@ func (a *account) checkLease(now weir.Instant, l *Lease, limit int, n int64) *Re
 	default:
 		left := l.left()
 		r = a.refusal(k, l.burst-left, l.burst)
-		if left < min(n, l.burst) { // else others hold it and bring what they need not
+		if left < min(n, l.burst) { // otherwise other gateways hold it and return unneeded units
 			wait = a.shared.ends(limit).Sub(now)
 		}
 	}
@@ -178,7 +178,7 @@ func (a *account) checkLease(now weir.Instant, l *Lease, limit int, n int64) *Re
 	return r
 }
 
-// takeShared is take from the leases.
+// takeShared is take with leases.
 func (a *account) takeShared(c *Claim) hold {
 	for i, l := range &a.shared.leases {
 		if l != nil {
@@ -188,19 +188,19 @@ func (a *account) takeShared(c *Claim) hold {
 	return hold{account: a, leases: a.shared.leases, whole: a.limits.Most}
 }
 
-// moreShared is more from the leases it was taken from.
+// moreShared is more with the leases the request was taken from.
 func (h *hold) moreShared(g growth) {
 	more := Spent{Tokens: g.more(h.whole)}
 	for i := ofTokens; i < len(h.leases); i++ {
 		if l := h.leases[i]; l != nil {
 			l.More(units(i, more))
 		}
-		more = g.held // all after it are budgets
+		more = g.held // the rest are budgets
 	}
 }
 
-// closeShared is close of what was taken from leases. Of a day or month that is
-// over everything goes back; what was used counts for the one that is.
+// closeShared is close with leases. The units of an expired day or month are
+// all returned; the use counts for the present one.
 func (h *hold) closeShared(now weir.Instant, c *Claim, used Spent, requestsBack int64) {
 	a := h.account
 	a.shared.roll(now, &a.limits.Budget)
@@ -222,8 +222,8 @@ func (h *hold) closeShared(now weir.Instant, c *Claim, used Spent, requestsBack 
 	}
 }
 
-// exhaustedShared says which budget has too little left in all, whichever gateway
-// holds it.
+// exhaustedShared says which budget has too little left in all leases and
+// gateways together.
 func (a *account) exhaustedShared(now weir.Instant, more Spent) *Refusal {
 	var worst *Refusal
 	for i := ofTokensDay; i < len(a.shared.leases); i++ {

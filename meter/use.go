@@ -7,19 +7,19 @@ import (
 	"weir"
 )
 
-// Use is how much of one limit is used.
+// Use is the used part of one limit.
 type Use struct {
 	Scope Scope
 	Kind  Kind
-	// Ratio is 1 where nothing is left, above it where there is a debt. Of a limit
-	// per minute it is what is missing of its burst, of requests in flight their
-	// part of what is allowed, of a budget what is used of it, without what requests
-	// in flight may come to. Where limits are shared it is of the whole, as last
-	// heard, but for requests in flight, which are this gateway's.
+	// Ratio is 1 when nothing is left, and above it with a debt. For a limit
+	// per minute it is the missing part of its burst; for requests in flight
+	// their share of the limit; for a budget its used share, without the
+	// reservations in flight. Where limits are shared it is of the whole limit,
+	// as last reported. Requests in flight are only those of this gateway.
 	Ratio float64
 }
 
-// Uses appends how much of every limit is used to uses, in no order.
+// Uses appends the use of every limit to uses, in no order.
 func (m *Meter) Uses(now weir.Instant, uses []Use) []Use {
 	for _, a := range m.accounts { // MostUsed sorts
 		uses = a.uses(now, uses)
@@ -27,8 +27,8 @@ func (m *Meter) Uses(now weir.Instant, uses []Use) []Use {
 	return uses
 }
 
-// MostUsed are the uses of the limits that are used most, so many at most, by
-// scope and kind in order. It changes uses.
+// MostUsed returns the uses with the highest ratios, at most most of them, in
+// order of scope and kind. It changes uses.
 func MostUsed(uses []Use, most int) []Use {
 	if len(uses) > most {
 		slices.SortFunc(uses, func(a, b Use) int { return cmp.Or(cmp.Compare(b.Ratio, a.Ratio), a.compare(b)) })

@@ -6,7 +6,8 @@ import (
 	"weir"
 )
 
-// Ask is what a gateway says of one lease to the keeper of the budgets.
+// Ask is a gateway's report and request for one lease to the keeper of the
+// budgets.
 type Ask struct {
 	Name  string
 	Shard int
@@ -14,15 +15,15 @@ type Ask struct {
 	Burst int64
 	Keep  time.Duration // how long to remember the budget
 
-	Total, Since int64 // used since the beginning; of which the keeper has confirmed
-	Known        bool  // Seen and SeenAt hold
-	Seen, SeenAt int64 // what was left when last told, and when by the keeper's clock, ms
+	Total, Since int64 // used since the start; the part the keeper has confirmed
+	Known        bool  // Seen and SeenAt are valid
+	Seen, SeenAt int64 // the rest at the last report, and its time by the keeper's clock, ms
 	SeenEra      string
-	Floor        int64 // what is in use of a gauge
-	Need         int64 // how much to hold for what is asked of it
-	Want         int64 // how much if nobody else needs it; -1: nothing any more, ever
-	Has          int64 // how much it holds; what exceeds Want it has set aside
-	Demand       int64 // units a minute callers ask for
+	Floor        int64 // units of a gauge in use
+	Need         int64 // units to hold for the demand
+	Want         int64 // units to hold if no other gateway needs them; -1: none, ever again
+	Has          int64 // units it holds; those above Want are set aside
+	Demand       int64 // units a minute requested by callers
 	Lack         int64 // the largest request refused because the lease had too little
 
 	lease *Lease
@@ -31,19 +32,19 @@ type Ask struct {
 
 // Grant is the keeper's answer to one Ask.
 type Grant struct {
-	Hold    int64  // what the lease is worth, of a gauge with what is in use
-	Credit  int64  // what nobody holds
-	Level   int64  // what is left of the whole budget
+	Hold    int64  // the lease's units, including those of a gauge in use
+	Credit  int64  // units in no lease
+	Level   int64  // the rest of the whole budget
 	At      int64  // the keeper's time, ms
-	Era     string // of the keeper's memory: another one has forgotten what was said before
+	Era     string // of the keeper's memory: a new era has forgotten earlier reports
 	Part    int64  // of a flow's rate while the keeper is silent, in millionths
-	Yield   bool   // somebody is short of what lies about in parts too small for all
-	Settled bool   // false: the keeper was away and gathers what was used meanwhile; the lease goes on by itself
+	Yield   bool   // a gateway is short of units that are spread in parts too small for all
+	Settled bool   // false: the keeper was away and collects the use of that time; the lease continues by itself
 }
 
-// Asks appends to asks what the keeper of a shard is to be asked at now, at most
-// limit leases, each of which is not asked about again before Granted or
-// Unheard; with all, those that could wait too.
+// Asks appends to asks the due asks to the keeper of a shard, at most limit in
+// all; with all set, also those that could wait. No lease is asked about again
+// before Granted or Unheard.
 func (ls *Leases) Asks(now weir.Instant, shard int, asks []Ask, limit int, all bool) []Ask {
 	s := &ls.shards[shard]
 	s.remind(now, ls)
@@ -61,7 +62,7 @@ func (ls *Leases) Asks(now weir.Instant, shard int, asks []Ask, limit int, all b
 	return asks
 }
 
-// due says whether the keeper should hear of the lease now.
+// due says whether the lease should be in the next visit.
 func (l *Lease) due(now weir.Instant) bool {
 	return l.visited == 0 || l.dead || l.missed > 0 || l.level < l.told.hold/2 || l.level < 0 || l.pressed > l.visited || l.yields || now.Sub(l.visited) >= between
 }
@@ -78,7 +79,7 @@ func (l *Lease) ask(now weir.Instant) Ask {
 		lease: l, at: now,
 	}
 	a.Want = max(a.Need, l.spare(now))
-	if l.yields && l.level < l.largest { // of no use here but for smaller requests
+	if l.yields && l.level < l.largest { // useful here only for smaller requests
 		a.Need, a.Want = a.Floor, a.Floor
 	}
 	if l.dead {
@@ -90,7 +91,7 @@ func (l *Lease) ask(now weir.Instant) Ask {
 	return a
 }
 
-// observe follows the demand.
+// observe updates the demand.
 func (l *Lease) observe(now weir.Instant) {
 	d := min(now.Sub(l.visited), 10*forgets)
 	if l.visited == 0 || d <= 0 {
@@ -104,7 +105,7 @@ func (l *Lease) observe(now weir.Instant) {
 	}
 }
 
-// Granted takes the keeper's answer to an ask.
+// Granted applies the keeper's answer to an ask.
 func (ls *Leases) Granted(now weir.Instant, a Ask, g Grant) {
 	l := a.lease
 	l.asking = false
@@ -143,8 +144,8 @@ func (ls *Leases) Unheard(a Ask) {
 	ls.queue(l)
 }
 
-// Pressed says of which budgets somebody needs more than is to be had: what this
-// gateway holds of them and does not need goes back at the next visit.
+// Pressed names budgets of which a gateway needs more than is available. This
+// gateway returns its unneeded units of them at the next visit.
 func (ls *Leases) Pressed(now weir.Instant, names []string) {
 	for _, name := range names {
 		l := ls.all[name]
@@ -158,8 +159,8 @@ func (ls *Leases) Pressed(now weir.Instant, names []string) {
 	}
 }
 
-// Contact says that the keeper of a shard was heard at now and, settled, that it
-// knows what every gateway has used.
+// Contact says that the keeper of a shard answered at now and, if settled, that
+// it knows the use of every gateway.
 func (ls *Leases) Contact(now weir.Instant, shard, gateways int, settled bool) {
 	ls.gateways = max(gateways, 1)
 	if s := &ls.shards[shard]; settled {
@@ -167,7 +168,8 @@ func (ls *Leases) Contact(now weir.Instant, shard, gateways int, settled bool) {
 	}
 }
 
-// Revisit has every lease of a shard asked about again: its keeper lost its memory.
+// Revisit marks every lease of a shard for a new ask: its keeper lost its
+// memory.
 func (ls *Leases) Revisit(shard int) {
 	for _, l := range ls.shards[shard].inOrder {
 		ls.queue(l)
@@ -175,7 +177,7 @@ func (ls *Leases) Revisit(shard int) {
 	}
 }
 
-// remind queues a few leases the keeper has not heard of for long.
+// remind queues a few leases that were not visited for long.
 func (s *shard) remind(now weir.Instant, ls *Leases) {
 	const atOnce = 16
 	for range min(atOnce, len(s.inOrder)) {

@@ -19,18 +19,18 @@ import (
 // Program is the server that is run.
 const Program = "redis-server"
 
-// patience bounds what has hung for good.
+// patience bounds waits that would otherwise hang.
 const patience = 30 * time.Second
 
-// Options say what server to run. The zero Options are one that keeps nothing.
+// Options configure the server. The zero Options run one without persistence.
 type Options struct {
 	Dir          string // for its files; must exist
 	Password     string // of the user "default"
-	User         string // one more user, who may do everything and has UserPassword
+	User         string // a second user with all rights and UserPassword
 	UserPassword string
-	// TLS has it speak TLS only, with the certificate of NewCerts in Dir.
+	// TLS makes it accept TLS only, with the certificate of NewCerts in Dir.
 	TLS     *Certs
-	Cluster bool // a node of a cluster to be made of it (see MakeCluster)
+	Cluster bool // a node of a future cluster (see MakeCluster)
 	Port    int  // 0: a free one
 }
 
@@ -66,7 +66,7 @@ func (s *Server) start(path string) error {
 	defer log.Close()
 	s.cmd = exec.Command(path, s.o.args()...)
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = s.o.Dir, log, log
-	// A test that is killed leaves no server behind.
+	// A killed test leaves no server behind.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
 		return err
@@ -97,8 +97,7 @@ func (o *Options) args() []string {
 	return args
 }
 
-// await asks until the server answers anything, also an error because a password is
-// missing.
+// await waits until the server logs that it accepts connections.
 func (s *Server) await() error {
 	deadline := time.Now().Add(patience)
 	for {
@@ -115,15 +114,14 @@ func (s *Server) await() error {
 			s.Kill()
 			return fmt.Errorf("%s did not start within %v:\n%s", Program, patience, said)
 		}
-		time.Sleep(5 * time.Millisecond) // another process, which cannot wake us
+		time.Sleep(5 * time.Millisecond) // another process cannot signal us
 	}
 }
 
-// Pause stops the server in its tracks, as a machine that hangs; its connections
-// stay open.
+// Pause stops the server like a machine that hangs; its connections stay open.
 func (s *Server) Pause() error { return s.cmd.Process.Signal(syscall.SIGSTOP) }
 
-// Resume lets a paused server go on.
+// Resume continues a paused server.
 func (s *Server) Resume() error { return s.cmd.Process.Signal(syscall.SIGCONT) }
 
 // Kill ends the server at once and waits until it is gone. It may be called
@@ -136,7 +134,7 @@ func (s *Server) Kill() {
 	<-s.done
 }
 
-// Restart kills the server and starts it again on its port, its memory empty.
+// Restart kills the server and starts it again on its port, with empty memory.
 func (s *Server) Restart() error {
 	s.Kill()
 	path, err := exec.LookPath(Program)
@@ -221,8 +219,8 @@ func freePort() (int, error) {
 	return ln.Addr().(*net.TCPAddr).Port, nil
 }
 
-// Do sends one command to a server without TLS or password and returns the first
-// line of the answer: for tests that look behind the client under test.
+// Do sends one command to a server without TLS or password and returns the
+// first line of the reply, for tests that bypass the client under test.
 func (s *Server) Do(args ...string) (string, error) {
 	c, err := net.DialTimeout("tcp", s.Addr, patience)
 	if err != nil {
