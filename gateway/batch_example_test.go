@@ -23,9 +23,8 @@ import (
 	"weir/upstream/dialects"
 )
 
-// A new caller inside the process: a batch of requests in a file, a line each, as
-// OpenAI's Batch API has it. It needs one function, Submit, and touches nothing of
-// the gateway.
+// Example of a caller inside the process: a batch of requests in a file, one a line, as
+// in OpenAI's Batch API. It needs only Submit, and no internals of the gateway.
 
 type batch struct {
 	submit      func(context.Context, gateway.Submission, gateway.Sink) (weir.Record, error)
@@ -33,8 +32,8 @@ type batch struct {
 	atOnce      int
 }
 
-// line is a request of a batch, and result its answer. A result has an error alone
-// where there is no whole answer.
+// line is a request of a batch, and result its answer. A result has only an error if
+// there is no whole answer.
 type line struct {
 	ID   string          `json:"custom_id"`
 	Body json.RawMessage `json:"body"`
@@ -47,7 +46,7 @@ type result struct {
 	Error  string          `json:"error,omitempty"`
 }
 
-// held keeps one answer.
+// held stores one answer.
 type held struct {
 	bytes.Buffer
 	status int
@@ -55,7 +54,7 @@ type held struct {
 
 func (h *held) Start(status int, _ map[string][]string) { h.status = status }
 
-// run answers every line; results come in the order of lines.
+// run answers every line; results are in the order of lines.
 func (b *batch) run(ctx context.Context, in io.Reader) ([]result, error) {
 	var results []*result
 	room := make(chan struct{}, b.atOnce)
@@ -82,7 +81,7 @@ func (b *batch) run(ctx context.Context, in io.Reader) ([]result, error) {
 	return done, nil
 }
 
-// one asks until it has an answer, or is told that asking again does not help.
+// one retries until it has an answer, or until an error says that retries do not help.
 func (b *batch) one(ctx context.Context, l line, r *result) {
 	for {
 		var answer held

@@ -13,8 +13,8 @@ import (
 	"weir"
 )
 
-// canned is an inference server that allocates nothing per request, so that
-// what a benchmark counts is the gateway's (with net/http's) and nothing else.
+// canned is an inference server that allocates nothing per request: a benchmark then
+// counts only the gateway's allocations (with net/http's).
 func canned(b *testing.B, answer []byte) string {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -131,14 +131,14 @@ type nowhere struct{}
 func (nowhere) Start(int, map[string][]string)    {}
 func (nowhere) Write(p []byte) (n int, err error) { return len(p), nil }
 
-// The difference between the two, by 900, is what an event costs.
+// The difference between the two, divided by 900, is the cost of an event.
 func BenchmarkStream(b *testing.B) {
 	for _, events := range []int{100, 1000} {
 		b.Run(fmt.Sprintf("%devents", events), func(b *testing.B) { benchStream(b, events) })
 	}
 }
 
-// A floor under the benchmark: an event costs no memory, however many come.
+// A floor for the benchmark: events allocate nothing, however many arrive.
 func TestAnEventAllocatesNothing(t *testing.T) {
 	few := testing.Benchmark(func(b *testing.B) { benchStream(b, 100) })
 	many := testing.Benchmark(func(b *testing.B) { benchStream(b, 1100) })
@@ -161,8 +161,8 @@ func benchStream(b *testing.B, events int) {
 	drive(b, answer.Bytes(), streamed)
 }
 
-// How long until the upstream sees that the caller has gone, before the first
-// token and in the middle of a stream. The bound is 50 ms.
+// The time until the upstream sees that the caller has left, before the first token and
+// in the middle of a stream. The bound is 50 ms.
 func BenchmarkCancel(b *testing.B) {
 	for name, sent := range map[string]string{"beforeFirstToken": "", "midStream": streamHead + chunked(roleEvent, tokenEvent)} {
 		b.Run(name, func(b *testing.B) {

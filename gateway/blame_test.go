@@ -11,8 +11,8 @@ import (
 	"weir"
 )
 
-// picky is a server that takes what it can and fails what it cannot: as real ones
-// do, with 404, 501 and 500, or by not answering.
+// picky is a server that answers supported requests and fails others as real servers
+// do: with 404, 501 and 500, or by not answering.
 func picky(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	say := func(status int, text string) {
@@ -39,7 +39,7 @@ func picky(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// attackerAndVictim is a gateway of one deployment with so many replicas, and two keys.
+// attackerAndVictim is a gateway with one deployment of so many replicas, and two keys.
 func attackerAndVictim(t *testing.T, replicas int) *running {
 	c := config("")
 	c.Models[0].Deployments[0].Upstream.BaseURL = ""
@@ -51,8 +51,8 @@ func attackerAndVictim(t *testing.T, replicas int) *running {
 	return start(t, c)
 }
 
-// attacks are requests that the servers cannot serve, and what their caller is
-// told where there is more than one replica.
+// attacks are requests that the servers cannot serve, and their caller's error if there
+// is more than one replica.
 var attacks = []struct {
 	name, path, body string
 	status           int
@@ -67,8 +67,8 @@ var attacks = []struct {
 	{"responses", "/v1/responses", `{"model":"m","input":"x"}`, 400, "unsupported_operation"},
 }
 
-// One key's requests that cannot be served keep no other key out, and their caller
-// is told that they are its own.
+// Unservable requests of one key shut out no other key, and their caller learns that
+// the fault is its own.
 func TestOneKeysBadRequestsCloseNothing(t *testing.T) {
 	for _, a := range attacks {
 		for _, replicas := range []int{1, 2, 3} {
@@ -96,8 +96,8 @@ func TestOneKeysBadRequestsCloseNothing(t *testing.T) {
 	}
 }
 
-// A request of any tenant that a deployment cannot serve goes where it can be, and
-// from then on at once.
+// A request that one deployment cannot serve goes to another one, and later ones go
+// there at once.
 func TestARequestGoesWhereItCanBeServed(t *testing.T) {
 	text, eyes := newBackend(t, picky), newBackend(t, answering)
 	c := config(text.URL, eyes.URL)
@@ -125,8 +125,8 @@ func TestARequestGoesWhereItCanBeServed(t *testing.T) {
 	}
 }
 
-// An upstream that does not know the model's name is not broken: it opens nothing,
-// and the request goes to the next.
+// An upstream that does not know the model's name is not broken: no circuit opens, and
+// the request goes to the next.
 func TestAnUnknownNameOpensNothing(t *testing.T) {
 	lost := newBackend(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(404)

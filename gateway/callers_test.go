@@ -60,8 +60,8 @@ func TestEveryLineOfAListReachesTheUpstream(t *testing.T) {
 	}
 }
 
-// An account that is used up is no throttling: no request waits for it, the next
-// tier serves, and for a while it is not asked again.
+// An exhausted account is not throttling: no request waits for it, the next tier
+// serves, and the account is not used for a while.
 func TestAnAccountThatIsUsedUpIsPassedOver(t *testing.T) {
 	first := newBackend(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "1")

@@ -10,7 +10,7 @@ import (
 
 func TestARequestThatWaitsForAQuotaIsServedWhenItIsRaised(t *testing.T) {
 	ptu, payg := newBackend(t, answering), newBackend(t, answering)
-	// A bucket that one request fills for minutes, and callers that wait that long.
+	// A bucket filled for minutes by one request, and callers willing to wait that long.
 	few := dispatch.Quota{Drain: 1, Burst: time.Millisecond}
 	c := tiered(ptu.URL, payg.URL, few)
 	c.Models[0].Queue.MaxWait = 48 * time.Hour

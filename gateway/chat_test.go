@@ -88,7 +88,7 @@ func TestEventsAreFlushedAsTheyCome(t *testing.T) {
 		if _, err := io.ReadFull(resp.Body, got); err != nil || string(got) != want {
 			t.Fatalf("%q, %v", got, err)
 		}
-		step <- struct{}{} // only now the backend goes on: nothing was held back
+		step <- struct{}{} // only now the backend continues: nothing was held back
 	}
 	if rest, err := io.ReadAll(resp.Body); len(rest) > 0 || err != nil {
 		t.Error(string(rest), err)

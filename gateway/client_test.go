@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The caller's address is read from the right: everything left of the first
-// address that is no trusted proxy's is what anybody could have written.
+// The caller's address is read from the right: everything to the left of the first
+// address that is not a trusted proxy's could be forged.
 func TestTheCallersAddressBehindProxies(t *testing.T) {
 	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("fd00::/8")}
 	f := func(peer string, forwarded []string, trust []netip.Prefix, want string) {

@@ -43,7 +43,7 @@ func (r *running) ask(method, path string, headers ...string) (*http.Response, s
 	return resp, string(body)
 }
 
-// methods are what paths of each kind take.
+// methods are the methods of each kind of path.
 var methods = [...]struct{ path, methods string }{
 	{"/v1/chat/completions", "POST"}, {"/v1/completions", "POST"}, {"/v1/embeddings", "POST"}, {"/v1/responses", "POST"}, {"/v1/messages", "POST"},
 	{"/v1/messages/count_tokens?beta=true", "POST"}, {"/v1/responses/input_tokens", "POST"}, {compactPath, "POST"},
@@ -95,7 +95,7 @@ func TestAForeignOriginIsTold(t *testing.T) {
 	}
 }
 
-// spoken are the headers of CORS an answer has, in one line.
+// spoken returns the CORS headers of an answer, in one line.
 func spoken(h http.Header) string {
 	var said []string
 	for name := range h {
@@ -183,7 +183,7 @@ func TestEveryOriginAndNone(t *testing.T) {
 	if resp, _ := r.ask("OPTIONS", chatPath, "Origin", page, "Access-Control-Request-Method", "POST"); resp.StatusCode != 204 || resp.Header.Get("Access-Control-Allow-Origin") != "*" {
 		t.Errorf("%d %v", resp.StatusCode, resp.Header)
 	}
-	// Taken out of the file, no answer speaks of it.
+	// Without it in the file, no answer has CORS headers.
 	if err := r.Apply(config(b.URL)); err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +255,7 @@ func TestHeadIsServedWhereGetIs(t *testing.T) {
 	r.settled()
 }
 
-// A header that Weir writes is one that pages can read.
+// Pages can read every header that Weir writes.
 func TestPagesCanReadWhatWeirWrites(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {

@@ -2,7 +2,7 @@ package gateway
 
 import "weir/upstream/dialects"
 
-// The protocols that the tests' callers speak, as weir serve has them.
+// The protocols that the tests' callers speak, in the order of weir serve.
 var (
 	protocols = surfaces(dialects.All())
 	openAI    = dialects.Of("openai")

@@ -30,7 +30,7 @@ func TestEveryErrorHasItsAnswer(t *testing.T) {
 			t.Errorf("%v: the gateway's fault with status %d", err, a.status)
 		}
 	}
-	// Every sentinel of errors.go stands in the table.
+	// Every sentinel of errors.go is in the table.
 	f, err := parser.ParseFile(token.NewFileSet(), "errors.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func TestWrappedErrorsKeepTheirRowAndStrangersAreTheGatewaysFault(t *testing.T) 
 	}
 }
 
-// Each error in each dialect, as text to be read in review.
+// Each error in each dialect, as text for review.
 func TestErrorsInEveryDialect(t *testing.T) {
 	var out bytes.Buffer
 	for _, is := range []error{errBadKey, errUnknownModel, errRequestLimit, errThrottled, errNoReplica, errSilent, errInternal} {

@@ -13,12 +13,12 @@ import (
 	"weir/dispatch"
 )
 
-// fault is a way an inference server breaks. before and after are what it does
-// instead of its first token and after it.
+// fault is a way in which an inference server breaks. before and after are its actions
+// instead of the first token, and after it.
 type fault struct {
 	name          string
 	before, after func(c net.Conn, quit <-chan struct{})
-	code          string // what the caller is told when it can no longer be hidden
+	code          string // the code for the caller when the failure can no longer be hidden
 }
 
 func writes(parts ...string) func(net.Conn, <-chan struct{}) {
@@ -77,8 +77,8 @@ var streamFaults = []fault{
 	{"not HTTP", writes("SSH-2.0-OpenSSH\r\n\r\n"), writes("x"), "upstream_protocol"},
 }
 
-// twoReplicas is a gateway in front of one broken and one sound deployment, the
-// broken one preferred.
+// twoReplicas is a gateway in front of one broken and one sound deployment; the broken
+// one is preferred.
 func twoReplicas(t *testing.T, script func(c net.Conn, quit <-chan struct{})) (*running, *backend) {
 	quit := make(chan struct{})
 	broken := rawBackend(t, func(c net.Conn, _ int) { script(c, quit) })
@@ -86,7 +86,7 @@ func twoReplicas(t *testing.T, script func(c net.Conn, quit <-chan struct{})) (*
 	sound := newBackend(t, answering)
 	c := config(broken, sound.URL)
 	c.Models[0].Deployments[1].Tier = 1
-	c.Models[0].SpillAfter = 1 // what is throttled is not waited for
+	c.Models[0].SpillAfter = 1 // do not wait for throttled deployments
 	for i := range c.Models[0].Deployments {
 		up := &c.Models[0].Deployments[i].Upstream
 		up.HeaderTimeout, up.StallTimeout = 150*time.Millisecond, 150*time.Millisecond
@@ -188,7 +188,7 @@ func TestALargeAnswerThatBreaksOffIsSeenToBeBroken(t *testing.T) {
 
 func TestWhenEveryAttemptFailsTheCallerIsToldWhoseFaultItWas(t *testing.T) {
 	down, _ := net.Listen("tcp", "127.0.0.1:0")
-	down.Close() // nobody listens there any more
+	down.Close() // nothing listens there any more
 	quit := make(chan struct{})
 	defer close(quit)
 	silent := rawBackend(t, func(c net.Conn, _ int) { <-quit })

@@ -15,9 +15,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// raw sends bytes over a connection of its own and returns the statuses of the
-// answers, and the body of the last, until the gateway closes it or has answered
-// as often as asked.
+// raw sends bytes over its own connection and returns the statuses of the answers, and
+// the last body, until the gateway closes it or has sent the wanted number of answers.
 func (r *running) raw(t *testing.T, text string, want int) (statuses []int, body string) {
 	t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(strings.TrimPrefix(r.url, "https://"), "http://"))
@@ -124,7 +123,7 @@ func TestPlainHTTPToAnAddressOfHTTPSIsTold(t *testing.T) {
 	}
 }
 
-// What net/http answers itself has the shape of the API too.
+// net/http's own answers have the API's shape too.
 func TestRequestsThatAreNotHTTPGetAnAnswerOfTheAPI(t *testing.T) {
 	r := start(t, config("http://127.0.0.1:1"), func(o *Options) { o.Listen.MaxHeaderBytes = 8 << 10 })
 	f := func(text string, status int, has ...string) {
@@ -148,7 +147,7 @@ func TestRequestsThatAreNotHTTPGetAnAnswerOfTheAPI(t *testing.T) {
 	f("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n", 400, `"code":"bad_request"`)
 }
 
-// However the bytes are cut into reads, the same is found.
+// The result does not depend on how the bytes are cut into reads.
 func TestFramesAreTheSameHoweverTheyAreRead(t *testing.T) {
 	parts := []string{
 		"POST / HTTP/1.1\r\n", "Host: x\r\n", "Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n", "\r\n", "abc", "3\r\n", "0\r\n", "\n", "\r", " ", "PRI * HTTP/2.0\r\n", ": ", "7fffffffffffffff\r\n",

@@ -153,7 +153,7 @@ func TestConnectionsAndHeadersAreBounded(t *testing.T) {
 	}
 }
 
-// The handlers see HTTP through http.go only.
+// The handlers know HTTP only through http.go.
 func TestOnlyTheFrontKnowsNetHTTP(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil || len(files) == 0 {

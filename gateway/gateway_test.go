@@ -24,8 +24,8 @@ import (
 	"weir/upstream"
 )
 
-// TestMain keeps property tests from leaving files behind: a draw that fails is
-// printed with its seed.
+// TestMain keeps property tests from writing files: a failing draw is printed with its
+// seed.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	flag.Set("rapid.nofailfile", "true")
@@ -73,9 +73,9 @@ func (b *backend) last() (path, body string, header http.Header) {
 	return b.paths[n], b.bodies[n], b.headers[n]
 }
 
-// rawBackend is an inference server down to its bytes: script gets each
-// connection once a whole request has been read from it, and the connection
-// ends when it returns.
+// rawBackend is an inference server at the level of bytes: script gets each connection
+// once a whole request has been read from it, and the connection ends when script
+// returns.
 func rawBackend(t testing.TB, script func(c net.Conn, request int)) string {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -114,7 +114,7 @@ const (
 	streamHead  = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
 
-// answers plays a whole server: streams when asked to, with usage when asked.
+// answering acts as a whole server: it streams on request, with usage on request.
 func answering(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	var ask struct {
@@ -153,8 +153,8 @@ const testKey = "weir_test_key"
 
 func sum(key string) [32]byte { return sha256.Sum256([]byte(key)) }
 
-// config serves model "m" by the backends given, each a deployment of the same
-// tier named d0, d1, ...
+// config serves model "m" from the given backends, each a deployment of the same tier,
+// named d0, d1, ...
 func config(backends ...string) Config {
 	m := Model{Name: "m", Attempts: 3, Queue: dispatch.Queue{MaxWait: 5 * time.Second}}
 	for i, url := range backends {
@@ -229,13 +229,13 @@ func (r *running) rec() weir.Record {
 	return r.records[len(r.records)-1]
 }
 
-// settled waits until everything requests hold is given back.
+// settled waits until requests hold nothing.
 func (r *running) settled() {
 	r.t.Helper()
 	eventually(r.t, "nothing is held", func() bool { return r.held() == "" })
 }
 
-// held says what requests still hold, "" if nothing.
+// held names everything that requests still hold, "" if nothing.
 func (r *running) held() string {
 	if l := r.Levels(); l.Requests != 0 || l.Streams != 0 {
 		return fmt.Sprintf("%+v", l)
@@ -266,10 +266,10 @@ func (r *running) held() string {
 	return ""
 }
 
-// hang is when something is taken to have hung for good; no measure of anything.
+// hang is the time after which a test counts as hung; it measures nothing.
 const hang = time.Minute
 
-// eventually waits for something another goroutine does.
+// eventually waits for a condition set by another goroutine.
 func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(hang); !is(); {

@@ -18,8 +18,8 @@ import (
 	"weir/meter"
 )
 
-// A caller that leaves, in every phase: the upstream sees it go, nothing stays
-// held, and what was produced is metered.
+// A caller leaves, in every phase: the upstream sees it leave, nothing stays held, and
+// the tokens produced are metered.
 func TestWhenTheCallerLeavesTheUpstreamIsCancelled(t *testing.T) {
 	for _, phase := range []string{"queued", "before the first token", "mid-stream", "whole answer"} {
 		t.Run(phase, func(t *testing.T) {
@@ -84,9 +84,9 @@ func TestWhenTheCallerLeavesTheUpstreamIsCancelled(t *testing.T) {
 	}
 }
 
-// Thousands of requests end at random moments in every way there is: callers
-// leave while queued, before the first token and mid-stream, upstreams fail,
-// limits refuse. Nothing may stay held and every request counts once.
+// Thousands of requests end at random moments in every possible way: callers leave
+// while queued, before the first token and mid-stream; upstreams fail; limits refuse.
+// Nothing may stay held, and every request counts once.
 func TestNothingIsLostOrKeptHoweverRequestsEnd(t *testing.T) {
 	const callers, each = 24, 100
 	drawn := seed.Of(t)
@@ -188,8 +188,8 @@ func abuseInside(r *running, ctx context.Context, body string, rng *rand.Rand) {
 	}
 }
 
-// fickle answers well, late, broken or not at all, with short waits in between.
-// What it does with its n-th request depends on the seed and n alone.
+// fickle answers well, late, broken or not at all, with short waits in between. Its
+// n-th answer depends only on the seed and n.
 func fickle(drawn uint64) http.HandlerFunc {
 	var asked atomic.Uint64
 	return func(w http.ResponseWriter, r *http.Request) {

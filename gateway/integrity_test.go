@@ -13,10 +13,10 @@ import (
 	"weir"
 )
 
-// However an upstream's stream is cut into chunks and wherever it breaks off,
-// the caller sees a prefix of its events: all of them with their finish, or
-// some and an error event, or an error instead of a stream. Never a finish the
-// upstream did not send, never half an event.
+// However an upstream's stream is cut into chunks and wherever it breaks off, the
+// caller sees a prefix of its events: all of them with their finish, or some and an
+// error event, or an error instead of a stream. Never a finish that the upstream did
+// not send, never half an event.
 func TestStreamsAreWholeOrSayThatTheyAreNot(t *testing.T) {
 	var script func(c net.Conn)
 	url := rawBackend(t, func(c net.Conn, _ int) { script(c) })
@@ -77,7 +77,7 @@ func TestStreamsAreWholeOrSayThatTheyAreNot(t *testing.T) {
 	r.settled()
 }
 
-// isPrefixOfEvents says whether shown is the first of the events, whole ones;
+// isPrefixOfEvents says whether shown is the first of the events, in whole events;
 // comments before the first content are left out.
 func isPrefixOfEvents(shown string, events []string, failed bool) bool {
 	opened := false
@@ -146,8 +146,8 @@ func TestOtherDialectsStreamToTheirOwnFinish(t *testing.T) {
 	}
 }
 
-// An upstream that never tells its usage is counted with a tokenizer from its
-// second stream on, and so is a whole answer without usage.
+// An upstream that never reports its usage is counted with a tokenizer from its second
+// stream on, and so is a whole answer without usage.
 func TestWhereNoUsageIsToldItIsCounted(t *testing.T) {
 	b := newBackend(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -179,8 +179,8 @@ func TestWhereNoUsageIsToldItIsCounted(t *testing.T) {
 	r.settled()
 }
 
-// Keep-alive connections serve one request after the other, in every way one
-// can end that leaves the connection whole.
+// A keep-alive connection serves one request after the other, after every kind of end
+// that leaves the connection intact.
 func TestAConnectionOutlivesItsRequests(t *testing.T) {
 	b := newBackend(t, answering)
 	r := start(t, config(b.URL))

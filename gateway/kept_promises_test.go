@@ -10,8 +10,7 @@ import (
 	"weir/meter"
 )
 
-// What comments of the package promise. internal/mutants has a wrong change for
-// each.
+// Promises in the package's comments. internal/mutants has a wrong change for each.
 
 func TestARequestThatNobodyWorkedOnGivesItsPlaceBack(t *testing.T) {
 	c := config(newBackend(t, func(w http.ResponseWriter, _ *http.Request) {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// keeper answers as a server of the Responses API that goes on with its own
-// answers only. Its ids begin with name.
+// keeper is a server of the Responses API that continues only its own answers. Its IDs
+// begin with name.
 type keeperServer struct {
 	*backend
 	mu   sync.Mutex
@@ -227,7 +227,7 @@ func TestTokensAreCountedByTheUpstreamElseEstimated(t *testing.T) {
 	}
 }
 
-// Whatever goes wrong below /v1/messages, it is said as Anthropic says it.
+// Every failure below /v1/messages has Anthropic's form.
 func TestErrorsBelowMessagesAreAnthropics(t *testing.T) {
 	b := newBackend(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(400)
@@ -262,13 +262,13 @@ func TestErrorsBelowMessagesAreAnthropics(t *testing.T) {
 		f("POST", path, "{", testKey, 400, "invalid_request_error")
 		f("POST", path, strings.Repeat("x", 2000), testKey, 413, "request_too_large")
 		f("POST", path, `{"model":"no"}`, testKey, 404, "not_found_error")
-		f("POST", path, ask, testKey, 400, "invalid_request_error") // the upstream's own, in OpenAI's words
+		f("POST", path, ask, testKey, 400, "invalid_request_error") // the upstream's own error, in OpenAI's form
 	}
 	f("GET", "/v1/messages/batches", "", testKey, 404, "not_found_error")
 	f("POST", "/v1/messages/", "{}", testKey, 404, "not_found_error")
 }
 
-// The deployment that keeps an answer may speak another protocol since.
+// The deployment that stores an answer may have changed its protocol since.
 func TestAChainWhoseKeeperSpeaksAnotherProtocolSinceIsRefused(t *testing.T) {
 	a, b := keeperOf(t, "a"), keeperOf(t, "b")
 	c := config(a.URL, b.URL)

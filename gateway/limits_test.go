@@ -11,7 +11,7 @@ import (
 	"weir/meter"
 )
 
-// long answers a stream with so many events of one token.
+// long streams so many events of one token.
 func long(tokens int, usage bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -72,7 +72,7 @@ func TestModelsShareTheirOwnLimitUnderEveryName(t *testing.T) {
 	r.rec()
 }
 
-// 600 tokens come though 512 were thought of: while they come, the limit knows.
+// 600 tokens arrive though 512 were reserved: the limit is charged while they arrive.
 func TestAnAnswerThatOutgrowsItsReservationIsChargedWhileItComes(t *testing.T) {
 	const tokens = 600
 	half, rest := make(chan struct{}), make(chan struct{})

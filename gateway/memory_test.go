@@ -17,8 +17,8 @@ func large(n int) string {
 	return `{"model":"m","messages":[{"role":"user","content":"` + strings.Repeat("x", n) + `"}]}`
 }
 
-// Many large bodies at once, of a key that may have twenty requests in flight:
-// each is answered, and together they never take more than they may.
+// Many large bodies at once, of a key that may have twenty requests in flight: each is
+// answered, and their total never exceeds the bound.
 func TestBodiesTogetherAreBoundedAndEachIsAnswered(t *testing.T) {
 	for name, tune := range map[string]func(*Config){
 		"of a key with a limit": func(c *Config) { c.Tenants[0].Keys[0].Limits = meter.Limits{MaxConcurrent: 20} },
@@ -37,7 +37,7 @@ func TestBodiesTogetherAreBoundedAndEachIsAnswered(t *testing.T) {
 			for i := range 60 {
 				wg.Go(func() {
 					req, _ := http.NewRequest("POST", r.url+chatPath, strings.NewReader(body))
-					if i%2 == 0 { // of a length that is not said
+					if i%2 == 0 { // without a stated length
 						req.ContentLength = -1
 					}
 					req.Header.Set("Authorization", "Bearer "+testKey)
@@ -68,7 +68,7 @@ func TestBodiesTogetherAreBoundedAndEachIsAnswered(t *testing.T) {
 	}
 }
 
-// hung is a request whose body is on its way and does not come.
+// hung is a request whose body was announced and does not arrive.
 type hung struct {
 	*io.PipeWriter
 	status chan int
@@ -191,7 +191,7 @@ func TestMemoryOfManyBodiesIsGivenBackOnceTheyAreGone(t *testing.T) {
 	}
 }
 
-// A refused caller that sends on gets its answer, and the connection ends.
+// A refused caller that keeps sending gets its answer, and the connection ends.
 func TestARefusedCallerThatSendsOnReadsItsAnswer(t *testing.T) {
 	c := config("http://127.0.0.1:1")
 	c.Bounds.MaxBody = 1 << 20

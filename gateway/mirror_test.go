@@ -15,7 +15,7 @@ import (
 	"weir/upstream"
 )
 
-// mirroring serves "m" by d0 and shows a share of it to "shadow".
+// mirroring serves "m" from d0 and copies a share of it to "shadow".
 func mirroring(t *testing.T, share float64, most int, primary, shadow string, tune ...func(*Config)) (*running, func() []weir.Copy) {
 	c := config(primary)
 	c.Models[0].Deployments = append(c.Models[0].Deployments, Deployment{
@@ -131,7 +131,7 @@ func TestAMirrorKeepsToTheCapacityOfItsReplicas(t *testing.T) {
 	r.settled()
 }
 
-// Of n requests n times the share are copied, give or take one.
+// Of n requests n*share are copied, give or take one.
 func TestMirrorsAreTheShareOfRequests(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		share := float64(rapid.IntRange(0, 10_000).Draw(t, "share")) / 10_000

@@ -52,7 +52,7 @@ func TestMembersOfOtherNamesPass(t *testing.T) {
 	}
 }
 
-// Whatever letters of a name are exchanged for others of the same folding.
+// Any letters of a name may be replaced by others with the same folding.
 func TestEverySpellingOfANameIsSeen(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.SampledFrom(askNames).Draw(t, "name")
@@ -83,7 +83,7 @@ func TestNoProtocolLetsAForeignSpellingThrough(t *testing.T) {
 	}
 }
 
-// A member that is read and not listed would be guarded by nothing.
+// A member that is read but not listed would be unguarded.
 func TestEveryMemberThatIsReadIsListed(t *testing.T) {
 	f := func(function string, names []string) {
 		t.Helper()
@@ -104,7 +104,7 @@ func TestEveryMemberThatIsReadIsListed(t *testing.T) {
 	f("talkMember", conversationNames)
 }
 
-// stringsIn are the string literals of a function, but for empty ones.
+// stringsIn returns the non-empty string literals of a function.
 func stringsIn(t *testing.T, file, function string) (found []string) {
 	t.Helper()
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)

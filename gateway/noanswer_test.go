@@ -11,7 +11,8 @@ import (
 	"weir"
 )
 
-// A whole answer of each operation, and what has a status of success and is none.
+// A whole answer of each operation, and bodies with a success status that are not
+// answers.
 var opAnswers = []struct {
 	path, ask, answer string
 	none              []string
@@ -45,7 +46,7 @@ var opAnswers = []struct {
 	}},
 }
 
-// noAnswers are no answer to anything.
+// noAnswers answer no operation.
 var noAnswers = []string{
 	``, ` `, `null`, `[]`, `{}`, `{"choices":[]}`, `{"choices":null}`, `OK`, `<html>`, `{"ok":true`,
 	`{"error":{"message":"model is loading","type":"unavailable","code":503}}`, `{"error":"loading model"}`, `{"error":true,"choices":[]}`,
@@ -54,7 +55,7 @@ var noAnswers = []string{
 	`{"usage":{"prompt_tokens":9,"completion_tokens":9}}`,
 }
 
-// saying is a backend that says success and this.
+// saying is a backend that sends this body with a success status.
 func saying(t *testing.T, body string) string {
 	return rawBackend(t, func(c net.Conn, _ int) {
 		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
@@ -116,7 +117,7 @@ func TestWhatIsUnusualIsAnAnswerAllTheSame(t *testing.T) {
 	}
 }
 
-// A response whose items came one by one is complete though its end repeats none.
+// A response whose items arrived one by one is complete even if its end repeats none.
 func TestItemsOfAResponseNeedNotBeRepeated(t *testing.T) {
 	stream := "event: response.output_item.done\ndata: {\"type\":\"response.output_item.done\",\"output_index\":0,\"item\":{\"type\":\"function_call\",\"name\":\"f\",\"arguments\":\"{}\"}}\n\n" +
 		"event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"status\":\"completed\",\"output\":[],\"usage\":{\"input_tokens\":9,\"output_tokens\":5}}}\n\n"
@@ -127,7 +128,7 @@ func TestItemsOfAResponseNeedNotBeRepeated(t *testing.T) {
 	}
 }
 
-// Of several inputs each has its vector.
+// Each of several inputs needs a vector.
 func TestFewerVectorsThanInputsAreNoAnswer(t *testing.T) {
 	r := start(t, config(saying(t, `{"data":[{"embedding":[1]}],"usage":{"prompt_tokens":9}}`)))
 	resp, answer := r.post("/v1/embeddings", `{"model":"m","input":["hi","ho"]}`)
@@ -136,7 +137,7 @@ func TestFewerVectorsThanInputsAreNoAnswer(t *testing.T) {
 	}
 }
 
-// Before JSON some servers put a byte order mark.
+// Some servers send a byte order mark before JSON.
 func TestAByteOrderMarkIsNotTheCallersToRead(t *testing.T) {
 	for _, ask := range []string{chatBody, streamed} {
 		r := start(t, config(saying(t, "\xef\xbb\xbf"+answerText)))
@@ -147,7 +148,8 @@ func TestAByteOrderMarkIsNotTheCallersToRead(t *testing.T) {
 	}
 }
 
-// A stream is one whatever its server calls it, and its caller is told so.
+// A stream is recognised whatever its server calls it, and the caller gets the right
+// type.
 func TestAStreamIsKnownByItsBeginning(t *testing.T) {
 	events := roleEvent + tokenEvent + "data: {\"choices\":[{\"delta\":{},\"finish_reason\":{\"type\":\"stop\"}}]}\n\n" + doneEvent
 	for _, kind := range []string{"", "text/plain", "application/json", "application/x-ndjson", "Text/Event-Stream; charset=UTF-8"} {
@@ -164,8 +166,8 @@ func TestAStreamIsKnownByItsBeginning(t *testing.T) {
 	}
 }
 
-// An upstream that says of itself that the caller is at fault is believed, with
-// a status of success too.
+// An upstream's statement that the caller is at fault counts, even with a success
+// status.
 func TestAnErrorOfTheCallersInsideASuccessIsTold(t *testing.T) {
 	r := start(t, config(saying(t, `{"object":"error","message":"temperature must be below 2","type":"BadRequestError","code":400}`)))
 	resp, answer := r.post(chatPath, chatBody)
@@ -192,7 +194,7 @@ func TestStreamsWithoutTheirFinishAreNotCompleted(t *testing.T) {
 	for _, f := range []struct {
 		path   string
 		stream []string
-		shown  int // events the caller sees, before the error
+		shown  int // events that the caller sees before the error
 	}{
 		{chatPath, nil, 0}, {chatPath, []string{doneEvent}, 0}, {chatPath, []string{usageEvent, doneEvent}, 0},
 		{chatPath, []string{"data: {\"detail\":\"overloaded\"}\n\n", doneEvent}, 0},
@@ -221,8 +223,8 @@ func TestStreamsWithoutTheirFinishAreNotCompleted(t *testing.T) {
 	}
 }
 
-// What was told of usage at the beginning of a stream, or as nothing, does not
-// stand for what came after it.
+// Usage reported at the beginning of a stream, or as zero, does not replace the tokens
+// that follow.
 func TestUsageToldTooEarlyIsCompleted(t *testing.T) {
 	const (
 		begin = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":9,\"cache_read_input_tokens\":90,\"output_tokens\":1}}}\n\n"
@@ -266,7 +268,7 @@ func TestUsageToldTooEarlyIsCompleted(t *testing.T) {
 	}
 }
 
-// A stream answered with a whole answer reaches its caller as a stream.
+// A stream request answered with a whole answer reaches its caller as a stream.
 func TestAWholeAnswerToAStreamIsStreamed(t *testing.T) {
 	for _, op := range opAnswers {
 		if op.path == "/v1/embeddings" {
@@ -280,7 +282,7 @@ func TestAWholeAnswerToAStreamIsStreamed(t *testing.T) {
 		if rec := r.rec(); rec.Outcome != weir.Completed || rec.Usage.Completion == 0 {
 			t.Errorf("%+v", rec)
 		}
-		// Read by the gateway itself it is the stream it claims to be.
+		// The gateway itself reads it back as a valid stream.
 		again := start(t, config(streamOf(t, answer)))
 		if _, same := again.post(op.path, streamed); same != answer {
 			t.Errorf("%s: %q read again is %q", op.path, answer, same)

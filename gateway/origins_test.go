@@ -12,8 +12,8 @@ import (
 
 const responsesPath = "/v1/responses"
 
-// keeping answers as a server that keeps answers of the Responses API, each with
-// an id of its own: r0, r1 and so on.
+// keeping is a server that stores answers of the Responses API, with the IDs r0, r1 and
+// so on.
 func keeping(t *testing.T) *backend {
 	var n atomic.Int64
 	return newBackend(t, func(w http.ResponseWriter, r *http.Request) {

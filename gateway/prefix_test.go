@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// chatOf is a conversation of so many turns, each of more than a block.
+// chatOf is a conversation of so many turns, each longer than a block.
 func chatOf(name, head string, turns int) string {
 	var messages []string
 	for i := range turns {
@@ -46,7 +46,7 @@ func TestAConversationBeginsWithTheNamesOfItsTurnsBefore(t *testing.T) {
 	}
 }
 
-// Equal leading names mean that the prompts are equal as far as they reach.
+// Equal leading hashes mean that the prompts are equal up to there.
 func TestEqualNamesAreEqualBeginnings(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		prompt := func(label string) string {

@@ -13,8 +13,8 @@ import (
 	"weir/meter"
 )
 
-// obedient answers as long as it is let, or with unbound tokens where nothing
-// bounds it: streamed or not, for every answer asked for.
+// obedient answers up to its limit, or with unbound tokens if nothing limits it:
+// streamed or not, for every answer requested.
 func obedient(unbound int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var ask struct {
@@ -44,8 +44,8 @@ func obedient(unbound int) http.HandlerFunc {
 	}
 }
 
-// The holder of the key has taught the gateway that its answers have one token,
-// then sends 200 requests at once that may have 100,000 each.
+// The holder of a key first sends only answers of one token, then 200 requests at once
+// that may have 100,000 each.
 func TestABurstOverrunsNoBudget(t *testing.T) {
 	const much = `"max_tokens":100000`
 	tokens, money := meter.Budget{TokensPerDay: 20_000}, meter.Budget{MoneyPerDay: weir.Dollar / 10}
@@ -92,7 +92,7 @@ func burst(t *testing.T, budget meter.Budget, body string) {
 	}
 	r.settled()
 	_, used := r.spend.meter.Used(r.now(), meter.Scope{Tenant: "demo"})
-	const one = 16 + 11 // of the last one: what it is given at least
+	const one = 16 + 11 // of the last one: the least that it gets
 	if limit := budget.TokensPerDay + budget.TokensPerMonth; limit > 0 && used.Tokens > limit+one {
 		t.Errorf("%d of %d tokens are used, %v", used.Tokens, limit, statuses)
 	}
@@ -137,11 +137,11 @@ func TestMaxTokensIsLoweredOrSetNearTheEndOfABudget(t *testing.T) {
 	f(`"max_tokens":-1,`, `"max_tokens":999,`, "999; set by a budget")
 	c.Models[0].Deployments[0].Upstream.APIVersion = ""
 	c.Tenants[0].Limits.Budget = meter.Budget{TokensPerDay: 1_000_000}
-	f(``, `{"model"`, "") // much is left: nothing is touched
+	f(``, `{"model"`, "") // much is left: nothing changes
 }
 
-// A request goes to a deployment that costs nothing, which fails, and then to one
-// that costs more than the budget has.
+// A request goes to a free deployment, which fails, and then to one that costs more
+// than the budget has.
 func TestADearerDeploymentIsPaidFromTheBudgetOnly(t *testing.T) {
 	dead := newBackend(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) })
 	c := config(dead.URL)

@@ -17,9 +17,9 @@ import (
 	"weir/upstream/dialects"
 )
 
-// This file is a protocol of its own: Open Inference ("Predict Protocol, version 2":
-// /v2/models/NAME/infer), whose models read and write tensors and know no tokens. It
-// is all that a new protocol needs beside a line in upstream/dialects.
+// Example of a new protocol: Open Inference ("Predict Protocol, version 2":
+// /v2/models/NAME/infer), whose models read and write tensors and have no tokens.
+// Besides this file a new protocol needs only a line in upstream/dialects.
 
 type openInference struct{}
 
@@ -73,7 +73,7 @@ func (openInference) Models(b []byte, names []string) []byte {
 	return append(b, jsonscan.List(all...)...)
 }
 
-// tensors is the format of its answers: one is whole when it has outputs.
+// tensors is the format of its answers: one with outputs is whole.
 type tensors struct{}
 
 func (tensors) Answer(body []byte) upstream.Answer {
@@ -95,9 +95,8 @@ func (tensors) Event(s *upstream.Stream, _ []byte) upstream.Meaning {
 func (tensors) Text(dst, _ []byte) []byte             { return dst }
 func (tensors) AsStream(jsonscan.Object, bool) []byte { return nil }
 
-// A request and its answer go through a gateway that serves the protocol beside the
-// others, under the name the caller gives the model; a server that fails is
-// replaced by another, and errors are worded as the protocol has them.
+// A gateway serves the protocol beside the others, under the model name of the caller.
+// A failing server is replaced by another, and errors have the protocol's form.
 func TestAProtocolWithoutTokensIsServed(t *testing.T) {
 	const body, answer = `{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}`, `{"model_name":"m7","outputs":[{"name":"y","shape":[1],"datatype":"FP32","data":[0.5]}]}`
 	asked := make(chan string, 4)

@@ -13,7 +13,7 @@ import (
 	"weir"
 )
 
-// quiet is a backend whose answers begin when it is told how.
+// quiet is a backend that answers with the handler from its channel.
 func quiet(t *testing.T) (*backend, chan http.HandlerFunc) {
 	turns := make(chan http.HandlerFunc)
 	return newBackend(t, func(w http.ResponseWriter, r *http.Request) {
@@ -76,8 +76,8 @@ func TestWhoWaitsInSilenceGetsSignsOfLifeAndThenTheAnswer(t *testing.T) {
 	r.settled()
 }
 
-// The answer is held back as ever: what fails before its first token is got
-// elsewhere, though the caller has its status already.
+// The answer is still held back: a failure before its first token is retried, though
+// the caller already has its status.
 func TestAfterASignOfLifeAFailureIsStillGotElsewhere(t *testing.T) {
 	b, turns := quiet(t)
 	r, _, in := pulsed(t, config(b.URL), "/v1/chat/completions", ": waiting\n")

@@ -13,9 +13,9 @@ import (
 	"weir"
 )
 
-// A queue that grows is told at once, of every deployment of its model and of no
-// other; what grows within the gap is told together; and nothing is told of a
-// queue that shrinks. No lock is held meanwhile: the one called may ask back.
+// A growing queue is reported at once, for every deployment of its model and no other.
+// Growth within the gap is reported together, and a shrinking queue is not reported. No
+// lock is held meanwhile, so the callee may query the gateway.
 func TestAQueueThatGrowsIsTold(t *testing.T) {
 	c := coming()
 	d := c.Models[0].Deployments[0]
@@ -79,7 +79,7 @@ func TestAQueueThatGrowsIsTold(t *testing.T) {
 	})
 }
 
-// await has a request wait until its caller leaves.
+// await makes a request wait until its caller leaves.
 func (b *bubble) await(ctx context.Context) {
 	b.records = append(b.records, weir.Record{})
 	b.ask(ctx, chatBody)

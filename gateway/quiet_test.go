@@ -12,7 +12,7 @@ import (
 	"weir/meter"
 )
 
-// lively sends what it is given over and over, and never gets to an end.
+// lively sends first, then again over and over, and never ends.
 func lively(first, again string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -71,7 +71,7 @@ func TestACancelledLeaseKeepsNoVerdict(t *testing.T) {
 	m := newModel("m", dispatch.Options{Model: "m"}, 1, func(weir.Instant) {})
 	b := &booking{id: 7, verdict: make(chan dispatch.Verdict, 1)}
 	m.waiting[b.id] = b
-	m.deliver(dispatch.Verdict{ID: b.id}) // it comes while the caller goes
+	m.deliver(dispatch.Verdict{ID: b.id}) // it arrives while the caller leaves
 	m.waiting[b.id] = b
 	m.cancel(1, b)
 	if len(b.verdict) != 0 || len(m.waiting) != 0 {

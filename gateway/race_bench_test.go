@@ -12,8 +12,8 @@ import (
 	"weir/dispatch"
 )
 
-// What hedging is for: of every 50 first tokens one takes 200 ms instead of 2 ms,
-// at four replicas. Reported are the times callers saw and what it took.
+// The purpose of hedging: one of every 50 first tokens takes 200 ms instead of 2 ms,
+// with four replicas. It reports the callers' times and the cost.
 func BenchmarkHedge(b *testing.B) {
 	for _, share := range []float64{0, 0.05} {
 		b.Run(fmt.Sprintf("share=%v", share), func(b *testing.B) { benchHedge(b, share) })

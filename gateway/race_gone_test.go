@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Over HTTP/2 a request that is left is a stream, not a connection.
+// Over HTTP/2 an abandoned request is a stream, not a connection.
 func TestALoserIsLeftOverHTTP2Too(t *testing.T) {
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
@@ -43,8 +43,8 @@ func TestALoserIsLeftOverHTTP2Too(t *testing.T) {
 	tr.settled()
 }
 
-// Callers leave at any moment of races whose replicas stall, fail and answer:
-// every request is recorded once, and nothing is left of any.
+// Callers leave at random moments of races whose replicas stall, fail and answer: every
+// request is recorded once, and none leaves anything behind.
 func TestCallersThatLeaveRacesLeaveNothing(t *testing.T) {
 	tr := newTrack(t)
 	var n atomic.Int64

@@ -14,21 +14,21 @@ import (
 	"weir/dispatch"
 )
 
-// track is two replicas of one deployment that answer at once, until the next
-// request is armed to do something else.
+// track is two replicas of one deployment that answer at once, until the next request
+// is armed with another handler.
 type track struct {
 	*running
 	a, b              *backend
-	serve, serveHedge http.HandlerFunc                 // what each does
-	armed             atomic.Pointer[http.HandlerFunc] // of the next request alone
-	hedge             atomic.Pointer[http.HandlerFunc] // of the next hedge alone
+	serve, serveHedge http.HandlerFunc                 // the handler of each
+	armed             atomic.Pointer[http.HandlerFunc] // only of the next request
+	hedge             atomic.Pointer[http.HandlerFunc] // only of the next hedge
 	every             atomic.Pointer[http.HandlerFunc] // of all others; nil: answering
 
 	mu     sync.Mutex
 	copies []weir.Copy
 }
 
-// newTrack has learned how long first tokens take.
+// newTrack has already learned how long first tokens take.
 func newTrack(t *testing.T, tune ...func(*track, *Config)) *track {
 	tr := &track{}
 	serve := func(armed *atomic.Pointer[http.HandlerFunc]) http.HandlerFunc {
@@ -44,8 +44,8 @@ func newTrack(t *testing.T, tune ...func(*track, *Config)) *track {
 			(*h)(w, r)
 		}
 	}
-	// A lone request goes to the first of two idle replicas, its hedge to the
-	// other. Which of the two arrives first is not known.
+	// A lone request goes to the first of two idle replicas, its hedge to the other. Which
+	// of the two arrives first is unknown.
 	tr.serve, tr.serveHedge = serve(&tr.armed), serve(&tr.hedge)
 	tr.a, tr.b = newBackend(t, tr.serve), newBackend(t, tr.serveHedge)
 	c := config(tr.a.URL)
@@ -79,7 +79,7 @@ func (tr *track) copied(a weir.Copy) {
 func (tr *track) arm(h http.HandlerFunc)      { tr.armed.Store(&h) }
 func (tr *track) armHedge(h http.HandlerFunc) { tr.hedge.Store(&h) }
 
-// told returns the copies so far.
+// told returns the copies reported so far.
 func (tr *track) told() []weir.Copy {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
@@ -89,7 +89,7 @@ func (tr *track) told() []weir.Copy {
 func TestTheFirstTokenWinsAndTheLoserIsCancelledUpstream(t *testing.T) {
 	tr := newTrack(t)
 	gone := make(chan struct{})
-	tr.arm(func(w http.ResponseWriter, r *http.Request) { // silent until it is left
+	tr.arm(func(w http.ResponseWriter, r *http.Request) { // silent until its caller leaves
 		<-r.Context().Done()
 		close(gone)
 	})
@@ -167,7 +167,7 @@ func TestAFailedFirstLeavesTheRequestToItsHedge(t *testing.T) {
 	tr.settled()
 }
 
-// With both broken there is one attempt left, and one budget over all of them.
+// With both broken, one attempt is left, and all share one budget.
 func TestBothBrokenGoOnToTheNextAttempt(t *testing.T) {
 	tr := newTrack(t)
 	second := make(chan struct{})
@@ -238,7 +238,7 @@ func TestACallerThatLeavesCancelsBoth(t *testing.T) {
 	}
 }
 
-// A fault of the caller's own is the answer, whichever of the two says so.
+// A fault of the caller's own is the answer, whichever replica reports it.
 func TestACallersErrorEndsARace(t *testing.T) {
 	tr := newTrack(t)
 	second, gone := make(chan struct{}), make(chan struct{})
@@ -279,8 +279,8 @@ func TestBatchAndWholeAnswersAreNotHedged(t *testing.T) {
 	tr.settled()
 }
 
-// Many at once, half of whose replies stall: all are answered once, and nothing
-// is left of any.
+// Many at once, with half of the replies stalled: each is answered once, and none
+// leaves anything behind.
 func TestManyHedgesLeaveNothing(t *testing.T) {
 	tr := newTrack(t)
 	var n atomic.Int64

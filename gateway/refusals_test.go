@@ -283,8 +283,8 @@ func TestACallerThatDoesNotTakeItsStreamIsCutOff(t *testing.T) {
 	eventually(t, "the upstream was told", func() bool { return b.inFlight.Load() == 0 })
 }
 
-// Three wait for one slot; the one that has waited too long is told how many wait
-// before it if it comes again, and when.
+// Three wait for one slot. The one that has waited too long learns how many would be
+// ahead of a retry, and when to send it.
 func TestAWaitThatWasTooLongTellsThePlaceInTheQueue(t *testing.T) {
 	hold := make(chan struct{})
 	b := newBackend(t, func(w http.ResponseWriter, r *http.Request) { <-hold; answering(w, r) })
@@ -322,7 +322,7 @@ func TestABudgetRefusesUntilItsDayIsOver(t *testing.T) {
 	c.Models[0].Deployments[0].Rates = meter.Rates{Prompt: 1_000_000, Cached: 1_000_000, Completion: 1_000_000}
 	c.Tenants[0].Limits.MoneyPerDay = 30 // micro-dollars
 	r := start(t, c)
-	for range 2 { // what the first was reserved comes back: it cost 18
+	for range 2 { // the first one's reservation comes back: it cost 18
 		if resp, answer := r.post(chatPath, chatBody); resp.StatusCode == 200 {
 			r.rec()
 			r.settled()

@@ -35,8 +35,8 @@ func (g *Gateway) Share(with Sharing) {
 	s.wake, s.learned.Tells = with.Wake, true
 }
 
-// Throttle says until when another gateway was told not to use a replica. The latest
-// time wins.
+// Throttle avoids a replica until a time that another gateway got from its provider.
+// The latest time wins.
 func (g *Gateway) Throttle(deployment, replica string, until weir.Instant) {
 	if t := g.state.Load().targets[deployment]; t != nil && t.everywhere() {
 		t.model.pushBack(g.now(), deployment, replica, until)

@@ -13,14 +13,14 @@ import (
 	"weir/meter"
 )
 
-// heard notes what a gateway tells the others.
+// heard records what a gateway passes on to the others.
 type heard struct {
 	mu    sync.Mutex
 	until map[string]weir.Instant
 	woken uint8
 }
 
-// sharing starts a gateway that shares with nobody who answers.
+// sharing starts a gateway without other gateways that answer.
 func sharing(t *testing.T, c Config) (*running, *heard) {
 	h := &heard{until: map[string]weir.Instant{}}
 	r := start(t, c)
@@ -57,7 +57,7 @@ func TestAProvidersTimeIsToldToOtherGatewaysAndHeededByThem(t *testing.T) {
 	}
 	second, _ := sharing(t, c)
 	second.Throttle("d0", "0", second.Now().Add(until.Sub(first.Now())))
-	second.Throttle("gone", "0", until) // by a reload of this one, not yet of the other
+	second.Throttle("gone", "0", until) // removed by a reload of this gateway, not yet of the other
 	asked := busy.calls.Load()
 	if resp, answer := second.post(chatPath, chatBody); resp.StatusCode != 200 || busy.calls.Load() != asked {
 		t.Errorf("it asked what was said to be busy, %d times more: %d %s", busy.calls.Load()-asked, resp.StatusCode, answer)
@@ -65,8 +65,7 @@ func TestAProvidersTimeIsToldToOtherGatewaysAndHeededByThem(t *testing.T) {
 	second.rec()
 }
 
-// Without an answer a gateway has its part of a limit and no more, and asks for
-// more at once.
+// Without an answer a gateway has only its part of a limit, and asks for more at once.
 func TestAGatewayDrawsOnItsLeases(t *testing.T) {
 	c := config(newBackend(t, answering).URL)
 	c.Tenants[0].Limits = meter.Limits{RequestsPerMinute: 4, Budget: meter.Budget{TokensPerDay: 1 << 40}}

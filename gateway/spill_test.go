@@ -23,7 +23,7 @@ func tiered(ptu, payg string, q dispatch.Quota) Config {
 	return c
 }
 
-// throttling answers with a 429 that says when to come back as long as on.
+// throttling answers 429 with a retry time while on is set.
 func throttling(on *atomic.Bool, header, value string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !on.Load() {
@@ -54,7 +54,7 @@ func TestWhatDoesNotFitTheQuotaSpillsWithoutBeingAsked(t *testing.T) {
 	if resp.StatusCode != 200 || resp.Header.Get("X-Weir-Route") != "d0=quota, d1=spill_quota" {
 		t.Errorf("%d %v", resp.StatusCode, resp.Header)
 	}
-	// 7 prompt tokens not cached and 4 cached at no price, 7 of the answer.
+	// 7 uncached prompt tokens, 4 cached ones without a price, 7 of the answer.
 	rec := r.rec()
 	if rec.Reason != "spill_quota" || rec.Attempts != 1 || rec.Cost == 0 || rec.Extra != rec.Cost {
 		t.Errorf("%+v", rec)
@@ -102,7 +102,7 @@ func TestAThrottledRequestSpillsWhereItsSLODoesNotAllowToWait(t *testing.T) {
 			t.Errorf("%d %v", resp.StatusCode, resp.Header)
 		}
 		r.rec()
-		// The next is not sent there at all.
+		// The next one does not go there at all.
 		resp, _ = r.post(chatPath, chatBody)
 		if resp.StatusCode != 200 || resp.Header.Get("X-Weir-Route") != "d0=throttled, d1=spill_throttled" || ptu.calls.Load() != 1 {
 			t.Errorf("%d %v, asked %d times", resp.StatusCode, resp.Header, ptu.calls.Load())
@@ -151,7 +151,7 @@ func TestWhatIsTooLongGoesWhereThereIsMoreContext(t *testing.T) {
 	}
 	r.rec()
 	r.settled()
-	// Where the longer one finds it too long as well, the caller is told.
+	// If the longer one finds it too long as well, the caller gets the error.
 	both := tiered(short.URL, newBackend(t, refusing).URL, dispatch.Quota{})
 	both.Models[0].Deployments[0].Context, both.Models[0].Deployments[1].Context = 8000, 128_000
 	r = start(t, both)

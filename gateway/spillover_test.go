@@ -11,8 +11,8 @@ import (
 	"weir/meter"
 )
 
-// What Azure sends on is paid by the token, whatever the provisioned deployment
-// costs, and is no part of its bucket.
+// A request that Azure sends on is paid per token, whatever the provisioned deployment
+// costs, and does not count in its bucket.
 func TestAzuresOwnSpilloverIsPaidAtTheStandardRate(t *testing.T) {
 	ptu := newBackend(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("x-ms-spillover-from-gpt-ptu", "gpt-ptu")

@@ -56,14 +56,14 @@ func TestBodiesChangeOnlyWhereTheyMust(t *testing.T) {
 	}
 }
 
-// A spliced body decodes to what the caller sent but for the two members.
+// A spliced body decodes to the caller's body except for the two members.
 func TestSplicedBodiesDecodeToTheSameButForTwoMembers(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		doc := map[string]any{}
 		for range rapid.IntRange(0, 4).Draw(t, "members") {
 			doc[rapid.String().Draw(t, "key")] = rapid.String().Draw(t, "value")
 		}
-		delete(doc, "stream") // is drawn as a string
+		delete(doc, "stream") // drawn as a string
 		for _, k := range []string{"n", "max_tokens", "max_completion_tokens", "max_output_tokens", "user"} {
 			delete(doc, k)
 		}

@@ -8,8 +8,8 @@ import (
 	"weir"
 )
 
-// A caller that waits for a server that does not start is told at once, with the
-// server's last words, and so are callers that come while it is started again.
+// A caller waiting for a server that does not start gets its error at once, with the
+// server's last words, and so do callers that arrive while it is restarted.
 func TestAServerThatDoesNotStartIsNamed(t *testing.T) {
 	c := config("")
 	d := &c.Models[0].Deployments[0]

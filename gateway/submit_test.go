@@ -18,12 +18,12 @@ import (
 	"weir/meter"
 )
 
-// taken is a sink that keeps what it gets.
+// taken is a sink that stores its input.
 type taken struct {
 	status int
 	header http.Header
 	body   strings.Builder
-	wrote  func(all string) error // nil: it takes everything
+	wrote  func(all string) error // nil: it accepts everything
 }
 
 func (s *taken) Start(status int, header map[string][]string) { s.status, s.header = status, header }
@@ -36,7 +36,7 @@ func (s *taken) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// opsByPath are the operations as HTTP names them.
+// opsByPath are the operations by HTTP path.
 var opsByPath = map[string]weir.Op{chatPath: weir.OpChat, "/v1/completions": weir.OpCompletions, "/v1/embeddings": weir.OpEmbeddings, "/v1/responses": weir.OpResponses, "/v1/messages": weir.OpMessages}
 
 // submit is send from inside the process.
@@ -49,8 +49,8 @@ func (r *running) submit(ctx context.Context, path, body string, to Sink) (weir.
 	return rec, failure
 }
 
-// For every request, and whether the upstream answers, breaks off or refuses: a
-// submission ends as the same request over HTTP does, byte for byte.
+// For every request, whether the upstream answers, breaks off or refuses: a submission
+// ends like the same request over HTTP, byte for byte.
 func TestASubmissionEndsAsTheSameRequestOverHTTP(t *testing.T) {
 	var script atomic.Value
 	c := config(rawBackend(t, func(c net.Conn, _ int) { io.WriteString(c, script.Load().(string)) }))
@@ -111,7 +111,7 @@ func TestASubmissionEndsAsTheSameRequestOverHTTP(t *testing.T) {
 	r.settled()
 }
 
-// essence is what does not differ between two runs of one request.
+// essence is the part of a record that two runs of one request share.
 func essence(r weir.Record) string {
 	return fmt.Sprint(r.Tenant, r.Key, r.Model, r.Deployment, r.Replica, r.Op, r.Class, r.Stream, r.Attempts, r.Outcome, r.Fault, r.Code, r.Status, r.Usage, r.Cost, r.Price, r.Reason, r.Extra, r.TTFT > 0)
 }
@@ -166,8 +166,8 @@ func TestASubmissionMayAskForLessThanItsKeyGives(t *testing.T) {
 	}
 }
 
-// A submitter that leaves, in every phase: the upstream sees it go, its own cause
-// comes back, and nothing stays held.
+// A submitter leaves, in every phase: the upstream sees it leave, its own cause is
+// returned, and nothing stays held.
 func TestWhenTheSubmitterLeavesTheUpstreamIsCancelled(t *testing.T) {
 	why := errors.New("the job was cancelled")
 	for _, phase := range []string{"before it began", "queued", "before the first token", "mid-stream", "mid-stream by its sink", "whole answer"} {
@@ -228,7 +228,7 @@ func TestWhenTheSubmitterLeavesTheUpstreamIsCancelled(t *testing.T) {
 	}
 }
 
-// Its body counts as that of any other request, is not copied, and no pool gets it.
+// Its body counts like that of any other request, is not copied, and no pool gets it.
 func TestASubmissionsBodyCountsAndStaysItsOwn(t *testing.T) {
 	held, free := make(chan struct{}), make(chan struct{})
 	b := newBackend(t, func(w http.ResponseWriter, r *http.Request) {
@@ -241,7 +241,7 @@ func TestASubmissionsBodyCountsAndStaysItsOwn(t *testing.T) {
 	r := start(t, c)
 	body := []byte(`{"model":"m","messages":[{"role":"user","content":"` + strings.Repeat("x", 4096-55) + `"}]}`)
 	if len(body) != 4096 {
-		t.Fatal(len(body)) // what a pool would take
+		t.Fatal(len(body)) // the size that a pool would take
 	}
 	before := string(body)
 	done := make(chan error)
@@ -272,7 +272,7 @@ func TestASubmissionsBodyCountsAndStaysItsOwn(t *testing.T) {
 	}
 }
 
-// A stop takes no more submissions, and waits for those that have begun.
+// A stop accepts no more submissions, and waits for those in flight.
 func TestAStopWaitsForSubmissions(t *testing.T) {
 	held := make(chan struct{})
 	b := newBackend(t, func(w http.ResponseWriter, r *http.Request) {
@@ -326,7 +326,7 @@ func TestAStopCutsSubmissionsThatTakeLonger(t *testing.T) {
 	}
 }
 
-// A panic is the request's failure, in its Record too, and nothing stays held.
+// A panic is the request's failure, also in its Record, and nothing stays held.
 func TestAPanicOfASubmissionIsItsOwnFailure(t *testing.T) {
 	b := newBackend(t, answering)
 	r := start(t, config(b.URL))

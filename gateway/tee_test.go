@@ -13,12 +13,12 @@ import (
 	"weir/dispatch"
 )
 
-// recorder is a second sink: what a cache, or the followers of a request that is
-// under way, would stand on.
+// recorder is a second sink, as a cache or the followers of a request in flight would
+// use it.
 type recorder struct {
 	header http.Header
 	status int
-	parts  []string // as sent: of a stream one or more whole events each
+	parts  []string // as sent: in a stream one or more whole events each
 	how    []ending
 	ended  chan struct{}
 }
@@ -38,8 +38,8 @@ func (s *recorder) End(how ending) {
 	s.ended <- struct{}{}
 }
 
-// teed is a gateway whose answers have a recorder each; it returns the last one
-// when its answer has ended.
+// teed is a gateway with a recorder for each answer; it returns the last one when its
+// answer has ended.
 func teed(t *testing.T, c Config) (*running, func() *recorder) {
 	r := start(t, c)
 	recorders := make(chan *recorder, 10)
@@ -55,8 +55,8 @@ func teed(t *testing.T, c Config) (*running, func() *recorder) {
 	}
 }
 
-// A second sink has every answer as its caller has it, event by event, and is told
-// whether it is one: a broken answer, and one that its caller left, is told apart.
+// A second sink gets every answer like its caller, event by event, and learns how it
+// ended: a broken answer, and one whose caller left, are distinguished.
 func TestASecondSinkHasTheAnswerAndHowItEnded(t *testing.T) {
 	large := `{"data":["` + strings.Repeat("x", 9000) + `"],"usage":{"prompt_tokens":5}}`
 	whole := func(body string) string {
@@ -96,7 +96,7 @@ func TestASecondSinkHasTheAnswerAndHowItEnded(t *testing.T) {
 				t.Errorf("parts %q, want %q", s.parts, parts)
 			}
 			if h := s.header; h.Get("Content-Type") != resp.Header.Get("Content-Type") || h.Get("X-Request-Id") != "" {
-				t.Errorf("%v", h) // what the request said before it was let in is the caller's alone
+				t.Errorf("%v", h) // headers set before admission go only to the caller
 			}
 		})
 	}
@@ -134,7 +134,7 @@ func TestASecondSinkIsToldWhenTheCallerLeavesOrTheHandlerPanics(t *testing.T) {
 	f(endsCut, func(string) error { panic("of the sink") })
 }
 
-// Signs of life are the waiting caller's alone.
+// Signs of life go only to the waiting caller.
 func TestASecondSinkGetsNoSignsOfLife(t *testing.T) {
 	b, turns := quiet(t)
 	c := config(b.URL)
@@ -142,7 +142,7 @@ func TestASecondSinkGetsNoSignsOfLife(t *testing.T) {
 	c.Models[0].Queue = dispatch.Queue{MaxWait: hang}
 	r, last := teed(t, c)
 	resp, err := r.send(t.Context(), chatPath, pulsedAsk)
-	if err != nil { // comes with the first sign
+	if err != nil { // it comes with the first sign
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()

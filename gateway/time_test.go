@@ -15,7 +15,7 @@ import (
 	"weir/meter"
 )
 
-// bubble is a gateway without a network, in a bubble of its own time.
+// bubble is a gateway without a network, with its own time.
 type bubble struct {
 	*Gateway
 	t       *testing.T
@@ -91,7 +91,7 @@ func TestAWaitThatIsCutByAStopIsTheGatewaysFault(t *testing.T) {
 
 func TestRetryAfterOfALimitIsWhenTheLimitLetsThrough(t *testing.T) {
 	c := coming()
-	c.Models[0].Queue.MaxWaitCold = time.Millisecond // each request is refused at once, and gives back what it reserved
+	c.Models[0].Queue.MaxWaitCold = time.Millisecond // each request is refused at once and returns its reservation
 	c.Tenants[0].Limits = meter.Limits{RequestsPerMinute: 60, MaxConcurrent: 1}
 	inBubble(t, c, func(b *bubble) {
 		go b.ask(b.t.Context(), chatBody)

@@ -15,9 +15,9 @@ const (
 	maxTopUps  = 12
 )
 
-// topUp reserves more for an answer that has outgrown its reservation, so that later
-// requests see the real state of the limits. If this uses up a budget with Budget.Cut,
-// the answer is cut. Otherwise it may finish, and the excess is a debt.
+// topUp reserves more for an answer that has outgrown its reservation. Later requests
+// then see the real state of the limits. If this uses up a budget with Budget.Cut, the
+// answer is cut. Otherwise it may finish, and the excess is a debt.
 func (c *call) topUp() *failure {
 	b, s := &c.booking, &c.g.spend
 	most := int64(math.MaxInt64)

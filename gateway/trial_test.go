@@ -15,7 +15,7 @@ import (
 	"weir/dispatch"
 )
 
-// onTrial serves "m" by v1 and tries v2 beside it.
+// onTrial serves "m" from v1 and tries v2 beside it.
 func onTrial(stable, next string, p canary.Plan) Config {
 	c := config(stable, next)
 	p.Trial = "v2"
@@ -23,7 +23,7 @@ func onTrial(stable, next string, p canary.Plan) Config {
 	return c
 }
 
-// steps collects what canaries have come to.
+// steps collects the steps of canaries.
 type steps struct {
 	mu  sync.Mutex
 	all []CanaryStep
@@ -46,7 +46,7 @@ var quickSteps = canary.Plan{Steps: []int{2000, 5000, canary.Whole}, MinRequests
 func TestAGoodCanaryStepsToAllOfTheTraffic(t *testing.T) {
 	v1, v2 := newBackend(t, answering), newBackend(t, answering)
 	p := quickSteps
-	p.Slower = 10 // two servers of one process: what one is slower by is chance
+	p.Slower = 10 // two servers of one process: differences in speed are chance
 	var told steps
 	r := start(t, onTrial(v1.URL, v2.URL, p), func(o *Options) { o.CanaryStepped = told.saw })
 	for range 100 {
@@ -69,7 +69,7 @@ func TestAGoodCanaryStepsToAllOfTheTraffic(t *testing.T) {
 	r.settled()
 }
 
-// Callers see none of it: what fails at the canary is answered by the stable one.
+// Callers see none of it: the stable version answers what fails at the canary.
 func TestABadCanaryIsSteppedBackUnseen(t *testing.T) {
 	var log bytes.Buffer
 	v1, v2 := newBackend(t, answering), newBackend(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500) })
@@ -191,7 +191,7 @@ func TestAFaultyTrialIsRefused(t *testing.T) {
 	f(func(m *Model) { m.Hedge.Share = 2 })
 }
 
-// Blue and green: a reload moves all callers, and no request is lost.
+// Blue and green: a reload moves all callers and loses no request.
 func TestWeightsSwitchUnderLoadWithoutLoss(t *testing.T) {
 	blue, green := newBackend(t, answering), newBackend(t, answering)
 	weigh := func(a, b int) Config {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// TestACallerThatLeavesEndsTheConnectionInEveryPhase: the server sees the end
-// of the connection, and the caller is told why, wherever the call stood.
+// TestACallerThatLeavesEndsTheConnectionInEveryPhase: the server sees the end of the
+// connection, and the caller gets the reason, in every phase of the call.
 func TestACallerThatLeavesEndsTheConnectionInEveryPhase(t *testing.T) {
 	for name, sends := range map[string]string{
 		"waiting for the header": "",
@@ -137,8 +137,8 @@ func TestTimeLimitsTellWhichOneItWas(t *testing.T) {
 	f("total, in the body", "abc", Options{TotalTimeout: short}, KindTotal)
 }
 
-// TestAStreamThatKeepsComingIsNotStalledButEndsWithItsTotal: each event comes
-// in time, the whole does not.
+// TestAStreamThatKeepsComingIsNotStalledButEndsWithItsTotal: each event is in time, the
+// whole stream is not.
 func TestAStreamThatKeepsComingIsNotStalledButEndsWithItsTotal(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
@@ -155,8 +155,8 @@ func TestAStreamThatKeepsComingIsNotStalledButEndsWithItsTotal(t *testing.T) {
 	}
 }
 
-// TestCallsAbortedAtAnyMomentLeaveNothingBehind: the count of open connections
-// returns to what is idle, and what is idle still works.
+// TestCallsAbortedAtAnyMomentLeaveNothingBehind: the count of open connections returns
+// to that of idle ones, and idle connections still work.
 func TestCallsAbortedAtAnyMomentLeaveNothingBehind(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for range 5 {

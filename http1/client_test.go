@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// echo answers with what it was asked, its length known or chunked.
+// echo answers with the request, with a known length or chunked.
 func echo(w http.ResponseWriter, r *http.Request) {
 	b, _ := io.ReadAll(r.Body)
 	w.Header().Set("X-Asked", r.Method+" "+r.URL.String()+" "+r.Proto)
@@ -47,7 +47,7 @@ func segments(b []byte, size int) (out net.Buffers) {
 	return out
 }
 
-// reached is a server and how to reach it.
+// reached is a server and a way to reach it.
 type reached struct {
 	base string
 	o    Options
@@ -157,8 +157,8 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 	}
 }
 
-// TestTLSConnectionsAreUsedAgain: what TLS sends of its own accord behind a
-// handshake (session tickets) is not taken for an answer nobody asked for.
+// TestTLSConnectionsAreUsedAgain: TLS records sent after a handshake (session tickets)
+// are not taken for an unasked answer.
 func TestTLSConnectionsAreUsedAgain(t *testing.T) {
 	var connections atomic.Int32
 	s := httptest.NewUnstartedServer(http.HandlerFunc(echo))
@@ -209,7 +209,7 @@ func TestAConnectionClosedWhileIdleIsReplacedUnseen(t *testing.T) {
 				takeRequest(in)
 				io.WriteString(c, lines(answer))
 				if late {
-					in.ReadByte() // the next request is on its way
+					in.ReadByte() // the next request is arriving
 				}
 			})
 			c := newClient(t, s.url, Options{})
@@ -357,7 +357,7 @@ func TestWhatCannotBeSentIsRefused(t *testing.T) {
 	}
 }
 
-// What a server must be reached by is said before anything is sent.
+// Faults of a base URL are reported before anything is sent.
 func TestBaseURLsAreChecked(t *testing.T) {
 	f := func(base, want string) {
 		t.Helper()

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// What Peek shows is what is then read, by Next or by Read.
+// Bytes returned by Peek are then read by Next or Read.
 func TestWhatWasPeekedAtIsStillRead(t *testing.T) {
 	s := serveRaw(t, func(n int, c net.Conn, in *bufio.Reader) {
 		for range 3 {
@@ -47,8 +47,7 @@ func TestWhatWasPeekedAtIsStillRead(t *testing.T) {
 	}
 }
 
-// A reply that was refused says so from then on, and its connection is not used
-// again.
+// A refused reply returns that error from then on, and its connection is not reused.
 func TestARefusedReplyIsOver(t *testing.T) {
 	s := serveRaw(t, func(n int, c net.Conn, in *bufio.Reader) {
 		takeRequest(in)

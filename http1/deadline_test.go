@@ -7,8 +7,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A deadline is set where it was asked for or at most an eighth of that time
-// later, never after the limit, and stays where it is while that is so.
+// A deadline is set to the requested time or at most an eighth later, never after the
+// limit, and is not moved while that holds.
 func TestADeadlineIsAtMostAnEighthLate(t *testing.T) {
 	now := time.Now()
 	f := func(set, within, limit, want time.Duration) {
@@ -19,7 +19,7 @@ func TestADeadlineIsAtMostAnEighthLate(t *testing.T) {
 		}
 	}
 	const s = time.Second
-	f(0, 8*s, 60*s, 9*s)       // none that serves yet
+	f(0, 8*s, 60*s, 9*s)       // due now: moved
 	f(8*s, 8*s, 60*s, 8*s)     // early enough
 	f(9*s, 8*s, 60*s, 9*s)     // late enough
 	f(8*s-1, 8*s, 60*s, 9*s)   // would be early

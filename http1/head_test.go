@@ -16,7 +16,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// fixedConn gives out bytes in pieces and then ends.
+// fixedConn returns its bytes in pieces and then ends.
 type fixedConn struct {
 	net.Conn
 	in   *bytes.Reader
@@ -33,12 +33,12 @@ func (c *fixedConn) Close() error                     { return nil }
 func (c *fixedConn) SetReadDeadline(time.Time) error  { return nil }
 func (c *fixedConn) SetWriteDeadline(time.Time) error { return nil }
 
-// readReply reads one reply out of bytes that arrive step by step.
+// readReply reads one reply from bytes that arrive step by step.
 func readReply(in []byte, step int) (r *Reply, body []byte, err error) {
 	return readReplyIn(in, step, 512)
 }
 
-// readReplyIn reads the body with reads of a size.
+// readReplyIn reads the body with reads of the given size.
 func readReplyIn(in []byte, step, size int) (r *Reply, body []byte, err error) {
 	cl := &Client{}
 	h := &host{client: cl, open: 1}
@@ -62,9 +62,9 @@ func readReplyIn(in []byte, step, size int) (r *Reply, body []byte, err error) {
 	}
 }
 
-// FuzzReplies holds the parser against net/http: what is accepted here is
-// accepted there, with the same status, headers and body; and how the bytes
-// arrive does not matter.
+// FuzzReplies compares the parser with net/http: a reply accepted here is accepted
+// there, with the same status, headers and body. The steps in which bytes arrive do not
+// matter.
 func FuzzReplies(f *testing.F) {
 	for _, seed := range []string{
 		"HTTP/1.1 200 OK|Content-Length: 3||abc",
@@ -102,8 +102,8 @@ func FuzzReplies(f *testing.F) {
 	})
 }
 
-// TestABodyCutAnywhereIsNeverWhole: however its bytes arrive and however large
-// the reads are, a reply that ends early ends with an error, after a true
+// TestABodyCutAnywhereIsNeverWhole: in whatever steps its bytes arrive, and however
+// large the reads are, a reply that ends early ends with an error, after a true
 // beginning of its body.
 func TestABodyCutAnywhereIsNeverWhole(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -12,8 +12,7 @@ import (
 	"time"
 )
 
-// What comments of the package promise. internal/mutants has a wrong change for
-// each.
+// Promises in the package's comments. internal/mutants has a wrong change for each.
 
 func TestALineOfTheHeadThatEndsWithABareLFIsRefused(t *testing.T) {
 	s := serveRaw(t, func(_ int, c net.Conn, in *bufio.Reader) {
@@ -115,7 +114,7 @@ func TestATurnThatComesTooLateIsPassedOn(t *testing.T) {
 	}
 }
 
-// Its socket may be closed at this moment, by the watch over the context.
+// Its socket may be about to be closed, by the watch over the context.
 func TestAConnectionWhoseCallerHasGoneIsNotUsedAgain(t *testing.T) {
 	s := serveRaw(t, func(_ int, c net.Conn, in *bufio.Reader) {
 		takeRequest(in)

@@ -15,8 +15,8 @@ import (
 
 var silent = log.New(io.Discard, "", 0)
 
-// misbehaving asks a server that sends such lines after the request ("~" waits
-// for the client to give up) and holds what the client makes of it against want.
+// misbehaving calls a server that sends these lines after the request ("~" waits for
+// the client to give up) and compares the client's error with want.
 func misbehaving(t *testing.T, sends string, want ErrorKind, says string) {
 	s := serveRaw(t, func(n int, c net.Conn, in *bufio.Reader) {
 		takeRequest(in)
@@ -144,8 +144,8 @@ func TestOddButLawfulReplies(t *testing.T) {
 	f("more than was asked for", "HTTP/1.1 200 OK|Content-Length: 2||ok extra", "ok", 200, false)
 }
 
-// TestAnAnswerBeforeTheRequestWasReadIsTaken: a server refuses a large body by
-// its header and either closes or just stops reading.
+// TestAnAnswerBeforeTheRequestWasReadIsTaken: a server refuses a large body after its
+// header, and either closes or just stops reading.
 func TestAnAnswerBeforeTheRequestWasReadIsTaken(t *testing.T) {
 	for name, closes := range map[string]bool{"and closes": true, "and stops reading": false} {
 		t.Run(name, func(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// The memory of a body belongs to another request as soon as the call has ended:
-// nothing of that may reach the upstream, nor be looked at.
+// The memory of a body belongs to another request as soon as the call has ended: it
+// must not reach the upstream, nor be read.
 func TestABodyIsNotReadOnceItsCallHasEnded(t *testing.T) {
 	begun, foreign := make(chan struct{}, 1), make(chan bool, 1)
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

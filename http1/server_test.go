@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// rawServer answers on a listener of its own with whatever a test wants sent.
+// rawServer answers on its own listener with whatever bytes a test sends.
 type rawServer struct {
 	url      string
 	accepted atomic.Int32
@@ -59,7 +59,7 @@ func takeRequest(in *bufio.Reader) (*http.Request, error) {
 // untilClosed blocks until the peer has closed the connection.
 func untilClosed(in *bufio.Reader) { io.Copy(io.Discard, in) }
 
-// at is a client and the server a test has it ask.
+// at is a client and the server that a test calls.
 type at struct {
 	*Client
 	base string

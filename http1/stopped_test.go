@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A process that was stopped finds its deadlines passed when it goes on: what
-// has come meanwhile is read, except after the limit of the whole.
+// A process that was stopped finds its deadlines passed when it resumes: bytes that
+// have arrived are read, except after the total limit.
 func TestWhatCameBeforeALateDeadlineIsRead(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

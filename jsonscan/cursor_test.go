@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// FuzzCursor: what a cursor passes as one value is what encoding/json takes for
-// one, member by member or at once; and what a string says is the same.
+// FuzzCursor: a value that a cursor passes is one for encoding/json, member by member
+// or at once; and strings decode to the same text.
 func FuzzCursor(f *testing.F) {
 	for _, s := range append(scanSeeds, `"0123456789 a long text of many words, é\u00e9\"\\, and more"`, "\"01234567\x1f\"", `[1,]`, `"\ud83d\ude00"`, `"\ud83dx"`, `-`, "\"\x01\"", `{"a":{"b":[[],{"c":1}]}}`) {
 		f.Add([]byte(s))

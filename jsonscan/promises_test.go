@@ -7,8 +7,8 @@ import (
 	"weir/jsonscan"
 )
 
-// What comments of the package promise, seen from outside. internal/mutants has a
-// wrong change for each.
+// Promises in the package's comments, seen from outside. internal/mutants has a wrong
+// change for each.
 
 func TestAPictureBesideDeepNestingIsCountedOnce(t *testing.T) {
 	picture := strings.Repeat("iVBORw0KGgoAAAANSUhEUgAA", 4000)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// topLevel is what the scanner finds at the top level of an object.
+// topLevel returns the scanner's results for the top level of an object.
 func topLevel(b []byte) (map[string]string, error) {
 	s := Scanner{B: b}
 	found := map[string]string{}
@@ -57,7 +57,7 @@ func agree(t *testing.T, b []byte) {
 	}
 	for k, v := range want {
 		if strings.ContainsRune(k, '\ufffd') {
-			continue // encoding/json writes that for bytes that are no UTF-8
+			continue // encoding/json writes that for bytes that are not UTF-8
 		}
 		if found[k] != string(v) {
 			t.Fatalf("%q: member %q is %q, the scanner says %q", b, k, v, found[k])
@@ -87,7 +87,7 @@ func TestScannerNestsAsDeepAsEncodingJSON(t *testing.T) {
 	}
 }
 
-// What nests deeper than one word has bits is read twice, and counted once.
+// Values nested deeper than one word of bits are read twice and counted once.
 func TestWhatIsReadTwiceIsCountedOnce(t *testing.T) {
 	picture := `"data:` + strings.Repeat("iVBORw0K", 1000) + `"`
 	for _, depth := range []int{1, 63, 64, 65, 200} {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// pieces is a source whose bytes come in steps, of which every second is in memory
+// pieces is a source whose bytes come in steps. Every second step is in memory together
 // with the one before it, in memory that the next one overwrites.
 type pieces struct {
 	rest []byte
@@ -96,9 +96,9 @@ func TestEventsAreCutAtBlankLines(t *testing.T) {
 	f("\n\r\n\ndata: a\n\n", `comment comment comment ="a"`)
 }
 
-// FuzzEvents: however the bytes are cut into pieces, the events are the same, and
-// one after the other they are the bytes; asking whether one is buffered changes
-// nothing, spoils nothing that was returned, and never says yes without cause.
+// FuzzEvents: however the bytes are cut into pieces, the events are the same, and in
+// order they are the bytes. Buffered changes nothing, keeps returned events intact, and
+// never returns true without cause.
 func FuzzEvents(f *testing.F) {
 	f.Add([]byte("\n\r\n\n:x\ndata\n\ndata: a\r\ndata: b\n\r\ndata: [DONE]"), uint16(1))
 	f.Add([]byte("event: error\ndata: {}\n\n\xef\xbb\xbfdata\n\n"), uint16(3))

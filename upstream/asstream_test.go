@@ -17,8 +17,8 @@ import (
 
 var opNames = map[string]weir.Op{"chat": weir.OpChat, "completions": weir.OpCompletions, "responses": weir.OpResponses, "messages": weir.OpMessages}
 
-// TestWholeAnswersAsStreams reads testdata/whole/OP.json and compares the stream
-// it becomes with OP.sse beside it. Regenerate with UPDATE=1.
+// TestWholeAnswersAsStreams converts testdata/whole/OP.json into a stream and compares
+// it with OP.sse beside it. Regenerate with UPDATE=1.
 func TestWholeAnswersAsStreams(t *testing.T) {
 	for name, op := range opNames {
 		body, err := os.ReadFile(filepath.Join("testdata/whole", name+".json"))
@@ -38,8 +38,8 @@ func TestWholeAnswersAsStreams(t *testing.T) {
 	}
 }
 
-// Letters of a member's name may be escaped: the answer is whole all the same, and
-// nothing of it may be missing in the stream.
+// Letters of a member's name may be escaped: the answer is still whole, and the stream
+// must have all of it.
 func TestAnAnswerWithEscapedNamesIsTheSameStream(t *testing.T) {
 	for name, op := range opNames {
 		body, err := os.ReadFile(filepath.Join("testdata/whole", name+".json"))
@@ -58,8 +58,7 @@ func TestAnAnswerWithEscapedNamesIsTheSameStream(t *testing.T) {
 	}
 }
 
-// What a stream made of an answer says is what the answer said: its text, its
-// usage, its finish.
+// A stream made from an answer says the same as the answer: its text, usage and finish.
 func TestAStreamMadeOfAnAnswerSaysTheSame(t *testing.T) {
 	for name, op := range opNames {
 		body, err := os.ReadFile(filepath.Join("testdata/whole", name+".json"))

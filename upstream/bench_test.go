@@ -17,8 +17,8 @@ import (
 	. "weir/upstream"
 )
 
-// benchServer answers every request on raw connections with fixed bytes, so
-// that what is measured is the client.
+// benchServer answers every request on raw connections with fixed bytes, so only the
+// client is measured.
 func benchServer(b *testing.B, answer []byte) (url string) {
 	b.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -65,8 +65,8 @@ func serveFixed(c net.Conn, answer []byte) {
 	}
 }
 
-// bothClients runs a call with this package and with a net/http Transport, one
-// after the other in the same run: the second is what the first is held against.
+// bothClients runs a call with this package and with a net/http Transport, one after
+// the other in the same run: the second is the baseline of the first.
 func bothClients(b *testing.B, url string, body []byte, read func(b *testing.B, op weir.Op, r io.Reader)) {
 	b.Run("upstream", func(b *testing.B) {
 		c, err := New(Options{Dialect: OpenAI, BaseURL: url})
@@ -140,7 +140,7 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
-// buffers32k are what answers are read into.
+// buffers32k are the buffers that answers are read into.
 var buffers32k = free{make(chan []byte, 64)}
 
 type free struct{ c chan []byte }
@@ -163,8 +163,8 @@ func (f free) put(b []byte) {
 
 const tokenEvent = `data: {"id":"chatcmpl-123456789","object":"chat.completion.chunk","created":1700000000,"model":"llama-3.3-70b","choices":[{"index":0,"delta":{"content":" word"},"logprobs":null,"finish_reason":null}]}` + "\n\n"
 
-// BenchmarkEvents reads a stream of 1,000 token events that is in memory, a
-// chunk for each, as inference servers send it.
+// BenchmarkEvents reads a stream of 1,000 token events from memory, one chunk for each,
+// as inference servers send it.
 func BenchmarkEvents(b *testing.B) {
 	var in bytes.Buffer
 	in.WriteString("HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -195,7 +195,7 @@ func BenchmarkEvents(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/event")
 }
 
-// TestAnEventOfAStreamAllocatesNothing is the floor the benchmark stands on.
+// TestAnEventOfAStreamAllocatesNothing is the basis of the benchmark.
 func TestAnEventOfAStreamAllocatesNothing(t *testing.T) {
 	body := []byte(strings.Repeat(tokenEvent, 2000))
 	e := streamOf(weir.OpChat, body, 1000, true)
@@ -210,8 +210,8 @@ func TestAnEventOfAStreamAllocatesNothing(t *testing.T) {
 	}
 }
 
-// TestAQuietStreamHoldsLittle: what 500 open streams hold in memory between
-// two events, this side and the server's side together, without a goroutine.
+// TestAQuietStreamHoldsLittle: the memory of 500 open streams between two events, of
+// client and server together, without a goroutine.
 func TestAQuietStreamHoldsLittle(t *testing.T) {
 	const streams, limit = 500, 8 << 10
 	s := serveRaw(t, func(c net.Conn, in *bufio.Reader) {

@@ -10,7 +10,7 @@ import (
 	"weir/upstream/openai"
 )
 
-// The protocols, by the names the tests have for them.
+// The protocols, by the names used in the tests.
 var (
 	OpenAI      Dialect = openai.Dialect{}
 	AzureOpenAI Dialect = azure.Dialect{}

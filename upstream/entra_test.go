@@ -14,8 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
-// issuer hands out tokens that last an hour, each after a second, unless it is
-// down.
+// issuer issues tokens that last an hour, each after a second, unless it is down.
 type issuer struct {
 	mu     sync.Mutex
 	issued int
@@ -63,7 +62,7 @@ func TestATokenIsSharedAndRenewedBeforeItExpires(t *testing.T) {
 		time.Sleep(54 * time.Minute)
 		want("t1", 0)
 		time.Sleep(2 * time.Minute)
-		want("t1", 0) // due: renewed meanwhile, no call waits
+		want("t1", 0) // due: renewed in the background, no call waits
 		synctest.Wait()
 		time.Sleep(2 * time.Second)
 		want("t2", 0)

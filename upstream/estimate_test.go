@@ -49,8 +49,8 @@ func TestAnswersTextIsCollected(t *testing.T) {
 	f(weir.OpChat, `{"choices":[{"delta":{"content":"cut`, "")
 }
 
-// TestAnEstimateOfAnyTextIsPlausible: between a token for each byte and one for
-// twenty; and twice the text is about twice the tokens, counted or extrapolated.
+// TestAnEstimateOfAnyTextIsPlausible: between a token a byte and one for twenty; and
+// twice the text has about twice the tokens, counted or extrapolated.
 func TestAnEstimateOfAnyTextIsPlausible(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := strings.Repeat(rapid.StringN(1, 60, 200).Draw(t, "text"), rapid.IntRange(1, 2000).Draw(t, "times"))
@@ -73,8 +73,7 @@ func TestALongTextIsCountedInPart(t *testing.T) {
 	}
 }
 
-// BenchmarkEstimate: the worst texts must not take longer than their length
-// explains.
+// BenchmarkEstimate: the time of the worst texts must grow only with their length.
 func BenchmarkEstimate(b *testing.B) {
 	for name, text := range map[string]string{
 		"words":   strings.Repeat("the quick brown fox ", 1<<16)[:1<<16],

@@ -16,8 +16,8 @@ import (
 	. "weir/upstream"
 )
 
-// streamOf reads events out of a body that arrives step by step, with its
-// length known, or chunked with a chunk for each step.
+// streamOf reads events from a body that arrives step by step, with a known length, or
+// with a chunk for each step.
 func streamOf(op weir.Op, body []byte, step int, chunked bool) *Events {
 	var in bytes.Buffer
 	if chunked {
@@ -62,8 +62,8 @@ func tell(e *Events) (story string, raw []byte, err error) {
 	}
 }
 
-// TestStreamsOfEveryAPI reads recorded streams: testdata/streams/OP-NAME.sse,
-// and beside each what it means. Regenerate with UPDATE=1.
+// TestStreamsOfEveryAPI reads recorded streams, testdata/streams/OP-NAME.sse, and
+// compares them with their meaning beside them. Regenerate with UPDATE=1.
 func TestStreamsOfEveryAPI(t *testing.T) {
 	files, err := filepath.Glob("testdata/streams/*.sse")
 	if err != nil || len(files) == 0 {
@@ -103,8 +103,8 @@ func opOf(name string) weir.Op {
 	panic(name)
 }
 
-// FuzzEvents: however the bytes are cut into reads and chunks, the events are
-// the same, and one after the other they are the body.
+// FuzzEvents: however the bytes are cut into reads and chunks, the events are the same,
+// and in order they are the body.
 func FuzzEvents(f *testing.F) {
 	files, _ := filepath.Glob("testdata/streams/*.sse")
 	for _, name := range files {
@@ -131,8 +131,8 @@ func FuzzEvents(f *testing.F) {
 	})
 }
 
-// testBuffered: asking whether more is buffered changes nothing, spoils nothing
-// that was returned, and never says yes without cause.
+// testBuffered: Buffered changes nothing, keeps returned events intact, and never
+// returns true without cause.
 func testBuffered(t *testing.T, e *Events, body []byte) {
 	var raw []byte
 	for {
@@ -182,8 +182,8 @@ func TestAStreamThatIsCutReturnsNoHalfEvent(t *testing.T) {
 	}
 }
 
-// TestWhatAModelSaysDoesNotFool: the words the reader looks for, inside the
-// text a model produces, mean nothing.
+// TestWhatAModelSaysDoesNotFool: keywords of the reader inside generated text mean
+// nothing.
 func TestWhatAModelSaysDoesNotFool(t *testing.T) {
 	says := []string{
 		`[DONE]`, `"usage":{"prompt_tokens":7}`, `{"error":{"message":"x"}}`, `"finish_reason":"stop"`, "\n\ndata: [DONE]\n\n",

@@ -8,7 +8,7 @@ import (
 	"weir/http1"
 )
 
-// What the tests of this package, which speak its dialects, see of its inside.
+// Internals for this package's tests, which use its dialects.
 const (
 	MaxFailureWord    = maxFailureWord
 	MaxFailureMessage = maxFailureMessage
@@ -20,7 +20,7 @@ func ReadRetryAfter(header func(string) string, now time.Time) (time.Duration, b
 	return readRetryAfter(header, now)
 }
 
-// DialBy has a client get its connections from dial.
+// DialBy makes a client get its connections from dial.
 func (c *Client) DialBy(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
 	wire := c.o.wire()
 	wire.Dial = dial

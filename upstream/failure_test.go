@@ -39,7 +39,7 @@ func TestRetryTimesInEveryForm(t *testing.T) {
 	f("retry-after-ms: 43\nx-ms-retry-after-ms: 50", 50*time.Millisecond)
 	f("retry-after-ms: 43\nretry-after: 1", 43*time.Millisecond) // the same, rounded up
 	f("retry-after-ms: 1043\nretry-after: 2", 1043*time.Millisecond)
-	f("retry-after-ms: 43\nretry-after: 30", 30*time.Second) // says more: the longest counts
+	f("retry-after-ms: 43\nretry-after: 30", 30*time.Second) // exceeds the exact time: the longest counts
 	f("retry-after: Sat, 03 Oct 2026 12:00:09 GMT", 9*time.Second)
 	f("retry-after: Sat, 03 Oct 2026 11:00:00 GMT", 0)
 	f("retry-after: 0", 0)

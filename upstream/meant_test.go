@@ -10,8 +10,7 @@ import (
 	. "weir/upstream"
 )
 
-// What comments of the package promise. internal/mutants has a wrong change for
-// each.
+// Promises in the package's comments. internal/mutants has a wrong change for each.
 
 func TestAChunkTellsAllOfItsUsage(t *testing.T) {
 	e := streamOf(weir.OpChat, []byte(`data: {"choices":[{"index":0,"delta":{"content":"a"}}],"usage":{"prompt_tokens":9,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":4}}}

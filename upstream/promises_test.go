@@ -7,8 +7,8 @@ import (
 	. "weir/upstream"
 )
 
-// A chunk with a choice is never the usage event, which a gateway hides: servers
-// with continuous usage say it beside every choice, an empty list included.
+// A chunk with a choice is never the usage event, which a gateway hides: servers with
+// continuous usage report it beside every choice, even with an empty list.
 func TestUsageBesideAChoiceIsNotTheUsageEvent(t *testing.T) {
 	f := func(data string, want EventKind) {
 		t.Helper()

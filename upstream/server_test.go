@@ -88,7 +88,7 @@ func kindOf(t *testing.T, err error) ErrorKind {
 // lines joins HTTP lines: "|" stands for CRLF.
 func lines(s string) string { return strings.ReplaceAll(s, "|", "\r\n") }
 
-// fixedConn takes what is sent, gives out bytes in pieces and then ends.
+// fixedConn accepts all writes, returns its bytes in pieces and then ends.
 type fixedConn struct {
 	net.Conn
 	in   *bytes.Reader
@@ -106,7 +106,7 @@ func (c *fixedConn) Close() error                     { return nil }
 func (c *fixedConn) SetReadDeadline(time.Time) error  { return nil }
 func (c *fixedConn) SetWriteDeadline(time.Time) error { return nil }
 
-// fixed is a client whose every connection gives out the same bytes, step by step.
+// fixed is a client whose every connection returns the same bytes, step by step.
 func fixed(in []byte, step int) *Client {
 	c, err := New(Options{Dialect: OpenAI, BaseURL: "http://fixed"})
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	. "weir/upstream"
 )
 
-// What real servers answered, and what it says of them. Sources: llama.cpp and
-// vLLM as run on 2026-11-30, the others as documented.
+// Answers of real servers and their meaning. Sources: llama.cpp and vLLM as run on
+// 2026-11-30, the others as documented.
 func TestWhatAServerDoesNotDoIsRecognised(t *testing.T) {
 	f := func(op weir.Op, status int, body string, lacks Feature, noModel bool, fault weir.Fault) {
 		t.Helper()

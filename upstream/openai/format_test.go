@@ -8,8 +8,7 @@ import (
 	"weir/upstream"
 )
 
-// An answer is one when it has what its operation promises, and says of itself
-// nothing else.
+// A body is an answer if it has everything its operation promises, and no error.
 func TestAnAnswerKeepsWhatItsOperationPromises(t *testing.T) {
 	f := func(op weir.Op, body string, want bool) {
 		t.Helper()
@@ -39,7 +38,7 @@ func TestAnAnswerKeepsWhatItsOperationPromises(t *testing.T) {
 	f(weir.OpMessages, `{"type":"error","content":[{"type":"text"}]}`, false)
 }
 
-// What a stream's events mean, one after the other.
+// The meaning of a stream's events, in order.
 func TestEventsOfAStreamMean(t *testing.T) {
 	f := func(op weir.Op, events ...any) {
 		t.Helper()
@@ -66,7 +65,7 @@ func TestEventsOfAStreamMean(t *testing.T) {
 		`{"type":"message_stop"}`, upstream.Done)
 }
 
-// The newer name of the limit goes to the servers that refuse the older one alone.
+// The newer name of the limit goes only to servers that refuse the older one.
 func TestTheMemberThatLimitsAnAnswer(t *testing.T) {
 	f := func(base string, op weir.Op, want string) {
 		t.Helper()
@@ -80,7 +79,7 @@ func TestTheMemberThatLimitsAnAnswer(t *testing.T) {
 	f("", weir.OpResponses, "max_output_tokens")
 }
 
-// A chunk that says what was used says all of it: of an earlier one nothing is left.
+// A chunk with usage replaces all earlier usage.
 func TestTheLastUsageOfAStreamCounts(t *testing.T) {
 	s, format := upstream.Stream{}, (Dialect{}).Operation(weir.OpChat).Format
 	for _, c := range []struct {
