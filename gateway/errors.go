@@ -159,7 +159,7 @@ type problem struct {
 	param    string        // the member at fault
 	after    time.Duration // when to retry
 	hasAfter bool
-	queued   bool // a queue was full or too slow; ahead requests wait in it
+	queued   bool // a queue was full or too slow, with this many requests ahead
 	ahead    int
 	status   int    // replaces the table's, to pass on the upstream's own
 	code     string // the same for the code

@@ -10,8 +10,8 @@ import (
 // specific to HTTP stays behind it. A caller belongs to the goroutine that serves the
 // request; the pulse also uses its sink, never at the same time.
 type caller interface {
-	// Context ends when the caller has left or when the gateway cuts open requests; then
-	// its cause is errStopping.
+	// Context ends when the caller has left. If the gateway cuts the request, its cause
+	// is errStopping.
 	Context() context.Context
 	// Key finds the key that the request is charged to: errNoKey, errBadKey, errTwoKeys.
 	Key(st *state) (*key, error)
@@ -55,9 +55,9 @@ const (
 // It belongs to the goroutine that serves the request.
 type exchange struct {
 	from caller
-	// tee gets the same answer as the caller, except for signs of life. Its errors are
-	// ignored: it never affects the caller. Only an answer that ends whole is valid; End
-	// is always called. nil: none.
+	// tee gets the same answer as the caller, except for signs of life. It must not
+	// block, and its errors are ignored. Only an answer that ends whole is valid; End is
+	// always called. nil: none.
 	tee sink
 
 	method, query string // of the HTTP request line; POST for other callers

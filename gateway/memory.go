@@ -65,7 +65,8 @@ func (m *bodyMemory) give(n int64) {
 	}
 }
 
-// giveEvery is the least time between two returns of memory: each runs a collection.
+// giveEvery is the least time between two returns of memory: each one runs a garbage
+// collection.
 const giveEvery = 5 * time.Second
 
 // keep returns memory to the system when much has been freed, until ctx ends.

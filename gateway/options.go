@@ -119,7 +119,7 @@ type Model struct {
 	Deployments []Deployment
 }
 
-// Affinity selects the feature that requests to the same replica share.
+// Affinity selects the property that requests to the same replica share.
 type Affinity uint8
 
 const (

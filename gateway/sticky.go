@@ -12,7 +12,7 @@ type Sticky struct {
 	Header string // with ByHeader; in canonical form
 }
 
-// StickyBy is the feature that requests to the same deployment share.
+// StickyBy is the property that requests to the same deployment share.
 type StickyBy uint8
 
 const (
@@ -21,7 +21,7 @@ const (
 	StickyHeader          // the value of a header; not sticky without it
 )
 
-// sticky is a hash of that feature; 0: none.
+// sticky is a hash of that property; 0: none.
 func (c *call) sticky() uint64 {
 	rec, by := &c.booking.rec, &c.booking.served.sticky
 	what := rec.Key

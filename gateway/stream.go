@@ -119,7 +119,7 @@ func (s *stream) take(e *upstream.Event) (*failure, bool) {
 		s.done = true
 	case upstream.Comment:
 		if !s.c.streaming {
-			return nil, false // a sign of life does not give up the retry
+			return nil, false // relaying a sign of life would rule out the retry
 		}
 	}
 	if err := s.show(e, raw); err != nil {
