@@ -17,7 +17,7 @@ func TestARequestThatNobodyWorkedOnGivesItsPlaceBack(t *testing.T) {
 		w.WriteHeader(http.StatusBadRequest)
 		io.WriteString(w, `{"error":{"message":"no","type":"invalid_request_error"}}`)
 	}).URL)
-	c.Tenants[0].Limits = meter.Limits{RequestsPerMinute: 2} // of a bucket that is full but for one, a part of that one has refilled
+	c.Tenants[0].Limits = meter.Limits{RequestsPerMinute: 2} // a bucket one below full refills a part of that one
 	r := start(t, c)
 	for range 5 {
 		resp, answer := r.post(chatPath, chatBody)

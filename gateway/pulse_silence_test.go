@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// journal is a caller that writes down what it is sent.
+// journal is a caller that records everything sent to it.
 type journal struct {
 	caller
 	got []string

@@ -41,7 +41,7 @@ func TestTheSlotOfALoserIsFreeWhileTheWinnerAnswers(t *testing.T) {
 	tr.settled()
 }
 
-// A refusal says nothing of usage, so that what is billed is the gateway's alone.
+// A refusal reports no usage, so only the gateway's own count could be billed.
 func TestALoserIsOnNoBill(t *testing.T) {
 	tr := newTrack(t)
 	tr.arm(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })

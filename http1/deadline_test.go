@@ -31,14 +31,14 @@ func TestADeadlineIsAtMostAnEighthLate(t *testing.T) {
 	f(9*s, 8*s, 8*s+1, 8*s+1)  // also of a deadline that is set
 	f(9*s, 8*s, -1*s, -1*s)    // a limit that has passed
 	f(8*s+1, 8*s, 9*s, 8*s+1)  // before the limit, kept
-	f(-60*s, 8*s, 60*s, 9*s)   // one that has passed is moved
-	f(600*s, 8*s, 9000*s, 9*s) // one that was for more
+	f(-60*s, 8*s, 60*s, 9*s)   // a passed one is moved
+	f(600*s, 8*s, 9000*s, 9*s) // one set further ahead is moved
 }
 
 func TestADeadlineKeepsItsBounds(t *testing.T) {
 	now := time.Now()
 	rapid.Check(t, func(t *rapid.T) {
-		draw := func(from time.Duration, what string) time.Duration { // nanoseconds, so that edges meet
+		draw := func(from time.Duration, what string) time.Duration { // in nanoseconds, to hit the edges
 			return time.Duration(rapid.Int64Range(int64(from), 200).Draw(t, what))
 		}
 		set, within, limit := draw(-20, "set"), draw(0, "within"), draw(-20, "limit")

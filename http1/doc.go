@@ -1,6 +1,6 @@
 // Package http1 is a lean HTTP/1.1 client for many long, streamed calls: pooled
-// connections, all work in the caller's goroutine, strict parsing, a limit on every
-// wait, and no garbage for each part of a body.
+// connections, calls served by the caller's own goroutine, strict parsing, a limit on
+// every wait, and no garbage for each part of a body.
 //
 // It owns the wire. Its contract is Client.Do, which fills a Reply, and the Reply,
 // whose body is read by Read or, without copying, by Next. A body ends with io.EOF

@@ -12,8 +12,8 @@ import (
 
 // Dialect is one protocol: its servers' requests and answers, and the answers to
 // callers that speak it. Each has a folder below this one and a line in
-// upstream/dialects; no other code depends on a particular one. Its methods are called
-// from many goroutines.
+// upstream/dialects; no other code asks which one it is. Its methods are called from
+// many goroutines.
 type Dialect interface {
 	Name() string // its name in weir.yaml
 	// Check reports faults of the options for servers of this protocol.

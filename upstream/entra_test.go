@@ -70,7 +70,7 @@ func TestATokenIsSharedAndRenewedBeforeItExpires(t *testing.T) {
 			t.Errorf("asked %d times for %v", s.asked, s.scopes)
 		}
 		time.Sleep(2 * time.Hour)
-		want("t3", time.Second) // nobody called while it was due
+		want("t3", time.Second) // no call came while it was due
 	})
 }
 

@@ -160,7 +160,7 @@ func (t *Tally) beside(s *jsonscan.Cursor, word words, into *int64) {
 	t.broken = t.broken || broken
 }
 
-// billed reads Cohere's billed_units, which replace top-level counts.
+// billed reads the counts in Cohere's billed_units.
 func (t *Tally) billed(s *jsonscan.Cursor) {
 	for first, in := true, s.Open('{'); in && s.Next('}', first); first = false {
 		switch key := s.Key(); string(key) {

@@ -20,7 +20,7 @@ type Whole struct {
 }
 
 // Read walks over an answer. member reads or skips the value of each member that is not
-// common to all APIs. With a member error that has content, or the object "error", it
+// common to all APIs. A body with an error that has content, or with "object":"error",
 // is not an answer, whatever else it has.
 func (w *Whole) Read(body []byte, as Counting, member func(key []byte)) {
 	w.Cursor, w.tally.Counting = jsonscan.At(body), as

@@ -35,7 +35,7 @@ func vector(s *jsonscan.Cursor) (is bool) {
 			continue
 		}
 		v := s.Raw()
-		is = jsonscan.HasContent(v) && !(v[0] == '[' && bytes.IndexByte(v, 'n') >= 0) // a null among the numbers
+		is = jsonscan.HasContent(v) && !(v[0] == '[' && bytes.IndexByte(v, 'n') >= 0) // a list with a null is no vector
 	}
 	return is
 }
