@@ -32,8 +32,8 @@ func oddUnits(c *config.Config, prices *price.Catalogue) (warnings config.Faults
 	return warnings
 }
 
-// oddPTU says why a model has no deployment of n units, and which numbers near
-// it there are; "" where there is one, or the catalogue has no steps.
+// oddPTU says why no deployment of the model has n units, and names the nearest
+// valid numbers; "" if n is valid, or the catalogue has no steps.
 func oddPTU(p price.PTU, n int) (problem, remedy string) {
 	var rules []string
 	var near []int

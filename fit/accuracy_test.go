@@ -14,8 +14,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite docs/benchmarks/fit.md")
 
-// outcome is one row of measurements beside what fit says of it. Errors are
-// fractions of the measured value, NaN where the row does not say it.
+// outcome is one row of measurements beside fit's prediction. Errors are
+// fractions of the measured value, NaN if the row does not state it.
 type outcome struct {
 	r          measured
 	q          question
@@ -50,7 +50,7 @@ func judgeRow(t *testing.T, c *price.Catalogue, r measured) outcome {
 	return o
 }
 
-// nearestStage: a pipeline row does not say which worker logged the figure.
+// nearestStage: a pipeline row does not name the worker that logged the figure.
 func nearestStage(a Answer, want float64, f func(Budget) float64) float64 {
 	best := f(a.Stages[0])
 	for _, b := range a.Stages {
@@ -61,9 +61,9 @@ func nearestStage(a Answer, want float64, f func(Budget) float64) float64 {
 	return best
 }
 
-// perToken compares what one request of the longest length holds: pool divided
-// by printed concurrency, or by tokens where the engine printed those of equal
-// layers.
+// perToken compares the memory of one request of the longest length: pool
+// divided by printed concurrency, or by tokens where the engine printed those
+// of equal layers.
 func perToken(o *outcome) float64 {
 	have := float64(o.a.PerRequest)
 	want := o.r.available * GiB / o.r.concurrency
@@ -74,7 +74,7 @@ func perToken(o *outcome) float64 {
 		have = float64(int64(c.full)*c.fullToken + c.index)
 	}
 	if o.r.available <= 0 || o.a.Quant == "nvfp4" && o.r.row["vllm_version"] == "" {
-		return math.NaN() // nothing to divide by; or a cache dtype that the checkpoint sets and the row does not say
+		return math.NaN() // nothing to divide by, or a cache dtype set by the checkpoint and absent from the row
 	}
 	if o.q.s.PP > 1 {
 		return math.NaN() // available is one worker's, tokens are the tightest stage's
@@ -141,8 +141,8 @@ func TestWeightsAreWithinOnePercentAndFourBitWithinThree(t *testing.T) {
 	}
 }
 
-// Exact means: as far as the printed figures say. Available memory is printed
-// to 0.01 GiB and concurrency to 0.01, tokens to a block.
+// Exact within the printed digits: available memory is printed to 0.01 GiB and
+// concurrency to 0.01, tokens to a block.
 func TestKVBytesPerTokenAreExact(t *testing.T) {
 	n := 0
 	for _, o := range outcomes(t) {
@@ -155,7 +155,7 @@ func TestKVBytesPerTokenAreExact(t *testing.T) {
 			limit += 0.0051 / o.r.concurrency
 		}
 		if o.q.s.TP > 1 {
-			limit += 0.1 / o.r.available // tokens are those of the tightest worker, memory is that of the one that logged
+			limit += 0.1 / o.r.available // tokens are the tightest worker's, memory is that of the worker that logged
 		}
 		if o.hybrid {
 			limit = 0.10
@@ -169,7 +169,7 @@ func TestKVBytesPerTokenAreExact(t *testing.T) {
 	}
 }
 
-// Of a pipeline vLLM prints the tokens of the tightest stage.
+// For a pipeline vLLM prints the tokens of the tightest stage.
 func TestPipelinesHoldWhatTheirTightestStageDoes(t *testing.T) {
 	n := 0
 	for _, o := range outcomes(t) {
@@ -186,8 +186,8 @@ func TestPipelinesHoldWhatTheirTightestStageDoes(t *testing.T) {
 	}
 }
 
-// speech: vLLM prints the decoder's own tokens of a speech model and leaves the
-// encoder's out.
+// speech: for a speech model vLLM prints the decoder's own tokens, without the
+// encoder's.
 func speech(o outcome) bool { return o.q.m.Attention == price.EncoderDecoder && math.IsNaN(o.r.tokens) }
 
 func TestAvailableCacheIsWithinOnePercentInTheMedian(t *testing.T) {
@@ -197,7 +197,7 @@ func TestAvailableCacheIsWithinOnePercentInTheMedian(t *testing.T) {
 	if len(rel) < 60 || quantile(rel, 0.5) > 0.01 {
 		t.Errorf("%d rows, median %.2f %%, want at least 60 and at most 1 %%", len(rel), 100*quantile(rel, 0.5))
 	}
-	// Error as a part of what is allowed: 5 % or 1 GiB, whichever is more.
+	// Error as a part of the tolerance: 5 % or 1 GiB, whichever is more.
 	part := abs(rows, func(o outcome) float64 { return o.difference / max(0.05*math.Abs(o.r.available), 1) })
 	if p := quantile(part, 0.9); p > 1 {
 		t.Errorf("90th percentile is %.2f of max(5 %%, 1 GiB)", p)
@@ -229,7 +229,7 @@ func TestVerdictsAgreeWithWhatHappened(t *testing.T) {
 }
 
 // TestAccuracyTable regenerates docs/benchmarks/fit.md with -update, and fails
-// when what stands there is not what the code says.
+// if the file differs from the code's figures.
 func TestAccuracyTable(t *testing.T) {
 	path := filepath.Join("..", "docs", "benchmarks", "fit.md")
 	want := accuracyReport(t)

@@ -22,7 +22,8 @@ func budget(m *Model, s Setup, stage, layers int) Budget {
 	b.GraphsIn = t.graphsInside
 	switch t.pool {
 	case poolOfFree:
-		// The pool is a share of what is free after the engine is loaded and has run once.
+		// The pool is a share of the memory free after the engine is loaded and
+		// has run once.
 		free := s.GPU.Total - b.Need() - b.Graphs
 		b.Allowed = s.GPU.Total
 		b.Cache = free
@@ -30,14 +31,15 @@ func budget(m *Model, s Setup, stage, layers int) Budget {
 			b.Cache = int64(s.Utilisation * float64(free))
 		}
 	case poolOfLoad:
-		// mem_fraction_static is of what was free before loading, and the pool is
-		// what is left of it when weights and collectives are there (model_runner.py,
-		// profile_max_num_token); workspace and graphs live in the rest.
+		// mem_fraction_static is a share of the memory free before loading. The
+		// pool is the rest of it after weights and collectives
+		// (model_runner.py, profile_max_num_token); workspace and graphs live
+		// outside it.
 		b.Cache = b.Allowed - b.Weights - b.LoRA - b.NonTorch
 	default:
 		b.Cache = b.Allowed - b.Need()
 	}
-	if !m.generates() { // nothing is claimed beside what is needed
+	if !m.generates() { // it claims no more than it needs
 		b.NonTorch = max(b.NonTorch, ownContext(s))
 		room := b.Allowed
 		b.Allowed, b.Cache = min(room, b.Need()), min(room-b.Need(), 0)
@@ -48,12 +50,12 @@ func budget(m *Model, s Setup, stage, layers int) Budget {
 	return b
 }
 
-// nonTorch is what lives outside the tensor allocator. One GPU: the modules
-// and workspaces loaded after the engine took its first look (kernels of
-// Hopper and later are larger). Several: the buffers of the collectives; where
-// an NVSwitch does multicast (compute capability 9.0 and up, all-to-all links)
-// NCCL's NVLink SHARP and the symmetric-memory all-reduce take about 2 GiB on
-// each GPU.
+// nonTorch is the memory outside the tensor allocator. With one GPU: the
+// modules and workspaces loaded after the engine's first look (kernels of
+// Hopper and later are larger). With several: the buffers of the collectives;
+// where an NVSwitch does multicast (compute capability 9.0 and up, all-to-all
+// links) NCCL's NVLink SHARP and the symmetric-memory all-reduce take about 2
+// GiB on each GPU.
 func nonTorch(s Setup) int64 {
 	hopper, t := s.GPU.SM >= 9 && s.GPU.Fast, s.Engine.traits()
 	switch {
@@ -73,9 +75,10 @@ func nonTorch(s Setup) int64 {
 	return gibs(0.30)
 }
 
-// ownContext is the CUDA context with its modules. Engines that log their budget
-// take it for granted: it is not in what they see as free at the start. Others
-// share the GPU and must count it: about 0.3 GiB before Hopper, 0.5 since.
+// ownContext is the CUDA context with its modules. Engines that log their
+// budget leave it out: it is already missing from the free memory they see at
+// the start. Others share the GPU and must count it: about 0.3 GiB before
+// Hopper, 0.5 since.
 func ownContext(s Setup) int64 {
 	t := s.Engine.traits()
 	if s.GPU.SM >= 9 {
@@ -86,7 +89,7 @@ func ownContext(s Setup) int64 {
 
 func gibs(x float64) int64 { return int64(x * GiB) }
 
-// logitBytes is what sampling holds for each sequence and vocabulary entry.
+// logitBytes is the memory of sampling per sequence and vocabulary entry.
 func logitBytes(s Setup) float64 {
 	b := s.Engine.traits().logits
 	if s.Quant.Family == "fp32" {
@@ -96,7 +99,8 @@ func logitBytes(s Setup) float64 {
 }
 
 // activation is the peak of a step of BatchTokens with MaxSeqs sampled, as the
-// engine profiles it. Length of context is not in it: prefill comes in chunks.
+// engine profiles it. The length of the context does not matter: prefill comes
+// in chunks.
 func activation(m *Model, s Setup, stage int) int64 {
 	if !m.generates() {
 		return encoderActivation(m, s)
@@ -129,8 +133,8 @@ func activation(m *Model, s Setup, stage int) int64 {
 	return max(peak, tower) + persistent + seen + speechActivation(m, s) + gibs(fixed)
 }
 
-// widest is the widest dense MLP transient per token: gate and up beside each
-// other, and their product.
+// widest is the widest dense MLP transient per token: gate, up and their
+// product.
 func widest(m *Model, s Setup) int64 {
 	inter := int64(m.Intermediate)
 	if m.Experts > 0 && m.DenseLayers == 0 && !m.BesideMLP {
@@ -142,8 +146,8 @@ func widest(m *Model, s Setup) int64 {
 	return inter * 3 / int64(s.TP)
 }
 
-// expertWorkspace is what the fused experts keep (vLLM fused_moe.py,
-// TritonExperts.workspace_shapes): per token and expert chosen, the larger of
+// expertWorkspace is the workspace of fused experts (vLLM fused_moe.py,
+// TritonExperts.workspace_shapes): per token and chosen expert, the larger of
 // product and hidden width, and the larger of gate-and-up and hidden width.
 // MXFP4 kernels compute in registers and have none of it.
 func expertWorkspace(m *Model, s Setup) int64 {
@@ -161,8 +165,8 @@ func expertWorkspace(m *Model, s Setup) int64 {
 	return rows * int64(max(inter, m.Hidden)+max(2*inter, m.Hidden)) * s.Quant.act()
 }
 
-// visionActivation is, for a model with a vision tower, what the profile keeps
-// of the largest input (its embeddings and pixels), and the tower's own
+// visionActivation is, for a model with a vision tower, the part of the largest
+// input that the profile keeps (its embeddings and pixels), and the tower's own
 // transient. Qwen's models take videos (qwen2_vl.py, qwen3_vl.py,
 // get_num_frames_with_most_features).
 func visionActivation(m *Model, s Setup) (kept, transient int64) {
@@ -203,8 +207,8 @@ func fileActivation(m *Model, s Setup) int64 {
 	return tokens * 4 * (h + max(int64(m.Vocab), widest(m, s)*2/3+3*h))
 }
 
-// encoderActivation is one batch through an encoder: scores are not kept
-// (fused attention), the widest transient is the MLP's.
+// encoderActivation is one batch through an encoder. Scores are not kept (fused
+// attention); the widest transient is the MLP's.
 func encoderActivation(m *Model, s Setup) int64 {
 	tokens := int64(s.BatchTokens) // llama.cpp's is one micro-batch
 	if s.Engine.Name == "transformers" {
@@ -214,10 +218,10 @@ func encoderActivation(m *Model, s Setup) int64 {
 	return tokens*width*s.Quant.act() + gibs(0.05)
 }
 
-// graphs is what captured CUDA graphs take. vLLM captures 1, 2, 4 and every
+// graphs is the memory of captured CUDA graphs. vLLM captures 1, 2, 4 and every
 // multiple of 8 (16 above 256) up to twice the sequences, at most 512: 51 sizes
-// when all are taken. A captured size holds a node of about 20 KiB for each
-// kernel of each layer; the largest one's tensors stay as the pool of all.
+// in all. A captured size holds a node of about 20 KiB for each kernel of each
+// layer; the largest one's tensors stay as the pool of all.
 func graphs(m *Model, s Setup, layers int) int64 {
 	if s.Eager || !s.Engine.traits().claims || !m.generates() {
 		return 0
@@ -228,9 +232,9 @@ func graphs(m *Model, s Setup, layers int) int64 {
 	return n*int64(layers)*kernels(m, s)*node + gibs(0.4)*int64(top)/512
 }
 
-// kernels is about how many one layer launches: a dense or fused-experts layer
-// 15; latent attention projects and concatenates in many small ones; Triton's
-// MXFP4 experts route in some 45.
+// kernels is roughly the number one layer launches: 15 for a dense or
+// fused-experts layer; latent attention projects and concatenates in many small
+// ones; Triton's MXFP4 experts take some 45 for routing.
 func kernels(m *Model, s Setup) int64 {
 	switch {
 	case triton4(s):
@@ -252,7 +256,7 @@ func captured(top int) int {
 	return n + max(top-256, 0)/16
 }
 
-// warmUp is what sampling with every sequence takes at the first real step.
+// warmUp is the memory of sampling with every sequence at the first real step.
 func warmUp(m *Model, s Setup) int64 {
 	if m.NoHead {
 		return 0 // nothing is sampled
@@ -261,15 +265,15 @@ func warmUp(m *Model, s Setup) int64 {
 }
 
 // triton4 reports whether MXFP4 experts run on Triton's kernels: on Hopper.
-// Older GPUs have Marlin's, newer ones their own FP4 units' (vLLM
+// Older GPUs use Marlin's kernels, newer ones their own FP4 units (vLLM
 // layers/quantization/mxfp4.py).
 func triton4(s Setup) bool {
 	return s.Engine.traits().profiles && s.Quant.Name == "mxfp4" && s.GPU.SM >= 9 && s.GPU.SM < 10
 }
 
-// outside is what an engine may allocate on first use beside its budget: the
-// sampler's warm-up finds the memory the profile set aside, but about half of
-// it in fragments.
+// outside is memory an engine may allocate on first use beside its budget: the
+// sampler's warm-up finds the memory set aside by the profile, but about half
+// of it in fragments.
 func (e Engine) outside(m *Model, s Setup) int64 {
 	if !e.traits().profiles || !m.generates() {
 		return 0
@@ -277,14 +281,14 @@ func (e Engine) outside(m *Model, s Setup) int64 {
 	return warmUp(m, s)/2 + e.unprofiled(m, s)
 }
 
-// unprofiled is what an engine is certain to allocate after its cache and did
+// unprofiled is memory an engine certainly allocates after its cache and did
 // not profile.
 //
 // Sparse attention (vLLM v1/attention/backends/mla: flashmla_sparse.py,
 // indexer.py) gathers latents of five and index keys of forty of the longest
 // contexts, has up to 512 MiB of index scores, and pads queries and outputs to
 // 64 heads. Weights in host memory pass through the GPU two layers at a time.
-// Scratch of Triton's MXFP4 kernels stands where the sampler's warm-up would.
+// Scratch of Triton's MXFP4 kernels replaces the sampler's warm-up.
 func (e Engine) unprofiled(m *Model, s Setup) int64 {
 	if !e.traits().profiles {
 		return 0

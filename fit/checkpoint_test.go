@@ -79,7 +79,7 @@ func TestExpertsOfALatentWidthAreCountedInIt(t *testing.T) {
 	}
 }
 
-// What is JSON already is not touched, and what was not is at most made so.
+// Valid JSON stays untouched, and other text becomes valid at most.
 func FuzzWordsForNoNumber(f *testing.F) {
 	f.Add([]byte(`{"a": [0.0, Infinity, -Infinity, NaN], "b": "Infinity \\" NaN"}`))
 	f.Add([]byte(`"\`))

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// command is the line that starts the engine as the answer assumes it, "" for an
-// engine without a server command of its own.
+// command is the engine's command line under the answer's assumptions; "" for
+// an engine without a server command.
 func command(m *Model, s Setup) string {
 	var b strings.Builder
 	add := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
@@ -51,7 +51,7 @@ func flagIf(b *strings.Builder, ok bool, format string, args ...any) {
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9._/@:+-]+$`)
 
-// word quotes a name for a shell where it needs it.
+// word quotes a name for a shell if needed.
 func word(name string) string {
 	if plainWord.MatchString(name) {
 		return name
@@ -59,8 +59,8 @@ func word(name string) string {
 	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
 }
 
-// since is the minor version of vLLM 0.x that first lists a family, for those a
-// release note names (github.com/vllm-project/vllm/releases).
+// since is the minor version of vLLM 0.x that first lists a family, for those
+// named in a release note (github.com/vllm-project/vllm/releases).
 var since = map[string]int{
 	"gemma2": 5, "jamba": 5, "deepseek_v2": 5, "granite": 6, "mamba": 6, "mllama": 6, "olmo2": 6, "deepseek_v3": 6, "qwen2_5_vl": 7,
 	"gemma3": 8, "llama4": 8, "mistral3": 8, "qwen3": 8, "qwen3_moe": 8, "glm4": 8, "mamba2": 9, "granitemoehybrid": 9,

@@ -14,13 +14,12 @@ import (
 // MaxConfig is the longest config.json or index read, in bytes.
 const MaxConfig = 32 << 20
 
-// ErrFile: a model file is not what it should be.
+// ErrFile: a model file is not valid.
 var ErrFile = fmt.Errorf("model file")
 
-// count reads a JSON number that is a whole one; null and absent are 0, and so
-// is what is no number. A list of the same number for every layer is that number
-// (Gemma 3n's MLP widths); a list of unlike ones is 0, so that what needs the
-// count says it is missing.
+// count reads a whole JSON number; null, absent and other values are 0. A list
+// of the same number for every layer is that number (Gemma 3n's MLP widths); a
+// list of unlike ones is 0, so that what needs the count says it is missing.
 type count int
 
 func (c *count) UnmarshalJSON(text []byte) error {
@@ -42,9 +41,9 @@ func (c *count) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// ParseConfig reads the config.json of a model repository. name is what to
-// call the model. Text beside the shape is ignored; a shape with holes is an
-// error of Check, which names them.
+// ParseConfig reads the config.json of a model repository. name is the model's
+// name. Other text in the file is ignored; a shape with holes is an error of
+// Check, which names them.
 func ParseConfig(name string, text []byte) (Model, error) {
 	if len(text) > MaxConfig {
 		return Model{}, fmt.Errorf("%w: config of %s has %d bytes, the limit is %d", ErrFile, name, len(text), MaxConfig)
@@ -106,8 +105,8 @@ func first(counts ...count) int {
 	return 0
 }
 
-// familyName: a text model inside a multimodal one is known by the outer name
-// where that tells the vision tower.
+// familyName: a text model inside a multimodal one has the outer name if that
+// identifies the vision tower.
 func familyName(outer, inner string) string {
 	name := firstText(outer, inner)
 	name = strings.TrimSuffix(name, "_text")
@@ -183,7 +182,7 @@ func (c *hfConfig) layers(m *Model) {
 	case "gemma2":
 		pattern = 2
 	case "phi3":
-		window = 0 // vLLM holds its cache at full length
+		window = 0 // vLLM keeps its cache at full length
 	}
 	if len(c.LayerTypes) > 0 {
 		for _, t := range c.LayerTypes {
@@ -288,7 +287,7 @@ func (c *hfConfig) rope(m *Model) {
 		switch {
 		case kind == "linear" && ok:
 			m.RotaryRows = int(float64(m.MaxContext) * r.Factor)
-			if !strings.HasPrefix(m.Family, "gemma3") { // whose limit counts the scaling already
+			if !strings.HasPrefix(m.Family, "gemma3") { // their limit includes the scaling already
 				m.MaxContext = m.RotaryRows
 			}
 		case kind == "dynamic" && ok:

@@ -1,11 +1,11 @@
 package fit
 
-// classDefaults are the counts a configuration class of transformers has where
-// config.json leaves them out: files are written as the difference to the class
-// (configuration_utils.py, to_diff_dict), so that a count equal to the default is
-// absent. Kept are those on which memory depends and that published files do
+// classDefaults are the counts of a configuration class of transformers that
+// config.json may leave out: files are written as the difference to the class
+// (configuration_utils.py, to_diff_dict), so a count equal to the default is
+// absent. Listed are those that memory depends on and that published files do
 // leave out; the number of layers and the hidden size are never assumed.
-// Sources: configuration_*.py of each family in transformers 4.57, and of
+// Sources: configuration_*.py of each family in transformers 4.57; for
 // DeepSeek-V2, Falcon, MPT and Phi-3 small the files beside the weights.
 var classDefaults = map[string]string{
 	"llama":     `{"vocab_size":32000,"max_position_embeddings":2048,"tie_word_embeddings":false}`,

@@ -5,7 +5,7 @@ import "encoding/json"
 // hfConfig is config.json as far as memory depends on it, under the common name
 // of each count (spellings).
 type hfConfig struct {
-	keys map[string]json.RawMessage // all there is
+	keys map[string]json.RawMessage // all keys
 	Text *hfConfig                  `json:"-"` // the text model within
 
 	TextRaw     json.RawMessage `json:"text_config"`

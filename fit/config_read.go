@@ -9,9 +9,9 @@ import (
 )
 
 // readConfig reads one object of config.json, the outer one or that of the text
-// model within it. What a family leaves out has its class's default, and what
-// it spells in its own way is read under the common name. depth is how many
-// objects it stands in; a text model holds none of its own.
+// model within it. Absent keys get the class's default, and a family's own
+// spellings are read under the common name. depth is the number of enclosing
+// objects; a text model holds none of its own.
 func readConfig(text []byte, depth int) (hfConfig, error) {
 	var c hfConfig
 	raw := map[string]json.RawMessage{}
@@ -44,7 +44,7 @@ func readConfig(text []byte, depth int) (hfConfig, error) {
 	return c, err
 }
 
-// readText takes the text model within, where there is one.
+// readText takes the inner text model, if there is one.
 func (c *hfConfig) readText() error {
 	for _, text := range []json.RawMessage{c.TextRaw, c.LLMRaw, c.LanguageRaw, c.ThinkerRaw} {
 		if len(text) == 0 || text[0] != '{' {
@@ -67,10 +67,10 @@ func (c *hfConfig) readText() error {
 	return nil
 }
 
-// spellings are the names families have for the same count, the common one
-// first. Sources are the attribute_map of each configuration class in
-// transformers, and for models with code of their own the configuration file
-// beside their weights.
+// spellings are the families' names for the same count, the common one first.
+// Sources are the attribute_map of each configuration class in transformers
+// and, for models with their own code, the configuration file beside their
+// weights.
 var spellings = [][]string{
 	{"num_hidden_layers", "n_layer", "n_layers", "num_layers"},
 	{"hidden_size", "n_embd", "d_model", "n_embed"},
@@ -95,8 +95,8 @@ var spellings = [][]string{
 	{"v_head_dim", "value_head_dim"},
 }
 
-// spell adds the common name of what the family spells otherwise. Counts that
-// MPT and DBRX keep in an object of their own are lifted out of it.
+// spell adds the common names for the family's own spellings. Counts in inner
+// objects of MPT and DBRX are lifted out.
 func spell(raw map[string]json.RawMessage, kind string) {
 	for _, within := range []string{"attn_config", "ffn_config"} {
 		var inner map[string]json.RawMessage
@@ -129,8 +129,8 @@ func spell(raw map[string]json.RawMessage, kind string) {
 	}
 }
 
-// stateSpaces names the family of a config of the mamba_ssm package, which has
-// none: its layers are described by ssm_cfg.
+// stateSpaces names the family of a config of the mamba_ssm package, which
+// names none: ssm_cfg describes its layers.
 func stateSpaces(raw map[string]json.RawMessage) string {
 	var cfg map[string]json.RawMessage
 	if !set(raw["ssm_cfg"]) || json.Unmarshal(raw["ssm_cfg"], &cfg) != nil {
@@ -138,7 +138,7 @@ func stateSpaces(raw map[string]json.RawMessage) string {
 	}
 	var attention []int
 	if json.Unmarshal(raw["attn_layer_idx"], &attention) == nil && len(attention) > 0 {
-		return "" // a hybrid: strangers says what is not understood
+		return "" // a hybrid: strangers names the keys that are not understood
 	}
 	for to, from := range map[string]string{"ssm_state_size": "d_state", "expand": "expand", "n_groups": "ngroups", "mamba_head_dim": "headdim", "conv_kernel": "d_conv"} {
 		if set(cfg[from]) {
@@ -165,13 +165,13 @@ func lift(raw map[string]json.RawMessage, to, from string) {
 func set(v json.RawMessage) bool { return len(v) > 0 && string(v) != "null" }
 
 // limits are the keys that bound a context, as vLLM reads them
-// (config/model.py, _get_and_verify_max_len): the least of those given holds.
+// (config/model.py, _get_and_verify_max_len): the least of them holds.
 var limits = []string{
 	"max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "model_max_length",
 	"max_target_positions", "max_sequence_length", "max_seq_length", "seq_len",
 }
 
-// unlimited is what tokenizers write for "no limit".
+// unlimited is the tokenizers' value for "no limit".
 const unlimited = 1 << 27
 
 // limit sets the longest context the config states; 0: it states none.
@@ -190,14 +190,13 @@ func (c *hfConfig) limit(raw map[string]json.RawMessage) {
 	}
 }
 
-// strange are parts of names that tell of layers a decoder of attention and
-// MLP has not.
+// strange are parts of keys that indicate layers other than attention and MLP.
 var strange = []string{
 	"ssm", "mamba", "rwkv", "recurrent", "lru_", "retention", "hyena", "block_configs", "cla_share", "compress",
 	"kv_shared", "cross_attention", "linear_attn", "lightning", "altup", "lora_rank_", "shared_block", "attn_type_list", "conv_l_cache", "conv_bias_dim",
 }
 
-// strangers lists, in order, the keys of a config that tell of such layers.
+// strangers lists, in order, the keys of a config that indicate such layers.
 func (c *hfConfig) strangers() []string {
 	var out []string
 	for key, v := range c.keys { // sorted below

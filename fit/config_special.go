@@ -11,9 +11,9 @@ import (
 )
 
 // Known families of config.json: decoders whose layers are attention and an MLP
-// or experts, and those with a rule of their own below. What vLLM and SGLang
-// list beside them is computed as such a decoder, with a note, unless its keys
-// tell of other layers.
+// or experts, and those with a rule of their own below. Other families that
+// vLLM and SGLang list are computed as such a decoder, with a note, unless
+// their keys indicate other layers.
 var knownFamilies = strings.Fields(`
 	llama llama4 mistral mistral3 ministral mixtral pixtral llava qwen qwen2 qwen2_moe qwen2_vl qwen2_5_vl qwen3 qwen3_moe qwen3_next qwen3_5 qwen3_vl qwen3_vl_moe
 	qwen2_5_omni gemma gemma2 gemma3 gemma3n gemma4 phi phi3 phi4mm phimoe cohere cohere2 command-r deepseek deepseek_v2 deepseek_v3 deepseek_v32 deepseek_vl_v2 glm_moe_dsa
@@ -23,7 +23,7 @@ var knownFamilies = strings.Fields(`
 	laguna mllama whisper bert roberta xlm-roberta distilbert mpnet deberta-v2 nomic_bert electra albert vit modernbert new camembert`)
 
 // understood refuses a shape whose layers fit cannot compute, naming the keys
-// that say so, and marks a family it does not know.
+// in question, and marks an unknown family.
 func (c *hfConfig) understood(m *Model) error {
 	if slices.Contains(knownFamilies, m.Family) {
 		if len(c.Compressed()) == 0 {
@@ -43,7 +43,7 @@ func (c *hfConfig) understood(m *Model) error {
 }
 
 // Compressed is the list of ratios by which layers compress their cache
-// (DeepSeek-V4), empty where they do not.
+// (DeepSeek-V4); empty without compression.
 func (c *hfConfig) Compressed() string {
 	if raw := string(c.keys["compress_ratios"]); raw != "null" && raw != "[]" {
 		return raw
@@ -51,9 +51,9 @@ func (c *hfConfig) Compressed() string {
 	return ""
 }
 
-// kvHeads is the number of KV heads where families say it by flags: one where
-// queries share it, unless Falcon's newer layout groups them, and ChatGLM's
-// groups only where it says so.
+// kvHeads is the number of KV heads of families that state it by flags: one if
+// queries share it, unless Falcon's newer layout groups them; ChatGLM's groups
+// only if its flag is set.
 func (c *hfConfig) kvHeads(family string, heads int) int {
 	n := int(c.KVHeads)
 	switch {
@@ -73,9 +73,10 @@ func (c *hfConfig) kvHeads(family string, heads int) int {
 	return heads
 }
 
-// mlpWidth is the width of the MLP where the config does not say it as such:
-// four times the hidden size in the older families, MPT by its ratio. Qwen's
-// first models state the width of gate and up together (modeling_qwen.py, QWenMLP).
+// mlpWidth is the width of the MLP if the config does not state it directly:
+// four times the hidden size in the older families, for MPT by its ratio.
+// Qwen's first models state the width of gate and up together
+// (modeling_qwen.py, QWenMLP).
 func (c *hfConfig) mlpWidth(family string, hidden int) int {
 	n := int(c.Inter)
 	switch {
@@ -94,8 +95,8 @@ func (c *hfConfig) mlpWidth(family string, hidden int) int {
 // ChatGLMModel.
 var bareModel = regexp.MustCompile(`^[A-Za-z0-9]+Model$`)
 
-// task drops the output layer of what classifies, scores or embeds: the class
-// that the checkpoint names has none (its own head is a few rows).
+// task drops the output layer of models that classify, score or embed: their
+// class has none (its own head is a few rows).
 func (c *hfConfig) task(m *Model) {
 	for _, class := range c.Classes {
 		switch {
@@ -109,7 +110,7 @@ func (c *hfConfig) task(m *Model) {
 	}
 }
 
-// special adds what single families have beside attention and an MLP.
+// special adds parts of single families beyond attention and an MLP.
 func (c *hfConfig) special(m *Model) {
 	switch m.Family {
 	case "gemma3n":
@@ -157,8 +158,8 @@ func (c *hfConfig) crossAttention(m *Model) {
 	m.CrossLayers, m.CrossTokens = min(len(c.Cross), m.Layers), 4*1601
 }
 
-// stateSpace describes layers that keep a state instead of keys and values:
-// Mamba's alone, and hybrids of them with attention.
+// stateSpace describes layers with a state instead of keys and values: pure
+// Mamba, and hybrids with attention.
 func (c *hfConfig) stateSpace(m *Model) {
 	heads, groups, st, k := int64(c.MambaHeads), int64(max(c.Groups, 1)), int64(c.State), int64(max(c.ConvKernel, 1))
 	h, inner := int64(m.Hidden), int64(max(c.Expand, 0)*float64(m.Hidden))

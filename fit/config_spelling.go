@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// finite replaces the words Python's json writes for what is no number, and
-// JSON has none for, by null (Nemotron-H's time_step_limit is [0.0, Infinity]).
+// finite replaces Infinity and NaN, which Python's json writes and JSON lacks,
+// by null (Nemotron-H's time_step_limit is [0.0, Infinity]).
 func finite(text []byte) []byte {
 	if !bytes.Contains(text, []byte("Infinity")) && !bytes.Contains(text, []byte("NaN")) {
 		return text
@@ -46,8 +46,8 @@ func notANumber(text []byte) int {
 	return 0
 }
 
-// spellBlocks turns a list of blocks into the pattern older configs of the
-// family have.
+// spellBlocks turns a list of blocks into the pattern of the family's older
+// configs.
 func (c *hfConfig) spellBlocks() {
 	if len(c.Blocks) == 0 || c.Hybrid != "" || c.MambaHeads == 0 {
 		return

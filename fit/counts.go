@@ -9,9 +9,8 @@ import (
 	"weir/price"
 )
 
-// FromCounts is a model of which the counts of its layers, heads and widths alone
-// are known: attention heads of its own where it says nothing of theirs, weights in
-// bf16.
+// FromCounts is a model of which only the counts of layers, heads and widths
+// are known: as many KV heads as heads if not given, weights in bf16.
 func FromCounts(p price.Model) Model {
 	p.DType, p.Attention = "bf16", price.GQA
 	if p.KVHeads == 0 {

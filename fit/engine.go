@@ -15,7 +15,7 @@ type Engine struct {
 	Major, Minor int
 }
 
-// DefaultEngine is assumed where none is named.
+// DefaultEngine is assumed if none is named.
 var DefaultEngine = Engine{Name: "vllm", Major: 0, Minor: 21}
 
 var engineNames = []string{"vllm", "sglang", "tensorrt-llm", "llama.cpp", "transformers", "triton"}
@@ -83,18 +83,18 @@ func (e Engine) before(major, minor int) bool {
 	return e.Major < major || e.Major == major && e.Minor < minor
 }
 
-// utilisation is the share of the GPU the engine takes by default. Engines
-// that take what a model needs, and models without a cache, may use all that
-// a driver leaves.
+// utilisation is the share of the GPU the engine takes by default. Engines that
+// take only the needed memory, and models without a cache, may use all that a
+// driver leaves.
 func (e Engine) utilisation(m *Model) float64 {
 	if !m.generates() {
-		return 1 // weights and workspace alone: nothing is claimed ahead
+		return 1 // weights and workspace only: nothing is claimed ahead
 	}
 	return cmp.Or(e.traits().utilisation, 1)
 }
 
-// batch is the default number of sequences in a batch and tokens in a step, on
-// that GPU and for requests of that length.
+// batch is the default number of sequences in a batch and tokens in a step, for
+// that GPU and request length.
 func (e Engine) batch(g GPU, context int) (seqs, tokens int) {
 	t := e.traits()
 	switch {
@@ -115,12 +115,12 @@ func (e Engine) rotary(m *Model, q Quant) int64 {
 	dim := cmp.Or(m.RotaryDim, m.HeadDim)
 	bytes := int64(cmp.Or(m.RotaryRows, m.MaxContext)) * int64(dim) * q.act() * int64(max(m.RotaryTables, 1))
 	if m.windowed() > 0 && (m.Family == "gemma3" || m.Family == "gemma4") {
-		bytes += int64(m.MaxContext) * int64(dim) * q.act() // window layers have a table of their own
+		bytes += int64(m.MaxContext) * int64(dim) * q.act() // window layers have their own table
 	}
 	return min(bytes, 16*GiB)
 }
 
-// accepts checks what an engine or GPU cannot do at all.
+// accepts refuses setups an engine or GPU cannot run at all.
 func (e Engine) accepts(m *Model, s *Setup) error {
 	t := e.traits()
 	if t.layersOnly && s.TP > 1 {
@@ -158,7 +158,7 @@ func formatsOf(sm float64) []string {
 	return out
 }
 
-// most is how many requests the batch admits.
+// most is the number of requests the batch admits.
 func (e Engine) most(m *Model, s Setup) int {
 	if e.traits().memoryBound {
 		return 1 << 20

@@ -1,39 +1,38 @@
 package fit
 
-// traits are how an engine of one version uses a GPU, as far as memory depends
-// on it. The zero value is an engine that takes what a model needs, as it
-// needs it.
+// traits are how an engine of one version uses a GPU's memory. The zero value
+// is an engine that takes memory only as needed.
 type traits struct {
 	utilisation float64 // share of the GPU taken by default; 0: all that a driver leaves
 	claims      bool    // it takes that share at once
-	pool        pool    // what the share is of
+	pool        pool    // base of the share
 	layersOnly  bool    // it splits a model by layers, not by tensors
 	asStored    bool    // weights stay as the file has them, without padding
 	tablesOnCPU bool    // token and position embeddings stay in host memory; a tied output layer is a copy on the GPU
-	untiesFP8   bool    // fp8 checkpoints are loaded with an output layer of their own
+	untiesFP8   bool    // fp8 checkpoints are loaded with their own output layer
 	absorbs     bool    // MLA's up projection is copied, split and transposed after loading
 	rotaryTable bool    // a table of cosines and sines for every position counts as weights
 
 	seqs, tokens       int  // sequences in a batch and tokens in a step by default
 	bigSeqs, bigTokens int  // the same on GPUs of 70 GiB and more other than A100; 0: no others
-	uncut              int  // prompts of up to that many tokens are prefilled in one step
-	memoryBound        bool // a batch is bounded by memory alone
+	uncut              int  // prompts up to this many tokens are prefilled in one step
+	memoryBound        bool // only memory bounds a batch
 
 	block        int  // tokens of a block of the cache; 0: not paged
 	groups       bool // layers of unlike kinds share one pool of equal blocks
-	windows      bool // window layers hold their window alone
+	windows      bool // window layers hold only their window
 	fullLatent   bool // no cache for latent attention: keys and values at full size, padded to 256
 	sparseLatent bool // fp8 latents of sparse attention have FlashMLA's layout before Blackwell
 	indexAlways  bool // index keys are kept in every layer, also where a layer uses another's choice
 
-	logits       float64 // bytes per sequence and vocabulary entry that sampling holds
+	logits       float64 // bytes of sampling per sequence and vocabulary entry
 	keepsScratch bool    // the experts' workspace is kept for good
 	longVideos   bool    // the profile's video is as long as the longest context
 	graphsInside bool    // CUDA graphs are in the share
 	profiles     bool    // the sampler's warm-up and kernels' scratch come after the profile
-	countsOwn    float64 // GiB of its CUDA context, where it shares the GPU; 0: not counted
+	countsOwn    float64 // GiB of its CUDA context, if it shares the GPU; 0: not counted
 	countsOwnNew float64 // the same on Hopper and later
-	process      float64 // GiB it counts for all that the process has on the device
+	process      float64 // GiB it counts for everything the process has on the device
 	collective2  float64 // GiB of collectives with two GPUs on NVSwitch
 	collectives  float64 // with more
 	alone        float64 // GiB outside the allocator on one GPU
@@ -44,21 +43,21 @@ type traits struct {
 type pool int
 
 const (
-	poolOfShare pool = iota // what weights, workspace and the rest leave of the share
-	poolOfFree              // the share of what is free after the engine ran once
-	poolOfLoad              // what weights and collectives leave of the share; workspace lives beside it
+	poolOfShare pool = iota // the rest of the share after weights, workspace and the like
+	poolOfFree              // the share of the memory free after the engine ran once
+	poolOfLoad              // the rest of the share after weights and collectives; workspace lives beside it
 )
 
-// step is what changed in an engine from a version on. An engine's steps are
+// step is a change of an engine from a version on. An engine's steps are
 // applied in order, oldest first.
 type step struct {
 	engine       string
 	major, minor int
-	source       string // file of the engine's source, or what was measured
+	source       string // file of the engine's source, or a measurement
 	change       func(*traits)
 }
 
-// steps is all that fit knows of engines and their versions.
+// steps is everything fit knows about engines and their versions.
 var steps = []step{
 	{"vllm", 0, 0, "config/cache.py; engine/arg_utils.py; worker/model_runner.py profile_run", func(t *traits) {
 		t.utilisation, t.claims, t.rotaryTable, t.block, t.groups, t.profiles = 0.90, true, true, 16, true, true

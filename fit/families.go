@@ -7,8 +7,8 @@ import (
 	"weir/price"
 )
 
-// family fills in what every model of a family shares and a catalogue entry
-// does not say. Sources are the families' modelling code in transformers and
+// family fills in counts that all models of a family share and a catalogue
+// entry lacks. Sources are the families' modelling code in transformers and
 // vLLM.
 func family(m *Model) {
 	name := strings.ToLower(m.Name)

@@ -1,13 +1,13 @@
 // Package fit says whether a model fits a GPU: its weights by storage format
-// and parallelism, its KV cache by kind of layer, what the engine takes for
-// itself, and what is left; how long a context and how many requests that
-// allows; and, when it does not fit, the nearest changes that do.
+// and parallelism, its KV cache by kind of layer, the engine's own memory, and
+// the rest; the context and number of requests that this allows; and, if the
+// model does not fit, the nearest changes that do.
 //
 // It computes, it does not measure: every constant is the physics of the model
 // (a shape times a width), a rule of the engine's source, or a figure of the
-// catalogue. How well that agrees with what engines reported is in
-// docs/benchmarks/fit.md. It knows nothing of speed (engine does; Search is
-// handed it as a function) and nothing of what a plan is worth (plan does).
+// catalogue. docs/benchmarks/fit.md compares it with figures engines reported.
+// It knows nothing of speed (Search gets it as a function, from package engine)
+// and nothing of the worth of a plan (package plan).
 package fit
 
 import (
@@ -37,7 +37,7 @@ var (
 type Verdict string
 
 const (
-	// Fits: it starts and serves what was asked, with a cushion.
+	// Fits: it starts and serves the request, with a cushion.
 	Fits Verdict = "fits"
 	// Tight: by the engine's own budget it starts, but what engines allocate
 	// outside that budget on first use may not find room, or the cache holds
@@ -50,19 +50,19 @@ const (
 	RunsOut Verdict = "runs_out"
 )
 
-// Serves reports whether what was asked for is served.
+// Serves says whether the setup serves the requests asked for.
 func (v Verdict) Serves() bool { return v == Fits || v == Tight }
 
-// GPU is what fit needs to know of an accelerator.
+// GPU is the properties of an accelerator that fit needs.
 type GPU struct {
 	Name  string  `json:"name"`
-	Total int64   `json:"total_bytes"` // what a framework sees
+	Total int64   `json:"total_bytes"` // seen by a framework
 	SM    float64 `json:"compute"`     // compute capability; 0: not NVIDIA, or unknown
 	Fast  bool    `json:"fast_link"`   // GPUs of one machine are linked all to all by a switch
 	BF16  bool    `json:"bf16"`
 	FP8   bool    `json:"fp8"`
 
-	Share float64 `json:"share,omitempty"` // of the whole GPU, where a machine holds a part of one; 0: all of it
+	Share float64 `json:"share,omitempty"` // of the whole GPU, if a machine holds a part of one; 0: all of it
 
 	source string // of its memory
 }
@@ -81,8 +81,8 @@ var bridged = regexp.MustCompile(`PCIe|NVL|^GH`)
 
 // NewGPU takes a GPU of the catalogue. A device of which no log said what
 // frameworks see counts as 92 % of its nominal size in GiB: the least of the
-// known ones (ECC on GDDR takes a sixteenth, the driver the rest). Memory shared
-// with the CPU is nominal in 10^9 bytes.
+// known ones (ECC on GDDR takes a sixteenth, the driver the rest). Memory
+// shared with the CPU is nominal in 10^9 bytes.
 func NewGPU(g price.GPU) (GPU, error) {
 	out := GPU{Name: g.Name, Fast: g.LinkGB.Value() >= 300 && !bridged.MatchString(g.Name), BF16: g.BF16, FP8: g.FP8}
 	switch {
@@ -104,7 +104,7 @@ func NewGPU(g price.GPU) (GPU, error) {
 	return out, nil
 }
 
-// Setup is how a model is to be served. Zero values mean the engine's default.
+// Setup is how a model is served. Zero values mean the engine's default.
 type Setup struct {
 	GPU    GPU
 	Engine Engine
@@ -112,7 +112,7 @@ type Setup struct {
 	KV     string // KV cache dtype: auto, fp8, fp16, bf16, fp8_ds_mla
 	TP     int    // tensor parallel
 	PP     int    // pipeline parallel
-	EP     bool   // experts are spread whole, not cut
+	EP     bool   // experts are distributed whole, not cut
 
 	Utilisation float64 // share of the GPU the engine may take, 0 to 1
 	FreeBytes   int64   // free on the GPU before the start; 0: all of it
@@ -124,7 +124,7 @@ type Setup struct {
 	LoRAs       int     // adapters resident at once
 	LoRARank    int     // their rank
 	Offload     int64   // bytes of weights per GPU kept in host memory
-	CacheBytes  int64   // size of the KV pool, where the user sets it (llama.cpp: Context x Concurrency)
+	CacheBytes  int64   // size of the KV pool, if the user sets it (llama.cpp: Context x Concurrency)
 }
 
 func (s Setup) withDefaults(m *Model) Setup {
@@ -145,7 +145,7 @@ func (s Setup) withDefaults(m *Model) Setup {
 	return s
 }
 
-// limits keep arithmetic far from overflow whatever a file or flag says.
+// validate keeps arithmetic far from overflow, whatever a file or flag says.
 func (s Setup) validate() error {
 	f := func(ok bool, what string, have any, want string) error {
 		if ok {
@@ -168,7 +168,7 @@ func (s Setup) validate() error {
 	)
 }
 
-// Answer is what Check found.
+// Answer is the result of Check.
 type Answer struct {
 	Verdict Verdict `json:"verdict"`
 	Why     string  `json:"why"`
@@ -193,12 +193,12 @@ type Answer struct {
 	Command       string   `json:"command,omitempty"`  // that starts the engine so, when it fits; "" for engines without one
 	Remedies      []Remedy `json:"remedies,omitempty"` // when it does not fit, cheapest first
 	Notes         []string `json:"notes,omitempty"`
-	Sources       []string `json:"sources,omitempty"` // of the shape and of the GPU's memory, where they are the catalogue's
+	Sources       []string `json:"sources,omitempty"` // of the shape and of the GPU's memory, if from the catalogue
 }
 
 // Budget is the memory of one GPU, line by line, in bytes.
 type Budget struct {
-	Total      int64 `json:"total"`   // what the framework sees
+	Total      int64 `json:"total"`   // seen by the framework
 	Allowed    int64 `json:"allowed"` // the engine's share of it
 	Weights    int64 `json:"weights"`
 	LoRA       int64 `json:"lora"`
@@ -206,10 +206,10 @@ type Budget struct {
 	NonTorch   int64 `json:"non_torch"`   // context, collectives
 	Graphs     int64 `json:"cuda_graphs"` // captured; inside Allowed from vLLM 0.21 on
 	GraphsIn   bool  `json:"cuda_graphs_in_budget"`
-	Cache      int64 `json:"kv_cache"` // what is left, negative when nothing is
+	Cache      int64 `json:"kv_cache"` // the rest; negative if the budget is exceeded
 }
 
-// Need is what the stage takes without any cache.
+// Need is the stage's memory without any cache.
 func (b Budget) Need() int64 {
 	need := b.Weights + b.LoRA + b.Activation + b.NonTorch
 	if b.GraphsIn {
@@ -218,7 +218,7 @@ func (b Budget) Need() int64 {
 	return need
 }
 
-// Cushion is what the budget leaves of the GPU to allocations nobody profiled.
+// Cushion is the part of the GPU the budget leaves to unprofiled allocations.
 func (b Budget) Cushion() int64 {
 	c := b.Total - b.Allowed
 	if !b.GraphsIn {
@@ -227,10 +227,10 @@ func (b Budget) Cushion() int64 {
 	return c
 }
 
-// Check answers whether a model can be served so. An error says that the
-// question is wrong (a shape with holes, a parallelism the model does not
-// divide by, a context above the model's); that it does not fit is an answer,
-// with the changes that would; larger are GPUs to try among them, smallest first.
+// Check says whether a model can be served with a setup. An error means a wrong
+// question (a shape with holes, a parallelism the model does not divide by, a
+// context above the model's). A model that does not fit is an answer, with the
+// changes that would help; larger are GPUs to try among them, smallest first.
 func Check(m Model, s Setup, larger ...GPU) (Answer, error) {
 	s, err := prepare(&m, s)
 	if err != nil {
@@ -291,8 +291,9 @@ func check(m *Model, s Setup) Answer {
 	return a
 }
 
-// longest is the longest single request the cache holds, at most the model's
-// own limit, or what is asked where that limit is not the model's own. Room grows with length, so it is found by halving.
+// longest is the longest single request the cache holds: at most the model's
+// own limit, or asked if that limit is not the model's own. Room grows with
+// length, so bisection finds it.
 func longest(m *Model, c cache, room int64, chunk, asked int) int {
 	limit := cmp.Or(m.MaxContext, 1<<20)
 	if m.LooseLimit {

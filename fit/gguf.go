@@ -169,7 +169,7 @@ func (g *ggufReader) entry() error {
 		if err != nil {
 			return err
 		}
-		if n > maxKey { // chat templates and licences
+		if n > maxKey { // chat templates and licences are long
 			return g.skip(n)
 		}
 		if err := g.take(int64(n)); err != nil {
@@ -206,8 +206,8 @@ func (g *ggufReader) scalar(kind uint64) (float64, error) {
 	return float64(v), err
 }
 
-// array skips its elements; of numbers it keeps the largest (KV heads per
-// layer), of all the length (the vocabulary).
+// array skips its elements; it keeps the largest of numbers (KV heads per
+// layer), and the length of any array (the vocabulary).
 func (g *ggufReader) array(key string) error {
 	kind, err := g.uint(4)
 	if err != nil {
@@ -244,7 +244,8 @@ func (g *ggufReader) array(key string) error {
 	return nil
 }
 
-// tensors adds up what the file holds; the format is that of most bytes.
+// tensors adds up the file's tensors; the format is the one with the most
+// bytes.
 func (g *ggufReader) tensors(n int) (Stored, string, error) {
 	var out Stored
 	by := map[uint32]int64{}
@@ -304,5 +305,5 @@ func commonest(by map[uint32]int64) string {
 	if _, err := ParseQuant(best + "_m"); err == nil {
 		return best + "_m"
 	}
-	return "q4_0" // the width is measured, the name is for people alone
+	return "q4_0" // the width is measured; the name is only for people
 }

@@ -13,7 +13,7 @@ import (
 	"weir/price"
 )
 
-// measured is one row of vram.csv: what vLLM printed when it started.
+// measured is one row of vram.csv: vLLM's output when it started.
 type measured struct {
 	row                                     map[string]string
 	id                                      string
@@ -61,15 +61,15 @@ func measurements(t *testing.T) []measured {
 	return out
 }
 
-// question is a row as somebody would have asked it before starting.
+// question is a row as a user would have asked it before the start.
 type question struct {
 	m   Model
 	s   Setup
 	gpu bool   // the row says which GPU, or how large
-	gap string // what the row does not say, so that memory cannot be asked
+	gap string // missing from the row, so memory cannot be computed
 }
 
-// formats reads the table's words for storage formats.
+// format reads the table's words for storage formats.
 func format(text, model string) string {
 	low := strings.ToLower(text)
 	for _, p := range []struct{ has, quant string }{
@@ -125,8 +125,8 @@ func atoi(s string) int {
 	return n
 }
 
-// rowEngine: a row without a version is one of the years in which the budget
-// did not change, before 0.17, unless its model came later.
+// rowEngine: a row without a version is from before 0.17, when the budget did
+// not change, unless its model came later.
 func rowEngine(t *testing.T, version string, m Model) Engine {
 	t.Helper()
 	version, _, _ = strings.Cut(version, " ")
@@ -157,7 +157,7 @@ func rowGPU(c *price.Catalogue, r measured, s *Setup) bool {
 		s.GPU.Total = int64(r.total * GiB)
 		known = true
 	}
-	// The printed batch of 8192 is the default that comes with 1024 sequences.
+	// The printed batch of 8192 is the default with 1024 sequences.
 	if s.MaxSeqs == 0 && s.BatchTokens == 8192 && s.GPU.Total >= 70*GiB {
 		s.MaxSeqs = 1024
 	}

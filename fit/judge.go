@@ -2,7 +2,7 @@ package fit
 
 import "fmt"
 
-// judge weighs the budget of the tightest stage against what was asked.
+// judge compares the budget of the tightest stage with the request.
 func judge(m *Model, s Setup, a *Answer) (Verdict, string) {
 	b := a.Stages[a.Tight]
 	if s.FreeBytes > 0 && s.FreeBytes < b.Allowed && s.Engine.traits().claims {
@@ -46,7 +46,7 @@ func judge(m *Model, s Setup, a *Answer) (Verdict, string) {
 		gib(b.Cache), a.Requests, s.Context)
 }
 
-// notes are what the reader should know of the assumptions.
+// notes are the assumptions a reader should know.
 func notes(m *Model, s Setup) []string {
 	var out []string
 	if !s.GPU.BF16 && s.GPU.SM > 0 && s.Quant.Name == "bf16" {
@@ -91,7 +91,7 @@ func (m *Model) Unverified() string {
 	return "the shape of " + m.Name + " has not been checked against its publication: give its config.json before you rely on this"
 }
 
-// sources say where the figures come from.
+// sources are the sources of the figures.
 func sources(m *Model, s Setup) []string {
 	var out []string
 	if m.From.What != "" {

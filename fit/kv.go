@@ -14,7 +14,7 @@ type cache struct {
 	windowToken          int64
 	index                int64 // bytes of one token in the indexers of sparse attention, all layers of the stage
 	state                int64 // bytes of one sequence in one linear layer
-	fixed                int64 // bytes of one sequence beside that (cross attention)
+	fixed                int64 // other bytes of one sequence (cross attention)
 	span                 int   // tokens a window layer sees
 	block                int   // tokens of a block; 1: not paged
 	paged                bool  // layers of unlike kinds share one pool of equal blocks (vLLM)
@@ -72,9 +72,10 @@ func (m *Model) cache(s Setup, tp, n int) cache {
 	return c
 }
 
-// tokenBytes is what one token takes in one layer on one GPU. Latent attention
-// holds one vector for all heads, on every GPU whole; before engines had a
-// cache for it, keys and values stood at full size, padded to 256.
+// tokenBytes is the size of one token in one layer on one GPU, cut as far as
+// there are KV heads. Latent attention holds one vector for all heads, on every
+// GPU whole; before engines had a cache for it, they kept keys and values at
+// full size, padded to 256.
 func (m *Model) tokenBytes(s Setup, tp, heads, dim int, width float64) int64 {
 	if m.Attention == mla {
 		t := s.Engine.traits()
@@ -109,8 +110,8 @@ func (s Setup) kvBytes(m *Model) float64 {
 	return float64(s.Quant.act())
 }
 
-// request is what one sequence of n tokens holds when engines schedule chunks
-// of that many tokens, in bytes.
+// request is the bytes of one sequence of n tokens in engines that schedule
+// chunks of that many tokens.
 func (c cache) request(n, chunk int) int64 {
 	if c.full+c.window+c.linear == 0 {
 		return 0
@@ -123,12 +124,12 @@ func (c cache) request(n, chunk int) int64 {
 	return int64(c.full)*int64(tokens)*c.fullToken + int64(c.window)*int64(held)*c.windowToken + int64(c.linear)*c.state + int64(tokens)*c.index + c.fixed
 }
 
-// pagedRequest follows vLLM's kv_cache_utils.py: layers of one kind form
-// groups of equal size, all blocks are of one size in bytes (kinds with smaller
-// tokens have more of them in a block; a linear layer's state is one block), and
-// a request takes a block of a group for each of its tokens' blocks. A window
-// layer holds its window and one chunk, and one block more because a window
-// need not begin where a block does.
+// pagedRequest follows vLLM's kv_cache_utils.py: layers of one kind form groups
+// of equal size; all blocks have the same size in bytes (kinds with smaller
+// tokens have more of them in a block; a linear layer's state is one block);
+// and a request takes a block of a group for each of its tokens' blocks. A
+// window layer holds its window and one chunk, and one block more because a
+// window need not begin where a block does.
 func (c cache) pagedRequest(n, chunk int) int64 {
 	size := c.groupSize()
 	page := int64(c.block) * max(c.fullToken, c.windowToken)

@@ -10,10 +10,10 @@ import (
 	"weir/price"
 )
 
-// Named finds a model by name in the catalogue: its own name, or one of a
+// Named finds a model by name in the catalogue: its own name, or that of a
 // fine-tune, instruct variant or quantised checkpoint of the same shape
-// ("RedHatAI/Llama-3.3-70B-Instruct-quantized.w8a8"). The format is the one
-// the name tells, or the published one.
+// ("RedHatAI/Llama-3.3-70B-Instruct-quantized.w8a8"). The format is the one in
+// the name, or the published one.
 func Named(c *price.Catalogue, name string) (Model, Quant, error) {
 	entry, err := c.Model(name)
 	variant := err != nil
@@ -41,13 +41,13 @@ func Named(c *price.Catalogue, name string) (Model, Quant, error) {
 // scores are names of models that embed, rank or judge: nothing is sampled.
 var scores = regexp.MustCompile(`(?i)embedding|reranker|reward`)
 
-// endings of names that say nothing of the shape.
+// endings and starts are parts of names unrelated to the shape.
 var (
 	endings = regexp.MustCompile(`[-_.](instruct|chat|it|hf|base|pt|fp8|fp16|bf16|dynamic|awq|gptq|int4|int8|w4a16|w8a8|w8a16|nvfp4|mxfp4|quantized|block|gguf|qat|bnb|4bit|8bit|preview|research|thinking|embedding|reranker|v0\.[0-9]|v1\.[0-9]|2[4-6][01][0-9]|0[0-9]{3}|q[0-9]_[k0](_[ms])?|g128|128g|int4-w4a16)$`)
 	starts  = regexp.MustCompile(`^(meta|nvidia|ibm|google|microsoft|unsloth)-`)
 )
 
-// aliases are models of another one's shape.
+// aliases are models with the shape of another one.
 var aliases = []struct{ name, shape string }{
 	{"deepseek-r1-distill-qwen-32b", "qwen2.5-32b"}, {"deepseek-r1-distill-qwen-14b", "qwen2.5-14b"},
 	{"deepseek-r1-distill-qwen-1.5b", "qwen2.5-1.5b"}, {"deepseek-r1-distill-llama-8b", "llama-3.1-8b"},
@@ -59,7 +59,7 @@ var aliases = []struct{ name, shape string }{
 	{"qwen3-coder-30b-a3b", "qwen3-30b-a3b"}, {"hermes-3-llama-3.1-8b", "llama-3.1-8b"}, {"typhoon-s-thaillm-8b", "qwen3-8b"},
 }
 
-// plain is what identifies the shape in a name.
+// plain is the part of a name that identifies the shape.
 func plain(name string) string {
 	n := strings.ToLower(name[strings.LastIndexByte(name, '/')+1:])
 	n, _, _ = strings.Cut(n, " ")
@@ -94,7 +94,7 @@ func sameShape(c *price.Catalogue, name string) (price.Model, bool) {
 	return price.Model{}, false
 }
 
-// endsPlainly reports whether all that follows a name says nothing of a shape.
+// endsPlainly says whether the rest of a name is unrelated to the shape.
 func endsPlainly(rest string) bool { return plain("x"+rest) == "x" }
 
 // unknown adds the nearest known names.

@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// Item is a model to place, with how many replicas of it. Its Setup's GPU is
-// the one packed on; MaxSeqs bounds what its engine reserves.
+// Item is a model to place, with its number of replicas. Its Setup's GPU is the
+// one to pack; MaxSeqs bounds the memory its engine reserves.
 type Item struct {
 	Name     string
 	Model    Model
@@ -22,9 +22,9 @@ type Share struct {
 	Name    string  `json:"name"`
 	Replica int     `json:"replica"`       // from 1
 	Shard   int     `json:"shard"`         // of a tensor parallel replica, from 1
-	Bytes   int64   `json:"bytes"`         // what it needs
+	Bytes   int64   `json:"bytes"`         // its demand
 	Slice   string  `json:"mig,omitempty"` // MIG profile, when sliced
-	Part    float64 `json:"share_of_gpu"`  // what to give the engine as its utilisation
+	Part    float64 `json:"share_of_gpu"`  // the engine's utilisation setting
 	compute int     // MIG compute slices
 	memory  int64   // bytes, or MIG memory slices
 }
@@ -39,8 +39,8 @@ type Packing struct {
 	MIG      bool      `json:"mig"`
 }
 
-// maxPacked bounds the replicas' shards of one packing; exactUpTo those that
-// are placed optimally.
+// maxPacked bounds the shards of one packing; up to exactUpTo shards it is
+// optimal.
 const (
 	maxPacked = 4096
 	exactUpTo = 14
@@ -49,9 +49,9 @@ const (
 
 // Pack places models on the fewest GPUs. Up to 14 shards the placement is
 // optimal; above it is first-fit decreasing, which takes at most 11/9 of the
-// optimum and 6/9 of a GPU more when no replica is spread over several GPUs
-// (Dosa 2007), and Least says how far from the optimum it can be at most. With
-// mig, each gets a MIG slice of its own; otherwise models share a GPU's memory.
+// optimum and 6/9 of a GPU more if no replica spans several GPUs (Dosa 2007),
+// and Least bounds the distance from the optimum. With mig, each gets its own
+// MIG slice; otherwise models share a GPU's memory.
 func Pack(gpu GPU, items []Item, headroom float64, mig bool) (Packing, error) {
 	p := Packing{GPU: gpu.Name, Headroom: headroom, MIG: mig}
 	if !(headroom >= 0 && headroom < 1) {
@@ -83,7 +83,7 @@ func Pack(gpu GPU, items []Item, headroom float64, mig bool) (Packing, error) {
 	return p, nil
 }
 
-// Demand is what one GPU must give a replica: weights, workspace, context,
+// Demand is the memory a replica needs on one GPU: weights, workspace, context,
 // graphs, and the cache for the requests asked for.
 func Demand(m Model, s Setup) (int64, error) {
 	s.Utilisation = 1
@@ -98,7 +98,7 @@ func Demand(m Model, s Setup) (int64, error) {
 		need += b.Graphs
 	}
 	if s.Engine.traits().claims {
-		need += ownContext(s) // each process has a context of its own
+		need += ownContext(s) // each process has its own context
 	}
 	return need, nil
 }
@@ -143,8 +143,8 @@ type profile struct {
 
 var profiles = []profile{{1, 1}, {2, 2}, {3, 4}, {4, 4}, {7, 8}}
 
-// migGPUs are the ones with MIG, by the GB in the name of their smallest
-// slice (NVIDIA MIG user guide, supported profiles).
+// migGPUs are the GPUs with MIG, by the GB in the name of their smallest slice
+// (NVIDIA MIG user guide, supported profiles).
 var migGPUs = map[string]int{
 	"A100-SXM-40GB": 5, "A100-PCIe-80GB": 10, "A100-SXM-80GB": 10, "H100-PCIe-80GB": 10, "H100-SXM-80GB": 10,
 	"H100-NVL-94GB": 12, "GH200-96GB": 12, "H200-SXM-141GB": 18, "B200-SXM-180GB": 23,

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// layoutRules are the divisibility rules engines refuse to start by: each
-// error names the rule and the nearest allowed value.
+// layoutRules are the divisibility rules without which engines refuse to start:
+// each error names the rule and the nearest allowed value.
 func layoutRules(m *Model, s Setup) error {
 	var faults []error
 	if m.Heads > 0 && !tpAllowed(m, s.TP, s.EP) {
@@ -72,7 +72,7 @@ func nearest(n int, ok func(int) bool) string {
 	return fmt.Sprintf("%d or %d", below, above)
 }
 
-// stageLayers shares layers over pipeline stages: what does not divide goes
+// stageLayers divides layers among pipeline stages: what does not divide goes
 // to the stages before the last, which holds the output layer (vLLM
 // distributed/utils.py get_pp_indices).
 func stageLayers(layers, pp int) []int {

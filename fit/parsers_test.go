@@ -230,7 +230,7 @@ func FuzzParseConfig(f *testing.F) {
 	})
 }
 
-// askAnything: whatever a parser accepts, Check answers with sane figures.
+// askAnything: Check gives sane figures for anything a parser accepts.
 func askAnything(t *testing.T, m Model) {
 	t.Helper()
 	a, err := Check(m, Setup{GPU: GPU{Name: "H100", Total: 79 * GiB, SM: 9}, Context: 64})

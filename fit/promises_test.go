@@ -13,7 +13,7 @@ import (
 	"weir/price"
 )
 
-// What comments of the package promise. internal/mutants has a wrong change for
+// Promises in the package's comments. internal/mutants has a wrong change for
 // each.
 
 func TestAnEngineThatClaimsNothingHasWhatIsFree(t *testing.T) {
@@ -34,7 +34,7 @@ func TestAnEngineThatClaimsNothingHasWhatIsFree(t *testing.T) {
 }
 
 // "1, 2, 4 and every multiple of 8 (16 above 256) up to twice the sequences, at
-// most 512: 51 sizes when all are taken"
+// most 512: 51 sizes in all"
 func TestGraphsAreCapturedAsVLLMDoes(t *testing.T) {
 	for top, want := range map[int]int{1: 1, 2: 2, 4: 3, 8: 4, 256: 35, 272: 36, 512: 51} {
 		if got := captured(top); got != want {
@@ -137,8 +137,8 @@ func TestAPackingSaysHowFarFromTheBestItIs(t *testing.T) {
 		gpus, least int
 		optimal     bool
 	}{
-		{60, 20, 20, true}, // no two of them share one
-		{40, 10, 8, false}, // nor do three of these, which nobody has proven
+		{60, 20, 20, true}, // no two of them can share one
+		{40, 10, 8, false}, // nor can three of these, which is not proven
 		{50, 10, 10, true},
 	} {
 		var shards []Share
@@ -152,8 +152,8 @@ func TestAPackingSaysHowFarFromTheBestItIs(t *testing.T) {
 	}
 }
 
-// A vocabulary of 32,001, as of models with one token added, divides by nothing;
-// engines store 32,064 rows, which two GPUs can halve.
+// A vocabulary of 32,001, from one added token, has no useful divisor; engines
+// store 32,064 rows, which two GPUs can halve.
 func TestTheVocabularyIsPaddedTo64(t *testing.T) {
 	for v, want := range map[int]int{0: 0, 1: 64, 64: 64, 65: 128, 32001: 32064} {
 		if got := paddedVocab(v); got != want {
@@ -170,8 +170,8 @@ func TestTheVocabularyIsPaddedTo64(t *testing.T) {
 	}
 }
 
-// Two changes together that need as many GPUs as more GPUs alone do are no remedy:
-// the single change costs no quality.
+// Two changes that need as many GPUs as the single change to more GPUs are no
+// remedy: the single change costs no quality.
 func TestTwoChangesAreARemedyOnlyWithFewerGPUs(t *testing.T) {
 	m, q := model(t, "Qwen/Qwen3-32B")
 	for _, c := range []struct {
@@ -207,7 +207,7 @@ func TestAListOfUnlikeCountsIsNoCount(t *testing.T) {
 	}
 }
 
-// zeros is a file of nothing but zeros; it counts what is read of it.
+// zeros is a file of only zeros; it counts the bytes read.
 type zeros struct{ read int }
 
 func (z *zeros) Read(p []byte) (int, error) {
@@ -216,7 +216,7 @@ func (z *zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Each of the values is shorter than a header may be; two of them are not.
+// Each of the values is shorter than the limit; two together are longer.
 func TestAGGUFHeaderIsReadUpTo128MiB(t *testing.T) {
 	const start, long = 24, 65 << 20 // metadata begins at start
 	for _, values := range []int{1, 2} {

@@ -113,7 +113,7 @@ var nameQuants = []struct {
 	{regexp.MustCompile(`q4_0`), "q4_0"},
 }
 
-// quantInName is the format a checkpoint's name tells, "" for none.
+// quantInName is the format named in a checkpoint's name, "" if none.
 func quantInName(name string) string {
 	low := strings.ToLower(name)
 	for _, q := range nameQuants {
@@ -129,10 +129,10 @@ func bytesOf(params int64, bits float64) int64 { return int64(float64(params) * 
 
 func (q Quant) head() float64 { return cmp.Or(q.Head, q.Table) }
 
-// Storage is what package engine calls a storage format: bf16, fp8, fp8_block,
-// int8, int4, mxfp4 or nvfp4. It knows how fast kernels of that width are, and
-// not how a checkpoint packs them; GGUF formats, which it has no kernels of,
-// count as 16 bits.
+// Storage is package engine's name of the storage format: bf16, fp8, fp8_block,
+// int8, int4, mxfp4 or nvfp4. That package knows the speed of kernels of that
+// width, not the packing of a checkpoint; it has no kernels for GGUF formats,
+// which count as 16 bits.
 func (q Quant) Storage() string {
 	switch {
 	case q.Name == "fp8-block":

@@ -28,8 +28,8 @@ type hfQuant struct {
 	} `json:"config_groups"`
 }
 
-// format sets the checkpoint's storage format, and its cache's where it has a
-// scheme for it.
+// format sets the storage format of the checkpoint, and of its cache if it has
+// a scheme for it.
 func (q *hfQuant) format(m *Model) {
 	if q == nil {
 		return
@@ -39,15 +39,15 @@ func (q *hfQuant) format(m *Model) {
 	}
 	m.Format = q.name()
 	m.PlainShare, m.PlainBits = q.attentionIgnored(m.Layers), 0
-	m.Plain16 = m.PlainShare > 0 && m.Experts > 0 // attention is left alone: experts carry the format
+	m.Plain16 = m.PlainShare > 0 && m.Experts > 0 // attention is not quantised: the experts carry the format
 	if strings.EqualFold(q.Algo, "MIXED_PRECISION") {
 		m.PlainShare, m.PlainBits = 1, 8 // NVIDIA's: attention and linear layers in fp8, MLP and experts in NVFP4
 	}
 }
 
-// Quantised reads the hf_quant_config.json that stands beside a config.json
-// which says nothing of its format (NVIDIA's ModelOpt writes both). A config.json
-// that does say holds.
+// Quantised reads the hf_quant_config.json beside a config.json that names no
+// format (NVIDIA's ModelOpt writes both). A format in config.json has
+// precedence.
 func (m *Model) Quantised(text []byte) error {
 	if len(text) > MaxConfig {
 		return fmt.Errorf("%w: hf_quant_config.json has %d bytes, the limit is %d", ErrFile, len(text), MaxConfig)
@@ -70,8 +70,8 @@ func (m *Model) Quantised(text []byte) error {
 
 var layerNumber = regexp.MustCompile(`layers\.([0-9]{1,4})\.`)
 
-// attentionIgnored is the share of layers whose attention the format leaves
-// alone: those that are named, or all where a pattern names none.
+// attentionIgnored is the share of layers whose attention is not quantised: the
+// named layers, or all if a pattern names none.
 func (q *hfQuant) attentionIgnored(layers int) float64 {
 	named := map[string]bool{}
 	for _, name := range q.Ignored {

@@ -7,17 +7,16 @@ import (
 
 // Remedy is a change that makes the model fit.
 type Remedy struct {
-	Change  string  `json:"change"` // what to do, with the flags
+	Change  string  `json:"change"` // what to change, with the flags
 	Verdict Verdict `json:"verdict"`
 	Why     string  `json:"why"`
 	GPUs    int     `json:"gpus"` // for one replica
 }
 
-// remedies lists the nearest changes that fit, cheapest first: what costs a
-// little quality or length before what costs money. Two changes together are
-// tried where no single one keeps the requests and the context asked for, or
-// where they do with fewer GPUs; three, where two do not. others are larger
-// GPUs, smallest first.
+// remedies lists the nearest changes that fit, cheapest first: a little quality
+// or length before money. Two changes together are tried where no single one
+// keeps the requests and the context asked for, or where they do with fewer
+// GPUs; three, where two do not. others are larger GPUs, smallest first.
 func remedies(m *Model, s Setup, others []GPU) []Remedy {
 	length, sizes := lengthChanges(m, s), sizeChanges(s, others)
 	keep := [][]change{quantChanges(m, s), cacheChanges(m, s), tensorChanges(m, s)}
@@ -74,8 +73,8 @@ func together(m *Model, s Setup, groups [][]change, n int) []Remedy {
 	return out
 }
 
-// nearestOf is the combination of one change of each kind that fits with the
-// fewest GPUs; of several the first.
+// nearestOf is the first combination of one change of each kind that fits with
+// the fewest GPUs.
 func nearestOf(m *Model, s Setup, so change, kinds [][]change) (Remedy, bool) {
 	if len(kinds) == 0 {
 		return so.try(m, s)
@@ -95,7 +94,7 @@ func nearestOf(m *Model, s Setup, so change, kinds [][]change) (Remedy, bool) {
 	return best, found
 }
 
-// change is one thing that could be different.
+// change is one possible change of a setup.
 type change struct {
 	what  string
 	apply func(Setup) Setup
@@ -140,8 +139,8 @@ func cacheChanges(m *Model, s Setup) []change {
 	return []change{{"keep the KV cache in fp8 (--kv fp8)", func(s Setup) Setup { s.KV = "fp8"; return s }}}
 }
 
-// lengthChanges are fewer requests, then shorter ones, as many as fit now; and
-// a smaller batch, which leaves the sampler less to reserve.
+// lengthChanges are fewer requests, then shorter ones, as far as they fit now;
+// and a smaller batch, for which the sampler reserves less.
 func lengthChanges(m *Model, s Setup) []change {
 	a := check(m, s)
 	var out []change

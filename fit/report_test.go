@@ -123,7 +123,7 @@ func cell(f func([]float64) float64, v []float64) string {
 	return fmt.Sprintf("%.2f %%", 100*f(v))
 }
 
-// others are estimators people use, given the same rows and, to be kind, our
+// others are other estimators, given the same rows and, in their favour, Weir's
 // parameter counts and the memory frameworks really see.
 func others(rows []outcome) string {
 	estimators := []struct {
@@ -169,8 +169,8 @@ func plainWeights(o outcome) float64 {
 
 // gpustack is the formula of gpustack's documentation (scheduler: VRAM =
 // WEIGHT_SIZE x 1.2 + FRAMEWORK_FOOTPRINT, 2 GiB for language models, 0.5 for
-// others, read 2026-11-23), shared over the GPUs. What it does not claim of the
-// engine's share is what it leaves to the cache.
+// others, read 2026-11-23), shared over the GPUs. The rest of the engine's
+// share is the cache.
 func gpustack(o outcome) float64 {
 	gpus := float64(max(o.q.s.TP, 1) * max(o.q.s.PP, 1))
 	footprint := 2.0

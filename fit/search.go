@@ -17,18 +17,19 @@ import (
 type Step struct {
 	Prefill int // prompt tokens
 	Decode  int // sequences that get one token more
-	KV      int // tokens those hold in the cache
+	KV      int // tokens they hold in the cache
 }
 
-// Speed says how long steps take for a model so set up; link is how the GPUs
-// of one replica reach each other. An error skips the candidate and is said.
+// Speed gives the duration of steps for a model and setup; link connects the
+// GPUs of one replica. On an error the candidate is skipped and the error
+// reported.
 type Speed func(m Model, s Setup, link price.Link) (func(Step) time.Duration, error)
 
-// Does says how many requests a second one replica so set up serves within the
-// SLO of the load: 0 when not even one alone. nil estimates it.
+// Does is the requests per second one replica of that setup serves within the
+// load's SLO: 0 if not even one request meets it. nil: an estimate.
 type Does func(m Model, s Setup, link price.Link, l Load) (float64, error)
 
-// Load is what is to be served.
+// Load is the load to serve.
 type Load struct {
 	SLO      weir.SLO
 	Rate     float64 // requests a second
@@ -55,11 +56,11 @@ type Option struct {
 	GPUs     int        `json:"gpus"`                            // of all VMs
 	Batch    int        `json:"batch"`                           // sequences at once in a replica at its limit
 	Capacity float64    `json:"replica_rps"`                     // requests a second one replica serves within the SLO
-	Estimate bool       `json:"replica_rps_estimated,omitempty"` // that figure is computed from one step, not found by playing requests
+	Estimate bool       `json:"replica_rps_estimated,omitempty"` // computed from one step, not found by simulating requests
 	Used     float64    `json:"utilisation"`                     // of the capacity of all replicas
 	TTFT     float64    `json:"ttft_s"`                          // at that load
 	TPOT     float64    `json:"tpot_s"`
-	Hour     weir.Money `json:"hour_dollars"`           // of all VMs; 0 with PriceKnown false: not known
+	Hour     weir.Money `json:"hour_dollars"`           // of all VMs; 0 with PriceKnown false: unknown
 	Million  weir.Money `json:"million_tokens_dollars"` // prompt and answer tokens
 	Known    bool       `json:"price_known"`
 	VCPUs    int        `json:"vcpus"`         // quota needed
@@ -72,9 +73,9 @@ type Option struct {
 }
 
 // Search tries a model on every VM size of the catalogue with every tensor
-// parallelism it divides by, and ranks what meets the SLO: cheapest first,
-// sizes without a known price last. Rejected says why the others do not. now is
-// what prices are held against for their age.
+// parallelism it divides by, and ranks those that meet the SLO: cheapest first,
+// sizes without a known price last. rejected says why the others do not. now
+// decides which prices are old.
 func Search(c *price.Catalogue, m Model, s Setup, l Load, region string, now weir.Instant, speed Speed, does Does) (options []Option, rejected []string, err error) {
 	if region != "" {
 		found, err := c.Region(region)
@@ -135,8 +136,8 @@ func layouts(gpus int) [][2]int {
 	return out
 }
 
-// consider sizes one candidate: the largest batch that meets the SLO, and how
-// many replicas of that the load needs.
+// consider sizes one candidate: the largest batch that meets the SLO, and the
+// number of such replicas the load needs.
 func consider(m Model, s Setup, l Load, link price.Link, speed Speed, does Does) (Option, error) {
 	s, err := prepare(&m, s)
 	if err != nil {
@@ -179,7 +180,7 @@ func consider(m Model, s Setup, l Load, link price.Link, speed Speed, does Does)
 	replicas := int(min(math.Ceil(l.Rate/(p.rate*(1-l.Headroom))), 1e9))
 	o := Option{GPU: s.GPU.Name, TP: s.TP, PP: s.PP, Quant: s.Quant.Name, Replicas: replicas, Batch: lo, Capacity: p.rate, Used: l.Rate / (float64(replicas) * p.rate), Binds: binds, Estimate: estimate}
 	for _, n := range a.Notes {
-		if !strings.HasPrefix(n, "tensor parallel") { // said by the size's own links, in warn
+		if !strings.HasPrefix(n, "tensor parallel") { // warn reports the size's own links
 			o.Warnings = append(o.Warnings, n)
 		}
 	}
@@ -188,9 +189,9 @@ func consider(m Model, s Setup, l Load, link price.Link, speed Speed, does Does)
 	return o, nil
 }
 
-// played puts what a replica does within the SLO, found by playing requests to it,
-// in the place of the estimate; true where the estimate stays: in a pipeline,
-// and without a time to the first token.
+// played replaces the estimate by a replica's simulated rate within the SLO. It
+// returns true if the estimate stays: in a pipeline, and without an objective
+// for the first token.
 func played(p *point, m Model, s Setup, l Load, link price.Link, does Does) (estimate bool, err error) {
 	if does == nil || s.PP > 1 || l.SLO.TTFT == 0 {
 		return true, nil
@@ -209,20 +210,20 @@ type point struct {
 	ttft, tpot float64 // seconds
 }
 
-// at: of n sequences each stays Out steps, so n/Out begin in every step and
+// at: each of n sequences stays Out steps, so n/Out begin in every step and
 // bring n x In / Out prompt tokens with them; all hold In + Out/2 tokens on
 // average. A prompt is computed in chunks beside the others' decoding. It waits
 // half a step for its turn, and behind other prompts as in a queue with one
 // server of fixed service time (Pollaczek-Khinchine: rho/(2(1-rho)) of a
-// service). A pipeline has a batch of n/PP in each stage at a time: a step of it
-// passes all layers, as it would on the GPUs of one stage.
+// service). A pipeline has a batch of n/PP in each stage at a time: a step of
+// it passes all layers, as it would on the GPUs of one stage.
 func at(l Load, s Setup, step func(Step) time.Duration, n int) point {
 	batch := (n + s.PP - 1) / s.PP
 	chunk := max(s.BatchTokens-batch, 1)
 	prefill := float64(batch) * float64(l.In) / float64(l.Out)
 	each := l.In + l.Out/2
 	t := step(Step{Prefill: min(int(math.Ceil(prefill)), chunk), Decode: batch, KV: batch * each}).Seconds()
-	t *= max(1, prefill/float64(chunk)) // more prompts than a step takes: decoding waits
+	t *= max(1, prefill/float64(chunk)) // more prompt tokens than a step takes: decoding waits
 	chunks := (l.In + chunk - 1) / chunk
 	own := float64(chunks) * step(Step{Prefill: min(l.In, chunk), Decode: batch - 1, KV: (batch - 1) * each}).Seconds()
 	rate := float64(n) / (float64(l.Out)*t + own)
@@ -230,7 +231,7 @@ func at(l Load, s Setup, step func(Step) time.Duration, n int) point {
 	return point{rate: rate, tpot: t, ttft: t/2 + own + rho/(2*(1-rho))*own}
 }
 
-// within names the promise that is not kept, "" for none.
+// within names the objective that is missed, "" for none.
 func within(l Load, p point) string {
 	if l.SLO.TTFT > 0 && p.ttft > l.SLO.TTFT.Seconds() {
 		return "ttft"
@@ -241,7 +242,7 @@ func within(l Load, p point) string {
 	return ""
 }
 
-// cost counts VMs and what they cost, and the quota they need.
+// cost counts the VMs, their cost and the quota they need.
 func cost(c *price.Catalogue, o *Option, vm price.VM, l Load, region string) {
 	per := max(vm.GPUs/(o.TP*o.PP), 1)
 	o.VM = vm.Name
@@ -292,7 +293,7 @@ func warn(o *Option, vm price.VM, now weir.Instant) {
 	}
 }
 
-// renewed says how an old price is renewed, where an update can.
+// renewed says how to renew an old price, if an update can.
 func renewed(s price.Source) string {
 	if s.Renewed() {
 		return "; weir price update renews it"
@@ -300,7 +301,7 @@ func renewed(s price.Source) string {
 	return ""
 }
 
-// PartOf says what is assumed of a size that holds a part of a GPU.
+// PartOf states the assumptions about a size with a part of a GPU.
 func PartOf(vm price.VM) string {
 	return fmt.Sprintf("%s holds %.3g of a GPU: counted as that share of its memory, compute and bandwidth, which is not measured", vm.Name, vm.Share())
 }

@@ -86,8 +86,9 @@ func TestAPipelineAddsThroughputAndNoSpeed(t *testing.T) {
 	}
 }
 
-// A prompt takes 100 ms and decoding nothing, so that n sequences keep the server
-// n/(n+1) busy: a queue of fixed service time waits rho/(2(1-rho)) = n/2 services.
+// A prompt takes 100 ms and decoding nothing: n sequences keep the server
+// n/(n+1) busy, and a queue of fixed service time waits rho/(2(1-rho)) = n/2
+// services.
 func TestAPromptWaitsBehindOthersAsInAQueue(t *testing.T) {
 	l := Load{Rate: 1, In: 100, Out: 100}
 	step := func(w Step) time.Duration { return time.Duration(w.Prefill) * time.Millisecond }

@@ -15,13 +15,13 @@ const mla = price.MLA
 type Model struct {
 	price.Model
 	Details
-	Stored *Stored      // what the files hold, where they were read
-	From   price.Source // of the shape, where it is the catalogue's
+	Stored *Stored      // contents of the files, if they were read
+	From   price.Source // of the shape, if from the catalogue
 }
 
 // Details are counts the catalogue does not carry.
 type Details struct {
-	KVFormat     string  // of the cache, where the checkpoint sets it: fp8
+	KVFormat     string  // of the cache, if the checkpoint sets it: fp8
 	Plain16      bool    // a mixture's checkpoint leaves all but the experts in 16 bits
 	PlainShare   float64 // of the layers whose attention the checkpoint stores wider than its format
 	PlainBits    float64 // how wide; 0: 16
@@ -32,14 +32,14 @@ type Details struct {
 	PlainMLP     bool   // two matrices instead of three
 	Sandwich     bool   // four norms a layer
 	NoHead       bool   // an embedding model: no output layer
-	ExpertHidden int    // width the routed experts work in, where it is not the hidden size (Nemotron 3, Kimi K3)
+	ExpertHidden int    // width of the routed experts, if not the hidden size (Nemotron 3, Kimi K3)
 	BesideMLP    bool   // a dense MLP beside the experts in every layer (Gemma 4)
 	EveryMLP     bool   // layers with a state have an MLP as well (Jamba, Bamba); Nemotron-H's have none
-	Repo         string // where the weights are, when the catalogue has the model itself
-	Unknown      string // the family, where it is none that fit knows: computed as a plain decoder
+	Repo         string // repository of the weights, if the catalogue has the model itself
+	Unknown      string // the family, if fit does not know it: computed as a plain decoder
 	LooseLimit   bool   // MaxContext is that of the model this one is a variant of
 
-	CachedFull, CachedWindow int // layers that keep keys and values, where not all do (Gemma 3n)
+	CachedFull, CachedWindow int // layers that keep keys and values, if not all do (Gemma 3n)
 	CrossLayers, CrossTokens int // layers that keep those of an image instead of the text's, and its tokens
 
 	FullHeads, FullKVHeads, FullHeadDim int // of full layers where they differ from window layers
@@ -51,30 +51,30 @@ type Details struct {
 
 	KeyHeads, ValueHeads, StateHeadDim, Conv int   // gated delta net
 	Positions                                int   // learned position embeddings
-	DecoderLayers                            int   // of an encoder-decoder, where not as many as Layers
+	DecoderLayers                            int   // of an encoder-decoder, if not equal to Layers
 	VisionParams                             int64 // tower and projector
 	VisionHidden, VisionMLP                  int
 	PatchSize                                int // numbers in one patch
-	ImageTokens                              int // the most one image takes
+	ImageTokens                              int // most tokens of one image
 	Merge                                    int // patches per image token
 	DeepStack                                int // extra copies of image embeddings
 	ExtraParams                              int64
 }
 
-// maxTokens bounds contexts, so that no product of them overflows.
+// maxTokens bounds contexts: no product of them overflows.
 const maxTokens = 1 << 27
 
-// Stored is what weight files hold, in bytes by kind.
+// Stored is the contents of weight files, in bytes by kind.
 type Stored struct {
 	Linear, Experts, Embed, Head, Vision, Small int64
 }
 
-// Total is all of it.
+// Total is the sum of all kinds.
 func (s Stored) Total() int64 {
 	return s.Linear + s.Experts + s.Embed + s.Head + s.Vision + s.Small
 }
 
-// FromCatalogue completes a catalogue entry by what is the same in its family.
+// FromCatalogue completes a catalogue entry with the counts of its family.
 func FromCatalogue(p price.Model) Model {
 	m := Model{Model: p}
 	family(&m)
@@ -134,12 +134,11 @@ func (m *Model) partial() bool {
 	return m.LinearLayers > 0 && m.ValueHeads == 0 && m.ExtraParams == 0 && m.Stored == nil
 }
 
-// states reports whether every layer keeps a state: there are no heads, and no
-// MLP beside it.
+// states says whether every layer keeps a state: then there are no heads, and
+// no MLP.
 func (m *Model) states() bool { return m.Layers > 0 && m.LinearLayers == m.Layers }
 
-// validate bounds every count, so that no product overflows, and names what is
-// missing.
+// validate bounds every count against overflow, and names missing ones.
 func (m *Model) validate() error {
 	if m.Name == "" {
 		m.Name = "model"

@@ -6,7 +6,7 @@ import (
 	"weir/price"
 )
 
-// Sold are the GPUs Azure sells, smallest first.
+// Sold are the GPUs that Azure offers, smallest first.
 func Sold(c *price.Catalogue) []GPU {
 	var out []GPU
 	for _, vm := range c.VMs() {

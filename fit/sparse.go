@@ -3,9 +3,9 @@ package fit
 import "cmp"
 
 // Sparse attention (DeepSeek-V3.2, GLM-5) chooses the tokens a layer attends to
-// by an indexer: a small key of each token, kept beside the latent, and queries
-// of its own. From GLM-5.2 on most layers have none and use the choice of a
-// layer before them.
+// by an indexer: a small key of each token, kept beside the latent, with its
+// own queries. From GLM-5.2 on most layers have none and reuse the choice of an
+// earlier layer.
 
 // sparse reports whether the model has indexers.
 func (m *Model) sparse() bool { return m.IndexDim > 0 && m.Attention == mla }
@@ -18,11 +18,10 @@ func (m *Model) ownIndexers() int {
 	return cmp.Or(m.IndexLayers, m.attentionLayers())
 }
 
-// indexers is how many layers keep index keys. vLLM builds no indexer where a
-// layer uses another one's choice (since it knows GLM-5.2, 0.23), and llama.cpp
-// keeps no keys there; SGLang kept them in every layer until August 2026
-// (sgl-project/sglang#30531), and is counted so, as the version that changed is
-// not known.
+// indexers is how many layers keep index keys. vLLM (since 0.23, which knows
+// GLM-5.2) and llama.cpp keep none in a layer that uses another layer's choice.
+// SGLang kept them in every layer until August 2026 (sgl-project/sglang#30531),
+// and is counted so, since the first changed version is unknown.
 func (m *Model) indexers(e Engine) int {
 	if m.sparse() && e.traits().indexAlways {
 		return m.attentionLayers()
@@ -30,7 +29,7 @@ func (m *Model) indexers(e Engine) int {
 	return m.ownIndexers()
 }
 
-// indexKey is what one token takes in one indexer, on every GPU whole: the key
+// indexKey is the size of one token in one indexer, on every GPU whole: the key
 // in fp8, and an fp32 scale for each 128 numbers of it (vLLM deepseek_v2.py,
 // DeepseekV32IndexerCache).
 func (m *Model) indexKey() int64 { return int64(m.IndexDim) + int64(m.IndexDim+127)/128*4 }
@@ -44,10 +43,10 @@ func (m *Model) countIndexers(p *params) {
 	p.small += n * h * int64(m.IndexHeads)
 }
 
-// indexerSchedule says which layers of a config have an indexer of their own
+// indexerSchedule counts the layers of a config with their own indexer
 // (transformers configuration_glm_moe_dsa.py): a list, or every freq-th layer
 // from the offset on, and all before it. A freq alone is a choice at run time
-// (DeepSeek's index cache): the weights and keys are there all the same.
+// (DeepSeek's index cache): weights and keys exist nevertheless.
 func (c *hfConfig) indexerSchedule(layers int) int {
 	full := 0
 	for _, t := range c.IndexTypes {

@@ -95,7 +95,7 @@ func TestLimitsAreReadInEverySpelling(t *testing.T) {
 	f(`"pad_token_id":0`, 2048) // the default of the class
 }
 
-// What a family's layers hold that fit cannot compute is said, not guessed.
+// Layers that fit cannot compute are named in the error, not guessed.
 func TestStrangeLayersAreRefusedByName(t *testing.T) {
 	f := func(keys, say string) {
 		t.Helper()
@@ -224,7 +224,7 @@ func TestTheCommandStartsWhatWasChecked(t *testing.T) {
 	f("llama.cpp", "llama-server", "-c 32768 -np 4", "-ctk q8_0")
 }
 
-// A checkpoint that embeds, scores or classifies samples nothing.
+// A checkpoint that embeds, scores or classifies has no sampler.
 func TestModelsWithoutAnOutputLayerHaveNoSampler(t *testing.T) {
 	f := func(class string, head bool) {
 		t.Helper()

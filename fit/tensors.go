@@ -16,8 +16,8 @@ type safetensor struct {
 }
 
 // ParseSafetensors reads the header of a safetensors file: eight bytes of
-// length, then that much JSON. data is the file, or as much of its start as
-// holds the header. Several files of one model are added up with Add.
+// length, then that much JSON. data is the file, or at least its header. Add
+// sums several files of one model.
 func ParseSafetensors(data []byte) (Stored, error) {
 	if len(data) < 8 {
 		return Stored{}, fmt.Errorf("%w: safetensors: %d bytes are not a header", ErrFile, len(data))
@@ -52,7 +52,8 @@ func ParseSafetensors(data []byte) (Stored, error) {
 	return out, nil
 }
 
-// ParseIndex reads model.safetensors.index.json: how many bytes all files hold.
+// ParseIndex reads the total bytes of all files from
+// model.safetensors.index.json.
 func ParseIndex(data []byte) (int64, error) {
 	if len(data) > MaxConfig {
 		return 0, fmt.Errorf("%w: index of %d bytes, the limit is %d", ErrFile, len(data), MaxConfig)
@@ -72,7 +73,7 @@ func ParseIndex(data []byte) (int64, error) {
 	return int64(total), nil
 }
 
-// put adds a tensor under its kind, which its name tells.
+// put adds a tensor under the kind its name indicates.
 func (s *Stored) put(name string, dims int, bytes int64) error {
 	if bytes < 0 || s.Total() > 1<<50-bytes {
 		return fmt.Errorf("%w: tensors above 1 PiB", ErrFile)
@@ -103,7 +104,7 @@ func (s *Stored) put(name string, dims int, bytes int64) error {
 	return nil
 }
 
-// Add sums what several files of one model hold.
+// Add sums several files of one model.
 func (s Stored) Add(o Stored) (Stored, error) {
 	if s.Total() > 1<<50-o.Total() {
 		return s, fmt.Errorf("%w: tensors above 1 PiB", ErrFile)
@@ -111,9 +112,9 @@ func (s Stored) Add(o Stored) (Stored, error) {
 	return Stored{s.Linear + o.Linear, s.Experts + o.Experts, s.Embed + o.Embed, s.Head + o.Head, s.Vision + o.Vision, s.Small + o.Small}, nil
 }
 
-// Measured says how many bytes the model's files hold in all: what the shape
-// gives for tables, norms and tower stays, the rest is linear layers. Experts
-// keep their share.
+// Measured sets the total bytes of the model's files: tables, norms and tower
+// keep the size from the shape, the rest is linear layers. Experts keep their
+// share.
 func (m *Model) Measured(total int64) error {
 	if err := m.validate(); err != nil {
 		return err

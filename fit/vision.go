@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// A tower is a vision encoder: its transformer, and what joins it to the text.
+// A tower is a vision encoder: its transformer, and the projector to the text
+// model.
 type tower struct {
 	layers, hidden, mlp int
 	matrices            int // of its MLP
@@ -40,7 +41,7 @@ var (
 	llama4v  = tower{layers: 34, hidden: 1408, mlp: 5632, matrices: 2, patch: 588, positions: 577, merge: 4, imageTokens: 2304}
 )
 
-// visionOf adds the tower a family is published with.
+// visionOf adds the vision tower of a family.
 func visionOf(m *Model) {
 	if !m.Vision || m.VisionParams > 0 {
 		return

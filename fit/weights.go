@@ -5,10 +5,10 @@ import (
 	"weir/price"
 )
 
-// params counts parameters by how they are stored and split.
+// params counts parameters by how they are stored and divided.
 type params struct {
 	linear    int64 // cut over the GPUs of a stage
-	attention int64 // of linear and kv, those of attention and of linear layers
+	attention int64 // the part of linear and kv in attention and in linear layers
 	kv        int64 // key and value projections: cut as far as there are KV heads
 	experts   int64 // routed: cut, or spread whole
 	latent    int64 // quantised like linear, on every GPU whole (MLA down projections)
@@ -116,8 +116,8 @@ func (m *Model) countMLP(p *params) {
 	p.linear += dense * matrices * h * int64(m.Intermediate)
 }
 
-// countLinear adds the linear layers: by their shape, or what the published
-// count of parameters leaves for them.
+// countLinear adds the linear layers: from their shape, or as the rest of the
+// published count of parameters.
 func (m *Model) countLinear(p *params) {
 	if m.LinearLayers == 0 {
 		return
@@ -134,7 +134,7 @@ func (m *Model) countLinear(p *params) {
 }
 
 // countEncoder counts BERT-like encoders, vision transformers and Whisper-like
-// pairs; without a shape the published count is all there is.
+// pairs; without a shape it takes the published count.
 func (m *Model) countEncoder() params {
 	h := int64(m.Hidden)
 	if h == 0 || m.Layers == 0 {
@@ -215,10 +215,11 @@ func (m *Model) positionTable() int64 {
 	return int64(m.Positions) * int64(m.Hidden)
 }
 
-// mixed is the format as published checkpoints of a mixture have it: most int4
-// ones (compressed-tensors) leave attention and shared experts in 16 bits, and
-// so do NVFP4 ones of hybrids with linear layers; AWQ and GPTQ take all. Where a
-// name alone is known this is the larger of two: a config.json says which.
+// mixed is the format of published checkpoints of a mixture: most int4 ones
+// (compressed-tensors) leave attention and shared experts in 16 bits, as do
+// NVFP4 ones of hybrids with linear layers; AWQ and GPTQ quantise everything.
+// If only a name is known this is the larger of the two: a config.json says
+// which.
 func (m *Model) mixed(q Quant) Quant {
 	plain := q.Name == "w4a16" && m.Format != "w4a16" || q.Name == "nvfp4" && m.LinearLayers > 0
 	if m.Experts > 0 && (m.Plain16 && (q.Name == m.Format || m.Format == "") || plain) {
@@ -247,9 +248,9 @@ func (m *Model) storedWeights(s Setup, stage, n int) int64 {
 	return sum + s.Engine.rotary(m, s.Quant) - min(s.Offload, sum)
 }
 
-// lora is what resident adapters take: two matrices of the rank beside every
-// linear layer, 16 bits, stacked to the number of adapters; vLLM cuts one of
-// the two by tensor parallel.
+// lora is the memory of resident adapters: two matrices of the rank beside
+// every linear layer, 16 bits, stacked to the number of adapters; vLLM cuts one
+// of the two by tensor parallel.
 func (m *Model) lora(s Setup, n int) int64 {
 	if s.LoRAs == 0 || s.LoRARank == 0 {
 		return 0

@@ -30,7 +30,7 @@ type Contender struct {
 	Policy   string
 	Knob     float64 // 0: the policy's default
 	Settings []Change
-	Series   string      // joined by one line in a drawing
+	Series   string      // runs of one series are joined by a line in a drawing
 	Result   *sim.Result // nil before RunAll
 }
 

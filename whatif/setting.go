@@ -20,8 +20,8 @@ import (
 	"weir/wire"
 )
 
-// Setting is the model under simulation and its deployments. The fields below
-// Model override the file; their zero values change nothing.
+// Setting is the model under simulation and its deployments. Said, Cold, Price
+// and Initial override the file; their zero values change nothing.
 type Setting struct {
 	Model    *config.Model
 	Prices   *price.Catalogue

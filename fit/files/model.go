@@ -1,6 +1,6 @@
-// Package files reads what package fit is asked about from files: the shape of a
-// model from the files it is published in, its exact size from its weights, and
-// models that share GPUs from a file of their own. It decides nothing.
+// Package files reads the inputs of package fit from files: the shape of a
+// model from its published files, its exact size from its weights, and models
+// that share GPUs from their own file. It decides nothing.
 package files
 
 import (
@@ -19,12 +19,12 @@ import (
 // maxHeader is how much of a weight file's start is read.
 const maxHeader = 64 << 20
 
-// Is says whether a name is of a file or folder that describes a model, and not
-// one of the catalogue.
+// Is says whether a name is a file or folder that describes a model, rather
+// than a name of the catalogue.
 func Is(name string) bool { return isFolder(name) || isFile(name) }
 
-// Model reads the shape of a model from a folder, a config.json or a GGUF file. Of a
-// folder, the weights are the files that say how large they are.
+// Model reads the shape of a model from a folder, a config.json or a GGUF file.
+// For a folder, weights are the files that state the size of its weights.
 func Model(name string) (m fit.Model, weights []string, err error) {
 	if !isFolder(name) {
 		m, err = read(name)
@@ -36,15 +36,15 @@ func Model(name string) (m fit.Model, weights []string, err error) {
 	return m, weights, err
 }
 
-// isFolder: a folder as the Hub's clients write one; a name of the catalogue is
-// none, unless such a folder is there.
+// isFolder: a folder as the Hub's clients write one. A name of the catalogue
+// counts only if such a folder exists.
 func isFolder(name string) bool {
 	_, err := os.Stat(filepath.Join(name, "config.json"))
 	return err == nil
 }
 
-// weightsIn lists the files that say how many bytes the weights in a folder are:
-// the index, or each safetensors file; none where there are none.
+// weightsIn lists the files that state the size of a folder's weights: the
+// index, or each safetensors file; none if there are none.
 func weightsIn(folder string) ([]string, error) {
 	index := filepath.Join(folder, "model.safetensors.index.json")
 	if _, err := os.Stat(index); err == nil {
@@ -53,7 +53,7 @@ func weightsIn(folder string) ([]string, error) {
 	return filepath.Glob(filepath.Join(folder, "*.safetensors"))
 }
 
-// isFile: a name that ends like a model file, or one that is there.
+// isFile: a name that ends like a model file, or an existing file.
 func isFile(name string) bool {
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".json", ".gguf", ".safetensors":
@@ -106,8 +106,8 @@ func missingFile(path string, err error) error {
 	return err
 }
 
-// Measure replaces the weights the shape gives by those in the files,
-// which are safetensors files or an index of them; none changes nothing.
+// Measure replaces the weights computed from the shape by those in the files,
+// which are safetensors files or an index of them; no files change nothing.
 func Measure(m *fit.Model, weights []string) error {
 	var stored fit.Stored
 	for _, path := range weights {
@@ -139,7 +139,7 @@ func Measure(m *fit.Model, weights []string) error {
 	return nil
 }
 
-// readStart reads as much of a file as a header may take.
+// readStart reads enough of a file for any header.
 func readStart(path string) (_ []byte, err error) {
 	file, err := os.Open(path)
 	if err != nil {

@@ -31,8 +31,8 @@ type packed struct {
 // MaxPack bounds a file of models that share GPUs, in bytes.
 const MaxPack = 1 << 20
 
-// Pack reads a file of models that share GPUs. The error is a config.Faults where
-// its text has faults.
+// Pack reads a file of models that share GPUs. The error is a config.Faults if
+// the text has faults.
 func Pack(name string, src []byte, c *price.Catalogue) ([]fit.Item, error) {
 	var file packFile
 	if err := config.Decode(name, src, &file); err != nil {
@@ -49,8 +49,8 @@ func Pack(name string, src []byte, c *price.Catalogue) ([]fit.Item, error) {
 	return items, nil
 }
 
-// item reads one entry. A batch that is not stated is as wide as the
-// concurrency: a shared GPU has nothing to reserve for more.
+// item reads one entry. The default batch is the concurrency: a shared GPU has
+// nothing to reserve for more.
 func (e packed) item(c *price.Catalogue) (fit.Item, error) {
 	m, q, err := fit.Named(c, e.Model)
 	if err != nil {
@@ -65,7 +65,7 @@ func (e packed) item(c *price.Catalogue) (fit.Item, error) {
 	return fit.Item{Name: cmp.Or(e.Name, e.Model), Model: m, Setup: s, Replicas: value(e.Replicas, 1)}, nil
 }
 
-// setup is how it is served, as flags of `weir fit` would say.
+// setup is the entry's setup, as flags of `weir fit` would give it.
 func (e packed) setup(q fit.Quant) (s fit.Setup, err error) {
 	s = fit.Setup{Quant: q, KV: e.KV, TP: value(e.TP, 1), Engine: fit.DefaultEngine, Concurrency: value(e.Concurrency, 1)}
 	var wrong error
