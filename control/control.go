@@ -1,10 +1,11 @@
-// Package control closes the loop: it asks the place what runs and the gateway
-// what is demanded, lets package scale decide, has the place make it so, and
-// writes down all of it. It is the one writer of replica counts.
+// Package control closes the loop: it gets the replicas from the place and the
+// demand from the gateway, lets package scale decide, has the place apply the
+// decision, and writes all of it to the journal. It is the one writer of
+// replica counts.
 //
-// Step is told the time, so that the simulator drives the same code; Run only
-// waits between steps. It refuses to know how to decide (scale), how to run
-// replicas (fleet) and where demand comes from: that is a func.
+// Step takes the time as an argument: the simulator runs the same code. Run
+// only waits between steps. The package refuses to know how to decide (scale),
+// how to run replicas (fleet) and where demand comes from (a func).
 package control
 
 import (
@@ -21,10 +22,10 @@ import (
 	"weir/scale"
 )
 
-// Demand says what is demanded of a deployment now, in an observation that
-// began as scale.Unknown: totals and levels of the gateway, and what engines
-// say of themselves. Now, Replicas, NoCapacity and UTCOffset are filled in by
-// the Controller. After an error the last good figures count, as old as they are.
+// Demand returns a deployment's present demand, in an observation that began as
+// scale.Unknown: totals and levels of the gateway, and reports of the engines.
+// The Controller fills in Now, Replicas, NoCapacity and UTCOffset. After an
+// error the last good figures are used, with their age.
 type Demand func(now weir.Instant, deployment string) (scale.Observation, error)
 
 // Target is one deployment whose replicas are controlled.
@@ -34,49 +35,48 @@ type Target struct {
 	Demand     Demand
 	Policy     scale.Policy
 
-	// Decide replaces the Policy's own Decider, for comparing policies; By then
+	// Decide replaces the Policy's own Decider, for comparing policies. By then
 	// names it in the journal.
 	Decide scale.Decider
 	By     string
 
-	Zone *time.Location // Policy.Schedules are in its time; nil: UTC
+	Zone *time.Location // time zone of Policy.Schedules; nil: UTC
 }
 
-// Event is what one step of one target came to.
+// Event is the result of one step of one target.
 type Event struct {
 	Deployment  string
 	Observation scale.Observation
 	Decision    scale.Decision
-	State       scale.State // the next step's; copy it to keep it
+	State       scale.State // of the next step; copy it to keep it
 	Acted       bool        // the place was asked to scale
-	Err         error       // what the place answered to that
+	Err         error       // the place's error
 }
 
 // Options configure a Controller. Funcs may be nil. They are called by the
-// goroutine that steps the target, several targets at once under Run, and must
-// return soon.
+// goroutine that steps the target, for several targets at once under Run, and
+// must return soon.
 type Options struct {
-	Journal *Journal      // nil: none is kept
+	Journal *Journal      // nil: none
 	Tick    time.Duration // between the steps of a target under Run; 0: 2 s
 	Timeout time.Duration // of one call of an Actuator under Run; 0: 10 s
 
 	// Holder and Token are written to the journal: the leader that decides, and
-	// the token of its term, if there are several gateways. "" and 0: there is
-	// one.
+	// the token of its term. "" and 0 with a single gateway.
 	Holder string
 	Token  int64
 
-	// Replicas is given the replicas whenever they were looked at: at every
-	// step, and once more when the place has been asked to scale.
+	// Replicas gets the replicas at every step, and once more after the place
+	// was asked to scale.
 	Replicas func(deployment string, rs []weir.Replica)
-	Decided  func(Event)                        // after every step that came to a decision
-	Failed   func(deployment string, err error) // no decision was possible, or the journal could not be written
+	Decided  func(Event)                        // called after every decision
+	Failed   func(deployment string, err error) // called when no decision was possible, or the journal could not be written
 }
 
 const (
 	defaultTick    = 2 * time.Second
 	defaultTimeout = 10 * time.Second
-	pokeGap        = 100 * time.Millisecond // between steps of a target, however often it is poked
+	pokeGap        = 100 * time.Millisecond // least time between steps of a target, however often it is poked
 )
 
 // Controller steps its targets. It is safe for concurrent use.
@@ -89,26 +89,26 @@ type Controller struct {
 }
 
 // target is a Target with its memory. Its lock is held for a whole step, and
-// nothing else waits for it: a place that is slow delays only itself.
+// nothing else waits for it: a slow place delays only itself.
 type target struct {
 	name    string
 	poke    chan struct{}
-	removed chan struct{}          // closed when it is no longer a target
-	next    atomic.Pointer[Target] // what the next step begins with; nil: as before
-	claimed atomic.Bool            // has its goroutine
+	removed chan struct{}          // closed when it is removed
+	next    atomic.Pointer[Target] // the configuration for the next step; nil: unchanged
+	claimed atomic.Bool            // its goroutine is running
 
 	mu         sync.Mutex
 	Target     Target
 	decide     scale.Decider
 	state      scale.State
 	demand     scale.Observation // the last good one
-	asked      weir.Instant      // when that was
-	noCapacity bool              // the place said so since the last observation
+	asked      weir.Instant      // time of demand
+	noCapacity bool              // reported by the place since the last observation
 	mark       mark              // its last checkpoint in the journal
 }
 
 // New makes a Controller. states are those of an earlier run, by deployment,
-// as Recover gives them; nil is fine, and then what runs is held.
+// from Recover. With nil the running replicas are held.
 func New(o Options, targets []Target, states map[string]scale.State) (*Controller, error) {
 	if o.Tick == 0 {
 		o.Tick = defaultTick
@@ -126,9 +126,9 @@ func New(o Options, targets []Target, states map[string]scale.State) (*Controlle
 	return c, nil
 }
 
-// Configure replaces the targets, from their next step on. A deployment that
-// stays keeps its memory. One that goes is no longer scaled, but for a step
-// under way; its replicas are left as they are. With an error nothing is
+// Configure replaces the targets, from their next step on. A remaining
+// deployment keeps its memory. A removed one is no longer scaled, except for a
+// step in progress; its replicas stay as they are. After an error nothing is
 // changed.
 func (c *Controller) Configure(targets []Target) error {
 	if err := validate(targets); err != nil {
@@ -174,7 +174,7 @@ func validate(targets []Target) error {
 	return errors.Join(faults...)
 }
 
-// begin takes over what was configured since the last step. The lock is held.
+// begin applies the configuration since the last step. The lock is held.
 func (t *target) begin() {
 	want := t.next.Swap(nil)
 	if want == nil {
@@ -184,11 +184,11 @@ func (t *target) begin() {
 	if t.decide == nil {
 		t.decide = want.Policy.Decider()
 	}
-	t.mark = mark{} // the journal is told of the policy
+	t.mark = mark{} // the next line records the policy
 }
 
-// Poke lets the target step at once instead of at its next tick, as when its
-// queue has begun to grow. It never blocks. Only Run heeds it.
+// Poke makes the target step at once instead of at its next tick, for example
+// when its queue grows. It never blocks. Only Run heeds it.
 func (c *Controller) Poke(deployment string) {
 	for _, t := range c.all() {
 		if t.name == deployment {
@@ -203,15 +203,15 @@ func (c *Controller) all() []*target {
 	return slices.Clone(c.targets)
 }
 
-// Step lets every target observe, decide and act, in their order. It waits for
-// the actuators as long as they take.
+// Step lets every target observe, decide and act, in order. It waits for the
+// actuators without a timeout.
 func (c *Controller) Step(now weir.Instant) {
 	for _, t := range c.all() {
 		c.step(context.Background(), 0, now, t)
 	}
 }
 
-// wake tells a goroutine to look again, without waiting for it.
+// wake signals a goroutine without waiting for it.
 func wake(ch chan struct{}) {
 	select {
 	case ch <- struct{}{}:

@@ -13,18 +13,18 @@ import (
 	"weir/scale"
 )
 
-// Version of the journal's lines. A reader refuses another.
+// Version of the journal's lines. A reader refuses any other.
 const Version = 1
 
 // Line is one step of one deployment in the journal: a JSON object on a line of
-// its own. The state is the one before the decision; it and the policy stand
-// in every checkpoint only (the first line of a deployment in a file, after
-// every change of policy or loss of a line, and every CheckpointEvery lines):
-// between two of them, each state follows from the one before.
+// its own. The state is the one before the decision. State and policy are only
+// in checkpoints: the first line of a deployment in a file, the first after a
+// change of policy or the loss of a line, and one every CheckpointEvery lines.
+// Between two checkpoints each state follows from the one before.
 type Line struct {
 	Version     int               `json:"v"`
 	Deployment  string            `json:"deployment"`
-	By          string            `json:"by,omitempty"`     // what decided, if not the policy
+	By          string            `json:"by,omitempty"`     // the decider, if not the policy
 	Holder      string            `json:"holder,omitempty"` // the leader, if there are several gateways
 	Token       int64             `json:"token,omitempty"`  // of its term
 	Observation scale.Observation `json:"observation"`
@@ -37,22 +37,22 @@ type Line struct {
 
 // JournalOptions configure a Journal.
 type JournalOptions struct {
-	Path            string // made when it does not exist
-	MaxBytes        int64  // from which on the file is set aside as Path.1, that as Path.2, and so on; 0: 64 MiB
-	Keep            int    // files set aside that are kept; 0: 1
-	CheckpointEvery int    // lines of a deployment between two that hold its whole state; 0: 100
-	// Tell is called with what another program has done to the file; nil: not called.
-	// It must not call the journal.
+	Path            string // created if it does not exist
+	MaxBytes        int64  // size at which the file is renamed to Path.1, that to Path.2, and so on; 0: 64 MiB
+	Keep            int    // number of renamed files kept; 0: 1
+	CheckpointEvery int    // lines of a deployment between two checkpoints; 0: 100
+	// Tell gets reports of changes to the file by other programs; nil: not
+	// called. It must not call the journal.
 	Tell func(trouble string)
 }
 
-// Journal is the file. A line is one write, so that what a killed process
-// wrote is whole but for the last line at most, which OpenJournal removes. It
-// is not synced: a machine that loses power may lose the last seconds, and
-// then what runs is held, as after any start without a state.
+// Journal is the file. A line is one write: after a killed process at most the
+// last line is torn, and OpenJournal removes it. The file is not synced. A
+// power failure may lose the last seconds, and then the running replicas are
+// held, as after any start without a state.
 //
-// A line that cannot be written (a full disk) is dropped and counted; the
-// first of a row of them is an error, the others are not.
+// A line that cannot be written (a full disk) is dropped and counted. The first
+// of a series is an error, the others are not.
 type Journal struct {
 	o JournalOptions
 
@@ -65,14 +65,14 @@ type Journal struct {
 	closed  bool
 }
 
-// mark is where the last checkpoint of a deployment is.
+// mark is the position of a deployment's last checkpoint.
 type mark struct {
 	epoch uint64 // 0: none yet
-	lines int    // since
+	lines int    // since the checkpoint
 }
 
-// OpenJournal opens or makes the file, removes a torn last line and goes on
-// after it.
+// OpenJournal opens or creates the file, removes a torn last line and appends
+// after the rest.
 func OpenJournal(o JournalOptions) (*Journal, error) {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = 64 << 20
@@ -99,7 +99,7 @@ func (j *Journal) open() error {
 		return err
 	}
 	if err := file.Chmod(0o600); err != nil && !errors.Is(err, os.ErrPermission) {
-		return errors.Join(err, file.Close()) // one that was made by others stays as it is
+		return errors.Join(err, file.Close()) // another user's file keeps its mode
 	}
 	size, err := wholeLines(file)
 	if err == nil {
@@ -116,7 +116,7 @@ func (j *Journal) open() error {
 	return nil
 }
 
-// wholeLines is the size of the file up to the end of its last whole line.
+// wholeLines returns the size of the file up to the end of its last whole line.
 func wholeLines(f *os.File) (int64, error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -139,7 +139,7 @@ func wholeLines(f *os.File) (int64, error) {
 	return 0, nil
 }
 
-// Dropped counts the lines that could not be written.
+// Dropped returns the number of lines that could not be written.
 func (j *Journal) Dropped() uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -159,8 +159,8 @@ func (j *Journal) Close() error {
 	return err
 }
 
-// write appends a line, as a checkpoint when one is due, and returns where the
-// deployment's last checkpoint is now.
+// write appends a line, as a checkpoint if one is due, and returns the position
+// of the deployment's last checkpoint.
 func (j *Journal) write(line Line, m mark, policy *scale.Policy, state *scale.State) (mark, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -189,12 +189,12 @@ func (j *Journal) write(line Line, m mark, policy *scale.Policy, state *scale.St
 	return m, nil
 }
 
-// append writes all of b or nothing: a part would spoil the line after it.
+// append writes all of b or nothing: a part would spoil the next line.
 func (j *Journal) append(b []byte) error {
 	if j.closed {
 		return os.ErrClosed
 	}
-	if j.file == nil { // setting it aside failed half-way
+	if j.file == nil { // a rotation failed half-way
 		if err := j.open(); err != nil {
 			return err
 		}
@@ -215,8 +215,8 @@ func (j *Journal) append(b []byte) error {
 	return err
 }
 
-// drop counts a line that is lost. What follows cannot be recomputed from the
-// lines before it, so every deployment starts again with a checkpoint.
+// drop counts a lost line. Later states do not follow from the lines before it:
+// every deployment starts again with a checkpoint.
 func (j *Journal) drop(err error) error {
 	j.dropped++
 	j.epoch++
@@ -228,7 +228,7 @@ func (j *Journal) drop(err error) error {
 	return fmt.Errorf("control: journal %s cannot be written; decisions continue without it: %w", j.o.Path, err)
 }
 
-// rotate sets the file aside and begins a new one.
+// rotate renames the file and starts a new one.
 func (j *Journal) rotate() error {
 	if err := j.file.Close(); err != nil {
 		return err
@@ -242,7 +242,7 @@ func (j *Journal) rotate() error {
 	return j.open()
 }
 
-// aside is the name of the i-th file set aside; 0 is the journal itself.
+// rotated returns the name of the i-th renamed file; 0 is the journal itself.
 func rotated(path string, i int) string {
 	if i == 0 {
 		return path

@@ -10,9 +10,9 @@ import (
 	"os"
 )
 
-// look sees whether another program has emptied, cut, replaced or removed the
-// file since the last line, reports it, and appends to what there is. The next
-// line of every deployment is a checkpoint then.
+// look checks whether another program has emptied, cut, replaced or removed the
+// file since the last line. If so it reports it and appends to the present
+// file, and the next line of every deployment is a checkpoint.
 func (j *Journal) look() error {
 	if j.file == nil || j.closed {
 		return nil
@@ -38,7 +38,7 @@ func (j *Journal) look() error {
 	return nil
 }
 
-// again opens the file at its name.
+// again opens the file at its path.
 func (j *Journal) again(trouble string) error {
 	j.tell(fmt.Sprintf("journal %s %s", j.o.Path, trouble))
 	err := j.file.Close()
@@ -52,13 +52,13 @@ func (j *Journal) tell(trouble string) {
 	}
 }
 
-// maxTrouble bounds what Examine names.
+// maxTrouble bounds the lines that Examine lists.
 const maxTrouble = 5
 
-// Examine says what is wrong with the end of a journal that Recover reads: that
-// it is empty, and lines that cannot be read, by number where the file is read
-// from its beginning, else by their byte. A torn last line is what a killed
-// process leaves, and no trouble. Without the file there is none.
+// Examine returns the faults at the end of a journal that Recover reads: an
+// empty file, and unreadable lines, by number if the file is read from its
+// start, otherwise by byte offset. A torn last line is left by a killed process
+// and is no fault. A missing file has none.
 func Examine(path string) (trouble []string, err error) {
 	file, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -91,13 +91,13 @@ func examine(r io.Reader, at int64) (trouble []string, err error) {
 	for {
 		b, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			break // the last line is whole, or torn
+			break // the last line is complete or torn
 		}
 		if err != nil {
 			return trouble, err
 		}
 		number++
-		first := number == 1 && cut // begins in the midst of a line
+		first := number == 1 && cut // starts in the middle of a line
 		var line Line
 		if why := json.Unmarshal(bytes.TrimSpace(b), &line); why != nil && !first {
 			if bad++; bad <= maxTrouble {

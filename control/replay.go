@@ -14,20 +14,19 @@ import (
 	"weir/scale"
 )
 
-// recoverBytes is how much of the journal's end Recover reads: many times the
-// lines between two checkpoints of every deployment.
+// recoverBytes is the size of the journal's end that Recover reads: many times
+// the lines between two checkpoints of every deployment.
 const recoverBytes = 32 << 20
 
-// maxLine bounds a line that is read: no fleet writes as much.
+// maxLine bounds a line to read: no fleet writes a longer one.
 const maxLine = 64 << 20
 
-// Recover reads the state of every deployment from the end of the journal: of
-// each, the last checkpoint, and on from there by deciding again. Without a
-// journal there is none, which is no error. A torn last line, and lines that
-// cannot be read, are passed over.
+// Recover reads the state of every deployment from the end of the journal: its
+// last checkpoint, and from there by repeating the decisions. A missing journal
+// is not an error. A torn last line and unreadable lines are skipped.
 func Recover(path string) (map[string]scale.State, error) {
 	states := map[string]scale.State{}
-	for i := 1; i >= 0; i-- { // the file set aside last, in case a new one has just begun
+	for i := 1; i >= 0; i-- { // the last renamed file too, in case a new one has just begun
 		file, err := os.Open(rotated(path, i))
 		if errors.Is(err, os.ErrNotExist) {
 			continue
@@ -77,7 +76,7 @@ func newScanner(r io.Reader) *bufio.Scanner {
 	return s
 }
 
-// Difference is a decision that came out otherwise than the journal says.
+// Difference is a decision that differs from the journal's.
 type Difference struct {
 	Line       int // of the input, from 1
 	At         weir.Instant
@@ -85,7 +84,7 @@ type Difference struct {
 	Wrote, Now scale.Decision
 }
 
-// Report is what a replay found.
+// Report is the result of a replay.
 type Report struct {
 	Lines     int // read
 	Decisions int // recomputed
@@ -93,15 +92,16 @@ type Report struct {
 	First     *Difference
 	Different int
 
-	Differences []Difference // the first keptDifferences of them
+	Differences []Difference // the first keptDifferences
 	Sums        []Sum        // by deployment, in order of their first lines
 }
 
-// Sum is what was wanted of one deployment over all its steps: replicas times
-// the time until the next step, gaps of more than a minute left out.
+// Sum is the number of wanted replicas of one deployment over all its steps:
+// replicas times the time until the next step, without gaps of more than a
+// minute.
 type Sum struct {
 	Deployment string
-	Other      bool // another policy than its own decided now
+	Other      bool // another policy than its own decided in the replay
 	Steps      int
 	Wrote, Now time.Duration
 }
@@ -110,10 +110,11 @@ type Sum struct {
 const keptDifferences = 1000
 
 // Replay recomputes every decision of a journal from its observations. with
-// says which Decider to use for a deployment, given its policy in the journal;
-// nil, or a nil Decider, uses that policy itself, starting again at every
-// checkpoint with the state in it, and must come to the same decision byte for
-// byte. Another begins at the first checkpoint without a state, keeps its own
+// returns the Decider for a deployment, given its policy in the journal. With
+// nil, or a nil Decider, that policy itself decides: it starts again at every
+// checkpoint with the state there, and must reach the same decision byte for
+// byte. Another Decider starts at the first checkpoint without a state and
+// keeps its own state from there; it differs where it wants another number.
 // from there, and differs where it wants another number.
 func Replay(r io.Reader, with func(deployment string, p scale.Policy) scale.Decider) (Report, error) {
 	p := replay{with: with, known: map[string]*replayed{}}
@@ -157,10 +158,10 @@ type replay struct {
 
 type replayed struct {
 	sum    *Sum
-	before Difference // the step before
+	before Difference // the previous step
 	decide scale.Decider
 	state  scale.State
-	own    bool // decides as the journal's own policy
+	own    bool // the journal's own policy decides
 }
 
 func (p *replay) line(line *Line) error {
@@ -195,7 +196,7 @@ func (p *replay) line(line *Line) error {
 	return nil
 }
 
-// add counts what was wanted from the step before until this one.
+// add counts the wanted replicas from the previous step until this one.
 func (d *replayed) add(step Difference) {
 	const gap = time.Minute
 	d.sum.Steps++
@@ -206,8 +207,8 @@ func (d *replayed) add(step Difference) {
 	d.before = step
 }
 
-// checkpoint starts again from what the line holds. Another policy keeps the
-// state it has come to, if it has one.
+// checkpoint starts again from the line's policy and state. Another policy
+// keeps its own state, if it has one.
 func (p *replay) checkpoint(d *replayed, line *Line) *replayed {
 	next := &replayed{decide: line.Policy.Decider(), state: *line.State, own: true}
 	if d != nil {
@@ -227,7 +228,7 @@ func (p *replay) checkpoint(d *replayed, line *Line) *replayed {
 	return next
 }
 
-// equal compares as the journal writes: byte for byte.
+// equal compares two decisions as the journal writes them, byte for byte.
 func equal(a, b scale.Decision) (bool, error) {
 	x, err := json.Marshal(a)
 	if err != nil {

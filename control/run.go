@@ -8,9 +8,9 @@ import (
 	"weir"
 )
 
-// Run steps every target at each tick and when it is poked, until ctx ends,
-// then returns when the steps under way have. Each target has a goroutine of
-// its own, so that a slow place delays no other.
+// Run steps every target at each tick and when it is poked, until ctx ends, and
+// returns after the steps in progress. Each target has a goroutine of its own:
+// a slow place delays no other.
 func (c *Controller) Run(ctx context.Context) error {
 	// One start and the time since it: a wall clock that is set back must not
 	// make a step earlier than the one before.
@@ -54,7 +54,8 @@ func (c *Controller) loop(ctx context.Context, now func() weir.Instant, t *targe
 	}
 }
 
-// pause waits for d, unless it is over with the target before.
+// pause waits for d. It returns false if ctx ends or the target is removed
+// first.
 func (t *target) pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -43,8 +43,8 @@ func status(ctx context.Context, timeout time.Duration, t *Target) ([]weir.Repli
 	return t.Actuator.Status(ctx, t.Deployment)
 }
 
-// bounded is ctx that ends after timeout. Without a timeout it costs nothing:
-// a simulation steps a million times.
+// bounded returns ctx with a timeout. Without a timeout it costs nothing: a
+// simulation steps a million times.
 func bounded(ctx context.Context, timeout time.Duration) (context.Context, context.CancelFunc) {
 	if timeout <= 0 {
 		return ctx, func() {}
@@ -52,9 +52,8 @@ func bounded(ctx context.Context, timeout time.Duration) (context.Context, conte
 	return context.WithTimeout(ctx, timeout)
 }
 
-// observe puts together what is known. When the demand cannot be had, the last
-// figures are given again, with their age: it is for the policy to say from
-// when on they are too old.
+// observe assembles the observation. After an error of Demand the last figures
+// are used, with their age; the policy decides when they are too old.
 func (c *Controller) observe(now weir.Instant, t *target, replicas []weir.Replica) scale.Observation {
 	o, err := t.Target.Demand(now, t.Target.Deployment)
 	switch {
@@ -78,8 +77,8 @@ func (c *Controller) observe(now weir.Instant, t *target, replicas []weir.Replic
 	return o
 }
 
-// act asks the place when the number is another than there is, or when a
-// failed replica may have to be made good.
+// act asks the place to scale when the wanted number differs from the present
+// one, or when a failed replica may need a replacement.
 func (c *Controller) act(ctx context.Context, timeout time.Duration, t *target, e *Event) {
 	if e.Decision.Want == e.Decision.Have && !anyFailed(e.Observation.Replicas) {
 		return
@@ -92,7 +91,7 @@ func (c *Controller) act(ctx context.Context, timeout time.Duration, t *target, 
 	if c.o.Replicas == nil {
 		return
 	}
-	// Callers should not be sent to what drains for the rest of the tick.
+	// Callers must not be sent to draining replicas for the rest of the tick.
 	if rs, err := status(ctx, timeout, &t.Target); err == nil {
 		c.o.Replicas(t.Target.Deployment, rs)
 	}
@@ -107,7 +106,7 @@ func anyFailed(rs []weir.Replica) bool {
 	return false
 }
 
-// journal writes the step down, with policy and state when they are due.
+// journal writes the step, with policy and state when a checkpoint is due.
 func (c *Controller) journal(t *target, before scale.State, e *Event) {
 	if c.o.Journal == nil {
 		return

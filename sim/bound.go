@@ -11,21 +11,21 @@ import (
 	"weir/trace"
 )
 
-// ErrNoFit: a request of the trace fits no replica, so no number of them
+// ErrNoFit: a request of the trace fits no replica. No number of replicas
 // serves the trace.
 var ErrNoFit = errors.New("sim: a request fits no replica")
 
-// FluidBound is the time that replicas of spec need for the whole of src when
-// they are never idle and no request has a deadline: the offered work divided by
-// the most a replica does. It knows no whole replicas, no cold starts and no
-// SLO. No schedule can do with less, with one reservation: with a prefix cache
-// it is the work left by the cache of one replica that sees every request, and
-// replicas whose callers keep to them may find more in theirs.
+// FluidBound returns the replica time of spec needed for the whole of src if
+// replicas are never idle and no request has a deadline: the offered work
+// divided by one replica's maximum throughput. It ignores whole replicas, cold
+// starts and the SLO. No schedule needs less, with one exception. With a prefix
+// cache it is the work left by the cache of one replica that sees every
+// request, and replicas with sticky callers may have more cache hits.
 //
-// It is measured, not computed: one replica is given the requests in their
-// order, as fast as it ends others, with so many in flight at once, for
-// several widths from a part of MaxSeqs to more than that. The least busy one
-// counts: where the KV cache is short, the widest is not the fastest.
+// It is measured, not computed. One replica gets the requests in order, with a
+// constant number in flight, at several widths from a part of MaxSeqs to more
+// than that. The least busy time counts: with a small KV cache the widest is
+// not the fastest.
 func FluidBound(spec engine.Spec, src trace.Source) (time.Duration, error) {
 	full := spec.MaxSeqs
 	if full == 0 {
@@ -58,7 +58,7 @@ func FluidBound(spec engine.Spec, src trace.Source) (time.Duration, error) {
 	return least, nil
 }
 
-// line is a replica that always has width requests.
+// line is a replica with a constant number of requests in flight.
 type line struct {
 	replica *engine.Replica
 	width   int

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// runBySlot is Run that also says who arrived and attained in each slot.
+// runBySlot is Run that also returns arrivals and attainment per slot.
 func runBySlot(ctx context.Context, c Config, slot time.Duration) (*Result, []share, error) {
 	if err := c.Validate(); err != nil {
 		return nil, nil, err

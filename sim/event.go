@@ -2,8 +2,8 @@ package sim
 
 import "weir"
 
-// kind of an event, and its priority among those of one instant: first what
-// happens in the world, then who comes, then who looks.
+// kind is the kind of an event, and its priority among events of one instant:
+// first changes of the world, then arrivals, then observers.
 type kind uint8
 
 const (
@@ -13,15 +13,15 @@ const (
 	remoteEvent               // a remote service produces a token
 	patienceEvent             // a caller gives up
 	arrivalEvent
-	statusEvent // dispatch learns of replicas
-	wakeEvent   // dispatch asked to be woken
+	statusEvent // dispatch gets a new list of replicas
+	wakeEvent   // dispatch's requested wake
 	scrapeEvent
 	tickEvent // control step
 	sampleEvent
-	horizonEvent // cost is counted until here
+	horizonEvent // end of the cost count
 )
 
-// event is something due. What a and b mean is the kind's own.
+// event is a due event. The meaning of a and b depends on the kind.
 type event struct {
 	at   weir.Instant
 	kind kind
@@ -40,8 +40,8 @@ func (e *event) before(o *event) bool {
 	return e.seq < o.seq
 }
 
-// agenda is the events due, a heap of four children: half as deep as a binary
-// one, and a node's children lie side by side.
+// agenda is the due events, a heap with four children per node: half as deep as
+// a binary one, and a node's children are adjacent.
 type agenda struct {
 	heap []event
 	seq  uint64
@@ -63,7 +63,7 @@ func (g *agenda) add(at weir.Instant, k kind, a int32, b uint64) {
 	g.heap[i] = e
 }
 
-// next takes the first event. There must be one.
+// next removes and returns the first event. There must be one.
 func (g *agenda) next() event {
 	first := g.heap[0]
 	last := len(g.heap) - 1

@@ -4,7 +4,7 @@ import (
 	"time"
 )
 
-// What a fault event's b means, above the number of a stock-out's window.
+// Values of a fault event's b, above the index of a stock-out's window.
 const (
 	loseNode     uint64 = 1 << 62
 	stockOutEnds uint64 = 1 << 61

@@ -9,7 +9,7 @@ import (
 	"weir/fleet/mem"
 )
 
-// ErrNotConserved: a request was lost or counted twice. It is a fault of the
+// ErrNotConserved: a request was lost or counted twice. It is a bug of the
 // simulator.
 var ErrNotConserved = fmt.Errorf("sim: requests do not add up")
 
@@ -44,7 +44,7 @@ func (w *world) finish() (*Result, error) {
 	return r, nil
 }
 
-// agree holds dispatch's own totals against those of the run.
+// agree compares dispatch's totals with those of the run.
 func (w *world) agree() error {
 	d := w.core.Demand(w.now)
 	inFlight := 0
@@ -62,7 +62,7 @@ func (w *world) agree() error {
 	return nil
 }
 
-// unended blames what has not ended for not having been answered.
+// unended blames the requests without an end for a missing answer.
 func (w *world) unended() {
 	for i := range w.requests.slots {
 		if q := &w.requests.slots[i]; q.arrived != 0 && q.class != weir.Batch {
@@ -71,7 +71,7 @@ func (w *world) unended() {
 	}
 }
 
-// bill notes what GPUs have done and cost: the horizon has been reached.
+// bill notes the GPUs' use and cost at the horizon.
 func (w *world) bill() {
 	w.billed = true
 	w.fleet.Advance(max(w.now, w.horizon))
@@ -82,7 +82,7 @@ func (w *world) bill() {
 	}
 }
 
-// settle fills in what requests came to that had not ended at the horizon.
+// settle adds the results of requests that had not ended at the horizon.
 func (w *world) settle() {
 	for i, p := range w.parts {
 		at := &w.result.Deployments[i]
@@ -103,7 +103,7 @@ func (g GPUTime) plus(o GPUTime) GPUTime {
 	return GPUTime{g.Allocated + o.Allocated, g.ColdStart + o.ColdStart, g.Busy + o.Busy, g.Idle + o.Idle}
 }
 
-// outcome is a deployment's part of the result, up to now.
+// outcome returns a deployment's part of the result, up to now.
 func (w *world) outcome(p *part) Outcome {
 	t := p.tally
 	o := Outcome{

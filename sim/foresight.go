@@ -9,15 +9,15 @@ import (
 	"weir/trace"
 )
 
-// Foresee lets a decider see the arrivals of the next lead as if they had come
-// already: the totals of arrivals it is given are those of lead later. What a
-// policy loses against the clairvoyant schedule with this is its control; what
-// it gains by this is what its forecast fails to see.
+// Foresee gives a decider the arrivals of the next lead in advance: its totals
+// of arrivals are those of lead later. A policy's remaining loss against the
+// clairvoyant schedule is its control; its gain is the part its forecast
+// misses.
 //
-// The arrivals are those of the trace that began at start. Answers yet to come
-// are as long as the gateway expects those that came, in proportion to what they
-// turn out to be: only time is foreseen. The decider is for one run: what it has
-// told must not shrink, so it keeps that beside the State.
+// The arrivals are those of the trace that began at start. Future answers have
+// the length that the gateway expects of past ones, in proportion to the
+// trace's lengths: only time is foreseen. The decider is for one run: its
+// totals must not shrink, and it keeps them outside the State.
 func Foresee(decide scale.Decider, arrivals []trace.Arrival, start weir.Instant, lead time.Duration) scale.Decider {
 	type totals struct{ prompt, output uint64 }
 	sums := make([]totals, len(arrivals)+1)

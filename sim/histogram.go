@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// histogram counts durations in buckets of less than 1 % width, so that ten
-// million requests cost no more memory than ten.
+// histogram counts durations in buckets of less than 1 % width: ten million
+// requests need no more memory than ten.
 type histogram struct {
 	n      uint64
 	micros int64 // sum
 	counts []uint64
 }
 
-// subBits: buckets per doubling, 2^7.
+// subBits: 2^7 buckets per doubling.
 const subBits = 7
 
 func bucketOf(d time.Duration) int {
@@ -25,7 +25,7 @@ func bucketOf(d time.Duration) int {
 	return (shift+1)<<subBits + int(v>>shift) - 1<<subBits
 }
 
-// middle is the duration a bucket stands for.
+// middle returns the duration that represents a bucket.
 func middle(bucket int) time.Duration {
 	if bucket < 1<<subBits {
 		return time.Duration(bucket)
@@ -50,8 +50,8 @@ func (h *histogram) reset() {
 	h.n, h.micros = 0, 0
 }
 
-// quantile is the smallest duration that a share q of those counted does not
-// exceed; 0 when nothing was counted.
+// quantile returns the smallest duration that a share q of the values does not
+// exceed; 0 without values.
 func (h *histogram) quantile(q float64) time.Duration {
 	if h.n == 0 {
 		return 0
@@ -66,7 +66,7 @@ func (h *histogram) quantile(q float64) time.Duration {
 	return middle(len(h.counts) - 1)
 }
 
-// Quantiles of a latency, known to 1 %, and its mean, known to a microsecond.
+// Quantiles of a latency, exact to 1 %, and its mean, exact to a microsecond.
 type Quantiles struct {
 	Mean time.Duration `json:"mean_ns"`
 	P50  time.Duration `json:"p50_ns"`

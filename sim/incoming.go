@@ -9,11 +9,11 @@ import (
 	"weir/trace"
 )
 
-// incoming is a source under way.
+// incoming is a source in progress.
 type incoming struct {
 	source trace.Source
 	next   trace.Arrival
-	last   weir.Instant // of next, or the one before it when there is none
+	last   weir.Instant // time of next, or of the last arrival when there is none
 	count  uint64
 	ended  bool
 }

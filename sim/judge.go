@@ -6,17 +6,17 @@ import (
 	"weir"
 )
 
-// Window widths and bounds of the definitions a run is judged by.
+// Window widths and bounds of a run's measures.
 const (
-	judgeWindow   = 5 * time.Minute  // attainment is looked at in windows of arrivals that wide
-	worthJudging  = 50               // requests in a window, below which it says nothing
-	goodWindow    = 0.99             // attained, below which a window's minutes are violated
-	reversalAfter = 10 * time.Minute // a change of direction within that is a reversal
+	judgeWindow   = 5 * time.Minute  // width of the windows of arrivals for attainment
+	worthJudging  = 50               // least number of requests for a window to count
+	goodWindow    = 0.99             // attainment below which a window is violated
+	reversalAfter = 10 * time.Minute // a change of direction within this time is a reversal
 	windowsInHour = int(time.Hour / judgeWindow)
 )
 
-// judge keeps what a run is judged by, in a memory that grows with its length
-// and not with its requests.
+// judge holds a run's measures. Its memory grows with the length of the run,
+// not with the number of requests.
 type judge struct {
 	start   weir.Instant
 	slo     SLO
@@ -26,10 +26,10 @@ type judge struct {
 	whole   histogram
 	all     share
 
-	slot  time.Duration // width of slots; 0: they are not kept
-	slots []share       // by arrival, for who looks for a schedule
+	slot  time.Duration // width of slots; 0: none are kept
+	slots []share       // by arrival, for a search for a schedule
 
-	recent     share // of those that ended since the last point of the timeline
+	recent     share // of requests that ended since the last point of the timeline
 	recentTTFT histogram
 	recentTPOT histogram
 	tokens     uint64 // output tokens of attained requests
@@ -62,7 +62,7 @@ func (j *judge) window(at weir.Instant) *share {
 }
 func (j *judge) slotOf(at weir.Instant) *share { return shareOf(&j.slots, at.Sub(j.start), j.slot) }
 
-// shareOf is the one of the windows of that width that a time falls into.
+// shareOf returns the window of that width that contains a time.
 func shareOf(list *[]share, at, width time.Duration) *share {
 	i := int(at / width)
 	for len(*list) <= i {
@@ -79,13 +79,13 @@ func (j *judge) arrived(at weir.Instant) {
 	}
 }
 
-// missed is a request that ended without an answer.
+// missed counts a request that ended without an answer.
 func (j *judge) missed() { j.recent.total++ }
 
-// latency is what the caller of an answered request saw.
+// latency is an answered request's latency at the caller.
 type latency struct{ ttft, tpot, whole time.Duration }
 
-// completed judges a request that was answered.
+// completed judges an answered request.
 func (j *judge) completed(arrived weir.Instant, l latency, prompt, output int) bool {
 	j.ttft.add(l.ttft)
 	j.recentTTFT.add(l.ttft)
@@ -108,7 +108,7 @@ func (j *judge) completed(arrived weir.Instant, l latency, prompt, output int) b
 	return true
 }
 
-// scaled notes a change of the number of replicas wanted.
+// scaled notes a change of the wanted number of replicas.
 func (j *judge) scaled(now weir.Instant, p *part, by int) {
 	j.changes++
 	was, any := j.last[p.index]
@@ -118,8 +118,8 @@ func (j *judge) scaled(now weir.Instant, p *part, by int) {
 	j.last[p.index] = change{now, by > 0}
 }
 
-// worst is the lowest attainment over n windows in a row that have enough
-// requests; 1 when none has.
+// worst returns the lowest attainment over n consecutive windows with enough
+// requests; 1 when there are none.
 func (j *judge) worst(n int) float64 {
 	worst := 1.0
 	for i := 0; i+n <= len(j.windows); i++ {
@@ -135,7 +135,7 @@ func (j *judge) worst(n int) float64 {
 	return worst
 }
 
-// violated is the time of all windows below goodWindow.
+// violated returns the total time of windows below goodWindow.
 func (j *judge) violated() time.Duration {
 	var d time.Duration
 	for _, w := range j.windows {

@@ -9,7 +9,7 @@ import (
 	"weir"
 )
 
-// What is logged. The values are part of the log's sum.
+// Kinds of log entries. The values are part of the log's sum.
 const (
 	loggedArrival uint64 = iota + 1
 	loggedGrant
@@ -21,8 +21,8 @@ const (
 	loggedDecision
 )
 
-// eventLog is the sum of everything that happened, so that two runs can be
-// told to be the same without keeping either.
+// eventLog is a hash of all events. Two runs can be compared without keeping
+// either.
 type eventLog struct {
 	hash hash.Hash
 	buf  []byte

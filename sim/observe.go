@@ -9,7 +9,7 @@ import (
 	"weir/scale"
 )
 
-// observation is what was seen, and when.
+// observation is a measurement and its time.
 type observation struct {
 	at    weir.Instant
 	o     scale.Observation
@@ -18,7 +18,7 @@ type observation struct {
 
 var errNothingSeen = errors.New("nothing has been measured yet")
 
-// target is a deployment as control sees it.
+// target returns a deployment as control sees it.
 func (w *world) target(p *part) control.Target {
 	return control.Target{
 		Deployment: p.Name, Actuator: w.fleet,
@@ -37,7 +37,7 @@ func (w *world) target(p *part) control.Target {
 	}
 }
 
-// scrape measures what control will be told until the next scrape.
+// scrape takes the measurements that control uses until the next scrape.
 func (w *world) scrape() {
 	for _, p := range w.parts {
 		if p.own != nil {
@@ -46,9 +46,9 @@ func (w *world) scrape() {
 	}
 }
 
-// measure is what the gateway and the engines say now, put together as in
-// production: totals and levels, nothing per replica on average but the
-// engines' own utilisation.
+// measure returns what gateway and engines report now, combined as in
+// production: totals and levels. The only average per replica is the engines'
+// own utilisation.
 func (w *world) measure(p *part) scale.Observation {
 	o := scale.Unknown(w.now)
 	d := w.core.Demand(w.now)
@@ -70,8 +70,8 @@ func (w *world) measure(p *part) scale.Observation {
 	return o
 }
 
-// measureEngines fills in what the engines say of themselves. Utilisation is
-// of the time since they were last asked.
+// measureEngines fills in the engines' reports. Utilisation is that since the
+// last call.
 func (w *world) measureEngines(p *part, o *scale.Observation) {
 	o.EngineWaiting = 0
 	elapsed := w.now.Sub(p.own.lookedAt)
@@ -79,7 +79,7 @@ func (w *world) measureEngines(p *part, o *scale.Observation) {
 	var busy time.Duration
 	ready := 0
 	for _, r := range p.own.replicas {
-		r.engine.Advance(w.now) // events at now were told before: looking comes last
+		r.engine.Advance(w.now) // events at now came before: observers are last
 		l := r.engine.Load()
 		o.EngineWaiting += l.Waiting
 		o.KVUse = max(o.KVUse, float64(l.KVUsedTokens)/float64(max(l.KVTokens, 1)))
@@ -95,7 +95,7 @@ func (w *world) measureEngines(p *part, o *scale.Observation) {
 	}
 }
 
-// decided notes what control decided.
+// decided notes control's decision.
 func (w *world) decided(e control.Event) {
 	p := w.partNamed(e.Deployment)
 	if e.Decision.Want != p.own.want {

@@ -12,36 +12,35 @@ import (
 	"weir/trace"
 )
 
-// Search says how Clairvoyant looks for its schedule. Zero fields mean their
-// default.
+// Search configures Clairvoyant. Zero fields mean their default.
 type Search struct {
-	Slot       time.Duration // the schedule is constant within; 0: 1 min
-	Attainment float64       // that must be reached over the whole trace; 0: 0.99
+	Slot       time.Duration // time in which the schedule is constant; 0: 1 min
+	Attainment float64       // required over the whole trace; 0: 0.99
 	Max        int           // most replicas; 0: the policy's
 	Rounds     int           // of improvement; 0: 3
-	Seeds      []Schedule    // to begin with, such as what a policy kept to; none that attains is better than what is found
+	Seeds      []Schedule    // schedules to start from, such as a policy's; the result is at least as cheap as each one that attains
 }
 
-// ErrUnreachable: no schedule that was tried reaches the attainment.
+// ErrUnreachable: no schedule tried reaches the attainment.
 var ErrUnreachable = errors.New("sim: no schedule reaches the attainment")
 
-// Clairvoyant looks for the cheapest schedule of the first own deployment of c
-// that attains the SLO on arrivals, knowing all of them, with cold starts that
-// always take their median and starts that never fail; replicas are asked for
-// just early enough. What it returns has been played: the Result is that run,
-// in which the schedule stood in for the policy. Sources of c are not read:
-// nothing comes beside the arrivals.
+// Clairvoyant searches for the cheapest schedule of the first own deployment of
+// c that attains the SLO on arrivals. It knows all of them; cold starts always
+// take their median, starts never fail, and replicas are requested just early
+// enough. The result has been played: the Result is that of a run with the
+// schedule as its policy. Sources of c are not read: there are no other
+// arrivals.
 //
-// A schedule is found in three steps. What each slot needs, in replicas, is
-// played at several degrees of spare capacity, and the misses of each slot are
-// noted by how many replicas it had. What a slot needs is its offered work, or the
-// requests in flight against those a replica admits, whichever is more. Then dynamic programming
-// picks for each slot the number that is cheapest at a price per miss, starts
-// paid at a cold start each, and the price is bisected until the run just
-// attains. Then the neighbourhood of the best schedule (one replica more or
+// The search has three steps. First, schedules with several degrees of spare
+// capacity are played, and the misses of each slot are noted by its number of
+// replicas. The need of a slot is its offered work, or the requests in flight
+// divided by a replica's admissions, whichever is more. Second, dynamic
+// programming picks for each slot the cheapest number at a price per miss, with
+// a cold start paid for each start; the price is bisected until the run just
+// attains. Third, the neighbourhood of the best schedule (one replica more or
 // less, in every other stretch of slots at a time) is played, and the second
-// step repeated with what that has shown. The result is an upper bound of what
-// clairvoyance costs: a better schedule may exist, none below FluidBound.
+// step repeated with the new data. The result is an upper bound of the cost of
+// clairvoyance: a better schedule may exist, none below FluidBound.
 func Clairvoyant(ctx context.Context, c Config, arrivals []trace.Arrival, o Search) (Schedule, *Result, error) {
 	s, err := newSearch(ctx, c, arrivals, o)
 	if err != nil {
@@ -84,15 +83,15 @@ type search struct {
 	o        Search
 	lead     time.Duration
 	load     []float64         // offered work by slot, in replicas
-	peak     []float64         // the most of it within the time of a first token
-	held     bool              // load knows of requests in flight
-	zero     bool              // the policy may go to zero, so the schedule may
+	peak     []float64         // its maximum within the time of a first token
+	held     bool              // load includes requests in flight
+	zero     bool              // the policy, and thus the schedule, may go to zero
 	misses   []map[int]float64 // by slot and number of replicas
 
-	schedule Schedule // the best that attained
+	schedule Schedule // the cheapest one that attained
 	best     *Result
 	bestCost time.Duration
-	highest  float64 // attainment of any
+	highest  float64 // highest attainment of any schedule
 }
 
 func newSearch(ctx context.Context, c Config, arrivals []trace.Arrival, o Search) (*search, error) {
@@ -122,12 +121,12 @@ func newSearch(ctx context.Context, c Config, arrivals []trace.Arrival, o Search
 		o.Rounds = 3
 	}
 	s := &search{ctx: ctx, c: c, own: i, arrivals: arrivals, o: o, zero: own.Policy.Min == 0}
-	s.lead = own.Fleet.ColdStart + c.withDefaults().Tick // it may be asked for a tick late
+	s.lead = own.Fleet.ColdStart + c.withDefaults().Tick // a request may come a tick late
 	return s, s.measureLoad()
 }
 
-// measureLoad spreads the fluid bound over the slots in which the work is done:
-// prompts when they arrive, answers over the time they take.
+// measureLoad spreads the fluid bound over the slots of the work: prompts at
+// their arrival, answers over their duration.
 func (s *search) measureLoad() error {
 	spec := s.c.Deployments[s.own].Own.Engine
 	source := trace.Slice(s.arrivals)
@@ -164,8 +163,8 @@ func (s *search) measureLoad() error {
 	return nil
 }
 
-// holds raises the load of each slot to the requests in flight, in replicas that
-// admit so many, when an answer takes pace per token.
+// holds raises the load of each slot to its requests in flight, in replicas by
+// their admissions, if an answer takes pace per token.
 func (s *search) holds(pace time.Duration) {
 	s.held = true
 	admits := s.c.withDefaults().Deployments[s.own].MaxRequests
@@ -183,7 +182,7 @@ func (s *search) holds(pace time.Duration) {
 	}
 }
 
-// sow plays the schedules that were given.
+// sow plays the given schedules.
 func (s *search) sow() error {
 	for _, seed := range s.o.Seeds {
 		plan := make([]int, len(s.load))
@@ -198,7 +197,7 @@ func (s *search) sow() error {
 	return nil
 }
 
-// rates are tokens per second of a replica with requests as long as the mean.
+// rates returns a replica's tokens per second with requests of mean length.
 func (s *search) rates() (prefill, decode float64) {
 	var prompt, output int
 	for _, a := range s.arrivals {
@@ -213,7 +212,7 @@ func (s *search) rates() (prefill, decode float64) {
 	return prefill, decode
 }
 
-// play runs a schedule and notes what each slot missed.
+// play runs a schedule and notes the misses of each slot.
 func (s *search) play(plan []int) (*Result, error) {
 	sched := Schedule{Slot: s.o.Slot, Replicas: plan}
 	c := s.c
@@ -231,7 +230,8 @@ func (s *search) play(plan []int) (*Result, error) {
 	}
 	for k := range slots {
 		if k < len(plan) {
-			// What was seen last counts most: it had the most similar neighbours.
+			// The last observation replaces earlier ones: its neighbours were
+			// the most similar.
 			s.misses[k][plan[k]] = float64(slots[k].total - slots[k].attained)
 		}
 	}
@@ -243,10 +243,9 @@ func (s *search) play(plan []int) (*Result, error) {
 	return r, nil
 }
 
-// survey plays schedules in proportion to the load of a slot, and to the most
-// that comes in it within the time of a first token: what a slot needs lies
-// between the two, nearer to the one or to the other as its requests come in
-// bursts or not.
+// survey plays schedules in proportion to each slot's load, and to its maximum
+// within the time of a first token. A slot's need is between the two, nearer to
+// the second the burstier its requests.
 func (s *search) survey() error {
 	for _, f := range []struct {
 		of     []float64
@@ -277,8 +276,8 @@ func (s *search) survey() error {
 
 func (s *search) bounded(k, n int) int { return min(max(n, s.least(k)), s.o.Max) }
 
-// least is the fewest replicas slot k may have: none where the policy may go to
-// zero and there is nothing to do.
+// least returns the fewest replicas slot k may have: none if the policy may go
+// to zero and the slot has no work.
 func (s *search) least(k int) int {
 	if s.zero && s.load[k] == 0 {
 		return 0
@@ -286,8 +285,8 @@ func (s *search) least(k int) int {
 	return 1
 }
 
-// choose looks, between two logarithms (base 2) of the price of a miss, in
-// replica-seconds, for the lowest at which the planned schedule attains.
+// choose bisects, between two logarithms (base 2) of the price of a miss in
+// replica-seconds, for the lowest price at which the planned schedule attains.
 func (s *search) choose(low, high float64, steps int) (float64, error) {
 	for range steps {
 		price := (low + high) / 2
@@ -305,7 +304,7 @@ func (s *search) choose(low, high float64, steps int) (float64, error) {
 }
 
 // explore plays the best schedule with one replica more, and with one less, in
-// every other stretch of slots: what a slot misses then is not the fault of its
+// every other stretch of slots: a slot's misses are then not caused by its
 // neighbours.
 func (s *search) explore() error {
 	if s.best == nil {

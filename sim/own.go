@@ -13,42 +13,42 @@ import (
 	"weir/fleet/mem"
 )
 
-// own is a deployment's own replicas that answer.
+// own is the state of a deployment's own replicas.
 type own struct {
 	*Own
 	rng      *rand.Rand
 	replicas []*replica // by number, oldest first
 	byID     map[string]*replica
 	numbers  uint64
-	busy     time.Duration // of replicas that are gone
-	gone     engine.Load   // totals of those
-	before   mem.Usage     // what starting the first ones took, before the trace
+	busy     time.Duration // of removed replicas
+	gone     engine.Load   // totals of removed replicas
+	before   mem.Usage     // use of the first starts, before the trace
 	want     int
-	ready    int // as the fleet last said
+	ready    int // in the fleet's last status
 	starting int
-	atMax    time.Duration // spent with as many wanted as there may be
+	atMax    time.Duration // time at the maximum number of wanted replicas
 	fullFrom weir.Instant
-	alone    map[int]time.Duration // to the first token of an idle replica, by prompt
-	seen     observation           // what control is told, when it is not of now
-	lookedAt weir.Instant          // when the engines were last asked
+	alone    map[int]time.Duration // time to the first token of an idle replica, by prompt
+	seen     observation           // the observation for control, unless it is current
+	lookedAt weir.Instant          // time of the engines' last measurement
 }
 
-// replica is one that is ready or draining.
+// replica is a ready or draining one.
 type replica struct {
 	id       string
 	number   uint64
 	engine   *engine.Replica
 	load     int          // requests it holds
-	due      weir.Instant // what is on the agenda for it
+	due      weir.Instant // time of its event on the agenda
 	draining bool
-	busyThen time.Duration // GPUBusy when it was last looked at
+	busyThen time.Duration // GPUBusy at its last measurement
 }
 
 func newOwn(o *Own, rng *rand.Rand) *own {
 	return &own{Own: o, rng: rng, byID: map[string]*replica{}, alone: map[int]time.Duration{}}
 }
 
-// replica finds one by its number; nil when it is gone.
+// replica finds a replica by its number; nil when it is gone.
 func (o *own) replica(number uint64) *replica {
 	i, ok := slices.BinarySearchFunc(o.replicas, number, func(r *replica, n uint64) int {
 		switch {
@@ -67,10 +67,10 @@ func (o *own) replica(number uint64) *replica {
 
 func (o *own) named(id string) *replica { return o.byID[id] }
 
-// warmUp starts each deployment's first replicas before the trace begins, so
-// that they are ready when it does.
+// warmUp starts each deployment's first replicas before the trace: they are
+// ready when it begins.
 func (w *world) warmUp(places []mem.Deployment) error {
-	const attempts = 8 // of starts that may fail
+	const attempts = 8 // for starts that may fail
 	began := w.c.Start
 	for _, p := range places {
 		slowest := p.ColdStart * time.Duration(max(4, int(p.SlowFactor)+1)) * 4
@@ -130,7 +130,7 @@ func (w *world) planFleet() {
 	}
 }
 
-// fleetChanged passes on what changed in the fleet.
+// fleetChanged passes on changes in the fleet.
 func (w *world) fleetChanged() {
 	for _, p := range w.parts {
 		if p.own == nil {
@@ -144,8 +144,8 @@ func (w *world) fleetChanged() {
 	w.planFleet()
 }
 
-// passOn lets the replicas of a deployment become what the fleet says, and
-// dispatch be told at that time.
+// passOn applies the fleet's status to a deployment's replicas, and passes it
+// to dispatch at time at.
 func (w *world) passOn(p *part, at weir.Instant) {
 	rs, err := w.fleet.Status(context.Background(), p.Name)
 	if err != nil {
@@ -167,7 +167,7 @@ func (w *world) passOn(p *part, at weir.Instant) {
 	}
 }
 
-// noted is what dispatch will be told of a deployment's replicas.
+// noted is a deployment's list of replicas for dispatch at a later time.
 type noted struct {
 	at       weir.Instant
 	part     *part
@@ -180,8 +180,8 @@ func (w *world) tell() {
 	w.perform(w.core.Replicas(w.now, n.part.Name, n.replicas))
 }
 
-// reconcile makes engines for replicas that became ready and returns those
-// whose replicas are gone.
+// reconcile makes engines for replicas that became ready and returns those of
+// removed replicas.
 func (w *world) reconcile(p *part, rs []weir.Replica) (lost []*replica) {
 	o := p.own
 	alive := map[string]bool{}
@@ -221,8 +221,8 @@ func (w *world) reconcile(p *part, rs []weir.Replica) (lost []*replica) {
 	return lost
 }
 
-// lose ends what a replica that is gone was doing. Requests of which nothing
-// reached the caller get another; the others are cut.
+// lose ends the requests of a removed replica. A request without a token at the
+// caller gets another replica; the others are cut.
 func (w *world) lose(p *part, r *replica) {
 	w.account(p, r)
 	if r.load == 0 {
@@ -245,7 +245,7 @@ func (w *world) lose(p *part, r *replica) {
 	}
 }
 
-// account adds up what a replica did that is gone.
+// account adds up the totals of a removed replica.
 func (w *world) account(p *part, r *replica) {
 	r.engine.Advance(w.now)
 	l := r.engine.Load()
@@ -257,7 +257,7 @@ func (w *world) account(p *part, r *replica) {
 	g.OutputTokens += l.OutputTokens
 }
 
-// release gives a draining replica back when it has nothing left to do.
+// release removes a draining replica when its last request has ended.
 func (w *world) release(p *part, r *replica) {
 	if r.draining && r.load == 0 && p.own.byID[r.id] == r {
 		w.fleet.Advance(w.now)
@@ -266,8 +266,8 @@ func (w *world) release(p *part, r *replica) {
 	}
 }
 
-// planReplica puts a replica's next event on the agenda. One that was there
-// before and is no longer right is recognised by its time.
+// planReplica puts a replica's next event on the agenda. A stale event is
+// recognised by its time.
 func (w *world) planReplica(p *part, r *replica) {
 	next := r.engine.Next()
 	if next == r.due {
@@ -279,7 +279,7 @@ func (w *world) planReplica(p *part, r *replica) {
 	}
 }
 
-// stepReplica lets a replica go on to now, and tells what its requests got.
+// stepReplica advances a replica to now and passes on its requests' events.
 func (w *world) stepReplica(p *part, number uint64) {
 	r := p.own.replica(number)
 	if r == nil || r.due != w.now {

@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// plan is the schedule of least cost, by dynamic programming over the slots: a
-// replica costs its time, a start a cold start, a miss its price (both in
-// replica-seconds).
+// plan returns the schedule of least cost by dynamic programming over the
+// slots: a replica costs its time, a start a cold start, a miss its price (both
+// in replica-seconds).
 func (s *search) plan(price float64) []int {
 	slot, start := s.o.Slot.Seconds(), s.lead.Seconds()
 	from := make([][]int, len(s.load)) // best predecessor, by slot and number
@@ -27,7 +27,7 @@ func (s *search) plan(price float64) []int {
 			if math.IsInf(expected[n], 1) {
 				continue
 			}
-			// Up from a lower number, each start paid; or down, for nothing.
+			// Up from a lower number, with each start paid; or down, for free.
 			from[k][n] = above[n]
 			now[n] = here + before[above[n]]
 			if up := before[lower[n]] + start*float64(n-lower[n]); k > 0 && up < before[above[n]] {
@@ -50,8 +50,8 @@ func (s *search) plan(price float64) []int {
 	return plan
 }
 
-// cheapest says for each number from which one at or below it (with starts
-// paid) and from which one at or above it a schedule comes at the least cost.
+// cheapest returns for each number the cheapest predecessor at or below it
+// (with starts paid), and the cheapest at or above it.
 func cheapest(before []float64, start float64) (lower, above []int) {
 	lower, above = make([]int, len(before)), make([]int, len(before))
 	best := 0
@@ -71,9 +71,9 @@ func cheapest(before []float64, start float64) (lower, above []int) {
 	return lower, above
 }
 
-// expected is what slot k would miss with each number of replicas: as it was
-// seen, on a line between two numbers that were, and never more with more.
-// Below the lowest that was seen nothing is known, so it is not chosen.
+// expected returns the misses of slot k for each number of replicas: observed
+// ones, interpolated between observed numbers, and never more with more
+// replicas. Numbers below the lowest observed one are unknown and not chosen.
 func (s *search) expected(k int) []float64 {
 	out := make([]float64, s.o.Max+1)
 	for n := range out {

@@ -8,39 +8,39 @@ import (
 	"weir"
 )
 
-// Remote is a service of somebody else: provisioned throughput that is paid by
-// the hour and answers 429 beyond what was bought, or pay-as-you-go that is
-// paid by the token.
+// Remote is an external service: provisioned throughput, paid by the hour and
+// answering 429 beyond its capacity, or pay-as-you-go, paid by the token.
 type Remote struct {
 	// A request takes TTFT + PerPrompt x prompt tokens to its first token and
-	// TPOT for each one after it, times a random factor that is its own.
+	// TPOT for each later one, times a random factor per request.
 	TTFT      time.Duration
 	PerPrompt time.Duration
 	TPOT      time.Duration
 	Sigma     float64 // standard deviation of the factor's logarithm
 
-	// TokensPerMinute is what it admits; 0: no limit. An output token counts as
-	// OutputWeight prompt tokens (0: 1). What is used above the rate counts
-	// against the next requests until it has run off; when it is more than Burst
-	// (0: 10 s) of the rate, they are answered 429 with the time that takes.
+	// TokensPerMinute is its limit; 0: none. An output token counts as
+	// OutputWeight prompt tokens (0: 1). Use above the rate accumulates and
+	// drains at the rate. While more than Burst (0: 10 s) of the rate has
+	// accumulated, requests are answered 429 with the time until it has
+	// drained.
 	TokensPerMinute   int
 	RequestsPerMinute int
 	OutputWeight      float64
 	Burst             time.Duration
 
-	// While it is throttled, Throttle of its requests are answered 429, however
-	// little is used, with RetryAfter (0: 1 s).
+	// In the windows of Throttled a share Throttle of its requests is answered
+	// 429, whatever its use, with RetryAfter (0: 1 s).
 	Throttled  []Window
 	Throttle   float64
 	RetryAfter time.Duration
 
-	Units       int        // bought; paid whether used or not
+	Units       int        // provisioned; paid whether used or not
 	UnitPrice   weir.Money // of one unit for one hour
 	PromptPrice weir.Money // of a million prompt tokens
 	OutputPrice weir.Money // of a million output tokens
 }
 
-// remote is a Remote under way.
+// remote is a Remote in a run.
 type remote struct {
 	Remote
 	rng      *rand.Rand
@@ -49,12 +49,12 @@ type remote struct {
 	requests bucket
 	prompt   uint64 // tokens billed
 	output   uint64
-	busy     int // requests it is working on
+	busy     int // requests in progress
 	rejected uint64
 }
 
-// bucket is a leaky one: level runs off at rate and may not exceed depth
-// before something is added.
+// bucket is a leaky bucket: level drains at rate and must be at most depth
+// before an addition.
 type bucket struct {
 	rate  float64 // per nanosecond; 0: no limit
 	depth float64
@@ -67,7 +67,7 @@ func newBucket(perMinute float64, burst time.Duration, at weir.Instant) bucket {
 	return bucket{rate: rate, depth: rate * float64(burst), at: at}
 }
 
-// wait is how long until something may be added; 0: now.
+// wait returns how long until an addition is possible; 0: now.
 func (b *bucket) wait(now weir.Instant) time.Duration {
 	if b.rate == 0 {
 		return 0
@@ -99,7 +99,7 @@ func newRemote(r Remote, start weir.Instant, rng *rand.Rand) *remote {
 	}
 }
 
-// admit takes a request in, or says how long it should stay away.
+// admit admits a request, or returns how long it should stay away.
 func (r *remote) admit(now weir.Instant, prompt, expected int) time.Duration {
 	at := now.Sub(r.start)
 	for _, w := range r.Throttled {
@@ -122,7 +122,7 @@ func (r *remote) weight(prompt, output int) float64 {
 	return float64(prompt) + r.OutputWeight*float64(output)
 }
 
-// times draws how long the request takes to its first and to its last token.
+// times draws a request's times to its first and last token.
 func (r *remote) times(prompt, output int) (first, last time.Duration) {
 	factor := 1.0
 	if r.Sigma > 0 {
@@ -133,7 +133,7 @@ func (r *remote) times(prompt, output int) (first, last time.Duration) {
 	return first, first + scaled(r.TPOT*time.Duration(max(0, output-1)))
 }
 
-// ended bills a request for what it used and corrects what was expected of it.
+// ended bills a request's use and corrects its expected use.
 func (r *remote) ended(now weir.Instant, prompt, expected, output int) {
 	r.busy--
 	r.tokens.wait(now)
@@ -142,13 +142,14 @@ func (r *remote) ended(now weir.Instant, prompt, expected, output int) {
 	r.output += uint64(output)
 }
 
-// cost is what it has cost in that time.
+// cost returns its cost over that time.
 func (r *remote) cost(length time.Duration) weir.Money {
 	paid := perHour(r.UnitPrice*weir.Money(r.Units), length)
 	return paid + perMillion(r.PromptPrice, r.prompt) + perMillion(r.OutputPrice, r.output)
 }
 
-// perHour is what something costs for a time, to the millisecond, rounded down.
+// perHour returns the cost of a time at an hourly price, to the millisecond,
+// rounded down.
 func perHour(price weir.Money, d time.Duration) weir.Money {
 	hours := weir.Money(d / time.Hour)
 	return price*hours + price*weir.Money(d%time.Hour/time.Millisecond)/weir.Money(time.Hour/time.Millisecond)

@@ -7,9 +7,9 @@ import (
 	"weir/dispatch"
 )
 
-// request is one arrival that has not ended.
+// request is an arrival that has not ended.
 type request struct {
-	id       uint64 // names the slot and its use
+	id       uint64 // slot and number of its use
 	arrived  weir.Instant
 	first    weir.Instant // its first token; 0: none yet
 	ends     weir.Instant // at a remote service: its last token
@@ -19,18 +19,18 @@ type request struct {
 	prefix   []uint64
 	tenant   string
 	class    weir.Class
-	at       int32  // deployment it was granted; -1: it waits
-	tried    int32  // deployment it was granted last; -1: none yet
-	replica  uint64 // of own ones
+	at       int32  // index of the granted deployment; -1: waiting
+	tried    int32  // index of the last granted deployment; -1: none yet
+	replica  uint64 // number of an own replica
 
-	granted weir.Instant // when it was last sent somewhere; 0: never
-	then    staffed      // when it had to wait
+	granted weir.Instant // time of the last grant; 0: never
+	then    staffed      // state when it had to wait
 	lost    bool         // its replica died
 	tooLong bool         // fits no replica
 }
 
-// requests are those in flight, in slots that are used again: an id is a slot
-// and how often it was used.
+// requests holds the requests in flight in reusable slots. An id is a slot and
+// the number of its use.
 type requests struct {
 	slots []request
 	spare []uint32
@@ -51,7 +51,7 @@ func (r *requests) open() *request {
 	return q
 }
 
-// get finds a request that has not ended; nil otherwise.
+// get returns a request that has not ended; nil otherwise.
 func (r *requests) get(id uint64) *request {
 	q := &r.slots[uint32(id)]
 	if q.id != id || q.arrived == 0 {
@@ -67,7 +67,7 @@ func (r *requests) close(q *request) {
 	r.live--
 }
 
-// fifo is what will lose patience, in order of time.
+// fifo is the requests that will lose patience, in order of time.
 type fifo struct {
 	due  []patient
 	head int
@@ -92,8 +92,8 @@ func (w *world) arrive(class weir.Class) {
 	q := w.requests.open()
 	q.arrived, q.prompt, q.output, q.prefix, q.class = w.now, a.Prompt, a.Output, a.Prefix, class
 	q.tenant = w.tenant(a.Client)
-	// What the gateway would reserve: learned from answers that ended. Nothing
-	// here may look at this one's length.
+	// The gateway's reservation: learned from ended answers. This answer's
+	// length must not be used here.
 	q.expected = w.lengths.Expect(q.tenant, w.c.Model, 0)
 	w.log.add(w.now, loggedArrival, q.id, uint64(a.Prompt))
 	w.result.Arrived++
@@ -122,8 +122,8 @@ func (w *world) planPatience() {
 	}
 }
 
-// losePatience ends the requests whose callers have waited too long for a
-// first token.
+// losePatience ends the requests whose callers waited too long for a first
+// token.
 func (w *world) losePatience() {
 	f := &w.patience
 	f.set = false
@@ -134,7 +134,7 @@ func (w *world) losePatience() {
 			w.abandon(q)
 		}
 	}
-	// Those that have got their token, or have ended, need no event.
+	// Requests with a first token, or ended ones, need no event.
 	for f.head < len(f.due) {
 		if q := w.requests.get(f.due[f.head].id); q != nil && q.first == 0 {
 			break
@@ -144,7 +144,8 @@ func (w *world) losePatience() {
 	w.planPatience()
 }
 
-// abandon is a caller that goes away. That says nothing of the deployment.
+// abandon ends a request whose caller disconnects. It does not count against
+// the deployment.
 func (w *world) abandon(q *request) {
 	if q.at >= 0 {
 		p := w.parts[q.at]
@@ -157,7 +158,7 @@ func (w *world) abandon(q *request) {
 }
 
 // fail ends a request that was accepted and not answered to its true end.
-// judged says whether it counts against those who served it.
+// judged says whether it counts against its deployment.
 func (w *world) fail(q *request, judged bool) {
 	w.log.add(w.now, loggedFailure, q.id, 0)
 	w.result.Failed++
@@ -165,7 +166,7 @@ func (w *world) fail(q *request, judged bool) {
 	w.requests.close(q)
 }
 
-// withdraw takes a request back from where it is served.
+// withdraw removes a request from its replica or service.
 func (w *world) withdraw(p *part, q *request) {
 	if p.remote != nil {
 		p.remote.ended(w.now, q.prompt, q.expected, 0)
@@ -204,7 +205,7 @@ func (w *world) complete(p *part, q *request) {
 	w.perform(vs)
 }
 
-// judgeAnswer says whether an answered request met what was promised.
+// judgeAnswer judges an answered request by the SLO.
 func (w *world) judgeAnswer(p *part, q *request) {
 	if q.class == weir.Batch {
 		w.result.Batch.Completed++
@@ -229,8 +230,8 @@ func (w *world) judgeAnswer(p *part, q *request) {
 }
 
 // miss counts a request that ended without an answer. As in the gateway, it
-// counts against the deployment that was tried last, or, when the model had
-// room for it nowhere, against every one of them.
+// counts against the deployment tried last or, if no deployment had room,
+// against all of them.
 func (w *world) miss(q *request, judged bool) {
 	if q.class == weir.Batch {
 		return
@@ -248,7 +249,7 @@ func (w *world) miss(q *request, judged bool) {
 	}
 }
 
-// sendRemote hands a request to a remote service.
+// sendRemote sends a request to a remote service.
 func (w *world) sendRemote(p *part, q *request) {
 	if wait := p.remote.admit(w.now, q.prompt, q.expected); wait > 0 {
 		w.core.PushBack(w.now, p.Name, p.Name, w.now.Add(wait))
@@ -260,11 +261,11 @@ func (w *world) sendRemote(p *part, q *request) {
 	w.todo.add(w.now.Add(first), remoteEvent, p.index, q.id)
 }
 
-// remoteToken is a remote service's first token, or its last one.
+// remoteToken handles a remote service's first or last token.
 func (w *world) remoteToken(id uint64) {
 	q := w.requests.get(id)
 	if q == nil {
-		return // the caller has gone
+		return // the caller has disconnected
 	}
 	p := w.parts[q.at]
 	if q.first == 0 {

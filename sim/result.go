@@ -10,68 +10,69 @@ import (
 	"weir/scale"
 )
 
-// Result is what a run came to. In JSON a name says its unit: _ns is nanoseconds,
-// _share is from 0 to 1; what has none counts requests, or what it is named for.
+// Result is the result of a run. JSON names give the unit: _ns is nanoseconds,
+// _share is from 0 to 1; a name without a unit counts requests, or what it
+// names.
 type Result struct {
 	Start  time.Time     `json:"start"`
 	Seed   uint64        `json:"seed"`
-	Length time.Duration `json:"length_ns"` // until when cost is counted
+	Length time.Duration `json:"length_ns"` // end of the cost count
 	SLO    SLO           `json:"slo"`
 
-	// Every arrival is in one of the four.
+	// Every arrival is in exactly one of the four.
 	Arrived   uint64 `json:"arrived"`
 	Completed uint64 `json:"completed"`
 	Refused   uint64 `json:"refused"`
 	Failed    uint64 `json:"failed"`
-	Waiting   uint64 `json:"waiting"` // not ended when the grace was over
+	Waiting   uint64 `json:"waiting"` // not ended at the end of the grace
 
-	Batch     Waited    `json:"batch"` // the part of them that is of class batch
+	Batch     Waited    `json:"batch"` // the batch part of them
 	Refusals  []Refusal `json:"refusals,omitempty"`
-	Misses    []Miss    `json:"misses"`    // why those that are not batch missed; together all that did
+	Misses    []Miss    `json:"misses"`    // causes of the misses, without batch; together all misses
 	Impatient uint64    `json:"impatient"` // of Failed: the caller gave up
 	Cut       uint64    `json:"cut"`       // of Failed: the replica died after the first token
 	TooLong   uint64    `json:"too_long"`  // of Failed: fits no replica
 
-	// Of those that are not batch.
+	// Of requests other than batch.
 	Attainment   float64       `json:"attained_share"`
 	WorstWindow  float64       `json:"worst_5m_share"`   // worst 5 minutes with at least 50 arrivals
-	WorstHour    float64       `json:"worst_hour_share"` // worst hour, moved by 5 minutes
+	WorstHour    float64       `json:"worst_hour_share"` // worst hour, in steps of 5 minutes
 	Violated     time.Duration `json:"violated_ns"`      // 5-minute windows below 99 %
 	TTFT         Quantiles     `json:"ttft"`
 	TPOT         Quantiles     `json:"tpot"` // of answers of at least two tokens
 	EndToEnd     Quantiles     `json:"end_to_end"`
 	GoodTokens   uint64        `json:"good_tokens"`   // output tokens of attained requests
-	Changes      int           `json:"changes"`       // of the number of replicas wanted
+	Changes      int           `json:"changes"`       // of the wanted number of replicas
 	Reversals    int           `json:"reversals"`     // changes of direction within 10 minutes
 	NodesLost    int           `json:"nodes_lost"`    // by faults
 	Cost         weir.Money    `json:"cost_dollars"`  // of all deployments
 	GPU          GPUTime       `json:"gpu"`           // of all own replicas
 	Deployments  []Outcome     `json:"deployments"`   // in the order of the Config
 	Timeline     []Point       `json:"timeline"`      // one every Sample
-	Decisions    []Change      `json:"decisions"`     // those that changed the number of replicas wanted
-	DecisionsCut uint64        `json:"decisions_cut"` // those beyond the bound on Decisions
+	Decisions    []Change      `json:"decisions"`     // those that changed the wanted number of replicas
+	DecisionsCut uint64        `json:"decisions_cut"` // number of decisions beyond the bound on Decisions
 
-	// Log is the SHA-256, in hex, of everything that happened, in order: the same
-	// Config gives the same.
+	// Log is the SHA-256, in hex, of all events in order: the same Config gives
+	// the same.
 	Log string `json:"log"`
 }
 
-// GPUTime is what GPUs did: Allocated = ColdStart + Busy + Idle.
+// GPUTime is the use of GPUs: Allocated = ColdStart + Busy + Idle.
 type GPUTime struct {
-	Allocated time.Duration `json:"allocated_ns"`  // from asking for a replica until its release, drain included
+	Allocated time.Duration `json:"allocated_ns"`  // from the request for a replica until its release, drain included
 	ColdStart time.Duration `json:"cold_start_ns"` // until ready
 	Busy      time.Duration `json:"busy_ns"`       // in forward steps
 	Idle      time.Duration `json:"idle_ns"`       // ready or draining, with nothing to do
 }
 
-// Waited is what became of batch requests.
+// Waited is the result of batch requests.
 type Waited struct {
 	Arrived   uint64 `json:"arrived"`
 	Completed uint64 `json:"completed"`
 	Attained  uint64 `json:"attained"` // done in time
 }
 
-// Refusal is a reason and how often.
+// Refusal is a reason and its count.
 type Refusal struct {
 	Reason dispatch.Reason `json:"reason"`
 	Count  uint64          `json:"count"`
@@ -90,15 +91,15 @@ type Outcome struct {
 
 	GPU          GPUTime       `json:"gpu"`
 	AtMax        time.Duration `json:"at_max_ns"`      // with as many replicas wanted as the policy allows
-	Asked        int           `json:"asked_replicas"` // replicas asked for during the trace
+	Asked        int           `json:"asked_replicas"` // replicas requested during the trace
 	FailedStarts int           `json:"failed_starts"`  // and replicas that died
-	TakenBack    int           `json:"taken_back"`     // draining ones that went back to work
+	TakenBack    int           `json:"taken_back"`     // draining replicas that returned to work
 	Preemptions  uint64        `json:"preemptions"`
 	CachedPrompt uint64        `json:"cached_prompt_tokens"` // prompt tokens found in prefix caches
 }
 
-// Point is one point of the timeline: levels of that moment, and what ended
-// since the point before it.
+// Point is one point of the timeline: levels at its time, and requests that
+// ended since the previous point.
 type Point struct {
 	At          time.Duration `json:"at_ns"`
 	Arrived     uint64        `json:"arrived"` // total
@@ -112,7 +113,7 @@ type Point struct {
 	Deployments []Level       `json:"deployments"`
 }
 
-// Level is one deployment at a moment.
+// Level is one deployment at one time.
 type Level struct {
 	Want     int `json:"want_replicas"`
 	Ready    int `json:"ready_replicas"`
@@ -121,12 +122,12 @@ type Level struct {
 	InFlight int `json:"in_flight"`
 }
 
-// Change is a decision that changed the number of replicas wanted.
+// Change is a decision that changed the wanted number of replicas.
 type Change struct {
 	At         time.Duration  `json:"at_ns"`
 	Deployment string         `json:"deployment"`
 	Decision   scale.Decision `json:"decision"`
-	Err        string         `json:"err,omitempty"` // what the place answered
+	Err        string         `json:"err,omitempty"` // the place's error
 }
 
 // maxDecisions bounds Result.Decisions.

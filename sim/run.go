@@ -15,7 +15,7 @@ import (
 	"weir/meter"
 )
 
-// world is a run under way.
+// world is a run in progress.
 type world struct {
 	c     Config
 	now   weir.Instant
@@ -34,37 +34,37 @@ type world struct {
 	tenants  map[int]string
 	lengths  meter.Learned
 	log      eventLog
-	noted    []noted // what dispatch will be told of replicas, later
+	noted    []noted // later updates of replicas for dispatch
 	horizon  weir.Instant
 	billed   bool // the horizon has passed
 
 	first  int32  // the deployment requests wait for
-	blamed blamed // why requests missed
+	blamed blamed // causes of the misses
 
-	events []engine.Event // of one replica, while they are told
+	events []engine.Event // of one replica, while they are handled
 	judge  judge
 	result *Result
 }
 
-// part is one deployment under way.
+// part is one deployment in a run.
 type part struct {
 	*Deployment
 	index   int32
 	own     *own
 	remote  *remote
-	version uint64 // of the fleet's status that was last passed on
+	version uint64 // of the fleet's status passed on last
 	tally   tally
 }
 
-// tally is a deployment's share of the outcome.
+// tally is a deployment's part of the result.
 type tally struct {
 	granted, completed, failed, throttled uint64
 	attained, missed                      uint64
 	prompt, output                        uint64
 }
 
-// Run plays the whole of c. The error is the Config's, the source's, or a
-// conservation law that was broken: then the Result must not be believed.
+// Run plays the whole of c. An error is the Config's, the source's, or a broken
+// conservation law; with the last the Result must not be used.
 func Run(ctx context.Context, c Config) (*Result, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	return w.finish()
 }
 
-// stream is the seed of a named part's random numbers.
+// stream returns the seed of a named part's random numbers.
 func (c *Config) stream(name string) uint64 {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%d/%s", c.Seed, name)
@@ -152,7 +152,7 @@ func (w *world) run(ctx context.Context) error {
 	return nil
 }
 
-// begin puts what recurs on the agenda.
+// begin puts recurring events on the agenda.
 func (w *world) begin() {
 	c := &w.c
 	for _, p := range w.parts {
@@ -178,7 +178,7 @@ func (w *world) begin() {
 	w.rearm()
 }
 
-// over says whether nothing that could still happen matters.
+// over says whether no later event can change the result.
 func (w *world) over(at weir.Instant) bool {
 	if !w.allArrived() {
 		return false
@@ -229,7 +229,7 @@ func (w *world) handle(e event) error {
 	return nil
 }
 
-// tick lets control observe, decide and act.
+// tick runs one step of control.
 func (w *world) tick() {
 	w.fleet.Advance(w.now)
 	w.fullHouse()
@@ -237,7 +237,7 @@ func (w *world) tick() {
 	w.fleetChanged()
 }
 
-// rearm puts the core's next waking on the agenda.
+// rearm puts the core's next wake on the agenda.
 func (w *world) rearm() {
 	next := w.core.Next()
 	if next == 0 {
@@ -260,5 +260,5 @@ func (w *world) tenant(client int) string {
 	return t
 }
 
-// since is how long the trace has been running.
+// since returns the time since the start of the trace.
 func (w *world) since() time.Duration { return w.now.Sub(w.c.Start) }

@@ -10,14 +10,14 @@ import (
 	"weir/scale"
 )
 
-// Schedule is how many replicas should be ready, slot after slot from the start
-// of a trace; after the last slot, as in it.
+// Schedule is the number of replicas that should be ready, slot by slot from
+// the start of a trace. After the last slot its number stays.
 type Schedule struct {
 	Slot     time.Duration `json:"slot"`
 	Replicas []int         `json:"replicas"`
 }
 
-// Most is the highest number needed within [from, to], since the start.
+// Most returns the highest number needed within [from, to], since the start.
 func (s Schedule) Most(from, to time.Duration) int {
 	last := len(s.Replicas) - 1
 	if last < 0 {
@@ -28,9 +28,9 @@ func (s Schedule) Most(from, to time.Duration) int {
 	return slices.Max(s.Replicas[a : b+1])
 }
 
-// Decider keeps to the schedule on a trace that began at start, and asks for
-// replicas lead before they are needed. It keeps one over a dip that is shorter
-// than lead: to let it go and start it again would take as long.
+// Decider follows the schedule on a trace that began at start, and requests
+// replicas lead before they are needed. It keeps a replica over a dip shorter
+// than lead, because a new start would take as long.
 func (s Schedule) Decider(start weir.Instant, lead time.Duration) scale.Decider {
 	return func(state scale.State, o scale.Observation) (scale.Decision, scale.State) {
 		at := o.Now.Sub(start)
@@ -52,8 +52,8 @@ func (s Schedule) Decider(start weir.Instant, lead time.Duration) scale.Decider 
 	}
 }
 
-// leastBusy are the n replicas that are soonest gone: those that start, then
-// those with the least in flight, youngest first.
+// leastBusy returns the n replicas that will be gone soonest: starting ones,
+// then those with the fewest requests in flight, youngest first.
 func leastBusy(o *scale.Observation, n int) []string {
 	var live []weir.Replica
 	for _, r := range slices.Backward(o.Replicas) {

@@ -1,17 +1,17 @@
-// Package sim runs recorded or drawn traffic through Weir in virtual time: the
+// Package sim runs recorded or random traffic through Weir in virtual time: the
 // same dispatch core, the same control.Step and the same policies as in
-// production, over a fleet whose replicas are numbers (fleet/mem) and behave
-// in time as package engine says. It answers what a configuration would do and
-// cost, and it is where policies are judged.
+// production, over a simulated fleet (fleet/mem) with the timing of package
+// engine. It predicts behaviour and cost of a configuration, and policies are
+// judged with it.
 //
 // It is a discrete-event simulation: integer nanoseconds, events ordered by
-// (time, priority, sequence), one random stream per named part. The same
-// Config gives the same Result, byte for byte. It holds what is in flight, not
-// the trace. Nothing is silently lost: every arrival ends as completed,
+// (time, priority, sequence), one random stream per named part. The same Config
+// gives the same Result, byte for byte. It holds the requests in flight, not
+// the trace. No request is silently lost: every arrival ends as completed,
 // refused, failed or still waiting, and Run checks that they add up.
 //
-// Beside what a policy does stands what nobody can do better than: FluidBound,
-// the Clairvoyant schedule, and a policy that is let to Foresee.
+// Policies are compared with bounds that no policy can beat: FluidBound, the
+// Clairvoyant schedule, and a policy that can Foresee.
 //
 // It does not know files, formats or reports, and it has no model of the
 // gateway's own processor time.
@@ -31,38 +31,38 @@ import (
 	"weir/trace"
 )
 
-// Config is one run. Zero fields mean their default.
+// Config is the configuration of one run. Zero fields mean their default.
 type Config struct {
 	Seed   uint64
-	Start  weir.Instant  // when the trace begins; 0: Tuesday, 14 May 2024, 00:00 UTC
-	Source trace.Source  // what arrives
-	Batch  trace.Source  // what arrives beside it and may wait (class batch); nil: nothing
-	Length time.Duration // until when cost is counted; 0: until the last arrival
+	Start  weir.Instant  // start of the trace; 0: Tuesday, 14 May 2024, 00:00 UTC
+	Source trace.Source  // the arrivals
+	Batch  trace.Source  // additional arrivals of class batch; nil: none
+	Length time.Duration // end of the cost count; 0: the last arrival
 
 	Model       string
 	Deployments []Deployment
 	Queue       dispatch.Queue
-	Shares      map[string]int // fair-share weight by Client's name; one not named has 1
+	Shares      map[string]int // fair-share weight by Client's name; an unnamed client has 1
 	Attempts    int
 	Health      dispatch.Health
-	Affinity    Affinity // which requests meet at the same replica
+	Affinity    Affinity // which requests go to the same replica
 
 	SLO      SLO           // of Source
 	Within   time.Duration // of Batch: from arrival to the last token; 0: 1 h
-	Spill    time.Duration // how long a request of Source had better wait for a preferred tier whose quota is used up
-	Patience time.Duration // a caller of Source gives up when no token came for that long; 0: 120 s
-	Grace    time.Duration // after the last arrival, for what is still under way; 0: 30 min
+	Spill    time.Duration // how long a request of Source waits for a preferred tier with its quota used up
+	Patience time.Duration // a caller of Source gives up after this time without a token; 0: 120 s
+	Grace    time.Duration // after the last arrival, for requests in flight; 0: 30 min
 
 	Tick      time.Duration // between control steps; 0: 2 s
-	Phase     time.Duration // of the first one after Start
-	Scrape    time.Duration // how often the figures that control sees are taken; 0: at every step
-	StatusLag time.Duration // until dispatch learns what became of a replica
+	Phase     time.Duration // of the first step after Start
+	Scrape    time.Duration // interval of control's measurements; 0: at every step
+	StatusLag time.Duration // until dispatch learns of a replica's change
 	Sample    time.Duration // between the points of the timeline; 0: 1 min
 
-	Journal  *control.Journal       // nil: none is kept
-	Decided  func(control.Event)    // after every control step; nil: nobody listens
-	Progress func(at time.Duration) // at every point of the timeline; nil: nobody listens
-	Answered func(Answer)           // for every request of Source that was answered; nil: nobody listens
+	Journal  *control.Journal       // nil: none
+	Decided  func(control.Event)    // called after every control step; nil: not called
+	Progress func(at time.Duration) // called at every point of the timeline; nil: not called
+	Answered func(Answer)           // called for every answered request of Source; nil: not called
 }
 
 // Deployment is one way to serve the model: either own replicas or a remote
@@ -72,12 +72,12 @@ type Deployment struct {
 	Tier   int
 	Weight int // 0: 1
 
-	// As in dispatch: what its provider is known to let through, and whether one
-	// more request costs nothing here.
+	// As in dispatch: the provider's known quota, and whether one more request
+	// costs nothing here.
 	Quota dispatch.Quota
 	Paid  bool
 
-	MaxRequests int // in flight per replica; 0: twice what its engine batches, or no limit for a remote one
+	MaxRequests int // in flight per replica; 0: twice its engine's batch, or no limit for a remote one
 	MaxWork     int // tokens in flight per replica; 0: no limit
 	MaxPrefill  int // prompt tokens due per replica for a tenant with more than its share; 0: no limit
 
@@ -85,8 +85,8 @@ type Deployment struct {
 	Remote *Remote
 }
 
-// Answer is how one answered request fared. Tenants are named "client-" and the
-// trace's number.
+// Answer is the result of one answered request. Tenants are named "client-" and
+// the trace's number.
 type Answer struct {
 	Tenant         string
 	Prompt, Output int
@@ -94,18 +94,18 @@ type Answer struct {
 	Whole          time.Duration // from arrival to its last token
 }
 
-// Affinity is which requests meet at the same replica of Own.
+// Affinity defines which requests go to the same replica of Own.
 type Affinity struct {
-	// Block is the tokens that one id of an arrival's Prefix stands for. With it,
-	// requests go to the replica that is believed to know the beginning of their
-	// prompt, as dispatch does it; 0: they do not.
+	// Block is the tokens per id of an arrival's Prefix. With it, requests go
+	// to the replica that is believed to have their prefix cached, as in
+	// dispatch; 0: they do not.
 	Block int
-	// Leading is how many ids of the Prefix are hashed instead, so that requests
-	// that share them meet, wherever: what a consistent hash does. 0: none are.
+	// Leading is the number of Prefix ids to hash instead: requests with the
+	// same hash go to the same replica, as with consistent hashing. 0: none.
 	Leading int
 }
 
-// key is what requests with this prefix meet by; 0: nothing.
+// key returns the affinity of requests with this prefix; 0: none.
 func (a Affinity) key(prefix []uint64) uint64 {
 	if a.Leading == 0 || len(prefix) == 0 {
 		return 0
@@ -119,34 +119,34 @@ func (a Affinity) key(prefix []uint64) uint64 {
 	return h
 }
 
-// Own is replicas that Weir runs and scales.
+// Own is replicas run and scaled by Weir.
 type Own struct {
 	Engine  engine.Spec
 	GPUs    int            // of one replica; 0: 1
 	Price   weir.Money     // of one replica for one hour
-	Initial int            // replicas that are ready when the trace begins
+	Initial int            // replicas ready at the start of the trace
 	Fleet   mem.Deployment // cold starts, quota, failures; its Name is not read
 	Faults  Faults
 
 	Policy scale.Policy
 	Zone   *time.Location // of the policy's schedules; nil: UTC
 	Decide scale.Decider  // replaces the Policy's own; nil: Policy decides
-	By     string         // who decides then
+	By     string         // name of that Decider
 }
 
-// Faults befall own replicas while they run.
+// Faults are the faults of running own replicas.
 type Faults struct {
-	NodeLoss time.Duration // mean time between losses of one node, all nodes together; 0: none
-	StockOut []Window      // the place has no new replica to give
+	NodeLoss time.Duration // mean time between node losses, over all nodes together; 0: none
+	StockOut []Window      // times in which the place has no new replicas
 }
 
-// Window is a part of the run.
+// Window is a period of the run.
 type Window struct{ From, To time.Duration }
 
-// SLO is what a request must meet to be attained.
+// SLO is the target a request must meet to be attained.
 type SLO struct {
 	TTFT     time.Duration `json:"ttft_ns"`                     // to the first token, from arrival
-	PerToken time.Duration `json:"ttft_per_token_ns,omitempty"` // more for each prompt token beyond Above
+	PerToken time.Duration `json:"ttft_per_token_ns,omitempty"` // added for each prompt token beyond Above
 	Above    int           `json:"ttft_above_prompt_tokens,omitempty"`
 	TPOT     time.Duration `json:"tpot_ns"` // mean per token after the first
 }
@@ -155,8 +155,8 @@ func (s SLO) ttft(prompt int) time.Duration {
 	return s.TTFT + s.PerToken*time.Duration(max(0, prompt-s.Above))
 }
 
-// DefaultStart is when a trace begins where Config.Start does not say: on the day
-// the recorded days of Azure 2024 are of.
+// DefaultStart is the start of a trace without Config.Start: the date of the
+// days recorded in Azure 2024.
 var DefaultStart = weir.At(time.Date(2024, 5, 14, 0, 0, 0, 0, time.UTC))
 
 func (c Config) withDefaults() Config {

@@ -6,16 +6,15 @@ import (
 	"weir/engine"
 )
 
-// verdicts are those of dispatch that are still to be carried out. They are
-// copied: the core uses its slice again with the next call, and carrying out
-// one verdict may be such a call.
+// verdicts holds dispatch's pending verdicts. They are copies: the core reuses
+// its slice in the next call, and carrying out a verdict may make such a call.
 type verdicts struct {
 	queue []dispatch.Verdict
 	busy  bool
 }
 
-// perform does what dispatch has decided, and what it decides because of that,
-// in order.
+// perform carries out dispatch's verdicts, and those that follow from them, in
+// order.
 func (w *world) perform(vs []dispatch.Verdict) {
 	v := &w.verdicts
 	v.queue = append(v.queue, vs...)
@@ -27,7 +26,7 @@ func (w *world) perform(vs []dispatch.Verdict) {
 		verdict := v.queue[i]
 		q := w.requests.get(verdict.ID)
 		if q == nil {
-			continue // the caller has gone in the meantime
+			continue // the caller has disconnected meanwhile
 		}
 		if verdict.Kind == dispatch.Refuse {
 			w.refuse(q, verdict.Reason)
@@ -46,7 +45,7 @@ func (w *world) refuse(q *request, why dispatch.Reason) {
 	w.requests.close(q)
 }
 
-// send brings a granted request to its replica.
+// send sends a granted request to its replica.
 func (w *world) send(q *request, v *dispatch.Verdict) {
 	p := w.partNamed(v.Deployment)
 	q.at, q.tried, q.granted = p.index, p.index, w.now
@@ -64,7 +63,8 @@ func (w *world) send(q *request, v *dispatch.Verdict) {
 	q.replica = r.number
 	err := r.engine.Arrive(w.now, engine.Request{ID: q.id, Prompt: q.prompt, Output: q.output, Prefix: q.prefix})
 	if err != nil {
-		// Too long for this engine: the caller's fault, and nobody's health.
+		// Too long for this engine: the caller's fault; it does not count
+		// against health.
 		p.tally.failed++
 		q.tooLong = true
 		w.result.TooLong++
@@ -76,7 +76,7 @@ func (w *world) send(q *request, v *dispatch.Verdict) {
 	w.planReplica(p, r)
 }
 
-// failAttempt is an attempt of which the caller has seen nothing.
+// failAttempt ends an attempt that failed unseen by the caller.
 func (w *world) failAttempt(p *part, q *request, why dispatch.Result) {
 	if why == dispatch.Throttled {
 		p.tally.throttled++

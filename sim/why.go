@@ -9,31 +9,31 @@ import (
 	"weir/engine"
 )
 
-// Cause is why a request missed what it was promised.
+// Cause is the reason why a request missed its SLO.
 type Cause string
 
 const (
 	ColdStart   Cause = "cold_start"   // it waited while replicas started
-	AtMax       Cause = "at_max"       // it waited, and as many replicas ran as the policy allows
-	NoRoom      Cause = "no_room"      // it waited, and the place gave no more replicas: its quota, or out of stock
+	AtMax       Cause = "at_max"       // it waited, with the most replicas the policy allows
+	NoRoom      Cause = "no_room"      // it waited, and the place gave no more replicas: quota or stock-out
 	TooFew      Cause = "too_few"      // it waited, and the policy wanted no more replicas
-	OutOfQuota  Cause = "quota"        // it waited for what a service lets through
+	OutOfQuota  Cause = "quota"        // it waited for a service's quota
 	SlowPrefill Cause = "slow_prefill" // its first token came late: the replica was busy with other prompts
 	SlowDecode  Cause = "slow_decode"  // its other tokens came late: the replica had too many requests at once
-	SlowService Cause = "slow_service" // a service took longer than was promised
-	Never       Cause = "never"        // not even an idle replica does it in time
-	Lost        Cause = "lost"         // the replica that served it died
+	SlowService Cause = "slow_service" // a service took longer than the SLO
+	Never       Cause = "never"        // not even an idle replica is fast enough
+	Lost        Cause = "lost"         // its replica died
 )
 
-// Miss is a cause, and what it did.
+// Miss is a cause and the requests it affected.
 type Miss struct {
 	Cause      Cause  `json:"cause"`
 	Deployment string `json:"deployment"`
 	Count      uint64 `json:"requests"`
-	Spans      []Span `json:"spans"` // when most of them arrived: up to maxSpans, in order of time
+	Spans      []Span `json:"spans"` // arrival times of most of them: up to maxSpans, in order of time
 }
 
-// Span is a part of the run in which requests arrived that missed.
+// Span is a part of the run with arrivals that missed.
 type Span struct {
 	From  time.Duration `json:"from_ns"`
 	To    time.Duration `json:"to_ns"`
@@ -41,10 +41,10 @@ type Span struct {
 }
 
 const (
-	spanSlot = 10 * time.Second // width of what spans are put together of
+	spanSlot = 10 * time.Second // resolution of spans
 	spanGap  = 6                // empty slots that do not end a span
 	maxSpans = 5
-	maxAlone = 4096 // prompt lengths whose time on an idle replica is remembered
+	maxAlone = 4096 // prompt lengths with a remembered time on an idle replica
 )
 
 // blamed counts misses by cause and deployment, by the time of arrival.
@@ -73,7 +73,7 @@ func (b *blamed) add(cause Cause, part int32, at time.Duration) {
 	x.total++
 }
 
-// misses are the causes, that of most requests first.
+// misses returns the causes, the most frequent first.
 func (w *world) misses() []Miss {
 	all := []Miss{}
 	for _, x := range w.blamed.all {
@@ -85,7 +85,7 @@ func (w *world) misses() []Miss {
 	return all
 }
 
-// spans joins slots that lie near each other.
+// spans joins slots that are close to each other.
 func (x *blame) spans() []Span {
 	var all []Span
 	last := -1 - spanGap
@@ -106,15 +106,15 @@ func (x *blame) spans() []Span {
 	return all
 }
 
-// staffed is how many replicas a deployment has, and wants.
+// staffed is the number of replicas a deployment wants and has.
 type staffed struct{ want, ready, starting int }
 
-// preferred is the deployment a request waits for: that of the lowest tier.
+// preferred is the deployment requests wait for: the one of the lowest tier.
 func (w *world) preferred() int32 {
 	return slices.MinFunc(w.parts, func(a, b *part) int { return cmp.Or(cmp.Compare(a.Tier, b.Tier), cmp.Compare(a.index, b.index)) }).index
 }
 
-// waits notes what there was when a request had to wait.
+// waits notes the state when a request had to wait.
 func (w *world) waits(q *request) {
 	if p := w.parts[w.first]; p.own != nil {
 		q.then = staffed{p.own.want, p.own.ready, p.own.starting}
@@ -156,7 +156,7 @@ func (w *world) cause(q *request, l latency, answered bool) (Cause, int32) {
 	return SlowPrefill, served
 }
 
-// lateTokens is why the tokens after the first came late.
+// lateTokens returns why the tokens after the first were late.
 func (w *world) lateTokens(p *part, q *request) Cause {
 	switch {
 	case p.own == nil:
@@ -167,8 +167,8 @@ func (w *world) lateTokens(p *part, q *request) Cause {
 	return SlowDecode
 }
 
-// whyWaited is why a request was not served at once: by what the deployment it
-// waited for had when it came, and has now that the wait is over.
+// whyWaited returns why a request was not served at once, by the replicas of
+// the deployment it waited for: at its arrival, and now at the end of the wait.
 func (w *world) whyWaited(q *request) (Cause, int32) {
 	p := w.parts[w.first]
 	if p.own == nil {
@@ -187,7 +187,7 @@ func (w *world) whyWaited(q *request) (Cause, int32) {
 	return TooFew, w.first
 }
 
-// alone is how long a first token takes where nothing else is served.
+// alone returns the time to a first token without other load.
 func (p *part) alone(prompt int) time.Duration {
 	if p.own == nil {
 		return p.remote.TTFT + p.remote.PerPrompt*time.Duration(prompt)
@@ -202,8 +202,8 @@ func (p *part) alone(prompt int) time.Duration {
 	return d
 }
 
-// firstToken is how long an idle replica takes to the first token of a prompt
-// it knows nothing of; 0 when it fits no replica, which is said otherwise.
+// firstToken returns an idle replica's time to the first token of an uncached
+// prompt; 0 if it fits no replica, which is reported elsewhere.
 func firstToken(spec engine.Spec, prompt int) time.Duration {
 	r, began := engine.New(spec), weir.Instant(1)
 	if err := r.Arrive(began, engine.Request{ID: 1, Prompt: prompt, Output: 1}); err != nil {
@@ -217,8 +217,8 @@ func firstToken(spec engine.Spec, prompt int) time.Duration {
 	return 0
 }
 
-// fullHouse adds the time since it was last asked to what a deployment spent
-// with as many replicas wanted as there may be.
+// fullHouse adds the time since the last call to the time of a deployment at
+// its maximum of wanted replicas.
 func (w *world) fullHouse() {
 	for _, p := range w.parts {
 		if p.own == nil {
