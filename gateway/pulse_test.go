@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"weir"
@@ -135,4 +136,49 @@ func TestWithoutSilenceThereAreNoSignsOfLife(t *testing.T) {
 	if resp, answer := r.post("/v1/chat/completions", `{"model":"no","stream":true,"messages":[]}`); resp.StatusCode != 404 {
 		t.Error(resp.StatusCode, answer)
 	}
+}
+
+// beaten is a caller that counts what is written to it.
+type beaten struct {
+	caller
+	starts, sent int
+}
+
+func (b *beaten) Set(string, string)          {}
+func (b *beaten) Start(time.Time, int, int64) { b.starts++ }
+func (b *beaten) Send([]byte) error           { b.sent++; return nil }
+func (b *beaten) Flush(time.Time) error       { return nil }
+
+// The pulse's clock is the bubble's: nothing here depends on how long it takes.
+func TestAPulseBeatsOnlyInSilenceAndNotWhileTheAnswerIsStarted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		to := &beaten{}
+		x := &exchange{from: to}
+		p := &pulse{x: x, every: 10 * time.Second, beat: pulseComment, last: time.Now()}
+		x.pulse = p
+		p.lock()
+		p.timer = time.AfterFunc(p.every, p.due)
+		p.mu.Unlock()
+		f := func(pass time.Duration, starts, sent int) {
+			t.Helper()
+			time.Sleep(pass)
+			synctest.Wait()
+			if p.lock(); to.starts != starts || to.sent != sent {
+				t.Errorf("%d starts and %d signs of life, want %d and %d", to.starts, to.sent, starts, sent)
+			}
+			p.mu.Unlock()
+		}
+		f(6*time.Second, 0, 0)
+		p.lock()
+		p.unlock() // something was sent, at 6 s
+		f(9*time.Second, 0, 0)
+		x.claim()
+		f(60*time.Second, 0, 0)
+		x.start(200, -1) // at 75 s
+		f(9*time.Second, 1, 0)
+		f(2*time.Second, 1, 1)
+		f(10*time.Second, 1, 2)
+		x.stopPulse()
+		f(60*time.Second, 1, 2)
+	})
 }
