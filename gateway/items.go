@@ -11,7 +11,8 @@ import (
 // and a later request may name them in its input instead of sending them. So their
 // origin is remembered as it is for answers.
 
-// maxItems is how many items of one answer are remembered.
+// maxItems is how many items of one whole answer are remembered. A stream reports them
+// one by one, without a bound of its own: maxOrigins bounds them all.
 const maxItems = 64
 
 var (

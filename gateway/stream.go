@@ -33,7 +33,7 @@ type stream struct {
 	usage    bool         // the upstream reported usage
 
 	counts bool    // the upstream is known to report no usage: request and text are kept to count tokens
-	text   *buffer // generated text, at most maxText
+	text   *buffer // generated text, at most maxText and one event
 }
 
 // maxText bounds the part of a stream that is kept to count its tokens.
