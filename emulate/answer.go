@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// answer is what a request will be told: so many tokens, each with its piece
-// of text. Pieces of plain text are made when they are sent, so that
-// thousands of long answers take no room.
+// answer is the answer to a request: a number of tokens, each with its piece of
+// text. Pieces of plain text are made when they are sent: thousands of long
+// answers take no memory.
 type answer struct {
 	hash   uint64
 	fixed  []string // pieces of an answer that must be exact; nil: words
 	tokens int
 	finish finish
-	tool   string // name of the function called; "": it is text
-	ended  string // the text that ended it, of those asked for
+	tool   string // name of the function called; "": text
+	ended  string // the stop text that ended it
 }
 
-// finish is why an answer ended; each dialect has its own word for it.
+// finish is why an answer ended; each dialect has its own word.
 type finish uint8
 
 const (
@@ -62,10 +62,10 @@ toward town travel tree true try turn two under unit until use usual verb very v
 week well went were west what wheel where which while white who whole why wind with wonder wood word work world would write
 year yes young`)
 
-// opening begins every text, so that nobody takes it for a model's.
+// opening begins every text, to tell it from a model's.
 var opening = []string{"Emulated", " answer", ":"}
 
-// sentence is how many words stand between full stops.
+// sentence is the number of words between full stops.
 const sentence = 12
 
 // piece is the text of token i. Pieces of words need no escaping in JSON.
@@ -98,15 +98,15 @@ func (a *answer) text(n int) string {
 	return b.String()
 }
 
-// limits are what a request says about the length of its answer.
+// limits are a request's limits on the length of its answer.
 type limits struct {
-	most      int // tokens; 0: not said
+	most      int // tokens; 0: no limit given
 	least     int
 	ignoreEOS bool // vLLM's: always go on to most
 }
 
-// write makes a text answer: as long as the prompt's hash says, within the
-// limits and the room left.
+// write makes a text answer: its length comes from the prompt's hash, within
+// the limits and the room left.
 func write(hash uint64, l limits, room int) answer {
 	most, end := room, length
 	if l.most > 0 {

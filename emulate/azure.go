@@ -14,21 +14,20 @@ import (
 	"weir"
 )
 
-// This file and the others that begin with azure behave as one Azure OpenAI
-// resource does: classic and v1 paths, keys and tokens, provisioned and
-// standard deployments with their limits, spillover, content filters. They are
-// written from Microsoft's public documentation; each rule names its source,
-// and what the documentation does not say is said to be chosen here. Titles
-// below are of pages under learn.microsoft.com/azure/foundry/openai, with the
-// date each page carries.
+// This file and the others that begin with azure emulate one Azure OpenAI
+// resource: classic and v1 paths, keys and tokens, provisioned and standard
+// deployments with their limits, spillover, content filters. They follow
+// Microsoft's public documentation; each rule names its source, and choices
+// beyond the documentation are marked as such. Titles below are of pages under
+// learn.microsoft.com/azure/foundry/openai, with the date each page carries.
 
-// AzureOptions say which resource is emulated.
+// AzureOptions describe the emulated resource.
 type AzureOptions struct {
 	Listen      string // address Run serves at; "": none, the owner serves Handler
 	Deployments []AzureDeployment
-	Keys        []string // keys of the resource; none: any key will do, but not none at all
-	Tokens      []string // Entra ID tokens; none: any text with the form of one
-	Speed       float64  // how much faster than the service everything goes, limits included; default 1
+	Keys        []string // keys of the resource; none: any key is accepted, but one is required
+	Tokens      []string // Entra ID tokens; none: any text with the form of a token
+	Speed       float64  // time factor over the service, limits included; default 1
 	Seed        uint64   // of its words and its faults
 	Log         *slog.Logger
 }
@@ -41,11 +40,11 @@ type AzureDeployment struct {
 
 	// Of a provisioned deployment.
 	PTU          int
-	InputTPM     float64       // normalised tokens a minute one PTU carries
-	OutputWeight float64       // normalised tokens one token of output counts as
-	CachedWeight float64       // the same of a cached token; 0 before gpt-6
-	Window       time.Duration // how much of its rate the bucket holds; default 10 s
-	Utilisation  bool          // tell azure-openai-deployment-utilization
+	InputTPM     float64       // normalised tokens per minute of one PTU
+	OutputWeight float64       // normalised tokens of one output token
+	CachedWeight float64       // normalised tokens of one cached token; 0 before gpt-6
+	Window       time.Duration // time of its rate that the bucket holds; default 10 s
+	Utilisation  bool          // send azure-openai-deployment-utilization
 	Spillover    string        // properties.spilloverDeploymentName
 
 	// Of a standard deployment.
@@ -54,7 +53,7 @@ type AzureDeployment struct {
 
 	TokensPerSecond float64 // of one stream when the deployment is fully used; default 50
 	Context         int     // longest prompt and answer together, in tokens; default 128,000
-	MaxPrompt       int     // longest prompt that is taken; 0: no bound of its own
+	MaxPrompt       int     // longest accepted prompt; 0: no separate bound
 }
 
 // SKU names of deployments, "Deployment types", 2026-05-08.
@@ -73,7 +72,7 @@ type Azure struct {
 	mux         http.Handler
 }
 
-// maxDeployments is how many one resource may have ("Quotas and limits",
+// maxDeployments is the most deployments of one resource ("Quotas and limits",
 // 2026-02-17: 32 standard deployments per resource).
 const maxDeployments = 32
 
@@ -130,10 +129,10 @@ func (a *Azure) checkSpillover(d *azureDeployment) error {
 	return nil
 }
 
-// Handler serves the resource, once Run is going.
+// Handler serves the resource while Run runs.
 func (a *Azure) Handler() http.Handler { return a.mux }
 
-// now is emulated time: Speed times as fast as the wall's.
+// now is emulated time: Speed times as fast as real time.
 func (a *Azure) now() weir.Instant {
 	return 1 + weir.Instant(float64(time.Since(a.began))*a.o.Speed)
 }
@@ -143,8 +142,8 @@ func (a *Azure) wall(d time.Duration) time.Duration {
 	return time.Duration(float64(d) / a.o.Speed)
 }
 
-// Run moves every deployment through time, and listens where the options say
-// so, until ctx ends.
+// Run advances every deployment until ctx ends, and listens if the options have
+// an address.
 func (a *Azure) Run(ctx context.Context) error {
 	if a.o.Listen == "" {
 		a.run(ctx)
@@ -158,7 +157,7 @@ func (a *Azure) Run(ctx context.Context) error {
 	return a.serve(ctx, l)
 }
 
-// Serve is Run at a listener that stands already.
+// Serve is Run with an existing listener.
 func (a *Azure) Serve(ctx context.Context, l net.Listener) error { return a.serve(ctx, l) }
 
 func (a *Azure) serve(ctx context.Context, l net.Listener) error {
@@ -173,7 +172,7 @@ func (a *Azure) run(ctx context.Context) {
 	all.Wait()
 }
 
-// kindOf says which of the two kinds a SKU is.
+// kindOf says whether a SKU is provisioned or standard.
 func kindOf(sku string) (isProvisioned bool, err error) {
 	switch {
 	case slices.Contains(provisioned, sku):

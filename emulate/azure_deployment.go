@@ -10,8 +10,8 @@ import (
 	"weir/engine"
 )
 
-// azureDeployment is a deployment with what it holds: its limits, and the
-// replica that times its answers.
+// azureDeployment is a deployment with its limits and the replica that times
+// its answers.
 type azureDeployment struct {
 	AzureDeployment
 	server *Server
@@ -24,13 +24,13 @@ type azureDeployment struct {
 	counts azureCounts
 }
 
-// azureCounts are totals since the start, for who measures a gateway.
+// azureCounts are totals since the start, for measuring a gateway.
 type azureCounts struct {
 	Requests     uint64  `json:"requests"`
 	Served       uint64  `json:"served"`
 	Throttled    uint64  `json:"throttled"`
-	Spilled      uint64  `json:"spilled"`       // of the served ones, those that came by spillover
-	Normalised   float64 `json:"normalised"`    // tokens a provisioned deployment has worked off
+	Spilled      uint64  `json:"spilled"`       // of the served ones, those that arrived by spillover
+	Normalised   float64 `json:"normalised"`    // tokens a provisioned deployment has drained
 	PromptTokens uint64  `json:"prompt_tokens"` // of the served ones
 	OutputTokens uint64  `json:"output_tokens"`
 }
@@ -90,12 +90,12 @@ func (d *azureDeployment) fillStandard() error {
 	return nil
 }
 
-// azureSpeed times answers by load: a step takes half its time at full use
-// when the deployment is idle, its full time when as many streams run as its
-// throughput feeds at the target speed, and grows from there. Microsoft gives
-// the target speed of a provisioned deployment ("Provisioned throughput
-// sizing", 2026-09-23), and none for standard ones, whose latency it says to
-// vary; the half, and the time a prompt takes, are chosen here.
+// azureSpeed times answers by load. A step takes half its full time when the
+// deployment is idle, its full time when as many streams run as its throughput
+// allows at the target speed, and more beyond. Microsoft gives the target speed
+// of a provisioned deployment ("Provisioned throughput sizing", 2026-09-23),
+// and none for standard ones, whose latency it says varies. The half, and the
+// time of a prompt, are chosen here.
 type azureSpeed struct {
 	step  float64 // seconds per token at full use
 	full  float64 // streams at full use
@@ -107,8 +107,8 @@ func (s azureSpeed) Step(b engine.Batch) engine.Cost {
 	return engine.Cost{Fixed: engine.Picos(s.step*(1+use)/2 + s.first*float64(b.Prefill))}
 }
 
-// speed feeds as many streams as the deployment's throughput is worth in
-// output tokens; a standard deployment is one of many on the same machines.
+// speed allows as many streams as the deployment's throughput in output tokens
+// feeds; a standard deployment is one of many on the same machines.
 func (d *azureDeployment) speed() engine.Speed {
 	perSecond := float64(d.TPM) / 60
 	if d.bucket != nil {
@@ -117,10 +117,9 @@ func (d *azureDeployment) speed() engine.Speed {
 	return azureSpeed{step: 1 / d.TokensPerSecond, full: max(1, perSecond/d.TokensPerSecond), first: 20e-6}
 }
 
-// firstGuess is what a request without max_tokens is taken to produce before
-// any answer was seen; guessMemory the weight of one answer afterwards. The
-// service guesses too ("Provisioned throughput", 2026-02-10) and does not say
-// how.
+// firstGuess is the assumed output of a request without max_tokens before the
+// first answer; guessMemory is the weight of one answer afterwards. The service
+// also guesses ("Provisioned throughput", 2026-02-10), in an undocumented way.
 const (
 	firstGuess  = 500
 	guessMemory = 0.05
@@ -129,14 +128,14 @@ const (
 // A refusal is why a deployment does not serve a request.
 type refusal struct {
 	problem
-	after   time.Duration // emulated; with 429: when to come back
-	spills  bool          // a request that spills over may be served elsewhere
-	content bool          // the content filter's: its body is its own
+	after   time.Duration // emulated; with 429: the wait before a retry
+	spills  bool          // another deployment may serve a request that spills over
+	content bool          // by the content filter, with its own body
 	fault   *armed        // injected
 }
 
-// admit books a request, or refuses it. output is the most it may produce, 0
-// when it does not say.
+// admit books a request, or refuses it. output is the most it may produce, 0 if
+// it does not say.
 func (d *azureDeployment) admit(now weir.Instant, op azureOp, c *call) *refusal {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -166,14 +165,14 @@ func (d *azureDeployment) throttled(wait time.Duration, message string) *refusal
 	return &refusal{problem: problem{status: 429, code: "429", message: message}, after: wait, spills: true}
 }
 
-// normalised is what tokens weigh ("Provisioned throughput sizing",
-// 2026-09-23): output by its weight, cached input by its own, which is nothing
+// normalised is the weighted sum of tokens ("Provisioned throughput sizing",
+// 2026-09-23): output has its weight, cached input its own, which is zero
 // before gpt-6.
 func (d *azureDeployment) normalised(prompt, cached int, output float64) float64 {
 	return float64(prompt-cached) + d.CachedWeight*float64(cached) + d.OutputWeight*output
 }
 
-// settle corrects what was booked by what was used.
+// settle replaces the booking by the actual usage.
 func (d *azureDeployment) settle(now weir.Instant, c *call, produced int, spilled bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"weir"
 )
 
-// Whatever comes, a bucket refuses above 100 % and only there, tells the true
-// time, and has worked off or holds exactly what was used.
+// Whatever comes, a bucket refuses above 100 % and only there, reports the true
+// wait, and has drained or still holds exactly the usage.
 func TestLawsOfThePTUBucket(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		drain := rapid.Float64Range(1, 1e6).Draw(t, "drain")
@@ -50,8 +50,8 @@ func TestLawsOfThePTUBucket(t *testing.T) {
 	})
 }
 
-// In no window are there more requests than its share, and in no minute more
-// tokens than the limit and one request.
+// No window has more requests than its share, and no minute has more tokens
+// than the limit and one request.
 func TestLawsOfTheStandardQuota(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rpm := rapid.IntRange(1, 5000).Draw(t, "rpm")

@@ -10,16 +10,16 @@ import (
 // normalised tokens ("Provisioned throughput", section on how utilisation
 // works, 2026-02-10):
 //
-//  1. a request that finds utilisation above 100 % is refused, and told the
-//     time until it is below;
-//  2. otherwise what it is estimated to cost goes in: the prompt less its
-//     cached tokens, and max_tokens;
-//  3. when it has ended, the difference to what it did cost goes in or out;
-//  4. the bucket drains at a rate proportional to the PTUs, all the time.
+//  1. a request that finds utilisation above 100 % is refused, with the time until it
+//     is below;
+//  2. otherwise its estimated cost goes in: the prompt less its cached tokens, and
+//     max_tokens;
+//  3. when it has ended, the difference to its actual cost goes in or out;
+//  4. the bucket drains all the time, at a rate proportional to the PTUs.
 //
-// So a request that finds 99 % is taken whatever its size: bursts slightly
-// over 100 % are allowed, as documented. How much the bucket holds at 100 % is
-// not documented; it is a window of its rate, chosen by the options.
+// A request that finds 99 % is accepted whatever its size: bursts slightly over
+// 100 % are allowed, as documented. The size of the bucket at 100 % is not
+// documented; it is a window of its rate, from the options.
 type ptuBucket struct {
 	drain float64 // normalised tokens per second
 	full  float64 // normalised tokens at 100 %
@@ -54,9 +54,9 @@ func (b *ptuBucket) take(now weir.Instant, tokens float64) (wait time.Duration) 
 	return 0
 }
 
-// correct adds the difference between what was booked and what was used. The
-// bucket is never less than empty: what drained of a booking that was too high
-// is lost to the deployment, and not counted as work.
+// correct adds the difference between the booking and the usage. The level
+// never falls below zero: the drained part of a booking that was too high is
+// lost to the deployment, and does not count as work.
 func (b *ptuBucket) correct(now weir.Instant, tokens float64) {
 	b.flow(now)
 	b.level += tokens
@@ -72,17 +72,17 @@ func (b *ptuBucket) percent(now weir.Instant) float64 {
 	return 100 * b.level / b.full
 }
 
-// rpmPerTPM is how many requests a minute each 1,000 tokens a minute bring
-// with them, for chat models before the o series ("Manage quota", 2026-09-16).
+// rpmPerTPM is the requests per minute that come with each 1,000 tokens per
+// minute, for chat models before the o series ("Manage quota", 2026-09-16).
 const rpmPerTPM = 6
 
 // tpmQuota is the limit of a standard deployment ("Manage quota", section on
-// understanding rate limits, 2026-09-16): an estimate of each request's tokens
+// understanding rate limits, 2026-09-16). An estimate of each request's tokens
 // (prompt and max_tokens) is added to a counter that is reset each minute and
-// never corrected; requests are counted over windows of 1 or 10 seconds, in
-// which their limit holds in proportion, and refused ones count too.
+// never corrected. Requests are counted over windows of 1 or 10 seconds, with a
+// proportional limit, and refused ones count too.
 type tpmQuota struct {
-	tpm, rpm int // as told in headers; tpm may be lowered for a while
+	tpm, rpm int // as sent in headers; tpm may be lowered for a while
 	most     int // requests per window
 	window   time.Duration
 
@@ -92,9 +92,8 @@ type tpmQuota struct {
 	began    weir.Instant // when the window did; 0: never
 }
 
-// newTPMQuota picks the window: of 1 second where that holds 10 requests or
-// more (600 a minute: "more than 10 requests in a 1-second period"), else of
-// 10.
+// newTPMQuota picks the window: 1 second if that holds 10 requests or more (600
+// a minute: "more than 10 requests in a 1-second period"), else 10.
 func newTPMQuota(tpm, rpm int) *tpmQuota {
 	q := &tpmQuota{tpm: tpm, rpm: rpm, most: rpm / 60, window: time.Second}
 	if rpm < 600 {
@@ -103,7 +102,7 @@ func newTPMQuota(tpm, rpm int) *tpmQuota {
 	return q
 }
 
-// roll starts new counters where theirs are over.
+// roll starts new counters when their time is over.
 func (q *tpmQuota) roll(now weir.Instant) {
 	if q.minute == 0 || now.Sub(q.minute) >= time.Minute {
 		q.minute, q.tokens = now, 0
@@ -113,8 +112,8 @@ func (q *tpmQuota) roll(now weir.Instant) {
 	}
 }
 
-// take counts a request, or says how long to wait and which limit is reached.
-// The request that fills the counter is served: it is the next that is not.
+// take counts a request, or returns the wait and the exceeded limit. The
+// request that fills the counter is served; the next is not.
 func (q *tpmQuota) take(now weir.Instant, tokens int) (wait time.Duration, over string) {
 	q.roll(now)
 	q.requests++
@@ -128,10 +127,10 @@ func (q *tpmQuota) take(now weir.Instant, tokens int) (wait time.Duration, over 
 	return 0, ""
 }
 
-// promptCache remembers how prompts began ("Prompt caching", 2025-11-08): of a
-// prompt of 1,024 tokens or more, the first 1,024 must be the same, and hits go
-// on in steps of 128. It is cleared of what was not used for some minutes, and
-// bounded.
+// promptCache remembers the beginnings of prompts ("Prompt caching",
+// 2025-11-08). For a prompt of 1,024 tokens or more, the first 1,024 must be
+// the same, and hits go on in steps of 128. Entries unused for some minutes are
+// removed, and the size is bounded.
 type promptCache struct {
 	seen  map[uint64]weir.Instant
 	order []uint64

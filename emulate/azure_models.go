@@ -8,9 +8,8 @@ import (
 	"strings"
 )
 
-// This file holds what a resource refuses for the model a deployment runs, and
-// for members of a body the API does not have. Messages are as public bug
-// reports quote them.
+// This file refuses requests that do not suit a deployment's model, and body
+// members the API does not have. Messages are as public bug reports quote them.
 
 // Widths of the embedding models ("Azure OpenAI models", 2026-09-23).
 var azureWidths = map[string]int{"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
@@ -23,16 +22,16 @@ func (d *AzureDeployment) width() int {
 	return 1536
 }
 
-// reasoning are models that take max_completion_tokens alone, and of
-// temperature and top_p only 1 ("Reasoning models", not supported, 2026-09-20).
+// reasoning are models that accept only max_completion_tokens, and only 1 for
+// temperature and top_p ("Reasoning models", not supported, 2026-09-20).
 var reasoning = regexp.MustCompile(`^(o[134]|gpt-5(-mini|-nano|-pro|-codex)?)(-mini|-pro|-preview)?$`)
 
 // generating are models that make no embeddings.
 var generating = regexp.MustCompile(`^(gpt|o[0-9]|codex|model-router)`)
 
-// known are members of the API's reference, by operation. Any other member of a
-// body of chats, completions or embeddings is refused; responses are not looked
-// at.
+// known are the members in the API's reference, by operation. Any other member
+// of a body of chats, completions or embeddings is refused; responses are not
+// checked.
 var known = map[string][]string{
 	"/chat/completions": strings.Fields(`messages model audio data_sources frequency_penalty function_call functions logit_bias logprobs
 		max_completion_tokens max_tokens metadata modalities n parallel_tool_calls prediction presence_penalty prompt_cache_key
@@ -43,7 +42,7 @@ var known = map[string][]string{
 	"/embeddings": strings.Fields(`input model dimensions encoding_format input_type user`),
 }
 
-// unfit says why a deployment does not take a body at all.
+// unfit says why a deployment refuses a body altogether.
 func (d *AzureDeployment) unfit(op azureOp, body []byte) *problem {
 	embeds, generates := strings.Contains(d.Model, "embedding"), generating.MatchString(d.Model)
 	if embeds && op.path != "/embeddings" || generates && op.path == "/embeddings" {
@@ -52,7 +51,7 @@ func (d *AzureDeployment) unfit(op azureOp, body []byte) *problem {
 	}
 	var members map[string]json.RawMessage
 	if json.Unmarshal(body, &members) != nil {
-		return nil // refused where it is read
+		return nil // the reader refuses it
 	}
 	if p := unrecognized(op.path, members); p != nil {
 		return p
@@ -87,7 +86,7 @@ func unrecognized(path string, members map[string]json.RawMessage) *problem {
 	return &problem{status: http.StatusBadRequest, kind: "invalid_request_error", message: "Unrecognized request argument" + plural + " supplied: " + strings.Join(strange, ", ")}
 }
 
-// unreasonable is what reasoning models refuse.
+// unreasonable is the refusal of a reasoning model.
 func unreasonable(members map[string]json.RawMessage) *problem {
 	if _, has := members["max_tokens"]; has {
 		return &problem{status: http.StatusBadRequest, kind: "invalid_request_error", param: "max_tokens", code: "unsupported_parameter",

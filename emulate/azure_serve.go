@@ -15,8 +15,8 @@ import (
 // azureOp is an operation of the data plane.
 type azureOp struct {
 	path      string
-	operation string // as messages name it
-	produces  bool   // tokens of output
+	operation string // its name in messages
+	produces  bool   // it produces output tokens
 	parse     parser // nil: embeddings
 }
 
@@ -27,7 +27,7 @@ var azureOps = []azureOp{
 	{"/embeddings", "Embeddings_Create", false, nil},
 }
 
-// routes: the classic paths name the deployment and want api-version, except
+// routes: the classic paths name the deployment and require api-version, except
 // responses, which name it in the body; the v1 paths name it in the body and
 // take no version ("API version lifecycle", 2026-03-19).
 func (a *Azure) routes() http.Handler {
@@ -57,7 +57,7 @@ func (a *Azure) routes() http.Handler {
 	})
 }
 
-// guard checks who asks, and the version where one is wanted.
+// guard checks the key and, where required, the version.
 func (a *Azure) guard(classic bool, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !a.known(r) {
@@ -72,7 +72,7 @@ func (a *Azure) guard(classic bool, next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// known takes api-key, or Authorization: Bearer with an Entra ID token or, as
+// known accepts api-key, or Authorization: Bearer with an Entra ID token or, as
 // the OpenAI SDKs send it to v1, a key ("API version lifecycle", 2026-03-19).
 func (a *Azure) known(r *http.Request) bool {
 	if key := r.Header.Get("Api-Key"); key != "" {
@@ -106,7 +106,7 @@ func (a *Azure) inPath(op azureOp) http.HandlerFunc {
 	}
 }
 
-// inBody takes the deployment's name for the model's.
+// inBody reads the deployment's name from the body's model.
 func (a *Azure) inBody(op azureOp) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, ok := a.body(w, r)
@@ -116,7 +116,7 @@ func (a *Azure) inBody(op azureOp) http.HandlerFunc {
 		var q struct {
 			Model string `json:"model"`
 		}
-		_ = json.Unmarshal(body, &q) // what is not JSON is refused where it is read
+		_ = json.Unmarshal(body, &q) // the reader refuses invalid JSON
 		a.serveOn(w, r, op, q.Model, body)
 	}
 }
@@ -130,8 +130,8 @@ func (a *Azure) body(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	return body, err == nil
 }
 
-// serveOn serves a request on a deployment or, where that refuses and may
-// spill over, on another.
+// serveOn serves a request on a deployment or, if that refuses and may spill
+// over, on another.
 func (a *Azure) serveOn(w http.ResponseWriter, r *http.Request, op azureOp, name string, body []byte) {
 	d := a.deployments[name]
 	if d == nil {
@@ -157,8 +157,8 @@ func (a *Azure) serveOn(w http.ResponseWriter, r *http.Request, op azureOp, name
 		return
 	}
 	// "Manage traffic with spillover" (2026-03-04), identifying requests: the
-	// two headers when it served, and when it did not the original answer with
-	// the code of the other.
+	// two headers if it served; if not, the original answer with the other's
+	// code.
 	h.Set("X-Ms-Spillover-From-Deployment", d.Name)
 	h.Set("X-Ms-Deployment-Name", target.Name)
 	if failed := a.attempt(w, r, op, target, body, nil, true); failed != nil {
@@ -169,8 +169,9 @@ func (a *Azure) serveOn(w http.ResponseWriter, r *http.Request, op azureOp, name
 	}
 }
 
-// spillover is where a provisioned deployment's overflow goes: its property
-// wins over the request's header (the same page, note on both being set).
+// spillover is the target of a provisioned deployment's overflow: its property
+// has precedence over the request's header (the same page, note on both being
+// set).
 func (a *Azure) spillover(r *http.Request, d *azureDeployment) *azureDeployment {
 	if d.bucket == nil {
 		return nil
@@ -184,7 +185,7 @@ func (a *Azure) spillover(r *http.Request, d *azureDeployment) *azureDeployment 
 	return nil
 }
 
-// attempt serves a request on one deployment, or says why not and writes
+// attempt serves a request on one deployment, or returns the refusal and writes
 // nothing.
 func (a *Azure) attempt(w http.ResponseWriter, r *http.Request, op azureOp, d *azureDeployment, body []byte, f *armed, spilled bool) *refusal {
 	if f != nil && f.Kind == "status" {
@@ -195,7 +196,7 @@ func (a *Azure) attempt(w http.ResponseWriter, r *http.Request, op azureOp, d *a
 	if p := d.unfit(op, body); p != nil {
 		return &refusal{problem: *p}
 	}
-	// The parsers read the deployment from the path, wherever it was named.
+	// The parsers read the deployment from the path.
 	r = r.WithContext(r.Context())
 	r.SetPathValue("deployment", d.Name)
 	r.Body = io.NopCloser(bytes.NewReader(body))
@@ -223,7 +224,7 @@ func (a *Azure) attempt(w http.ResponseWriter, r *http.Request, op azureOp, d *a
 	return nil
 }
 
-// read parses a request; embeddings are weighed by their inputs.
+// read parses a request; inputs of embeddings are counted.
 func (op *azureOp) read(w http.ResponseWriter, r *http.Request, d *azureDeployment) (*call, *problem) {
 	if op.parse != nil {
 		return op.parse(w, r, d.server)
@@ -243,7 +244,7 @@ func (op *azureOp) read(w http.ResponseWriter, r *http.Request, d *azureDeployme
 	return c, nil
 }
 
-// answer brings the answer to the caller.
+// answer sends the answer to the caller.
 func (op *azureOp) answer(w http.ResponseWriter, r *http.Request, d *azureDeployment, c *call, m marks, body []byte) int {
 	if op.parse == nil {
 		r.Body = io.NopCloser(bytes.NewReader(body))
@@ -259,9 +260,9 @@ func (op *azureOp) answer(w http.ResponseWriter, r *http.Request, d *azureDeploy
 }
 
 // describe sets the headers of an answer: the limits of a standard deployment
-// ("Manage quota", 2026-09-16), and of a provisioned one, where it is asked
-// for, its utilisation, which Microsoft's own azure-openai-benchmark reads and
-// no present page names.
+// ("Manage quota", 2026-09-16), and the utilisation of a provisioned one, if
+// enabled, which Microsoft's own azure-openai-benchmark reads and no current
+// page names.
 func (a *Azure) describe(h http.Header, d *azureDeployment) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -286,9 +287,9 @@ func (a *Azure) describe(h http.Header, d *azureDeployment) {
 	}
 }
 
-// refuse answers with a refusal. With 429 both deployments types tell when to
-// come back, in milliseconds and in seconds rounded up ("Provisioned
-// throughput", 2026-02-10; "Manage quota", 2026-09-16).
+// refuse answers with a refusal. With 429 both deployment types send the wait,
+// in milliseconds and in seconds rounded up ("Provisioned throughput",
+// 2026-02-10; "Manage quota", 2026-09-16).
 func (a *Azure) refuse(w http.ResponseWriter, d *azureDeployment, why *refusal) {
 	h := w.Header()
 	if why.fault != nil {

@@ -45,8 +45,8 @@ func azurePath(deployment string) string {
 	return "/openai/deployments/" + deployment + "/chat/completions" + azureVersion
 }
 
-// azureAsk is a chat of so many tokens of prompt, 4 of them the message's own.
-// No two begin alike, so that none is cached.
+// azureAsk is a chat with a prompt of that many tokens, 4 of them the message's
+// own. All begin differently, so none is cached.
 func azureAsk(prompt, most int, more string) string {
 	return fmt.Sprintf(`{"messages":[{"role":"user","content":"%04d%s"}],"max_tokens":%d%s}`, serial.Add(1)%10_000, strings.Repeat("word", prompt-5), most, more)
 }
@@ -102,8 +102,8 @@ func TestPTUBucket(t *testing.T) {
 		must(t, "an empty deployment", status, 200)
 		must(t, "header", h.Get("X-Ms-Deployment-Name"), "ptu")
 
-		// Utilisation is below 100 %, as some has drained, so the next is taken
-		// whatever its size: a burst slightly over is allowed.
+		// Some has drained, so utilisation is below 100 % and the next is
+		// accepted whatever its size: a burst slightly over is allowed.
 		var two sync.WaitGroup
 		two.Go(func() { s.ask("POST", azurePath("ptu"), big()) })
 		synctest.Wait()
@@ -117,7 +117,7 @@ func TestPTUBucket(t *testing.T) {
 		must(t, "code", parse(t, body).at("error", "code").str(), "429")
 		two.Wait()
 
-		// The time told is true: a millisecond earlier it is refused, then not.
+		// The wait is exact: a millisecond earlier it is refused, then not.
 		_, h, _ = s.ask("POST", azurePath("ptu"), azureAsk(10, 5, ""))
 		if ms, err = strconv.Atoi(h.Get("Retry-After-Ms")); err != nil {
 			s.Fatal("the deployment is not full")
@@ -336,8 +336,8 @@ func TestAzureEmbeddings(t *testing.T) {
 	})
 }
 
-// What the service refuses for the model of a deployment, a gateway must not
-// send it.
+// A gateway must not send a deployment requests that the service refuses for
+// its model.
 func TestAzureRefusesWhatTheModelDoesNotTake(t *testing.T) {
 	o := resource()
 	o.Deployments = append(o.Deployments,
@@ -383,8 +383,8 @@ func TestErrorInsideAStream(t *testing.T) {
 	})
 }
 
-// A provisioned deployment under twice what it can do is used fully, and what
-// it did is what it says.
+// A provisioned deployment under twice its capacity is fully used, and reports
+// its true work.
 func TestPTUUnderOverloadIsFullyUsed(t *testing.T) {
 	azure(t, resource(), func(s *server) {
 		ctx, cancel := context.WithTimeout(s.Context(), 2*time.Minute)

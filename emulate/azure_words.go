@@ -30,16 +30,16 @@ const (
 		"Please retry after %d seconds. Please go here: https://aka.ms/oai/quotaincrease if you would like to further increase the default rate limit."
 )
 
-// tooLongFor: some models take no long contexts on provisioned deployments and
-// answer 400, which spills over ("Provisioned throughput sizing", 2026-09-23;
-// "Manage traffic with spillover", 2026-03-04).
+// tooLongFor: some models accept no long contexts on provisioned deployments
+// and answer 400, which spills over ("Provisioned throughput sizing",
+// 2026-09-23; "Manage traffic with spillover", 2026-03-04).
 func tooLongFor(most, have int) problem {
 	return problem{status: http.StatusBadRequest, kind: "invalid_request_error", param: "messages", code: "context_length_exceeded",
 		message: fmt.Sprintf("This provisioned deployment takes prompts of at most %d tokens: yours has %d.", most, have)}
 }
 
-// azureErrors is the shape of errors: OpenAI's, of which the gateway in front
-// of the service fills code and message alone.
+// azureErrors is the format of errors: OpenAI's; the gateway in front of the
+// service fills only code and message.
 var azureErrors = errorShape{body: func(p problem) any {
 	e := fields{"code": orNull(p.code), "message": p.message}
 	if p.kind != "" {
@@ -48,8 +48,8 @@ var azureErrors = errorShape{body: func(p problem) any {
 	return fields{"error": e}
 }}
 
-// Marks are words in a prompt that make the service behave in a certain way.
-// No prompt has them by accident.
+// Marks are words in a prompt that trigger a behaviour of the service. No
+// prompt has them by accident.
 const (
 	MarkPromptFiltered = "[[filter-prompt]]"  // 400 content_filter
 	MarkAnswerFiltered = "[[filter-answer]]"  // 200 whose answer ends early, with finish_reason content_filter
@@ -67,10 +67,10 @@ func marksOf(c *call) (m marks) {
 	return m
 }
 
-// filteredAfter is how many tokens of a filtered answer are seen.
+// filteredAfter is how many tokens of a filtered answer are sent.
 const filteredAfter = 8
 
-// apply makes the answer what the marks say and has it told as Azure does.
+// apply changes the answer as the marks say, in Azure's format.
 func (m marks) apply(c *call) {
 	if m.answer {
 		c.answer.tokens, c.answer.finish = min(c.answer.tokens, filteredAfter), filtered
@@ -111,7 +111,7 @@ func (d azureDialect) open(b []byte, c *call) []byte {
 	return d.dialect.open(append(b, firstEvent...), c)
 }
 
-// close tells the filters' results beside the finish.
+// close adds the filters' results to the finish.
 func (d azureDialect) close(b []byte, c *call, u usage) []byte {
 	end := d.dialect.close(nil, c, u)
 	const finish = `"finish_reason":"`
@@ -136,8 +136,8 @@ func (d azureDialect) whole(c *call, u usage) any {
 	return a
 }
 
-// show is GET /admin/deployments: what each deployment has done and how full
-// it is, for who measures a gateway.
+// show is GET /admin/deployments: the counts and utilisation of each
+// deployment, for measuring a gateway.
 func (a *Azure) show(w http.ResponseWriter, _ *http.Request) {
 	now := a.now()
 	list := []any{}
@@ -156,9 +156,9 @@ func (d *azureDeployment) shown(now weir.Instant) any {
 		SKU   string `json:"sku"`
 		azureCounts
 		Utilisation  float64 `json:"utilisation_percent"`   // of the bucket, now
-		PerSecond    float64 `json:"normalised_per_second"` // what a provisioned deployment can do
+		PerSecond    float64 `json:"normalised_per_second"` // capacity of a provisioned deployment
 		TPM          int     `json:"tpm"`
-		TokensBooked int     `json:"tokens_booked"` // of the present minute
+		TokensBooked int     `json:"tokens_booked"` // of the current minute
 	}{Name: d.Name, Model: d.Model, SKU: d.SKU, azureCounts: d.counts}
 	if d.bucket != nil {
 		view.Utilisation, view.PerSecond, view.Normalised = d.bucket.percent(now), d.bucket.drain, d.bucket.worked
@@ -170,7 +170,7 @@ func (d *azureDeployment) shown(now weir.Instant) any {
 }
 
 // lower is PUT /admin/deployments/{name} {"tpm": n}: the service may lower the
-// effective limit for a while, which shows in x-ratelimit-limit-tokens alone
+// effective limit for a while, visible only in x-ratelimit-limit-tokens
 // ("Quotas and limits", temporary rate limit adjustment, 2026-02-17).
 func (a *Azure) lower(w http.ResponseWriter, r *http.Request) {
 	d := a.deployments[r.PathValue("deployment")]
@@ -190,5 +190,5 @@ func (a *Azure) lower(w http.ResponseWriter, r *http.Request) {
 	d.quota.tpm = q.TPM
 }
 
-// minuteLeft is how long the token counter goes on.
+// minuteLeft is the time until the token counter is reset.
 func minuteLeft(q *tpmQuota, now weir.Instant) time.Duration { return time.Minute - now.Sub(q.minute) }

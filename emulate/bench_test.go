@@ -12,9 +12,9 @@ import (
 	"testing"
 )
 
-// BenchmarkStreams is what a token costs in CPU time, client and loopback
-// included, with that many streams at once on one replica. The replica goes at
-// its own pace, a step each 10 ms, so time per operation says nothing.
+// BenchmarkStreams is the CPU time of a token, client and loopback included,
+// with that many streams at once on one replica. The replica keeps its own
+// pace, a step each 10 ms: time per operation says nothing.
 func BenchmarkStreams(b *testing.B) {
 	for _, n := range []int{100, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// chatRequest is what is read of POST /v1/chat/completions.
+// chatRequest is the members read from POST /v1/chat/completions.
 type chatRequest struct {
 	Model    string `json:"model"`
 	Messages []struct {
@@ -32,7 +32,7 @@ type chatTool struct {
 	} `json:"function"`
 }
 
-// lengthRequest is what chats and completions say alike.
+// lengthRequest is the members that chats and completions share.
 type lengthRequest struct {
 	Stream        bool `json:"stream"`
 	StreamOptions struct {
@@ -103,8 +103,8 @@ func parseChat(w http.ResponseWriter, r *http.Request, s *Server) (*call, *probl
 	return c, nil
 }
 
-// write decides what is answered: a tool call where one is required, JSON
-// where a format asks for it, else words.
+// write decides the answer: a tool call if one is required, JSON if a format
+// asks for it, else words.
 func (q *chatRequest) write(c *call, room int) *problem {
 	name, must, p := q.chosenTool()
 	if p != nil {
@@ -126,8 +126,8 @@ func (q *chatRequest) write(c *call, room int) *problem {
 	return nil
 }
 
-// chosenTool says which tool must be called, and by which word: "required" or
-// "function"; "" when none must.
+// chosenTool is the tool that must be called, and the word that requires it:
+// "required" or "function"; "" if none.
 func (q *chatRequest) chosenTool() (name, must string, p *problem) {
 	var word string
 	var choice chatTool
@@ -153,8 +153,8 @@ func (q *chatRequest) chosenTool() (name, must string, p *problem) {
 	return "", "", bad("tool_choice", "tool_choice names "+choice.Function.Name+", which is not among tools")
 }
 
-// modelOf is the model a request asks for; below Azure's classic paths the
-// deployment in the path stands for it, whatever it is called.
+// modelOf is the requested model; below Azure's classic paths the deployment in
+// the path replaces it, whatever its name.
 func modelOf(r *http.Request, model string) string {
 	if r.PathValue("deployment") != "" {
 		return ""
@@ -164,8 +164,8 @@ func modelOf(r *http.Request, model string) string {
 
 var finishWords = [...]string{stop: "stop", length: "length", called: "tool_calls", filtered: "content_filter"}
 
-// chatDialect writes chat.completion objects and chunks. Its pre and post
-// stand around what differs between chunks.
+// chatDialect writes chat.completion objects and chunks. pre and post enclose
+// the varying part of a chunk.
 type chatDialect struct{ pre, post string }
 
 func newChatDialect(c *call) chatDialect {
@@ -225,8 +225,8 @@ func (d chatDialect) close(b []byte, c *call, u usage) []byte {
 	return closeOpenAI(b, c, u, d.pre)
 }
 
-// closeOpenAI appends the usage, where asked for, in a chunk without choices,
-// and the end.
+// closeOpenAI appends the usage, if asked for, in a chunk without choices, and
+// the end.
 func closeOpenAI(b []byte, c *call, u usage, pre string) []byte {
 	if c.usage {
 		b = append(b, pre...)
@@ -255,7 +255,7 @@ func (d chatDialect) whole(c *call, u usage) any {
 	}
 }
 
-// openAIUsage is what all choices used together.
+// openAIUsage is the usage of all choices together.
 func openAIUsage(c *call, u usage) any {
 	u.completion *= c.choices
 	return map[string]any{

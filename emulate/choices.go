@@ -2,13 +2,12 @@ package emulate
 
 import "encoding/json"
 
-// maxChoices is the most answers one request may ask for, as at OpenAI's. They
-// come token by token beside each other, as those of a batch do, and take the
-// replica the time of one.
+// maxChoices is the most answers of one request, as at OpenAI. Their tokens
+// come side by side, as in a batch, and cost the replica the time of one.
 const maxChoices = 128
 
-// of is the answer of one choice: of words, each has its own; what must be exact
-// is the same in all.
+// of is the answer of one choice: each has its own words; exact answers are the
+// same in all.
 func (c *call) of(choice int) *answer {
 	if choice == 0 || c.answer.fixed != nil {
 		return &c.answer
@@ -21,8 +20,8 @@ func (c *call) of(choice int) *answer {
 // logprob is made up: between -1 and 0, the same for the same token.
 func logprob(hash uint64, i int) float64 { return -float64(mix(hash+uint64(i))%1000) / 1000 }
 
-// chatLogprobs are those of tokens [from, to) as chats tell them; null unless
-// asked for.
+// chatLogprobs are the log probabilities of tokens [from, to) in chat format;
+// null unless asked for.
 func (c *call) chatLogprobs(choice, from, to int) string {
 	if !c.logprobs || c.answer.tool != "" {
 		return "null"
@@ -39,7 +38,7 @@ func (c *call) chatLogprobs(choice, from, to int) string {
 	return string(mustJSON(fields{"content": content, "refusal": nil}))
 }
 
-// textLogprobs are those of a completion.
+// textLogprobs are the log probabilities of a completion.
 func (c *call) textLogprobs(choice, from, to int) string {
 	if !c.logprobs {
 		return "null"

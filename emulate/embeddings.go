@@ -84,7 +84,8 @@ func (s *Server) weigh(q *embeddingRequest, model string) (inputs []prompt, dim 
 	return inputs, dim, nil
 }
 
-// prefill takes every text through the replica, as one request each. False: the client has been told why not, or has gone.
+// prefill runs every text through the replica as one request. False: the client
+// has its error, or has gone.
 func (s *Server) prefill(w http.ResponseWriter, r *http.Request, inputs []prompt) bool {
 	tellers := make([]teller, 0, len(inputs))
 	defer func() {
@@ -111,8 +112,8 @@ func (s *Server) prefill(w http.ResponseWriter, r *http.Request, inputs []prompt
 	return true
 }
 
-// embed makes a unit vector of a text: the sum of a random direction for
-// each of its words, so that texts which share words lie near each other.
+// embed makes a unit vector of a text: the sum of a random direction for each
+// of its words. Texts that share words lie near each other.
 func embed(seed uint64, text string, dim int) []float32 {
 	sum := make([]int32, dim)
 	for w := range strings.FieldsFuncSeq(strings.ToLower(text), func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) }) {
@@ -151,8 +152,8 @@ func point(sum []int32, h uint64) {
 	}
 }
 
-// encode is a vector as the format asks: numbers, or the base64 of
-// little-endian float32s, which OpenAI's SDKs ask for by themselves.
+// encode is a vector in the requested format: numbers, or the base64 of
+// little-endian float32s, the default of OpenAI's SDKs.
 func encode(v []float32, format string) any {
 	if format != "base64" {
 		return v

@@ -1,19 +1,19 @@
-// Package emulate is a server that behaves as an inference server does and
-// has neither GPU nor model: the OpenAI surface with streams, vLLM's metrics,
-// and the timing of continuous batching on a named GPU, by package engine. It
-// is for demos and tests, and says so wherever it can: in the Server header,
-// as the owner of its model, in its metrics, its log and its answers.
+// Package emulate is a server that behaves as an inference server does and has
+// neither GPU nor model: the OpenAI API with streams, vLLM's metrics, and the
+// timing of continuous batching on a named GPU, by package engine. It is for
+// demos and tests, and says so wherever it can: in the Server header, as the
+// owner of its model, in its metrics, its log and its answers.
 //
-// What it gets right is what a gateway and a scaler see: when tokens come,
-// how requests share a replica, how it queues, preempts and runs out of KV
-// room, how it fails. What it says is words drawn from the prompt's hash, or what
-// a tool or a schema asks for; n, stop and logprobs are honoured, other sampling
-// parameters are accepted and have no effect. Answers of the Responses API are kept. Tokens are counted as
-// a quarter of the bytes of a text, rounded up, and exactly where the caller
-// sends token ids.
+// It reproduces the behaviour that a gateway and a scaler see: when tokens
+// arrive, how requests share a replica, how it queues, preempts and runs out of
+// KV room, how it fails. Its answers are words drawn from the prompt's hash, or
+// values for a tool or a schema; n, stop and logprobs are honoured, other
+// sampling parameters are accepted and have no effect. Answers of the Responses
+// API are kept. The tokens of a text are a quarter of its bytes, rounded up;
+// token ids are counted exactly.
 //
-// Azure is a resource of Azure OpenAI with its deployments, their limits and
-// their errors, instead of one replica: see azure.go.
+// Azure is an Azure OpenAI resource with its deployments, limits and errors,
+// instead of one replica: see azure.go.
 package emulate
 
 import (
@@ -28,11 +28,11 @@ import (
 	"weir/engine"
 )
 
-// Name is how the emulator calls itself: Server header and owner of the model.
+// Name is the emulator's name: Server header and owner of the model.
 const Name = "weir-emulate"
 
-// Options say what is emulated. Model is required, and GPU unless Spec is
-// given; zero values mean the defaults named beside them.
+// Options describe the emulated server. Model is required, and GPU unless Spec
+// is given; zero values mean the defaults beside them.
 type Options struct {
 	Listen string // address Run serves at; "": none, the owner serves Handler
 
@@ -42,19 +42,19 @@ type Options struct {
 	DType string // weights and KV cache; default the model's own
 
 	Load    time.Duration // until it is ready; 0: the catalogue's estimate for model and GPU
-	Speed   float64       // how much faster than the GPU everything goes, loading included; default 1
+	Speed   float64       // time factor over the GPU, loading included; default 1
 	Seed    uint64        // of its words and its faults
 	MaxSeqs int           // requests in one batch; 0: the engine's default
 
-	KVTokens     int // room of the KV cache; 0: what the GPU has
+	KVTokens     int // room of the KV cache; 0: the GPU's
 	MaxWaiting   int // requests queued inside; one more is answered 503; default 4096
 	EmbeddingDim int // default 384
 	Context      int // longest prompt and answer together, in tokens; default 8192
 
-	Kind   Kind   // which server it behaves as; "": one that speaks everything
-	Served string // the name it is served under; default Model
-	Key    string // the key it wants; "": none
-	Task   Task   // what the model does; "": everything
+	Kind   Kind   // kind of server; "": one that speaks everything
+	Served string // name of the model in requests; default Model
+	Key    string // required key; "": none
+	Task   Task   // the model's task; "": everything
 
 	// Spec replaces the catalogue's figures for GPU, Model, TP and DType.
 	Spec *engine.Spec
@@ -72,7 +72,7 @@ type Server struct {
 	mux    http.Handler
 }
 
-// New checks the options and looks the GPU and the model up.
+// New checks the options and looks up the GPU and the model.
 func New(o Options) (*Server, error) {
 	spec, err := o.fill()
 	if err != nil {
@@ -140,7 +140,7 @@ func (o *Options) lookup() (engine.Spec, error) {
 		spec.MaxSeqs = o.MaxSeqs
 	}
 	if spec.MaxSeqs == 0 {
-		spec.MaxSeqs = 256 // the engine's own default, spelled out to be shown
+		spec.MaxSeqs = 256 // the engine's own default, made explicit for display
 	}
 	if spec.BlockTokens == 0 {
 		spec.BlockTokens = 16
@@ -162,8 +162,8 @@ func (o *Options) lookup() (engine.Spec, error) {
 // going for the load time.
 func (s *Server) Handler() http.Handler { return s.mux }
 
-// Run loads the model, so to say, and moves the replica through time until
-// ctx ends; then it serves what is in flight for a moment and returns. With
+// Run waits for the load time and then advances the replica until ctx ends;
+// then it serves requests in flight for a moment and returns. With
 // Options.Listen it also listens.
 func (s *Server) Run(ctx context.Context) error {
 	if s.o.Listen == "" {
@@ -179,7 +179,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return s.serve(ctx, l)
 }
 
-// Serve is Run at a listener that stands already.
+// Serve is Run with an existing listener.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error { return s.serve(ctx, l) }
 
 func (s *Server) serve(ctx context.Context, l net.Listener) error {
@@ -194,8 +194,8 @@ func (s *Server) announce(addr string) {
 // stopGrace is how long requests in flight may go on after ctx has ended.
 const stopGrace = 5 * time.Second
 
-// serve answers at l until ctx ends; run moves what answers through time for a
-// moment longer.
+// serve answers at l until ctx ends; run advances the replica for a moment
+// longer.
 func serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger, run func(context.Context)) error {
 	srv := &http.Server{
 		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
@@ -214,7 +214,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 	case <-ctx.Done():
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
 		if srv.Shutdown(grace) != nil {
-			_ = srv.Close() // what is left is cut: its handlers see their clients go
+			_ = srv.Close() // the rest is cut off: its handlers see their clients go
 		}
 		cancel()
 		<-served

@@ -122,8 +122,7 @@ func TestBadOptionsAreNamed(t *testing.T) {
 	f("no-such-gpu", Options{Model: "llama-3.1-8b", GPU: "no-such-gpu"})
 }
 
-// The real thing: a listener, real time, HTTP/1.1 and HTTP/2, and nothing
-// left when it has ended.
+// A real listener, real time, HTTP/1.1 and HTTP/2, and nothing left at the end.
 func TestRunListensAndLeavesNothingBehind(t *testing.T) {
 	goroutines := runtime.NumGoroutine()
 	var log lines

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// Fault is one way for requests to go wrong. GET, PUT and DELETE
-// /admin/faults show, replace and clear the list; of the faults that match a
-// request the first whose turn it is strikes.
+// Fault is one way for requests to fail. GET, PUT and DELETE /admin/faults
+// show, replace and clear the list; of the faults that match a request, the
+// first one due strikes.
 type Fault struct {
 	// Kind is one of
 	//   status       answers Status with the retry headers
@@ -34,19 +34,20 @@ type Fault struct {
 	AfterTokens  int    `json:"after_tokens,omitempty"`
 	DelayMS      int    `json:"delay_ms,omitempty"`
 	Status       int    `json:"status,omitempty"`         // of kind status: 400 to 599
-	RetryAfter   string `json:"retry_after,omitempty"`    // sent as it is: seconds, or a date
+	RetryAfter   string `json:"retry_after,omitempty"`    // sent unchanged: seconds, or a date
 	RetryAfterMS int    `json:"retry_after_ms,omitempty"` // sent as retry-after-ms
 	Message      string `json:"message,omitempty"`
 }
 
-// FaultSet is what PUT /admin/faults takes; the list of Faults alone will do. Which requests are struck depends
-// on Seed and on the order in which they arrive, on nothing else.
+// FaultSet is the body of PUT /admin/faults; the list of Faults alone is
+// accepted too. Only Seed and the order of arrival decide which requests are
+// struck.
 type FaultSet struct {
 	Seed   uint64  `json:"seed,omitempty"` // 0: the server's
 	Faults []Fault `json:"faults"`
 }
 
-// armed is a fault with what it has done.
+// armed is a fault with its counts.
 type armed struct {
 	Fault
 	Seen   int `json:"seen"`   // requests that matched
@@ -69,7 +70,7 @@ const (
 
 func newFaults(seed uint64) *faults { return &faults{own: seed, seed: seed} }
 
-// check says what is wrong with a fault; nil when nothing is.
+// check describes an invalid fault; nil if valid.
 func (f *Fault) check() error {
 	switch f.Kind {
 	case "status":
@@ -121,7 +122,7 @@ func (fs *faults) admin(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {
 	case http.MethodGet:
 	case http.MethodDelete:
-		_ = fs.set(FaultSet{}) // no faults are no bad faults
+		_ = fs.set(FaultSet{}) // an empty list is valid
 	case http.MethodPut:
 		set, err := readFaults(http.MaxBytesReader(w, r.Body, 1<<20))
 		if err == nil {
@@ -192,8 +193,8 @@ func faultOf(r *http.Request) *armed {
 	return f
 }
 
-// before applies what comes before an answer, and hands the request on with
-// what comes within it; nil when there is nothing left to do.
+// before applies faults before the answer, and passes on the request with
+// faults within it; nil if nothing is left to do.
 func (fs *faults) before(w http.ResponseWriter, r *http.Request) *http.Request {
 	if strings.HasPrefix(r.URL.Path, "/admin/") {
 		return r
@@ -210,8 +211,8 @@ func (f *armed) before(w http.ResponseWriter, r *http.Request) *http.Request {
 	case "drop":
 		panic(http.ErrAbortHandler)
 	case "status":
-		// The body first: closing with it unread would reset the connection,
-		// and the answer with it.
+		// The body first: closing with it unread would reset the connection and
+		// lose the answer.
 		_, _ = io.Copy(io.Discard, http.MaxBytesReader(w, r.Body, maxBody))
 		f.refuse(w, r)
 		return nil
@@ -248,7 +249,7 @@ func (f *armed) problem(status int) problem {
 	return p
 }
 
-// pause waits out the fault's delay, without end when it has none; false when
+// pause waits for the fault's delay, or without end if it has none; false if
 // the client has gone.
 func (f *armed) pause(ctx context.Context) bool {
 	var over <-chan time.Time
@@ -265,8 +266,8 @@ func (f *armed) pause(ctx context.Context) bool {
 	}
 }
 
-// strike does what the fault does in a stream before the token that is due;
-// buf holds what is not sent yet. False ends the stream.
+// strike applies the fault to a stream before the next token; buf holds unsent
+// data. False ends the stream.
 func (f *armed) strike(t *teller, buf []byte) ([]byte, bool) {
 	const broken = `data: {"id":"chatcmpl-broken","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"conte`
 	switch f.Kind {
@@ -287,7 +288,7 @@ func (f *armed) strike(t *teller, buf []byte) ([]byte, bool) {
 	return buf, true
 }
 
-// whole does what the fault does to an answer in one piece.
+// whole applies the fault to an answer in one piece.
 func (f *armed) whole(t *teller, body []byte) {
 	t.w.Header().Set("Content-Type", "application/json")
 	switch f.Kind {

@@ -18,8 +18,8 @@ import (
 	"weir/engine"
 )
 
-// plain is a GPU of round figures: a step costs 10 ms, and 10 us for every
-// prompt token in it.
+// plain is a GPU with round figures: a step costs 10 ms, and 10 us more for
+// every prompt token in it.
 type plain struct{}
 
 func (plain) Step(b engine.Batch) engine.Cost {
@@ -30,8 +30,8 @@ func plainSpec() *engine.Spec {
 	return &engine.Spec{Speed: plain{}, MaxSeqs: 64, MaxBatchTokens: 2048, KVTokens: 64000, BlockTokens: 16}
 }
 
-// server is an emulated replica on a network of pipes, inside a bubble of
-// synctest: its time is the bubble's.
+// server is an emulated replica on a network of pipes, inside a synctest
+// bubble, whose time it uses.
 type server struct {
 	*testing.T
 	*Server
@@ -58,7 +58,7 @@ func emulated(t *testing.T, o Options, test func(*server)) {
 	})
 }
 
-// inBubble serves on a network of pipes for as long as the test takes.
+// inBubble serves on a network of pipes during the test.
 func inBubble(t *testing.T, s *Server, serve func(context.Context, net.Listener) error, test func(*server)) {
 	t.Helper()
 	l := pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
@@ -114,7 +114,7 @@ func (p pipes) Accept() (net.Conn, error) {
 func (p pipes) Close() error   { close(p.closed); return nil }
 func (p pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "pipe"} }
 
-// send asks once; the caller closes the answer's body.
+// send sends one request; the caller closes the answer's body.
 func (s *server) send(ctx context.Context, method, path, body string) (*http.Response, error) {
 	q, err := http.NewRequestWithContext(ctx, method, "http://emulated"+path, strings.NewReader(body))
 	if err != nil {
@@ -125,7 +125,7 @@ func (s *server) send(ctx context.Context, method, path, body string) (*http.Res
 	return s.client.Do(q)
 }
 
-// ask asks once and reads the whole answer.
+// ask sends one request and reads the whole answer.
 func (s *server) ask(method, path, body string) (status int, header http.Header, answer []byte) {
 	s.Helper()
 	a, err := s.send(context.Background(), method, path, body)
@@ -140,7 +140,7 @@ func (s *server) ask(method, path, body string) (status int, header http.Header,
 	return a.StatusCode, a.Header, b
 }
 
-// post asks, wants 200 and decodes the answer.
+// post sends a request, wants 200 and decodes the answer.
 func (s *server) post(path, body string) tree {
 	s.Helper()
 	status, _, b := s.ask("POST", path, body)
@@ -150,15 +150,15 @@ func (s *server) post(path, body string) tree {
 	return parse(s.T, b)
 }
 
-// A event is one of a stream.
+// sse is one event of a stream.
 type sse struct {
 	name string
 	data string
 	at   time.Duration // since the request
 }
 
-// stream asks and reads the events until the answer ends; err is how it ended
-// when that was not its true end.
+// stream sends a request and reads the events until the answer ends; err is the
+// error of an answer that broke off.
 func (s *server) stream(path, body string) (events []sse, err error) {
 	s.Helper()
 	began := time.Now()

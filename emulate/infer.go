@@ -10,14 +10,14 @@ import (
 	"weir/engine"
 )
 
-// call is one request for text, read and weighed.
+// call is one parsed request for text.
 type call struct {
 	model    string
 	stream   bool
-	usage    bool // a stream's usage is wanted
+	usage    bool // a stream's usage is asked for
 	prompt   prompt
-	cached   int     // tokens of the prompt that cost nothing again, as the provider's rule has it
-	own      bool    // no provider has a rule: usage tells what the replica's prefix cache had
+	cached   int     // prompt tokens cached by the provider's rule
+	own      bool    // no provider has a rule: usage reports the hits in the replica's prefix cache
 	booked   float64 // normalised tokens a provisioned deployment has booked for it
 	limits   limits
 	answer   answer
@@ -28,10 +28,10 @@ type call struct {
 	dialect  dialect
 }
 
-// usage of a call, when it has ended.
+// usage of a call that has ended.
 type usage struct{ prompt, cached, completion int }
 
-// dialect writes an answer in the words of one API.
+// dialect writes an answer in the format of one API.
 type dialect interface {
 	// open, token and close append a stream's events: open before the first
 	// token, token for each, close after the last.
@@ -42,7 +42,7 @@ type dialect interface {
 	whole(c *call, u usage) any
 }
 
-// A parser reads a body and says how its answer is written: see chat.go and
+// A parser reads a body and chooses the dialect of its answer: see chat.go and
 // its neighbours.
 type parser func(w http.ResponseWriter, r *http.Request, s *Server) (*call, *problem)
 
@@ -63,7 +63,7 @@ func (s *Server) infer(shape *errorShape, parse parser) http.HandlerFunc {
 	}
 }
 
-// answer takes a call through the replica and returns how many tokens that
+// answer runs a call through the replica and returns how many tokens that
 // produced, whether or not its client stayed for them.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, shape *errorShape, c *call) int {
 	f, err := s.loop.join(s.request(&c.prompt, c.answer.tokens), c.answer.finish, c.stream)
@@ -81,8 +81,8 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, shape *errorShap
 	return int(f.produced.Load())
 }
 
-// admit fills in what every dialect needs: the model is known, the prompt
-// fits, and there is room for an answer.
+// admit makes the checks of every dialect: the model is known, the prompt fits,
+// and there is room for an answer.
 func (s *Server) admit(c *call, param string) (room int, p *problem) {
 	if p := s.known(c.model); p != nil {
 		return 0, p
@@ -113,7 +113,7 @@ func (s *Server) request(p *prompt, output int) engine.Request {
 	return q
 }
 
-// teller brings one answer to its client.
+// teller sends one answer to its client.
 type teller struct {
 	s     *Server
 	w     http.ResponseWriter
@@ -129,7 +129,7 @@ var errGone = errors.New("the client disconnected")
 // await waits until the flow has produced more than sent tokens, or is over.
 func (t *teller) await(sent int) (have int, err error) {
 	for {
-		over := t.f.over.Load() // before produced: what is over has produced all it will
+		over := t.f.over.Load() // before produced: once over, produced is final
 		have = int(t.f.produced.Load())
 		switch {
 		case t.c.stream && have > sent, over && have == t.f.tokens:
@@ -212,7 +212,7 @@ func (t *teller) stream() {
 			buf = t.c.dialect.token(buf, t.c, sent)
 		}
 		if sent == t.f.tokens {
-			if t.fault != nil && t.fault.AfterTokens >= sent { // later than the answer is long: at its end
+			if t.fault != nil && t.fault.AfterTokens >= sent { // beyond the answer's length: at its end
 				var ok bool
 				if buf, ok = t.fault.strike(t, buf); !ok {
 					return
@@ -229,7 +229,8 @@ func (t *teller) stream() {
 // send writes and flushes.
 func (t *teller) send(b []byte) error {
 	rc := http.NewResponseController(t.w)
-	// Not every writer has deadlines; those of a test's recorder do not block.
+	// Not every writer has deadlines; a test's recorder has none and does not
+	// block.
 	_ = rc.SetWriteDeadline(time.Now().Add(writeTimeout))
 	if len(b) > 0 {
 		if _, err := t.w.Write(b); err != nil {

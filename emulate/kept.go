@@ -9,15 +9,15 @@ import (
 // go first.
 const maxKept = 1000
 
-// kept are the answers that can be gone on with, read and deleted. The zero value
-// keeps none yet.
+// kept are the answers that can be continued, read and deleted. The zero value
+// is empty.
 type kept struct {
 	mu    sync.Mutex
 	byID  map[string]keptAnswer
 	order []string
 }
 
-// keptAnswer is an answer and what was asked.
+// keptAnswer is an answer and its input.
 type keptAnswer struct {
 	response fields
 	input    any
@@ -44,7 +44,7 @@ func (k *kept) get(id string) (keptAnswer, bool) {
 	return a, ok
 }
 
-// goesOn refuses an answer to go on with that is not kept here.
+// goesOn refuses to continue an answer that is not kept here.
 func (k *kept) goesOn(previous string) *problem {
 	if _, ok := k.get(previous); ok || previous == "" {
 		return nil
@@ -52,7 +52,7 @@ func (k *kept) goesOn(previous string) *problem {
 	return &problem{http.StatusBadRequest, "invalid_request_error", "previous_response_id", "previous_response_not_found", "Previous response with id '" + previous + "' not found."}
 }
 
-// serve answers what is asked of a kept answer.
+// serve answers requests for a kept answer.
 func (k *kept) serve(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("id")
 	a, ok := k.get(id)
@@ -75,7 +75,7 @@ func (k *kept) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// count answers how many tokens a request would have.
+// count answers with the number of a request's tokens.
 func (s *Server) count(shape *errorShape, parse parser, object string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c, p := parse(w, r, s)

@@ -7,17 +7,18 @@ import (
 	"strings"
 )
 
-// Kind is which server is behaved as. The zero Kind speaks every dialect and
-// takes every key, for demonstrations; the others refuse what theirs refuses.
+// Kind is the kind of server. The zero Kind speaks every dialect and accepts
+// every key, for demonstrations; the others refuse what the real servers
+// refuse.
 type Kind string
 
-// The kinds of servers that are no resource of Azure OpenAI.
+// The kinds of servers other than Azure OpenAI resources.
 const (
-	AsOpenAI    Kind = "openai"    // vLLM and its like: the OpenAI API, and Messages
-	AsAnthropic Kind = "anthropic" // Messages alone
+	AsOpenAI    Kind = "openai"    // vLLM and similar servers: the OpenAI API, and Messages
+	AsAnthropic Kind = "anthropic" // only Messages
 )
 
-// Task is what a model does. A server of a Kind refuses the others.
+// Task is the task of a model. A server with a Kind refuses the others.
 type Task string
 
 // The tasks of models.
@@ -36,12 +37,12 @@ func (k Kind) check(t Task) error {
 	return nil
 }
 
-// open are the paths that no server wants a key at.
+// open are the paths that need no key on any server.
 func open(path string) bool {
 	return path == "/health" || path == "/metrics" || path == "/version" || strings.HasPrefix(path, "/admin/")
 }
 
-// refuses says why the kind of server does not take a request at all.
+// refuses says why this kind of server refuses a request altogether.
 func (s *Server) refuses(r *http.Request) *problem {
 	path := r.URL.Path
 	if open(path) {
@@ -64,13 +65,13 @@ func (s *Server) refuses(r *http.Request) *problem {
 	return nil
 }
 
-// notDone is 404, as vLLM answers at a path that the model's task does not have.
+// notDone is 404, vLLM's answer at a path outside the model's task.
 func notDone(model, api string) *problem {
 	return &problem{http.StatusNotFound, "invalid_request_error", "model", "not_supported", "The model " + model + " does not support the " + api + " API"}
 }
 
-// keyed says whether a request brings the key where the kind of server looks
-// for it.
+// keyed says whether a request has the key where this kind of server looks for
+// it.
 func (s *Server) keyed(r *http.Request) bool {
 	if s.o.Kind == AsAnthropic {
 		return r.Header.Get("X-Api-Key") == s.o.Key

@@ -19,7 +19,7 @@ import (
 	"weir/internal/seed"
 )
 
-// Whatever way requests end, nothing of them stays behind.
+// However requests end, nothing of them is left.
 func TestThousandsAbortedAtRandomMomentsLeaveNothingBehind(t *testing.T) {
 	spec := plainSpec()
 	spec.MaxSeqs, spec.KVTokens = 30, 6400
@@ -55,13 +55,13 @@ func TestThousandsAbortedAtRandomMomentsLeaveNothingBehind(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		time.Sleep(time.Second) // a step under way goes on to its end
+		time.Sleep(time.Second) // a step under way runs to its end
 		must(t, "ended", whole.Load()+aborted.Load()+failed.Load(), n)
 		if whole.Load() < n/10 || aborted.Load() < n/10 || failed.Load() < n/20 {
 			t.Errorf("%d whole, %d aborted, %d failed: the mix tests nothing", whole.Load(), aborted.Load(), failed.Load())
 		}
 		s.ask("DELETE", "/admin/faults", "")
-		_, _, _ = s.ask("GET", "/metrics", "") // takes the replica to now
+		_, _, _ = s.ask("GET", "/metrics", "") // advances the replica to now
 		m := s.loop.snapshot()
 		must(t, "running", m.running, 0)
 		must(t, "waiting", m.waiting, 0)

@@ -11,14 +11,14 @@ import (
 	"weir/engine"
 )
 
-// loop moves one engine.Replica through real time. Requests join and leave it
-// from their own goroutines; one goroutine, run, wakes for each step that
-// shows, and tells every request that has new tokens.
+// loop advances one engine.Replica in real time. Requests join and leave from
+// their own goroutines; one goroutine, run, wakes for each visible step and
+// notifies every request with new tokens.
 type loop struct {
 	speed      float64
 	spec       engine.Spec
 	maxWaiting int
-	kick       chan struct{} // something joined or left: what comes next may have changed
+	kick       chan struct{} // a request joined or left: the next event may have changed
 
 	mu      sync.Mutex
 	began   time.Time // zero until run
@@ -41,12 +41,12 @@ type gpuSample struct {
 type flow struct {
 	id       uint64
 	place    int // in loop.flows
-	tokens   int // it will produce
+	tokens   int // its total output
 	end      finish
-	each     bool // it is woken for new tokens, else only at its end
+	each     bool // woken for new tokens, else only at its end
 	more     chan struct{}
 	produced atomic.Int64
-	cached   atomic.Int64 // prompt tokens the prefix cache had, once the first token is there
+	cached   atomic.Int64 // prompt tokens found in the prefix cache, known from the first token on
 	over     atomic.Bool  // no more will come: finished, or the loop has stopped
 
 	arrived, first, last weir.Instant
@@ -65,11 +65,11 @@ func newLoop(spec engine.Spec, speed float64, maxWaiting int) *loop {
 	}
 }
 
-// load is how long loading takes on the wall's clock.
+// load is the load time in real time.
 func (l *loop) load() time.Duration { return time.Duration(float64(l.spec.Load) / l.speed) }
 
-// now is the emulated time: Speed times as fast as the wall's. The lock is
-// held and run has begun.
+// now is the emulated time: Speed times as fast as real time. The lock is held
+// and run has begun.
 func (l *loop) now() weir.Instant {
 	return 1 + weir.Instant(float64(time.Since(l.began))*l.speed)
 }
@@ -77,7 +77,7 @@ func (l *loop) now() weir.Instant {
 // wall converts a span of emulated time.
 func (l *loop) wall(d time.Duration) time.Duration { return time.Duration(float64(d) / l.speed) }
 
-// ready says why the replica takes no requests; nil when it does.
+// ready says why the replica accepts no requests; nil if it does.
 func (l *loop) ready() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -94,7 +94,7 @@ func (l *loop) readyLocked() error {
 	return nil
 }
 
-// join gives a request to the replica, which will end it as end says. Every
+// join adds a request to the replica, which will end with the finish end. Every
 // flow must leave.
 func (l *loop) join(q engine.Request, end finish, each bool) (*flow, error) {
 	l.mu.Lock()
@@ -120,7 +120,7 @@ func (l *loop) join(q engine.Request, end finish, each bool) (*flow, error) {
 	return f, nil
 }
 
-// leave takes a request out, and its slot and KV room with it if it has not
+// leave removes a request, and frees its slot and KV room if it has not
 // finished. Leaving twice is fine.
 func (l *loop) leave(f *flow) {
 	l.mu.Lock()
@@ -148,8 +148,8 @@ func (l *loop) drop(f *flow) {
 	delete(l.byID, f.id)
 }
 
-// shortest is the shortest sleep of the loop: steps closer together are told
-// at once. At Speed 1 a step takes several times as long.
+// shortest is the shortest sleep of the loop: closer steps are reported
+// together. At Speed 1 a step takes several times as long.
 const shortest = time.Millisecond
 
 func (l *loop) run(ctx context.Context) {
@@ -174,8 +174,8 @@ func (l *loop) run(ctx context.Context) {
 	}
 }
 
-// turn tells what has come by now and returns when to look again; false when
-// nothing will come by itself.
+// turn reports the tokens produced by now and returns when to look again; false
+// if no event is due.
 func (l *loop) turn() (time.Duration, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -184,7 +184,7 @@ func (l *loop) turn() (time.Duration, bool) {
 	next := l.replica.Next()
 	for _, f := range l.flows {
 		if !f.each || f.first == 0 {
-			continue // its first token is among what Next knows
+			continue // Next includes its first token
 		}
 		l.tell(f, l.replica.Tokens(now, f.id), now)
 		if t := l.replica.NextToken(f.id); t != 0 && (next == 0 || t < next) {
@@ -197,8 +197,8 @@ func (l *loop) turn() (time.Duration, bool) {
 	return max(l.wall(next.Sub(now)), shortest), true
 }
 
-// settle takes the replica to now and tells the requests whose first or last
-// token came.
+// settle advances the replica to now and notifies the requests with a first or
+// last token.
 func (l *loop) settle(now weir.Instant) {
 	for _, e := range l.replica.Advance(now) {
 		f := l.byID[e.ID]
@@ -248,7 +248,7 @@ func (l *loop) finish(f *flow, at weir.Instant) {
 	wake(f.more)
 }
 
-// stop ends every request: none will move again.
+// stop ends every request: none will advance again.
 func (l *loop) stop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -259,7 +259,7 @@ func (l *loop) stop() {
 	}
 }
 
-// wake tells a goroutine to look again, without waiting for it.
+// wake makes a goroutine look again, without waiting for it.
 func wake(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

@@ -36,7 +36,7 @@ func TestALoadingReplicaAnswers503(t *testing.T) {
 	})
 }
 
-// predicted is when each of n equal requests arriving at once finishes, by the
+// predicted is when each of n equal, simultaneous requests finishes, by the
 // engine alone.
 func predicted(t *testing.T, spec engine.Spec, n, prompt, output int) []time.Duration {
 	t.Helper()

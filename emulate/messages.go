@@ -104,7 +104,7 @@ func (d messageDialect) whole(c *call, u usage) any {
 	text := c.answer.text(u.completion)
 	block := fields{"type": "text", "text": text}
 	if c.answer.tool != "" {
-		input := fields{} // where the answer was cut there is no object to show
+		input := fields{} // an answer that was cut has no object to show
 		_ = json.Unmarshal([]byte(text), &input)
 		block = d.toolUse(c, input)
 	}
@@ -131,7 +131,7 @@ func (d messageDialect) message(c *call, content []any, reason any, u usage) fie
 	}
 }
 
-// endedBy is the text that ended the answer; null while it goes on.
+// endedBy is the stop text that ended the answer; null while it goes on.
 func endedBy(c *call, reason any) any {
 	if reason == nil {
 		return nil

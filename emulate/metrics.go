@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// totals are what the replica has done since it began. The loop's lock guards
-// them.
+// totals are the replica's counts since its start. The loop's lock guards them.
 type totals struct {
 	prompt, generated    uint64               // tokens
 	finished             [filtered + 1]uint64 // requests, by how they ended
@@ -53,7 +52,7 @@ func (h *histogram) clone() histogram {
 	return c
 }
 
-// snapshot is everything /metrics tells, of one moment.
+// snapshot is all figures of /metrics at one moment.
 type snapshot struct {
 	totals
 	running, waiting int
@@ -85,8 +84,8 @@ func (l *loop) snapshot() snapshot {
 	return s
 }
 
-// gpuUse is the share of time the GPU was busy since a sample that is at
-// least a second of wall time old: DCGM samples about as often.
+// gpuUse is the share of time the GPU was busy since a sample at least a second
+// old in real time: DCGM samples about as often.
 func (l *loop) gpuUse(now gpuSample) float64 {
 	if l.wall(now.at.Sub(l.gpu[1].at)) >= time.Second {
 		l.gpu[0], l.gpu[1] = l.gpu[1], now
@@ -98,9 +97,9 @@ func (l *loop) gpuUse(now gpuSample) float64 {
 	return min(1, float64(now.busy-since.busy)/float64(now.at.Sub(since.at)))
 }
 
-// metrics answers in the Prometheus text format with vLLM's names, the KV
-// gauge under its old name too, and the one of DCGM's that scalers read.
-// Times are those a client can measure: with a Speed, they are short.
+// metrics answers in the Prometheus text format with vLLM's names, the KV gauge
+// also under its old name, and the DCGM metric that scalers read. Times are
+// those a client can measure: with a Speed, they are short.
 func (s *Server) metrics(w http.ResponseWriter, _ *http.Request) {
 	m, p := s.loop.snapshot(), page{label: `{engine="0",model_name=` + quoted(s.o.Served)}
 	p.one("gauge", "weir_emulated", "1: no GPU and no model are behind these figures.", 1)
@@ -168,7 +167,7 @@ func (p *page) histogram(name, help string, h histogram) {
 	p.value(name+"_count", "}", float64(below))
 }
 
-// quoted is a label value as the text format wants it.
+// quoted is a label value in the text format.
 func quoted(v string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(v) + `"`
 }

@@ -7,24 +7,24 @@ import (
 	"strings"
 )
 
-// prompt is what a request asks, as far as it matters here.
+// prompt is the part of a request that matters here.
 type prompt struct {
 	tokens int
 	hash   uint64
-	blocks []string // text in order, of which the prefix cache remembers blocks
+	blocks []string // text in order, whose blocks the prefix cache remembers
 }
 
-// perMessage is what a chat template adds to each message, in tokens.
+// perMessage is the tokens a chat template adds to each message.
 const perMessage = 4
 
-// imageTokens is what an image counts, whatever its size.
+// imageTokens is the tokens of an image, whatever its size.
 const imageTokens = 256
 
 func textTokens(bytes int) int { return (bytes + 3) / 4 }
 
-// texts reads what may be a string, or an array of strings, or of token ids,
-// or of arrays of token ids: what OpenAI's prompts and inputs may be. Each
-// text comes with its tokens.
+// texts reads a string, or an array of strings, or of token ids, or of arrays
+// of token ids: the forms of OpenAI's prompts and inputs. Each text comes with
+// its tokens.
 func texts(raw json.RawMessage) ([]prompt, error) {
 	var one string
 	if json.Unmarshal(raw, &one) == nil {
@@ -57,7 +57,7 @@ func plainPrompt(text string) prompt {
 	return prompt{tokens: textTokens(len(text)), blocks: []string{text}}
 }
 
-// idPrompt spells token ids as words, so that they hash and embed as such.
+// idPrompt spells token ids as words, to hash and embed them.
 func idPrompt(ids []int) prompt {
 	var b strings.Builder
 	for i, id := range ids {
@@ -69,8 +69,8 @@ func idPrompt(ids []int) prompt {
 	return prompt{tokens: len(ids), blocks: []string{b.String()}}
 }
 
-// content reads what may be a string or an array of parts, as the messages of
-// chats, responses and Anthropic's are.
+// content reads a string or an array of parts, as in the messages of chats,
+// responses and Anthropic.
 func content(raw json.RawMessage) (prompt, error) {
 	var one string
 	if len(raw) == 0 || string(raw) == "null" {
@@ -107,7 +107,7 @@ func (p *prompt) add(q prompt) {
 }
 
 // prefixBlocks names the prompt's blocks of tokens for the engine's prefix
-// cache: equal beginnings have equal names, each block's holding all before.
+// cache. Each name covers all blocks before: equal beginnings have equal names.
 func (p *prompt) prefixBlocks(blockTokens int) []uint64 {
 	n := p.tokens / max(1, blockTokens)
 	all, size := strings.Join(p.blocks, "\x00"), max(1, blockTokens)*4

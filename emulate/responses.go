@@ -90,7 +90,7 @@ func readInput(into *prompt, raw json.RawMessage) *problem {
 	return nil
 }
 
-// inputItems is what was asked, as a list of items.
+// inputItems is the input as a list of items.
 func inputItems(raw json.RawMessage) any {
 	var one string
 	if json.Unmarshal(raw, &one) == nil {
@@ -154,7 +154,7 @@ func (d *responseDialect) whole(c *call, u usage) any {
 	return d.ended(c, status, d.item(c, status, c.answer.text(u.completion), true), &u)
 }
 
-// ended is the whole answer, kept if it is to be.
+// ended is the whole answer, kept if requested.
 func (d *responseDialect) ended(c *call, status string, item fields, u *usage) fields {
 	r := d.response(c, status, []any{item}, u)
 	if d.keep != nil {
@@ -174,7 +174,7 @@ func (d *responseDialect) part(text string) fields {
 	return fields{"type": "output_text", "text": text, "annotations": []any{}, "logprobs": []any{}}
 }
 
-// item is what is answered: a message, or a call of a tool. ended: with its text.
+// item is the answer: a message, or a call of a tool. ended: with its text.
 func (d *responseDialect) item(c *call, status, text string, ended bool) fields {
 	if c.answer.tool != "" {
 		return fields{"id": "fc_" + c.id, "type": "function_call", "call_id": "call_" + c.id, "name": c.answer.tool, "arguments": text, "status": status}

@@ -16,8 +16,8 @@ const (
 	maxDimensions = 8192
 )
 
-// routes are the OpenAI surface, the same below Azure OpenAI's two prefixes,
-// Anthropic's messages, and what an operator asks.
+// routes are the OpenAI API, also below Azure OpenAI's two prefixes,
+// Anthropic's messages, and the operator's paths.
 func (s *Server) routes() http.Handler {
 	m := http.NewServeMux()
 	for path, h := range map[string]http.HandlerFunc{
@@ -92,7 +92,8 @@ func (s *Server) model(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, s.modelCard())
 }
 
-// known refuses a model that is not served. None named is the one there is.
+// known refuses a model that is not served. Without a name, the served model is
+// meant.
 func (s *Server) known(model string) *problem {
 	if model == "" || model == s.o.Served {
 		return nil
@@ -115,7 +116,7 @@ func read(w http.ResponseWriter, r *http.Request, into any) *problem {
 	return nil
 }
 
-// A problem is why a request is not answered.
+// A problem is why a request gets no answer.
 type problem struct {
 	status                     int
 	kind, param, code, message string
@@ -135,7 +136,7 @@ func unavailable(err error) problem {
 	return problem{http.StatusServiceUnavailable, "server_error", "", "unavailable", err.Error()}
 }
 
-// errorShape is how a dialect tells of errors.
+// errorShape is a dialect's format of errors.
 type errorShape struct {
 	body func(problem) any
 	more string // follows an error inside a stream
@@ -145,8 +146,8 @@ var openAIErrors = errorShape{
 	body: func(p problem) any {
 		return map[string]any{"error": map[string]any{"message": p.message, "type": p.kind, "param": orNull(p.param), "code": orNull(p.code)}}
 	},
-	// As vLLM ends a stream that has failed: a gateway must not take it for
-	// the end of a good one.
+	// vLLM ends a failed stream like this: a gateway must not take it for a
+	// good end.
 	more: "data: [DONE]\n\n",
 }
 
@@ -158,7 +159,7 @@ var anthropicErrors = errorShape{body: func(p problem) any {
 	return map[string]any{"type": "error", "error": map[string]any{"type": kind, "message": p.message}}
 }}
 
-// shapeOf is the shape of errors at a path.
+// shapeOf is the format of errors at a path.
 func shapeOf(path string) *errorShape {
 	if strings.HasSuffix(path, "/messages") {
 		return &anthropicErrors

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// inventor makes values that fit a JSON schema, as far as schemas of tools and
-// answer formats go: types, properties, enums, references to definitions.
+// inventor makes values for a JSON schema, with the usual features of tools and
+// answer formats: types, properties, enums, references to definitions.
 type inventor struct {
-	defs map[string]json.RawMessage // what {"$ref":"#/$defs/name"} means
+	defs map[string]json.RawMessage // targets of {"$ref":"#/$defs/name"}
 }
 
 type schema struct {
@@ -23,7 +23,7 @@ type schema struct {
 	Defs       map[string]json.RawMessage `json:"$defs"`
 }
 
-// Schemas may nest without end, through references to themselves.
+// Schemas may nest endlessly, through references to themselves.
 const (
 	maxDepth    = 8
 	maxRequired = 64
@@ -64,8 +64,7 @@ func (in *inventor) value(raw json.RawMessage, hash uint64, depth int) any {
 	return scalar(kind, hash)
 }
 
-// kind is the schema's type; the first where it lists several, as in
-// ["string", "null"].
+// kind is the schema's type; the first of a list such as ["string", "null"].
 func (s *schema) kind() string {
 	if kinds, ok := s.Type.([]any); ok && len(kinds) > 0 {
 		kind, _ := kinds[0].(string)

@@ -108,7 +108,7 @@ func TestAnAnswerIsAsLongAsTheLimitsSay(t *testing.T) {
 		f(`,"max_tokens":400`, 0, "stop")
 		f(`,"max_tokens":400,"ignore_eos":true`, 400, "length")
 		f(`,"min_tokens":300,"max_tokens":400`, 300, "stop")
-		f(`,"ignore_eos":true`, 600-14, "length") // what the context leaves
+		f(`,"ignore_eos":true`, 600-14, "length") // the rest of the context
 		f(``, 0, "stop")
 	})
 }
@@ -258,8 +258,8 @@ func TestAzurePathsServeTheSameModelUnderAnyDeploymentName(t *testing.T) {
 	})
 }
 
-// The law of the meter: what was streamed is what is charged, and what the
-// replica says it produced.
+// The law of the meter: the streamed tokens are the tokens charged, and the
+// replica's own count.
 func TestTokensStreamedAreTokensCounted(t *testing.T) {
 	emulated(t, Options{Context: 2000}, func(s *server) {
 		counted := 0

@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-// wanted is what a request says about the kind of its answer, in any dialect.
+// wanted is the kind of answer a request asks for, in any dialect.
 type wanted struct {
-	tool   string          // that must be called; "": none must
+	tool   string          // must be called; "": none
 	args   json.RawMessage // the schema of its arguments
-	forced bool            // it was named, not chosen among several
+	forced bool            // called by name, not chosen among several
 	format string          // "json_schema", "json_object"; "": words
 	schema json.RawMessage
 	stops  []string // texts that end the answer
 }
 
-// decide makes the answer: a tool call where one must be, JSON where a format
-// asks for it, else words; up to the first of the texts that end it.
+// decide makes the answer: a tool call if one is required, JSON if a format
+// asks for it, else words; up to the first stop text.
 func (c *call) decide(w wanted, room int) {
 	switch {
 	case w.tool != "":
@@ -37,7 +37,7 @@ func (c *call) decide(w wanted, room int) {
 	c.answer.endAt(w.stops)
 }
 
-// maxStops bounds the texts that may end an answer, as OpenAI does.
+// maxStops bounds the stop texts, as OpenAI does.
 const maxStops = 4
 
 // endAt ends the answer before the first of these texts in it.
@@ -66,7 +66,7 @@ func (a *answer) endAt(stops []string) {
 	if n > 0 {
 		pieces[n-1] = pieces[n-1][:len(pieces[n-1])-(length-at)]
 	} else {
-		pieces = append(pieces, "") // the token that ended it says nothing
+		pieces = append(pieces, "") // the token that ended it has no text
 	}
 	a.fixed, a.tokens, a.finish = pieces, len(pieces), stop
 }
@@ -87,7 +87,7 @@ func readStops(raw json.RawMessage, param string) ([]string, *problem) {
 	return many, nil
 }
 
-// namedTool is a tool as the Responses and the Messages API describe it.
+// namedTool is a tool in the Responses and Messages APIs.
 type namedTool struct {
 	Name       string          `json:"name"`
 	Parameters json.RawMessage `json:"parameters"`
@@ -101,8 +101,8 @@ func (t *namedTool) args() json.RawMessage {
 	return t.Parameters
 }
 
-// mustCall reads which tool must be called: a word, or {"type":...,"name":...}.
-// required are the words for "any of them".
+// mustCall reads the tool that must be called: a word, or
+// {"type":...,"name":...}. required is the word for "any of them".
 func (w *wanted) mustCall(tools []namedTool, choice json.RawMessage, required string) *problem {
 	var word string
 	var named struct{ Type, Name string }
