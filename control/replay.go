@@ -115,7 +115,6 @@ const keptDifferences = 1000
 // checkpoint with the state there, and must reach the same decision byte for
 // byte. Another Decider starts at the first checkpoint without a state and
 // keeps its own state from there; it differs where it wants another number.
-// from there, and differs where it wants another number.
 func Replay(r io.Reader, with func(deployment string, p scale.Policy) scale.Decider) (Report, error) {
 	p := replay{with: with, known: map[string]*replayed{}}
 	err := p.read(r)

@@ -5,15 +5,14 @@ import (
 	"time"
 )
 
-// Capacity is an estimate, from single steps, of what a replica does in tokens per
-// second: policies begin with it and learn the rest. How many requests it serves
-// within an SLO is package saturate's to say. It is what a replica does when it does nothing
-// but prefill prompts of that length, and when it does nothing but decode with
-// every token after the first within tpot (0: as fast as it may take): as many
-// sequences at once as its KV cache holds at half of their output, and one at
-// least. A mix of
-// both takes at most prompt/prefill + output/decode seconds of it per request,
-// and less where steps that do both read the weights once. Both are 0 when not
+// Capacity estimates a replica's throughput in tokens per second from single
+// steps. Policies start with it and learn the rest. Package saturate finds how
+// many requests it serves within an SLO. prefill is the throughput of nothing
+// but prefilling prompts of that length. decode is that of nothing but
+// decoding, with every token after the first within tpot (0: no bound): as many
+// sequences at once as its KV cache holds at half of their output, and at least
+// one. A mix takes at most prompt/prefill + output/decode seconds per request,
+// and less where steps that do both read the weights once. Both are 0 if not
 // even one such request fits.
 func (s Spec) Capacity(prompt, output int, tpot time.Duration) (prefill, decode float64) {
 	s = s.withDefaults()

@@ -14,13 +14,13 @@ import (
 // ErrNoRoom: the weights leave no room for a KV cache.
 var ErrNoRoom = errors.New("does not fit")
 
-// ErrUnknown: the catalogue has no GPU or model of that name.
+// ErrUnknown: the catalogue has no GPU or model with that name.
 var ErrUnknown = price.ErrUnknown
 
-// Lookup is the Spec of a named model on tp GPUs of a named kind, with the
-// weights stored as dtype ("" is bf16), at vLLM's default settings, by the
-// catalogue embedded in the binary. A model is known by its full name
-// ("meta-llama/Llama-3.1-8B") or by what follows the slash, with or without an
+// Lookup returns the Spec of a named model on tp GPUs of a named kind, with
+// weights stored as dtype ("" is bf16), at vLLM's default settings, from the
+// embedded catalogue. A model is found by its full name
+// ("meta-llama/Llama-3.1-8B") or by the part after the slash, also with an
 // ending that does not change its shape ("Llama-3.1-8B-Instruct"). Errors wrap
 // ErrUnknown and ErrNoRoom.
 func Lookup(gpu, model string, tp int, dtype string) (Spec, error) {
@@ -61,10 +61,10 @@ func findModel(c *price.Catalogue, name string) (price.Model, error) {
 	return price.Model{}, err
 }
 
-// sameShape are endings of model names that do not change the shape.
+// sameShape matches endings of model names that do not change the shape.
 var sameShape = regexp.MustCompile(`-(instruct|chat|it|hf|fp8|base|v0\.[0-9]|v1\.[0-9]|2507|0528)$`)
 
-// shapeName is what identifies the shape in a model's name.
+// shapeName returns the part of a model's name that identifies its shape.
 func shapeName(name string) string {
 	name = strings.ToLower(name[strings.LastIndexByte(name, '/')+1:])
 	for {
@@ -76,8 +76,8 @@ func shapeName(name string) string {
 	}
 }
 
-// Build is the Spec of a model of the catalogue spread over GPUs, see Lookup.
-// Its KV room is what fit says of the same setup.
+// Build returns the Spec of a catalogue model spread over GPUs, see Lookup. Its
+// KV room is fit's figure for the same setup.
 func Build(g *GPU, m *Model, l Layout, p Precision) (Spec, error) {
 	l = l.withDefaults()
 	if m.Layers == 0 || m.Hidden == 0 || m.Vocab == 0 || m.Heads == 0 {
@@ -104,8 +104,8 @@ func (p Precision) name() string {
 	return p.Weights
 }
 
-// weightBytes is the size of the weights of all GPUs of a rank together. Embedding and
-// output layer stay in 16 bits.
+// weightBytes returns the size of the weights of all GPUs of a rank together.
+// Embedding and output layer stay in 16 bits.
 func weightBytes(m *Model, l Layout, p Precision) float64 {
 	w := p.widths()
 	tables := 2.0
@@ -116,9 +116,9 @@ func weightBytes(m *Model, l Layout, p Precision) float64 {
 	return (float64(m.denseWeights())+copies)*w.weight + float64(m.routedWeights())*w.expert/float64(l.DP) + tables*float64(m.headWeights())*2
 }
 
-// loadTime is a start with the image present: the engine and its compile
-// cache, the weights streamed by all GPUs, NCCL set-up. Llama-3.1-8B on one
-// H100: 41 s (logged: 34 to 55); 70B on two: 111 s (logged: 106 to 184).
+// loadTime is the time of a start with the image present: engine and compile
+// cache, weights streamed by all GPUs, NCCL set-up. Llama-3.1-8B on one H100:
+// 41 s (logged: 34 to 55); 70B on two: 111 s (logged: 106 to 184).
 func loadTime(m *Model, l Layout, p Precision) time.Duration {
 	const (
 		start     = 29.0

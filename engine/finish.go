@@ -1,8 +1,8 @@
 package engine
 
-// finishHeap orders the decoding sequences by the decode step after which they
-// are done, then by admission. It holds indices into Replica.seqs, each of
-// which knows its place in it.
+// finishHeap orders the decoding sequences by their last decode step, then by
+// admission. It holds indices into Replica.seqs; each sequence knows its index
+// in the heap.
 type finishHeap []int32
 
 func (r *Replica) heapLess(i, j int) bool {

@@ -7,8 +7,8 @@ import (
 	"weir/price"
 )
 
-// GPU is what the roofline needs to know of an accelerator. Figures are
-// nominal (dense); what kernels reach of them is in Kernels.
+// GPU is the roofline's data of an accelerator. Figures are nominal (dense);
+// Kernels holds the part that kernels reach.
 type GPU struct {
 	Name        string
 	UsableGiB   float64 // device memory the framework sees
@@ -16,14 +16,13 @@ type GPU struct {
 	TFLOPS16    float64 // bf16, or fp16 where there is no bf16
 	TFLOPS8     float64 // fp8; 0: computed in 16 bits, stored in 8
 	TFLOPS4     float64 // fp4; 0: computed in 16 bits, stored in 4
-	NVLink      bool    // GPUs of one replica are linked by more than PCIe
+	NVLink      bool    // the GPUs of a replica have a faster link than PCIe
 	Kernels     *Kernels
 
-	memory fit.GPU // what fit needs to know beside UsableGiB
+	memory fit.GPU // fit's data besides UsableGiB
 }
 
-// NewGPU reads a GPU of the catalogue. Errors wrap those of a figure that is
-// not known.
+// NewGPU reads a GPU of the catalogue. Errors wrap that of an unknown figure.
 func NewGPU(g price.GPU) (*GPU, error) {
 	e := &GPU{Name: g.Name, NVLink: g.LinkGB.Value() > 0, Kernels: kernelsOf(g)}
 	for _, f := range []struct {
@@ -49,16 +48,16 @@ func NewGPU(g price.GPU) (*GPU, error) {
 	}
 	sustained := sustainedCompute(g.Name)
 	e.TFLOPS16, e.TFLOPS8, e.TFLOPS4 = e.TFLOPS16*sustained, e.TFLOPS8*sustained, e.TFLOPS4*sustained
-	if e.UsableGiB == 0 { // no start-up log is known
+	if e.UsableGiB == 0 { // without a start-up log
 		e.UsableGiB = float64(e.memory.Total) / fit.GiB
 	}
 	return e, nil
 }
 
-// sustainedCompute is what a board's power limit leaves of the compute that
-// its nearest measured relative reaches, by the best matrix product found on
-// each (mag-/gpu_benchmark commit 13f96a42: H100 SXM 792 of 989 TFLOPS, NVL
-// 488.5 of 835, PCIe 499.5 of 756, MI300X 758 of 1307).
+// sustainedCompute is the part of the compute that a board's power limit
+// leaves, relative to its nearest measured relative, by the best matrix product
+// found on each (mag-/gpu_benchmark commit 13f96a42: H100 SXM 792 of 989
+// TFLOPS, NVL 488.5 of 835, PCIe 499.5 of 756, MI300X 758 of 1307).
 func sustainedCompute(name string) float64 {
 	switch {
 	case strings.HasPrefix(name, "H100-NVL"):
@@ -71,8 +70,8 @@ func sustainedCompute(name string) float64 {
 	return 1
 }
 
-// kernelsOf picks the measured kernels of a GPU's family; for one that was not
-// measured, those of the nearest one.
+// kernelsOf returns the measured kernels of a GPU's family, or those of the
+// nearest measured family.
 func kernelsOf(g price.GPU) *Kernels {
 	switch {
 	case strings.HasPrefix(g.Compute, "12"):

@@ -16,8 +16,8 @@ var hopper = Kernels{
 	},
 }
 
-// hopperHBM3e: H200-SXM-141GB; prefill attention, experts and all-reduce as measured
-// on the H100, whose compute and links it shares.
+// hopperHBM3e: H200-SXM-141GB. Prefill attention, experts and all-reduce are
+// those of the H100, which has the same compute and links.
 var hopperHBM3e = Kernels{
 	GEMM16:     gemmCurve{0.745, 0.748, 0.75, 0.755, 0.75, 0.751, 0.624, 0.814, 0.827, 0.832, 0.779, 0.751},
 	GEMM8:      gemmCurve{0.584, 0.565, 0.568, 0.486, 0.556, 0.521, 0.405, 0.576, 0.65, 0.641, 0.613, 0.668},
@@ -33,8 +33,8 @@ var hopperHBM3e = Kernels{
 	},
 }
 
-// ampere: A100-SXM-80GB. It computes 8 and 4 bit weights in 16 bits. Its L2 is two
-// halves of 20 MB, each holding what the SMs beside it read.
+// ampere: A100-SXM-80GB. It computes 8 and 4 bit weights in 16 bits. Its L2 is
+// two halves of 20 MB; each holds the data read by the SMs beside it.
 var ampere = Kernels{
 	GEMM16:   gemmCurve{0.701, 0.696, 0.681, 0.672, 0.68, 0.592, 0.433, 0.773, 0.84, 0.877, 0.892, 0.918},
 	Unpacked: 0.6, AttnBandwidth: 0.78, AttnFloorUs: 22, AttnSeqUs: 0.15, L2MB: 20,
@@ -63,7 +63,7 @@ var ada = Kernels{
 	},
 }
 
-// turing: no measured kernels; the shape of ada, with its own nominal figures.
+// turing: not measured; the curves of ada, with its own nominal figures.
 var turing = Kernels{
 	GEMM16:   gemmCurve{0.847, 0.761, 0.757, 0.748, 0.735, 0.721, 0.703, 0.612, 0.641, 0.663, 0.613, 0.558},
 	Unpacked: 0.6, AttnBandwidth: 0.7, AttnFloorUs: 20, AttnSeqUs: 0.15, L2MB: 4,
@@ -77,8 +77,8 @@ var turing = Kernels{
 }
 
 // adaGeForce: RTX 4090, from layer profiles of vLLM (casys-kaist/LLMServingSim
-// profiler/perf/RTX4090, MIT). Against the L40S it has memory without ECC, and half
-// the rate with 32 bit accumulation, which it then holds at any power limit.
+// profiler/perf/RTX4090, MIT). Unlike the L40S it has memory without ECC, and
+// half the rate with 32 bit accumulation, which it sustains at any power limit.
 // Not measured: prefill attention (that of the L40S at nearly twice the part of
 // the halved rate), 8 and 4 bit products, experts; PCIe as on the L40S.
 var adaGeForce = Kernels{
@@ -92,10 +92,11 @@ var adaGeForce = Kernels{
 	Reduce: ada.Reduce,
 }
 
-// blackwellPro: RTX PRO 6000 Blackwell Server. Decode attention and experts: layer
-// profiles of vLLM (casys-kaist/LLMServingSim profiler/perf/RTXPRO6000, MIT): there
-// is no attention kernel made for it; most of the experts' computing hides behind their reading. Prefill
-// attention as on the L40S; all-reduce as there over a PCIe twice as fast.
+// blackwellPro: RTX PRO 6000 Blackwell Server. Decode attention and experts are
+// from layer profiles of vLLM (casys-kaist/LLMServingSim
+// profiler/perf/RTXPRO6000, MIT): there is no attention kernel made for it, and
+// most of the experts' compute overlaps with their reading. Prefill attention
+// is that of the L40S; all-reduce too, at twice the PCIe speed.
 var blackwellPro = Kernels{
 	GEMM16:     gemmCurve{0.822, 0.793, 0.788, 0.77, 0.771, 0.73, 0.67, 0.763, 0.803, 0.843, 0.858, 0.85},
 	GEMM8:      gemmCurve{0.723, 0.729, 0.73, 0.735, 0.733, 0.695, 0.492, 0.586, 0.7, 0.768, 0.789, 0.784},

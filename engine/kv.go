@@ -1,7 +1,7 @@
 package engine
 
-// blocks counts the KV blocks of a replica. Blocks that nobody uses but whose
-// content is still known (prefix cache) are free to take.
+// blocks counts the KV blocks of a replica. Unused blocks with known content
+// (prefix cache) are free to take.
 type blocks struct {
 	tokens int // per block
 	total  int
@@ -18,17 +18,17 @@ func newBlocks(s Spec) blocks {
 	return b
 }
 
-// of is how many blocks hold that many tokens.
+// of returns how many blocks hold that many tokens.
 func (b *blocks) of(tokens int) int { return (tokens + b.tokens - 1) / b.tokens }
 
-// room is how many blocks can be taken.
+// room returns how many blocks can be taken.
 func (b *blocks) room() int { return b.free + b.prefix.idle*b.prefix.size }
 
-// used is how many blocks are in use.
+// used returns how many blocks are in use.
 func (b *blocks) used() int { return b.total - b.room() }
 
-// take takes n blocks, at most room: free ones first, then those of the prefix
-// nobody has used for longest.
+// take takes n blocks, at most room: free ones first, then the least recently
+// used ones of the prefix cache.
 func (b *blocks) take(n int) {
 	for b.free < n {
 		b.prefix.evict()
@@ -37,7 +37,7 @@ func (b *blocks) take(n int) {
 	b.free -= n
 }
 
-// forget frees every block that only the prefix cache holds.
+// forget frees every block held only by the prefix cache.
 func (b *blocks) forget() {
 	for b.prefix.idle > 0 {
 		b.prefix.evict()
@@ -45,5 +45,5 @@ func (b *blocks) forget() {
 	}
 }
 
-// give gives n unnamed blocks back.
+// give returns n unnamed blocks.
 func (b *blocks) give(n int) { b.free += n }

@@ -2,22 +2,22 @@ package engine
 
 import "math"
 
-// Layout is how a replica is spread over GPUs.
+// Layout is the distribution of a replica over GPUs.
 type Layout struct {
 	TP int // tensor parallel: each matrix is split over that many GPUs; 0: 1
-	// DP: that many ranks of TP GPUs step together, each with its own sequences
-	// and KV cache, and share one set of experts (data parallel attention, expert
-	// parallel mixture). The Replica is all of them. 0: 1.
+	// DP is the number of ranks of TP GPUs that step together, each with its
+	// own sequences and KV cache, sharing one set of experts (data parallel
+	// attention, expert parallel mixture). The Replica is all of them. 0: 1.
 	DP int
 }
 
 func (l Layout) withDefaults() Layout { return Layout{max(1, l.TP), max(1, l.DP)} }
 
-// GPUs is how many GPUs the replica has.
+// GPUs returns the replica's number of GPUs.
 func (l Layout) GPUs() int { l = l.withDefaults(); return l.TP * l.DP }
 
-// busiest is the part of a batch that the rank with most of it has: sequences
-// are spread evenly, but a prompt is computed by one rank.
+// busiest returns the batch of the busiest rank: sequences are spread evenly,
+// but one rank computes a prompt.
 func (r *Roofline) busiest(b Batch) Batch {
 	if r.dp == 1 {
 		return b
@@ -32,10 +32,10 @@ func (r *Roofline) busiest(b Batch) Batch {
 	return b
 }
 
-// exchange is two all-reduces of the hidden state per layer between the GPUs of
-// a rank, and between ranks per mixture layer a gather of every rank's tokens
-// and a scatter of the experts' answers, which together move what an
-// all-reduce of all of them does.
+// exchange returns the time of two all-reduces of the hidden state per layer
+// between the GPUs of a rank, and between ranks, per mixture layer, of a gather
+// of every rank's tokens and a scatter of the experts' answers. These two
+// together move as much as an all-reduce over all of them.
 func (r *Roofline) exchange(tokens, total float64) float64 {
 	k := r.gpu.Kernels
 	hidden := float64(r.model.Hidden)

@@ -39,7 +39,7 @@ func (r *Replica) remove(l *ring, i int32) {
 	l.n--
 }
 
-// alloc finds room for a sequence.
+// alloc returns a slot for a sequence.
 func (r *Replica) alloc() int32 {
 	if n := len(r.spare); n > 0 {
 		i := r.spare[n-1]

@@ -2,8 +2,8 @@ package engine
 
 import "weir"
 
-// Tokens is how many output tokens the request has produced by now; 0 when the
-// replica does not hold it.
+// Tokens returns how many output tokens the request has produced by now; 0 if
+// the replica does not hold it.
 func (r *Replica) Tokens(now weir.Instant, id uint64) int {
 	r.run(now)
 	i, ok := r.byID[id]
@@ -21,10 +21,9 @@ func (r *Replica) Tokens(now weir.Instant, id uint64) int {
 	return n
 }
 
-// NextToken is when the step under way will give the request its next output
-// token, as things stood at the last time the replica was told. 0: that step
-// gives it none (it waits, stands still, or more than that step's part of its
-// prompt is left); ask again at Next.
+// NextToken returns when the current step will give the request its next output
+// token, as of the last time passed. 0: that step gives it none (it waits,
+// pauses, or its prompt needs further steps); ask again at Next.
 func (r *Replica) NextToken(id uint64) weir.Instant {
 	i, ok := r.byID[id]
 	if !ok || r.seg.steps == 0 {
@@ -46,7 +45,7 @@ func (r *Replica) NextToken(id uint64) weir.Instant {
 	return r.seg.start.add(r.seg.elapsed(r.seg.stepAt(r.now))).visible()
 }
 
-// Load is what the replica holds, as of the last time it was told.
+// Load returns the replica's content as of the last time passed.
 func (r *Replica) Load() Load {
 	l := r.load
 	l.Running, l.Waiting = r.running.n, r.waiting.n

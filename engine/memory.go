@@ -7,16 +7,16 @@ import (
 	"weir/fit"
 )
 
-// windowContext is the length of a request by which the room of a model with
-// window layers is counted, in tokens: its window layers hold less of a longer
-// one.
+// windowContext is the request length, in tokens, for counting the room of a
+// model with window layers: its window layers hold less of a longer request.
 const windowContext = 8192
 
-// leastRoom is the smallest KV cache worth serving from.
+// leastRoom is the smallest usable KV cache, in tokens.
 const leastRoom = 2048
 
-// kvRoom is the tokens that the KV caches of all ranks hold. A rank of several
-// has the experts in parts that fit, which knows no ranks, counts whole.
+// kvRoom returns the tokens that the KV caches of all ranks hold. fit knows no
+// ranks and counts all experts whole; with several ranks, each holds a part of
+// them.
 func kvRoom(g *GPU, m *Model, l Layout, p Precision, s Spec) (int, error) {
 	gpu := g.memory
 	gpu.Total = int64(g.UsableGiB * fit.GiB)
@@ -31,7 +31,7 @@ func kvRoom(g *GPU, m *Model, l Layout, p Precision, s Spec) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if m.Encoder { // nothing is kept: what it takes is in the batch
+	if m.Encoder { // nothing is kept: its tokens are only in the batch
 		return s.MaxSeqs * max(1, m.entry.MaxContext), nil
 	}
 	b := a.Stages[a.Tight]
@@ -45,7 +45,7 @@ func kvRoom(g *GPU, m *Model, l Layout, p Precision, s Spec) (int, error) {
 	return tokens, nil
 }
 
-// quant is what fit calls a precision.
+// quant returns fit's name of a precision.
 func (p Precision) quant() fit.Quant {
 	name := p.Weights
 	switch name {
@@ -58,12 +58,12 @@ func (p Precision) quant() fit.Quant {
 	}
 	q, err := fit.ParseQuant(name)
 	if err != nil {
-		q, _ = fit.ParseQuant("bf16") // as widths takes what it does not know
+		q, _ = fit.ParseQuant("bf16") // as in widths for an unknown one
 	}
 	return q
 }
 
-// cache is what fit calls the precision of the KV cache.
+// cache returns fit's name of the KV cache's precision.
 func (p Precision) cache() string {
 	if strings.HasPrefix(p.KV, "fp8") || p.KV == "int8" {
 		return "fp8"

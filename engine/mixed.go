@@ -5,27 +5,28 @@ package engine
 //
 // That kernel works in tiles of 64 query rows by 128 cached tokens
 // (flash_fwd_launch_template.h, run_mha_fwd_splitkv_dispatch). A decoding
-// sequence has one query row for each head, and each head gets a tile of its
-// own: 63 of 64 rows are computed for nothing, and what the cache holds for a
-// group of heads is read once per head of the group. Tiles run head by head
-// over all sequences, so that the later heads of a group find it in the L2
-// cache as long as one KV head of all sequences fits there.
+// sequence has one query row per head, and each head gets a tile of its own: 63
+// of 64 rows are computed in vain, and the cache of a group of heads is read
+// once per head of the group. Tiles run head by head over all sequences. The
+// later heads of a group find the data in the L2 cache if one KV head of all
+// sequences fits there.
 //
 // Layer profiles of vLLM on an RTX 4090 and an RTX PRO 6000, of Llama-3.1-8B,
 // Qwen3-30B-A3B and Qwen3-32B (casys-kaist/LLMServingSim profiler/perf, MIT)
-// show both: against a plain decode step of the same sequences 1.4 to 1.9 times
-// as long for 4 query heads to a KV head and 2.4 to 3 times for 8 while a KV
-// head fits L2; then up to 4 and 8 times, as many as there are heads.
+// show both. Compared with a plain decode step of the same sequences they take
+// 1.4 to 1.9 times as long with 4 query heads per KV head, and 2.4 to 3 times
+// with 8, if a KV head fits L2; otherwise up to 4 and 8 times, the number of
+// heads.
 const (
 	tileRows    = 64
 	tileColumns = 128
 )
 
-// tiles is how many seconds a held token takes in such a step, all layers that
-// keep the whole context together: in products over padded tiles, and in being
-// read once for each query head. Both are 0 where steps are not like that:
-// latent attention decodes with a kernel of its own, and attention with sinks
-// with one that packs the heads of a group.
+// tiles returns how many seconds a held token takes in such a step, over all
+// layers that keep the whole context: in products over padded tiles, and in
+// reads repeated for each query head. Both are 0 for other steps: latent
+// attention decodes with a kernel of its own, and attention with sinks with one
+// that packs the heads of a group.
 func (r *Roofline) tiles() (padded, reread float64) {
 	m, g := r.model, r.gpu
 	k := g.Kernels
@@ -40,8 +41,8 @@ func (r *Roofline) tiles() (padded, reread float64) {
 	return padded / r.dp, reread / r.dp
 }
 
-// mixed is what a held token takes when so many are held: what of one KV head of
-// them does not fit into L2 is read again.
+// mixed returns the time of a held token when so many are held: the part of one
+// KV head that does not fit into L2 is read again.
 func (r *Roofline) mixed(held int64) Picoseconds {
 	sweep := float64(held) / r.dp * 2 * float64(r.model.HeadDim) * r.bits.kv
 	missed := max(0, 1-r.gpu.Kernels.L2MB*1e6/max(sweep, 1))

@@ -2,8 +2,8 @@ package engine
 
 import "weir/price"
 
-// Model is the shape of a decoder (or encoder) as far as its speed and its
-// memory depend on it.
+// Model is the shape of a decoder (or encoder), as far as speed and memory
+// depend on it.
 type Model struct {
 	Name         string
 	Layers       int
@@ -23,29 +23,29 @@ type Model struct {
 	MoEIntermediate int
 	DenseLayers     int // leading layers with a dense MLP in a mixture model
 
-	// Layers that hold or read less than the whole context.
+	// Layers that hold or read a part of the context only.
 	Window       int // tokens; 0: none
 	WindowLayers int
 	LinearLayers int  // recurrent state instead of KV
 	Sinks        bool // attention has learned sinks (gpt-oss)
 
-	// Latent attention (MLA): what one token holds per layer, instead of
-	// 2 x KVHeads x HeadDim, and the size of the attention matrices of a layer.
+	// Latent attention (MLA): the values of one token per layer, instead of 2 x
+	// KVHeads x HeadDim, and the size of a layer's attention matrices.
 	LatentDim   int
-	LatentRank  int // of LatentDim, what values are read from
+	LatentRank  int // of LatentDim: the part read as values
 	AttnWeights int64
-	// Of AttnWeights, what every GPU holds whole: the projections down to the
+	// Of AttnWeights: held whole by every GPU: the projections down to the
 	// latents, and those of the indexer.
 	CopiedWeights int64
 
-	// Sparse attention (DeepSeek-V3.2): an indexer scores every token held by
-	// IndexHeads keys of IndexDim, attention reads the IndexTopK best.
+	// Sparse attention (DeepSeek-V3.2): an indexer scores every held token with
+	// IndexHeads keys of IndexDim, and attention reads the IndexTopK best.
 	IndexDim, IndexHeads, IndexTopK int
 
-	entry price.Model // what fit counts its memory by
+	entry price.Model // fit's input for its memory
 }
 
-// attnWeights is the size of one layer's attention matrices, in weights.
+// attnWeights returns the size of one layer's attention matrices, in weights.
 func (m *Model) attnWeights() int64 {
 	if m.AttnWeights > 0 {
 		return m.AttnWeights
@@ -60,7 +60,7 @@ func (m *Model) mlpMatrices() int64 {
 	return 3
 }
 
-// moeLayers is how many layers route tokens to experts.
+// moeLayers returns the number of layers that route tokens to experts.
 func (m *Model) moeLayers() int {
 	if m.Experts == 0 {
 		return 0
@@ -68,31 +68,33 @@ func (m *Model) moeLayers() int {
 	return m.Layers - m.DenseLayers
 }
 
-// expertWeights is the size of one expert of one layer.
+// expertWeights returns the size of one expert of one layer.
 func (m *Model) expertWeights() int64 {
 	return m.mlpMatrices() * int64(m.Hidden) * int64(m.MoEIntermediate)
 }
 
-// denseWeights are the weights every token passes, output layer excluded.
+// denseWeights returns the weights that every token passes, without the output
+// layer.
 func (m *Model) denseWeights() int64 {
 	dense := int64(m.Layers-m.moeLayers()) * m.mlpMatrices() * int64(m.Hidden) * int64(m.Intermediate)
 	shared := int64(m.moeLayers()) * (int64(m.SharedExperts)*m.expertWeights() + int64(m.Hidden)*int64(m.Experts))
 	return int64(m.Layers)*m.attnWeights() + dense + shared
 }
 
-// copiedWeights are those of denseWeights that every GPU of a rank holds whole.
+// copiedWeights returns those of denseWeights that every GPU of a rank holds
+// whole.
 func (m *Model) copiedWeights() int64 { return int64(m.Layers) * m.CopiedWeights }
 
-// routedWeights are the weights of all routed experts.
+// routedWeights returns the weights of all routed experts.
 func (m *Model) routedWeights() int64 {
 	return int64(m.moeLayers()) * int64(m.Experts) * m.expertWeights()
 }
 
-// headWeights is the size of the output layer, and of the embedding table.
+// headWeights returns the size of the output layer, and of the embedding table.
 func (m *Model) headWeights() int64 { return int64(m.Hidden) * int64(m.Vocab) }
 
-// kvWidth is how many values one token holds per layer, on one of tp GPUs.
-// Heads are spread over GPUs, or copied where there are fewer than GPUs; a
+// kvWidth returns how many values one token has per layer on one of tp GPUs.
+// Heads are spread over GPUs, or copied if there are fewer heads than GPUs; a
 // latent is copied to all.
 func (m *Model) kvWidth(tp int) float64 {
 	if m.LatentDim > 0 {
@@ -121,8 +123,8 @@ func NewModel(p price.Model) *Model {
 		m.HeadDim = p.QKNopeDim + p.QKRopeDim
 	}
 	if p.IndexDim > 0 {
-		// 2048 is index_topk of DeepSeek-V3.2's config.json, the first model with
-		// an indexer; its queries come from the latent ones.
+		// 2048 is index_topk in the config.json of DeepSeek-V3.2, the first
+		// model with an indexer. Its queries come from the latent ones.
 		m.IndexDim, m.IndexHeads, m.IndexTopK = p.IndexDim, p.IndexHeads, 2048
 		index := int64(p.QLoRARank)*int64(m.IndexHeads*p.IndexDim) + int64(p.Hidden)*int64(p.IndexDim+m.IndexHeads)
 		m.AttnWeights, m.CopiedWeights = m.AttnWeights+index, m.CopiedWeights+index
@@ -130,9 +132,9 @@ func NewModel(p price.Model) *Model {
 	return m
 }
 
-// latentWeights is the size of the attention matrices of an MLA layer: queries
-// through their own low rank where there is one, the latent down and up, and
-// the output (DeepSeek-V2, arXiv 2405.04434, section 2.1).
+// latentWeights returns the size of an MLA layer's attention matrices: queries,
+// through their own low rank if there is one, the latent down and up, and the
+// output (DeepSeek-V2, arXiv 2405.04434, section 2.1).
 func latentWeights(p price.Model) int64 {
 	query := int64(p.Hidden) * int64(p.Heads*(p.QKNopeDim+p.QKRopeDim))
 	if p.QLoRARank > 0 {

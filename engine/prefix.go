@@ -1,12 +1,12 @@
 package engine
 
-// prefixCache remembers which named blocks of prompts are in the KV cache, who
-// uses them, and which of the unused ones was used least recently. A named
-// block spans size KV blocks.
+// prefixCache records which named blocks of prompts are in the KV cache, their
+// numbers of users, and the order of use of unused ones. A named block spans
+// size KV blocks.
 type prefixCache struct {
 	size  int          // KV blocks per name; 0: no cache
-	idle  int          // names nobody uses
-	nodes []prefixNode // 0 is the head of the ring of idle names, oldest next
+	idle  int          // names without users
+	nodes []prefixNode // 0 is the head of the ring of idle names; its next is the oldest
 	spare []int32      // freed nodes
 	named map[uint64]int32
 }
@@ -21,8 +21,8 @@ func newPrefixCache(size int) prefixCache {
 	return prefixCache{size: size, nodes: make([]prefixNode, 1), named: make(map[uint64]int32)}
 }
 
-// hits is how many leading names are in the cache, and how many of those are
-// in use already (so that using them takes nothing from the room).
+// hits returns how many leading names are in the cache, and how many of those
+// are in use already (their use takes nothing from the room).
 func (c *prefixCache) hits(names []uint64) (hit, shared int) {
 	for _, name := range names {
 		i, ok := c.named[name]
@@ -37,7 +37,7 @@ func (c *prefixCache) hits(names []uint64) (hit, shared int) {
 	return hit, shared
 }
 
-// use marks a cached name as used by one more.
+// use adds a user to a cached name.
 func (c *prefixCache) use(name uint64) {
 	i := c.named[name]
 	n := &c.nodes[i]
@@ -48,8 +48,8 @@ func (c *prefixCache) use(name uint64) {
 	n.users++
 }
 
-// add names a block that was just taken, used by one. It is false when the
-// name is known: the same content was computed twice, and stays unnamed.
+// add names a newly taken block with one user. It returns false for a known
+// name: the same content was computed twice, and the block stays unnamed.
 func (c *prefixCache) add(name uint64) bool {
 	if _, ok := c.named[name]; ok {
 		return false
@@ -66,8 +66,8 @@ func (c *prefixCache) add(name uint64) bool {
 	return true
 }
 
-// release gives up one use of each name, the last first: so the end of a
-// prompt, which fewer share, is evicted before its beginning.
+// release removes one user of each name, the last name first. The end of a
+// prompt, which fewer requests share, is then evicted before its beginning.
 func (c *prefixCache) release(names []uint64) {
 	for k := len(names) - 1; k >= 0; k-- {
 		i := c.named[names[k]]
@@ -83,7 +83,7 @@ func (c *prefixCache) release(names []uint64) {
 	}
 }
 
-// evict forgets the name nobody has used for longest. There must be one.
+// evict forgets the least recently used idle name. There must be one.
 func (c *prefixCache) evict() {
 	i := c.nodes[0].next
 	n := &c.nodes[i]

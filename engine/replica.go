@@ -6,20 +6,20 @@ import (
 	"weir"
 )
 
-// Replica is one running inference server. Make it with New. Every method that
-// takes a time first lets pass what happened until then; times must not go
-// backwards. It is not safe for concurrent use.
+// Replica is one running inference server. Make it with New. Every method with
+// a time first advances to it; times must not go backwards. It is not safe for
+// concurrent use.
 type Replica struct {
 	spec     Spec
-	ready    weir.Instant // no step begins before
+	ready    weir.Instant // earliest start of a step
 	draining bool
 
-	clock   clock        // end of the last step that ended
-	lastAt  weir.Instant // when the last step that ended began
-	leaving []int32      // ended at clock, too late for a step scheduled before to use their room
-	now     weir.Instant // the latest time it was told
-	seg     segment      // what is under way
-	pieces  []piece      // prompts being computed in it
+	clock   clock        // end of the last finished step
+	lastAt  weir.Instant // start of the last finished step
+	leaving []int32      // ended at clock, too late for an already scheduled step to use their room
+	now     weir.Instant // the latest time passed
+	seg     segment      // the current segment
+	pieces  []piece      // prompt chunks computed in it
 
 	decoded int64 // decode steps since New: the clock of decoding sequences
 
@@ -27,15 +27,15 @@ type Replica struct {
 	spare   []int32
 	byID    map[uint64]int32
 	running ring  // by admission
-	waiting ring  // first come first; preempted ones in front
-	part    int32 // the running sequence whose prompt is not computed yet, or none
+	waiting ring  // in order of arrival; preempted ones in front
+	part    int32 // the running sequence with an unfinished prompt, or none
 	finish  finishHeap
 	decodes int     // running sequences that decode
 	held    int64   // KV tokens they hold
 	phase   []int32 // decoding sequences by (tokens held - decoded) modulo block size
 	blocks  blocks
 
-	cancelled  bool // a running sequence is gone
+	cancelled  bool // a running sequence was cancelled
 	admissions uint64
 	load       Load
 	busy       Picoseconds // below a nanosecond, not yet in load.GPUBusy
@@ -50,17 +50,17 @@ type sequence struct {
 	req      Request
 	arrived  weir.Instant
 	admitted uint64 // rises with each admission
-	produced int    // output tokens before it (re)joined decoding, minus Replica.decoded then, while it decodes
-	computed int    // prompt tokens in the KV cache, while it is prefilled
-	cached   int    // of those, found in the prefix cache when it was admitted last
-	target   int    // tokens its prefill must compute: the prompt, and what was produced before a preemption
+	produced int    // output tokens before it (re)joined decoding; while it decodes, minus Replica.decoded at that time
+	computed int    // prompt tokens in the KV cache, during prefill
+	cached   int    // of those, found in the prefix cache at its last admission
+	target   int    // tokens its prefill must compute: the prompt, and its output before a preemption
 	named    int    // leading names of Prefix it uses in the cache
-	doneAt   int64  // value of Replica.decoded at which it has produced everything
+	doneAt   int64  // value of Replica.decoded after its last token
 	heapAt   int32
 	prev     int32
 	next     int32
 	state    seqState
-	gone     bool // cancelled while a step with it was under way
+	gone     bool // cancelled during a step
 }
 
 type seqState uint8
@@ -71,7 +71,7 @@ const (
 	isDecoding
 )
 
-// piece is a chunk of one prompt computed in the step under way.
+// piece is a chunk of one prompt in the current step.
 type piece struct {
 	seq    int32
 	tokens int
@@ -83,8 +83,8 @@ type ring struct {
 	n          int
 }
 
-// New makes a Replica that can serve at once; see Start. It panics when the
-// Spec has no Speed, or no KV block.
+// New makes a Replica that can serve at once; see Start. It panics if the Spec
+// has no Speed or no KV block.
 func New(s Spec) *Replica {
 	s = s.withDefaults()
 	return &Replica{
@@ -98,21 +98,20 @@ func New(s Spec) *Replica {
 	}
 }
 
-// Start begins loading: no step begins before now + Spec.Load. What arrives
-// earlier waits.
+// Start begins loading: no step begins before now + Spec.Load. Earlier arrivals
+// wait.
 func (r *Replica) Start(now weir.Instant) { r.ready = now.Add(r.spec.Load) }
 
-// ReadyAt is when the load begun by Start ends; 0 without one.
+// ReadyAt returns when the load begun by Start ends; 0 without one.
 func (r *Replica) ReadyAt() weir.Instant { return r.ready }
 
-// Drain lets the replica finish what it has and take nothing new.
+// Drain makes the replica finish its requests and take no new ones.
 func (r *Replica) Drain() { r.draining = true }
 
 // Drained says whether a draining replica has finished.
 func (r *Replica) Drained() bool { return r.draining && len(r.byID) == 0 }
 
-// Arrive hands the replica a request. The first step that begins after now may
-// include it.
+// Arrive adds a request. The first step that begins after now may include it.
 func (r *Replica) Arrive(now weir.Instant, q Request) error {
 	r.run(now)
 	if err := r.acceptable(q); err != nil {
@@ -150,8 +149,8 @@ func (r *Replica) acceptable(q Request) error {
 	return nil
 }
 
-// Cancel forgets a request. A step under way with it goes on to its end. An
-// unknown ID is no fault: the request may just have finished.
+// Cancel forgets a request. A current step with it runs to its end. An unknown
+// ID is not an error: the request may just have finished.
 func (r *Replica) Cancel(now weir.Instant, id uint64) {
 	r.run(now)
 	i, ok := r.byID[id]
@@ -167,12 +166,13 @@ func (r *Replica) Cancel(now weir.Instant, id uint64) {
 		r.release(i)
 		return
 	}
-	// Something runs, so a step is under way: it began by now at the latest.
+	// A sequence is running, so a step is in progress: it began by now at the
+	// latest.
 	s.gone, r.cancelled = true, true
 }
 
-// Next is when something may happen next: no event comes before it. 0: nothing
-// will until a request arrives.
+// Next returns the earliest time of the next event. 0: none before a request
+// arrives.
 func (r *Replica) Next() weir.Instant {
 	if r.seg.steps > 0 {
 		return r.seg.end().visible()
@@ -184,7 +184,7 @@ func (r *Replica) Next() weir.Instant {
 	return at.visible()
 }
 
-// Advance lets time pass and returns what happened until now, in order. The
+// Advance moves time to now and returns the events until then, in order. The
 // slice is valid until the next call of any method.
 func (r *Replica) Advance(now weir.Instant) []Event {
 	r.run(now)
@@ -193,7 +193,7 @@ func (r *Replica) Advance(now weir.Instant) []Event {
 	return events
 }
 
-// run lets everything happen that happens up to and including now.
+// run processes all steps up to and including now.
 func (r *Replica) run(now weir.Instant) {
 	if now < r.now {
 		panic(fmt.Sprintf("engine: time went back to %d from %d", now, r.now))
@@ -214,7 +214,7 @@ func (r *Replica) run(now weir.Instant) {
 	}
 }
 
-// nextStart is when the next step begins, with none under way.
+// nextStart returns when the next step begins; there is no current one.
 func (r *Replica) nextStart() (clock, bool) {
 	at := r.clock
 	if at.visible() < r.ready {
@@ -226,15 +226,15 @@ func (r *Replica) nextStart() (clock, bool) {
 	if r.waiting.n == 0 {
 		return clock{}, false
 	}
-	// A step sees what arrived before it began.
+	// A step includes only earlier arrivals.
 	if seen := r.seqs[r.waiting.head].arrived + 1; at.visible() < seen {
 		at = clock{at: seen}
 	}
 	return at, true
 }
 
-// cut ends the segment with the step under way, so that the next step is
-// scheduled again.
+// cut ends the segment with the current step. The next step is then scheduled
+// again.
 func (r *Replica) cut(now weir.Instant) {
 	if r.seg.steps > 1 {
 		r.seg.steps = r.seg.stepAt(now)

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// Roofline computes step times from the figures of a GPU and a model: what
-// must be read at bandwidth, what must be computed, what must be exchanged,
-// and what the host adds. Nothing in it belongs to one served model; the
-// constants all share were set with docs/benchmarks/engine.md in view.
+// Roofline computes step times from the figures of a GPU and a model: reads at
+// bandwidth, compute, exchange between GPUs, and the host's overhead. Nothing
+// in it belongs to one served model; the common constants were set with
+// docs/benchmarks/engine.md in view.
 type Roofline struct {
 	gpu   *GPU
 	model *Model
@@ -18,13 +18,13 @@ type Roofline struct {
 
 	perKV          Picoseconds
 	padded, reread float64       // seconds per held token in a step that also prefills, see mixed
-	decodes        []Picoseconds // fixed cost of plain decode steps by sequences, filled by NewRoofline
+	decodes        []Picoseconds // fixed cost of plain decode steps by number of sequences, filled by NewRoofline
 }
 
-// Precision is how numbers are stored: bf16, fp16, fp8 (one scale per tensor or
-// channel), fp8_block (one per block, as DeepSeek and Qwen publish), int8,
-// nvfp4 or fp4, mxfp4 (experts only, the rest in 16 bits), int4. Empty or
-// unknown: 16 bits.
+// Precision is the storage format of numbers: bf16, fp16, fp8 (one scale per
+// tensor or channel), fp8_block (one per block, as published by DeepSeek and
+// Qwen), int8, nvfp4 or fp4, mxfp4 (experts only, the rest in 16 bits), int4.
+// Empty or unknown: 16 bits.
 type Precision struct {
 	Weights string
 	KV      string // of the KV cache
@@ -56,40 +56,40 @@ func (p Precision) widths() widths {
 	return w
 }
 
-// Physical constants of a serving engine, the same for every GPU and model.
+// Constants of a serving engine, the same for every GPU and model.
 const (
-	// Work between steps that the GPU waits for: launching the graph, copying
-	// inputs, the sampler's launches, with scheduling done a step ahead.
+	// Work between steps during which the GPU waits: launching the graph,
+	// copying inputs, the sampler's launches, with scheduling done a step
+	// ahead.
 	stepOverhead = 0.5e-3
 	// The same per sequence in the batch: sampling (measured 0.3 ms for 256 on
 	// an RTX 4090), its row of the block table.
 	seqOverhead = 2e-6
-	// A small kernel inside a CUDA graph, and how many a layer has besides its
-	// products and its attention: two norms, rotary, KV write, activation, and
-	// residuals; a mixture's gate, top-k, sorting, padding, combining and shared
-	// part; the projections down to the latent and their norms; quantising the
-	// input of each of four products block by block.
+	// A small kernel inside a CUDA graph, and the number of them per layer
+	// besides products and attention: two norms, rotary, KV write, activation,
+	// and residuals; a mixture's gate, top-k, sorting, padding, combining and
+	// shared part; the projections down to the latent and their norms;
+	// block-wise quantisation of the input of each of four products.
 	launch                                                         = 3e-6
 	denseLaunches, moeLaunches, latentLaunches, blockQuantLaunches = 7, 12, 14, 4
-	// What an NCCL collective takes before it moves anything, over the
-	// all-reduce inside a graph that the curves are of.
+	// Latency of an NCCL collective, beyond that of the all-reduce inside a
+	// graph of the curves.
 	ncclLatency, ncclLatencyPCIe = 15e-6, 30e-6
-	// Steps of more tokens than this are not captured in CUDA graphs.
+	// Steps with more tokens are not captured in CUDA graphs.
 	graphTokens = 512
 	// Bytes a layer's small kernels move per token: about 12 passes over the
 	// hidden state and 3 over the MLP's inner state, 2 bytes each.
 	hiddenPasses, innerPasses = 12, 3
 	// Part of the bandwidth such streaming kernels reach.
 	streamFraction = 0.75
-	// FlashAttention 2 knows no attention sinks: where it would run, vLLM falls
-	// back on a Triton kernel with tiles of 16 rows (triton_unified_attention.py),
-	// which does 16 operations for each byte it fetches from the L2 cache: 72 of
-	// an A100's 312 TFLOPS if its L2 delivers 4.5 TB/s (assumed), against 0.56.
+	// FlashAttention 2 does not support attention sinks. Instead of it vLLM
+	// uses a Triton kernel with tiles of 16 rows (triton_unified_attention.py).
+	// It does 16 operations for each byte from the L2 cache: 72 of an A100's
+	// 312 TFLOPS if its L2 delivers 4.5 TB/s (assumed), against 0.56.
 	sinksFraction = 0.4
 )
 
-// NewRoofline prepares the step times of a model. maxSeqs is the largest batch
-// to prepare for.
+// NewRoofline prepares the step times of a model, for batches up to maxSeqs.
 func NewRoofline(g *GPU, m *Model, l Layout, p Precision, maxSeqs int) *Roofline {
 	l = l.withDefaults()
 	r := &Roofline{gpu: g, model: m, tp: float64(l.TP), dp: float64(l.DP), bits: p.widths()}
@@ -102,8 +102,8 @@ func NewRoofline(g *GPU, m *Model, l Layout, p Precision, maxSeqs int) *Roofline
 	return r
 }
 
-// kvBytes is what decoding reads of one held token on one GPU, all layers that
-// keep the whole context together.
+// kvBytes returns the bytes that decoding reads per held token on one GPU, over
+// all layers that keep the whole context.
 func (r *Roofline) kvBytes() float64 {
 	m := r.model
 	full := float64(m.Layers - m.LinearLayers - m.WindowLayers)
@@ -127,11 +127,11 @@ func (r *Roofline) Step(b Batch) Cost {
 	return Cost{fixed, perKV}
 }
 
-// fixed is everything but the reading of the KV cache.
+// fixed returns the time of everything except reading the KV cache.
 func (r *Roofline) fixed(b Batch) Picoseconds {
 	rank := r.busiest(b)
 	tokens := float64(rank.Prefill + rank.Decode)
-	total := tokens * r.dp // collectives want equal parts: every rank is padded to the busiest
+	total := tokens * r.dp // collectives need equal parts: every rank is padded to the busiest
 	logits := float64(rank.Ends + rank.Decode)
 	t := stepOverhead + seqOverhead*logits
 	t += r.dense(tokens) + r.head(logits) + r.experts(total)
@@ -143,7 +143,7 @@ func (r *Roofline) fixed(b Batch) Picoseconds {
 	return Picos(t)
 }
 
-// launches is how many small kernels a step starts.
+// launches returns how many small kernels a step starts.
 func (r *Roofline) launches() float64 {
 	m := r.model
 	n := denseLaunches*m.Layers + moeLaunches*m.moeLayers()
@@ -156,7 +156,7 @@ func (r *Roofline) launches() float64 {
 	return float64(n)
 }
 
-// product is the time of matrix products with that many weights in all.
+// product returns the time of matrix products with that many weights in total.
 func (r *Roofline) product(rows, weights, bytes float64) float64 {
 	g, k := r.gpu, r.gpu.Kernels
 	bandwidth := g.BandwidthGB * 1e9
@@ -179,8 +179,8 @@ func (r *Roofline) dense(tokens float64) float64 {
 	return r.product(tokens, split/r.tp+copied, r.bits.weight)
 }
 
-// head is the output layer, computed for the tokens that are sampled from; it
-// stays in 16 bits.
+// head returns the time of the output layer for the sampled tokens; it stays in
+// 16 bits.
 func (r *Roofline) head(logits float64) float64 {
 	if logits == 0 || r.model.Encoder {
 		return 0
@@ -188,8 +188,8 @@ func (r *Roofline) head(logits float64) float64 {
 	return r.product(logits, float64(r.model.headWeights())/r.tp, 2)
 }
 
-// experts is the fused mixture over the tokens of all ranks: with T tokens that each pick k of E experts,
-// E(1-(1-k/E)^T) of them are read.
+// experts returns the time of the fused mixture over the tokens of all ranks:
+// with T tokens that each pick k of E experts, E(1-(1-k/E)^T) of them are read.
 func (r *Roofline) experts(tokens float64) float64 {
 	m, g := r.model, r.gpu
 	if m.Experts == 0 {
@@ -207,14 +207,14 @@ func (r *Roofline) experts(tokens float64) float64 {
 		tflops = g.TFLOPS8 * 0.6 // measured: fp8 experts gain a fifth over 16 bits
 	}
 	compute := 2 * tokens * k / r.dp * size / (tflops * 1e12 * g.Kernels.MoECompute)
-	// Each expert's answer is as wide as the hidden state however thin its slice
-	// is: written per token and expert, then read to be added up. The measured
-	// kernels, of whole experts, have one such pass in their time.
+	// Each expert's answer has the width of the hidden state, however thin its
+	// slice: it is written per token and expert, then read for the sum. The
+	// measured kernels, of whole experts, include one such pass.
 	answers := 2 * 2 * tokens * k / r.dp * float64(m.Hidden) * (1 - 1/r.tp) / (g.BandwidthGB * 1e9 * streamFraction)
 	return float64(m.moeLayers()) * (read + compute + answers + g.Kernels.MoEFloorUs*1e-6)
 }
 
-// stream is what norms, activations and residuals move.
+// stream returns the time of norms, activations and residuals.
 func (r *Roofline) stream(tokens float64) float64 {
 	m := r.model
 	inner := float64(m.Intermediate)
@@ -225,7 +225,7 @@ func (r *Roofline) stream(tokens float64) float64 {
 	return float64(m.Layers) * tokens * bytes / (r.gpu.BandwidthGB * 1e9 * streamFraction)
 }
 
-// prefillAttention is 4 operations per pair of tokens and per value of a head.
+// prefillAttention counts 4 operations per pair of tokens and value of a head.
 // A layer with a window pairs each token with at most so many before it.
 func (r *Roofline) prefillAttention(b Batch) float64 {
 	m := r.model
@@ -240,7 +240,7 @@ func (r *Roofline) prefillAttention(b Batch) float64 {
 		sinks = sinksFraction
 	}
 	time := func(pairs float64) float64 {
-		length := 2 * pairs / float64(b.Prefill) // as if one causal sequence
+		length := 2 * pairs / float64(b.Prefill) // as for one causal sequence
 		flops := 4 * float64(m.Heads*m.HeadDim) * pairs / r.tp
 		return flops / (r.gpu.TFLOPS16 * 1e12 * r.gpu.Kernels.prefillFraction(length) * sinks)
 	}

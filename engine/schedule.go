@@ -2,12 +2,12 @@ package engine
 
 import "weir"
 
-// maxSteps bounds a segment, so that its sums stay far inside 64 bits.
+// maxSteps bounds a segment. Its sums stay far inside 64 bits.
 const maxSteps = 1 << 15
 
-// begin schedules the step that begins at start, and the plain decode steps
-// like it that follow. What it may know depends on when it was scheduled: with
-// Async that is when the step before it began, unless there was nothing to
+// begin schedules the step that begins at start, and the equal plain decode
+// steps after it. Its known arrivals depend on the time of scheduling: with
+// Async that is the start of the previous step, unless there was nothing to
 // schedule then.
 func (r *Replica) begin(start clock) {
 	known := start.visible()
@@ -28,7 +28,7 @@ func (r *Replica) begin(start clock) {
 	if batch.Decode > 0 {
 		r.seg.batch, r.seg.kv = int64(r.decodes), r.held
 	}
-	// Steps that may admit somebody are looked at one by one.
+	// Steps that may admit a sequence are scheduled one by one.
 	mayAdmit := preempted || r.waiting.n > 0 && (freed || r.seqs[r.waiting.head].arrived >= known)
 	if len(r.pieces) == 0 && !mayAdmit {
 		most := min(r.seqs[r.finish[0]].doneAt-r.decoded, maxSteps)
@@ -36,7 +36,7 @@ func (r *Replica) begin(start clock) {
 	}
 }
 
-// cost is what a step takes, the host's part with it.
+// cost returns a step's time, including the host's part.
 func (r *Replica) cost(b Batch) Cost {
 	c := r.spec.Speed.Step(b)
 	c.Fixed += Picoseconds(r.spec.SeqHost) * picosPerNano * Picoseconds(b.Decode+b.Prompts)
@@ -71,7 +71,7 @@ func (r *Replica) schedule(start clock, known weir.Instant) (batch Batch, preemp
 	return batch, preempted
 }
 
-// prefillAlone fills a step with prompts, if there are any that fit.
+// prefillAlone fills a step with prompts, if any fit.
 func (r *Replica) prefillAlone(known weir.Instant, b *Batch) {
 	budget := r.spec.MaxBatchTokens
 	if r.part != none && r.chunkBlocks(r.part, budget) <= r.blocks.room() {
@@ -80,8 +80,8 @@ func (r *Replica) prefillAlone(known weir.Instant, b *Batch) {
 	r.admit(known, budget, b)
 }
 
-// growDecodes takes the blocks the decoding sequences need for the coming
-// step. While there are too few, what the prefix cache still held is gone and
+// growDecodes takes the blocks that the decoding sequences need for the coming
+// step. If there are too few, the prefix cache's idle blocks are forgotten and
 // the latest admitted sequence is preempted.
 func (r *Replica) growDecodes(start clock) (preempted bool) {
 	for r.newBlocks(r.decoded) > r.blocks.room() {
@@ -93,13 +93,13 @@ func (r *Replica) growDecodes(start clock) (preempted bool) {
 	return preempted
 }
 
-// chunkBlocks is how many blocks the next chunk of a prompt takes.
+// chunkBlocks returns how many blocks the next chunk of a prompt takes.
 func (r *Replica) chunkBlocks(i int32, budget int) int {
 	s := &r.seqs[i]
 	return r.blocks.of(s.computed+min(s.target-s.computed, budget)) - r.blocks.of(s.computed)
 }
 
-// preempt takes everything from a running sequence but what it has produced.
+// preempt takes everything from a running sequence except its output.
 func (r *Replica) preempt(i int32, start clock) {
 	s := &r.seqs[i]
 	r.drop(i)
@@ -111,8 +111,8 @@ func (r *Replica) preempt(i int32, start clock) {
 	r.events = append(r.events, Event{ID: s.req.ID, Kind: Preempted, At: start.visible()})
 }
 
-// compute schedules a chunk of a running sequence's prompt, of at most budget
-// tokens. The blocks for it are there.
+// compute schedules a chunk of a running sequence's prompt, at most budget
+// tokens. Its blocks are available.
 func (r *Replica) compute(i int32, budget int, b *Batch) int {
 	s := &r.seqs[i]
 	chunk := min(s.target-s.computed, budget)
@@ -135,8 +135,7 @@ func (r *Replica) compute(i int32, budget int, b *Batch) int {
 	return chunk
 }
 
-// nameBlocks makes the whole blocks of the prompt that are computed by now
-// known to the prefix cache.
+// nameBlocks adds the computed whole blocks of the prompt to the prefix cache.
 func (r *Replica) nameBlocks(s *sequence) {
 	if r.blocks.prefix.size == 0 {
 		return
@@ -147,8 +146,8 @@ func (r *Replica) nameBlocks(s *sequence) {
 	}
 }
 
-// admit lets waiting sequences into the batch, first come first served, while
-// there is a place, budget, and room for their whole prompt.
+// admit admits waiting sequences to the batch, first come first served, while
+// there is a slot, budget, and room for their whole prompt.
 func (r *Replica) admit(known weir.Instant, budget int, b *Batch) {
 	for r.waiting.n > 0 && r.running.n+len(r.leaving) < r.spec.MaxSeqs && budget > 0 && r.part == none {
 		i := r.waiting.head
@@ -176,9 +175,10 @@ func (r *Replica) admit(known weir.Instant, budget int, b *Batch) {
 	}
 }
 
-// reserve is the room a waiting sequence must leave: where prompts go first,
-// what those that decode take in the next steps. Otherwise one that was
-// preempted for them would be back, computed again and preempted again.
+// reserve returns the room that a waiting sequence must leave: with
+// PrefillFirst, the need of the decoding sequences in the next steps. Otherwise
+// a sequence preempted for them would return, be computed again and preempted
+// again.
 func (r *Replica) reserve() int {
 	if !r.spec.PrefillFirst {
 		return 0
@@ -186,13 +186,13 @@ func (r *Replica) reserve() int {
 	return r.decodes * (1 + reservedSteps/r.blocks.tokens)
 }
 
-// reservedSteps is how many steps of decoding SGLang keeps room for after a
-// preemption (scheduler.py, retract_decode_steps).
+// reservedSteps is the number of decode steps for which SGLang keeps room after
+// a preemption (scheduler.py, retract_decode_steps).
 const reservedSteps = 20
 
-// cached is how many leading named blocks of a sequence are in the cache, and
-// how many of those are in use. The last token is always computed: without it
-// there is nothing to sample from.
+// cached returns how many leading named blocks of a sequence are in the cache,
+// and how many of those are in use. The last token is always computed: without
+// it there is nothing to sample from.
 func (r *Replica) cached(s *sequence) (hit, shared int) {
 	if r.blocks.prefix.size == 0 {
 		return 0, 0

@@ -2,7 +2,7 @@ package engine
 
 import "weir"
 
-// clock is a moment between forward steps, to the picosecond.
+// clock is a time between forward steps, to the picosecond.
 type clock struct {
 	at weir.Instant
 	ps Picoseconds // 0 to 999 after at
@@ -13,7 +13,7 @@ func (c clock) add(p Picoseconds) clock {
 	return clock{c.at + weir.Instant(p/picosPerNano), p % picosPerNano}
 }
 
-// visible is the first Instant not before the clock.
+// visible returns the first Instant not before the clock.
 func (c clock) visible() weir.Instant {
 	if c.ps > 0 {
 		return c.at + 1
@@ -21,18 +21,18 @@ func (c clock) visible() weir.Instant {
 	return c.at
 }
 
-// segment is a stretch of forward steps under way: one step that prefills, or
-// any number of steps that only decode, all with the same sequences.
+// segment is a run of forward steps in progress: one step that prefills, or any
+// number of decode-only steps, all with the same sequences.
 type segment struct {
-	steps int64 // 0: none under way
+	steps int64 // 0: none in progress
 	start clock
 	cost  Cost
-	batch int64 // sequences decoding: the KV held grows by as many with each step; 0 where they stand still
-	kv    int64 // tokens they hold when the first step begins
+	batch int64 // sequences decoding: each step adds as many to the held KV tokens; 0 while they pause
+	kv    int64 // their held tokens at the start of the first step
 }
 
-// elapsed is how long the first n steps take together: the sum of
-// cost.Of(kv + i*batch) for i from 0 to n-1.
+// elapsed returns the total time of the first n steps: the sum of cost.Of(kv +
+// i*batch) for i from 0 to n-1.
 func (s *segment) elapsed(n int64) Picoseconds {
 	held := n*s.kv + s.batch*(n*(n-1)/2)
 	return Picoseconds(n)*s.cost.Fixed + Picoseconds(held)*s.cost.PerKV
@@ -40,8 +40,8 @@ func (s *segment) elapsed(n int64) Picoseconds {
 
 func (s *segment) end() clock { return s.start.add(s.elapsed(s.steps)) }
 
-// stepAt is the step under way at now, counted from 1: the first one that
-// ends after now. One that would begin at now is under way.
+// stepAt returns the step in progress at now, counted from 1: the first one
+// that ends after now. A step that would begin at now is in progress.
 func (s *segment) stepAt(now weir.Instant) int64 {
 	if now < s.start.at {
 		return 1

@@ -2,7 +2,7 @@ package engine
 
 import "time"
 
-// settle ends the segment under way.
+// settle ends the current segment.
 func (r *Replica) settle() {
 	n := r.seg.steps
 	r.lastAt = r.seg.start.add(r.seg.elapsed(n - 1)).visible()
@@ -35,8 +35,8 @@ func (r *Replica) settle() {
 	}
 }
 
-// sample gives a sequence whose prompt is computed its next token: its first,
-// or the first after a preemption.
+// sample gives a sequence with a computed prompt its next token: its first, or
+// the first after a preemption.
 func (r *Replica) sample(i int32) {
 	s := &r.seqs[i]
 	at := r.clock.visible()
@@ -62,7 +62,7 @@ func (r *Replica) sample(i int32) {
 	r.phase[r.phaseOf(s.target)]++
 }
 
-// end takes a sequence that is done out of the replica.
+// end removes a finished sequence from the replica.
 func (r *Replica) end(i int32, e Event) {
 	s := &r.seqs[i]
 	if !s.gone {
@@ -73,7 +73,7 @@ func (r *Replica) end(i int32, e Event) {
 	r.leave(i)
 }
 
-// sweep takes out what was cancelled during the segment that ended.
+// sweep removes sequences cancelled during the ended segment.
 func (r *Replica) sweep() {
 	if !r.cancelled {
 		return
@@ -88,14 +88,14 @@ func (r *Replica) sweep() {
 	}
 }
 
-// leave takes a running sequence out, for good. Its room is free when the next
+// leave removes a running sequence for good. Its room is free when the next
 // step has been scheduled.
 func (r *Replica) leave(i int32) {
 	r.drop(i)
 	r.leaving = append(r.leaving, i)
 }
 
-// freeLeaving frees the room of the sequences that have left.
+// freeLeaving frees the room of removed sequences.
 func (r *Replica) freeLeaving() (any bool) {
 	for _, i := range r.leaving {
 		r.freeBlocks(i)
@@ -106,8 +106,8 @@ func (r *Replica) freeLeaving() (any bool) {
 	return any
 }
 
-// drop takes a running sequence out of the batch. What it has produced is then
-// in produced, and the tokens it has blocks for in computed.
+// drop removes a running sequence from the batch. Its output count is then in
+// produced, and its tokens with blocks in computed.
 func (r *Replica) drop(i int32) {
 	s := &r.seqs[i]
 	if s.state == isDecoding {
@@ -124,7 +124,7 @@ func (r *Replica) drop(i int32) {
 	r.remove(&r.running, i)
 }
 
-// freeBlocks gives back the blocks of a dropped sequence.
+// freeBlocks returns the blocks of a dropped sequence.
 func (r *Replica) freeBlocks(i int32) {
 	s := &r.seqs[i]
 	r.blocks.give(r.blocks.of(s.computed) - s.named*r.blocks.prefix.size)

@@ -8,8 +8,8 @@ import (
 	"weir/price"
 )
 
-// GPUOf is one GPU of a set-up, or the part of it that it has, beside others at
-// the link of their machine.
+// GPUOf returns one GPU of a setup, or its part of one, with the link of its
+// machine.
 func GPUOf(c *price.Catalogue, s fit.Setup, link price.Link) (*GPU, error) {
 	known, err := c.GPU(s.GPU.Name)
 	if err != nil {
@@ -24,7 +24,7 @@ func GPUOf(c *price.Catalogue, s fit.Setup, link price.Link) (*GPU, error) {
 	return g, nil
 }
 
-// Steps gives fit.Search the step times of a roofline.
+// Steps provides fit.Search with the step times of a roofline.
 func Steps(c *price.Catalogue) fit.Speed {
 	return func(m fit.Model, s fit.Setup, link price.Link) (func(fit.Step) time.Duration, error) {
 		g, err := GPUOf(c, s, link)

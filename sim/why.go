@@ -203,7 +203,7 @@ func (p *part) alone(prompt int) time.Duration {
 }
 
 // firstToken returns an idle replica's time to the first token of an uncached
-// prompt; 0 if it fits no replica, which is reported elsewhere.
+// prompt; 0 if it fits no replica: that miss has another cause.
 func firstToken(spec engine.Spec, prompt int) time.Duration {
 	r, began := engine.New(spec), weir.Instant(1)
 	if err := r.Arrive(began, engine.Request{ID: 1, Prompt: prompt, Output: 1}); err != nil {
