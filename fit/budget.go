@@ -192,8 +192,8 @@ func speechActivation(m *Model, s Setup) int64 {
 }
 
 // fileActivation is the compute buffer of engines that run one batch: a
-// micro-batch's transients, and the logits of its tokens (llama.cpp keeps
-// those of a whole micro-batch in fp32; transformers the last one's).
+// micro-batch's transients and the logits of its tokens (llama.cpp keeps all of
+// a micro-batch in fp32, transformers only the last token's).
 func fileActivation(m *Model, s Setup) int64 {
 	if s.Engine.Name == "transformers" {
 		extra := int64(0)

@@ -39,9 +39,9 @@ type Verdict string
 const (
 	// Fits: it starts and serves the request, with a cushion.
 	Fits Verdict = "fits"
-	// Tight: by the engine's own budget it starts, but what engines allocate
-	// outside that budget on first use may not find room, or the cache holds
-	// little more than what was asked for.
+	// Tight: it starts within the engine's own budget, but allocations outside
+	// that budget on first use may not find room, or the cache holds little
+	// more than was asked for.
 	Tight Verdict = "tight"
 	// DoesNotFit: the engine refuses to start, or cannot hold what was asked.
 	DoesNotFit Verdict = "does_not_fit"

@@ -6,31 +6,31 @@ import (
 	"weir"
 )
 
-// Answer is everything a plan says.
+// Answer is the result of a plan.
 type Answer struct {
 	Demand    Summary     `json:"demand"`
 	Sizing    []Sizing    `json:"sizing,omitempty"`
-	Options   []Option    `json:"alternatives"` // for the whole demand, without measures; what can be had first, cheapest first
+	Options   []Option    `json:"alternatives"` // for the whole demand, without measures; available ones first, cheapest first
 	Advice    Mix         `json:"recommendation"`
-	Plain     Mix         `json:"without_measures"` // the cheapest when no measure is taken
+	Plain     Mix         `json:"without_measures"` // the cheapest without measures
 	Compared  Compared    `json:"compared"`
-	Words     []string    `json:"words"` // the recommendation, and what to know of it
+	Words     []string    `json:"words"` // the recommendation, with notes
 	Measures  []Measure   `json:"measures,omitempty"`
 	BreakEven []BreakEven `json:"break_even,omitempty"`
 	Cases     []Case      `json:"sensitivity"`
 	Curve     Curve       `json:"curve"`
 	Services  []Service   `json:"services"`
-	Simulated *Simulated  `json:"simulated,omitempty"` // when Simulate was asked for
+	Simulated *Simulated  `json:"simulated,omitempty"` // if Simulate was called
 	Bills     []Bills     `json:"bills,omitempty"`
 	Today     *Today      `json:"today,omitempty"`
 	Assumed   []string    `json:"assumed"`
-	Figures   []Figure    `json:"figures"`           // that were used
+	Figures   []Figure    `json:"figures"`           // the figures used
 	Missing   []string    `json:"missing,omitempty"` // figures the catalogue lacks
 	Stale     []string    `json:"stale,omitempty"`   // sources older than price.StaleAfter
 }
 
-// Best is the cheapest alternative that can be had and whose price is known;
-// false when there is none.
+// Best is the cheapest available alternative with a known price; false if there
+// is none.
 func (a Answer) Best() (Option, bool) { return best(a.Options) }
 
 func best(options []Option) (Option, bool) {
@@ -40,12 +40,12 @@ func best(options []Option) (Option, bool) {
 	return options[0], true
 }
 
-// Summary is the demand in a few figures; a month of it, and its peak.
+// Summary is the demand of a month and its peak, in a few figures.
 type Summary struct {
 	Model     string  `json:"model,omitempty"`
 	OpenModel string  `json:"open_model,omitempty"`
 	Region    string  `json:"region,omitempty"`
-	Minutes   int     `json:"minutes"` // that were counted
+	Minutes   int     `json:"minutes"` // counted minutes
 	Requests  float64 `json:"requests_month"`
 	Input     float64 `json:"input_tokens_month"`
 	Cached    float64 `json:"cached_tokens_month"` // of the input
@@ -70,8 +70,8 @@ type Kind string
 const (
 	PayAsYouGo  Kind = "pay_as_you_go"
 	Provisioned Kind = "provisioned" // sized for the peak minute
-	Spillover   Kind = "spillover"   // provisioned, and pay-as-you-go for what does not fit
-	Own         Kind = "own"         // replicas on GPUs of one's own
+	Spillover   Kind = "spillover"   // provisioned, and pay-as-you-go for the overflow
+	Own         Kind = "own"         // replicas on one's own GPUs
 )
 
 // Option is one way to serve the demand.
@@ -80,7 +80,7 @@ type Option struct {
 	Name  string `json:"name"`
 	Kind  Kind   `json:"kind"`
 	SKU   string `json:"sku,omitempty"`   // deployment type, or VM size
-	Spill string `json:"spill,omitempty"` // deployment type of what spills over
+	Spill string `json:"spill,omitempty"` // deployment type of the overflow
 	Term  Term   `json:"term,omitempty"`
 	Place string `json:"place,omitempty"` // of own replicas: managed_online or aks
 
@@ -88,26 +88,26 @@ type Option struct {
 	VMs         int     `json:"vms,omitempty"`      // at the peak
 	Replicas    int     `json:"replicas,omitempty"` // at the peak
 	TP          int     `json:"tensor_parallel,omitempty"`
-	Rate        float64 `json:"replica_rps,omitempty"`   // requests a second one replica does within the SLO
+	Rate        float64 `json:"replica_rps,omitempty"`   // requests per second of one replica within the SLO
 	Spilled     float64 `json:"spilled_share,omitempty"` // of the load
-	Utilisation float64 `json:"utilisation,omitempty"`   // of what is paid for by time, mean
+	Utilisation float64 `json:"utilisation,omitempty"`   // of the capacity paid for by time, mean
 
 	Month      weir.Money `json:"month_dollars"`
 	PerMillion weir.Money `json:"per_million_tokens_dollars"` // input and output together
 	PerRequest weir.Money `json:"per_request_dollars"`
-	Lines      []Line     `json:"lines,omitempty"` // the arithmetic: their sum is Month
+	Lines      []Line     `json:"lines,omitempty"` // the bill: their sum is Month
 	Binds      []Bind     `json:"binds,omitempty"`
-	Notes      []string   `json:"notes,omitempty"` // what else to know
+	Notes      []string   `json:"notes,omitempty"` // other notes
 
 	Estimated string   `json:"estimated_from_region,omitempty"` // whose prices these are; "": of the demand's own
-	Missing   []string `json:"missing,omitempty"`               // figures without which it has no price
+	Missing   []string `json:"missing,omitempty"`               // figures missing for a price
 	Refused   string   `json:"refused,omitempty"`               // why it cannot be had; "" it can
 }
 
-// Available reports whether the option can be had, at a price that is known.
+// Available says whether the option can be bought, at a known price.
 func (o Option) Available() bool { return len(o.Missing) == 0 && o.Refused == "" }
 
-// Title names the option with how many of it.
+// Title is the option's name with its quantity.
 func (o Option) Title() string {
 	name := o.Name
 	if o.Estimated != "" {
@@ -128,13 +128,13 @@ type Line struct {
 	Amount weir.Money `json:"dollars"`
 }
 
-// Bind is what holds an option where it is.
+// Bind is a bound on an option.
 type Bind struct {
 	What string `json:"what"` // one of the Binds constants
 	Why  string `json:"why"`
 }
 
-// What binds.
+// The kinds of bounds.
 const (
 	BindsLatency = "latency"
 	BindsMemory  = "memory"
@@ -143,7 +143,7 @@ const (
 	BindsLimit   = "limit" // of the service
 )
 
-// Term is how long something is rented for.
+// Term is the length of a rental.
 type Term string
 
 const (
@@ -154,7 +154,7 @@ const (
 	Spot    Term = "spot"
 )
 
-// Sizing is how many PTUs would carry the peak minute.
+// Sizing is the number of PTUs that would carry the peak minute.
 type Sizing struct {
 	SKU       string  `json:"sku"`
 	Exact     float64 `json:"exact"`
@@ -163,23 +163,23 @@ type Sizing struct {
 	Increment int     `json:"increment"`
 }
 
-// BreakEven is from which utilisation on a PTU is cheaper than pay-as-you-go
-// for the mix of tokens of the demand.
+// BreakEven is the utilisation above which a PTU is cheaper than pay-as-you-go,
+// for the demand's mix of tokens.
 type BreakEven struct {
 	SKU         string     `json:"sku"`
 	Term        Term       `json:"term"`
-	PTUMonth    weir.Money `json:"ptu_month_dollars"`           // what one PTU costs a month
-	Worth       weir.Money `json:"worth_month_dollars"`         // what it carries a month, fully used, at pay-as-you-go
-	Tokens      float64    `json:"normalised_tokens_per_month"` // that it carries, fully used
+	PTUMonth    weir.Money `json:"ptu_month_dollars"`           // monthly price of one PTU
+	Worth       weir.Money `json:"worth_month_dollars"`         // pay-as-you-go price of its monthly capacity, fully used
+	Tokens      float64    `json:"normalised_tokens_per_month"` // its capacity, fully used
 	Utilisation float64    `json:"utilisation"`                 // PTUMonth/Worth; above 1: never
 }
 
-// Today is how well the PTUs deployed now are used.
+// Today is how well the deployed PTUs are used.
 type Today struct {
 	PTUs        int     `json:"ptus"`
-	Utilisation float64 `json:"utilisation"`       // of the load they carry, mean
-	Over        float64 `json:"over_share"`        // of the load that does not fit them
-	Full        float64 `json:"full_minute_share"` // of minutes in which they are full
+	Utilisation float64 `json:"utilisation"`       // by the load they carry, mean
+	Over        float64 `json:"over_share"`        // of the load exceeding them
+	Full        float64 `json:"full_minute_share"` // share of minutes in which they are full
 }
 
 // Figure is one figure of the catalogue a plan used.

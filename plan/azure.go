@@ -39,7 +39,7 @@ func (m *market) bindTPM(opt *Option, x float64) []Bind {
 	return []Bind{{BindsQuota, opt.Refused}}
 }
 
-// provisioned is as many PTUs as the busiest minute needs.
+// provisioned is the PTUs the busiest minute needs.
 func (m *market) provisioned(o *offer, r rent, x float64) Option {
 	opt := Option{ID: "ptu/" + o.provisioned + "/" + string(r.term), Kind: Provisioned, SKU: o.provisioned, Term: r.term,
 		Name: "PTU " + o.name + by(r.term), Missing: append(slices.Clone(o.ptu.missing), r.missing...), Estimated: o.ptu.from}
@@ -65,8 +65,8 @@ func (m *market) provisioned(o *offer, r rent, x float64) Option {
 	return opt
 }
 
-// spillover is the number of PTUs that costs least with pay-as-you-go for what
-// does not fit them.
+// spillover is the number of PTUs that costs least together with pay-as-you-go
+// for the overflow.
 func (m *market) spillover(o *offer, r rent, x float64) Option {
 	opt := Option{ID: "ptu+spill/" + o.provisioned + "/" + string(r.term), Kind: Spillover, SKU: o.provisioned, Spill: o.standard,
 		Term: r.term, Name: "PTU " + o.name + by(r.term) + ", rest pay as you go",
@@ -128,8 +128,7 @@ func (m *market) ptuLimit(o *offer) string {
 	return fmt.Sprintf("one deployment may have at most %d", maxPTUs)
 }
 
-// bindSpeed holds the latency target of provisioned throughput against the
-// SLO.
+// bindSpeed compares the latency target of provisioned throughput with the SLO.
 func (m *market) bindSpeed(o *offer, opt *Option) []Bind {
 	want := m.d.SLO.TPOT
 	var lacks []string
@@ -147,7 +146,7 @@ func (m *market) bindSpeed(o *offer, opt *Option) []Bind {
 	return nil
 }
 
-// sizing is how many PTUs carry the busiest minute, of each class.
+// sizing is the PTUs that carry the busiest minute, of each class.
 func (m *market) sizing() []Sizing {
 	var all []Sizing
 	for _, o := range m.offers {
@@ -160,7 +159,7 @@ func (m *market) sizing() []Sizing {
 	return all
 }
 
-// breakEven is, for the mix of tokens of the demand, from which utilisation on
+// breakEven is, for the demand's mix of tokens, the utilisation above which
 // each kind of PTU is cheaper than pay-as-you-go.
 func (m *market) breakEven() []BreakEven {
 	var all []BreakEven
@@ -168,10 +167,10 @@ func (m *market) breakEven() []BreakEven {
 		if o.ptu == nil || len(o.load.ptus) == 0 || len(o.rates.missing) > 0 || o.load.mean() == 0 {
 			continue
 		}
-		// What the mean load costs at pay-as-you-go, per PTU of it.
+		// The mean load's cost at pay-as-you-go, per PTU.
 		worth := o.payg / o.load.mean()
 		if worth == 0 {
-			continue // tokens are free: nothing to break even with
+			continue // tokens are free: there is no break-even
 		}
 		for _, r := range o.ptu.rents {
 			if len(r.missing) == 0 {
@@ -183,7 +182,7 @@ func (m *market) breakEven() []BreakEven {
 	return all
 }
 
-// today is how well n PTUs would be used by the demand.
+// today is how well the demand would use n PTUs.
 func (m *market) today(n int) *Today {
 	for _, o := range m.offers {
 		if len(o.load.ptus) == 0 {

@@ -9,17 +9,17 @@ import (
 	"weir/report/words"
 )
 
-// book keeps what a plan took from the catalogue.
+// book records the figures a plan took from the catalogue.
 type book struct {
 	trail   price.Trail
 	used    []Figure
 	missing []string
-	caveats []string // prices that are known and not counted
+	caveats []string // known prices that are not counted
 	noted   map[string]bool
 }
 
-// price reads an amount in micro-dollars. When it is not known the name is
-// added to lacks.
+// price reads an amount in micro-dollars. The name of an unknown one is added
+// to lacks.
 func (b *book) price(name string, p price.Price, lacks *[]string) float64 {
 	amount, known := b.trail.Price(p)
 	if !known {

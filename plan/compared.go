@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// Compared is how many alternatives the recommendation is the cheapest of, and
-// how many it could not be held against.
+// Compared counts the alternatives the recommendation was compared with, and
+// those it could not be compared with.
 type Compared struct {
-	Priced    int      `json:"priced"`             // can be had, at a known price
+	Priced    int      `json:"priced"`             // available, at a known price
 	Estimated int      `json:"estimated"`          // of Priced, at prices of another region
-	Refused   int      `json:"refused"`            // cannot be had, or is not worth it
-	Unpriced  int      `json:"unpriced"`           // has no known price
+	Refused   int      `json:"refused"`            // not available, or not worthwhile
+	Unpriced  int      `json:"unpriced"`           // without a known price
 	Sizes     []string `json:"unpriced_sizes"`     // GPU sizes among them
-	Lacks     []string `json:"lacks,omitempty"`    // prices the others of them need
+	Lacks     []string `json:"lacks,omitempty"`    // missing prices of the others
 	Reads     bool     `json:"update_reads"`       // `weir price update` reads some of these prices
 	From      string   `json:"estimate,omitempty"` // region with prices of most of Sizes; "": none has any
 	Estimable int      `json:"estimable"`          // Sizes that have a price there
@@ -45,7 +45,7 @@ func (m *market) compared(options []Option) Compared {
 
 func (m *market) lacks(c *Compared, o Option) {
 	if o.Kind == Own {
-		c.Reads = true // an update asks for every size
+		c.Reads = true // an update reads every size
 		c.Sizes = append(c.Sizes, short(o.SKU))
 		return
 	}
@@ -59,7 +59,7 @@ func (m *market) lacks(c *Compared, o Option) {
 	}
 }
 
-// standIn is the region that has a price of most of the sizes, and of how many.
+// standIn is the region with prices for most of the sizes, and their number.
 func (m *market) standIn(sizes []string) (string, int) {
 	priced := map[string]int{}
 	for _, p := range m.c.VMPrices() {
@@ -74,7 +74,7 @@ func (m *market) standIn(sizes []string) (string, int) {
 	return best, priced[best]
 }
 
-// lead begins the recommendation: what it is the cheapest of.
+// lead begins the recommendation: the alternatives it is the cheapest of.
 func (c Compared) lead() string {
 	switch {
 	case c.Unpriced == 0 && c.Priced == 1:
@@ -87,8 +87,7 @@ func (c Compared) lead() string {
 	return fmt.Sprintf("Cheapest of the %d alternatives with a known price: ", c.Priced)
 }
 
-// unpriced names what the recommendation was not held against, and says how a
-// price for it is found.
+// unpriced names the alternatives without a price, and says how to get one.
 func (m *market) unpriced(c Compared) string {
 	if c.Unpriced == 0 {
 		return ""
@@ -125,7 +124,7 @@ func in(region string) string {
 	return " in " + region
 }
 
-// estimated says which alternatives are at prices of another region.
+// estimated names the alternatives at prices of another region.
 func (m *market) estimated(c Compared) string {
 	if c.Estimated == 0 {
 		return ""

@@ -8,7 +8,7 @@ import (
 	"weir/price"
 )
 
-// inRegion is an own replica's demand in a region.
+// inRegion is the plan of an own replica's demand in a region.
 func inRegion(t *testing.T, region, estimate string) Answer {
 	t.Helper()
 	d := office(t, 0)

@@ -49,8 +49,8 @@ func TestNoDrawnLineFallsWhileTheDemandGrows(t *testing.T) {
 	})
 }
 
-// One minute of the week asks for a hundred times as much as the others: PTUs
-// for its peak cost more than anything, until some spill over.
+// One minute of the week needs a hundred times as much as the others: PTUs for
+// its peak cost most of all, until some of it spills over.
 func TestTheMixOfASpikyDemandIsDrawnFromTheFirstPointOn(t *testing.T) {
 	d := vector("gpt-4o", 0)
 	quiet := d.Minutes[0].times(0.01)

@@ -8,14 +8,14 @@ import (
 	"weir"
 )
 
-// MinutesPerMonth is the month every figure of a plan is of: 730 hours, as
-// Azure's price pages count it.
+// MinutesPerMonth is the month of all of a plan's figures: 730 hours, as on
+// Azure's price pages.
 const MinutesPerMonth = 730 * 60
 
-// MaxMinutes bounds how long a demand may be counted: one leap year.
+// MaxMinutes bounds the length of a counted demand: one leap year.
 const MaxMinutes = 366 * 24 * 60
 
-// Minute is what is asked for in one minute.
+// Minute is the demand of one minute.
 type Minute struct {
 	Requests float64
 	Input    float64 // prompt tokens, cached ones included
@@ -34,16 +34,16 @@ func (m Minute) plus(o Minute) Minute {
 // Tokens is input and output together.
 func (m Minute) Tokens() float64 { return m.Input + m.Output }
 
-// Demand is what is asked of a model, and what the answer has to respect.
-// Shares are from 0 to 1.
+// Demand is the demand for a model, and the constraints of the answer. Shares
+// are from 0 to 1.
 type Demand struct {
-	Model     string // of Azure OpenAI, by its catalogue name; "" compares own replicas alone
-	OpenModel string // own replicas would serve; "" compares none
+	Model     string // of Azure OpenAI, by its catalogue name; "" compares only own replicas
+	OpenModel string // model of own replicas; "" compares none
 	DType     string // format of OpenModel's weights (see fit.Quants); "" is as published
 	Region    string // Azure region of VM and regional prices
-	Estimate  string // region whose prices stand in where Region has none; "": such alternatives have no price
+	Estimate  string // region whose prices replace missing ones of Region; "": such alternatives have no price
 
-	// Minutes are in order of time. They stand for a month: each for
+	// Minutes are in order of time. They represent a month: each
 	// MinutesPerMonth/len(Minutes) of its minutes.
 	Minutes []Minute
 
@@ -51,10 +51,10 @@ type Demand struct {
 	Batch   float64 // share of requests that may wait a day
 	Smaller Smaller // share of requests a smaller model may answer
 	Answers float64 // share of requests a response cache would answer without a model
-	Long    float64 // share of requests with a context the service counts, and charges, as long
+	Long    float64 // share of requests whose context the service charges as long
 	Writes  float64 // share of the input not in the service's prompt cache that is written to it
 	Quota   Quota
-	Today   int // PTUs deployed now; 0: none, or not said
+	Today   int // PTUs deployed now; 0: none, or not given
 }
 
 // Smaller is a smaller model and the share of requests that accept it.
@@ -63,8 +63,7 @@ type Smaller struct {
 	Share float64
 }
 
-// Quota is what the subscription may use. A nil part is not known and does not
-// bound.
+// Quota is the subscription's quota. A nil part is unknown and does not bound.
 type Quota struct {
 	PTUs  *int     // provisioned throughput units
 	TPM   *float64 // tokens a minute of pay-as-you-go
@@ -82,11 +81,11 @@ func (d Demand) Validate() error {
 		fault("%d minutes of demand: from 1 to %d are needed", n, MaxMinutes)
 	}
 	for i, m := range d.Minutes {
-		// Written so that what is no number fails too.
+		// Written to fail for NaN too.
 		if !(m.Requests >= 0 && m.Input >= 0 && m.Output >= 0 && m.Cached >= 0 && m.Cached <= m.Input &&
 			m.Requests <= maxPerMinute && m.Input <= maxPerMinute && m.Output <= maxPerMinute) {
 			fault("minute %d is %+v: counts are from 0 to %.0g, cached ones at most the input", i, m, float64(maxPerMinute))
-			break // one stands for all
+			break // one fault is enough
 		}
 	}
 	if len(d.Minutes) > 0 && !(d.Total().Requests > 0) {
@@ -112,8 +111,8 @@ func (d Demand) Validate() error {
 	return errors.Join(faults...)
 }
 
-// maxPerMinute bounds counts, so that a month of them stays far from what
-// Money can hold.
+// maxPerMinute bounds counts, to keep a month of them far below the limit of
+// Money.
 const maxPerMinute = 1e12
 
 // Total is the demand of a month.
@@ -125,10 +124,10 @@ func (d Demand) Total() Minute {
 	return t.times(d.stands())
 }
 
-// stands is how many minutes of the month one counted minute stands for.
+// stands is the minutes of the month that one counted minute represents.
 func (d Demand) stands() float64 { return MinutesPerMonth / float64(len(d.Minutes)) }
 
-// Peak is the most of each kind in one minute.
+// Peak is the largest of each kind in one minute.
 func (d Demand) Peak() Minute {
 	var p Minute
 	for _, m := range d.Minutes {
@@ -147,17 +146,17 @@ func (d Demand) each(change func(Minute) Minute) Demand {
 	return d
 }
 
-// Constant is a demand without ups and downs.
+// Constant is a demand that never changes.
 func Constant(m Minute) []Minute { return []Minute{m} }
 
-// Counter sums requests by the minute, so that a trace of any length is
-// counted in the memory of its minutes. The zero value is ready.
+// Counter sums requests by the minute: a trace of any length takes the memory
+// of its minutes. The zero value is ready.
 type Counter struct {
 	minutes []Minute
 	whole   int // minutes that are over
 }
 
-// Add counts one request that arrives at the given time since the beginning.
+// Add counts one request, at its time since the beginning.
 func (c *Counter) Add(at time.Duration, input, cached, output int) error {
 	n := int(at / time.Minute)
 	if at < 0 || n >= MaxMinutes {
@@ -179,7 +178,7 @@ func (c *Counter) Add(at time.Duration, input, cached, output int) error {
 	return nil
 }
 
-// Minutes are the counts. A last minute in which nothing came after its first
-// 55 seconds was cut off, and is left out when there are others: it would pass
-// for a quiet one.
+// Minutes are the counts. A last minute without requests after its first 55
+// seconds was cut off, and is left out if there are others: it would look like
+// a quiet one.
 func (c *Counter) Minutes() []Minute { return c.minutes[:max(c.whole, min(1, len(c.minutes)))] }

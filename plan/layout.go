@@ -13,26 +13,26 @@ import (
 	"weir/saturate"
 )
 
-// machine is a VM size as a place for replicas of the open model.
+// machine is a VM size that runs replicas of the open model.
 type machine struct {
 	vm       price.VM
 	tp       int     // GPUs of one replica
 	replicas int     // in one VM
 	rate     float64 // requests a minute of one VM, within the SLO
 	load     time.Duration
-	hour     float64 // micro-dollars, by term; missing where it is not known
+	hour     float64 // micro-dollars, by term; missing if unknown
 	spot     float64
 	year     float64
 	three    float64
 	known    map[Term]bool
-	from     string // region whose prices these are; "": of the demand's own
+	from     string // region of these prices; "": the demand's own
 	missing  []string
 	refused  string
 	binds    []Bind
 	notes    []string
 }
 
-// shape is the open model as fit and engine know it, and its requests.
+// shape is the open model in the terms of fit and engine, and its requests.
 type shape struct {
 	model         fit.Model
 	quant         fit.Quant
@@ -59,7 +59,7 @@ func (m *market) shape() (shape, error) {
 	return s, nil
 }
 
-// machines finds for every VM size how to serve the open model best.
+// machines finds the best layout of the open model on every VM size.
 func (m *market) machines() ([]machine, error) {
 	s, err := m.shape()
 	if err != nil {
@@ -87,8 +87,8 @@ func (m *market) machines() ([]machine, error) {
 	return all, nil
 }
 
-// layout finds how many GPUs of the VM each replica should have. When none
-// will do it says why the largest will not.
+// layout finds the best number of GPUs per replica. If none is possible it
+// returns the reason for the largest.
 func (m *market) layout(v price.VM, s shape) machine {
 	at, refused := machine{}, machine{}
 	for tp := 1; tp <= v.GPUs; tp *= 2 {
@@ -109,7 +109,8 @@ func (m *market) layout(v price.VM, s shape) machine {
 			}
 			continue
 		}
-		// Of layouts that do as much the one with fewer GPUs to a replica.
+		// Of layouts with the same rate, take the one with fewer GPUs per
+		// replica.
 		if perMinute := 60 * rate * float64(v.GPUs/tp); perMinute > at.rate*1.01 {
 			at = machine{tp: tp, replicas: v.GPUs / tp, rate: perMinute, load: spec.Load, notes: notes}
 		}
@@ -128,13 +129,12 @@ func gpus(n int, v price.VM) string {
 	return fmt.Sprintf("%d x %s", n, v.GPU)
 }
 
-// refusal is why a layout will not do.
+// refusal is why a layout is not possible.
 type refusal struct{ what, why string }
 
 func (r refusal) Error() string { return r.why }
 
-// replica is one of tp GPUs: its memory as fit knows it, its speed as engine
-// does.
+// replica is one of tp GPUs: fit gives its memory, engine its speed.
 func (m *market) replica(v price.VM, s shape, tp int) (engine.Spec, []string, error) {
 	var none engine.Spec
 	pg, err := m.c.GPU(v.GPU)

@@ -18,14 +18,15 @@ func bill(n int, rent float64, needs, costs []float64, stands, x float64) float6
 	return sum
 }
 
-// The number of PTUs is the cheapest of all that can be had, none included.
+// The number of PTUs is the cheapest of all on offer, none included.
 func TestTheCheapestNumberOfPTUsEqualsBruteForce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 60).Draw(t, "minutes")
 		needs, costs := make([]float64, n), make([]float64, n)
 		for i := range needs {
 			needs[i] = float64(rapid.IntRange(0, 4000).Draw(t, "need")) / 10
-			// Minutes of one mix cost in proportion; of another not.
+			// Minutes with the same mix cost in proportion; with another they
+			// do not.
 			costs[i] = needs[i] * rapid.Float64Range(1, 20).Draw(t, "cost per PTU")
 		}
 		increment := rapid.SampledFrom([]int{1, 5, 25, 50, 100}).Draw(t, "increment")

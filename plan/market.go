@@ -10,8 +10,8 @@ import (
 	"weir/report/words"
 )
 
-// market is everything that can serve a demand, read from the catalogue once,
-// so that multiples of the demand are priced without looking again.
+// market is everything that can serve a demand, read from the catalogue once
+// and used to price multiples of the demand.
 type market struct {
 	c      *price.Catalogue
 	d      Demand
@@ -27,27 +27,27 @@ type market struct {
 	lacksBatch, lacksSmaller []string
 }
 
-// offer is what one class of Azure OpenAI charges for the demand.
+// offer is the price of one class of Azure OpenAI for the demand.
 type offer struct {
 	class
 	rates   rates
-	ptu     *ptu // nil: not offered, or not known
+	ptu     *ptu // nil: not offered, or unknown
 	load    load
 	payg    float64 // micro-dollars a month
-	refused string  // why its PTUs cannot be had
+	refused string  // why its PTUs are not available
 }
 
 // ptu is provisioned throughput of a model in one class.
 type ptu struct {
 	of      price.PTU
-	needs   tariff // PTUs a token a minute takes
+	needs   tariff // PTUs per token per minute
 	steps   steps
 	rents   []rent
-	from    string   // region whose prices these are; "": of the demand's own
+	from    string   // region of these prices; "": the demand's own
 	missing []string // of all its alternatives
 }
 
-// rent is what a PTU costs for a term.
+// rent is the price of a PTU for a term.
 type rent struct {
 	term    Term
 	price   weir.Money // for the term
@@ -56,7 +56,7 @@ type rent struct {
 	missing []string
 }
 
-// maxPTUs is the most one deployment may have. Source: Microsoft, Azure OpenAI
+// maxPTUs is the most PTUs of one deployment. Source: Microsoft, Azure OpenAI
 // quotas and limits, 2026-02-17.
 const maxPTUs = 100_000
 
@@ -93,7 +93,7 @@ func (m *market) readOffers() error {
 	return nil
 }
 
-// known reports whether the catalogue has anything of an Azure OpenAI model.
+// known says whether the catalogue has any entry of an Azure OpenAI model.
 func known(c *price.Catalogue, model string) bool {
 	for _, cl := range classes {
 		if _, err := c.Tokens(model, cl.standard, ""); err == nil {
@@ -127,8 +127,8 @@ func (m *market) offer(cl class) offer {
 	return o
 }
 
-// ptu reads provisioned throughput of the model; nil when the catalogue has
-// none of that class.
+// ptu reads provisioned throughput of the model; nil if the catalogue has none
+// in that class.
 func (m *market) ptu(sku string) *ptu {
 	of, err := m.c.PTU(m.d.Model)
 	if err != nil {
@@ -170,7 +170,7 @@ func (m *market) ptu(sku string) *ptu {
 	return p
 }
 
-// options prices x times the demand in every way, those that can be had first,
+// options prices x times the demand in every way, available ones first,
 // cheapest first.
 func (m *market) options(x float64) []Option {
 	var all []Option
@@ -198,8 +198,8 @@ func (m *market) options(x float64) []Option {
 	return all
 }
 
-// rank puts what can be had before what cannot, and that before what has no
-// price.
+// rank orders available options before unavailable ones, and those before
+// options without a price.
 func rank(o Option) int {
 	switch {
 	case len(o.Missing) > 0:
@@ -210,7 +210,7 @@ func rank(o Option) int {
 	return 0
 }
 
-// finish fills what follows from the bill.
+// finish computes the fields that follow from the bill.
 func (m *market) finish(o *Option, x float64) {
 	if len(o.Missing) > 0 {
 		return

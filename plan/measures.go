@@ -8,12 +8,11 @@ import (
 	"weir/report/words"
 )
 
-// Measure is something that makes the demand cheaper to serve, and what that
-// is worth.
+// Measure makes the demand cheaper to serve; Saves is its worth.
 type Measure struct {
 	Name    string     `json:"name"` // one of the Measures constants
 	Share   float64    `json:"share"`
-	Saves   weir.Money `json:"saves_dollars"` // a month, alone, against the cheapest without it; below 0: it costs
+	Saves   weir.Money `json:"saves_dollars"` // per month, alone, against the cheapest without it; below 0: it costs
 	Why     string     `json:"why"`
 	Missing []string   `json:"missing,omitempty"`
 }
@@ -25,22 +24,22 @@ const (
 	MeasureSmaller = "smaller_model"
 )
 
-// Mix is the whole of a recommendation: what is taken off the demand first, and
-// the cheapest alternative for the rest.
+// Mix is a whole recommendation: the measures that reduce the demand, and the
+// cheapest alternative for the rest.
 type Mix struct {
 	Measures []string   `json:"measures,omitempty"`
-	Rest     float64    `json:"rest_share"` // of the demand, that Option serves
+	Rest     float64    `json:"rest_share"` // of the demand, served by Option
 	Option   *Option    `json:"option,omitempty"`
 	Lines    []Line     `json:"lines"`
 	Month    weir.Money `json:"month_dollars"`
-	Million  weir.Money `json:"per_million_tokens_dollars"` // of all tokens asked for
+	Million  weir.Money `json:"per_million_tokens_dollars"` // of all tokens of the demand
 	Request  weir.Money `json:"per_request_dollars"`
 }
 
 // use says which measures are taken.
 type use struct{ cache, batch, smaller bool }
 
-// part is tokens that go elsewhere, and at which rates.
+// part is tokens that go to another deployment, with its rates.
 type part struct {
 	model, sku string
 	rates      rates
@@ -97,7 +96,7 @@ func (m *market) smallerPart() (part, []string) {
 
 func (p part) cost(of Minute) float64 { return p.rates.cost(of) * p.factor }
 
-// readParts finds where batch and the smaller model would go.
+// readParts finds the targets of batch and of the smaller model.
 func (m *market) readParts() {
 	if m.d.Batch > 0 {
 		m.batch, m.lacksBatch = m.batchPart()
@@ -107,8 +106,8 @@ func (m *market) readParts() {
 	}
 }
 
-// mix is what x times the demand costs with some measures; false when nothing
-// that can be had serves the rest.
+// mix is the cost of x times the demand with some measures; false if no
+// available option serves the rest.
 func (m *market) mix(x float64, u use) (Mix, bool) {
 	mix := Mix{Rest: 1}
 	if u.cache {
@@ -161,7 +160,7 @@ func (m *market) cheapestMix(x float64) (Mix, bool) {
 	return found, ok
 }
 
-// measures says what each measure of the demand is worth alone.
+// measures is the worth of each measure of the demand alone.
 func (m *market) measures() []Measure {
 	var all []Measure
 	plain, ok := m.mix(1, use{})
@@ -192,7 +191,7 @@ func (m *market) measures() []Measure {
 	return all
 }
 
-// smallerWhy says how much less the smaller model costs per token.
+// smallerWhy is how much less the smaller model costs per token.
 func (m *market) smallerWhy() string {
 	if m.smaller.sku == "" {
 		return ""

@@ -97,7 +97,7 @@ func TestSensitivityIsThePlanOfTheOtherDemand(t *testing.T) {
 }
 
 // Own replicas are cheapest somewhere above the demand of chat, and the curve
-// finds where: below it the one is cheaper, above it the other.
+// finds the point: below it one is cheaper, above it the other.
 func TestTheCurveSaysWhereTheCheapestChanges(t *testing.T) {
 	d := chat()
 	d.OpenModel = "Llama-3.1-8B"
@@ -131,9 +131,9 @@ func TestTheUncomfortableTruthIsSaidWithItsArithmetic(t *testing.T) {
 	}
 }
 
-// Laws of every plan: the alternatives are in order, the first is no dearer
-// than any, more demand never costs less, and the same input gives the same
-// answer.
+// Laws of every plan: the alternatives are in order, the first costs no more
+// than any other, more demand never costs less, and the same input gives the
+// same answer.
 func TestLawsOfAPlan(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := Demand{Model: rapid.SampledFrom([]string{"gpt-4o", "gpt-5.2", "gpt-4.1-mini", "gpt-6-sol"}).Draw(t, "model"), Region: "eastus"}
@@ -232,7 +232,7 @@ func TestEveryFaultOfADemandIsNamed(t *testing.T) {
 	}
 }
 
-// times is the same demand, x times as much of it.
+// times is the demand multiplied by x.
 func (d Demand) times(x float64) Demand {
 	return d.each(func(m Minute) Minute { return m.times(x) })
 }

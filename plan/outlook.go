@@ -19,7 +19,7 @@ type Case struct {
 	Known   bool       `json:"known"`
 }
 
-// sensitivity plans the demand again with one thing changed at a time.
+// sensitivity plans the demand again with one change at a time.
 func (m *market) sensitivity() ([]Case, error) {
 	amount := func(x float64) func(Minute) Minute { return func(n Minute) Minute { return n.times(x) } }
 	output := func(x float64) func(Minute) Minute {
@@ -31,7 +31,7 @@ func (m *market) sensitivity() ([]Case, error) {
 	cases := []struct {
 		what   string
 		change func(Minute) Minute
-		shape  bool // tokens per request change: what a replica sustains, too
+		shape  bool // tokens per request change, and with them a replica's rate
 	}{
 		{"half the demand", amount(0.5), false},
 		{"1.5 times the demand", amount(1.5), false},
@@ -42,7 +42,7 @@ func (m *market) sensitivity() ([]Case, error) {
 		{"three quarters of the input cached", cached(0.75), false},
 	}
 	if m.d.Model == "" {
-		cases = cases[:4] // no prompt cache of a service to be in
+		cases = cases[:4] // without a service there is no prompt cache
 	}
 	all := []Case{m.caseOf("as it is")}
 	for _, c := range cases {
@@ -96,8 +96,8 @@ func (m *market) caseOf(what string) Case {
 	return c
 }
 
-// changed is the market of a changed demand. Replicas are looked at again only
-// when the requests have another shape.
+// changed is the market of a changed demand. Replicas are computed again only
+// if the shape of the requests changes.
 func (m *market) changed(change func(Minute) Minute, shape bool) (*market, error) {
 	d := m.d.each(change)
 	if shape {
@@ -129,8 +129,8 @@ func (x Mix) id() string {
 	return x.Option.ID
 }
 
-// Curve is what a demand costs by its size, for each way to serve it. Costs
-// are a month's; 0 where a way cannot be had.
+// Curve is the cost over the size of the demand, for each way to serve it.
+// Costs are for a month; 0 if a way is not available.
 type Curve struct {
 	Points   []Point  `json:"points"`
 	Switches []Switch `json:"switches,omitempty"`
@@ -138,15 +138,15 @@ type Curve struct {
 
 // Point is one size of the demand.
 type Point struct {
-	Times       float64    `json:"times"` // the demand at hand
+	Times       float64    `json:"times"` // times the given demand
 	Tokens      float64    `json:"tokens_month"`
 	PayAsYouGo  weir.Money `json:"pay_as_you_go_dollars"`
-	Provisioned weir.Money `json:"provisioned_dollars"` // at least the fewest PTUs, with spillover or without, whatever costs less
+	Provisioned weir.Money `json:"provisioned_dollars"` // at least the fewest PTUs, with spillover or without, whichever costs less
 	Own         weir.Money `json:"own_dollars"`
 	Best        string     `json:"best"`
 }
 
-// Switch is a size of the demand from which on something else is cheapest.
+// Switch is a size of the demand from which on another way is cheapest.
 type Switch struct {
 	Times  float64 `json:"times"`
 	Tokens float64 `json:"tokens_month"`
@@ -154,16 +154,16 @@ type Switch struct {
 	To     string  `json:"to"`
 }
 
-// The curve's reach: from a 64th of the demand to 64 times it, two points to a
+// The curve's range: from a 64th of the demand to 64 times it, two points per
 // doubling.
 const (
 	curveReach = 6 // doublings
-	curveSteps = 2 // to a doubling
+	curveSteps = 2 // per doubling
 	maxSwitch  = 16
 )
 
 // curve prices multiples of the demand, without measures, and finds where the
-// cheapest changes.
+// cheapest way changes.
 func (m *market) curve() Curve {
 	var c Curve
 	for k := -curveReach * curveSteps; k <= curveReach*curveSteps; k++ {
@@ -176,7 +176,8 @@ func (m *market) curve() Curve {
 	return c
 }
 
-// way names the option without what changes from size to size: the VM size.
+// way names the option without the part that changes with the demand: the VM
+// size.
 func (o Option) way() string {
 	if o.Kind == Own {
 		_, rest, _ := strings.Cut(o.Name, " ")
@@ -206,7 +207,7 @@ func (m *market) point(x float64) Point {
 	return p
 }
 
-// cheaper is the smaller of two costs, of which 0 is none.
+// cheaper is the smaller of two costs; 0 is no cost.
 func cheaper(a, b weir.Money) weir.Money {
 	if a == 0 || b != 0 && b < a {
 		return b
@@ -214,11 +215,11 @@ func cheaper(a, b weir.Money) weir.Money {
 	return a
 }
 
-// mixed is what x times the demand costs with at least the fewest PTUs that are
-// sold, the rest spilling over or all of it on PTUs; 0 when neither can be had.
-// Spillover as an alternative ends where PTUs do not pay; here it does not: a
-// cost that is the least over fixed choices, each of which costs no less for a
-// larger demand, never falls while the demand grows.
+// mixed is the cost of x times the demand with at least the fewest PTUs on
+// offer, the rest spilling over or all of it on PTUs; 0 if neither is
+// available. The spillover alternative ends where PTUs do not pay; mixed does
+// not. It is a minimum over fixed choices, none of which costs less for a
+// larger demand, so it never falls while the demand grows.
 func (m *market) mixed(x float64) weir.Money {
 	var least weir.Money
 	for i := range m.offers {
@@ -245,8 +246,8 @@ func (m *market) mixed(x float64) weir.Money {
 	return least
 }
 
-// switches finds a change of the cheapest between two points, by halving. Of
-// several changes between them it finds one.
+// switches finds a change of the cheapest way between two points, by bisection.
+// Of several changes it finds one.
 func (m *market) switches(c *Curve, low, high Point) {
 	if low.Best == high.Best || low.Best == "" || high.Best == "" || len(c.Switches) == maxSwitch {
 		return
@@ -262,8 +263,8 @@ func (m *market) switches(c *Curve, low, high Point) {
 	c.Switches = append(c.Switches, Switch{Times: high.Times, Tokens: high.Tokens, From: low.Best, To: high.Best})
 }
 
-// Bills is the whole bill over the number of PTUs: rent, and pay-as-you-go for
-// what does not fit them.
+// Bills is the total bill over the number of PTUs: rent, and pay-as-you-go for
+// the overflow.
 type Bills struct {
 	SKU    string `json:"sku"`
 	Term   Term   `json:"term"`
@@ -271,17 +272,17 @@ type Bills struct {
 	Points []Bill `json:"points"`
 }
 
-// Bill is one number of PTUs.
+// Bill is the bill for one number of PTUs.
 type Bill struct {
 	PTUs  int        `json:"ptus"`
 	Month weir.Money `json:"month_dollars"`
 }
 
-// billPoints is how many numbers of PTUs are drawn, at most.
+// billPoints is the most points of that drawing.
 const billPoints = 60
 
-// bills follows the bill from no PTUs to those the busiest minute needs, for
-// the first class whose prices are all known.
+// bills computes the bill from no PTUs to those the busiest minute needs, for
+// the first class with all prices known.
 func (m *market) bills() []Bills {
 	for _, o := range m.offers {
 		if o.ptu == nil || len(o.ptu.missing) > 0 || len(o.rates.missing) > 0 || o.ptu.steps.count() == 0 {

@@ -12,7 +12,7 @@ import (
 	"weir/report/words"
 )
 
-// Targets of latency replicas are sized for when the demand states none.
+// Default latency targets for replicas, if the demand states none.
 const (
 	DefaultTTFT = 2 * time.Second
 	DefaultTPOT = 100 * time.Millisecond
@@ -27,7 +27,7 @@ type place struct {
 	missing     []string
 }
 
-// places are those of the catalogue that hold GPUs for answering at once.
+// places are the catalogue's services with GPUs for real-time inference.
 func (m *market) places() []place {
 	var all []place
 	for _, p := range []struct{ name, title string }{{"aks", "Kubernetes"}, {"managed_online", "managed endpoint"}} {
@@ -46,7 +46,7 @@ func (m *market) places() []place {
 	return all
 }
 
-// slo is what replicas are sized for, and whether that was asked for.
+// slo is the SLO for sizing replicas, and the defaults in it, if any.
 func (d Demand) slo() (weir.SLO, string) {
 	s, assumed := d.SLO, ""
 	if s.TTFT == 0 {
@@ -63,8 +63,8 @@ func (d Demand) slo() (weir.SLO, string) {
 	return s, assumed
 }
 
-// price reads what the VM costs; hour is asked for, the others are used where
-// they are known.
+// price reads the VM's prices; the hourly price is required, the others are
+// used if known.
 func (m *market) price(at *machine) {
 	if at.refused != "" {
 		return // whatever it costs
@@ -91,8 +91,8 @@ func (m *market) price(at *machine) {
 	}
 }
 
-// hours are the stretches replicas are counted by: at most an hour each, what
-// its busiest minute asks for, and how many hours of the month it stands for.
+// hours are the periods for counting replicas, of at most an hour each: the
+// need of its busiest minute, and the hours of the month it represents.
 type hours struct {
 	need  []float64 // requests a minute
 	stand []float64
@@ -100,7 +100,7 @@ type hours struct {
 	mean  float64
 }
 
-// hours counts a minute with longer requests than usual as more of them.
+// hours counts a minute with longer requests than average as more requests.
 func (m *market) hours() hours {
 	mean := m.total.times(1 / m.total.Requests)
 	var h hours
@@ -141,7 +141,7 @@ func (m *market) own(at *machine, p place, x float64) []Option {
 	}
 	if base.Refused != "" || len(base.Missing) > 0 {
 		if p.name != m.where[0].name {
-			return nil // the same everywhere: said once
+			return nil // the same everywhere: reported once
 		}
 		base.Place, p.name, p.title = "", "any", "any place"
 		return []Option{named("always", "")}
@@ -171,7 +171,7 @@ func (m *market) own(at *machine, p place, x float64) []Option {
 	return all
 }
 
-// short is a VM size without what all have.
+// short is a VM size without the common prefix.
 func short(vm string) string {
 	const prefix = "Standard_"
 	if len(vm) > len(prefix) && vm[:len(prefix)] == prefix {
@@ -196,7 +196,7 @@ func (m *market) scaled(o Option, at *machine, p place, t Term, hour, x float64)
 	for i, need := range m.by.need {
 		n := at.vms(need*x, p)
 		total += float64(n) * m.by.stand[i]
-		// What is to be there at the full hour starts before it.
+		// VMs for the full hour start before it.
 		starts += float64(max(0, n-last)) * at.load.Hours() * m.d.stands()
 		last = n
 	}
@@ -208,7 +208,7 @@ func (m *market) scaled(o Option, at *machine, p place, t Term, hour, x float64)
 	return o
 }
 
-// quota says how many vCPUs the peak takes, and refuses what is beyond.
+// quota computes the peak's vCPUs, and refuses an option beyond the quota.
 func (m *market) quota(o *Option, at *machine, p place) {
 	vcpus := int(math.Ceil(p.factor*float64(o.VMs)-1e-9)) * at.vm.VCPUs
 	family := at.vm.Family

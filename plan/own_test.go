@@ -23,7 +23,7 @@ func office(t *testing.T, outside float64) Demand {
 		Minutes: Weekly(Minute{Requests: 60, Input: 60_000, Output: 12_000}, share)}
 }
 
-// offered are the alternatives alone, without the outlook that needs several.
+// offered is a plan's alternatives, without the outlook.
 func offered(t *testing.T, d Demand) Answer {
 	t.Helper()
 	m, err := newMarket(catalogue(t), d)
@@ -166,8 +166,8 @@ func TestProvisionedBillsFollowFromTheCatalogue(t *testing.T) {
 	}
 }
 
-// What the plan sizes is held against the same replicas played together: they
-// keep the SLO for at least the share of requests a replica is sized for.
+// Simulated together, the replicas of a plan keep the SLO for at least the
+// share of requests that one replica is sized for.
 func TestTheReplicasOfAPlanKeepTheSLOWhenPlayed(t *testing.T) {
 	d := office(t, 0.1)
 	d = d.times(50)
@@ -183,7 +183,7 @@ func TestTheReplicasOfAPlanKeepTheSLOWhenPlayed(t *testing.T) {
 	if err != nil || again != s {
 		t.Errorf("the same seed gave %+v, %v", again, err)
 	}
-	// With a third of the replicas they do not.
+	// With a third of the replicas they miss it.
 	a.Advice.Option.Replicas /= 3
 	if s, err = Simulate(t.Context(), catalogue(t), d, a, 7); err != nil || s.Attained > 0.5 {
 		t.Errorf("with a third: %+v, %v", s, err)
@@ -193,8 +193,8 @@ func TestTheReplicasOfAPlanKeepTheSLOWhenPlayed(t *testing.T) {
 	}
 }
 
-// Azure's small A10 sizes hold a part of a GPU: compared like the others, with
-// that part of its speed, once their price is known.
+// Azure's small A10 sizes have a part of a GPU: they are compared like the
+// others, with that part of its speed, once their price is known.
 func TestPartsOfAGPUAreComparedAsPartOfItsSpeed(t *testing.T) {
 	c, err := catalogue(t).Override("deal.yaml", []byte(`
 sources:

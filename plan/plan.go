@@ -1,14 +1,14 @@
 // Package plan finds the cheapest way to serve a demand: pay-as-you-go tokens,
-// provisioned throughput with and without spillover, replicas of one's own, and
-// what batch, a smaller model and a response cache would save on top.
+// provisioned throughput with and without spillover, one's own replicas, and
+// the savings of batch, a smaller model and a response cache on top.
 //
-// It is arithmetic over the price catalogue and over what engine says a replica
-// can do: values in, an Answer out. It reads no file, knows no clock and asks no
-// cloud; what a figure is and how old it is comes from the catalogue, and a
-// figure that is missing there is named, not invented: the alternatives that
-// need it stand in the answer without a price.
+// It is arithmetic over the price catalogue and over engine's figures for a
+// replica: values in, an Answer out. It reads no file, knows no clock and calls
+// no cloud. The catalogue gives each figure and its age. A missing figure is
+// named, not invented: the alternatives that need it are in the answer without
+// a price.
 //
-// All amounts are of a month of MinutesPerMonth.
+// All amounts are for a month of MinutesPerMonth.
 package plan
 
 import (
@@ -16,9 +16,9 @@ import (
 	"weir/price"
 )
 
-// Plan compares everything that can serve the demand. now is the day prices are
-// held against for their age. Errors name every fault of the demand, and wrap
-// price.ErrUnknown for a model or region the catalogue does not have.
+// Plan compares everything that can serve the demand. now decides which prices
+// are old. Errors name every fault of the demand, and wrap price.ErrUnknown for
+// a model or region that the catalogue lacks.
 func Plan(c *price.Catalogue, d Demand, now weir.Instant) (Answer, error) {
 	if err := d.Validate(); err != nil {
 		return Answer{}, err
@@ -48,8 +48,8 @@ func Plan(c *price.Catalogue, d Demand, now weir.Instant) (Answer, error) {
 	return a, nil
 }
 
-// advise is the recommendation and what it was compared with, without the
-// outlook on other demands.
+// advise is the recommendation and its comparison, without the outlook on other
+// demands.
 func (m *market) advise() Answer {
 	a := Answer{Demand: describe(m.d), Options: m.options(1)}
 	a.Advice, _ = m.cheapestMix(1)

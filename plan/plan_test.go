@@ -14,7 +14,7 @@ import (
 	"weir/price"
 )
 
-// today is a day on which no price of the catalogue is old but the undated ones.
+// today is a day on which only undated prices of the catalogue are old.
 var today = weir.At(time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC))
 
 // embedded is read once: it is immutable.
@@ -102,8 +102,8 @@ func TestBreakEvenUtilisation(t *testing.T) {
 	f("o1", 483, 172, 146)
 }
 
-// gpt-4o with three quarters of its input cached, 80 tokens in to 20 out: what
-// is free of PTUs and not of tokens makes them pay sooner.
+// gpt-4o with three quarters of its input cached, 80 tokens in to 20 out:
+// cached tokens take no PTUs but cost money, so PTUs pay sooner.
 func TestCachedTokensMakeProvisionedThroughputPaySooner(t *testing.T) {
 	a := answer(t, Demand{Model: "gpt-4o", Minutes: Constant(Minute{Requests: 1, Input: 80e3, Cached: 60e3, Output: 20e3})})
 	if have := 100 * a.BreakEven[1].Utilisation; math.Abs(have-73) > 1 {

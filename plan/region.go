@@ -6,9 +6,9 @@ import (
 	"weir/price"
 )
 
-// readRegions writes the regions of the demand as the catalogue does, and
-// refuses those it does not have: a name nobody sells in has no prices, and what
-// is left would pass for the cheapest.
+// readRegions spells the demand's regions as the catalogue does, and refuses
+// unknown ones: they have no prices, and the remaining alternatives would look
+// like the cheapest.
 func (m *market) readRegions() error {
 	for _, name := range []*string{&m.d.Region, &m.d.Estimate} {
 		if *name == "" {
@@ -23,8 +23,8 @@ func (m *market) readRegions() error {
 	return nil
 }
 
-// tokens finds token prices in the region of the demand; where there are none,
-// in the region that stands in for it, whose name is returned then.
+// tokens finds token prices in the demand's region; if there are none, in the
+// region that replaces it, and returns that region's name.
 func (m *market) tokens(model, sku string) (price.Tokens, string, error) {
 	t, err := m.c.Tokens(model, sku, m.d.Region)
 	if err == nil || m.d.Estimate == "" {

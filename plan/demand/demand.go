@@ -1,6 +1,6 @@
-// Package demand says what a plan is asked for: a demand.yaml, with the minutes it
-// describes, or those that a trace or the ledger of "weir serve" has counted. The
-// file is in the way of weir.yaml, so that its faults are config's.
+// Package demand reads the demand of a plan: a demand.yaml with the minutes it
+// describes, or minutes counted from a trace or the ledger of "weir serve". The
+// file has the form of weir.yaml, and its faults are config's.
 package demand
 
 import (
@@ -16,8 +16,8 @@ import (
 	"weir/trace"
 )
 
-// Source says where a demand comes from. Its models and region hold over those of
-// the file.
+// Source is where a demand comes from. Its models and region override the
+// file's.
 type Source struct {
 	Name string // of a demand.yaml; "": none
 	Text []byte // of it
@@ -27,13 +27,13 @@ type Source struct {
 
 	Model, OpenModel string
 	Region           string
-	Estimate         string // region whose prices stand in for those that are not known
+	Estimate         string // region whose prices replace unknown ones
 }
 
-// Counted says that the minutes do not come from a description.
+// Counted says whether the minutes are counted rather than described.
 func (s *Source) Counted() bool { return s.Trace != "" || s.Ledger != nil }
 
-// Read gathers the demand. The error is a config.Faults where the description has
+// Read reads the demand. The error is a config.Faults if the description has
 // faults.
 func (s *Source) Read(ctx context.Context, now weir.Instant) (plan.Demand, error) {
 	f, err := parse(s)
@@ -75,7 +75,7 @@ func countTrace(path string, cached float64) (_ []plan.Minute, err error) {
 }
 
 // countMinutes counts arrivals by the minute; cached is the share of their
-// prompts the service would have in its cache, which a trace does not say.
+// prompts in the service's cache, which a trace does not tell.
 func countMinutes(s trace.Source, cached float64) ([]plan.Minute, error) {
 	var counter plan.Counter
 	for {

@@ -39,7 +39,7 @@ func TestTheLedgerIsCountedByTheMinuteWithItsQuietOnes(t *testing.T) {
 			Prompt: 100 * requests, Cached: 40 * requests, Completion: 10 * requests}
 	}
 	if err := s.Write(context.Background(), meter.Batch{Writer: "test", Number: 1, Rows: []meter.Row{
-		row(now-90*24*60, "a", "chat", 50), // before what is asked for
+		row(now-90*24*60, "a", "chat", 50), // before the period
 		row(now-10, "a", "chat", 5), row(now-10, "b", "chat", 3), row(now-7, "a", "chat", 2), row(now-8, "a", "other", 9),
 		row(now, "a", "chat", 7), // the minute is not over
 	}}); err != nil {

@@ -75,8 +75,8 @@ type quotas struct {
 var weekdays = map[string]time.Weekday{"mon": time.Monday, "tue": time.Tuesday, "wed": time.Wednesday, "thu": time.Thursday,
 	"fri": time.Friday, "sat": time.Saturday, "sun": time.Sunday}
 
-// parse reads a demand.yaml; what the source gives holds instead of what it says.
-// The error is a config.Faults with every fault of it.
+// parse reads a demand.yaml; the source's values override the file's. The error
+// is a config.Faults with every fault.
 func parse(s *Source) (file, error) {
 	var f file
 	src := s.Text
@@ -96,7 +96,7 @@ func parse(s *Source) (file, error) {
 	return f, nil
 }
 
-// faults are those no single key has.
+// faults are the faults of combinations of keys.
 func (f *file) faults(name string, s *Source) config.Faults {
 	var faults config.Faults
 	counted := s.Counted()
@@ -147,7 +147,7 @@ func (f *file) demand() plan.Demand {
 	return d
 }
 
-// minutes are those the file describes: one that stands for all, or a week.
+// minutes are the minutes the file describes: a single one, or a week.
 func (f *file) minutes() ([]plan.Minute, error) {
 	n := float64(f.Requests)
 	full := plan.Minute{Requests: n, Input: n * float64(f.InputTokens), Output: n * float64(f.OutputTokens)}

@@ -15,11 +15,11 @@ import (
 	"weir/store"
 )
 
-// Ledger says which part of a ledger is the demand.
+// Ledger is the part of a ledger that makes the demand.
 type Ledger struct {
 	Path  string
 	Since string // how far back to look: "7d", "36h"
-	Model string // as callers ask for it; "" is the model of the demand
+	Model string // requested by callers; "" is the demand's model
 }
 
 // Back reads how far back to look.
@@ -34,15 +34,15 @@ func (l *Ledger) Back() (time.Duration, error) {
 	return 0, fmt.Errorf("--since %q: write how far back to look, from 1m to %dd, as 7d or 36h", l.Since, plan.MaxMinutes/(24*60))
 }
 
-// count counts what was asked of a model until the last whole minute. A
-// ledger that began later is counted from its first row on: what came before
-// is not known.
+// count counts the requests for a model until the last whole minute. A ledger
+// that began later is counted from its first row on: the time before is
+// unknown.
 func (l *Ledger) count(ctx context.Context, model string, now weir.Instant) (_ []plan.Minute, err error) {
 	back, err := l.Back()
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(l.Path); err != nil { // Open would make one
+	if _, err := os.Stat(l.Path); err != nil { // Open would create one
 		return nil, fmt.Errorf("ledger: %w: name the file of the configuration's store.path with --store", err)
 	}
 	s, err := store.Open(l.Path)
@@ -76,7 +76,7 @@ func fill(rows []meter.Row, to int64) []plan.Minute {
 	return minutes
 }
 
-// noUsage says which models the ledger does know.
+// noUsage names the models in the ledger.
 func (l *Ledger) noUsage(ctx context.Context, s *store.DB, q meter.Query) error {
 	const most = 20
 	model := q.Model
