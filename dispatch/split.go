@@ -6,10 +6,12 @@ import "math"
 // (Thaler, Ravishankar, 1998, with the weights of Schindelhauer, Schomaker,
 // "Weighted distributed hash tables", SPAA 2005). For q's sticky key every
 // deployment draws a number distributed by its weight, and the highest one that
-// can take q is chosen. The shares follow the weights. When weights change,
-// only as many callers move as the shares differ by: from deployments that lose
-// to those that gain. While a caller's deployment has no room, its requests go
-// to the one with the next number, and return later.
+// can take q is chosen. The shares follow the weights. A caller moves only to a
+// deployment whose weight grew by a larger factor than that of its own. When some
+// weights change by one factor, as in a step of a canary, only as many callers
+// move as the shares differ by: from deployments that lose to those that gain.
+// While a caller's deployment has no room, its requests go to the one with the
+// next number, and return later.
 func (c *Core) chooseSticky(t tier, q *call, avoid bool) *replica {
 	var best *deployment
 	top := -1.0

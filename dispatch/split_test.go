@@ -85,6 +85,58 @@ func TestOnlyCallersThatMustMoveWhenWeightsChange(t *testing.T) {
 	})
 }
 
+// Weights that change together: some by one factor, the rest by another. Then no
+// caller moves between two that both gain or both lose, so that as many move as
+// the deployments that gain have more.
+func TestOnlyAsManyCallersMoveAsTheSharesDifferBy(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		was := rapid.SliceOfN(rapid.IntRange(1, 100), 2, 5).Draw(t, "weights")
+		factors := rapid.SliceOfN(rapid.IntRange(1, 20), 2, 2).Draw(t, "factors")
+		now := make([]int, len(was))
+		for i, w := range was {
+			now[i] = w * rapid.SampledFrom(factors).Draw(t, "factor")
+		}
+		before, after := reassigned(was, now)
+		moved, more := 0, map[string]int{}
+		for n := range before {
+			if before[n] != after[n] {
+				moved++
+			}
+			more[before[n]]--
+			more[after[n]]++
+		}
+		gained := 0
+		for _, n := range more {
+			gained += max(n, 0)
+		}
+		if moved != gained {
+			t.Fatalf("weights %v, then %v: %d callers move, and those that gain have %d more: %v", was, now, moved, gained, more)
+		}
+	})
+}
+
+func TestACallerMovesOnlyToADeploymentWhoseWeightGrewMore(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		was := rapid.SliceOfN(rapid.IntRange(1, 100), 2, 5).Draw(t, "weights")
+		now := rapid.SliceOfN(rapid.IntRange(1, 100), len(was), len(was)).Draw(t, "then")
+		before, after := reassigned(was, now)
+		for n := range before {
+			from, to := before[n][0]-'a', after[n][0]-'a'
+			if from != to && now[to]*was[from] <= now[from]*was[to] {
+				t.Fatalf("caller %d moves from %s to %s, with weights %v, then %v", n, before[n], after[n], was, now)
+			}
+		}
+	})
+}
+
+// reassigned says where each of 500 callers goes with weights was, and then with now.
+func reassigned(was, now []int) (before, after []string) {
+	c, _ := splitCore(was...)
+	before = assign(c, 500)
+	c.Configure(epoch, splitOf(now...))
+	return before, assign(c, 500)
+}
+
 func TestACallerWhoseDeploymentIsFullIsServedByAnotherAndComesBack(t *testing.T) {
 	c, o := splitCore(1, 1)
 	at := assign(c, 1)[0]
