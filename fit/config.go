@@ -66,6 +66,9 @@ func ParseConfig(name string, text []byte) (Model, error) {
 	if err := c.understood(&m); err != nil {
 		return Model{}, err
 	}
+	if err := c.oneKVCount(name); err != nil {
+		return Model{}, err
+	}
 	m.DType = dtypeName(firstText(c.DType, c.DType2, outer.DType, outer.DType2))
 	c.sizes(&m)
 	c.layers(&m)

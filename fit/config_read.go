@@ -75,7 +75,7 @@ var spellings = [][]string{
 	{"num_hidden_layers", "n_layer", "n_layers", "num_layers"},
 	{"hidden_size", "n_embd", "d_model", "n_embed"},
 	{"num_attention_heads", "n_head", "n_heads", "encoder_attention_heads"},
-	{"num_key_value_heads", "num_kv_heads", "n_head_kv", "multi_query_group_num", "kv_n_heads", "num_query_groups"},
+	{"num_key_value_heads", "num_kv_heads", "n_head_kv", "multi_query_group_num", "kv_n_heads", "num_query_groups", "num_key_value_heads_per_layer"},
 	{"intermediate_size", "n_inner", "ffn_hidden_size", "ffn_dim", "encoder_ffn_dim"},
 	{"head_dim", "kv_channels", "attention_head_dim"},
 	{"vocab_size", "padded_vocab_size"},

@@ -51,6 +51,20 @@ func (c *hfConfig) Compressed() string {
 	return ""
 }
 
+// oneKVCount refuses a list of unlike numbers of KV heads, one for each layer:
+// without a number kvHeads would count one for each head of attention, several
+// times the cache there is.
+func (c *hfConfig) oneKVCount(name string) error {
+	if raw := c.keys["num_key_value_heads"]; c.KVHeads == 0 && len(raw) > 0 && raw[0] == '[' {
+		if len(raw) > 64 {
+			raw = append(raw[:60:60], "...]"...)
+		}
+		return fmt.Errorf("%w: %s lacks kv_heads: num_key_value_heads is %s, and fit knows one number for all layers: set num_key_value_heads to the largest for an upper bound, or start an engine and measure",
+			ErrShape, name, raw)
+	}
+	return nil
+}
+
 // kvHeads is the number of KV heads of families that state it by flags: one if
 // queries share it, unless Falcon's newer layout groups them; ChatGLM's groups
 // only if its flag is set.

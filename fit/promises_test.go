@@ -207,6 +207,40 @@ func TestAListOfUnlikeCountsIsNoCount(t *testing.T) {
 	}
 }
 
+// DeciLM has one number of KV heads for each layer. Where they differ none is
+// taken, and least of all that of the heads of attention.
+func TestUnlikeKVHeadsAreNotTakenForHeadsOfAttention(t *testing.T) {
+	const one = `"num_key_value_heads":8`
+	for keys, want := range map[string]int{
+		one: 8, `"num_key_value_heads":[8,8]`: 8, `"num_key_value_heads_per_layer":[4,4,4]`: 4, `"num_key_value_heads":null`: 32,
+		`"num_key_value_heads":[8,4]`: 0, `"num_key_value_heads":[4,8]`: 0, `"num_kv_heads":[3,4]`: 0, `"num_key_value_heads":[]`: 0, `"num_key_value_heads_per_layer":[4,2]`: 0,
+		`"num_key_value_heads":[` + strings.Repeat("8,", 1000) + `4]`: 0,
+	} {
+		m, err := ParseConfig("mine", []byte(strings.Replace(llamaConfig, one, keys, 1)))
+		if want > 0 && (err != nil || m.KVHeads != want) {
+			t.Errorf("%s: %d KV heads, %v; want %d", keys, m.KVHeads, err, want)
+		}
+		if want == 0 && (!errors.Is(err, ErrShape) || !strings.Contains(err.Error(), "mine lacks kv_heads: num_key_value_heads is [") || len(err.Error()) > 300) {
+			t.Errorf("%s: %d KV heads, %v; want an error that says what is missing", keys, m.KVHeads, err)
+		}
+	}
+}
+
+// "the number of layers and the hidden size are never assumed".
+func TestLayersAndHiddenSizeAreNeverAssumed(t *testing.T) {
+	for kind := range classDefaults {
+		f := func(keys string, sentinel error, say string) {
+			t.Helper()
+			m, err := ParseConfig("mine", []byte(`{"model_type":"`+kind+`",`+keys+`}`))
+			if !errors.Is(err, sentinel) || !strings.Contains(err.Error(), say) {
+				t.Errorf("%s with %s alone: %d layers of %d, %v; want an error with %q", kind, keys, m.Layers, m.Hidden, err, say)
+			}
+		}
+		f(`"hidden_size":1024`, ErrFile, "no num_hidden_layers")
+		f(`"num_hidden_layers":2`, ErrShape, "hidden")
+	}
+}
+
 // zeros is a file of only zeros; it counts the bytes read.
 type zeros struct{ read int }
 
