@@ -49,8 +49,9 @@ func (t *turn) nearly() int {
 // starting it again. A replica kept idle that long has cost at most twice the
 // best choice in hindsight (the ski-rental argument). A start costs its whole
 // cold start twice: the replica is paid for and serves no request, and the
-// requests it should have served wait. After recent regrets (scale-ins soon
-// followed by scale-outs) the wait is longer.
+// requests it should have served wait. The factor of two holds for cold starts
+// of 30 s to 1 h, between minBreakEven and maxBreakEven. After recent regrets
+// (scale-ins soon followed by scale-outs) the wait is longer.
 //
 // ZeroAfter alone sets how long the last replica stays, unless ZeroBreakEven
 // applies this rule too.

@@ -89,6 +89,41 @@ func TestWhatWasRegrettedIsHeldForTwoHoursAtMost(t *testing.T) {
 	}
 }
 
+// keptIdle returns how long a third replica that is not needed is kept, to the second.
+func keptIdle(t *testing.T, p scale.Policy) time.Duration {
+	t.Helper()
+	for d := time.Second; d < 3*time.Hour; d += time.Second {
+		s, o := running(), seen(3)
+		s.Peaks = []scale.Peak{{At: epoch.Add(-d), N: 3}}
+		o.InFlight = 1
+		if now, _ := scale.Decide(p, s, o); now.Want < 3 {
+			return d - time.Second
+		}
+	}
+	t.Fatalf("%+v: kept for three hours", p)
+	return 0
+}
+
+// Ski rental: however long a replica is not needed, keeping it and then starting
+// it again cost at most twice as much as the better of keeping it all the time
+// and letting it go at once.
+func TestKeepingAnIdleReplicaCostsAtMostTwiceTheBestChoice(t *testing.T) {
+	for _, cold := range []time.Duration{30 * time.Second, 31 * time.Second, 90 * time.Second, 10 * time.Minute, time.Hour} {
+		kept := keptIdle(t, scale.Policy{Min: 1, Max: 9, TargetConcurrency: 1, ColdStart: cold, ScaleInAfter: time.Second})
+		start := 2 * cold
+		for idle := time.Second; idle < 3*start; idle += time.Second {
+			cost, best := min(idle, kept), min(idle, start)
+			if idle > kept {
+				cost += start
+			}
+			if cost > 2*best {
+				t.Errorf("cold start of %v, kept for %v: idle for %v costs %v, the best choice %v", cold, kept, idle, cost, best)
+				break
+			}
+		}
+	}
+}
+
 func TestAnHourWithoutRegretHalvesIt(t *testing.T) {
 	s := running()
 	s.Regret = scale.Regret{Count: 2, Same: 3, At: epoch.Add(-61 * time.Minute)}
