@@ -16,7 +16,7 @@ import (
 	"weir"
 )
 
-// TestMain keeps property tests from leaving files behind: a draw that fails is
+// TestMain stops property tests from leaving files behind: a failing draw is
 // printed with its seed.
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// version is how a version behaves: log-normal times around a median.
+// version is the behaviour of a version: log-normal times around a median.
 type version struct {
 	fails      float64
 	ttft, tpot time.Duration // medians
@@ -42,9 +42,9 @@ func (v version) outcome(rng *rand.Rand, at weir.Instant) Outcome {
 
 var good = version{fails: 0.01, ttft: 300 * time.Millisecond, tpot: 20 * time.Millisecond}
 
-// trial sends requests, one a time unit, by the shares the trial says until it is
-// over. load changes both versions with time. It returns the state and how many
-// requests the canary got.
+// trial sends requests, one per time unit, by the trial's shares until it is
+// over. load changes both versions with time. It returns the state and the
+// number of the canary's requests.
 func trial(p Plan, seed uint64, most int, stable, canary version, load func(i int) version) (State, int) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	s, got := Begin(p, State{}, 1), 0
@@ -91,7 +91,7 @@ func bound(rate float64, trials int) int {
 
 func TestIdenticalVersionsAreSteppedBackNoMoreOftenThanStated(t *testing.T) {
 	p := plan
-	p.Slower = 0 // the hardest case: at the edge of what is no worse
+	p.Slower = 0 // the hardest case: just no worse
 	const trials = 300
 	if n := falseAlarms(t, p, trials, good, nil); n > bound(p.FalseAlarm, trials) {
 		t.Errorf("%d of %d identical versions were stepped back, stated are at most %v", n, trials, p.FalseAlarm)
@@ -100,7 +100,7 @@ func TestIdenticalVersionsAreSteppedBackNoMoreOftenThanStated(t *testing.T) {
 	}
 }
 
-// Every version fails and slows down by turns, for a thousand requests at a time.
+// Both versions fail and slow down in turns, for a thousand requests at a time.
 func TestABadHourOfBothVersionsIsNoEvidence(t *testing.T) {
 	p := plan
 	p.Slower = 0
@@ -128,7 +128,7 @@ func TestWhatIsAllowedToBeSlowerIsNotSteppedBack(t *testing.T) {
 	}
 }
 
-// Power: a version that is worse does not get all of the traffic.
+// Power: a worse version does not get all of the traffic.
 func TestAWorseVersionIsSteppedBack(t *testing.T) {
 	p := plan
 	p.FalseAlarm = 0.01
@@ -170,7 +170,7 @@ func TestATrialStepsForwardByRequestsAndTime(t *testing.T) {
 	if !ok || c.Phase != Stepping || c.From != 100 || c.To != 5000 || c.Figures.Requests[Canary] != 5 {
 		t.Fatalf("%+v", c)
 	}
-	for d := range 20 { // it stays at the last, which is not the whole
+	for d := range 20 { // it stays at the last step, which is not Whole
 		if c, ok := fine(time.Duration(d+2) * time.Minute); ok {
 			t.Fatalf("%+v", c)
 		}
@@ -233,8 +233,8 @@ func TestAFaultyPlanIsRefused(t *testing.T) {
 	}
 }
 
-// Laws of any trial: the share is one of the plan's or nothing, a step goes to
-// the next share or to nothing, and what has been stepped back stays there.
+// Laws of any trial: the share is one of the plan's or zero, a step goes to the
+// next share or to zero, and a stepped back canary stays there.
 func TestLawsOfATrial(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := Plan{
@@ -277,8 +277,8 @@ func TestLawsOfATrial(t *testing.T) {
 	})
 }
 
-// The mean of a bet is at most 1 whatever the common rate, or when the canary's
-// is lower: summed exactly over all that a block can show.
+// The mean of a bet is at most 1 at any common rate, and when the canary's is
+// lower: summed exactly over all results of a block.
 func TestABetIsFairAtBest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := rapid.IntRange(1, 25).Draw(t, "stable"), rapid.IntRange(1, 25).Draw(t, "canary")

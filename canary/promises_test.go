@@ -8,8 +8,8 @@ import (
 	"weir/canary"
 )
 
-// What comments of the package promise and its trials do not show, seen from
-// outside. internal/mutants has a wrong change for each.
+// Promises of the package's comments that its trials do not test, from outside.
+// internal/mutants has a wrong change for each.
 
 const begun = weir.Instant(time.Hour)
 
@@ -34,8 +34,8 @@ func TestAStepLastsAsLongAsItMust(t *testing.T) {
 	}
 }
 
-// A canary that looks worse, but not by enough to be stepped back, stays where it
-// is: it gets no more until that is settled.
+// A canary that looks worse, but not significantly, stays at its step: it gets
+// no more until that is settled.
 func TestACanaryInDoubtGetsNoMore(t *testing.T) {
 	p := canary.Plan{Steps: []int{5000, canary.Whole}, MinRequests: 1, MinTime: 1, FalseAlarm: 0.001, Trial: "a"}
 	s := canary.Begin(p, canary.State{}, begun)
@@ -66,7 +66,7 @@ func TestACanaryInDoubtGetsNoMore(t *testing.T) {
 	}
 }
 
-// Three measures at each step that has something to compare with.
+// Three measures at each step with stable traffic to compare with.
 func TestFalseAlarmsAreDividedAmongMeasuresAndSteps(t *testing.T) {
 	for _, c := range []struct {
 		steps []int

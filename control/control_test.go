@@ -29,7 +29,7 @@ type desk struct {
 	now    weir.Instant
 	rate   float64 // requests per second, all served at once
 	total  float64
-	silent error // what Demand answers instead
+	silent error // Demand's error
 	last   control.Event
 	failed []error
 }
@@ -232,7 +232,7 @@ func TestTheJournalReplaysByteForByte(t *testing.T) {
 		}
 	}
 
-	// One figure of one observation changed shows from where on.
+	// A change of one figure in one observation shows from there on.
 	bent := bytes.Replace(b, []byte(`"arrived":295,`), []byte(`"arrived":900,`), 1)
 	if bytes.Equal(b, bent) {
 		t.Fatal("the journal does not hold the figure this test bends")
@@ -286,7 +286,7 @@ func TestARestartGoesOnFromTheJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	for end := again.now.Add(50 * time.Second); again.now < end; {
-		again.run(2 * time.Second) // no request has come to the new process yet
+		again.run(2 * time.Second) // no request has reached the new process yet
 		if n := again.have(); n < ran {
 			t.Fatalf("a restart shrank the fleet from %d to %d: %+v", ran, n, again.last.Decision)
 		}
@@ -311,7 +311,7 @@ func TestWithoutAJournalNothingIsRecovered(t *testing.T) {
 	}
 }
 
-// stuck is a place that answers nothing before its context ends.
+// stuck is a place that does not answer before its context ends.
 type stuck struct{}
 
 func (stuck) Status(ctx context.Context, _ string) ([]weir.Replica, error) {

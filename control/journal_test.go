@@ -127,7 +127,7 @@ func TestAFullDiskIsToldOnceCountedAndRecoveredFrom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A file that takes no bytes stands for the disk that takes none.
+	// A read-only file stands for a full disk.
 	good := j.file
 	if j.file, err = os.Open(j.o.Path); err != nil {
 		t.Fatal(err)

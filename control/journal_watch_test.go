@@ -9,8 +9,8 @@ import (
 	"weir/scale"
 )
 
-// What somebody else does to the file while it is written is told, and the next
-// line is whole and a checkpoint.
+// A change of the file by another program is reported, and the next line is
+// whole and a checkpoint.
 func TestAJournalThatIsChangedFromOutsideIsTold(t *testing.T) {
 	f := func(want string, do func(path string) error) {
 		t.Helper()

@@ -9,8 +9,8 @@ import (
 	"weir"
 )
 
-// conversations is a core with so many replicas, and a func that sends one
-// request of a conversation there and says which replica it went to.
+// conversations makes a core with that many replicas, and a func that sends one
+// request of a conversation and returns its replica.
 func conversations(replicas int) (*Core, func(conversation, prompt int) string) {
 	c := New(Options{Deployments: []Deployment{{Name: "d", Weight: 1}}}, 1)
 	var ids []string
@@ -53,8 +53,8 @@ func TestAConversationStaysAtItsReplica(t *testing.T) {
 	}
 }
 
-// However unevenly requests share, none goes to a replica that is behind the
-// least loaded one by more than its prompt.
+// However unevenly requests share affinities, none goes to a replica that is
+// behind the least loaded one by more than its prompt.
 func TestAffinityNeverCostsMoreThanItSaves(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c, send := conversations(4)

@@ -9,8 +9,8 @@ import (
 	"weir"
 )
 
-// A pause is within its bound, which doubles, and within what the request's slack
-// leaves, but for the first bound.
+// A pause is within its bound, which doubles, and within the request's slack,
+// except for the first bound.
 func TestAPauseIsBoundedByAttemptAndSlack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := New(Options{Attempts: 10, Health: Health{Failures: 100}, Deployments: []Deployment{{Name: "d", Weight: 1}}}, rapid.Uint64().Draw(t, "seed"))

@@ -8,9 +8,9 @@ import (
 	"weir"
 )
 
-// BenchmarkArriveDone is one request that finds room at once: the two calls made
-// for it under the model's lock. The floor, 64 replicas of 4 deployments, is
-// asserted for allocations by TestARequestThatFindsRoomCostsNoMemory.
+// BenchmarkArriveDone is one request that finds room at once: its two calls
+// under the model's lock. TestARequestThatFindsRoomCostsNoMemory asserts its
+// allocations, at the floor of 64 replicas of 4 deployments.
 func BenchmarkArriveDone(b *testing.B) {
 	for _, replicas := range []int{1, 16, 64, 250, 1000} {
 		b.Run(fmt.Sprintf("replicas=%d", replicas), func(b *testing.B) {
@@ -27,8 +27,8 @@ func BenchmarkArriveDone(b *testing.B) {
 	}
 }
 
-// BenchmarkQueue is one request that ends and one that arrives, with so many
-// waiting, of a hundred tenants.
+// BenchmarkQueue is one request that ends and one that arrives, with that many
+// waiting from a hundred tenants.
 func BenchmarkQueue(b *testing.B) {
 	for _, waiting := range []int{10, 1000, 10_000, 100_000} {
 		b.Run(fmt.Sprintf("waiting=%d", waiting), func(b *testing.B) {
@@ -63,8 +63,8 @@ func BenchmarkQueue(b *testing.B) {
 	}
 }
 
-// fleetOf makes a Core of so many deployments in two tiers, with so many
-// replicas in all and so many slots each; 0: 64 slots.
+// fleetOf makes a Core of that many deployments in two tiers, with that many
+// replicas in total and slots each; 0: 64 slots.
 func fleetOf(deployments, replicas, slots int) *Core {
 	if slots == 0 {
 		slots = 64
@@ -84,7 +84,7 @@ func fleetOf(deployments, replicas, slots int) *Core {
 	return c
 }
 
-// warm lets n requests arrive and returns the last one's number.
+// warm makes n requests arrive and returns the last one's ID.
 func warm(c *Core, n int) uint64 {
 	for id := uint64(1); id <= uint64(n); id++ {
 		c.Arrive(epoch, Request{ID: id, Tenant: "t", Prompt: int(id * 37 % 2000), Output: 200})

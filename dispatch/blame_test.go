@@ -9,9 +9,9 @@ import (
 	"weir"
 )
 
-// drawFailures plays requests of one bad key, all of which fail however they are tried,
-// among those of a good key, all of which pass. It returns the core and how many
-// of the good ones were granted at once.
+// drawFailures plays requests of one bad key, which all fail at any replica,
+// among those of a good key, which all succeed. It returns the core and how
+// many of the good ones were granted at once.
 func drawFailures(t *rapid.T, replicas int, good bool) (c *Core, asked, granted int) {
 	c = New(Options{Deployments: []Deployment{{Name: "d", Weight: 1}}}, rapid.Uint64().Draw(t, "seed"))
 	now := weir.Instant(time.Hour)
@@ -46,7 +46,8 @@ func drawFailures(t *rapid.T, replicas int, good bool) (c *Core, asked, granted 
 	return c, asked, granted
 }
 
-// Requests of one key that fail everywhere open no replica and keep nobody out.
+// Requests of one key that fail everywhere open no replica and keep no other
+// request out.
 func TestOneKeyAloneClosesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c, asked, granted := drawFailures(t, rapid.IntRange(1, 4).Draw(t, "replicas"), rapid.Bool().Draw(t, "others"))
@@ -61,8 +62,8 @@ func TestOneKeyAloneClosesNothing(t *testing.T) {
 	})
 }
 
-// A replica that fails whatever it is sent is opened by three requests, of one
-// key too, where another replica answers them.
+// A replica that fails every request is opened by three requests, also of one
+// key, if another replica answers them.
 func TestABrokenReplicaIsFoundByOneKey(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := New(Options{Deployments: []Deployment{{Name: "d", Weight: 1}}}, rapid.Uint64().Draw(t, "seed"))
@@ -86,7 +87,7 @@ func TestABrokenReplicaIsFoundByOneKey(t *testing.T) {
 	})
 }
 
-// A whole outage is told as what it is: where nothing passes any more no request
+// A whole outage is attributed correctly: where no request succeeds, no request
 // of several keys is blamed once two keys have failed.
 func TestAnOutageIsNobodysRequest(t *testing.T) {
 	c := New(Options{Deployments: []Deployment{{Name: "d", Weight: 1}}}, 1)

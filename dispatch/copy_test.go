@@ -9,7 +9,7 @@ import (
 	"weir"
 )
 
-// hedging is a core with one deployment of so many replicas that may hedge.
+// hedging makes a core with one deployment of these replicas that may hedge.
 func hedging(share float64, o Options, replicas ...string) *Core {
 	o.Hedge.Share = share
 	if len(o.Deployments) == 0 {

@@ -26,7 +26,7 @@ func TestDemandSaysWhenARequestLastCameAndEnded(t *testing.T) {
 	f(at(time.Minute), at(10*time.Second), at(30*time.Second))
 }
 
-// One figure asked for alone is Demand's.
+// The single figures equal those of Demand.
 func TestOneFigureIsThatOfTheWholeDemand(t *testing.T) {
 	c := hedging(1, Options{}, "a", "b")
 	for id := range uint64(9) {

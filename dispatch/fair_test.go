@@ -21,9 +21,9 @@ func ready(ids ...string) []weir.Replica {
 	return rs
 }
 
-// Two tenants that always have something waiting get work in proportion to
-// their shares, to within one of the largest requests of each, whatever the
-// sizes: the bound of start-time fair queueing (Goyal et al., theorem 1).
+// Two tenants that always have requests waiting get work in proportion to their
+// shares, to within one of the largest requests of each, at any sizes: the
+// bound of start-time fair queueing (Goyal et al., theorem 1).
 func TestWorkIsSharedByWeightBetweenTenants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		wa, wb := rapid.IntRange(1, 9).Draw(t, "share of a"), rapid.IntRange(1, 9).Draw(t, "share of b")
@@ -46,7 +46,7 @@ func TestWorkIsSharedByWeightBetweenTenants(t *testing.T) {
 			}
 			return c.Arrive(epoch, Request{ID: id, Tenant: who, Prompt: work[id]})
 		}
-		busy := arrive("c")[0].ID // so that both begin together
+		busy := arrive("c")[0].ID // both start together
 		for range 3 {
 			arrive("a")
 			arrive("b")
@@ -68,8 +68,8 @@ func TestWorkIsSharedByWeightBetweenTenants(t *testing.T) {
 	})
 }
 
-// A split holds to 1 % over 10,000 requests though each version is full from
-// time to time: for spells that are short enough to catch up after.
+// A split holds to 1 % over 10,000 requests although each version is full at
+// times, for periods short enough to catch up after.
 func TestWeightsHoldWhileRoomChanges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(2, 4).Draw(t, "versions")
@@ -87,10 +87,10 @@ func TestWeightsHoldWhileRoomChanges(t *testing.T) {
 		spell := rapid.IntRange(1, 25)
 		for i, next := 1, 50; i <= 10_000; i++ {
 			now = now.Add(time.Millisecond)
-			if i == next { // one is away for a few requests: their time is a millisecond each
+			if i == next { // one is away for a few requests, of a millisecond each
 				away, d := spell.Draw(t, "away for"), o.Deployments[rapid.IntRange(0, n-1).Draw(t, "away")]
 				c.PushBack(now, d.Name, "", now.Add(time.Duration(away)*time.Millisecond))
-				// To catch up it can only take what is the others' share.
+				// To catch up it can only take the others' share.
 				next += 2*away*total/(total-d.Weight) + rapid.IntRange(0, 200).Draw(t, "next")
 			}
 			v := c.Arrive(now, Request{ID: uint64(i), Prompt: 1})
@@ -106,8 +106,8 @@ func TestWeightsHoldWhileRoomChanges(t *testing.T) {
 	})
 }
 
-// A request that needs more room than ever comes free at once is served all the
-// same, however many small ones keep coming.
+// A request that needs more room than ever becomes free at once is served
+// nevertheless, however many small ones arrive.
 func TestALargeRequestIsNotStarvedBySmallOnes(t *testing.T) {
 	c := New(Options{Deployments: []Deployment{{Name: "d", Weight: 1, MaxWork: 1000}}}, 1)
 	c.Replicas(epoch, "d", ready("a", "b"))
@@ -137,8 +137,8 @@ func TestALargeRequestIsNotStarvedBySmallOnes(t *testing.T) {
 	t.Error("199 small requests passed the large one")
 }
 
-// A tenant that comes rarely waits for no more than a request or two, however
-// long the queue of another.
+// A tenant with rare requests waits for no more than a request or two, however
+// long another's queue is.
 func TestARareTenantIsNotBehindAFlood(t *testing.T) {
 	c := New(Options{Deployments: []Deployment{{Name: "d", Weight: 1, MaxRequests: 1}}}, 1)
 	c.Replicas(epoch, "d", ready("r"))
@@ -161,7 +161,7 @@ func TestARareTenantIsNotBehindAFlood(t *testing.T) {
 	}
 }
 
-// A full queue does not turn away one tenant because another has filled it.
+// A full queue does not refuse one tenant because another has filled it.
 func TestAFullQueueIsSharedToo(t *testing.T) {
 	c := New(Options{Deployments: []Deployment{{Name: "d", Weight: 1, MaxRequests: 1}}, Queue: Queue{MaxRequests: 100}}, 1)
 	c.Replicas(epoch, "d", ready("r"))
@@ -180,7 +180,7 @@ func TestAFullQueueIsSharedToo(t *testing.T) {
 	}
 }
 
-// The tenants of a queue that never runs empty are not remembered for ever.
+// The tenants of a queue that is never empty are not remembered forever.
 func TestTenantsAreForgotten(t *testing.T) {
 	c := New(Options{Deployments: []Deployment{{Name: "d", Weight: 1, MaxRequests: 1}}}, 1)
 	c.Replicas(epoch, "d", ready("r"))
@@ -220,7 +220,7 @@ func TestRetryAfterIsTheTimeTheQueueNeeds(t *testing.T) {
 	}
 }
 
-// What little was done while nobody waited says nothing of what can be done.
+// Little work done while no request waited does not count as the capacity.
 func TestAQuietHourDoesNotMakeRetryAfterLong(t *testing.T) {
 	c := New(Options{Deployments: []Deployment{{Name: "d", Weight: 1, MaxRequests: 1}}, Queue: Queue{MaxRequests: 1}}, 1)
 	now := epoch
@@ -280,8 +280,8 @@ func TestUnknownNumbersAndNamesDoNothing(t *testing.T) {
 	}
 }
 
-// First token and push back bring no verdicts of their own; the Core asks to be
-// woken for what they have changed.
+// First token and push back return no verdicts; the Core asks for a wake for
+// their changes.
 func TestRoomMadeByAFirstTokenIsUsedAtTheNextWake(t *testing.T) {
 	c := New(Options{Deployments: []Deployment{{Name: "d", Weight: 1, MaxWork: 100}}}, 1)
 	c.Replicas(epoch, "d", ready("r"))

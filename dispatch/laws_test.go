@@ -33,7 +33,7 @@ func (w *world) lawConservation() {
 	}
 }
 
-// What replicas and queue are said to hold is the sum of what they hold.
+// The books of replicas and queue equal the sums of their content.
 func (w *world) lawBooks() {
 	c := w.core
 	requests, work, prefill := map[*replica]int{}, map[*replica]int{}, map[*replica]int{}
@@ -81,8 +81,8 @@ func (w *world) lawBooks() {
 	}
 }
 
-// What tenants are said to have in flight, and replicas to have due, is what
-// their requests have.
+// The in-flight work of tenants, and the due prompts of replicas, are those of
+// their requests.
 func (w *world) lawClaims() {
 	c := w.core
 	work, requests, due := map[*claim]int{}, map[*claim]int{}, map[*replica]int{}
@@ -117,16 +117,17 @@ func (w *world) lawClaims() {
 	}
 }
 
-// Nothing waits while a replica it may go to has room for it, but for one
-// replica that is kept free for one request, and for what those over their share
-// leave to others. Of a tenant's own, only the first in line is looked at.
+// No request waits while a replica it may go to has room for it, except for one
+// replica held for one request, and for the reserve of tenants over their
+// share. Of a tenant's own, only the first in line counts.
 func (w *world) lawNobodyWaitsForNothing() {
 	c := w.core
 	for _, q := range c.calls {
 		if q.on != nil || q.pause.at > c.now || q.flow != nil && q.flow.first != q {
 			continue
 		}
-		// Those over their share leave room to others, who see it at the next event.
+		// Tenants over their share leave room to others, who get it at the next
+		// event.
 		stance := c.stanceOf(q)
 		if stance == over {
 			continue
@@ -179,7 +180,7 @@ func (c *Core) prefers(d *deployment) bool {
 	return false
 }
 
-// hasRoom says from the plain facts whether r may be given q now.
+// hasRoom says from plain facts whether r may take q now.
 func hasRoom(now weir.Instant, d *deployment, r *replica, q *call) bool {
 	switch {
 	case d.Weight <= 0 || d.throttled > now || r.throttled > now || r.gone || r.state != weir.Ready:
@@ -249,8 +250,8 @@ func TestLawsHoldWhateverHappens(t *testing.T) {
 	})
 }
 
-// TestLawsHoldInLongLives is the same over thousands of events, where queues
-// grow long and deployments come and go. What fails here, the fuzz target shrinks.
+// TestLawsHoldInLongLives checks the same over thousands of events, with long
+// queues and changing deployments. The fuzz target shrinks a failure.
 func TestLawsHoldInLongLives(t *testing.T) {
 	drawn := seed.Of(t)
 	for life := range uint64(40) {
@@ -265,7 +266,7 @@ func TestLawsHoldInLongLives(t *testing.T) {
 	}
 }
 
-// FuzzEvents is the same with the events read from bytes.
+// FuzzEvents is the same with events read from bytes.
 func FuzzEvents(f *testing.F) {
 	f.Add([]byte("the first bytes are options, the others events"))
 	f.Add([]byte{0, 9, 9, 9, 9, 9, 1, 1, 2, 0, 3, 2, 2, 1, 3, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7, 7, 0, 1, 20, 30, 40, 1, 8, 1})
@@ -279,7 +280,7 @@ func FuzzEvents(f *testing.F) {
 	})
 }
 
-// play lets bytes choose the events, and then ends everything.
+// play chooses the events by bytes, and then ends everything.
 func play(data []byte) *world {
 	w := newWorld(chooser(&data))
 	for len(data) > 0 && len(w.faults) == 0 {
@@ -301,7 +302,7 @@ func chooser(data *[]byte) func(n int) int {
 	}
 }
 
-// What Capacity says of one deployment is what Configure would say of all.
+// Capacity of one deployment equals Configure of all.
 func TestCapacityIsConfigureWithThatQuota(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		before := rapid.SliceOfN(rapid.Byte(), 100, 600).Draw(t, "before")
@@ -315,7 +316,7 @@ func TestCapacityIsConfigureWithThatQuota(t *testing.T) {
 			}
 			data = slices.Clone(after)
 			name, q := worldNames[w.choose(2)], w.quota()
-			w.take(0, w.core.Configure(w.now, w.o)) // which forgets what was learned of deployments
+			w.take(0, w.core.Configure(w.now, w.o)) // which forgets learned lacks
 			w.o = w.o.withQuota(name, q)
 			if i == 0 {
 				w.take(0, w.core.Capacity(w.now, name, q))

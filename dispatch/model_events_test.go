@@ -7,7 +7,7 @@ import (
 	"weir"
 )
 
-// What is told to the model.
+// Events of the model.
 
 func (m *model) at(now weir.Instant) {
 	before := m.now
@@ -28,8 +28,8 @@ func (r *modelReplica) back() weir.Instant {
 	return r.pushed
 }
 
-// look serves what waits, unless nothing has changed since that was last done and no
-// clock runs that may make room.
+// look serves the waiting calls, unless nothing has changed since the last look
+// and no clock runs that may make room.
 func (m *model) look() {
 	clock := m.clocks
 	m.all(func(r *modelReplica) { clock = clock || r.back() > m.now })

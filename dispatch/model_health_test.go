@@ -102,7 +102,7 @@ func (m *model) trip(r *modelReplica) {
 	m.trickle()
 }
 
-// trickle lets one through every Base while all are open.
+// trickle lets a request through every Base while all are open.
 func (m *model) trickle() {
 	if all := true; true {
 		m.all(func(r *modelReplica) { all = all && r.open })

@@ -18,7 +18,7 @@ type duel struct {
 	o       Options
 	log     []string
 	tenants []string
-	batch   bool // there is such traffic too
+	batch   bool // with such traffic too
 	core    *Core
 	model   *model
 	now     weir.Instant
@@ -27,9 +27,9 @@ type duel struct {
 	granted []uint64
 }
 
-// TestCoreDecidesAsItsModel draws the life of a model's queue, half a minute of it,
-// and compares every verdict. Where the Core does not ask to be woken, time alone
-// brings no verdict.
+// TestCoreDecidesAsItsModel draws the life of a model's queue, half a minute of
+// it, and compares every verdict. Unless the Core asks for a wake, time alone
+// returns no verdict.
 func TestCoreDecidesAsItsModel(t *testing.T) {
 	for i := range 10 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) { rapid.Check(t, duelOnce) })
@@ -81,13 +81,14 @@ func duelQuota(t *rapid.T) Quota {
 	return q
 }
 
-// pass lets time pass: both are woken when the Core asked to be.
+// pass advances time: both are woken when the Core asked for it.
 func (d *duel) pass(by time.Duration) {
 	d.now = d.now.Add(by)
 	for n := d.core.Next(); n != 0 && n <= d.now; n = d.core.Next() {
 		d.same(fmt.Sprintf("woken at %v", n.Sub(epoch)), d.core.Wake(n), d.model.wake(n))
 	}
-	// What those over their share leave to others is seen at the next event.
+	// The reserve of tenants over their share becomes visible at the next
+	// event.
 	shared, vs := len(d.model.tenants) > 1 || d.batch, d.core.Wake(d.now)
 	d.same("woken for nothing", vs, d.model.wake(d.now))
 	if len(vs) > 0 && !shared {

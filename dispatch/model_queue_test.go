@@ -14,7 +14,7 @@ func (m *model) wake(now weir.Instant) []Verdict {
 	return m.end()
 }
 
-// end serves those that wait, and refuses those that have waited long enough.
+// end serves waiting calls, and refuses those whose wait is over.
 func (m *model) end() []Verdict {
 	if len(m.queue) == 0 {
 		return m.out
@@ -147,12 +147,12 @@ func (m *model) enqueue(q *modelCall) {
 		f.start = max(l.virtual, f.finish)
 	}
 	if m.held != nil && m.held.Class == weir.Batch && q.Class != weir.Batch {
-		m.settled = false // batch gives back what is held for it
+		m.settled = false // batch gives up the replica held for it
 	}
 	m.queue = append(m.queue, q)
 }
 
-// flow is what q's tenant has waiting in q's class.
+// flow returns the waiting calls of q's tenant and class.
 func (m *model) flow(q *modelCall) (list []*modelCall) {
 	for _, o := range m.queue {
 		if !o.again && o.Class == q.Class && o.Tenant == q.Tenant {
@@ -162,7 +162,7 @@ func (m *model) flow(q *modelCall) (list []*modelCall) {
 	return list
 }
 
-// heads are the first of each tenant in a class, in the order of their turns.
+// heads returns the first call of each tenant in a class, in fair order.
 func (m *model) heads(class weir.Class) (heads []*modelCall) {
 	for _, q := range m.queue {
 		if !q.again && q.Class == class && m.flow(q)[0] == q {
@@ -200,7 +200,7 @@ func (m *model) dequeue(q *modelCall, served bool) {
 	}
 }
 
-// backlog is the work that a tenant has waiting.
+// backlog returns a tenant's waiting work.
 func (m *model) backlog(q *modelCall) (work int) {
 	for _, o := range m.flow(q) {
 		work += o.work
@@ -208,7 +208,8 @@ func (m *model) backlog(q *modelCall) (work int) {
 	return work
 }
 
-// fattest is the tenant with the largest backlog for its share, the newest of equals.
+// fattest returns the tenant with the largest backlog for its share, the newest
+// of equals.
 func (m *model) fattest(class weir.Class) *modelCall {
 	heads := m.heads(class)
 	if len(heads) == 0 {
@@ -254,8 +255,8 @@ func (m *model) makeRoom(q *modelCall) bool {
 	return true
 }
 
-// serve grants what waits in order, and holds a replica for the first that does not
-// fit where smaller ones would.
+// serve grants waiting calls in order, and holds a replica for the first one
+// that does not fit where smaller ones would.
 func (m *model) serve() {
 	for again := true; again; {
 		held := m.held
@@ -288,8 +289,8 @@ func (m *model) serveOnce() {
 	}
 }
 
-// rooms is the largest request that may go where q may, and anywhere, and whether
-// those over their share may too.
+// rooms returns the largest request that may go where q may, and anywhere, and
+// whether tenants over their share may too.
 func (m *model) rooms(q *modelCall) (its, most int, open bool) {
 	preferred := 0
 	open = len(m.tenants) < 2 && !(q.Class == weir.Batch && m.interactive)
@@ -344,7 +345,7 @@ func (m *model) serveFlows(class weir.Class) bool {
 			}
 		}
 		m.dequeue(q, true)
-		if !open { // of what is left to others one event gives one
+		if !open { // one event grants one call from the reserve
 			return true
 		}
 	}

@@ -59,7 +59,8 @@ func (m *model) waits(q *modelCall, newcomer bool) bool {
 	return q.patient
 }
 
-// ahead is how long the preferred quotas take for what is served before q.
+// ahead returns how long the preferred quotas take for the calls served before
+// q.
 func (m *model) ahead(q *modelCall) time.Duration {
 	var requests, prompt, output int
 	for class := weir.Interactive; class <= q.Class; class++ {

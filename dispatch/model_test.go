@@ -8,19 +8,19 @@ import (
 	"weir"
 )
 
-// model is what Core decides, written down plainly: lists that are sorted when they
-// are needed, sums that are taken when they are asked for, no heap, no tree and
-// nothing cached. TestCoreDecidesAsItsModel holds Core to it on drawn traffic.
+// model is a plain implementation of Core's decisions: lists sorted on use,
+// sums computed on use, no heap, no tree and no cache.
+// TestCoreDecidesAsItsModel compares Core with it on drawn traffic.
 //
-// It knows queue and lanes, fair order and eviction, the choice of deployment and
-// replica, units, held replicas, health and tests of open ones, throttle clocks, retries with
-// their pauses, quotas and capacity, patience and spill, cold starts and deadlines.
+// It covers queue and lanes, fair order and eviction, the choice of deployment
+// and replica, units, held replicas, health and tests of open ones, throttle
+// clocks, retries with their pauses, quotas and capacity, patience and spill,
+// cold starts and deadlines.
 //
-// It leaves out: what a request shares with others (Affinity, Prefix, Sticky), pins,
-// needs and contexts, whose fault a failure is (Key), copies, prompts due
-// (MaxPrefill), tenants
-// that have not been there for a minute, RetryAfter, Passed and Demand. The
-// arithmetic of one quota is Core's own; quota_test.go checks that.
+// It leaves out: Affinity, Prefix, Sticky, pins, needs and contexts, fault
+// attribution (Key), copies, prompts due (MaxPrefill), tenants absent for a
+// minute, RetryAfter, Passed and Demand. The arithmetic of one quota is Core's
+// own; quota_test.go checks that.
 type model struct {
 	o               Options
 	now             weir.Instant
@@ -28,16 +28,16 @@ type model struct {
 	deployments     []*modelDeployment
 	tiers           [][]*modelDeployment
 	calls           map[uint64]*modelCall
-	queue           []*modelCall // by when they began to wait
+	queue           []*modelCall // by the start of their wait
 	lanes           [2]modelLane
-	tenants         map[string]int // in flight, of those that have ever come
+	tenants         map[string]int // in flight, of all tenants ever seen
 	interactive     bool           // such a request has come
 	number, turn    uint64
 	warm            bool
 	warmAt          weir.Instant
 	held            *modelCall
-	tripped, soured bool // since what waits was last looked at
-	settled, clocks bool // nothing has changed since; a quota or a throttle clock is or was there
+	tripped, soured bool // since the last look at waiting calls
+	settled, clocks bool // nothing has changed since; a quota or a throttle clock exists or existed
 	out             []Verdict
 }
 
@@ -202,7 +202,7 @@ func (m *model) over(q *modelCall) bool {
 	return len(m.tenants) > 1 && m.tenants[q.Tenant]*weights > work*m.share(q.Tenant)
 }
 
-// leaves says whether what d has left is not for those over their share.
+// leaves says whether d's free slots are all reserved.
 func (d *modelDeployment) leaves() bool {
 	_, units := d.ready()
 	requests := 0
@@ -240,7 +240,8 @@ func (m *model) offer(d *modelDeployment, q *modelCall) *modelReplica {
 	return slices.MinFunc(fit, less)
 }
 
-// grantIn sends q to one of those tiers: the deployment that is owed most.
+// grantIn sends q to one of those tiers, to the deployment with the most
+// credit.
 func (m *model) grantIn(q *modelCall, from, to int) bool {
 	for i := from; i < to; i++ {
 		var best *modelDeployment

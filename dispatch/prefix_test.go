@@ -10,8 +10,8 @@ import (
 	"weir"
 )
 
-// A memory is a list of names, those used last first, and of one prompt the
-// beginning before the end.
+// A memory is a list of names, the most recently used first, and for one prompt
+// its start before its end.
 func TestAMemoryForgetsTheEndsOfOldPromptsFirst(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		room := rapid.IntRange(1, 8).Draw(t, "room")
@@ -20,7 +20,7 @@ func TestAMemoryForgetsTheEndsOfOldPromptsFirst(t *testing.T) {
 		for range rapid.IntRange(1, 30).Draw(t, "prompts") {
 			var names []uint64
 			for i := range rapid.IntRange(0, 10).Draw(t, "blocks") {
-				branch := rapid.IntRange(0, 1).Draw(t, "branch") // every beginning has two ways on
+				branch := rapid.IntRange(0, 1).Draw(t, "branch") // every beginning has two continuations
 				before := uint64(0)
 				if i > 0 {
 					before = names[i-1]
@@ -42,8 +42,8 @@ func TestAMemoryForgetsTheEndsOfOldPromptsFirst(t *testing.T) {
 	})
 }
 
-// chat is a core with so many replicas, and a func that sends one request of a
-// conversation there, so many blocks of 100 tokens long.
+// chat makes a core with that many replicas, and a func that sends one request
+// of a conversation, that many blocks of 100 tokens long.
 func chat(replicas int) (*Core, func(conversation, blocks int) Verdict) {
 	c := New(Options{PrefixBlock: 100, Deployments: []Deployment{{Name: "d", Weight: 1, CacheTokens: 10_000}}}, 1)
 	var ids []string
@@ -77,7 +77,7 @@ func TestATurnGoesWhereTheTurnsBeforeItAre(t *testing.T) {
 			c.Done(epoch, id, OK, weir.Usage{})
 		}
 	}
-	// A replica that was restarted remembers nothing.
+	// A restarted replica remembers nothing.
 	c.Replicas(epoch, "d", []weir.Replica{{ID: at[0], State: weir.Starting}})
 	c.Replicas(epoch, "d", ready(at[0]))
 	if v := send(0, 3); v.Known != 0 {
@@ -85,8 +85,8 @@ func TestATurnGoesWhereTheTurnsBeforeItAre(t *testing.T) {
 	}
 }
 
-// Every request goes where it costs the least prefill, so the queue there is never
-// longer than twice what is saved.
+// Every request goes where its prefill costs least: the queue there is never
+// longer than twice the saved tokens.
 func TestARequestFollowsItsBeginningAsLongAsThatPays(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c, send := chat(4)

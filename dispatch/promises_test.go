@@ -10,7 +10,7 @@ import (
 	"weir/dispatch"
 )
 
-// What comments of the package promise and its stories do not show, seen from
+// Promises of the package's comments that its stories do not test, from
 // outside. internal/mutants has a wrong change for each.
 
 const noon = weir.Instant(12 * time.Hour)
@@ -32,7 +32,8 @@ func up(c *dispatch.Core, now weir.Instant, deployment string, replicas ...strin
 	return c.Replicas(now, deployment, rs)
 }
 
-// say writes verdicts as "1:a 2:queue_full": a replica, or why it was refused.
+// say writes verdicts as "1:a 2:queue_full": a replica, or the reason of a
+// refusal.
 func say(vs []dispatch.Verdict) string {
 	var all []string
 	for _, v := range vs {
@@ -79,7 +80,7 @@ func TestAMirrorLeavesAQuotaThatIsUsedUp(t *testing.T) {
 	}
 }
 
-// broken lets a replica a fail as often as opens it, at noon.
+// broken fails a replica a as often as needed to open it, at noon.
 func broken(t *testing.T, c *dispatch.Core) {
 	t.Helper()
 	for id := range uint64(3) {
@@ -112,7 +113,7 @@ func TestTimeDoesNotGoBack(t *testing.T) {
 	}
 }
 
-// spilling has a paid deployment d before one that costs, e.
+// spilling makes a paid deployment d before a pay-as-you-go one, e.
 func spilling(attempts int, q dispatch.Quota) *dispatch.Core {
 	c := model(dispatch.Options{Attempts: attempts, Deployments: []dispatch.Deployment{{Name: "e", Weight: 1, Tier: 1}}},
 		dispatch.Deployment{Paid: true, Quota: q}, "a")
@@ -178,19 +179,19 @@ func TestATenantWithMoreThanItsShareWaitingTakesNobodysPlace(t *testing.T) {
 func TestBatchKeepsNoReplicaFromInteractiveRequests(t *testing.T) {
 	c := model(dispatch.Options{}, dispatch.Deployment{MaxWork: 100}, "a")
 	c.Arrive(noon, dispatch.Request{ID: 1, Output: 60})
-	later := noon.Add(2 * time.Minute) // the first is no longer taken for somebody to leave something to
+	later := noon.Add(2 * time.Minute) // the first tenant no longer counts as present
 	want(t, "a large one of batch", c.Arrive(later, dispatch.Request{ID: 2, Output: 80, Class: weir.Batch}), "[]")
 	want(t, "an interactive one that fits", c.Arrive(later, dispatch.Request{ID: 3, Output: 30}), "[3:a]")
 }
 
-// queue puts requests of a tenant into the queue, from an ID on.
+// queue adds n requests of a tenant to the queue, from an ID on.
 func queue(c *dispatch.Core, from, n uint64, tenant string, output int) {
 	for id := range n {
 		c.Arrive(noon, dispatch.Request{ID: from + id, Tenant: tenant, Output: output})
 	}
 }
 
-// serve ends what is in flight, n times, and returns what was granted.
+// serve ends n requests in flight and returns the grants.
 func serve(c *dispatch.Core, first uint64, n int) (granted []uint64) {
 	for range n {
 		for _, v := range c.Done(noon, first, dispatch.OK, weir.Usage{}) {
@@ -217,8 +218,8 @@ func TestATenantThatWasAwayIsOwedNothing(t *testing.T) {
 	}
 }
 
-// indebted counts how many requests of a tenant with small ones are served before
-// the second of one whose first was large.
+// indebted counts how many requests of a tenant with small ones are served
+// before the second of a tenant whose first was large.
 func indebted(t *testing.T, others uint64) int {
 	c := model(dispatch.Options{}, dispatch.Deployment{MaxRequests: 1}, "a")
 	c.Arrive(noon, dispatch.Request{ID: 1, Tenant: "first", Output: 1})
@@ -353,7 +354,7 @@ func TestWhatADeploymentIsOwedHasABound(t *testing.T) {
 	}
 }
 
-// remembering has a cache of four blocks of 50 tokens a replica.
+// remembering makes replicas with a cache of that many tokens, in blocks of 50.
 func remembering(cache int, replicas ...string) *dispatch.Core {
 	return model(dispatch.Options{PrefixBlock: 50}, dispatch.Deployment{CacheTokens: cache}, replicas...)
 }
@@ -387,7 +388,7 @@ func TestATokenComputedAgainCountsTwice(t *testing.T) {
 	r := dispatch.Request{ID: 1, Prompt: 200, Prefix: []uint64{1, 2}}
 	to := c.Arrive(noon, r)[0].Replica
 	c.Done(noon, 1, dispatch.OK, weir.Usage{})
-	// 150 tokens wait there, which is less than twice the 100 that are known.
+	// 150 tokens wait there, less than twice the 100 cached.
 	c.Arrive(noon, dispatch.Request{ID: 2, Prompt: 150, Pin: dispatch.Pin{Deployment: "d", Replica: to}})
 	r.ID = 3
 	want(t, "it follows its beginning", c.Arrive(noon, r), "[3:"+to+"]")

@@ -9,8 +9,8 @@ import (
 	"weir"
 )
 
-// Two gateways that tell each other what they book believe the same of a quota
-// as one that books everything.
+// Two gateways that exchange their bookings estimate a quota as one gateway
+// with all bookings does.
 func TestQuotasThatAreToldAreAsFullAsOneQuota(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := Quota{Drain: 100_000, TokensPerMinute: 50_000, RequestsPerMinute: 600}

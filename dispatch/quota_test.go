@@ -9,8 +9,7 @@ import (
 	"weir"
 )
 
-// A provider that counts as it says: in no stretch of a window's length does a
-// window let through the limit and then one more.
+// No interval of a window's length admits more than the limit.
 func TestAWindowHoldsInEveryStretch(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		slots := rapid.SampledFrom([]int64{windowSlots + 1, maxSlots}).Draw(t, "slots")
@@ -49,8 +48,8 @@ func TestAWindowHoldsInEveryStretch(t *testing.T) {
 	})
 }
 
-// Booking and correcting leave the bucket as if the truth had been booked, as
-// long as it has not run dry in between.
+// Booking and correcting leave the bucket as if the true use had been booked,
+// unless it ran dry in between.
 func TestABucketThatIsCorrectedHoldsTheTruth(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		q := Quota{Drain: rapid.IntRange(1000, 1_000_000).Draw(t, "drain"), Output: 4000, Cached: 100, Burst: time.Hour}

@@ -8,7 +8,7 @@ import (
 	"weir"
 )
 
-// crowd is a Core of so many replicas with so many slots each.
+// crowd makes a Core of that many replicas.
 func crowd(o Options, d Deployment, replicas int) *Core {
 	d.Name, d.Weight = "d", 1
 	o.Deployments = []Deployment{d}
@@ -72,8 +72,8 @@ func TestSharesAreByWeight(t *testing.T) {
 		who := []string{"heavy", "light"}[id%2]
 		count[who] += granted(c.Arrive(epoch, Request{ID: id, Tenant: who, Prompt: 10}))
 	}
-	// Until room is short both get what they ask for. Then the one below its share
-	// alone may take the last slots.
+	// Until room is short both get all they request. Then only the one below
+	// its share may take the last slots.
 	if count["light"] != 15 || count["heavy"] != 17 {
 		t.Errorf("%v", count)
 	}

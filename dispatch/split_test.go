@@ -26,7 +26,7 @@ func splitOf(weights ...int) (o Options) {
 	return o
 }
 
-// assign sends one request of each of n callers and says where each went.
+// assign sends one request of each of n callers and returns their deployments.
 func assign(c *Core, n int) []string {
 	at := make([]string, n)
 	for i := range at {
@@ -37,7 +37,7 @@ func assign(c *Core, n int) []string {
 	return at
 }
 
-// A share lies within four standard deviations of what its weight says.
+// A share is within four standard deviations of its weight.
 func TestStickyCallersAreSharedByWeight(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		weights := rapid.SliceOfN(rapid.IntRange(1, 1000), 2, 5).Draw(t, "weights")
@@ -61,7 +61,7 @@ func TestStickyCallersAreSharedByWeight(t *testing.T) {
 }
 
 // A caller that moves when one weight grows moves to that deployment; when it
-// shrinks, away from it; and all other callers stay.
+// shrinks, away from it; all other callers stay.
 func TestOnlyCallersThatMustMoveWhenWeightsChange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		weights := rapid.SliceOfN(rapid.IntRange(1, 100), 2, 5).Draw(t, "weights")
@@ -70,7 +70,7 @@ func TestOnlyCallersThatMustMoveWhenWeightsChange(t *testing.T) {
 		i := rapid.IntRange(0, len(weights)-1).Draw(t, "which")
 		was := weights[i]
 		weights[i] = rapid.IntRange(0, 200).Draw(t, "weight")
-		factor := rapid.IntRange(1, 50).Draw(t, "factor") // of all together: moves nobody
+		factor := rapid.IntRange(1, 50).Draw(t, "factor") // of all together: moves no caller
 		for k := range weights {
 			weights[k] *= factor
 		}

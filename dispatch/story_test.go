@@ -12,8 +12,8 @@ import (
 )
 
 // TestStories plays testdata/*.txt. A line is a command; the indented lines
-// below it are what the Core said. Between commands the Core is woken whenever
-// it asked to be.
+// below it are the Core's answer. Between commands the Core is woken whenever
+// it asked for it.
 func TestStories(t *testing.T) { story.Play(t, "testdata/*.txt", 12, retell) }
 
 // teller plays one file.
@@ -49,7 +49,7 @@ func (s *teller) do(f []string, line string) {
 	s.say("", s.event(now, f[1], f[2:]))
 }
 
-// event does one thing to the Core.
+// event applies one event to the Core.
 func (s *teller) event(now weir.Instant, verb string, args []string) []Verdict {
 	switch verb {
 	case "replicas":
@@ -238,7 +238,8 @@ func (s *teller) id(args []string) uint64 {
 	return n
 }
 
-// val is the value of key=value among args, or the key itself where it stands alone.
+// val returns the value of key=value in args, or the key itself if it has no
+// value.
 func (s *teller) val(args []string, key string) string {
 	for _, a := range args {
 		if a == key {

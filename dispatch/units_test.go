@@ -22,7 +22,7 @@ func unitsOf(t *rapid.T) (together, apart []weir.Replica) {
 }
 
 // Units behind one address are worth as many replicas: as many requests are in
-// flight at once, and the next waits, even when some have ended in between.
+// flight at once, and the next one waits, also after some have ended.
 func TestUnitsTakeAsMuchAsReplicas(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		together, apart := unitsOf(t)
@@ -70,7 +70,7 @@ func TestWorkIsEvenPerUnit(t *testing.T) {
 		loads := c.Demand(epoch).Deployments[0].PerReplica
 		for i, a := range loads {
 			for j, b := range loads {
-				// The last that a got, it got while b had no less per unit.
+				// a got its last request while b had no fewer per unit.
 				if (a.InFlight-1)*rs[j].Units > b.InFlight*rs[i].Units {
 					t.Fatalf("%d on %d units beside %d on %d", a.InFlight, rs[i].Units, b.InFlight, rs[j].Units)
 				}
@@ -79,7 +79,8 @@ func TestWorkIsEvenPerUnit(t *testing.T) {
 	})
 }
 
-// Conversations are spread by units, and a unit more takes from the others only.
+// Conversations are spread by units, and an added unit takes only from the
+// others.
 func TestAffinitiesAreSpreadByUnits(t *testing.T) {
 	d := &deployment{}
 	one, three := &replica{d: d, key: keyOf("one"), units: 1}, &replica{d: d, key: keyOf("three"), units: 3}
@@ -100,7 +101,8 @@ func TestAffinitiesAreSpreadByUnits(t *testing.T) {
 	}
 }
 
-// A prompt remembered behind an address of several units is known to one of them.
+// A prompt remembered behind an address of several units is cached in one of
+// them.
 func TestOfAPromptKnownToOneUnitItsShareCounts(t *testing.T) {
 	c := New(Options{PrefixBlock: 100, Deployments: []Deployment{{Name: "d", Weight: 1, CacheTokens: 10_000}}}, 1)
 	c.Replicas(epoch, "d", []weir.Replica{{ID: "r", State: weir.Ready, Units: 4}})

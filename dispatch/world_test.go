@@ -10,8 +10,8 @@ import (
 	"weir"
 )
 
-// world drives a Core with events that somebody else chooses, and keeps its own
-// books beside it. Faults are what the laws forbid.
+// world drives a Core with events from a chooser, and keeps its own books.
+// Faults are violations of the laws.
 type world struct {
 	choose func(n int) int // 0..n-1
 
@@ -238,7 +238,7 @@ func (w *world) take(own uint64, vs []Verdict) {
 	}
 }
 
-// checkGrant holds one grant against the limits.
+// checkGrant checks one grant against the limits.
 func (w *world) checkGrant(v Verdict) {
 	q := w.core.calls[v.ID]
 	if q == nil || q.on == nil {
@@ -270,7 +270,7 @@ func (w *world) checkGrant(v Verdict) {
 	}
 }
 
-// checkQuotas holds grants against the quotas as they were before each.
+// checkQuotas checks grants against the quotas as they were before each.
 func (w *world) checkQuotas(vs []Verdict) {
 	type entry struct {
 		booked           time.Duration // of the bucket
