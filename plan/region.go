@@ -36,7 +36,7 @@ func (m *market) tokens(model, sku string) (price.Tokens, string, error) {
 	return t, m.d.Estimate, nil
 }
 
-// ptuPrice finds the price of a PTU likewise.
+// ptuPrice finds the price of a PTU in the same way.
 func (m *market) ptuPrice(sku string) (price.PTUPrice, string, error) {
 	p, err := m.c.PTUPrice(sku, m.d.Region)
 	if err == nil || m.d.Estimate == "" {
@@ -48,8 +48,8 @@ func (m *market) ptuPrice(sku string) (price.PTUPrice, string, error) {
 	return p, m.d.Estimate, nil
 }
 
-// vmPrice finds the price of a VM size likewise. An entry without the price of
-// an hour is as good as none.
+// vmPrice finds the price of a VM size in the same way. An entry without an
+// hourly price counts as none.
 func (m *market) vmPrice(size string) (price.VMPrice, string, error) {
 	p, err := m.c.VMPrice(size, m.d.Region)
 	if err == nil && p.Hour.Known() || m.d.Estimate == "" {

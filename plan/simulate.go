@@ -16,12 +16,12 @@ import (
 	"weir/trace"
 )
 
-// Simulated is what became of the busiest minute, played again and again to
-// the replicas of an option.
+// Simulated is the result of the busiest minute, repeated at the replicas of an
+// option.
 type Simulated struct {
 	Option   string        `json:"option"`
 	Replicas int           `json:"replicas"`
-	Played   time.Duration `json:"played_ns"` // how long the busiest minute went on
+	Played   time.Duration `json:"played_ns"` // total duration of the repeated minute
 	Requests int           `json:"requests"`
 	Attained float64       `json:"attained_share"` // within the SLO
 	SLO      sim.SLO       `json:"slo"`
@@ -36,11 +36,10 @@ const (
 	playReplicas = 1000
 )
 
-// Simulate plays the busiest minute of the demand, at random times from a
-// seed, to the replicas of an own option: the recommended one, or the cheapest
-// there is. It is a run of package sim: dispatch as in production, and as many
-// replicas as the option has, all the time. An error wraps ErrNoReplicas when the
-// answer has no such option.
+// Simulate plays the busiest minute of the demand, at random times from a seed,
+// to the replicas of an own option: the recommended one, or the cheapest. It is
+// a run of package sim: dispatch as in production, with the option's replicas
+// all the time. An error wraps ErrNoReplicas if the answer has no such option.
 func Simulate(ctx context.Context, c *price.Catalogue, d Demand, a Answer, seed uint64) (Simulated, error) {
 	o, share := a.ownOption()
 	if o.ID == "" {
@@ -84,7 +83,7 @@ func (s shape) play(ctx context.Context, spec engine.Spec, o Option, rate float6
 	fixed := baseline.Static{Bounds: baseline.Bounds{Min: o.Replicas, Max: o.Replicas}, Replicas: o.Replicas}
 	return sim.Run(ctx, sim.Config{
 		Seed: seed, Source: arrivals, Model: "open", SLO: sim.SLO{TTFT: s.slo.TTFT, TPOT: s.slo.TPOT},
-		Tick: played + time.Second, // nothing is decided
+		Tick: played + time.Second, // no scaling decision
 		Deployments: []sim.Deployment{{Name: "own", Own: &sim.Own{
 			Engine: spec, GPUs: o.TP, Initial: o.Replicas, Fleet: mem.Deployment{ColdStart: time.Second},
 			Policy: scale.Policy{Min: o.Replicas, Max: o.Replicas}, Decide: fixed.Decider(), By: "plan",
@@ -92,8 +91,8 @@ func (s shape) play(ctx context.Context, spec engine.Spec, o Option, rate float6
 	})
 }
 
-// ErrNoReplicas: no alternative with replicas of one's own can be had at a
-// known price.
+// ErrNoReplicas: no alternative with own replicas is available at a known
+// price.
 var ErrNoReplicas = errors.New("plan: there are no replicas to simulate: name an open model that fits a VM size with a known price")
 
 // ownOption is the option to simulate, and the share of the demand it serves.

@@ -6,7 +6,7 @@ import (
 	"weir/price"
 )
 
-// kind is what one token of each kind counts as: micro-dollars per million, or
+// kind is the weight of one token of each kind: micro-dollars per million, or
 // input tokens on provisioned throughput.
 type kind struct{ input, cached, written, output float64 }
 
@@ -14,19 +14,18 @@ func (k kind) times(x float64) kind {
 	return kind{k.input * x, k.cached * x, k.written * x, k.output * x}
 }
 
-// tariff weighs the tokens of a minute by kind, in short contexts and in long
-// ones.
+// tariff weighs the tokens of a minute by kind, in short and in long contexts.
 type tariff struct {
 	short, long kind
 	longShare   float64 // of the requests
 	writes      float64 // of the input that is not in the cache
 }
 
-// tariff is one of the demand's shares, without weights.
+// tariff is a tariff with the demand's shares, without weights.
 func (m *market) tariff() tariff { return tariff{longShare: m.d.Long, writes: m.d.Writes} }
 
-// fresh is the input that is neither in the cache nor written to it, and what
-// is written.
+// fresh is the input neither cached nor written to the cache, and the written
+// input.
 func (t tariff) fresh(m Minute) (fresh, written float64) {
 	written = (m.Input - m.Cached) * t.writes
 	return m.Input - m.Cached - written, written
@@ -43,14 +42,14 @@ func (t tariff) of(m Minute) float64 {
 	return (1-t.longShare)*sum(t.short) + t.longShare*sum(t.long)
 }
 
-// cost is what a minute costs, in micro-dollars.
+// cost is the cost of a minute, in micro-dollars.
 func (r rates) cost(m Minute) float64 { return r.of(m) / 1e6 }
 
-// longer is what tokens count as in long contexts. From gpt-6 on the weight of
+// longer is the weight of tokens in long contexts. From gpt-6 on the weight of
 // a kind of token is its price over that of input in a short context
-// (Microsoft's sizing guide, 2026-09-23), so that prices follow from weights:
-// unit is the price of such input, or 1 for weights. A model without weights of
-// long contexts counts all alike.
+// (Microsoft's sizing guide, 2026-09-23), so prices follow from weights: unit
+// is the price of such input, or 1 for weights. For a model without weights of
+// long contexts they count as short ones.
 func (m *market) longer(model string, short kind, unit float64) kind {
 	p, err := m.c.PTU(model)
 	if err != nil || !p.LongInput.Known() {
@@ -75,8 +74,8 @@ func (m *market) longer(model string, short kind, unit float64) kind {
 		read("written", p.LongCacheWrite, short.written), read("output", p.LongOutput, short.output)}
 }
 
-// weights are those of provisioned throughput, per PTU: what a minute needs of
-// them. Where writing to the cache has no weight of its own it is input.
+// weights are the PTUs per token of provisioned throughput. Cache writes
+// without their own weight count as input.
 func (m *market) weights(p *ptu) tariff {
 	t := m.tariff()
 	of := p.of.Model

@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// Weights and prices as Microsoft's sizing guide of 2026-09-23 and its price
-// page have them for gpt-6-sol, multiplied out by hand. A minute has 60,000
-// fresh tokens, half of them written to the cache, 40,000 cached and 10,000 out:
-// 121,500 normalised ones, or 218,000 in long contexts.
+// Weights and prices of gpt-6-sol from Microsoft's sizing guide of 2026-09-23
+// and its price page, multiplied by hand. A minute has 60,000 fresh tokens,
+// half of them written to the cache, 40,000 cached and 10,000 out: 121,500
+// normalised ones, or 218,000 in long contexts.
 func TestLongContextsAndCacheWritesCountAsMicrosoftWeighsThem(t *testing.T) {
 	f := func(long, writes, ptus, dollars float64) {
 		t.Helper()

@@ -10,7 +10,7 @@ import (
 )
 
 // class is where Azure OpenAI may process the data: the deployment type of
-// tokens, and that of provisioned throughput whose overflow spills there.
+// tokens, and that of the provisioned throughput that spills to it.
 type class struct {
 	name        string
 	standard    string
@@ -23,17 +23,17 @@ var classes = []class{
 	{"regional", "Standard", price.RegionalProvisioned},
 }
 
-// rates are what tokens cost, in micro-dollars per million.
+// rates are token prices, in micro-dollars per million.
 type rates struct {
 	tariff
-	from    string  // region whose prices these are; "": of the demand's own
-	batch   float64 // what batch costs of these, as a share
+	from    string  // region of these prices; "": the demand's own
+	batch   float64 // batch price as a share of these
 	missing []string
-	noBatch []string // what lacks for batch
+	noBatch []string // prices missing for batch
 }
 
-// readRates takes the token prices of a model from the catalogue. The price of
-// cached tokens is needed only where there are some.
+// readRates reads the token prices of a model from the catalogue. The price of
+// cached tokens is needed only if there are any.
 func (m *market) readRates(model, sku string) rates {
 	r := rates{tariff: m.tariff()}
 	b := m.book

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Business is full rate on the given days between two hours of the day, and a
-// share of it at other times. From 8 to 18 is 08:00 to 18:00.
+// Business is the full rate on the given days between two hours of the day, and
+// a share of it at other times. From 8 to 18 is 08:00 to 18:00.
 func Business(days []time.Weekday, from, to int, outside float64) (func(day time.Weekday, hour int) float64, error) {
 	var faults []error
 	if from < 0 || to > 24 || from >= to {
@@ -42,8 +42,8 @@ func Daily(hours [24]float64, weekend float64) func(day time.Weekday, hour int) 
 	}
 }
 
-// Weekly is a week of minutes, from Monday 00:00, in which m is asked for times
-// the share of its hour.
+// Weekly is a week of minutes, from Monday 00:00, each m times the share of its
+// hour.
 func Weekly(m Minute, share func(day time.Weekday, hour int) float64) []Minute {
 	minutes := make([]Minute, 0, 7*24*60)
 	for i := range 7 {

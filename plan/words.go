@@ -9,7 +9,7 @@ import (
 	"weir/report/words"
 )
 
-// words is the recommendation for people, and what to know of it.
+// words is the recommendation for people, with notes.
 func (m *market) words(a Answer) []string {
 	if a.Advice.Lines == nil {
 		nothing := []string{"No available alternative has a known price: see what is missing, and add it to your price file."}
@@ -52,7 +52,7 @@ func (m *market) recommend(a Answer) string {
 		words.Dollars(x.Month), words.Dollars(x.Million), words.Exact(x.Request))
 }
 
-// listed joins names as people do.
+// listed joins names with commas and a final "and".
 func listed(names []string) string {
 	text := strings.Join(names, ", ")
 	if i := strings.LastIndex(text, ", "); i >= 0 {
@@ -61,7 +61,7 @@ func listed(names []string) string {
 	return strings.ReplaceAll(text, "_", " ")
 }
 
-// withoutMeasures is the cheapest when nothing is taken off the demand.
+// withoutMeasures is the cheapest alternative without measures.
 func (m *market) withoutMeasures(a Answer) string {
 	if len(a.Advice.Measures) == 0 || a.Plain.Option == nil {
 		return ""
@@ -75,7 +75,7 @@ func (m *market) against(a Answer) string {
 	measures := ""
 	if len(a.Advice.Measures) > 0 {
 		if a.Plain.Option != nil && a.Plain.Option.Kind == PayAsYouGo {
-			return "" // said already
+			return "" // said before
 		}
 		measures = " without " + listed(a.Advice.Measures)
 	}
@@ -92,8 +92,8 @@ func (m *market) against(a Answer) string {
 	return ""
 }
 
-// hourlyTruth says, with the arithmetic, whether provisioned throughput by the
-// hour can beat pay-as-you-go.
+// hourlyTruth says, with the arithmetic, whether hourly provisioned throughput
+// can cost less than pay-as-you-go.
 func (m *market) hourlyTruth(a Answer) string {
 	for _, b := range a.BreakEven {
 		if b.Term != Hourly {
@@ -111,7 +111,7 @@ func (m *market) hourlyTruth(a Answer) string {
 	return ""
 }
 
-// committed says what a reservation binds its buyer to.
+// committed describes the buyer's commitment in a reservation.
 func (m *market) committed(a Answer) string {
 	o := a.Advice.Option
 	if o == nil || o.PTUs == 0 || o.Term == Hourly {
@@ -126,8 +126,8 @@ func (m *market) committed(a Answer) string {
 	return ""
 }
 
-// promised names the cheapest alternative with a latency target, when one was
-// asked for and the cheapest of all has none.
+// promised names the cheapest alternative with a latency target, if the demand
+// has an SLO and the cheapest of all has no target.
 func (m *market) promised(a Answer) string {
 	if m.d.SLO == (weir.SLO{}) || a.Advice.Option == nil || a.Advice.Option.Kind != PayAsYouGo {
 		return ""
@@ -151,7 +151,7 @@ type Service struct {
 	Why  string `json:"why"`
 }
 
-// services holds each kind of service against the demand.
+// services judges each kind of service for the demand.
 func (m *market) services(a Answer) []Service {
 	cheapest := map[Kind]Option{}
 	managed, cluster := Option{}, Option{}
@@ -243,7 +243,7 @@ func (m *market) batchService(a Answer) Service {
 	return s
 }
 
-// assumed is what the arithmetic takes for granted.
+// assumed are the assumptions of the arithmetic.
 func (m *market) assumed() []string {
 	all := []string{"the counted minutes repeat all month, and the load is even within each minute"}
 	if m.d.OpenModel != "" {

@@ -3,13 +3,13 @@
 // files embedded in the binary, one per kind, which a user's file overrides or
 // adds to (Catalogue.Override).
 //
-// It answers what a thing is and costs; whether it fits, how fast it is and
-// what is cheapest is for fit, engine and plan. It knows no network: Retail
-// reads pages of the public Azure Retail Prices API that its caller fetched.
+// It holds properties and prices; fit, engine and plan say whether a model
+// fits, how fast it is and what is cheapest. It knows no network: Retail reads
+// pages of the public Azure Retail Prices API that its caller fetched.
 //
-// A figure that is not known is said to be missing and never invented: a Figure
-// or Price says whether it is Known, and Trail collects what a calculation
-// used, what of it is old and what it missed.
+// An unknown figure is reported as missing and never invented: a Figure or
+// Price says whether it is Known, and Trail collects the sources a calculation
+// used, the old ones and the missing figures.
 package price
 
 import (
@@ -26,7 +26,7 @@ import (
 //go:embed *.yaml
 var embedded embed.FS
 
-// Catalogue is everything known. It is immutable: Override returns another.
+// Catalogue holds all entries. It is immutable: Override returns another.
 type Catalogue struct {
 	sources   map[string]*Source
 	regions   table[Region]
@@ -69,20 +69,21 @@ func Default() (*Catalogue, error) {
 	return c, c.Validate()
 }
 
-// GPU finds a GPU by its name or one it is also known by ("H100-80GB").
+// GPU finds a GPU by one of its names ("H100-80GB").
 func (c *Catalogue) GPU(name string) (GPU, error) { return c.gpus.find("GPU", name) }
 
 // GPUs lists all, in the catalogue's order.
 func (c *Catalogue) GPUs() []GPU { return slices.Clone(c.gpus.list) }
 
-// VM finds an Azure VM size ("Standard_ND96isr_H100_v5", the prefix may lack).
+// VM finds an Azure VM size ("Standard_ND96isr_H100_v5", with or without the
+// prefix).
 func (c *Catalogue) VM(name string) (VM, error) { return c.vms.find("VM size", name) }
 
 // VMs lists all, in the catalogue's order.
 func (c *Catalogue) VMs() []VM { return slices.Clone(c.vms.list) }
 
-// VMPrice is what a size costs in a region. A size without an entry there is
-// ErrUnknown: its price is not known, which is not to say that it is not sold.
+// VMPrice is the price of a size in a region. A size without an entry there is
+// ErrUnknown: it may be on sale, but its price is unknown.
 func (c *Catalogue) VMPrice(vm, region string) (VMPrice, error) {
 	v, err := c.VM(vm)
 	if err != nil {
@@ -108,7 +109,7 @@ func (c *Catalogue) Model(name string) (Model, error) { return c.models.find("mo
 func (c *Catalogue) Models() []Model { return slices.Clone(c.models.list) }
 
 // Tokens finds the token prices of an Azure OpenAI model for a deployment type
-// ("GlobalStandard"); for regional types, in a region, or what holds in all.
+// ("GlobalStandard"): those of the region, or those of all regions.
 func (c *Catalogue) Tokens(model, sku, region string) (Tokens, error) {
 	if region != "" {
 		if t, err := c.tokens.find("", joined(model, sku, region)); err == nil {
@@ -121,17 +122,17 @@ func (c *Catalogue) Tokens(model, sku, region string) (Tokens, error) {
 // AllTokens lists all token prices, in the catalogue's order.
 func (c *Catalogue) AllTokens() []Tokens { return slices.Clone(c.tokens.list) }
 
-// Meter finds what a meter of Azure prices, by its exact name.
+// Meter finds the meaning of an Azure meter, by its exact name.
 func (c *Catalogue) Meter(name string) (Meter, error) { return c.meters.find("meter", name) }
 
-// PTU finds what one provisioned throughput unit carries of a model.
+// PTU finds the capacity of one provisioned throughput unit for a model.
 func (c *Catalogue) PTU(model string) (PTU, error) { return c.ptus.find("PTU sizing of model", model) }
 
 // PTUs lists all, in the catalogue's order.
 func (c *Catalogue) PTUs() []PTU { return slices.Clone(c.ptus.list) }
 
-// PTUPrice finds what one PTU of a deployment type costs
-// ("GlobalProvisionedManaged") in a region, or what holds in all.
+// PTUPrice finds the price of one PTU of a deployment type
+// ("GlobalProvisionedManaged"): that of the region, or that of all regions.
 func (c *Catalogue) PTUPrice(sku, region string) (PTUPrice, error) {
 	if region != "" {
 		if p, err := c.ptuPrices.find("", joined(sku, region)); err == nil {
@@ -144,8 +145,7 @@ func (c *Catalogue) PTUPrice(sku, region string) (PTUPrice, error) {
 // PTUPrices lists all, in the catalogue's order.
 func (c *Catalogue) PTUPrices() []PTUPrice { return slices.Clone(c.ptuPrices.list) }
 
-// SourceOf is where an entry comes from, by the ID it names; the zero Source
-// when there is none of that ID.
+// SourceOf is the source of that ID; the zero Source if there is none.
 func (c *Catalogue) SourceOf(id string) Source { return sourceOf(c.sources[id]) }
 
 // Sources lists all sources, by ID.
@@ -157,8 +157,8 @@ func (c *Catalogue) Sources() []Source {
 	return all
 }
 
-// Validate checks what one file cannot see of another: GPUs that VM sizes name,
-// sizes that prices name, services that details name.
+// Validate checks references between files: GPUs of VM sizes, sizes of prices,
+// services of details.
 func (c *Catalogue) Validate() error {
 	var faults []error
 	for _, v := range c.vms.list {
@@ -192,9 +192,9 @@ func (t *table[T]) find(what, name string) (T, error) {
 		what, strings.ReplaceAll(name, separator, ", "), ErrUnknown, t.near(name))
 }
 
-// alike says how much a known name has of the one asked for: the letters both
-// begin with; of a misspelt one, with or without who publishes it, more than any
-// beginning.
+// alike scores a known name against the one asked for: the length of the common
+// beginning; a misspelling, with or without the publisher, scores above any
+// common beginning.
 func alike(known, asked string) int {
 	if len(asked) > 100 {
 		return 0
@@ -208,7 +208,7 @@ func alike(known, asked string) int {
 	return commonPrefix(letters(known), want)
 }
 
-// near suggests up to three names that share most with the one asked for.
+// near suggests up to three names most like the one asked for.
 func (t *table[T]) near(name string) string {
 	type candidate struct {
 		name   string
@@ -231,7 +231,7 @@ func (t *table[T]) near(name string) string {
 	return " (near: " + strings.Join(names, "; ") + ")"
 }
 
-// letters are a name's letters and digits alone: gpt4o begins as gpt-4o does.
+// letters are only a name's letters and digits: gpt4o begins as gpt-4o does.
 func letters(name string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {

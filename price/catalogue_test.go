@@ -185,7 +185,7 @@ func TestPTUsOfMicrosoftsExample(t *testing.T) {
 	}
 }
 
-// At list price a PTU paid by the hour never beats pay-as-you-go, one reserved
+// At list price an hourly PTU never costs less than pay-as-you-go, one reserved
 // for a month does at full use at best, for a year from about 85 %: computed
 // independently in the research these figures come from.
 func TestBreakEvenOfPTUs(t *testing.T) {
@@ -218,8 +218,8 @@ func TestBreakEvenOfPTUs(t *testing.T) {
 	}
 }
 
-// The parameters a shape adds up to are the published ones, so no digit of it
-// is wrong.
+// The parameters of a shape add up to the published ones: no digit of it is
+// wrong.
 func TestShapesAddUpToThePublishedParameters(t *testing.T) {
 	checked := 0
 	for _, m := range catalogue(t).Models() {

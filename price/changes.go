@@ -13,7 +13,7 @@ type Change struct {
 	Before, After Price  // Before is not Known for a new price
 }
 
-// String says it in one line.
+// String describes it in one line.
 func (c Change) String() string {
 	if !c.Before.Known() {
 		return fmt.Sprintf("%s: new, %s", c.Name, c.After.Amount())

@@ -14,7 +14,7 @@ import (
 	"weir"
 )
 
-// Source says where figures come from and when.
+// Source is the origin and date of figures.
 type Source struct {
 	ID      string `yaml:"-"`
 	What    string `yaml:"what"`
@@ -27,7 +27,7 @@ type Source struct {
 	Unverified bool `yaml:"unverified,omitempty"`
 }
 
-// String names the source with its date, and says when nobody verified it.
+// String names the source with its date, and says if it is unverified.
 func (s Source) String() string {
 	text := s.What
 	if s.Date == "" {
@@ -41,14 +41,14 @@ func (s Source) String() string {
 	return text
 }
 
-// AsOf returns when the source was right; false when that is not known. A month
-// counts from its first day.
+// AsOf returns the date of the source; false if unknown. A month counts from
+// its first day.
 func (s Source) AsOf() (weir.Instant, bool) {
 	t, err := parseDate(s.Date)
 	return weir.At(t), err == nil && s.Date != ""
 }
 
-// StaleAfter is when a figure that ages is old.
+// StaleAfter is the age at which a figure is old, unless it is lasting.
 const StaleAfter = 90 * 24 * time.Hour
 
 // Stale reports whether figures of the source are older than StaleAfter, or of
@@ -68,7 +68,7 @@ func parseDate(s string) (time.Time, error) {
 	return time.Parse(time.DateOnly, s)
 }
 
-// day refuses what is neither "" nor a day.
+// day refuses a text that is neither "" nor a day.
 func day(name, s string) error {
 	if _, err := time.Parse(time.DateOnly, s); s != "" && err != nil {
 		return fmt.Errorf("%s: %q is not a date: write 2026-09-23", name, s)
@@ -76,7 +76,7 @@ func day(name, s string) error {
 	return nil
 }
 
-// Figure is a number with its source. The zero Figure is not known.
+// Figure is a number with its source. The zero Figure is unknown.
 type Figure struct {
 	value  float64
 	from   *Source
@@ -85,16 +85,16 @@ type Figure struct {
 	known  bool
 }
 
-// Value returns the number, 0 when it is not known.
+// Value returns the number, 0 if unknown.
 func (f Figure) Value() float64 { return f.value }
 
 // Known reports whether the catalogue has the figure.
 func (f Figure) Known() bool { return f.known }
 
-// From returns where it comes from.
+// From returns its source.
 func (f Figure) From() Source { return sourceOf(f.from) }
 
-// Get returns the number, or an error that says what is missing.
+// Get returns the number, or an error that names the missing figure.
 func (f Figure) Get() (float64, error) {
 	if !f.known {
 		return 0, fmt.Errorf("%s is %w: add it to your price file", f.name, ErrUnknown)
@@ -102,8 +102,8 @@ func (f Figure) Get() (float64, error) {
 	return f.value, nil
 }
 
-// Price is an amount in micro-dollars with its source; what it is for is said
-// by the field. The zero Price is not known: free is a known price of zero.
+// Price is an amount in micro-dollars with its source; its field says what it
+// is for. The zero Price is unknown: free is a known price of zero.
 type Price struct {
 	amount weir.Money
 	from   *Source
@@ -112,16 +112,16 @@ type Price struct {
 	known  bool
 }
 
-// Amount returns the amount, 0 when it is not known.
+// Amount returns the amount, 0 if unknown.
 func (p Price) Amount() weir.Money { return p.amount }
 
 // Known reports whether the catalogue has the price.
 func (p Price) Known() bool { return p.known }
 
-// From returns where it comes from.
+// From returns its source.
 func (p Price) From() Source { return sourceOf(p.from) }
 
-// Get returns the amount, or an error that says what is missing.
+// Get returns the amount, or an error that names the missing price.
 func (p Price) Get() (weir.Money, error) {
 	if !p.known {
 		return 0, missing(p.name)
@@ -165,8 +165,8 @@ func namedSource(name, id string, sources map[string]*Source) (*Source, error) {
 	return nil, fmt.Errorf("%s: source %q is not under sources", name, id)
 }
 
-// sourced is a value as files write it: alone, under its entry's source, or
-// {is: 3.67, source: list} under one of its own.
+// sourced is a value in a file: alone, with its entry's source, or {is: 3.67,
+// source: list} with its own.
 type sourced struct {
 	Is     string `yaml:"is"`
 	Source string `yaml:"source"`
@@ -183,8 +183,7 @@ func readSourced(text []byte) (sourced, error) {
 	return s, nil
 }
 
-// UnmarshalYAML reads a number; negative, infinite and what is no number is
-// refused.
+// UnmarshalYAML reads a number; it refuses negative, infinite and other values.
 func (f *Figure) UnmarshalYAML(text []byte) error {
 	s, err := readSourced(text)
 	if err != nil {
@@ -225,8 +224,8 @@ func parseDollars(s string) (weir.Money, error) {
 	return weir.Money(r.Num().Int64()), nil
 }
 
-// parseDecimal reads a number of at most 40 characters, without an exponent
-// beyond 30, so that nothing a file says makes a number of a gigabyte.
+// parseDecimal reads a number of at most 40 characters, with an exponent of at
+// most 30: no file can make a number of a gigabyte.
 func parseDecimal(s string) (*big.Rat, error) {
 	bad := fmt.Errorf("%q is not a decimal number", s)
 	if len(s) == 0 || len(s) > 40 || strings.ContainsAny(s, "/_xXpP") {

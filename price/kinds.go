@@ -9,9 +9,9 @@ type GPU struct {
 	Source string   `yaml:"source"`
 
 	MemoryGB    Figure `yaml:"memory_gb"`      // as sold, 10^9 bytes
-	UsableGiB   Figure `yaml:"usable_gib"`     // what a framework sees, 2^30 bytes
+	UsableGiB   Figure `yaml:"usable_gib"`     // seen by a framework, 2^30 bytes
 	BandwidthGB Figure `yaml:"bandwidth_gb_s"` // device memory, 10^9 bytes a second
-	FP16        Figure `yaml:"fp16_tflops"`    // where it differs from, or there is no, bf16
+	FP16        Figure `yaml:"fp16_tflops"`    // if different from bf16, or without bf16
 	BF16TFLOPS  Figure `yaml:"bf16_tflops"`
 	FP8TFLOPS   Figure `yaml:"fp8_tflops"`
 	FP4TFLOPS   Figure `yaml:"fp4_tflops"`
@@ -25,7 +25,7 @@ type GPU struct {
 	Note    string `yaml:"note,omitempty"`
 }
 
-// TFLOPS16 is the dense rate in 16 bits: bf16, or fp16 where there is no bf16.
+// TFLOPS16 is the dense rate in 16 bits: bf16, or fp16 without bf16.
 func (g GPU) TFLOPS16() Figure {
 	if g.BF16TFLOPS.Known() {
 		return g.BF16TFLOPS
@@ -42,14 +42,14 @@ type VM struct {
 	GPU          string `yaml:"gpu"`  // name of a GPU
 	GPUs         int    `yaml:"gpus"` // in one VM
 	Parts        int    `yaml:"gpu_parts,omitempty"`
-	VCPUs        int    `yaml:"vcpus"` // what quota counts
+	VCPUs        int    `yaml:"vcpus"` // counted by quota
 	RAMGiB       Figure `yaml:"ram_gib"`
 	Interconnect Link   `yaml:"interconnect,omitempty"`
 	Family       string `yaml:"family,omitempty"` // of quota, compared without regard to case; "" not known
 	Note         string `yaml:"note,omitempty"`
 }
 
-// Link is how the GPUs of one VM reach each other; "" is not known.
+// Link is how the GPUs of one VM are connected; "" is unknown.
 type Link string
 
 const (
@@ -63,8 +63,7 @@ func (l Link) valid() bool {
 	return l == NVLink || l == NVLinkPairs || l == InfinityFabric || l == PCIe
 }
 
-// Share is the part of one GPU the size holds: 1, or less for a size that holds
-// a slice.
+// Share is the part of one GPU the size holds: 1, or less for a slice.
 func (v VM) Share() float64 {
 	if v.Parts > 1 {
 		return 1 / float64(v.Parts)
@@ -74,21 +73,21 @@ func (v VM) Share() float64 {
 
 func (v *VM) keys() []string { return []string{v.Name, strings.TrimPrefix(v.Name, "Standard_")} }
 
-// VMPrice is what a VM size costs in a region, per hour, Linux.
+// VMPrice is the price of a VM size in a region, per hour, Linux.
 type VMPrice struct {
 	VM     string `yaml:"vm"`
 	Region string `yaml:"region"` // "eastus"
 	Source string `yaml:"source"`
 	Hour   Price  `yaml:"hour"`
-	Spot   Price  `yaml:"spot"`        // varies; may be taken away
+	Spot   Price  `yaml:"spot"`        // varies; the VM may be evicted
 	Year   Price  `yaml:"year"`        // reserved for one year, per hour of it
 	Three  Price  `yaml:"three_years"` // reserved for three years, per hour of them
 }
 
 func (p *VMPrice) keys() []string { return []string{joined(p.VM, p.Region)} }
 
-// Model is the shape of an open model. Zero counts are not known, or not of
-// that kind of model.
+// Model is the shape of an open model. Zero counts are unknown, or do not apply
+// to that kind of model.
 type Model struct {
 	Name    string   `yaml:"name"`
 	Also    []string `yaml:"also,omitempty"`
@@ -120,9 +119,9 @@ type Model struct {
 	VHeadDim   int `yaml:"v_head_dim,omitempty"`
 	QLoRARank  int `yaml:"q_lora_rank,omitempty"`
 
-	IndexDim    int `yaml:"index_dim,omitempty"`    // sparse attention: size of the key its indexer keeps of a token
+	IndexDim    int `yaml:"index_dim,omitempty"`    // sparse attention: size of the indexer's key per token
 	IndexHeads  int `yaml:"index_heads,omitempty"`  // query heads of the indexer
-	IndexLayers int `yaml:"index_layers,omitempty"` // layers with an indexer of their own; 0: all
+	IndexLayers int `yaml:"index_layers,omitempty"` // layers with their own indexer; 0: all
 
 	Experts         int `yaml:"experts,omitempty"` // routed, per MoE layer
 	ExpertsPerToken int `yaml:"experts_per_token,omitempty"`
@@ -160,7 +159,7 @@ func (m *Model) keys() []string {
 	return keys
 }
 
-// Missing lists the counts a shape needs and this one lacks.
+// Missing lists the counts this shape lacks.
 func (m Model) Missing() []string {
 	var lacks []string
 	for _, c := range []struct {

@@ -6,14 +6,14 @@ import (
 	"unicode"
 )
 
-// GPUsLike names the GPUs whose name begins with all that is asked for: the memory
-// or the form may lack ("A100", "h100-80gb").
+// GPUsLike names the GPUs whose name begins as asked; memory or form may be
+// omitted ("A100", "h100-80gb").
 func (c *Catalogue) GPUsLike(asked string) []string {
 	var out []string
 	want := slices.DeleteFunc(strings.FieldsFunc(strings.ToLower(asked), notLetterOrDigit), wordOfDriver)
 	for i, w := range want {
 		if strings.HasPrefix(w, "sxm") {
-			want[i] = strings.TrimRight(w, "0123456789") // SXM4 and SXM5 are of generations
+			want[i] = strings.TrimRight(w, "0123456789") // SXM4 and SXM5 differ only by generation
 		}
 	}
 	for _, name := range c.GPUNames() {
@@ -25,8 +25,8 @@ func (c *Catalogue) GPUsLike(asked string) []string {
 	return out
 }
 
-// wordOfDriver says whether a word of "NVIDIA H100 80GB HBM3", as nvidia-smi
-// names GPUs, tells none from another.
+// wordOfDriver says whether a word in nvidia-smi's name of a GPU ("NVIDIA H100
+// 80GB HBM3") does not help to identify it.
 func wordOfDriver(w string) bool {
 	switch w {
 	case "nvidia", "amd", "tesla", "geforce", "instinct", "hbm2", "hbm2e", "hbm3", "hbm3e", "gpu":
@@ -37,7 +37,7 @@ func wordOfDriver(w string) bool {
 
 func notLetterOrDigit(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
 
-// GPUNames are those of all GPUs, in the catalogue's order.
+// GPUNames are the names of all GPUs, in the catalogue's order.
 func (c *Catalogue) GPUNames() []string {
 	var names []string
 	for _, g := range c.GPUs() {

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// Tokens is what tokens of an Azure OpenAI model cost, per 1,000,000.
+// Tokens is the token prices of an Azure OpenAI model, per 1,000,000.
 type Tokens struct {
 	Model        string `yaml:"model"`
 	SKU          string `yaml:"sku"`              // deployment type: GlobalStandard, DataZoneStandard, Standard
@@ -15,7 +15,7 @@ type Tokens struct {
 	Cached       Price  `yaml:"cached"`      // input the service had cached
 	CacheWrite   Price  `yaml:"cache_write"` // input written to the cache
 	Output       Price  `yaml:"output"`
-	BatchPercent Figure `yaml:"batch_percent"` // what batch costs of these prices
+	BatchPercent Figure `yaml:"batch_percent"` // batch price in per cent of these
 	Embedding    bool   `yaml:"embedding,omitempty"`
 	Note         string `yaml:"note,omitempty"`
 }
@@ -27,8 +27,8 @@ func (t *Tokens) keys() []string {
 	return []string{joined(t.Model, t.SKU, t.Region)}
 }
 
-// PTU is what one provisioned throughput unit carries of a model, and in which
-// numbers units are deployed. Weights say how many input tokens one token of
+// PTU is the capacity of one provisioned throughput unit for a model, and the
+// numbers of units on offer. Weights are the input tokens that one token of
 // that kind counts as.
 type PTU struct {
 	Model          string `yaml:"model"`
@@ -38,7 +38,7 @@ type PTU struct {
 	OutputWeight   Figure `yaml:"output_weight"`
 	CachedWeight   Figure `yaml:"cached_weight"`
 	CacheWrite     Figure `yaml:"cache_write_weight"`
-	LongInput      Figure `yaml:"long_input_weight"` // weights of long contexts, where they differ
+	LongInput      Figure `yaml:"long_input_weight"` // weights of long contexts, if different
 	LongCached     Figure `yaml:"long_cached_weight"`
 	LongCacheWrite Figure `yaml:"long_cache_write_weight"`
 	LongOutput     Figure `yaml:"long_output_weight"`
@@ -50,8 +50,8 @@ type PTU struct {
 	Note           string `yaml:"note,omitempty"`
 }
 
-// Steps are the numbers of PTUs one deployment may have: Minimum, and then by
-// Increment. The zero Steps: not offered, or not known.
+// Steps are the possible numbers of PTUs of one deployment: Minimum, and then
+// by Increment. The zero Steps: not offered, or unknown.
 type Steps struct {
 	Minimum   int `yaml:"minimum"`
 	Increment int `yaml:"increment"`
@@ -118,7 +118,7 @@ func (s Steps) Round(exact float64) int {
 	return (need + s.Increment - 1) / s.Increment * s.Increment
 }
 
-// PTUPrice is what one PTU of a deployment type costs.
+// PTUPrice is the price of one PTU of a deployment type.
 type PTUPrice struct {
 	SKU    string `yaml:"sku"`
 	Region string `yaml:"region,omitempty"` // "": the same everywhere
@@ -135,7 +135,7 @@ func (p *PTUPrice) keys() []string {
 	return []string{joined(p.SKU, p.Region)}
 }
 
-// Meter says what a meter of the Azure Retail Prices API prices.
+// Meter is the meaning of a meter of the Azure Retail Prices API.
 type Meter struct {
 	Meter  string    `yaml:"meter"` // meterName, compared exactly
 	Source string    `yaml:"source"`
@@ -144,7 +144,7 @@ type Meter struct {
 	Kind   MeterKind `yaml:"kind"`
 }
 
-// MeterKind is what a meter counts.
+// MeterKind is the kind of usage a meter counts.
 type MeterKind string
 
 const (

@@ -13,10 +13,10 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// maxFile bounds a price file; the largest of our own is a twentieth of it.
+// maxFile bounds a price file; the largest embedded one is a twentieth of it.
 const maxFile = 4 << 20
 
-// file is what a price file may hold; all of it is optional.
+// file is the content of a price file; every section is optional.
 type file struct {
 	Sources   map[string]*Source `yaml:"sources"`
 	Regions   []Region           `yaml:"regions"`
@@ -37,8 +37,8 @@ type file struct {
 	RedisSizes         []RedisSize         `yaml:"redis_sizes"`
 }
 
-// given tells which fields an entry of the file gives. That is needed only
-// where an entry is known already, so the file is read for it only then.
+// given are the fields that an entry of the file has. Only known entries need
+// them, so the file is read for it only then.
 type given struct {
 	text []byte
 	raw  map[string][]map[string]any
@@ -67,10 +67,10 @@ func (g *given) fields(section string, n int) (map[string]any, error) {
 }
 
 // Override returns the catalogue with the entries of a price file added. An
-// entry whose name is known replaces the fields it gives and keeps the others,
+// entry with a known name replaces the fields it gives and keeps the others,
 // each with its own source. name is the file's, for errors. Unknown keys,
-// unnamed sources and dates that are none are errors; every entry has a source
-// of its own file or of one before.
+// unnamed sources and invalid dates are errors; every entry has a source from
+// its own file or an earlier one.
 func (c *Catalogue) Override(name string, text []byte) (*Catalogue, error) {
 	next, err := c.override(text)
 	if err != nil {
@@ -118,9 +118,9 @@ func (c *Catalogue) override(text []byte) (*Catalogue, error) {
 	)
 }
 
-// plain refuses what no price file needs and a hostile one could exhaust us
-// with: nesting that a parser follows to the end of its stack, and aliases,
-// which make a small file a large one.
+// plain refuses features that no price file needs and that a hostile one could
+// use to exhaust memory: deep nesting, and aliases, which make a small file a
+// large one.
 func plain(text []byte) error {
 	const deepest = 8
 	depth := 0
@@ -157,7 +157,7 @@ func (c *Catalogue) addSources(given map[string]*Source) error {
 	return nil
 }
 
-// entry is a kind of the catalogue, as a pointer.
+// entry is a pointer to an entry of the catalogue.
 type entry[T any] interface {
 	*T
 	keys() []string // the first is the entry's own; the others find it too
@@ -233,11 +233,11 @@ func attribute(v reflect.Value, label string, sources map[string]*Source) error 
 	return nil
 }
 
-// maxCount bounds the counts of an entry, so that sizes computed from them do
-// not overflow unnoticed.
+// maxCount bounds the counts of an entry: sizes computed from them do not
+// overflow unnoticed.
 const maxCount = 1 << 40
 
-// check refuses counts and words no entry can have.
+// check refuses impossible counts and words.
 func check(f reflect.Value, name string) error {
 	if word, ok := f.Interface().(interface{ valid() bool }); ok && !f.IsZero() && !word.valid() {
 		return fmt.Errorf("%s: %q is not a known value", name, f.Interface())

@@ -19,9 +19,9 @@ func (r *Region) keys() []string { return []string{r.Name} }
 // Regions lists all, in the catalogue's order.
 func (c *Catalogue) Regions() []Region { return slices.Clone(c.regions.list) }
 
-// Region finds a region by its name, or by its title: upper and lower case,
-// spaces and dashes do not count. A region that a price names is known too. The
-// error wraps ErrUnknown and names the nearest region.
+// Region finds a region by its name or title; case, spaces and dashes do not
+// count. A region named by a price is known too. The error wraps ErrUnknown and
+// names the nearest region.
 func (c *Catalogue) Region(name string) (Region, error) {
 	if r, err := c.regions.find("region", plainRegion(name)); err == nil {
 		return r, nil
@@ -46,7 +46,7 @@ func plainRegion(name string) string {
 	return strings.ToLower(strings.NewReplacer(" ", "", "-", "", "_", "").Replace(name))
 }
 
-// pricedRegions are those a price of the catalogue is of, in its order.
+// pricedRegions are the regions of the catalogue's prices, in its order.
 func (c *Catalogue) pricedRegions() []string {
 	var all []string
 	see := func(name string) {
@@ -72,10 +72,10 @@ func (c *Catalogue) pricedRegions() []string {
 	return all
 }
 
-// nearestRegion is the name that differs in the fewest letters; what both begin
-// with alike counts for more, so that "sweden" is near "swedencentral", and
-// holding all of it for most: "europe" is near "westeurope".
-// Ties go to the first of names.
+// nearestRegion is the name with the fewest different letters. A common
+// beginning counts for more ("sweden" is near "swedencentral"), and containing
+// the whole name for most ("europe" is near "westeurope"). The first of equals
+// wins.
 func nearestRegion(name string, names []string) string {
 	if len(name) > 100 || len(names) == 0 {
 		return ""
@@ -89,8 +89,8 @@ func nearestRegion(name string, names []string) string {
 	return slices.MinFunc(names, func(a, b string) int { return cmp.Compare(far(a), far(b)) })
 }
 
-// distance is how many letters are to be inserted, deleted or replaced to make
-// a into b (Levenshtein).
+// distance is how many letters to insert, delete or replace to make a into b
+// (Levenshtein).
 func distance(a, b string) int {
 	last := make([]int, len(b)+1)
 	for j := range last {

@@ -11,7 +11,7 @@ import (
 	"weir"
 )
 
-// RetailHost is where the public Azure Retail Prices API is asked; it needs no
+// RetailHost is the address of the public Azure Retail Prices API; it needs no
 // sign-in.
 const RetailHost = "https://prices.azure.com/api/retail/prices"
 
@@ -22,7 +22,7 @@ const (
 	maxItems = 20_000
 )
 
-// RetailItem is one row of the Azure Retail Prices API, as far as it is needed.
+// RetailItem is the needed fields of one row of the Azure Retail Prices API.
 // Schema: Microsoft's page "Azure Retail Prices overview", api-version
 // 2023-01-01-preview.
 type RetailItem struct {
@@ -43,15 +43,15 @@ type RetailItem struct {
 	Primary  *bool       `json:"isPrimaryMeterRegion"`
 }
 
-// RetailPage is one page of an answer. Next is where the next one is, "" after
-// the last; how many there are is not said.
+// RetailPage is one page of an answer. Next is the address of the next one, ""
+// after the last; the number of pages is unknown.
 type RetailPage struct {
 	Items []RetailItem
 	Next  string
 }
 
-// ParseRetail reads one page. Other currencies than US dollars are refused, and
-// so is a next page anywhere else than at RetailHost.
+// ParseRetail reads one page. It refuses currencies other than US dollars, and
+// a next page anywhere but at RetailHost.
 func ParseRetail(body []byte) (RetailPage, error) {
 	page, err := parseRetail(body)
 	if err != nil {
@@ -88,9 +88,8 @@ func parseRetail(body []byte) (RetailPage, error) {
 	return RetailPage{Items: answer.Items, Next: answer.Next}, nil
 }
 
-// RetailQueries are the addresses to ask for the prices of a region that the
-// catalogue has a use for; each answers in pages. Values in filters are
-// compared with regard to case.
+// RetailQueries are the addresses of a region's prices that the catalogue
+// needs; each answers in pages. Values in filters are case-sensitive.
 func (c *Catalogue) RetailQueries(region string) []string {
 	const sizesPerQuery = 10 // keeps addresses short
 	in := "armRegionName eq '" + strings.ReplaceAll(region, "'", "''") + "'"
@@ -110,7 +109,7 @@ func query(filter string) string {
 	return RetailHost + "?" + v.Encode()
 }
 
-// current reports whether the row is a price of today that anybody pays.
+// current says whether the row is a price customers pay today.
 func (it RetailItem) current() bool {
 	tier, err := it.TierFrom.Float64()
 	return it.End == "" && (it.TierFrom == "" || err == nil && tier == 0) && (it.Primary == nil || *it.Primary) &&

@@ -151,9 +151,9 @@ func TestTheSamePagesGiveTheSameFileInAnyOrder(t *testing.T) {
 	}
 }
 
-// Keys as Microsoft's page "Azure Retail Prices overview" lists them (api-version
-// 2023-01-01-preview): what is recorded here has no others, so that the tests
-// are of the API and not of a fancy.
+// Keys as Microsoft's page "Azure Retail Prices overview" lists them
+// (api-version 2023-01-01-preview). The recorded pages have no others, so the
+// tests match the real API.
 func TestTheRecordedPagesHaveThePublishedShape(t *testing.T) {
 	envelope := []string{"BillingCurrency", "CustomerEntityId", "CustomerEntityType", "Items", "NextPageLink", "Count"}
 	item := []string{"currencyCode", "tierMinimumUnits", "retailPrice", "unitPrice", "armRegionName", "location", "effectiveStartDate",

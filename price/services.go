@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Service is an Azure service as far as a plan depends on it.
+// Service is the properties of an Azure service that a plan needs.
 type Service struct {
 	Name         string `yaml:"name"`
 	What         string `yaml:"what"`
@@ -18,19 +18,19 @@ type Service struct {
 
 func (s *Service) keys() []string { return []string{s.Name} }
 
-// Retail says where the Azure Retail Prices API has the price of a thing.
+// Retail is how the Azure Retail Prices API prices a service.
 type Retail string
 
 const (
-	RetailVM        Retail = "vm_prices"  // it is that of the VM size it runs on
-	RetailNotMapped Retail = "not_mapped" // nobody has said which meters are its
+	RetailVM        Retail = "vm_prices"  // by the price of its VM size
+	RetailNotMapped Retail = "not_mapped" // its meters are unknown
 )
 
 func (r Retail) valid() bool { return r == RetailVM || r == RetailNotMapped }
 
 // OnlineEndpoint is the managed online endpoint of Azure Machine Learning, with
-// the limits of a subscription in one region before any was raised. What a plan
-// needs of it beside is in the Service of the same name.
+// the default limits of a subscription in one region. The other properties a
+// plan needs are in the Service of the same name.
 type OnlineEndpoint struct {
 	Name                   string `yaml:"name"`
 	Source                 string `yaml:"source"`
@@ -45,8 +45,8 @@ type OnlineEndpoint struct {
 	ActiveConnections Figure `yaml:"active_connections"`
 	BandwidthMB       Figure `yaml:"bandwidth_mb_s"` // 10^6 bytes a second
 
-	TimeoutS      Figure `yaml:"timeout_s"`   // of one request where none is set, seconds
-	Concurrency   Figure `yaml:"concurrency"` // requests at once of an instance where none is set
+	TimeoutS      Figure `yaml:"timeout_s"`   // of one request by default, seconds
+	Concurrency   Figure `yaml:"concurrency"` // requests at once of an instance by default
 	SurchargeHour Price  `yaml:"surcharge_hour"`
 	Retail        Retail `yaml:"retail"`
 	Note          string `yaml:"note,omitempty"`
@@ -60,9 +60,9 @@ type BatchEndpoint struct {
 	Name             string   `yaml:"name"`
 	Source           string   `yaml:"source"`
 	MinNodes         Figure   `yaml:"min_nodes"`                    // fewest the cluster keeps
-	LowPriority      bool     `yaml:"low_priority,omitempty"`       // has nodes that may be taken away
-	LowPriorityQuota string   `yaml:"low_priority_quota,omitempty"` // the one quota of all sizes that such nodes count against
-	Instances        Figure   `yaml:"instances"`                    // this and the rest: where nothing is set
+	LowPriority      bool     `yaml:"low_priority,omitempty"`       // has nodes that may be evicted
+	LowPriorityQuota string   `yaml:"low_priority_quota,omitempty"` // the single quota for such nodes of all sizes
+	Instances        Figure   `yaml:"instances"`                    // this and the rest: by default
 	MiniBatchFiles   Figure   `yaml:"mini_batch_files"`
 	Concurrency      Figure   `yaml:"concurrency"` // mini-batches at once of an instance
 	Retries          Figure   `yaml:"retries"`     // of a mini-batch
@@ -75,11 +75,11 @@ type BatchEndpoint struct {
 
 func (e *BatchEndpoint) keys() []string { return []string{e.Name} }
 
-// ContainerInstance is Azure Container Instances: containers without machines
-// of one's own, on CPUs.
+// ContainerInstance is Azure Container Instances: containers without one's own
+// machines, on CPUs.
 type ContainerInstance struct {
 	Name        string   `yaml:"name"`
-	Region      string   `yaml:"region,omitempty"` // "": what holds in all
+	Region      string   `yaml:"region,omitempty"` // "": all regions
 	Source      string   `yaml:"source"`
 	API         string   `yaml:"api,omitempty"`         // version of the management API
 	GPURetired  string   `yaml:"gpu_retired,omitempty"` // the day containers with a GPU ended, as 2025-07-14
@@ -116,7 +116,7 @@ type Redis struct {
 
 func (r *Redis) keys() []string { return []string{r.Name} }
 
-// Entra is whether one signs in with Microsoft Entra; "" is not known.
+// Entra says how to sign in with Microsoft Entra; "" is unknown.
 type Entra string
 
 const (
@@ -126,11 +126,11 @@ const (
 
 func (e Entra) valid() bool { return e == EntraDefault || e == EntraOptional }
 
-// RedisSize is a size of a Redis and what it costs in a region.
+// RedisSize is a size of a Redis and its price in a region.
 type RedisSize struct {
 	Name     string `yaml:"name"`
 	Redis    string `yaml:"redis"`            // name of a Redis
-	Region   string `yaml:"region,omitempty"` // "": what holds in all
+	Region   string `yaml:"region,omitempty"` // "": all regions
 	Source   string `yaml:"source"`
 	MemoryGB Figure `yaml:"memory_gb"` // 10^9 bytes
 	Hour     Price  `yaml:"hour"`
@@ -168,8 +168,8 @@ func (c *Catalogue) BatchEndpoint(service string) (BatchEndpoint, error) {
 // BatchEndpoints lists all, in the catalogue's order.
 func (c *Catalogue) BatchEndpoints() []BatchEndpoint { return slices.Clone(c.batchEndpoints.list) }
 
-// ContainerInstance finds container instances by their service ("aci"): what
-// holds in all regions, with the limits and prices of the one asked for where
+// ContainerInstance finds container instances by their service ("aci"): the
+// entry for all regions, with the limits and prices of the given region where
 // an entry states them.
 func (c *Catalogue) ContainerInstance(service, region string) (ContainerInstance, error) {
 	all, err := c.containerInstances.find("container instance", service)
@@ -197,8 +197,8 @@ func (c *Catalogue) Redis(name string) (Redis, error) { return c.redis.find("Red
 // Redises lists all, in the catalogue's order.
 func (c *Catalogue) Redises() []Redis { return slices.Clone(c.redis.list) }
 
-// RedisSize finds a size: what holds in all regions, with the memory and price
-// of the one asked for where an entry states them.
+// RedisSize finds a size: the entry for all regions, with the memory and price
+// of the given region where an entry states them.
 func (c *Catalogue) RedisSize(name, region string) (RedisSize, error) {
 	all, err := c.redisSizes.find("Redis size", name)
 	here, regional := c.redisSizes.find("", joined(name, region))
@@ -216,9 +216,9 @@ func (c *Catalogue) RedisSize(name, region string) (RedisSize, error) {
 // RedisSizes lists all entries, in the catalogue's order.
 func (c *Catalogue) RedisSizes() []RedisSize { return slices.Clone(c.redisSizes.list) }
 
-// NotMapped lists what RetailQueries does not ask the price of because nobody
-// has said which meters of the Azure Retail Prices API are its: a price file
-// has to state it.
+// NotMapped lists the entries whose meters in the Azure Retail Prices API are
+// unknown: RetailQueries leaves them out, and a price file has to state their
+// prices.
 func (c *Catalogue) NotMapped() []string {
 	var names []string
 	add := func(name string, r Retail) {
@@ -241,7 +241,7 @@ func (c *Catalogue) NotMapped() []string {
 	return names
 }
 
-// or is the figure, or another where it is not known.
+// or is the figure, or other if it is unknown.
 func (f Figure) or(other Figure) Figure {
 	if f.known {
 		return f
@@ -249,7 +249,7 @@ func (f Figure) or(other Figure) Figure {
 	return other
 }
 
-// or is the price, or another where it is not known.
+// or is the price, or other if it is unknown.
 func (p Price) or(other Price) Price {
 	if p.known {
 		return p
@@ -257,7 +257,7 @@ func (p Price) or(other Price) Price {
 	return other
 }
 
-// validateServices checks what services say of each other.
+// validateServices checks references between services.
 func (c *Catalogue) validateServices() []error {
 	var faults []error
 	of := func(err error) {

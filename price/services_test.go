@@ -95,8 +95,8 @@ func TestWhatNobodyHasMappedIsNamedAndNotAskedFor(t *testing.T) {
 	}
 }
 
-// A price file that states what the catalogue lacks is held in full: what it
-// gives is found again, what it does not is as before.
+// A price file with figures the catalogue lacks is kept in full: its figures
+// are found again, the others stay as before.
 func TestAUsersFileStatesWhatNoSourceDoes(t *testing.T) {
 	c := catalogue(t)
 	next, err := c.Override("mine.yaml", []byte(`
@@ -168,7 +168,7 @@ func TestServicesThatAreWrongAreRefused(t *testing.T) {
 	}
 }
 
-// Every figure of these kinds says who states it and when.
+// Every figure of these kinds has a source and a date.
 func TestEveryFigureOfAServiceHasASourceAndADate(t *testing.T) {
 	c := catalogue(t)
 	known := 0

@@ -8,23 +8,23 @@ import (
 	"weir"
 )
 
-// Trail collects what a calculation took from the catalogue, so that its answer
-// can name every source, say what is old and what was missing. The zero value
-// is ready.
+// Trail collects the figures a calculation took from the catalogue: its answer
+// can then name every source, the old ones and the missing figures. The zero
+// value is ready.
 type Trail struct {
 	sources []Source
 	missing []string
 }
 
-// Figure returns the number and notes its source; false, and a note of what is
-// missing, when it is not known.
+// Figure returns the number and notes its source; if it is unknown, false and a
+// note of the missing figure.
 func (t *Trail) Figure(f Figure) (float64, bool) {
 	t.note(f.known, f.name, f.from)
 	return f.value, f.known
 }
 
-// Price returns the amount and notes its source; false, and a note of what is
-// missing, when it is not known.
+// Price returns the amount and notes its source; if it is unknown, false and a
+// note of the missing price.
 func (t *Trail) Price(p Price) (weir.Money, bool) {
 	t.note(p.known, p.name, p.from)
 	return p.amount, p.known
@@ -41,14 +41,14 @@ func (t *Trail) note(known bool, name string, from *Source) {
 	}
 }
 
-// Missing lists the figures that were asked for and are not known.
+// Missing lists the unknown figures that were asked for.
 func (t *Trail) Missing() []string { return slices.Clone(t.missing) }
 
-// Stale says, one line each, which of the sources used are older than
-// StaleAfter or of unknown age, and whether an update renews it.
+// Stale lists, one line each, the used sources that are older than StaleAfter
+// or of unknown age, and whether an update renews them.
 func (t *Trail) Stale(now weir.Instant) []string { return stale(t.sources, now) }
 
-// Stale says the same of the whole catalogue.
+// Stale lists the same for the whole catalogue.
 func (c *Catalogue) Stale(now weir.Instant) []string { return stale(c.Sources(), now) }
 
 func stale(sources []Source, now weir.Instant) []string {

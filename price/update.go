@@ -16,11 +16,11 @@ type Update struct {
 	c       *Catalogue
 	date    string // of the answers, "2026-11-23"
 	found   map[cell]quote
-	unknown map[string]bool   // token meters nobody has said what they price
-	faults  map[string]string // rows that could not be read, by meter
+	unknown map[string]bool   // token meters of unknown meaning
+	faults  map[string]string // unreadable rows, by meter
 }
 
-// cell is one figure of the file that is to be written.
+// cell is one figure of the file.
 type cell struct {
 	section string // vm_prices, tokens or ptu_prices
 	name    string // VM size or deployment type
@@ -29,14 +29,14 @@ type cell struct {
 	field   string
 }
 
-// quote is a price and since when it holds: of several the newest counts.
+// quote is a price and the date it holds from; of several the newest counts.
 type quote struct {
 	amount weir.Money
 	since  string
 }
 
-// NewUpdate begins an update of what the catalogue has a use for; date is the
-// day the answers are from, as 2026-11-23.
+// NewUpdate begins an update of the prices the catalogue needs; date is the day
+// of the answers, as 2026-11-23.
 func NewUpdate(c *Catalogue, date string) (*Update, error) {
 	if _, err := parseDate(date); err != nil {
 		return nil, fmt.Errorf("price: date %q is not a date: write 2026-09-23", date)
@@ -44,7 +44,7 @@ func NewUpdate(c *Catalogue, date string) (*Update, error) {
 	return &Update{c: c, date: date, found: map[cell]quote{}, unknown: map[string]bool{}, faults: map[string]string{}}, nil
 }
 
-// Add takes the rows of one page; rows nobody needs are passed over.
+// Add takes the rows of one page; unneeded rows are passed over.
 func (u *Update) Add(items []RetailItem) {
 	for _, it := range items {
 		if !it.current() {
@@ -139,11 +139,11 @@ func (u *Update) set(at cell, amount weir.Money, since string, err error) error 
 	return nil
 }
 
-// Unmapped lists token meters the catalogue does not say the meaning of: name
-// them under meters in a price file to have their prices taken.
+// Unmapped lists token meters the catalogue does not know: with an entry under
+// meters in a price file their prices are read.
 func (u *Update) Unmapped() []string { return slices.Sorted(maps.Keys(u.unknown)) }
 
-// Faults lists rows that could not be read, with the reason.
+// Faults lists unreadable rows, with the reason.
 func (u *Update) Faults() []string {
 	var lines []string
 	for _, meter := range slices.Sorted(maps.Keys(u.faults)) {
@@ -152,11 +152,11 @@ func (u *Update) Faults() []string {
 	return lines
 }
 
-// regional deployment types are priced by region; the others once for all, so
-// that one price in every region seen is the price everywhere.
+// regional deployment types are priced by region. The others have one price: if
+// it is the same in every region seen, it is the price everywhere.
 var regional = map[string]bool{"Standard": true, RegionalProvisioned: true}
 
-// File is the price file: what Override takes. The same rows give the same
+// File is the price file, as Override takes it. The same rows give the same
 // bytes.
 func (u *Update) File() []byte {
 	var b strings.Builder
@@ -179,7 +179,7 @@ func (u *Update) File() []byte {
 	return []byte(b.String())
 }
 
-// row is one entry of the file: cells that differ in the field alone.
+// row is one entry of the file: cells that differ only in the field.
 type row struct {
 	at     cell // without field
 	fields map[string]weir.Money
@@ -209,14 +209,14 @@ func (u *Update) rows() []row {
 	return rows
 }
 
-// everywhere is the place without its region.
+// everywhere is the cell without region and field.
 func (c cell) everywhere() cell {
 	c.region, c.field = "", ""
 	return c
 }
 
-// differs says which entries have to be written by region: those that are
-// priced so, and those of which a figure was not the same in all regions seen.
+// differs are the entries to write by region: those priced by region, and those
+// with a figure that was not the same in all regions seen.
 func (u *Update) differs() map[cell]bool {
 	differs := map[cell]bool{}
 	first := map[cell]weir.Money{}

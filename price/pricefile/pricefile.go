@@ -1,7 +1,7 @@
-// Package pricefile is the catalogue as this machine has it: the embedded one of
+// Package pricefile is the catalogue on this machine: the embedded one of
 // package price with the user's files over it, and the update that reads one of
-// them from the public Azure Retail Prices API. It knows no command; what a figure
-// means is price's.
+// them from the public Azure Retail Prices API. It knows no command; package
+// price defines the figures.
 package pricefile
 
 import (
@@ -14,7 +14,7 @@ import (
 	"weir/price"
 )
 
-// maxPrices bounds a price file that is read.
+// maxPrices bounds the size of a price file.
 const maxPrices = 4 << 20
 
 // Files of prices in the user's folder.
@@ -23,8 +23,8 @@ const (
 	Own    = "prices.yaml"        // written by the user
 )
 
-// Catalogue is the embedded one with the user's prices over it: those of file,
-// or, when it is "", those of the user's folder.
+// Catalogue is the embedded catalogue with the user's prices over it: those of
+// file or, if it is "", those of the user's folder.
 func Catalogue(file string) (*price.Catalogue, error) {
 	c, err := price.Default()
 	if err != nil {
@@ -61,7 +61,7 @@ func override(c *price.Catalogue, path string) (*price.Catalogue, error) {
 	return c.Override(path, text)
 }
 
-// Path is where a file of prices is in the user's folder.
+// Path is the path of a price file in the user's folder.
 func Path(name string) (string, error) {
 	folder, err := os.UserConfigDir()
 	if err != nil {

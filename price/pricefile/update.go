@@ -18,11 +18,11 @@ import (
 // Update reads prices from the Azure Retail Prices API.
 type Update struct {
 	Regions []string      // Azure's names: eastus2
-	Base    string        // URL of the API, or of something that answers like it
-	Pause   time.Duration // before asking again; doubles
+	Base    string        // URL of the API, or of a server that answers like it
+	Pause   time.Duration // before a retry; doubles
 }
 
-// Bounds of one update, so that an answer without an end ends.
+// Bounds of one update: an endless answer ends.
 const (
 	maxRegions = 60
 	maxPages   = 200 // of one query
@@ -30,7 +30,7 @@ const (
 	attempts   = 4
 )
 
-// Check says what is wrong with the choices.
+// Check returns the error of invalid options.
 func (u *Update) Check() error {
 	if len(u.Regions) == 0 || len(u.Regions) > maxRegions {
 		return fmt.Errorf("%d regions: name from 1 to %d", len(u.Regions), maxRegions)
@@ -47,8 +47,8 @@ func (u *Update) Check() error {
 	return nil
 }
 
-// Read asks for the prices of every region, as of a day written 2026-11-23. The
-// catalogue says which it has a use for.
+// Read requests the prices of every region, as of a day written 2026-11-23, as
+// far as the catalogue needs them.
 func (u *Update) Read(ctx context.Context, c *price.Catalogue, day string) (*price.Update, error) {
 	update, err := price.NewUpdate(c, day)
 	if err != nil {
@@ -62,7 +62,7 @@ func (u *Update) Read(ctx context.Context, c *price.Catalogue, day string) (*pri
 	return update, nil
 }
 
-// region asks for one region, page by page.
+// region reads one region, page by page.
 func (u *Update) region(ctx context.Context, c *price.Catalogue, update *price.Update, region string) error {
 	rows := 0
 	for _, next := range c.RetailQueries(region) {
@@ -92,14 +92,14 @@ func (u *Update) region(ctx context.Context, c *price.Catalogue, update *price.U
 	return nil
 }
 
-// there is the same query at the address asked for. Answers name Azure's own
-// address for the next page, wherever they come from.
+// there is the same query at Base. Answers always link to Azure's own address
+// for the next page.
 func (u *Update) there(query string) string {
 	return strings.TrimSuffix(u.Base, "/") + strings.TrimPrefix(query, price.RetailHost)
 }
 
-// page fetches one page; what passes (too many requests, a server in trouble)
-// is asked for again.
+// page fetches one page; it retries temporary failures (too many requests,
+// server errors).
 func (u *Update) page(ctx context.Context, address string) ([]byte, error) {
 	pause := u.Pause
 	for attempt := 1; ; attempt++ {
@@ -116,7 +116,7 @@ func (u *Update) page(ctx context.Context, address string) ([]byte, error) {
 	}
 }
 
-// get reads an address; again says that asking once more may help.
+// get reads an address; again says that a retry may help.
 func get(ctx context.Context, address string) (_ []byte, again bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -143,8 +143,8 @@ func get(ctx context.Context, address string) (_ []byte, again bool, err error) 
 	return body, false, nil
 }
 
-// Target is the file an update is written to: out, or that of the user's folder
-// where out is "". The error is of one that holds what somebody wrote by hand.
+// Target is the file an update is written to: out, or the file in the user's
+// folder if out is "". It is an error if the file was written by hand.
 func Target(out string) (path string, err error) {
 	if path = out; path == "" {
 		if path, err = Path(Retail); err != nil {
@@ -157,7 +157,7 @@ func Target(out string) (path string, err error) {
 // writtenByUs begins every file of an update.
 const writtenByUs = "# Prices read from the Azure Retail Prices API"
 
-// writable refuses to write over what somebody wrote by hand.
+// writable refuses to overwrite a file written by hand.
 func writable(path string) error {
 	text, err := whole.Read(path, maxPrices)
 	if errors.Is(err, os.ErrNotExist) || err == nil && (len(text) == 0 || strings.HasPrefix(string(text), writtenByUs)) {

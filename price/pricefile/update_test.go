@@ -12,8 +12,8 @@ import (
 	"weir/price"
 )
 
-// retailAPI answers as the Azure Retail Prices API does: filters are compared
-// with regard to case, and an answer comes in pages whose links name Azure.
+// retailAPI answers as the Azure Retail Prices API does: filters are
+// case-sensitive, and an answer comes in pages whose links name Azure.
 type retailAPI struct {
 	t        *testing.T
 	asked    []string
@@ -61,7 +61,7 @@ func updated(t *testing.T, api *retailAPI, regions ...string) (*price.Update, er
 	return u.Read(t.Context(), c, "2026-11-23")
 }
 
-// kept puts what was read into the user's folder.
+// kept writes the update into the user's folder.
 func kept(t *testing.T, u *price.Update) *price.Catalogue {
 	t.Helper()
 	path, err := Target("")
