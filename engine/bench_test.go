@@ -33,7 +33,7 @@ func serve(b *testing.B, r *Replica, n int, gap weir.Instant, q Request) (events
 	return events
 }
 
-// The cost of a request does not grow with how many are decoded beside it...
+// The cost of a request does not grow with the number decoded beside it...
 func BenchmarkRequestByBatch(b *testing.B) {
 	spec := benchSpec(b)
 	for _, width := range []int{1, 8, 64, 512} {
@@ -48,7 +48,7 @@ func BenchmarkRequestByBatch(b *testing.B) {
 	}
 }
 
-// ... nor with how long its answer is.
+// ... nor with the length of its answer.
 func BenchmarkRequestByOutput(b *testing.B) {
 	spec := benchSpec(b)
 	for _, output := range []int{10, 100, 1000, 10000} {
@@ -61,7 +61,7 @@ func BenchmarkRequestByOutput(b *testing.B) {
 	}
 }
 
-// The step the replica has to compute least often is the dearest.
+// The kind of step that is computed least often is the most expensive.
 func BenchmarkRooflineStep(b *testing.B) {
 	s := benchSpec(b).Speed
 	for b.Loop() {

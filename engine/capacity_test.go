@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A replica that is never idle serves what its capacity says, and up to half
-// as much again where steps that do both share the reading of the weights.
+// A replica that is never idle reaches its capacity, and up to half as much
+// again where steps that do both share the reading of the weights.
 func TestASaturatedReplicaReachesItsCapacity(t *testing.T) {
 	c := catalogue(t)
 	f := func(gpu, model string, tp, prompt, output int) {

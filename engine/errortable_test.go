@@ -16,9 +16,9 @@ import (
 
 const tablePath = "../docs/benchmarks/engine.md"
 
-// TestErrorTable holds docs/benchmarks/engine.md against what the engine says
-// of every measured row today: run it with -update after a change, and read
-// the difference.
+// TestErrorTable compares docs/benchmarks/engine.md with the engine's present
+// predictions of every measured row: run it with -update after a change, and
+// read the difference.
 func TestErrorTable(t *testing.T) {
 	c := catalogue(t)
 	published := judge(t, c)
@@ -48,7 +48,7 @@ func TestErrorTable(t *testing.T) {
 	f(burst, 0.22, judged.tpot, "TPOT of bursts")
 }
 
-// judged is a published row with what the engine predicts of it.
+// judged is a published row with the engine's prediction.
 type judged struct {
 	benchRow
 	prediction
@@ -73,7 +73,7 @@ func judge(t testing.TB, c *price.Catalogue) []judged {
 func fixedBatch(j judged) bool { return j.kind == "fixed batch" }
 func everyRow(j judged) bool   { return !fixedBatch(j) }
 
-// steady rows were measured under a load that was held.
+// steady rows were measured under a sustained load.
 func steady(j judged) bool {
 	return everyRow(j) && (j.arrival == "closed loop" || j.scenario == "maximum load" ||
 		strings.HasPrefix(j.scenario, "fixed batch") || strings.HasPrefix(j.scenario, "MLPerf"))
@@ -139,8 +139,8 @@ func publishedSummary(list []judged) string {
 	return b.String()
 }
 
-// plainSummary is the summary of all current engines without what is known of
-// one version's kernels.
+// plainSummary is the summary of all current engines without version-specific
+// kernels.
 func plainSummary(t testing.TB, c *price.Catalogue) string {
 	var list []judged
 	for _, row := range readBench(t) {
@@ -156,8 +156,8 @@ func plainSummary(t testing.TB, c *price.Catalogue) string {
 	return b.String() + "\n"
 }
 
-// otherBoard plays the bursts of two models that one laboratory ran on a
-// single GPU named H100 on each board of that name.
+// otherBoard plays the bursts of two models that one laboratory ran on a single
+// GPU named H100, on each board of that name.
 func otherBoard(t testing.TB, c *price.Catalogue) string {
 	var b strings.Builder
 	b.WriteString(boardHead)

@@ -10,7 +10,7 @@ import (
 	"weir"
 )
 
-// linear is a speed with odd figures, so that roundings would show.
+// linear is a speed with odd figures: rounding errors would show.
 type linear struct{ step, token, pair, seq, kv Picoseconds }
 
 func (l linear) Step(b Batch) Cost {
@@ -74,8 +74,8 @@ func drawArrivals(t *rapid.T) []arrival {
 
 const farAway = weir.Instant(1) << 55
 
-// play hands a Replica the arrivals, in whatever small or large steps of time
-// pace says, and returns what happened.
+// play gives a Replica the arrivals, in time steps chosen by pace, and returns
+// the events.
 func play(s Spec, list []arrival, load weir.Instant, pace func(now, next weir.Instant) weir.Instant) ([]Event, Load) {
 	r := New(s)
 	r.ready = load
@@ -128,7 +128,7 @@ func moments(list []arrival) []moment {
 	return all
 }
 
-// A replica that jumps from event to event does exactly what one does that
+// A replica that jumps from event to event behaves exactly like one that
 // computes every step.
 func TestJumpingEqualsStepping(t *testing.T) { rapid.Check(t, jumpingEqualsStepping) }
 func FuzzJumpingEqualsStepping(f *testing.F) { f.Fuzz(rapid.MakeFuzz(jumpingEqualsStepping)) }
@@ -143,7 +143,7 @@ func jumpingEqualsStepping(t *rapid.T) {
 	}
 }
 
-// How often the owner looks changes nothing.
+// The number of the owner's calls changes nothing.
 func TestLookingOftenerChangesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		spec, list := drawSpec(t), drawArrivals(t)
@@ -210,7 +210,7 @@ func TestEveryRequestEndsOnceAndLeavesNothing(t *testing.T) {
 	})
 }
 
-// What runs for days in the simulator must not feed the garbage collector.
+// A replica that runs for days in the simulator must not allocate.
 func TestAWarmReplicaAllocatesNothing(t *testing.T) {
 	r := New(Spec{Speed: tick, KVTokens: 1600})
 	at := weir.Instant(0)

@@ -35,7 +35,7 @@ func rows(t testing.TB, path string) []map[string]string {
 	return list
 }
 
-// number is a column as a number; NaN when it is empty.
+// number returns a column as a number; NaN when it is empty.
 func number(t testing.TB, row map[string]string, column string) float64 {
 	t.Helper()
 	if row[column] == "" {
@@ -48,7 +48,7 @@ func number(t testing.TB, row map[string]string, column string) float64 {
 	return x
 }
 
-// timing is what a client of one request sees, in seconds.
+// timing is one request's timing at its client, in seconds.
 type timing struct{ arrival, first, last, output float64 }
 
 func (m timing) ttft() float64 { return m.first - m.arrival }
@@ -128,7 +128,7 @@ type replayedTrace struct {
 	file, gpu, model string
 	layout           Layout
 	seqs, budget     int // max_num_seqs, max_num_batched_tokens, of all ranks
-	kv               int // KV room where it was logged; 0: by the memory model
+	kv               int // KV room if it was logged; 0: by the memory model
 }
 
 var replayedTraces = []replayedTrace{
@@ -157,7 +157,7 @@ var latencies = []struct {
 }{{"TTFT", timing.ttft}, {"TPOT", timing.tpot}, {"end to end", timing.e2e}}
 
 // Requests recorded at real vLLM servers take as long here: means within 10 %,
-// 99th percentiles within 25 %, by GPU and model figures alone.
+// 99th percentiles within 25 %, from GPU and model figures alone.
 func TestReplayedServersTakeAsLong(t *testing.T) {
 	c := catalogue(t)
 	for _, r := range replayedTraces {

@@ -5,10 +5,10 @@ import (
 	"testing"
 )
 
-// What holding tokens adds to a step that also prefills, per layer, agrees with
-// layer profiles of vLLM (casys-kaist/LLMServingSim profiler/perf, MIT): where
-// padded tiles take the time, where the cache is read once per query head, and
-// between: within 30 %.
+// The cost of held tokens in a step that also prefills, per layer, agrees
+// within 30 % with layer profiles of vLLM (casys-kaist/LLMServingSim
+// profiler/perf, MIT): where padded tiles dominate, where the cache is read
+// once per query head, and between.
 func TestDecodingBesidePrefillTakesAsLongAsProfiled(t *testing.T) {
 	c := catalogue(t)
 	for _, p := range []struct {

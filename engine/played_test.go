@@ -9,7 +9,7 @@ import (
 )
 
 // closedLoop keeps width requests in flight until total have been sent, and
-// says what their clients saw.
+// returns their clients' timings.
 func closedLoop(b benchRow, spec Spec, in, out, width, total int) prediction {
 	r := New(spec)
 	var all []timing
@@ -31,9 +31,9 @@ func closedLoop(b benchRow, spec Spec, in, out, width, total int) prediction {
 	return summary(b, all)
 }
 
-// lengthsOf draws the lengths of a row's requests: all the same, but for
-// ShareGPT, of which only the means are published. Its conversations spread as
-// far as their mean (exponential here), cut where the benchmark cuts them.
+// lengthsOf draws the lengths of a row's requests: all the same, except for
+// ShareGPT, of which only the means are published. Its conversations vary as
+// much as their mean (exponential here), cut at the benchmark's limits.
 func lengthsOf(b benchRow, in, out int) func() (int, int) {
 	if !strings.HasPrefix(b.scenario, "ShareGPT") {
 		return func() (int, int) { return in, out }
@@ -73,8 +73,8 @@ func summary(b benchRow, all []timing) prediction {
 	return p
 }
 
-// goodput is the most requests a second, arriving at random, that keep both
-// latency bounds of MLPerf at the 99th percentile.
+// goodput returns the highest rate of random arrivals that keeps both latency
+// bounds of MLPerf at the 99th percentile.
 func goodput(b benchRow, spec Spec, in, out int) prediction {
 	ttft, tpot := mlperfBounds(b)
 	lo, hi := 0.0, 400.0

@@ -8,7 +8,7 @@ import (
 	"weir"
 )
 
-// serveOne plays a request to its end and says how many tokens of its prompt
+// serveOne plays a request to its end and returns how many tokens of its prompt
 // were found in the cache.
 func serveOne(t interface{ Fatal(...any) }, r *Replica, q Request) int {
 	before := r.Load().CachedTokens
@@ -21,8 +21,8 @@ func serveOne(t interface{ Fatal(...any) }, r *Replica, q Request) int {
 	return int(r.Load().CachedTokens - before)
 }
 
-// conversation names the blocks of a prompt: its family's, each named by all
-// before it.
+// conversation returns the names of a prompt's blocks in a family: each name
+// stands for all blocks before it too.
 func conversation(family uint64, blocks int) []uint64 {
 	var names []uint64
 	for k := range uint64(blocks) {
@@ -32,7 +32,7 @@ func conversation(family uint64, blocks int) []uint64 {
 }
 
 // While everything fits, a block is computed once: of each prompt the cache has
-// the longest beginning that any prompt before had, but never its last token.
+// the longest beginning of any earlier prompt, but never its last token.
 func TestWhatFitsIsComputedOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		size := 16 * rapid.IntRange(1, 4).Draw(t, "blocks per name")
@@ -55,8 +55,8 @@ func TestWhatFitsIsComputedOnce(t *testing.T) {
 	})
 }
 
-// With room for two conversations, the one nobody asked for longest goes, and
-// from its end.
+// With room for two conversations, the least recently used one goes, from its
+// end.
 func TestThePrefixUnusedForLongestGoesFirst(t *testing.T) {
 	r := New(Spec{Speed: tick, KVTokens: 16 * 12, PrefixCache: true})
 	ask := func(family uint64, blocks, want int) {
@@ -74,7 +74,7 @@ func TestThePrefixUnusedForLongestGoesFirst(t *testing.T) {
 	ask(2, 5, 3)
 }
 
-// What a running request holds is not evicted for one that waits.
+// The blocks of a running request are not evicted for a waiting one.
 func TestAPrefixInUseStays(t *testing.T) {
 	r := New(Spec{Speed: tick, KVTokens: 16 * 8, PrefixCache: true})
 	arrive := func(at weir.Instant, q Request) {

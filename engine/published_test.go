@@ -10,14 +10,14 @@ import (
 	"weir/price"
 )
 
-// benchRow is one published benchmark: how a replica was loaded, and what was
-// measured. NaN where nothing was stated.
+// benchRow is one published benchmark: the load of a replica, and the
+// measurements. NaN where nothing was stated.
 type benchRow struct {
 	id, kind, model, dtype, gpu, engine, version, scenario, arrival string
 	tp, pp, replicas                                                int
 	concurrency, requests, input, output                            float64
 	ttft, itl, ttft99, itl99, e2e, tokens, rps                      float64
-	plain                                                           bool // played without what is known of its engine's version alone
+	plain                                                           bool // played without version-specific data
 }
 
 func readBench(t testing.TB) []benchRow {
@@ -37,13 +37,13 @@ func readBench(t testing.TB) []benchRow {
 	return list
 }
 
-// prediction is what the roofline says of a row; NaN where it says nothing.
+// prediction is the roofline's prediction of a row; NaN where it has none.
 type prediction struct{ ttft, itl, e2e, tokens float64 }
 
 var errNotModelled = errors.New("not modelled")
 
-// standIns name the catalogue's entry for GPUs and models that are not in it
-// under the name a row has.
+// standIns maps GPUs and models that the catalogue does not have under a row's
+// name to its entries.
 var standIns = map[string]string{
 	"H200-NVL-141GB":      "H200",   // 600 W instead of 700
 	"GH200-144GB":         "H200",   // the same memory at 4.9 TB/s
@@ -61,7 +61,7 @@ func standIn(name string) string {
 	return name
 }
 
-// storageOf is how a row's numbers are stored.
+// storageOf returns the storage format of a row's numbers.
 func storageOf(b benchRow) Precision {
 	p := Precision{Weights: strings.Fields(b.dtype)[0]}
 	nvidia := strings.HasPrefix(b.engine, "TensorRT-LLM") || strings.HasPrefix(b.engine, "NIM")

@@ -30,8 +30,8 @@ func prefilling(r *Roofline, n int) Picoseconds {
 	return r.Step(Batch{Prefill: n, Prompts: 1, Ends: 1, Pairs: int64(n) * int64(n+1) / 2}).Fixed
 }
 
-// An A100 computes 8 and 4 bit weights in 16 bits: storing them narrow makes
-// a few answers faster, and no prompt.
+// An A100 computes 8 and 4 bit weights in 16 bits: narrow storage makes a few
+// answers faster, and no prompt.
 func TestNarrowWeightsSaveReadingNotComputing(t *testing.T) {
 	wide := rooflineOf(t, "A100-80GB", "Llama-3.1-8B", 1, Precision{})
 	for _, stored := range []string{"fp8", "int4"} {
@@ -49,8 +49,8 @@ func TestNarrowWeightsSaveReadingNotComputing(t *testing.T) {
 	}
 }
 
-// DeepSeek-V3.2 attends to a fixed number of slots: beside V3 it costs more
-// for short contexts, and less per token held.
+// DeepSeek-V3.2 attends to a fixed number of slots: compared with V3 it costs
+// more for short contexts, and less per held token.
 func TestSparseAttentionPaysForSlotsNotForContext(t *testing.T) {
 	dense := rooflineOf(t, "H200", "DeepSeek-V3", 8, Precision{Weights: "fp8_block"})
 	sparse := rooflineOf(t, "H200", "DeepSeek-V3.2", 8, Precision{Weights: "fp8_block"})
@@ -62,8 +62,8 @@ func TestSparseAttentionPaysForSlotsNotForContext(t *testing.T) {
 	}
 }
 
-// More work never takes less time: no curve of kernels turns back where two of
-// its regimes meet.
+// More work never takes less time: no kernel curve falls where two of its
+// regimes meet.
 func TestMoreWorkNeverTakesLess(t *testing.T) {
 	gpus := []string{"A100-80GB", "H100-80GB", "L40S", "RTX PRO 6000"}
 	models := []string{"Llama-3.1-8B", "Qwen3-30B-A3B", "gpt-oss-20b"}

@@ -11,7 +11,8 @@ import (
 	"weir/price"
 )
 
-// specOf is the replica of a row, at the defaults of its engine and version.
+// specOf returns the replica of a row, at the defaults of its engine and
+// version.
 func specOf(c *price.Catalogue, b benchRow) (Spec, error) {
 	model := standIn(b.model)
 	if strings.Contains(model, "Nemotron") {
@@ -35,7 +36,7 @@ func specOf(c *price.Catalogue, b benchRow) (Spec, error) {
 	return serverOf(c, b, s)
 }
 
-// gpuOf is a row's GPU, with the kernels that its engine runs there.
+// gpuOf returns a row's GPU, with the kernels of its engine there.
 func gpuOf(c *price.Catalogue, b benchRow) (*GPU, error) {
 	pg, err := c.GPU(standIn(b.gpu))
 	if err != nil {
@@ -59,8 +60,7 @@ func gpuOf(c *price.Catalogue, b benchRow) (*GPU, error) {
 	return g, nil
 }
 
-// ofOneVersion is what is known of the kernels of one version of an engine, and
-// of no other.
+// ofOneVersion sets the kernels of one version of an engine.
 func ofOneVersion(g *GPU, pg price.GPU, b benchRow) {
 	v := minorOf(b.version)
 	if b.engine != "vLLM" || v == 0 || pg.Compute != "9.0" {
@@ -79,7 +79,7 @@ func ofOneVersion(g *GPU, pg price.GPU, b benchRow) {
 	}
 }
 
-// serverOf is how a row's engine schedules, and the room it has.
+// serverOf sets the scheduling and the room of a row's engine.
 func serverOf(c *price.Catalogue, b benchRow, s Spec) (Spec, error) {
 	switch {
 	case b.engine == "SGLang":
@@ -105,14 +105,14 @@ func serverOf(c *price.Catalogue, b benchRow, s Spec) (Spec, error) {
 	return s, nil
 }
 
-// syncHost is what a vLLM that schedules between steps takes for each sequence
-// of a step: 5 to 6 ms of gap between the decode steps of 256 were reported
-// (github.com/vllm-project/vllm/issues/10634).
+// syncHost is the host time per sequence and step of a vLLM that schedules
+// between steps: gaps of 5 to 6 ms between the decode steps of 256 sequences
+// were reported (github.com/vllm-project/vllm/issues/10634).
 const syncHost = 20 * time.Microsecond
 
 var version = regexp.MustCompile(`^v0\.([0-9]+)\.`)
 
-// minorOf is the 11 of v0.11.0; 0 where there is none.
+// minorOf returns the 11 of v0.11.0; 0 if there is none.
 func minorOf(v string) int {
 	m := version.FindStringSubmatch(v)
 	if m == nil {
@@ -122,17 +122,17 @@ func minorOf(v string) int {
 	return n
 }
 
-// windowed models hold less in some layers once a prompt is computed; fit says
-// the most that a request holds, Build counts each layer as a full one. The
+// windowed models hold less in some layers once a prompt is computed. fit
+// returns the most a request holds; Build counts each layer as a full one. The
 // servers measured here held more than the one and less than the other.
 func windowed(c *price.Catalogue, b benchRow) bool {
 	m, err := findModel(c, standIn(b.model))
 	return err == nil && m.WindowLayers > 0
 }
 
-// roomOf is the KV room of a row's vLLM or SGLang by fit's budget of that
-// version. A server whose default batch leaves no room for the longest of its
-// rows was started with a smaller one: 256.
+// roomOf returns the KV room of a row's vLLM or SGLang by fit's budget for that
+// version. A server whose default batch leaves no room for its longest request
+// was started with a smaller batch: 256.
 func roomOf(c *price.Catalogue, b benchRow) (tokens, seqs int, err error) {
 	m, q, err := fit.Named(c, standIn(b.model))
 	if err != nil {
@@ -176,7 +176,8 @@ func roomOf(c *price.Catalogue, b benchRow) (tokens, seqs int, err error) {
 // ran them held one.
 const longestRun = 32100
 
-// bloomOn is BLOOM-176B, which is not in the catalogue: nobody deploys it now.
+// bloomOn is BLOOM-176B, which is not in the catalogue: it is no longer
+// deployed.
 func bloomOn(g *GPU, tp int) (Spec, error) {
 	m := NewModel(price.Model{Name: "bloom", Family: "bloom", Attention: price.MHA, DType: "bf16", Layers: 70, Hidden: 14336, Heads: 112, KVHeads: 112,
 		HeadDim: 128, Intermediate: 57344, Vocab: 250880, Tied: true, MaxContext: 2048})

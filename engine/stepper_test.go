@@ -6,9 +6,9 @@ import (
 	"weir"
 )
 
-// stepper is the replica written down the plain way: one step at a time, a
-// block table per sequence, everything in slices. It is the reference that
-// Replica, which jumps, is held against.
+// stepper is a plain implementation of the replica: one step at a time, a block
+// table per sequence, everything in slices. It is the reference for Replica,
+// which jumps.
 type stepper struct {
 	spec    Spec
 	ready   weir.Instant
@@ -16,7 +16,7 @@ type stepper struct {
 	running []*stepSeq
 	waiting []*stepSeq
 	free    int
-	last    weir.Instant // when the step before began
+	last    weir.Instant // start of the previous step
 	begun   bool
 	leaving []*stepSeq
 	cache   []*stepBlock // named blocks, those without users in order of release
@@ -45,8 +45,8 @@ func newStepper(s Spec) *stepper {
 	return &stepper{spec: s, free: s.KVTokens / s.BlockTokens}
 }
 
-// playUntil runs whole steps that begin at or before the limit and says when
-// the one under way ends.
+// playUntil runs whole steps that begin at or before the limit and returns when
+// the current one ends.
 func (r *stepper) playUntil(limit weir.Instant) {
 	for {
 		at := r.clock
@@ -68,8 +68,8 @@ func (r *stepper) playUntil(limit weir.Instant) {
 	}
 }
 
-// cancel forgets a request. A step is computed at its beginning: what it will
-// say after the cancellation is taken back.
+// cancel forgets a request. A step is computed at its start: its events after
+// the cancellation are removed.
 func (r *stepper) cancel(now weir.Instant, id uint64) {
 	r.events = slices.DeleteFunc(r.events, func(e Event) bool { return e.ID == id && e.At > now })
 	same := func(s *stepSeq) bool { return s.req.ID == id }
@@ -145,8 +145,8 @@ func (r *stepper) drop(s *stepSeq) {
 	s.blocks, s.named = 0, nil
 }
 
-// step schedules and runs one step. A pipelined one was scheduled when the
-// step before it began, unless nothing was there to schedule.
+// step schedules and runs one step. With pipelining it was scheduled when the
+// previous one began, unless there was nothing to schedule.
 func (r *stepper) step(at clock) {
 	known := at.visible()
 	ahead := r.spec.Async && r.begun && at == r.clock
@@ -167,7 +167,7 @@ func (r *stepper) step(at clock) {
 	r.finishStep(decoding, pieces)
 }
 
-// fits claims the cached prefix of a waiting sequence when all of it fits.
+// fits reserves the cached prefix of a waiting sequence when all of it fits.
 func (r *stepper) fits(s *stepSeq) bool {
 	var hit []*stepBlock
 	if r.spec.PrefixCache {

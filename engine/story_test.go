@@ -12,11 +12,11 @@ import (
 	"weir/internal/story"
 )
 
-// TestStories plays the scripts of testdata/stories and holds what happens
-// against what is written below their line of dashes; -update writes it there.
+// TestStories plays the scripts of testdata/stories and compares the events
+// with the text below their line of dashes; -update writes it there.
 //
 // A script makes a replica whose step takes 10 ms and 1 ms a prompt token, and
-// hands it requests; "look" says what it holds.
+// gives it requests; "look" prints its content.
 func TestStories(t *testing.T) {
 	story.Play(t, "testdata/stories/*.txt", 1, func(t *testing.T, text string) string {
 		script, _, _ := strings.Cut(text, "----\n")

@@ -14,7 +14,7 @@ import (
 	"weir/meter"
 )
 
-// teller is a process that has something to tell and notes what it hears.
+// teller is a process that sends data and records what it receives.
 type teller struct {
 	*Shared
 	mu     sync.Mutex
@@ -108,7 +108,8 @@ func TestGatewaysBookWhatOthersHaveBooked(t *testing.T) {
 	set := func(q Quota) { a.mu.Lock(); a.quota = q; a.mu.Unlock() }
 	set(Quota{"m/ptu", time.Second, 100, 1})
 	within(t, "the first total to be seen", func() bool {
-		// Nothing is booked for it: it may be old. A change shows that it was seen.
+		// Nothing is booked for the first report: it may be old. A change shows
+		// that it was seen.
 		set(Quota{"m/ptu", a.quota.Drain + time.Second, a.quota.Tokens + 100, a.quota.Requests + 1})
 		time.Sleep(heartbeat)
 		return b.is(func() bool { return b.booked.Requests > 0 })

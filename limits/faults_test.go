@@ -16,8 +16,8 @@ func flow(rate, burst int64) func(*meter.Leases) *meter.Lease {
 	}
 }
 
-// While Redis hangs, with its connections open, gateways go on: callers are let
-// in at the rate of the limit, and no faster.
+// While Redis hangs, with its connections open, gateways continue: callers are
+// admitted at the rate of the limit, and no faster.
 func TestAPausedRedisNeitherStopsNorSlowsNorWidensALimit(t *testing.T) {
 	redis := startRedis(t, redistest.Options{})
 	const rate, burst, n = 30_000, 250, 1
@@ -46,13 +46,13 @@ func TestAPausedRedisNeitherStopsNorSlowsNorWidensALimit(t *testing.T) {
 	wait()
 	took := time.Since(began)
 	allowed := burst + int64(took.Minutes()*rate) + 3*n
-	bound := outstanding("tenant=demo|tokens_per_minute", members...) + burst // of the time without redis: each one's part of a burst
+	bound := outstanding("tenant=demo|tokens_per_minute", members...) + burst // for the time without Redis: each gateway's part of a burst
 	if got := used.Load(); got > allowed+bound {
 		t.Errorf("%d used in %v, of which %d are allowed, and %d bound what is used beyond it\n%s", got, took, allowed, bound, describe(members))
 	}
 }
 
-// A Redis that has lost everything is told by the gateways.
+// A Redis that has lost its data gets it from the gateways.
 func TestARedisThatForgotGivesNobodyASecondBudget(t *testing.T) {
 	redis := startRedis(t, redistest.Options{})
 	members, leases := three(t, at(redis), window(300))
@@ -196,8 +196,8 @@ func TestOptionsThatCannotWorkAreNamed(t *testing.T) {
 	}
 }
 
-// Parts of the rate that gateways would go on with never add up to more than all
-// of it, and follow where the demand is.
+// The gateways' parts of the rate without a keeper never add up to more than
+// the whole, and follow the demand.
 func TestThePartsGatewaysWouldGoOnWithFollowDemandAndAddUpToAll(t *testing.T) {
 	members, leases := three(t, at(startRedis(t, redistest.Options{})), flow(6000, 100))
 	parts := func() (sum int64, first int64) {

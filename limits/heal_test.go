@@ -9,8 +9,8 @@ import (
 	"weir/limits/redistest"
 )
 
-// Whatever somebody writes to Weir's keys: it is named, deleted, and the budget
-// is neither given twice nor out of reach.
+// Foreign data at Weir's keys is reported and deleted, and the budget is
+// neither granted twice nor lost.
 func TestGarbageInRedisIsNamedAndHealed(t *testing.T) {
 	const name, limit = "tenant=demo|tokens_per_day", 300
 	redis := startRedis(t, redistest.Options{})
@@ -54,7 +54,7 @@ func TestGarbageInRedisIsNamedAndHealed(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if what != "a budget of another" { // no gateway reads it by name: it goes when it is passed
+			if what != "a budget of another" { // no gateway reads it by name: it is deleted when a scan passes it
 				within(t, "the garbage to be seen", func() bool {
 					return slices.ContainsFunc(members, func(m *member) bool { return m.shared.Status().Healed > 0 })
 				})

@@ -13,7 +13,7 @@ import (
 	"weir/meter"
 )
 
-// walker is a member whose visits the test makes itself, one after the other.
+// walker is a member whose visits are made by the test, one after the other.
 type walker struct {
 	*member
 	k     *keeper
@@ -28,12 +28,12 @@ func newWalker(t *testing.T, o Options, name string, form meter.Form, burst int6
 		asks = len(w.ls.Asks(now(), shard, nil, 1, false))
 		w.k = newKeeper(w.shared, shard)
 	}
-	w.ls = meter.NewLeases(now(), 1) // the one found out by asking is not heard of any more
+	w.ls = meter.NewLeases(now(), 1) // the first visit's member is never heard of again
 	w.lease = w.ls.Keep(name, form, 0, burst, time.Hour)
 	return w
 }
 
-// visitUnheard visits and does not hear the answer.
+// visitUnheard visits and loses the answer.
 func (w *walker) visitUnheard(ctx context.Context) error {
 	w.k.asks = w.ls.Asks(now(), w.k.shard, w.k.asks[:0], maxAsks, false)
 	_, err := w.k.exec(ctx, false)
@@ -43,7 +43,7 @@ func (w *walker) visitUnheard(ctx context.Context) error {
 	return err
 }
 
-// law is a budget, those who share it and what they have used of it.
+// law is a budget, its gateways and their use.
 type law struct {
 	form    meter.Form
 	burst   int64
@@ -54,7 +54,7 @@ type law struct {
 
 const largest = 5 // units of one request
 
-// step has one of them do something.
+// step lets one of them act.
 func (l *law) step(t *testing.T, rt *rapid.T) {
 	i := rapid.IntRange(0, len(l.walkers)-1).Draw(rt, "who")
 	w := l.walkers[i]
@@ -99,10 +99,10 @@ func (l *law) check(rt *rapid.T) {
 	}
 }
 
-// useUp has all but the first leave and the first use what is left.
+// useUp lets all except the first leave, and the first use the rest.
 func (l *law) useUp(t *testing.T, rt *rapid.T) {
 	for i, w := range l.walkers[1:] {
-		if l.form == meter.Gauge { // it leaves when nothing is in flight any more
+		if l.form == meter.Gauge { // it leaves when no request is in flight
 			l.back(i+1, l.held[i+1])
 		}
 		w.k.leave(t.Context())
@@ -120,9 +120,9 @@ func (l *law) useUp(t *testing.T, rt *rapid.T) {
 	rt.Fatalf("%d used of %d, and the rest is not to be had at the gateway that is left: %+v", l.used, l.burst, last.lease)
 }
 
-// However gateways use, give back, visit, go unheard, come late and leave: what
-// is used of a budget, or is in use at once, is not more than all of it and one
-// request of each gateway; and the last one there can use what is left.
+// Gateways use, give back, visit, lose answers, come late and leave in any
+// order. The use of a budget, total or at once, is never more than all of it
+// plus one request of each gateway, and the last gateway can use the rest.
 func TestLeasesNeverAddUpToMoreThanTheBudgetAndOneRequestOfEach(t *testing.T) {
 	redis := startRedis(t, redistest.Options{})
 	round := 0

@@ -48,8 +48,8 @@ func TestARequestAsLargeAsTheWholeLimitIsLetInOnceTheOthersHaveGivenBack(t *test
 	within(t, "a request of 9,000 tokens to be let in", func() bool { return members[2].use(leases[2], 9000) })
 }
 
-// Each holds a part that is too small for the requests all of them have: one
-// yields to another until what is left is used.
+// Each gateway holds a part too small for their requests: one yields to another
+// until the rest is used.
 func TestPartsTooSmallForAnybodyComeTogether(t *testing.T) {
 	members, leases := three(t, at(startRedis(t, redistest.Options{})), window(1000))
 	used := int64(0)
@@ -66,8 +66,7 @@ func TestPartsTooSmallForAnybodyComeTogether(t *testing.T) {
 	}
 }
 
-// hammer has callers ask at every member until stop, and returns how much was
-// used by then.
+// hammer runs callers at every member until stop, and returns the use by then.
 func hammer(members []*member, leases []*meter.Lease, callers int, n int64, stop <-chan struct{}) (used *atomic.Int64, wait func()) {
 	used = new(atomic.Int64)
 	var wg sync.WaitGroup
@@ -83,7 +82,7 @@ func hammer(members []*member, leases []*meter.Lease, callers int, n int64, stop
 				if m.use(l, n) {
 					used.Add(n)
 				}
-				time.Sleep(time.Millisecond) // a caller that comes back
+				time.Sleep(time.Millisecond) // a caller that returns
 			}
 		})
 	}
@@ -157,7 +156,7 @@ func TestTheLeaseOfAKilledGatewayComesBack(t *testing.T) {
 
 func TestAGatewayThatLeavesGivesBackAtOnce(t *testing.T) {
 	o := at(startRedis(t, redistest.Options{}))
-	o.Lease = time.Minute // so that nothing comes back by itself
+	o.Lease = time.Minute // no lease expires by itself
 	members, leases := three(t, o, window(90))
 	members[0].use(leases[0], 10)
 	members[0].leave()

@@ -9,8 +9,7 @@ import (
 	"weir/limits/redistest"
 )
 
-// far is an address from which everything takes a while to get to a server and
-// back.
+// far returns an address with a delay in both directions to a server.
 func far(t *testing.T, to string, away time.Duration) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -37,7 +36,7 @@ func far(t *testing.T, to string, away time.Duration) string {
 	return ln.Addr().String()
 }
 
-// carry copies one direction of a connection, each piece a while later.
+// carry copies one direction of a connection with a delay.
 func carry(to, from net.Conn, away time.Duration) {
 	type piece struct {
 		due   time.Time
@@ -69,9 +68,8 @@ func carry(to, from net.Conn, away time.Duration) {
 	}
 }
 
-// A Redis that is far away, or nearly as slow as gateways wait for before they go
-// on by themselves: callers are let in all the same, and no more than the
-// limit and what they hold.
+// With a Redis that is far away, or nearly too slow for the gateways, callers
+// are still admitted, and no more than the limit and the leases.
 func TestASlowRedisNeitherStopsNorWidensALimit(t *testing.T) {
 	for _, away := range []time.Duration{25 * time.Millisecond, 150 * time.Millisecond} { // one way
 		redis := startRedis(t, redistest.Options{})

@@ -14,7 +14,7 @@ import (
 	"weir/meter"
 )
 
-// patient bounds what has hung for good; no measure of anything.
+// patient bounds waits that would hang; it measures nothing.
 const patient = 20 * time.Second
 
 func startRedis(t testing.TB, o redistest.Options) *redistest.Server {
@@ -28,8 +28,8 @@ func startRedis(t testing.TB, o redistest.Options) *redistest.Server {
 	return s
 }
 
-// member is one process that shares: its leases behind a lock, as a gateway has
-// them.
+// member is one process that shares limits: its leases behind a lock, as in a
+// gateway.
 type member struct {
 	shared *Shared
 	mu     sync.Mutex
@@ -40,7 +40,7 @@ type member struct {
 
 func now() weir.Instant { return weir.At(time.Now()) }
 
-// newMember makes a member that visits nobody by itself.
+// newMember makes a member without visits of its own.
 func newMember(t testing.TB, o Options) *member {
 	t.Helper()
 	m := &member{ls: meter.NewLeases(now(), 3)}
@@ -88,7 +88,7 @@ func (m *member) use(l *meter.Lease, n int64) bool {
 	return may
 }
 
-// outstanding sums what members hold of a budget.
+// outstanding sums the members' units of a budget.
 func outstanding(name string, members ...*member) (sum int64) {
 	for _, m := range members {
 		m.mu.Lock()
@@ -102,8 +102,7 @@ func outstanding(name string, members ...*member) (sum int64) {
 	return sum
 }
 
-// within polls until is holds: what it asks is another process, which cannot
-// wake it.
+// within polls until is holds: another process cannot signal us.
 func within(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patient); !is(); time.Sleep(5 * time.Millisecond) {
@@ -113,7 +112,7 @@ func within(t testing.TB, what string, is func() bool) {
 	}
 }
 
-// window is a budget of n units for a stretch that outlasts the test.
+// window returns a budget of n units for a period that outlasts the test.
 func window(n int64) func(*meter.Leases) *meter.Lease {
 	return func(ls *meter.Leases) *meter.Lease {
 		return ls.Keep("tenant=demo|tokens_per_day", meter.Window, 0, n, time.Hour)

@@ -48,7 +48,7 @@ func TestMoneyIsSettledWithWhatItCost(t *testing.T) {
 	if r != nil {
 		t.Fatal(r)
 	}
-	// Another one that fits only when the first turns out cheaper: soon.
+	// Another one that fits only if the first is cheaper than expected: soon.
 	if _, r := b.Reserve(noon, demo, Spent{Cost: weir.Dollar * 3 / 4}); r == nil || r.Kind != MoneyDay || r.RetryAfter != time.Second {
 		t.Errorf("%+v", r)
 	}
@@ -57,7 +57,7 @@ func TestMoneyIsSettledWithWhatItCost(t *testing.T) {
 	if r != nil {
 		t.Fatal(r)
 	}
-	b.Settle(noon, h, Spent{Cost: 2 * weir.Dollar}) // dearer than thought
+	b.Settle(noon, h, Spent{Cost: 2 * weir.Dollar}) // more expensive than expected
 	_, r = b.Reserve(noon, demo, Spent{})
 	if r == nil || r.RetryAfter != 12*time.Hour || !strings.Contains(r.Error(), "money_per_day of tenant demo allows $1.00, of which $2.01 are spent or reserved") {
 		t.Errorf("%+v", r)
@@ -93,8 +93,8 @@ func TestWhatTheLedgerKnowsIsNotForgottenNorCountedTwice(t *testing.T) {
 	}
 }
 
-// Whatever happens, what is admitted in a day is at most the budget and what
-// requests were underestimated by; and with nothing in flight nothing is held.
+// In any sequence, the admitted use in a day is at most the budget plus the
+// underestimates, and without requests in flight nothing is held.
 func TestABudgetIsNotOverrunByWhatRunsTogether(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.Int64Range(1, 10_000).Draw(t, "limit")

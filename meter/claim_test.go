@@ -19,8 +19,8 @@ func promise(m *Meter, now weir.Instant, who Who, use, most, least Spent) (Reser
 	return r, bound, refusal
 }
 
-// However requests come, are topped up and end, each having used anything up to
-// what it was let use: no budget of any scope is overrun by more than one of them.
+// Requests arrive, are topped up and end in any order, each with any use up to
+// its allowance. No budget of any scope is overrun by more than one of them.
 func TestABudgetIsNeverOverrunByMoreThanOneRequest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		budget := func() Budget {
@@ -80,8 +80,8 @@ func TestABudgetIsNeverOverrunByMoreThanOneRequest(t *testing.T) {
 	})
 }
 
-// keeper is the one who keeps a shared budget, in its simplest form: it grants
-// what is asked for as long as nobody holds it.
+// keeper is the keeper of a shared budget in its simplest form: it grants units
+// that no gateway holds.
 type keeper struct {
 	left  int64
 	holds map[*Leases]int64
@@ -143,7 +143,7 @@ func TestASharedBudgetIsNeverOverrunByMoreThanOneRequestOfEachGateway(t *testing
 				f.of.Settle(now, f.r, Spent{Tokens: n})
 				open = append(open[:i], open[i+1:]...)
 			}
-			for _, g := range gateways { // none is lost: leases never go on by themselves
+			for _, g := range gateways { // never lost: leases do not continue by themselves
 				for shard := range LeaseShards {
 					g.Leases().Contact(now, shard, 3, true)
 				}
@@ -158,8 +158,8 @@ func TestASharedBudgetIsNeverOverrunByMoreThanOneRequestOfEachGateway(t *testing
 	})
 }
 
-// A few that ask for everything, and two thousand that name no bound: all but the
-// last are served beside each other, of a budget they use a fifth of.
+// A few requests ask for everything, and two thousand set no bound. All but the
+// last are served beside each other, from a budget of which they use a fifth.
 func TestThousandsAreServedBesideAFewThatAskForEverything(t *testing.T) {
 	m := budgetOf(Budget{TokensPerDay: 5_000_000})
 	promised := func(use, most int64) bool {

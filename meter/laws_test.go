@@ -11,7 +11,7 @@ import (
 	"weir"
 )
 
-// past is one admitted request as the laws see it.
+// past is one admitted request in the laws' books.
 type past struct {
 	r        Reservation
 	at       weir.Instant
@@ -21,13 +21,13 @@ type past struct {
 	closed   bool
 }
 
-// taking is so many tokens at one time.
+// taking is a number of tokens at one time.
 type taking struct {
 	at     weir.Instant
 	tokens int64
 }
 
-// takings are what the request has used, each part when it was reserved.
+// takings returns the request's use, each part at its reservation.
 func (p *past) takings() []taking {
 	first := p.reserved
 	for _, t := range p.tops {
@@ -43,7 +43,7 @@ func (p *past) takings() []taking {
 	return parts
 }
 
-// takings are those of all requests in order of time.
+// takings returns those of all requests in order of time.
 func (w *world) takings() []taking {
 	var all []taking
 	for i := range w.all {
@@ -53,7 +53,7 @@ func (w *world) takings() []taking {
 	return all
 }
 
-// world drives one tenant's token limit and remembers everything.
+// world drives one tenant's token limit and records everything.
 type world struct {
 	m           *Meter
 	now         weir.Instant
@@ -69,7 +69,7 @@ func newWorld(t *rapid.T) *world {
 	return &world{m: newMeter(map[string]Limits{"demo": {TokensPerMinute: rate, Burst: span}}), now: t0, rate: rate, burst: burst(rate, span), maxTops: 10}
 }
 
-// step does one random thing; requests never use more than they reserved.
+// step does one random action; requests never use more than they reserved.
 func (w *world) step(t *rapid.T) {
 	switch rapid.SampledFrom([]string{"wait", "reserve", "reserve", "top up", "settle", "release"}).Draw(t, "do") {
 	case "wait":
@@ -88,7 +88,7 @@ func (w *world) step(t *rapid.T) {
 	}
 }
 
-// topUp takes more for one that is open, at most what may be taken now.
+// topUp takes more for an open request, at most the units available now.
 func (w *world) topUp(t *rapid.T) {
 	b := &w.m.accounts[Scope{Tenant: "demo"}].tokens
 	b.refill(w.now)
@@ -119,13 +119,13 @@ func (w *world) close(t *rapid.T, settle bool) {
 	} else {
 		w.m.Release(w.now, p.r)
 	}
-	if !p.closed { // closing again must change nothing, so neither does the model
+	if !p.closed { // closing again must change nothing, in the model too
 		p.closed, p.used = true, used
 		w.refunds++
 	}
 }
 
-// level is what may be taken now, in billionths of a 60th of a token.
+// level returns the units available now, in billionths of a 60th of a token.
 func (w *world) level() *big.Int {
 	b := &w.m.accounts[Scope{Tenant: "demo"}].tokens
 	b.refill(w.now)
@@ -133,8 +133,8 @@ func (w *world) level() *big.Int {
 	return l.Add(l, new(big.Int).SetUint64(b.frac))
 }
 
-// replay is the level of a plain bucket that had known from the beginning what
-// each request would use.
+// replay returns the level of a plain bucket that knew each request's use from
+// the start.
 func (w *world) replay() *big.Int {
 	full := new(big.Int).Mul(big.NewInt(w.burst), big.NewInt(int64(minute)))
 	level, at := new(big.Int).Set(full), t0
@@ -153,8 +153,8 @@ func (w *world) replay() *big.Int {
 	return level
 }
 
-// In any window no more is used by the requests admitted in it than the burst
-// and what refills in it, however often and late reservations are given back.
+// In any window, the requests admitted in it use no more than the burst plus
+// its refill, however often and late reservations are given back.
 func TestNeverMoreThanBurstAndRateInAnyWindow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
@@ -176,9 +176,9 @@ func TestNeverMoreThanBurstAndRateInAnyWindow(t *testing.T) {
 	})
 }
 
-// Settling leaves the bucket where it would stand had the true use been
-// reserved: never above, and below by less than a token for each settlement
-// where nothing was topped up more than once.
+// Settling leaves the bucket at the level it would have if the true use had
+// been reserved: never above, and below by less than a token for each
+// settlement, if nothing was topped up more than once.
 func TestSettlingIsAsIfTheTrueUseHadBeenReserved(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t)
@@ -227,8 +227,8 @@ func TestARefusalIsLiftedExactlyWhenItSays(t *testing.T) {
 	})
 }
 
-// Whatever happened, when everything is closed nothing is in flight, and after
-// a pause every limit is whole again.
+// In any sequence, after everything is closed nothing is in flight, and after a
+// pause every limit is full again.
 func TestEverythingClosedLeavesNothingBehind(t *testing.T) {
 	names := rapid.SampledFrom([]string{"a", "b", "c"})
 	rapid.Check(t, func(t *rapid.T) {
@@ -344,8 +344,8 @@ func BenchmarkReserveAndSettle(b *testing.B) {
 	}
 }
 
-// The worst case of bucket.lows: saturated, every reservation of another size,
-// settled late and in another order.
+// The worst case of bucket.lows: saturated, every reservation of a different
+// size, settled late and in another order.
 func BenchmarkReserveAndSettleSaturated(b *testing.B) {
 	m := newMeter(map[string]Limits{"demo": {TokensPerMinute: 60_000_000}})
 	now := t0

@@ -67,7 +67,7 @@ func TestAChangeOfHabitIsFollowed(t *testing.T) {
 }
 
 func TestPairsUsedLongestAgoMakeRoom(t *testing.T) {
-	l := Learned{Max: 3} // two tenants and what all do on the model
+	l := Learned{Max: 3} // two tenants and all tenants on the model
 	saw := func(tenant string) {
 		for range enough {
 			l.Saw(tenant, "m", 1000)

@@ -9,7 +9,7 @@ import (
 	"weir/meter"
 )
 
-// What comments of the package promise, seen from outside. internal/mutants has a
+// Promises of the package's comments, from outside. internal/mutants has a
 // wrong change for each.
 
 const noon = weir.Instant(12 * time.Hour)
@@ -44,7 +44,7 @@ func TestTheLargestRequestIsWhatTheNarrowestLimitAllows(t *testing.T) {
 	}
 }
 
-// window is a lease of a window that was granted so much, and told of credit.
+// window returns a lease of a window with that grant and credit.
 func window(hold, credit, level int64) (*meter.Leases, *meter.Lease, func(all bool) []meter.Ask) {
 	ls := meter.NewLeases(noon, 1)
 	l := ls.Keep("tenant=demo|tokens_per_day", meter.Window, 0, 1000, time.Hour)
@@ -88,7 +88,7 @@ func TestALeaseIsAskedAboutOnceAtATime(t *testing.T) {
 }
 
 func TestAnAnswerSeenKeepsItsPairFromMakingRoom(t *testing.T) {
-	l := meter.Learned{Max: 3} // two tenants and what all do on the model
+	l := meter.Learned{Max: 3} // two tenants and all tenants on the model
 	saw := func(tenant string, n int) {
 		for range n {
 			l.Saw(tenant, "m", 100)
@@ -106,8 +106,8 @@ func TestAnAnswerSeenKeepsItsPairFromMakingRoom(t *testing.T) {
 	}
 }
 
-// A bucket that has been full since a reservation was made hands its units out
-// once, however many reservations came after it.
+// A bucket that has been full since a reservation hands its units out once,
+// however many reservations came after it.
 func TestWhatABucketHasRefilledIsNotGivenBackToo(t *testing.T) {
 	m := meter.New(map[meter.Scope]meter.Limits{{Tenant: "demo"}: {TokensPerMinute: 6000}})
 	who := meter.Who{Tenant: "demo"}

@@ -9,9 +9,9 @@ import (
 	"weir"
 )
 
-// These tests hold the sentences that doc comments promise.
+// Promises of the package's doc comments.
 
-// leased is a lease of a window that was granted so much, and told of credit.
+// leased returns a lease of a window with that grant and credit.
 func leased(hold, credit, level int64, gateways int) (*Leases, *Lease) {
 	ls := NewLeases(begin, gateways)
 	l := ls.Keep("tenant=demo|tokens_per_day", Window, 0, 1000, time.Hour)
@@ -22,8 +22,8 @@ func leased(hold, credit, level int64, gateways int) (*Leases, *Lease) {
 	return ls, l
 }
 
-// "it may overdraw by one request between two grants, up to the credit": what was
-// drawn and given back is no new credit.
+// "a gateway may overdraw by one request between two grants, up to the granted
+// credit": credit that was used and returned is not available again.
 func TestCreditIsDrawnOnceBetweenTwoGrants(t *testing.T) {
 	ls, l := leased(5, 5, 500, 1)
 	if l.Check(begin, 11) == 0 {
@@ -48,7 +48,7 @@ func TestCreditIsDrawnOnceBetweenTwoGrants(t *testing.T) {
 	}
 }
 
-// "an even part of half of what is left".
+// "an even part of half of the rest".
 func TestAGatewaySparesItsEvenPartOfHalf(t *testing.T) {
 	for _, c := range []struct {
 		level    int64
@@ -67,8 +67,8 @@ func TestAGatewaySparesItsEvenPartOfHalf(t *testing.T) {
 	}
 }
 
-// A caller that comes back when it was told to is let in, if nobody else came: to
-// the nanosecond where the limit is one gateway's own.
+// A caller that returns at the given time is admitted if no other caller came:
+// to the nanosecond where the limit is one gateway's own.
 func TestWhoComesBackWhenToldIsLetIn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rate := rapid.Int64Range(1, 1_000_000_007).Draw(t, "rate")
@@ -93,13 +93,13 @@ func TestWhoComesBackWhenToldIsLetIn(t *testing.T) {
 	})
 }
 
-// The same of a lease whose keeper is silent.
+// The same for a lease whose keeper is silent.
 func TestWhoComesBackToALeaseWhenToldIsLetIn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rate := rapid.Int64Range(60, 100_000).Draw(t, "rate")
 		ls := NewLeases(begin, rapid.IntRange(1, 5).Draw(t, "gateways"))
 		l := ls.Keep("tenant=demo|tokens_per_minute", Flow, rate, rate, time.Hour)
-		now := begin.Add(LostAfter + 1) // never heard: it goes on by itself
+		now := begin.Add(LostAfter + 1) // never heard: the lease continues by itself
 		n := rapid.Int64Range(1, max(rate/10, 1)).Draw(t, "n")
 		if l.Check(now, n) == 0 {
 			l.Take(n)
@@ -115,8 +115,8 @@ func TestWhoComesBackToALeaseWhenToldIsLetIn(t *testing.T) {
 	})
 }
 
-// Sums of tokens and of money stay inside what can be counted, however often a
-// reservation is topped up.
+// Sums of tokens and money stay inside their range, however often a reservation
+// is topped up.
 func TestTopUpsAreBoundedInTokensAndMoney(t *testing.T) {
 	s := Scope{Tenant: "demo"}
 	m := New(map[Scope]Limits{s: {Budget: Budget{MoneyPerDay: 1, TokensPerDay: 1}}})

@@ -56,7 +56,7 @@ func FuzzCostIsExact(f *testing.F) {
 	})
 }
 
-// Each class of tokens at its own rate; a class without one as what it is a part of.
+// Each class of tokens has its own rate; one without a rate costs as its whole.
 func TestEveryClassOfTokensHasItsPrice(t *testing.T) {
 	opus := Rates{Prompt: 5_000_000, Cached: 500_000, Completion: 25_000_000, Written: 6_250_000, WrittenHour: 10_000_000}
 	voice := Rates{Prompt: 2_500_000, Cached: 1_250_000, Completion: 10_000_000, AudioPrompt: 40_000_000, AudioAnswer: 80_000_000, Reasoning: 20_000_000}
@@ -90,7 +90,7 @@ func TestEveryClassOfTokensHasItsPrice(t *testing.T) {
 	}
 }
 
-// However a request is counted, it costs no more than was held for it, and the
+// However a request is counted, it costs no more than its reservation, and the
 // answer that fits an amount costs no more than that.
 func TestWhatIsHeldIsTheMostARequestCosts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

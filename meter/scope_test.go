@@ -84,7 +84,7 @@ func TestEveryScopeRefusesWhatItCountsAndNothingElse(t *testing.T) {
 	}
 }
 
-// Whichever limit refuses, every other stands as it stood.
+// If one limit refuses, all others are unchanged.
 func TestARefusalTakesNothingAnywhere(t *testing.T) {
 	for short := range all {
 		limits := map[Scope]Limits{}
@@ -132,7 +132,7 @@ func TestAModelThatHasNoRoomDoesNotServeForAnother(t *testing.T) {
 	if _, refusal := m.Serve(t0, r, everybody, "mini", likely(Spent{})); refusal == nil || refusal.Limit != "max_concurrent of model mini" {
 		t.Fatal(refusal)
 	}
-	// It went to a third and back to its own: each gives back what it had.
+	// It went to a third model and back to its own: each returns its units.
 	for _, model := range []string{"nano", "gpt", "nano", "other"} {
 		if _, refusal := m.Serve(t0, r, everybody, model, likely(Spent{})); refusal != nil {
 			t.Fatal(model, refusal)
@@ -170,7 +170,7 @@ func TestAnAnswerThatOutgrowsItsReservationIsToppedUp(t *testing.T) {
 	if refusal := m.TopUp(t0, r, Spent{Tokens: 400}); refusal != nil {
 		t.Fatal("without Cut every answer may be finished:", refusal)
 	}
-	// A request that comes now is told of the debt, not of what was thought at first.
+	// A new request sees the debt, not the first estimate.
 	if _, refusal := m.Reserve(t0, everybody, Spent{Tokens: 310}); refusal == nil || refusal.Kind != Tokens && refusal.Kind != TokensDay {
 		t.Fatal(refusal)
 	}
@@ -201,8 +201,8 @@ func TestABudgetThatCutsSaysWhenItIsUsedUp(t *testing.T) {
 	}
 }
 
-// BenchmarkReserve is what one request costs by the number of scopes that count
-// it, each with all kinds of limits.
+// BenchmarkReserve is the cost of one request by the number of scopes that
+// count it, each with all kinds of limits.
 func BenchmarkReserve(b *testing.B) {
 	full := Limits{RequestsPerMinute: 1 << 40, TokensPerMinute: 1 << 40, MaxConcurrent: 1 << 20,
 		Budget: Budget{TokensPerDay: 1 << 50, TokensPerMonth: 1 << 50, MoneyPerDay: 1 << 50, MoneyPerMonth: 1 << 50}}

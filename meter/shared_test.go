@@ -19,9 +19,9 @@ func lavish(ls *Leases, now weir.Instant) {
 	}
 }
 
-// However requests are admitted, topped up, served by others, settled and
-// released, with limits coming and going meanwhile: at the end nothing is in
-// use, and what leases say was used is what was.
+// Requests are admitted, topped up, served by other models, settled and
+// released in any order, with limits added and removed meanwhile. At the end
+// nothing is in use, and the leases' use is the real use.
 func TestLeasesAreSettledWithWhatWasUsed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := Scope{}
