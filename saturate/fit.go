@@ -6,7 +6,8 @@ import (
 	"weir/price"
 )
 
-// Does gives fit.Search what one replica does within the SLO. Layouts that many sizes have are asked once.
+// Does gives fit.Search the rate of one replica within the SLO. Layouts shared
+// by many sizes are computed once.
 func Does(c *price.Catalogue) fit.Does {
 	type key struct {
 		gpu, quant, kv string

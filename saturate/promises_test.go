@@ -9,7 +9,7 @@ import (
 	"weir/saturate"
 )
 
-// What comments of the package promise, seen from outside. internal/mutants has a
+// Promises in the package's comments, seen from outside. internal/mutants has a
 // wrong change for each.
 
 func llama(t *testing.T) engine.Spec {
@@ -36,7 +36,8 @@ func TestTheFirstTokenIsNoTimePerToken(t *testing.T) {
 	}
 }
 
-// The answer is within 1 % of the highest rate: a hair more than that does not do.
+// The answer is within 1 % of the highest rate: slightly above that the goal is
+// missed.
 func TestTheRateIsFoundToAHundredth(t *testing.T) {
 	for _, l := range []saturate.Load{
 		{Prompt: 1000, Output: 200, SLO: weir.SLO{TTFT: 2 * time.Second, TPOT: 100 * time.Millisecond}},
@@ -53,8 +54,8 @@ func TestTheRateIsFoundToAHundredth(t *testing.T) {
 	}
 }
 
-// While the batch fills, everything is in time: that says nothing of the steady
-// state, and does not count.
+// While the batch fills, everything is in time. That says nothing about the
+// steady state, and does not count.
 func TestTheTimeInWhichTheBatchFillsDoesNotCount(t *testing.T) {
 	spec := llama(t)
 	l := saturate.Load{Prompt: 1000, Output: 200, SLO: weir.SLO{TTFT: 2 * time.Second, TPOT: 100 * time.Millisecond}}

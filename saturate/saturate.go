@@ -1,14 +1,14 @@
-// Package saturate answers one question: how much does one replica do within
-// its SLO? plan sizes replicas by it, fit ranks GPUs by it, check holds targets
-// against it, so that the same replica, requests and SLO give the same figure
-// wherever it is asked.
+// Package saturate answers one question: the highest rate of one replica within
+// its SLO. plan sizes replicas by it, fit ranks GPUs by it, check compares
+// targets with it: the same replica, requests and SLO give the same figure
+// everywhere.
 //
-// Requests come at random times (Poisson) with drawn lengths (exponential around
-// the means, of a fixed seed); package engine says what becomes of each. One that
-// not even an idle replica would serve in time counts for nothing: no rate helps
-// it. It knows neither queues before a replica nor
-// who routes: what those add is the simulator's to say. engine.Spec.Capacity is
-// a faster estimate, of tokens, for policies that learn the rest.
+// Requests come at random times (Poisson) with drawn lengths (exponential
+// around the means, of a fixed seed); package engine serves them. One that not
+// even an idle replica would serve in time counts for nothing: no rate helps
+// it. It knows neither queues before a replica nor routing: package sim
+// simulates those. engine.Spec.Capacity is a faster estimate, of tokens, for
+// policies that learn the rest.
 package saturate
 
 import (
@@ -23,11 +23,10 @@ import (
 	"weir/engine"
 )
 
-// DefaultGoal is the share of requests that must meet the SLO where Load says no
-// other.
+// DefaultGoal is the share of requests that must meet the SLO by default.
 const DefaultGoal = 0.99
 
-// Load is what a replica is asked for.
+// Load is the load on a replica.
 type Load struct {
 	Prompt, Output int      // tokens of a request, mean
 	SLO            weir.SLO // TTFT must be given; without TPOT the tokens after the first count no time
@@ -49,7 +48,7 @@ const (
 	seed      = 0x736174
 )
 
-// ErrLoad: the load is none that can be answered.
+// ErrLoad: the load is invalid.
 var ErrLoad = errors.New("saturate: bad load")
 
 func (l Load) withDefaults() (Load, error) {
@@ -65,7 +64,7 @@ func (l Load) withDefaults() (Load, error) {
 }
 
 // Of finds the highest rate at which one replica meets the SLO, to 1 %. It is
-// never more than what maxTrial requests can show. The error is the Load's, or
+// never more than maxTrial requests can show. The error is the Load's, or
 // engine's, for a request that fits no replica.
 func Of(spec engine.Spec, l Load) (Most, error) {
 	l, err := l.withDefaults()
@@ -126,9 +125,9 @@ func Attained(spec engine.Spec, l Load, rate float64) (float64, error) {
 	return r.attained, err
 }
 
-// seconds is how long a trial takes: long enough for the batch to fill as it
-// would in the steady state, and for a backlog that grows by a thirtieth to miss
-// the SLO.
+// seconds is the duration of a trial: long enough for the batch to fill as in
+// the steady state, and for a backlog that grows by a thirtieth to miss the
+// SLO.
 func (l Load) seconds(alone trial) float64 {
 	return max(4*alone.last.Seconds(), 30*l.SLO.TTFT.Seconds())
 }
@@ -137,11 +136,11 @@ func requests(rate, seconds float64) int {
 	return min(maxTrial, max(minTrial, int(rate*seconds)))
 }
 
-// trial is what became of the requests of one run.
+// trial is the result of one run.
 type trial struct {
 	attained float64       // share, of those of the second half
 	last     time.Duration // until the last one ended
-	held     time.Duration // mean time a request of the second half was there
+	held     time.Duration // mean time a request of the second half stayed
 	busy     time.Duration // of the GPU
 }
 
@@ -158,8 +157,8 @@ func mean(spec engine.Spec, l Load) (trial, error) {
 	return p.play(engine.New(spec), 0)
 }
 
-// longest is the longest prompt of which an idle replica brings the first token
-// in time.
+// longest is the longest prompt whose first token an idle replica returns in
+// time.
 func (l Load) longest(spec engine.Spec) int {
 	return sort.Search(max(spec.KVTokens, 2), func(n int) bool {
 		p := player{Load: Load{SLO: weir.SLO{TTFT: l.SLO.TTFT}}, sent: []request{{prompt: max(1, n), output: 1, counts: true}}}
@@ -174,14 +173,14 @@ func serve(spec engine.Spec, l Load, longest int, rate float64, n int) (trial, e
 	return p.play(engine.New(spec), n/2) // the batch fills during the first half
 }
 
-// request is one that is sent.
+// request is one request of a run.
 type request struct {
 	at, first      weir.Instant
 	prompt, output int
 	counts         bool // an idle replica would serve it in time
 }
 
-// draw makes n requests; what no replica holds is cut to what one does.
+// draw makes n requests, cut to the length a replica can hold.
 func (l Load) draw(longest int, rate float64, n, room int) []request {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	all := make([]request, n)
@@ -207,7 +206,7 @@ type player struct {
 }
 
 // play judges the requests from the first one judged on. It stops early, with
-// nothing attained, where more have missed than the goal allows.
+// nothing attained, once more have missed than the goal allows.
 func (p *player) play(r *engine.Replica, first int) (trial, error) {
 	for i := range p.sent {
 		q := &p.sent[i]

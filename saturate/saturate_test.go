@@ -30,8 +30,8 @@ func TestAReplicaSustainsLessUnderATighterSLO(t *testing.T) {
 	}
 }
 
-// A model so small that no trial is long enough to overload it ends all the
-// same.
+// With a model so small that no trial is long enough to overload it, the search
+// still ends.
 func TestARateBeyondWhatATrialCanShowIsBounded(t *testing.T) {
 	spec, err := engine.Lookup("H100-80GB", "Qwen3-0.6B", 1, "")
 	if err != nil {
@@ -44,8 +44,8 @@ func TestARateBeyondWhatATrialCanShowIsBounded(t *testing.T) {
 	}
 }
 
-// At the rate it finds the goal is met, a few per cent above it is not, and the
-// figures belong together.
+// The found rate meets the goal, a rate a few per cent above misses it, and the
+// figures agree with each other.
 func TestTheFoundRateIsTheHighest(t *testing.T) {
 	for _, goal := range []float64{0, 0.9} {
 		spec, err := engine.Lookup("H100-80GB", "Llama-3.1-8B", 1, "")
@@ -101,7 +101,7 @@ func TestALoadThatCannotBeAnswered(t *testing.T) {
 	}
 }
 
-// A third of all prompts is longer than what an idle replica reads in time: they
+// A third of all prompts is too long for an idle replica to read in time: they
 // count for nothing, and the others are served.
 func TestWhatNoReplicaServesInTimeCountsForNothing(t *testing.T) {
 	spec, err := engine.Lookup("H100-80GB", "Llama-3.1-8B", 1, "")

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Count is what arrived in a stretch of time of which single arrivals are not
-// known: a minute of a ledger, the time between two lines of a journal.
+// Count is the arrivals of a stretch of time without their single times: a
+// minute of a ledger, the time between two lines of a journal.
 type Count struct {
 	At       time.Duration // beginning of the stretch, since the trace began
 	Over     time.Duration // its length
@@ -20,10 +20,10 @@ type Count struct {
 
 // Spread makes arrivals of counts, which next yields in order of time until
 // io.EOF. The number of requests and of tokens in each stretch are those
-// counted; when in it a request arrives, and how its tokens are shared out, is
-// drawn: times uniformly, lengths exponentially, as lengths of real traffic
-// vary about as much as their mean. What lasts less than a stretch is therefore
-// assumed, not recorded.
+// counted. Times within it and the division of its tokens are drawn: times
+// uniformly, lengths exponentially, since lengths of real traffic vary about as
+// much as their mean. Anything shorter than a stretch is therefore assumed, not
+// recorded.
 func Spread(next func() (Count, error), rng *rand.Rand) Source {
 	return &spread{next: next, rng: rng}
 }
@@ -83,7 +83,7 @@ func (s *spread) share(tokens, n int) []int {
 	}
 	left := max(0, min(tokens, n*maxTokens)-n)
 	before, done := 0.0, 0
-	for i := range parts { // by where each part ends, so that the sum is kept
+	for i := range parts { // by the end of each part, which keeps the sum
 		before += weights[i]
 		upTo := left
 		if i < n-1 && sum > 0 {
@@ -95,7 +95,7 @@ func (s *spread) share(tokens, n int) []int {
 	return parts
 }
 
-// Counts yields what a list counts, for Spread.
+// Counts yields the entries of a list, for Spread.
 func Counts(list []Count) func() (Count, error) {
 	return func() (Count, error) {
 		if len(list) == 0 {

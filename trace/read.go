@@ -14,25 +14,25 @@ import (
 	"time"
 )
 
-// Reader is a Source over one of three published formats, told apart by the
+// Reader is a Source over one of three published formats, identified by the
 // first line, gzip'd or not:
 //
-//   - CSV with a header of arrival_s, input_tokens, output_tokens and, if it
-//     likes, prefix_blocks (ids separated by spaces) and client;
+//   - CSV with a header of arrival_s, input_tokens, output_tokens and, optionally,
+//     prefix_blocks (ids separated by spaces) and client;
 //   - Azure's LLM inference traces: CSV with TIMESTAMP, ContextTokens and
 //     GeneratedTokens (github.com/Azure/AzurePublicDataset);
 //   - Mooncake's: one JSON object a line with timestamp in milliseconds,
 //     input_length, output_length and hash_ids (github.com/kvcache-ai/Mooncake).
 //
 // It holds one line in memory. Arrivals before their predecessor, missing
-// columns and values out of range are errors with their line number: a trace
-// that is half read answers a question nobody asked.
+// columns and values out of range are errors with their line number: a result
+// from half a trace would mislead.
 type Reader struct {
 	lines *bufio.Scanner
 	line  int
 	width int // columns of the header
 	parse func(text []byte) (Arrival, error)
-	first []byte // a line of data that was read ahead
+	first []byte // a line of data read ahead
 	last  time.Duration
 	start time.Time // of Azure timestamps
 }
@@ -132,8 +132,8 @@ func (t *Reader) header(head string) error {
 	return nil
 }
 
-// began reads ahead to the first line of Azure's, which says when the trace
-// began.
+// began reads ahead to the first line of Azure's format, whose time is the
+// beginning of the trace.
 func (t *Reader) began(c azureColumns) error {
 	for len(bytes.TrimSpace(t.first)) == 0 {
 		text, err := t.next()
@@ -149,8 +149,8 @@ func (t *Reader) began(c azureColumns) error {
 	return err
 }
 
-// Start is when the trace began, where its format says that: of Azure's, the
-// time of the first line; the zero Time otherwise.
+// Start is when the trace began, if its format tells: for Azure's, the time of
+// the first line; else the zero Time.
 func (t *Reader) Start() time.Time { return t.start }
 
 type columns struct{ at, in, out, prefix, client int }

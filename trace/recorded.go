@@ -9,6 +9,6 @@ import (
 var azureConversation []byte
 
 // AzureConversation returns ten minutes of recorded traffic of an Azure
-// conversation service, 2,867 requests: what the demonstration plays.
-// Source: github.com/Azure/AzurePublicDataset at b469a113, CC-BY-4.0.
+// conversation service, 2,867 requests: the demonstration's traffic. Source:
+// github.com/Azure/AzurePublicDataset at b469a113, CC-BY-4.0.
 func AzureConversation() (*Reader, error) { return NewReader(bytes.NewReader(azureConversation)) }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Cut passes on what arrives within [from, to) and lets it begin at zero. A to
+// Cut passes on what arrives within [from, to) and makes it begin at zero. A to
 // of zero has no end.
 func Cut(s Source, from, to time.Duration) Source { return &cut{s, from, to} }
 
@@ -34,7 +34,7 @@ func (c *cut) Next() (Arrival, error) {
 	}
 }
 
-// Delayed lets everything of s arrive that much later.
+// Delayed makes every arrival of s that much later.
 func Delayed(s Source, by time.Duration) Source { return &delayed{s, by} }
 
 type delayed struct {
@@ -76,9 +76,9 @@ func (f *faster) Next() (Arrival, error) {
 // Scale multiplies the rate of s by x at the same length of time. Below one it
 // thins at random; above one it adds, to each request, x-1 on average whose
 // lengths are drawn from the last Window requests and whose arrivals are drawn
-// from the gap to the next. So the rate curve is kept, its noise shrinks as that
-// of more callers would, and no request is a copy of its neighbour. A factor
-// that is not above zero is an error of the first Next.
+// from the gap to the next. The rate curve is kept, its noise shrinks as with
+// more callers, and no request is a copy of its neighbour. A factor that is not
+// above zero is an error of the first Next.
 func Scale(s Source, x float64, rng *rand.Rand) Source {
 	return &scaled{s: s, x: x, rng: rng}
 }
@@ -112,7 +112,7 @@ func (c *scaled) Next() (Arrival, error) {
 	return a, nil
 }
 
-// step takes the next request of s and puts it and its companions into pending.
+// step adds the next request of s and its companions to pending.
 func (c *scaled) step() {
 	if c.ahead == nil {
 		c.pull()
