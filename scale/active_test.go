@@ -9,8 +9,9 @@ import (
 	"weir/scale"
 )
 
-// quiet decides every two seconds for one replica that served a request a second
-// for three minutes and then none, and returns when none is wanted, since the last.
+// quiet decides every two seconds for one replica that served a request a
+// second for three minutes and then none. It returns the time from the last
+// request until no replica is wanted.
 func quiet(t *testing.T, p scale.Policy, exact bool) (time.Duration, scale.Decision) {
 	t.Helper()
 	var s scale.State

@@ -58,7 +58,7 @@ func drawPolicy(t *rapid.T) scale.Policy {
 	return p
 }
 
-// drawWorld draws a policy and a world that it runs in.
+// drawWorld draws a policy and a world for it.
 func drawWorld(t *rapid.T) (scale.Policy, *world) {
 	p := drawPolicy(t)
 	w := newWorld(p.Decider(), mem.Deployment{
@@ -148,7 +148,8 @@ func checkBounds(t *rapid.T, p scale.Policy, o scale.Observation, d scale.Decisi
 }
 
 // checkPure decides again: from the same input, and from input that went
-// through JSON. Both must come to the same, and the input must be untouched.
+// through JSON. Both must give the same result, and the input must be
+// unchanged.
 func checkPure(t *rapid.T, p scale.Policy, s scale.State, o scale.Observation, d scale.Decision, next scale.State) {
 	b, err := json.Marshal(s)
 	if err != nil {
@@ -203,9 +204,9 @@ func TestMoreDemandNeverWantsFewer(t *testing.T) {
 	})
 }
 
-// A profile may say more of a replica than it can do, which is learned. Targets
-// that say more are another matter: there leaving a number is regretted again and
-// again, and waits longer each time.
+// A profile may overstate a replica; that is learned. Overstated targets are
+// different: leaving a number is then regretted again and again, with a longer
+// wait each time.
 func TestConstantLoadSettles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, w := drawWorld(t)
@@ -228,8 +229,8 @@ func TestConstantLoadSettles(t *testing.T) {
 	})
 }
 
-// regrets counts how often growing followed on shrinking. One in the last hour is
-// what a wait that doubles comes to.
+// regrets counts how often growing followed shrinking. At most one in the last
+// hour is allowed, since the wait doubles.
 func regrets(ns []int) int {
 	n := 0
 	for i := 2; i < len(ns); i++ {
@@ -264,7 +265,7 @@ func TestARestartNeverShrinksAtOnce(t *testing.T) {
 	})
 }
 
-// FuzzDecide holds the laws on sequences the fuzzer finds.
+// FuzzDecide checks the laws on sequences from the fuzzer.
 func FuzzDecide(f *testing.F) {
 	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) {
 		p, w := drawWorld(t)

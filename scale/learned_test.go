@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// What comments promise of what is learned.
+// Promises of comments about learned values.
 
 func TestFewAnswersDoNotSayHowLongTheyAre(t *testing.T) {
 	for done, want := range map[float64]float64{19: 1, 20: 0.5} {

@@ -11,7 +11,7 @@ import (
 	"weir/scale"
 )
 
-// daily is a load that rises tenfold within half an hour of nine.
+// daily is a load that rises tenfold within half an hour of nine o'clock.
 func daily(now weir.Instant) float64 {
 	hour := float64(int64(now)%int64(24*time.Hour)) / float64(time.Hour)
 	switch {
@@ -97,7 +97,7 @@ func TestCapacityIsLearnedFromSaturationWithoutAProfile(t *testing.T) {
 func TestWarmingReplicasTeachNothing(t *testing.T) {
 	p := scale.Policy{Min: 4, Max: 4, Capacity: scale.Capacity{Prefill: 4000, Decode: 1000}}
 	w := newWorld(p.Decider(), mem.Deployment{ColdStart: time.Second}, 4)
-	w.rate, w.each = 100, 0.001 // they have just become ready and do nothing yet
+	w.rate, w.each = 100, 0.001 // they have just become ready and do no work yet
 	w.run(14 * time.Second)
 	if l := w.state.Learned; l.Factor != 1 || l.Limit != 0 {
 		t.Errorf("learned %+v from replicas that were warming up", l)

@@ -10,8 +10,8 @@ import (
 	"weir/scale"
 )
 
-// reversals counts how often the decided number turned from growing to
-// shrinking or back.
+// reversals counts how often the decided number changed between growing and
+// shrinking.
 func reversals(ns []int) int {
 	n, last := 0, 0
 	for i := 1; i < len(ns); i++ {
@@ -50,9 +50,9 @@ func TestAStepGrowsOnceAndShrinksOnce(t *testing.T) {
 				_, d := w.step()
 				peak = max(peak, d.Want)
 			}
-			// 8 are busy to the last; 10 are busy to 80 %. Half as many again
-			// may come to work off what waited for the cold start, and more
-			// where the SLO that was missed meanwhile says that more is right.
+			// 8 are fully busy; 10 are busy to 80 %. Half as many again may
+			// come to work off the queue of the cold start, and more if the
+			// missed SLO calls for a larger margin.
 			most, after := 16, 1
 			if p.SLO.TTFT > 0 {
 				most, after = p.Max, 3
@@ -116,7 +116,7 @@ func TestARestartDoesNotShrink(t *testing.T) {
 	w.run(10 * time.Minute)
 	w.rate = 0.5
 	w.run(time.Minute)
-	w.state = scale.State{} // it came up again and remembers nothing
+	w.state = scale.State{} // it has restarted and remembers nothing
 	ran := w.count(weir.Ready)
 	if d := w.run(9 * time.Minute); d.Want != ran || ran < 10 {
 		t.Errorf("9 minutes after a restart %d are wanted, %d ran: %+v", d.Want, ran, d)

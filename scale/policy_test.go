@@ -64,7 +64,7 @@ func TestASchedulesMinimumAndMaximumHoldAtTheirHours(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Two hours ahead of UTC: what is written is local time.
+		// Two hours ahead of UTC: schedules are in local time.
 		local := monday.AddDate(0, 0, day).Add(at.Sub(at.Truncate(24 * time.Hour)))
 		o := scale.Unknown(weir.At(local.Add(-2 * time.Hour)))
 		o.UTCOffset = 2 * time.Hour

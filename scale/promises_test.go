@@ -8,11 +8,12 @@ import (
 	"weir"
 )
 
-// Promises of comments that a small change would break unseen.
+// Promises of comments that a small change could break unnoticed.
 
 const monday = weir.Instant(1_699_833_600_000_000_000)
 
-// ready is that many replicas that have been ready for long, and draining ones.
+// readyAnd returns that many replicas that have been ready for long, and
+// draining ones.
 func readyAnd(ready, draining int) []weir.Replica {
 	var rs []weir.Replica
 	for i := range ready + draining {
@@ -67,8 +68,8 @@ func TestDrainingReplicasArePaidFor(t *testing.T) {
 	f(4, 9, 0, "a budget of $7.00 an hour pays for 7 at $1.00 each, 9 draining")
 }
 
-// afterQueue lets one replica be watched twice, with a queue in the first time
-// only, and returns what it is taken to do then. In the second it does twice that.
+// afterQueue lets one replica be observed twice, with a queue in the first time
+// only, and returns its learned capacity. In the second it does twice that.
 func afterQueue(queued int) float64 {
 	p := Policy{Max: 5, Capacity: Capacity{Prefill: 1000}, SLO: weir.SLO{TTFT: time.Second}}.withDefaults()
 	s := State{}
@@ -131,7 +132,8 @@ func TestPeaksThatBecomeOneKeepTheirHeight(t *testing.T) {
 		t.Fatalf("%d peaks, at most %d are kept", len(peaks), maxPeaks)
 	}
 	for i := range n {
-		// What was needed since then is at least remembered, and no more than ever was.
+		// The need since then is at least remembered, and no more than ever
+		// was.
 		p, ok := peak(peaks, at(n), time.Duration(n-i)*time.Second)
 		if !ok || p.N < 1000-i || p.N > 1000 {
 			t.Errorf("within %ds %d is the most that was needed, %d was", n-i, p.N, 1000-i)
@@ -153,10 +155,10 @@ func TestAForecasterSpeaksOnUntilAnotherIsClearlyBetter(t *testing.T) {
 	}
 	f(byTrend, [4]float64{10, 9, 5, 4.9}, byTrend)    // better by chance
 	f(byTrend, [4]float64{10, 9, 5, 4.7}, bySeason)   // by more than chance
-	f(byTrend, [4]float64{10, 9.5, 9, 9}, byTrend)    // it would not begin to speak, but goes on
-	f(byTrend, [4]float64{10, 9, 10.1, 9}, byNow)     // no better than the load of now, and none is
+	f(byTrend, [4]float64{10, 9.5, 9, 9}, byTrend)    // it would not be chosen now, but it stays
+	f(byTrend, [4]float64{10, 9, 10.1, 9}, byNow)     // no better than the present load, and no other is
 	f(byNow, [4]float64{10, 9, 8.5, 8.2}, byNow)      // not enough to begin
 	f(byNow, [4]float64{10, 9, 7.9, 8.5}, byTrend)    // enough
-	f(byTrend, [4]float64{10, 3, 11, 9}, byLast)      // no better than now: the best speaks
+	f(byTrend, [4]float64{10, 3, 11, 9}, byLast)      // no better than the present load: the best is chosen
 	f(bySeason, [4]float64{10, 4.9, 11, 5}, bySeason) // and a tie changes nothing
 }

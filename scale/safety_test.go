@@ -11,15 +11,15 @@ import (
 	"weir/scale"
 )
 
-// served is one replica that has run for long, and totals a test may set.
+// served is one replica that has run for long, with totals set by a test.
 func served(after time.Duration) scale.Observation {
 	o := scale.Unknown(epoch.Add(after))
 	o.Replicas = []weir.Replica{{ID: "a", State: weir.Ready, Asked: epoch, ReadyAt: epoch}}
 	return o
 }
 
-// margin is what Safety comes to when of 10 requests every 4 s a share misses
-// the SLO, which may depend on the margin so far.
+// margin returns Safety's result if a share of 10 requests every 4 s misses the
+// SLO. The share may depend on the present margin.
 func margin(p scale.Policy, steps int, share func(margin float64) float64) (margin, missed float64) {
 	var s scale.State
 	all, miss := 0.0, 0.0
@@ -82,7 +82,7 @@ func TestWhatIsExpectedOfAnswersIsHeldAgainstWhatTheyAre(t *testing.T) {
 	o.Completed, o.DonePrompt, o.DoneOutput = 2000, 200_000, 200_000
 	d, _ := scale.Decide(p, s, o)
 	// 5 requests a second of 100/4000 + 100/1000 s are work for 0.63 replicas;
-	// taken at their word it would be 2.1.
+	// by the expected lengths it would be 2.1.
 	if d.Wanted != 2 {
 		t.Errorf("%d are wanted for 0.63 replicas' work: %+v", d.Wanted, d.Reasons)
 	}
@@ -93,7 +93,7 @@ func TestLongAnswersAreSizedByTheirNumber(t *testing.T) {
 	p.MaxConcurrency = 64
 	s := scale.State{}
 	var d scale.Decision
-	for i := range 120 { // hardly any work, but 300 in flight
+	for i := range 120 { // little work, but 300 in flight
 		o := served(time.Duration(i) * 2 * time.Second)
 		o.Arrived = uint64(2 * i)
 		o.ArrivedPrompt, o.ArrivedOutput = o.Arrived*10, o.Arrived*10
@@ -107,8 +107,8 @@ func TestLongAnswersAreSizedByTheirNumber(t *testing.T) {
 }
 
 func TestWorkThatComesInLumpsIsGivenMoreRoom(t *testing.T) {
-	// wanted is what 40 requests of a tenth of a replica-second each want, that
-	// come in every 20 s: one after the other, or all in one moment.
+	// wanted is the need of 40 requests of a tenth of a replica-second each
+	// that come every 20 s: one after the other, or all at once.
 	wanted := func(atOnce bool) float64 {
 		p := profiled
 		p.Max, p.Forecast.Off, p.DrainWithin = 50, true, -1

@@ -9,8 +9,8 @@ import (
 	"weir/scale"
 )
 
-// Loads at which a number of replicas was once left and come back to again and
-// again, as TestConstantLoadSettles found them.
+// Loads at which the fleet once left a number of replicas and returned to it
+// again and again, found by TestConstantLoadSettles.
 func TestTheseLoadsSettle(t *testing.T) {
 	f := func(rate, each float64, p scale.Policy) {
 		t.Helper()
@@ -26,12 +26,13 @@ func TestTheseLoadsSettle(t *testing.T) {
 	second, minute := time.Second, time.Minute
 	f(20, 1.387827039055992, scale.Policy{Min: 14, Max: 17, ColdStart: second, ScaleInAfter: 2 * minute,
 		GPU: scale.GPU{High: 0.8}, Capacity: scale.Capacity{Prefill: 4245.5}, SLO: weir.SLO{TTFT: time.Second}})
-	// Nothing is known but the queue; a failed trial once forgot what had failed before.
+	// Only the queue is known; a failed attempt once erased the memory of the
+	// earlier one.
 	f(5.74, 1.09, scale.Policy{Min: 1, Max: 9, ColdStart: second, ScaleInAfter: 10 * minute, TargetQueue: 20})
-	// It is the forecast that asks for the one more.
+	// The forecast asks for one more.
 	f(5.62, 0.5, scale.Policy{Min: 12, Max: 28, ColdStart: 2 * second, ScaleInAfter: 5 * minute, TargetRequests: 0.5,
 		Capacity: scale.Capacity{Prefill: 504.6953125}, MaxConcurrency: 2, SLO: weir.SLO{TTFT: time.Second}})
-	// Totals begin at zero again at the moment of the failure.
+	// Totals restart at zero at the moment of the failure.
 	f(0.8125, 0.5, scale.Policy{Min: 1, Max: 4, ColdStart: 5 * second, ScaleInAfter: 6 * minute, TargetQueue: 0.5,
 		Capacity: scale.Capacity{Prefill: 3797.125}, SLO: weir.SLO{TTFT: 3 * time.Second}})
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // TestStories plays every story of testdata. A story is a text file of
-// commands, each followed by what came of it, indented; see testdata/README.md.
+// commands, each followed by its result, indented; see testdata/README.md.
 func TestStories(t *testing.T) { story.Play(t, "testdata/*.txt", 5, play) }
 
 // teller plays one story.
@@ -28,7 +28,7 @@ type teller struct {
 	out    strings.Builder
 }
 
-// play runs the commands and returns the story with what came of them.
+// play runs the commands and returns the story with the results.
 func play(t *testing.T, text string) string {
 	s := &teller{policy: scale.Policy{Max: 10}, place: mem.Deployment{ColdStart: 60 * time.Second}, ready: 1}
 	story.Lines(text, &s.out, func(line string, words []string) {

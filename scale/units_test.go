@@ -12,7 +12,7 @@ import (
 	"weir/scale"
 )
 
-// together makes the ready replicas of o units of one.
+// together merges the ready replicas of o into one with as many units.
 func together(o scale.Observation) (scale.Observation, time.Duration) {
 	one := weir.Replica{ID: "m", State: weir.Ready}
 	var rest []weir.Replica
@@ -34,9 +34,9 @@ func together(o scale.Observation) (scale.Observation, time.Duration) {
 	return o, o.Now.Sub(one.ReadyAt)
 }
 
-// Units behind one address are decided about as as many replicas are: the same
-// number for the same reasons, once the last of them has been ready for a while; and
-// what is named to go is never more than goes.
+// Units behind one address get the same decisions as that many replicas: the
+// same number for the same reasons, once the last of them has been ready for a
+// while. The victims are never more than the units to go.
 func TestUnitsAreDecidedAboutAsReplicas(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := scale.Policy{Max: 12, TargetRequests: 1, ColdStart: time.Minute, ScaleInAfter: 2 * time.Minute, Min: rapid.IntRange(0, 2).Draw(t, "min")}
@@ -65,7 +65,8 @@ func TestUnitsAreDecidedAboutAsReplicas(t *testing.T) {
 	})
 }
 
-// The victims are those with the least in flight per unit, and never more than go.
+// The victims have the least in flight per unit, and are never more than the
+// units to go.
 func TestVictimsAreCountedInUnits(t *testing.T) {
 	o := scale.Unknown(epoch)
 	o.Replicas = []weir.Replica{

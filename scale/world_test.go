@@ -12,8 +12,8 @@ import (
 const epoch = weir.Instant(1_699_833_600_000_000_000) // Monday 13 November 2023, 00:00 UTC
 
 // world is a small closed loop: arrivals at a rate, replicas of a mem fleet
-// that each serve a number of requests per second, what is not served waits,
-// and one decider. It is fluid: no request is an individual.
+// that each serve a number of requests per second, a queue, and one decider. It
+// is fluid: there are no individual requests.
 type world struct {
 	decide scale.Decider
 	state  scale.State
@@ -30,14 +30,14 @@ type world struct {
 	o                scale.Observation // levels a test may set; totals are kept here
 	arrived, served  float64
 	waiting, missing float64
-	frozen           bool // no signals come: they grow old
+	frozen           bool // signals are not updated: they age
 
 	replicaSeconds float64
-	worst          float64 // most that ever waited
-	changes        []int   // decided numbers, each different from the one before
+	worst          float64 // longest queue ever
+	changes        []int   // decided numbers, each different from the previous one
 }
 
-// newWorld begins with that many replicas ready.
+// newWorld starts with that many ready replicas.
 func newWorld(decide scale.Decider, d mem.Deployment, ready int) *world {
 	d.Name = "m"
 	w := &world{

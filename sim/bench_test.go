@@ -34,7 +34,7 @@ func llama(b *testing.B) func(replicas int) Deployment {
 	}
 }
 
-// code is arrivals like those of a coding assistant: long prompts, short
+// code returns arrivals like those of a coding assistant: long prompts, short
 // answers.
 func code(b *testing.B, rate float64, length time.Duration) trace.Source {
 	b.Helper()
@@ -47,8 +47,8 @@ func code(b *testing.B, rate float64, length time.Duration) trace.Source {
 	return s
 }
 
-// cpu is the processor time used so far: what a run costs, whatever else the
-// machine does.
+// cpu returns the processor time used so far: the cost of a run, independent of
+// the machine's other load.
 func cpu(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -71,7 +71,7 @@ func measure(b *testing.B, c func() Config) {
 	b.ReportMetric(float64(m.HeapSys)/(1<<20), "MiB-heap")
 }
 
-// Time grows with the requests; what is held does not.
+// Time grows with the requests; memory does not.
 func BenchmarkByRequests(b *testing.B) {
 	deployment := llama(b)
 	for _, hours := range []int{1, 4, 16} {

@@ -9,8 +9,8 @@ import (
 	"weir/trace"
 )
 
-// One replica behind dispatch takes as long as the engine alone: in between,
-// nothing is added and nothing is lost.
+// One replica behind dispatch takes as long as the engine alone: nothing is
+// added and nothing is lost between.
 func TestOneReplicaTakesAsLongAsItsEngine(t *testing.T) {
 	src, err := trace.AzureConversation()
 	if err != nil {

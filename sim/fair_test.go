@@ -10,8 +10,7 @@ import (
 	"weir/trace"
 )
 
-// together yields the arrivals of several sources in order of time, each as a
-// client of its own.
+// together merges several sources by time, each as a client of its own.
 type together []*client
 
 type client struct {
@@ -42,7 +41,7 @@ func (t together) Next() (trace.Arrival, error) {
 	return a, nil
 }
 
-// conversation draws requests like those recorded, so many a second, with
+// conversation draws requests like the recorded ones, that many a second, with
 // prompts longer by a factor, for ten minutes.
 func conversation(t testing.TB, seed uint64, perSecond float64, longer int) trace.Source {
 	t.Helper()
@@ -64,8 +63,9 @@ func conversation(t testing.TB, seed uint64, perSecond float64, longer int) trac
 	return s
 }
 
-// firstTokens plays the sources as clients of so many replicas and returns the
-// p99 of the first one's time to first token, and how many of all were answered.
+// firstTokens plays the sources as clients of that many replicas and returns
+// the p99 of the first client's time to first token, and the number of answered
+// requests of all.
 func firstTokens(t testing.TB, replicas, slots, prefill int, sources ...trace.Source) (p99 time.Duration, answered uint64) {
 	t.Helper()
 	spec, err := engine.Lookup("H100-80GB", "Llama-3.1-8B", 1, "")
@@ -92,8 +92,8 @@ func firstTokens(t testing.TB, replicas, slots, prefill int, sources ...trace.So
 	return first.quantile(0.99), r.Completed
 }
 
-// One tenant sends twenty times the work of another, which is twice what there
-// is room for. The other's first tokens come nearly as if it were alone.
+// One tenant sends twenty times the work of another, twice the capacity. The
+// other's first tokens come nearly as if it were alone.
 func TestABurstOfOneTenantHardlyTouchesTheFirstTokensOfAnother(t *testing.T) {
 	for _, c := range []struct {
 		what            string
@@ -106,8 +106,9 @@ func TestABurstOfOneTenantHardlyTouchesTheFirstTokensOfAnother(t *testing.T) {
 		{"many requests, few slots", 2, 32, 3, 20, 1, 1.2},
 		{"many requests, many slots", 2, 128, 3, 20, 1, 1.2},
 		{"many requests, four replicas", 4, 64, 6, 20, 1, 1.2},
-		// A prompt of 20,000 tokens is computed to its end before another's begins,
-		// and its cache is read at every step: the replica is slower for all.
+		// A prompt of 20,000 tokens is computed to its end before another's
+		// begins, and its cache is read at every step: the replica is slower
+		// for all.
 		{"long prompts", 4, 64, 6, 1, 20, 2},
 		{"one replica", 1, 64, 1.5, 20, 1, 1.6},
 	} {

@@ -66,8 +66,8 @@ func drawConfig(t *rapid.T) Config {
 	return c
 }
 
-// Whatever befalls a run, every request ends once: Run itself holds its own
-// count against dispatch's, and fails otherwise.
+// In any run every request ends once: Run itself compares its count with
+// dispatch's, and fails if they differ.
 func TestEveryRequestEndsOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := drawConfig(t)
@@ -105,7 +105,7 @@ func bytesOf(t testing.TB, c Config, list trace.Slice) []byte {
 	return b
 }
 
-// eventful is a run in which everything happens.
+// eventful is a run with every kind of event.
 func eventful() (Config, trace.Slice) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	var list trace.Slice
@@ -142,8 +142,8 @@ func TestSameSeedSameBytesAtAnyGOMAXPROCS(t *testing.T) {
 	}
 }
 
-// A part that is added draws from a stream of its own: what befalls the others
-// stays the same.
+// An added part draws from a stream of its own: the others' random events stay
+// the same.
 func TestAddingAPartChangesNoOthersLuck(t *testing.T) {
 	f := func(c Config) []byte {
 		c.Deployments = slices.Clone(c.Deployments)
@@ -170,7 +170,8 @@ func TestAddingAPartChangesNoOthersLuck(t *testing.T) {
 	}
 }
 
-// What a run holds depends on what is in flight, not on how much has passed.
+// A run's memory depends on the requests in flight, not on those that have
+// passed.
 func TestMemoryIsOfWhatIsInFlight(t *testing.T) {
 	c := config(&endless{left: 200_000, gap: 20 * time.Millisecond}, ownFleet(4))
 	c.Patience = 5 * time.Second

@@ -14,7 +14,7 @@ import (
 	"weir/trace"
 )
 
-// tide is traffic that swells and ebbs: 2 requests a second, 12 for ten minutes
+// tide is traffic that rises and falls: 2 requests a second, 12 for ten minutes
 // of every half hour.
 func tide(length time.Duration) []trace.Arrival {
 	rng := rand.New(rand.NewPCG(8, 9))
@@ -96,7 +96,7 @@ func TestTheClairvoyantScheduleLiesBetweenBoundAndPolicy(t *testing.T) {
 	if low, high := plan.Most(5*time.Minute, 15*time.Minute), plan.Most(21*time.Minute, 29*time.Minute); high <= low {
 		t.Errorf("%d replicas at ebb, %d at flood", low, high)
 	}
-	// It is a schedule that anybody can play.
+	// It is a schedule that can be played again.
 	again := c.Deployments[0]
 	again.Own.Initial = plan.Most(0, 32*time.Second)
 	again.Own.Decide = plan.Decider(DefaultStart, 32*time.Second)
@@ -104,7 +104,7 @@ func TestTheClairvoyantScheduleLiesBetweenBoundAndPolicy(t *testing.T) {
 	if r := run(t, config(&source, again)); r.GPU.Allocated != best.GPU.Allocated || r.Attainment != best.Attainment {
 		t.Errorf("played again: %v at %v, was %v at %v", r.GPU.Allocated, r.Attainment, best.GPU.Allocated, best.Attainment)
 	}
-	// The least constant number that attains costs more.
+	// The smallest constant number that attains costs more.
 	for n := 1; ; n++ {
 		source = trace.Slice(list)
 		d := ownFleet(n)
@@ -143,8 +143,8 @@ func TestTheFluidBoundIsTheWorkOfABusyReplica(t *testing.T) {
 	}
 }
 
-// With the future told, a policy may ask a cold start ahead: fewer callers see
-// the flood come.
+// With foresight a policy may request replicas a cold start ahead: fewer
+// callers are affected by the flood.
 func TestForesightAttainsMore(t *testing.T) {
 	list := tide(2 * time.Hour)
 	f := func(see bool) *Result {
@@ -163,7 +163,8 @@ func TestForesightAttainsMore(t *testing.T) {
 	}
 }
 
-// No schedule of the same slots is cheaper at that price than the planned one.
+// No schedule with the same slots is cheaper at that price than the planned
+// one.
 func TestThePlanIsTheCheapest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		slots, most := rapid.IntRange(1, 5).Draw(t, "slots"), rapid.IntRange(1, 3).Draw(t, "most")

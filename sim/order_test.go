@@ -19,9 +19,8 @@ func drawTrace(t *rapid.T) trace.Slice {
 	return list
 }
 
-// An engine that is asked in between does what it would have done: however
-// often control and the timeline look, everything happens to everybody at the
-// same nanosecond.
+// An engine that is observed in between behaves the same: however often control
+// and the timeline look, all events happen at the same nanosecond.
 func TestLookingChangesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		list, n := drawTrace(t), rapid.IntRange(1, 3).Draw(t, "replicas")
@@ -45,8 +44,8 @@ func TestLookingChangesNothing(t *testing.T) {
 	})
 }
 
-// One more replica may delay one caller, who then shares a step with a longer
-// prompt; it does not delay them on the whole.
+// One more replica may delay one caller, which then shares a step with a longer
+// prompt; it does not delay callers on average.
 func TestMoreReplicasAreNotSlowerOnTheWhole(t *testing.T) {
 	var mean [4]time.Duration
 	rapid.Check(t, func(t *rapid.T) {

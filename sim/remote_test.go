@@ -50,8 +50,8 @@ func TestBeyondWhatWasBoughtRequestsSpill(t *testing.T) {
 	}
 }
 
-// What is known of a provider's quota is not asked for in vain, and what is worth
-// a short wait does not spill.
+// With a known quota, requests are not sent in vain, and requests worth a short
+// wait do not spill.
 func TestAKnownQuotaIsKeptTo(t *testing.T) {
 	d := provisioned()
 	d.Remote.Burst = time.Minute
@@ -79,7 +79,7 @@ func TestAThrottledServiceIsLeftAlone(t *testing.T) {
 	if n := r.Deployments[1].Completed; n < 90 || n > 110 {
 		t.Errorf("%d spilled, want those of ten seconds", n)
 	}
-	// It says "in one second", and is asked once a second.
+	// It answers "in one second", and is asked once a second.
 	if n := r.Deployments[0].Throttled; n < 9 || n > 12 {
 		t.Errorf("throttled %d times", n)
 	}

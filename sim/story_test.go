@@ -13,8 +13,8 @@ import (
 	"weir/trace"
 )
 
-// Stories are runs one can read: testdata/NAME.txt says what happens, minute by
-// minute. Read the difference before it is updated.
+// Stories are readable runs: testdata/NAME.txt shows the events, minute by
+// minute. Read the difference before an update.
 func TestStories(t *testing.T) {
 	for _, s := range []struct {
 		name, about string
@@ -35,12 +35,12 @@ func TestStories(t *testing.T) {
 	}
 }
 
-// byLoad wants a replica for every four requests there are.
+// byLoad wants a replica for every four requests present.
 func byLoad(least, most int) scale.Decider {
 	return func(s scale.State, o scale.Observation) (scale.Decision, scale.State) {
 		d, s := fixed(min(max((o.InFlight+o.Waiting+3)/4, least), most))(s, o)
 		if s.Now == 0 || d.Want >= d.Have {
-			s.Now = o.Now // since when there have not been too many
+			s.Now = o.Now // start of the time without too many
 		}
 		if d.Want < d.Have && o.Now.Sub(s.Now) < 2*time.Minute {
 			d.Want = d.Have
@@ -125,7 +125,7 @@ func throttled(*testing.T) Config {
 	return config(peak(), p, d)
 }
 
-// tell is a run as a page: minutes, decisions, how it ended.
+// tell prints a run as a page: minutes, decisions, result.
 func tell(r *Result) string {
 	var b strings.Builder
 	b.WriteString("minute  arrived  waiting  in flight  want/starting/ready/draining  attained  ttft p50\n")

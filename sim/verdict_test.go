@@ -10,9 +10,10 @@ import (
 	"weir/trace"
 )
 
-// Two replicas become ready and take what waits: the first a request that fits
-// none of them, the second two others. Turning the first away makes dispatch
-// grant more, which must not spoil the verdicts of the second.
+// Two replicas become ready and take waiting requests: the first one a request
+// that fits no replica, the second one two others. The failure of the first
+// makes dispatch grant more, which must not overwrite the verdicts of the
+// second.
 func TestAVerdictThatMakesRoomSpoilsNoOthers(t *testing.T) {
 	list := trace.Slice{{Prompt: 20_000, Output: 1}}
 	for range 10 {
@@ -27,7 +28,7 @@ func TestAVerdictThatMakesRoomSpoilsNoOthers(t *testing.T) {
 	}
 }
 
-// A request that must wait is woken on time, though nothing else happens.
+// A waiting request is woken on time without any other event.
 func TestAWaitingRequestIsWokenOnTime(t *testing.T) {
 	d := provisioned()
 	d.Remote.Throttled, d.Remote.Throttle = []Window{{0, 1500 * time.Millisecond}}, 1
@@ -36,8 +37,8 @@ func TestAWaitingRequestIsWokenOnTime(t *testing.T) {
 	near(t, "TTFT", run(t, c).TTFT.P50, time.Second+200*time.Millisecond)
 }
 
-// What control is told of attainment is what the gateway would tell: requests
-// the model had no room for count, callers that went away do not.
+// Control sees the same attainment as from the gateway: requests without room
+// count, disconnected callers do not.
 func TestControlIsToldWhatWasMissed(t *testing.T) {
 	f := func(patience time.Duration, want uint64) {
 		t.Helper()
@@ -59,8 +60,8 @@ func TestControlIsToldWhatWasMissed(t *testing.T) {
 	f(time.Second, 0)
 }
 
-// Dispatch and control learn of an answer's length when it has ended, not
-// before: what comes later cannot change what was decided.
+// Dispatch and control learn an answer's length when it has ended, not before:
+// later lengths cannot change earlier decisions.
 func TestNobodyLooksAtAnAnswerBeforeItEnded(t *testing.T) {
 	decisions := func(last int) []time.Duration {
 		var list trace.Slice

@@ -38,7 +38,7 @@ func TestEveryMissHasOneCause(t *testing.T) {
 	})
 }
 
-// Each row is one way to miss.
+// Each row is one cause of a miss.
 func TestTheCauseOfAMiss(t *testing.T) {
 	f := func(want Cause, deployment string, c Config) {
 		t.Helper()
@@ -75,7 +75,7 @@ func TestTheCauseOfAMiss(t *testing.T) {
 	slow.SLO.TPOT = 5 * time.Millisecond
 	f(Never, "own", slow)
 
-	mixed := ownFleet(1) // prompts that come meanwhile take the steps of those that decode
+	mixed := ownFleet(1) // new prompts take the steps of decoding requests
 	src := trace.Slice{{Prompt: 100, Output: 100}}
 	for i := range 40 {
 		src = append(src, trace.Arrival{At: time.Duration(i+1) * 100 * time.Millisecond, Prompt: 500, Output: 1})

@@ -13,8 +13,8 @@ import (
 	"weir/scale/baseline"
 )
 
-// course is what a decider did under a level that changes with time: the
-// numbers wanted and ready, second by second.
+// course is a decider's record under a level that changes with time: the wanted
+// and ready numbers, second by second.
 type course struct {
 	want, ready []int
 	made        []scale.Decision
@@ -22,8 +22,8 @@ type course struct {
 
 const epoch = weir.Instant(1_699_833_600_000_000_000) // Monday 13 November 2023, 00:00 UTC
 
-// drive runs a decider for some seconds over a fleet that begins with one
-// ready replica. level sets what is observed at a second.
+// drive runs a decider for some seconds over a fleet that starts with one ready
+// replica. level sets the observation of a second.
 func drive(decide scale.Decider, cold time.Duration, seconds int, level func(second, ready int, o *scale.Observation)) course {
 	fleet, ctx := mem.New(epoch, 1, mem.Deployment{Name: "m", ColdStart: cold}), context.Background()
 	var c course
@@ -67,7 +67,7 @@ func must(err error) {
 	}
 }
 
-// reaches is the first second from which on at least (or, below, at most) n
+// reaches returns the first second from which at least (or, below, at most) n
 // are wanted.
 func (c course) reaches(n, from int) int {
 	for i := from; i < len(c.want); i++ {
@@ -130,8 +130,8 @@ func TestHPAStepsAsTheOriginal(t *testing.T) {
 }
 
 func TestHPAByUtilisationCountsStartingPodsAsIdle(t *testing.T) {
-	// 90 % of one at a target of 50 %: two are enough, and stay two while the
-	// second starts, though the first is as busy as before.
+	// 90 % of one at a target of 50 %: two are enough, and the number stays two
+	// while the second starts, though the first is as busy as before.
 	c := drive(baseline.HPA{Bounds: wide, Target: 0.5}.Decider(), 10*time.Minute, 500, func(_, _ int, o *scale.Observation) {
 		o.GPUUtilisation = 0.9
 	})
@@ -161,9 +161,9 @@ func TestKEDAWakesAtItsPollAndSleepsAfterItsCooldown(t *testing.T) {
 	}
 }
 
-// AIBrix v0.6.0's APA averages per pod over a window that spans its own
-// changes, and takes the lowest of the last recommendations: a step leaves it
-// swinging although the load is constant again.
+// AIBrix v0.6.0's APA averages per pod over a window that includes its own
+// changes, and takes the lowest of the last recommendations: after a step it
+// swings although the load is constant again.
 func TestAPASwingsAsTheOriginal(t *testing.T) {
 	c := drive(baseline.APA{Bounds: baseline.Bounds{Min: 1, Max: 50}, Target: 20}.Decider(), time.Second, 7200, func(second, _ int, o *scale.Observation) {
 		o.InFlight = 160
@@ -186,7 +186,7 @@ func TestWVAIsBlockedWhileAReplicaStarts(t *testing.T) {
 	c := drive(baseline.WVA{Bounds: wide}.Decider(), 100*time.Second, 600, func(_, _ int, o *scale.Observation) {
 		o.KVUse, o.EngineWaiting = 0.9, 40
 	})
-	// One at a time, and the next only when it is ready: at most 1 + 600/100.
+	// One at a time, and the next only when that is ready: at most 1 + 600/100.
 	if c.want[599] < 5 || c.want[599] > 7 {
 		t.Errorf("%d wanted after 600 s of saturation with a cold start of 100 s, want 5 to 7", c.want[599])
 	}
@@ -303,8 +303,8 @@ func TestEveryBaselineStaysWithinItsBounds(t *testing.T) {
 	}
 }
 
-// reversals counts how often the wanted number turned from growing to shrinking or
-// back.
+// reversals counts how often the wanted number changed between growing and
+// shrinking.
 func reversals(ns []int) int {
 	n, last := 0, 0
 	for i := 1; i < len(ns); i++ {

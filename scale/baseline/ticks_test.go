@@ -6,8 +6,8 @@ import (
 	"weir/bench/policies/ticks"
 )
 
-// At every tick of the recorded cases each baseline wants what the autoscaler
-// it stands for wanted; bench/policies runs those and writes the files.
+// At every tick of the recorded cases each baseline wants the number of its
+// original; bench/policies runs the originals and writes the files.
 func TestBaselinesDecideAsTheOriginals(t *testing.T) {
 	cases, err := ticks.Load("testdata")
 	if err != nil {
@@ -25,7 +25,7 @@ func TestBaselinesDecideAsTheOriginals(t *testing.T) {
 	}
 }
 
-// A baseline that is off is found, at its tick.
+// A deviating baseline is found, at its tick.
 func TestABaselineThatIsOffIsFound(t *testing.T) {
 	cases, err := ticks.Load("testdata")
 	if err != nil {
