@@ -14,8 +14,8 @@ import (
 	"weir"
 )
 
-// columns of Azure's export that are read, under their names in the schemas of
-// enterprise and of customer agreements, in small letters.
+// columns are the columns read from Azure's export, by their names in the
+// schemas of enterprise and customer agreements, in small letters.
 var columns = map[string]string{
 	"date": "day", "usagedate": "day", "usagedatetime": "day", "chargeperiodstart": "day",
 	"metername": "meter", "meter": "meter", "x_skumetername": "meter",
@@ -29,9 +29,9 @@ var columns = map[string]string{
 // ErrNotUSD: an export in another currency that has no column in dollars.
 var ErrNotUSD = errors.New("costs are not in US dollars: export the column costInUsd too")
 
-// Azure reads actual costs of Cost Management as CSV. Rows of meters that are no
-// tokens of models are left out where meters knows some; those of meters whose
-// name says tokens and nobody knows are kept without a model.
+// Azure reads actual costs of Cost Management as CSV. Rows whose meters do not
+// count model tokens are left out, if meters knows some of the others; rows of
+// unknown meters with tokens in their name are kept without a model.
 func Azure(file []byte, meters Meters) ([]Line, error) {
 	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(file, []byte("\xef\xbb\xbf"))))
 	r.FieldsPerRecord, r.LazyQuotes = -1, true
@@ -106,8 +106,8 @@ func azureLine(row []string, at map[string]int, meters Meters) (l Line, ok bool,
 	return l, true, nil
 }
 
-// azureDay reads the forms of days in exports: 11/30/2026, 2026-11-30, and with a
-// time behind it.
+// azureDay reads the date formats of exports: 11/30/2026, 2026-11-30, also with
+// a time.
 func azureDay(text string) (string, error) {
 	for _, form := range []string{"01/02/2006", "1/2/2006", time.DateOnly, time.RFC3339, "2006-01-02T15:04Z", "20060102", "2006-01-02 15:04:05"} {
 		if t, err := time.Parse(form, text); err == nil {

@@ -1,15 +1,15 @@
-// Package bill compares what the ledger has booked with what a provider says it
-// bills: day by day, model by model, meter by meter.
+// Package bill compares the ledger's bookings with a provider's bill: day by
+// day, model by model, meter by meter.
 //
 // It reads two kinds of export. Azure's "cost and usage details", the actual
 // costs of Cost Management as CSV (Microsoft, "Understand cost details fields",
 // learn.microsoft.com/azure/cost-management-billing/automate/understand-usage-details-fields):
-// the columns Date, MeterName, Quantity, UnitOfMeasure, CostInBillingCurrency and
-// BillingCurrencyCode, or costInUsd, under any case; and OpenAI's pages of
-// GET /v1/organization/usage/completions?group_by=model and of
-// GET /v1/organization/costs?group_by=line_item as JSON (OpenAI, API reference,
-// "Usage"). It is pure: it is given the bytes and the rows. It knows no database
-// and no command line.
+// the columns Date, MeterName, Quantity, UnitOfMeasure, CostInBillingCurrency
+// and BillingCurrencyCode, or costInUsd, in any case; and OpenAI's pages of GET
+// /v1/organization/usage/completions?group_by=model and of GET
+// /v1/organization/costs?group_by=line_item as JSON (OpenAI, API reference,
+// "Usage"). It is pure: its caller reads the bytes and the rows. It knows no
+// database and no command line.
 package bill
 
 import (
@@ -22,7 +22,8 @@ import (
 	"weir/meter"
 )
 
-// Kind is what a line counts. The words are those of price.MeterKind.
+// Kind is the kind of usage a line counts. The words are those of
+// price.MeterKind.
 type Kind string
 
 const (
@@ -36,21 +37,21 @@ const (
 	Cost     Kind = "cost" // of a model, all its meters together
 )
 
-// Line is what one meter of a model came to on one day.
+// Line is the usage of one meter of a model on one day.
 type Line struct {
 	Day    string // 2026-11-30, UTC
-	Model  string // "" where the export's meter is not known
-	Meter  string // the export's own name of it
-	Kind   Kind   // "" where not known
+	Model  string // "" if the export's meter is unknown
+	Meter  string // its name in the export
+	Kind   Kind   // "" if unknown
 	Tokens int64  // or requests
 	Cost   weir.Money
-	Priced bool // Cost was told
+	Priced bool // Cost is given
 }
 
-// Meters says what a provider's meter counts, by its exact name.
+// Meters gives the meaning of a provider's meter, by its exact name.
 type Meters func(name string) (model string, kind Kind, ok bool)
 
-// Difference is where ledger and export do not agree.
+// Difference is a difference between ledger and export.
 type Difference struct {
 	Day    string `json:"day"`
 	Model  string `json:"model"`
@@ -71,8 +72,8 @@ type Result struct {
 
 // Compare compares rows of the ledger, a day each, with the lines of an export,
 // on the days and for the models the export has. Figures that differ by no more
-// than tolerance, a share such as 0.01, agree. names says what a model of the
-// ledger is called in the export, where that is something else.
+// than tolerance, a share such as 0.01, agree. names maps a model of the ledger
+// to its name in the export, if that is different.
 func Compare(rows []meter.Row, lines []Line, tolerance float64, names map[string]string) Result {
 	var r Result
 	billed, unknown := gather(lines)
@@ -182,7 +183,7 @@ func agree(a, b int64, tolerance float64) bool {
 	return d <= 1 || float64(d) <= tolerance*float64(max(a, b))
 }
 
-// why says what may be behind a difference.
+// why suggests the cause of a difference.
 func why(booked map[place]int64, p place, ledger, export int64) string {
 	switch {
 	case ledger == 0:

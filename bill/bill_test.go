@@ -20,7 +20,7 @@ func meters(name string) (string, Kind, bool) {
 	return "gpt-4o", k, true
 }
 
-// ledger is what was booked on the 29th and the 30th.
+// ledger is the bookings of the 29th and the 30th.
 func ledger() []meter.Row {
 	day := func(d int) int64 { return time.Date(2026, 11, d, 0, 0, 0, 0, time.UTC).Unix() / 60 }
 	return []meter.Row{
@@ -66,7 +66,7 @@ func TestTheLedgerIsComparedWithAzuresActualCosts(t *testing.T) {
 	if r.From != "2026-11-29" || r.To != "2026-11-30" || r.EstimatedRequests != 1 {
 		t.Errorf("%+v", r)
 	}
-	if r := Compare(ledger(), read(t, "azure.csv"), 0.25, nil); len(r.Differences) != 2 { // what nobody knows, and what is not billed
+	if r := Compare(ledger(), read(t, "azure.csv"), 0.25, nil); len(r.Differences) != 2 { // the unknown meter, and the unbilled usage
 		t.Errorf("%+v", r.Differences)
 	}
 }

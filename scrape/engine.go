@@ -7,22 +7,22 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// An engine's metrics begin alike and have changed their names over its versions:
-// the first name present counts. What an engine tells in no version is not
-// expected of it.
+// An engine's metrics share a prefix and have changed their names over its
+// versions: the first name present counts. Metrics that no version has are not
+// expected.
 type engine struct {
 	name   string
 	begins string
 	figures
 }
 
-// figures are names of each figure; none: it is not told.
+// figures are the names of each figure; none: the engine has no such metric.
 type figures struct{ running, waiting, kvUse, gpuUse []string }
 
-// engines are those known. vLLM renamed its KV gauge in 0.9; despite their names
-// both go to 1. llama.cpp told its KV use until 2025; today's does not, and is not
-// expected to. Triton's pending requests are gauges from 23.x on; its GPU use
-// goes to 1.
+// engines are the known engines. vLLM renamed its KV gauge in 0.9; despite
+// their names both go to 1. llama.cpp reported its KV use until 2025; it is not
+// expected today. Triton's pending requests are gauges from 23.x on; its GPU
+// use goes to 1.
 var engines = []engine{
 	{"vLLM", "vllm:", figures{
 		running: []string{"vllm:num_requests_running"},
@@ -47,7 +47,7 @@ var engines = []engine{
 	}},
 }
 
-// seldom are figures that some versions tell and none is expected to.
+// seldom are figures that some versions report and none is expected to.
 var seldom = figures{
 	kvUse:  []string{"llamacpp:kv_cache_usage_ratio"},
 	gpuUse: []string{"DCGM_FI_DEV_GPU_UTIL"}, // per cent
@@ -56,7 +56,7 @@ var seldom = figures{
 // tritonGPU is Triton's GPU use, 0..1.
 const tritonGPU = "nv_gpu_utilization"
 
-// engineOf is the engine whose metrics these are; nil if it is none that is known.
+// engineOf is the engine of these metrics; nil if unknown.
 func engineOf(fams map[string]*dto.MetricFamily) *engine {
 	for i := range engines {
 		for name := range fams {
@@ -68,7 +68,7 @@ func engineOf(fams map[string]*dto.MetricFamily) *engine {
 	return nil
 }
 
-// lacks says what e should have told and did not: the names looked for.
+// lacks names the metrics expected of e and missing.
 func (e *engine) lacks(k Known) string {
 	if e == nil {
 		return "every figure of vLLM, SGLang, TGI, llama.cpp and Triton"

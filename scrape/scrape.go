@@ -1,11 +1,11 @@
-// Package scrape reads what inference servers tell about their load: one GET
-// of /metrics, a few figures out. It knows the names vLLM, SGLang, TGI,
-// llama.cpp and Triton give them, and those of NVIDIA's DCGM exporter. It keeps no
+// Package scrape reads the load that inference servers report: one GET of
+// /metrics, a few figures out. It knows their names in vLLM, SGLang, TGI,
+// llama.cpp and Triton, and those of NVIDIA's DCGM exporter. It keeps no
 // history and judges nothing: package scale does.
 //
-// It stands apart from the gateway, which counts its own demand: these are
-// the engine's own words on what it cannot see, KV cache use and GPU
-// utilisation.
+// It is independent of the gateway, which counts its own demand: these are the
+// engine's own figures, such as KV cache use and GPU utilisation, which the
+// gateway cannot see.
 package scrape
 
 import (
@@ -24,7 +24,7 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Reading is what one server said at one moment. A figure counts only where
+// Reading is the report of one server at one moment. A figure counts only if
 // its flag in Known is set.
 type Reading struct {
 	Running        int     // requests being worked on, all engines of the server together
@@ -33,16 +33,16 @@ type Reading struct {
 	GPUUtilisation float64 // 0..1, mean over the GPUs listed
 	Known          Known
 
-	Engine string // whose metrics they are: "vLLM", "llama.cpp"; "" if none that is known
+	Engine string // engine of the metrics: "vLLM", "llama.cpp"; "" if unknown
 	// Lacks names metrics that the engine is expected to have and has not: it may be
 	// of a version that calls them otherwise. "": none.
 	Lacks string
 }
 
-// Known says which figures of a Reading the server told.
+// Known says which figures of a Reading the server reported.
 type Known struct{ Running, Waiting, KVUse, GPUUtilisation bool }
 
-// Options bound what one read may cost. Zero values mean the defaults.
+// Options bound the cost of one read. Zero values mean the defaults.
 type Options struct {
 	Path     string        // default /metrics
 	Timeout  time.Duration // of one read, connecting included; default 2 s
@@ -72,8 +72,8 @@ func New(o Options) *Client {
 	}
 	return &Client{o: o, http: &http.Client{Transport: &http.Transport{
 		MaxIdleConnsPerHost: 1, IdleConnTimeout: 90 * time.Second,
-		// A server that is being replaced must not be asked through an old
-		// address for long; nor may one hold many connections.
+		// A replaced server must not be read at its old address for long, nor
+		// hold many connections.
 		MaxConnsPerHost: 2,
 	}}}
 }
@@ -81,7 +81,7 @@ func New(o Options) *Client {
 // Close drops idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Read asks the server at base, a URL without its path.
+// Read reads the server at base, a URL without its path.
 func (c *Client) Read(ctx context.Context, base string) (Reading, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
@@ -112,8 +112,8 @@ type Result struct {
 	Err error
 }
 
-// ReadAll asks several servers at once. The results are in the order of
-// bases; it returns when all are in, within Timeout of the last one's turn.
+// ReadAll reads several servers at once. The results are in the order of bases;
+// it returns when all are in, within Timeout of the last one's turn.
 func (c *Client) ReadAll(ctx context.Context, bases []string) []Result {
 	results := make([]Result, len(bases))
 	turns := make(chan struct{}, c.o.Parallel)
@@ -163,8 +163,8 @@ func Parse(in io.Reader) (Reading, error) {
 	return r, nil
 }
 
-// first folds the series of the first family that is there: a server with
-// several engines (data parallel) has one series for each.
+// first folds the series of the first family present: a server with several
+// engines (data parallel) has one series for each.
 func first(fams map[string]*dto.MetricFamily, names []string, fold func([]float64) float64) (float64, bool) {
 	for _, name := range names {
 		var vs []float64
@@ -211,7 +211,7 @@ func highest(vs []float64) float64 {
 	return h
 }
 
-// count and share take a server's figure for what it can be.
+// count and share clamp a server's figure to its valid range.
 func count(v float64) int     { return int(min(max(math.Round(v), 0), math.MaxInt32)) }
 func share(v float64) float64 { return min(max(v, 0), 1) }
 
