@@ -36,7 +36,6 @@ const perRate = 1_000_000
 // up. A part larger than its whole counts as the whole. A cost beyond the range
 // of Money is the largest Money. A tier without a price costs as the standard
 // one.
-// one.
 //
 // 1,000 prompt tokens, 400 of them cached, and 200 completion tokens at $2.50,
 // $1.25 and $10.00 per million are 600 x 2.50 + 400 x 1.25 + 200 x 10 = 4,000
