@@ -9,7 +9,7 @@ import (
 	"weir/scale"
 )
 
-// What comments of the package promise and its stories do not show, seen from
+// Promises of the package's comments that its stories do not test, from
 // outside. internal/mutants has a wrong change for each.
 
 // seen is an observation of that many replicas, ready for an hour, at epoch.
@@ -21,7 +21,8 @@ func seen(ready int) scale.Observation {
 	return o
 }
 
-// running is the state of a scaler that has run for a day and decided a moment ago.
+// running is the state of a scaler that has run for a day, with its last
+// decision a moment ago.
 func running() scale.State {
 	return scale.State{Now: epoch.Add(-2 * time.Second), Started: epoch.Add(-24 * time.Hour), Active: epoch.Add(-2 * time.Second)}
 }
@@ -192,8 +193,8 @@ func TestWhatEnginesQueueIsQueued(t *testing.T) {
 	}
 }
 
-// Load that piles up although nearly nothing arrives is a fault, not a lack of
-// replicas: the capacity is never taken for less than half of what was seen.
+// Load that piles up although little arrives is a fault, not a lack of
+// replicas: the learned capacity never falls below half of the observed one.
 func TestCapacityIsNeverLearnedBelowHalfOfWhatWasSeen(t *testing.T) {
 	p := scale.Policy{Max: 9}
 	s := scale.State{Learned: scale.Learned{Factor: 1, Weight: 8, Limit: 1}}
