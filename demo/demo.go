@@ -1,6 +1,6 @@
-// Package demo is what a user sees of `weir serve` while trying it: where to go
-// from here, and a recorded trace played at the built-in demonstration with its
-// replicas drawn as they follow. It sees the running node through five methods.
+// Package demo is the output of `weir serve` for a user who tries it: the next
+// steps, and a recorded trace played at the built-in demonstration, with a
+// drawing of its replicas. It sees the running node through five methods.
 package demo
 
 import (
@@ -26,10 +26,10 @@ const (
 	demoModel = "demo-chat"
 )
 
-// Node is the running process that is shown.
+// Node is the running node.
 type Node interface {
-	Callers() net.Addr   // where callers are served
-	Operators() net.Addr // where operators are
+	Callers() net.Addr   // address for callers
+	Operators() net.Addr // admin address
 	Replicas(ctx context.Context, deployment string) ([]weir.Replica, error)
 	Load(deployment string) (waiting, inFlight int)
 	LogAccess(on bool)
@@ -41,11 +41,11 @@ type Demo struct {
 	Out    io.Writer
 	Key    string // of a tenant that may call the demonstration's model
 	Node   Node
-	Config *config.Config // it serves: config.Default's
+	Config *config.Config // the node's: config.Default's
 }
 
-// Run ends soon after the trace: when the replicas have gone back to where they
-// began, or a countdown is over. The error is of requests that were not answered.
+// Run ends soon after the trace: when the replicas are back at their first
+// number, or a countdown is over. It is an error if requests were not answered.
 func (d Demo) Run(ctx context.Context) error {
 	d.Node.LogAccess(false) // three thousand lines would hide the picture
 	deployment := demoModel + "/emulated"
@@ -95,7 +95,7 @@ func (d Demo) draw(deployment string, p load.Progress, sent int) {
 		p.RecentTTFT.Round(time.Millisecond), p.Completed, p.Refused, p.Failed)
 }
 
-// picture draws one character a replica.
+// picture draws one character per replica.
 func picture(rs []weir.Replica) string {
 	signs := map[weir.ReplicaState]string{weir.Ready: "#", weir.Starting: "+", weir.Draining: "-", weir.Failed: "x"}
 	var b strings.Builder
@@ -109,15 +109,15 @@ func picture(rs []weir.Replica) string {
 	return b.String()
 }
 
-// demoAfter is how long the demonstration shows what becomes of the replicas
-// after the trace, every demoShows.
+// demoAfter is how long the demonstration shows the replicas after the trace,
+// every demoShows.
 const (
 	demoAfter = 75 * time.Second
 	demoShows = 5 * time.Second
 )
 
-// settle shows how the replicas go back to the fewest, with a countdown, and
-// ends when they have or the time is over.
+// settle shows how the replicas go back to the minimum, with a countdown. It
+// ends when they have, or the time is over.
 func (d Demo) settle(ctx context.Context, deployment string, s *config.Scaling) error {
 	fmt.Fprintf(d.Out, "\nno more requests: replicas stop one by one after %v of low load (scaling.scale_in_after)\n", s.ScaleInAfter)
 	for left := demoAfter; ; left -= demoShows {

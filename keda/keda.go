@@ -1,9 +1,9 @@
-// Package keda answers what KEDA asks an external scaler: is the workload to run
-// at all, and how many replicas. Weir decides, KEDA acts.
+// Package keda answers KEDA's questions to an external scaler: whether the
+// workload is active, and the number of replicas. Weir decides, KEDA acts.
 //
-// The metric is the number of replicas itself, with a target of one each, so that
-// the HorizontalPodAutoscaler which KEDA makes arrives at that number. The package
-// owns the wire. It refuses to know how the number comes about, and it writes
+// The metric is the number of replicas itself, with a target of one each:
+// KEDA's HorizontalPodAutoscaler arrives at that number. The package owns the
+// protocol. It refuses to know how the number is decided, and it writes
 // nothing.
 package keda
 
@@ -20,22 +20,22 @@ import (
 	"weir/keda/scalerpb"
 )
 
-// Options say what is answered. All but TLS are required to be set where marked.
+// Options are the sources of the answers.
 type Options struct {
-	// Want says how many replicas the deployment should have, and whether it is
-	// to have any; false last: there is none of that name. Required.
+	// Want is the deployment's number of replicas, and whether it is active;
+	// known is false if there is none of that name. Required.
 	Want func(deployment string) (replicas int, active, known bool)
 
-	// Changed returns a channel that receives after what Want says of the
-	// deployment may be another, until ctx ends. Several changes may come as one.
+	// Changed returns a channel that receives after a possible change of Want
+	// for the deployment, until ctx ends. Several changes may come as one.
 	// Required.
 	Changed func(ctx context.Context, deployment string) <-chan struct{}
 }
 
-// Metric is the name of what KEDA scales by.
+// Metric is the name of the metric KEDA scales by.
 const Metric = "weir_replicas"
 
-// Key of a trigger's metadata that names the deployment; without it, it is the
+// Key of a trigger's metadata that names the deployment; the default is the
 // ScaledObject's name.
 const Key = "deployment"
 
@@ -55,7 +55,7 @@ func Handler(o Options) http.Handler {
 
 type scaler struct{ o Options }
 
-// want is what KEDA is told of the deployment that ref names.
+// want is the answer for the deployment that ref names.
 func (s *scaler) want(ref *scalerpb.ScaledObjectRef) (replicas int, active bool, err error) {
 	name := deployment(ref)
 	replicas, active, known := s.o.Want(name)
@@ -82,7 +82,7 @@ func (s *scaler) isActive(_ context.Context, r *connect.Request[scalerpb.ScaledO
 	return connect.NewResponse(&scalerpb.IsActiveResponse{Result: active}), nil
 }
 
-// streamIsActive says it at once, and then whenever it becomes another.
+// streamIsActive sends the activity at once, and then at every change.
 func (s *scaler) streamIsActive(ctx context.Context, r *connect.Request[scalerpb.ScaledObjectRef], out *connect.ServerStream[scalerpb.IsActiveResponse]) error {
 	changed := s.o.Changed(ctx, deployment(r.Msg)) // before the first look: no change is missed
 	for first, last := true, false; ; {
@@ -124,8 +124,8 @@ func (s *scaler) metrics(_ context.Context, r *connect.Request[scalerpb.GetMetri
 // stopTime is how long calls may go on when Serve ends; streams end at once.
 const stopTime = 2 * time.Second
 
-// Serve answers on l until ctx ends: TLS where l is a TLS listener whose protocols
-// have "h2" among them, else HTTP/2 in the clear.
+// Serve answers on l until ctx ends: with TLS if l is a TLS listener with "h2"
+// among its protocols, else HTTP/2 in the clear.
 func Serve(ctx context.Context, l net.Listener, o Options) error {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)

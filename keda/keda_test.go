@@ -54,7 +54,7 @@ func (w *weir) options() keda.Options {
 	}
 }
 
-// operator asks as KEDA does.
+// operator sends KEDA's requests.
 type operator struct {
 	active *connect.Client[scalerpb.ScaledObjectRef, scalerpb.IsActiveResponse]
 	spec   *connect.Client[scalerpb.ScaledObjectRef, scalerpb.GetMetricSpecResponse]
@@ -101,8 +101,8 @@ func serve(t *testing.T, w *weir, secure *tls.Config) string {
 	return at
 }
 
-// TestTheOrderInWhichKEDAAsks: the specification, the stream at once and held,
-// then activity and metrics at every poll.
+// TestTheOrderInWhichKEDAAsks: the specification, the stream at once and kept
+// open, then activity and metrics at every poll.
 func TestTheOrderInWhichKEDAAsks(t *testing.T) {
 	w := &weir{}
 	k := newOperator(serve(t, w, nil), nil)
@@ -166,8 +166,8 @@ func asks(t *testing.T, w *weir, k operator) {
 	}
 }
 
-// TestAChangeIsPushedByItself: no timer has to run for it, so it is as fast as the
-// wire. The log says how fast.
+// TestAChangeIsPushedByItself: no timer is involved, so it is as fast as the
+// network. The log has the time.
 func TestAChangeIsPushedByItself(t *testing.T) {
 	w := &weir{}
 	k := newOperator(serve(t, w, nil), nil)

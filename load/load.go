@@ -1,8 +1,8 @@
-// Package load plays a trace at an OpenAI-compatible URL and measures what a
-// caller sees: time to first token, time per token, and how each request
-// ended. It plays in open loop: a request is sent when the trace says so,
-// however slow the answers are, because that is what callers do. It knows
-// nothing of Weir; it measures any server.
+// Package load plays a trace at an OpenAI-compatible URL and measures the
+// caller's view: time to first token, time per token, and how each request
+// ended. It is an open loop: a request is sent at its time in the trace,
+// however slow the answers are, as callers do. It knows nothing of Weir; it
+// measures any server.
 package load
 
 import (
@@ -17,7 +17,7 @@ import (
 	"weir/trace"
 )
 
-// Options say what to play and where. URL, Model and Source are needed.
+// Options are the trace and the target. URL, Model and Source are required.
 type Options struct {
 	URL    string // base URL without /v1, such as http://127.0.0.1:8080
 	Key    string // sent as a bearer token; "" sends none
@@ -25,10 +25,10 @@ type Options struct {
 	Source trace.Source
 
 	MaxInFlight int           // requests in flight at once; one more is counted as Skipped. 0: 2,000
-	MaxOutput   int           // cap on max_tokens; 0: as the trace says
-	MaxPrompt   int           // cap on prompt tokens; 0: as the trace says
+	MaxOutput   int           // cap on max_tokens; 0: the trace's
+	MaxPrompt   int           // cap on prompt tokens; 0: the trace's
 	Timeout     time.Duration // of one request; 0: 10 min
-	SLO         SLO           // by which attainment is counted; zero fields count nothing as missed
+	SLO         SLO           // for attainment; a zero field is no objective
 
 	// Progress, if set, is called about once a second from one goroutine.
 	Progress func(Progress)
@@ -37,12 +37,12 @@ type Options struct {
 	Client *http.Client
 }
 
-// SLO is the bar a request must clear to be attained.
+// SLO is the limits a request must meet to count as attained.
 type SLO struct {
 	TTFT, TPOT time.Duration
 }
 
-// Progress is how far a play has come.
+// Progress is the progress of a play.
 type Progress struct {
 	Elapsed                                    time.Duration // since the play began
 	Sent, InFlight, Completed, Refused, Failed int
@@ -51,8 +51,8 @@ type Progress struct {
 }
 
 // Play sends every request of the trace and waits for the last answer. The
-// Result is complete also when ctx ended early or the trace had a fault: then
-// the error says so and the Result holds what was played.
+// Result is complete also if ctx ended early or the trace had a fault: then the
+// error says so and the Result covers the played part.
 func Play(ctx context.Context, o Options) (*Result, error) {
 	if o.URL == "" || o.Model == "" || o.Source == nil {
 		return nil, errors.New("load: a URL, a model and a trace are needed")

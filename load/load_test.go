@@ -158,8 +158,8 @@ func TestResultIsJSON(t *testing.T) {
 	}
 }
 
-// A server that says more tokens than it sent events is believed: several tokens
-// come in one event when it is in a hurry.
+// The server's usage has precedence over the number of events: several tokens
+// may come in one event.
 func TestTokensAreCountedByTheServersUsage(t *testing.T) {
 	r := play(t, 3, func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"so so so\"}}]}\n\n"+

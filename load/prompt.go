@@ -11,7 +11,7 @@ import (
 )
 
 // vocabulary is words that are one token each, with the space before them, in
-// the common vocabularies.
+// the common tokenizers.
 var vocabulary = strings.Fields(`time year people way day man thing woman life child world school state family
 student group country problem hand part place case week company system program question work government number
 night point home water room mother area money story fact month lot right study book eye job word business issue
@@ -22,10 +22,10 @@ back parent face level office door health person art war history party result ch
 // as published (Mooncake, FAST 2025).
 const blockTokens = 512
 
-// body is a streamed chat request of about so many prompt tokens that asks for
-// so many. Requests that share leading blocks share their text; everything else
-// is the request's own, so that a server's prefix cache reuses what the trace
-// says and no more. The same number and arrival give the same bytes.
+// body is a streamed chat request with about that many prompt and output
+// tokens. Requests that share leading blocks share their text; the rest is the
+// request's own, so a server's prefix cache can reuse only what the trace says.
+// The same number and arrival give the same bytes.
 func body(model string, number int, a trace.Arrival, prompt, output int) []byte {
 	var b bytes.Buffer
 	b.Grow(200 + 7*prompt)

@@ -12,13 +12,12 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Result is what a play has seen. Arrived = Skipped + Completed + Refused +
-// Failed + Cancelled once Play has returned. All times count from when the trace
-// had the request arrive, so that a load tester that is late does not flatter
-// the server.
+// Result is the outcome of a play. Arrived = Skipped + Completed + Refused +
+// Failed + Cancelled once Play has returned. All times count from the arrival
+// in the trace: a late load tester does not flatter the server.
 type Result struct {
 	Elapsed   time.Duration
-	Arrived   int // requests of the trace that came up
+	Arrived   int // requests of the trace that became due
 	Skipped   int // not sent: MaxInFlight were in flight
 	Completed int // answered to the true end
 	Refused   int // answered with 429 or 503
@@ -26,13 +25,13 @@ type Result struct {
 	Cut       int // of Failed: the status was 200 and the stream had no finish
 	Cancelled int // in flight when the play was ended
 	Attained  int // of Completed: within the SLO
-	Tokens    int // received, by the server's own count where it gives one
+	Tokens    int // received, by the server's own count if it gives one
 
 	TTFT, TPOT, Total Times
 	Gap               Times // longest pause inside each stream
 
-	Statuses map[int]int    // by HTTP status; 0: no answer came
-	Errors   map[string]int // what went wrong, a bounded number of kinds
+	Statuses map[int]int    // by HTTP status; 0: no answer
+	Errors   map[string]int // by error, a bounded number of kinds
 
 	slo SLO
 }
@@ -52,7 +51,7 @@ func (t Times) add(d time.Duration) {
 	_ = t.h.RecordValue(us) // cannot fail within the range
 }
 
-// Count is how many durations there are.
+// Count is the number of durations.
 func (t Times) Count() int { return int(t.h.TotalCount()) }
 
 // Quantile returns the q-quantile, q in 0..1; 0 when there are none.
@@ -152,8 +151,8 @@ func (r *Result) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// Attainment is the share of arrived requests that met the SLO: what was
-// skipped, refused, cancelled or failed did not.
+// Attainment is the share of arrived requests that met the SLO: skipped,
+// refused, cancelled and failed ones did not.
 func (r *Result) Attainment() float64 {
 	if r.Arrived == 0 {
 		return 0

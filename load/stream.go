@@ -19,7 +19,7 @@ import (
 // maxEvent bounds one line of a stream.
 const maxEvent = 1 << 20
 
-// end is how one request ended. Times count from when the trace had it arrive.
+// end is how one request ended. Times count from its arrival in the trace.
 type end struct {
 	status    int // 0 when no answer came
 	err       error
@@ -28,7 +28,7 @@ type end struct {
 	ttft      time.Duration // 0 when no token came
 	last      time.Duration // to the last token
 	total     time.Duration // to the end of the stream
-	tokens    int           // as the server's usage says, else events with content
+	tokens    int           // by the server's usage, else events with content
 	gap       time.Duration // longest between two tokens
 }
 
@@ -47,7 +47,7 @@ func (p *player) send(ctx context.Context, number int, a trace.Arrival, due time
 	defer resp.Body.Close()
 	e := end{status: resp.StatusCode}
 	if resp.StatusCode != http.StatusOK {
-		// Read to its end, so that the connection can be used again.
+		// Read to its end: the connection can then be used again.
 		_, e.err = io.Copy(io.Discard, io.LimitReader(resp.Body, maxEvent))
 		return e
 	}
@@ -75,7 +75,7 @@ func (p *player) request(ctx context.Context, number int, a trace.Arrival) (*htt
 	return req, nil
 }
 
-// chunk is what is looked at in one event of a stream.
+// chunk is the needed part of one event of a stream.
 type chunk struct {
 	Error   json.RawMessage `json:"error"`
 	Choices []struct {
@@ -149,8 +149,8 @@ func (e *end) take(c *chunk, due time.Time) (finish bool) {
 	return finish
 }
 
-// reason words an error without the addresses and ports that would make each
-// one its own kind.
+// reason is an error without addresses and ports, which would make each its own
+// kind.
 func reason(err error) string {
 	if u := (*url.Error)(nil); errors.As(err, &u) {
 		err = u.Err

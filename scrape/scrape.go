@@ -34,8 +34,8 @@ type Reading struct {
 	Known          Known
 
 	Engine string // engine of the metrics: "vLLM", "llama.cpp"; "" if unknown
-	// Lacks names metrics that the engine is expected to have and has not: it may be
-	// of a version that calls them otherwise. "": none.
+	// Lacks names metrics that the engine should have and has not: its version
+	// may use other names. "": none.
 	Lacks string
 }
 
