@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -33,7 +34,7 @@ func TestAfterCloseNoSubmissionEntersAndTheOpenOneIsTheLast(t *testing.T) {
 func TestAStopGivesAnOpenSubmissionItsTimeAndThenCutsIt(t *testing.T) {
 	for stays, cut := range map[time.Duration]bool{59 * time.Second: false, 61 * time.Second: true} {
 		synctest.Test(t, func(t *testing.T) {
-			g, err := New(Options{Dialects: protocols, Config: config("http://127.0.0.1:1"), Drain: time.Minute})
+			g, err := New(Options{Dialects: protocols, Config: config("http://127.0.0.1:1"), Drain: time.Minute, Log: slog.New(slog.DiscardHandler)})
 			if err != nil {
 				t.Fatal(err)
 			}

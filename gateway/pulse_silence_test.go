@@ -26,7 +26,10 @@ func pulseEachSecond(t *testing.T) (x *exchange, check func(want ...string)) {
 	c.startPulse(time.Second)
 	return &c.x, func(want ...string) {
 		t.Helper()
-		if synctest.Wait(); !slices.Equal(j.got, want) {
+		synctest.Wait()
+		c.x.pulse.mu.Lock()
+		defer c.x.pulse.mu.Unlock()
+		if !slices.Equal(j.got, want) {
 			t.Errorf("the caller got %q, want %q", j.got, want)
 		}
 		j.got = nil
