@@ -23,8 +23,8 @@ type source struct {
 	fset *token.FileSet
 }
 
-// TestTheHouseRulesHold walks every Go file of this module (nested modules
-// excluded) and holds it against the rules.
+// TestTheHouseRulesHold checks every Go file of this module (nested modules
+// excluded) against the rules.
 func TestTheHouseRulesHold(t *testing.T) {
 	root := filepath.Join("..", "..")
 	sources := parseModule(t, root)
@@ -38,8 +38,8 @@ func TestTheHouseRulesHold(t *testing.T) {
 	}
 }
 
-// TestRulesNameOnlyWhatMayExist keeps the rules honest: an edge to a package
-// that is not listed is a typo.
+// TestRulesNameOnlyWhatMayExist: an edge to a package that is not listed is a
+// typo.
 func TestRulesNameOnlyWhatMayExist(t *testing.T) {
 	for pkg, p := range house {
 		for _, dep := range p.imports {
@@ -180,7 +180,7 @@ func checkPure(s source, at func(ast.Node, string, ...any)) {
 	})
 }
 
-// isStandard tells a standard-library path: its first element has no dot.
+// isStandard recognises a standard-library path: its first element has no dot.
 func isStandard(dep string) bool {
 	first, _, _ := strings.Cut(dep, "/")
 	return !strings.Contains(first, ".")

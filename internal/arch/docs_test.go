@@ -38,7 +38,8 @@ func TestEachDecisionHasItsNumber(t *testing.T) {
 
 var link = regexp.MustCompile(`\]\(([^)#\s]+)(#[^)\s]*)?\)`)
 
-// TestLinksLeadSomewhere: what the documents link to inside the repository is there.
+// TestLinksLeadSomewhere: links of the documents inside the repository have a
+// target.
 func TestLinksLeadSomewhere(t *testing.T) {
 	links := 0
 	walk(t, func(file string) {
@@ -60,9 +61,9 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
-// TestTheArchitectureListsWhatIsThere: each package, and each module of its own,
-// has one line in docs/ARCHITECTURE.md, marked P where the rules say it is pure.
-// Packages that test an interface's implementations stand in its line.
+// TestTheArchitectureListsWhatIsThere: each package, and each nested module,
+// has one line in docs/ARCHITECTURE.md, marked P where the rules say it is
+// pure. Packages that test an interface's implementations are in its line.
 func TestTheArchitectureListsWhatIsThere(t *testing.T) {
 	listed := map[string]bool{}
 	text, _, _ := strings.Cut(read(t, "../../docs/ARCHITECTURE.md"), "\n## ")
@@ -111,7 +112,7 @@ func TestTheArchitectureListsWhatIsThere(t *testing.T) {
 	}
 }
 
-// walk shows every file of the repository to see.
+// walk calls see with every file of the repository.
 func walk(t *testing.T, see func(file string)) {
 	t.Helper()
 	err := filepath.WalkDir(filepath.Join("..", ".."), func(file string, d fs.DirEntry, err error) error {
@@ -142,7 +143,7 @@ func read(t *testing.T, file string) string {
 
 var metric = regexp.MustCompile(`\bweir_[a-z_]+[a-z]\b`)
 
-// TestGuidesNameMetricsThatExist: a metric in a guide is one that observe makes.
+// TestGuidesNameMetricsThatExist: observe makes every metric in a guide.
 func TestGuidesNameMetricsThatExist(t *testing.T) {
 	made := map[string]bool{}
 	walk(t, func(file string) {

@@ -1,18 +1,17 @@
-// Package arch holds the house rules of the code base as data, and the test
-// that enforces them: who may import whom, and who may know the time. Every
-// rule carries its reason, so that a failing test explains itself.
+// Package arch holds the architecture rules of the code base as data, and the
+// test that enforces them: which package may import which, and which may read
+// the time. Every rule has its reason, which a failing test prints.
 package arch
 
 // A pack is what one package (and the folders below it) may use.
 type pack struct {
-	pure    bool     // decides: told the time, starts nothing, touches nothing
+	pure    bool     // decides: time is an argument; it starts nothing, touches nothing
 	imports []string // packages of this module it may import, besides the root
 	sdks    []string // third-party module prefixes it may import; nil for pure packages means none
 }
 
-// house is the listing of the project's packages. A package that is not
-// listed fails the test: a new one is a decision, and a line here and in
-// docs/ARCHITECTURE.md.
+// house lists the project's packages. A package that is not listed fails the
+// test: a new one is a decision, and a line here and in docs/ARCHITECTURE.md.
 var house = map[string]pack{
 	"weir": {pure: true},
 
@@ -34,15 +33,15 @@ var house = map[string]pack{
 	"weir/sim": {pure: true, imports: []string{"weir/scale", "weir/dispatch", "weir/engine", "weir/meter",
 		"weir/fit", "weir/price", "weir/trace", "weir/control", "weir/fleet", "weir/fleet/mem"}},
 
-	// whatif tries other values of a file's keys, which config alone can apply.
+	// whatif tries other values of a file's keys, which only config can apply.
 	"weir/whatif": {imports: []string{"weir/config", "weir/wire", "weir/sim", "weir/scale", "weir/scale/baseline", "weir/trace", "weir/control", "weir/dispatch", "weir/engine",
 		"weir/fleet/mem", "weir/meter", "weir/plan", "weir/price", "weir/store", "weir/report/words", "weir/internal/whole"}},
 
-	// check's findings are config's faults, with their place in the file.
+	// check's findings are config's faults, with their position in the file.
 	"weir/check": {imports: []string{"weir/config", "weir/wire", "weir/whatif", "weir/sim", "weir/saturate", "weir/trace", "weir/fit", "weir/price",
 		"weir/report/words", "weir/scrape", "weir/upstream", "weir/upstream/dialects"}},
 
-	// a demand.yaml is in the way of weir.yaml: config decodes it.
+	// a demand.yaml has the form of weir.yaml: config decodes it.
 	"weir/plan/demand": {imports: []string{"weir/plan", "weir/config", "weir/meter", "weir/store", "weir/trace"}},
 
 	"weir/fit/files": {imports: []string{"weir/fit", "weir/price", "weir/config", "weir/internal/whole"}},
@@ -98,7 +97,7 @@ var house = map[string]pack{
 	"weir/internal/story":   {},
 	"weir/internal/whole":   {},
 	"weir/internal/term":    {},
-	// flags, help and exit codes: it asks the packages that answer, and decides nothing.
+	// flags, help and exit codes: it calls other packages, and decides nothing.
 	"weir/cmd/weir": {imports: []string{"weir/node", "weir/wire", "weir/wire/emulated", "weir/config", "weir/check", "weir/whatif", "weir/demo", "weir/emulate",
 		"weir/report", "weir/report/words", "weir/plan", "weir/plan/demand", "weir/fit", "weir/fit/files", "weir/engine", "weir/saturate", "weir/price", "weir/price/pricefile",
 		"weir/bill", "weir/meter", "weir/control", "weir/scale/baseline", "weir/observe", "weir/internal/memory", "weir/internal/term", "weir/internal/whole"}},
@@ -114,7 +113,7 @@ const (
 	whyShape  = "config describes values; only wire turns them into each package's options"
 )
 
-// owner says which folder alone imports a third-party module. Modules not
+// owner is the only folder that may import a third-party module. Modules not
 // listed may be used by any shell.
 var owner = map[string]string{
 	"github.com/Azure/azure-sdk-for-go":   "weir/upstream",
@@ -132,7 +131,8 @@ var owner = map[string]string{
 	"github.com/cespare/xxhash":           "weir/gateway",
 }
 
-// forbidden to pure packages: import paths, by what they would let in.
+// impure are import paths forbidden to pure packages, with what they would let
+// in.
 var impure = map[string]string{
 	"os": "files and environment", "os/exec": "processes", "os/signal": "signals",
 	"net": "network", "net/http": "network", "log": "output", "log/slog": "output",

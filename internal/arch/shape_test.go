@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// Bounds of what a reader holds in the head at once.
+// Bounds for readability.
 const (
 	maxFunction = 70   // lines
 	maxCommand  = 2500 // lines of cmd/weir without its tests
@@ -32,7 +32,8 @@ func TestFunctionsAreShort(t *testing.T) {
 	}
 }
 
-// longFunctions counts the functions of a file and names those that are too long.
+// longFunctions counts the functions of a file and names those that are too
+// long.
 func longFunctions(s source) (n int, long []string) {
 	for _, d := range s.file.Decls {
 		f, ok := d.(*ast.FuncDecl)
@@ -64,8 +65,8 @@ func TestALongFunctionIsFound(t *testing.T) {
 	f(71, 1)
 }
 
-// TestTheCommandIsFlagsHelpAndExitCodes: what is more belongs to a package that can
-// be tested without a command line.
+// TestTheCommandIsFlagsHelpAndExitCodes: anything more belongs to a package
+// that can be tested without a command line.
 func TestTheCommandIsFlagsHelpAndExitCodes(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("..", "..", "cmd", "weir", "*.go"))
 	if err != nil || len(files) == 0 {

@@ -14,9 +14,9 @@ import (
 	"strings"
 )
 
-// Limit has the collector keep below what the control group of this
-// process may use, but for a tenth for what is not its own, unless GOMEMLIMIT
-// says otherwise. It returns the limit in force; 0: there is none.
+// Limit makes the collector keep below the memory limit of this process's
+// control group, less a tenth for memory outside the Go heap, unless GOMEMLIMIT
+// is set. It returns the limit in force; 0: none.
 func Limit() int64 {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		if most := groupMemory(os.DirFS("/")); most > 0 {
@@ -30,7 +30,7 @@ func Limit() int64 {
 }
 
 // Available is the memory this process may use, in bytes: the limit in force,
-// else all of the machine's.
+// else the machine's.
 func Available() int64 {
 	if most := debug.SetMemoryLimit(-1); most != math.MaxInt64 {
 		return most
@@ -38,9 +38,9 @@ func Available() int64 {
 	return machineMemory(os.DirFS("/"))
 }
 
-// groupMemory is the memory a control group leaves this process, in bytes: the
-// least of its own bound and those of the groups around it, of version 2 and 1.
-// 0: it is not bounded. root is the file system's.
+// groupMemory is the memory limit of this process's control group, in bytes:
+// the least of its own and those of the enclosing groups, of version 2 and 1.
+// 0: no limit. root is the file system's.
 func groupMemory(root fs.FS) (most int64) {
 	groups, err := fs.ReadFile(root, "proc/self/cgroup")
 	if err != nil {
@@ -60,7 +60,8 @@ func groupMemory(root fs.FS) (most int64) {
 		default:
 			continue
 		}
-		// In a container the path may be that of outside: then only the top is there.
+		// In a container the path may be the one outside: then only the top
+		// exists.
 		for below := path.Clean("/" + parts[2]); ; below = path.Dir(below) {
 			if n := bytesIn(root, path.Join(at, below, file)); n > 0 && (most == 0 || n < most) {
 				most = n
@@ -73,8 +74,8 @@ func groupMemory(root fs.FS) (most int64) {
 	return most
 }
 
-// unbounded is from where on a number stands for no bound: version 1 writes the
-// largest page number there is.
+// unbounded is the number from which on there is no bound: version 1 writes the
+// largest page number.
 const unbounded = 1 << 60
 
 func bytesIn(root fs.FS, file string) int64 {
@@ -89,7 +90,7 @@ func bytesIn(root fs.FS, file string) int64 {
 	return n
 }
 
-// machineMemory is the memory of this machine in bytes, 4 GiB where it is not known.
+// machineMemory is the memory of this machine in bytes, 4 GiB if unknown.
 func machineMemory(root fs.FS) int64 {
 	text, _ := fs.ReadFile(root, "proc/meminfo")
 	for line := range strings.Lines(string(text)) {

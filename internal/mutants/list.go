@@ -15,17 +15,17 @@ import (
 type mutant struct {
 	name     string
 	suite    *suite
-	breaks   string   // the promise it breaks, as the code's comment words it
-	from, to []string // lines; how they are indented does not matter
-	survives string   // why no test needs to catch it; "" where one must
+	breaks   string   // the broken promise, in the words of the code's comment
+	from, to []string // lines; indentation does not matter
+	survives string   // why no test needs to catch it; "" if one must
 	where    string   // file and line of the list, for messages
 }
 
-// A suite is a package and the tests that must catch what is wrong in it.
+// A suite is a package and the tests that must catch its mutants.
 type suite struct {
 	pack  string   // folder from the module's root
-	tests []string // folders whose tests are run; the package's own by default
-	slow  string   // those that are run only when the others pass, as for go test -run; "" means none
+	tests []string // folders of the tests to run; the package's own by default
+	slow  string   // tests run only if the others pass, as for go test -run; "": none
 }
 
 // readLists reads every list below dir, in the order of their names.
@@ -97,7 +97,7 @@ func parse(file, text string) ([]*mutant, error) {
 	return all, errors.Join(faults...)
 }
 
-// read takes one line of a mutant; false means that it is none.
+// read takes one line of a mutant; false if it is not one.
 func (m *mutant) read(word, rest string) bool {
 	switch word {
 	case "breaks":
@@ -114,7 +114,7 @@ func (m *mutant) read(word, rest string) bool {
 	return true
 }
 
-// pattern matches the mutant's lines however they are indented.
+// pattern matches the mutant's lines with any indentation.
 func (m *mutant) pattern() *regexp.Regexp {
 	quoted := make([]string, len(m.from))
 	for i, line := range m.from {
@@ -146,7 +146,7 @@ func (m *mutant) apply(root string) (file string, changed []byte, err error) {
 	return file, changed, nil
 }
 
-// hint says what to do about a text that is gone or doubled.
+// hint is the remedy for a text that is missing or occurs twice.
 func (m *mutant) hint(root string, found []string) string {
 	if len(found) > 0 {
 		return "It stands in " + strings.Join(found, ", ") + ": give it a line more"
@@ -173,7 +173,7 @@ func (m *mutant) hint(root string, found []string) string {
 	return "If the code was reworded, reword the mutant; if what it breaks is no longer promised, delete it"
 }
 
-// sources lists the Go files of a folder that are no tests.
+// sources lists the Go files of a folder, without tests.
 func sources(dir string) []string {
 	files, _ := filepath.Glob(filepath.Join(dir, "*.go"))
 	return slices.DeleteFunc(files, func(f string) bool { return strings.HasSuffix(f, "_test.go") })

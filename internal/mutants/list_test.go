@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// A list whose texts have gone tests nothing. Moving a file inside its package
-// breaks none; moving code to another package, or rewording it, asks for a line
-// of the list to be changed.
+// A list whose texts are gone tests nothing. Moving a file inside its package
+// breaks none; moving code to another package, or rewording it, requires a
+// change of the list.
 func TestEveryMutantCanBeMade(t *testing.T) {
 	all, err := readLists("list")
 	if err != nil {
