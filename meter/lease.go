@@ -10,8 +10,8 @@ import (
 
 // Lease is one gateway's part of a budget that several gateways share: units it
 // may use by itself. The keeper of the whole budget (package limits: a Redis)
-// grants it more, or takes back unneeded units, between requests and never
-// during one.
+// grants it more, or takes back unneeded units, but never those that a request
+// under way has taken.
 //
 // There are three forms of budgets. A flow refills, units a minute up to a
 // burst. A window is a number of units for a calendar period. A gauge is the

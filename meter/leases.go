@@ -112,6 +112,9 @@ func (ls *Leases) Each(f func(name string, outstanding, burst int64)) {
 
 // forget removes a dead lease whose use the keeper has confirmed.
 func (ls *Leases) forget(l *Lease) {
+	if l.gone {
+		return // asked about once more; its name may be another lease's by now
+	}
 	s := &ls.shards[l.shard]
 	l.gone = true
 	delete(ls.all, l.name)

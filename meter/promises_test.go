@@ -48,6 +48,67 @@ func TestCreditIsDrawnOnceBetweenTwoGrants(t *testing.T) {
 	}
 }
 
+// "takes back unneeded units, but never those that a request under way has taken":
+// however requests begin and end before, during and after visits, and though the
+// keeper takes back all it is offered, the keeper is told of each request under
+// way, is offered none of their units, and leaves the lease no debt.
+func TestTheKeeperNeverTakesBackWhatARequestHas(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ls := NewLeases(begin, 2)
+		keep := func() *Lease { return ls.Keep("g", Gauge, 0, 20, time.Hour) }
+		l, now, running := keep(), begin, int64(0)
+		var asked []Ask
+		acts := map[string]func(*rapid.T){
+			"begin": func(*rapid.T) {
+				if l = keep(); l.Check(now, 1) == 0 {
+					l.Take(1)
+					running++
+				}
+			},
+			"end": func(*rapid.T) {
+				if running > 0 {
+					l.Back(1)
+					running--
+				}
+			},
+			"drop": func(*rapid.T) { ls.Drop(l) },
+			"ask": func(t *rapid.T) {
+				if len(asked) > 0 || l.gone {
+					return
+				}
+				asked = ls.Asks(now, l.shard, nil, 10, true)
+				for _, a := range asked {
+					if a.lease != l && a.lease.gone {
+						continue // dropped, and kept again as another one since
+					}
+					if a.Floor != running || a.Has-l.offered < running {
+						t.Fatalf("%d requests are under way: the keeper hears of %d, and is offered %d of %d", running, a.Floor, l.offered, a.Has)
+					}
+				}
+			},
+			"answer": func(t *rapid.T) {
+				more := rapid.Int64Range(0, 10).Draw(t, "more")
+				for _, a := range asked {
+					hold := max(a.Floor, min(a.Has, a.Want)) // as visit.lua of package limits
+					ls.Granted(now, a, Grant{Hold: max(hold, min(a.Need, hold+more)), Level: a.Burst, Yield: more == 1, Settled: more > 0})
+				}
+				asked = nil
+			},
+			"": func(t *rapid.T) {
+				now = now.Add(time.Duration(rapid.IntRange(0, 300).Draw(t, "ms")) * time.Millisecond)
+				ls.Contact(now, l.shard, 2, true)
+				if !l.gone && ls.all["g"] != l {
+					t.Fatal("the lease is forgotten for one of its name that was dropped before")
+				}
+				if l.level < 0 || l.inUse != running {
+					t.Fatalf("%d requests are under way, of a lease with %d in use and %d left", running, l.inUse, l.level)
+				}
+			},
+		}
+		t.Repeat(acts)
+	})
+}
+
 // "an even part of half of the rest".
 func TestAGatewaySparesItsEvenPartOfHalf(t *testing.T) {
 	for _, c := range []struct {
