@@ -9,7 +9,7 @@ import (
 	"weir"
 )
 
-// who are the bounded labels that most series share.
+// who holds the bounded labels that most series share.
 type who struct{ tenant, model, deployment string }
 
 // result is the bounded labels of a request's outcome.

@@ -4,13 +4,6 @@ package process
 // nothing.
 func Check(o Options) error { return o.fill() }
 
-// Validate says whether Configure would take these deployments.
-func (f *Fleet) Validate(ds []Deployment) error {
-	o := f.o
-	o.Deployments = ds
-	return o.fillDeployments()
-}
-
 // Configure replaces the deployments while the fleet runs; on an error nothing
 // has changed. Replicas of a removed deployment are drained. Those whose
 // template (command, environment, folder, GPUs, health path) has changed are
