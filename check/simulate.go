@@ -102,8 +102,8 @@ func (p *probe) run(ctx context.Context) (config.Faults, string, error) {
 		what, p.most.Rate, p.most.InFlight, words.Percent(p.most.Busy, 3)), err
 }
 
-// trial simulates the deployment under a load that begins after a pause.
-func (p *probe) trial(ctx context.Context, rate float64, length, idle time.Duration, change func(*sim.Config)) (*sim.Result, error) {
+// play simulates the deployment under a load that begins after a pause.
+func (p *probe) play(ctx context.Context, rate float64, length, idle time.Duration, change func(*sim.Config)) (*sim.Result, error) {
 	s := whatif.Setting{Model: p.m, Prices: p.prices, Blocks: 512}
 	c, err := s.Config()
 	if err != nil {
@@ -204,7 +204,7 @@ func (p *probe) pause(ctx context.Context) (config.Faults, error) {
 	rate := p.most.Rate / 2
 	length := min(probeAfterPause, time.Duration(probeRequests/rate*float64(time.Second))).Round(time.Second)
 	with := func(least int) (float64, error) {
-		r, err := p.trial(ctx, rate, length, probePause+time.Minute, func(c *sim.Config) {
+		r, err := p.play(ctx, rate, length, probePause+time.Minute, func(c *sim.Config) {
 			own := c.Deployments[0].Own
 			own.Policy.Min, own.Initial = least, least
 			own.Policy.ZeroAfter, own.Policy.ScaleInAfter = min(own.Policy.ZeroAfter, probePause), min(own.Policy.ScaleInAfter, probePause)

@@ -48,8 +48,8 @@ type Lease struct {
 	since int64        // total confirmed by the keeper
 	inUse int64        // of a gauge
 
-	told   told
-	credit int64 // 0 after it was used
+	reported reported
+	credit   int64 // 0 after it was used
 
 	// Demand of callers, for the next ask.
 	asked   int64 // units since the last visit, refused ones included
@@ -63,8 +63,8 @@ type Lease struct {
 	pressed weir.Instant // when a gateway was short of this budget
 }
 
-// told is the keeper's last report of a budget.
-type told struct {
+// reported is the keeper's last report of a budget.
+type reported struct {
 	known   bool // level is known, from the keeper or a ledger
 	granted bool // there has been a grant
 	level   int64
@@ -131,7 +131,7 @@ func (l *Lease) Take(n int64) {
 		l.hurry()
 	}
 	l.use(n)
-	if l.level < l.told.hold/2 {
+	if l.level < l.reported.hold/2 {
 		l.hurry()
 	}
 }
@@ -167,13 +167,13 @@ func (l *Lease) lost(now weir.Instant) bool {
 
 // goOn refills the lease over time, from the keeper's last contact.
 func (l *Lease) goOn(now weir.Instant) {
-	if !l.told.granted {
+	if !l.reported.granted {
 		left := l.burst
-		if l.told.known {
-			left = l.told.level
+		if l.reported.known {
+			left = l.reported.level
 		}
-		l.told.granted, l.told.hold, l.told.part = true, min(max(left/int64(l.of.gateways), 1), max(left, 0)), 1_000_000/int64(l.of.gateways)
-		l.level, l.at = l.level+l.told.hold, now
+		l.reported.granted, l.reported.hold, l.reported.part = true, min(max(left/int64(l.of.gateways), 1), max(left, 0)), 1_000_000/int64(l.of.gateways)
+		l.level, l.at = l.level+l.reported.hold, now
 	}
 	if l.form == Gauge {
 		l.level = max(l.level, l.alone()-l.inUse)
@@ -187,7 +187,7 @@ func (l *Lease) goOn(now weir.Instant) {
 	if l.level >= most {
 		return
 	}
-	hi, lo := bits.Mul64(uint64(l.rate*l.told.part), uint64(elapsed))
+	hi, lo := bits.Mul64(uint64(l.rate*l.reported.part), uint64(elapsed))
 	lo, carry := bits.Add64(lo, l.frac, 0)
 	hi += carry
 	if hi >= partMinute {
@@ -207,9 +207,9 @@ func (l *Lease) goOn(now weir.Instant) {
 func (l *Lease) alone() int64 {
 	switch l.form {
 	case Flow:
-		return max(mulDiv(l.burst, l.told.part), 1)
+		return max(mulDiv(l.burst, l.reported.part), 1)
 	case Gauge:
-		return max(l.told.hold, mulDiv(l.burst, l.told.part), 1)
+		return max(l.reported.hold, mulDiv(l.burst, l.reported.part), 1)
 	}
 	return l.burst
 }
@@ -231,7 +231,7 @@ func (l *Lease) wait(now weir.Instant, n int64, lost bool) time.Duration {
 		return max(l.refilled(n), soon)
 	}
 	rate := float64(l.rate)
-	missing := float64(n-l.told.level) - rate*float64(now.Sub(l.told.at))/float64(time.Minute)
+	missing := float64(n-l.reported.level) - rate*float64(now.Sub(l.reported.at))/float64(time.Minute)
 	d := math.Ceil(missing / rate * float64(time.Minute))
 	if d >= math.MaxInt64 {
 		return math.MaxInt64
@@ -245,7 +245,7 @@ func (l *Lease) refilled(n int64) time.Duration {
 	hi, lo := bits.Mul64(uint64(max(n-l.level, 0)), partMinute)
 	lo, borrow := bits.Sub64(lo, l.frac, 0)
 	hi -= borrow
-	speed := uint64(l.rate) * uint64(max(l.told.part, 1))
+	speed := uint64(l.rate) * uint64(max(l.reported.part, 1))
 	if hi >= speed {
 		return math.MaxInt64
 	}
@@ -263,7 +263,7 @@ func (l *Lease) need() int64 {
 	if l.demand >= 0.01 {
 		need = max(need, min(l.largest, l.burst))
 	}
-	most := max(l.told.level/2, l.largest)
+	most := max(l.reported.level/2, l.largest)
 	if l.form == Flow {
 		most = max(most, int64(float64(l.rate)*lookAhead.Minutes()))
 	}
@@ -282,8 +282,8 @@ func (l *Lease) spare(now weir.Instant) int64 {
 		return 0
 	}
 	left := l.burst
-	if l.told.known {
-		left = max(l.told.level, 0)
+	if l.reported.known {
+		left = max(l.reported.level, 0)
 	}
 	return left / int64(2*l.of.gateways)
 }
@@ -291,10 +291,10 @@ func (l *Lease) spare(now weir.Instant) int64 {
 // left returns the rest of the whole budget at the last report, less this
 // gateway's use since; all of it if there was no report.
 func (l *Lease) left() int64 {
-	if !l.told.known {
+	if !l.reported.known {
 		return l.burst - l.total
 	}
-	return l.told.level - (l.total - l.since)
+	return l.reported.level - (l.total - l.since)
 }
 
 // free returns the units that may be used now: the lease and the credit. A
@@ -311,4 +311,4 @@ func (l *Lease) free(now weir.Instant) int64 {
 
 // Part is the part of a flow's rate, in millionths, at which this gateway
 // continues if the keeper falls silent.
-func (l *Lease) Part() int64 { return l.told.part }
+func (l *Lease) Part() int64 { return l.reported.part }

@@ -70,8 +70,8 @@ func (ls *Leases) Drop(l *Lease) {
 // knows of less.
 func (l *Lease) Spent(used int64) {
 	left := l.burst - min(used, l.burst)
-	if !l.told.known || left < l.told.level {
-		l.told.known, l.told.level, l.told.keeps, l.told.era = true, left, 0, ""
+	if !l.reported.known || left < l.reported.level {
+		l.reported.known, l.reported.level, l.reported.keeps, l.reported.era = true, left, 0, ""
 	}
 }
 

@@ -64,7 +64,7 @@ func (ls *Leases) Asks(now weir.Instant, shard int, asks []Ask, limit int, all b
 
 // due says whether the lease should be in the next visit.
 func (l *Lease) due(now weir.Instant) bool {
-	return l.visited == 0 || l.dead || l.missed > 0 || l.level < l.told.hold/2 || l.level < 0 || l.pressed > l.visited || l.yields || now.Sub(l.visited) >= between
+	return l.visited == 0 || l.dead || l.missed > 0 || l.level < l.reported.hold/2 || l.level < 0 || l.pressed > l.visited || l.yields || now.Sub(l.visited) >= between
 }
 
 func (l *Lease) ask(now weir.Instant) Ask {
@@ -74,7 +74,7 @@ func (l *Lease) ask(now weir.Instant) Ask {
 	}
 	a := Ask{
 		Name: l.name, Shard: l.shard, Rate: l.rate, Burst: l.burst, Keep: l.keep, Total: l.total, Since: l.since,
-		Known: l.told.known, Seen: l.told.level, SeenAt: l.told.keeps, SeenEra: l.told.era,
+		Known: l.reported.known, Seen: l.reported.level, SeenAt: l.reported.keeps, SeenEra: l.reported.era,
 		Floor: l.inUse, Need: l.need(), Has: max(l.level, 0) + l.inUse, Demand: int64(60 * l.demand), Lack: l.missed,
 		lease: l, at: now,
 	}
@@ -112,7 +112,7 @@ func (ls *Leases) Granted(now weir.Instant, a Ask, g Grant) {
 	l.since = a.Total
 	l.level += l.offered
 	l.offered = 0
-	l.told.known, l.told.level, l.told.keeps, l.told.era, l.told.at = true, g.Level, g.At, g.Era, a.at
+	l.reported.known, l.reported.level, l.reported.keeps, l.reported.era, l.reported.at = true, g.Level, g.At, g.Era, a.at
 	if !g.Settled {
 		ls.queue(l)
 		return
@@ -122,7 +122,7 @@ func (ls *Leases) Granted(now weir.Instant, a Ask, g Grant) {
 	if g.Hold < a.Need {
 		l.pressed = now
 	}
-	l.told.granted, l.told.hold, l.told.part = true, g.Hold-a.Floor, g.Part
+	l.reported.granted, l.reported.hold, l.reported.part = true, g.Hold-a.Floor, g.Part
 	if a.Want < 0 && l.dead && l.inUse == 0 && l.total == l.since {
 		ls.forget(l)
 		return
@@ -152,7 +152,7 @@ func (ls *Leases) Pressed(now weir.Instant, names []string) {
 		if l == nil {
 			continue
 		}
-		if l.pressed = now; l.level > 0 || l.told.part > 0 {
+		if l.pressed = now; l.level > 0 || l.reported.part > 0 {
 			ls.queue(l)
 			l.hurry()
 		}

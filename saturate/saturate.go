@@ -40,10 +40,10 @@ type Most struct {
 	Busy     float64 // share of the time its GPU works
 }
 
-// Bounds of one trial, in requests, and how near the answer comes.
+// Bounds of one probe, in requests, and how near the answer comes.
 const (
-	minTrial  = 800
-	maxTrial  = 100_000
+	minProbe  = 800
+	maxProbe  = 100_000
 	precision = 1.01
 	seed      = 0x736174
 )
@@ -64,7 +64,7 @@ func (l Load) withDefaults() (Load, error) {
 }
 
 // Of finds the highest rate at which one replica meets the SLO, to 1 %. It is
-// never more than maxTrial requests can show. The error is the Load's, or
+// never more than maxProbe requests can show. The error is the Load's, or
 // engine's, for a request that fits no replica.
 func Of(spec engine.Spec, l Load) (Most, error) {
 	l, err := l.withDefaults()
@@ -78,18 +78,18 @@ func Of(spec engine.Spec, l Load) (Most, error) {
 	spec.PrefixCache = false // the prompts are different ones
 	longest := l.longest(spec)
 	seconds := l.seconds(alone)
-	var good trial
+	var good probe
 	try := func(rate float64) bool {
-		var r trial
+		var r probe
 		if r, err = serve(spec, l, longest, rate, requests(rate, seconds)); err != nil || r.attained < l.Goal {
 			return false
 		}
 		good = r
 		return true
 	}
-	low, high := 0.0, min(1/alone.last.Seconds(), maxTrial/seconds)
+	low, high := 0.0, min(1/alone.last.Seconds(), maxProbe/seconds)
 	for try(high) {
-		if low = high; 2*high*seconds > maxTrial {
+		if low = high; 2*high*seconds > maxProbe {
 			return good.most(low), nil
 		}
 		high *= 2
@@ -125,26 +125,26 @@ func Attained(spec engine.Spec, l Load, rate float64) (float64, error) {
 	return r.attained, err
 }
 
-// seconds is the duration of a trial: long enough for the batch to fill as in
+// seconds is the duration of a probe: long enough for the batch to fill as in
 // the steady state, and for a backlog that grows by a thirtieth to miss the
 // SLO.
-func (l Load) seconds(alone trial) float64 {
+func (l Load) seconds(alone probe) float64 {
 	return max(4*alone.last.Seconds(), 30*l.SLO.TTFT.Seconds())
 }
 
 func requests(rate, seconds float64) int {
-	return min(maxTrial, max(minTrial, int(rate*seconds)))
+	return min(maxProbe, max(minProbe, int(rate*seconds)))
 }
 
-// trial is the result of one run.
-type trial struct {
+// probe is the result of one run.
+type probe struct {
 	attained float64       // share, of those of the second half
 	last     time.Duration // until the last one ended
 	held     time.Duration // mean time a request of the second half stayed
 	busy     time.Duration // of the GPU
 }
 
-func (t trial) most(rate float64) Most {
+func (t probe) most(rate float64) Most {
 	if rate == 0 {
 		return Most{}
 	}
@@ -152,7 +152,7 @@ func (t trial) most(rate float64) Most {
 }
 
 // mean plays one request of the mean lengths to an idle replica.
-func mean(spec engine.Spec, l Load) (trial, error) {
+func mean(spec engine.Spec, l Load) (probe, error) {
 	p := player{Load: l, sent: []request{{prompt: l.Prompt, output: l.Output, counts: true}}}
 	return p.play(engine.New(spec), 0)
 }
@@ -168,7 +168,7 @@ func (l Load) longest(spec engine.Spec) int {
 }
 
 // serve plays n requests at a rate to one replica.
-func serve(spec engine.Spec, l Load, longest int, rate float64, n int) (trial, error) {
+func serve(spec engine.Spec, l Load, longest int, rate float64, n int) (probe, error) {
 	p := player{Load: l, sent: l.draw(longest, rate, n, spec.KVTokens)}
 	return p.play(engine.New(spec), n/2) // the batch fills during the first half
 }
@@ -207,24 +207,24 @@ type player struct {
 
 // play judges the requests from the first one judged on. It stops early, with
 // nothing attained, once more have missed than the goal allows.
-func (p *player) play(r *engine.Replica, first int) (trial, error) {
+func (p *player) play(r *engine.Replica, first int) (probe, error) {
 	for i := range p.sent {
 		q := &p.sent[i]
 		if p.Goal > 0 && float64(p.judged-p.met) > (1-p.Goal)*float64(len(p.sent)) {
-			return trial{}, nil
+			return probe{}, nil
 		}
 		p.see(r.Advance(q.at), first)
 		if err := r.Arrive(q.at, engine.Request{ID: uint64(i), Prompt: q.prompt, Output: q.output}); err != nil {
-			return trial{}, fmt.Errorf("saturate: %w", err)
+			return probe{}, fmt.Errorf("saturate: %w", err)
 		}
 	}
 	for next := r.Next(); next != 0; next = r.Next() {
 		p.see(r.Advance(next), first)
 	}
 	if p.judged == 0 {
-		return trial{}, errors.New("saturate: no request was served that counts")
+		return probe{}, errors.New("saturate: no request was served that counts")
 	}
-	return trial{attained: float64(p.met) / float64(p.judged), last: p.end.Sub(0), held: p.held / time.Duration(p.judged), busy: r.Load().GPUBusy}, nil
+	return probe{attained: float64(p.met) / float64(p.judged), last: p.end.Sub(0), held: p.held / time.Duration(p.judged), busy: r.Load().GPUBusy}, nil
 }
 
 func (p *player) see(events []engine.Event, first int) {

@@ -30,16 +30,16 @@ func TestAReplicaSustainsLessUnderATighterSLO(t *testing.T) {
 	}
 }
 
-// With a model so small that no trial is long enough to overload it, the search
+// With a model so small that no probe is long enough to overload it, the search
 // still ends.
-func TestARateBeyondWhatATrialCanShowIsBounded(t *testing.T) {
+func TestARateBeyondWhatAProbeCanShowIsBounded(t *testing.T) {
 	spec, err := engine.Lookup("H100-80GB", "Qwen3-0.6B", 1, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	slo := weir.SLO{TTFT: 20 * time.Second, TPOT: time.Second}
 	most, err := Of(spec, Load{Prompt: 1, Output: 1, SLO: slo})
-	if err != nil || !(most.Rate > 10 && most.Rate <= maxTrial/(30*slo.TTFT.Seconds())) {
+	if err != nil || !(most.Rate > 10 && most.Rate <= maxProbe/(30*slo.TTFT.Seconds())) {
 		t.Errorf("%v requests a second, %v", most, err)
 	}
 }

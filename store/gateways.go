@@ -26,14 +26,14 @@ const keepSilent = time.Hour
 
 // Tell stores a gateway's report in place of its last one.
 func (d *DB) Tell(ctx context.Context, g Gateway) error {
-	return d.told("tell", d.within(ctx, func(tx *sql.Tx) error {
+	return d.exchange("tell", d.within(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, d.sql(`
-INSERT INTO gateway (instance, name, host, told, load) VALUES (?, ?, ?, clock_timestamp(), ?)
-ON CONFLICT (instance) DO UPDATE SET told = excluded.told, load = excluded.load`), g.Instance, text(g.Name), text(g.Host), string(g.Load))
+INSERT INTO gateway (instance, name, host, reported, load) VALUES (?, ?, ?, clock_timestamp(), ?)
+ON CONFLICT (instance) DO UPDATE SET reported = excluded.reported, load = excluded.load`), g.Instance, text(g.Name), text(g.Host), string(g.Load))
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, d.sql("DELETE FROM gateway WHERE told < clock_timestamp() - CAST(? AS interval)"), interval(keepSilent))
+		_, err = tx.ExecContext(ctx, d.sql("DELETE FROM gateway WHERE reported < clock_timestamp() - CAST(? AS interval)"), interval(keepSilent))
 		return err
 	}))
 }
@@ -41,7 +41,7 @@ ON CONFLICT (instance) DO UPDATE SET told = excluded.told, load = excluded.load`
 // Leave removes a stopping gateway from the others' sums.
 func (d *DB) Leave(ctx context.Context, instance string) error {
 	_, err := d.change(ctx, "DELETE FROM gateway WHERE instance = ?", instance)
-	return d.told("leave", err)
+	return d.exchange("leave", err)
 }
 
 // maxGateways bounds what Gateways returns.
@@ -50,10 +50,10 @@ const maxGateways = 1000
 // Gateways returns the gateways that reported within the time given, by name
 // and instance.
 func (d *DB) Gateways(ctx context.Context, within time.Duration) (_ []Gateway, err error) {
-	defer func() { err = d.told("read", err) }()
+	defer func() { err = d.exchange("read", err) }()
 	rows, err := d.read.QueryContext(ctx, d.sql(`
-SELECT instance, name, host, CAST(extract(epoch FROM clock_timestamp() - told) * 1000000 AS bigint), load FROM gateway
-WHERE told > clock_timestamp() - CAST(? AS interval) ORDER BY name, instance LIMIT ?`), interval(within), maxGateways)
+SELECT instance, name, host, CAST(extract(epoch FROM clock_timestamp() - reported) * 1000000 AS bigint), load FROM gateway
+WHERE reported > clock_timestamp() - CAST(? AS interval) ORDER BY name, instance LIMIT ?`), interval(within), maxGateways)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ INSERT INTO deployment (name, token, version, host, replicas) VALUES (?, ?, 1, ?
 ON CONFLICT (name) DO UPDATE SET token = excluded.token, version = deployment.version + 1, host = excluded.host, replicas = excluded.replicas
 RETURNING version`), text(x.Name), t.Token, text(x.Host), string(x.Replicas)).Scan(&version)
 	})
-	return version, d.told("publish", err)
+	return version, d.exchange("publish", err)
 }
 
 // maxDeployments bounds what Published and States return.
@@ -99,7 +99,7 @@ const maxDeployments = 10_000
 
 // Published are the deployments last written, by name.
 func (d *DB) Published(ctx context.Context) (_ []Deployment, err error) {
-	defer func() { err = d.told("read", err) }()
+	defer func() { err = d.exchange("read", err) }()
 	rows, err := d.read.QueryContext(ctx, d.sql("SELECT name, token, version, host, replicas FROM deployment ORDER BY name LIMIT ?"), maxDeployments)
 	if err != nil {
 		return nil, err
@@ -121,7 +121,7 @@ func (d *DB) Published(ctx context.Context) (_ []Deployment, err error) {
 // SaveState stores a deployment's scaling state for the next leader. The
 // deployment must have been published.
 func (d *DB) SaveState(ctx context.Context, t Term, deployment string, state []byte) error {
-	return d.told("save", d.asLeader(ctx, ScalerLease, t, func(tx *sql.Tx) error {
+	return d.exchange("save", d.asLeader(ctx, ScalerLease, t, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, d.sql("UPDATE deployment SET state = ? WHERE name = ?"), string(state), text(deployment))
 		return err
 	}))
@@ -129,7 +129,7 @@ func (d *DB) SaveState(ctx context.Context, t Term, deployment string, state []b
 
 // States are the scaling states last saved, by deployment.
 func (d *DB) States(ctx context.Context) (_ map[string]json.RawMessage, err error) {
-	defer func() { err = d.told("read", err) }()
+	defer func() { err = d.exchange("read", err) }()
 	rows, err := d.read.QueryContext(ctx, d.sql("SELECT name, state FROM deployment WHERE state IS NOT NULL ORDER BY name LIMIT ?"), maxDeployments)
 	if err != nil {
 		return nil, err
@@ -161,7 +161,7 @@ const keepDecisions = 7 * 24 * time.Hour
 // Decided stores a decision and its author. Like Publish it refuses a gateway
 // that is no longer the leader.
 func (d *DB) Decided(ctx context.Context, t Term, deployment string, decision []byte) error {
-	return d.told("write down", d.asLeader(ctx, ScalerLease, t, func(tx *sql.Tx) error {
+	return d.exchange("write down", d.asLeader(ctx, ScalerLease, t, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, d.sql("INSERT INTO decision (decided, holder, token, deployment, decision) VALUES (clock_timestamp(), ?, ?, ?, ?)"),
 			t.Holder, t.Token, text(deployment), string(decision))
 		if err != nil {
@@ -174,7 +174,7 @@ func (d *DB) Decided(ctx context.Context, t Term, deployment string, decision []
 
 // Decisions returns the latest decisions, at most limit, oldest first.
 func (d *DB) Decisions(ctx context.Context, limit int) (_ []Decision, err error) {
-	defer func() { err = d.told("read", err) }()
+	defer func() { err = d.exchange("read", err) }()
 	rows, err := d.read.QueryContext(ctx, d.sql(`
 SELECT decided, holder, token, deployment, decision FROM (SELECT * FROM decision ORDER BY id DESC LIMIT ?) AS latest ORDER BY id`), limit)
 	if err != nil {
@@ -194,8 +194,8 @@ SELECT decided, holder, token, deployment, decision FROM (SELECT * FROM decision
 	return all, rows.Err()
 }
 
-// told wraps an error of the exchange between gateways.
-func (d *DB) told(what string, err error) error {
+// exchange wraps an error of the exchange between gateways.
+func (d *DB) exchange(what string, err error) error {
 	if err == nil {
 		return nil
 	}

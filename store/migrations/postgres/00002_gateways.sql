@@ -1,10 +1,9 @@
 -- +goose Up
--- What gateways on one database tell each other. All of it is of the moment:
--- gateways that start find their way without it.
+-- What gateways on one database report to each other. All of it is of the
+-- moment: gateways start without it.
 
--- Who may do what one alone may do, until when, by this server's clock. The
--- token rises with every new term of office, and whoever comes with an older
--- one is refused.
+-- The leader of what one gateway alone may do, until when, by this server's
+-- clock. The token rises with every term; a write with an older one is refused.
 CREATE TABLE lease (
     name    text COLLATE "C" NOT NULL PRIMARY KEY,
     holder  text COLLATE "C" NOT NULL,
@@ -17,11 +16,11 @@ CREATE TABLE gateway (
     instance text COLLATE "C" NOT NULL PRIMARY KEY, -- one run of a gateway
     name     text COLLATE "C" NOT NULL,
     host     text COLLATE "C" NOT NULL,
-    told     timestamptz      NOT NULL,
+    reported timestamptz      NOT NULL,
     load     jsonb            NOT NULL
 );
 
--- The replicas of each deployment, and the memory of its scaling, as the
+-- The replicas of each deployment, and the state of its scaling, as the
 -- leader last wrote them.
 CREATE TABLE deployment (
     name     text COLLATE "C" NOT NULL PRIMARY KEY,
