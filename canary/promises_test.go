@@ -103,6 +103,20 @@ func TestSlowIsJudgedByTheStableVersionsTimesAlone(t *testing.T) {
 	}
 }
 
+// The stable version's times become ten times as long while a block is open: what
+// was slow when it was opened still is.
+func TestWhatIsSlowStaysInsideABlock(t *testing.T) {
+	p := canary.Plan{Steps: []int{5000}, Trial: "a"}
+	s := canary.Begin(p, canary.State{}, begun)
+	observe(&s, p, begun, canary.Stable, 40, canary.Outcome{TTFT: 100 * time.Millisecond})
+	observe(&s, p, begun, canary.Canary, 1, canary.Outcome{TTFT: time.Second})
+	observe(&s, p, begun, canary.Stable, 200, canary.Outcome{TTFT: 10 * time.Second})
+	observe(&s, p, begun, canary.Canary, 1, canary.Outcome{TTFT: time.Second})
+	if slow := s.Figures(p).Measures[1].Canary; slow != 1 {
+		t.Errorf("%v of the canary's two times are slow, want both", slow)
+	}
+}
+
 func TestEvidenceOfOneStepIsNoneInTheNext(t *testing.T) {
 	p := canary.Plan{Steps: []int{100, 5000}, MinRequests: 6, MinTime: time.Minute, Trial: "a"}
 	s := canary.Begin(p, canary.State{}, begun)
