@@ -196,6 +196,7 @@ type Replica struct {
 	Asked   Instant // when it was requested: its cold start counts from here
 	ReadyAt Instant // when Ready: since when; when Starting: expected, 0 if unknown
 	Detail  string  // why it Failed or what it waits for, as text for people
+	Why     string  // the same in a word that stays the same: fleet.Why…; empty where the place has none
 	// FailedStarts counts the starts in a row that ended or timed out before
 	// the replica was ready; 0 once it is ready.
 	FailedStarts int

@@ -9,7 +9,8 @@ import (
 	"weir"
 )
 
-// ColdStart is the duration of a start, by its phases.
+// ColdStart is the duration of a start, by its phases, from the times the API
+// server has in the pod: whole seconds.
 type ColdStart struct {
 	Scheduled time.Duration // from created to a node, including the wait for a new node
 	Pulled    time.Duration // from there until its containers run: image, volumes, init containers

@@ -26,7 +26,13 @@ func (w *workload) turn(ctx context.Context, now time.Time) {
 }
 
 func (w *workload) attend(ctx context.Context, now time.Time) error {
-	if err := w.mark(ctx, now); err != nil || !w.due(now) {
+	if err := w.mark(ctx, now); err != nil {
+		return err
+	}
+	if w.surveyDue(now) {
+		w.survey(ctx, othersFor)
+	}
+	if err := w.listen(ctx, now); err != nil || !w.due(now) {
 		return err
 	}
 	s, t, err := w.read(ctx)

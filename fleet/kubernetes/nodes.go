@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,9 +18,13 @@ type nodes struct {
 	mu     sync.Mutex
 	by     map[string]*corev1.Node
 	listed bool
+	others map[string]listing // by node
+	denied time.Time          // when Weir last was not allowed to list pods
 }
 
-func newNodes() *nodes { return &nodes{by: map[string]*corev1.Node{}} }
+func newNodes() *nodes {
+	return &nodes{by: map[string]*corev1.Node{}, others: map[string]listing{}}
+}
 
 func (s *nodes) follow(ctx context.Context, c *cluster) {
 	c.reflect(ctx, listWatch(c.core, "nodes", metav1.NamespaceAll, func(*metav1.ListOptions) {}), &corev1.Node{}, s)
@@ -39,6 +44,7 @@ func (s *nodes) change(o any, gone bool) error {
 	defer s.mu.Unlock()
 	if gone {
 		delete(s.by, n.Name)
+		delete(s.others, n.Name)
 		return nil
 	}
 	n.ManagedFields, n.Status.Images = nil, nil
@@ -59,10 +65,10 @@ func (s *nodes) Replace(all []any, _ string) error {
 	return nil
 }
 
-// taking is the resources a pod of Weir's holds, and its node.
+// taking is the devices a pod of Weir's holds, and its node.
 type taking struct {
-	node string // "" until it has one
-	own  bool   // belongs to the workload in question
+	node string
+	own  bool // belongs to the workload in question
 	asks corev1.ResourceList
 }
 
@@ -75,7 +81,7 @@ func (s *nodes) room(sh shape, held []taking, nodesMax int) (most int, why strin
 	if !s.listed || len(sh.devices()) == 0 {
 		return -1, ""
 	}
-	pods, fitting, perNode := 0, 0, 0
+	pods, fitting, perNode, foreign := 0, 0, 0, 0
 	for name, n := range s.by {
 		if !sh.takes(n) {
 			for _, t := range held {
@@ -86,19 +92,26 @@ func (s *nodes) room(sh shape, held []taking, nodesMax int) (most int, why strin
 			continue
 		}
 		fitting++
-		perNode = max(perNode, sh.fit(n.Status.Allocatable))
+		whole := sh.fit(n.Status.Allocatable)
+		perNode = max(perNode, whole)
 		free := n.Status.Allocatable.DeepCopy()
 		for _, t := range held {
 			if t.node == name && !t.own {
 				take(free, t.asks)
 			}
 		}
+		take(free, s.others[name].asks)
 		pods += sh.fit(free)
+		foreign += whole - sh.fit(free)
 	}
 	if nodesMax > fitting {
 		pods += (nodesMax - fitting) * max(1, perNode)
 	}
-	return pods / sh.pods, fmt.Sprintf("%d nodes take it, with room for %d of its pods (%s)", max(fitting, nodesMax), pods, sh)
+	why = fmt.Sprintf("%d nodes take it, with room for %d of its pods (%s)", max(fitting, nodesMax), pods, sh)
+	if foreign > 0 {
+		why += fmt.Sprintf("; other pods hold the room of %d", foreign)
+	}
+	return pods / sh.pods, why
 }
 
 func take(from, what corev1.ResourceList) {

@@ -28,7 +28,8 @@ const (
 // pod is one that the workload's selector finds. The workload's lock guards it.
 type pod struct {
 	obj    *corev1.Pod
-	seq    int // order in which it was first seen
+	asks   corev1.ResourceList // devices
+	seq    int                 // order in which it was first seen
 	view   weir.Replica
 	intent intent
 	since  time.Time // the drain began
@@ -36,6 +37,7 @@ type pod struct {
 	quiet  time.Time // idle since; zero: busy
 	gone   time.Time // when the number was lowered for it; zero: it counts in the number
 	served bool      // was ready once
+	news   news      // of a node for it
 }
 
 // pods is the store of a reflector: a workload's pods.
@@ -112,7 +114,7 @@ func (w *workload) see(obj *corev1.Pod, now time.Time) {
 		p = &pod{seq: w.seq}
 		w.pods[obj.UID] = p
 	}
-	p.obj = obj
+	p.obj, p.asks = obj, devicesIn(requests(&obj.Spec))
 	if p.marked() == (p.intent == drain) {
 		p.intent = asMarked
 	}
@@ -189,26 +191,26 @@ func (w *workload) views(now time.Time) []weir.Replica {
 
 // renew updates the pod's view. extra: it is one too many.
 func (w *workload) renew(p *pod, extra bool, now time.Time) {
-	state, detail := look(p.obj, w.d.StartTimeout, now)
+	at := look(p.obj, p.news, w.d.StartTimeout, now)
 	switch {
 	case p.over():
 	case extra || !p.gone.IsZero():
-		state, detail = weir.Draining, "its pod is about to be deleted"
-	case p.leaving() && state != weir.Failed:
-		state, detail = weir.Draining, ""
+		at = stand{state: weir.Draining, text: "its pod is about to be deleted"}
+	case p.leaving() && at.state != weir.Failed:
+		at = stand{state: weir.Draining}
 	}
+	state := at.state
 	if state == weir.Ready && !p.served {
 		p.served = true
-		if s, ok := started(p.obj); ok {
+		if s, ok := started(p.obj); ok && s.Total() <= w.d.StartTimeout { // else its readiness was lost and came back
 			w.starts.add(s)
 		}
 	}
 	first := p.view.ID == ""
-	if !first && p.view.State == state {
-		p.view.Detail = detail
-	} else {
-		p.view.State, p.view.Detail, p.view.Since = state, detail, weir.At(now)
+	if first || p.view.State != state {
+		p.view.State, p.view.Since = state, weir.At(now)
 	}
+	p.view.Why, p.view.Detail = at.why, at.text
 	p.view.ID, p.view.Deployment = w.d.identity(p.obj), w.d.Name
 	p.view.Addr = w.d.address(p.obj, w.f.o.Address)
 	p.view.Asked = weir.At(p.obj.CreationTimestamp.Time)

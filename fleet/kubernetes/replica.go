@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"weir"
+	"weir/fleet"
 )
 
 // annotations of pods.
@@ -22,110 +23,162 @@ const (
 // goesFirst is the deletion cost of a drained pod: the lowest there is.
 const goesFirst = "-2147483648"
 
-// broken are the reasons for which waiting will not start a container.
-var broken = map[string]string{
-	"ErrImagePull":               "its image cannot be pulled",
-	"ImagePullBackOff":           "its image cannot be pulled",
-	"ErrImageNeverPull":          "its image is not on the node and may not be pulled",
-	"InvalidImageName":           "its image has no valid name",
-	"CrashLoopBackOff":           "it crashes when it starts",
-	"RunContainerError":          "it cannot be run",
-	"CreateContainerError":       "it cannot be created",
-	"CreateContainerConfigError": "its configuration is missing",
+// stand is where a pod stands: its state, and why it is no further.
+type stand struct {
+	state weir.ReplicaState
+	why   string // a word of package fleet
+	text  string
 }
 
-// look is the pod's state and the reason, whether or not it drains. patience is
-// how long it may start.
-func look(p *corev1.Pod, patience time.Duration, now time.Time) (weir.ReplicaState, string) {
+// broken are the reasons for which waiting will not start a container.
+var broken = map[string]struct{ why, text string }{
+	"ErrImagePull":               {fleet.WhyImage, "its image cannot be pulled"},
+	"ImagePullBackOff":           {fleet.WhyImage, "its image cannot be pulled"},
+	"ErrImageNeverPull":          {fleet.WhyImage, "its image is not on the node and may not be pulled"},
+	"InvalidImageName":           {fleet.WhyImage, "its image has no valid name"},
+	"ImageInspectError":          {fleet.WhyImage, "its image cannot be read on the node"},
+	"RegistryUnavailable":        {fleet.WhyImage, "the registry of its image does not answer"},
+	"SignatureValidationFailed":  {fleet.WhyImage, "the signature of its image is not valid"},
+	"CrashLoopBackOff":           {fleet.WhyCrash, "it crashes when it starts"},
+	"RunContainerError":          {fleet.WhySetup, "it cannot be run"},
+	"CreateContainerError":       {fleet.WhySetup, "it cannot be created"},
+	"CreateContainerConfigError": {fleet.WhySetup, "its configuration is missing"},
+	"PreCreateHookError":         {fleet.WhySetup, "it cannot be created"},
+	"PreStartHookError":          {fleet.WhySetup, "it cannot be run"},
+	"PostStartHookError":         {fleet.WhySetup, "its hook after the start fails"},
+}
+
+// look says where the pod stands, whether or not it drains. patience is how long
+// it may start; news is what was last heard of a node for it.
+func look(p *corev1.Pod, news news, patience time.Duration, now time.Time) stand {
 	switch {
 	case p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded:
-		return weir.Failed, ended(p)
+		return ended(p)
 	case p.DeletionTimestamp != nil:
-		return weir.Draining, "its pod is being deleted"
+		return stand{state: weir.Draining, text: "its pod is being deleted"}
 	}
-	if why := crashed(p); why != "" {
-		return weir.Failed, why
+	if s, is := crashed(p); is {
+		return s
 	}
 	if ready := condition(p, corev1.PodReady); ready != nil && ready.Status == corev1.ConditionTrue {
-		return weir.Ready, ""
+		return stand{state: weir.Ready}
 	}
+	s := waits(p, news)
 	if took := now.Sub(p.CreationTimestamp.Time); took > patience {
-		return weir.Failed, fmt.Sprintf("not ready after %v: %s", patience, waits(p))
+		s.state, s.text = weir.Failed, fmt.Sprintf("not ready after %v: %s", patience, s.text)
+		if s.why == fleet.WhyPulling || s.why == fleet.WhyLoading {
+			s.why = fleet.WhySlowStart
+		}
 	}
-	return weir.Starting, waits(p)
+	return s
 }
 
 // ended says why a pod has ended.
-func ended(p *corev1.Pod) string {
-	text := strings.TrimSpace(p.Status.Reason + " " + p.Status.Message)
-	if text == "" {
-		text = lastWords(p)
+func ended(p *corev1.Pod) stand {
+	s := stand{weir.Failed, fleet.WhyEnded, strings.TrimSpace(p.Status.Reason + " " + p.Status.Message)}
+	if p.Status.Reason == "Evicted" || condition(p, corev1.DisruptionTarget) != nil {
+		s.why = fleet.WhyEvicted
 	}
-	if text == "" {
-		text = "its containers have ended"
+	if s.text == "" {
+		if t := lastEnd(p); t != nil {
+			s.why, s.text = termination(t)
+		}
 	}
-	return text
+	if s.text == "" {
+		s.text = "its containers have ended"
+	}
+	return s
 }
 
-// crashed says why waiting will not start a container of the pod, or "".
-func crashed(p *corev1.Pod) string {
+// crashed says why waiting will not start a container of the pod.
+func crashed(p *corev1.Pod) (stand, bool) {
 	for _, c := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
 		w := c.State.Waiting
 		if w == nil {
 			continue
 		}
-		why, ok := broken[w.Reason]
+		is, ok := broken[w.Reason]
 		if !ok {
 			continue
 		}
-		text := fmt.Sprintf("%s: %s (container %s)", w.Reason, why, c.Name)
-		if t := c.LastTerminationState.Terminated; t != nil {
-			text += ": " + termination(t)
+		s := stand{weir.Failed, is.why, fmt.Sprintf("%s: %s (container %s)", w.Reason, is.text, c.Name)}
+		if t := c.LastTerminationState.Terminated; t != nil && is.why == fleet.WhyCrash {
+			why, text := termination(t)
+			if s.text += ": " + text; why == fleet.WhyMemory {
+				s.why = why
+			}
 		} else if w.Message != "" {
-			text += ": " + w.Message
+			s.text += ": " + w.Message
 		}
-		return text
+		return s, true
 	}
-	return ""
+	return stand{}, false
 }
 
-func termination(t *corev1.ContainerStateTerminated) string {
+func termination(t *corev1.ContainerStateTerminated) (why, text string) {
 	if t.Reason == "OOMKilled" {
-		return "OOMKilled: it used more memory than its limit"
+		return fleet.WhyMemory, "OOMKilled: it used more memory than its limit"
 	}
-	return strings.TrimSpace(fmt.Sprintf("%s, exit code %d %s", t.Reason, t.ExitCode, t.Message))
+	if t.ExitCode == 0 {
+		why = fleet.WhyEnded
+	} else {
+		why = fleet.WhyCrash
+	}
+	return why, strings.TrimSpace(fmt.Sprintf("%s, exit code %d %s", t.Reason, t.ExitCode, t.Message))
 }
 
-// lastWords is how a container of the pod last ended, or "".
-func lastWords(p *corev1.Pod) string {
+// lastEnd is how a container of the pod last ended; nil: none has.
+func lastEnd(p *corev1.Pod) *corev1.ContainerStateTerminated {
 	for _, c := range p.Status.ContainerStatuses {
 		for _, t := range []*corev1.ContainerStateTerminated{c.State.Terminated, c.LastTerminationState.Terminated} {
 			if t != nil {
-				return termination(t)
+				return t
 			}
 		}
 	}
-	return ""
+	return nil
 }
 
 // waits says what a starting pod waits for.
-func waits(p *corev1.Pod) string {
+func waits(p *corev1.Pod, news news) stand {
+	s := stand{state: weir.Starting}
 	if c := condition(p, corev1.PodScheduled); c == nil || c.Status != corev1.ConditionTrue {
-		if c == nil || c.Reason == "" {
-			return "waits for a node"
-		}
-		return strings.TrimSuffix(fmt.Sprintf("waits for a node: %s: %s", c.Reason, c.Message), ": ")
+		return withoutNode(c, news)
 	}
 	for _, c := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
 		if w := c.State.Waiting; w != nil && w.Reason != "" {
-			return strings.TrimSpace("on " + p.Spec.NodeName + ": " + w.Reason + " " + w.Message)
+			s.why, s.text = fleet.WhyPulling, strings.TrimSpace("on "+p.Spec.NodeName+": "+w.Reason+" "+w.Message)
+			return s
 		}
 	}
-	text := "on " + p.Spec.NodeName + ": runs and is not ready"
-	if last := lastWords(p); last != "" {
-		text += ", ended before: " + last
+	s.why, s.text = fleet.WhyLoading, "on "+p.Spec.NodeName+": runs and is not ready"
+	if len(p.Status.ContainerStatuses) == 0 {
+		s.why, s.text = fleet.WhyPulling, "on "+p.Spec.NodeName+": its containers do not run yet"
 	}
-	return text
+	if t := lastEnd(p); t != nil {
+		_, text := termination(t)
+		s.text += ", ended before: " + text
+	}
+	return s
+}
+
+// withoutNode says why a pod has no node yet; c is its condition, perhaps nil.
+func withoutNode(c *corev1.PodCondition, news news) stand {
+	s := stand{weir.Starting, fleet.WhyScheduling, "waits for a node"}
+	switch {
+	case news.why != "":
+		s.why, s.text = news.why, "waits for a node: "+news.text
+	case c == nil || c.Reason == "":
+	default:
+		s.text = strings.TrimSuffix(fmt.Sprintf("waits for a node: %s: %s", c.Reason, c.Message), ": ")
+		switch c.Reason {
+		case corev1.PodReasonUnschedulable:
+			s.why = fleet.WhyUnschedulable
+		case corev1.PodReasonSchedulingGated:
+			s.why = fleet.WhyGated
+		}
+	}
+	return s
 }
 
 func condition(p *corev1.Pod, kind corev1.PodConditionType) *corev1.PodCondition {

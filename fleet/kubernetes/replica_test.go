@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"weir"
 )
@@ -59,36 +60,69 @@ func ready(seconds int) func(*corev1.Pod) {
 }
 
 func TestWhereAPodStands(t *testing.T) {
-	f := func(p *corev1.Pod, want weir.ReplicaState, detail string) {
+	f := func(p *corev1.Pod, want weir.ReplicaState, why, text string) {
 		t.Helper()
-		state, why := look(p, 20*time.Minute, t0.Add(5*time.Minute))
-		if state != want || !strings.Contains(why, detail) {
-			t.Errorf("%v %q, want %v with %q", state, why, want, detail)
+		have := look(p, news{}, 20*time.Minute, t0.Add(5*time.Minute))
+		if have.state != want || have.why != why || !strings.Contains(have.text, text) {
+			t.Errorf("%v, want %v, %q with %q", have, want, why, text)
 		}
 	}
-	f(on(), weir.Starting, "waits for a node")
+	f(on(), weir.Starting, "scheduling", "waits for a node")
 	f(on(cond(corev1.PodScheduled, corev1.ConditionFalse, "Unschedulable", "0/1 nodes are available: 1 Insufficient nvidia.com/gpu.", 1)),
-		weir.Starting, "Unschedulable: 0/1 nodes are available: 1 Insufficient nvidia.com/gpu.")
-	f(on(cond(corev1.PodScheduled, corev1.ConditionFalse, "SchedulingGated", "", 1)), weir.Starting, "SchedulingGated")
-	f(on(node, scheduled(1), waiting("ContainerCreating", "")), weir.Starting, "on gpu-0: ContainerCreating")
-	f(on(node, scheduled(1), runs(9)), weir.Starting, "on gpu-0: runs and is not ready")
-	f(on(node, scheduled(1), runs(9), ready(20)), weir.Ready, "")
-	f(on(node, scheduled(1), waiting("ImagePullBackOff", "engine:1 not found")), weir.Failed, "its image cannot be pulled (container engine): engine:1 not found")
+		weir.Starting, "unschedulable", "Unschedulable: 0/1 nodes are available: 1 Insufficient nvidia.com/gpu.")
+	f(on(cond(corev1.PodScheduled, corev1.ConditionFalse, "SchedulingGated", "", 1)), weir.Starting, "gated", "SchedulingGated")
+	f(on(node, scheduled(1), waiting("ContainerCreating", "")), weir.Starting, "pulling", "on gpu-0: ContainerCreating")
+	f(on(node, scheduled(1), runs(9)), weir.Starting, "loading", "on gpu-0: runs and is not ready")
+	f(on(node, scheduled(1), runs(9), ready(20)), weir.Ready, "", "")
+	f(on(node, scheduled(1), waiting("ImagePullBackOff", "engine:1 not found")), weir.Failed, "image", "its image cannot be pulled (container engine): engine:1 not found")
 	f(on(node, scheduled(1), waiting("CrashLoopBackOff", "back-off 40s"), func(p *corev1.Pod) {
 		p.Status.ContainerStatuses[0].LastTerminationState.Terminated = &corev1.ContainerStateTerminated{Reason: "OOMKilled", ExitCode: 137}
-	}), weir.Failed, "OOMKilled: it used more memory than its limit")
-	f(on(node, scheduled(1), runs(9), ready(20), func(p *corev1.Pod) { d := at(30); p.DeletionTimestamp = &d }), weir.Draining, "being deleted")
-	f(on(func(p *corev1.Pod) { p.Status.Phase, p.Status.Reason = corev1.PodFailed, "Evicted" }), weir.Failed, "Evicted")
-	f(on(func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded }), weir.Failed, "have ended")
+	}), weir.Failed, "out_of_memory", "OOMKilled: it used more memory than its limit")
+	f(on(node, scheduled(1), runs(9), ready(20), func(p *corev1.Pod) { d := at(30); p.DeletionTimestamp = &d }), weir.Draining, "", "being deleted")
+	f(on(func(p *corev1.Pod) { p.Status.Phase, p.Status.Reason = corev1.PodFailed, "Evicted" }), weir.Failed, "evicted", "Evicted")
+	f(on(func(p *corev1.Pod) { p.Status.Phase = corev1.PodSucceeded }), weir.Failed, "ended", "have ended")
+	f(on(node, scheduled(1)), weir.Starting, "pulling", "on gpu-0: its containers do not run yet")
+	f(on(node, scheduled(1), waiting("ErrImagePull", "429 Too Many Requests")), weir.Failed, "image", "429 Too Many Requests")
+	f(on(node, scheduled(1), waiting("InvalidImageName", "")), weir.Failed, "image", "no valid name")
+	f(on(node, scheduled(1), waiting("CreateContainerConfigError", `secret "hf-token" not found`)), weir.Failed, "setup", `secret "hf-token" not found`)
+	ended := func(reason string, code int32) func(*corev1.Pod) {
+		return func(p *corev1.Pod) {
+			p.Status.ContainerStatuses[0].LastTerminationState.Terminated = &corev1.ContainerStateTerminated{Reason: reason, ExitCode: code}
+		}
+	}
+	f(on(node, scheduled(1), waiting("CrashLoopBackOff", ""), ended("Error", 3)), weir.Failed, "crash", "Error, exit code 3")
+	f(on(node, scheduled(1), waiting("CrashLoopBackOff", ""), ended("Completed", 0)), weir.Failed, "crash", "Completed, exit code 0")
+	f(on(node, scheduled(1), waiting("ImagePullBackOff", "no such tag"), ended("Error", 1)), weir.Failed, "image", "no such tag")
+	f(on(node, scheduled(1), runs(9), ended("Error", 1)), weir.Starting, "loading", "ended before: Error, exit code 1")
+	f(on(cond(corev1.DisruptionTarget, corev1.ConditionTrue, "DeletionByTaintManager", "", 9), func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed }),
+		weir.Failed, "evicted", "have ended")
+}
+
+func TestNewsOfANodeTakesTheSchedulersPlace(t *testing.T) {
+	p := on(cond(corev1.PodScheduled, corev1.ConditionFalse, "Unschedulable", "0/3 nodes are available", 1))
+	have := look(p, news{reason: reason{"no_node", "NotTriggerScaleUp: 1 max node group size reached"}}, time.Minute, t0)
+	if have.why != "no_node" || have.text != "waits for a node: NotTriggerScaleUp: 1 max node group size reached" {
+		t.Errorf("%v", have)
+	}
+	node(p)
+	p.Status.Conditions[0].Status = corev1.ConditionTrue
+	if have := look(p, news{reason: reason{"no_node", "old"}}, time.Minute, t0); have.why != "pulling" {
+		t.Errorf("%v with a node, want old news forgotten", have)
+	}
 }
 
 func TestAStartThatTakesTooLongHasFailed(t *testing.T) {
 	p := on(node, scheduled(1), runs(9))
-	if state, _ := look(p, time.Minute, t0.Add(time.Minute)); state != weir.Starting {
-		t.Errorf("after exactly its time it is %v, want starting", state)
+	if have := look(p, news{}, time.Minute, t0.Add(time.Minute)); have.state != weir.Starting {
+		t.Errorf("after exactly its time it is %v, want starting", have)
 	}
-	if state, why := look(p, time.Minute, t0.Add(time.Minute+1)); state != weir.Failed || !strings.Contains(why, "not ready after 1m0s") {
-		t.Errorf("%v %q, want failed", state, why)
+	if have := look(p, news{}, time.Minute, t0.Add(time.Minute+1)); have.state != weir.Failed || have.why != "slow_start" ||
+		!strings.Contains(have.text, "not ready after 1m0s") {
+		t.Errorf("%v, want failed", have)
+	}
+	p = on(cond(corev1.PodScheduled, corev1.ConditionFalse, "Unschedulable", "0/1 nodes", 1))
+	if have := look(p, news{}, time.Minute, t0.Add(time.Hour)); have.state != weir.Failed || have.why != "unschedulable" {
+		t.Errorf("%v, want the scheduler's reason kept", have)
 	}
 }
 
@@ -120,6 +154,21 @@ func TestThePhasesOfAStart(t *testing.T) {
 		if have := s.expected(c.p); have != weir.At(at(c.want).Time) {
 			t.Errorf("expected after %v, want %d s", have.Sub(weir.At(t0)), c.want)
 		}
+	}
+}
+
+// TestReadinessLostAndRegainedIsNoColdStart: of a pod that was ready before this
+// Weir began, the last time it became ready is all there is to see.
+func TestReadinessLostAndRegainedIsNoColdStart(t *testing.T) {
+	w := newWorkload(&Fleet{}, Deployment{StartTimeout: 20 * time.Minute})
+	for uid, became := range map[types.UID]int{"a": 3 * 86400, "b": 400} {
+		p := on(node, scheduled(60), runs(150), ready(became))
+		p.UID = uid
+		w.see(p, t0)
+	}
+	w.views(t0.Add(100 * time.Hour))
+	if len(w.starts) != 1 || w.starts[0].Loaded != 250*time.Second {
+		t.Errorf("learned from %v, want the start of 400 s alone", w.starts)
 	}
 }
 

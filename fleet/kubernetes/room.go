@@ -10,6 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"weir/fleet"
 )
 
 // quotaRoom is how many replicas the namespace's quotas allow, of which have
@@ -45,22 +47,37 @@ func quotaAsks(name corev1.ResourceName, sh shape) resource.Quantity {
 	return sh.asks[corev1.ResourceName(strings.TrimPrefix(string(name), "requests."))]
 }
 
-// room is how far the number may rise from n, and what bounds it; -1: no known
-// bound.
-func (w *workload) room(ctx context.Context, n int) (int, string) {
-	var list corev1.ResourceQuotaList
-	err := w.f.c.core.Get().Namespace(w.d.Namespace).Resource("resourcequotas").Do(ctx).Into(&list)
-	if err != nil {
-		list.Items = nil // not allowed, or not now: the API server refuses the pods then, see giveUp
-	}
-	w.mu.Lock()
-	w.quotas = list.Items
-	w.mu.Unlock()
+// room is how far the number may rise, and what bounds it; -1: no known bound.
+func (w *workload) room(ctx context.Context) (int, reason) {
+	w.survey(ctx, freshFor)
 	return w.known(time.Now())
 }
 
+// survey reads what bounds the number besides nodes and pods, which are watched.
+// What Weir may not read, or not now, bounds nothing: the API server refuses the
+// pods then, or no node takes them; see giveUp.
+func (w *workload) survey(ctx context.Context, age time.Duration) {
+	var list corev1.ResourceQuotaList
+	if err := w.f.c.core.Get().Namespace(w.d.Namespace).Resource("resourcequotas").Do(ctx).Into(&list); err != nil {
+		list.Items = nil
+	}
+	w.mu.Lock()
+	w.quotas, w.surveyed = list.Items, time.Now()
+	sh := w.shape
+	w.mu.Unlock()
+	if err := w.f.nodes.census(ctx, w.f.c, sh, w.f.owns(), age); err != nil {
+		w.f.o.Log.Debug("the pods on the nodes cannot be listed", "deployment", w.d.Name, "error", err)
+	}
+}
+
+func (w *workload) surveyDue(now time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return now.Sub(w.surveyed) >= othersFor
+}
+
 // known is the smallest known bound.
-func (w *workload) known(now time.Time) (int, string) {
+func (w *workload) known(now time.Time) (int, reason) {
 	held := w.f.held(w)
 	w.mu.Lock()
 	sh, quotas, cut, there := w.shape, w.quotas, w.short, 0
@@ -70,29 +87,30 @@ func (w *workload) known(now time.Time) (int, string) {
 		}
 	}
 	w.mu.Unlock()
-	most, why := w.d.MaxReplicas, fmt.Sprintf("it may have at most %d replicas", w.d.MaxReplicas)
-	less := func(n int, because string) {
+	most, why := w.d.MaxReplicas, reason{fleet.WhyMaxReplicas, fmt.Sprintf("it may have at most %d replicas", w.d.MaxReplicas)}
+	less := func(n int, because reason) {
 		if n >= 0 && n < most {
 			most, why = n, because
 		}
 	}
-	onNodes, because := w.f.nodes.room(sh, held, w.d.NodesMax)
-	less(onNodes, because)
-	less(quotaRoom(quotas, sh, there))
+	onNodes, text := w.f.nodes.room(sh, held, w.d.NodesMax)
+	less(onNodes, reason{fleet.WhyUnschedulable, text})
+	inQuota, text := quotaRoom(quotas, sh, there)
+	less(inQuota, reason{fleet.WhyQuota, text})
 	if now.Before(cut.until) && onNodes <= cut.onNodes {
 		less(cut.most, cut.why)
 	}
 	return most, why
 }
 
-// held are the resources that the pods of all workloads hold.
+// held are the devices that the pods of all workloads hold.
 func (f *Fleet) held(of *workload) []taking {
 	var all []taking
 	for _, w := range f.workloads() {
 		w.mu.Lock()
 		for _, p := range w.pods {
 			if !p.over() && p.obj.Spec.NodeName != "" {
-				all = append(all, taking{p.obj.Spec.NodeName, w == of, w.shape.asks})
+				all = append(all, taking{p.obj.Spec.NodeName, w == of, p.asks})
 			}
 		}
 		w.mu.Unlock()
@@ -101,13 +119,20 @@ func (f *Fleet) held(of *workload) []taking {
 }
 
 // Room is how many replicas of a deployment the cluster allows, as far as Weir
-// can see: nodes with their devices, the namespace's quota, recent failures to
-// find a node, and the deployment's own MaxReplicas. Negative: unknown.
+// can see: nodes with their devices and what other pods hold of them, the
+// namespace's quota, recent failures to find a node, and the deployment's own
+// MaxReplicas. Negative: unknown.
 func (f *Fleet) Room(deployment string) int {
+	most, _, _ := f.Bound(deployment)
+	return most
+}
+
+// Bound is Room, and what sets it: a word of package fleet, and its message.
+func (f *Fleet) Bound(deployment string) (most int, why, text string) {
 	w := f.get(deployment)
 	if w == nil {
-		return -1
+		return -1, "", ""
 	}
-	most, _ := w.known(time.Now())
-	return most
+	most, because := w.known(time.Now())
+	return most, because.why, because.text
 }

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,114 @@ func TestTheRoomOnNodes(t *testing.T) {
 	f(shape{pods: 1, asks: corev1.ResourceList{"cpu": resource.MustParse("1")}}, nil, 0, -1, machine("a", "4"))
 	if have, _ := newNodes().room(sh, nil, 0); have != -1 {
 		t.Errorf("room %d while the nodes are not known, want -1", have)
+	}
+}
+
+// TestEveryKindOfDeviceIsCounted: the names are those the vendors' device plugins
+// give.
+func TestEveryKindOfDeviceIsCounted(t *testing.T) {
+	for _, name := range []corev1.ResourceName{"nvidia.com/gpu", "nvidia.com/mig-1g.10gb", "nvidia.com/gpu.shared",
+		"amd.com/gpu", "habana.ai/gaudi", "google.com/tpu", "gpu.intel.com/i915"} {
+		l := corev1.ResourceList{name: resource.MustParse("3"), "cpu": resource.MustParse("96")}
+		s := newNodes()
+		if err := s.Add(machine("a", "0", func(n *corev1.Node) { n.Status.Allocatable, n.Spec.Taints = l, nil })); err != nil {
+			t.Fatal(err)
+		}
+		s.listed = true
+		sh := shape{pods: 1, asks: corev1.ResourceList{name: resource.MustParse("1"), "cpu": resource.MustParse("90")}}
+		if have, why := s.room(sh, nil, 0); have != 3 || !strings.Contains(why, "1 "+string(name)+" each") {
+			t.Errorf("%s: room %d (%s), want 3", name, have, why)
+		}
+		s.others["a"] = listing{asks: corev1.ResourceList{name: resource.MustParse("2")}}
+		if have, why := s.room(sh, nil, 0); have != 1 || !strings.Contains(why, "other pods hold the room of 2") {
+			t.Errorf("%s: room %d (%s), want 1 beside the others", name, have, why)
+		}
+	}
+}
+
+func TestWhatAPodRequests(t *testing.T) {
+	with := func(n string, policy ...corev1.ContainerRestartPolicy) corev1.Container {
+		c := corev1.Container{Resources: corev1.ResourceRequirements{Limits: of(n)}}
+		for _, p := range policy {
+			c.RestartPolicy = &p
+		}
+		return c
+	}
+	f := func(want int64, p corev1.PodSpec) {
+		t.Helper()
+		if have := requests(&p)[gpus]; have.Value() != want {
+			t.Errorf("%v GPUs, want %d", &have, want)
+		}
+	}
+	f(3, corev1.PodSpec{Containers: []corev1.Container{with("1"), with("2")}})
+	f(3, corev1.PodSpec{Containers: []corev1.Container{with("1")}, InitContainers: []corev1.Container{with("3")}})
+	f(2, corev1.PodSpec{Containers: []corev1.Container{with("1")}, InitContainers: []corev1.Container{with("1", corev1.ContainerRestartPolicyAlways)}})
+	f(4, corev1.PodSpec{Containers: []corev1.Container{with("1")}, InitContainers: []corev1.Container{with("1", corev1.ContainerRestartPolicyAlways), with("3")}})
+	f(0, corev1.PodSpec{})
+}
+
+func TestARequiredAffinityChoosesNodes(t *testing.T) {
+	n := machine("a", "8")
+	n.Labels = map[string]string{"sku": "h100", "gpus": "8"}
+	req := func(key string, op corev1.NodeSelectorOperator, values ...string) corev1.NodeSelectorRequirement {
+		return corev1.NodeSelectorRequirement{Key: key, Operator: op, Values: values}
+	}
+	term := func(rs ...corev1.NodeSelectorRequirement) corev1.NodeSelectorTerm {
+		return corev1.NodeSelectorTerm{MatchExpressions: rs}
+	}
+	f := func(want bool, terms ...corev1.NodeSelectorTerm) {
+		t.Helper()
+		if have := meets(n, terms); have != want {
+			t.Errorf("%v: %v, want %v", terms, have, want)
+		}
+	}
+	f(true)
+	f(false, term()) // a term without requirements is met by none
+	f(true, term(req("sku", "In", "a100", "h100")))
+	f(false, term(req("sku", "NotIn", "h100")))
+	f(true, term(req("zone", "NotIn", "1"))) // as the scheduler has it: the label is not there
+	f(true, term(req("sku", "Exists"), req("zone", "DoesNotExist")))
+	f(true, term(req("gpus", "Gt", "7"), req("gpus", "Lt", "9")))
+	f(false, term(req("gpus", "Gt", "8")))
+	f(true, term(req("zone", "Exists")), term(req("sku", "Exists"))) // one of them is enough
+	f(false, term(req("sku", "Exists"), req("zone", "Exists")))
+	f(true, corev1.NodeSelectorTerm{MatchFields: []corev1.NodeSelectorRequirement{req("metadata.name", "In", "a")}})
+	f(false, corev1.NodeSelectorTerm{MatchFields: []corev1.NodeSelectorRequirement{req("metadata.name", "In", "b")}})
+	f(false, term(req("sku", "Near", "h100"))) // an operator of a later time
+}
+
+func TestPodsOfOthersAreListedWithinBounds(t *testing.T) {
+	s := newNodes()
+	sh := shape{pods: 1, asks: of("1")}
+	for i := range nodesMost + 40 {
+		n := machine(fmt.Sprintf("n%03d", i), "8")
+		n.Spec.Taints = nil
+		if err := s.Add(n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lists := 0
+	for now := t0; ; now = now.Add(time.Second) {
+		names := s.stale(sh, time.Hour, now)
+		if len(names) == 0 {
+			break
+		}
+		if lists += len(names); len(names) > listsMost || lists > nodesMost {
+			t.Fatalf("%d at a time, %d in all: want at most %d and %d", len(names), lists, listsMost, nodesMost)
+		}
+		for _, name := range names {
+			s.others[name] = listing{at: now}
+		}
+	}
+	if lists != nodesMost {
+		t.Errorf("%d nodes are listed, want %d", lists, nodesMost)
+	}
+	if names := s.stale(sh, time.Hour, t0.Add(2*time.Hour)); len(names) != listsMost || names[0] != "n000" {
+		t.Errorf("%v, want those longest unknown again", names)
+	}
+	s.denied = t0
+	if names := s.stale(sh, 0, t0.Add(deniedFor-1)); names != nil {
+		t.Errorf("%v are asked for, want none: it is not allowed", names)
 	}
 }
 

@@ -93,7 +93,7 @@ func (w *workload) grow(ctx context.Context, t *target, s *autoscalingv1.Scale, 
 		return nil
 	}
 	n := int(s.Spec.Replicas)
-	most, why := w.room(ctx, n)
+	most, why := w.room(ctx)
 	allowed := more
 	if most >= 0 {
 		allowed = min(more, max(0, most-n))
@@ -104,7 +104,8 @@ func (w *workload) grow(ctx context.Context, t *target, s *autoscalingv1.Scale, 
 		}
 	}
 	if allowed < more {
-		return w.d.fault("%w: %d of %d replicas: %s", fleet.ErrNoCapacity, n+allowed, n+more, why)
+		return &fleet.Shortage{Why: why.why, Err: w.d.fault("%w: %d of %d replicas: %s: %s",
+			fleet.ErrNoCapacity, n+allowed, n+more, why.why, why.text)}
 	}
 	return nil
 }
@@ -189,7 +190,7 @@ func (w *workload) members(now time.Time) []member {
 		if p.over() || !p.gone.IsZero() || extra[p] {
 			continue
 		}
-		state, _ := look(p.obj, w.d.StartTimeout, now)
+		state := look(p.obj, p.news, w.d.StartTimeout, now).state
 		ms = append(ms, member{
 			p: p, id: w.d.identity(p.obj), state: state, onNode: p.obj.Spec.NodeName != "",
 			leaving: p.leaving(), ordinal: ordinal(p.obj), done: p.leaving() && w.drained(p, state, now),

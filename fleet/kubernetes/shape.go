@@ -14,10 +14,11 @@ import (
 
 // shape is the resources one replica requests.
 type shape struct {
-	pods  int                 // in one replica; more than one in a LeaderWorkerSet
-	first int                 // lowest number of a pod, if they are numbered
-	asks  corev1.ResourceList // of one pod
-	nodes map[string]string   // labels its node must have
+	pods  int                       // in one replica; more than one in a LeaderWorkerSet
+	first int                       // lowest number of a pod, if they are numbered
+	asks  corev1.ResourceList       // of one pod
+	nodes map[string]string         // labels its node must have
+	terms []corev1.NodeSelectorTerm // one of which its node must meet; none: any node does
 	bears []corev1.Toleration
 }
 
@@ -40,33 +41,78 @@ func shapeOf(o map[string]any) shape {
 	if runtime.DefaultUnstructuredConverter.FromUnstructured(raw, &t) != nil {
 		return s
 	}
-	s.nodes, s.bears, s.asks = t.Spec.NodeSelector, t.Spec.Tolerations, corev1.ResourceList{}
-	for _, c := range t.Spec.Containers {
-		of := maps.Clone(c.Resources.Limits) // a limit without a request is also the request
-		if of == nil {
-			of = corev1.ResourceList{}
-		}
-		maps.Copy(of, c.Resources.Requests)
-		for name, q := range of {
-			sum := s.asks[name]
-			sum.Add(q)
-			s.asks[name] = sum
-		}
+	s.nodes, s.bears, s.asks = t.Spec.NodeSelector, t.Spec.Tolerations, requests(&t.Spec)
+	if a := t.Spec.Affinity; a != nil && a.NodeAffinity != nil && a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution != nil {
+		s.terms = a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms
 	}
 	return s
 }
 
-// devices are the resources a node has a few of: GPUs, slices of them. Weir
-// does not see what else uses a node's CPU and memory.
-func (s shape) devices() []corev1.ResourceName {
-	var names []corev1.ResourceName
-	for name, q := range s.asks {
-		if strings.Contains(string(name), "/") && !q.IsZero() {
-			names = append(names, name)
+// requests is what a pod requests, as the scheduler counts: its containers and
+// those beside them for all its life together, or the largest init container.
+func requests(p *corev1.PodSpec) corev1.ResourceList {
+	sum, peak := corev1.ResourceList{}, corev1.ResourceList{}
+	for i := range p.InitContainers {
+		c := &p.InitContainers[i]
+		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
+			add(sum, request(c))
+			continue
+		}
+		with := sum.DeepCopy()
+		add(with, request(c))
+		raise(peak, with)
+	}
+	for i := range p.Containers {
+		add(sum, request(&p.Containers[i]))
+	}
+	raise(sum, peak)
+	return sum
+}
+
+// request is what a container requests: a limit without a request is also the
+// request.
+func request(c *corev1.Container) corev1.ResourceList {
+	of := maps.Clone(c.Resources.Limits)
+	if of == nil {
+		of = corev1.ResourceList{}
+	}
+	maps.Copy(of, c.Resources.Requests)
+	return of
+}
+
+func add(to, what corev1.ResourceList) {
+	for name, q := range what {
+		sum := to[name]
+		sum.Add(q)
+		to[name] = sum
+	}
+}
+
+// raise makes every amount at least what it is in least.
+func raise(of, least corev1.ResourceList) {
+	for name, q := range least {
+		if have := of[name]; have.Cmp(q) < 0 {
+			of[name] = q
 		}
 	}
-	slices.Sort(names)
-	return names
+}
+
+// devicesIn are the resources of which a node has a few: GPUs and other
+// accelerators, slices of them, shares in time. All have a vendor's domain before
+// a slash; CPU, memory and huge pages have none.
+func devicesIn(l corev1.ResourceList) corev1.ResourceList {
+	out := corev1.ResourceList{}
+	for name, q := range l {
+		if strings.Contains(string(name), "/") && !q.IsZero() {
+			out[name] = q
+		}
+	}
+	return out
+}
+
+// devices are the names of the devices a pod requests.
+func (s shape) devices() []corev1.ResourceName {
+	return slices.Sorted(maps.Keys(devicesIn(s.asks)))
 }
 
 // takes says whether an empty node would take a pod of this shape.
@@ -78,6 +124,9 @@ func (s shape) takes(n *corev1.Node) bool {
 		if n.Labels[key] != value {
 			return false
 		}
+	}
+	if !meets(n, s.terms) {
+		return false
 	}
 	for i := range n.Spec.Taints {
 		taint := &n.Spec.Taints[i]

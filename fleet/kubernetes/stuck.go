@@ -3,21 +3,18 @@ package kubernetes
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // short is the shortage found when more replicas were last requested.
 type short struct {
 	most    int    // the number the cluster did give
-	why     string // in the cluster's own words
+	why     reason // in the cluster's own words
 	until   time.Time
 	wait    time.Duration // its length, growing each time
 	onNodes int           // the room on nodes then: with more it ends
@@ -82,7 +79,7 @@ func (w *workload) giveUp(ctx context.Context, t *target, s *autoscalingv1.Scale
 	}
 	w.mu.Unlock()
 
-	stuck, why, err := w.hopeless(ctx, stuck, now)
+	stuck, because, err := w.hopeless(ctx, stuck, now)
 	if err != nil {
 		return err
 	}
@@ -94,10 +91,10 @@ func (w *workload) giveUp(ctx context.Context, t *target, s *autoscalingv1.Scale
 		if err != nil {
 			return err
 		}
-		if refused == "" {
+		if refused.why == "" {
 			absent = 0 // its controller creates them in its own order
 		} else {
-			why = refused
+			because = refused
 		}
 	}
 	by := absent + len(stuck)
@@ -113,14 +110,14 @@ func (w *workload) giveUp(ctx context.Context, t *target, s *autoscalingv1.Scale
 	for _, m := range stuck {
 		m.p.gone = now
 	}
-	w.short = w.short.again(now, n-by, why, onNodes)
+	w.short = w.short.again(now, n-by, because, onNodes)
 	w.f.o.Log.Warn("replicas cannot come: not asked for again for a while", "deployment", w.d.Name,
-		"replicas", by, "left", n-by, "why", why, "for", w.short.wait)
+		"replicas", by, "left", n-by, "why", because.why, "detail", because.text, "for", w.short.wait)
 	return nil
 }
 
 // again is the next shortage after s.
-func (s short) again(now time.Time, most int, why string, onNodes int) short {
+func (s short) again(now time.Time, most int, why reason, onNodes int) short {
 	wait := shortFirst
 	if s.wait > 0 && now.Sub(s.until) < shortMost {
 		wait = min(shortMost, 2*s.wait)
@@ -128,86 +125,10 @@ func (s short) again(now time.Time, most int, why string, onNodes int) short {
 	return short{most: most, why: why, until: now.Add(wait), wait: wait, onNodes: onNodes}
 }
 
-// refused says why the workload's pods are not created, from its condition or
-// its controller's event; "": none was refused.
-func (w *workload) refused(ctx context.Context, blocked string, now time.Time) (string, error) {
-	if blocked != "" {
-		return blocked, nil
-	}
-	e, err := w.newest(ctx, "involvedObject.kind="+w.d.Kind+",involvedObject.name="+w.d.Object, "FailedCreate")
-	if err != nil || e == nil || now.Sub(eventTime(e)) > w.d.PendingTimeout {
-		return "", err
-	}
-	return e.Message, nil
-}
-
 func (w *workload) shapeNow() shape {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.shape
-}
-
-// hopeless are the pods with no node on its way, and the reason in the words of
-// the component that decided it.
-func (w *workload) hopeless(ctx context.Context, pods []member, now time.Time) (out []member, why string, err error) {
-	for _, m := range pods {
-		since, message, _ := unscheduled(m.p.obj)
-		e, err := w.newest(ctx, "involvedObject.uid="+string(m.p.obj.UID),
-			"TriggeredScaleUp", "Nominated", "NotTriggerScaleUp", "NoCompatibleInstanceTypes", "InsufficientCapacityError")
-		if err != nil {
-			return nil, "", err
-		}
-		coming := e != nil && (e.Reason == "TriggeredScaleUp" || e.Reason == "Nominated")
-		if coming && now.Sub(since) < w.d.StartTimeout {
-			if w.d.inOrder() {
-				break
-			}
-			continue
-		}
-		if e != nil && !coming {
-			message = e.Reason + ": " + e.Message
-		}
-		out = append(out, m)
-		why = fmt.Sprintf("no node took %s in %v: %s", m.id, now.Sub(since).Round(time.Second), message)
-	}
-	return out, why, nil
-}
-
-// newest is the last event with one of the reasons about the object the
-// selector names; nil: none, or Weir may not read events.
-func (w *workload) newest(ctx context.Context, about string, reasons ...string) (*corev1.Event, error) {
-	var list corev1.EventList
-	err := w.f.c.core.Get().Namespace(w.d.Namespace).Resource("events").
-		VersionedParams(&metav1.ListOptions{FieldSelector: about}, metav1.ParameterCodec).Do(ctx).Into(&list)
-	if forbidden(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, w.d.fault("events: %w", err)
-	}
-	var last *corev1.Event
-	for i := range list.Items {
-		e := &list.Items[i]
-		if slices.Contains(reasons, e.Reason) && (last == nil || eventTime(e).After(eventTime(last))) {
-			last = e
-		}
-	}
-	return last, nil
-}
-
-// eventTime is when an event last happened, in either form of an event.
-func eventTime(e *corev1.Event) time.Time {
-	at := e.LastTimestamp.Time
-	if e.Series != nil && e.Series.LastObservedTime.After(at) {
-		at = e.Series.LastObservedTime.Time
-	}
-	if e.EventTime.After(at) {
-		at = e.EventTime.Time
-	}
-	if at.IsZero() {
-		at = e.CreationTimestamp.Time
-	}
-	return at
 }
 
 // replicaFailure is the workload's own condition about pods it cannot create,

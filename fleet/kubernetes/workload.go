@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -31,25 +32,27 @@ type workload struct {
 	writing chan struct{}
 	again   again // used by the goroutine that runs it alone
 
-	mu      sync.Mutex
-	target  *target // nil until the cluster has answered
-	trouble error   // why target is nil
-	listed  bool    // its pods have been listed
-	pods    map[types.UID]*pod
-	seq     int
-	starts  starts
-	pushed  []weir.Replica // as last published
-	shape   shape
-	wrote   int                    // the number as last written or accepted; -1: none yet
-	asked   bool                   // Scale was called: this Weir manages the drains
-	lowered time.Time              // when the number was last lowered
-	created time.Time              // when all pods of the number were last there
-	blocked string                 // why its controller cannot create pods, from its own condition
-	looked  time.Time              // when Weir last asked why pods are not created
-	quotas  []corev1.ResourceQuota // as last read
-	pending int                    // a number that was sent and may have been written; -1: none
-	held    hold
-	short   short
+	mu       sync.Mutex
+	target   *target // nil until the cluster has answered
+	trouble  error   // why target is nil
+	listed   bool    // its pods have been listed
+	pods     map[types.UID]*pod
+	seq      int
+	starts   starts
+	pushed   []weir.Replica // as last published
+	shape    shape
+	wrote    int                    // the number as last written or accepted; -1: none yet
+	asked    bool                   // Scale was called: this Weir manages the drains
+	lowered  time.Time              // when the number was last lowered
+	created  time.Time              // when all pods of the number were last there
+	blocked  string                 // why its controller cannot create pods, from its own condition
+	looked   time.Time              // when Weir last asked why pods are not created
+	quotas   []corev1.ResourceQuota // as last read
+	surveyed time.Time              // when quotas and the pods of others were last read
+	selects  labels.Selector        // its pods
+	pending  int                    // a number that was sent and may have been written; -1: none
+	held     hold
+	short    short
 }
 
 // hold is a time in which Weir leaves the number alone.
@@ -177,10 +180,14 @@ func (w *workload) discover(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	selects, err := labels.Parse(s.Status.Selector)
+	if err != nil {
+		return "", w.d.fault("selector %q of the scale of %s: %w", s.Status.Selector, w.d.target(), err)
+	}
 	now := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.target, w.trouble = t, nil
+	w.target, w.trouble, w.selects = t, nil, selects
 	w.shape = shapeOf(o.Object)
 	if w.wrote < 0 {
 		w.wrote = int(s.Spec.Replicas)

@@ -217,43 +217,6 @@ func TestAnEvictedPodIsShownAsFailedAndReplaced(t *testing.T) {
 	})
 }
 
-// TestGPUsThatOthersHold: the nodes seem to have room, and do not.
-func TestGPUsThatOthersHold(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, 4)
-	w.workload("Deployment", "")
-	for i := range 2 {
-		w.apply(fmt.Sprintf(`
-apiVersion: v1
-kind: Pod
-metadata: {name: other-%d, namespace: models}
-spec:
-  nodeSelector: {pool: %s}
-  tolerations: [{key: sku, operator: Exists}]
-  containers: [{name: c, image: other, resources: {limits: {%s: 1}}}]
-`, i, w.namespace, gpu))
-	}
-	f, _ := w.start(w.options("Deployment"), 4)
-	w.scale(f, 4) // as far as Weir sees, they fit
-	w.until("two of the four are given up", func() (bool, string) {
-		rs, err := f.Status(t.Context(), "m")
-		return err == nil && len(rs) == 2 && count(rs, weir.Ready) == 2 && w.replicas("deployments") == 2, list(rs)
-	})
-	err := f.Scale(soon(t), "m", 4, nil)
-	if !errors.Is(err, fleet.ErrNoCapacity) || !strings.Contains(err.Error(), "Insufficient "+gpu) {
-		t.Errorf("asked again: %v, want no capacity in the scheduler's words", err)
-	}
-	if n := w.replicas("deployments"); n != 2 {
-		t.Errorf("the number is %d, want 2: no more pods than can come", n)
-	}
-	w.node("b", 2)
-	w.until("a node comes, and they do", func() (bool, string) {
-		err := f.Scale(soon(t), "m", 4, nil)
-		rs, _ := f.Status(t.Context(), "m")
-		return err == nil && count(rs, weir.Ready) == 4, fmt.Sprint(err, list(rs))
-	})
-}
-
 func TestAQuotaBoundsTheNumber(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 6)
@@ -270,9 +233,7 @@ spec: {hard: {requests.%s: 2}}
 	})
 	f, _ := w.start(w.options("Deployment"), 6)
 	err := f.Scale(soon(t), "m", 5, nil)
-	if !errors.Is(err, fleet.ErrNoCapacity) || !strings.Contains(err.Error(), "quota team: requests."+gpu+" is 2") {
-		t.Errorf("%v, want no capacity by the quota", err)
-	}
+	short(t, err, fleet.WhyQuota, "quota team: requests."+gpu+" is 2")
 	w.ready(f, 2)
 	if n := w.replicas("deployments"); n != 2 {
 		t.Errorf("the number is %d, want 2", n)

@@ -66,7 +66,7 @@ func newWorld(t *testing.T, gpus int) *world {
 var resources = map[string]string{
 	"Namespace": "namespaces", "Node": "nodes", "ServiceAccount": "serviceaccounts", "ClusterRole": "clusterroles",
 	"ClusterRoleBinding": "clusterrolebindings", "Role": "roles", "RoleBinding": "rolebindings", "Deployment": "deployments",
-	"StatefulSet": "statefulsets", "HorizontalPodAutoscaler": "horizontalpodautoscalers", "ResourceQuota": "resourcequotas", "Pod": "pods",
+	"StatefulSet": "statefulsets", "HorizontalPodAutoscaler": "horizontalpodautoscalers", "ResourceQuota": "resourcequotas", "Pod": "pods", "LimitRange": "limitranges",
 	"ConfigMap": "configmaps", "PersistentVolumeClaim": "persistentvolumeclaims", "Service": "services", "NetworkPolicy": "networkpolicies",
 }
 
