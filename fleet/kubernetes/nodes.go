@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -74,11 +75,11 @@ type taking struct {
 
 // room is how many replicas of the shape the nodes hold, existing ones
 // included, if the pool grows to at most nodesMax nodes (0: it does not grow);
-// -1: unknown.
-func (s *nodes) room(sh shape, held []taking, nodesMax int) (most int, why string) {
+// -1: unknown. by is the devices that are claimed; nil: none.
+func (s *nodes) room(sh shape, held []taking, by *stock, nodesMax int) (most int, why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.listed || len(sh.devices()) == 0 {
+	if !s.listed || len(sh.devices()) == 0 && (by == nil || len(by.wants) == 0) {
 		return -1, ""
 	}
 	pods, fitting, perNode, foreign := 0, 0, 0, 0
@@ -92,26 +93,44 @@ func (s *nodes) room(sh shape, held []taking, nodesMax int) (most int, why strin
 			continue
 		}
 		fitting++
-		whole := sh.fit(n.Status.Allocatable)
+		whole, free := s.fit(sh, n, held, by)
 		perNode = max(perNode, whole)
-		free := n.Status.Allocatable.DeepCopy()
-		for _, t := range held {
-			if t.node == name && !t.own {
-				take(free, t.asks)
-			}
-		}
-		take(free, s.others[name].asks)
-		pods += sh.fit(free)
-		foreign += whole - sh.fit(free)
+		pods += free
+		foreign += whole - free
 	}
 	if nodesMax > fitting {
 		pods += (nodesMax - fitting) * max(1, perNode)
 	}
-	why = fmt.Sprintf("%d nodes take it, with room for %d of its pods (%s)", max(fitting, nodesMax), pods, sh)
+	devices := sh.String()
+	if by != nil {
+		devices = strings.TrimPrefix(devices+", "+by.String(), ", ")
+	}
+	why = fmt.Sprintf("%d nodes take it, with room for %d of its pods (%s)", max(fitting, nodesMax), pods, devices)
 	if foreign > 0 {
 		why += fmt.Sprintf("; other pods hold the room of %d", foreign)
 	}
 	return pods / sh.pods, why
+}
+
+// fit is how many pods a node holds, empty and beside the pods of others. The
+// lock is held.
+func (s *nodes) fit(sh shape, n *corev1.Node, held []taking, by *stock) (whole, free int) {
+	left := n.Status.Allocatable.DeepCopy()
+	for _, t := range held {
+		if t.node == n.Name && !t.own {
+			take(left, t.asks)
+		}
+	}
+	take(left, s.others[n.Name].asks)
+	whole, free = sh.fit(n.Status.Allocatable), sh.fit(left)
+	if by == nil || len(by.wants) == 0 {
+		return whole, free
+	}
+	claims := by.by[n.Name]
+	if whole < 0 { // it asks for no other devices
+		return claims.whole, claims.free
+	}
+	return min(whole, claims.whole), min(free, claims.free)
 }
 
 func take(from, what corev1.ResourceList) {

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/types"
 
 	"weir/fleet"
 )
@@ -63,11 +64,31 @@ func (w *workload) survey(ctx context.Context, age time.Duration) {
 	}
 	w.mu.Lock()
 	w.quotas, w.surveyed = list.Items, time.Now()
-	sh := w.shape
+	sh, own := w.shape, map[types.UID]bool{}
+	for uid := range w.pods {
+		own[uid] = true
+	}
 	w.mu.Unlock()
 	if err := w.f.nodes.census(ctx, w.f.c, sh, w.f.owns(), age); err != nil {
 		w.f.o.Log.Debug("the pods on the nodes cannot be listed", "deployment", w.d.Name, "error", err)
 	}
+	claimed, err := w.f.c.inventory(ctx, w.d.Namespace, sh, own)
+	if err != nil && !without(err) {
+		w.f.o.Log.Debug("the devices that it claims cannot be counted", "deployment", w.d.Name, "error", err)
+		return // what was read before stays
+	}
+	w.mu.Lock()
+	w.claimed = claimed
+	w.mu.Unlock()
+}
+
+// onNodes is the bound that nodes and their devices set; -1: unknown.
+func (w *workload) onNodes() (int, string) {
+	held := w.f.held(w)
+	w.mu.Lock()
+	sh, claimed := w.shape, w.claimed
+	w.mu.Unlock()
+	return w.f.nodes.room(sh, held, claimed, w.d.NodesMax)
 }
 
 func (w *workload) surveyDue(now time.Time) bool {
@@ -78,7 +99,6 @@ func (w *workload) surveyDue(now time.Time) bool {
 
 // known is the smallest known bound.
 func (w *workload) known(now time.Time) (int, reason) {
-	held := w.f.held(w)
 	w.mu.Lock()
 	sh, quotas, cut, there := w.shape, w.quotas, w.short, 0
 	for _, p := range w.pods {
@@ -93,7 +113,7 @@ func (w *workload) known(now time.Time) (int, reason) {
 			most, why = n, because
 		}
 	}
-	onNodes, text := w.f.nodes.room(sh, held, w.d.NodesMax)
+	onNodes, text := w.onNodes()
 	less(onNodes, reason{fleet.WhyUnschedulable, text})
 	inQuota, text := quotaRoom(quotas, sh, there)
 	less(inQuota, reason{fleet.WhyQuota, text})

@@ -39,7 +39,7 @@ func TestTheRoomOnNodes(t *testing.T) {
 		if err := s.Replace(all, ""); err != nil {
 			t.Fatal(err)
 		}
-		if have, why := s.room(sh, held, nodesMax); have != want {
+		if have, why := s.room(sh, held, nil, nodesMax); have != want {
 			t.Errorf("room %d (%s), want %d", have, why, want)
 		}
 	}
@@ -58,7 +58,7 @@ func TestTheRoomOnNodes(t *testing.T) {
 	group.pods = 2
 	f(group, nil, 0, 2, machine("a", "4"), machine("b", "4")) // two pods are one replica
 	f(shape{pods: 1, asks: corev1.ResourceList{"cpu": resource.MustParse("1")}}, nil, 0, -1, machine("a", "4"))
-	if have, _ := newNodes().room(sh, nil, 0); have != -1 {
+	if have, _ := newNodes().room(sh, nil, nil, 0); have != -1 {
 		t.Errorf("room %d while the nodes are not known, want -1", have)
 	}
 }
@@ -75,11 +75,11 @@ func TestEveryKindOfDeviceIsCounted(t *testing.T) {
 		}
 		s.listed = true
 		sh := shape{pods: 1, asks: corev1.ResourceList{name: resource.MustParse("1"), "cpu": resource.MustParse("90")}}
-		if have, why := s.room(sh, nil, 0); have != 3 || !strings.Contains(why, "1 "+string(name)+" each") {
+		if have, why := s.room(sh, nil, nil, 0); have != 3 || !strings.Contains(why, "1 "+string(name)+" each") {
 			t.Errorf("%s: room %d (%s), want 3", name, have, why)
 		}
 		s.others["a"] = listing{asks: corev1.ResourceList{name: resource.MustParse("2")}}
-		if have, why := s.room(sh, nil, 0); have != 1 || !strings.Contains(why, "other pods hold the room of 2") {
+		if have, why := s.room(sh, nil, nil, 0); have != 1 || !strings.Contains(why, "other pods hold the room of 2") {
 			t.Errorf("%s: room %d (%s), want 1 beside the others", name, have, why)
 		}
 	}

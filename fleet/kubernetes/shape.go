@@ -14,12 +14,13 @@ import (
 
 // shape is the resources one replica requests.
 type shape struct {
-	pods  int                       // in one replica; more than one in a LeaderWorkerSet
-	first int                       // lowest number of a pod, if they are numbered
-	asks  corev1.ResourceList       // of one pod
-	nodes map[string]string         // labels its node must have
-	terms []corev1.NodeSelectorTerm // one of which its node must meet; none: any node does
-	bears []corev1.Toleration
+	pods   int                       // in one replica; more than one in a LeaderWorkerSet
+	first  int                       // lowest number of a pod, if they are numbered
+	asks   corev1.ResourceList       // of one pod
+	nodes  map[string]string         // labels its node must have
+	terms  []corev1.NodeSelectorTerm // one of which its node must meet; none: any node does
+	bears  []corev1.Toleration
+	claims []string // templates of the claims each pod has for itself
 }
 
 // shapeOf reads a workload's pod template, where its path is known; else zero.
@@ -40,6 +41,11 @@ func shapeOf(o map[string]any) shape {
 	var t corev1.PodTemplateSpec
 	if runtime.DefaultUnstructuredConverter.FromUnstructured(raw, &t) != nil {
 		return s
+	}
+	for _, c := range t.Spec.ResourceClaims {
+		if c.ResourceClaimTemplateName != nil {
+			s.claims = append(s.claims, *c.ResourceClaimTemplateName)
+		}
 	}
 	s.nodes, s.bears, s.asks = t.Spec.NodeSelector, t.Spec.Tolerations, requests(&t.Spec)
 	if a := t.Spec.Affinity; a != nil && a.NodeAffinity != nil && a.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution != nil {

@@ -101,7 +101,7 @@ func (w *workload) giveUp(ctx context.Context, t *target, s *autoscalingv1.Scale
 	if by == 0 {
 		return nil
 	}
-	onNodes, _ := w.f.nodes.room(w.shapeNow(), w.f.held(w), w.d.NodesMax)
+	onNodes, _ := w.onNodes()
 	if _, err := w.write(ctx, t, s, n-by); err != nil {
 		return err
 	}
@@ -123,12 +123,6 @@ func (s short) again(now time.Time, most int, why reason, onNodes int) short {
 		wait = min(shortMost, 2*s.wait)
 	}
 	return short{most: most, why: why, until: now.Add(wait), wait: wait, onNodes: onNodes}
-}
-
-func (w *workload) shapeNow() shape {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.shape
 }
 
 // replicaFailure is the workload's own condition about pods it cannot create,

@@ -48,6 +48,7 @@ type workload struct {
 	blocked  string                 // why its controller cannot create pods, from its own condition
 	looked   time.Time              // when Weir last asked why pods are not created
 	quotas   []corev1.ResourceQuota // as last read
+	claimed  *stock                 // devices by claim, as last read; nil: none or unknown
 	surveyed time.Time              // when quotas and the pods of others were last read
 	selects  labels.Selector        // its pods
 	pending  int                    // a number that was sent and may have been written; -1: none

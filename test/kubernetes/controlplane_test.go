@@ -106,7 +106,7 @@ func (p *plane) start() error {
 		"--use-service-account-credentials=false", "--leader-elect=false", "--secure-port=0",
 		"--horizontal-pod-autoscaler-sync-period=1s", "--kube-api-qps=200", "--kube-api-burst=400",
 		"--controllers=deployment-controller,replicaset-controller,statefulset-controller,horizontal-pod-autoscaler-controller,"+
-			"resourcequota-controller,garbage-collector-controller,namespace-controller,serviceaccount-controller"); err != nil {
+			"resourcequota-controller,resourceclaim-controller,garbage-collector-controller,namespace-controller,serviceaccount-controller"); err != nil {
 		return err
 	}
 	if _, err := p.launch("kube-scheduler", "--kubeconfig", p.at("admin"), "--leader-elect=false", "--secure-port=0"); err != nil {

@@ -67,6 +67,7 @@ var resources = map[string]string{
 	"Namespace": "namespaces", "Node": "nodes", "ServiceAccount": "serviceaccounts", "ClusterRole": "clusterroles",
 	"ClusterRoleBinding": "clusterrolebindings", "Role": "roles", "RoleBinding": "rolebindings", "Deployment": "deployments",
 	"StatefulSet": "statefulsets", "HorizontalPodAutoscaler": "horizontalpodautoscalers", "ResourceQuota": "resourcequotas", "Pod": "pods", "LimitRange": "limitranges",
+	"DeviceClass": "deviceclasses", "ResourceSlice": "resourceslices", "ResourceClaimTemplate": "resourceclaimtemplates",
 	"ConfigMap": "configmaps", "PersistentVolumeClaim": "persistentvolumeclaims", "Service": "services", "NetworkPolicy": "networkpolicies",
 }
 

@@ -1,0 +1,131 @@
+package kubernetes_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"weir"
+	"weir/fleet"
+)
+
+// driver puts into the cluster what NVIDIA's DRA driver does: its device classes,
+// and a slice with the devices of node a.
+func (w *world) driver(gpus, migs int) {
+	w.Helper()
+	devices := ""
+	for i := range gpus {
+		devices += fmt.Sprintf("\n  - {name: gpu-%d, attributes: {type: {string: gpu}, productName: {string: NVIDIA H100 80GB HBM3}}, capacity: {memory: {value: 81559Mi}}}", i)
+	}
+	for i := range migs {
+		devices += fmt.Sprintf("\n  - {name: mig-%d, attributes: {type: {string: mig}, profile: {string: 1g.10gb}}, capacity: {memory: {value: 9728Mi}}}", i)
+	}
+	node := w.namespace + "-a"
+	w.apply(fmt.Sprintf(`
+apiVersion: resource.k8s.io/v1
+kind: DeviceClass
+metadata: {name: gpu.nvidia.com}
+spec: {selectors: [{cel: {expression: "device.driver == 'gpu.nvidia.com' && device.attributes['gpu.nvidia.com'].type == 'gpu'"}}]}
+---
+apiVersion: resource.k8s.io/v1
+kind: DeviceClass
+metadata: {name: mig.nvidia.com}
+spec: {selectors: [{cel: {expression: "device.driver == 'gpu.nvidia.com' && device.attributes['gpu.nvidia.com'].type == 'mig'"}}]}
+---
+apiVersion: resource.k8s.io/v1
+kind: ResourceSlice
+metadata: {name: %s}
+spec:
+  driver: gpu.nvidia.com
+  nodeName: %s
+  pool: {name: %s, generation: 1, resourceSliceCount: 1}
+  devices:%s
+`, node, node, node, devices))
+	w.Cleanup(func() {
+		_ = w.resource("resource.k8s.io/v1", "resourceslices", "").Delete(context.Background(), node, metav1.DeleteOptions{})
+	})
+}
+
+// claims makes the workload's pods claim a device each, by a request.
+func (w *world) claims(request string) {
+	w.Helper()
+	w.apply(fmt.Sprintf(`
+apiVersion: resource.k8s.io/v1
+kind: ResourceClaimTemplate
+metadata: {name: one, namespace: models}
+spec: {spec: {devices: {requests: [{name: gpu, exactly: %s}]}}}
+`, request))
+	w.patch("apps/v1", "deployments", "m", `{"spec":{"template":{"spec":{"resourceClaims":[{"name":"gpu","resourceClaimTemplateName":"one"}],
+		"containers":[{"name":"engine","image":"engine:1","ports":[{"containerPort":8000}],"resources":{"claims":[{"name":"gpu"}]}}]}}}}`)
+}
+
+// TestDevicesByClaimAreCounted: the slices say how many there are, the claims of
+// other pods how many are taken.
+func TestDevicesByClaimAreCounted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0)
+	w.driver(3, 2)
+	w.workload("Deployment", "")
+	w.claims("{deviceClassName: gpu.nvidia.com}")
+	w.apply(fmt.Sprintf(`
+apiVersion: v1
+kind: Pod
+metadata: {name: other, namespace: models}
+spec:
+  nodeSelector: {pool: %s}
+  tolerations: [{key: sku, operator: Exists}]
+  resourceClaims: [{name: gpu, resourceClaimTemplateName: one}]
+  containers: [{name: c, image: other, resources: {claims: [{name: gpu}]}}]
+`, w.namespace))
+	w.until("the other pod runs", func() (bool, string) {
+		p, err := w.resource("v1", "pods", w.namespace).Get(soon(t), "other", metav1.GetOptions{})
+		return err == nil && strings.Contains(fmt.Sprint(p.Object["status"]), "Running"), fmt.Sprint(p, err)
+	})
+	f, _ := w.start(w.options("Deployment"), 64) // nothing has been asked for yet, so nothing is known to bound it
+	short(t, f.Scale(soon(t), "m", 4, nil), fleet.WhyUnschedulable,
+		"1 nodes take it, with room for 2 of its pods (1 of class gpu.nvidia.com each); other pods hold the room of 1")
+	w.ready(f, 2)
+	if n := w.replicas("deployments"); n != 2 || f.Room("m") != 2 {
+		t.Errorf("the number is %d and there is room for %d, want 2: no more pods than can come", n, f.Room("m"))
+	}
+}
+
+// TestADeviceThatSuitsNoClaim: a selector Weir does not read is left to the
+// scheduler, whose reason is given.
+func TestADeviceThatSuitsNoClaim(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0)
+	w.driver(1, 0)
+	w.workload("Deployment", "")
+	w.claims(`{deviceClassName: gpu.nvidia.com, selectors: [{cel: {expression: "device.attributes['gpu.nvidia.com'].productName.contains('H200')"}}]}`)
+	f, _ := w.start(w.options("Deployment"), 64)
+	w.scale(f, 1)
+	w.until("the replica says why", func() (bool, string) {
+		rs, err := f.Status(t.Context(), "m")
+		return err == nil && len(rs) == 1 && rs[0].State == weir.Starting && rs[0].Why == fleet.WhyUnschedulable &&
+			strings.Contains(rs[0].Detail, "cannot allocate all claims"), list(rs)
+	})
+	w.ready(f, 0)
+	short(t, f.Scale(soon(t), "m", 1, nil), fleet.WhyUnschedulable, "cannot allocate all claims")
+}
+
+// TestARequiredAffinityDecidesWhichNodesCount, as it does for the scheduler.
+func TestARequiredAffinityDecidesWhichNodesCount(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 4)
+	w.node("b", 2)
+	w.workload("Deployment", "")
+	w.patch("apps/v1", "deployments", "m", `{"spec":{"template":{"spec":{"affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":
+		{"nodeSelectorTerms":[{"matchExpressions":[{"key":"kubernetes.io/hostname","operator":"NotIn","values":["`+w.namespace+`-a"]}]}]}}}}}}}`)
+	f, _ := w.start(w.options("Deployment"), 2)
+	short(t, f.Scale(soon(t), "m", 6, nil), fleet.WhyUnschedulable, "1 nodes take it, with room for 2 of its pods")
+	for _, r := range w.ready(f, 2) {
+		if p, err := w.resource("v1", "pods", w.namespace).Get(soon(t), r.ID, metav1.GetOptions{}); err != nil ||
+			!strings.Contains(fmt.Sprint(p.Object["spec"]), "nodeName:"+w.namespace+"-b") {
+			t.Errorf("%s is on another node: %v", r.ID, err)
+		}
+	}
+}
