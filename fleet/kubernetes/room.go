@@ -77,8 +77,13 @@ func (w *workload) survey(ctx context.Context, age time.Duration) {
 		w.f.o.Log.Debug("the devices that it claims cannot be counted", "deployment", w.d.Name, "error", err)
 		return // what was read before stays
 	}
+	provision, err := w.f.c.provision(ctx, w.d.Namespace, sh.provision)
+	if err != nil {
+		w.f.o.Log.Debug("its ProvisioningRequest cannot be read", "deployment", w.d.Name, "error", err)
+		return
+	}
 	w.mu.Lock()
-	w.claimed = claimed
+	w.claimed, w.provision = claimed, provision
 	w.mu.Unlock()
 }
 
@@ -100,7 +105,7 @@ func (w *workload) surveyDue(now time.Time) bool {
 // known is the smallest known bound.
 func (w *workload) known(now time.Time) (int, reason) {
 	w.mu.Lock()
-	sh, quotas, cut, there := w.shape, w.quotas, w.short, 0
+	sh, quotas, cut, provision, there := w.shape, w.quotas, w.short, w.provision, 0
 	for _, p := range w.pods {
 		if !p.over() {
 			there++
@@ -117,6 +122,9 @@ func (w *workload) known(now time.Time) (int, reason) {
 	less(onNodes, reason{fleet.WhyUnschedulable, text})
 	inQuota, text := quotaRoom(quotas, sh, there)
 	less(inQuota, reason{fleet.WhyQuota, text})
+	if provision.why != "" {
+		less(there, provision)
+	}
 	if now.Before(cut.until) && onNodes <= cut.onNodes {
 		less(cut.most, cut.why)
 	}

@@ -14,13 +14,14 @@ import (
 
 // shape is the resources one replica requests.
 type shape struct {
-	pods   int                       // in one replica; more than one in a LeaderWorkerSet
-	first  int                       // lowest number of a pod, if they are numbered
-	asks   corev1.ResourceList       // of one pod
-	nodes  map[string]string         // labels its node must have
-	terms  []corev1.NodeSelectorTerm // one of which its node must meet; none: any node does
-	bears  []corev1.Toleration
-	claims []string // templates of the claims each pod has for itself
+	pods      int                       // in one replica; more than one in a LeaderWorkerSet
+	first     int                       // lowest number of a pod, if they are numbered
+	asks      corev1.ResourceList       // of one pod
+	nodes     map[string]string         // labels its node must have
+	terms     []corev1.NodeSelectorTerm // one of which its node must meet; none: any node does
+	bears     []corev1.Toleration
+	claims    []string // templates of the claims each pod has for itself
+	provision string   // the ProvisioningRequest whose nodes its pods use
 }
 
 // shapeOf reads a workload's pod template, where its path is known; else zero.
@@ -42,6 +43,7 @@ func shapeOf(o map[string]any) shape {
 	if runtime.DefaultUnstructuredConverter.FromUnstructured(raw, &t) != nil {
 		return s
 	}
+	s.provision = provisionOf(&t)
 	for _, c := range t.Spec.ResourceClaims {
 		if c.ResourceClaimTemplateName != nil {
 			s.claims = append(s.claims, *c.ResourceClaimTemplateName)

@@ -2,8 +2,10 @@ package kubernetes
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -97,4 +99,26 @@ func TestTheDevicesOfANode(t *testing.T) {
 	f([]want{gpu, nic}, 1, 1, slice("a", 1, g0, g1, mig)) // three devices, two for each pod
 	f([]want{gpu}, 1, 1, slice("a", 1, g0, g1), slice("a", 2, g0))
 	f([]want{gpu}, 0, 0)
+}
+
+func TestWhatAProvisioningRequestGives(t *testing.T) {
+	c := func(kind string, status metav1.ConditionStatus, reason, message string) metav1.Condition {
+		return metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message}
+	}
+	f := func(why, text string, conditions ...metav1.Condition) {
+		t.Helper()
+		if have := granted("r", conditions); have.why != why || !strings.Contains(have.text, text) {
+			t.Errorf("%v, want %q with %q", have, why, text)
+		}
+	}
+	const yes, no = metav1.ConditionTrue, metav1.ConditionFalse
+	accepted := c("Accepted", yes, "Accepted", "")
+	f("provisioning", "ProvisioningRequest r has no answer yet")
+	f("provisioning", "has no answer yet", accepted)
+	f("provisioning", "Provisioned CapacityIsNotFound: Capacity is not found, CA will try to find it later", accepted,
+		c("Provisioned", no, "CapacityIsNotFound", "Capacity is not found, CA will try to find it later"))
+	f("", "", accepted, c("Provisioned", yes, "CapacityIsFound", ""))
+	f("", "", c("Provisioned", yes, "CapacityIsFound", ""), c("BookingExpired", yes, "CapacityReservationTimeExpired", ""))
+	f("no_node", "Failed CapacityIsNotFound", c("Failed", yes, "CapacityIsNotFound", "no capacity"))
+	f("no_node", "CapacityRevoked", c("Provisioned", yes, "", ""), c("CapacityRevoked", yes, "", "gone"))
 }

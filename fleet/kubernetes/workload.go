@@ -32,28 +32,29 @@ type workload struct {
 	writing chan struct{}
 	again   again // used by the goroutine that runs it alone
 
-	mu       sync.Mutex
-	target   *target // nil until the cluster has answered
-	trouble  error   // why target is nil
-	listed   bool    // its pods have been listed
-	pods     map[types.UID]*pod
-	seq      int
-	starts   starts
-	pushed   []weir.Replica // as last published
-	shape    shape
-	wrote    int                    // the number as last written or accepted; -1: none yet
-	asked    bool                   // Scale was called: this Weir manages the drains
-	lowered  time.Time              // when the number was last lowered
-	created  time.Time              // when all pods of the number were last there
-	blocked  string                 // why its controller cannot create pods, from its own condition
-	looked   time.Time              // when Weir last asked why pods are not created
-	quotas   []corev1.ResourceQuota // as last read
-	claimed  *stock                 // devices by claim, as last read; nil: none or unknown
-	surveyed time.Time              // when quotas and the pods of others were last read
-	selects  labels.Selector        // its pods
-	pending  int                    // a number that was sent and may have been written; -1: none
-	held     hold
-	short    short
+	mu        sync.Mutex
+	target    *target // nil until the cluster has answered
+	trouble   error   // why target is nil
+	listed    bool    // its pods have been listed
+	pods      map[types.UID]*pod
+	seq       int
+	starts    starts
+	pushed    []weir.Replica // as last published
+	shape     shape
+	wrote     int                    // the number as last written or accepted; -1: none yet
+	asked     bool                   // Scale was called: this Weir manages the drains
+	lowered   time.Time              // when the number was last lowered
+	created   time.Time              // when all pods of the number were last there
+	blocked   string                 // why its controller cannot create pods, from its own condition
+	looked    time.Time              // when Weir last asked why pods are not created
+	quotas    []corev1.ResourceQuota // as last read
+	claimed   *stock                 // devices by claim, as last read; nil: none or unknown
+	provision reason                 // why its ProvisioningRequest gives no more nodes
+	surveyed  time.Time              // when quotas and the pods of others were last read
+	selects   labels.Selector        // its pods
+	pending   int                    // a number that was sent and may have been written; -1: none
+	held      hold
+	short     short
 }
 
 // hold is a time in which Weir leaves the number alone.

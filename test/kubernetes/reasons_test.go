@@ -11,6 +11,7 @@ import (
 
 	"weir"
 	"weir/fleet"
+	"weir/fleet/kubernetes"
 )
 
 // short checks that an error of Scale is a shortage with this word and message.
@@ -252,4 +253,109 @@ spec: {limits: [{type: Pod, max: {` + gpu + `: 0}}]}
 			short(t, f.Scale(soon(t), "m", 3, nil), c.why, c.text)
 		})
 	}
+}
+
+// TestWithoutItsProvisioningRequestNoPodIsAskedFor. The definition here has the
+// parts of the cluster autoscaler's that the test uses
+// (apis/config/crd/autoscaling.x-k8s.io_provisioningrequests.yaml); nothing here
+// provisions, so the test writes the conditions.
+func TestWithoutItsProvisioningRequestNoPodIsAskedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 4)
+	w.apply(`
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: provisioningrequests.autoscaling.x-k8s.io
+  annotations: {api-approved.kubernetes.io: "https://github.com/kubernetes/autoscaler/pull/5848"}
+spec:
+  group: autoscaling.x-k8s.io
+  scope: Namespaced
+  names: {kind: ProvisioningRequest, listKind: ProvisioningRequestList, plural: provisioningrequests, singular: provisioningrequest}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    subresources: {status: {}}
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+`)
+	w.until("the kind is served", func() (bool, string) {
+		_, err := w.resource("autoscaling.x-k8s.io/v1", "provisioningrequests", w.namespace).List(soon(t), metav1.ListOptions{})
+		return err == nil, fmt.Sprint(err)
+	})
+	w.apply(`
+apiVersion: autoscaling.x-k8s.io/v1
+kind: ProvisioningRequest
+metadata: {name: gpus, namespace: models}
+spec: {provisioningClassName: check-capacity.autoscaling.x-k8s.io, podSets: [{podTemplateRef: {name: engine}, count: 2}]}
+`)
+	w.workload("Deployment", `{"annotations":{"autoscaling.x-k8s.io/consume-provisioning-request":"gpus"}}`)
+	f, _ := w.start(w.options("Deployment"), 4)
+	short(t, f.Scale(soon(t), "m", 2, nil), fleet.WhyProvisioning, "ProvisioningRequest gpus has no answer yet")
+	answer := func(kind, reason string) {
+		w.patch("autoscaling.x-k8s.io/v1", "provisioningrequests", "gpus", fmt.Sprintf(`{"status":{"conditions":[{"type":%q,"status":"True","reason":%q,
+			"message":"as it is","lastTransitionTime":"2026-11-30T12:00:00Z"}]}}`, kind, reason), "status")
+	}
+	answer("Failed", "CapacityIsNotFound")
+	short(t, f.Scale(soon(t), "m", 2, nil), fleet.WhyNoNode, "ProvisioningRequest gpus: Failed CapacityIsNotFound: as it is")
+	if n := w.replicas("deployments"); n != 0 {
+		t.Errorf("the number is %d, want 0", n)
+	}
+	answer("Provisioned", "CapacityIsFound")
+	w.scale(f, 2)
+	w.ready(f, 2)
+}
+
+// TestAStartIsLearnedInItsPhases: the times are those in the pod's conditions and
+// container; the kubelet's events about the image say nothing of a node.
+func TestAStartIsLearnedInItsPhases(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 4)
+	w.workload("Deployment", `{"labels":{"start":"by-hand"}}`)
+	f, _ := w.start(w.options("Deployment"), 4)
+	if _, ok := f.ColdStart("m"); ok {
+		t.Error("a start is known before the first")
+	}
+	w.scale(f, 1)
+	var id string
+	w.until("its pod has a node", func() (bool, string) {
+		rs, err := f.Status(t.Context(), "m")
+		if err == nil && len(rs) == 1 {
+			id = rs[0].ID
+		}
+		return err == nil && len(rs) == 1 && rs[0].Why == fleet.WhyPulling, list(rs)
+	})
+	p, err := w.resource("v1", "pods", w.namespace).Get(soon(t), id, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	created := p.GetCreationTimestamp().Time
+	after := func(seconds int) string {
+		return created.Add(time.Duration(seconds) * time.Second).UTC().Format(time.RFC3339)
+	}
+	w.event(id, "kubelet", "Normal", "Pulling", `Pulling image "engine:1"`)
+	// Conditions are merged by their type: the scheduler's stays, with a time of our own.
+	w.merge("pods", id, fmt.Sprintf(`{"status":{"phase":"Running","conditions":[{"type":"PodScheduled","status":"True","lastTransitionTime":%q}],
+		"containerStatuses":[{"name":"engine","image":"engine:1","imageID":"","ready":false,"restartCount":0,"state":{"running":{"startedAt":%q}}}]}}`,
+		after(60), after(150)))
+	w.event(id, "kubelet", "Normal", "Pulled", `Successfully pulled image "engine:1" in 1m28.4s (1m28.4s including waiting). Image size: 9876543210 bytes.`)
+	w.until("it loads", func() (bool, string) {
+		rs, err := f.Status(t.Context(), "m")
+		return err == nil && len(rs) == 1 && rs[0].Why == fleet.WhyLoading, list(rs)
+	})
+	w.merge("pods", id, fmt.Sprintf(`{"status":{"conditions":[{"type":"Ready","status":"True","lastTransitionTime":%q}]}}`, after(400)))
+	w.ready(f, 1)
+	want := kubernetes.ColdStart{Scheduled: 60 * time.Second, Pulled: 90 * time.Second, Loaded: 250 * time.Second}
+	if have, ok := f.ColdStart("m"); !ok || have != want || have.Total() != 400*time.Second {
+		t.Errorf("learned %+v, want %+v", have, want)
+	}
+	w.scale(f, 2) // the next one is expected by what was learned
+	w.until("the next one is expected", func() (bool, string) {
+		rs, err := f.Status(t.Context(), "m")
+		if err != nil || len(rs) != 2 || rs[1].Why != fleet.WhyPulling {
+			return false, list(rs)
+		}
+		left := rs[1].ReadyAt.Sub(rs[1].Asked) // it has a node, at once
+		return left >= 340*time.Second && left < 400*time.Second, left.String()
+	})
 }

@@ -67,7 +67,7 @@ var resources = map[string]string{
 	"Namespace": "namespaces", "Node": "nodes", "ServiceAccount": "serviceaccounts", "ClusterRole": "clusterroles",
 	"ClusterRoleBinding": "clusterrolebindings", "Role": "roles", "RoleBinding": "rolebindings", "Deployment": "deployments",
 	"StatefulSet": "statefulsets", "HorizontalPodAutoscaler": "horizontalpodautoscalers", "ResourceQuota": "resourcequotas", "Pod": "pods", "LimitRange": "limitranges",
-	"DeviceClass": "deviceclasses", "ResourceSlice": "resourceslices", "ResourceClaimTemplate": "resourceclaimtemplates",
+	"CustomResourceDefinition": "customresourcedefinitions", "ProvisioningRequest": "provisioningrequests", "DeviceClass": "deviceclasses", "ResourceSlice": "resourceslices", "ResourceClaimTemplate": "resourceclaimtemplates",
 	"ConfigMap": "configmaps", "PersistentVolumeClaim": "persistentvolumeclaims", "Service": "services", "NetworkPolicy": "networkpolicies",
 }
 
@@ -215,6 +215,16 @@ func (w *world) patch(version, plural, name, body string, sub ...string) {
 	w.Helper()
 	if _, err := w.resource(version, plural, w.namespace).Patch(soon(w.T), name, types.MergePatchType, []byte(body),
 		metav1.PatchOptions{FieldManager: "test"}, sub...); err != nil {
+		w.Fatalf("patch %s %s: %v", plural, name, err)
+	}
+}
+
+// merge patches the status of an object of the core group as kubelets do: lists of
+// conditions by their type.
+func (w *world) merge(plural, name, body string) {
+	w.Helper()
+	if _, err := w.resource("v1", plural, w.namespace).Patch(soon(w.T), name, types.StrategicMergePatchType, []byte(body),
+		metav1.PatchOptions{FieldManager: "test"}, "status"); err != nil {
 		w.Fatalf("patch %s %s: %v", plural, name, err)
 	}
 }
