@@ -102,7 +102,7 @@ func (c *cluster) inventory(ctx context.Context, namespace string, sh shape, own
 		return nil, nil
 	}
 	s := &stock{taken: map[string]bool{}}
-	classes, err := list[deviceClass](ctx, c, "deviceclasses", "")
+	classes, err := everything[deviceClass](ctx, c, "deviceclasses", "")
 	if err != nil {
 		return nil, err
 	}
@@ -112,13 +112,13 @@ func (c *cluster) inventory(ctx context.Context, namespace string, sh shape, own
 		}
 	}
 	for _, driver := range s.drivers() {
-		slices, err := list[resourceSlice](ctx, c, "resourceslices", driver)
+		slices, err := everything[resourceSlice](ctx, c, "resourceslices", driver)
 		if err != nil {
 			return nil, err
 		}
 		s.stock(slices)
 	}
-	claims, err := list[resourceClaim](ctx, c, "resourceclaims", "")
+	claims, err := everything[resourceClaim](ctx, c, "resourceclaims", "")
 	if err != nil {
 		return nil, err
 	}
@@ -183,9 +183,9 @@ const (
 
 var errTooMany = errors.New("there are too many to count")
 
-// list reads all objects of a resource of the devices' group, or those of one
+// everything reads all objects of a resource of the devices' group, or those of one
 // driver.
-func list[T any](ctx context.Context, c *cluster, resource, driver string) ([]T, error) {
+func everything[T any](ctx context.Context, c *cluster, resource, driver string) ([]T, error) {
 	var all []T
 	next := ""
 	for range pagesMost {
