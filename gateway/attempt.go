@@ -22,14 +22,42 @@ type failure struct {
 // maxErrorBody bounds how much of an upstream's error is read.
 const maxErrorBody = 1 << 20
 
-// attempt sends the request to the verdict's replica and passes its answer on. A
+// attempt sends the request to the replica that was granted and passes its answer on. A
 // failure may be retried as long as the caller has been sent nothing.
-func (c *call) attempt(v dispatch.Verdict) *failure {
+func (c *call) attempt() *failure {
+	if f := c.prepare(); f != nil {
+		return f
+	}
+	b := &c.booking
+	if b.granted.HedgeAfter > 0 && c.ask.stream {
+		return c.race()
+	}
+	reply, err := b.target.client.Do(c.x.ctx(), b.granted.Addr, &c.up)
+	if err != nil {
+		return c.failed(err)
+	}
+	b.reply = reply
+	b.hear()
+	c.ownFrom = c.g.now()
+	switch {
+	case reply.Status >= 300:
+		return c.refusedBy(reply)
+	case c.ask.stream && reply.IsStream():
+		return c.relay(&stream{c: c, events: reply.Events()})
+	}
+	return c.whole(reply)
+}
+
+// prepare makes an attempt's request, or says why the replica cannot have it. It is kept
+// out of the frame of attempt, which stays on the stack for as long as the answer takes.
+//
+//go:noinline
+func (c *call) prepare() *failure {
 	b := &c.booking
 	b.rec.Attempts++
 	b.used = weir.Usage{}
 	c.renaming, c.ownModel = renaming{scratch: c.renaming.scratch[:0]}, ""
-	b.target = c.targetOf(v.Deployment)
+	b.target = c.targetOf(b.granted.Deployment)
 	if b.target == nil {
 		return &failure{problem: &problem{is: errNoReplica}, result: dispatch.Unavailable, retry: true}
 	}
@@ -44,26 +72,11 @@ func (c *call) attempt(v dispatch.Verdict) *failure {
 	}
 	b.spilled = false
 	b.rec.Own += b.queuedAt.Sub(c.ownFrom)
-	if v.HedgeAfter > 0 && c.ask.stream {
-		b.rec.Own += c.g.now().Sub(b.grantedAt)
-		return c.race(v)
+	if b.granted.HedgeAfter <= 0 || !c.ask.stream { // otherwise each racer composes its own
+		c.compose(b.target)
 	}
-	c.prepare(b.target)
 	b.rec.Own += c.g.now().Sub(b.grantedAt)
-	reply, err := b.target.client.Do(c.x.ctx(), v.Addr, &c.up)
-	if err != nil {
-		return c.failed(err)
-	}
-	b.reply = reply
-	b.hear()
-	c.ownFrom = c.g.now()
-	switch {
-	case reply.Status >= 300:
-		return c.refusedBy(reply)
-	case c.ask.stream && reply.IsStream():
-		return c.relay(&stream{c: c, events: reply.Events()})
-	}
-	return c.whole(reply)
+	return nil
 }
 
 // targetOf finds a deployment in the current configuration or, if it was removed, in
@@ -93,8 +106,8 @@ func (c *call) failed(err error) *failure {
 	return ofUpstream(err)
 }
 
-// prepare makes the upstream's request from the caller's.
-func (c *call) prepare(t *target) {
+// compose makes the upstream's request from the caller's.
+func (c *call) compose(t *target) {
 	c.segments, c.asksUsage = compose(t, c.s.do, &c.ask, c.body, c.segments, c.edits[:0])
 	c.fields = passRequestHeaders(&c.x, c.fields[:0])
 	c.up = c.callOf(t, c.segments, c.fields)

@@ -23,6 +23,7 @@ type booking struct {
 	id      uint64 // its ID in the core
 	holds   holds
 	verdict chan dispatch.Verdict // cap 1: a waiting booking gets one verdict
+	granted dispatch.Verdict      // the last that granted a replica
 
 	answers     int     // that the upstream will produce, all of them billed
 	target      *target // of the current or last attempt
@@ -68,7 +69,7 @@ func (b *booking) drop(h holds) bool {
 }
 
 // arrive asks the core for a replica and waits for its verdict.
-func (b *booking) arrive(ctx context.Context, r dispatch.Request) (dispatch.Verdict, error) {
+func (b *booking) arrive(ctx context.Context, r dispatch.Request) error {
 	b.holds |= holdsQueue
 	b.queuedAt = b.g.now()
 	v, ok := b.served.arrive(b.queuedAt, r, b)
@@ -77,7 +78,7 @@ func (b *booking) arrive(ctx context.Context, r dispatch.Request) (dispatch.Verd
 
 // retry asks for another replica after a failure that the caller has not seen.
 // Throttled replicas are avoided until the time they gave.
-func (b *booking) retry(ctx context.Context, f *failure) (dispatch.Verdict, error) {
+func (b *booking) retry(ctx context.Context, f *failure) error {
 	b.hangUp()
 	b.queuedAt = b.g.now()
 	if f.result == dispatch.Throttled {
@@ -90,8 +91,9 @@ func (b *booking) retry(ctx context.Context, f *failure) (dispatch.Verdict, erro
 	return b.wait(ctx, v, ok)
 }
 
-// wait returns when the core has decided or the caller has left.
-func (b *booking) wait(ctx context.Context, v dispatch.Verdict, decided bool) (dispatch.Verdict, error) {
+// wait returns when the core has decided or the caller has left. With a grant, granted
+// is the verdict.
+func (b *booking) wait(ctx context.Context, v dispatch.Verdict, decided bool) error {
 	if !decided {
 		select {
 		case v = <-b.verdict:
@@ -99,7 +101,7 @@ func (b *booking) wait(ctx context.Context, v dispatch.Verdict, decided bool) (d
 			b.drop(holdsQueue)
 			b.served.cancel(b.g.now(), b)
 			b.rec.Queued += b.g.now().Sub(b.queuedAt)
-			return v, gone(ctx)
+			return gone(ctx)
 		}
 	}
 	b.drop(holdsQueue)
@@ -111,12 +113,13 @@ func (b *booking) wait(ctx context.Context, v dispatch.Verdict, decided bool) (d
 	b.rec.Known = int64(v.Known)
 	b.trail.passed(&v)
 	if v.Kind == dispatch.Refuse {
-		return v, ofVerdict(v)
+		return ofVerdict(v)
 	}
 	b.rec.Reason, b.trail.going = reasonOf(&v), true
 	b.holds |= holdsReplica
 	b.rec.Deployment, b.rec.Replica = v.Deployment, v.Replica
-	return v, nil
+	b.granted = v
+	return nil
 }
 
 // gone says why a context ended: the caller left, or the gateway stops.

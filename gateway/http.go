@@ -50,8 +50,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := g.take()
 	defer c.recycle() // also after the panic that cuts an answer
 	x.begin(w, r, &c.st.bounds)
-	c.x = exchange{from: x, method: r.Method, query: r.URL.RawQuery, peer: peerOf(r.RemoteAddr), size: r.ContentLength, far: true}
-	c.s = g.surfaces.locate(r.URL.Path)
+	c.from(x)
 	if c.st.cors != nil {
 		c.st.cors.sayOn(&c.x)
 	}
@@ -78,6 +77,17 @@ func (x *httpCaller) begin(w http.ResponseWriter, r *http.Request, b *Bounds) {
 		x.conn, _ = r.Context().Value(connKey{}).(*callerConn)
 	}
 	x.extend(time.Now())
+}
+
+// from sets the exchange with its caller. Like other parts of the path it is kept out
+// of the frame of what waits.
+//
+//go:noinline
+func (c *call) from(x *httpCaller) {
+	r := x.r
+	c.x.from, c.x.method, c.x.query = x, r.Method, r.URL.RawQuery
+	c.x.peer, c.x.size, c.x.far = peerOf(r.RemoteAddr), r.ContentLength, true
+	c.s = c.g.surfaces.locate(r.URL.Path)
 }
 
 // peerOf is an address of net/http without its port.

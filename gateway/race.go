@@ -16,13 +16,12 @@ type race struct {
 }
 
 // race sends the request as attempt does. If the first token is late, it sends a copy
-// to another replica. The first answer wins; the other request is cancelled at once. v
-// is the first request's verdict.
-func (c *call) race(v dispatch.Verdict) *failure {
+// to another replica. The first answer wins; the other request is cancelled at once.
+func (c *call) race() *failure {
 	b := &c.booking
-	r := &race{first: c.racer(b.target, v, b.grantedAt)}
+	r := &race{first: c.racer(b.target, b.granted, b.grantedAt)}
 	b.race = r
-	late := time.NewTimer(v.HedgeAfter)
+	late := time.NewTimer(b.granted.HedgeAfter)
 	defer late.Stop()
 	select {
 	case <-r.first.over:

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"net"
 
@@ -66,7 +67,8 @@ func (c *call) recycle() {
 	pool, verdict, segments, fields, names := &c.g.calls, c.booking.verdict, c.segments[:0], c.fields[:0], c.names[:0]
 	clear(segments[:cap(segments)])
 	clear(fields[:cap(fields)])
-	*c = call{segments: segments, fields: fields, names: names, booking: booking{verdict: verdict}}
+	*c = call{} // in place: a literal of its size would be built on the stack
+	c.segments, c.fields, c.names, c.booking.verdict = segments, fields, names, verdict
 	pool.Put(c)
 }
 
@@ -104,19 +106,12 @@ func (c *call) run() error {
 		c.x.tee = c.g.second(c)
 	}
 	c.startPulse(c.pulseEvery())
-	v, err := b.arrive(ctx, dispatch.Request{
-		Tenant: b.rec.Tenant, Class: b.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.mayAnswer() * c.ask.n, Streams: c.ask.stream,
-		Affinity: c.affinity(), Prefix: c.prefix(), Sticky: c.sticky(), Pin: c.pin, Key: c.key.id, Needs: c.needs(),
-	})
-	if err == nil && len(b.served.shadows) > 0 && c.pin == (dispatch.Pin{}) { // a shadow stores no answers
-
-		c.mirror(prompt, output)
-	}
+	err = c.arrive(ctx, prompt, output)
 	for {
 		if err != nil {
 			return c.wordUnsupported(c.ofPin(err))
 		}
-		f := c.attempt(v)
+		f := c.attempt()
 		c.learned(f)
 		if f == nil {
 			return nil
@@ -129,10 +124,25 @@ func (c *call) run() error {
 		}
 		b.rec.TTFT = 0
 		b.trail.failed(b.rec.Deployment, answers[f.problem.is].code)
-		if v, err = b.retry(ctx, f); err != nil {
+		if err = b.retry(ctx, f); err != nil {
 			return afterFailure(f, err)
 		}
 	}
+}
+
+// arrive asks for a replica and waits for it.
+//
+//go:noinline
+func (c *call) arrive(ctx context.Context, prompt, output int) error {
+	b := &c.booking
+	err := b.arrive(ctx, dispatch.Request{
+		Tenant: b.rec.Tenant, Class: b.rec.Class, Prompt: prompt, Output: output, MaxOutput: c.ask.mayAnswer() * c.ask.n, Streams: c.ask.stream,
+		Affinity: c.affinity(), Prefix: c.prefix(), Sticky: c.sticky(), Pin: c.pin, Key: c.key.id, Needs: c.needs(),
+	})
+	if err == nil && len(b.served.shadows) > 0 && c.pin == (dispatch.Pin{}) { // a shadow stores no answers
+		c.mirror(prompt, output)
+	}
+	return err
 }
 
 // noteAt logs a failure of the upstream.

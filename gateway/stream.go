@@ -64,21 +64,35 @@ func (s *stream) run() *failure {
 		}
 	}
 	for {
-		e, err := s.events.Next()
-		if err != nil {
+		// Most streams are here at any moment, so nothing large is on the stack.
+		if err := s.events.Wait(); err != nil {
 			return s.ended(err)
 		}
-		if e.Usage != nil {
-			s.usage = true
-			s.c.booking.used = *e.Usage
-		}
-		if f, over := s.take(&e); over {
+		if f, over := s.next(); over {
 			return f
 		}
-		if s.quiet.over(s.c.g, s.c.booking.target, e.Kind) {
-			return stillQuiet()
-		}
 	}
+}
+
+// next handles the next event, which is in memory.
+//
+//go:noinline
+func (s *stream) next() (*failure, bool) {
+	e, err := s.events.Next()
+	if err != nil {
+		return s.ended(err), true
+	}
+	if e.Usage != nil {
+		s.usage = true
+		s.c.booking.used = *e.Usage
+	}
+	if f, over := s.take(&e); over {
+		return f, true
+	}
+	if s.quiet.over(s.c.g, s.c.booking.target, e.Kind) {
+		return stillQuiet(), true
+	}
+	return nil, false
 }
 
 // take handles one event and says whether the stream is over.

@@ -156,15 +156,27 @@ func (h *host) put(c *conn, reusable bool) {
 
 // dial opens a connection; take has counted it.
 func (h *host) dial(ctx context.Context, limit time.Time) (*conn, error) {
-	c, err := h.connect(ctx, limit)
-	if err != nil {
+	done := make(chan dialled, 1)
+	go func() {
+		c, err := h.connect(ctx, limit)
+		done <- dialled{c, err}
+	}()
+	d := <-done // connect ends with ctx
+	if d.err != nil {
 		h.mu.Lock()
 		h.open--
 		h.wakeOne()
 		h.mu.Unlock()
-		return nil, err
 	}
-	return c, nil
+	return d.c, d.err
+}
+
+// dialled is what connect returned. It runs in a goroutine of its own because dialling
+// and the handshake of TLS need a stack twice as large as everything else a call does,
+// and a stack that has grown stays large while its goroutine waits for a slow answer.
+type dialled struct {
+	c   *conn
+	err error
 }
 
 func (h *host) connect(ctx context.Context, limit time.Time) (*conn, error) {

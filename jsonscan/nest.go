@@ -42,6 +42,9 @@ func (s *Scanner) nested(i int) int {
 	return s.deep(i)
 }
 
+// deep has a frame of over a kilobyte, which only a deep value pays for.
+//
+//go:noinline
 func (s *Scanner) deep(i int) int {
 	var many [MaxDepth/64 + 1]uint64
 	return s.walk(&nest{bits: many[:]}, i)

@@ -48,6 +48,7 @@ type Reader struct {
 	ready  int    // length of the event at the start of win, if known
 	part   []byte // the beginning of an incomplete event; later the whole event
 	taken  bool   // part was returned and can be dropped
+	next   []byte // the next event, which Wait found
 	split  splitter
 	begun  bool   // an event was returned
 	join   []byte // data of several lines
@@ -60,28 +61,44 @@ func New(from Source) Reader { return Reader{from: from} }
 // Next returns the next event. io.EOF comes only at the true end of the source; every
 // other error is the source's, and an event that it cut in two is not returned.
 func (e *Reader) Next() (Event, error) {
-	if e.taken {
+	if err := e.Wait(); err != nil {
+		return Event{}, err
+	}
+	raw := e.next
+	e.next = nil
+	return e.event(raw), nil
+}
+
+// Wait waits for the next event, which Next then returns at once; its errors are those
+// of Next. It ends the last event. It need not be called: a goroutine that waits here
+// and not in Next has a smaller stack, which counts with thousands of quiet streams.
+func (e *Reader) Wait() error {
+	if e.taken && e.next == nil {
 		putBuffer(e.part)
 		e.part, e.taken = nil, false
 	}
-	for {
-		if raw := e.cutOff(); raw != nil {
-			return e.event(raw), nil
+	for e.next == nil {
+		if e.next = e.cutOff(); e.next != nil {
+			return nil
 		}
 		if len(e.part) > MaxEventBytes {
-			return Event{}, e.from.Refuse(fmt.Errorf("an event of the stream is larger than %d bytes", MaxEventBytes))
+			return e.oversized()
 		}
 		win, err := e.from.Next()
 		e.win = win
 		switch {
 		case err == nil:
 		case err == io.EOF && len(e.part) > 0:
-			e.taken = true
-			return e.event(e.part), nil
+			e.taken, e.next = true, e.part
 		default:
-			return Event{}, err
+			return err
 		}
 	}
+	return nil
+}
+
+func (e *Reader) oversized() error {
+	return e.from.Refuse(fmt.Errorf("an event of the stream is larger than %d bytes", MaxEventBytes))
 }
 
 // cutOff takes a whole event from memory, nil if there is none. An event in one piece
@@ -128,7 +145,7 @@ func (e *Reader) keep(piece []byte) {
 // Buffered says whether another complete event is already in memory, which makes it too
 // early to flush. It may return false when one is there, never true when none is.
 func (e *Reader) Buffered() bool {
-	if e.ready > 0 {
+	if e.ready > 0 || e.next != nil {
 		return true
 	}
 	if len(e.part) > 0 && !e.taken {

@@ -182,3 +182,23 @@ func TestWhatBeginsAStream(t *testing.T) {
 	f("", false)
 	f("<html>", false)
 }
+
+func TestWaitFindsTheEventThatNextReturns(t *testing.T) {
+	r := reader("data: a\n\ndata: b\n\ndata: c", 5)
+	for _, want := range []string{"a", "b", "c"} {
+		for range 2 { // waiting twice passes no event over
+			if err := r.Wait(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !r.Buffered() {
+			t.Errorf("after Wait, %q is not said to be in memory", want)
+		}
+		if e, err := r.Next(); err != nil || string(e.Data) != want {
+			t.Errorf("Next = %q, %v; want %q", e.Data, err, want)
+		}
+	}
+	if err := r.Wait(); err != io.EOF {
+		t.Errorf("Wait = %v at the end, want io.EOF", err)
+	}
+}

@@ -76,6 +76,9 @@ func (e *Events) Next() (Event, error) {
 	return ev, nil
 }
 
+// Wait waits for the next event, which Next then returns at once: see sse.Reader.Wait.
+func (e *Events) Wait() error { return e.in.Wait() }
+
 // classify finds the meaning of an event's data. Generated text may contain anything,
 // even "usage" or [DONE]: only the position of a key counts.
 func (e *Events) classify(ev *Event, name []byte) {
