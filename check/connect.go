@@ -75,7 +75,7 @@ func asksOf(m *config.Model, d *config.Deployment) (asks []func(context.Context)
 		}
 	case d.AzureOpenAI != nil:
 		asks = append(asks, func(ctx context.Context) Contact { return askAzure(ctx, m, d) })
-	default:
+	case d.Process != nil:
 		asks = append(asks, func(context.Context) Contact { return lookAtCommand(d) })
 	}
 	return asks

@@ -29,6 +29,10 @@ type Config struct {
 	Journal Journal `yaml:"journal"`
 	// Resources of this machine for the replicas that Weir starts as processes.
 	Machine Machine `yaml:"machine"`
+	// The cluster whose workloads are deployments of this file. Without it: the one that a kubeconfig or Weir's own pod names.
+	Kubernetes *Cluster `yaml:"kubernetes"`
+	// KEDA's external scaler, for deployments with kubernetes.scaled_by: keda.
+	KEDA *KEDA `yaml:"keda"`
 	// The callers.
 	Tenants []Tenant `yaml:"tenants" need:"true"`
 	// The models, and the deployments that serve them.

@@ -279,7 +279,7 @@ func homesOf(key string) []string {
 		}
 	}
 	walk(reflect.TypeFor[Config](), "")
-	if len(homes) > 3 {
+	if len(homes) > 4 {
 		return nil // a word as common as "name" has no particular home
 	}
 	return homes

@@ -4,7 +4,7 @@ import "time"
 
 // Deployment is one way to serve a model: a place, a protocol, a price.
 type Deployment struct {
-	_ struct{} `oneof:"external|azureopenai|process"`
+	_ struct{} `oneof:"external|azureopenai|process|kubernetes"`
 
 	// Name in metrics, logs, usage and x-weir-deployment, unique in the file.
 	Name string `yaml:"name" need:"true" format:"name" example:"gpt-4o/ptu-eastus2"`
@@ -37,22 +37,29 @@ type Deployment struct {
 	AzureOpenAI *AzureOpenAI `yaml:"azureopenai"`
 	// Servers that Weir starts and stops as processes on this machine.
 	Process *Process `yaml:"process"`
-	// How many replicas there should be. Only for places that start replicas (process). Without it: one, always.
+	// Pods of a workload in a Kubernetes cluster, whose number Weir changes.
+	Kubernetes *Kubernetes `yaml:"kubernetes"`
+	// How many replicas there should be. Only for places that start replicas (process, kubernetes). Without it: one, always.
 	Scaling *Scaling `yaml:"scaling"`
 }
 
 // Place is the kind of place that runs the deployment's replicas: "external",
-// "azureopenai" or "process".
+// "azureopenai", "kubernetes" or "process".
 func (d *Deployment) Place() string {
 	switch {
 	case d.External != nil:
 		return "external"
 	case d.AzureOpenAI != nil:
 		return "azureopenai"
+	case d.Kubernetes != nil:
+		return "kubernetes"
 	default:
 		return "process"
 	}
 }
+
+// Elastic says whether Weir changes the number of the deployment's replicas.
+func (d *Deployment) Elastic() bool { return d.Process != nil || d.Kubernetes != nil }
 
 // Capacity is the capacity of one replica. An absent part does not apply.
 type Capacity struct {

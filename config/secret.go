@@ -88,6 +88,10 @@ func (c *Config) Resolve() error {
 		d.pemFile("server.tls.cert", t.Cert)
 		d.pemFile("server.tls.key", t.Key)
 	}
+	if c.KEDA != nil && c.KEDA.TLS != nil {
+		d.pemFile("keda.tls.cert", c.KEDA.TLS.Cert)
+		d.pemFile("keda.tls.key", c.KEDA.TLS.Key)
+	}
 	d.redisFiles(c.Redis)
 	if len(d.faults) > 0 {
 		d.excerpts(d.faults)

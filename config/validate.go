@@ -42,6 +42,7 @@ func (v *validator) config() {
 	v.cors()
 	v.machine()
 	v.models()
+	v.workloads()
 	v.tenants()
 	v.limits()
 	v.redis()

@@ -78,6 +78,8 @@ func (v *validator) deployment(m *Model, d *Deployment, path string) {
 		v.azure(m, d.AzureOpenAI, path+".azureopenai")
 	case d.Process != nil:
 		v.process(m, d.Process, path+".process")
+	case d.Kubernetes != nil:
+		v.kubernetes(m, d.Kubernetes, path+".kubernetes")
 	}
 	v.scaling(m, d, path)
 }
@@ -180,20 +182,20 @@ func plainEnv(name string) bool {
 	return envReference.MatchString("env:" + name)
 }
 
-// scaling checks the scaling block. A process deployment always has a Scaling
+// scaling checks the scaling block. An elastic deployment always has a Scaling
 // afterwards.
 func (v *validator) scaling(m *Model, d *Deployment, path string) {
 	at := path + ".scaling"
 	if d.Scaling == nil {
-		if d.Process != nil {
+		if d.Elastic() {
 			d.Scaling = &Scaling{}
 			setDefaults(reflect.ValueOf(d.Scaling).Elem())
 		}
 		return
 	}
 	s := d.Scaling
-	if d.Process == nil && (d.External != nil || d.AzureOpenAI != nil) {
-		v.blame(at, fmt.Sprintf("Weir does not start the replicas of %s", d.Place()), "remove it, or serve the model with process")
+	if !d.Elastic() && (d.External != nil || d.AzureOpenAI != nil) {
+		v.blame(at, fmt.Sprintf("Weir does not start the replicas of %s", d.Place()), "remove it, or serve the model with process or kubernetes")
 		return
 	}
 	if s.Min > s.Max && !v.faulty[at+".max"] {

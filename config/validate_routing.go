@@ -41,7 +41,7 @@ func hasTwo(m *Model) bool {
 		case d.Weight == 0:
 		case d.External != nil:
 			replicas += len(d.External.URLs)
-		case d.Process != nil && (d.Scaling == nil || d.Scaling.Max > 1):
+		case d.Elastic() && (d.Scaling == nil || d.Scaling.Max > 1):
 			replicas += 2
 		default:
 			replicas++

@@ -36,4 +36,8 @@ var (
 	ErrUnknown = errors.New("unknown deployment")
 	// ErrNoCapacity: the place has no room, quota or stock for more replicas now.
 	ErrNoCapacity = errors.New("no capacity")
+	// ErrNotYet: the place has begun a moment ago and does not know its replicas.
+	ErrNotYet = errors.New("its replicas are not known yet")
+	// ErrNotLeading: another gateway scales, or none at the moment.
+	ErrNotLeading = errors.New("this gateway is not the leader")
 )

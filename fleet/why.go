@@ -20,6 +20,7 @@ const (
 	WhyCrash         = "crash"         // it ends before it is ready
 	WhyMemory        = "out_of_memory" // it used more memory than its limit
 	WhySlowStart     = "slow_start"    // it was not ready in the time a start may take
+	WhyUnreachable   = "unreachable"   // it is ready, and Weir has no address for it
 	WhyEvicted       = "evicted"       // its node took it away
 	WhyEnded         = "ended"         // its containers have ended
 )

@@ -57,10 +57,24 @@ func (n *Node) newLeader(s *Setup) (*leader, error) {
 	return newLeader(s.Store, leaderOptions{
 		ledger: n.ledger, setup: n.setup.Load, here: n.demand, inFlight: n.gateway.InFlight, replicas: n.own,
 		scale: func(ctx context.Context, states map[string]scale.State, term store.Term) error {
-			return n.scaler.serve(ctx, states, term)
+			return n.lead(ctx, states, term)
 		},
 		log: n.log,
 	})
+}
+
+// lead scales in one term, and answers KEDA meanwhile.
+func (n *Node) lead(ctx context.Context, states map[string]scale.State, term store.Term) error {
+	if n.keda == nil {
+		return n.scaler.serve(ctx, states, term)
+	}
+	n.keda.forget()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var both errgroup.Group
+	both.Go(func() error { defer cancel(); return n.keda.run(ctx, nil) })
+	both.Go(func() error { defer cancel(); return n.scaler.serve(ctx, states, term) })
+	return both.Wait()
 }
 
 func newLeader(s Store, o leaderOptions) (*leader, error) {

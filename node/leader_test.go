@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/fleet"
 	"weir/fleet/shared"
 	"weir/peers"
 	"weir/store"
@@ -51,7 +52,7 @@ func TestProcessesOfAnotherMachineAreLeftToItsGateways(t *testing.T) {
 		if err != nil || len(rs) != c.want {
 			t.Errorf("at %q there are %d replicas, %v; want %d", c.host, len(rs), err, c.want)
 		}
-		if err := c.place.Scale(t.Context(), "m/d", 0, nil); !errors.Is(err, shared.ErrNotLeading) {
+		if err := c.place.Scale(t.Context(), "m/d", 0, nil); !errors.Is(err, fleet.ErrNotLeading) {
 			t.Errorf("at %q, which does not lead: %v", c.host, err)
 		}
 	}

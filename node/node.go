@@ -31,6 +31,7 @@ type Node struct {
 	level *slog.LevelVar
 
 	callers, operators net.Listener
+	kedaAt             net.Listener // nil: none, or open only while this gateway leads
 
 	gateway  *gateway.Gateway
 	metrics  *observe.Metrics
@@ -43,7 +44,8 @@ type Node struct {
 	engines  *engines
 	scaler   *scaler
 	canaries *canaries
-	sharing  *sharing // nil: limits are not shared
+	sharing  *sharing    // nil: limits are not shared
+	keda     *kedaScaler // nil: KEDA scales nothing
 
 	setup     atomic.Pointer[Setup] // in force
 	reloading sync.Mutex
@@ -59,6 +61,7 @@ type Node struct {
 //	             ├─▶ queue grew, demand ───────────┘ └ engines' own metrics
 //	             ├─▶ record: metrics, ledger (writer), access log
 //	             └─▶ shared limits (Redis)
+//	KEDA ─▶ number last decided, where KEDA scales
 //	operators ─▶ admin: metrics, health, replicas, decisions, usage, reload
 //
 // A part is given the funcs it needs, and none the node.
@@ -105,6 +108,9 @@ func New(o Options) (n *Node, err error) {
 		return n, err
 	}
 	n.replicas = newReplicas(n.gateway.SetReplicas)
+	if err = n.newKEDA(s); err != nil {
+		return n, err
+	}
 	if n.scaler, err = n.newScaler(s); err != nil {
 		return n, err
 	}
@@ -147,12 +153,33 @@ func (n *Node) newGateway(o Options) (*gateway.Gateway, error) {
 	})
 }
 
+// newKEDA makes KEDA's scaler, and opens its address where no other gateway can
+// lead.
+func (n *Node) newKEDA(s *Setup) (err error) {
+	if s.KEDA == nil {
+		return nil
+	}
+	n.keda = &kedaScaler{o: *s.KEDA, setup: n.setup.Load, replicas: n.Replicas, log: n.log, want: map[string]int{}, watching: map[string][]chan struct{}{}}
+	if n.leader == nil {
+		n.kedaAt, err = n.keda.listen()
+	}
+	return err
+}
+
+// decided takes every decision of the scaler.
+func (n *Node) decided(deployment string, want int, rules ...string) {
+	n.metrics.Decided(deployment, want, rules...)
+	if n.keda != nil {
+		n.keda.decided(deployment, want)
+	}
+}
+
 // newScaler makes the scaler. Where gateways share a database it begins when
 // this one leads, and publishes its decisions to the others.
 func (n *Node) newScaler(setup *Setup) (*scaler, error) {
 	o := scalerOptions{
 		setup: n.setup.Load, places: n.places, demand: n.demand, observed: n.observed,
-		decided: n.metrics.Decided, log: n.log,
+		decided: n.decided, log: n.log,
 	}
 	if n.leader != nil {
 		o.demand, o.remember, o.acted = n.leader.demand, n.leader.remember, n.leader.acted
@@ -224,6 +251,8 @@ func (n *Node) middle() []func(context.Context) error {
 	}
 	if n.leader != nil {
 		parts = append(parts, n.leader.run)
+	} else if n.keda != nil {
+		parts = append(parts, func(ctx context.Context) error { return n.keda.run(ctx, n.kedaAt) })
 	}
 	if n.sharing != nil {
 		parts = append(parts, n.sharing.redis.Run)
@@ -242,7 +271,7 @@ func (n *Node) serveCallers(ctx context.Context) error {
 
 // close releases what New took and Run did not release.
 func (n *Node) close() {
-	for _, l := range []net.Listener{n.callers, n.operators} {
+	for _, l := range []net.Listener{n.callers, n.operators, n.kedaAt} {
 		if l != nil {
 			l.Close()
 		}

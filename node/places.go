@@ -27,7 +27,7 @@ func (n *Node) openPlaces(ps []Place) (map[string]fleet.Place, error) {
 	places := map[string]fleet.Place{}
 	host := Host{Busy: n.gateway.InFlight, Log: n.log}
 	if n.leader != nil {
-		host.Busy = n.leader.busy
+		host.Busy, host.Leads = n.leader.busy, n.leader.leads
 	}
 	for _, p := range ps {
 		open := func() (fleet.Place, error) { return p.Open(host) }

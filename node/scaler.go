@@ -37,9 +37,15 @@ type scaler struct {
 	configuring sync.Mutex
 
 	mu     sync.Mutex
-	now    *controlling      // nil while another gateway scales
-	latest []decisionView    // decisions that changed something, newest last
-	said   map[string][2]int // have and want last announced, by deployment
+	now    *controlling         // nil while another gateway scales
+	latest []decisionView       // decisions that changed something, newest last
+	said   map[string]announced // by deployment
+}
+
+// announced is what was last said of a deployment.
+type announced struct {
+	have, want int
+	err        string
 }
 
 // controlling is a Controller and its journal.
@@ -65,7 +71,7 @@ type decisionView struct {
 // newScaler makes a scaler that scales from the start or, where acted is set,
 // in each term of this gateway as the leader.
 func newScaler(o scalerOptions, setup *Setup) (*scaler, error) {
-	s := &scaler{o: o, said: map[string][2]int{}}
+	s := &scaler{o: o, said: map[string]announced{}}
 	if o.acted != nil {
 		return s, validPolicies(setup)
 	}
@@ -98,6 +104,9 @@ func (s *scaler) begin(setup *Setup, states map[string]scale.State, term store.T
 		Replicas: s.o.observed,
 		Decided:  func(e control.Event) { s.decided(e, term) },
 		Failed: func(deployment string, err error) {
+			if errors.Is(err, fleet.ErrNotYet) {
+				return // the next step asks again
+			}
 			s.o.log.Error("no scaling decision", "deployment", deployment, "error", err)
 		},
 	}, s.targets(setup), known)
@@ -249,13 +258,16 @@ func (s *scaler) decided(e control.Event, term store.Term) {
 	}
 }
 
-// isNew says whether a decision differs from the last one announced: every step
-// asks again for a replica that cannot start.
+// isNew says whether a decision or its outcome differs from the last one
+// announced: every step asks again for a replica that cannot start.
 func (s *scaler) isNew(e control.Event) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	is := [2]int{e.Decision.Have, e.Decision.Want}
-	if was, said := s.said[e.Deployment]; said && was == is && e.Err == nil {
+	is := announced{have: e.Decision.Have, want: e.Decision.Want}
+	if e.Err != nil {
+		is.err = e.Err.Error()
+	}
+	if was, said := s.said[e.Deployment]; said && was == is {
 		return false
 	}
 	s.said[e.Deployment] = is

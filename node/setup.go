@@ -43,7 +43,10 @@ type Host struct {
 	// Busy is how many requests of all gateways a replica works on; -1:
 	// unknown.
 	Busy func(deployment, replica string) int
-	Log  *slog.Logger
+	// Leads says whether this gateway is the leader now. Nil: no other gateway
+	// shares the store, and none is known to lead.
+	Leads func() bool
+	Log   *slog.Logger
 }
 
 // Setup is everything the node serves, as options of each package. A reload
@@ -59,6 +62,7 @@ type Setup struct {
 	Store       Store
 	Journal     control.JournalOptions
 	Sharing     *Sharing // nil: limits are not shared
+	KEDA        *KEDA    // nil: KEDA scales nothing
 	Gateway     gateway.Config
 	Deployments []Deployment // all of Gateway's, in its order
 
@@ -104,6 +108,9 @@ type Admin struct {
 	Hosts  []string // host names allowed without a token
 }
 
+// KEDA is where KEDA asks for numbers of replicas, fixed at the start.
+type KEDA struct{ Listen, CertFile, KeyFile string }
+
 // Store is the ledger, fixed at the start: a file, or a database that several
 // gateways share, one of which leads.
 type Store struct {
@@ -136,4 +143,5 @@ type Scaling struct {
 	Policy scale.Policy
 	Zone   *time.Location // of the policy's schedules; nil: UTC
 	Quota  int            // most replicas the provider gives; 0: no bound
+	Asked  bool           // KEDA asks for the number, and writes it
 }

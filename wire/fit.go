@@ -11,17 +11,16 @@ import (
 
 // RunsOn is the hardware the file gives for a deployment's replicas; nil: none.
 func RunsOn(d *config.Deployment) *config.RunsOn {
-	if d.Process == nil {
-		return nil
-	}
-	return d.Process.RunsOn
+	o, _ := ownOf(d)
+	return o.RunsOn
 }
 
 // FitSetup asks whether a deployment's model fits the hardware of its replicas.
 // RunsOn must not be nil.
 func FitSetup(d *config.Deployment, prices *price.Catalogue) (fit.Model, fit.Setup, error) {
-	on := RunsOn(d)
-	m, q, err := fit.Named(prices, cmp.Or(on.Model, d.Process.Model))
+	o, _ := ownOf(d)
+	on := o.RunsOn
+	m, q, err := fit.Named(prices, cmp.Or(on.Model, o.Model))
 	if err != nil {
 		return m, fit.Setup{}, fmt.Errorf("model: %w", err)
 	}
@@ -29,7 +28,7 @@ func FitSetup(d *config.Deployment, prices *price.Catalogue) (fit.Model, fit.Set
 	if err != nil {
 		return m, fit.Setup{}, fmt.Errorf("gpu: %w", err)
 	}
-	s := fit.Setup{Quant: q, TP: TensorParallel(d.Process), Context: on.Context, Engine: fit.DefaultEngine}
+	s := fit.Setup{Quant: q, TP: TensorParallel(d), Context: on.Context, Engine: fit.DefaultEngine}
 	if s.GPU, err = fit.NewGPU(g); err != nil {
 		return m, s, err
 	}

@@ -114,8 +114,9 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 		g.NoStreamUsage = !azure.StreamsUsage(a.APIVersion)
 	default:
 		g.Paid = true
-		u.Dialect, u.Model = dialects.Of(d.Process.Protocol), cmp.Or(d.Process.Model, m.Name)
-		u.Credential = ServerKey(u.Dialect, d.Process.APIKey)
+		o, _ := ownOf(d)
+		u.Dialect, u.Model = dialects.Of(o.Protocol), cmp.Or(o.Model, m.Name)
+		u.Credential = ServerKey(u.Dialect, o.APIKey)
 	}
 	g.Canary, g.Mirror = Canary(d, u.Model, g.Addrs), mirror(d)
 	return g, nil

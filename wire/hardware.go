@@ -22,12 +22,12 @@ type Hardware struct {
 // HardwareOf is the hardware in the file (runs_on), or that of the emulated
 // server a replica's command starts. An empty GPU or Model is unknown.
 func HardwareOf(d *config.Deployment) Hardware {
-	p := d.Process
-	if p == nil {
+	p, ok := ownOf(d)
+	if !ok {
 		return Hardware{TP: 1}
 	}
 	if on := p.RunsOn; on != nil {
-		h := Hardware{GPU: on.GPU, Model: cmp.Or(on.Model, p.Model), TP: TensorParallel(p), Published: on.Quant == ""}
+		h := Hardware{GPU: on.GPU, Model: cmp.Or(on.Model, p.Model), TP: TensorParallel(d), Published: on.Quant == ""}
 		if q, err := fit.ParseQuant(on.Quant); err == nil {
 			h.DType = q.Storage()
 		}
@@ -66,10 +66,12 @@ func EngineOf(d *config.Deployment, prices *price.Catalogue) (engine.Spec, bool)
 	return spec, err == nil
 }
 
-// TensorParallel is the file's tp, else all GPUs of a replica.
-func TensorParallel(p *config.Process) int {
-	if p.RunsOn.TP > 0 {
-		return p.RunsOn.TP
+// TensorParallel is the file's tp, else all GPUs of a replica. RunsOn must not
+// be nil.
+func TensorParallel(d *config.Deployment) int {
+	o, _ := ownOf(d)
+	if o.RunsOn.TP > 0 {
+		return o.RunsOn.TP
 	}
-	return max(p.GPUs, 1)
+	return max(o.GPUs, 1)
 }

@@ -37,7 +37,7 @@ func MaxPrefill(d *config.Deployment) int {
 	switch {
 	case d.Capacity.MaxPrefill != nil:
 		return *d.Capacity.MaxPrefill
-	case d.Process != nil:
+	case Elastic(d):
 		return ownPrefill
 	}
 	return 0

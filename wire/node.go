@@ -68,7 +68,7 @@ func Setup(c *config.Config, prices *price.Catalogue) (s node.Setup, err error) 
 		Admin:   node.Admin{Listen: c.Admin.Listen, Token: c.Admin.Token.Reveal(), Hosts: c.Admin.Hosts},
 		Store:   Store(c.Store),
 		Journal: control.JournalOptions{Path: c.Journal.Path, MaxBytes: int64(c.Journal.MaxSize)},
-		Sharing: sharing(c.Redis),
+		Sharing: sharing(c.Redis), KEDA: kedaOf(c.KEDA),
 	}
 	if t := c.Server.TLS; t != nil {
 		s.Server.Listen.CertFile, s.Server.Listen.KeyFile = t.Cert, t.Key
@@ -115,8 +115,30 @@ func fixed(c *config.Config) []node.Fixed {
 		{Path: "log.format", Value: c.Log.Format},
 		{Path: "store", Value: c.Store},
 		{Path: "redis", Value: c.Redis},
+		{Path: "kubernetes", Value: access(c)},
+		{Path: "keda", Value: c.KEDA},
 		{Path: "journal", Value: c.Journal},
 	}
+}
+
+// kedaOf is the address at which KEDA asks.
+func kedaOf(k *config.KEDA) *node.KEDA {
+	if k == nil {
+		return nil
+	}
+	o := &node.KEDA{Listen: k.Listen}
+	if k.TLS != nil {
+		o.CertFile, o.KeyFile = k.TLS.Cert, k.TLS.Key
+	}
+	return o
+}
+
+// access is the access to the cluster, without a pointer.
+func access(c *config.Config) config.Cluster {
+	if c.Kubernetes == nil {
+		return config.Cluster{Lease: leaseName}
+	}
+	return *c.Kubernetes
 }
 
 func levelOf(name string) slog.Level {

@@ -27,8 +27,11 @@ const Process = "processes"
 // PlaceOf names the place that runs a deployment's replicas; "": none, its
 // servers are external.
 func PlaceOf(d *config.Deployment) string {
-	if d.Process != nil {
+	switch {
+	case d.Process != nil:
 		return Process
+	case d.Kubernetes != nil:
+		return Kubernetes
 	}
 	return ""
 }
@@ -39,10 +42,8 @@ func Elastic(d *config.Deployment) bool { return PlaceOf(d) != "" }
 // DrainTimeout is how long a draining replica may finish its requests; 0: Weir
 // does not run it.
 func DrainTimeout(d *config.Deployment) time.Duration {
-	if d.Process != nil {
-		return d.Process.DrainTimeout
-	}
-	return 0
+	o, _ := ownOf(d)
+	return o.Drain
 }
 
 // Program is the command that starts a replica on this machine; "": none.
@@ -63,7 +64,7 @@ type kind interface {
 type places []kind
 
 func newPlaces(stateDir string) places {
-	return places{&processes{stateDir: filepath.Join(stateDir, "replicas")}}
+	return places{&processes{stateDir: filepath.Join(stateDir, "replicas")}, &cluster{}}
 }
 
 func (ps places) of(c *config.Config) (all []node.Place) {
@@ -90,7 +91,7 @@ func deployments(c *config.Config, prices *price.Catalogue) (ds []node.Deploymen
 			n.Metrics, n.Servers = metricsOf(d)
 			if n.Place != "" {
 				s := Scaling(d)
-				n.Scaling = &node.Scaling{Zone: s.Location(), Quota: s.Quota}
+				n.Scaling = &node.Scaling{Zone: s.Location(), Quota: s.Quota, Asked: d.Kubernetes != nil && d.Kubernetes.ScaledBy == "keda"}
 				if n.Scaling.Policy, err = Policy(m, d, prices); err != nil {
 					return nil, fmt.Errorf("scaling of %s: %w", d.Name, err)
 				}
@@ -104,13 +105,11 @@ func deployments(c *config.Config, prices *price.Catalogue) (ds []node.Deploymen
 // metricsOf is the path of the metrics of a deployment's servers ("": none) and
 // the addresses of its external servers.
 func metricsOf(d *config.Deployment) (path string, servers []string) {
-	switch {
-	case d.Process != nil:
-		return d.Process.Metrics, nil
-	case d.External != nil:
+	if d.External != nil {
 		return d.External.Metrics, d.External.URLs
 	}
-	return "", nil
+	o, _ := ownOf(d)
+	return o.Metrics, nil
 }
 
 // processes is the place of replicas that are processes of this machine. One

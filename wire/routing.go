@@ -50,8 +50,11 @@ func Canary(d *config.Deployment, upstreamModel string, addrs []string) *gateway
 	}
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%q %q %v %q %q", c.Version, c.Of, p.Steps, upstreamModel, addrs)
-	if d.Process != nil {
-		fmt.Fprintf(h, " %q", d.Process.Command)
+	if o, ok := ownOf(d); ok {
+		fmt.Fprintf(h, " %q", o.Command)
+	}
+	if k := d.Kubernetes; k != nil {
+		fmt.Fprintf(h, " %q", []string{k.APIVersion, k.Kind, k.Namespace, k.Name})
 	}
 	p.Trial = fmt.Sprintf("%016x", h.Sum64())
 	return &gateway.Canary{Of: c.Of, Plan: p}

@@ -123,14 +123,15 @@ func ReplicaPrice(d *config.Deployment, prices *price.Catalogue) (weir.Money, er
 		return 0, fmt.Errorf("%w; give price.hour", err)
 	}
 	need := vm.GPUs
-	if d.Process != nil && d.Process.GPUs > 0 {
-		need = d.Process.GPUs
+	o, _ := ownOf(d)
+	if o.GPUs > 0 {
+		need = o.GPUs
 	}
 	switch {
 	case vm.GPUs == 0 || need == vm.GPUs:
 		return hour, nil
 	case need > vm.GPUs:
-		return 0, fmt.Errorf("%s has %d GPUs, and a replica needs %d (process.gpus)", vm.Name, vm.GPUs, need)
+		return 0, fmt.Errorf("%s has %d GPUs, and a replica needs %d (%s.gpus)", vm.Name, vm.GPUs, need, d.Place())
 	}
 	return (hour*weir.Money(need) + weir.Money(vm.GPUs) - 1) / weir.Money(vm.GPUs), nil
 }

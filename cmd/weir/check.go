@@ -16,8 +16,8 @@ import (
 
 // checkOptions are the arguments of the command line.
 type checkOptions struct {
-	file                      string
-	strict, simulate, connect bool
+	file                               string
+	strict, simulate, connect, cluster bool
 }
 
 func newCheck() *cobra.Command {
@@ -43,6 +43,10 @@ list of models to a server, and to an Azure OpenAI deployment a chat without
 messages, which is refused only if key and name are right. All requests run in
 parallel, each for at most 15 s. If one upstream cannot be used, the exit code is 1.
 
+With --cluster it asks the Kubernetes cluster about every workload: whether it is
+there and can be scaled, what else writes its number, which rights Weir lacks, and
+whether a replica would find a node and quota. It changes nothing.
+
 With --schema it prints the JSON Schema of weir.yaml instead. Editors with a YAML
 language server find it through a comment in the file:
 
@@ -52,6 +56,7 @@ language server find it through a comment in the file:
 		Example: `  weir check                                 # ./weir.yaml
   weir check -c production.yaml --strict     # in CI, with its secrets
   weir check -c production.yaml --connect    # are the upstreams reachable?
+  weir check -c production.yaml --cluster    # can the workloads be scaled?
   weir check --schema > weir.schema.json     # for your editor`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -66,6 +71,7 @@ language server find it through a comment in the file:
 	cmd.Flags().BoolVar(&schema, "schema", false, "print the JSON Schema of weir.yaml and check nothing")
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "fail on warnings, including missing secrets")
 	cmd.Flags().BoolVar(&o.connect, "connect", false, "contact every upstream: address, key, model or deployment name; costs no tokens")
+	cmd.Flags().BoolVar(&o.cluster, "cluster", false, "ask the Kubernetes cluster about every workload: target, other writers, rights, nodes, quota")
 	cmd.Flags().BoolVar(&o.simulate, "simulate", true, "simulate the scaling of replicas with known hardware and slo")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 	return cmd
@@ -95,10 +101,14 @@ func (o checkOptions) run(cmd *cobra.Command) error {
 	for _, line := range findings {
 		fmt.Fprintln(cmd.OutOrStdout(), line)
 	}
-	if !o.connect {
-		return nil
+	var found []check.Contact
+	if o.connect {
+		found = check.Connect(cmd.Context(), c)
 	}
-	if bad := writeContacts(cmd.OutOrStdout(), check.Connect(cmd.Context(), c)); bad > 0 {
+	if o.cluster {
+		found = append(found, check.Cluster(cmd.Context(), c)...)
+	}
+	if bad := writeContacts(cmd.OutOrStdout(), found); bad > 0 {
 		return fmt.Errorf("%s cannot be used: see the table above", words.Count(bad, "upstream"))
 	}
 	return nil

@@ -25,9 +25,10 @@ import (
 // The scale subresource goes through the dynamic client: the library's own
 // scale client, through its discovery, would link every kind Kubernetes has.
 type cluster struct {
-	objects *dynamic.DynamicClient
-	core    *rest.RESTClient // pods, nodes, quotas, events
-	log     logr.Logger
+	namespace string // that Weir runs in, or that of the context
+	objects   *dynamic.DynamicClient
+	core      *rest.RESTClient // pods, nodes, quotas, events
+	log       logr.Logger
 }
 
 // Limits for requests to one API server, per second and at once. Calls for 50
@@ -41,8 +42,8 @@ const (
 func connect(o Options) (*cluster, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = o.Kubeconfig
-	c, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules,
-		&clientcmd.ConfigOverrides{CurrentContext: o.Context}).ClientConfig()
+	access := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: o.Context})
+	c, err := access.ClientConfig()
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes: no access to a cluster: %w", err)
 	}
@@ -53,6 +54,9 @@ func connect(o Options) (*cluster, error) {
 		return nil, fmt.Errorf("kubernetes: %w", err)
 	}
 	k := &cluster{log: logr.FromSlogHandler(quiet{o.Log.Handler()})}
+	if k.namespace, _, err = access.Namespace(); err != nil {
+		return nil, fmt.Errorf("kubernetes: %w", err)
+	}
 	if k.objects, err = dynamic.NewForConfigAndClient(c, h); err != nil {
 		return nil, fmt.Errorf("kubernetes: %w", err)
 	}

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +20,11 @@ type Deployment struct {
 
 	Scheme string // of the pods' addresses; default http
 	Port   int    // the pods listen on; 0: the first port of their first container
+	At     At     // where a pod is reached; default its own address
+
+	// ScaledElsewhere: another program writes the number, and gets Weir's by
+	// other means (KEDA). Weir writes nothing to the workload or its pods.
+	ScaledElsewhere bool
 
 	// NodesMax is how many nodes the pool may grow to by itself (cluster
 	// autoscaler, Karpenter, node auto-provisioning). 0: the nodes there are.
@@ -37,6 +43,15 @@ type Deployment struct {
 
 	MaxReplicas int // default 64
 }
+
+// At is where a pod is reached.
+type At string
+
+const (
+	AtPod        At = "pod"        // at its own address
+	AtHost       At = "host"       // at its node's address and its hostPort
+	AtAnnotation At = "annotation" // at the host:port in its annotation weir/address
+)
 
 func (o *Options) fill() error {
 	if o.Log == nil {
@@ -80,7 +95,10 @@ func (d *Deployment) fill() error {
 			*v.have = *v.def
 		}
 	}
+	d.At = cmp.Or(d.At, AtPod)
 	switch {
+	case d.At != AtPod && d.At != AtHost && d.At != AtAnnotation:
+		return d.fault("pods at %q: want %s, %s or %s", d.At, AtPod, AtHost, AtAnnotation)
 	case d.Name == "":
 		return errors.New("kubernetes: a deployment has no name")
 	case d.Namespace == "":

@@ -13,7 +13,7 @@ import (
 // turn is one look at the workload: it sets marks, lets drained pods go, and
 // gives up pods that will never come.
 func (w *workload) turn(ctx context.Context, now time.Time) {
-	if !w.attends(now) || now.Before(w.again.at) || !w.f.leads() || w.take(ctx) != nil {
+	if !w.attends(now) || now.Before(w.again.at) || !w.manages() || w.take(ctx) != nil {
 		return
 	}
 	defer w.give()
@@ -124,7 +124,7 @@ func (w *workload) idle() map[types.UID]bool {
 	w.mu.Unlock()
 	idle := map[types.UID]bool{}
 	for uid, id := range asked {
-		idle[uid] = w.f.o.Busy(id) == 0
+		idle[uid] = w.f.o.Busy(w.d.Name, id) == 0
 	}
 	return idle
 }

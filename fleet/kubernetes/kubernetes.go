@@ -38,12 +38,12 @@ var (
 var ErrHeld = errors.New("another writes its replicas")
 
 // errNotYet: the pods have not been listed since Run began.
-var errNotYet = errors.New("its pods have not been listed yet")
+var errNotYet = fmt.Errorf("%w: its pods have not been listed", fleet.ErrNotYet)
 
 // Manager is the field manager under which Weir writes.
 const Manager = "weir"
 
-// Options configure a Fleet. Deployments must be set.
+// Options configure a Fleet.
 type Options struct {
 	Deployments []Deployment
 
@@ -55,15 +55,16 @@ type Options struct {
 	// Busy says how many requests a replica still works on. A draining replica
 	// goes when that has been 0 for Deployment.DrainQuiet. Nil: a draining
 	// replica always gets its whole DrainDeadline.
-	Busy func(replica string) int
+	Busy func(deployment, replica string) int
 
-	// Leads says whether this Weir may write now; nil: always. A Weir that may
-	// not still sees every pod.
+	// Leads says whether this Weir may write now; nil: the holder of Lease may.
+	// A Weir that may not still sees every pod.
 	Leads func() bool
 
-	// Address replaces the host and port of a pod, for a Weir outside the
-	// cluster's network; nil: the pod's own.
-	Address func(namespace, pod, address string) string
+	// Lease is the Lease object that one Weir of several holds; "": none, and
+	// this Weir is alone. LeaseNamespace is its namespace; "": the one that Weir
+	// runs in, or that of the context.
+	Lease, LeaseNamespace string
 
 	// HoldFor is how long Weir leaves a workload alone after another client
 	// wrote its replicas; default 10 min.
@@ -75,38 +76,29 @@ type Options struct {
 // Fleet is the place. Make one with New; it is safe for concurrent use.
 type Fleet struct {
 	o     Options // without the deployments
-	c     *cluster
 	nodes *nodes
+	lease *lease // nil: there is none
 
 	mu       sync.Mutex
+	c        *cluster             // nil before the first deployment; then never changed
+	shared   bool                 // nodes and lease are followed
 	by       map[string]*workload // by deployment
 	watchers map[*watcher]bool
 	running  context.Context // of Run; nil before and after it
 	all      sync.WaitGroup  // of its workloads
 }
 
-// New checks the options and reads the access to the cluster. It sends the
-// cluster no request: see Check.
+// New checks the options and, if there are deployments, reads the access to the
+// cluster. It sends the cluster no request: see Check.
 func New(o Options) (*Fleet, error) {
-	if err := o.fill(); err != nil {
+	f := &Fleet{o: o, nodes: newNodes(), by: map[string]*workload{}, watchers: map[*watcher]bool{}}
+	if err := f.o.fill(); err != nil {
 		return nil, err
 	}
-	c, err := connect(o)
-	if err != nil {
-		return nil, err
+	if o.Leads == nil && o.Lease != "" {
+		f.lease = newLease(f.o)
 	}
-	f := &Fleet{o: o, c: c, nodes: newNodes(), by: map[string]*workload{}, watchers: map[*watcher]bool{}}
-	for _, d := range o.Deployments {
-		f.by[d.Name] = newWorkload(f, d)
-	}
-	return f, nil
-}
-
-// Validate says whether Configure would take these deployments.
-func (f *Fleet) Validate(ds []Deployment) error {
-	o := f.o
-	o.Deployments = ds
-	return o.fill()
+	return f, f.Configure(o.Deployments)
 }
 
 // Configure replaces the deployments; on an error nothing has changed. The
@@ -119,6 +111,13 @@ func (f *Fleet) Configure(ds []Deployment) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.c == nil && len(o.Deployments) > 0 {
+		c, err := connect(o)
+		if err != nil {
+			return err
+		}
+		f.c = c
+	}
 	next := map[string]*workload{}
 	for _, d := range o.Deployments {
 		old := f.by[d.Name]
@@ -149,7 +148,7 @@ func (f *Fleet) Run(ctx context.Context) error {
 	f.running = ctx
 	f.launch()
 	f.mu.Unlock()
-	f.nodes.follow(ctx, f.c)
+	<-ctx.Done()
 	f.mu.Lock()
 	f.running = nil
 	f.mu.Unlock()
@@ -159,8 +158,16 @@ func (f *Fleet) Run(ctx context.Context) error {
 
 // launch starts the workloads that do not run yet, in Run. The lock is held.
 func (f *Fleet) launch() {
-	if f.running == nil {
+	if f.running == nil || f.c == nil {
 		return
+	}
+	if !f.shared {
+		f.shared = true
+		ctx, c := f.running, f.c
+		f.all.Go(func() { f.nodes.follow(ctx, c) })
+		if f.lease != nil {
+			f.all.Go(func() { f.lease.run(ctx, c) })
+		}
 	}
 	for _, w := range f.by {
 		if w.stop == nil {
@@ -227,7 +234,18 @@ func (f *Fleet) ColdStart(deployment string) (ColdStart, bool) {
 }
 
 // leads says whether this Weir may write.
-func (f *Fleet) leads() bool { return f.o.Leads == nil || f.o.Leads() }
+func (f *Fleet) leads() bool {
+	switch {
+	case f.o.Leads != nil:
+		return f.o.Leads()
+	case f.lease != nil:
+		return f.lease.held()
+	}
+	return true
+}
+
+// manages says whether this Weir changes the workload and its pods now.
+func (w *workload) manages() bool { return !w.d.ScaledElsewhere && w.f.leads() }
 
 // wake makes a goroutine look again, without waiting for it.
 func wake(c chan struct{}) {

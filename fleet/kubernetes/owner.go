@@ -3,7 +3,6 @@ package kubernetes
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -13,52 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Check asks the cluster what New cannot know: every workload exists, Weir's
-// rights suffice to scale and read it, and nothing else writes its replicas. It
-// returns all faults at once.
-func Check(ctx context.Context, o Options) error {
-	if err := o.fill(); err != nil {
-		return err
-	}
-	c, err := connect(o)
-	if err != nil {
-		return err
-	}
-	var faults []error
-	for _, d := range o.Deployments {
-		if err := c.check(ctx, d); err != nil {
-			faults = append(faults, err)
-		}
-	}
-	return errors.Join(faults...)
-}
-
-func (c *cluster) check(ctx context.Context, d Deployment) error {
-	t, err := c.find(ctx, d)
-	if err != nil {
-		return err
-	}
-	s, err := t.read(ctx)
-	if err != nil {
-		return err
-	}
-	if s.Status.Selector == "" {
-		return d.fault("the scale of %s has no selector: its pods cannot be told from others", d.target())
-	}
-	o, err := t.get(ctx)
-	if err != nil {
-		return err
-	}
-	who, err := c.writer(ctx, t, o)
-	switch {
-	case err != nil:
-		return err
-	case who != "":
-		return d.fault("%w: %s", ErrHeld, who)
-	}
-	return nil
-}
-
 // scalers are the kinds that write the replicas of the object they refer to.
 var scalers = []struct {
 	resource schema.GroupVersionResource
@@ -67,7 +20,7 @@ var scalers = []struct {
 	ref      []string // path of its reference
 }{
 	{schema.GroupVersionResource{Group: "keda.sh", Version: "v1alpha1", Resource: "scaledobjects"}, "ScaledObject",
-		"delete it, or let KEDA scale and Weir decide (place: keda)", []string{"spec", "scaleTargetRef"}},
+		"delete it, or let KEDA scale and Weir decide (scaled_by: keda)", []string{"spec", "scaleTargetRef"}},
 	{schema.GroupVersionResource{Group: "autoscaling", Version: "v2", Resource: "horizontalpodautoscalers"}, "HorizontalPodAutoscaler",
 		"delete it", []string{"spec", "scaleTargetRef"}},
 }

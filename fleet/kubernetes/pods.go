@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"weir"
+	"weir/fleet"
 )
 
 var _ cache.ReflectorStore = (*pods)(nil)
@@ -199,20 +200,23 @@ func (w *workload) renew(p *pod, extra bool, now time.Time) {
 	case p.leaving() && at.state != weir.Failed:
 		at = stand{state: weir.Draining}
 	}
-	state := at.state
-	if state == weir.Ready && !p.served {
+	if at.state == weir.Ready && !p.served {
 		p.served = true
 		if s, ok := started(p.obj); ok && s.Total() <= w.d.StartTimeout { // else its readiness was lost and came back
 			w.starts.add(s)
 		}
 	}
-	first := p.view.ID == ""
+	addr := w.d.address(p.obj)
+	if at.state == weir.Ready && addr == "" {
+		at = stand{weir.Starting, fleet.WhyUnreachable, w.d.unreachable()}
+	}
+	state, first := at.state, p.view.ID == ""
 	if first || p.view.State != state {
 		p.view.State, p.view.Since = state, weir.At(now)
 	}
 	p.view.Why, p.view.Detail = at.why, at.text
 	p.view.ID, p.view.Deployment = w.d.identity(p.obj), w.d.Name
-	p.view.Addr = w.d.address(p.obj, w.f.o.Address)
+	p.view.Addr = addr
 	p.view.Asked = weir.At(p.obj.CreationTimestamp.Time)
 	_, _, _, ready := moments(p.obj)
 	switch {

@@ -2,7 +2,6 @@ package kubernetes
 
 import (
 	"fmt"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +16,7 @@ import (
 // annotations of pods.
 const (
 	drainMark    = "weir/draining" // since when, RFC 3339: no gateway sends it new requests
+	addressMark  = "weir/address"  // host:port at which it is reached
 	deletionCost = "controller.kubernetes.io/pod-deletion-cost"
 )
 
@@ -198,22 +198,6 @@ func unscheduled(p *corev1.Pod) (since time.Time, why string, ok bool) {
 		return time.Time{}, "", false
 	}
 	return c.LastTransitionTime.Time, c.Message, true
-}
-
-// address is the pod's base URL, "" until it has one.
-func (d *Deployment) address(p *corev1.Pod, replace func(namespace, pod, address string) string) string {
-	port := d.Port
-	if port == 0 && len(p.Spec.Containers) > 0 && len(p.Spec.Containers[0].Ports) > 0 {
-		port = int(p.Spec.Containers[0].Ports[0].ContainerPort)
-	}
-	if p.Status.PodIP == "" || port == 0 {
-		return ""
-	}
-	at := net.JoinHostPort(p.Status.PodIP, strconv.Itoa(port))
-	if replace != nil {
-		at = replace(p.Namespace, p.Name, at)
-	}
-	return d.Scheme + "://" + at
 }
 
 // identity names the pod for ever: a StatefulSet uses its pods' names again.

@@ -178,17 +178,31 @@ func TestAPodsAddressAndName(t *testing.T) {
 		p.Spec.Containers = []corev1.Container{{Ports: []corev1.ContainerPort{{ContainerPort: 8000}}}}
 	})
 	d := Deployment{Scheme: "http"}
-	if have := d.address(p, nil); have != "http://[fd00::1]:8000" {
-		t.Errorf("address %q", have)
+	f := func(want string) {
+		t.Helper()
+		if have := d.address(p); have != want {
+			t.Errorf("address %q, want %q", have, want)
+		}
 	}
+	f("http://[fd00::1]:8000")
 	d.Port = 9000
-	if have := d.address(p, func(_, pod, at string) string { return pod + "=" + at }); have != "http://m-1=[fd00::1]:9000" {
-		t.Errorf("address %q", have)
-	}
+	f("http://[fd00::1]:9000")
 	p.Status.PodIP = ""
-	if have := d.address(p, nil); have != "" {
-		t.Errorf("address %q of a pod that has none", have)
+	f("")
+	d.At, d.Port = AtHost, 0
+	f("")
+	p.Status.HostIP = "10.0.0.4"
+	f("") // no hostPort
+	p.Spec.Containers[0].Ports[0].HostPort = 30080
+	f("http://10.0.0.4:30080")
+	d.At = AtAnnotation
+	f("")
+	for _, wrong := range []string{"", "127.0.0.1", ":9", "127.0.0.1:", "http://127.0.0.1:9"} {
+		p.Annotations = map[string]string{addressMark: wrong}
+		f("")
 	}
+	p.Annotations = map[string]string{addressMark: "127.0.0.1:18080"}
+	f("http://127.0.0.1:18080")
 	d.Kind = "StatefulSet"
 	if have := d.identity(p); have != "m-1-1f2e" {
 		t.Errorf("identity %q: the name alone comes back", have)

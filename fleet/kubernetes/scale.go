@@ -14,7 +14,8 @@ import (
 
 // Scale makes the number of replicas want. A failed pod that has not ended
 // keeps its place: its node restarts it. The controller chooses which of the
-// pods that do not serve goes first.
+// pods that do not serve goes first. Where another program scales, it changes
+// nothing.
 func (f *Fleet) Scale(ctx context.Context, deployment string, want int, victims []string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -26,8 +27,11 @@ func (f *Fleet) Scale(ctx context.Context, deployment string, want int, victims 
 	if want < 0 {
 		return w.d.fault("scale to %d: want zero or more", want)
 	}
+	if w.d.ScaledElsewhere {
+		return nil
+	}
 	if !f.leads() {
-		return w.d.fault("another gateway is the leader")
+		return w.d.fault("%w", fleet.ErrNotLeading)
 	}
 	if err := w.take(ctx); err != nil {
 		return err
@@ -148,7 +152,7 @@ func (w *workload) write(ctx context.Context, t *target, s *autoscalingv1.Scale,
 	before := s.Spec.Replicas
 	for range conflicts {
 		if !w.f.leads() {
-			return nil, w.d.fault("another gateway is the leader")
+			return nil, w.d.fault("%w", fleet.ErrNotLeading)
 		}
 		w.mu.Lock()
 		w.pending = n // its echo may arrive before the answer

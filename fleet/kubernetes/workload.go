@@ -178,9 +178,11 @@ func (w *workload) discover(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	who, err := w.f.c.writer(ctx, t, o)
-	if err != nil {
-		return "", err
+	who := ""
+	if !w.d.ScaledElsewhere {
+		if who, err = w.f.c.writer(ctx, t, o); err != nil {
+			return "", err
+		}
 	}
 	selects, err := labels.Parse(s.Status.Selector)
 	if err != nil {

@@ -47,9 +47,6 @@ type Place struct {
 	watched []*watcher
 }
 
-// ErrNotLeading: another gateway scales, or none at the moment.
-var ErrNotLeading = errors.New("this gateway is not the leader")
-
 // retryEvery is how often a leader retries a place that another Weir still has.
 const retryEvery = 200 * time.Millisecond
 
@@ -147,7 +144,7 @@ func (p *Place) published(deployment string) []weir.Replica {
 func (p *Place) Own(ctx context.Context, deployment string) ([]weir.Replica, error) {
 	mine := p.own()
 	if mine == nil {
-		return nil, ErrNotLeading
+		return nil, fleet.ErrNotLeading
 	}
 	return mine.Status(ctx, deployment)
 }
@@ -156,7 +153,7 @@ func (p *Place) Own(ctx context.Context, deployment string) ([]weir.Replica, err
 func (p *Place) Scale(ctx context.Context, deployment string, want int, victims []string) error {
 	mine := p.own()
 	if mine == nil || !p.o.Leads() {
-		return ErrNotLeading
+		return fleet.ErrNotLeading
 	}
 	return mine.Scale(ctx, deployment, want, victims)
 }

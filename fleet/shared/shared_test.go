@@ -90,10 +90,10 @@ func TestAFollowerSeesWhatTheLeaderSaysAndChangesNothing(t *testing.T) {
 	if _, err := p.Status(t.Context(), "another"); !errors.Is(err, fleet.ErrUnknown) {
 		t.Error(err)
 	}
-	if err := p.Scale(t.Context(), "d", 1, nil); !errors.Is(err, ErrNotLeading) {
+	if err := p.Scale(t.Context(), "d", 1, nil); !errors.Is(err, fleet.ErrNotLeading) {
 		t.Error(err)
 	}
-	if _, err := p.Own(t.Context(), "d"); !errors.Is(err, ErrNotLeading) {
+	if _, err := p.Own(t.Context(), "d"); !errors.Is(err, fleet.ErrNotLeading) {
 		t.Error(err)
 	}
 	if room := p.Room("d"); room >= 0 {
@@ -129,7 +129,7 @@ func TestTheLeaderHasThePlaceOneAtATime(t *testing.T) {
 			t.Error(err)
 		}
 		b.leads = false // its term is over, and it does not know yet
-		if err := p.Scale(t.Context(), "d", 0, nil); !errors.Is(err, ErrNotLeading) {
+		if err := p.Scale(t.Context(), "d", 0, nil); !errors.Is(err, fleet.ErrNotLeading) {
 			t.Error(err)
 		}
 		if rs, err := p.Own(t.Context(), "d"); err != nil || len(rs) != 2 || p.Room("d") != 7 {
@@ -140,7 +140,7 @@ func TestTheLeaderHasThePlaceOneAtATime(t *testing.T) {
 		if err := run(ctx); err != nil {
 			t.Error(err)
 		}
-		if _, err := p.Own(t.Context(), "d"); !errors.Is(err, ErrNotLeading) {
+		if _, err := p.Own(t.Context(), "d"); !errors.Is(err, fleet.ErrNotLeading) {
 			t.Error(err)
 		}
 	})

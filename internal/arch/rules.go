@@ -38,7 +38,7 @@ var house = map[string]pack{
 		"weir/fleet/mem", "weir/meter", "weir/plan", "weir/price", "weir/store", "weir/report/words", "weir/internal/whole"}},
 
 	// check's findings are config's faults, with their position in the file.
-	"weir/check": {imports: []string{"weir/config", "weir/wire", "weir/whatif", "weir/sim", "weir/saturate", "weir/trace", "weir/fit", "weir/price",
+	"weir/check": {imports: []string{"weir/config", "weir/wire", "weir/fleet/kubernetes", "weir/whatif", "weir/sim", "weir/saturate", "weir/trace", "weir/fit", "weir/price",
 		"weir/report/words", "weir/scrape", "weir/upstream", "weir/upstream/dialects"}},
 
 	// a demand.yaml has the form of weir.yaml: config decodes it.
@@ -83,10 +83,10 @@ var house = map[string]pack{
 	"weir/emulate":          {imports: []string{"weir/engine"}},
 	"weir/config":           {},
 	"weir/wire": {imports: []string{"weir/config", "weir/gateway", "weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/upstream/azure", "weir/upstream/dialects", "weir/scale",
-		"weir/engine", "weir/fit", "weir/price", "weir/fleet", "weir/fleet/process", "weir/observe", "weir/control", "weir/limits", "weir/node", "weir/internal/memory"}},
+		"weir/engine", "weir/fit", "weir/price", "weir/fleet", "weir/fleet/process", "weir/fleet/kubernetes", "weir/observe", "weir/control", "weir/limits", "weir/node", "weir/internal/memory"}},
 	"weir/wire/emulated": {imports: []string{"weir/wire", "weir/config", "weir/emulate", "weir/engine", "weir/fit", "weir/price", "weir/report/words"}},
 	"weir/node": {imports: []string{"weir/gateway", "weir/canary", "weir/dispatch", "weir/meter", "weir/control", "weir/scale", "weir/fleet", "weir/fleet/shared", "weir/upstream/dialects",
-		"weir/peers", "weir/limits", "weir/store", "weir/observe", "weir/scrape", "weir/internal/whole"}},
+		"weir/keda", "weir/peers", "weir/limits", "weir/store", "weir/observe", "weir/scrape", "weir/internal/whole"}},
 
 	"weir/bench/policies/ticks": {imports: []string{"weir/scale", "weir/scale/baseline"}},
 

@@ -317,7 +317,7 @@ func (w *world) dump() string {
 	return out
 }
 
-func (w *world) busy(replica string) int {
+func (w *world) busy(_, replica string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.held[replica]

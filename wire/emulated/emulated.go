@@ -60,6 +60,8 @@ func (s *stand) emulateAll(key config.KeyHash) error {
 				err = s.external(d)
 			case d.Process != nil:
 				s.process(d)
+			case d.Kubernetes != nil:
+				s.workload(d)
 			}
 			if err != nil {
 				return fmt.Errorf("deployment %q: %w", d.Name, err)
@@ -92,6 +94,7 @@ func (s *stand) keepHere() {
 	}
 	c.Server.TLS, c.Store.Postgres, c.Redis, c.Admin.Token = nil, config.Secret{}, nil, config.Secret{}
 	c.Machine.Keep, c.Machine.GPUs = false, nil
+	c.Kubernetes, c.KEDA = nil, nil
 }
 
 // admit gives the key to the first tenant that may call a model.

@@ -77,6 +77,18 @@ func (s *stand) process(d *config.Deployment) {
 	s.said.Deployments[d.Name] = wordServer(o)
 }
 
+// workload replaces the pods of a cluster by emulated replicas of this machine.
+func (s *stand) workload(d *config.Deployment) {
+	k := d.Kubernetes
+	d.Kubernetes, d.Process = nil, &config.Process{
+		Protocol: k.Protocol, Model: k.Model, APIKey: k.APIKey, Metrics: k.Metrics, RunsOn: k.RunsOn, GPUs: k.GPUs,
+		StartTimeout: k.StartTimeout, DrainTimeout: k.DrainTimeout, StopTimeout: 10 * time.Second,
+		Restart: config.Restart{Base: time.Second, Max: time.Minute},
+	}
+	s.said.not("the cluster: its nodes, quotas and images, and KEDA")
+	s.process(d)
+}
+
 // server describes the model of a server: its shape, context, width and task.
 func (s *stand) server(name string, d *config.Deployment) emulate.Options {
 	o := emulate.Options{Served: name, Model: emulatedModel, GPU: emulatedGPU, TP: 1, Context: emulatedContext, EmbeddingDim: 1024, Seed: 1}
@@ -109,7 +121,7 @@ func (s *stand) hardware(o *emulate.Options, shape string, d *config.Deployment)
 	}
 	tries := []layout{{emulatedGPU, 1}, {emulatedGPU, 2}, {emulatedGPU, 4}, {emulatedGPU, 8}, {"H200-SXM-141GB", 8}, {"B200-SXM-180GB", 8}}
 	if p := d.Process; p != nil && p.RunsOn != nil {
-		tries = append([]layout{{p.RunsOn.GPU, wire.TensorParallel(p)}}, tries...)
+		tries = append([]layout{{p.RunsOn.GPU, wire.TensorParallel(d)}}, tries...)
 	}
 	for _, try := range tries {
 		if _, err := engine.Lookup(try.gpu, shape, try.tp, ""); err == nil {
