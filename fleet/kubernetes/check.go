@@ -131,13 +131,17 @@ func (c *cluster) examine(ctx context.Context, d Deployment) []Finding {
 // or a quota has no place for one more.
 func (c *cluster) tight(ctx context.Context, d Deployment, sh shape, have int) (doubts []string) {
 	var list corev1.NodeList
-	if err := c.core.Get().Resource("nodes").Do(ctx).Into(&list); err == nil && len(sh.devices()) > 0 {
+	if err := c.core.Get().Resource("nodes").Do(ctx).Into(&list); err == nil {
 		all := newNodes()
 		all.listed = true
 		for i := range list.Items {
 			all.by[list.Items[i].Name] = &list.Items[i]
 		}
-		if most, _ := all.room(sh, nil, 0); most == 0 {
+		claimed, err := c.inventory(ctx, d.Namespace, sh, nil)
+		if err != nil {
+			claimed = nil // unknown
+		}
+		if most, _ := all.room(sh, nil, claimed, d.NodesMax); most == 0 {
 			doubts = append(doubts, fmt.Sprintf("no node that is there and ready takes a pod of %s (%s): its node selector, tolerations and devices must match a node; a pool that starts nodes by itself needs max_nodes", d.target(), sh))
 		}
 	}
@@ -150,8 +154,8 @@ func (c *cluster) tight(ctx context.Context, d Deployment, sh shape, have int) (
 	return doubts
 }
 
-// list writes "a, b and c".
-func list(words []string) string {
+// sentence writes "a, b and c".
+func sentence(words []string) string {
 	if n := len(words); n > 1 {
 		return strings.Join(words[:n-1], ", ") + " and " + words[n-1]
 	}

@@ -72,10 +72,10 @@ func (c *cluster) missing(ctx context.Context, rights []right) (string, error) {
 			}
 		}
 		if len(verbs) > 0 {
-			all = append(all, list(verbs)+" "+r.name())
+			all = append(all, sentence(verbs)+" "+r.name())
 		}
 	}
-	return list(all), nil
+	return sentence(all), nil
 }
 
 // name is the resource as in a Role, with its namespace: deployments/scale.apps
