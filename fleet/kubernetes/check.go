@@ -137,7 +137,7 @@ func (c *cluster) tight(ctx context.Context, d Deployment, sh shape, have int) (
 		for i := range list.Items {
 			all.by[list.Items[i].Name] = &list.Items[i]
 		}
-		claimed, err := c.inventory(ctx, d.Namespace, sh, nil)
+		claimed, err := c.inventory(ctx, d.Namespace, sh, all.absent(sh), nil)
 		if err != nil {
 			claimed = nil // unknown
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -26,9 +27,10 @@ type want struct {
 // stock is the devices that a workload's pods claim.
 type stock struct {
 	wants   []want
-	devices []device        // those that suit a want
-	taken   map[string]bool // by claims of pods that are not the workload's own
-	by      map[string]fits // how many pods they hold, by node
+	devices []device            // those that suit a want
+	taken   map[string]bool     // by claims of pods that are not the workload's own
+	by      map[string]fits     // how many pods they hold, by node
+	offers  corev1.ResourceList // requested as a node's devices, and given from a class
 }
 
 // fits is how many pods a node holds: empty, and beside what others have.
@@ -96,9 +98,10 @@ type resourceClaim struct {
 }
 
 // inventory reads what the pods claim, and the devices there are of it; nil: they
-// claim none, or Weir may not read it. own are the pods of the workload.
-func (c *cluster) inventory(ctx context.Context, namespace string, sh shape, own map[types.UID]bool) (*stock, error) {
-	if len(sh.claims) == 0 {
+// claim none, or Weir may not read it. absent are devices they request that no
+// node has by itself: a class may offer them. own are the pods of the workload.
+func (c *cluster) inventory(ctx context.Context, namespace string, sh shape, absent corev1.ResourceList, own map[types.UID]bool) (*stock, error) {
+	if len(sh.claims)+len(absent) == 0 {
 		return nil, nil
 	}
 	s := &stock{taken: map[string]bool{}}
@@ -106,6 +109,7 @@ func (c *cluster) inventory(ctx context.Context, namespace string, sh shape, own
 	if err != nil {
 		return nil, err
 	}
+	s.offered(absent, classes)
 	for _, name := range sh.claims {
 		if err := c.template(ctx, namespace, name, classes, s); err != nil {
 			return nil, err
@@ -154,6 +158,24 @@ func (c *cluster) template(ctx context.Context, namespace, name string, classes 
 		s.wants = append(s.wants, r.Exactly.want(classes))
 	}
 	return nil
+}
+
+// classResource is the prefix of the name under which each class is offered as a
+// node's device (k8s.io/api/resource/v1, ResourceDeviceClassPrefix).
+const classResource = "deviceclass.resource.kubernetes.io/"
+
+// offered adds the wants that classes meet under the name of a node's device.
+func (s *stock) offered(absent corev1.ResourceList, classes []deviceClass) {
+	s.offers = corev1.ResourceList{}
+	for name, q := range absent {
+		for _, c := range classes {
+			if string(name) == c.Spec.ExtendedResourceName || string(name) == classResource+c.Metadata.Name {
+				s.offers[name] = q
+				s.wants = append(s.wants, want{Class: c.Metadata.Name, Count: max(1, int(q.Value())), Selectors: expressions(c.Spec.Selectors)})
+				break
+			}
+		}
+	}
 }
 
 func (r *requested) want(classes []deviceClass) want {

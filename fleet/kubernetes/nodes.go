@@ -77,6 +77,9 @@ type taking struct {
 // included, if the pool grows to at most nodesMax nodes (0: it does not grow);
 // -1: unknown. by is the devices that are claimed; nil: none.
 func (s *nodes) room(sh shape, held []taking, by *stock, nodesMax int) (most int, why string) {
+	if by != nil {
+		sh = sh.less(by.offers)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.listed || len(sh.devices()) == 0 && (by == nil || len(by.wants) == 0) {
@@ -110,6 +113,24 @@ func (s *nodes) room(sh shape, held []taking, by *stock, nodesMax int) (most int
 		why += fmt.Sprintf("; other pods hold the room of %d", foreign)
 	}
 	return pods / sh.pods, why
+}
+
+// absent are the devices of a shape that no node which takes it has.
+func (s *nodes) absent(sh shape) corev1.ResourceList {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := devicesIn(sh.asks)
+	for _, n := range s.by {
+		if !sh.takes(n) {
+			continue
+		}
+		for name := range out {
+			if _, has := n.Status.Allocatable[name]; has {
+				delete(out, name)
+			}
+		}
+	}
+	return out
 }
 
 // fit is how many pods a node holds, empty and beside the pods of others. The

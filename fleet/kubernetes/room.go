@@ -72,7 +72,7 @@ func (w *workload) survey(ctx context.Context, age time.Duration) {
 	if err := w.f.nodes.census(ctx, w.f.c, sh, w.f.owns(), age); err != nil {
 		w.f.o.Log.Debug("the pods on the nodes cannot be listed", "deployment", w.d.Name, "error", err)
 	}
-	claimed, err := w.f.c.inventory(ctx, w.d.Namespace, sh, own)
+	claimed, err := w.f.c.inventory(ctx, w.d.Namespace, sh, w.f.nodes.absent(sh), own)
 	if err != nil && !without(err) {
 		w.f.o.Log.Debug("the devices that it claims cannot be counted", "deployment", w.d.Name, "error", err)
 		return // what was read before stays

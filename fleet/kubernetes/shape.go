@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/klog/v2"
@@ -121,6 +122,20 @@ func devicesIn(l corev1.ResourceList) corev1.ResourceList {
 // devices are the names of the devices a pod requests.
 func (s shape) devices() []corev1.ResourceName {
 	return slices.Sorted(maps.Keys(devicesIn(s.asks)))
+}
+
+// less is the shape without devices that come from elsewhere.
+func (s shape) less(offers corev1.ResourceList) shape {
+	if len(offers) == 0 {
+		return s
+	}
+	asks := maps.Clone(s.asks)
+	maps.DeleteFunc(asks, func(name corev1.ResourceName, _ resource.Quantity) bool {
+		_, offered := offers[name]
+		return offered
+	})
+	s.asks = asks
+	return s
 }
 
 // takes says whether an empty node would take a pod of this shape.

@@ -33,7 +33,7 @@ spec: {selectors: [{cel: {expression: "device.driver == 'gpu.nvidia.com' && devi
 apiVersion: resource.k8s.io/v1
 kind: DeviceClass
 metadata: {name: mig.nvidia.com}
-spec: {selectors: [{cel: {expression: "device.driver == 'gpu.nvidia.com' && device.attributes['gpu.nvidia.com'].type == 'mig'"}}]}
+spec: {extendedResourceName: example.com/mig, selectors: [{cel: {expression: "device.driver == 'gpu.nvidia.com' && device.attributes['gpu.nvidia.com'].type == 'mig'"}}]}
 ---
 apiVersion: resource.k8s.io/v1
 kind: ResourceSlice
@@ -91,6 +91,20 @@ spec:
 	if n := w.replicas("deployments"); n != 2 || f.Room("m") != 2 {
 		t.Errorf("the number is %d and there is room for %d, want 2: no more pods than can come", n, f.Room("m"))
 	}
+}
+
+// TestDevicesOfAClassUnderANodesName: pods ask as they do of a device plugin, and
+// the devices come from a class.
+func TestDevicesOfAClassUnderANodesName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0)
+	w.driver(0, 2)
+	w.workload("Deployment", "")
+	w.patch("apps/v1", "deployments", "m", `{"spec":{"template":{"spec":{"containers":[{"name":"engine","image":"engine:1","ports":[{"containerPort":8000}],
+		"resources":{"limits":{"example.com/mig":1}}}]}}}}`)
+	f, _ := w.start(w.options("Deployment"), 0) // no node has such a device by itself
+	short(t, f.Scale(soon(t), "m", 3, nil), fleet.WhyUnschedulable, "1 nodes take it, with room for 2 of its pods (1 of class mig.nvidia.com each)")
+	w.ready(f, 2)
 }
 
 // TestADeviceThatSuitsNoClaim: a selector Weir does not read is left to the

@@ -67,7 +67,8 @@ var resources = map[string]string{
 	"Namespace": "namespaces", "Node": "nodes", "ServiceAccount": "serviceaccounts", "ClusterRole": "clusterroles",
 	"ClusterRoleBinding": "clusterrolebindings", "Role": "roles", "RoleBinding": "rolebindings", "Deployment": "deployments",
 	"StatefulSet": "statefulsets", "HorizontalPodAutoscaler": "horizontalpodautoscalers", "ResourceQuota": "resourcequotas", "Pod": "pods", "LimitRange": "limitranges",
-	"CustomResourceDefinition": "customresourcedefinitions", "ProvisioningRequest": "provisioningrequests", "DeviceClass": "deviceclasses", "ResourceSlice": "resourceslices", "ResourceClaimTemplate": "resourceclaimtemplates",
+	"CustomResourceDefinition": "customresourcedefinitions", "ProvisioningRequest": "provisioningrequests",
+	"ScaledObject": "scaledobjects", "APIService": "apiservices", "DeviceClass": "deviceclasses", "ResourceSlice": "resourceslices", "ResourceClaimTemplate": "resourceclaimtemplates",
 	"ConfigMap": "configmaps", "PersistentVolumeClaim": "persistentvolumeclaims", "Service": "services", "NetworkPolicy": "networkpolicies",
 }
 
