@@ -26,7 +26,7 @@ func TestAttentionLeftInMoreBitsIsCountedSo(t *testing.T) {
 			t.Fatalf("format %s, want %s", q.Name, name)
 		}
 		plain := m
-		plain.PlainShare = 0
+		plain.Mix = nil
 		s := Setup{Quant: q, TP: 1, PP: 1, Engine: Engine{Name: "transformers"}}
 		have := float64(m.weights(s, 0, 2) - plain.weights(s, 0, 2))
 		if want := layers * 4_194_304 * (bits - q.Linear) / 8; math.Abs(have-want) > 1 {

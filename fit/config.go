@@ -3,6 +3,7 @@ package fit
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -56,19 +57,14 @@ func ParseConfig(name string, text []byte) (Model, error) {
 	if outer.Text != nil {
 		c = *outer.Text
 	}
-	c.spellBlocks()
 	if c.Layers+c.Encoders == 0 {
 		return Model{}, fmt.Errorf("%w: config of %s has no num_hidden_layers: is it a model's config.json?", ErrFile, name)
 	}
 	m := Model{}
 	m.Name = name
 	m.Family = familyName(outer.ModelType, c.ModelType)
-	if err := c.understood(&m); err != nil {
-		return Model{}, err
-	}
-	if err := c.oneKVCount(name); err != nil {
-		return Model{}, err
-	}
+	c.spellLayers()
+	c.spellMixture()
 	m.DType = dtypeName(firstText(c.DType, c.DType2, outer.DType, outer.DType2))
 	c.sizes(&m)
 	c.layers(&m)
@@ -77,7 +73,12 @@ func ParseConfig(name string, text []byte) (Model, error) {
 	c.rope(&m)
 	family(&m)
 	c.special(&m)
+	c.uneven(&m)
+	if err := errors.Join(c.understood(&m), c.oneKVCount(&m)); err != nil {
+		return Model{}, err
+	}
 	outer.vision(&m)
+	outer.audio(&m)
 	outer.task(&m)
 	quant := outer.Quant
 	if quant == nil {
@@ -135,8 +136,8 @@ func dtypeName(d string) string {
 }
 
 var (
-	encoders = []string{"bert", "roberta", "xlm-roberta", "distilbert", "mpnet", "deberta-v2", "nomic_bert", "electra", "albert", "vit", "modernbert", "new", "camembert"}
-	plainMLP = []string{"gpt2", "opt", "phi", "bloom", "falcon", "gpt_neox", "gpt_bigcode", "starcoder2", "nemotron", "mpt", "gptj", "whisper", "nemotron_h"}
+	encoders = []string{"bert", "roberta", "xlm-roberta", "distilbert", "mpnet", "deberta-v2", "nomic_bert", "electra", "albert", "vit", "modernbert", "modernvbert", "new", "gte", "camembert", "clip", "siglip"}
+	plainMLP = []string{"gpt2", "opt", "phi", "bloom", "falcon", "gpt_neox", "gpt_bigcode", "starcoder2", "nemotron", "mpt", "gptj", "whisper", "nemotron_h", "jais2", "persimmon", "apertus", "arcee"}
 	tied     = []string{"gemma", "gemma2", "gemma3", "gemma4", "gpt2", "opt", "bloom", "whisper", "gpt_bigcode", "cohere", "cohere2"}
 )
 
@@ -150,7 +151,7 @@ func (c *hfConfig) sizes(m *Model) {
 	}
 	m.Intermediate = c.mlpWidth(m.Family, m.Hidden)
 	m.MaxContext = int(c.Context)
-	m.PlainMLP, m.QKVBias = slices.Contains(plainMLP, m.Family), c.Bias
+	m.PlainMLP, m.QKVBias = slices.Contains(plainMLP, m.Family) || c.Act == "relu2" || c.Act == "xielu", c.Bias
 	m.Tied = slices.Contains(tied, m.Family)
 	if c.Tied != nil {
 		m.Tied = *c.Tied
@@ -190,10 +191,11 @@ func (c *hfConfig) layers(m *Model) {
 	if len(c.LayerTypes) > 0 {
 		for _, t := range c.LayerTypes {
 			switch t {
-			case "sliding_attention", "chunked_attention":
+			case windowLayer:
 				m.WindowLayers++
-			case "linear_attention", "mamba":
+			case linearLayer, mambaLayer, convLayer:
 				m.LinearLayers++
+			case emptyLayer:
 			default:
 				m.FullLayers++
 			}
@@ -222,9 +224,13 @@ func (c *hfConfig) mixture(m *Model) {
 	}
 	m.ExpertsPerToken = int(c.PerToken)
 	m.MoEIntermediate = first(c.MoEInter, c.Inter)
+	c.twoKinds(m)
 	m.SharedExperts, m.ExpertHidden = int(c.Shared), first(c.Latent, c.Latent2)
 	if inter := int(c.SharedInter); inter > 0 && m.MoEIntermediate > 0 {
 		m.SharedExperts = max(1, inter/m.MoEIntermediate)
+		if m.SharedExperts*m.MoEIntermediate != inter {
+			m.SharedWidth = inter
+		}
 	}
 	if strings.HasPrefix(m.Family, "llama4") {
 		m.SharedExperts = 1
@@ -246,22 +252,6 @@ func everyNth(layers, n, from int) int {
 		}
 	}
 	return got
-}
-
-func (c *hfConfig) linear(m *Model) {
-	if c.ValueHeads > 0 && m.LinearLayers == 0 && c.Interval > 0 {
-		m.FullLayers = m.Layers / int(c.Interval)
-		m.LinearLayers = m.Layers - m.FullLayers
-	}
-	if m.LinearLayers > 0 && c.ValueHeads > 0 {
-		k, v, d, conv := int64(c.KeyHeads), int64(c.ValueHeads), int64(c.KeyDim), int64(max(c.Conv, 1))
-		m.Linear, m.KeyHeads, m.ValueHeads, m.StateHeadDim, m.Conv = "gated_delta_net", int(k), int(v), int(d), int(conv)
-		if bounded(k, v, d, conv) {
-			m.StateBytes = int64(m.LinearLayers) * (v*d*d*4 + (2*k*d+v*d)*(conv-1)*2)
-		}
-		m.GatedQuery = true
-	}
-	c.stateSpace(m)
 }
 
 // bounded keeps products of four such numbers in 63 bits.

@@ -12,6 +12,9 @@ type hfConfig struct {
 	LLMRaw      json.RawMessage `json:"llm_config"`
 	LanguageRaw json.RawMessage `json:"language_config"`
 	ThinkerRaw  json.RawMessage `json:"thinker_config"`
+	VLMRaw      json.RawMessage `json:"vlm_config"`
+	AudioRaw    json.RawMessage `json:"audio_config"`
+	EncoderRaw  json.RawMessage `json:"encoder_config"` // of a pair of encoder and decoder
 
 	ModelType string      `json:"model_type"`
 	DType     string      `json:"torch_dtype"`
@@ -105,19 +108,75 @@ type hfConfig struct {
 	LearnedPos     bool    `json:"learned_pos_emb"`
 
 	Partial float64 `json:"partial_rotary_factor"`
+
+	LinearAttn  *linearConfig `json:"linear_attn_config"`
+	FullIndexes []count       `json:"full_attn_idxs"`
+	HybridIDs   []count       `json:"hybrid_layer_ids"`
+	LayerGroup  count         `json:"layer_group_size"`
+	SwaHeads    count         `json:"swa_num_attention_heads"`
+	SwaKV       count         `json:"swa_num_key_value_heads"`
+	SwaDim      count         `json:"swa_head_dim"`
+	SwaVDim     count         `json:"swa_v_head_dim"`
+	ConvCache   count         `json:"conv_L_cache"`
+	Act         string        `json:"hidden_act"`
+	MLPTypes    []string      `json:"mlp_layer_types"`
+	OutputGate  bool          `json:"attn_output_gate"`
+	WideMLP     bool          `json:"use_double_wide_mlp"` // layers that share keys and values have an MLP of twice the width
+
+	PerLayer map[string]struct {
+		HeadDim count `json:"head_dim"`
+		KVHeads count `json:"num_key_value_heads"`
+	} `json:"per_layer_config"`
+
+	LinearDim   count `json:"linear_head_dim"` // Kimi Linear as transformers writes it
+	LinearHeads count `json:"linear_num_heads"`
+	ValueDim    count `json:"linear_value_head_dim"`
+	MambaInner  count `json:"mamba_d_ssm"`
+	MemBlocks   count `json:"num_mem_blocks"`
+	Adapter     count `json:"adapter_rank"`
+	FFNMultiple count `json:"block_multiple_of"`
+	Other       *struct {
+		Heads count `json:"num_attention_heads"`
+		KV    count `json:"num_attention_groups"`
+		Dim   count `json:"head_dim"`
+	} `json:"attention_other_setting"`
+
+	ZeroExperts count `json:"zero_expert_num"`
+	OutGroups   count `json:"o_groups"` // DeepSeek-V4
+	OutRank     count `json:"o_lora_rank"`
+
+	CompressRates  map[string]count `json:"compress_rates"`
+	ExpertType     string           `json:"expert_dtype"`
+	KindsAsWritten []string         `json:"-"` // LayerTypes before spellLayers
+}
+
+// linearConfig is linear_attn_config of Kimi Linear; layers are counted from 1.
+type linearConfig struct {
+	Full     []count `json:"full_attn_layers"`
+	KDA      []count `json:"kda_layers"`
+	HeadDim  count   `json:"head_dim"`
+	Heads    count   `json:"num_heads"`
+	Conv     count   `json:"short_conv_kernel_size"`
+	FullGate bool    `json:"use_full_rank_gate"`
 }
 
 type hfVision struct {
-	Depth  count   `json:"depth"`
-	Layers count   `json:"num_hidden_layers"`
-	Hidden count   `json:"hidden_size"`
-	Inter  count   `json:"intermediate_size"`
-	Patch  count   `json:"patch_size"`
-	Image  count   `json:"image_size"`
-	Frames count   `json:"temporal_patch_size"`
-	Merge  count   `json:"spatial_merge_size"`
-	Act    string  `json:"hidden_act"`
-	Deep   []count `json:"deepstack_visual_indexes"`
+	Depth   count   `json:"depth"`
+	Layers  count   `json:"num_hidden_layers"`
+	Hidden  count   `json:"hidden_size"`
+	Inter   count   `json:"intermediate_size"`
+	Patch   count   `json:"patch_size"`
+	Image   count   `json:"image_size"`
+	Frames  count   `json:"temporal_patch_size"`
+	Merge   count   `json:"spatial_merge_size"`
+	Act     string  `json:"hidden_act"`
+	Out     count   `json:"out_hidden_size"`
+	Embed   count   `json:"embed_dim"`
+	Width   count   `json:"width"`
+	Layers2 count   `json:"layers"`
+	Ratio   float64 `json:"mlp_ratio"`
+	Kind    string  `json:"model_type"`
+	Deep    []count `json:"deepstack_visual_indexes"`
 }
 
 type ropeConfig struct {

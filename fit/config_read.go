@@ -38,6 +38,7 @@ func readConfig(text []byte, depth int) (hfConfig, error) {
 	}
 	c.keys, c.ModelType = raw, kind
 	c.limit(raw)
+	c.spellBlocks()
 	if depth == 0 {
 		err = c.readText()
 	}
@@ -46,7 +47,7 @@ func readConfig(text []byte, depth int) (hfConfig, error) {
 
 // readText takes the inner text model, if there is one.
 func (c *hfConfig) readText() error {
-	for _, text := range []json.RawMessage{c.TextRaw, c.LLMRaw, c.LanguageRaw, c.ThinkerRaw} {
+	for _, text := range []json.RawMessage{c.TextRaw, c.LLMRaw, c.LanguageRaw, c.ThinkerRaw, c.VLMRaw} {
 		if len(text) == 0 || text[0] != '{' {
 			continue
 		}
@@ -55,6 +56,12 @@ func (c *hfConfig) readText() error {
 			return err
 		}
 		if within := inner.TextRaw; len(within) > 0 && within[0] == '{' { // thinker_config has a text_config
+			if c.Vision == nil {
+				c.Vision = inner.Vision
+			}
+			if len(c.AudioRaw) == 0 {
+				c.AudioRaw = inner.AudioRaw
+			}
 			if inner, err = readConfig(within, 2); err != nil {
 				return err
 			}
@@ -74,25 +81,29 @@ func (c *hfConfig) readText() error {
 var spellings = [][]string{
 	{"num_hidden_layers", "n_layer", "n_layers", "num_layers"},
 	{"hidden_size", "n_embd", "d_model", "n_embed"},
+	{"hidden_act", "hidden_activation", "activation_function", "ffn_act_fn"},
 	{"num_attention_heads", "n_head", "n_heads", "encoder_attention_heads"},
-	{"num_key_value_heads", "num_kv_heads", "n_head_kv", "multi_query_group_num", "kv_n_heads", "num_query_groups", "num_key_value_heads_per_layer"},
+	{"num_key_value_heads", "num_kv_heads", "n_head_kv", "multi_query_group_num", "kv_n_heads", "num_query_groups", "num_attention_groups", "num_key_value_heads_per_layer"},
 	{"intermediate_size", "n_inner", "ffn_hidden_size", "ffn_dim", "encoder_ffn_dim"},
 	{"head_dim", "kv_channels", "attention_head_dim"},
 	{"vocab_size", "padded_vocab_size"},
-	{"num_experts", "n_routed_experts", "num_local_experts", "moe_num_experts"},
+	{"num_experts", "n_routed_experts", "num_local_experts", "moe_num_experts", "num_moe_experts"},
 	{"num_experts_per_tok", "moe_top_k", "moe_k", "moe_topk", "num_experts_per_token", "top_k_experts"},
 	{"n_shared_experts", "num_shared_experts", "moe_num_shared_experts", "num_shared_expert"},
 	{"moe_intermediate_size", "expert_ffn_hidden_size", "moe_ffn_hidden_size"},
 	{"first_k_dense_replace", "moe_layer_start_index", "num_dense_layers"},
-	{"shared_expert_intermediate_size", "moe_shared_expert_intermediate_size", "shared_intermediate_size"},
-	{"mamba_num_heads", "mamba_n_heads"},
-	{"mamba_head_dim", "mamba_d_head"},
+	{"shared_expert_intermediate_size", "moe_shared_expert_intermediate_size", "shared_intermediate_size", "share_expert_dim"},
+	{"moe_latent_size", "moe_hidden_size"},
+	{"mamba_num_heads", "mamba_n_heads", "n_mamba_heads"},
+	{"mamba_head_dim", "mamba_d_head", "mamba_headdim"},
 	{"ssm_state_size", "mamba_d_state", "state_size"},
-	{"n_groups", "mamba_n_groups"},
+	{"n_groups", "mamba_n_groups", "mamba_ngroups"},
 	{"conv_kernel", "mamba_d_conv"},
 	{"expand", "mamba_expand"},
 	{"time_step_rank", "mamba_dt_rank"},
 	{"v_head_dim", "value_head_dim"},
+	{"sliding_window", "sliding_window_size"},
+	{"num_global_key_value_heads", "global_num_key_value_heads"},
 }
 
 // spell adds the common names for the family's own spellings. Counts in inner
@@ -193,7 +204,7 @@ func (c *hfConfig) limit(raw map[string]json.RawMessage) {
 // strange are parts of keys that indicate layers other than attention and MLP.
 var strange = []string{
 	"ssm", "mamba", "rwkv", "recurrent", "lru_", "retention", "hyena", "block_configs", "cla_share", "compress",
-	"kv_shared", "cross_attention", "linear_attn", "lightning", "altup", "lora_rank_", "shared_block", "attn_type_list", "conv_l_cache", "conv_bias_dim",
+	"kv_shared", "cross_attention", "layers_per_stack", "linear_attn", "lightning", "altup", "lora_rank_", "shared_block", "attn_type_list", "conv_l_cache", "conv_bias_dim",
 }
 
 // strangers lists, in order, the keys of a config that indicate such layers.

@@ -49,13 +49,13 @@ func notANumber(text []byte) int {
 // spellBlocks turns a list of blocks into the pattern of the family's older
 // configs.
 func (c *hfConfig) spellBlocks() {
-	if len(c.Blocks) == 0 || c.Hybrid != "" || c.MambaHeads == 0 {
+	if len(c.Blocks) == 0 || c.Hybrid != "" || c.MambaHeads == 0 || c.ModelType == "zamba2" {
 		return
 	}
-	letters := map[string]string{"mamba": "M", "attention": "*", "moe": "E", "mlp": "-"}
+	letters := map[string]string{mambaLayer: "M", linearLayer: "M", fullLayer: "*"}
 	var b strings.Builder
 	for _, name := range c.Blocks {
-		b.WriteString(cmp.Or(letters[name], "-"))
+		b.WriteString(cmp.Or(letters[layerName(name)], pick(name == "moe", "E", "-")))
 	}
 	c.Hybrid = b.String()
 	if c.Layers == 0 {

@@ -2,6 +2,7 @@ package fit
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"weir/price"
@@ -46,7 +47,10 @@ func family(m *Model) {
 		if m.Experts == 0 {
 			m.PlainShare = 1 // its NVFP4 checkpoint ignores self_attn
 		}
-		m.SharedKV, m.BesideMLP = true, m.Experts > 0
+		m.BesideMLP = m.Experts > 0
+	}
+	if f == "gemma4" && m.FullHeadDim == 0 {
+		m.SharedKV = true
 		m.FullHeads, m.FullHeadDim = m.Heads, 512
 		m.FullKVHeads = 2
 		if m.Hidden > 5000 {
@@ -56,6 +60,15 @@ func family(m *Model) {
 	if m.Attention == mla {
 		m.RotaryDim = cmp.Or(m.QKRopeDim, 64)
 	}
+	encoder(m, name)
+	if m.KVHeads == 0 && m.Attention == price.MHA {
+		m.KVHeads = m.Heads
+	}
+	visionOf(m)
+}
+
+// encoder is what encoders, alone or before a decoder, have in common.
+func encoder(m *Model, name string) {
 	if m.Attention == price.EncoderDecoder {
 		m.PlainMLP, m.QKVBias = true, true
 		m.Positions = 1500 + m.MaxContext
@@ -66,14 +79,13 @@ func family(m *Model) {
 		}
 	}
 	if m.Attention == price.Encoder {
-		m.PlainMLP = m.Family != "nomic_bert"
+		m.PlainMLP = !slices.Contains([]string{"nomic_bert", "modernbert", "new", "gte"}, m.Family)
 		m.QKVBias = true
 		m.Positions = cmp.Or(m.Positions, m.MaxContext)
+		if slices.Contains([]string{"modernbert", "modernvbert", "new", "gte"}, m.Family) {
+			m.Positions = 0 // rotary
+		}
 	}
-	if m.KVHeads == 0 && m.Attention == price.MHA {
-		m.KVHeads = m.Heads
-	}
-	visionOf(m)
 }
 
 // deltaNet recovers the heads of gated delta net layers from the state one

@@ -73,6 +73,9 @@ func notes(m *Model, s Setup) []string {
 	if !m.generates() && s.Engine.traits().tablesOnCPU && s.Context > s.BatchTokens {
 		out = append(out, fmt.Sprintf("llama.cpp takes inputs of up to %d tokens by default: for longer ones give --max-batch-tokens here and --ubatch-size to llama.cpp", s.BatchTokens))
 	}
+	if note := mixRange(m, s); note != "" {
+		out = append(out, note)
+	}
 	if m.From.Unverified {
 		out = append(out, m.Unverified())
 	}

@@ -46,6 +46,10 @@ func (m *Model) cache(s Setup, tp, n int) cache {
 	width := s.kvBytes(m)
 	c.fullToken = m.tokenBytes(s, tp, cmp.Or(m.FullKVHeads, m.KVHeads), cmp.Or(m.FullHeadDim, m.HeadDim), width)
 	c.windowToken = m.tokenBytes(s, tp, m.KVHeads, m.HeadDim, width)
+	if u := m.Uneven; u != nil {
+		m.unevenCache(&c, tp, part, width)
+	}
+	c.index = int64(part(int(m.TokenBytes)))
 	if m.sparse() {
 		c.index = int64(part(m.indexers(s.Engine))) * m.indexKey()
 		if c.paged {
@@ -59,6 +63,7 @@ func (m *Model) cache(s Setup, tp, n int) cache {
 		c.full = cmp.Or(m.DecoderLayers, m.Layers)
 		c.fixed = 1500 * int64(c.full) * c.fullToken // Whisper's 30 s window is 1500 frames
 	}
+	c.fixed += m.FixedBytes * int64(n) / int64(m.Layers)
 	c.fixed += int64(part(m.CrossLayers)) * int64(m.CrossTokens) * c.fullToken
 	full, windowed := attention-m.windowed()-m.CrossLayers, m.windowed()
 	if m.CachedFull+m.CachedWindow > 0 {
@@ -66,10 +71,30 @@ func (m *Model) cache(s Setup, tp, n int) cache {
 	}
 	c.wholeToken = int64(m.indexers(s.Engine))*m.indexKey() + int64(full)*m.tokenBytes(s, 1, cmp.Or(m.FullKVHeads, m.KVHeads), cmp.Or(m.FullHeadDim, m.HeadDim), width) +
 		int64(windowed)*m.tokenBytes(s, 1, m.KVHeads, m.HeadDim, width)
+	if u := m.Uneven; u != nil {
+		f, w, _, _ := u.tokens(1, width)
+		c.wholeToken = f + w + m.TokenBytes
+	}
 	if m.Attention == price.EncoderDecoder {
 		c.wholeToken = int64(c.full) * m.tokenBytes(s, 1, m.KVHeads, m.HeadDim, width)
 	}
 	return c
+}
+
+// unevenCache sets the layers of a model whose layers are unlike: each kind at
+// its mean size.
+func (m *Model) unevenCache(c *cache, tp int, part func(int) int, width float64) {
+	full, window, fulls, windows := m.Uneven.tokens(tp, width)
+	c.full, c.window, c.fullToken, c.windowToken = part(int(fulls)), part(int(windows)), 0, 0
+	if fulls > 0 {
+		c.fullToken = full / fulls
+	}
+	if windows > 0 {
+		c.windowToken = window / windows
+	}
+	for _, one := range m.Uneven.Caches {
+		c.span = max(c.span, one.Window)
+	}
 }
 
 // tokenBytes is the size of one token in one layer on one GPU, cut as far as

@@ -18,7 +18,7 @@ type Quant struct {
 	Table  float64 // bits of the other tensors
 	Head   float64 // bits of the output layer; 0: Table
 	Untied bool    // the checkpoint carries its own output layer even where the model ties it
-	Pad    int     // expert widths are padded to a multiple of it
+	Pad    bool    // kernels pad the experts, see Model.padding
 }
 
 // The formats. Groups add their scale: a 16-bit scale per 128 parameters is
@@ -40,7 +40,7 @@ var quants = []Quant{
 	{Name: "int4-experts", Family: "4bit", Linear: 16, Expert: 4.5, Table: 16},
 	{Name: "w4a16-experts", Family: "4bit", Linear: 16, Expert: 4.125, Table: 16},
 	{Name: "bnb-nf4", Family: "4bit", Linear: 4.127, Expert: 4.127, Table: 16},
-	{Name: "mxfp4", Family: "4bit", Linear: 16, Expert: 4.25, Table: 16, Pad: 256},
+	{Name: "mxfp4", Family: "4bit", Linear: 16, Expert: 4.25, Table: 16, Pad: true},
 	{Name: "nvfp4", Family: "4bit", Linear: 4.5, Expert: 4.5, Table: 16},
 	{Name: "q8_0", Family: "gguf", Linear: 8.5, Expert: 8.5, Table: 8.5},
 	{Name: "q6_k", Family: "gguf", Linear: 6.5625, Expert: 6.5625, Table: 6.5625},

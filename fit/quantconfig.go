@@ -3,7 +3,6 @@ package fit
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -18,11 +17,17 @@ type hfQuant struct {
 	KV      json.RawMessage `json:"kv_cache_scheme"`
 	KVAlgo  string          `json:"kv_cache_quant_algo"`
 	Ignored []string        `json:"ignore"`
-	Groups  map[string]struct {
-		Format  string `json:"format"`
+	Skipped []string        `json:"modules_to_not_convert"`
+	Listed  map[string]struct {
+		Algo string `json:"quant_algo"`
+	} `json:"quantized_layers"`
+	Groups map[string]struct {
+		Format  string   `json:"format"`
+		Targets []string `json:"targets"`
 		Weights struct {
 			Bits  count   `json:"num_bits"`
 			Type  string  `json:"type"`
+			Group count   `json:"group_size"`
 			Block []count `json:"block_structure"`
 		} `json:"weights"`
 	} `json:"config_groups"`
@@ -38,10 +43,16 @@ func (q *hfQuant) format(m *Model) {
 		m.KVFormat = "fp8"
 	}
 	m.Format = q.name()
-	m.PlainShare, m.PlainBits = q.attentionIgnored(m.Layers), 0
-	m.Plain16 = m.PlainShare > 0 && m.Experts > 0 // attention is not quantised: the experts carry the format
-	if strings.EqualFold(q.Algo, "MIXED_PRECISION") {
-		m.PlainShare, m.PlainBits = 1, 8 // NVIDIA's: attention and linear layers in fp8, MLP and experts in NVFP4
+	m.PlainShare, m.PlainBits, m.Plain16 = 0, 0, false // of a checkpoint known by its name
+	if m.Format == "" {
+		return
+	}
+	m.Mix = q.mix(m, mustQuant(m.Format))
+	if strings.EqualFold(q.Algo, "MIXED_PRECISION") && len(q.Listed) == 0 {
+		m.Mix.Attention, m.Mix.State = 8, 8 // NVIDIA's: attention and linear layers in fp8, MLP and experts in NVFP4
+	}
+	if m.Format == "fp8-block" && m.FP4Experts && len(q.Listed) == 0 {
+		m.Mix.Expert = 4.25 // DeepSeek-V4: expert_dtype fp4 beside fp8
 	}
 }
 
@@ -54,8 +65,7 @@ func (m *Model) Quantised(text []byte) error {
 	}
 	var file struct {
 		Quant struct {
-			Algo    string   `json:"quant_algo"`
-			KV      string   `json:"kv_cache_quant_algo"`
+			hfQuant
 			Exclude []string `json:"exclude_modules"`
 		} `json:"quantization"`
 	}
@@ -63,28 +73,10 @@ func (m *Model) Quantised(text []byte) error {
 		return fmt.Errorf("%w: hf_quant_config.json: %w", ErrFile, err)
 	}
 	if q := file.Quant; m.Format == "" && q.Algo != "" {
-		(&hfQuant{Method: "modelopt", Algo: q.Algo, KVAlgo: q.KV, Ignored: q.Exclude}).format(m)
+		q.hfQuant.Method, q.hfQuant.Ignored = "modelopt", q.Exclude
+		q.hfQuant.format(m)
 	}
 	return nil
-}
-
-var layerNumber = regexp.MustCompile(`layers\.([0-9]{1,4})\.`)
-
-// attentionIgnored is the share of layers whose attention is not quantised: the
-// named layers, or all if a pattern names none.
-func (q *hfQuant) attentionIgnored(layers int) float64 {
-	named := map[string]bool{}
-	for _, name := range q.Ignored {
-		if !strings.Contains(name, "self_attn") {
-			continue
-		}
-		n := layerNumber.FindStringSubmatch(name)
-		if n == nil {
-			return 1
-		}
-		named[n[1]] = true
-	}
-	return min(1, float64(len(named))/float64(max(layers, 1)))
 }
 
 func (q *hfQuant) name() string {
@@ -123,9 +115,14 @@ func (q *hfQuant) compressed() string {
 	if strings.Contains(q.Format, "nvfp4") {
 		return "nvfp4"
 	}
+	if strings.Contains(q.Format, "mxfp4") {
+		return "mxfp4"
+	}
 	name := "fp8"
 	for _, g := range q.Groups { // order does not show: groups of one file agree, and the narrowest wins
 		switch {
+		case strings.Contains(g.Format, "mxfp4"), g.Weights.Type == "float" && g.Weights.Bits == 4 && g.Weights.Group == 32:
+			return "mxfp4"
 		case strings.Contains(g.Format, "nvfp4"), g.Weights.Type == "float" && g.Weights.Bits == 4:
 			return "nvfp4"
 		case g.Weights.Bits == 4:

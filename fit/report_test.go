@@ -39,6 +39,7 @@ in percent of the measurement. A cell is empty when no row reports it.
 	b.WriteString(others(rows))
 	b.WriteString(transformersTable(t))
 	b.WriteString(gaps(rows))
+	b.WriteString(classesTable(t))
 	return b.String()
 }
 

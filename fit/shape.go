@@ -22,6 +22,8 @@ type Model struct {
 // Details are counts the catalogue does not carry.
 type Details struct {
 	KVFormat     string  // of the cache, if the checkpoint sets it: fp8
+	Mix          *Mix    // of the checkpoint in Format; nil: not stated
+	FP4Experts   bool    // experts in 4-bit floats beside a wider format
 	Plain16      bool    // a mixture's checkpoint leaves all but the experts in 16 bits
 	PlainShare   float64 // of the layers whose attention the checkpoint stores wider than its format
 	PlainBits    float64 // how wide; 0: 16
@@ -59,6 +61,12 @@ type Details struct {
 	Merge                                    int // patches per image token
 	DeepStack                                int // extra copies of image embeddings
 	ExtraParams                              int64
+
+	SharedWidth  int     // of a mixture's shared part, if not a multiple of an expert's
+	TokenBytes   int64   // of one token beside keys and values, all layers (compressed caches)
+	FixedBytes   int64   // of one sequence besides keys, values and states
+	LinearParams int64   // of one layer with a state, if not those of a gated delta net
+	Uneven       *Uneven // layers of unlike shapes; nil: the counts hold for all
 }
 
 // maxTokens bounds contexts: no product of them overflows.
@@ -131,12 +139,14 @@ func (m *Model) windowed() int {
 
 // partial reports whether the linear layers' own shape is missing.
 func (m *Model) partial() bool {
-	return m.LinearLayers > 0 && m.ValueHeads == 0 && m.ExtraParams == 0 && m.Stored == nil
+	return m.LinearLayers > 0 && m.ValueHeads == 0 && m.ExtraParams == 0 && m.LinearParams == 0 && m.Stored == nil
 }
 
 // states says whether every layer keeps a state: then there are no heads, and
 // no MLP.
-func (m *Model) states() bool { return m.Layers > 0 && m.LinearLayers == m.Layers }
+func (m *Model) states() bool {
+	return m.Layers > 0 && m.LinearLayers == m.Layers && m.FullLayers == 0 && m.Uneven == nil
+}
 
 // validate bounds every count against overflow, and names missing ones.
 func (m *Model) validate() error {

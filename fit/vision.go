@@ -82,11 +82,20 @@ func setTower(m *Model, t tower) {
 
 func (c *hfConfig) vision(m *Model) {
 	v := c.Vision
-	if v == nil || !m.generates() {
+	if v == nil {
 		return
 	}
 	m.Vision = true
-	layers, h, inter := first(v.Depth, v.Layers), int(v.Hidden), int(v.Inter)
+	merger := v.glmTower(m.Family)
+	layers, h := first(v.Depth, v.Layers, v.Layers2), first(v.Hidden, v.Width)
+	inter := int(v.Inter)
+	if v.Embed > 0 { // Qwen2-VL: hidden_size is the text model's
+		h, inter = int(v.Embed), 4*int(v.Embed)
+	} else if v.Kind == "radio" {
+		inter = 4 * h
+	} else if v.Width > 0 && inter == 0 {
+		inter = int(float64(h) * min(cmp.Or(v.Ratio, 4), 16))
+	}
 	if layers == 0 || h == 0 || inter == 0 || layers > 500 || h > 1<<15 || inter > 1<<17 {
 		visionOf(m)
 		return
@@ -110,4 +119,5 @@ func (c *hfConfig) vision(m *Model) {
 	}
 	m.RotaryRows = base.RotaryRows
 	setTower(m, t)
+	m.VisionParams += merger
 }

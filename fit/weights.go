@@ -8,6 +8,9 @@ import (
 // params counts parameters by how they are stored and divided.
 type params struct {
 	linear    int64 // cut over the GPUs of a stage
+	state     int64 // the part of linear in layers with a state
+	dense     int64 // the part of linear in dense MLPs
+	shared    int64 // the part of linear in the shared part of mixtures
 	attention int64 // the part of linear and kv in attention and in linear layers
 	kv        int64 // key and value projections: cut as far as there are KV heads
 	experts   int64 // routed: cut, or spread whole
@@ -31,7 +34,11 @@ func (m *Model) count() params {
 	}
 	h := int64(m.Hidden)
 	var p params
-	m.countAttention(&p)
+	if u := m.Uneven; u != nil {
+		p.linear, p.kv = u.Queries, u.KeyVal
+	} else {
+		m.countAttention(&p)
+	}
 	p.attention = p.linear + p.kv
 	m.countMLP(&p)
 	norms := int64(2)
@@ -47,7 +54,8 @@ func (m *Model) count() params {
 	p.small += m.ExtraParams
 	before := p.linear
 	m.countLinear(&p)
-	p.attention += p.linear - before
+	p.state = p.linear - before
+	p.attention += p.state
 	return p
 }
 
@@ -107,19 +115,28 @@ func (m *Model) countMLP(p *params) {
 		if m.ExpertHidden > 0 {
 			p.linear += moe * 2 * h * within // into it and out of it
 		}
-		p.linear += moe * int64(m.SharedExperts) * matrices * h * width
+		p.shared = moe * matrices * h * int64(cmp.Or(m.SharedWidth, m.SharedExperts*int(width)))
+		p.linear += p.shared
 		p.small += moe * h * int64(m.Experts)
 		if m.BesideMLP {
 			dense = all
 		}
 	}
-	p.linear += dense * matrices * h * int64(m.Intermediate)
+	p.dense = dense * matrices * h * int64(m.Intermediate)
+	if u := m.Uneven; u != nil {
+		p.dense = u.MLP
+	}
+	p.linear += p.dense
 }
 
 // countLinear adds the linear layers: from their shape, or as the rest of the
 // published count of parameters.
 func (m *Model) countLinear(p *params) {
 	if m.LinearLayers == 0 {
+		return
+	}
+	if m.LinearParams > 0 {
+		p.linear += int64(m.LinearLayers) * m.LinearParams
 		return
 	}
 	if m.ValueHeads > 0 {
@@ -146,7 +163,7 @@ func (m *Model) countEncoder() params {
 	}
 	block := 4*h*h + matrices*h*int64(m.Intermediate)
 	small := 9*h + int64(m.Intermediate)
-	p := params{embed: int64(m.Vocab) * h}
+	p := params{embed: int64(m.Vocab) * h, vision: m.VisionParams}
 	p.linear = int64(m.Layers) * block
 	p.small = int64(m.Layers)*small + int64(m.Positions)*h
 	if m.Attention == price.EncoderDecoder {
@@ -168,14 +185,15 @@ func (m *Model) weights(s Setup, stage, n int) int64 {
 	part := func(v int64) int64 { return v * int64(n) / int64(max(m.Layers, 1)) }
 	expertBits := q.Expert
 	experts := p.experts
-	if q.Pad > 0 && m.MoEIntermediate > 0 && !s.Engine.traits().asStored {
-		w := int64(m.MoEIntermediate)
-		experts = experts / w * ((w + int64(q.Pad) - 1) / int64(q.Pad) * int64(q.Pad))
+	if q.Pad && !s.Engine.traits().asStored {
+		experts = int64(float64(experts) * m.padding(s))
 	}
 	sum := bytesOf(part(p.linear), q.Linear)/tp + bytesOf(part(experts), expertBits)/tp
 	sum += bytesOf(part(p.kv), q.Linear) / min(tp, int64(max(m.KVHeads, 1)))
 	sum += bytesOf(part(p.latent), q.Linear)
-	if wide := cmp.Or(m.PlainBits, 16); q.Linear < wide && (q.Name == m.Format || q.Name == "nvfp4" && m.Format == "") {
+	if m.Mix != nil && q.Name == m.Format {
+		sum += m.apart(p, q, part) / tp
+	} else if wide := cmp.Or(m.PlainBits, 16); q.Linear < wide && (q.Name == m.Format || q.Name == "nvfp4" && m.Format == "") {
 		sum += bytesOf(int64(m.PlainShare*float64(part(p.attention))), wide-q.Linear) / tp
 	}
 	side := max(q.Table, 16)
@@ -207,6 +225,31 @@ func (m *Model) weights(s Setup, stage, n int) int64 {
 	return sum + s.Engine.rotary(m, q) - min(s.Offload, sum)
 }
 
+// padding is how much larger kernels for MXFP4 make the experts, slice by slice
+// after they are cut by tensor parallel (vLLM layers/quantization/mxfp4.py,
+// fused_moe/oracle/mxfp4.py). Marlin's, before Hopper and on GeForce Blackwell,
+// pads the hidden size to 256 and the slice to 128; those of Blackwell and of
+// AMD both to 256; Triton's on Hopper what is summed over: the hidden size of
+// the first two matrices, the slice of the third.
+func (m *Model) padding(s Setup) float64 {
+	h, w := cmp.Or(m.ExpertHidden, m.Hidden), m.MoEIntermediate
+	if !s.EP {
+		w = (w + s.TP - 1) / s.TP
+	}
+	if h*w == 0 {
+		return 1
+	}
+	wide, slice := roundUp(h, 256), roundUp(w, 256)
+	all := float64(3 * wide * slice)
+	switch {
+	case s.GPU.SM >= 9 && s.GPU.SM < 10:
+		all = float64(2*w*wide + h*slice)
+	case s.GPU.SM > 0 && s.GPU.SM < 9, s.GPU.SM >= 12:
+		all = float64(3 * wide * roundUp(w, 128))
+	}
+	return all / float64(3*h*w)
+}
+
 // positionTable is the number of parameters of a learned embedding of positions.
 func (m *Model) positionTable() int64 {
 	if m.Attention != price.Encoder {
@@ -221,6 +264,10 @@ func (m *Model) positionTable() int64 {
 // If only a name is known this is the larger of the two: a config.json says
 // which.
 func (m *Model) mixed(q Quant) Quant {
+	if m.Mix != nil && q.Name == m.Format {
+		q.Expert = m.Mix.Expert
+		return q
+	}
 	plain := q.Name == "w4a16" && m.Format != "w4a16" || q.Name == "nvfp4" && m.LinearLayers > 0
 	if m.Experts > 0 && (m.Plain16 && (q.Name == m.Format || m.Format == "") || plain) {
 		q.Linear = 16
