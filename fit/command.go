@@ -7,47 +7,70 @@ import (
 	"strings"
 )
 
-// command is the engine's command line under the answer's assumptions; "" for
-// an engine without a server command.
-func command(m *Model, s Setup) string {
-	var b strings.Builder
-	add := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
+// command is the engine's command under the answer's assumptions, a word each;
+// none for an engine without a server command.
+func command(m *Model, s Setup) words {
 	kv := strings.ToLower(s.KV)
+	name := cmp.Or(m.Repo, m.Name)
 	switch s.Engine.Name {
 	case "vllm":
-		add("vllm serve %s --max-model-len %d --gpu-memory-utilization %.4g --max-num-seqs %d", word(cmp.Or(m.Repo, m.Name)), s.Context, s.Utilisation, s.MaxSeqs)
-		if s.PP > 1 {
-			add(" --pipeline-parallel-size %d", s.PP)
-		}
-		flagIf(&b, s.TP > 1, " --tensor-parallel-size %d", s.TP)
-		flagIf(&b, s.EP, " --enable-expert-parallel")
-		flagIf(&b, kv != "" && kv != "auto", " --kv-cache-dtype %s", kv)
-		flagIf(&b, s.Eager, " --enforce-eager")
-		flagIf(&b, s.LoRAs > 0, " --enable-lora --max-loras %d --max-lora-rank %d", s.LoRAs, s.LoRARank)
-		flagIf(&b, s.Quant.Name == "fp8" && m.Native().Family == "16", " --quantization fp8")
-		flagIf(&b, !s.GPU.BF16 && s.GPU.SM > 0 && s.Quant.Name == "bf16", " --dtype half")
+		return words{"vllm", "serve", name}.
+			add("--max-model-len", s.Context).add("--gpu-memory-utilization", fraction(s.Utilisation)).add("--max-num-seqs", s.MaxSeqs).
+			addIf(s.PP > 1, "--pipeline-parallel-size", s.PP).
+			addIf(s.TP > 1, "--tensor-parallel-size", s.TP).
+			addIf(s.EP, "--enable-expert-parallel").
+			addIf(kv != "" && kv != "auto", "--kv-cache-dtype", kv).
+			addIf(s.Eager, "--enforce-eager").
+			addIf(s.LoRAs > 0, "--enable-lora", "--max-loras", s.LoRAs, "--max-lora-rank", s.LoRARank).
+			addIf(s.Quant.Name == "fp8" && m.Native().Family == "16", "--quantization", "fp8").
+			addIf(!s.GPU.BF16 && s.GPU.SM > 0 && s.Quant.Name == "bf16", "--dtype", "half")
 	case "sglang":
-		add("python3 -m sglang.launch_server --model-path %s --context-length %d --mem-fraction-static %.4g", word(cmp.Or(m.Repo, m.Name)), s.Context, s.Utilisation)
-		flagIf(&b, s.TP > 1, " --tp-size %d", s.TP)
-		flagIf(&b, s.PP > 1, " --pp-size %d", s.PP)
-		flagIf(&b, strings.HasPrefix(kv, "fp8"), " --kv-cache-dtype fp8_e4m3")
+		return words{"python3", "-m", "sglang.launch_server", "--model-path", name}.
+			add("--context-length", s.Context).add("--mem-fraction-static", fraction(s.Utilisation)).
+			addIf(s.TP > 1, "--tp-size", s.TP).
+			addIf(s.PP > 1, "--pp-size", s.PP).
+			addIf(strings.HasPrefix(kv, "fp8"), "--kv-cache-dtype", "fp8_e4m3")
 	case "tensorrt-llm":
-		add("trtllm-serve %s --max_seq_len %d --max_batch_size %d --kv_cache_free_gpu_memory_fraction %.4g", word(cmp.Or(m.Repo, m.Name)), s.Context, s.MaxSeqs, s.Utilisation)
-		flagIf(&b, s.TP > 1, " --tp_size %d", s.TP)
-		flagIf(&b, s.PP > 1, " --pp_size %d", s.PP)
+		return words{"trtllm-serve", name}.
+			add("--max_seq_len", s.Context).add("--max_batch_size", s.MaxSeqs).add("--kv_cache_free_gpu_memory_fraction", fraction(s.Utilisation)).
+			addIf(s.TP > 1, "--tp_size", s.TP).
+			addIf(s.PP > 1, "--pp_size", s.PP)
 	case "llama.cpp":
-		add("llama-server -m %s -ngl 999 -c %d -np %d", word(cmp.Or(m.Repo, m.Name)), s.Context*s.Concurrency, s.Concurrency)
-		flagIf(&b, kv == "q8_0" || kv == "q4_0", " -fa on -ctk %s -ctv %s", kv, kv)
-		flagIf(&b, !m.generates(), " --embedding")
+		return words{"llama-server", "-m", name}.
+			add("-ngl", 999).add("-c", s.Context*s.Concurrency).add("-np", s.Concurrency).
+			addIf(kv == "q8_0" || kv == "q4_0", "-fa", "on", "-ctk", kv, "-ctv", kv).
+			addIf(!m.generates(), "--embedding")
 	}
-	return b.String()
+	return nil
 }
 
-func flagIf(b *strings.Builder, ok bool, format string, args ...any) {
-	if ok {
-		fmt.Fprintf(b, format, args...)
+// words are a command line before a shell reads it.
+type words []string
+
+func (w words) add(more ...any) words {
+	for _, x := range more {
+		w = append(w, fmt.Sprint(x))
 	}
+	return w
 }
+
+func (w words) addIf(ok bool, more ...any) words {
+	if !ok {
+		return w
+	}
+	return w.add(more...)
+}
+
+// line is the command for a shell.
+func (w words) line() string {
+	quoted := make([]string, len(w))
+	for i, x := range w {
+		quoted[i] = word(x)
+	}
+	return strings.Join(quoted, " ")
+}
+
+func fraction(x float64) string { return fmt.Sprintf("%.4g", x) }
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9._/@:+-]+$`)
 

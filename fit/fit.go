@@ -191,6 +191,7 @@ type Answer struct {
 	MaxConcurrent int      `json:"most_requests"`      // requests of Context tokens at once
 	Requests      float64  `json:"requests_in_cache"`  // the same, not rounded, as engines print it
 	Command       string   `json:"command,omitempty"`  // that starts the engine so, when it fits; "" for engines without one
+	Words         []string `json:"-"`                  // Command before it was quoted for a shell
 	Remedies      []Remedy `json:"remedies,omitempty"` // when it does not fit, cheapest first
 	Notes         []string `json:"notes,omitempty"`
 	Sources       []string `json:"sources,omitempty"` // of the shape and of the GPU's memory, if from the catalogue
@@ -286,7 +287,8 @@ func check(m *Model, s Setup) Answer {
 	a.Verdict, a.Why = judge(m, s, &a)
 	a.Notes, a.Sources = notes(m, s), sources(m, s)
 	if a.Verdict.Serves() {
-		a.Command = command(m, s)
+		a.Words = command(m, s)
+		a.Command = words(a.Words).line()
 	}
 	return a
 }

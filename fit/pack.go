@@ -29,6 +29,15 @@ type Share struct {
 	memory  int64   // bytes, or MIG memory slices
 }
 
+// On is the GPU that a replica in the share's MIG slice has: that part of a whole
+// one.
+func (s Share) On(whole GPU) GPU {
+	if s.Slice == "" {
+		return whole
+	}
+	return whole.Part(float64(s.memory) / 8)
+}
+
 // Packing is a placement on the fewest GPUs found.
 type Packing struct {
 	GPU      string    `json:"gpu"`

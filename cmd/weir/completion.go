@@ -1,16 +1,12 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"weir/config"
 	"weir/fit"
-	"weir/price"
 	"weir/price/pricefile"
 	"weir/scale/baseline"
 	"weir/whatif"
@@ -100,23 +96,4 @@ func catalogueRegions() (names []string) {
 		}
 	}
 	return names
-}
-
-// meant adds to the error of an unknown name the model that was probably meant:
-// the nearest by its letters, with or without its publisher.
-func meant(err error, name string, c *price.Catalogue) error {
-	if !errors.Is(err, price.ErrUnknown) {
-		return err
-	}
-	var known []string
-	full := map[string]string{}
-	for _, m := range c.Models() {
-		short := m.Name[strings.LastIndexByte(m.Name, '/')+1:]
-		full[short], full[m.Name] = m.Name, m.Name
-		known = append(known, short, m.Name)
-	}
-	if near := config.Nearest(name, known); near != "" {
-		return fmt.Errorf("did you mean %s? %w", full[near], err)
-	}
-	return err
 }

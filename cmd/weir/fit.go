@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"weir/fit"
+	"weir/fit/files"
 	"weir/internal/term"
 	"weir/price"
 	"weir/price/pricefile"
@@ -121,7 +122,7 @@ func (f *fitFlags) run(cmd *cobra.Command, args []string) error {
 		}
 		return f.load.run(cmd, c, m, s, f.json)
 	}
-	if s.GPU, err = f.device(c); err != nil {
+	if s.GPU, err = f.device(cmd, c); err != nil {
 		return err
 	}
 	a, err := fit.Check(m, s, fit.Sold(c)...)
@@ -166,30 +167,10 @@ func (f *fitFlags) setup(q fit.Quant) (fit.Setup, error) {
 }
 
 // device is the GPU of the flags.
-func (f *fitFlags) device(c *price.Catalogue) (fit.GPU, error) {
-	if f.gpu == "" && f.memory == 0 {
-		return fit.GPU{}, usageError{"weir fit", fmt.Errorf("--gpu is missing: name one of %s, or give --gpu-memory", strings.Join(c.GPUNames(), ", "))}
+func (f *fitFlags) device(cmd *cobra.Command, c *price.Catalogue) (fit.GPU, error) {
+	gpu, err := files.Device(c, f.gpu, f.memory)
+	if unclear := (files.Unclear("")); errors.As(err, &unclear) {
+		err = usageError{cmd.CommandPath(), err}
 	}
-	g, err := c.GPU(f.gpu)
-	if err != nil && f.memory == 0 {
-		if kinds := c.GPUsLike(f.gpu); len(kinds) > 1 {
-			err = usageError{"weir fit", fmt.Errorf("--gpu %s: which one? There are %s", f.gpu, strings.Join(kinds, ", "))}
-		} else if len(kinds) == 1 {
-			err = fmt.Errorf("%w; did you mean %s?", err, kinds[0])
-		}
-		return fit.GPU{}, err
-	}
-	out := fit.GPU{Name: f.gpu, BF16: true}
-	if err == nil {
-		if out, err = fit.NewGPU(g); err != nil && f.memory == 0 {
-			return fit.GPU{}, err
-		}
-	}
-	if f.memory > 0 {
-		out.Total = int64(min(f.memory, 1<<20) * fit.GiB)
-	}
-	if out.Name == "" {
-		out.Name = fmt.Sprintf("a GPU of %.4g GiB", f.memory)
-	}
-	return out, nil
+	return gpu, err
 }

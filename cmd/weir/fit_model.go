@@ -45,8 +45,7 @@ func (f *modelFlags) model(c *price.Catalogue, name string) (m fit.Model, q fit.
 			weights = beside
 		}
 	default:
-		m, q, err = fit.Named(c, name)
-		err = meant(err, name, c)
+		m, q, err = files.Named(c, name)
 	}
 	if err == nil {
 		err = files.Measure(&m, weights)

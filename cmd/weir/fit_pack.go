@@ -11,7 +11,7 @@ import (
 )
 
 func (f *fitFlags) runPack(cmd *cobra.Command, c *price.Catalogue) error {
-	gpu, err := f.device(c)
+	gpu, err := f.device(cmd, c)
 	if err != nil {
 		return err
 	}
