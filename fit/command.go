@@ -14,8 +14,12 @@ func command(m *Model, s Setup) words {
 	name := cmp.Or(m.Repo, m.Name)
 	switch s.Engine.Name {
 	case "vllm":
+		claimed := s.Utilisation
+		if !m.generates() {
+			claimed = min(claimed, mostClaimed)
+		}
 		return words{"vllm", "serve", name}.
-			add("--max-model-len", s.Context).add("--gpu-memory-utilization", fraction(s.Utilisation)).add("--max-num-seqs", s.MaxSeqs).
+			add("--max-model-len", s.Context).add("--gpu-memory-utilization", fraction(claimed)).add("--max-num-seqs", s.MaxSeqs).
 			addIf(s.PP > 1, "--pipeline-parallel-size", s.PP).
 			addIf(s.TP > 1, "--tensor-parallel-size", s.TP).
 			addIf(s.EP, "--enable-expert-parallel").
@@ -43,6 +47,11 @@ func command(m *Model, s Setup) words {
 	}
 	return nil
 }
+
+// mostClaimed is a share of a GPU that is free when vLLM starts: it refuses to
+// start where less is than it may take (gpu_worker.py, init_device), though a model
+// without a cache takes what it needs.
+const mostClaimed = 0.9
 
 // words are a command line before a shell reads it.
 type words []string

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"weir"
+	"weir/fit"
+	"weir/manifest"
 	"weir/plan"
 	"weir/price"
 	"weir/report/words"
@@ -140,14 +142,65 @@ func (y *planYAML) azure(deployment string) {
 func (y *planYAML) own(name string, o plan.Option) {
 	y.linef("      # %d x %s at the busiest hour, %s of %s each: %s.", o.VMs, o.SKU, words.Count(o.Replicas, "replica"), words.Count(o.TP, "GPU"), o.Name)
 	y.deployment(name+"/own", 0)
-	y.linef("        external:")
-	if o.Place == "managed_online" {
-		y.linef("          urls: [https://CHANGE.%s.inference.ml.azure.com]", y.d.Region)
-		y.linef("          api_key: env:AZUREML_ENDPOINT_KEY")
-	} else {
-		y.linef("          urls: [http://CHANGE.models.svc.cluster.local:8000]")
+	if o.Place != "managed_online" {
+		y.workload(o)
+		return
 	}
+	y.linef("        external:")
+	y.linef("          urls: [https://CHANGE.%s.inference.ml.azure.com]", y.d.Region)
+	y.linef("          api_key: env:AZUREML_ENDPOINT_KEY")
 	y.linef("          model: %q", y.d.OpenModel)
+}
+
+// workload is a Deployment in a cluster, as many as the busiest hour needs.
+func (y *planYAML) workload(o plan.Option) {
+	y.linef("        kubernetes: # weir manifest -c weir.yaml prints it")
+	y.linef("          name: %q", manifest.ObjectName(y.d.OpenModel))
+	y.linef("          namespace: models")
+	y.linef("          model: %q", y.d.OpenModel)
+	y.linef("          gpus: %d", max(o.TP, 1))
+	y.linef("          max_nodes: %d", o.VMs)
+	if vm, err := y.c.VM(o.SKU); err == nil {
+		y.linef("          runs_on:")
+		y.linef("            gpu: %q", vm.GPU)
+		if y.d.DType != "" {
+			y.linef("            quant: %q", y.d.DType)
+		}
+		if n := y.context(o, vm); n > 0 {
+			y.linef("            context: %d # the longest that fits, of whole thousands", n)
+		}
+	}
+	y.linef("        scaling:")
+	y.linef("          min: 1")
+	y.linef("          max: %d", o.Replicas)
+	y.linef("          price: {vm: %q, region: %q}", o.SKU, y.d.Region)
+}
+
+// context is the longest request that a replica serves, in whole 1024 tokens; 0:
+// the model's own, or not known.
+func (y *planYAML) context(o plan.Option, vm price.VM) int {
+	m, q, err := fit.Named(y.c, y.d.OpenModel)
+	if err != nil {
+		return 0
+	}
+	if other, err := fit.ParseQuant(y.d.DType); err == nil {
+		q = other
+	}
+	g, err := y.c.GPU(vm.GPU)
+	if err != nil {
+		return 0
+	}
+	s := fit.Setup{Quant: q, TP: o.TP, Engine: fit.DefaultEngine}
+	if s.GPU, err = fit.NewGPU(g); err != nil {
+		return 0
+	}
+	s.GPU = s.GPU.Part(vm.Share())
+	a, err := fit.Check(m, s)
+	for err == nil && !a.Verdict.Serves() && a.MaxContext >= 1024 && s.Context != a.MaxContext/1024*1024 {
+		s.Context = a.MaxContext / 1024 * 1024
+		a, err = fit.Check(m, s)
+	}
+	return s.Context
 }
 
 func (y *planYAML) smaller() {

@@ -122,7 +122,7 @@ func (f *fitFlags) run(cmd *cobra.Command, args []string) error {
 		}
 		return f.load.run(cmd, c, m, s, f.json)
 	}
-	if s.GPU, err = f.device(cmd, c); err != nil {
+	if s.GPU, err = device(cmd, c, f.gpu, f.memory); err != nil {
 		return err
 	}
 	a, err := fit.Check(m, s, fit.Sold(c)...)
@@ -166,9 +166,9 @@ func (f *fitFlags) setup(q fit.Quant) (fit.Setup, error) {
 	return s, errors.Join(none, err)
 }
 
-// device is the GPU of the flags.
-func (f *fitFlags) device(cmd *cobra.Command, c *price.Catalogue) (fit.GPU, error) {
-	gpu, err := files.Device(c, f.gpu, f.memory)
+// device is a GPU by name, or by its memory in GiB.
+func device(cmd *cobra.Command, c *price.Catalogue, name string, memory float64) (fit.GPU, error) {
+	gpu, err := files.Device(c, name, memory)
 	if unclear := (files.Unclear("")); errors.As(err, &unclear) {
 		err = usageError{cmd.CommandPath(), err}
 	}

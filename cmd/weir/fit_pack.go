@@ -11,7 +11,7 @@ import (
 )
 
 func (f *fitFlags) runPack(cmd *cobra.Command, c *price.Catalogue) error {
-	gpu, err := f.device(cmd, c)
+	gpu, err := device(cmd, c, f.gpu, f.memory)
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,7 @@ the cost.
 		newServe(),
 		newCheck(),
 		newFit(),
+		newManifest(),
 		newSimulate(),
 		newReplay(),
 		newEmulate(),

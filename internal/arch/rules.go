@@ -46,9 +46,13 @@ var house = map[string]pack{
 
 	"weir/fit/files": {imports: []string{"weir/fit", "weir/price", "weir/config", "weir/internal/whole"}},
 
+	// weir.yaml's deployments become servers by wire's own reading of them.
+	"weir/manifest":       {pure: true, imports: []string{"weir/fit"}, sdks: []string{"github.com/goccy/go-yaml"}},
+	"weir/manifest/files": {imports: []string{"weir/manifest", "weir/config", "weir/wire", "weir/fit", "weir/fit/files", "weir/price"}},
+
 	"weir/demo": {imports: []string{"weir/config", "weir/wire", "weir/wire/emulated", "weir/node", "weir/load", "weir/trace", "weir/report/words"}},
 
-	"weir/report":       {pure: true, imports: []string{"weir/report/chart", "weir/report/words", "weir/sim", "weir/plan", "weir/fit", "weir/price", "weir/bill", "weir/control", "weir/scale"}},
+	"weir/report":       {pure: true, imports: []string{"weir/report/chart", "weir/report/words", "weir/sim", "weir/plan", "weir/fit", "weir/manifest", "weir/price", "weir/bill", "weir/control", "weir/scale"}},
 	"weir/report/chart": {pure: true, imports: []string{"weir/report/words"}},
 	"weir/report/words": {pure: true},
 
@@ -99,7 +103,7 @@ var house = map[string]pack{
 	"weir/internal/term":    {},
 	// flags, help and exit codes: it calls other packages, and decides nothing.
 	"weir/cmd/weir": {imports: []string{"weir/node", "weir/wire", "weir/wire/emulated", "weir/config", "weir/check", "weir/whatif", "weir/demo", "weir/emulate",
-		"weir/report", "weir/report/words", "weir/plan", "weir/plan/demand", "weir/fit", "weir/fit/files", "weir/engine", "weir/saturate", "weir/price", "weir/price/pricefile",
+		"weir/report", "weir/report/words", "weir/plan", "weir/plan/demand", "weir/manifest/files", "weir/fit", "weir/fit/files", "weir/engine", "weir/saturate", "weir/price", "weir/price/pricefile",
 		"weir/bill", "weir/meter", "weir/control", "weir/scale/baseline", "weir/observe", "weir/internal/memory", "weir/internal/term", "weir/internal/whole"}},
 }
 
