@@ -13,7 +13,7 @@ export CGO_ENABLED = 0
 # `make fuzz` always does. A test that fails says how to draw the same again.
 export RAPID_SEED ?= 1
 
-.PHONY: help serve demo build test test-go test-faults faults-against faults-models test-share test-servers test-clients test-kubernetes soak race fuzz mutants lint bench bench-share bench-policies bench-fairness release reproducible clean
+.PHONY: help serve demo build test test-go test-faults faults-against faults-models test-share test-servers test-clients test-kubernetes soak race fuzz mutants lint bench bench-share bench-policies bench-fairness manifests release reproducible clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -46,6 +46,7 @@ test-servers: build
 # one: see scripts/kube-deps.
 test-kubernetes: ## replicas as pods, on a real API server with its controllers and scheduler
 	CACHE=$(CACHE) scripts/kube-deps
+	CACHE=$(CACHE) scripts/helm-deps
 	cd test/kubernetes && WEIR_KUBERNETES=$(CACHE)/kubernetes/bin $(GO) test -count=1 -parallel 8 -timeout 10m .
 
 # The SDKs of Python, Node and Go. Needs python3 with venv and node with npm;
@@ -111,6 +112,10 @@ bench-fairness: ## one tenant's burst beside another, on weir serve with emulate
 # on the traces in TRACES: hours of processor time; DONE lets it go on.
 bench-policies: ## compare the autoscaling policies on recorded traces (TRACES=folder)
 	cd bench/sim && $(GO) run . -traces $(TRACES) -done $(or $(DONE),$(CACHE)/policies.jsonl) -out ../../docs/benchmarks/policies.md
+
+manifests: ## deploy/kubernetes again, from the Helm chart in deploy/helm
+	CACHE=$(CACHE) scripts/helm-deps
+	CACHE=$(CACHE) scripts/manifests
 
 release: ## static binaries for each platform, bills of materials and checksums, in dist/ (VERSION=v1.2.3)
 	scripts/release dist

@@ -1,55 +1,29 @@
 package kubernetes_test
 
 import (
-	"bytes"
-	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"testing"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/yaml"
-
-	"weir/config"
 )
 
 // TestTheAPIServerTakesEveryManifest: as kubectl apply --dry-run=server would, with
-// no unknown field let through. The weir.yaml in them is one that Weir takes.
+// no unknown field let through. The weir.yaml in them is one that Weir takes. Those
+// of package manifest are what weir manifest prints.
 func TestTheAPIServerTakesEveryManifest(t *testing.T) {
-	t.Setenv("WEIR_ADMIN_TOKEN", "a-token-that-is-long-enough-for-weir")
+	setSecrets(t)
 	w := newWorld(t, 0) // makes namespace weir, too
-	files, err := filepath.Glob("../../deploy/kubernetes/*.yaml")
-	if err != nil || len(files) < 2 {
-		t.Fatalf("%d manifests, %v", len(files), err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
+	w.kinds()
+	for pattern, least := range map[string]int{"../../deploy/kubernetes/*.yaml": 2, "../../deploy/keda/*.yaml": 1, "../../manifest/testdata/*.yaml": 7} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) < least {
+			t.Fatalf("%s: %d manifests, %v", pattern, len(files), err)
 		}
-		for d := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), 4096); ; {
-			var o map[string]any
-			if err := d.Decode(&o); errors.Is(err, io.EOF) {
-				break
-			} else if err != nil {
-				t.Fatalf("%s: %v", file, err)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
 			}
-			u := &unstructured.Unstructured{Object: o}
-			if u.GetNamespace() == "models" {
-				u.SetNamespace(w.namespace)
-			}
-			u.SetName(u.GetName() + "-dry") // beside those that are there
-			if _, err := w.resource(u.GetAPIVersion(), resources[u.GetKind()], u.GetNamespace()).Create(soon(t), u,
-				metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}, FieldValidation: metav1.FieldValidationStrict}); err != nil {
-				t.Errorf("%s: %s %s: %v", file, u.GetKind(), u.GetName(), err)
-			}
-			if text, found, _ := unstructured.NestedString(o, "data", "weir.yaml"); found {
-				if _, err := config.Parse(file, []byte(text)); err != nil {
-					t.Errorf("%s: %v", file, err)
-				}
-			}
+			w.dryRun(file, string(text))
 		}
 	}
 }

@@ -1,0 +1,59 @@
+package kubernetes_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// TestAPodThatEndsWaitsForItsRequests runs the preStop of a manifest, as the pod
+// would, before metrics as vLLM writes them: it ends when none is running or waiting.
+func TestAPodThatEndsWaitsForItsRequests(t *testing.T) {
+	text, err := os.ReadFile("../../manifest/testdata/deployment.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{T: t}
+	first, _, _ := strings.Cut(string(text), "\n---\n")
+	containers, _, err := unstructured.NestedSlice(w.file(first).Object, "spec", "template", "spec", "containers")
+	if err != nil || len(containers) != 1 {
+		t.Fatalf("%d containers, %v", len(containers), err)
+	}
+	command, _, err := unstructured.NestedStringSlice(containers[0].(map[string]any), "lifecycle", "preStop", "exec", "command")
+	if err != nil || len(command) != 3 {
+		t.Fatalf("preStop runs %q, %v", command, err)
+	}
+	var asked atomic.Int64
+	left := []string{"1.0 0.0", "0.0 2.0", "0.0 0.0"}
+	engine := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		var running, waiting string
+		n := min(int(asked.Add(1)), len(left))
+		_, _ = fmt.Sscan(left[n-1], &running, &waiting)
+		fmt.Fprintf(rw, `# HELP vllm:num_requests_running Number of requests in model execution batches.
+# TYPE vllm:num_requests_running gauge
+vllm:num_requests_running{engine="0",model_name="m"} %s
+# TYPE vllm:num_requests_waiting gauge
+vllm:num_requests_waiting{engine="0",model_name="m"} %s
+vllm:prompt_tokens_total{engine="0",model_name="m"} 7.0
+`, running, waiting)
+	}))
+	defer engine.Close()
+	program := strings.NewReplacer("http://127.0.0.1:8000", engine.URL, "sleep(5)", "sleep(0)", "sleep(1)", "sleep(0)").Replace(command[2])
+	if out, err := exec.Command(command[0], command[1], program).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if n := asked.Load(); n != 3 {
+		t.Errorf("it asked %d times, want 3: one request running, two waiting, none", n)
+	}
+	engine.Close()
+	if out, err := exec.Command(command[0], command[1], program).CombinedOutput(); err == nil {
+		t.Errorf("before an engine that is gone it waits for nothing, and says so: %s", out)
+	}
+}
