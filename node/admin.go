@@ -47,6 +47,7 @@ type replicaView struct {
 	Since      time.Time `json:"since"`
 	InFlight   int       `json:"in_flight"`
 	Work       int       `json:"work_tokens"`
+	Why        string    `json:"why,omitempty"` // Detail in a word that stays the same, where the place has one
 	Detail     string    `json:"detail,omitempty"`
 }
 
@@ -254,6 +255,6 @@ func reply(w http.ResponseWriter, v any) {
 func viewOf(r weir.Replica, inFlight, work int) replicaView {
 	return replicaView{
 		Deployment: r.Deployment, ID: r.ID, State: r.State.String(), Addr: r.Addr, Units: r.Units,
-		Since: r.Since.Time().Truncate(time.Millisecond), InFlight: inFlight, Work: work, Detail: strings.TrimSpace(r.Detail),
+		Since: r.Since.Time().Truncate(time.Millisecond), InFlight: inFlight, Work: work, Why: r.Why, Detail: strings.TrimSpace(r.Detail),
 	}
 }

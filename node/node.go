@@ -179,7 +179,7 @@ func (n *Node) decided(deployment string, want int, rules ...string) {
 func (n *Node) newScaler(setup *Setup) (*scaler, error) {
 	o := scalerOptions{
 		setup: n.setup.Load, places: n.places, demand: n.demand, observed: n.observed,
-		decided: n.decided, log: n.log,
+		decided: n.decided, short: n.metrics.Short, log: n.log,
 	}
 	if n.leader != nil {
 		o.demand, o.remember, o.acted = n.leader.demand, n.leader.remember, n.leader.acted

@@ -24,6 +24,7 @@ type scalerOptions struct {
 	demand   func(now weir.Instant, deployment string) (scale.Observation, error)
 	observed func(deployment string, rs []weir.Replica)                 // replicas seen at a step
 	decided  func(deployment string, want int, rules ...string)         // called at every step
+	short    func(deployment, why string)                               // called when a place could not give the number
 	remember func(deployment string, s scale.State)                     // state the next step begins with
 	acted    func(term store.Term, deployment string, d scale.Decision) // called for new decisions
 	log      *slog.Logger
@@ -66,6 +67,7 @@ type decisionView struct {
 	Want       int           `json:"want"`
 	Reasons    scale.Reasons `json:"reasons"`
 	Err        string        `json:"error,omitempty"`
+	Why        string        `json:"why,omitempty"` // the place gives no more: its reason, in a word
 }
 
 // newScaler makes a scaler that scales from the start or, where acted is set,
@@ -233,6 +235,10 @@ func (s *scaler) decided(e control.Event, term store.Term) {
 	if s.o.remember != nil {
 		s.o.remember(e.Deployment, e.State)
 	}
+	var short *fleet.Shortage
+	if errors.As(e.Err, &short) {
+		s.o.short(e.Deployment, short.Why)
+	}
 	if !e.Acted || !s.isNew(e) {
 		return
 	}
@@ -246,6 +252,9 @@ func (s *scaler) decided(e control.Event, term store.Term) {
 	args := []any{"deployment", e.Deployment, "have", v.Have, "want", v.Want, "why", v.Reasons.String()}
 	if e.Err != nil {
 		v.Err = e.Err.Error()
+		if short != nil {
+			v.Why = short.Why
+		}
 		s.o.log.Warn("scaled, but not as asked", append(args, "error", e.Err)...)
 	} else {
 		s.o.log.Info("scaled", args...)

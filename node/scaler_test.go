@@ -2,12 +2,15 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"weir"
+	"weir/control"
 	"weir/fleet"
 	"weir/scale"
 	"weir/store"
@@ -54,5 +57,26 @@ func TestATermScalesByTheSetupOfAReloadAtItsBeginning(t *testing.T) {
 	}
 	if err := place.Run(ctx); err != nil {
 		t.Error(err)
+	}
+}
+
+// Why a place gives no more is told in its word: in the list of decisions, and to
+// the metrics at every step.
+func TestTheReasonOfAPlaceIsPassedOn(t *testing.T) {
+	var told []string
+	s := &scaler{o: scalerOptions{
+		decided: func(string, int, ...string) {}, log: slog.New(slog.DiscardHandler),
+		short: func(deployment, why string) { told = append(told, deployment+" "+why) },
+	}, said: map[string]announced{}}
+	err := &fleet.Shortage{Why: fleet.WhyQuota, Err: fmt.Errorf("%w: quota team is used up", fleet.ErrNoCapacity)}
+	e := control.Event{Deployment: "m/own", Acted: true, Err: err, Decision: scale.Decision{Have: 2, Wanted: 4, Want: 4}}
+	for range 2 {
+		s.decided(e, store.Term{})
+	}
+	if all := s.recent(); len(all) != 1 || all[0].Why != "quota" || all[0].Err != err.Error() {
+		t.Errorf("decisions %+v, want one with the word and the message", all)
+	}
+	if !slices.Equal(told, []string{"m/own quota", "m/own quota"}) {
+		t.Errorf("told %q, want every step", told)
 	}
 }

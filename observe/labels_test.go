@@ -78,11 +78,23 @@ func TestDecisionsAreCountedByRule(t *testing.T) {
 	m.Decided("gpt-4o/ptu", 3, "demand", "quota")
 	m.Decided("gpt-4o/ptu", 2, "demand")
 	m.Decided("not configured", 9)
+	m.Short("gpt-4o/ptu", "quota")
+	for i := range 40 {
+		m.Short("gpt-4o/ptu", fmt.Sprintf("word%d", i)) // a place has few words: these are a fault of its
+	}
 	has(t, scrape(t, m),
 		`weir_scale_decisions_total{deployment="gpt-4o/ptu",rule="demand"} 2`,
 		`weir_scale_decisions_total{deployment="gpt-4o/ptu",rule="quota"} 1`,
+		`weir_scale_short_total{deployment="gpt-4o/ptu",why="quota"} 1`,
+		`weir_scale_short_total{deployment="gpt-4o/ptu",why="other"} 9`,
 		`weir_replicas_wanted{deployment="gpt-4o/ptu"} 2`,
 		`weir_replicas_wanted{deployment="other"} 9`)
+	m.Undecided() // another gateway leads: its number is the one that counts
+	for _, l := range scrape(t, m) {
+		if strings.HasPrefix(l, "weir_replicas_wanted{") {
+			t.Errorf("a number that this gateway no longer decides: %s", l)
+		}
+	}
 }
 
 func TestLevelsAreAskedForWhenScraped(t *testing.T) {
@@ -103,7 +115,7 @@ func TestLevelsAreAskedForWhenScraped(t *testing.T) {
 		},
 		Replicas: func() []weir.Replica {
 			return []weir.Replica{{Deployment: "gpt-4o/ptu", State: weir.Ready}, {Deployment: "gpt-4o/ptu", State: weir.Ready},
-				{Deployment: "gpt-4o/ptu", State: weir.Starting}, {Deployment: "stray", State: weir.Failed}, {Deployment: "stray", State: 77}}
+				{Deployment: "gpt-4o/ptu", State: weir.Starting, Why: "no_node"}, {Deployment: "stray", State: weir.Failed}, {Deployment: "stray", State: 77}}
 		},
 		Engines: func() []observe.Engine {
 			return []observe.Engine{{Deployment: "gpt-4o/ptu", Running: 12, Waiting: 0, KVUse: .5, GPUUtilisation: -1}, {Deployment: "stray", Running: 99}}
@@ -128,6 +140,7 @@ func TestLevelsAreAskedForWhenScraped(t *testing.T) {
 		}
 	}
 	has(t, scrape(t, m),
+		`weir_replicas_not_ready{deployment="gpt-4o/ptu",why="no_node"} 1`,
 		`weir_engine_requests_running{deployment="gpt-4o/ptu"} 12`, `weir_engine_requests_waiting{deployment="gpt-4o/ptu"} 0`,
 		`weir_engine_kv_use_ratio{deployment="gpt-4o/ptu"} 0.5`, `weir_quota_use_ratio{deployment="gpt-4o/ptu",model="gpt-4o"} 0.75`,
 		`weir_requests_waiting{model="gpt-4o"} 3`, `weir_tokens_waiting{model="gpt-4o"} 4500`, `weir_requests_waiting{model="other"} 3`,

@@ -70,6 +70,7 @@ type levels struct {
 	s  Sources
 
 	waiting, waitingTokens, inFlight, inFlightTokens, replicas *prometheus.Desc
+	notReady                                                   *prometheus.Desc
 	quota, canaryShare, canaryEvidence                         *prometheus.Desc
 	engineRunning, engineWaiting, kvUse, gpuUtilisation        *prometheus.Desc
 	rows, lag, written, failures, coarsened                    *prometheus.Desc
@@ -91,6 +92,7 @@ func newLevels(m *Metrics) *levels {
 		canaryShare:    desc("weir_canary_share_ratio", "Share of the traffic of stable version and canary that goes to the canary.", "deployment"),
 		canaryEvidence: desc("weir_canary_evidence_ratio", "Evidence that a canary is worse than the stable version, by measure (errors, ttft, tpot): at 1 it is rolled back.", "deployment", "measure"),
 		replicas:       desc("weir_replicas", "Replicas by state, of deployments whose replicas Weir starts; if one address has several units, the units.", "deployment", "state"),
+		notReady:       desc("weir_replicas_not_ready", "Replicas that start or have failed, by the reason of the place that runs them.", "deployment", "why"),
 		engineRunning:  desc("weir_engine_requests_running", "Requests running, as reported by the inference servers.", "deployment"),
 		engineWaiting:  desc("weir_engine_requests_waiting", "Requests queued inside the inference servers, as they report.", "deployment"),
 		kvUse:          desc("weir_engine_kv_use_ratio", "Share of the KV cache in use, at the fullest inference server.", "deployment"),
@@ -116,7 +118,7 @@ func (m *Metrics) Watch(s Sources) {
 // Describe implements prometheus.Collector.
 func (l *levels) Describe(ch chan<- *prometheus.Desc) {
 	l.shared.describe(ch)
-	for _, d := range []*prometheus.Desc{l.waiting, l.waitingTokens, l.inFlight, l.inFlightTokens, l.quota, l.replicas, l.canaryShare, l.canaryEvidence,
+	for _, d := range []*prometheus.Desc{l.waiting, l.waitingTokens, l.inFlight, l.inFlightTokens, l.quota, l.replicas, l.notReady, l.canaryShare, l.canaryEvidence,
 		l.engineRunning, l.engineWaiting, l.kvUse, l.gpuUtilisation,
 		l.rows, l.lag, l.written, l.failures, l.coarsened, l.leader, l.limitUse} {
 		ch <- d
@@ -229,6 +231,23 @@ func (l *levels) collectReplicas(ch chan<- prometheus.Metric, known names, repli
 		for _, s := range states {
 			ch <- gauge(l.replicas, float64(byState[s]), d, s.String())
 		}
+	}
+	l.collectNotReady(ch, known, replicas)
+}
+
+// maxWhys bounds the words that places have for why a replica is not ready.
+const maxWhys = 32
+
+func (l *levels) collectNotReady(ch chan<- prometheus.Metric, known names, replicas []weir.Replica) {
+	type place struct{ deployment, why string }
+	counts, words := map[place]int{}, map[string]bool{}
+	for _, r := range replicas {
+		if r.Why != "" && (r.State == weir.Starting || r.State == weir.Failed) {
+			counts[place{bounded(known.deployments, r.Deployment), admit(words, maxWhys, r.Why)}] += r.Size()
+		}
+	}
+	for p, n := range counts {
+		ch <- gauge(l.notReady, float64(n), p.deployment, p.why)
 	}
 }
 

@@ -55,6 +55,7 @@ type Metrics struct {
 	added     *prometheus.HistogramVec
 	duration  *prometheus.HistogramVec
 	decisions *prometheus.CounterVec
+	short     *prometheus.CounterVec
 	want      *prometheus.GaugeVec
 
 	copies copies
@@ -67,6 +68,7 @@ type Metrics struct {
 	codes  map[string]bool
 	rules  map[string]bool
 	words  map[string]bool // of routes
+	whys   map[string]bool // of places
 }
 
 // Build is the running binary, for weir_build_info.
@@ -74,7 +76,7 @@ type Build struct{ Version, Revision, Go string }
 
 // New returns Metrics with everything registered and no names known yet.
 func New(b Build) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), series: map[who]*series{}, codes: map[string]bool{}, rules: map[string]bool{}, words: map[string]bool{}}
+	m := &Metrics{registry: prometheus.NewRegistry(), series: map[who]*series{}, codes: map[string]bool{}, rules: map[string]bool{}, words: map[string]bool{}, whys: map[string]bool{}}
 	m.makeRequestMetrics()
 	m.makeTimeMetrics()
 	m.makeCopies()
@@ -82,8 +84,10 @@ func New(b Build) *Metrics {
 	m.makeReloads()
 	m.decisions = m.counter("weir_scale_decisions_total",
 		"Scaling decisions by the rules that moved the number of replicas.", "deployment", "rule")
+	m.short = m.counter("weir_scale_short_total",
+		"Scaling decisions whose number of replicas the place could not give, by its reason.", "deployment", "why")
 	m.want = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "weir_replicas_wanted",
-		Help: "Replicas the last decision asked for."}, []string{"deployment"})
+		Help: "Replicas the last decision asked for. Of gateways that share a store, only the leader has it."}, []string{"deployment"})
 	m.live = newLevels(m)
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "weir_build_info", Help: "Always 1; its labels say what is running.",
 		ConstLabels: prometheus.Labels{"version": b.Version, "revision": b.Revision, "goversion": b.Go}})
@@ -163,6 +167,20 @@ func (m *Metrics) Decided(deployment string, want int, rules ...string) {
 	for _, r := range rules {
 		m.decisions.WithLabelValues(deployment, admit(m.rules, maxRules, r)).Inc()
 	}
+}
+
+// Short counts a decision whose number of replicas the place could not give.
+func (m *Metrics) Short(deployment, why string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.short.WithLabelValues(bounded(m.known.deployments, deployment), admit(m.whys, maxWhys, why)).Inc()
+}
+
+// Undecided forgets the numbers of replicas: another gateway decides them now.
+func (m *Metrics) Undecided() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.want.Reset()
 }
 
 // Handler serves the metrics in the format the scraper asks for. At most four
