@@ -45,10 +45,12 @@ type ask struct {
 	open  int  // position of the first member, after the brace
 	empty bool // there are no members
 
-	inputs   [3]span // messages, input and prompt
-	prompt   span    // the one that the operation reads
-	preamble span    // put before the prompt by a chat template: system or instructions
-	tools    span
+	inputs     [3]span   // messages, input and prompt
+	inputWords [3]uint32 // contentWords in them
+	prompt     span      // the one that the operation reads
+	words      uint32    // contentWords in it
+	preamble   span      // put before the prompt by a chat template: system or instructions
+	tools      span
 
 	promptBytes int // of messages, input, prompt, system, instructions and tools
 	binaries    int // pictures and sounds in them, not in promptBytes
@@ -96,7 +98,13 @@ type askReader struct {
 	ask
 	saw uint
 
-	binaryBefore, binariesBefore int // the scanner's counts at the last member
+	met part // what the scanner met in the member's value
+}
+
+// part is what the scanner met in a value.
+type part struct {
+	binary, binaries int
+	words            uint32 // of contentWords
 }
 
 // fieldError names a member that the gateway reads and its required value.
@@ -109,9 +117,9 @@ func (e *fieldError) Error() string { return fmt.Sprintf("%s must be %s", e.fiel
 
 // readAsk scans a request body. Its error is a *jsonscan.SyntaxError or *fieldError.
 func readAsk(body []byte) (ask, error) {
-	r := askReader{Scanner: jsonscan.Scanner{B: body}}
+	r := askReader{Scanner: jsonscan.Scanner{B: body, Look: contentWords}}
 	r.n = 1
-	end, err := r.Members(0, r.member)
+	end, err := r.Members(0, r.each)
 	if err != nil {
 		return ask{}, err
 	}
@@ -126,9 +134,14 @@ func readAsk(body []byte) (ask, error) {
 	return r.ask, nil
 }
 
+func (r *askReader) each(key []byte, v span) error {
+	r.met = part{r.Binary, r.Binaries, r.Seen}
+	err := r.member(key, v)
+	r.Binary, r.Binaries, r.Seen = 0, 0, 0 // also what read has walked over again
+	return err
+}
+
 func (r *askReader) member(key []byte, v span) error {
-	binary, binaries := r.Binary-r.binaryBefore, r.Binaries-r.binariesBefore
-	r.binaryBefore, r.binariesBefore = r.Binary, r.Binaries
 	name := jsonscan.Unescaped(key)
 	switch string(name) {
 	case "model":
@@ -168,22 +181,22 @@ func (r *askReader) member(key []byte, v span) error {
 	case "conversation":
 		return r.talk(v)
 	case "messages":
-		return r.input(0, sawMessages, "messages", v, binary, binaries)
+		return r.input(0, sawMessages, "messages", v)
 	case "input":
-		return r.input(1, sawInput, "input", v, binary, binaries)
+		return r.input(1, sawInput, "input", v)
 	case "prompt":
-		return r.input(2, sawPrompt, "prompt", v, binary, binaries)
+		return r.input(2, sawPrompt, "prompt", v)
 	case "system":
 		r.preamble = v
-		r.addPrompt(v, binary, binaries)
+		r.addPrompt(v)
 		return r.once(sawSystem, "system")
 	case "instructions":
 		r.preamble = v
-		r.addPrompt(v, binary, binaries)
+		r.addPrompt(v)
 		return r.once(sawInstructions, "instructions")
 	case "tools":
 		r.tools = v
-		r.addPrompt(v, binary, binaries)
+		r.addPrompt(v)
 		return r.once(sawTools, "tools")
 	default:
 		return ownName("", name, askNames)
@@ -192,9 +205,10 @@ func (r *askReader) member(key []byte, v span) error {
 
 // input takes messages, input or prompt. The last one counts until the operation is
 // known.
-func (r *askReader) input(which int, bit uint, field string, v span, binary, binaries int) error {
+func (r *askReader) input(which int, bit uint, field string, v span) error {
 	r.inputs[which], r.ask.prompt = v, v
-	r.addPrompt(v, binary, binaries)
+	r.inputWords[which], r.words = r.met.words, r.met.words
+	r.addPrompt(v)
 	return r.once(bit, field)
 }
 
@@ -202,7 +216,7 @@ func (r *askReader) input(which int, bit uint, field string, v span, binary, bin
 func (a *ask) readBy(o *upstream.Operation) {
 	for i, name := range promptNames {
 		if name == o.Prompt && !a.inputs[i].Absent() {
-			a.prompt = a.inputs[i]
+			a.prompt, a.words = a.inputs[i], a.inputWords[i]
 		}
 	}
 }
@@ -211,9 +225,9 @@ func (a *ask) readBy(o *upstream.Operation) {
 var promptNames = [...]string{"messages", "input", "prompt"}
 
 // addPrompt counts a part of the prompt.
-func (r *askReader) addPrompt(v span, binary, binaries int) {
-	r.promptBytes += v.To - v.From - binary
-	r.ask.binaries += binaries
+func (r *askReader) addPrompt(v span) {
+	r.promptBytes += v.To - v.From - r.met.binary
+	r.binaries += r.met.binaries
 }
 
 func (r *askReader) once(bit uint, field string) error {

@@ -10,10 +10,7 @@ import (
 
 // Units that cost more than tokens. A deployment with priced tokens serves them only if
 // they have a price too: otherwise they would be booked for less than they are billed.
-var (
-	soundWord = []byte(`"audio"`)       // in the requested modalities
-	soundPart = []byte(`"input_audio"`) // a part of a message
-)
+var soundWord = []byte(`"audio"`) // in the requested modalities
 
 // unpriced returns a failure if the request needs a unit without a price at the
 // deployment; nil if it does not.
@@ -44,24 +41,8 @@ func (c *call) unpriced(t *target) *failure {
 	return nil
 }
 
-// sendsSound says whether a part of the prompt is sound. The prompt is searched once,
-// and only if sound has no price.
+// sendsSound says whether a part of the prompt is sound.
 func (c *call) sendsSound() bool {
-	if c.sound == unknownSound {
-		p := c.ask.prompt
-		c.sound = noSound
-		if !p.Absent() && c.body[p.From] == '[' && hasWord(c.body[p.From:p.To], soundPart) {
-			c.sound = someSound
-		}
-	}
-	return c.sound == someSound
+	p := c.ask.prompt
+	return !p.Absent() && c.body[p.From] == '[' && c.ask.words&soundParts != 0
 }
-
-// sound is whether a request sends sound.
-type sound uint8
-
-const (
-	unknownSound sound = iota
-	noSound
-	someSound
-)

@@ -9,6 +9,7 @@ import (
 
 	"weir"
 	"weir/dispatch"
+	"weir/jsonscan"
 	"weir/upstream"
 )
 
@@ -43,7 +44,7 @@ func (m *Model) picks() bool {
 	return len(m.Deployments) > 1
 }
 
-// needs is what the request needs. Its content is searched only where that may matter.
+// needs is what the request needs. Its content counts only where that may matter.
 // Inside a text, quotes are escaped, so the words do not match there.
 func (c *call) needs() dispatch.Needs {
 	n := dispatch.Operation(c.s.op)
@@ -57,23 +58,24 @@ func (c *call) needs() dispatch.Needs {
 	if p.Absent() || c.body[p.From] != '[' {
 		return n
 	}
-	prompt := plainLetters(c.body[p.From:p.To])
-	for _, w := range contentWords {
-		if n&w.needs == 0 && bytes.Contains(prompt, w.word) {
-			n |= w.needs
-		}
+	if c.ask.words&imageParts != 0 {
+		n |= dispatch.Images
+	}
+	if c.ask.words&soundParts != 0 {
+		n |= dispatch.Audio
 	}
 	return n
 }
 
-// contentWords are the types of prompt parts in chat, responses and messages.
-var contentWords = [...]struct {
-	word  []byte
-	needs dispatch.Needs
-}{
-	{[]byte(`"image_url"`), dispatch.Images}, {[]byte(`"input_image"`), dispatch.Images}, {[]byte(`"image"`), dispatch.Images},
-	{[]byte(`"input_audio"`), dispatch.Audio},
-}
+// contentWords are the types of prompt parts in chat, responses and messages that ask
+// something of a server. The scanner of a body notes them (see ask.words).
+var contentWords = jsonscan.NewWords("image_url", "input_image", "image", "input_audio")
+
+// Bits of contentWords.
+const (
+	imageParts = 1<<0 | 1<<1 | 1<<2
+	soundParts = 1 << 3
+)
 
 // cannot reports to the core what a failed attempt's deployment does not support.
 func (c *call) cannot(f *failure) {

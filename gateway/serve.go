@@ -22,10 +22,9 @@ type call struct {
 	body    []byte // the booking's
 	booking booking
 
-	asksUsage  bool // the gateway, not the caller, asked for usage in the stream
-	streaming  bool // status and headers of a stream were sent
-	sending    bool // the caller may still be sending its body
-	sound      sound
+	asksUsage  bool   // the gateway, not the caller, asked for usage in the stream
+	streaming  bool   // status and headers of a stream were sent
+	sending    bool   // the caller may still be sending its body
 	remembered bool   // the origin of the answer is recorded (Responses API)
 	asked      string // the model's name, as the caller wrote it
 	renaming   renaming

@@ -108,7 +108,7 @@ func (s *Scanner) closed(open *nest, i int) int {
 			}
 			return s.Space(after)
 		case s.B[i] == ',':
-			return s.Space(i + 1)
+			return s.Space(decimals(s.B, s.Space(i+1)))
 		default:
 			return s.fail(i, "a comma or a closing bracket")
 		}

@@ -23,6 +23,10 @@ type Scanner struct {
 	// pictures and sound the length says nothing about tokens.
 	Binary   int
 	Binaries int
+	// Look are words to look for, nil: none. Bit i of Seen says that the word i of them
+	// was met as a whole string since the caller last cleared it.
+	Look *Words
+	Seen uint32
 
 	err     SyntaxError // valid after a failure
 	escaped bool        // a string with an escape was read; never reset here

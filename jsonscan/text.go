@@ -10,7 +10,7 @@ import (
 // str validates the string whose opening quote is B[i] and returns the index
 // after its closing one.
 func (s *Scanner) str(i int) int {
-	from := i + 1
+	from, escaped := i+1, false
 	for i = from; ; {
 		i = plain(s.B, i)
 		if i >= len(s.B) {
@@ -18,13 +18,14 @@ func (s *Scanner) str(i int) int {
 		}
 		switch s.B[i] {
 		case '"':
-			if i-from >= binaryAtLeast && looksBinary(s.B[from:i]) {
-				s.Binary += i - from
-				s.Binaries++
+			if n := i - from; n >= binaryAtLeast {
+				s.weigh(from, i)
+			} else if s.Look != nil && n <= maxHidden {
+				s.Seen |= s.Look.in(s.B[from:i], escaped)
 			}
 			return i + 1
 		case '\\':
-			s.escaped = true
+			s.escaped, escaped = true, true
 			n := escapeLen(s.B[i:])
 			if n == 0 {
 				return s.fail(i, "an escape sequence")
@@ -36,23 +37,57 @@ func (s *Scanner) str(i int) int {
 	}
 }
 
+const ones, tops = 0x0101010101010101, 0x8080808080808080
+
+// weigh counts a long string that looks like base64.
+func (s *Scanner) weigh(from, to int) {
+	if looksBinary(s.B[from:to]) {
+		s.Binary += to - from
+		s.Binaries++
+	}
+}
+
+// special marks the quotes, backslashes and control characters of eight bytes, each by
+// the top bit of its byte. The lowest mark is exact; higher ones may be false after a
+// borrow, but only where a lower one is true.
+func special(x uint64) uint64 {
+	low, slash := x^(ones*2), x^(ones*'\\') // with bit 1 turned, a quote follows directly on the control characters
+	return ((low-ones*0x21)&^low | (slash-ones)&^slash) & tops
+}
+
 // plain returns the index of the first quote, backslash or control character at or
-// after i. It reads eight bytes at a time, because strings are most of a prompt.
+// after i. It reads eight bytes at a time, because strings are most of a prompt. Names
+// and short values end within the first steps; after those it looks at 32 bytes before
+// it decides.
 func plain(b []byte, i int) int {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	for ; i+8 <= len(b); i += 8 {
-		x := binary.LittleEndian.Uint64(b[i:])
-		quote, slash := x^(ones*'"'), x^(ones*'\\')
-		// In each term the lowest bit set is exact; higher ones may be false after a borrow,
-		// which does not matter.
-		hit := ((quote-ones)&^quote | (slash-ones)&^slash | (x-ones*0x20)&^x) & tops
-		if hit != 0 {
-			return i + bits.TrailingZeros64(hit)/8
+	for short := i + 32; i+8 <= len(b); i += 8 {
+		if m := special(binary.LittleEndian.Uint64(b[i:])); m != 0 {
+			return i + bits.TrailingZeros64(m)/8
+		}
+		if i == short {
+			i = long(b, i+8) - 8
 		}
 	}
+	return plainTail(b, i)
+}
+
+// plainTail is plain where fewer than eight bytes are left.
+func plainTail(b []byte, i int) int {
 	for ; i < len(b); i++ {
 		if c := b[i]; c == '"' || c == '\\' || c < 0x20 {
 			return i
+		}
+	}
+	return i
+}
+
+// long passes blocks of 32 bytes without a special one.
+func long(b []byte, i int) int {
+	for ; i+32 <= len(b); i += 32 {
+		w := (*[32]byte)(b[i:])
+		if special(binary.LittleEndian.Uint64(w[:]))|special(binary.LittleEndian.Uint64(w[8:]))|
+			special(binary.LittleEndian.Uint64(w[16:]))|special(binary.LittleEndian.Uint64(w[24:])) != 0 {
+			break
 		}
 	}
 	return i

@@ -26,6 +26,13 @@ func request(ask string, size int) []byte {
 		benchKey, len(body), body)
 }
 
+// embedding is a request of 1 KB whose answer has 1,536 numbers.
+func embedding() []byte {
+	body := fmt.Appendf(nil, `{%s,"model":"bench","input":"%s"}`, askEmbed, bytes.Repeat([]byte("some words of a text, "), 1<<10/22))
+	return fmt.Appendf(nil, "POST /v1/embeddings HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+		benchKey, len(body), body)
+}
+
 // client is one connection of a caller, and uses as little CPU as it can.
 type client struct {
 	c  net.Conn

@@ -8,15 +8,14 @@ import (
 	"time"
 )
 
-// closedLoop asks over conns connections, each as fast as it is answered, and
+// closedLoop sends req over conns connections, each as fast as it is answered, and
 // returns requests per second and the proxy's CPU per 1,000 requests.
-func closedLoop(t *target, conns, size int, d time.Duration) (rps float64, cpu time.Duration, err error) {
+func closedLoop(t *target, conns int, req []byte, d time.Duration) (rps float64, cpu time.Duration, err error) {
 	clients, err := dialAll(t.addr, conns)
 	if err != nil {
 		return 0, 0, err
 	}
 	defer closeAll(clients)
-	req := request(askAnswer, size)
 	var asked atomic.Int64
 	var stop atomic.Bool
 	var g group
@@ -172,7 +171,7 @@ func heldStreams(t *target, n int) (int64, error) {
 	if err := t.restart(); err != nil {
 		return 0, err
 	}
-	if _, _, err := closedLoop(t, 16, 1<<10, time.Second); err != nil {
+	if _, _, err := closedLoop(t, 16, request(askAnswer, 1<<10), time.Second); err != nil {
 		return 0, err
 	}
 	before := t.proc.memory()

@@ -9,6 +9,7 @@
 //
 //	go run .                    # all of it, about five minutes
 //	go run . -rounds 1 -quick   # a look, under a minute
+//	go run . -compare OLD,NEW   # two builds of weir, by processor time
 //	go run . -profile DIR       # where Weir's time goes: CPU profiles of it
 //
 // nginx is found on the PATH or in /usr/sbin; as root, where apt-get is there,
@@ -38,6 +39,7 @@ type plan struct {
 	held    int           // held open for the memory figure
 	only    string        // a proxy's name, "" for all
 	profile string        // folder for CPU profiles of Weir, instead of measuring
+	row     string        // of compare: a part of the rows' names, "" for all
 	pin     bool          // proxies apart from load and upstream
 	out     string
 }
@@ -61,6 +63,8 @@ func main() {
 	flag.StringVar(&p.only, "only", "", "measure this proxy alone: nginx, reverseproxy or weir")
 	flag.BoolVar(&p.pin, "pin", false, "give the proxies one half of the processors and load and upstream the other")
 	flag.StringVar(&p.profile, "profile", "", "write CPU profiles of weir to this `folder` instead of measuring")
+	builds := flag.String("compare", "", "compare the processor time of these `builds` of weir, separated by commas, instead of measuring; the first is the base")
+	flag.StringVar(&p.row, "row", "", "with -compare: only rows whose name contains this")
 	flag.StringVar(&p.out, "out", filepath.Join("..", "..", "docs", "benchmarks", "gateway.md"), "where the page is written; - for standard output alone")
 	flag.Parse()
 	if *quick {
@@ -69,12 +73,12 @@ func main() {
 	if p.profile != "" {
 		p.only = "weir"
 	}
-	if err := run(p); err != nil {
+	if err := run(p, *builds); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(p plan) error {
+func run(p plan, builds string) error {
 	dir, err := os.MkdirTemp("", "weir-bench-")
 	if err != nil {
 		return err
@@ -90,8 +94,14 @@ func run(p plan) error {
 		os.RemoveAll(dir)
 		os.Exit(1)
 	}()
+	if builds != "" {
+		p.only = noProxy
+	}
 	if err := w.start(p.only); err != nil {
 		return err
+	}
+	if builds != "" {
+		return compare(w, p, strings.Split(builds, ","))
 	}
 	if p.profile != "" {
 		return profile(w, p)

@@ -11,6 +11,7 @@ import (
 const (
 	cpu1k       = "CPU per 1,000 requests of 1 KB, 64 connections (ms)"
 	cpu50k      = "CPU per 1,000 requests of 50 KB, 64 connections (ms)"
+	cpuEmbed    = "CPU per 1,000 embeddings with an answer of 19 KB, 64 connections (ms)"
 	rps64       = "requests/s of 1 KB, 64 connections"
 	rps500      = "requests/s of 1 KB, 500 connections"
 	added50     = "added p50 at the fixed rate (ms)"
@@ -21,7 +22,7 @@ const (
 	streamBytes = "streams: memory per open stream (KiB)"
 )
 
-var rows = []string{cpu1k, cpu50k, rps64, rps500, added50, added99, first50, first99, cpuEvents, streamBytes}
+var rows = []string{cpu1k, cpu50k, cpuEmbed, rps64, rps500, added50, added99, first50, first99, cpuEvents, streamBytes}
 
 // figures holds every measurement: row, proxy, rounds.
 type figures struct {
@@ -84,17 +85,21 @@ func measure(w *world, p plan) (*figures, error) {
 }
 
 func (f *figures) throughput(_ *world, t *target, p plan) error {
-	rps, cpu, err := closedLoop(t, 64, 1<<10, p.closed)
+	rps, cpu, err := closedLoop(t, 64, request(askAnswer, 1<<10), p.closed)
 	if err != nil {
 		return err
 	}
 	f.add(rps64, t.name, rps)
 	f.add(cpu1k, t.name, ms(cpu))
-	if _, cpu, err = closedLoop(t, 64, 50<<10, p.closed); err != nil {
+	if _, cpu, err = closedLoop(t, 64, request(askAnswer, 50<<10), p.closed); err != nil {
 		return err
 	}
 	f.add(cpu50k, t.name, ms(cpu))
-	if rps, _, err = closedLoop(t, 500, 1<<10, p.closed); err != nil {
+	if _, cpu, err = closedLoop(t, 64, embedding(), p.closed); err != nil {
+		return err
+	}
+	f.add(cpuEmbed, t.name, ms(cpu))
+	if rps, _, err = closedLoop(t, 500, request(askAnswer, 1<<10), p.closed); err != nil {
 		return err
 	}
 	f.add(rps500, t.name, rps)

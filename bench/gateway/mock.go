@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math/rand/v2"
 	"net"
 	"strconv"
 	"time"
@@ -14,6 +15,7 @@ import (
 // A word in the first bytes of a body says what the upstream is to do.
 const (
 	askAnswer = `"user":"answer"` // about 1 KB of JSON
+	askEmbed  = `"user":"embed"`  // a vector of 1,536 numbers
 	askPaced  = `"user":"paced"`  // an event each 20 ms, the first at once
 	askHeld   = `"user":"held"`   // one event, then nothing until the caller has gone
 )
@@ -31,6 +33,20 @@ var (
 	streamHead = []byte("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nServer: mock\r\nTransfer-Encoding: chunked\r\n\r\n")
 	lastChunk  = []byte("0\r\n\r\n")
 )
+
+// vector is an embedding as OpenAI writes it: about 19 KB.
+var vector = func() []byte {
+	r := rand.New(rand.NewPCG(1, 2))
+	body := []byte(`{"object":"list","data":[{"object":"embedding","index":0,"embedding":[`)
+	for i := range 1536 {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = strconv.AppendFloat(body, float64(float32(r.NormFloat64()/39)), 'g', 9, 64)
+	}
+	body = append(body, `]}],"model":"bench","usage":{"prompt_tokens":250,"total_tokens":250}}`...)
+	return fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nServer: mock\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+}()
 
 var answer = func() []byte {
 	body := []byte(`{"id":"chatcmpl-0123456789","object":"chat.completion","created":1700000000,"model":"bench","choices":[{"index":0,"message":{"role":"assistant","content":"` +
@@ -70,11 +86,15 @@ func serveOne(c net.Conn, in *bufio.Reader) error {
 	if err != nil {
 		return err
 	}
+	embed := bytes.Contains(first, []byte(askEmbed))
 	paced, held := bytes.Contains(first, []byte(askPaced)), bytes.Contains(first, []byte(askHeld))
 	if _, err := in.Discard(size); err != nil {
 		return err
 	}
 	switch {
+	case embed:
+		_, err = c.Write(vector)
+		return err
 	case paced:
 		return servePaced(c)
 	case held:

@@ -17,8 +17,9 @@ func profile(w *world, p plan) error {
 		name string
 		run  func(d time.Duration) error
 	}{
-		{"requests-1k", func(d time.Duration) error { _, _, err := closedLoop(t, 64, 1<<10, d); return err }},
-		{"requests-50k", func(d time.Duration) error { _, _, err := closedLoop(t, 64, 50<<10, d); return err }},
+		{"requests-1k", func(d time.Duration) error { _, _, err := closedLoop(t, 64, request(askAnswer, 1<<10), d); return err }},
+		{"requests-50k", func(d time.Duration) error { _, _, err := closedLoop(t, 64, request(askAnswer, 50<<10), d); return err }},
+		{"embeddings", func(d time.Duration) error { _, _, err := closedLoop(t, 64, embedding(), d); return err }},
 		{"streams", func(d time.Duration) error { _, err := pacedStreams(t, p.streams, d); return err }},
 	}
 	for _, l := range loads {

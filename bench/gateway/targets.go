@@ -65,6 +65,9 @@ func (w *world) stopAll() {
 	w.running = nil
 }
 
+// noProxy starts the upstream alone.
+const noProxy = "none"
+
 // start brings up the upstream and the proxies (or only one of them).
 func (w *world) start(only string) error {
 	if w.pin {
@@ -97,7 +100,7 @@ func (w *world) start(only string) error {
 			return fmt.Errorf("%s: %w", t.name, err)
 		}
 	}
-	if len(w.targets) == 0 {
+	if len(w.targets) == 0 && only != noProxy {
 		return fmt.Errorf("no proxy is called %q: nginx, reverseproxy, weir", only)
 	}
 	return nil
@@ -306,12 +309,12 @@ func (w *world) startWeir(t *target) error {
 	}
 	t.addr = freeAddr()
 	t.streams, t.admin = t.addr, freeAddr()
-	conf := filepath.Join(w.dir, "weir.yaml")
+	conf := filepath.Join(w.dir, fmt.Sprintf("weir-%d.yaml", time.Now().UnixNano()))
 	text := fmt.Sprintf(weirConf, t.addr, t.admin, w.dir, time.Now().UnixNano(), sha256.Sum256([]byte(benchKey)), w.upstream.addr)
 	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		return err
 	}
-	t.proc, err = w.run("weir", w.proxies, bin, "serve", "-c", conf, "--state", w.dir)
+	t.proc, err = w.run("weir", w.proxies, bin, "serve", "-c", conf, "--state", filepath.Join(w.dir, "state-"+t.name))
 	return err
 }
 
