@@ -34,6 +34,7 @@ type deployment struct {
 	reported bool       // Replicas has been called for it
 	coming   int        // replicas that are starting or will restart
 	broken   *replica   // a replica that failed to start, while none is ready or starting for the first time; else nil
+	short    Shortage   // why its place can give no replica now
 	replicas []*replica // in the fleet's order, then vanished ones with work in flight
 	byID     map[string]*replica
 }

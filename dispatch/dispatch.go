@@ -29,6 +29,7 @@
 //
 //   - Replicas: the full list of a deployment's replicas. New ones take requests; removed
 //     ones finish theirs.
+//   - Short: a deployment's place cannot give it a replica now, or can again.
 //   - PushBack: a replica or a deployment takes nothing before a time.
 //   - Lacks: a deployment does not support what a request needed.
 //   - Capacity: a provider's quota has changed. Limits: the provider reported a lower one.
@@ -62,6 +63,7 @@
 //   - backoff.go: when a request may retry a replica that failed it.
 //   - copy.go, tail.go: copies of requests.
 //   - affinity.go, prefix.go: requests with a common prefix share a replica where that pays.
+//   - shortage.go: deployments whose replicas cannot come.
 //   - refuse.go: refusals and their Retry-After.
 package dispatch
 
@@ -215,12 +217,13 @@ type Verdict struct {
 	RetryAfter time.Duration // with Refuse: estimate of the time until there is room
 	Ahead      int           // with Refuse for a full or slow queue: requests ahead of a newcomer
 	HedgeAfter time.Duration // with Grant: when to call Hedge if no token has come; 0: never
-	Detail     string        // with StartFails and ColdTimeout: the place's message about the replica
+	Detail     string        // with StartFails, ColdTimeout and NoCapacity: the place's message about the replica
 	Passed     []Passed      // with Spill and Refuse: the deployments passed over, with reasons; at most MaxPassed
 }
 
 // Passed says why a deployment was passed over: Full, QuotaUsed,
-// ContextShort, Unsupported, AllThrottled, AllUnhealthy or NoReplica.
+// ContextShort, Unsupported, AllThrottled, AllUnhealthy, NoReplica or
+// NoCapacity.
 type Passed struct {
 	Deployment string
 	Reason     Reason

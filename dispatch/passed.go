@@ -26,6 +26,9 @@ func (c *Core) passed(q *call, tiers int) []Passed {
 
 func (c *Core) passedBy(d *deployment, q *call) Reason {
 	if d.ready == 0 {
+		if d.lacking() {
+			return NoCapacity
+		}
 		return NoReplica
 	}
 	if q.tooLongFor(d) {

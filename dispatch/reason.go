@@ -31,6 +31,9 @@ const (
 	NoReplica Reason = "no_replica"
 	// StartFails: there is no replica, and starts fail.
 	StartFails Reason = "start_fails"
+	// NoCapacity: there is no replica, and the place has none to give now. Also
+	// a reason to pass a deployment over.
+	NoCapacity Reason = "no_capacity"
 	// NoDeployment: no configured deployment takes new requests.
 	NoDeployment Reason = "no_deployment"
 	// RequestFails: it failed on two replicas that serve other requests.

@@ -24,6 +24,9 @@ func (c *Core) refuse(q *call, why Reason) {
 	case StartFails:
 		r := c.broken()
 		v.Deployment, v.Replica, v.Detail = r.d.Name, r.id, r.detail
+	case NoCapacity:
+		d := c.short()
+		v.Deployment, v.Detail = d.Name, d.short.Why+": "+d.short.Text
 	case QueueFull, QueueTimeout, ColdTimeout:
 		v.Ahead = c.lanes[weir.Interactive].count
 		if q.Class == weir.Batch {
@@ -66,7 +69,9 @@ func last(tried []*replica) *replica {
 func (c *Core) retryAfter(q *call, why Reason) time.Duration {
 	at, because := c.comesBack()
 	if because == NoReplica {
-		at = c.expected()
+		if at = c.expected(); why == NoCapacity {
+			at = c.short().short.Again
+		}
 		if at == 0 {
 			return unknownRetryAfter
 		}

@@ -63,6 +63,12 @@ func (s *teller) event(now weir.Instant, verb string, args []string) []Verdict {
 			rs = append(rs, weir.Replica{ID: id, State: s.state(state), FailedStarts: failed, Detail: fails, Units: behind})
 		}
 		return s.core.Replicas(now, args[0], rs)
+	case "short": // why, and after how long the place is asked again; nothing: it gives replicas again
+		short := Shortage{}
+		if len(args) > 1 {
+			short = Shortage{Why: args[1], Text: "its words", Again: now.Add(s.dur(args[2]))}
+		}
+		return s.core.Short(now, args[0], short)
 	case "arrive":
 		return s.core.Arrive(now, s.request(now, args))
 	case "first":

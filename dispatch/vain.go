@@ -58,11 +58,11 @@ func (c *Core) inVain(at weir.Instant) Reason {
 
 // hope says whether a replica may come that is not there now. It is assumed for
 // a deployment whose replicas are not reported yet, and not for one whose
-// replicas fail to start.
+// replicas fail to start or whose place has none to give.
 func (s *backends) hope() bool {
 	for _, t := range s.tiers {
 		for _, d := range t {
-			if d.broken == nil && (d.Elastic || d.coming > 0 || !d.reported) {
+			if d.broken == nil && !d.lacking() && (d.Elastic || d.coming > 0 || !d.reported) {
 				return true
 			}
 		}
@@ -77,6 +77,8 @@ func (s *backends) nothing() Reason {
 		return NoDeployment
 	case s.broken() != nil:
 		return StartFails
+	case s.short() != nil:
+		return NoCapacity
 	}
 	return NoReplica
 }

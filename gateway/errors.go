@@ -48,6 +48,7 @@ var (
 	errCold         = errors.New("no replica became ready within the maximum wait for a cold start")
 	errNoReplica    = errors.New("no replica serves this model now")
 	errStartFails   = errors.New("the servers of this model fail to start")
+	errNoCapacity   = errors.New("no server of this model can be started now")
 	errNoDeployment = errors.New("no deployment of this model accepts requests")
 	errUnhealthy    = errors.New("every replica of this model has failed recently and gets no requests for now")
 	errThrottled    = errors.New("every deployment of this model is throttled by its provider")
@@ -126,6 +127,7 @@ var answers = map[error]answer{
 	errCold:         {503, weir.PolicyFault, string(dispatch.ColdTimeout), "server_error"},
 	errNoReplica:    {503, weir.PolicyFault, string(dispatch.NoReplica), "server_error"},
 	errStartFails:   {503, weir.UpstreamFault, string(dispatch.StartFails), "server_error"},
+	errNoCapacity:   {503, weir.UpstreamFault, string(dispatch.NoCapacity), "server_error"},
 	errNoDeployment: {503, weir.PolicyFault, string(dispatch.NoDeployment), "server_error"},
 	errUnhealthy:    {503, weir.UpstreamFault, string(dispatch.AllUnhealthy), "server_error"},
 	errThrottled:    {429, weir.UpstreamFault, string(dispatch.AllThrottled), "requests"},

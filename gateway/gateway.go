@@ -191,6 +191,17 @@ func (g *Gateway) retire(old, next *state) {
 	old.drop()
 }
 
+// SetShort notes why a deployment's place can give it no replica now; the zero
+// Shortage: it can. Requests then wait for no first replica of it.
+func (g *Gateway) SetShort(deployment string, s dispatch.Shortage) {
+	t := g.state.Load().targets[deployment]
+	if t == nil {
+		return // a reload has just removed it
+	}
+	now := g.now()
+	t.model.tell(func(core *dispatch.Core) []dispatch.Verdict { return core.Short(now, deployment, s) })
+}
+
 // SetReplicas sets the full list of a deployment's replicas, as reported by the place
 // that runs them.
 func (g *Gateway) SetReplicas(deployment string, rs []weir.Replica) error {

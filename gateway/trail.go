@@ -33,6 +33,7 @@ var spills = map[dispatch.Reason]string{
 	dispatch.AllThrottled: reasonSpill + string(dispatch.AllThrottled),
 	dispatch.AllUnhealthy: reasonSpill + string(dispatch.AllUnhealthy),
 	dispatch.NoReplica:    reasonSpill + string(dispatch.NoReplica),
+	dispatch.NoCapacity:   reasonSpill + string(dispatch.NoCapacity),
 }
 
 // reasonOf is the one word for why a granted request went to its replica.

@@ -160,6 +160,7 @@ var reasonErrors = map[dispatch.Reason]error{
 	dispatch.AllUnhealthy: errUnhealthy,
 	dispatch.NoReplica:    errNoReplica,
 	dispatch.StartFails:   errStartFails,
+	dispatch.NoCapacity:   errNoCapacity,
 	dispatch.NoDeployment: errNoDeployment,
 	dispatch.RequestFails: errRequestFails,
 	dispatch.Unsupported:  errUnsupported,
@@ -175,6 +176,8 @@ func ofVerdict(v dispatch.Verdict) *problem {
 	switch v.Reason {
 	case dispatch.StartFails:
 		p.message = fmt.Sprintf("%v: %s of %q: %s", errStartFails, v.Replica, v.Deployment, boundedText(v.Detail, maxDetail))
+	case dispatch.NoCapacity:
+		p.message = fmt.Sprintf("%v: %q: %s", errNoCapacity, v.Deployment, boundedText(v.Detail, maxDetail))
 	case dispatch.QueueTimeout, dispatch.ColdTimeout:
 		if v.Detail != "" {
 			p.message = fmt.Sprintf("%v: %s", errCold, boundedText(v.Detail, maxDetail))
