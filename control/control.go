@@ -103,6 +103,7 @@ type target struct {
 	state      scale.State
 	demand     scale.Observation // the last good one
 	asked      weir.Instant      // time of demand
+	stepped    bool              // it has decided before
 	noCapacity bool              // reported by the place since the last observation
 	mark       mark              // its last checkpoint in the journal
 }

@@ -78,9 +78,12 @@ func (c *Controller) observe(now weir.Instant, t *target, replicas []weir.Replic
 }
 
 // act asks the place to scale when the wanted number differs from the present
-// one, or when a failed replica may need a replacement.
+// one, when a failed replica may need a replacement, or when an earlier run, or
+// another leader, left a replica draining: the place ends the drain.
 func (c *Controller) act(ctx context.Context, timeout time.Duration, t *target, e *Event) {
-	if e.Decision.Want == e.Decision.Have && !anyFailed(e.Observation.Replicas) {
+	left := !t.stepped && some(e.Observation.Replicas, weir.Draining)
+	t.stepped = true
+	if e.Decision.Want == e.Decision.Have && !left && !some(e.Observation.Replicas, weir.Failed) {
 		return
 	}
 	call, cancel := bounded(ctx, timeout)
@@ -97,9 +100,10 @@ func (c *Controller) act(ctx context.Context, timeout time.Duration, t *target, 
 	}
 }
 
-func anyFailed(rs []weir.Replica) bool {
+// some says whether a replica is in that state.
+func some(rs []weir.Replica, state weir.ReplicaState) bool {
 	for i := range rs {
-		if rs[i].State == weir.Failed {
+		if rs[i].State == state {
 			return true
 		}
 	}

@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"errors"
+	"time"
 
 	"weir"
 )
@@ -23,6 +24,16 @@ type Place interface {
 	// Room is how many replicas of a deployment the place could have now,
 	// existing ones included; negative: unbounded or unknown.
 	Room(deployment string) int
+}
+
+// Bounder is a place that knows what bounds its replicas.
+type Bounder interface {
+	// Bound is Room, and what sets it: a word of this package (Why…) and a text
+	// for people.
+	Bound(deployment string) (most int, why, text string)
+	// Again is when the place is asked again for replicas that it could not give;
+	// zero: at any time.
+	Again(deployment string) time.Time
 }
 
 // Watcher is a place that reports its changes itself. Other places are polled

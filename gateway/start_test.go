@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/dispatch"
 )
 
 // A caller waiting for a server that does not start gets its error at once, with the
@@ -44,5 +45,34 @@ func TestAServerThatDoesNotStartIsNamed(t *testing.T) {
 	fail(weir.Starting)
 	resp, answer := r.post(chatPath, chatBody)
 	check(resp.Status + " " + resp.Header.Get("X-Weir-Fault") + " " + answer)
+	r.settled()
+}
+
+// Where the place has no replica to give, callers get its words and the time at
+// which it is asked again, instead of waiting for a start that does not come.
+func TestAPlaceWithoutCapacityIsNamed(t *testing.T) {
+	c := config("")
+	d := &c.Models[0].Deployments[0]
+	d.Upstream.BaseURL, d.Elastic = "", true
+	c.Models[0].Queue.MaxWaitCold = time.Hour
+	r := start(t, c)
+	if err := r.SetReplicas("d0", nil); err != nil {
+		t.Fatal(err)
+	}
+	r.SetShort("d0", dispatch.Shortage{Why: "quota", Text: "quota gpus: 4 of 4 are used", Again: r.now().Add(time.Minute)})
+	r.SetShort("removed", dispatch.Shortage{Why: "quota"})
+	resp, answer := r.post(chatPath, chatBody)
+	after := resp.Header.Get("Retry-After")
+	for _, want := range []string{`"code":"no_capacity"`, `d0`, "quota: quota gpus: 4 of 4 are used"} {
+		if resp.StatusCode != 503 || !strings.Contains(answer, want) {
+			t.Errorf("%d %q does not say %q", resp.StatusCode, answer, want)
+		}
+	}
+	if after != "60" && after != "59" {
+		t.Errorf("come back in %q s, want a minute", after)
+	}
+	if route := resp.Header.Get("X-Weir-Route"); route != "d0=no_capacity" {
+		t.Errorf("route %q", route)
+	}
 	r.settled()
 }

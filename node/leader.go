@@ -66,6 +66,7 @@ func (n *Node) newLeader(s *Setup) (*leader, error) {
 // lead scales in one term, and answers KEDA meanwhile.
 func (n *Node) lead(ctx context.Context, states map[string]scale.State, term store.Term) error {
 	defer n.metrics.Undecided()
+	defer n.short.forget(func(string) bool { return false }) // another decides
 	if n.keda == nil {
 		return n.scaler.serve(ctx, states, term)
 	}

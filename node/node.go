@@ -43,6 +43,7 @@ type Node struct {
 	leader   *leader // nil: no other gateway shares the store
 	engines  *engines
 	scaler   *scaler
+	short    *shortages
 	canaries *canaries
 	sharing  *sharing    // nil: limits are not shared
 	keda     *kedaScaler // nil: KEDA scales nothing
@@ -108,6 +109,7 @@ func New(o Options) (n *Node, err error) {
 		return n, err
 	}
 	n.replicas = newReplicas(n.gateway.SetReplicas)
+	n.short = newShortages(n.gateway.SetShort, n.log)
 	if err = n.newKEDA(s); err != nil {
 		return n, err
 	}
@@ -179,7 +181,7 @@ func (n *Node) decided(deployment string, want int, rules ...string) {
 func (n *Node) newScaler(setup *Setup) (*scaler, error) {
 	o := scalerOptions{
 		setup: n.setup.Load, places: n.places, demand: n.demand, observed: n.observed,
-		decided: n.decided, short: n.metrics.Short, log: n.log,
+		decided: n.decided, short: n.metrics.Short, lacking: n.short, log: n.log,
 	}
 	if n.leader != nil {
 		o.demand, o.remember, o.acted = n.leader.demand, n.leader.remember, n.leader.acted

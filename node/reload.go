@@ -83,6 +83,7 @@ func (n *Node) swap(s *Setup) error {
 		err = errors.Join(err, c.Apply())
 	}
 	err = errors.Join(err, n.scaler.configure())
+	n.short.forget(func(deployment string) bool { return slices.Contains(s.placed(), deployment) })
 	n.lookAgain()
 	return err
 }

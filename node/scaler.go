@@ -25,6 +25,7 @@ type scalerOptions struct {
 	observed func(deployment string, rs []weir.Replica)                 // replicas seen at a step
 	decided  func(deployment string, want int, rules ...string)         // called at every step
 	short    func(deployment, why string)                               // called when a place could not give the number
+	lacking  *shortages                                                 // told every decision; nil: no one needs them
 	remember func(deployment string, s scale.State)                     // state the next step begins with
 	acted    func(term store.Term, deployment string, d scale.Decision) // called for new decisions
 	log      *slog.Logger
@@ -39,6 +40,7 @@ type scaler struct {
 
 	mu     sync.Mutex
 	now    *controlling         // nil while another gateway scales
+	bounds map[string]bound     // as last asked for, by deployment
 	latest []decisionView       // decisions that changed something, newest last
 	said   map[string]announced // by deployment
 }
@@ -73,7 +75,7 @@ type decisionView struct {
 // newScaler makes a scaler that scales from the start or, where acted is set,
 // in each term of this gateway as the leader.
 func newScaler(o scalerOptions, setup *Setup) (*scaler, error) {
-	s := &scaler{o: o, said: map[string]announced{}}
+	s := &scaler{o: o, said: map[string]announced{}, bounds: map[string]bound{}}
 	if o.acted != nil {
 		return s, validPolicies(setup)
 	}
@@ -159,7 +161,7 @@ func (s *scaler) targets(setup *Setup) (ts []control.Target) {
 		}
 		p := s.o.places[d.Place]
 		ts = append(ts, control.Target{
-			Deployment: d.Name, Actuator: p, Demand: s.demand(p.Room, d.Scaling.Quota), Policy: d.Scaling.Policy, Zone: d.Scaling.Zone,
+			Deployment: d.Name, Actuator: p, Demand: s.demand(p, d.Scaling.Quota), Policy: d.Scaling.Policy, Zone: d.Scaling.Zone,
 		})
 	}
 	return ts
@@ -212,15 +214,17 @@ func (s *scaler) close() error {
 }
 
 // demand observes a deployment, with the room for its replicas.
-func (s *scaler) demand(room func(deployment string) int, quota int) control.Demand {
+func (s *scaler) demand(p fleet.Place, quota int) control.Demand {
 	return func(now weir.Instant, deployment string) (scale.Observation, error) {
 		o, err := s.o.demand(now, deployment)
 		if err != nil {
 			return o, err
 		}
-		if o.Quota = room(deployment); quota > 0 && (o.Quota < 0 || quota < o.Quota) {
-			o.Quota = quota
-		}
+		b := boundOf(p, deployment, quota)
+		s.mu.Lock()
+		s.bounds[deployment] = b
+		s.mu.Unlock()
+		o.Quota, o.QuotaText = b.most, b.text
 		return o, nil
 	}
 }
@@ -232,6 +236,12 @@ func (s *scaler) decided(e control.Event, term store.Term) {
 		rules = append(rules, string(r.Rule))
 	}
 	s.o.decided(e.Deployment, e.Decision.Want, rules...)
+	s.mu.Lock()
+	b := s.bounds[e.Deployment]
+	s.mu.Unlock()
+	if s.o.lacking != nil {
+		s.o.lacking.decided(e, b)
+	}
 	if s.o.remember != nil {
 		s.o.remember(e.Deployment, e.State)
 	}

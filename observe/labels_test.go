@@ -117,6 +117,9 @@ func TestLevelsAreAskedForWhenScraped(t *testing.T) {
 			return []weir.Replica{{Deployment: "gpt-4o/ptu", State: weir.Ready}, {Deployment: "gpt-4o/ptu", State: weir.Ready},
 				{Deployment: "gpt-4o/ptu", State: weir.Starting, Why: "no_node"}, {Deployment: "stray", State: weir.Failed}, {Deployment: "stray", State: 77}}
 		},
+		Short: func() []observe.Short {
+			return []observe.Short{{Deployment: "gpt-4o/ptu", Why: "quota", Missing: 2}, {Deployment: "stray", Why: "quota", Missing: 9}}
+		},
 		Engines: func() []observe.Engine {
 			return []observe.Engine{{Deployment: "gpt-4o/ptu", Running: 12, Waiting: 0, KVUse: .5, GPUUtilisation: -1}, {Deployment: "stray", Running: 99}}
 		},
@@ -140,6 +143,7 @@ func TestLevelsAreAskedForWhenScraped(t *testing.T) {
 		}
 	}
 	has(t, scrape(t, m),
+		`weir_replicas_short{deployment="gpt-4o/ptu",why="quota"} 2`,
 		`weir_replicas_not_ready{deployment="gpt-4o/ptu",why="no_node"} 1`,
 		`weir_engine_requests_running{deployment="gpt-4o/ptu"} 12`, `weir_engine_requests_waiting{deployment="gpt-4o/ptu"} 0`,
 		`weir_engine_kv_use_ratio{deployment="gpt-4o/ptu"} 0.5`, `weir_quota_use_ratio{deployment="gpt-4o/ptu",model="gpt-4o"} 0.75`,

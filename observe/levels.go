@@ -20,6 +20,7 @@ type Sources struct {
 	Canaries func() []CanaryLevel
 	Shared   func() Shared
 	Limits   func() []LimitUse
+	Short    func() []Short
 	Leader   func() bool // whether this gateway is the leader, which scales
 }
 
@@ -76,6 +77,7 @@ type levels struct {
 	rows, lag, written, failures, coarsened                    *prometheus.Desc
 	shared                                                     sharedDescs
 	leader, limitUse                                           *prometheus.Desc
+	short                                                      *prometheus.Desc
 }
 
 func newLevels(m *Metrics) *levels {
@@ -104,6 +106,7 @@ func newLevels(m *Metrics) *levels {
 		failures:       desc("weir_ledger_failures_total", "Writes of usage that failed and were tried again."),
 		coarsened:      desc("weir_ledger_coarsened_total", "Records summed under the name other because memory for names was full; their counts are kept."),
 		limitUse:       desc("weir_limit_use_ratio", "Used part of a limit or budget: 1 when nothing is left, more with a debt. Of more than 2,000 limits, those used most.", "scope", "limit"),
+		short:          desc("weir_replicas_short", "Replicas that are needed and that the place cannot give now, by a word for why.", "deployment", "why"),
 		leader:         desc("weir_leader", "1 while this gateway is the leader: of several gateways, the one that scales."),
 	}
 }
@@ -120,7 +123,7 @@ func (l *levels) Describe(ch chan<- *prometheus.Desc) {
 	l.shared.describe(ch)
 	for _, d := range []*prometheus.Desc{l.waiting, l.waitingTokens, l.inFlight, l.inFlightTokens, l.quota, l.replicas, l.notReady, l.canaryShare, l.canaryEvidence,
 		l.engineRunning, l.engineWaiting, l.kvUse, l.gpuUtilisation,
-		l.rows, l.lag, l.written, l.failures, l.coarsened, l.leader, l.limitUse} {
+		l.rows, l.lag, l.written, l.failures, l.coarsened, l.leader, l.limitUse, l.short} {
 		ch <- d
 	}
 }
@@ -160,6 +163,9 @@ func (l *levels) Collect(ch chan<- prometheus.Metric) {
 		for _, u := range uses[:min(len(uses), MaxLimits)] {
 			ch <- gauge(l.limitUse, u.Ratio, u.Scope, u.Limit)
 		}
+	}
+	if s.Short != nil {
+		l.collectShort(ch, known, s.Short())
 	}
 	if s.Leader != nil {
 		in := 0.0

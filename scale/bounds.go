@@ -27,11 +27,15 @@ func (t *turn) withinBudget() {
 // running replicas have their quota.
 func (t *turn) withinQuota() {
 	if q := t.o.Quota; q >= 0 && t.n > t.have {
+		because := ""
+		if t.o.QuotaText != "" {
+			because = ": " + t.o.QuotaText
+		}
 		if q < t.have {
-			t.lower(RuleQuota, t.have, "quota %d is below the %d replicas there are, which stay", q, t.have)
+			t.lower(RuleQuota, t.have, "quota %d is below the %d replicas there are, which stay%s", q, t.have, because)
 			return
 		}
-		t.lower(RuleQuota, q, "quota %d", q)
+		t.lower(RuleQuota, q, "quota %d%s", q, because)
 	}
 }
 

@@ -60,8 +60,9 @@ type Observation struct {
 	KVUse          float64 `json:"kv_use"`          // 0..1, highest over ready replicas
 	EngineWaiting  int     `json:"engine_waiting"`  // requests queued inside engines, total
 
-	Quota      int  `json:"quota"`       // most replicas the place allows now; negative: unknown
-	NoCapacity bool `json:"no_capacity"` // the place reported a stock-out since the last observation
+	Quota      int    `json:"quota"`                // most replicas the place allows now; negative: unknown
+	QuotaText  string `json:"quota_text,omitempty"` // what sets Quota, in the place's words
+	NoCapacity bool   `json:"no_capacity"`          // the place reported a stock-out since the last observation
 
 	// UTCOffset is the offset of local time from UTC now, in the zone of
 	// Schedules. As an input it lets a replay do without time zone data.

@@ -31,6 +31,7 @@ import (
 var (
 	_ fleet.Place   = (*Fleet)(nil)
 	_ fleet.Watcher = (*Fleet)(nil)
+	_ fleet.Bounder = (*Fleet)(nil)
 )
 
 // ErrHeld: another writer changes the number of replicas. Weir changes nothing

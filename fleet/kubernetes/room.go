@@ -155,6 +155,21 @@ func (f *Fleet) Room(deployment string) int {
 	return most
 }
 
+// Again is when the number is raised again that the cluster could not give; zero:
+// at any time.
+func (f *Fleet) Again(deployment string) time.Time {
+	w := f.get(deployment)
+	if w == nil {
+		return time.Time{}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if time.Now().Before(w.short.until) {
+		return w.short.until
+	}
+	return time.Time{}
+}
+
 // Bound is Room, and what sets it: a word of package fleet, and its message.
 func (f *Fleet) Bound(deployment string) (most int, why, text string) {
 	w := f.get(deployment)

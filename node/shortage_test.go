@@ -1,0 +1,56 @@
+package node
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"weir"
+	"weir/control"
+	"weir/dispatch"
+	"weir/scale"
+)
+
+// A shortage is what quota and stock-out take from a decision. It is told to
+// the gateway at each decision, logged when it changes, and ends.
+func TestAShortageIsToldUntilItEnds(t *testing.T) {
+	var log bytes.Buffer
+	var told []dispatch.Shortage
+	s := newShortages(func(_ string, d dispatch.Shortage) { told = append(told, d) }, slog.New(slog.NewTextHandler(&log, nil)))
+	again := time.Unix(2000, 0)
+	decided := func(at int64, b bound, rs ...scale.Reason) {
+		e := control.Event{Deployment: "d", Decision: scale.Decision{Have: 1, Reasons: rs}, State: scale.State{Breaker: scale.Breaker{Until: weir.At(again)}}}
+		e.Observation.Now = weir.At(time.Unix(at, 0))
+		s.decided(e, b)
+	}
+	need := scale.Reason{Rule: scale.RuleBacklog, From: 1, To: 4}
+	decided(1000, bound{most: 2, why: "unschedulable", text: "one node"}, need, scale.Reason{Rule: scale.RuleQuota, From: 4, To: 2, Note: "quota 2"})
+	decided(1002, bound{most: 2, why: "unschedulable", text: "one node"}, need, scale.Reason{Rule: scale.RuleQuota, From: 4, To: 2, Note: "quota 2"})
+	all := s.all()
+	if len(all) != 1 || all[0].Missing != 2 || all[0].Why != "unschedulable" || all[0].Text != "one node" || all[0].Since != time.Unix(1000, 0).UTC() || all[0].Again != nil {
+		t.Errorf("%+v", all)
+	}
+	if ls := s.levels(); len(ls) != 1 || ls[0].Missing != 2 || ls[0].Why != "unschedulable" {
+		t.Errorf("%+v", ls)
+	}
+	// A place that says nothing of its bounds: the rule's own words.
+	decided(1004, bound{}, need, scale.Reason{Rule: scale.RuleStockOut, From: 4, To: 1, Note: "none left"})
+	if d := told[len(told)-1]; d.Why != "stock-out" || d.Text != "none left" || d.Again != weir.At(again) || !s.bounded("d") {
+		t.Errorf("%+v", d)
+	}
+	decided(1010, bound{}, need)
+	if len(s.all()) > 0 || s.bounded("d") || told[len(told)-1] != (dispatch.Shortage{}) || len(told) != 4 {
+		t.Errorf("%+v, told %+v", s.all(), told)
+	}
+	decided(1012, bound{}) // nothing new: nothing is told
+	if lines := strings.Count(log.String(), "replicas cannot come"); len(told) != 4 || lines != 2 {
+		t.Errorf("told %+v, logged %d times:\n%s", told, lines, log.String())
+	}
+	decided(1014, bound{}, need, scale.Reason{Rule: scale.RuleQuota, From: 4, To: 1})
+	s.forget(func(string) bool { return false })
+	if len(s.all()) > 0 || told[len(told)-1] != (dispatch.Shortage{}) {
+		t.Errorf("%+v after it was forgotten", s.all())
+	}
+}
