@@ -85,7 +85,7 @@ func Run(t *testing.T, make func(t *testing.T) Harness) {
 			if c.each && h.OneAddress {
 				return
 			}
-			c.test(&suite{T: t, h: h, seen: map[string]int{}})
+			c.test(&suite{T: t, h: h})
 		})
 	}
 }
@@ -94,8 +94,8 @@ func Run(t *testing.T, make func(t *testing.T) Harness) {
 type suite struct {
 	*testing.T
 	h     Harness
-	limit int            // Starting plus Ready must not be more; set by scale
-	seen  map[string]int // replica ID to the order it was first seen in
+	limit int      // Starting plus Ready must not be more; set by scale
+	order []string // of the last look
 }
 
 // scale asks for want and fails the test if the place refuses.
@@ -117,19 +117,12 @@ func (s *suite) status() []weir.Replica {
 	if have := units(rs, weir.Starting) + units(rs, weir.Ready); have > s.limit {
 		s.Fatalf("%d replicas start or serve, asked for %d:\n%s", have, s.limit, list(rs))
 	}
-	last, ids := -1, map[string]bool{}
+	ids := map[string]bool{}
 	for _, r := range rs {
 		if r.ID == "" || ids[r.ID] || r.Deployment != s.h.Deployment {
 			s.Fatalf("a replica without id, with another's, or of deployment %q:\n%s", r.Deployment, list(rs))
 		}
 		ids[r.ID] = true
-		if _, ok := s.seen[r.ID]; !ok {
-			s.seen[r.ID] = len(s.seen)
-		}
-		if s.seen[r.ID] < last && !s.h.OneAddress {
-			s.Fatalf("%s is older than one before it:\n%s", r.ID, list(rs))
-		}
-		last = s.seen[r.ID]
 		if r.Asked == 0 || r.Since == 0 || r.State == weir.Ready && r.ReadyAt == 0 {
 			s.Fatalf("%s %v lacks a time (asked %d, since %d, ready at %d)", r.ID, r.State, r.Asked, r.Since, r.ReadyAt)
 		}
@@ -137,7 +130,33 @@ func (s *suite) status() []weir.Replica {
 			s.Fatalf("%s failed and does not say why", r.ID)
 		}
 	}
+	s.keepsOrder(rs)
 	return rs
+}
+
+// keepsOrder fails the test when a new replica stands before one that was asked for
+// earlier, or when two have changed places since the last look.
+func (s *suite) keepsOrder(rs []weir.Replica) {
+	s.Helper()
+	now := make([]string, 0, len(rs))
+	for i, r := range rs {
+		now = append(now, r.ID)
+		if slices.Contains(s.order, r.ID) || s.h.OneAddress {
+			continue
+		}
+		for _, after := range rs[i:] {
+			if slices.Contains(s.order, after.ID) && after.Asked < r.Asked {
+				s.Fatalf("%s is older than %s before it:\n%s", after.ID, r.ID, list(rs))
+			}
+		}
+	}
+	both := func(in, and []string) []string {
+		return slices.DeleteFunc(slices.Clone(in), func(id string) bool { return !slices.Contains(and, id) })
+	}
+	if was, is := both(s.order, now), both(now, s.order); !slices.Equal(was, is) {
+		s.Fatalf("replicas have changed places: %v, then %v", was, is)
+	}
+	s.order = now
 }
 
 // until settles the place until ok holds for its status, and returns the
