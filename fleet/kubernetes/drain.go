@@ -13,7 +13,12 @@ import (
 // turn is one look at the workload: it sets marks, lets drained pods go, and
 // gives up pods that will never come.
 func (w *workload) turn(ctx context.Context, now time.Time) {
-	if !w.attends(now) || now.Before(w.again.at) || !w.manages() || w.take(ctx) != nil {
+	known := w.attends(now)
+	if !w.manages() {
+		w.follows()
+		return
+	}
+	if !known || now.Before(w.again.at) || w.take(ctx) != nil {
 		return
 	}
 	defer w.give()
@@ -74,9 +79,8 @@ func (w *workload) after(err error, now time.Time) {
 // controller acts on the number it read before.
 const unsure = 2 * time.Second
 
-// attends says whether this Weir manages the workload: Scale was called. It
-// also notes which draining pods are idle, and which pods counted out still
-// exist.
+// attends says whether the workload and its pods are known. It also notes which
+// draining pods are idle, and which pods counted out still exist.
 func (w *workload) attends(now time.Time) bool {
 	idle := w.idle()
 	w.mu.Lock()
@@ -105,7 +109,7 @@ func (w *workload) attends(now time.Time) bool {
 			p.gone, p.intent = time.Time{}, keep
 		}
 	}
-	return w.asked && w.target != nil && w.listed
+	return w.target != nil && w.listed
 }
 
 // idle are the draining pods without requests. Busy is called without the lock,

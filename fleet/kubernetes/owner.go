@@ -167,6 +167,34 @@ func (w *workload) release(ctx context.Context, t *target) error {
 	return nil
 }
 
+// follows notes that another gateway leads, and may write the number.
+func (w *workload) follows() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.followed = true
+}
+
+// inherits says whether the number is what the gateway that led before this one
+// wrote, and takes it over. At any other time a number under Weir's own name is
+// another Weir's, which is not to be fought either.
+func (w *workload) inherits(ctx context.Context, t *target, n int) (bool, error) {
+	w.mu.Lock()
+	followed := w.followed
+	w.mu.Unlock()
+	if !followed {
+		return false, nil
+	}
+	o, err := t.get(ctx)
+	if err != nil {
+		return false, err
+	}
+	if lastWriter(o.GetManagedFields()) != Manager+" (scale)" {
+		return false, nil
+	}
+	w.settle(n)
+	return true, nil
+}
+
 // foreign notes a number that Weir did not write. The lock is not held.
 func (w *workload) foreign(ctx context.Context, t *target, n int) error {
 	who := "an unknown writer"

@@ -154,14 +154,19 @@ func (p *pod) over() bool {
 	return p.obj.DeletionTimestamp != nil || p.obj.Status.Phase == corev1.PodFailed || p.obj.Status.Phase == corev1.PodSucceeded
 }
 
-// inOrder are the pods by age, oldest first. The lock is held.
+// inOrder are the pods by age, oldest first, and those of the same second by number
+// if they have one. The lock is held.
 func (w *workload) inOrder() []*pod {
 	ps := make([]*pod, 0, len(w.pods))
 	for _, p := range w.pods {
 		ps = append(ps, p)
 	}
 	slices.SortFunc(ps, func(a, b *pod) int {
-		return cmp.Or(a.obj.CreationTimestamp.Compare(b.obj.CreationTimestamp.Time), cmp.Compare(a.seq, b.seq))
+		age := a.obj.CreationTimestamp.Compare(b.obj.CreationTimestamp.Time)
+		if age == 0 && w.d.inOrder() {
+			age = cmp.Compare(ordinal(a.obj), ordinal(b.obj))
+		}
+		return cmp.Or(age, cmp.Compare(a.seq, b.seq))
 	})
 	return ps
 }

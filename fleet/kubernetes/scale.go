@@ -31,6 +31,7 @@ func (f *Fleet) Scale(ctx context.Context, deployment string, want int, victims 
 		return nil
 	}
 	if !f.leads() {
+		w.follows()
 		return w.d.fault("%w", fleet.ErrNotLeading)
 	}
 	if err := w.take(ctx); err != nil {
@@ -62,7 +63,6 @@ func (w *workload) scale(ctx context.Context, want int, victims []string) error 
 	n := int(s.Spec.Replicas)
 
 	w.mu.Lock()
-	w.asked = true
 	ms := w.members(now)
 	have := n - leaving(ms)
 	switch {
@@ -134,8 +134,15 @@ func (w *workload) read(ctx context.Context) (*autoscalingv1.Scale, *target, err
 	case pending: // the answer to that write was lost
 		w.settle(n)
 	default:
-		return nil, nil, w.foreign(ctx, t, n)
+		if inherits, err := w.inherits(ctx, t, n); err != nil {
+			return nil, nil, err
+		} else if !inherits {
+			return nil, nil, w.foreign(ctx, t, n)
+		}
 	}
+	w.mu.Lock()
+	w.followed = false
+	w.mu.Unlock()
 	if err := w.release(ctx, t); err != nil {
 		return nil, nil, err
 	}

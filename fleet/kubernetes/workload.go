@@ -42,7 +42,7 @@ type workload struct {
 	pushed    []weir.Replica // as last published
 	shape     shape
 	wrote     int                    // the number as last written or accepted; -1: none yet
-	asked     bool                   // Scale was called: this Weir manages the drains
+	followed  bool                   // another gateway led since the number was last read
 	lowered   time.Time              // when the number was last lowered
 	created   time.Time              // when all pods of the number were last there
 	blocked   string                 // why its controller cannot create pods, from its own condition
