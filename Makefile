@@ -44,10 +44,10 @@ test-servers: build
 
 # The replicas of fleet/kubernetes on a real API server. The first time it builds
 # one: see scripts/kube-deps.
-test-kubernetes: ## replicas as pods, on a real API server with its controllers and scheduler
+test-kubernetes: build ## replicas as pods, on a real API server with its controllers and scheduler
 	CACHE=$(CACHE) scripts/kube-deps
 	CACHE=$(CACHE) scripts/helm-deps
-	cd test/kubernetes && WEIR_KUBERNETES=$(CACHE)/kubernetes/bin $(GO) test -count=1 -parallel 8 -timeout 10m .
+	cd test/kubernetes && WEIR_BIN=$(CURDIR)/$(WEIR) WEIR_KUBERNETES=$(CACHE)/kubernetes/bin $(GO) test -count=1 -parallel 12 -timeout 10m .
 
 # The SDKs of Python, Node and Go. Needs python3 with venv and node with npm;
 # as root, a missing one is installed from Debian's packages.

@@ -51,12 +51,15 @@ func (d *Deployment) port(p *corev1.Pod) corev1.ContainerPort {
 }
 
 // unreachable says why a pod that is ready has no address.
-func (d *Deployment) unreachable() string {
+func (d *Deployment) unreachable(p *corev1.Pod) string {
 	switch d.At {
 	case AtAnnotation:
 		return "ready, and has no annotation " + addressMark + " with host:port"
 	case AtHost:
 		return "ready, and its container has no hostPort for the port of its servers"
+	}
+	if p.Status.PodIP == "" {
+		return "ready, and has no address yet"
 	}
 	return "ready, and no container names the port of its servers: give port"
 }

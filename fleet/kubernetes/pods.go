@@ -213,7 +213,7 @@ func (w *workload) renew(p *pod, extra bool, now time.Time) {
 	}
 	addr := w.d.address(p.obj)
 	if at.state == weir.Ready && addr == "" {
-		at = stand{weir.Starting, fleet.WhyUnreachable, w.d.unreachable()}
+		at = stand{weir.Starting, fleet.WhyUnreachable, w.d.unreachable(p.obj)}
 	}
 	state, first := at.state, p.view.ID == ""
 	if first || p.view.State != state {

@@ -10,17 +10,16 @@ import (
 	"weir/fleet/fleettest"
 )
 
-func TestADeploymentKeepsTheContract(t *testing.T)  { contract(t, "Deployment") }
-func TestAStatefulSetKeepsTheContract(t *testing.T) { contract(t, "StatefulSet") }
+func TestADeploymentKeepsTheContract(t *testing.T)  { t.Parallel(); contract(t, "Deployment") }
+func TestAStatefulSetKeepsTheContract(t *testing.T) { t.Parallel(); contract(t, "StatefulSet") }
 
 func contract(t *testing.T, kind string) {
-	t.Parallel()
 	fleettest.Run(t, func(t *testing.T) fleettest.Harness {
-		w := newWorld(t, 4)
+		w := newWorld(t, 4*podsOf(kind))
 		w.workload(kind, "")
 		f, _ := w.start(w.options(kind), 4)
 		return fleettest.Harness{
-			Actuator: f, Deployment: "m", Capacity: 4, NewestFirst: kind == "StatefulSet",
+			Actuator: f, Deployment: "m", Capacity: 4, NewestFirst: kind != "Deployment",
 			Settle: func(done func() bool) bool {
 				for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 					if done() {
@@ -34,6 +33,14 @@ func contract(t *testing.T, kind string) {
 			Fail: func(replica string) { w.fail(replica) },
 		}
 	})
+}
+
+// podsOf is how many pods one replica has.
+func podsOf(kind string) int {
+	if kind == "LeaderWorkerSet" {
+		return 2
+	}
+	return 1
 }
 
 // fail makes a replica's pod vanish, as the loss of its machine does in the end.

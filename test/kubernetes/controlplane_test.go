@@ -44,8 +44,8 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) (code int) {
 	bin := os.Getenv("WEIR_KUBERNETES")
-	if bin == "" {
-		fmt.Fprintln(os.Stderr, "WEIR_KUBERNETES is not set: use make test-kubernetes, which builds the servers and says where they are")
+	if bin == "" || os.Getenv("WEIR_BIN") == "" {
+		fmt.Fprintln(os.Stderr, "WEIR_KUBERNETES or WEIR_BIN is not set: use make test-kubernetes, which builds the servers and weir and says where they are")
 		return 1
 	}
 	dir, err := os.MkdirTemp("", "weir-kubernetes")
@@ -126,7 +126,8 @@ func (p *plane) startServer() error {
 		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--cert-dir", p.at("certs"),
 		"--service-account-issuer=https://weir.test", "--service-account-signing-key-file", p.at("sa.key"),
 		"--service-account-key-file", p.at("sa.pub"), "--token-auth-file", p.at("tokens"), "--authorization-mode=RBAC",
-		"--service-cluster-ip-range=10.0.0.0/16", "--endpoint-reconciler-type=none", "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition")
+		"--service-cluster-ip-range=10.0.0.0/16", "--audit-policy-file=testdata/audit.yaml", "--audit-log-path", p.at("audit"),
+		"--endpoint-reconciler-type=none", "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition")
 	if err != nil {
 		return err
 	}
@@ -154,7 +155,11 @@ func (p *plane) startServer() error {
 	return fmt.Errorf("kube-apiserver was not ready in 90 s: see %s", p.at("kube-apiserver.log"))
 }
 
-const adminToken = "admin"
+// tokens of an administrator and of the kubelets.
+const (
+	adminToken   = "admin"
+	kubeletToken = "kubelet"
+)
 
 // files writes keys, tokens and the kubeconfig of an administrator.
 func (p *plane) files() error {
@@ -169,7 +174,7 @@ func (p *plane) files() error {
 	for name, text := range map[string]string{
 		"sa.key": string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})),
 		"sa.pub": string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
-		"tokens": adminToken + `,admin,1,"system:masters"` + "\n",
+		"tokens": adminToken + `,admin,1,"system:masters"` + "\n" + kubeletToken + `,kubelet,2,"system:masters"` + "\n",
 		"admin":  p.kubeconfig(adminToken),
 	} {
 		if err := os.WriteFile(p.at(name), []byte(text), 0o600); err != nil {
@@ -184,7 +189,7 @@ func (p *plane) kubeconfig(token string) string {
 kind: Config
 clusters: [{name: c, cluster: {server: "https://%s", insecure-skip-tls-verify: true}}]
 users: [{name: u, user: {token: %q}}]
-contexts: [{name: x, context: {cluster: c, user: u}}]
+contexts: [{name: x, context: {cluster: c, user: u, namespace: weir}}]
 current-context: x
 `, p.api, token)
 }
@@ -192,7 +197,7 @@ current-context: x
 func (p *plane) at(name string) string { return filepath.Join(p.dir, name) }
 
 func (p *plane) launch(name string, args ...string) (*proc, error) {
-	log, err := os.OpenFile(p.at(name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(p.at(filepath.Base(name)+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -200,9 +205,7 @@ func (p *plane) launch(name string, args ...string) (*proc, error) {
 	c := exec.Command(filepath.Join(p.bin, name), args...)
 	c.Stdout, c.Stderr = log, log
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	started := make(chan error)
-	p.spawn <- func() { started <- c.Start() }
-	if err := <-started; err != nil {
+	if err := p.spawned(c); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	r := &proc{name: name, cmd: c, done: make(chan struct{})}
@@ -212,6 +215,13 @@ func (p *plane) launch(name string, args ...string) (*proc, error) {
 	}()
 	p.procs = append(p.procs, r)
 	return r, nil
+}
+
+// spawned starts a child on the thread that stays.
+func (p *plane) spawned(c *exec.Cmd) error {
+	started := make(chan error)
+	p.spawn <- func() { started <- c.Start() }
+	return <-started
 }
 
 // end ends the process and waits for it.
@@ -233,10 +243,11 @@ func (p *plane) stop() {
 	close(p.spawn)
 }
 
-// away ends the API server, lets the test do something, and starts it again.
+// away kills the API server, lets the test do something, and starts it again.
 func (p *plane) away(t *testing.T, while func()) {
 	t.Helper()
-	p.server.end()
+	_ = p.server.cmd.Process.Kill()
+	<-p.server.done
 	while()
 	if err := p.startServer(); err != nil {
 		t.Fatal(err)

@@ -335,7 +335,7 @@ func TestAStartIsLearnedInItsPhases(t *testing.T) {
 	}
 	w.event(id, "kubelet", "Normal", "Pulling", `Pulling image "engine:1"`)
 	// Conditions are merged by their type: the scheduler's stays, with a time of our own.
-	w.merge("pods", id, fmt.Sprintf(`{"status":{"phase":"Running","conditions":[{"type":"PodScheduled","status":"True","lastTransitionTime":%q}],
+	w.merge("pods", id, fmt.Sprintf(`{"status":{"phase":"Running","podIP":"10.9.8.7","podIPs":[{"ip":"10.9.8.7"}],"conditions":[{"type":"PodScheduled","status":"True","lastTransitionTime":%q}],
 		"containerStatuses":[{"name":"engine","image":"engine:1","imageID":"","ready":false,"restartCount":0,"state":{"running":{"startedAt":%q}}}]}}`,
 		after(60), after(150)))
 	w.event(id, "kubelet", "Normal", "Pulled", `Successfully pulled image "engine:1" in 1m28.4s (1m28.4s including waiting). Image size: 9876543210 bytes.`)

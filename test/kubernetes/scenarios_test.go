@@ -217,20 +217,26 @@ func TestAnEvictedPodIsShownAsFailedAndReplaced(t *testing.T) {
 	})
 }
 
-func TestAQuotaBoundsTheNumber(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, 6)
-	w.workload("Deployment", "")
+// quota bounds the GPUs of the world's namespace.
+func (w *world) quota(gpus int) {
+	w.Helper()
 	w.apply(fmt.Sprintf(`
 apiVersion: v1
 kind: ResourceQuota
 metadata: {name: team, namespace: models}
-spec: {hard: {requests.%s: 2}}
-`, gpu))
+spec: {hard: {requests.%s: %d}}
+`, gpu, gpus))
 	w.until("the quota counts", func() (bool, string) {
-		o, err := w.resource("v1", "resourcequotas", w.namespace).Get(soon(t), "team", metav1.GetOptions{})
+		o, err := w.resource("v1", "resourcequotas", w.namespace).Get(soon(w.T), "team", metav1.GetOptions{})
 		return err == nil && o.Object["status"] != nil && fmt.Sprint(o.Object["status"]) != "map[]", fmt.Sprint(o)
 	})
+}
+
+func TestAQuotaBoundsTheNumber(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 6)
+	w.workload("Deployment", "")
+	w.quota(2)
 	f, _ := w.start(w.options("Deployment"), 6)
 	err := f.Scale(soon(t), "m", 5, nil)
 	short(t, err, fleet.WhyQuota, "quota team: requests."+gpu+" is 2")
@@ -293,9 +299,15 @@ func TestAnotherWriterFoundLaterIsNotFought(t *testing.T) {
 	}
 }
 
-// TestTheAPIServerAway: a minute and five seconds are the same to Weir, which
-// asks again every two seconds at most; so five.
+// TestTheAPIServerAway: a minute and twelve seconds are the same to Weir, which asks
+// again every two seconds at most and waits for an answer for ten; so twelve.
 func TestTheAPIServerAway(t *testing.T) {
+	whole := newWorld(t, 4)
+	whole.engines("Deployment")
+	g := whole.serve("a", settings{scaling: "min: 2, max: 4, " + quick})
+	g.has(2)
+	asked := g.traffic(3)
+
 	w := newWorld(t, 6)
 	w.workload("Deployment", "")
 	o := w.options("Deployment")
@@ -310,7 +322,7 @@ func TestTheAPIServerAway(t *testing.T) {
 	c := w.call(f, 8)
 	cluster.away(t, func() {
 		w.hold(rs[1].ID, false) // has drained: nobody can be told
-		for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		for end := time.Now().Add(12 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 			now, err := f.Status(t.Context(), "m")
 			if err != nil || count(now, weir.Ready) != 3 || count(now, weir.Draining) != 1 {
 				t.Fatalf("while it is away: %v%s", err, list(now))
@@ -321,7 +333,13 @@ func TestTheAPIServerAway(t *testing.T) {
 		if err := f.Scale(ctx, "m", 5, nil); err == nil {
 			t.Error("scaling is no error while nobody can be asked")
 		}
+		if ready, _ := g.now(); ready != 2 {
+			t.Errorf("%s has %d replicas while the API server is away, want the 2 there are", g.name, ready)
+		}
 	})
+	asked.rate(6)
+	g.has(4)
+	asked.allAnswered(40)
 	w.until("what drained goes when it is back", func() (bool, string) {
 		now, err := f.Status(t.Context(), "m")
 		return err == nil && len(now) == 3 && w.replicas("deployments") == 3, list(now)
@@ -400,17 +418,15 @@ spec:
 	named("c", func(*kubernetes.Deployment) {})
 	named("d", func(d *kubernetes.Deployment) { d.Namespace, d.Object = "kube-system", "m" })
 	named("e", func(d *kubernetes.Deployment) { d.Object = "manifest" })
-	named("f", func(d *kubernetes.Deployment) {
-		d.APIVersion, d.Kind = "leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet"
-	})
+	named("f", func(d *kubernetes.Deployment) { d.APIVersion, d.Kind = "example.com/v1", "Model" })
 	err := kubernetes.Check(soon(t), o)
 	for _, want := range []string{
 		`"a": batch/v1 Job has no scale subresource`,
 		`"b": the cluster has no kind Deploymint in apps/v1`,
 		`"c": scale of apps/v1 Deployment ` + w.namespace + `/c: deployments.apps "c" not found`,
-		`"d": scale of apps/v1 Deployment kube-system/m: deployments.apps "m" is forbidden`,
+		`"d": Weir may not get, list and watch deployments.apps in kube-system, get and update deployments/scale.apps in kube-system`,
 		`"e": another writes its replicas: argocd applies a manifest of apps/v1 Deployment ` + w.namespace + `/manifest that has replicas in it`,
-		`"f": the cluster does not say what leaderworkerset.x-k8s.io/v1 has`,
+		`"f": the cluster does not say what example.com/v1 has`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nlacks %s", err, want)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,6 +39,7 @@ type world struct {
 	admin     *dynamic.DynamicClient
 	config    string // kubeconfig of Weir's service account
 	policy    string // of a StatefulSet: how its pods come; OrderedReady if empty
+	grace     int    // of the pods, in seconds; 1 if zero
 
 	mu   sync.Mutex
 	held map[string]int // requests in flight by replica
@@ -50,16 +52,21 @@ const gpu = "nvidia.com/gpu"
 // newWorld makes a namespace with one node of that many GPUs.
 func newWorld(t *testing.T, gpus int) *world {
 	t.Helper()
-	admin, err := dynamic.NewForConfig(&rest.Config{Host: "https://" + cluster.api, BearerToken: adminToken, QPS: -1,
-		TLSClientConfig: rest.TLSClientConfig{Insecure: true}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{T: t, namespace: fmt.Sprintf("models-%d", worlds.Add(1)), admin: admin, held: map[string]int{}}
+	w := &world{T: t, namespace: fmt.Sprintf("models-%d", worlds.Add(1)), admin: client(t, adminToken), held: map[string]int{}}
 	w.create("v1", "namespaces", "", w.file("kind: Namespace\nmetadata: {name: "+w.namespace+"}"))
 	w.node("a", gpus)
 	w.rights()
 	return w
+}
+
+func client(t *testing.T, token string) *dynamic.DynamicClient {
+	t.Helper()
+	c, err := dynamic.NewForConfig(&rest.Config{Host: "https://" + cluster.api, BearerToken: token, QPS: -1,
+		TLSClientConfig: rest.TLSClientConfig{Insecure: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // resources of kinds the tests create.
@@ -70,6 +77,8 @@ var resources = map[string]string{
 	"CustomResourceDefinition": "customresourcedefinitions", "ProvisioningRequest": "provisioningrequests",
 	"ScaledObject": "scaledobjects", "APIService": "apiservices", "DeviceClass": "deviceclasses", "ResourceSlice": "resourceslices", "ResourceClaimTemplate": "resourceclaimtemplates",
 	"ConfigMap": "configmaps", "PersistentVolumeClaim": "persistentvolumeclaims", "Service": "services", "NetworkPolicy": "networkpolicies",
+	"LeaderWorkerSet":              "leaderworkersets",
+	"MutatingWebhookConfiguration": "mutatingwebhookconfigurations", "ValidatingWebhookConfiguration": "validatingwebhookconfigurations",
 }
 
 func (w *world) resource(version, plural, namespace string) dynamic.ResourceInterface {
@@ -160,6 +169,17 @@ func (w *world) rights() {
 		w.Fatal(err)
 	}
 	w.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: weir}\n---\n" + string(text))
+	kubeconfig, _ := w.account()
+	w.config = filepath.Join(w.TempDir(), "kubeconfig")
+	if err := os.WriteFile(w.config, []byte(kubeconfig), 0o600); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// account is a kubeconfig with a token of Weir's service account, and the token's
+// name in the audit log.
+func (w *world) account() (kubeconfig, credential string) {
+	w.Helper()
 	ask := w.file("apiVersion: authentication.k8s.io/v1\nkind: TokenRequest\nmetadata: {name: weir}\nspec: {expirationSeconds: 3600}")
 	got, err := w.resource("v1", "serviceaccounts", "weir").Create(soon(w.T), ask, metav1.CreateOptions{}, "token")
 	if err != nil {
@@ -169,16 +189,31 @@ func (w *world) rights() {
 	if err != nil || token == "" {
 		w.Fatalf("no token: %v", err)
 	}
-	w.config = filepath.Join(w.TempDir(), "kubeconfig")
-	if err := os.WriteFile(w.config, []byte(cluster.kubeconfig(token)), 0o600); err != nil {
-		w.Fatal(err)
+	return cluster.kubeconfig(token), "JTI=" + jti(w.T, token)
+}
+
+// jti is the id in a token.
+func jti(t *testing.T, token string) string {
+	t.Helper()
+	parts := strings.Split(token, ".")
+	var claims struct{ JTI string }
+	if len(parts) != 3 {
+		t.Fatalf("not a token: %d parts", len(parts))
 	}
+	if text, err := base64.RawURLEncoding.DecodeString(parts[1]); err != nil || json.Unmarshal(text, &claims) != nil || claims.JTI == "" {
+		t.Fatalf("a token without an id: %v", err)
+	}
+	return claims.JTI
 }
 
 // workload creates a Deployment or StatefulSet m without replicas, whose pods
-// want one GPU each. more goes into the pods' metadata.
+// want one GPU each, or a LeaderWorkerSet. more goes into the pods' metadata.
 func (w *world) workload(kind, more string) {
 	w.Helper()
+	if kind == "LeaderWorkerSet" {
+		w.apply(fmt.Sprintf(groupsOfTwo, w.namespace, gpu))
+		return
+	}
 	extra := ""
 	if kind == "StatefulSet" {
 		extra = "serviceName: m\n  podManagementPolicy: " + cmp.Or(w.policy, "OrderedReady")
@@ -200,13 +235,13 @@ spec:
     spec:
       nodeSelector: {pool: %s}
       tolerations: [{key: sku, operator: Exists}]
-      terminationGracePeriodSeconds: 1
+      terminationGracePeriodSeconds: %d
       containers:
       - name: engine
         image: engine:1
         ports: [{containerPort: 8000}]
         resources: {limits: {%s: 1}}
-`, kind, extra, w.namespace, gpu))
+`, kind, extra, w.namespace, cmp.Or(w.grace, 1), gpu))
 	if more != "{}" {
 		w.patch("apps/v1", strings.ToLower(kind)+"s", "m", `{"spec":{"template":{"metadata":`+more+`}}}`)
 	}
@@ -244,11 +279,14 @@ func (w *world) replicas(plural string) int64 {
 	return n
 }
 
+// versions of kinds that are not apps/v1.
+var versions = map[string]string{"LeaderWorkerSet": "leaderworkerset.x-k8s.io/v1"}
+
 // options are Weir's, quick where a test would wait.
 func (w *world) options(kind string) kubernetes.Options {
 	return kubernetes.Options{
 		Kubeconfig: w.config,
-		Deployments: []kubernetes.Deployment{{Name: "m", Kind: kind, Namespace: w.namespace,
+		Deployments: []kubernetes.Deployment{{Name: "m", APIVersion: versions[kind], Kind: kind, Namespace: w.namespace,
 			DrainQuiet: 20 * time.Millisecond, PendingTimeout: time.Second, DrainDeadline: time.Minute}},
 		Busy: w.busy,
 		Log:  slog.New(slog.NewTextHandler(testWriter{w}, &slog.HandlerOptions{Level: slog.LevelInfo})),
@@ -292,7 +330,7 @@ func (w *world) start(o kubernetes.Options, gpus int) (*kubernetes.Fleet, func()
 func (w *world) until(what string, ok func() (bool, string)) {
 	w.Helper()
 	said := ""
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		var done bool
 		if done, said = ok(); done {
 			return
