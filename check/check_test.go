@@ -79,6 +79,14 @@ func TestWhatCannotWorkIsAWarningWithTheFigureThatWould(t *testing.T) {
 	f("min: 1, max: 2, price: {vm: Standard_NC24ads_A100_v4}", "has A100-PCIe-80GB, and process.runs_on.gpu is H100-SXM-80GB")
 }
 
+func TestWhatNoReplicaDoesInTimeIsAWarning(t *testing.T) {
+	c, prices := parsed(t, slo, h100, "min: 1, max: 20, profile: {prompt_tokens: 15000, output_tokens: 50}")
+	warnings, _, err := Judge(t.Context(), c, prices, true)
+	if err != nil || !strings.Contains(warnings.Error(), "of such requests cannot meet ttft 2s on this replica at any count") {
+		t.Errorf("have %v, %v", warnings, err)
+	}
+}
+
 func TestAnAnswerToAListOfModelsIsJudged(t *testing.T) {
 	f := func(status int, body string, ok bool, want string) {
 		t.Helper()

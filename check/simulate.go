@@ -97,6 +97,10 @@ func (p *probe) run(ctx context.Context) (config.Faults, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
+	if out := p.most.OutOfReach; out > 1-p.goal {
+		warnings = append(warnings, p.c.Fault(p.path, fmt.Sprintf("about %s of such requests cannot meet ttft %v on this replica at any count: their prompt alone takes longer", words.Percent(out, 2), p.m.SLO.TTFT),
+			"raise slo.ttft or use a faster GPU; scaling adds no replicas for these requests"))
+	}
 	zero, err := p.pause(ctx)
 	return append(warnings, zero...), fmt.Sprintf("%sone replica meets the slo up to %.3g/s, with %.0f in flight and its GPU %s busy",
 		what, p.most.Rate, p.most.InFlight, words.Percent(p.most.Busy, 3)), err

@@ -12,6 +12,7 @@ type call struct {
 	on       *replica // granted there
 	epoch    uint32   // of on's health at the grant
 	first    bool     // its first token has come
+	solo     uint64   // on's count of grants, if it held nothing else then; 0: it did
 	attempts int
 	tried    []*replica
 
@@ -27,6 +28,7 @@ type call struct {
 	claim   *claim       // its tenant's
 	stance  stance       // at the last attempt to grant it
 	sent    weir.Instant // time of the grant
+	firstAt weir.Instant // its first token, if on held nothing else until then; 0: it did
 	of      uint64       // a copy: the number of the original; a mirror: its own
 
 	patient  bool // waits for the preferred tiers only

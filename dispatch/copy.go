@@ -111,6 +111,7 @@ func (c *Core) Swap(now weir.Instant, id, copyID uint64) {
 	q.prefill, h.prefill = h.prefill, q.prefill
 	q.due, h.due = h.due, q.due
 	q.sent, h.sent = h.sent, q.sent
+	q.solo, h.solo, q.firstAt, h.firstAt = 0, 0, 0, 0
 	for _, r := range [...]*replica{q.on, h.on} {
 		switch r.tester {
 		case 0:

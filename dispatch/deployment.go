@@ -15,6 +15,7 @@ type deployment struct {
 	wide      bool           // a ready replica has several units
 	quota     *quota         // nil: none
 	tail      *tail          // nil: no hedging
+	solo      *solo          // nil: no request had a replica for itself yet
 	throttled weir.Instant   // takes nothing until then
 	load      heap[*replica] // the replicas that may take one more request
 	offer     *replica       // what offering returned for choose

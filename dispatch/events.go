@@ -100,6 +100,9 @@ func (c *Core) FirstToken(now weir.Instant, id uint64) {
 		return
 	}
 	q.first = true
+	if q.undisturbed() {
+		q.firstAt = c.now
+	}
 	if t := q.on.d.tail; t != nil && q.of == 0 {
 		t.saw(c.now.Sub(q.sent))
 	}
@@ -141,6 +144,7 @@ func (c *Core) Done(now weir.Instant, id uint64, how Result, used weir.Usage) []
 	if how == OK {
 		c.rate.add(c.now, q.work)
 		d.completed++
+		c.sawSolo(q, used)
 	}
 	switch how {
 	case OK:

@@ -131,7 +131,8 @@ func (c *Core) take(r *replica, q *call) {
 	if r.open {
 		r.tester = q.ID
 	}
-	q.on, q.epoch, q.sent = r, r.epoch, c.now
+	q.on, q.epoch, q.sent, q.firstAt = r, r.epoch, c.now, 0
+	q.calm(r)
 	c.claims.add(q.claim, q.work)
 	c.settle(r)
 }

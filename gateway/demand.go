@@ -19,6 +19,10 @@ type Demand struct {
 	// requests, callers gone, tenant limits) are in neither; requests that found no
 	// capacity count as missed.
 	Attained, Missed uint64
+
+	// Of Missed: requests that even an idle replica of the deployment would not have
+	// served within the SLO, by what idle replicas were measured to take.
+	OutOfReach uint64
 }
 
 // Demand reads the demand on a deployment.
@@ -33,7 +37,7 @@ func (g *Gateway) Demand(deployment string) (Demand, error) {
 			d.Here = here
 		}
 	}
-	d.Attained, d.Missed = g.slo.of(deployment)
+	d.Attained, d.Missed, d.OutOfReach = g.slo.of(deployment)
 	d.Missed += t.model.missed.Load()
 	return d, nil
 }
@@ -45,9 +49,9 @@ type tally struct {
 	by map[string]*kept
 }
 
-type kept struct{ attained, missed uint64 }
+type kept struct{ attained, missed, outOfReach uint64 }
 
-func (t *tally) add(deployment string, attained bool) {
+func (t *tally) add(deployment string, v verdict) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	k := t.by[deployment]
@@ -58,20 +62,33 @@ func (t *tally) add(deployment string, attained bool) {
 		k = &kept{}
 		t.by[deployment] = k
 	}
-	if attained {
+	switch v {
+	case inTime:
 		k.attained++
-	} else {
+	case outOfReach:
+		k.outOfReach++
+		fallthrough
+	default:
 		k.missed++
 	}
 }
 
-func (t *tally) of(deployment string) (attained, missed uint64) {
+// verdict is how a request stands to its model's SLO.
+type verdict uint8
+
+const (
+	late verdict = iota // or without an answer
+	inTime
+	outOfReach // late, and an idle replica would have been late too
+)
+
+func (t *tally) of(deployment string) (attained, missed, outOfReach uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if k := t.by[deployment]; k != nil {
-		return k.attained, k.missed
+		return k.attained, k.missed, k.outOfReach
 	}
-	return 0, 0
+	return 0, 0, 0
 }
 
 // judge counts an ended request for or against its model's SLO.
@@ -83,8 +100,28 @@ func (g *Gateway) judge(b *booking) {
 	case r.Deployment == "":
 		b.served.missed.Add(1)
 	default:
-		g.slo.add(r.Deployment, attained(r, b.served.slo))
+		g.slo.add(r.Deployment, b.served.verdict(r))
 	}
+}
+
+// verdict judges an ended request. Only an answer can be out of reach: what was refused
+// or failed shows nothing of its speed.
+func (s *served) verdict(r *weir.Record) verdict {
+	if attained(r, s.slo) {
+		return inTime
+	}
+	if r.Outcome != weir.Completed {
+		return late
+	}
+	first, gap := s.alone(r.Deployment, int(r.Usage.Prompt), int(r.Usage.Cached))
+	whole := first + gap*time.Duration(max(r.Usage.Completion-1, 0))
+	switch {
+	case r.Stream && (r.TTFT > s.slo.TTFT && first > s.slo.TTFT && s.slo.TTFT > 0 || r.TPOT > s.slo.TPOT && gap > s.slo.TPOT && s.slo.TPOT > 0):
+		return outOfReach
+	case !r.Stream && !attained(&weir.Record{Outcome: r.Outcome, Usage: r.Usage, Ended: weir.Instant(whole)}, s.slo):
+		return outOfReach
+	}
+	return late
 }
 
 // attained says whether a request met its model's SLO. An answer that is not streamed

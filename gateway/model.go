@@ -123,6 +123,14 @@ func (m *model) firstToken(now weir.Instant, id uint64, took time.Duration) {
 	m.settle(now)
 }
 
+// alone is what a request would have taken on an idle replica of a deployment, as
+// measured; see dispatch.Core.Alone.
+func (m *model) alone(deployment string, prompt, cached int) (first, gap time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.core.Alone(deployment, prompt, cached)
+}
+
 func (m *model) pushBack(now weir.Instant, deployment, replica string, until weir.Instant) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -35,7 +35,13 @@ func missed(r *sim.Result) string {
 	for _, m := range r.Misses {
 		n += m.Count
 	}
-	return fmt.Sprintf("%d of %d requests missed the SLO (%.2f %%)", n, r.Arrived-r.Batch.Arrived, 100*(1-r.Attainment))
+	all := r.Arrived - r.Batch.Arrived
+	text := fmt.Sprintf("%d of %d requests missed the SLO (%.2f %%)", n, all, 100*(1-r.Attainment))
+	if r.OutOfReach > 0 {
+		text += fmt.Sprintf("; %s of all requests cannot meet it on such replicas at any count, and %.2f %% of the others met it",
+			words.Percent(float64(r.OutOfReach)/float64(max(all, 1)), 2), 100*r.Reachable)
+	}
+	return text
 }
 
 // whyLines says for each cause how many requests it made miss and when, and how

@@ -68,3 +68,18 @@ func TestTheTimeInWhichTheBatchFillsDoesNotCount(t *testing.T) {
 		t.Errorf("at twice the rate %.3f attain the SLO, %v", share, err)
 	}
 }
+
+// Of prompts with an exponential length those longer than an idle replica reads
+// in time are out of reach: e to the minus length over mean.
+func TestTheShareOutOfReachIsThatOfThePromptsTooLong(t *testing.T) {
+	share := func(ttft time.Duration) float64 {
+		most, err := saturate.Of(llama(t), saturate.Load{Prompt: 4000, Output: 50, SLO: weir.SLO{TTFT: ttft, TPOT: 100 * time.Millisecond}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return most.OutOfReach
+	}
+	if far, near := share(20*time.Second), share(400*time.Millisecond); far != 0 || near < 0.02 || near > 0.6 {
+		t.Errorf("%.3f are out of reach of 20 s, %.3f of 400 ms", far, near)
+	}
+}

@@ -38,6 +38,10 @@ type Most struct {
 	Rate     float64 // requests a second; 0: not even one request alone meets the SLO
 	InFlight float64 // requests it holds at that rate, on average
 	Busy     float64 // share of the time its GPU works
+
+	// OutOfReach is the share of requests that an idle replica does not serve
+	// in time. They are not among those that meet the SLO or miss it.
+	OutOfReach float64
 }
 
 // Bounds of one probe, in requests, and how near the answer comes.
@@ -142,13 +146,14 @@ type probe struct {
 	last     time.Duration // until the last one ended
 	held     time.Duration // mean time a request of the second half stayed
 	busy     time.Duration // of the GPU
+	beyond   float64       // share of requests out of reach
 }
 
 func (t probe) most(rate float64) Most {
 	if rate == 0 {
 		return Most{}
 	}
-	return Most{Rate: rate, InFlight: rate * t.held.Seconds(), Busy: min(1, float64(t.busy)/float64(max(t.last, 1)))}
+	return Most{Rate: rate, InFlight: rate * t.held.Seconds(), Busy: min(1, float64(t.busy)/float64(max(t.last, 1))), OutOfReach: t.beyond}
 }
 
 // mean plays one request of the mean lengths to an idle replica.
@@ -170,7 +175,20 @@ func (l Load) longest(spec engine.Spec) int {
 // serve plays n requests at a rate to one replica.
 func serve(spec engine.Spec, l Load, longest int, rate float64, n int) (probe, error) {
 	p := player{Load: l, sent: l.draw(longest, rate, n, spec.KVTokens)}
-	return p.play(engine.New(spec), n/2) // the batch fills during the first half
+	r, err := p.play(engine.New(spec), n/2) // the batch fills during the first half
+	r.beyond = p.beyond()
+	return r, err
+}
+
+// beyond is the share of requests that do not count.
+func (p *player) beyond() float64 {
+	n := 0
+	for i := range p.sent {
+		if !p.sent[i].counts {
+			n++
+		}
+	}
+	return float64(n) / float64(max(len(p.sent), 1))
 }
 
 // request is one request of a run.

@@ -55,6 +55,8 @@ var rules = [...]func(*turn){
 }
 
 func decide(p Policy, s State, o Observation) (Decision, State) {
+	s.Reach.saw(&o)
+	o.Missed -= min(o.OutOfReach, o.Missed) // from here on: those that more replicas could have served in time
 	t := turn{p: &p, s: &s, o: &o, reasons: make([]Reason, 0, 4)}
 	t.observe()
 	t.n = t.have

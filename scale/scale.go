@@ -45,11 +45,12 @@ type Observation struct {
 	Waiting       int             `json:"waiting"`        // requests queued at the gateway
 	WaitingWork   int             `json:"waiting_work"`   // their tokens
 	HeadAge       time.Duration   `json:"head_age"`
-	InFlight      int             `json:"in_flight"`             // requests at replicas
-	InFlightWork  int             `json:"in_flight_work"`        // their outstanding tokens
-	Attained      uint64          `json:"attained"`              // requests that met the SLO, total
-	Missed        uint64          `json:"missed"`                // requests that did not, total
-	PerReplica    map[string]Load `json:"per_replica,omitempty"` // by replica ID, for choosing victims
+	InFlight      int             `json:"in_flight"`              // requests at replicas
+	InFlightWork  int             `json:"in_flight_work"`         // their outstanding tokens
+	Attained      uint64          `json:"attained"`               // requests that met the SLO, total
+	Missed        uint64          `json:"missed"`                 // requests that did not, total
+	OutOfReach    uint64          `json:"out_of_reach,omitempty"` // of Missed: an idle replica is too slow for them, total
+	PerReplica    map[string]Load `json:"per_replica,omitempty"`  // by replica ID, for choosing victims
 
 	// LastActive is when a request last arrived or ended. 0: unknown; then the
 	// step that sees a total grow or a request in flight is used instead.

@@ -50,7 +50,7 @@ func (t *turn) demand() {
 	if most.rule != RuleGPU && most.rule != RuleQueue { // these two count whole replicas
 		t.exact = most.replicas
 	}
-	t.to(most.rule, Whole(most.replicas), "%s", most.note())
+	t.to(most.rule, Whole(most.replicas), "%s%s", most.note(), t.s.Reach.note())
 }
 
 // requests compares the rate with its target.

@@ -26,6 +26,7 @@ type State struct {
 	Answers Answers      `json:"answers"`         // real length of answers against the expected length
 	Chance  Chance       `json:"chance"`          // random variation of the arriving work
 	Safety  Safety       `json:"safety"`          // headroom for that variation
+	Reach   Reach        `json:"reach,omitzero"`  // requests that no number of replicas serves in time
 	GPU     Sustained    `json:"gpu"`             // GPU utilisation over time
 	Future  Outlook      `json:"future"`          // forecasters
 	Breaker Breaker      `json:"breaker"`         // after a stock-out

@@ -36,6 +36,7 @@ func (w *world) finish() (*Result, error) {
 		return 1
 	})
 	r.Attainment = j.all.of()
+	r.Reachable = share{j.all.total - r.OutOfReach, j.all.attained}.of()
 	r.WorstWindow, r.WorstHour = j.worst(1), j.worst(windowsInHour)
 	r.Violated = j.violated()
 	r.TTFT, r.TPOT, r.EndToEnd = j.ttft.quantiles(), j.tpot.quantiles(), j.whole.quantiles()

@@ -291,6 +291,7 @@ func (w *world) stepReplica(p *part, number uint64) {
 		q := w.requests.get(e.ID)
 		switch e.Kind {
 		case engine.FirstToken:
+			q.cached = e.Cached
 			w.firstToken(q)
 		case engine.Finished:
 			r.load--

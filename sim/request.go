@@ -16,6 +16,7 @@ type request struct {
 	prompt   int
 	output   int
 	expected int // output tokens, as guessed on arrival
+	cached   int // prompt tokens found in the prefix cache
 	prefix   []uint64
 	tenant   string
 	class    weir.Class
@@ -199,7 +200,7 @@ func (w *world) complete(p *part, q *request) {
 	p.tally.output += uint64(q.output)
 	w.lengths.Saw(q.tenant, w.c.Model, q.output)
 	w.judgeAnswer(p, q)
-	usage := weir.Usage{Prompt: int64(q.prompt), Completion: int64(q.output)}
+	usage := weir.Usage{Prompt: int64(q.prompt), Cached: int64(q.cached), Completion: int64(q.output)}
 	vs := w.core.Done(w.now, q.id, dispatch.OK, usage)
 	w.requests.close(q)
 	w.perform(vs)
@@ -225,8 +226,18 @@ func (w *world) judgeAnswer(p *part, q *request) {
 		p.tally.attained++
 	} else {
 		p.tally.missed++
+		if w.looksOutOfReach(p, q, l) {
+			p.tally.outOfReach++
+		}
 		w.blame(q, l, true)
 	}
+}
+
+// looksOutOfReach says whether even an idle replica would have missed, as far as
+// the gateway has measured idle replicas.
+func (w *world) looksOutOfReach(p *part, q *request, l latency) bool {
+	first, gap := w.core.Alone(p.Name, q.prompt, q.cached)
+	return l.ttft > w.c.SLO.ttft(q.prompt) && first > w.c.SLO.ttft(q.prompt) || l.tpot > w.c.SLO.TPOT && gap > w.c.SLO.TPOT
 }
 
 // miss counts a request that ended without an answer. As in the gateway, it

@@ -35,6 +35,8 @@ type Result struct {
 
 	// Of requests other than batch.
 	Attainment   float64       `json:"attained_share"`
+	OutOfReach   uint64        `json:"out_of_reach"`             // misses that no number of own replicas avoids
+	Reachable    float64       `json:"attained_reachable_share"` // attainment of the other requests
 	WorstWindow  float64       `json:"worst_5m_share"`   // worst 5 minutes with at least 50 arrivals
 	WorstHour    float64       `json:"worst_hour_share"` // worst hour, in steps of 5 minutes
 	Violated     time.Duration `json:"violated_ns"`      // 5-minute windows below 99 %

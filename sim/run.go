@@ -59,7 +59,7 @@ type part struct {
 // tally is a deployment's part of the result.
 type tally struct {
 	granted, completed, failed, throttled uint64
-	attained, missed                      uint64
+	attained, missed, outOfReach          uint64
 	prompt, output                        uint64
 }
 

@@ -123,6 +123,9 @@ func (w *world) waits(q *request) {
 
 // blame finds out why a request missed; answered says that l is known.
 func (w *world) blame(q *request, l latency, answered bool) {
+	if w.outOfReach(q) {
+		w.result.OutOfReach++
+	}
 	cause, part := w.cause(q, l, answered)
 	w.blamed.add(cause, part, q.arrived.Sub(w.c.Start))
 }
@@ -145,7 +148,7 @@ func (w *world) cause(q *request, l latency, answered bool) (Cause, int32) {
 	if answered || q.first != 0 {
 		service = q.first.Sub(q.granted)
 	}
-	switch alone := p.alone(q.prompt); {
+	switch alone := p.alone(q.prompt - q.cached); {
 	case alone > slo && p.own != nil:
 		return Never, served
 	case wait > 0 && (service <= slo || wait > service):
@@ -156,12 +159,27 @@ func (w *world) cause(q *request, l latency, answered bool) (Cause, int32) {
 	return SlowPrefill, served
 }
 
+// outOfReach says whether a request that missed would have missed on an idle
+// replica too.
+func (w *world) outOfReach(q *request) bool {
+	p := w.parts[w.first]
+	if q.tried >= 0 {
+		p = w.parts[q.tried]
+	}
+	return q.tooLong || p.own != nil && (p.alone(q.prompt-q.cached) > w.c.SLO.ttft(q.prompt) || w.slowAlone(p, q))
+}
+
+// slowAlone says whether the tokens of a request come late on an idle replica.
+func (w *world) slowAlone(p *part, q *request) bool {
+	return q.output > 1 && p.own.Engine.Speed.Step(engine.Batch{Decode: 1}).Of(q.prompt+q.output/2).Duration() > w.c.SLO.TPOT
+}
+
 // lateTokens returns why the tokens after the first were late.
 func (w *world) lateTokens(p *part, q *request) Cause {
 	switch {
 	case p.own == nil:
 		return SlowService
-	case p.own.Engine.Speed.Step(engine.Batch{Decode: 1}).Of(q.prompt+q.output/2).Duration() > w.c.SLO.TPOT:
+	case w.slowAlone(p, q):
 		return Never
 	}
 	return SlowDecode

@@ -30,7 +30,7 @@ type Advice struct {
 	Tried    int               `json:"tried_settings"`
 	Found    bool              `json:"found"`
 	Settings map[string]string `json:"settings,omitempty"` // in addition to those of the run
-	Attained float64           `json:"attained_share"`     // with these settings; that of the best one tried, if none meets the goal
+	Attained float64           `json:"attained_share"`     // with these settings, of the requests that an idle replica serves in time; that of the best one tried, if none meets the goal
 	Cost     weir.Money        `json:"cost_dollars"`
 	Before   weir.Money        `json:"cost_before_dollars"`
 	Why      string            `json:"why,omitempty"` // why nothing was tried
@@ -56,12 +56,12 @@ func (s *Study) Advise(ctx context.Context, asked bool) (err error) {
 }
 
 func (s *Study) advise(ctx context.Context, asked bool) (*Advice, error) {
-	i := slices.IndexFunc(s.Runs, func(c Contender) bool { return c.Result.Attainment < s.Setting.goal() })
+	i := slices.IndexFunc(s.Runs, func(c Contender) bool { return c.Result.Reachable < s.Setting.goal() })
 	if i < 0 {
 		return nil, nil
 	}
 	c := s.Runs[i]
-	out := &Advice{Policy: c.Label, Goal: s.Setting.goal(), Attained: c.Result.Attainment, Cost: c.Result.Cost, Before: c.Result.Cost}
+	out := &Advice{Policy: c.Label, Goal: s.Setting.goal(), Attained: c.Result.Reachable, Cost: c.Result.Cost, Before: c.Result.Cost}
 	switch {
 	case c.Policy == Clairvoyant || c.Policy == Foreseeing:
 		out.Why = "it knows the future"
@@ -82,7 +82,7 @@ func (s *Study) advise(ctx context.Context, asked bool) (*Advice, error) {
 		}
 		return out, nil
 	}
-	out.Found, out.Attained, out.Cost = best.Result.Attainment >= a.goal, best.Result.Attainment, best.Result.Cost
+	out.Found, out.Attained, out.Cost = best.Result.Reachable >= a.goal, best.Result.Reachable, best.Result.Cost
 	out.changed = best.Settings[len(c.Settings):]
 	out.Settings = map[string]string{}
 	for _, v := range out.changed {
@@ -113,11 +113,11 @@ func (a *adviser) search(ctx context.Context) (*Contender, error) {
 			return best, err
 		}
 		next := a.better(tried)
-		if next.Result.Attainment <= base.Result.Attainment {
+		if next.Result.Reachable <= base.Result.Reachable {
 			return best, nil
 		}
 		base, best = next, &next
-		if next.Result.Attainment >= a.goal {
+		if next.Result.Reachable >= a.goal {
 			return a.refine(ctx, next)
 		}
 	}
@@ -257,7 +257,7 @@ func (a *adviser) refine(ctx context.Context, found Contender) (*Contender, erro
 		if err != nil {
 			return nil, err
 		}
-		if len(tried) == 0 || tried[0].Result.Attainment < a.goal {
+		if len(tried) == 0 || tried[0].Result.Reachable < a.goal {
 			low = middle
 			continue
 		}

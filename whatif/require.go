@@ -27,7 +27,7 @@ type measure struct {
 }
 
 // RequireHelp names the figures of conditions; measures has one for each.
-const RequireHelp = "attained, worst_5m, worst_hour, busy (shares), cost (dollars), gpu_hours, refused, failed (requests), ttft_p50, ttft_p90, ttft_p99, tpot_p50, tpot_p90, tpot_p99 (times)"
+const RequireHelp = "attained, worst_5m, worst_hour, reachable (attained, of what an idle replica can serve in time), busy (shares), cost (dollars), gpu_hours, refused, failed (requests), ttft_p50, ttft_p90, ttft_p99, tpot_p50, tpot_p90, tpot_p99 (times)"
 
 func measures() map[string]measure {
 	share := func(read func(*sim.Result) float64) measure {
@@ -38,6 +38,7 @@ func measures() map[string]measure {
 	}
 	all := map[string]measure{
 		"attained":   share(func(r *sim.Result) float64 { return r.Attainment }),
+		"reachable":  share(func(r *sim.Result) float64 { return r.Reachable }),
 		"worst_5m":   share(func(r *sim.Result) float64 { return r.WorstWindow }),
 		"worst_hour": share(func(r *sim.Result) float64 { return r.WorstHour }),
 		"busy":       share(busy),

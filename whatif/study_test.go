@@ -170,14 +170,14 @@ func TestAContenderComesOutTheSameAloneAndAmongOthers(t *testing.T) {
 
 func TestAdviceForManyRequestsIsLookedForOnlyWhenAsked(t *testing.T) {
 	s := settingOf(t, "")
-	study := Study{Setting: s, Traffic: minute(t, 1), Runs: []Contender{{Label: "weir", Policy: Own, Result: &sim.Result{Arrived: adviseRequests + 1, Attainment: 0.5}}}}
+	study := Study{Setting: s, Traffic: minute(t, 1), Runs: []Contender{{Label: "weir", Policy: Own, Result: &sim.Result{Arrived: adviseRequests + 1, Reachable: 0.5}}}}
 	if err := study.Advise(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
 	if a := study.Advice; a == nil || a.Tried != 0 || !strings.Contains(a.Why, "--advise") {
 		t.Errorf("have %+v", a)
 	}
-	study.Runs[0].Result.Attainment = 1
+	study.Runs[0].Result.Reachable = 1
 	if err := study.Advise(t.Context(), true); err != nil || study.Advice != nil {
 		t.Errorf("all attain, and the advice is %+v, %v", study.Advice, err)
 	}
