@@ -37,9 +37,9 @@ type Result struct {
 	Attainment   float64       `json:"attained_share"`
 	OutOfReach   uint64        `json:"out_of_reach"`             // misses that no number of own replicas avoids
 	Reachable    float64       `json:"attained_reachable_share"` // attainment of the other requests
-	WorstWindow  float64       `json:"worst_5m_share"`   // worst 5 minutes with at least 50 arrivals
-	WorstHour    float64       `json:"worst_hour_share"` // worst hour, in steps of 5 minutes
-	Violated     time.Duration `json:"violated_ns"`      // 5-minute windows below 99 %
+	WorstWindow  float64       `json:"worst_5m_share"`           // worst 5 minutes with at least 50 arrivals
+	WorstHour    float64       `json:"worst_hour_share"`         // worst hour, in steps of 5 minutes
+	Violated     time.Duration `json:"violated_ns"`              // 5-minute windows below 99 %
 	TTFT         Quantiles     `json:"ttft"`
 	TPOT         Quantiles     `json:"tpot"` // of answers of at least two tokens
 	EndToEnd     Quantiles     `json:"end_to_end"`
