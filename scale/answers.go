@@ -8,6 +8,7 @@ import "time"
 type Answers struct {
 	From     Sample  `json:"from,omitzero"`
 	Arrived  float64 `json:"arrived"`  // recent requests
+	Prompt   float64 `json:"prompt"`   // tokens of their prompts
 	Expected float64 `json:"expected"` // tokens expected of them
 	Done     float64 `json:"done"`     // recently completed requests
 	Real     float64 `json:"real"`     // tokens of their answers
@@ -31,6 +32,8 @@ func (a *Answers) saw(o *Observation) {
 	if now.At.Sub(a.From.At) < answersEvery {
 		return
 	}
+	arrived := a.Arrived
+	ofLate(&arrived, &a.Prompt, float64(now.Arrived-a.From.Arrived), float64(now.Prompt-a.From.Prompt))
 	ofLate(&a.Arrived, &a.Expected, float64(now.Arrived-a.From.Arrived), float64(now.Output-a.From.Output))
 	ofLate(&a.Done, &a.Real, float64(now.Done-a.From.Done), float64(now.Decode-a.From.Decode))
 	a.From = now

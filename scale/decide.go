@@ -55,6 +55,7 @@ var rules = [...]func(*turn){
 }
 
 func decide(p Policy, s State, o Observation) (Decision, State) {
+	p.Capacity = p.capacity(&s.Answers)
 	s.Reach.saw(&o)
 	o.Missed -= min(o.OutOfReach, o.Missed) // from here on: those that more replicas could have served in time
 	t := turn{p: &p, s: &s, o: &o, reasons: make([]Reason, 0, 4)}

@@ -25,6 +25,7 @@ type Policy struct {
 
 	// One replica's capacity, if known. It is learned in any case.
 	Capacity       Capacity `json:"capacity,omitzero"`
+	Speeds         []Speed  `json:"speeds,omitempty"`          // in its place, where it is computed: by length, rising, at most maxSpeeds
 	MaxConcurrency int      `json:"max_concurrency,omitempty"` // requests one replica admits; 0: unknown
 	TargetUse      float64  `json:"target_use,omitempty"`      // share of the capacity to plan for; 0: the headroom is learned (Safety); 0.8 without SLO
 
@@ -158,6 +159,14 @@ func (p Policy) Validate() error {
 	}
 	between("capacity.prefill", p.Capacity.Prefill, 0, 1e12)
 	between("capacity.decode", p.Capacity.Decode, 0, 1e12)
+	if len(p.Speeds) > maxSpeeds {
+		fault("%d speeds, at most %d are allowed", len(p.Speeds), maxSpeeds)
+	}
+	for i, s := range p.Speeds {
+		if !(s.Prefill > 0 && s.Decode > 0) || s.Tokens < 1 || i > 0 && s.Tokens <= p.Speeds[i-1].Tokens {
+			fault("speeds[%d] is %d tokens at %v and %v/s: lengths must rise, and speeds be above 0", i, s.Tokens, s.Prefill, s.Decode)
+		}
+	}
 	if p.MaxConcurrency < 0 {
 		fault("max_concurrency is %d, must be 0 (unknown) or more", p.MaxConcurrency)
 	}

@@ -235,6 +235,10 @@ func (s *Setting) policy(d *config.Deployment, spec engine.Spec) (scale.Policy, 
 	}
 	if about := wire.Scaling(d).Profile; p.Capacity == (scale.Capacity{}) || about == nil && s.Said != (wire.Hardware{}) {
 		p.Capacity.Prefill, p.Capacity.Decode = spec.Capacity(wire.UsualPrompt, wire.UsualOutput, s.Model.SLO.TPOT)
+		p.Speeds = nil
+		if about == nil {
+			p.Speeds = wire.Speeds(spec, s.Model.SLO.TPOT)
+		}
 	}
 	return p, err
 }

@@ -6,6 +6,7 @@ import (
 
 	"weir"
 	"weir/config"
+	"weir/engine"
 	"weir/price"
 	"weir/scale"
 )
@@ -33,6 +34,7 @@ func Policy(m *config.Model, d *config.Deployment, prices *price.Catalogue) (sca
 		Capacity: Capacity(m, d, prices), MaxConcurrency: d.Capacity.MaxRequests,
 		ScaleInAfter: max(s.ScaleInAfter, 1), ColdStart: max(s.ColdStart, 1), // 0 would be the policy's default
 		DrainWithin: s.Queue.DrainWithin, StaleAfter: s.StaleAfter,
+		Speeds:    speeds(m, d, prices),
 		Schedules: schedules(s.Schedules), BudgetPerHour: weir.Money(s.BudgetPerHour),
 	}
 	if d.Scaling != nil {
@@ -90,6 +92,33 @@ func Capacity(m *config.Model, d *config.Deployment, prices *price.Catalogue) sc
 		return c
 	}
 	return scale.Capacity{}
+}
+
+// speeds is a replica's throughput by length, where it is computed for requests
+// whose lengths the file does not give.
+func speeds(m *config.Model, d *config.Deployment, prices *price.Catalogue) []scale.Speed {
+	if s := d.Scaling; s != nil && s.Profile != nil {
+		return nil
+	}
+	spec, known := EngineOf(d, prices)
+	if !known {
+		return nil
+	}
+	return Speeds(spec, m.SLO.TPOT)
+}
+
+// Speeds is what scale plans by on a known engine: its throughput at each
+// doubling of the length, as far as its KV cache goes.
+func Speeds(spec engine.Spec, tpot time.Duration) []scale.Speed {
+	var all []scale.Speed
+	for n := 64; n <= 1<<20; n *= 2 {
+		prefill, decode := spec.Capacity(n, 0, tpot)
+		if prefill <= 0 || decode <= 0 {
+			break
+		}
+		all = append(all, scale.Speed{Tokens: n, Prefill: prefill, Decode: decode})
+	}
+	return all
 }
 
 // The default request for a replica's computed speed, and the cost of an

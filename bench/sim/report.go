@@ -39,7 +39,7 @@ do not. GPU-hours are counted from the start of a cold start to the release.
   over its one main knob, and the two points around 99 % are joined. Weir is not
   swept: it runs at its defaults, the same for every trace. "weir, swept" is the
   same with the attainment it aims at as the knob.
-- Weir, Dynamo and yesterday plan by a profile of one replica: what the engine
+- Dynamo and yesterday plan by a profile of one replica, from hindsight: what the engine
   does on requests of the trace's mean lengths.
 - **regret**: over the clairvoyant schedule, which knows every arrival and is
   played through the same simulator. The search for it starts from the offered load,

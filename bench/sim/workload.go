@@ -10,12 +10,15 @@ import (
 	"time"
 
 	"weir"
+	"weir/config"
 	"weir/control"
 	"weir/engine"
 	"weir/fleet/mem"
+	"weir/price"
 	"weir/scale"
 	"weir/sim"
 	"weir/trace"
+	"weir/wire"
 )
 
 // workloads of the protocol. All are served by Llama-3.3-70B on 4 x A100 and
@@ -53,7 +56,7 @@ type workload struct {
 	slo      sim.SLO
 	spec     engine.Spec
 	arrivals []trace.Arrival
-	capacity scale.Capacity // of a replica, on requests of the mean lengths
+	capacity scale.Capacity // of a replica, on requests of the mean lengths: what the baselines plan by
 	initial  int
 }
 
@@ -109,12 +112,16 @@ func (w *workload) measure() {
 	w.initial = min(max(1, int(2*early/600+0.5)), maxReplicas)
 }
 
-// config is a run of it, without a policy.
-func (w *workload) config(t trial) sim.Config {
+// config is a run of it, with Weir's policy.
+func (w *workload) config(t trial) (sim.Config, error) {
+	policy, err := w.policy(seconds(t.Cold))
+	if err != nil {
+		return sim.Config{}, err
+	}
 	own := &sim.Own{
 		Engine: w.spec, GPUs: gpus, Initial: w.initial,
 		Fleet:  mem.Deployment{ColdStart: seconds(t.Cold)},
-		Policy: w.policy(seconds(t.Cold)), By: t.Policy,
+		Policy: policy, By: t.Policy,
 	}
 	if t.Phase+t.Seed > 0 {
 		own.Fleet.Sigma = spread
@@ -124,15 +131,33 @@ func (w *workload) config(t trial) sim.Config {
 		Seed: uint64(t.Seed) + 1, Phase: time.Duration(t.Phase) * phaseStep,
 		Source: &source, SLO: w.slo, Sample: time.Hour,
 		Deployments: []sim.Deployment{{Name: "llama-70b", MaxRequests: admitted, Own: own}},
-	}
+	}, nil
 }
 
-// policy is Weir's, the same for every trace.
-func (w *workload) policy(cold time.Duration) scale.Policy {
-	return scale.Policy{
-		Min: 1, Max: maxReplicas, MaxConcurrency: admitted, ColdStart: cold,
-		SLO: weir.SLO{TTFT: w.slo.TTFT, TPOT: w.slo.TPOT}, Capacity: w.capacity,
+// user is Weir's policy as a user gets it from these lines of weir.yaml, the
+// same for every trace: it is told nothing of the trace's lengths.
+const user = `tenants: [{name: t, keys: [{name: k, hash: "sha256:%064d"}]}]
+models:
+  - name: llama-70b
+    slo: {ttft: %v, tpot: %v}
+    deployments:
+      - name: llama-70b
+        capacity: {max_requests: %d}
+        process: {command: [serve, "{port}"], gpus: %d, runs_on: {gpu: A100-80GB, model: Llama-3.3-70B, tp: %d}}
+        scaling: {min: 1, max: %d, cold_start: %v}
+`
+
+func (w *workload) policy(cold time.Duration) (scale.Policy, error) {
+	c, err := config.Parse("weir.yaml", fmt.Appendf(nil, user, 0, w.slo.TTFT, w.slo.TPOT, admitted, gpus, gpus, maxReplicas, cold))
+	if err != nil {
+		return scale.Policy{}, err
 	}
+	prices, err := price.Default()
+	if err != nil {
+		return scale.Policy{}, err
+	}
+	m := &c.Models[0]
+	return wire.Policy(m, &m.Deployments[0], prices)
 }
 
 // play runs a trial. fixed is the best constant number, where it is known, for
@@ -148,7 +173,10 @@ func (w *workload) play(ctx context.Context, t trial, rounds, fixed int) (row, e
 	}
 	for _, c := range contenders(w, seconds(t.Cold)) {
 		if c.name == t.Policy {
-			config := w.config(t)
+			config, err := w.config(t)
+			if err != nil {
+				return row{}, err
+			}
 			if err := c.enter(&config, t.Knob); err != nil {
 				return row{}, err
 			}
@@ -177,7 +205,11 @@ func (w *workload) oracle(ctx context.Context, t trial, rounds, fixed int) (best
 		seeds = append(seeds, sim.Schedule{Slot: time.Hour, Replicas: []int{fixed}})
 	}
 	for _, slot := range []time.Duration{time.Minute, 5 * time.Minute, 20 * time.Minute} {
-		_, r, err := sim.Clairvoyant(ctx, w.config(t), w.arrivals,
+		c, err := w.config(t)
+		if err != nil {
+			return row{}, err
+		}
+		_, r, err := sim.Clairvoyant(ctx, c, w.arrivals,
 			sim.Search{Slot: slot, Attainment: attainment, Max: maxReplicas, Rounds: rounds, Seeds: seeds})
 		if errors.Is(err, sim.ErrUnreachable) {
 			continue
@@ -195,7 +227,10 @@ func (w *workload) oracle(ctx context.Context, t trial, rounds, fixed int) (best
 // kept is how many replicas Weir had ready, minute by minute.
 func (w *workload) kept(ctx context.Context, t trial) (sim.Schedule, error) {
 	s := sim.Schedule{Slot: time.Minute}
-	c := w.config(t)
+	c, err := w.config(t)
+	if err != nil {
+		return s, err
+	}
 	c.Decided = func(e control.Event) {
 		k, ready := int(e.Observation.Now.Sub(sim.DefaultStart)/s.Slot), 0
 		for _, r := range e.Observation.Replicas {
@@ -208,7 +243,7 @@ func (w *workload) kept(ctx context.Context, t trial) (sim.Schedule, error) {
 		}
 		s.Replicas[k] = max(s.Replicas[k], ready)
 	}
-	_, err := sim.Run(ctx, c)
+	_, err = sim.Run(ctx, c)
 	return s, err
 }
 
