@@ -91,6 +91,7 @@ func Build(g *GPU, m *Model, l Layout, p Precision) (Spec, error) {
 		s.MaxSeqs, s.MaxBatchTokens = 1024, 8192
 	}
 	s.MaxSeqs, s.MaxBatchTokens = s.MaxSeqs*l.DP, s.MaxBatchTokens*l.DP
+	s.About = g.About(l.GPUs())
 	s.Speed = NewRoofline(g, m, l, p, s.MaxSeqs)
 	var err error
 	s.KVTokens, err = kvRoom(g, m, l, p, s)

@@ -42,6 +42,7 @@ type Spec struct {
 	PrefixTokens   int           // tokens per Request.Prefix id; 0: BlockTokens; a multiple of it
 	PrefillFirst   bool          // decode only in steps without any possible prefill, as SGLang does
 	SeqHost        time.Duration // host time per step and sequence, during which the GPU waits
+	About          []string      // for a reader of predictions: their measured error, and what is inferred; of no effect
 }
 
 // withDefaults fills in zero fields. It panics on an impossible Spec, which is

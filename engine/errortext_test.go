@@ -76,6 +76,15 @@ measurements other than these rows, which guided only the choice of effects.
 - **Slices of experts** are thin, their answers are not: each GPU of a tensor parallel group writes and adds up
   the whole width. GLM-4.6 in 16 bits has no tuned tiles on H200 and is bound by L2.
 - **Sparse attention (DeepSeek-V3.2)** computes all slots for every token, and 64 heads where a GPU has 16.
+- **Exchange over PCIe** (T4, A10, GeForce, boards without a bridge, more than two cards with one): the all-reduce
+  measured on 2, 4 and 8 L40S, what exceeds its latency scaled by the link; NCCL's latency where a driver lets no card
+  read the other's memory. A bridge or link slower than the family's scales that family's curve. No row of the tables
+  below ran so; answers say that it is inferred.
+- **MXFP4 experts are padded** slice by slice, as each kernel does: less room for the cache, so smaller batches.
+
+Every answer of ` + "`weir simulate`, `weir fit --slo` and `weir plan --simulate`" + ` states the error of its kind of replica from these rows
+(` + "`engine/measured_errors.go`" + `, written by ` + "`go test ./engine -run TestMeasuredErrors -update`" + `): median and 90th percentile, with the number of rows.
+The errors are of rows the model was built with in view; on rows nobody had seen TPOT was off by 16 % in the median and 61 % at the 90th percentile.
 
 Assumed in these, not measured: what L2 caches deliver (4.5 TB/s on A100, 5.7 on Hopper), the part of compute that
 products with unpacked weights reach (0.6, and 0.63 of that on Hopper), and the indexer's (0.5).

@@ -17,6 +17,8 @@ type GPU struct {
 	TFLOPS8     float64 // fp8; 0: computed in 16 bits, stored in 8
 	TFLOPS4     float64 // fp4; 0: computed in 16 bits, stored in 4
 	NVLink      bool    // the GPUs of a replica have a faster link than PCIe
+	LinkGB      float64 // of that link, GB/s in one direction; 0: as fast as the measured family's
+	PCIeGB      float64 // of each GPU's PCIe link, GB/s in one direction; 0: not known
 	Kernels     *Kernels
 
 	memory fit.GPU // fit's data besides UsableGiB
@@ -33,6 +35,8 @@ func NewGPU(g price.GPU) (*GPU, error) {
 		{&e.BandwidthGB, g.BandwidthGB, true},
 		{&e.TFLOPS16, g.TFLOPS16(), true},
 		{&e.UsableGiB, g.UsableGiB, false},
+		{&e.LinkGB, g.LinkGB, false},
+		{&e.PCIeGB, g.PCIeGB, false},
 		{&e.TFLOPS8, g.FP8TFLOPS, false},
 		{&e.TFLOPS4, g.FP4TFLOPS, false},
 	} {

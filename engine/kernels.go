@@ -30,9 +30,11 @@ type Kernels struct {
 	// Fused mixture of experts: the experts hit are read at MoEBandwidth, then
 	// computed at MoECompute, after a floor (routing, sorting, two launches).
 	MoEBandwidth, MoECompute, MoEFloorUs float64
-	// All-reduce inside a CUDA graph, microseconds by elements of 2 bytes
-	// (reduceElements), for 2, 4 and 8 GPUs.
-	Reduce [3]reduceCurve
+	// All-reduce inside a CUDA graph over links all to all, microseconds by
+	// elements of 2 bytes (reduceElements), for 2, 4 and 8 GPUs; 0: the family
+	// has no such links, see GPU.allReduce.
+	Reduce   [3]reduceCurve
+	ReduceGB float64 // of the links they were measured on, GB/s in one direction
 	// Its factor outside a graph: 1.14 to 1.19 measured from 8 million elements
 	// on, for 2, 4 and 8 GPUs of an A100 and an H100; 1.16 is used for all.
 	EagerReduce float64
@@ -106,18 +108,6 @@ func (c *reduceCurve) seconds(elements float64) float64 {
 		i++
 	}
 	return lerp(elements, reduceElements[i], reduceElements[i+1], c[i], c[i+1]) * 1e-6
-}
-
-// reduce returns the curve for tp GPUs, or that of the next larger measured
-// number.
-func (k *Kernels) reduce(tp int) *reduceCurve {
-	switch {
-	case tp <= 2:
-		return &k.Reduce[0]
-	case tp <= 4:
-		return &k.Reduce[1]
-	}
-	return &k.Reduce[2]
 }
 
 func lerp(x, x0, x1, y0, y1 float64) float64 { return y0 + (x-x0)/(x1-x0)*(y1-y0) }

@@ -9,6 +9,7 @@ var hopper = Kernels{
 	Unpacked:   0.38, AttnBandwidth: 0.92, AttnFloorUs: 13, AttnSeqUs: 0.05,
 	Prefill:      [8]float64{0.029, 0.064, 0.134, 0.23, 0.365, 0.48, 0.564, 0.612},
 	MoEBandwidth: 0.9, MoECompute: 0.5, MoEFloorUs: 25, EagerReduce: 1.16,
+	ReduceGB: 450,
 	Reduce: [3]reduceCurve{
 		{4.49, 4.75, 5.18, 6.32, 8.34, 12.38, 20.24, 81.42, 306.72, 885.42},
 		{4.83, 5.8, 7.18, 11.4, 12.76, 18.6, 30.25, 98.77, 329.94, 1180.38},
@@ -26,6 +27,7 @@ var hopperHBM3e = Kernels{
 	Unpacked:   0.38, AttnBandwidth: 0.88, AttnFloorUs: 13, AttnSeqUs: 0.05,
 	Prefill:      [8]float64{0.029, 0.064, 0.134, 0.23, 0.365, 0.48, 0.564, 0.612},
 	MoEBandwidth: 0.85, MoECompute: 0.5, MoEFloorUs: 25, EagerReduce: 1.16,
+	ReduceGB: 450,
 	Reduce: [3]reduceCurve{
 		{4.49, 4.75, 5.18, 6.32, 8.34, 12.38, 20.24, 81.42, 306.72, 885.42},
 		{4.83, 5.8, 7.18, 11.4, 12.76, 18.6, 30.25, 98.77, 329.94, 1180.38},
@@ -40,6 +42,7 @@ var ampere = Kernels{
 	Unpacked: 0.6, AttnBandwidth: 0.78, AttnFloorUs: 22, AttnSeqUs: 0.15, L2MB: 20,
 	Prefill:      [8]float64{0.066, 0.133, 0.23, 0.34, 0.438, 0.507, 0.542, 0.564},
 	MoEBandwidth: 0.75, MoECompute: 0.36, MoEFloorUs: 25, EagerReduce: 1.16,
+	ReduceGB: 300,
 	Reduce: [3]reduceCurve{
 		{5.34, 5.74, 6.57, 7.99, 10.7, 15.18, 25.24, 126.28, 388.47, 1427.57},
 		{6.0, 7.78, 9.91, 14.55, 18.34, 26.05, 41.48, 182.5, 540.03, 1920.71},
@@ -56,11 +59,6 @@ var ada = Kernels{
 	Unpacked:   0.6, AttnBandwidth: 0.82, AttnFloorUs: 13, AttnSeqUs: 0.15, L2MB: 96,
 	Prefill:      [8]float64{0.078, 0.15, 0.244, 0.346, 0.409, 0.459, 0.492, 0.503},
 	MoEBandwidth: 0.8, MoECompute: 0.36, MoEFloorUs: 25, EagerReduce: 1.16,
-	Reduce: [3]reduceCurve{
-		{6.22, 10.99, 18.05, 32.1, 60.25, 116.82, 229.41, 891.88, 3541.61, 14061.69},
-		{17.51, 59.63, 115.58, 218.98, 360.6, 840.76, 1648.68, 6676.24, 27241.48, 108478.44},
-		{27.37, 108.35, 207.08, 444.53, 582.65, 2079.95, 4014.5, 15805.88, 60072.98, 240073.73},
-	},
 }
 
 // turing: not measured; the curves of ada, with its own nominal figures.
@@ -69,18 +67,13 @@ var turing = Kernels{
 	Unpacked: 0.6, AttnBandwidth: 0.7, AttnFloorUs: 20, AttnSeqUs: 0.15, L2MB: 4,
 	Prefill:      [8]float64{0.078, 0.15, 0.244, 0.346, 0.409, 0.459, 0.492, 0.503},
 	MoEBandwidth: 0.7, MoECompute: 0.3, MoEFloorUs: 25, EagerReduce: 1.16,
-	Reduce: [3]reduceCurve{
-		{6.22, 10.99, 18.05, 32.1, 60.25, 116.82, 229.41, 891.88, 3541.61, 14061.69},
-		{17.51, 59.63, 115.58, 218.98, 360.6, 840.76, 1648.68, 6676.24, 27241.48, 108478.44},
-		{27.37, 108.35, 207.08, 444.53, 582.65, 2079.95, 4014.5, 15805.88, 60072.98, 240073.73},
-	},
 }
 
 // adaGeForce: RTX 4090, from layer profiles of vLLM (casys-kaist/LLMServingSim
 // profiler/perf/RTX4090, MIT). Unlike the L40S it has memory without ECC, and
 // half the rate with 32 bit accumulation, which it sustains at any power limit.
 // Not measured: prefill attention (that of the L40S at nearly twice the part of
-// the halved rate), 8 and 4 bit products, experts; PCIe as on the L40S.
+// the halved rate), 8 and 4 bit products, experts.
 var adaGeForce = Kernels{
 	GEMM16:     gemmCurve{0.93, 0.91, 0.905, 0.84, 0.82, 0.725, 0.605, 0.98, 0.985, 0.99, 0.99, 0.99},
 	GEMM8:      gemmCurve{0.75, 0.75, 0.73, 0.73, 0.75, 0.71, 0.66, 0.8, 0.88, 0.9, 0.9, 0.9},
@@ -89,14 +82,13 @@ var adaGeForce = Kernels{
 	Unpacked:   0.9, AttnBandwidth: 0.925, AttnFloorUs: 20, AttnSeqUs: 0.2, L2MB: 72,
 	Prefill:      [8]float64{0.13, 0.25, 0.42, 0.6, 0.72, 0.8, 0.85, 0.87},
 	MoEBandwidth: 0.88, MoECompute: 0.6, MoEFloorUs: 25, EagerReduce: 1.16,
-	Reduce: ada.Reduce,
 }
 
 // blackwellPro: RTX PRO 6000 Blackwell Server. Decode attention and experts are
 // from layer profiles of vLLM (casys-kaist/LLMServingSim
 // profiler/perf/RTXPRO6000, MIT): there is no attention kernel made for it, and
 // most of the experts' compute overlaps with their reading. Prefill attention
-// is that of the L40S; all-reduce too, at twice the PCIe speed.
+// is that of the L40S.
 var blackwellPro = Kernels{
 	GEMM16:     gemmCurve{0.822, 0.793, 0.788, 0.77, 0.771, 0.73, 0.67, 0.763, 0.803, 0.843, 0.858, 0.85},
 	GEMM8:      gemmCurve{0.723, 0.729, 0.73, 0.735, 0.733, 0.695, 0.492, 0.586, 0.7, 0.768, 0.789, 0.784},
@@ -105,11 +97,6 @@ var blackwellPro = Kernels{
 	Unpacked:   0.6, AttnBandwidth: 0.85, AttnFloorUs: 10, AttnSeqUs: 0.17, L2MB: 128,
 	Prefill:      [8]float64{0.078, 0.15, 0.244, 0.346, 0.409, 0.459, 0.492, 0.503},
 	MoEBandwidth: 0.83, MoECompute: 1.15, MoEFloorUs: 25, EagerReduce: 1.16,
-	Reduce: [3]reduceCurve{
-		{6.22, 8.61, 12.14, 19.16, 33.23, 61.52, 117.81, 449.05, 1773.92, 7033.96},
-		{17.51, 38.57, 66.55, 118.25, 189.06, 429.13, 833.1, 3346.88, 13629.5, 54248},
-		{27.37, 67.86, 117.23, 235.95, 305.01, 1053.66, 2020.93, 7916.62, 30050.2, 120051},
-	},
 }
 
 // blackwell: B200-SXM-180GB; prefill attention as measured on the H100.
@@ -121,6 +108,7 @@ var blackwell = Kernels{
 	Unpacked:   0.38, AttnBandwidth: 0.92, AttnFloorUs: 10, AttnSeqUs: 0.05,
 	Prefill:      [8]float64{0.029, 0.064, 0.134, 0.23, 0.365, 0.48, 0.564, 0.612},
 	MoEBandwidth: 0.8, MoECompute: 0.45, MoEFloorUs: 25, EagerReduce: 1.16,
+	ReduceGB: 900,
 	Reduce: [3]reduceCurve{
 		{7.1, 7.4, 7.66, 9.44, 13.12, 25.34, 33.67, 57.43, 155.12, 528.58},
 		{7.36, 8.06, 8.63, 18.02, 18.42, 23.76, 29.96, 68.01, 187.42, 680.64},

@@ -31,29 +31,3 @@ func (r *Roofline) busiest(b Batch) Batch {
 	}
 	return b
 }
-
-// exchange returns the time of two all-reduces of the hidden state per layer
-// between the GPUs of a rank, and between ranks, per mixture layer, of a gather
-// of every rank's tokens and a scatter of the experts' answers. These two
-// together move as much as an all-reduce over all of them.
-func (r *Roofline) exchange(tokens, total float64) float64 {
-	k := r.gpu.Kernels
-	hidden := float64(r.model.Hidden)
-	t := 0.0
-	if r.tp > 1 {
-		once := k.reduce(int(r.tp)).seconds(tokens * hidden)
-		if tokens > graphTokens {
-			once *= k.EagerReduce
-		}
-		t += 2 * float64(r.model.Layers) * once
-	}
-	if r.dp > 1 {
-		const collectives = 3 // gather tokens, gather their routing, scatter answers
-		latency := ncclLatency
-		if !r.gpu.NVLink {
-			latency = ncclLatencyPCIe
-		}
-		t += float64(r.model.moeLayers()) * (k.reduce(int(r.tp*r.dp)).seconds(total*hidden) + collectives*latency)
-	}
-	return t
-}

@@ -69,6 +69,7 @@ type Option struct {
 	Binds    string     `json:"binds"` // what limits a replica: ttft, tpot, memory
 	Source   string     `json:"price_source,omitempty"`
 	Warnings []string   `json:"warnings,omitempty"`
+	About    []string   `json:"about,omitempty"` // of the times: their measured error, and what is inferred
 	source   price.Source
 }
 

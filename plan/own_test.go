@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -180,7 +181,7 @@ func TestTheReplicasOfAPlanKeepTheSLOWhenPlayed(t *testing.T) {
 		t.Errorf("have %+v", s)
 	}
 	again, err := Simulate(t.Context(), catalogue(t), d, a, 7)
-	if err != nil || again != s {
+	if err != nil || !reflect.DeepEqual(again, s) {
 		t.Errorf("the same seed gave %+v, %v", again, err)
 	}
 	// With a third of the replicas they miss it.

@@ -27,6 +27,7 @@ type Simulated struct {
 	SLO      sim.SLO       `json:"slo"`
 	TTFT     time.Duration `json:"ttft_p99_ns"`
 	TPOT     time.Duration `json:"tpot_p99_ns"`
+	About    []string      `json:"about,omitempty"` // of the times: their measured error, and what is inferred
 }
 
 // Bounds of a simulation.
@@ -69,7 +70,7 @@ func Simulate(ctx context.Context, c *price.Catalogue, d Demand, a Answer, seed 
 		return Simulated{}, fmt.Errorf("plan: %w", err)
 	}
 	return Simulated{Option: o.Title(), Replicas: o.Replicas, Played: played, Requests: int(r.Arrived), SLO: r.SLO,
-		Attained: r.Attainment, TTFT: r.TTFT.P99.Round(100 * time.Microsecond), TPOT: r.TPOT.P99.Round(100 * time.Microsecond)}, nil
+		Attained: r.Attainment, TTFT: r.TTFT.P99.Round(100 * time.Microsecond), TPOT: r.TPOT.P99.Round(100 * time.Microsecond), About: spec.About}, nil
 }
 
 // play runs requests of drawn lengths, as saturate does, at a rate through the simulator.

@@ -42,7 +42,8 @@ func FitSearch(out io.Writer, s Search, load fit.Load, top int) error {
 	if err := tab.Flush(); err != nil {
 		return err
 	}
-	writeWarnings(out, shown)
+	writeNotes(out, shown, func(o fit.Option) []string { return o.Warnings })
+	writeNotes(out, shown, func(o fit.Option) []string { return o.About })
 	if len(s.Options) == 0 {
 		fmt.Fprintln(out, "No size meets that:")
 		for _, r := range s.Rejected {
@@ -54,12 +55,12 @@ func FitSearch(out io.Writer, s Search, load fit.Load, top int) error {
 	return nil
 }
 
-// writeWarnings writes each warning once, with the numbers of its options.
-func writeWarnings(out io.Writer, shown []fit.Option) {
+// writeNotes writes each note once, with the numbers of its options.
+func writeNotes(out io.Writer, shown []fit.Option, of func(fit.Option) []string) {
 	about := map[string][]string{}
 	var order []string
 	for i, o := range shown {
-		for _, w := range o.Warnings {
+		for _, w := range of(o) {
 			if about[w] == nil {
 				order = append(order, w)
 			}

@@ -65,6 +65,9 @@ func (t *planText) simulated(s *plan.Simulated) {
 	t.wrapped(fmt.Sprintf("%v of the busiest minute, %d requests to %s: %s within %v to the first token and %v a token (99 of 100 within %v and %v)",
 		s.Played, s.Requests, words.Count(s.Replicas, "replica"), words.Percent(s.Attained, 4), s.SLO.TTFT, s.SLO.TPOT,
 		s.TTFT, s.TPOT))
+	for _, note := range s.About {
+		t.wrapped(words.Sentence(note))
+	}
 }
 
 // shown is the number of alternatives in the text; the JSON has all.

@@ -17,7 +17,7 @@ var planPage string
 var planTemplate = template.Must(template.New("plan").Funcs(template.FuncMap{
 	"dollars": words.Dollars, "small": words.Small, "short": words.Short, "count": words.Count, "used": used, "bound": bound,
 	"percent": func(part, whole float64) string { return words.Percent(ratio(part, whole), 4) },
-	"plain":   plain, "measured": measured,
+	"plain":   plain, "measured": measured, "sentence": words.Sentence,
 	"spaced": func(s string) string { return strings.ReplaceAll(s, "_", " ") },
 	"joined": func(s []string) string { return strings.Join(s, "; ") },
 }).Parse(planPage))

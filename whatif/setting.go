@@ -189,11 +189,7 @@ func (s *Setting) deployment(d *config.Deployment) (sim.Deployment, error) {
 
 // own is a deployment of replicas that Weir starts.
 func (s *Setting) own(d *config.Deployment) (*sim.Own, error) {
-	h := wire.HardwareOf(d)
-	h.GPU, h.Model = cmp.Or(s.Said.GPU, h.GPU), cmp.Or(s.Said.Model, h.Model)
-	if s.Said.TP > 0 {
-		h.TP = s.Said.TP
-	}
+	h := s.hardware(d)
 	if !h.Known() {
 		return nil, fmt.Errorf("the hardware of %s is not known: set process.runs_on, or pass --gpu and --engine-model", d.Name)
 	}
@@ -211,6 +207,17 @@ func (s *Setting) own(d *config.Deployment) (*sim.Own, error) {
 		Engine: spec, GPUs: h.TP, Price: p.Price, Initial: s.first(p.Min), Policy: p, Zone: wire.Scaling(d).Location(),
 		Fleet: s.Scenario.place(place), Faults: s.Scenario.befall(),
 	}, nil
+}
+
+// hardware is that of the deployment's replicas: the file's, with the command
+// line's changes.
+func (s *Setting) hardware(d *config.Deployment) wire.Hardware {
+	h := wire.HardwareOf(d)
+	h.GPU, h.Model = cmp.Or(s.Said.GPU, h.GPU), cmp.Or(s.Said.Model, h.Model)
+	if s.Said.TP > 0 {
+		h.TP = s.Said.TP
+	}
+	return h
 }
 
 // first is the number of replicas when the trace begins.
@@ -274,12 +281,15 @@ func priced(r *sim.Remote, p config.Price) *sim.Remote {
 
 // Notes lists the assumptions of the simulation.
 func (s *Setting) Notes() []string {
-	var guessed, free, notes []string
+	var guessed, free, about []string
 	for i := range s.Model.Deployments {
 		d := &s.Model.Deployments[i]
 		if wire.Elastic(d) {
 			if hour, err := wire.ReplicaPrice(d, s.Prices); err == nil && hour == 0 && s.Price == 0 {
 				free = append(free, d.Name)
+			}
+			if spec, err := s.hardware(d).Engine(s.Prices); err == nil {
+				about = append(about, spec.About...)
 			}
 			continue
 		}
@@ -290,6 +300,8 @@ func (s *Setting) Notes() []string {
 			free = append(free, d.Name)
 		}
 	}
+	slices.Sort(about)
+	notes := slices.Compact(about) // of times: their measured error, and what is inferred
 	if len(guessed) > 0 {
 		notes = append(notes, "the speed of these is assumed (400ms and 1s for each 10k tokens of prompt, then 50 tokens/s); set it with --scenario: "+strings.Join(guessed, ", "))
 	}

@@ -74,6 +74,7 @@ func (f *loadFlags) run(cmd *cobra.Command, c *price.Catalogue, m fit.Model, s f
 	if err != nil {
 		return err
 	}
+	engine.Tell(c, options)
 	found := report.Search{Model: m.Name, Region: f.region, Options: options, Rejected: rejected}
 	if asJSON {
 		err = report.JSON(cmd.OutOrStdout(), found, "  ")
