@@ -2,6 +2,7 @@ package kubernetes_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,9 +14,14 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"weir/check"
 	"weir/config"
+	"weir/keda/scalerpb"
 	"weir/node"
 	"weir/price"
 	"weir/wire"
@@ -170,4 +176,243 @@ func TestTheFirstRequestStartsThePod(t *testing.T) {
 	w.until("the pod goes again", func() (bool, string) {
 		return w.replicas("deployments") == 0, page(t, n, "/admin/decisions")
 	})
+}
+
+const twoWorkloads = `
+- name: m
+  deployments:
+  - name: m/gpus
+    kubernetes: {namespace: NAMESPACE, name: m, address: annotation, pending_timeout: 2s}
+    scaling: {min: 0, max: 4, target_concurrency: 4, cold_start: 10s, scale_in_after: 1s, zero_after: 1s}
+  - name: m/cpus
+    tier: 1
+    kubernetes: {namespace: NAMESPACE, name: spare, address: annotation, pending_timeout: 2s}
+    scaling: {min: 0, max: 2, target_concurrency: 4, cold_start: 10s, scale_in_after: 1m, zero_after: 1m}
+`
+
+// TestTheNextDeploymentServesWhatFindsNoGPU: the preferred workload finds no
+// GPU, so the first request is served by the first pod of the next one, and the
+// route says why.
+func TestTheNextDeploymentServesWhatFindsNoGPU(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0)
+	w.workload("Deployment", "")
+	w.apply(fmt.Sprintf(`
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: spare, namespace: models}
+spec:
+  replicas: 0
+  selector: {matchLabels: {app: spare}}
+  template:
+    metadata: {labels: {app: spare}}
+    spec:
+      nodeSelector: {pool: %s}
+      tolerations: [{key: sku, operator: Exists}]
+      terminationGracePeriodSeconds: 1
+      containers: [{name: engine, image: "engine:1", ports: [{containerPort: 8000}]}]
+`, w.namespace))
+	w.annotated(answerChat)
+	n, _ := w.wired("a", twoWorkloads)
+	w.until("the shortage is known", func() (bool, string) {
+		status, header, body := askNode(t, n)
+		route := header.Get("x-weir-route")
+		return status == 200 && strings.Contains(route, "m/gpus=no_capacity") && strings.Contains(route, "m/cpus=spill_no_capacity"), fmt.Sprint(status, " ", route, " ", body)
+	})
+	if have := w.replicas("deployments"); have != 0 {
+		t.Errorf("%d replicas of the workload that finds no GPU, want 0", have)
+	}
+}
+
+// TestWithoutAnyGPUTheRefusalSaysSo: nothing else serves the model: callers are
+// refused at once with the place's words.
+func TestWithoutAnyGPUTheRefusalSaysSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0)
+	w.workload("Deployment", "")
+	n, _ := w.wired("a", oneWorkload)
+	status, header, body := 0, http.Header{}, ""
+	w.until("the refusal", func() (bool, string) {
+		status, header, body = askNode(t, n)
+		return status == 503, fmt.Sprint(status, " ", body)
+	})
+	for _, want := range []string{`"code":"no_capacity"`, "unschedulable", gpu} {
+		if !strings.Contains(body, want) {
+			t.Errorf("%s does not say %q", body, want)
+		}
+	}
+	if header.Get("Retry-After") == "" || header.Get("x-weir-route") != "m=no_capacity" {
+		t.Errorf("header %v", header)
+	}
+	shortages, metrics := page(t, n, "/admin/shortages"), page(t, n, "/metrics")
+	if !strings.Contains(shortages, `"why": "unschedulable"`) || !strings.Contains(metrics, `weir_replicas_short{deployment="m",why="unschedulable"} 1`) {
+		t.Errorf("%s\n%s", shortages, metrics)
+	}
+}
+
+// TestAStartIsRefusedAsCheckWould: what weir check --cluster says, a start says
+// too, and a reload, which changes nothing.
+func TestAStartIsRefusedAsCheckWould(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.workload("Deployment", "")
+	dir := t.TempDir()
+	file := filepath.Join(dir, "weir.yaml")
+	said := func(models string) string {
+		t.Helper()
+		w.wiredConfig(file, dir, models)
+		c, err := config.Load(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []string
+		for _, x := range check.Cluster(soon(t), c) {
+			if !x.OK {
+				all = append(all, x.Said)
+			}
+		}
+		load := func() (*config.Config, error) { return c, nil }
+		o, err := wire.Node(c, load, price.Default, filepath.Join(dir, "state"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.LogTo = testWriter{w}
+		_, err = node.New(o)
+		if have := strings.Join(all, "\n"); err == nil || !strings.Contains(err.Error(), have) {
+			t.Errorf("check says %q, the start %v", have, err)
+		}
+		return strings.Join(all, "\n")
+	}
+	absent := strings.Replace(oneWorkload, "name: m, address", "name: absent, address", 1)
+	if have := said(absent); !strings.Contains(have, `deployments.apps "absent" not found`) {
+		t.Errorf("an absent workload: %q", have)
+	}
+	if have := said(strings.Replace(oneWorkload, "namespace: NAMESPACE", "namespace: kube-system", 1)); !strings.Contains(have, "Weir may not get, list and watch deployments.apps in kube-system, get and update deployments/scale.apps in kube-system and watch and patch pods in kube-system") {
+		t.Errorf("without rights: %q", have)
+	}
+	if have := said(strings.Replace(oneWorkload, "name: m, address", "name: m, kind: ConfigMap, api_version: v1, address", 1)); !strings.Contains(have, "no scale subresource") {
+		t.Errorf("without a scale: %q", have)
+	}
+	w.apply(`
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: theirs, namespace: models}
+spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: m}, minReplicas: 1, maxReplicas: 2, metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}]}
+`)
+	if have := said(oneWorkload); !strings.Contains(have, "HorizontalPodAutoscaler theirs scales apps/v1 Deployment") {
+		t.Errorf("with an HPA: %q", have)
+	}
+}
+
+// TestTheScheduleStartsAPodAColdStartEarly: the floor holds in two minutes, a
+// start takes three: the pod is asked for now, without any request.
+func TestTheScheduleStartsAPodAColdStartEarly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.workload("Deployment", "")
+	now := time.Now().UTC()
+	n, _ := w.wired("a", strings.Replace(oneWorkload, "cold_start: 10s", fmt.Sprintf(
+		`cold_start: 3m, schedules: [{from: "%s", to: "%s", min: 1}]`, now.Add(2*time.Minute).Format("15:04"), now.Add(time.Hour).Format("15:04")), 1))
+	w.until("the pod of the schedule", func() (bool, string) {
+		return w.replicas("deployments") == 1, page(t, n, "/admin/decisions")
+	})
+	if said := page(t, n, "/admin/decisions"); !strings.Contains(said, `"rule": "schedule"`) {
+		t.Errorf("decisions %s", said)
+	}
+}
+
+// TestKEDAIsToldOfTheFirstRequest: KEDA scales, Weir writes nothing. KEDA holds
+// the stream and is told within 200 ms of the first request that waits; the
+// number it then asks for is one.
+func TestKEDAIsToldOfTheFirstRequest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.workload("Deployment", "")
+	w.annotated(answerChat)
+	at, err := freeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, _ := w.wired("a", strings.Replace(oneWorkload, "address: annotation", "address: annotation, scaled_by: keda", 1)+"keda: {listen: \""+at+"\"}\n")
+	c, err := grpc.NewClient(at, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	const service = "/externalscaler.ExternalScaler/"
+	ref := &scalerpb.ScaledObjectRef{Name: "m", Namespace: w.namespace}
+	var active scalerpb.IsActiveResponse
+	w.until("Weir knows the pods", func() (bool, string) {
+		err := c.Invoke(soon(t), service+"IsActive", ref, &active)
+		return err == nil && !active.GetResult(), fmt.Sprint(err, active.GetResult())
+	})
+	stream, err := c.NewStream(t.Context(), &grpc.StreamDesc{ServerStreams: true}, service+"StreamIsActive")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(stream.SendMsg(ref), stream.CloseSend(), stream.RecvMsg(&active)); err != nil || active.GetResult() {
+		t.Fatalf("at first %v, %v", active.GetResult(), err)
+	}
+	began := time.Now()
+	answered := make(chan string, 1)
+	go func() {
+		status, _, body := askNode(t, n)
+		answered <- fmt.Sprint(status, " ", body)
+	}()
+	if err := stream.RecvMsg(&active); err != nil || !active.GetResult() {
+		t.Fatalf("pushed %v, %v", active.GetResult(), err)
+	}
+	t.Logf("pushed %v after the request was sent", time.Since(began))
+	var values scalerpb.GetMetricsResponse
+	if err := c.Invoke(soon(t), service+"GetMetrics", &scalerpb.GetMetricsRequest{ScaledObjectRef: ref}, &values); err != nil || values.GetMetricValues()[0].GetMetricValueFloat() != 1 {
+		t.Fatalf("metrics %v, %v", &values, err)
+	}
+	if have := w.replicas("deployments"); have != 0 {
+		t.Errorf("Weir wrote %d", have)
+	}
+	w.patch("apps/v1", "deployments", "m", `{"spec":{"replicas":1}}`, "scale") // as KEDA does
+	if said := <-answered; !strings.HasPrefix(said, "200") {
+		t.Error(said)
+	}
+	if err := stream.RecvMsg(&active); err != nil || active.GetResult() {
+		t.Errorf("idle again: pushed %v, %v", active.GetResult(), err)
+	}
+	if have := w.replicas("deployments"); have != 1 {
+		t.Errorf("Weir wrote %d", have)
+	}
+}
+
+// TestOneOfTwoWithoutACommonStoreWrites: the holder of the Lease. Requests of
+// the other are served by the same pods; when the holder ends, the other scales.
+func TestOneOfTwoWithoutACommonStoreWrites(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 4)
+	w.workload("Deployment", "")
+	w.annotated(answerChat)
+	stays := strings.Replace(oneWorkload, "zero_after: 1s", "zero_after: 1h", 1)
+	first, stop := w.wired("a", stays)
+	if status, _, body := askNode(t, first); status != 200 {
+		t.Fatal(body)
+	}
+	holder := func() string {
+		o, err := w.resource("coordination.k8s.io/v1", "leases", "weir").Get(soon(t), w.namespace, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, _, _ := unstructured.NestedString(o.Object, "spec", "holderIdentity")
+		return id
+	}
+	had := holder()
+	second, _ := w.wired("b", stays)
+	if status, _, body := askNode(t, second); status != 200 {
+		t.Fatal(body)
+	}
+	if have := holder(); had == "" || have != had {
+		t.Errorf("held by %q, then by %q", had, have)
+	}
+	stop()
+	w.until("the other holds the lease", func() (bool, string) { have := holder(); return have != "" && have != had, have })
+	if status, _, body := askNode(t, second); status != 200 || w.replicas("deployments") != 1 {
+		t.Errorf("%d %s with %d replicas", status, body, w.replicas("deployments"))
+	}
 }
