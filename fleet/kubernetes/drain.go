@@ -14,7 +14,7 @@ import (
 // gives up pods that will never come.
 func (w *workload) turn(ctx context.Context, now time.Time) {
 	known := w.attends(now)
-	if !w.manages() {
+	if !w.f.leads() {
 		w.follows()
 		return
 	}
@@ -31,13 +31,16 @@ func (w *workload) turn(ctx context.Context, now time.Time) {
 }
 
 func (w *workload) attend(ctx context.Context, now time.Time) error {
+	if w.d.ScaledElsewhere {
+		if err := w.look(ctx, now); err != nil {
+			return err
+		}
+		return w.fallShort(ctx, now)
+	}
 	if err := w.mark(ctx, now); err != nil {
 		return err
 	}
-	if w.surveyDue(now) {
-		w.survey(ctx, othersFor)
-	}
-	if err := w.listen(ctx, now); err != nil || !w.due(now) {
+	if err := w.look(ctx, now); err != nil || !w.due(now) {
 		return err
 	}
 	s, t, err := w.read(ctx)
@@ -51,6 +54,14 @@ func (w *workload) attend(ctx context.Context, now time.Time) error {
 		return err
 	}
 	return w.giveUp(ctx, t, s, now)
+}
+
+// look reads what bounds the number, and what is said of pods without a node.
+func (w *workload) look(ctx context.Context, now time.Time) error {
+	if w.surveyDue(now) {
+		w.survey(ctx, othersFor)
+	}
+	return w.listen(ctx, now)
 }
 
 // again is when to look at a workload again after an error.

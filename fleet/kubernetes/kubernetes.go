@@ -245,9 +245,6 @@ func (f *Fleet) leads() bool {
 	return true
 }
 
-// manages says whether this Weir changes the workload and its pods now.
-func (w *workload) manages() bool { return !w.d.ScaledElsewhere && w.f.leads() }
-
 // wake makes a goroutine look again, without waiting for it.
 func wake(c chan struct{}) {
 	select {

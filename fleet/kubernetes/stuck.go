@@ -116,6 +116,28 @@ func (w *workload) giveUp(ctx context.Context, t *target, s *autoscalingv1.Scale
 	return nil
 }
 
+// fallShort is giveUp where another program writes the number: Weir decides on no
+// more than did come, and that program follows.
+func (w *workload) fallShort(ctx context.Context, now time.Time) error {
+	w.mu.Lock()
+	stuck, have, is := w.stuck(now), len(w.members(now)), now.Before(w.short.until)
+	w.mu.Unlock()
+	if len(stuck) == 0 || is {
+		return nil
+	}
+	stuck, why, err := w.hopeless(ctx, stuck, now)
+	if err != nil || len(stuck) == 0 {
+		return err
+	}
+	onNodes, _ := w.onNodes()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.short = w.short.again(now, have-len(stuck), why, onNodes)
+	w.f.o.Log.Warn("replicas cannot come: not decided on again for a while", "deployment", w.d.Name,
+		"replicas", len(stuck), "left", w.short.most, "why", why.why, "detail", why.text, "for", w.short.wait)
+	return nil
+}
+
 // again is the next shortage after s.
 func (s short) again(now time.Time, most int, why reason, onNodes int) short {
 	wait := shortFirst

@@ -95,6 +95,28 @@ func TestWhatNoNodeTakesIsGivenUp(t *testing.T) {
 	})
 }
 
+// TestWhereAnotherScalesTheBoundsAreKnownToo: Weir writes nothing there, and
+// decides on no more than can come.
+func TestWhereAnotherScalesTheBoundsAreKnownToo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 4)
+	w.workload("Deployment", "")
+	w.other("other", gpu+": 1, cpu: 94")
+	w.patch("apps/v1", "deployments", "m",
+		`{"spec":{"template":{"spec":{"containers":[{"name":"engine","image":"engine:1","ports":[{"containerPort":8000}],"resources":{"limits":{"`+gpu+`":1,"cpu":1}}}]}}}}`)
+	o := w.options("Deployment")
+	o.Deployments[0].ScaledElsewhere = true
+	f, _ := w.start(o, 3) // without the other's
+	w.patch("apps/v1", "deployments", "m", `{"spec":{"replicas":3}}`)
+	w.until("one of the three has not come", func() (bool, string) {
+		most, why, text := f.Bound("m")
+		return most == 2 && why == fleet.WhyUnschedulable && strings.Contains(text, "Insufficient cpu"), fmt.Sprint(most, why, text)
+	})
+	if n := w.replicas("deployments"); n != 3 {
+		t.Errorf("the number is %d, want the other's 3", n)
+	}
+}
+
 // event writes an event about a pod, as its component does.
 func (w *world) event(pod, component, kind, reason, message string) {
 	w.Helper()
