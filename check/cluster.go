@@ -43,7 +43,7 @@ func Cluster(ctx context.Context, c *config.Config) []Contact {
 		if at.Said = strings.Join(said, "; "); at.Said == "" {
 			at.Said = "there, can be scaled, and nothing else writes its number"
 			if d.ScaledElsewhere {
-				at.Said = "there; KEDA writes its number"
+				at.Said = "there; another program writes its number"
 			}
 		}
 		all = append(all, at)

@@ -30,8 +30,8 @@ type Kubernetes struct {
 	Namespace string `yaml:"namespace" format:"object" example:"models"`
 	// Name of the workload.
 	Name string `yaml:"name" need:"true" format:"object" example:"llama-70b"`
-	// Who changes the number: weir, or keda, which asks Weir for it (see keda at the top of the file).
-	ScaledBy string `yaml:"scaled_by" default:"weir" enum:"weir|keda"`
+	// What changes the number: weir; keda, which asks Weir for it (see keda at the top of the file); hpa, a HorizontalPodAutoscaler that follows the metric weir_replicas_wanted. Beside keda and hpa Weir writes nothing.
+	ScaledBy string `yaml:"scaled_by" default:"weir" enum:"weir|keda|hpa"`
 	// Port of the servers. Without it: the first port that the pod's first container names.
 	Port int `yaml:"port" min:"1" max:"65535" example:"8000"`
 	// Where a pod is reached. pod: at its own address, for a Weir inside of the cluster's network. host: at its node's address and the hostPort of that port. annotation: at the host:port in the pod's annotation weir/address, for pods behind a port-forward, a proxy or a Service of their own; a pod without it takes no requests.

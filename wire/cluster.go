@@ -98,7 +98,7 @@ func ClusterOptions(c *config.Config) kubernetes.Options {
 		w := d.Kubernetes
 		o.Deployments = append(o.Deployments, kubernetes.Deployment{
 			Name: d.Name, APIVersion: w.APIVersion, Kind: w.Kind, Namespace: w.Namespace, Object: w.Name,
-			Scheme: w.Scheme, Port: w.Port, At: kubernetes.At(w.Address), ScaledElsewhere: w.ScaledBy == "keda",
+			Scheme: w.Scheme, Port: w.Port, At: kubernetes.At(w.Address), ScaledElsewhere: w.ScaledBy != "weir",
 			NodesMax: w.MaxNodes, PendingTimeout: w.PendingTimeout, StartTimeout: w.StartTimeout,
 			DrainDeadline: w.DrainTimeout, MaxReplicas: Scaling(d).Most(),
 		})

@@ -23,7 +23,7 @@ type Deployment struct {
 	At     At     // where a pod is reached; default its own address
 
 	// ScaledElsewhere: another program writes the number, and gets Weir's by
-	// other means (KEDA). Weir writes nothing to the workload or its pods.
+	// other means (KEDA, an HPA). Weir writes nothing to the workload or its pods.
 	ScaledElsewhere bool
 
 	// NodesMax is how many nodes the pool may grow to by itself (cluster

@@ -63,8 +63,11 @@ func (l *lease) set(until time.Time) {
 	held := time.Now().Before(l.until)
 	l.until = until
 	l.mu.Unlock()
-	if now := !until.IsZero(); now != held {
-		l.log.Info("the lease by which one gateway scales", "lease", l.namespace+"/"+l.name, "held", now)
+	switch now := !until.IsZero(); {
+	case now && !held:
+		l.log.Info("this gateway holds the lease: it scales the workloads", "lease", l.namespace+"/"+l.name)
+	case held && !now:
+		l.log.Info("this gateway no longer holds the lease", "lease", l.namespace+"/"+l.name)
 	}
 }
 
