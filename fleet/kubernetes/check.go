@@ -52,10 +52,11 @@ func Examine(ctx context.Context, o Options) ([]Finding, error) {
 	if len(o.Deployments) == 0 {
 		return nil, nil
 	}
-	c, err := connect(o)
+	c, err := connect(o, -1, 0) // no limit: it asks one thing after the other
 	if err != nil {
 		return nil, err
 	}
+	c.granted = map[question]bool{}
 	var found []Finding
 	if o.Leads == nil && o.Lease != "" {
 		if err := c.leaseRights(ctx, o); err != nil {

@@ -27,8 +27,10 @@ import (
 type cluster struct {
 	namespace string // that Weir runs in, or that of the context
 	objects   *dynamic.DynamicClient
-	core      *rest.RESTClient // pods, nodes, quotas, events
+	urgent    *dynamic.DynamicClient // for the lease: it never waits behind other requests
+	core      *rest.RESTClient       // pods, nodes, quotas, events
 	log       logr.Logger
+	granted   map[question]bool // what Examine has asked of Weir's rights; nil outside of it
 }
 
 // Limits for requests to one API server, per second and at once. Calls for 50
@@ -38,8 +40,9 @@ const (
 	requestsAtOnce    = 100
 )
 
-// connect reads the cluster's address and Weir's credentials for it.
-func connect(o Options) (*cluster, error) {
+// connect reads the cluster's address and Weir's credentials for it. A negative
+// perSecond is no limit.
+func connect(o Options, perSecond float32, atOnce int) (*cluster, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = o.Kubeconfig
 	access := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: o.Context})
@@ -47,7 +50,7 @@ func connect(o Options) (*cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes: no access to a cluster: %w", err)
 	}
-	c.QPS, c.Burst, c.UserAgent = requestsPerSecond, requestsAtOnce, Manager
+	c.QPS, c.Burst, c.UserAgent = perSecond, atOnce, Manager
 	c.WarningHandlerWithContext = rest.NoWarnings{}
 	h, err := rest.HTTPClientFor(c)
 	if err != nil {
@@ -58,6 +61,11 @@ func connect(o Options) (*cluster, error) {
 		return nil, fmt.Errorf("kubernetes: %w", err)
 	}
 	if k.objects, err = dynamic.NewForConfigAndClient(c, h); err != nil {
+		return nil, fmt.Errorf("kubernetes: %w", err)
+	}
+	urgent := rest.CopyConfig(c)
+	urgent.QPS = -1
+	if k.urgent, err = dynamic.NewForConfigAndClient(urgent, h); err != nil {
 		return nil, fmt.Errorf("kubernetes: %w", err)
 	}
 	scheme := runtime.NewScheme()

@@ -113,7 +113,7 @@ func (f *Fleet) Configure(ds []Deployment) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.c == nil && len(o.Deployments) > 0 {
-		c, err := connect(o)
+		c, err := connect(o, requestsPerSecond, requestsAtOnce)
 		if err != nil {
 			return err
 		}

@@ -74,7 +74,7 @@ func (l *lease) set(until time.Time) {
 // run takes and renews it until ctx ends, then gives it back.
 func (l *lease) run(ctx context.Context, c *cluster) {
 	l.namespace = cmp.Or(l.namespace, c.namespace)
-	object := c.objects.Resource(leases).Namespace(l.namespace)
+	object := c.urgent.Resource(leases).Namespace(l.namespace)
 	tick := time.NewTicker(leaseEvery)
 	defer tick.Stop()
 	failing := false

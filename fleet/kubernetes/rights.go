@@ -94,7 +94,22 @@ func (r right) name() string {
 	return text
 }
 
+// question is one right with one verb. Most workloads ask the same.
+type question struct{ resource, verb string }
+
 func (c *cluster) may(ctx context.Context, r right, verb string) (bool, error) {
+	q := question{r.name(), verb}
+	if ok, asked := c.granted[q]; asked {
+		return ok, nil
+	}
+	ok, err := c.review(ctx, r, verb)
+	if err == nil && c.granted != nil {
+		c.granted[q] = ok
+	}
+	return ok, err
+}
+
+func (c *cluster) review(ctx context.Context, r right, verb string) (bool, error) {
 	ask := map[string]any{"verb": verb, "group": r.group, "resource": r.resource}
 	if r.sub != "" {
 		ask["subresource"] = r.sub

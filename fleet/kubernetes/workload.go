@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
 
 	"weir"
 )
@@ -237,6 +238,7 @@ func listWatch(c *rest.RESTClient, resource, namespace string, narrow func(*meta
 // reflect keeps a store in step with the API server until ctx ends. After an
 // outage of the API server it retries at least every two seconds.
 func (c *cluster) reflect(ctx context.Context, lw cache.ListerWatcher, kind any, s cache.ReflectorStore) {
+	ctx = klog.NewContext(ctx, c.log) // half of the library logs to this one, half to the other
 	cache.NewReflectorWithOptions(lw, kind, s, cache.ReflectorOptions{
 		Logger:  &c.log,
 		Backoff: &wait.Backoff{Duration: 200 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 4, Cap: 2 * time.Second},

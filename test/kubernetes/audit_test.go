@@ -64,6 +64,11 @@ func (w *world) asked() map[string]int {
 // audit is what the log has of the world's namespace.
 func (w *world) audit() (es []event) {
 	w.Helper()
+	return w.auditOf(w.namespace)
+}
+
+func (w *world) auditOf(namespace string) (es []event) {
+	w.Helper()
 	text, err := os.ReadFile(cluster.at("audit"))
 	if err != nil {
 		w.Fatal(err)
@@ -76,7 +81,9 @@ func (w *world) audit() (es []event) {
 		if err := json.Unmarshal(line, &e); err != nil {
 			w.Fatal(err)
 		}
-		es = append(es, e)
+		if e.ObjectRef.Namespace == namespace {
+			es = append(es, e)
+		}
 	}
 	return es
 }

@@ -112,7 +112,7 @@ func (p *plane) start() error {
 	if _, err := p.launch("kube-scheduler", "--kubeconfig", p.at("admin"), "--leader-elect=false", "--secure-port=0"); err != nil {
 		return err
 	}
-	_, err = p.launch("kwok", "--kubeconfig", p.at("admin"), "--manage-all-nodes=true", "--config", "testdata/kwok.yaml")
+	_, err = p.launch("kwok", "--kubeconfig", p.at("kubelet"), "--manage-all-nodes=true", "--config", "testdata/kwok.yaml")
 	return err
 }
 
@@ -175,7 +175,7 @@ func (p *plane) files() error {
 		"sa.key": string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})),
 		"sa.pub": string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
 		"tokens": adminToken + `,admin,1,"system:masters"` + "\n" + kubeletToken + `,kubelet,2,"system:masters"` + "\n",
-		"admin":  p.kubeconfig(adminToken),
+		"admin":  p.kubeconfig(adminToken), "kubelet": p.kubeconfig(kubeletToken),
 	} {
 		if err := os.WriteFile(p.at(name), []byte(text), 0o600); err != nil {
 			return err

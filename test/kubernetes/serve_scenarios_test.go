@@ -113,8 +113,8 @@ func (w *world) elsewhere() (settings string) {
 // said, and the next deployment takes the rest.
 func TestServeSpillsWhatItsGPUsCannotTake(t *testing.T) {
 	for _, c := range []struct{ name, bound, says string }{
-		{"two GPUs", "", ""},
-		{"GPUs that others hold", "others", ""},
+		{"two GPUs", "", "room for 2 of its pods (1 " + gpu + " each)"},
+		{"GPUs that others hold", "others", "other pods hold the room of 2"},
 		{"a quota", "quota", "quota team: requests." + gpu + " is 2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestServeSpillsWhatItsGPUsCannotTake(t *testing.T) {
 			g.has(1)
 			callers := g.traffic(20)
 			g.has(2)
-			g.says("/admin/decisions", c.says)
+			g.says("/admin/shortages", c.says)
 			w.until("requests are spilled", func() (bool, string) {
 				r := g.text("/metrics")
 				return strings.Contains(r, `deployment="elsewhere"`), ""

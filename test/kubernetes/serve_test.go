@@ -22,6 +22,7 @@ import (
 type gateway struct {
 	w          *world
 	name, dir  string
+	write      func(dir string, s settings) string // its weir.yaml
 	process    *exec.Cmd
 	done       chan struct{}
 	url, oper  string
@@ -71,7 +72,13 @@ models:
 // serve starts a gateway and waits until it serves.
 func (w *world) serve(name string, s settings) *gateway {
 	w.Helper()
-	g := &gateway{w: w, name: name, dir: w.TempDir()}
+	return w.serveWith(name, s, w.weirYAML)
+}
+
+// serveWith is serve with another weir.yaml.
+func (w *world) serveWith(name string, s settings, write func(dir string, s settings) string) *gateway {
+	w.Helper()
+	g := &gateway{w: w, name: name, dir: w.TempDir(), write: write}
 	g.configure(s)
 	kubeconfig, credential := w.account()
 	g.credential = credential
@@ -99,7 +106,7 @@ func (g *gateway) lastDecisions() string {
 
 func (g *gateway) configure(s settings) {
 	g.w.Helper()
-	if err := os.WriteFile(g.file(), []byte(g.w.weirYAML(g.dir, s)), 0o600); err != nil {
+	if err := os.WriteFile(g.file(), []byte(g.write(g.dir, s)), 0o600); err != nil {
 		g.w.Fatal(err)
 	}
 }

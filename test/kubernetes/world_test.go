@@ -214,24 +214,30 @@ func (w *world) workload(kind, more string) {
 		w.apply(fmt.Sprintf(groupsOfTwo, w.namespace, gpu))
 		return
 	}
+	w.workloadNamed("m", kind)
+	if more != "" {
+		w.patch("apps/v1", strings.ToLower(kind)+"s", "m", `{"spec":{"template":{"metadata":`+more+`}}}`)
+	}
+}
+
+// workloadNamed creates a Deployment or StatefulSet of another name.
+func (w *world) workloadNamed(name, kind string) {
+	w.Helper()
 	extra := ""
 	if kind == "StatefulSet" {
 		extra = "serviceName: m\n  podManagementPolicy: " + cmp.Or(w.policy, "OrderedReady")
 	}
-	if more == "" {
-		more = "{}"
-	}
 	w.apply(fmt.Sprintf(`
 apiVersion: apps/v1
 kind: %s
-metadata: {name: m, namespace: models}
+metadata: {name: %s, namespace: models}
 spec:
   replicas: 0
   %s
-  selector: {matchLabels: {app: m}}
+  selector: {matchLabels: {app: %s}}
   template:
     metadata:
-      labels: {app: m}
+      labels: {app: %s}
     spec:
       nodeSelector: {pool: %s}
       tolerations: [{key: sku, operator: Exists}]
@@ -241,10 +247,7 @@ spec:
         image: engine:1
         ports: [{containerPort: 8000}]
         resources: {limits: {%s: 1}}
-`, kind, extra, w.namespace, cmp.Or(w.grace, 1), gpu))
-	if more != "{}" {
-		w.patch("apps/v1", strings.ToLower(kind)+"s", "m", `{"spec":{"template":{"metadata":`+more+`}}}`)
-	}
+`, kind, name, extra, name, name, w.namespace, cmp.Or(w.grace, 1), gpu))
 }
 
 func (w *world) patch(version, plural, name, body string, sub ...string) {
