@@ -26,6 +26,9 @@ var ErrNotServed = errors.New("does not fit")
 // ErrNone: there is no pod for that engine, layout or kind.
 var ErrNone = errors.New("no manifest")
 
+// ErrKind: the kind of workload spans more nodes than the replica, or fewer.
+var ErrKind = fmt.Errorf("%w", ErrNone)
+
 // Server is one model on one kind of hardware.
 type Server struct {
 	Name      string // of the objects

@@ -17,7 +17,7 @@ func (s *Server) workload(e program, nodes int) (yaml.MapSlice, error) {
 		if nodes > 1 {
 			what, kind = "nodes", leaderWorkerSet
 		}
-		return nil, fmt.Errorf("%w: a replica of %d GPUs spans %d %s of %d: its kind is %s, not %s", ErrNone, s.gpus(), nodes, what, s.gpus()/nodes, kind, s.Kind)
+		return nil, fmt.Errorf("%w: a replica of %d GPUs spans %d %s of %d: its kind is %s, not %s", ErrKind, s.gpus(), nodes, what, s.gpus()/nodes, kind, s.Kind)
 	}
 	meta := of("name", s.Name, "namespace", orNil(s.Namespace), "labels", s.labels())
 	selector := of("matchLabels", s.labels())

@@ -74,7 +74,11 @@ func workload(d *config.Deployment, prices *price.Catalogue, o Options) (manifes
 	if err := onNode(&server, prices); err != nil {
 		return nil, err
 	}
-	return manifest.New(server, fit.Sold(prices)...)
+	objects, err := manifest.New(server, fit.Sold(prices)...)
+	if errors.Is(err, manifest.ErrKind) {
+		err = fmt.Errorf("%w; a group is kind: LeaderWorkerSet with api_version: leaderworkerset.x-k8s.io/v1, or give nodes with more GPUs by --vm", err)
+	}
+	return objects, err
 }
 
 // onNode checks that nodes of the size have the GPU, and how many.

@@ -26,6 +26,9 @@ const one = `
       - name: outside
         tier: 1
         external: {urls: ["http://127.0.0.1:1"]}
+      - name: pair
+        tier: 1
+        kubernetes: {name: pair, namespace: models, model: Llama-3.1-8B, gpus: 2, runs_on: {gpu: H100-NVL-94GB, context: 8192}}
       - name: bare
         tier: 2
         kubernetes: {name: bare, namespace: models}
@@ -72,6 +75,7 @@ func TestEveryFaultOfTheFileIsSaid(t *testing.T) {
 		{Options{Deployment: "outside"}, `no deployment "outside" of the file has a kubernetes: block`},
 		{Options{Deployment: "small", VM: "Standard_NC40ads_H100_v5"}, "have H100-NVL-94GB, and the replica runs on A100-SXM-80GB"},
 		{Options{Deployment: "small", VM: "Standard_Nothing"}, "Standard_Nothing"},
+		{Options{Deployment: "pair", VM: "Standard_NC40ads_H100_v5"}, "a replica of 2 GPUs spans 2 nodes of 1: its kind is LeaderWorkerSet, not Deployment; a group is kind: LeaderWorkerSet"},
 	} {
 		if _, err := Workloads(c, prices, x.o); err == nil || !strings.Contains(err.Error(), x.says) {
 			t.Errorf("%+v: have %v, want %q", x.o, err, x.says)
