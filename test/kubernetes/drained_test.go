@@ -16,6 +16,7 @@ import (
 // TestAPodThatEndsWaitsForItsRequests runs the preStop of a manifest, as the pod
 // would, before metrics as vLLM writes them: it ends when none is running or waiting.
 func TestAPodThatEndsWaitsForItsRequests(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("../../manifest/testdata/deployment.yaml")
 	if err != nil {
 		t.Fatal(err)

@@ -1,11 +1,14 @@
 package kubernetes_test
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // The namespaces of the guide, as this cluster has them: others use the guide's.
@@ -16,6 +19,7 @@ var guideNames = strings.NewReplacer("namespace weir\n", "namespace guide-weir\n
 // reader would: its weir.yaml, its commands, with kubectl, helm and weir. The cluster
 // has what steps 1 and 2 leave: a node of the pool, one for other pods, and a volume.
 func TestTheGuideStepByStep(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 0)
 	w.guideNodes()
 	text, err := os.ReadFile("../../docs/guide/kubernetes.md")
@@ -121,6 +125,11 @@ status:
   capacity: {cpu: "4", memory: 16Gi, pods: "110"}
   allocatable: {cpu: "4", memory: 14Gi, pods: "110"}
 `)
+	w.Cleanup(func() {
+		for _, name := range []string{"aks-gpu", "aks-system"} {
+			_ = w.resource("v1", "nodes", "").Delete(context.Background(), name, metav1.DeleteOptions{})
+		}
+	})
 }
 
 // bindVolume does what a cluster's provisioner does for a claim.

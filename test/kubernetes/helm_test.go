@@ -81,7 +81,7 @@ func charted() map[string]struct {
 }
 
 func TestTheAPIServerTakesTheChartWithEveryValue(t *testing.T) {
-	setSecrets(t)
+	t.Parallel()
 	w := newWorld(t, 0)
 	w.kinds()
 	if out := mustHelm(t, "lint", "--strict", chart, "-f", "../../deploy/helm/examples/one-gateway.yaml"); !strings.Contains(out, "0 chart(s) failed") {
@@ -97,6 +97,7 @@ func TestTheAPIServerTakesTheChartWithEveryValue(t *testing.T) {
 // TestHelmInstallsUpgradesAndRemovesWeir: the pods come, with the rights and no
 // others; new configuration means new pods; what is removed is gone.
 func TestHelmInstallsUpgradesAndRemovesWeir(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, 0)
 	example, err := os.ReadFile("../../deploy/helm/examples/several-gateways.yaml")
 	if err != nil {
@@ -143,13 +144,6 @@ func (w *world) podsOf(release string) map[string]bool {
 		}
 	}
 	return out
-}
-
-// setSecrets sets the variables that the examples read.
-func setSecrets(t *testing.T) {
-	t.Setenv("WEIR_ADMIN_TOKEN", "a-token-that-is-long-enough-for-weir")
-	t.Setenv("WEIR_POSTGRES", "postgres://weir:secret@db.internal/weir")
-	t.Setenv("WEIR_REDIS", "secret")
 }
 
 // dryRun shows every object of a YAML text to the API server, which lets no
@@ -232,6 +226,7 @@ func (w *world) kinds() {
 }
 
 func TestPlainManifestsAreThoseOfTheChart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	cmd := exec.Command("../../scripts/manifests", dir)
 	cmd.Env = append(os.Environ(), "CACHE="+filepath.Join(cluster.bin, "../.."))
@@ -251,6 +246,7 @@ func TestPlainManifestsAreThoseOfTheChart(t *testing.T) {
 }
 
 func TestWrongValuesAreRefusedWithTheirRemedy(t *testing.T) {
+	t.Parallel()
 	one := []string{"template", "weir", chart, "-f", "../../deploy/helm/examples/one-gateway.yaml", "--set"}
 	for _, c := range []struct{ set, says string }{
 		{"replicas=2", "additional properties 'replicas' not allowed"},

@@ -10,7 +10,7 @@ import (
 // no unknown field let through. The weir.yaml in them is one that Weir takes. Those
 // of package manifest are what weir manifest prints.
 func TestTheAPIServerTakesEveryManifest(t *testing.T) {
-	setSecrets(t)
+	t.Parallel()
 	w := newWorld(t, 0) // makes namespace weir, too
 	w.kinds()
 	for pattern, least := range map[string]int{"../../deploy/kubernetes/*.yaml": 2, "../../deploy/keda/*.yaml": 1, "../../manifest/testdata/*.yaml": 7} {
