@@ -44,7 +44,7 @@ func names(g *gateway.Config) observe.Known {
 }
 
 // demand observes a deployment at this gateway: its own part of the demand, and
-// the model's queue, which counts for the first deployment that can grow.
+// the model's arrivals and queue, divided where several deployments can grow.
 func (n *Node) demand(now weir.Instant, deployment string) (scale.Observation, error) {
 	o := scale.Unknown(now)
 	d, err := n.gateway.Demand(deployment)
@@ -61,6 +61,11 @@ func (n *Node) demand(now weir.Instant, deployment string) (scale.Observation, e
 	o.PerReplica = make(map[string]scale.Load, len(here.PerReplica))
 	for _, r := range here.PerReplica {
 		o.PerReplica[r.ID] = scale.Load{InFlight: r.InFlight, Work: r.Work}
+	}
+	if n.leader == nil {
+		if names := n.setup.Load().growing(deployment); names != nil {
+			n.overflow.divide(&o, m, deployment, names, n.scaler.full)
+		}
 	}
 	n.engines.observe(deployment, &o)
 	return o, nil

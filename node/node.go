@@ -44,6 +44,7 @@ type Node struct {
 	engines  *engines
 	scaler   *scaler
 	short    *shortages
+	overflow overflow
 	canaries *canaries
 	sharing  *sharing    // nil: limits are not shared
 	keda     *kedaScaler // nil: KEDA scales nothing
@@ -67,7 +68,7 @@ type Node struct {
 //
 // A part is given the funcs it needs, and none the node.
 func New(o Options) (n *Node, err error) {
-	n = &Node{load: o.Load, level: &slog.LevelVar{}}
+	n = &Node{load: o.Load, level: &slog.LevelVar{}, overflow: overflow{by: map[string]*divided{}}}
 	s := &o.Setup
 	n.setup.Store(s)
 	defer func() {

@@ -83,7 +83,9 @@ func (n *Node) swap(s *Setup) error {
 		err = errors.Join(err, c.Apply())
 	}
 	err = errors.Join(err, n.scaler.configure())
-	n.short.forget(func(deployment string) bool { return slices.Contains(s.placed(), deployment) })
+	there := func(deployment string) bool { return slices.Contains(s.placed(), deployment) }
+	n.short.forget(there)
+	n.overflow.keep(there)
 	n.lookAgain()
 	return err
 }

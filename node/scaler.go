@@ -41,6 +41,7 @@ type scaler struct {
 	mu     sync.Mutex
 	now    *controlling         // nil while another gateway scales
 	bounds map[string]bound     // as last asked for, by deployment
+	atMost map[string]bool      // the last decision was below what the demand asked for
 	latest []decisionView       // decisions that changed something, newest last
 	said   map[string]announced // by deployment
 }
@@ -75,7 +76,7 @@ type decisionView struct {
 // newScaler makes a scaler that scales from the start or, where acted is set,
 // in each term of this gateway as the leader.
 func newScaler(o scalerOptions, setup *Setup) (*scaler, error) {
-	s := &scaler{o: o, said: map[string]announced{}, bounds: map[string]bound{}}
+	s := &scaler{o: o, said: map[string]announced{}, bounds: map[string]bound{}, atMost: map[string]bool{}}
 	if o.acted != nil {
 		return s, validPolicies(setup)
 	}
@@ -238,6 +239,9 @@ func (s *scaler) decided(e control.Event, term store.Term) {
 	s.o.decided(e.Deployment, e.Decision.Want, rules...)
 	s.mu.Lock()
 	b := s.bounds[e.Deployment]
+	if s.atMost != nil {
+		s.atMost[e.Deployment] = e.Decision.Wanted > e.Decision.Want
+	}
 	s.mu.Unlock()
 	if s.o.lacking != nil {
 		s.o.lacking.decided(e, b)
@@ -291,6 +295,13 @@ func (s *scaler) isNew(e control.Event) bool {
 	}
 	s.said[e.Deployment] = is
 	return true
+}
+
+// full says whether a deployment is at its bound: its demand asks for more.
+func (s *scaler) full(deployment string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.atMost[deployment]
 }
 
 func (s *scaler) recent() []decisionView {
