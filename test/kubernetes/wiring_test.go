@@ -190,13 +190,9 @@ const twoWorkloads = `
     scaling: {min: 0, max: 2, target_concurrency: 4, cold_start: 10s, scale_in_after: 1m, zero_after: 1m}
 `
 
-// TestTheNextDeploymentServesWhatFindsNoGPU: the preferred workload finds no
-// GPU, so the first request is served by the first pod of the next one, and the
-// route says why.
-func TestTheNextDeploymentServesWhatFindsNoGPU(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, 0)
-	w.workload("Deployment", "")
+// spare creates a Deployment spare without replicas, whose pods need no GPU.
+func (w *world) spare() {
+	w.Helper()
 	w.apply(fmt.Sprintf(`
 apiVersion: apps/v1
 kind: Deployment
@@ -212,6 +208,39 @@ spec:
       terminationGracePeriodSeconds: 1
       containers: [{name: engine, image: "engine:1", ports: [{containerPort: 8000}]}]
 `, w.namespace))
+}
+
+// TestTheNextDeploymentRestsWhileTheFirstCanGrow: both see the queue of one
+// model, and one of them starts a pod for it.
+func TestTheNextDeploymentRestsWhileTheFirstCanGrow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.workload("Deployment", "")
+	w.spare()
+	w.annotated(answerChat)
+	n, _ := w.wired("a", twoWorkloads)
+	for range 5 {
+		if status, header, body := askNode(t, n); status != 200 || !strings.Contains(header.Get("x-weir-route"), "m/gpus=") {
+			t.Fatalf("%d %s %s", status, header.Get("x-weir-route"), body)
+		}
+	}
+	o, err := w.resource("apps/v1", "deployments", w.namespace).Get(soon(t), "spare", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if have, _, _ := unstructured.NestedInt64(o.Object, "spec", "replicas"); have != 0 {
+		t.Errorf("%d replicas of the next deployment, decisions %s", have, page(t, n, "/admin/decisions"))
+	}
+}
+
+// TestTheNextDeploymentServesWhatFindsNoGPU: the preferred workload finds no
+// GPU, so the first request is served by the first pod of the next one, and the
+// route says why.
+func TestTheNextDeploymentServesWhatFindsNoGPU(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0)
+	w.workload("Deployment", "")
+	w.spare()
 	w.annotated(answerChat)
 	n, _ := w.wired("a", twoWorkloads)
 	w.until("the shortage is known", func() (bool, string) {
