@@ -129,8 +129,11 @@ func (c *cluster) examine(ctx context.Context, d Deployment) []Finding {
 }
 
 // tight says where replicas would find no room now: no node has their devices,
-// or a quota has no place for one more.
+// or a quota has no place for one more; and what Weir may not read to tell.
 func (c *cluster) tight(ctx context.Context, d Deployment, sh shape, have int) (doubts []string) {
+	if uncounted, err := c.missing(ctx, sh.rights(d.Namespace)); err == nil && uncounted != "" {
+		doubts = append(doubts, fmt.Sprintf("Weir may not %s: devices that its pods claim are not counted, and it may ask for pods that find none", uncounted))
+	}
 	var list corev1.NodeList
 	if err := c.core.Get().Resource("nodes").Do(ctx).Into(&list); err == nil {
 		all := newNodes()

@@ -47,6 +47,21 @@ func (c *cluster) rights(ctx context.Context, t *target) (lacks, weaker string, 
 	return lacks, weaker, err
 }
 
+// rights are those without which what the shape's pods need is not counted.
+func (s shape) rights(namespace string) []right {
+	var all []right
+	if len(s.claims) > 0 {
+		for _, resource := range []string{"deviceclasses", "resourceslices", "resourceclaims"} {
+			all = append(all, right{"resource.k8s.io", resource, "", "", []string{"list"}})
+		}
+		all = append(all, right{"resource.k8s.io", "resourceclaimtemplates", "", namespace, []string{"get"}})
+	}
+	if s.provision != "" {
+		all = append(all, right{"autoscaling.x-k8s.io", "provisioningrequests", "", namespace, []string{"get"}})
+	}
+	return all
+}
+
 // leaseRights says what Weir may not do with its lease.
 func (c *cluster) leaseRights(ctx context.Context, o Options) error {
 	ns := cmp.Or(o.LeaseNamespace, c.namespace)

@@ -3,6 +3,8 @@ package kubernetes_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -10,6 +12,7 @@ import (
 
 	"weir"
 	"weir/fleet"
+	"weir/fleet/kubernetes"
 )
 
 // driver puts into the cluster what NVIDIA's DRA driver does: its device classes,
@@ -105,6 +108,58 @@ func TestDevicesOfAClassUnderANodesName(t *testing.T) {
 	f, _ := w.start(w.options("Deployment"), 0) // no node has such a device by itself
 	short(t, f.Scale(soon(t), "m", 3, nil), fleet.WhyUnschedulable, "1 nodes take it, with room for 2 of its pods (1 of class mig.nvidia.com each)")
 	w.ready(f, 2)
+}
+
+// TestCheckSaysThatClaimsAreNotCounted: an account with the least rights may scale
+// the workload, and not read what devices there are.
+func TestCheckSaysThatClaimsAreNotCounted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0)
+	w.workload("Deployment", "")
+	w.claims("{deviceClassName: gpu.nvidia.com}")
+	w.apply(`
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: bare, namespace: models}
+rules:
+- {apiGroups: [apps], resources: [deployments], verbs: [get, list, watch]}
+- {apiGroups: [apps], resources: [deployments/scale], verbs: [get, update]}
+- {apiGroups: [""], resources: [pods], verbs: [list, watch, patch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: bare, namespace: models}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: bare}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: bare}]
+`)
+	said := func(config string) string {
+		o := w.options("Deployment")
+		o.Kubeconfig = config
+		found, err := kubernetes.Examine(soon(t), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := ""
+		for _, f := range found {
+			if !f.Doubt {
+				t.Errorf("refused: %v", f.Err)
+			}
+			text += f.Err.Error() + "\n"
+		}
+		return text
+	}
+	const want = "Weir may not list deviceclasses.resource.k8s.io, list resourceslices.resource.k8s.io, list resourceclaims.resource.k8s.io and get resourceclaimtemplates.resource.k8s.io in "
+	bare := filepath.Join(t.TempDir(), "bare")
+	text := strings.Replace(cluster.kubeconfig(adminToken), "user: {token:", "user: {as: bare, token:", 1)
+	if err := os.WriteFile(bare, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if have := said(bare); !strings.Contains(have, want+w.namespace) {
+		t.Errorf("said %s\nlacks %s", have, want)
+	}
+	if have := said(w.config); strings.Contains(have, "may not") {
+		t.Errorf("with all rights: %s", have)
+	}
 }
 
 // TestADeviceThatSuitsNoClaim: a selector Weir does not read is left to the
