@@ -268,3 +268,44 @@ func TestWrongValuesAreRefusedWithTheirRemedy(t *testing.T) {
 		}
 	}
 }
+
+// TestTheChartAgreesWithItsWeirYAML: what the pods need to know of the file they
+// serve is read from it.
+func TestTheChartAgreesWithItsWeirYAML(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, example, set string
+		says               []string
+		not                string
+	}{
+		{"one gateway", "one-gateway", "", []string{"terminationGracePeriodSeconds: 60\n", "strategy: {type: Recreate}", "claimName: weir", "automountServiceAccountToken: true"}, "RollingUpdate"},
+		{"a drain of two minutes", "several-gateways", "", []string{"terminationGracePeriodSeconds: 150\n", "maxUnavailable: 0", "emptyDir:", "replicas: 3\n", "topologyKey: topology.kubernetes.io/zone"}, "Recreate"},
+		{"a longer pause", "several-gateways", "preStopSeconds=30", []string{"terminationGracePeriodSeconds: 175\n", "sleep: {seconds: 30}"}, ""},
+		{"one drain in three units", "one-gateway", "config=admin: {token: x}\nserver: {drain_timeout: 1h1m1.5s}", []string{"terminationGracePeriodSeconds: 3692\n"}, ""},
+		{"KEDA asks", "keda", "", []string{"containerPort: 9090}", "name: weir-keda\n", "port: 9090, targetPort: keda"}, ""},
+		{"the Lease where the file says", "one-gateway", "config=admin: {token: x}\nkubernetes: {namespace: models}", []string{"name: weir-lease\n  namespace: models\n"}, ""},
+		{"nothing to scale", "one-gateway", "scale.namespaces=null", []string{"automountServiceAccountToken: false\n      #"}, "kind: Role"},
+	} {
+		args := []string{"template", "weir", chart, "-n", "weir", "-f", "../../deploy/helm/examples/" + c.example + ".yaml"}
+		if c.set != "" {
+			args = append(args, "--set-json", strings.Replace(c.set, c.set[strings.Index(c.set, "=")+1:], quoted(c.set[strings.Index(c.set, "=")+1:]), 1))
+		}
+		out := mustHelm(t, args...)
+		for _, want := range c.says {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s: lacks %q in\n%s", c.name, want, out)
+			}
+		}
+		if c.not != "" && strings.Contains(out, c.not) {
+			t.Errorf("%s: has %q", c.name, c.not)
+		}
+	}
+}
+
+// quoted is a value as JSON: a number and null are that already.
+func quoted(value string) string {
+	if value == "null" || strings.Trim(value, "0123456789") == "" {
+		return value
+	}
+	return quote(value)
+}
