@@ -155,3 +155,26 @@ func sorted(all map[string]architecture) []string {
 	slices.Sort(names)
 	return names
 }
+
+// Every entry with a config is read, and its own counts, which the engine and
+// lists of prices take, are those of the config.
+func TestConfigsOfTheCatalogueAreRead(t *testing.T) {
+	n := 0
+	for _, p := range catalogue(t).Models() {
+		if p.Config == "" {
+			continue
+		}
+		n++
+		m, err := Entry(p)
+		if err != nil {
+			t.Errorf("%s: %v", p.Name, err)
+			continue
+		}
+		if m.Layers != p.Layers || m.Hidden != p.Hidden || m.Heads != p.Heads || m.KVHeads != p.KVHeads || m.Experts != p.Experts || m.MaxContext != p.MaxContext || m.Attention != p.Attention {
+			t.Errorf("%s: the entry and its config differ: %+v, %+v", p.Name, p, m.Model)
+		}
+	}
+	if n < 50 || len(catalogue(t).Models()) < 150 {
+		t.Errorf("%d models, %d with a config", len(catalogue(t).Models()), n)
+	}
+}

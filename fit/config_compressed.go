@@ -33,9 +33,12 @@ func (c *hfConfig) ratios() []int {
 
 // compressed describes attention whose layers keep a window of single tokens,
 // and of everything one entry for every few tokens (ratio 4, chosen by an
-// indexer) or for very many (ratio 128). Keys are values. The compressors' own
-// state of a sequence, in fp32, is as long as the tokens that make one entry,
-// twice as long where entries overlap (models/deepseek_v4/compressor.py).
+// indexer) or for very many (ratio 128). Keys are values. What the compressors
+// have not yet made entries of, in fp32, is a cache with a window too, of the
+// tokens of one entry, of two where entries overlap
+// (models/deepseek_v4/compressor.py); like every window it holds the tokens of
+// a whole step beside. A window of 8 or 128 tokens under steps of 8192 makes
+// that the larger part of a request.
 func (c *hfConfig) compressed(m *Model) {
 	ratios := c.ratios()
 	h, dim, rank := int64(m.Hidden), int64(m.HeadDim), int64(c.QRank)
@@ -53,11 +56,12 @@ func (c *hfConfig) compressed(m *Model) {
 		case r == 4:
 			u.Queries += 4*h*dim + rank*indexHeads*index + h*indexHeads + 4*h*index
 			token += float64(compressedEntry+indexEntry) / 4
-			m.FixedBytes += 2 * 4 * 2 * 2 * (dim + index) * 4
-		case r > 1:
+			u.keep(Cached{Layers: 1, KVHeads: 1, Window: 2 * r, Bytes: int(2 * 2 * dim * 4)})
+			u.keep(Cached{Layers: 1, KVHeads: 1, Window: 2 * r, Bytes: int(2 * 2 * index * 4)})
+		case r > 1 && r <= 1<<16:
 			u.Queries += 2 * h * dim
 			token += compressedEntry / float64(r)
-			m.FixedBytes += int64(r) * 2 * dim * 4
+			u.keep(Cached{Layers: 1, KVHeads: 1, Window: r, Bytes: int(2 * dim * 4)})
 		}
 	}
 	m.Uneven, m.TokenBytes, m.Attention = &u, int64(token+0.5), price.GQA

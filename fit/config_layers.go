@@ -182,7 +182,7 @@ func (c *hfConfig) uneven(m *Model) {
 func (u *Uneven) keep(one Cached) {
 	for i := range u.Caches {
 		c := &u.Caches[i]
-		if c.KVHeads == one.KVHeads && c.Key == one.Key && c.Value == one.Value && c.Window == one.Window {
+		if c.KVHeads == one.KVHeads && c.Key == one.Key && c.Value == one.Value && c.Window == one.Window && c.Bytes == one.Bytes {
 			c.Layers++
 			return
 		}

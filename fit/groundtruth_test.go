@@ -102,6 +102,8 @@ func ask(t *testing.T, c *price.Catalogue, r measured) (question, error) {
 	notes := r.row["notes"]
 	gap := ""
 	switch {
+	case strings.HasPrefix(r.row["vllm_version"], "fork"):
+		gap = "a fork lays out the compressed cache in pages of its own"
 	case strings.Contains(notes, "speculative decoding on"):
 		gap = "a draft model of a size and kind not stated is loaded too, and has a cache of its own"
 	}

@@ -68,7 +68,7 @@ func notes(m *Model, s Setup) []string {
 		out = append(out, fmt.Sprintf("%s does not know the family %s, which came with 0.%d: use --engine vllm@0.%d or newer", s.Engine, m.Family, n, n))
 	}
 	if m.LooseLimit && m.MaxContext > 0 {
-		out = append(out, fmt.Sprintf("the limit of %d tokens is that of the base model: the variant's config.json may state another", m.MaxContext))
+		out = append(out, fmt.Sprintf("the limit of %d tokens is that of the base model, or of its class: the model's own config.json may state another", m.MaxContext))
 	}
 	if !m.generates() && s.Engine.traits().tablesOnCPU && s.Context > s.BatchTokens {
 		out = append(out, fmt.Sprintf("llama.cpp takes inputs of up to %d tokens by default: for longer ones give --max-batch-tokens here and --ubatch-size to llama.cpp", s.BatchTokens))

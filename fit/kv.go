@@ -74,6 +74,9 @@ func (m *Model) cache(s Setup, tp, n int) cache {
 	if u := m.Uneven; u != nil {
 		f, w, _, _ := u.tokens(1, width)
 		c.wholeToken = f + w + m.TokenBytes
+		if m.TokenBytes > 0 {
+			c.wholeToken = f + m.TokenBytes // windows are not what grows
+		}
 	}
 	if m.Attention == price.EncoderDecoder {
 		c.wholeToken = int64(c.full) * m.tokenBytes(s, 1, m.KVHeads, m.HeadDim, width)

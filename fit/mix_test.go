@@ -71,6 +71,16 @@ func TestCompressedCachesAreSummedByTheirRatios(t *testing.T) {
 	if want := int64(3850); m.TokenBytes != want { // 21 x 716 / 4 + 20 x 584 / 128
 		t.Errorf("%d bytes a token, want %d", m.TokenBytes, want)
 	}
+	s := Setup{GPU: GPU{Name: "big", Total: 400 * GiB, SM: 9}, BatchTokens: 8192, MaxSeqs: 36, Context: 32768}
+	a, err := Check(m, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Windows: 127 and a step of 8192 tokens of 43 x 584, 21 x (8192 + 2048) and
+	// 20 x 4096 bytes; a log of a fork has 2.6 GiB of a request that do not grow.
+	if fixed := gib(a.PerRequest - 32768*m.TokenBytes); fixed < 2.4 || fixed > 2.7 {
+		t.Errorf("a request of 32768 tokens has %.2f GiB that do not grow with it", fixed)
+	}
 	if m.Mix == nil || m.Mix.Expert != 4.25 || math.Abs(m.Mix.Attention-8.002) > 1e-6 {
 		t.Errorf("%+v: experts are in 4 bits, the rest in 8", m.Mix)
 	}

@@ -23,8 +23,12 @@ func Named(c *price.Catalogue, name string) (Model, Quant, error) {
 			return Model{}, Quant{}, fmt.Errorf("%w: give its config.json, or its shape by flags", unknown(err, c, name))
 		}
 	}
-	m := FromCatalogue(entry)
-	m.Name, m.From, m.LooseLimit = name, c.SourceOf(entry.Source), variant
+	m, err := Entry(entry)
+	if err != nil {
+		return Model{}, Quant{}, err
+	}
+	m.Name, m.From = name, c.SourceOf(entry.Source)
+	m.LooseLimit = variant || m.From.Unverified && entry.Config != ""
 	if !variant {
 		m.Repo = entry.Name
 	}

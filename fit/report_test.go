@@ -286,11 +286,7 @@ func gaps(rows []outcome) string {
 	for _, o := range rows {
 		switch {
 		case o.unknown != nil:
-			why := "the shape is not in the catalogue"
-			if strings.HasPrefix(o.r.row["model"], "DeepSeek-V4") {
-				why = "its cache is compressed layer by layer, here by a fork: fit refuses such a config.json and says so"
-			}
-			fmt.Fprintf(&b, "| %s | %s | %s |\n", o.r.id, o.r.row["model"], why)
+			fmt.Fprintf(&b, "| %s | %s | the shape is not in the catalogue |\n", o.r.id, o.r.row["model"])
 		case o.q.gap != "":
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", o.r.id, o.r.row["model"], o.q.gap)
 		}

@@ -82,11 +82,31 @@ func (s Stored) Total() int64 {
 	return s.Linear + s.Experts + s.Embed + s.Head + s.Vision + s.Small
 }
 
-// FromCatalogue completes a catalogue entry with the counts of its family.
+// FromCatalogue completes a catalogue entry with the counts of its family, or
+// reads its config. A config with faults gives the entry's own counts: Entry
+// says what is wrong with it.
 func FromCatalogue(p price.Model) Model {
+	if m, err := Entry(p); err == nil {
+		return m
+	}
+	p.Config = ""
+	m, _ := Entry(p) // without a config there is no error
+	return m
+}
+
+// Entry is FromCatalogue with the fault of a config.
+func Entry(p price.Model) (Model, error) {
+	if p.Config != "" {
+		m, err := ParseConfig(p.Name, []byte(p.Config))
+		if err != nil {
+			return m, fmt.Errorf("catalogue: %w", err)
+		}
+		m.Name, m.Also, m.Source, m.Note, m.Config, m.ActiveB = p.Name, p.Also, p.Source, p.Note, p.Config, p.ActiveB
+		return m, nil
+	}
 	m := Model{Model: p}
 	family(&m)
-	return m
+	return m, nil
 }
 
 // Native is the format of the published checkpoint.

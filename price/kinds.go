@@ -134,6 +134,11 @@ type Model struct {
 	Vision     bool   `yaml:"vision,omitempty"`      // has a vision tower, not counted in the shape
 	StateBytes int64  `yaml:"state_bytes,omitempty"` // of the linear layers, per sequence
 	Note       string `yaml:"note,omitempty"`
+
+	// Config is the published config.json, reduced to the counts that memory
+	// depends on, of a model whose shape those above cannot say; "": they say it
+	// all. Package fit reads it, and takes it before them.
+	Config string `yaml:"config,omitempty"`
 }
 
 // Attention is the kind of attention of the layers that have KV.
