@@ -43,8 +43,21 @@ func (r *running) raw(t *testing.T, text string, want int) (statuses []int, body
 
 func TestRequestsThatTwoCouldFrameDifferentlyAreRefused(t *testing.T) {
 	b := newBackend(t, answering)
-	t.Run("plain", func(t *testing.T) { framesSoundly(t, start(t, config(b.URL))) })
-	t.Run("TLS", func(t *testing.T) { framesSoundly(t, startTLS(t, config(b.URL))) })
+	onBothFronts(t, func(t *testing.T) {
+		t.Run("plain", func(t *testing.T) { framesSoundly(t, start(t, config(b.URL))) })
+		t.Run("TLS", func(t *testing.T) { framesSoundly(t, startTLS(t, config(b.URL))) })
+	})
+}
+
+// onBothFronts runs a test with net/http and with package front before the gateway. With
+// WEIR_FRONT=own in the environment every test of this package has the second.
+func onBothFronts(t *testing.T, test func(t *testing.T)) {
+	for _, front := range []string{"standard", "own"} {
+		t.Run(front, func(t *testing.T) {
+			t.Setenv("WEIR_FRONT", front)
+			test(t)
+		})
+	}
 }
 
 // startTLS is start over TLS.
@@ -110,6 +123,11 @@ func framesSoundly(t *testing.T, r *running) {
 }
 
 func TestPlainHTTPToAnAddressOfHTTPSIsTold(t *testing.T) {
+	onBothFronts(t, plainHTTPToAnAddressOfHTTPSIsTold)
+}
+
+func plainHTTPToAnAddressOfHTTPSIsTold(t *testing.T) {
+	t.Helper()
 	r := startTLS(t, config("http://127.0.0.1:1"))
 	r.url = strings.Replace(r.url, "https:", "http:", 1)
 	for _, line := range []string{"GET /v1/models", "POST " + chatPath, "OPTIONS " + chatPath} {
@@ -125,6 +143,11 @@ func TestPlainHTTPToAnAddressOfHTTPSIsTold(t *testing.T) {
 
 // net/http's own answers have the API's shape too.
 func TestRequestsThatAreNotHTTPGetAnAnswerOfTheAPI(t *testing.T) {
+	onBothFronts(t, requestsThatAreNotHTTPGetAnAnswerOfTheAPI)
+}
+
+func requestsThatAreNotHTTPGetAnAnswerOfTheAPI(t *testing.T) {
+	t.Helper()
 	r := start(t, config("http://127.0.0.1:1"), func(o *Options) { o.Listen.MaxHeaderBytes = 8 << 10 })
 	f := func(text string, status int, has ...string) {
 		t.Helper()

@@ -24,9 +24,13 @@ func (l frontListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	if l.tls != nil {
-		c = &secured{Conn: tls.Server(c, l.tls), surfaces: l.surfaces, log: l.log}
+		c = l.secure(c)
 	}
 	return &frontConn{Conn: c, surfaces: l.surfaces, maxHeader: l.maxHeader}, nil
+}
+
+func (l frontListener) secure(c net.Conn) net.Conn {
+	return &secured{Conn: tls.Server(c, l.tls), surfaces: l.surfaces, log: l.log}
 }
 
 // frontConn is a caller's connection between the network and net/http. It checks the
@@ -103,24 +107,31 @@ func (c *frontConn) Write(p []byte) (int, error) {
 
 // answer rewrites one of net/http's own answers.
 func (c *frontConn) answer(head, text string) []byte {
-	is, message := errBadRequest, errBadRequest.Error()
+	p := &problem{is: errBadRequest, message: errBadRequest.Error()}
 	switch _, why, said := strings.Cut(text, ": "); {
 	case strings.HasPrefix(head, "HTTP/1.1 431"):
-		is, message = errLargeHeader, "the request header is larger than the limit of "+strconv.Itoa(c.maxHeader)+" bytes (max_header)"
+		p = largeHeader(c.maxHeader)
 	case c.fault != nil:
-		message = c.fault.Error()
+		p.message = c.fault.Error()
 	case said:
-		message += ": " + why
+		p.message += ": " + why
 	}
-	p, a := explain(&problem{is: is, message: message})
 	path, _, _ := strings.Cut(string(c.frame.target[:c.frame.named]), "?")
-	s := c.surfaces.locate(path)
-	body := s.errorBody(p, a)
-	reason := "Bad Request"
+	return c.surfaces.refusal(path, p)
+}
+
+func largeHeader(most int) *problem {
+	return &problem{is: errLargeHeader, message: "the request header is larger than the limit of " + strconv.Itoa(most) + " bytes (max_header)"}
+}
+
+// refusal is the whole answer to a request that is not valid HTTP.
+func (all surfaces) refusal(path string, p *problem) []byte {
+	p, a := explain(p)
+	s := all.locate(path)
+	body, reason := s.errorBody(p, a), "Bad Request"
 	if a.status == 431 {
 		reason = "Request Header Fields Too Large"
 	}
-	b := []byte("HTTP/1.1 " + strconv.Itoa(a.status) + " " + reason + "\r\nContent-Type: application/json\r\nX-Weir-Fault: " + a.fault.String() +
-		"\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\nConnection: close\r\n\r\n")
-	return append(b, body...)
+	return append([]byte("HTTP/1.1 "+strconv.Itoa(a.status)+" "+reason+"\r\nContent-Type: application/json\r\nX-Weir-Fault: "+a.fault.String()+
+		"\r\nContent-Length: "+strconv.Itoa(len(body))+"\r\nConnection: close\r\n\r\n"), body...)
 }

@@ -71,6 +71,11 @@ func over(t *testing.T, r *running, protocols func(*http.Protocols)) (*http.Resp
 const streamedAnswer = roleEvent + tokenEvent + tokenEvent + tokenEvent + finishEvent + doneEvent
 
 func TestHTTP2IsServedWithAndWithoutTLS(t *testing.T) {
+	onBothFronts(t, hTTP2IsServedWithAndWithoutTLS)
+}
+
+func hTTP2IsServedWithAndWithoutTLS(t *testing.T) {
+	t.Helper()
 	b := newBackend(t, answering)
 	r := start(t, config(b.URL))
 	resp, answer := over(t, r, func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) })
@@ -124,6 +129,11 @@ func TestANewCertificateIsServedAfterAReload(t *testing.T) {
 }
 
 func TestConnectionsAndHeadersAreBounded(t *testing.T) {
+	onBothFronts(t, connectionsAndHeadersAreBounded)
+}
+
+func connectionsAndHeadersAreBounded(t *testing.T) {
+	t.Helper()
 	b := newBackend(t, answering)
 	r := start(t, config(b.URL), func(o *Options) { o.Listen.MaxConns, o.Listen.MaxHeaderBytes = 2, 8<<10 })
 	addr := strings.TrimPrefix(r.url, "http://")

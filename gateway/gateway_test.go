@@ -190,6 +190,9 @@ func start(t testing.TB, c Config, tune ...func(*Options)) *running {
 	}
 	r := &running{t: t, url: "http://" + ln.Addr().String(), done: make(chan error, 1), got: make(chan struct{}, 1<<16)}
 	o := Options{Dialects: protocols, Listen: Listen{Listener: ln}, Config: c, Drain: 100 * time.Millisecond, Log: slog.New(slog.DiscardHandler), Record: r.record}
+	if os.Getenv("WEIR_FRONT") == "own" { // see onBothFronts
+		o.Listen.Front = OwnFront
+	}
 	for _, f := range tune {
 		f(&o)
 	}

@@ -21,6 +21,11 @@ import (
 // A caller leaves, in every phase: the upstream sees it leave, nothing stays held, and
 // the tokens produced are metered.
 func TestWhenTheCallerLeavesTheUpstreamIsCancelled(t *testing.T) {
+	onBothFronts(t, whenTheCallerLeavesTheUpstreamIsCancelled)
+}
+
+func whenTheCallerLeavesTheUpstreamIsCancelled(t *testing.T) {
+	t.Helper()
 	for _, phase := range []string{"queued", "before the first token", "mid-stream", "whole answer"} {
 		t.Run(phase, func(t *testing.T) {
 			cancelled := make(chan struct{}, 1)

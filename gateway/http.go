@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// Only this file and run.go know net/http. Another HTTP/1.1 server could replace it
-// with another caller.
+// Only this file and run.go know net/http, as only own.go and run.go know package front,
+// which serves HTTP/1.1 in its place.
 
 // httpCaller is a caller over HTTP.
 type httpCaller struct {
@@ -51,19 +51,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer c.recycle() // also after the panic that cuts an answer
 	x.begin(w, r, &c.st.bounds)
 	c.from(x)
-	if c.st.cors != nil {
-		c.st.cors.sayOn(&c.x)
-	}
-	switch {
-	case c.x.method == "OPTIONS":
-		c.options()
-	case c.s.service == callModel:
-		c.serve()
-		if c.sending {
-			x.drain(c.st.bounds.MaxBody)
-		}
-	default:
-		c.other()
+	c.route()
+	if c.sending {
+		x.drain(c.st.bounds.MaxBody)
 	}
 	c.over = true
 	*x = httpCaller{}

@@ -42,7 +42,7 @@ func TestAStopGivesAnOpenSubmissionItsTimeAndThenCutsIt(t *testing.T) {
 			g.inside.enter()
 			g.inside.close()
 			time.AfterFunc(stays, g.inside.leave)
-			if err := g.shut(&http.Server{}, func(error) {}); err != nil {
+			if err := g.shut(server{std: &http.Server{}}, func(error) {}); err != nil {
 				t.Error(err)
 			}
 			if took := time.Since(began); took != stays || (g.inside.ctx.Err() != nil) != cut {

@@ -54,11 +54,21 @@ type Listen struct {
 	// within a minute, and at every Apply.
 	CertFile, KeyFile string
 
+	Front Front // what serves HTTP/1.1
+
 	HeaderTimeout  time.Duration // to receive a request's header; 0: 10 s
 	IdleTimeout    time.Duration // of a connection without a request; 0: 2 min
 	MaxHeaderBytes int           // of one request's header; 0: 64 KiB
 	MaxConns       int           // connections open at once; further ones are closed at once; 0: 50,000
 }
+
+// Front is what serves callers over HTTP/1.1. HTTP/2 is always net/http's.
+type Front uint8
+
+const (
+	StandardFront Front = iota // net/http
+	OwnFront                   // package front, on Linux and over TCP
+)
 
 // Config is the part of the options that Apply replaces while serving.
 type Config struct {

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"weir/front"
 )
 
 // Run listens and serves until ctx ends. Then it stops in order: it accepts nothing
@@ -40,11 +42,10 @@ func (g *Gateway) serveOn(ctx context.Context, ln net.Listener) error {
 	behind.Go(func() { g.tellGrowth(background) })
 	defer func() { stop(); behind.Wait() }()
 
-	srv := g.newServer(requests)
-	served := make(chan error, 1)
-	go func() {
-		served <- srv.Serve(frontListener{Listener: ln, surfaces: g.surfaces, maxHeader: g.listen.MaxHeaderBytes, tls: g.tlsConfig(), log: srv.ErrorLog})
-	}()
+	srv, served, err := g.listenOn(requests, ln)
+	if err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
 	select {
 	case err := <-served:
 		srv.Close()
@@ -56,8 +57,58 @@ func (g *Gateway) serveOn(ctx context.Context, ln net.Listener) error {
 	return g.shut(srv, cut)
 }
 
+// server serves callers over HTTP: package front and, behind it, net/http for HTTP/2; or
+// net/http alone.
+type server struct {
+	own *front.Server // nil: net/http alone
+	std *http.Server
+}
+
+// listenOn starts a server. Its end is sent to served, unless it was shut down.
+func (g *Gateway) listenOn(requests context.Context, ln net.Listener) (s server, served chan error, err error) {
+	s.std = g.newServer(requests)
+	served = make(chan error, 2)
+	to := frontListener{Listener: ln, surfaces: g.surfaces, maxHeader: g.listen.MaxHeaderBytes, tls: g.tlsConfig(), log: s.std.ErrorLog}
+	if g.listen.Front == OwnFront {
+		other := newHanded(ln.Addr())
+		if s.own, err = g.newOwn(requests, s.std.ErrorLog, other.give); err != nil {
+			ln.Close()
+			return s, nil, err
+		}
+		go func() {
+			if err := s.own.Serve(ln); err != nil {
+				served <- err
+			}
+		}()
+		to.Listener, to.tls = other, nil
+	}
+	go func() {
+		if err := s.std.Serve(to); err != http.ErrServerClosed {
+			served <- err
+		}
+	}()
+	return s, served, nil
+}
+
+// Shutdown accepts nothing more and waits for the requests in flight.
+func (s server) Shutdown(ctx context.Context) error {
+	if s.own == nil {
+		return s.std.Shutdown(ctx)
+	}
+	err := s.own.Shutdown(ctx)
+	return cmp.Or(s.std.Shutdown(ctx), err)
+}
+
+func (s server) Close() error {
+	if s.own == nil {
+		return s.std.Close()
+	}
+	err := s.own.Close()
+	return cmp.Or(s.std.Close(), err)
+}
+
 // shut stops the server and the submissions in order.
-func (g *Gateway) shut(srv *http.Server, cut context.CancelCauseFunc) error {
+func (g *Gateway) shut(srv server, cut context.CancelCauseFunc) error {
 	drain, cancel := context.WithTimeout(context.Background(), g.drain)
 	defer cancel()
 	err := cmp.Or(srv.Shutdown(drain), g.inside.drain(drain))

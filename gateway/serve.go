@@ -80,6 +80,21 @@ func (c *call) letGo() {
 	}
 }
 
+// route serves a request by its path and method.
+func (c *call) route() {
+	if c.st.cors != nil {
+		c.st.cors.sayOn(&c.x)
+	}
+	switch {
+	case c.x.method == "OPTIONS":
+		c.options()
+	case c.s.service == callModel:
+		c.serve()
+	default:
+		c.other()
+	}
+}
+
 // serve takes one request to a model from its first byte to its Record.
 func (c *call) serve() {
 	c.open()

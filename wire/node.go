@@ -49,6 +49,13 @@ func faultsOf(err error) error {
 	return &node.Faults{Err: err, All: remarks(all)}
 }
 
+func frontOf(name string) gateway.Front {
+	if name == "own" {
+		return gateway.OwnFront
+	}
+	return gateway.StandardFront
+}
+
 func remarks(all config.Faults) (rs []node.Remark) {
 	for _, f := range all {
 		rs = append(rs, node.Remark{At: strings.TrimSuffix(f.Place(), ":"), Text: f.Message()})
@@ -63,7 +70,7 @@ func Setup(c *config.Config, prices *price.Catalogue) (s node.Setup, err error) 
 		Log: node.Log{Level: levelOf(c.Log.Level), Format: observe.Format(c.Log.Format), Access: c.Log.Access},
 		Server: node.Server{Drain: c.Server.DrainTimeout, Listen: gateway.Listen{
 			Addr: c.Server.Listen, HeaderTimeout: c.Server.HeaderTimeout, IdleTimeout: c.Server.IdleTimeout,
-			MaxHeaderBytes: int(c.Server.MaxHeader),
+			MaxHeaderBytes: int(c.Server.MaxHeader), Front: frontOf(c.Server.Front),
 		}},
 		Admin:   node.Admin{Listen: c.Admin.Listen, Token: c.Admin.Token.Reveal(), Hosts: c.Admin.Hosts},
 		Store:   Store(c.Store),
@@ -105,6 +112,7 @@ func sharing(r *config.Redis) *node.Sharing {
 func fixed(c *config.Config) []node.Fixed {
 	return []node.Fixed{
 		{Path: "server.listen", Value: c.Server.Listen},
+		{Path: "server.front", Value: c.Server.Front},
 		{Path: "server.tls", Value: c.Server.TLS},
 		{Path: "server.max_header", Value: c.Server.MaxHeader},
 		{Path: "server.header_timeout", Value: c.Server.HeaderTimeout},

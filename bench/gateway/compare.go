@@ -14,7 +14,8 @@ func compare(w *world, p plan, bins []string) error {
 	f := &figures{all: map[string]map[string][]float64{}, broken: map[string]int64{}}
 	var targets []*target
 	for i, bin := range bins {
-		t := &target{name: fmt.Sprintf("%c", 'A'+i), launch: func(t *target) error {
+		bin, front, _ := strings.Cut(bin, "=")
+		t := &target{name: fmt.Sprintf("%c", 'A'+i), serves: front, launch: func(t *target) error {
 			os.Setenv("WEIR_BIN", bin)
 			return w.startWeir(t)
 		}}
@@ -22,7 +23,7 @@ func compare(w *world, p plan, bins []string) error {
 			return fmt.Errorf("%s: %w", bin, err)
 		}
 		targets = append(targets, t)
-		fmt.Printf("%s is %s\n", t.name, bin)
+		fmt.Printf("%s is %s %s\n", t.name, bin, front)
 	}
 	for range p.rounds {
 		for _, t := range targets {

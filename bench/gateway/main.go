@@ -39,6 +39,7 @@ type plan struct {
 	held    int           // held open for the memory figure
 	only    string        // a proxy's name, "" for all
 	profile string        // folder for CPU profiles of Weir, instead of measuring
+	front   string        // of Weir, "" for its default
 	row     string        // of compare: a part of the rows' names, "" for all
 	pin     bool          // proxies apart from load and upstream
 	out     string
@@ -63,7 +64,8 @@ func main() {
 	flag.StringVar(&p.only, "only", "", "measure this proxy alone: nginx, reverseproxy or weir")
 	flag.BoolVar(&p.pin, "pin", false, "give the proxies one half of the processors and load and upstream the other")
 	flag.StringVar(&p.profile, "profile", "", "write CPU profiles of weir to this `folder` instead of measuring")
-	builds := flag.String("compare", "", "compare the processor time of these `builds` of weir, separated by commas, instead of measuring; the first is the base")
+	flag.StringVar(&p.front, "front", "", "server.front of weir")
+	builds := flag.String("compare", "", "compare the processor time of these `builds` of weir, separated by commas, instead of measuring; the first is the base; BUILD=own sets server.front")
 	flag.StringVar(&p.row, "row", "", "with -compare: only rows whose name contains this")
 	flag.StringVar(&p.out, "out", filepath.Join("..", "..", "docs", "benchmarks", "gateway.md"), "where the page is written; - for standard output alone")
 	flag.Parse()
@@ -84,7 +86,7 @@ func run(p plan, builds string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	w := &world{dir: dir, pin: p.pin}
+	w := &world{dir: dir, pin: p.pin, front: p.front}
 	defer w.stopAll()
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)

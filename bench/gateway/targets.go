@@ -27,6 +27,7 @@ type target struct {
 	addr    string // for answers
 	streams string // for streams: nginx wants another setting there
 	admin   string // of Weir
+	serves  string // server.front of Weir, "" for its default
 	proc    *process
 	launch  func(t *target) error // starts it, also after a stop
 }
@@ -40,6 +41,7 @@ type world struct {
 	upstream *target
 	targets  []*target
 	nginx    string
+	front    string // of Weir
 	version  string // of nginx
 
 	mu      sync.Mutex
@@ -89,7 +91,7 @@ func (w *world) start(only string) error {
 	all := []*target{
 		{name: "nginx", launch: w.startNginx},
 		{name: "reverseproxy", launch: func(t *target) error { return w.startReverseProxy(t, self) }},
-		{name: "weir", launch: w.startWeir},
+		{name: "weir", launch: w.startWeir, serves: w.front},
 	}
 	for _, t := range all {
 		if only != "" && t.name != only {
@@ -267,7 +269,7 @@ func serveReverseProxy(addr, upstream string) {
 
 const weirConf = `
 server:
-  listen: %[1]s
+  listen: %[1]s%[7]s
 admin:
   listen: %[2]s
 log:
@@ -310,12 +312,20 @@ func (w *world) startWeir(t *target) error {
 	t.addr = freeAddr()
 	t.streams, t.admin = t.addr, freeAddr()
 	conf := filepath.Join(w.dir, fmt.Sprintf("weir-%d.yaml", time.Now().UnixNano()))
-	text := fmt.Sprintf(weirConf, t.addr, t.admin, w.dir, time.Now().UnixNano(), sha256.Sum256([]byte(benchKey)), w.upstream.addr)
+	text := fmt.Sprintf(weirConf, t.addr, t.admin, w.dir, time.Now().UnixNano(), sha256.Sum256([]byte(benchKey)), w.upstream.addr, t.front())
 	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		return err
 	}
 	t.proc, err = w.run("weir", w.proxies, bin, "serve", "-c", conf, "--state", filepath.Join(w.dir, "state-"+t.name))
 	return err
+}
+
+// front is a line for what serves HTTP/1.1, if that is said with -front.
+func (t *target) front() string {
+	if t.serves == "" {
+		return ""
+	}
+	return "\n  front: " + t.serves
 }
 
 // weirBinary is WEIR_BIN, or built once.

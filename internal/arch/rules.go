@@ -67,6 +67,7 @@ var house = map[string]pack{
 	"weir/keda/scalerpb": {},
 
 	"weir/http1":              {},
+	"weir/front":              {},
 	"weir/sse":                {},
 	"weir/upstream":           {imports: []string{"weir/http1", "weir/sse", "weir/jsonscan"}},
 	"weir/upstream/openai":    {imports: []string{"weir/upstream", "weir/upstream/anthropic", "weir/jsonscan", "weir/sse"}},
@@ -75,7 +76,7 @@ var house = map[string]pack{
 	"weir/upstream/dialects":  {imports: []string{"weir/upstream", "weir/upstream/openai", "weir/upstream/azure", "weir/upstream/anthropic"}},
 
 	"weir/control":          {imports: []string{"weir/scale", "weir/fleet"}},
-	"weir/gateway":          {imports: []string{"weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/jsonscan"}},
+	"weir/gateway":          {imports: []string{"weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/jsonscan", "weir/front"}},
 	"weir/store":            {imports: []string{"weir/meter"}},
 	"weir/store/storetest":  {imports: []string{"weir/meter"}},
 	"weir/limits":           {imports: []string{"weir/meter"}},

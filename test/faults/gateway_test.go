@@ -70,6 +70,9 @@ func startWeir(dir, server, models string) (*gateway, error) {
 
 // weirYAML writes the configuration of a Weir that keeps its files in dir.
 func weirYAML(dir, hash, server, models string) string {
+	if front := os.Getenv("WEIR_FRONT"); front != "" { // standard or own
+		server = "  front: " + front + "\n" + server
+	}
 	return `server:
   listen: 127.0.0.1:8080
 ` + server + `
