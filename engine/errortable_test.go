@@ -22,6 +22,7 @@ const tablePath = "../docs/benchmarks/engine.md"
 func TestErrorTable(t *testing.T) {
 	c := catalogue(t)
 	published := judge(t, c)
+	sameErrors(t, published)
 	have := tableHead + replayedTable(t, c) + publishedSummary(published) + plainSummary(t, c) + otherBoard(t, c) + tablePhysics + groupTable(published) + missingTable(published)
 	if *story.Update {
 		if err := os.WriteFile(tablePath, []byte(have), 0o644); err != nil {

@@ -83,8 +83,8 @@ measurements other than these rows, which guided only the choice of effects.
 - **MXFP4 experts are padded** slice by slice, as each kernel does: less room for the cache, so smaller batches.
 
 Every answer of ` + "`weir simulate`, `weir fit --slo` and `weir plan --simulate`" + ` states the error of its kind of replica from these rows
-(` + "`engine/measured_errors.go`" + `, written by ` + "`go test ./engine -run TestMeasuredErrors -update`" + `): median and 90th percentile, with the number of rows.
-The errors are of rows the model was built with in view; on rows nobody had seen TPOT was off by 16 % in the median and 61 % at the 90th percentile.
+(` + "`engine/measured_errors.go`" + `, written with this page): median and 90th percentile, with the number of rows.
+The errors are of rows the model was built with in view; on rows outside this project TPOT was off by 16 % in the median and 61 % at the 90th percentile.
 
 Assumed in these, not measured: what L2 caches deliver (4.5 TB/s on A100, 5.7 on Hopper), the part of compute that
 products with unpacked weights reach (0.6, and 0.63 of that on Hopper), and the indexer's (0.5).

@@ -1,6 +1,6 @@
 package engine
 
-// measuredErrors is written by go test ./engine -run TestMeasuredErrors -update:
+// measuredErrors is written by go test ./engine -run TestErrorTable -update:
 // the rows of docs/benchmarks/engine.md, of current engines. The first is all.
 var measuredErrors = []Measured{
 	{TTFT: Spread{155, 0.37, 0.86}, TPOT: Spread{150, 0.12, 0.49}, Rate: Spread{268, 0.17, 0.75}},
