@@ -23,6 +23,9 @@ type Demand struct {
 	// Of Missed: requests that even an idle replica of the deployment would not have
 	// served within the SLO, by what idle replicas were measured to take.
 	OutOfReach uint64
+
+	Gaps    uint64        // between tokens of streams that came to their end
+	GapTime time.Duration // their sum
 }
 
 // Demand reads the demand on a deployment.
@@ -37,7 +40,8 @@ func (g *Gateway) Demand(deployment string) (Demand, error) {
 			d.Here = here
 		}
 	}
-	d.Attained, d.Missed, d.OutOfReach = g.slo.of(deployment)
+	k := g.slo.of(deployment)
+	d.Attained, d.Missed, d.OutOfReach, d.Gaps, d.GapTime = k.attained, k.missed, k.outOfReach, k.gaps, k.gapTime
 	d.Missed += t.model.missed.Load()
 	return d, nil
 }
@@ -49,18 +53,25 @@ type tally struct {
 	by map[string]*kept
 }
 
-type kept struct{ attained, missed, outOfReach uint64 }
+type kept struct {
+	attained, missed, outOfReach uint64
+	gaps                         uint64
+	gapTime                      time.Duration
+}
 
-func (t *tally) add(deployment string, v verdict) {
+func (t *tally) add(r *weir.Record, v verdict) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	k := t.by[deployment]
+	k := t.by[r.Deployment]
 	if k == nil {
 		if t.by == nil {
 			t.by = map[string]*kept{}
 		}
 		k = &kept{}
-		t.by[deployment] = k
+		t.by[r.Deployment] = k
+	}
+	if n := r.Usage.Completion - 1; n > 0 && r.TPOT > 0 {
+		k.gaps, k.gapTime = k.gaps+uint64(n), k.gapTime+r.TPOT*time.Duration(n)
 	}
 	switch v {
 	case inTime:
@@ -82,13 +93,13 @@ const (
 	outOfReach // late, and an idle replica would have been late too
 )
 
-func (t *tally) of(deployment string) (attained, missed, outOfReach uint64) {
+func (t *tally) of(deployment string) kept {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if k := t.by[deployment]; k != nil {
-		return k.attained, k.missed, k.outOfReach
+		return *k
 	}
-	return 0, 0, 0
+	return kept{}
 }
 
 // judge counts an ended request for or against its model's SLO.
@@ -100,7 +111,7 @@ func (g *Gateway) judge(b *booking) {
 	case r.Deployment == "":
 		b.served.missed.Add(1)
 	default:
-		g.slo.add(r.Deployment, b.served.verdict(r))
+		g.slo.add(r, b.served.verdict(r))
 	}
 }
 

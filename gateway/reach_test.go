@@ -47,6 +47,11 @@ func TestAMissIsOutOfReachIfAnIdleReplicaWouldMissToo(t *testing.T) {
 		f(late, 1020, 0, true, 950*ms, 40*ms) // its first token was in time, its tokens could have been
 		f(late, 900, 0, false, 1500*ms, 25*ms)
 		f(outOfReach, 1020, 0, false, 1500*ms, 25*ms) // 1.2 s in all, 1.189 s are allowed
+		b.slo.add(&weir.Record{Deployment: "d0", TPOT: 30 * ms, Usage: weir.Usage{Completion: 11}}, late)
+		b.slo.add(&weir.Record{Deployment: "d0", Usage: weir.Usage{Completion: 11}}, outOfReach) // not streamed
+		if d, err := b.Demand("d0"); err != nil || d.Gaps != 10 || d.GapTime != 300*ms || d.Missed != 2 || d.OutOfReach != 1 {
+			t.Errorf("have %+v, %v", d, err)
+		}
 		if have := s.verdict(&weir.Record{Outcome: weir.Failure, Deployment: "d0", Usage: weir.Usage{Prompt: 1020}}); have != late {
 			t.Errorf("a failure is %v", have)
 		}

@@ -57,6 +57,7 @@ func (n *Node) demand(now weir.Instant, deployment string) (scale.Observation, e
 	o.Completed, o.DonePrompt, o.DoneOutput = here.Completed, here.DonePrompt, here.DoneOutput
 	o.InFlight, o.InFlightWork = here.InFlight, here.InFlightWork
 	o.Attained, o.Missed, o.OutOfReach = d.Attained, d.Missed, d.OutOfReach
+	o.Gaps, o.GapTime = d.Gaps, d.GapTime
 	o.LastActive = max(m.LastArrived, here.LastEnded)
 	o.PerReplica = make(map[string]scale.Load, len(here.PerReplica))
 	for _, r := range here.PerReplica {

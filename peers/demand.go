@@ -26,17 +26,17 @@ type totals struct {
 
 // counts are the fields of an Observation that are totals.
 type counts struct {
-	arrived, prompt, output, completed, prefill, decode, attained, missed, outOfReach uint64
+	arrived, prompt, output, completed, prefill, decode, attained, missed, outOfReach, gaps, gapTime uint64
 }
 
 func countsOf(o *scale.Observation) counts {
-	return counts{o.Arrived, o.ArrivedPrompt, o.ArrivedOutput, o.Completed, o.DonePrompt, o.DoneOutput, o.Attained, o.Missed, o.OutOfReach}
+	return counts{o.Arrived, o.ArrivedPrompt, o.ArrivedOutput, o.Completed, o.DonePrompt, o.DoneOutput, o.Attained, o.Missed, o.OutOfReach, o.Gaps, uint64(o.GapTime)}
 }
 
 func (c counts) into(o *scale.Observation) {
 	o.Arrived, o.ArrivedPrompt, o.ArrivedOutput, o.Completed = c.arrived, c.prompt, c.output, c.completed
 	o.DonePrompt, o.DoneOutput, o.Attained, o.Missed = c.prefill, c.decode, c.attained, c.missed
-	o.OutOfReach = c.outOfReach
+	o.OutOfReach, o.Gaps, o.GapTime = c.outOfReach, c.gaps, time.Duration(c.gapTime)
 }
 
 // grow adds the growth since the last report. A counter that fell has restarted
@@ -49,7 +49,7 @@ func (c *counts) grow(was, now counts) {
 		{&c.arrived, was.arrived, now.arrived}, {&c.prompt, was.prompt, now.prompt}, {&c.output, was.output, now.output},
 		{&c.completed, was.completed, now.completed}, {&c.prefill, was.prefill, now.prefill}, {&c.decode, was.decode, now.decode},
 		{&c.attained, was.attained, now.attained}, {&c.missed, was.missed, now.missed},
-		{&c.outOfReach, was.outOfReach, now.outOfReach},
+		{&c.outOfReach, was.outOfReach, now.outOfReach}, {&c.gaps, was.gaps, now.gaps}, {&c.gapTime, was.gapTime, now.gapTime},
 	} {
 		if f.now > f.was {
 			*f.sum += f.now - f.was

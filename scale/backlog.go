@@ -16,7 +16,7 @@ import (
 // sized to the whole queue.
 func (t *turn) backlog() {
 	queued := t.queued()
-	if t.stale || queued == 0 || t.p.DrainWithin < 0 {
+	if t.stale || queued == 0 || t.p.DrainWithin < 0 || t.ready > 0 && t.s.Safety.Budget.spare(t) {
 		return
 	}
 	flows := t.flows()

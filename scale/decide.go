@@ -37,6 +37,7 @@ type turn struct {
 var rules = [...]func(*turn){
 	(*turn).demand,
 	(*turn).forecast,
+	(*turn).decode,
 	(*turn).backlog,
 	(*turn).schedule,
 	(*turn).wantedSoFar,
@@ -44,6 +45,7 @@ var rules = [...]func(*turn){
 	(*turn).holdWindow,
 	(*turn).holdBreakEven,
 	(*turn).holdTooFew,
+	(*turn).holdRising,
 	(*turn).holdProjection,
 	(*turn).holdZero,
 	(*turn).replaceLate,

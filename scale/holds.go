@@ -134,7 +134,7 @@ func (t *turn) holdProjection() {
 	if t.n >= t.have || t.stale || t.over() {
 		return
 	}
-	if q := t.queued(); t.ready > 0 && (t.o.Waiting > 0 || t.o.EngineWaiting > t.ready) {
+	if q := t.queued(); t.ready > 0 && !t.s.Safety.Budget.spare(t) && (t.o.Waiting > 0 || t.o.EngineWaiting > t.ready) {
 		t.hold(RuleProjection, t.have, "%d requests are queued", q)
 		return
 	}

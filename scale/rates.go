@@ -10,6 +10,8 @@ type rates struct {
 	known     bool
 	requests  float64 // per second
 	work      float64 // replica-seconds of a nominal replica per second
+	mean      float64 // of work, over the level window
+	last      float64 // of work, over the long window
 	load      float64 // the unit of forecasts, per second, over the long window
 	burst     float64 // like work, over the short window
 	coming    float64 // requests arrived per second, over the long window
@@ -71,7 +73,8 @@ func (t *turn) rateNow() rates {
 		finished:  float64(now.Done-long.Done) / seconds(now.At.Sub(long.At)),
 	}
 	r.requests, r.work = p.arrivals(level, now, ratio)
-	r.coming, _ = p.arrivals(long, now, ratio)
+	r.mean = r.work
+	r.coming, r.last = p.arrivals(long, now, ratio)
 	_, r.burst = p.arrivals(short, now, ratio)
 	t.rises(&r, long, now, riseSure)
 	fast, _ := s.since(o.Now, min(max(t.cold/surgeLast, shortWindow), longWindow))

@@ -50,6 +50,8 @@ type Observation struct {
 	Attained      uint64          `json:"attained"`               // requests that met the SLO, total
 	Missed        uint64          `json:"missed"`                 // requests that did not, total
 	OutOfReach    uint64          `json:"out_of_reach,omitempty"` // of Missed: an idle replica is too slow for them, total
+	Gaps          uint64          `json:"gaps,omitempty"`         // between an answer's tokens, of ended answers, total
+	GapTime       time.Duration   `json:"gap_time,omitempty"`     // their sum, total
 	PerReplica    map[string]Load `json:"per_replica,omitempty"`  // by replica ID, for choosing victims
 
 	// LastActive is when a request last arrived or ended. 0: unknown; then the
@@ -90,6 +92,7 @@ const (
 	RuleGPU         Rule = "gpu"         // GPU utilisation, sustained
 	RuleCapacity    Rule = "capacity"    // token work against the learned or given capacity
 	RuleSlots       Rule = "slots"       // requests in flight against the replicas' admissions
+	RuleDecode      Rule = "decode"      // tokens come more slowly than the SLO allows
 	RuleForecast    Rule = "forecast"    // demand expected when a replica requested now is ready
 	RuleBacklog     Rule = "backlog"     // the present replicas cannot serve the queue in time
 	RuleSchedule    Rule = "schedule"    // the calendar
@@ -97,6 +100,7 @@ const (
 	RuleWindow      Rule = "window"      // more was needed within the scale-in window
 	RuleBreakEven   Rule = "break-even"  // starting again would cost more than idling
 	RuleTooFew      Rule = "too-few"     // that number was too few for this load
+	RuleRising      Rule = "rising"      // more work arrives than before
 	RuleProjection  Rule = "projection"  // the remaining replicas would be too busy
 	RuleZero        Rule = "zero"        // not idle long enough for zero replicas
 	RuleLate        Rule = "late"        // starting for much longer than usual: replaced

@@ -7,7 +7,6 @@ import (
 
 const (
 	slotShare = 0.75 // part of the margin for work: requests in flight vary less than arrivals
-	slotLeast = 0.1  // least margin: beyond its replicas' admissions a request waits, however fast they are
 	slotSure  = 2.0  // standard deviations beyond which a rise of requests in flight counts at once
 )
 
@@ -30,7 +29,9 @@ func (t *turn) slots() (need, bool) {
 	}}, true
 }
 
-func (t *turn) slotMargin() float64 { return max(slotShare*t.s.Safety.margin(), slotLeast) }
+// slotMargin has no least value of its own: a policy that allows many misses may
+// let requests wait for slots.
+func (t *turn) slotMargin() float64 { return slotShare * (t.s.Safety.margin() + t.urgent()) }
 
 // heldAlone returns how many replicas' admissions would be in flight if the
 // replicas did no prefill. During prefill answers stand still and stay longer.

@@ -37,16 +37,18 @@ type State struct {
 
 // Sample is the totals at one time.
 type Sample struct {
-	At       weir.Instant `json:"at"`
-	Arrived  uint64       `json:"n"`
-	Prompt   uint64       `json:"p"` // arrived
-	Output   uint64       `json:"o"` // arrived
-	Prefill  uint64       `json:"dp"`
-	Decode   uint64       `json:"do"`
-	Attained uint64       `json:"a"`
-	Missed   uint64       `json:"m"`
-	Done     uint64       `json:"d"` // requests completed
-	Flying   int          `json:"f"` // requests in flight, a level
+	At       weir.Instant  `json:"at"`
+	Arrived  uint64        `json:"n"`
+	Prompt   uint64        `json:"p"` // arrived
+	Output   uint64        `json:"o"` // arrived
+	Prefill  uint64        `json:"dp"`
+	Decode   uint64        `json:"do"`
+	Attained uint64        `json:"a"`
+	Missed   uint64        `json:"m"`
+	Done     uint64        `json:"d"` // requests completed
+	Flying   int           `json:"f"` // requests in flight, a level
+	Gaps     uint64        `json:"g,omitempty"`
+	GapTime  time.Duration `json:"gt,omitempty"`
 }
 
 // Peak is a number of replicas that was needed, with the last time.
@@ -72,14 +74,14 @@ func sampled(o *Observation) Sample {
 	return Sample{
 		At: o.Now, Arrived: o.Arrived, Prompt: o.ArrivedPrompt, Output: o.ArrivedOutput,
 		Prefill: o.DonePrompt, Decode: o.DoneOutput,
-		Attained: o.Attained, Missed: o.Missed, Done: o.Completed, Flying: o.InFlight,
+		Attained: o.Attained, Missed: o.Missed, Done: o.Completed, Flying: o.InFlight, Gaps: o.Gaps, GapTime: o.GapTime,
 	}
 }
 
 // before says whether a can precede b: no total has shrunk.
 func (a Sample) before(b Sample) bool {
 	return a.At <= b.At && a.Arrived <= b.Arrived && a.Prompt <= b.Prompt && a.Output <= b.Output &&
-		a.Prefill <= b.Prefill && a.Decode <= b.Decode && a.Done <= b.Done && a.Attained <= b.Attained && a.Missed <= b.Missed
+		a.Prefill <= b.Prefill && a.Decode <= b.Decode && a.Done <= b.Done && a.Attained <= b.Attained && a.Missed <= b.Missed && a.Gaps <= b.Gaps && a.GapTime <= b.GapTime
 }
 
 // remember adds the totals of o. If totals shrank, the gateway has restarted

@@ -58,6 +58,7 @@ func (w *world) measure(p *part) scale.Observation {
 	o.Completed, o.DonePrompt, o.DoneOutput = here.Completed, here.DonePrompt, here.DoneOutput
 	o.InFlight, o.InFlightWork = here.InFlight, here.InFlightWork
 	o.Attained, o.Missed, o.OutOfReach = p.tally.attained, p.tally.missed, p.tally.outOfReach
+	o.Gaps, o.GapTime = p.tally.gaps, p.tally.gapTime
 	o.LastActive = max(d.LastArrived, here.LastEnded)
 	o.PerReplica = make(map[string]scale.Load, len(here.PerReplica))
 	for _, r := range here.PerReplica {

@@ -218,6 +218,8 @@ func (w *world) judgeAnswer(p *part, q *request) {
 	l := latency{ttft: q.first.Sub(q.arrived), whole: w.now.Sub(q.arrived)}
 	if q.output > 1 {
 		l.tpot = w.now.Sub(q.first) / time.Duration(q.output-1)
+		p.tally.gaps += uint64(q.output - 1)
+		p.tally.gapTime += w.now.Sub(q.first)
 	}
 	if w.c.Answered != nil {
 		w.c.Answered(Answer{Tenant: q.tenant, Prompt: q.prompt, Output: q.output, TTFT: l.ttft, Whole: l.whole})

@@ -61,6 +61,8 @@ type tally struct {
 	granted, completed, failed, throttled uint64
 	attained, missed, outOfReach          uint64
 	prompt, output                        uint64
+	gaps                                  uint64
+	gapTime                               time.Duration
 }
 
 // Run plays the whole of c. An error is the Config's, the source's, or a broken
