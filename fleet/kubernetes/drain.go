@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
@@ -154,16 +155,14 @@ func (w *workload) mark(ctx context.Context, now time.Time) error {
 		set  map[string]*string
 	}
 	var orders []order
+	next := w.nextCost()
 	for _, p := range w.inOrder() {
-		if p.intent == asMarked || p.over() || !p.gone.IsZero() {
+		set := w.marks(p, next, now)
+		if set == nil {
 			continue
 		}
-		set := map[string]*string{drainMark: nil, deletionCost: nil}
-		if p.intent == drain {
-			set = map[string]*string{drainMark: new(p.since.UTC().Format(time.RFC3339)), deletionCost: new(goesFirst)}
-			if w.d.inOrder() {
-				delete(set, deletionCost) // no controller reads it
-			}
+		if set[deletionCost] != nil {
+			next++
 		}
 		orders = append(orders, order{p.obj.Name, p.obj.UID, set})
 	}
@@ -174,6 +173,38 @@ func (w *workload) mark(ctx context.Context, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+// marks are the annotations that a pod is to get or, with nil, to lose; none: nil.
+// The deletion cost comes only when it has drained: of several that drain, one that
+// still works must not be deleted in the place of one that does not. cost is the
+// next one that no pod has.
+func (w *workload) marks(p *pod, cost int64, now time.Time) map[string]*string {
+	switch {
+	case p.over() || !p.gone.IsZero():
+	case p.intent == keep:
+		return map[string]*string{drainMark: nil, deletionCost: nil}
+	case p.intent == drain:
+		return map[string]*string{drainMark: new(p.since.UTC().Format(time.RFC3339))}
+	case !p.marked() || w.d.inOrder(): // no controller reads a cost
+	case w.rested(p, now) && !p.costed():
+		return map[string]*string{deletionCost: new(strconv.FormatInt(cost, 10))}
+	case !w.rested(p, now) && p.costed():
+		return map[string]*string{deletionCost: nil} // a late request
+	}
+	return nil
+}
+
+// nextCost is above the cost of every drained pod: the first that drained goes
+// first, and the number is lowered for it. The lock is held.
+func (w *workload) nextCost() int64 {
+	next := int64(goesFirst)
+	for _, p := range w.pods {
+		if p.costed() {
+			next = max(next, p.cost()+1)
+		}
+	}
+	return next
 }
 
 // due says whether the number has to be read: a pod has drained or does not

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -34,7 +35,7 @@ type pod struct {
 	view   weir.Replica
 	intent intent
 	since  time.Time // the drain began
-	shown  time.Time // since when the pod shows the mark; zero: it does not
+	shown  time.Time // since when the pod shows its deletion cost; zero: it does not
 	quiet  time.Time // idle since; zero: busy
 	gone   time.Time // when the number was lowered for it; zero: it counts in the number
 	served bool      // was ready once
@@ -119,7 +120,7 @@ func (w *workload) see(obj *corev1.Pod, now time.Time) {
 	if p.marked() == (p.intent == drain) {
 		p.intent = asMarked
 	}
-	if !p.marked() {
+	if !p.costed() {
 		p.shown = time.Time{}
 	} else if p.shown.IsZero() {
 		p.shown = now
@@ -145,6 +146,18 @@ func older(a, b string) bool {
 
 // marked says whether the pod itself carries the drain mark.
 func (p *pod) marked() bool { return p.obj.Annotations[drainMark] != "" }
+
+// cost is the deletion cost the pod carries; 0: none.
+func (p *pod) cost() int64 {
+	n, err := strconv.ParseInt(p.obj.Annotations[deletionCost], 10, 32)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// costed says whether the pod carries the deletion cost of one that has drained.
+func (p *pod) costed() bool { return p.cost() < costsEnd }
 
 // leaving says whether it drains, or is about to.
 func (p *pod) leaving() bool { return p.intent == drain || p.intent == asMarked && p.marked() }

@@ -20,8 +20,12 @@ const (
 	deletionCost = "controller.kubernetes.io/pod-deletion-cost"
 )
 
-// goesFirst is the deletion cost of a drained pod: the lowest there is.
-const goesFirst = "-2147483648"
+// goesFirst is the deletion cost of the first pod that drained, the lowest there is;
+// those after it have the next ones, below costsEnd.
+const (
+	goesFirst = -1 << 31
+	costsEnd  = goesFirst + 1<<20
+)
 
 // stand is where a pod stands: its state, and why it is no further.
 type stand struct {

@@ -215,12 +215,15 @@ func (w *workload) drained(p *pod, state weir.ReplicaState, now time.Time) bool 
 	switch {
 	case state != weir.Ready:
 		return true // it serves no request
-	case !w.d.inOrder() && (p.shown.IsZero() || now.Sub(p.shown) < heardOf):
+	case !w.rested(p, now):
 		return false
-	case now.Sub(p.since) >= w.d.DrainDeadline:
-		return true
 	}
-	return !p.quiet.IsZero() && now.Sub(p.quiet) >= w.d.DrainQuiet
+	return w.d.inOrder() || !p.shown.IsZero() && now.Sub(p.shown) >= heardOf
+}
+
+// rested says whether a leaving pod is idle for good, or out of time.
+func (w *workload) rested(p *pod, now time.Time) bool {
+	return now.Sub(p.since) >= w.d.DrainDeadline || !p.quiet.IsZero() && now.Sub(p.quiet) >= w.d.DrainQuiet
 }
 
 // heardOf is how long a controller may take to see a pod's deletion cost. The

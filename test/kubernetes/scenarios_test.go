@@ -154,6 +154,42 @@ func TestFromOneToSixAndBackFailsNoRequest(t *testing.T) {
 	}
 }
 
+// TestWhatStillWorksIsNotDeletedForWhatHasDrained: of two that drain one is idle, and
+// that one goes, whichever it is.
+func TestWhatStillWorksIsNotDeletedForWhatHasDrained(t *testing.T) {
+	t.Parallel()
+	for idle := range 2 {
+		t.Run(fmt.Sprint(idle), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 4)
+			w.workload("Deployment", "")
+			f, _ := w.start(w.options("Deployment"), 4)
+			w.scale(f, 3)
+			rs := w.ready(f, 3)
+			works, rests := rs[1-idle].ID, rs[idle].ID
+			w.hold(works, true)
+			w.hold(rests, true)
+			if err := f.Scale(soon(t), "m", 1, []string{works, rests}); err != nil {
+				t.Fatal(err)
+			}
+			w.hold(rests, false)
+			left := func(ids ...string) func() (bool, string) {
+				return func() (bool, string) {
+					now, err := f.Status(t.Context(), "m")
+					same := err == nil && len(now) == len(ids)
+					for _, r := range now {
+						same = same && slices.Contains(ids, r.ID)
+					}
+					return same, list(now)
+				}
+			}
+			w.until("the idle one is gone", left(works, rs[2].ID))
+			w.hold(works, false)
+			w.until("the other is gone", left(rs[2].ID))
+		})
+	}
+}
+
 func TestAPodDeletedByHandIsRoutedAroundAndReplaced(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 4)

@@ -142,7 +142,7 @@ func TestServeSpillsWhatItsGPUsCannotTake(t *testing.T) {
 				return strings.Contains(r, `deployment="elsewhere"`), ""
 			})
 			w.settled(2)
-			callers.allAnswered(40)
+			callers.allAnswered(15)
 		})
 	}
 }
