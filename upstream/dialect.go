@@ -139,6 +139,9 @@ type Format interface {
 	// AsStream converts a whole answer, on one line, into a stream: see
 	// Operation.AsStream. nil: the operation does not stream.
 	AsStream(answer jsonscan.Object, usage bool) []byte
+	// FromStream converts the events of a whole stream into the answer that would have
+	// come without one: see Operation.FromStream.
+	FromStream(events [][]byte) []byte
 }
 
 // Meaning is the meaning of an event of a stream.
@@ -206,4 +209,19 @@ func (o *Operation) AsStream(body []byte, usage bool) []byte {
 		return nil
 	}
 	return o.Format.AsStream(jsonscan.ObjectOf(line.Bytes()), usage)
+}
+
+// FromStream converts a stream that has come to its true end into the answer that would
+// have come without one. events are the data of its events, in order. It is nil if the
+// events have something of which FromStream cannot tell where it belongs: it never leaves
+// anything out.
+func (o *Operation) FromStream(events [][]byte) []byte {
+	if len(events) == 0 {
+		return nil
+	}
+	body := o.Format.FromStream(events)
+	if body == nil || !o.Format.Answer(body).Whole {
+		return nil
+	}
+	return body
 }
