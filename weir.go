@@ -276,6 +276,11 @@ type Record struct {
 	SpillFailures int    // attempts that Azure could not spill to a standard deployment
 
 	Extra Money // of Cost: the extra cost over the preferred deployment
+
+	Cache       string // how it met stored answers: hit, coalesced, miss, bypass; "" if its model stores none
+	CacheReason string // why it was a bypass: one of a few words
+	Saved       Money  // what a hit or coalesced answer cost when the model made it
+	SavedTokens int64  // prompt and answer of that
 }
 
 // CopyKind is why Weir sent a copy of a request.

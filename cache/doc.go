@@ -9,6 +9,6 @@
 // argument, so the rules are tested without a clock.
 //
 // The key is made of the whole body less a short list of members that do not change the
-// answer, never of a list of members that do: a member that nobody thought of then makes
+// answer, never of a list of members that do: a new member then makes
 // two entries, and not one wrong answer.
 package cache

@@ -19,6 +19,14 @@ type Entry struct {
 
 	Generation Generation // when it was asked for
 	Of         Origin
+
+	marks []mark
+}
+
+// Ready finds what Replay changes. It is called once, before anything reads the entry.
+func (e *Entry) Ready() *Entry {
+	e.marks = marksOf(e.Body)
+	return e
 }
 
 // Origin is where an entry comes from: the names by which it is purged.
@@ -37,7 +45,7 @@ func (e *Entry) Left(now weir.Instant) time.Duration { return e.TTL - e.Age(now)
 
 // Size is the memory it takes, about.
 func (e *Entry) Size() int {
-	n := entrySize + cap(e.Body) + len(e.Of.Tenant) + len(e.Of.Model) + len(e.Of.Namespace)
+	n := entrySize + cap(e.Body) + 24*len(e.marks) + len(e.Of.Tenant) + len(e.Of.Model) + len(e.Of.Namespace)
 	for _, t := range e.Of.Tags {
 		n += len(t) + 16
 	}
@@ -96,5 +104,6 @@ func ReadEntry(b []byte, k Key, mostBody int, unpack func(packed []byte, size in
 	if err != nil || len(body) != h.Size {
 		return nil, errNoEntry
 	}
-	return &Entry{Body: body, Usage: h.Usage, Cost: h.Cost, Stored: h.Stored, TTL: h.TTL, Generation: h.Generation, Of: h.Of}, nil
+	e := Entry{Body: body, Usage: h.Usage, Cost: h.Cost, Stored: h.Stored, TTL: h.TTL, Generation: h.Generation, Of: h.Of}
+	return e.Ready(), nil
 }

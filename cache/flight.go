@@ -3,7 +3,7 @@ package cache
 import "slices"
 
 // Flight is one request to a model that several callers want: one of them leads and asks,
-// the others follow and get what it gets. The zero value has nobody. Callers are named by
+// the others follow and get what it gets. The zero value is empty. Callers are named by
 // numbers above 0, each used once.
 //
 // At any time at most one caller leads. A follower that has been sent nothing can lead
@@ -18,7 +18,7 @@ type Flight struct {
 // MaxFollowers bounds the followers of one flight. More ask for themselves.
 const MaxFollowers = 10_000
 
-// Join adds a caller. It leads if nobody does.
+// Join adds a caller. It leads if no other does.
 func (f *Flight) Join(id uint64) (leads, ok bool) {
 	switch {
 	case f.leader == 0:
@@ -38,7 +38,7 @@ func (f *Flight) Begin(id uint64) {
 	}
 }
 
-// Leave takes a caller out: it has left, or asks for itself. cancel says that nobody is
+// Leave takes a caller out: it has left, or asks for itself. cancel says that no caller is
 // left who wants the leader's answer.
 func (f *Flight) Leave(id uint64) (cancel bool) {
 	if id == f.leader {

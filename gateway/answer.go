@@ -42,6 +42,7 @@ func (c *call) whole(r *upstream.Reply) *failure {
 	c.learnModel(text)
 	shown := c.renaming.apply(text)
 	if c.ask.stream && c.s.do.Streams {
+		c.x.offer(shown)
 		shown = c.s.do.AsStream(shown, c.ask.wantsUsage)
 		c.startStream(r)
 	} else {

@@ -39,6 +39,7 @@ type booking struct {
 	reply       *upstream.Reply
 	race        *race // nil: not hedged
 	spilled     bool  // Azure sent it to a standard deployment
+	free        bool  // it is answered without a model: it counts as a request, and uses nothing
 	body        *buffer
 
 	pair      *pair // with its copies; nil: none

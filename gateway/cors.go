@@ -50,13 +50,13 @@ func newCORS(c *Config) *cors {
 // send from a browser, and headers the gateway reads. A name that ends with a dash is a
 // prefix. SDKs set User-Agent, and some browsers ask permission for it.
 var corsHeaders = [...]string{
-	"authorization", "api-key", "x-api-key", "content-type", "accept", "user-agent", "x-request-id",
+	"authorization", "api-key", "x-api-key", "content-type", "accept", "user-agent", "x-request-id", "cache-control",
 	"anthropic-", "openai-", "x-stainless-", "x-weir-",
 }
 
 // corsExposed are the answer headers that a page may read: all of the upstream's, and
 // those named here, for browsers that do not support the star.
-const corsExposed = "*, X-Request-Id, Retry-After, Retry-After-Ms, X-Weir-Deployment, X-Weir-Replica, X-Weir-Route, X-Weir-Upstream-Model, X-Weir-Queue-Ms, X-Weir-Queue-Position, X-Weir-Max-Tokens, X-Weir-Fault, X-Weir-Upstream-Request-Id, X-Weir-Estimated"
+const corsExposed = "*, X-Request-Id, Retry-After, Retry-After-Ms, X-Weir-Deployment, X-Weir-Replica, X-Weir-Route, X-Weir-Upstream-Model, X-Weir-Queue-Ms, X-Weir-Queue-Position, X-Weir-Max-Tokens, X-Weir-Fault, X-Weir-Upstream-Request-Id, X-Weir-Estimated, X-Weir-Cache, Cache-Status, Age"
 
 // allows says whether a page of that origin may call.
 func (o *cors) allows(origin string) bool { return o.all || o.origins[origin] }

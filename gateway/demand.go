@@ -108,6 +108,7 @@ func (g *Gateway) judge(b *booking) {
 	switch {
 	case b.served == nil || r.Fault == weir.CallerFault:
 	case r.Outcome == weir.Refused && r.Fault == weir.PolicyFault && b.id == 0: // a limit of the tenant, not a lack of capacity
+	case r.Deployment == "" && r.Outcome == weir.Completed: // a stored answer says nothing about capacity
 	case r.Deployment == "":
 		b.served.missed.Add(1)
 	default:

@@ -11,6 +11,11 @@ import (
 // end reports the end of the request to the caller, unless that was done, and closes
 // the booking.
 func (c *call) end(err error) {
+	if err == nil && c.x.lead.deserted() { // its followers have all of the answer
+		c.booking.release(dispatch.OK)
+		c.x.endTee(endsWhole)
+		err = gone(c.x.from.Context())
+	}
 	if err == nil {
 		c.booking.close(c.x.status, weir.Completed, weir.NoFault, "")
 		c.x.end(endsWhole)
@@ -19,7 +24,7 @@ func (c *call) end(err error) {
 	c.err = err
 	p, a := explain(err)
 	outcome := weir.Failure
-	if c.booking.rec.Attempts == 0 && p.is != errClientGone && p.is != errStopping {
+	if c.booking.rec.Attempts == 0 && !c.streaming && p.is != errClientGone && p.is != errStopping {
 		outcome = weir.Refused
 	}
 	away := p.is == errClientGone || p.is == errClientSlow

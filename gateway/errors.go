@@ -69,6 +69,7 @@ var (
 
 	errExhausted = errors.New("the account at the model's provider has no quota or credit left: the operator must raise it, waiting does not help")
 
+	errNotStored  = errors.New("no answer is stored for this request, and its Cache-Control asks for no other (only-if-cached): send it without")
 	errClientGone = errors.New("the caller disconnected")
 	errClientSlow = errors.New("the caller read the answer too slowly")
 	errUnpriced   = errors.New("the request asks for something that has no price")
@@ -148,6 +149,7 @@ var answers = map[error]answer{
 
 	errExhausted: {502, weir.UpstreamFault, "upstream_quota_exhausted", "insufficient_quota"},
 
+	errNotStored:  {504, weir.PolicyFault, "not_cached", "invalid_request_error"},
 	errClientGone: {499, weir.CallerFault, "client_gone", "invalid_request_error"},
 	errClientSlow: {499, weir.CallerFault, "client_slow", "invalid_request_error"},
 	errStopping:   {503, weir.GatewayFault, "gateway_stopping", "server_error"},

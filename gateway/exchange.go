@@ -65,6 +65,8 @@ type exchange struct {
 	size          int64  // the stated length of the body; -1 if not stated
 	far           bool   // over a network, where silence may be taken for a dead peer
 
+	lead *lead // the request goes on when its caller has left; nil: it does not
+
 	clock   time.Time // when the answer was last written to
 	pulse   *pulse    // signs of life for a waiting caller; nil: none
 	started bool      // the status line was sent
@@ -72,7 +74,12 @@ type exchange struct {
 	status  int       // the status sent
 }
 
-func (x *exchange) ctx() context.Context { return x.from.Context() }
+func (x *exchange) ctx() context.Context {
+	if x.lead != nil {
+		return x.lead.ctx
+	}
+	return x.from.Context()
+}
 
 // get returns the first value of a header; name is in canonical form.
 func (x *exchange) get(name string) string {
@@ -131,6 +138,9 @@ func (x *exchange) send(p []byte) error {
 	if x.tee != nil {
 		_ = x.tee.Send(p)
 	}
+	if x.lead != nil {
+		return x.lead.send(x.from, p)
+	}
 	return x.from.Send(p)
 }
 
@@ -143,7 +153,32 @@ func (x *exchange) flush() error {
 	if x.tee != nil {
 		_ = x.tee.Flush(x.clock)
 	}
+	if x.lead != nil {
+		return x.lead.flush(x.from, x.clock)
+	}
 	return x.from.Flush(x.clock)
+}
+
+// unshown gives the tee an event that the caller does not see, because only the gateway
+// asked for it.
+func (x *exchange) unshown(event []byte) {
+	if k, ok := x.tee.(*transcript); ok {
+		k.unshown(event)
+	}
+}
+
+// tells prepares the tee for an event that not every caller sees.
+func (x *exchange) tells() {
+	if k, ok := x.tee.(*transcript); ok {
+		k.told = true
+	}
+}
+
+// offer gives the tee an answer that the caller gets in another form.
+func (x *exchange) offer(body []byte) {
+	if k, ok := x.tee.(*transcript); ok {
+		k.offer(body)
+	}
 }
 
 // beat sends a sign of life for the pulse, which holds its lock. It says whether the

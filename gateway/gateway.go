@@ -65,6 +65,10 @@ type Gateway struct {
 	apply    sync.Mutex // held by Apply and SetReplicas
 	replicas map[string][]weir.Replica
 
+	answers     Answers // nil: no answer is stored
+	flights     flights
+	transcripts atomic.Int64 // bytes of answers that are being kept
+
 	inside *inside
 	second func(*call) sink // returns exchange.tee for a request before it is sent; nil: no request has one
 
@@ -89,7 +93,7 @@ func New(o Options) (*Gateway, error) {
 		return nil, errors.New("the gateway has no Dialects: nothing says which paths it serves")
 	}
 	g := &Gateway{
-		surfaces: o.Dialects, listen: o.Listen.withDefaults(), drain: o.Drain, record: o.Record, nearest: o.Nearest, log: o.Log, onCopy: o.Copy, canaryStepped: o.CanaryStepped, stored: o.Canaries, grew: o.Grew,
+		surfaces: o.Dialects, listen: o.Listen.withDefaults(), drain: o.Drain, record: o.Record, nearest: o.Nearest, log: o.Log, onCopy: o.Copy, canaryStepped: o.CanaryStepped, stored: o.Canaries, grew: o.Grew, answers: o.Answers,
 		began: time.Now(), replicas: map[string][]weir.Replica{}, alarm: newAlarm(), inside: newInside(), ids: newIDSource(),
 	}
 	g.calls.New = newCall
@@ -128,6 +132,9 @@ func (g *Gateway) at(t time.Time) weir.Instant { return g.epoch.Add(t.Sub(g.bega
 func (g *Gateway) Apply(c Config) error {
 	if err := c.Validate(); err != nil {
 		return err
+	}
+	if g.answers == nil && c.caches() {
+		return errors.New("a model has a Cache, but the gateway has no Answers to keep them in")
 	}
 	g.apply.Lock()
 	defer g.apply.Unlock()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/cache"
 	"weir/canary"
 	"weir/dispatch"
 	"weir/meter"
@@ -42,7 +43,9 @@ type Options struct {
 	// for each of its deployments, from one goroutine, with no lock held, and at most
 	// every 100 ms however often it grows. nil: it is not called.
 	Grew func(deployment string)
-	Log  *slog.Logger // nil: slog.Default()
+	// Answers keeps answers for the models that have a Cache. nil: no model may have one.
+	Answers Answers
+	Log     *slog.Logger // nil: slog.Default()
 }
 
 // Listen says where and how connections are accepted. Zero values mean the defaults
@@ -126,6 +129,7 @@ type Model struct {
 	Health      dispatch.Health
 	Hedge       dispatch.Hedge // a second request when the first token is late
 	Sticky      Sticky
+	Cache       *cache.Policy // which of its answers are stored; nil: none
 	Deployments []Deployment
 }
 

@@ -35,6 +35,7 @@ func (openInference) Words([]byte) bool                            { return true
 func (openInference) Key(secret string) upstream.Field {
 	return upstream.Field{Name: "authorization", Value: "Bearer " + secret}
 }
+func (tensors) FromStream([][]byte) []byte { return nil }
 
 func (openInference) Operation(op weir.Op) *upstream.Operation {
 	if op != weir.OpInfer {

@@ -33,6 +33,7 @@ type call struct {
 	pinnedBy   string       // the member that names that answer
 	finished   bool         // the caller has the end of its answer, or can no longer get it
 	events     int          // sent to the caller
+	look       *lookup      // its stored answer; nil: its model stores none
 	err        error        // why it did not complete
 	over       bool         // nothing uses the call any more
 
@@ -60,6 +61,7 @@ func (g *Gateway) take() *call {
 // recycle clears the call and pools its memory, unless its handler panicked.
 func (c *call) recycle() {
 	c.letGo()
+	c.look.free()
 	if !c.over {
 		return
 	}
@@ -111,7 +113,12 @@ func (c *call) serve() {
 // run reserves, waits for a replica, and tries replicas until one has answered or the
 // failure can no longer be hidden.
 func (c *call) run() error {
-	ctx, b := c.x.ctx(), &c.booking
+	if c.booking.served.cache != nil {
+		if over, err := c.lookUp(); over || err != nil {
+			return err
+		}
+	}
+	b := &c.booking
 	prompt, output, err := c.reserve()
 	if err != nil {
 		return err
@@ -119,6 +126,7 @@ func (c *call) run() error {
 	if c.g.second != nil {
 		c.x.tee = c.g.second(c)
 	}
+	ctx := c.x.ctx()
 	c.startPulse(c.pulseEvery())
 	err = c.arrive(ctx, prompt, output)
 	for {

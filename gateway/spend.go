@@ -81,7 +81,7 @@ func (b *booking) likely(t *target, prompt, output int64) meter.Spent {
 func (s *spend) settle(now weir.Instant, b *booking, whole bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if b.used == (weir.Usage{}) {
+	if b.used == (weir.Usage{}) && !b.free {
 		s.meter.Release(now, b.reservation)
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/cache"
 	"weir/dispatch"
 	"weir/upstream"
 )
@@ -80,6 +81,7 @@ type served struct {
 	affinity   Affinity
 	sticky     Sticky
 	dialects   []upstream.Dialect // of its deployments
+	cache      *cache.Policy      // nil: no answer is stored
 }
 
 func (s *served) classOf(t *tenant) weir.Class {
@@ -166,7 +168,7 @@ func (st *state) addTenant(t *Tenant) {
 }
 
 func (g *Gateway) addModel(st *state, m *Model, present *state, shares map[string]int) error {
-	s := &served{slo: m.SLO, class: m.Class, spillAfter: m.SpillAfter, trim: m.Trim, affinity: m.Affinity, sticky: m.Sticky, picks: m.picks()}
+	s := &served{slo: m.SLO, class: m.Class, spillAfter: m.SpillAfter, trim: m.Trim, affinity: m.Affinity, sticky: m.Sticky, picks: m.picks(), cache: m.Cache}
 	if present != nil && present.models[m.Name] != nil && present.models[m.Name].name == m.Name {
 		s.model = present.models[m.Name].model
 	} else {

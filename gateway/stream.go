@@ -117,8 +117,10 @@ func (s *stream) take(e *upstream.Event) (*failure, bool) {
 	switch e.Kind {
 	case upstream.Usage:
 		if s.c.asksUsage {
+			s.c.x.unshown(raw)
 			return nil, false // the gateway asked for it: the caller must not see it
 		}
+		s.c.x.tells()
 	case upstream.Failed:
 		return s.failure(e), true
 	case upstream.Malformed:

@@ -210,18 +210,3 @@ func (o *Operation) AsStream(body []byte, usage bool) []byte {
 	}
 	return o.Format.AsStream(jsonscan.ObjectOf(line.Bytes()), usage)
 }
-
-// FromStream converts a stream that has come to its true end into the answer that would
-// have come without one. events are the data of its events, in order. It is nil if the
-// events have something of which FromStream cannot tell where it belongs: it never leaves
-// anything out.
-func (o *Operation) FromStream(events [][]byte) []byte {
-	if len(events) == 0 {
-		return nil
-	}
-	body := o.Format.FromStream(events)
-	if body == nil || !o.Format.Answer(body).Whole {
-		return nil
-	}
-	return body
-}

@@ -1,9 +1,7 @@
 package upstream_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -11,26 +9,7 @@ import (
 	"testing"
 
 	"weir"
-	. "weir/upstream"
 )
-
-// eventsOf are the data of a stream's events, without its [DONE].
-func eventsOf(t *testing.T, op weir.Op, stream []byte) (events [][]byte) {
-	t.Helper()
-	e := streamOf(op, stream, 1<<10, true)
-	for {
-		ev, err := e.Next()
-		if err == io.EOF {
-			return events
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if ev.Kind != Done || op == weir.OpMessages {
-			events = append(events, bytes.Clone(ev.Data))
-		}
-	}
-}
 
 func same(t *testing.T, a, b []byte) bool {
 	t.Helper()
@@ -51,9 +30,9 @@ func TestAStreamMadeOfAnAnswerIsTheAnswerAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := operation(op).FromStream(eventsOf(t, op, AsStream(op, body, true)))
+		got := operation(op).FromStream(AsStream(op, body, true))
 		if op == weir.OpChat { // its file leaves out a message and an index
-			body, got = got, operation(op).FromStream(eventsOf(t, op, AsStream(op, got, true)))
+			body, got = got, operation(op).FromStream(AsStream(op, got, true))
 		}
 		if got == nil || !same(t, got, body) {
 			t.Errorf("%s: have\n%s\nwant\n%s", name, got, body)
@@ -65,11 +44,7 @@ func TestAStreamMadeOfAnAnswerIsTheAnswerAgain(t *testing.T) {
 func TestAnAnswerIsPutTogetherFromItsPieces(t *testing.T) {
 	f := func(op weir.Op, want string, events ...string) {
 		t.Helper()
-		var data [][]byte
-		for _, e := range events {
-			data = append(data, []byte(e))
-		}
-		got := operation(op).FromStream(data)
+		got := operation(op).FromStream([]byte("data: " + strings.Join(events, "\n\ndata: ") + "\n\ndata: [DONE]\n\n"))
 		if want == "" && got != nil || want != "" && (got == nil || !same(t, got, []byte(want))) {
 			t.Errorf("%s:\nhave %s\nwant %s", strings.Join(events, "\n"), got, want)
 		}
@@ -91,7 +66,7 @@ func TestAnAnswerIsPutTogetherFromItsPieces(t *testing.T) {
 	f(chat, "", `{"choices":[{"index":0,"delta":{"content":"a","new":"x"}}]}`, `{"choices":[{"index":0,"delta":{"new":"y"}}]}`)
 	f(chat, "", `{"choices":[{"index":0,"delta":{"n":1}}]}`, `{"choices":[{"index":0,"delta":{"n":2}}]}`)
 	f(chat, "", `{"choices":[{"index":-1,"delta":{"content":"a"}}]}`)
-	f(chat, "")
+	f(chat, "", "")
 	f(weir.OpCompletions, `{"choices":[{"index":0,"text":"ab","logprobs":{"tokens":["a","b"],"token_logprobs":[1,2]},"finish_reason":"length"}]}`,
 		`{"choices":[{"index":0,"text":"a","logprobs":{"tokens":["a"],"token_logprobs":[1]},"finish_reason":null}]}`,
 		`{"choices":[{"index":0,"text":"b","logprobs":{"tokens":["b"],"token_logprobs":[2]},"finish_reason":"length"}]}`)

@@ -30,6 +30,7 @@ var house = map[string]pack{
 	"weir/bill":     {pure: true, imports: []string{"weir/meter"}},
 	"weir/trace":    {pure: true},
 	"weir/jsonscan": {pure: true},
+	"weir/cache":    {pure: true, imports: []string{"weir/jsonscan"}, sdks: []string{"golang.org/x/text/unicode/norm"}},
 	"weir/sim": {pure: true, imports: []string{"weir/scale", "weir/dispatch", "weir/engine", "weir/meter",
 		"weir/fit", "weir/price", "weir/trace", "weir/control", "weir/fleet", "weir/fleet/mem"}},
 
@@ -76,11 +77,12 @@ var house = map[string]pack{
 	"weir/upstream/dialects":  {imports: []string{"weir/upstream", "weir/upstream/openai", "weir/upstream/azure", "weir/upstream/anthropic"}},
 
 	"weir/control":          {imports: []string{"weir/scale", "weir/fleet"}},
-	"weir/gateway":          {imports: []string{"weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/jsonscan", "weir/front"}},
+	"weir/gateway":          {imports: []string{"weir/cache", "weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/jsonscan", "weir/front"}},
 	"weir/store":            {imports: []string{"weir/meter"}},
 	"weir/store/storetest":  {imports: []string{"weir/meter"}},
 	"weir/limits":           {imports: []string{"weir/meter"}},
 	"weir/limits/redistest": {},
+	"weir/cache/memory":     {imports: []string{"weir/cache"}},
 	"weir/peers":            {imports: []string{"weir/scale", "weir/store"}},
 	"weir/observe":          {},
 	"weir/scrape":           {},
@@ -134,6 +136,7 @@ var owner = map[string]string{
 	"github.com/spf13/cobra":              "weir/cmd/weir",
 	"github.com/HdrHistogram":             "weir/load",
 	"github.com/cespare/xxhash":           "weir/gateway",
+	"github.com/maypok86/otter":           "weir/cache/memory",
 }
 
 // impure are import paths forbidden to pure packages, with what they would let

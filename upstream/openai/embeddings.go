@@ -42,4 +42,4 @@ func vector(s *jsonscan.Cursor) (is bool) {
 
 func (embeddings) Text(dst, data []byte) []byte          { return upstream.AppendNamed(dst, data) }
 func (embeddings) AsStream(jsonscan.Object, bool) []byte { return nil }
-func (embeddings) FromStream([][]byte) []byte          { return nil }
+func (embeddings) FromStream([][]byte) []byte            { return nil }
