@@ -106,11 +106,16 @@ func (p *Policy) Judge(a *Asked) (time.Duration, Reason) {
 	return ttl, ""
 }
 
-// QuoteContains is a text as it stands inside a canonical body, for Rule.Contains.
-func QuoteContains(text string) []byte {
+// QuoteContains is a text as it stands inside a canonical body, for Rule.Contains; nil for
+// no text.
+func QuoteContains(text string, normalise bool) []byte {
 	if text == "" {
 		return nil
 	}
-	q := appendQuoted(nil, []byte(text))
+	b := []byte(text)
+	if normalise {
+		b = appendNormal(nil, b)
+	}
+	q := appendQuoted(nil, b)
 	return q[1 : len(q)-1]
 }

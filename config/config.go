@@ -25,6 +25,8 @@ type Config struct {
 	Store Store `yaml:"store"`
 	// Redis, which lets several gateways share their limits. Without it each gateway enforces them alone.
 	Redis *Redis `yaml:"redis"`
+	// The memory for stored answers of models that have a cache.
+	Cache Cache `yaml:"cache"`
 	// The journal of scaling decisions.
 	Journal Journal `yaml:"journal"`
 	// Resources of this machine for the replicas that Weir starts as processes.

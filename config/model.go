@@ -30,6 +30,8 @@ type Model struct {
 	Health Health `yaml:"health"`
 	// Sends a second request when the first token is late. Off if absent.
 	Hedge *Hedge `yaml:"hedge"`
+	// Stores answers for later requests that are the same. Off if absent.
+	Cache *ModelCache `yaml:"cache"`
 	// How the deployments of a tier share its traffic.
 	Split Split `yaml:"split"`
 	// The deployments that serve it.

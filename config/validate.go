@@ -45,6 +45,7 @@ func (v *validator) config() {
 	v.workloads()
 	v.tenants()
 	v.limits()
+	v.caches()
 	v.redis()
 	v.files()
 	v.shared()

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/cache/memory"
 	"weir/meter"
 )
 
@@ -35,6 +36,7 @@ type adminAPI struct {
 	gateways      func(context.Context) ([]gatewayView, error)
 	canaries      func() []canaryView
 	restartCanary func(deployment string) error
+	cache         *memory.Store
 	log           *slog.Logger
 }
 
@@ -55,7 +57,7 @@ type replicaView struct {
 // AdminPaths are the paths of the admin address that people look at.
 var AdminPaths = []string{
 	"/metrics", "/healthz", "/readyz", "/admin/replicas", "/admin/decisions", "/admin/shortages", "/admin/canaries", "/admin/usage",
-	"/admin/gateways", "/admin/shared",
+	"/admin/gateways", "/admin/shared", "/admin/cache",
 }
 
 func (a *adminAPI) handler() http.Handler {
@@ -70,6 +72,8 @@ func (a *adminAPI) handler() http.Handler {
 	mux.HandleFunc("POST /admin/reload", a.serveReload)
 	mux.HandleFunc("GET /admin/canaries", func(w http.ResponseWriter, _ *http.Request) { reply(w, a.canaries()) })
 	mux.HandleFunc("POST /admin/canaries/restart", a.serveCanaryRestart)
+	mux.HandleFunc("GET /admin/cache", a.serveCache)
+	mux.HandleFunc("POST /admin/cache/purge", a.servePurge)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)

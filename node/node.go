@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"weir"
+	"weir/cache/memory"
 	"weir/fleet"
 	"weir/gateway"
 	"weir/observe"
@@ -46,7 +47,8 @@ type Node struct {
 	short    *shortages
 	overflow overflow
 	canaries *canaries
-	sharing  *sharing    // nil: limits are not shared
+	sharing  *sharing // nil: limits are not shared
+	answers  *memory.Store
 	keda     *kedaScaler // nil: KEDA scales nothing
 
 	setup     atomic.Pointer[Setup] // in force
@@ -92,6 +94,7 @@ func New(o Options) (n *Node, err error) {
 	if n.operators, err = listen("admin.listen", s.Admin.Listen); err != nil {
 		return n, err
 	}
+	n.answers = memory.New(s.Cache, nil)
 	n.canaries = newCanaries(o.Canaries, n.log)
 	if n.gateway, err = n.newGateway(o); err != nil {
 		return n, err
@@ -146,7 +149,7 @@ func (n *Node) newGateway(o Options) (*gateway.Gateway, error) {
 	l.Listener = n.callers
 	return gateway.New(gateway.Options{
 		Dialects: dialects.All(),
-		Listen:   l, Drain: o.Setup.Server.Drain, Config: o.Setup.Gateway, Record: n.record, Nearest: o.Nearest, Log: n.log,
+		Listen:   l, Drain: o.Setup.Server.Drain, Config: o.Setup.Gateway, Record: n.record, Nearest: o.Nearest, Log: n.log, Answers: n.answers,
 		Copy: n.metrics.Copy, Canaries: trials,
 		CanaryStepped: func(s gateway.CanaryStep) {
 			n.metrics.CanaryStepped(s.Deployment, string(s.Change.Phase))
@@ -278,6 +281,9 @@ func (n *Node) close() {
 		if l != nil {
 			l.Close()
 		}
+	}
+	if n.answers != nil {
+		n.answers.Close()
 	}
 	if n.scaler != nil {
 		if err := n.scaler.close(); err != nil {

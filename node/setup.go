@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"weir/cache/memory"
 	"weir/control"
 	"weir/fleet"
 	"weir/gateway"
@@ -62,7 +63,8 @@ type Setup struct {
 	Store       Store
 	Journal     control.JournalOptions
 	Sharing     *Sharing // nil: limits are not shared
-	KEDA        *KEDA    // nil: KEDA scales nothing
+	Cache       memory.Options
+	KEDA        *KEDA // nil: KEDA scales nothing
 	Gateway     gateway.Config
 	Deployments []Deployment // all of Gateway's, in its order
 

@@ -19,6 +19,7 @@ type Sources struct {
 	Ledger   func() Ledger
 	Canaries func() []CanaryLevel
 	Shared   func() Shared
+	Cache    func() Cache // nil: no answer is stored
 	Limits   func() []LimitUse
 	Short    func() []Short
 	Leader   func() bool // whether this gateway is the leader, which scales
@@ -76,6 +77,7 @@ type levels struct {
 	engineRunning, engineWaiting, kvUse, gpuUtilisation        *prometheus.Desc
 	rows, lag, written, failures, coarsened                    *prometheus.Desc
 	shared                                                     sharedDescs
+	cache                                                      cacheDescs
 	leader, limitUse                                           *prometheus.Desc
 	short                                                      *prometheus.Desc
 }
@@ -100,6 +102,7 @@ func newLevels(m *Metrics) *levels {
 		kvUse:          desc("weir_engine_kv_use_ratio", "Share of the KV cache in use, at the fullest inference server.", "deployment"),
 		gpuUtilisation: desc("weir_engine_gpu_utilisation_ratio", "GPU utilisation, mean over the inference servers.", "deployment"),
 		shared:         newSharedDescs(),
+		cache:          newCacheDescs(),
 		rows:           desc("weir_ledger_pending_rows", "Rows of usage waiting to be written."),
 		lag:            desc("weir_ledger_lag_seconds", "Age of the oldest usage not written."),
 		written:        desc("weir_ledger_written_rows_total", "Rows of usage written."),
@@ -121,6 +124,7 @@ func (m *Metrics) Watch(s Sources) {
 // Describe implements prometheus.Collector.
 func (l *levels) Describe(ch chan<- *prometheus.Desc) {
 	l.shared.describe(ch)
+	l.cache.describe(ch)
 	for _, d := range []*prometheus.Desc{l.waiting, l.waitingTokens, l.inFlight, l.inFlightTokens, l.quota, l.replicas, l.notReady, l.canaryShare, l.canaryEvidence,
 		l.engineRunning, l.engineWaiting, l.kvUse, l.gpuUtilisation,
 		l.rows, l.lag, l.written, l.failures, l.coarsened, l.leader, l.limitUse, l.short} {
@@ -154,6 +158,9 @@ func (l *levels) Collect(ch chan<- prometheus.Metric) {
 	}
 	if s.Ledger != nil {
 		l.collectLedger(ch, s.Ledger())
+	}
+	if s.Cache != nil {
+		l.cache.collect(ch, s.Cache())
 	}
 	if s.Shared != nil {
 		l.shared.collect(ch, s.Shared())

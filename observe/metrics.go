@@ -59,6 +59,7 @@ type Metrics struct {
 	want      *prometheus.GaugeVec
 
 	copies copies
+	caches caches
 
 	reloads reloads
 
@@ -81,6 +82,7 @@ func New(b Build) *Metrics {
 	m.makeTimeMetrics()
 	m.makeCopies()
 	m.makeSpillFailures()
+	m.makeCaches()
 	m.makeReloads()
 	m.decisions = m.counter("weir_scale_decisions_total",
 		"Scaling decisions by the rules that moved the number of replicas.", "deployment", "rule")

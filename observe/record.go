@@ -67,6 +67,9 @@ func (l *lazyTimes) observe(d time.Duration) {
 // not allocate once a combination of labels has been seen.
 func (m *Metrics) Record(rec weir.Record) {
 	m.mu.RLock()
+	if rec.Cache != "" {
+		m.cached(m.known.who(rec), &rec)
+	}
 	s := m.series[who{rec.Tenant, rec.Model, rec.Deployment}]
 	if s == nil {
 		s = m.series[m.known.who(rec)]
@@ -156,7 +159,7 @@ func (m *Metrics) newSeries(w who) *series {
 
 // result returns the counter of how the request ended, nil if not seen before.
 func (s *series) result(rec weir.Record) prometheus.Counter {
-	if rec.Outcome == weir.Completed && rec.Fault == weir.NoFault && rec.Code == "" {
+	if rec.Outcome == weir.Completed && rec.Fault == weir.NoFault && rec.Code == "" && s.completed != nil {
 		return s.completed
 	}
 	return s.results[result{rec.Outcome, rec.Fault, rec.Code}]

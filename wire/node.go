@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"weir/cache/memory"
 	"weir/config"
 	"weir/control"
 	"weir/gateway"
@@ -75,6 +76,7 @@ func Setup(c *config.Config, prices *price.Catalogue) (s node.Setup, err error) 
 		Admin:   node.Admin{Listen: c.Admin.Listen, Token: c.Admin.Token.Reveal(), Hosts: c.Admin.Hosts},
 		Store:   Store(c.Store),
 		Journal: control.JournalOptions{Path: c.Journal.Path, MaxBytes: int64(c.Journal.MaxSize)},
+		Cache:   memory.Options{Bytes: int64(c.Cache.Memory), MostBody: int(c.Cache.MaxAnswer)},
 		Sharing: sharing(c.Redis), KEDA: kedaOf(c.KEDA),
 	}
 	if t := c.Server.TLS; t != nil {
@@ -122,6 +124,7 @@ func fixed(c *config.Config) []node.Fixed {
 		{Path: "machine", Value: [4]any{slices.Concat(c.Machine.GPUs, []string{""}), c.Machine.FirstPort, c.Machine.LastPort, c.Machine.Keep}},
 		{Path: "log.format", Value: c.Log.Format},
 		{Path: "store", Value: c.Store},
+		{Path: "cache", Value: c.Cache},
 		{Path: "redis", Value: c.Redis},
 		{Path: "kubernetes", Value: access(c)},
 		{Path: "keda", Value: c.KEDA},

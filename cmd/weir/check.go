@@ -10,6 +10,7 @@ import (
 
 	"weir/check"
 	"weir/config"
+	"weir/internal/paint"
 	"weir/price/pricefile"
 	"weir/report/words"
 )
@@ -95,7 +96,7 @@ func (o checkOptions) run(cmd *cobra.Command) error {
 	if strict && len(warnings) > 0 {
 		return configError{warnings}
 	}
-	newPainter(cmd.ErrOrStderr()).faults("warning", warnings)
+	paint.Faults(cmd.ErrOrStderr(), "warning", warnings)
 	fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s, %s, %s\n", file,
 		words.Count(len(c.Tenants), "tenant"), words.Count(len(c.Models), "model"), words.Count(deployments(c), "deployment"))
 	for _, line := range findings {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"weir/config"
+	"weir/internal/paint"
 	"weir/report/words"
 )
 
@@ -66,7 +67,7 @@ func explain(w io.Writer, err error) {
 	var usage usageError
 	switch {
 	case errors.As(err, &faults):
-		newPainter(w).faults("error", faults)
+		paint.Faults(w, "error", faults)
 		fmt.Fprintf(w, "%s in the configuration\n", words.Count(len(faults), "fault"))
 	case errors.As(err, &usage):
 		fmt.Fprintf(w, "%v\nSee `%s --help`.\n", err, usage.command)

@@ -53,6 +53,7 @@ the cost.
 		newPlan(),
 		newPrice(),
 		newUsage(),
+		newCache(),
 		newVersion(),
 	)
 	root.SetFlagErrorFunc(flagError)

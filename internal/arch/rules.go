@@ -83,6 +83,7 @@ var house = map[string]pack{
 	"weir/limits":           {imports: []string{"weir/meter"}},
 	"weir/limits/redistest": {},
 	"weir/cache/memory":     {imports: []string{"weir/cache"}},
+	"weir/cache/operate":    {imports: []string{"weir/cache"}},
 	"weir/peers":            {imports: []string{"weir/scale", "weir/store"}},
 	"weir/observe":          {},
 	"weir/scrape":           {},
@@ -90,9 +91,10 @@ var house = map[string]pack{
 	"weir/emulate":          {imports: []string{"weir/engine"}},
 	"weir/config":           {},
 	"weir/wire": {imports: []string{"weir/config", "weir/gateway", "weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/upstream/azure", "weir/upstream/dialects", "weir/scale",
-		"weir/engine", "weir/fit", "weir/price", "weir/fleet", "weir/fleet/process", "weir/fleet/kubernetes", "weir/observe", "weir/control", "weir/limits", "weir/node", "weir/internal/memory"}},
+		"weir/engine", "weir/fit", "weir/price", "weir/fleet", "weir/fleet/process", "weir/fleet/kubernetes", "weir/observe", "weir/control", "weir/limits", "weir/node", "weir/internal/memory",
+		"weir/cache", "weir/cache/memory"}},
 	"weir/wire/emulated": {imports: []string{"weir/wire", "weir/config", "weir/emulate", "weir/engine", "weir/fit", "weir/price", "weir/report/words"}},
-	"weir/node": {imports: []string{"weir/gateway", "weir/canary", "weir/dispatch", "weir/meter", "weir/control", "weir/scale", "weir/fleet", "weir/fleet/shared", "weir/upstream/dialects",
+	"weir/node": {imports: []string{"weir/gateway", "weir/cache", "weir/cache/memory", "weir/canary", "weir/dispatch", "weir/meter", "weir/control", "weir/scale", "weir/fleet", "weir/fleet/shared", "weir/upstream/dialects",
 		"weir/keda", "weir/peers", "weir/limits", "weir/store", "weir/observe", "weir/scrape", "weir/internal/whole"}},
 
 	"weir/bench/policies/ticks": {imports: []string{"weir/scale", "weir/scale/baseline"}},
@@ -104,8 +106,9 @@ var house = map[string]pack{
 	"weir/internal/story":   {},
 	"weir/internal/whole":   {},
 	"weir/internal/term":    {},
+	"weir/internal/paint":   {imports: []string{"weir/config", "weir/report", "weir/internal/term"}},
 	// flags, help and exit codes: it calls other packages, and decides nothing.
-	"weir/cmd/weir": {imports: []string{"weir/node", "weir/wire", "weir/wire/emulated", "weir/config", "weir/check", "weir/whatif", "weir/demo", "weir/emulate",
+	"weir/cmd/weir": {imports: []string{"weir/internal/paint", "weir/cache", "weir/cache/operate", "weir/node", "weir/wire", "weir/wire/emulated", "weir/config", "weir/check", "weir/whatif", "weir/demo", "weir/emulate",
 		"weir/report", "weir/report/words", "weir/plan", "weir/plan/demand", "weir/manifest/files", "weir/fit", "weir/fit/files", "weir/engine", "weir/saturate", "weir/price", "weir/price/pricefile",
 		"weir/bill", "weir/meter", "weir/control", "weir/scale/baseline", "weir/observe", "weir/internal/memory", "weir/internal/term", "weir/internal/whole"}},
 }

@@ -1,0 +1,69 @@
+package observe
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"weir"
+)
+
+// Cache is the state of stored answers.
+type Cache struct {
+	Entries int
+	Bytes   int64
+	Evicted uint64 // only grows
+}
+
+// caches are the metrics of requests to models that store answers.
+type caches struct {
+	requests, bypasses, tokens, dollars *prometheus.CounterVec
+}
+
+func (m *Metrics) makeCaches() {
+	m.caches = caches{
+		requests: m.counter("weir_cache_requests_total",
+			"Ended requests to models that store answers, by result: hit, coalesced (got the answer of another caller's request), miss, bypass.", "tenant", "model", "result"),
+		bypasses: m.counter("weir_cache_bypasses_total",
+			"Requests of result bypass by the reason why their answers are not stored.", "model", "reason"),
+		tokens: m.counter("weir_cache_saved_tokens_total",
+			"Tokens of the answers that were told again, as counted when the model made them.", "tenant", "model"),
+		dollars: m.counter("weir_cache_saved_dollars_total",
+			"Cost of the answers that were told again, in US dollars: what the model cost when it made them.", "tenant", "model"),
+	}
+}
+
+// cached counts how a request met stored answers. w has its bounded names.
+func (m *Metrics) cached(w who, rec *weir.Record) {
+	if rec.Cache == "" {
+		return
+	}
+	m.caches.requests.WithLabelValues(w.tenant, w.model, rec.Cache).Inc()
+	if rec.CacheReason != "" {
+		m.caches.bypasses.WithLabelValues(w.model, rec.CacheReason).Inc()
+	}
+	if rec.SavedTokens > 0 && rec.Outcome == weir.Completed {
+		m.caches.tokens.WithLabelValues(w.tenant, w.model).Add(float64(rec.SavedTokens))
+		m.caches.dollars.WithLabelValues(w.tenant, w.model).Add(max(dollars(rec.Saved), 0))
+	}
+}
+
+type cacheDescs struct{ entries, bytes, evicted *prometheus.Desc }
+
+func newCacheDescs() cacheDescs {
+	return cacheDescs{
+		entries: prometheus.NewDesc("weir_cache_entries", "Stored answers in this gateway's memory, about.", nil, nil),
+		bytes:   prometheus.NewDesc("weir_cache_bytes", "Memory they take.", nil, nil),
+		evicted: prometheus.NewDesc("weir_cache_evictions_total", "Stored answers that were dropped because memory was full or they were too old.", nil, nil),
+	}
+}
+
+func (d *cacheDescs) describe(ch chan<- *prometheus.Desc) {
+	for _, v := range []*prometheus.Desc{d.entries, d.bytes, d.evicted} {
+		ch <- v
+	}
+}
+
+func (d *cacheDescs) collect(ch chan<- prometheus.Metric, c Cache) {
+	ch <- gauge(d.entries, float64(c.Entries))
+	ch <- gauge(d.bytes, float64(c.Bytes))
+	ch <- prometheus.MustNewConstMetric(d.evicted, prometheus.CounterValue, float64(c.Evicted))
+}

@@ -1,0 +1,31 @@
+package wire
+
+import (
+	"weir"
+	"weir/cache"
+	"weir/config"
+)
+
+// cachePolicy says which answers of a model are stored; nil: none.
+func cachePolicy(c *config.ModelCache) *cache.Policy {
+	if c == nil {
+		return nil
+	}
+	p := &cache.Policy{TTL: c.TTL, Shared: c.Shared, Version: c.Version, Normalise: c.Normalise,
+		AnyTemperature: c.AnyTemperature, Tools: c.Tools, Stored: c.Stored, SingleFlight: c.SingleFlight}
+	for i := range c.Rules {
+		r := &c.Rules[i]
+		rule := cache.Rule{TTL: r.TTL, Tag: r.Tag, Contains: cache.QuoteContains(r.Contains, c.Normalise)}
+		for op := range weir.Ops() {
+			if op.String() == r.Operation {
+				rule.Ops = []weir.Op{op}
+			}
+		}
+		if r.Class != "" {
+			of := class(r.Class)
+			rule.Class = &of
+		}
+		p.Rules = append(p.Rules, rule)
+	}
+	return p
+}
