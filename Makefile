@@ -27,9 +27,10 @@ demo: build ## the same, with ten minutes of a real trace played at it, and the 
 build: ## build bin/weir, a static binary
 	$(GO) build -trimpath -o $(WEIR) ./cmd/weir
 
-test: ## all tests: Go packages, faults on the wire, shared limits, then the real SDKs against a running Weir
+test: ## all tests: Go packages, faults on the wire, shared limits, a real Kubernetes control plane, the real SDKs
 	@scripts/stages "Go packages" "$(MAKE) -s test-go" "faults on the wire" "$(MAKE) -s test-faults" \
-		"shared limits" "$(MAKE) -s test-share" "servers as they are" "$(MAKE) -s test-servers" "SDKs" "$(MAKE) -s test-clients"
+		"shared limits" "$(MAKE) -s test-share" "Kubernetes" "$(MAKE) -s test-kubernetes" \
+		"servers as they are" "$(MAKE) -s test-servers" "SDKs" "$(MAKE) -s test-clients"
 
 # Some packages are tested against real servers that the tests start.
 test-go:
