@@ -19,13 +19,20 @@ func closedLoop(t *target, conns int, req []byte, d time.Duration) (rps float64,
 	var asked atomic.Int64
 	var stop atomic.Bool
 	var g group
-	for _, c := range clients {
-		g.run(func() error {
+	for i := range clients {
+		g.run(func() (err error) {
 			for !stop.Load() {
-				if err := c.ask(req); err != nil {
+				if err = clients[i].ask(req); err == nil {
+					asked.Add(1)
+					continue
+				}
+				if whyBroken[t.name] == "" {
 					return err
 				}
-				asked.Add(1)
+				clients[i].close()
+				if clients[i], err = dial(t.addr); err != nil {
+					return err
+				}
 			}
 			return nil
 		})
