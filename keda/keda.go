@@ -121,6 +121,10 @@ func (s *scaler) metrics(_ context.Context, r *connect.Request[scalerpb.GetMetri
 		{MetricName: Metric, MetricValue: int64(n), MetricValueFloat: float64(n)}}}), nil
 }
 
+// maxStreams bounds the streams of one connection. KEDA opens one for each of its
+// ScaledObjects on a single connection, and its polls wait where there is no more.
+const maxStreams = 5000
+
 // stopTime is how long calls may go on when Serve ends; streams end at once.
 const stopTime = 2 * time.Second
 
@@ -132,7 +136,7 @@ func Serve(ctx context.Context, l net.Listener, o Options) error {
 	protocols.SetHTTP2(true)
 	protocols.SetUnencryptedHTTP2(true)
 	s := &http.Server{
-		Handler: Handler(o), Protocols: &protocols, ReadHeaderTimeout: 10 * time.Second,
+		Handler: Handler(o), Protocols: &protocols, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: maxStreams}, ReadHeaderTimeout: 10 * time.Second,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	stopped := make(chan error, 1)

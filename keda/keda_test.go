@@ -101,6 +101,29 @@ func serve(t *testing.T, w *weir, secure *tls.Config) string {
 	return at
 }
 
+// TestOneConnectionHasAStreamForEveryScaledObject: KEDA shares one among them all,
+// and waits where the server takes no further stream.
+func TestOneConnectionHasAStreamForEveryScaledObject(t *testing.T) {
+	at := serve(t, &weir{}, nil)
+	var p http.Protocols
+	p.SetUnencryptedHTTP2(true)
+	c := &http.Client{Transport: &http.Transport{Protocols: &p, HTTP2: &http.HTTP2Config{StrictMaxConcurrentRequests: true}}}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	at += "/externalscaler.ExternalScaler/"
+	stream := connect.NewClient[scalerpb.ScaledObjectRef, scalerpb.IsActiveResponse](c, at+"StreamIsActive", connect.WithGRPC())
+	for i := range 300 { // Go's default is 250
+		s, err := stream.CallServerStream(ctx, connect.NewRequest(llama))
+		if err != nil || !s.Receive() {
+			t.Fatalf("stream %d: %v", i+1, err)
+		}
+	}
+	active := connect.NewClient[scalerpb.ScaledObjectRef, scalerpb.IsActiveResponse](c, at+"IsActive", connect.WithGRPC())
+	if _, err := active.CallUnary(ctx, connect.NewRequest(llama)); err != nil {
+		t.Errorf("a poll beside them: %v", err)
+	}
+}
+
 // TestTheOrderInWhichKEDAAsks: the specification, the stream at once and kept
 // open, then activity and metrics at every poll.
 func TestTheOrderInWhichKEDAAsks(t *testing.T) {

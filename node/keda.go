@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"sync"
 
@@ -13,8 +14,8 @@ import (
 )
 
 // kedaScaler answers KEDA, which asks for the number of replicas of deployments
-// that it scales. Of several gateways on one store only the leader has the
-// address open: it alone decides, and KEDA's connection is passed on to it.
+// that it scales. Of several gateways on one store each answers, since KEDA may
+// reach any of them: with what the leader has decided, as last heard from it.
 type kedaScaler struct {
 	o        KEDA
 	setup    func() *Setup
@@ -51,15 +52,8 @@ func (k *kedaScaler) listen() (net.Listener, error) {
 	}), nil
 }
 
-// run answers until ctx ends. first is the address if it is open already.
-func (k *kedaScaler) run(ctx context.Context, first net.Listener) error {
-	l := first
-	if l == nil {
-		var err error
-		if l, err = k.listen(); err != nil {
-			return err
-		}
-	}
+// run answers on l until ctx ends.
+func (k *kedaScaler) run(ctx context.Context, l net.Listener) error {
 	return keda.Serve(ctx, l, keda.Options{Want: k.wanted, Changed: k.changed})
 }
 
@@ -67,10 +61,42 @@ func (k *kedaScaler) run(ctx context.Context, first net.Listener) error {
 func (k *kedaScaler) decided(deployment string, want int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.note(deployment, want)
+}
+
+// heard takes the leader's decisions; what is not among them is not decided.
+func (k *kedaScaler) heard(all map[string]int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for deployment := range k.want {
+		if _, ok := all[deployment]; !ok {
+			delete(k.want, deployment)
+			k.tell(deployment)
+		}
+	}
+	for deployment, want := range all {
+		k.note(deployment, want)
+	}
+}
+
+// decisions are the numbers last decided.
+func (k *kedaScaler) decisions() map[string]int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return maps.Clone(k.want)
+}
+
+// note changes a number and tells the streams. The lock is held.
+func (k *kedaScaler) note(deployment string, want int) {
 	if have, known := k.want[deployment]; known && have == want {
 		return
 	}
 	k.want[deployment] = want
+	k.tell(deployment)
+}
+
+// tell wakes the streams of a deployment. The lock is held.
+func (k *kedaScaler) tell(deployment string) {
 	for _, c := range k.watching[deployment] {
 		select {
 		case c <- struct{}{}:

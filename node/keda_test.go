@@ -86,3 +86,28 @@ func TestAChangeReachesKEDAsStreams(t *testing.T) {
 		}
 	})
 }
+
+// Any of several gateways answers: with what it heard from the leader, and with
+// the number there is while it has heard nothing.
+func TestAFollowerTellsKEDAWhatTheLeaderDecided(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := kedaOf(func(string) ([]weir.Replica, error) { return []weir.Replica{{State: weir.Ready}}, nil })
+		f := func(want int) {
+			t.Helper()
+			if n, _, _ := k.wanted("asked"); n != want {
+				t.Errorf("%d, want %d", n, want)
+			}
+		}
+		stream := k.changed(t.Context(), "asked")
+		f(1)
+		k.heard(map[string]int{"asked": 4})
+		<-stream
+		f(4)
+		k.heard(map[string]int{"asked": 0})
+		<-stream
+		f(0)
+		k.heard(nil)
+		<-stream
+		f(1)
+	})
+}

@@ -45,6 +45,7 @@ type leaderOptions struct {
 	inFlight func(deployment, replica string) int                                 // at this gateway
 	replicas func(ctx context.Context, deployment string) ([]weir.Replica, error) // of the place itself
 	scale    func(ctx context.Context, states map[string]scale.State, term store.Term) error
+	keda     *kedaScaler // nil: KEDA scales nothing
 	log      *slog.Logger
 }
 
@@ -59,24 +60,19 @@ func (n *Node) newLeader(s *Setup) (*leader, error) {
 		scale: func(ctx context.Context, states map[string]scale.State, term store.Term) error {
 			return n.lead(ctx, states, term)
 		},
-		log: n.log,
+		keda: n.keda, log: n.log,
 	})
 }
 
-// lead scales in one term, and answers KEDA meanwhile.
+// lead scales in one term.
 func (n *Node) lead(ctx context.Context, states map[string]scale.State, term store.Term) error {
 	defer n.metrics.Undecided()
 	defer n.short.forget(func(string) bool { return false }) // another decides
-	if n.keda == nil {
-		return n.scaler.serve(ctx, states, term)
+	if n.keda != nil {
+		n.keda.forget()
+		defer n.keda.forget()
 	}
-	n.keda.forget()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var both errgroup.Group
-	both.Go(func() error { defer cancel(); return n.keda.run(ctx, nil) })
-	both.Go(func() error { defer cancel(); return n.scaler.serve(ctx, states, term) })
-	return both.Wait()
+	return n.scaler.serve(ctx, states, term)
 }
 
 func newLeader(s Store, o leaderOptions) (*leader, error) {
@@ -100,11 +96,19 @@ func newLeader(s Store, o leaderOptions) (*leader, error) {
 		},
 		Give: func(ctx context.Context, t store.Term) error { return o.ledger.GiveLease(ctx, store.ScalerLease, t) },
 	})
-	l.exchange = peers.NewExchange(peers.ExchangeOptions{
+	x := peers.ExchangeOptions{
 		DB: o.ledger, Instance: instance, Name: name, Host: host, Leader: l.election.Leader,
 		Deployments: func() []string { return o.setup().placed() },
 		Demand:      o.here, Replicas: o.replicas, Changed: l.heard, Log: o.log,
-	})
+	}
+	if o.keda != nil {
+		x.Wanted, x.Heard = o.keda.decisions, func(all map[string]int) {
+			if !l.leads() {
+				o.keda.heard(all)
+			}
+		}
+	}
+	l.exchange = peers.NewExchange(x)
 	return l, nil
 }
 

@@ -32,7 +32,7 @@ type Node struct {
 	level *slog.LevelVar
 
 	callers, operators net.Listener
-	kedaAt             net.Listener // nil: none, or open only while this gateway leads
+	kedaAt             net.Listener // nil: none
 
 	gateway  *gateway.Gateway
 	metrics  *observe.Metrics
@@ -106,6 +106,9 @@ func New(o Options) (n *Node, err error) {
 		return n, err
 	}
 	n.engines = newEngines(n.servers, n.log)
+	if err = n.newKEDA(s); err != nil {
+		return n, err
+	}
 	if n.leader, err = n.newLeader(s); err != nil {
 		return n, err
 	}
@@ -114,9 +117,6 @@ func New(o Options) (n *Node, err error) {
 	}
 	n.replicas = newReplicas(n.gateway.SetReplicas)
 	n.short = newShortages(n.gateway.SetShort, n.log)
-	if err = n.newKEDA(s); err != nil {
-		return n, err
-	}
 	if n.scaler, err = n.newScaler(s); err != nil {
 		return n, err
 	}
@@ -159,16 +159,13 @@ func (n *Node) newGateway(o Options) (*gateway.Gateway, error) {
 	})
 }
 
-// newKEDA makes KEDA's scaler, and opens its address where no other gateway can
-// lead.
+// newKEDA makes KEDA's scaler, and opens its address.
 func (n *Node) newKEDA(s *Setup) (err error) {
 	if s.KEDA == nil {
 		return nil
 	}
 	n.keda = &kedaScaler{o: *s.KEDA, setup: n.setup.Load, replicas: n.Replicas, log: n.log, want: map[string]int{}, watching: map[string][]chan struct{}{}}
-	if n.leader == nil {
-		n.kedaAt, err = n.keda.listen()
-	}
+	n.kedaAt, err = n.keda.listen()
 	return err
 }
 
@@ -257,7 +254,8 @@ func (n *Node) middle() []func(context.Context) error {
 	}
 	if n.leader != nil {
 		parts = append(parts, n.leader.run)
-	} else if n.keda != nil {
+	}
+	if n.keda != nil {
 		parts = append(parts, func(ctx context.Context) error { return n.keda.run(ctx, n.kedaAt) })
 	}
 	if n.sharing != nil {

@@ -14,6 +14,8 @@ type Load struct {
 	Demand map[string]scale.Observation `json:"demand"`
 	// Seen is the version of each deployment's replicas it sends requests to.
 	Seen map[string]int64 `json:"seen"`
+	// Wanted are the numbers of replicas last decided. Only the leader has any.
+	Wanted map[string]int `json:"wanted,omitempty"`
 }
 
 // totals are the sums for one deployment. They only grow within a term,

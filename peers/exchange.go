@@ -40,6 +40,12 @@ type ExchangeOptions struct {
 	// (Replicas, Host), with no lock held; nil: no call.
 	Changed func(deployment string)
 
+	// Wanted are the numbers last decided, by deployment; called on the leader
+	// only. Heard takes them on every other gateway, each round, and nil while
+	// no leader is heard from. Both nil: no other gateway is asked for them.
+	Wanted func() map[string]int
+	Heard  func(wanted map[string]int)
+
 	Log *slog.Logger // nil: silent
 }
 
@@ -145,6 +151,9 @@ func (x *Exchange) own() Load {
 			l.Demand[name] = o
 		}
 	}
+	if _, leads := x.o.Leader(); leads && x.o.Wanted != nil {
+		l.Wanted = x.o.Wanted()
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for name, f := range x.fleets {
@@ -165,7 +174,35 @@ func (x *Exchange) follow(ctx context.Context) error {
 			x.o.Changed(name)
 		}
 	}
-	return err
+	return errors.Join(err, x.hearWanted(ctx))
+}
+
+// hearWanted passes on what the leader last decided. Of two that say so, as when
+// one has just died, the one heard from last is the leader.
+func (x *Exchange) hearWanted(ctx context.Context) error {
+	if x.o.Heard == nil {
+		return nil
+	}
+	gateways, err := x.o.DB.Gateways(ctx, silentAfter)
+	if err != nil {
+		x.o.Heard(nil)
+		return err
+	}
+	var wanted map[string]int
+	age := silentAfter
+	for _, g := range gateways {
+		var l struct {
+			Wanted map[string]int `json:"wanted"`
+		}
+		if err := json.Unmarshal(g.Load, &l); err != nil {
+			return fmt.Errorf("peers: load of gateway %q: %w", g.Name, err)
+		}
+		if len(l.Wanted) > 0 && g.Age < age {
+			wanted, age = l.Wanted, g.Age
+		}
+	}
+	x.o.Heard(wanted)
+	return nil
 }
 
 // take stores the leader's published replicas and returns the deployments with

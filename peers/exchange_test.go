@@ -154,3 +154,27 @@ func TestTheNextLeaderHasTheStateAndTheOldOneChangesNothing(t *testing.T) {
 		t.Fatalf("%+v, %v", decisions, err)
 	}
 }
+
+func TestFollowersHearWhatTheLeaderLastDecided(t *testing.T) {
+	leader, follower := two(t)
+	wanted := map[string]int{"m/d": 3}
+	var heard map[string]int
+	for _, g := range []*gateway{leader, follower} {
+		g.o.Wanted = func() map[string]int { return wanted }
+		g.o.Heard = func(all map[string]int) { heard = all }
+	}
+	leader.rounds(t, follower)
+	if heard["m/d"] != 3 {
+		t.Errorf("heard %v, want m/d 3", heard)
+	}
+	wanted = map[string]int{"m/d": 0}
+	leader.rounds(t, follower)
+	if n, ok := heard["m/d"]; !ok || n != 0 {
+		t.Errorf("heard %v, want m/d 0", heard)
+	}
+	leader.in.Store(nil)
+	leader.rounds(t, follower)
+	if heard != nil {
+		t.Errorf("heard %v where no gateway leads", heard)
+	}
+}
