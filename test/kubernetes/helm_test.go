@@ -67,7 +67,7 @@ func charted() map[string]struct {
 		"one gateway": {example("one-gateway"),
 			"ClusterRole 1, ClusterRoleBinding 1, ConfigMap 1, Deployment 1, NetworkPolicy 1, PersistentVolumeClaim 1, Role 2, RoleBinding 2, Service 2, ServiceAccount 1"},
 		"several gateways": {example("several-gateways"),
-			"ClusterRole 1, ClusterRoleBinding 1, ConfigMap 1, Deployment 1, NetworkPolicy 1, PodDisruptionBudget 1, Role 2, RoleBinding 2, Service 2, ServiceAccount 1, ServiceMonitor 1"},
+			"ClusterRole 1, ClusterRoleBinding 1, ConfigMap 1, Deployment 1, NetworkPolicy 1, PodDisruptionBudget 1, Role 1, RoleBinding 1, Service 2, ServiceAccount 1, ServiceMonitor 1"},
 		"keda": {example("keda"),
 			"ClusterRole 1, ClusterRoleBinding 1, ConfigMap 1, Deployment 1, NetworkPolicy 1, PersistentVolumeClaim 1, Role 2, RoleBinding 2, Service 3, ServiceAccount 1"},
 		"all off": {example("one-gateway", "--set", "persistence.enabled=false,networkPolicy.enabled=false,serviceMonitor.enabled=false,scale.namespaces=null,podDisruptionBudget.enabled=false"),
@@ -76,7 +76,7 @@ func charted() map[string]struct {
 			"image.digest=sha256:"+strings.Repeat("0", 64)+",service.type=LoadBalancer,nodeSelector.pool=system,tolerations[0].operator=Exists,"+
 			`podLabels.azure\.workload\.identity/use=yes,serviceAccount.annotations.a=b,podAnnotations.c=d,networkPolicy.callers[0].podSelector.matchLabels.app=caller`,
 			"--set", "scale.namespaces={models,more}", "--set-string", "resources.limits.cpu=2"),
-			"ClusterRole 1, ClusterRoleBinding 1, ConfigMap 1, Deployment 1, NetworkPolicy 1, PodDisruptionBudget 1, Role 3, RoleBinding 3, Service 2, ServiceAccount 1, ServiceMonitor 1"},
+			"ClusterRole 1, ClusterRoleBinding 1, ConfigMap 1, Deployment 1, NetworkPolicy 1, PodDisruptionBudget 1, Role 2, RoleBinding 2, Service 2, ServiceAccount 1, ServiceMonitor 1"},
 	}
 }
 
@@ -259,6 +259,9 @@ func TestWrongValuesAreRefusedWithTheirRemedy(t *testing.T) {
 		{"config=", "config is empty: give your weir.yaml with --set-file config=weir.yaml"},
 		{"config=a: [", "config is not YAML"},
 		{"config=models: []", "config has no admin.token"},
+		{"config=admin: {token: x}\nserver:\n", "config: server has no keys below it; weir check -c weir.yaml says where"},
+		{"config=admin:\n  token: x\nkubernetes:\n  namespace: there\nmodels:\n- deployments:\n  - kubernetes:\n      name: m\n", "config has a workload in namespace there, where Weir would have no rights: add the namespace to scale.namespaces"},
+		{"serviceMonitor.enabled=true,config=admin:\n  token: file:/token\n", "give admin.token of config as env:NAME"},
 		{"persistence.size=big", "does not match pattern"},
 		{"scale.namespaces={Models}", "does not match pattern"},
 	} {
@@ -284,6 +287,8 @@ func TestTheChartAgreesWithItsWeirYAML(t *testing.T) {
 		{"one drain in three units", "one-gateway", "config=admin: {token: x}\nserver: {drain_timeout: 1h1m1.5s}", []string{"terminationGracePeriodSeconds: 3692\n"}, ""},
 		{"KEDA asks", "keda", "", []string{"containerPort: 9090}", "name: weir-keda\n", "port: 9090, targetPort: keda"}, ""},
 		{"the Lease where the file says", "one-gateway", "config=admin: {token: x}\nkubernetes: {namespace: models}", []string{"name: weir-lease\n  namespace: models\n"}, ""},
+		{"a comment reads no variable", "one-gateway", "config=admin: {token: x} # was env:OLD\n# or env:NEW\n", []string{"kind: Deployment"}, ""},
+		{"the token Prometheus reads with", "several-gateways", "config=admin: {token: env:WEIR_REDIS}\nstore: {postgres: env:WEIR_POSTGRES}", []string{"authorization: {credentials: {name: weir, key: redis}}"}, "-lease"},
 		{"nothing to scale", "one-gateway", "scale.namespaces=null", []string{"automountServiceAccountToken: false\n      #"}, "kind: Role"},
 	} {
 		args := []string{"template", "weir", chart, "-n", "weir", "-f", "../../deploy/helm/examples/" + c.example + ".yaml"}

@@ -22,6 +22,24 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- ceil $sum | int -}}
 {{- end }}
 
+{{- /* The namespaces of the workloads that a weir.yaml names. */ -}}
+{{- define "weir.namespaces" -}}
+{{- $c := . -}}
+{{- $all := list -}}
+{{- range $model := get $c "models" | default list -}}
+{{- if kindIs "map" $model -}}
+{{- range $deployment := get $model "deployments" | default list -}}
+{{- if kindIs "map" $deployment -}}
+{{- with get $deployment "kubernetes" -}}
+{{- $all = append $all (.namespace | default (dig "kubernetes" "namespace" "" $c)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $all | compact | uniq | toJson -}}
+{{- end }}
+
 {{- /* What the chart needs to know of weir.yaml, or why it cannot be used. */ -}}
 {{- define "weir.facts" -}}
 {{- if not (trim .Values.config) -}}
@@ -30,6 +48,11 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $c := fromYaml .Values.config -}}
 {{- if hasKey $c "Error" -}}
 {{- fail (printf "config is not YAML: %s; weir check -c weir.yaml says where" (get $c "Error")) -}}
+{{- end -}}
+{{- range $key, $value := $c -}}
+{{- if not (or (kindIs "map" $value) (kindIs "slice" $value)) -}}
+{{- fail (printf "config: %s has no keys below it; weir check -c weir.yaml says where" $key) -}}
+{{- end -}}
 {{- end -}}
 {{- $keda := dig "keda" "listen" "" $c | toString -}}
 {{- if not (dig "admin" "token" "" $c) -}}
@@ -42,12 +65,20 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- if and (has (regexFind "[0-9]+$" $keda) (list "8080" "8081")) $keda -}}
 {{- fail (printf "keda.listen is %s: the ports 8080 and 8081 are those of callers and operators in the chart; take another, such as :9090" $keda) -}}
 {{- end -}}
-{{- range $name := regexFindAll "env:[A-Za-z_][A-Za-z0-9_]*" .Values.config -1 | uniq -}}
+{{- range $name := regexFindAll "env:[A-Za-z_][A-Za-z0-9_]*" (regexReplaceAll "(?m)(^|\\s)#.*$" .Values.config "") -1 | uniq -}}
 {{- if not (hasKey $.Values.env (trimPrefix "env:" $name)) -}}
 {{- fail (printf "config reads %s, which is not under env: add env: {%s: {secret: NAME, key: KEY}}" $name (trimPrefix "env:" $name)) -}}
 {{- end -}}
 {{- end -}}
+{{- $at := get $c "kubernetes" | default dict -}}
+{{- range $namespace := include "weir.namespaces" $c | fromJsonArray -}}
+{{- if not (or $at.kubeconfig (has $namespace $.Values.scale.namespaces)) -}}
+{{- fail (printf "config has a workload in namespace %s, where Weir would have no rights: add the namespace to scale.namespaces" $namespace) -}}
+{{- end -}}
+{{- end -}}
+{{- $token := dig "admin" "token" "" $c | toString -}}
 shared: {{ $shared }}
+token: {{ if hasPrefix "env:" $token }}{{ trimPrefix "env:" $token }}{{ else }}""{{ end }}
 drain: {{ include "weir.seconds" (dig "server" "drain_timeout" "30s" $c) }}
 lease: {{ dig "kubernetes" "namespace" .Release.Namespace $c }}
 keda: {{ regexFind "[0-9]+$" $keda | default 0 }}
