@@ -9,13 +9,13 @@ import (
 // Cluster is the access to a Kubernetes cluster, for the deployments that name
 // a workload of it.
 type Cluster struct {
-	// Kubeconfig file. Without it: the KUBECONFIG variable, else the service account of the pod that Weir runs in, else ~/.kube/config.
+	// Kubeconfig file. Without it: the KUBECONFIG variable, else ~/.kube/config, else the service account of the pod that Weir runs in.
 	Kubeconfig string `yaml:"kubeconfig" format:"path" example:"/etc/weir/kubeconfig"`
 	// Context of that file. Without it: its current one.
 	Context string `yaml:"context" format:"name" example:"aks-models"`
 	// Namespace of the workloads that name none, and of the Lease. Without it each workload names its own, and the Lease is in the namespace that Weir runs in (outside of a cluster: that of the context).
 	Namespace string `yaml:"namespace" format:"object" example:"models"`
-	// Name of the Lease by which gateways without a common store (store.postgres) agree on the one that scales.
+	// Name of the Lease by which gateways without a common store (store.postgres) agree on the one that scales. That one counts its own requests alone.
 	Lease string `yaml:"lease" default:"weir" format:"object"`
 }
 

@@ -103,21 +103,11 @@ func ClusterOptions(c *config.Config) kubernetes.Options {
 			DrainDeadline: w.DrainTimeout, MaxReplicas: Scaling(d).Most(),
 		})
 	}
-	if c.Store.Postgres.Set() || !writes(o.Deployments) {
-		o.Lease = "" // the store has a leader, or there is nothing to write
+	if c.Store.Postgres.Set() {
+		o.Lease = "" // the store has a leader
 	}
 	return o
 }
 
 // leaseName is the default of kubernetes.lease.
 const leaseName = "weir"
-
-// writes says whether Weir writes the number of any workload.
-func writes(ds []kubernetes.Deployment) bool {
-	for i := range ds {
-		if !ds[i].ScaledElsewhere {
-			return true
-		}
-	}
-	return false
-}

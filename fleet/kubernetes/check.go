@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -26,18 +27,31 @@ var ErrAway = errors.New("the cluster does not answer")
 func Valid(o Options) error { return o.fill() }
 
 // Check is Examine without the doubts: the reasons for which Weir could not
-// scale a workload or route to its pods. ErrAway is among them if the cluster
-// does not answer.
+// scale a workload or route to its pods. It is ErrAway if there are none but that
+// the cluster does not answer.
 func Check(ctx context.Context, o Options) error {
 	found, err := Examine(ctx, o)
 	if err != nil {
 		return err
 	}
-	var faults []error
+	return verdict(found)
+}
+
+// verdict is the faults without the doubts. What one workload is refused for is
+// not lost where the cluster does not answer about another.
+func verdict(found []Finding) error {
+	var faults, unknown []error
 	for _, f := range found {
-		if !f.Doubt {
+		switch {
+		case f.Doubt:
+		case errors.Is(f.Err, ErrAway):
+			unknown = append(unknown, f.Err)
+		default:
 			faults = append(faults, f.Err)
 		}
+	}
+	if len(faults) == 0 {
+		return errors.Join(unknown...)
 	}
 	return errors.Join(faults...)
 }
@@ -58,7 +72,7 @@ func Examine(ctx context.Context, o Options) ([]Finding, error) {
 	}
 	c.granted = map[question]bool{}
 	var found []Finding
-	if o.Leads == nil && o.Lease != "" {
+	if o.Leads == nil && o.Lease != "" && slices.ContainsFunc(o.Deployments, func(d Deployment) bool { return !d.ScaledElsewhere }) {
 		if err := c.leaseRights(ctx, o); err != nil {
 			found = append(found, Finding{Err: err})
 		}

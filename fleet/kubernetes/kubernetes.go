@@ -49,8 +49,8 @@ type Options struct {
 	Deployments []Deployment
 
 	// Kubeconfig is a file, Context one of its contexts; "": the current one.
-	// Without a file: KUBECONFIG, then the service account of the pod that Weir
-	// runs in, then ~/.kube/config.
+	// Without a file: KUBECONFIG, then ~/.kube/config, then the service account of
+	// the pod that Weir runs in.
 	Kubeconfig, Context string
 
 	// Busy says how many requests a replica still works on. A draining replica
@@ -62,8 +62,8 @@ type Options struct {
 	// A Weir that may not still sees every pod.
 	Leads func() bool
 
-	// Lease is the Lease object that one Weir of several holds; "": none, and
-	// this Weir is alone. LeaseNamespace is its namespace; "": the one that Weir
+	// Lease is the Lease object that one Weir of several holds while it has a
+	// workload to write; "": none, and this Weir is alone. LeaseNamespace is its namespace; "": the one that Weir
 	// runs in, or that of the context.
 	Lease, LeaseNamespace string
 
@@ -82,7 +82,8 @@ type Fleet struct {
 
 	mu       sync.Mutex
 	c        *cluster             // nil before the first deployment; then never changed
-	shared   bool                 // nodes and lease are followed
+	shared   bool                 // nodes are followed
+	leased   bool                 // the lease is followed
 	by       map[string]*workload // by deployment
 	watchers map[*watcher]bool
 	running  context.Context // of Run; nil before and after it
@@ -166,9 +167,11 @@ func (f *Fleet) launch() {
 		f.shared = true
 		ctx, c := f.running, f.c
 		f.all.Go(func() { f.nodes.follow(ctx, c) })
-		if f.lease != nil {
-			f.all.Go(func() { f.lease.run(ctx, c) })
-		}
+	}
+	if f.lease != nil && !f.leased && f.writes() {
+		f.leased = true
+		ctx, c := f.running, f.c
+		f.all.Go(func() { f.lease.run(ctx, c) })
 	}
 	for _, w := range f.by {
 		if w.stop == nil {
@@ -177,6 +180,16 @@ func (f *Fleet) launch() {
 			f.all.Go(func() { w.run(ctx) })
 		}
 	}
+}
+
+// writes says whether Weir writes the number of any workload. The lock is held.
+func (f *Fleet) writes() bool {
+	for _, w := range f.by {
+		if !w.d.ScaledElsewhere {
+			return true
+		}
+	}
+	return false
 }
 
 // workloads are all workloads, in no order.
@@ -239,10 +252,13 @@ func (f *Fleet) leads() bool {
 	switch {
 	case f.o.Leads != nil:
 		return f.o.Leads()
-	case f.lease != nil:
-		return f.lease.held()
+	case f.lease == nil:
+		return true
 	}
-	return true
+	f.mu.Lock()
+	writes := f.writes()
+	f.mu.Unlock()
+	return !writes || f.lease.held()
 }
 
 // wake makes a goroutine look again, without waiting for it.

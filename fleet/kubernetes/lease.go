@@ -29,8 +29,11 @@ type lease struct {
 	mu    sync.Mutex
 	until time.Time // held until then; zero: not held
 
-	seen  string    // the last version of another's, and when it was first seen
-	since time.Time // both used by the goroutine that runs it alone
+	// Used by the goroutine that runs it alone.
+	seen   string    // the last version of another's
+	since  time.Time // when that was first seen
+	behind time.Time // since when another has had it without a break; zero: none
+	warned bool      // of that other
 }
 
 // As the components of Kubernetes have them: a dead holder is replaced within
@@ -40,6 +43,10 @@ const (
 	leaseRenew = 10 * time.Second
 	leaseEvery = 2 * time.Second
 )
+
+// besideWarn is how long another may hold the lease before this Weir says what that
+// means: longer than two overlap when a new one takes an old one's place.
+const besideWarn = time.Minute
 
 var leases = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
 
@@ -115,6 +122,7 @@ func (l *lease) turn(ctx context.Context, object dynamic.ResourceInterface) erro
 		}
 		if now.Sub(l.since) < leaseTime {
 			l.set(time.Time{})
+			l.beside(now, holder)
 			return nil
 		}
 	}
@@ -131,8 +139,23 @@ func (l *lease) took(err error, now time.Time) error {
 	}
 	if err == nil {
 		l.set(now.Add(leaseRenew))
+		l.behind, l.warned = time.Time{}, false
 	}
 	return err
+}
+
+// beside notes that another has the lease, and says once what two gateways without
+// a common store cannot do.
+func (l *lease) beside(now time.Time, holder string) {
+	if l.behind.IsZero() {
+		l.behind = now
+	}
+	if l.warned || now.Sub(l.behind) < besideWarn {
+		return
+	}
+	l.warned = true
+	l.log.Warn("another gateway scales the workloads and shares no store with this one: it counts its own requests alone, and may end a pod that still serves requests of this one; give both the same store.postgres",
+		"lease", l.namespace+"/"+l.name, "holder", holder)
 }
 
 // fill writes this Weir as the holder.

@@ -156,16 +156,24 @@ func (f *Fleet) Room(deployment string) int {
 }
 
 // Again is when the number is raised again that the cluster could not give; zero:
-// at any time.
+// at any time. A quota is read again then.
 func (f *Fleet) Again(deployment string) time.Time {
 	w := f.get(deployment)
 	if w == nil {
 		return time.Time{}
 	}
+	return w.next(time.Now())
+}
+
+func (w *workload) next(now time.Time) time.Time {
+	_, bound := w.known(now)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if time.Now().Before(w.short.until) {
+	switch {
+	case now.Before(w.short.until):
 		return w.short.until
+	case bound.why == fleet.WhyQuota || bound.why == fleet.WhyProvisioning:
+		return w.surveyed.Add(othersFor)
 	}
 	return time.Time{}
 }

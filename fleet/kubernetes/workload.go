@@ -41,6 +41,7 @@ type workload struct {
 	seq       int
 	starts    starts
 	pushed    []weir.Replica // as last published
+	told      bool           // something was published
 	shape     shape
 	wrote     int                    // the number as last written or accepted; -1: none yet
 	followed  bool                   // another gateway led since the number was last read
@@ -122,13 +123,14 @@ func (w *workload) restless() bool {
 	return false
 }
 
-// publish wakes the watchers if the replicas have changed.
+// publish wakes the watchers if the replicas have changed, and once they are first
+// known: a reload may have put the workload in the place of one with replicas.
 func (w *workload) publish(now time.Time) {
 	w.mu.Lock()
 	rs := w.views(now)
-	changed := w.listed && !slices.Equal(rs, w.pushed)
+	changed := w.listed && (!w.told || !slices.Equal(rs, w.pushed))
 	if changed {
-		w.pushed = rs
+		w.pushed, w.told = rs, true
 	}
 	w.mu.Unlock()
 	if changed {
@@ -136,8 +138,8 @@ func (w *workload) publish(now time.Time) {
 	}
 }
 
-// follow finds the workload and watches it and its pods; it starts over when
-// the selector changes.
+// follow finds the workload and watches it and its pods; it starts over when the
+// workload was deleted and is there again.
 func (w *workload) follow(ctx context.Context) {
 	delay := retryFirst
 	for ctx.Err() == nil {
@@ -203,8 +205,8 @@ func (w *workload) discover(ctx context.Context) (string, error) {
 	return s.Status.Selector, nil
 }
 
-// watch follows the workload's object and its pods until ctx ends or the
-// selector changes.
+// watch follows the workload's object and its pods until ctx ends or the workload
+// is there again after it was deleted.
 func (w *workload) watch(ctx context.Context, selector string) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -226,7 +228,7 @@ func (w *workload) watch(ctx context.Context, selector string) {
 				o.FieldSelector = "metadata.name=" + w.d.Object
 				return t.object.Watch(ctx, o)
 			},
-		}, &unstructured.Unstructured{}, &object{w: w, selector: selector, changed: stop})
+		}, &unstructured.Unstructured{}, &object{w: w, again: stop})
 	})
 }
 

@@ -33,7 +33,12 @@ const wiredKey = "weir_a_key_for_tests_and_nothing_else"
 // called. The rest of the file is models, indented by nothing.
 func (w *world) wired(name, models string) (n *node.Node, stop func()) {
 	w.Helper()
-	dir := w.TempDir()
+	return w.wiredIn(w.TempDir(), name, models)
+}
+
+// wiredIn is wired with its weir.yaml in a folder, where a reload finds another.
+func (w *world) wiredIn(dir, name, models string) (n *node.Node, stop func()) {
+	w.Helper()
 	file := filepath.Join(dir, "weir.yaml")
 	w.wiredConfig(file, dir, models)
 	load := func() (*config.Config, error) { return config.Load(file) }
