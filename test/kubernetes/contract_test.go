@@ -17,11 +17,13 @@ func contract(t *testing.T, kind string) {
 	fleettest.Run(t, func(t *testing.T) fleettest.Harness {
 		w := newWorld(t, 4*podsOf(kind))
 		w.workload(kind, "")
-		f, _ := w.start(w.options(kind), 4)
+		o := w.options(kind)
+		o.Deployments[0].PendingTimeout = time.Hour // pods have a node here; on a busy machine the scheduler may not know it for a while
+		f, _ := w.start(o, 4)
 		return fleettest.Harness{
 			Actuator: f, Deployment: "m", Capacity: 4, NewestFirst: kind != "Deployment",
 			Settle: func(done func() bool) bool {
-				for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+				for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 					if done() {
 						return true
 					}

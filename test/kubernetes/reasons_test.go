@@ -334,7 +334,9 @@ func TestAStartIsLearnedInItsPhases(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 4)
 	w.workload("Deployment", `{"labels":{"start":"by-hand"}}`)
-	f, _ := w.start(w.options("Deployment"), 4)
+	o := w.options("Deployment")
+	o.Deployments[0].PendingTimeout = time.Hour // the scheduler may know of the node later than Weir
+	f, _ := w.start(o, 4)
 	if _, ok := f.ColdStart("m"); ok {
 		t.Error("a start is known before the first")
 	}
