@@ -12,7 +12,8 @@ type body struct {
 	left     int64 // of it, or of the chunk
 	chunked  bool
 	state    chunkState
-	overhead int  // bytes of extensions and trailers so far
+	ext      int  // bytes of extensions so far
+	trailers int  // bytes of trailers so far
 	over     bool // it was read to its end
 	expected bool // the caller waits for 100 Continue before it sends it
 	fault    error
@@ -27,11 +28,12 @@ const (
 	inTrailer
 )
 
-// maxOverhead bounds a body's chunk extensions and trailers together, and maxChunkLine
-// one line between chunks.
+// Bounds of what is not data in a chunked body. None is wider than net/http's.
 const (
-	maxOverhead  = 16 << 10
-	maxChunkLine = 4 << 10
+	maxExtensions = 16 << 10 // of all chunks together
+	maxTrailers   = 4 << 10  // with the ends of their lines and the one behind them
+	maxChunkLine  = 4<<10 - 2
+	maxDigits     = 16 // of a chunk's size, leading zeros too
 )
 
 // ReadBefore makes reads of the body fail at t with os.ErrDeadlineExceeded.
@@ -142,11 +144,11 @@ func (c *Conn) toChunk() error {
 				c.bodyOver()
 				break
 			}
-			b.overhead += len(line)
 			_, err = parseField(line)
+			b.trailers += len(line) + len("\r\n")
 		}
-		if err == nil && b.overhead > maxOverhead {
-			err = misframed("its chunk extensions and trailers are too long")
+		if err == nil && (b.ext > maxExtensions || b.trailers > maxTrailers-len("\r\n")) {
+			err = misframed("its chunk extensions or trailers are too long")
 		}
 		if err != nil {
 			return err
@@ -159,13 +161,13 @@ func (c *Conn) toChunk() error {
 func (b *body) size(line []byte) error {
 	digits, ext, _ := bytes.Cut(line, []byte{';'})
 	n, err := strconv.ParseUint(string(digits), 16, 62)
-	if err != nil {
-		return misframed("the size of a chunk is not a number")
+	if err != nil || len(digits) > maxDigits {
+		return misframed("the size of a chunk is not a number of at most 16 digits")
 	}
 	if !isFieldText(string(ext)) {
 		return misframed("a chunk's extension has control characters")
 	}
-	b.overhead += len(line) - len(digits)
+	b.ext += len(line) - len(digits)
 	b.left, b.state = int64(n), inChunk
 	if n == 0 {
 		b.state = inTrailer
@@ -177,17 +179,17 @@ func (b *body) size(line []byte) error {
 func (c *Conn) bodyLine() ([]byte, error) {
 	for {
 		in := c.buf[c.r:c.w]
-		if n := bytes.IndexByte(in, '\n'); n >= 0 {
+		n := bytes.IndexByte(in, '\n')
+		switch {
+		case n > maxChunkLine, n < 0 && len(in) > maxChunkLine:
+			return nil, misframed("a line between chunks is too long")
+		case n >= 0:
 			if n == 0 || bytes.IndexByte(in, '\r') != n-1 {
 				return nil, misframed("a line does not end with CR LF")
 			}
 			c.r += n + 1
 			return in[:n-1], nil
-		}
-		if len(in) > maxChunkLine {
-			return nil, misframed("a line between chunks is too long")
-		}
-		if c.body.state == behindChunk && len(in) > 0 && in[0] != '\r' {
+		case c.body.state == behindChunk && len(in) > 0 && in[0] != '\r':
 			return nil, misframed("a chunk is longer than its stated size")
 		}
 		if err := c.fill(); err != nil {

@@ -17,7 +17,8 @@ import (
 //   - what two readers could frame differently: a bare LF or CR, a continued line, a
 //     length with chunks, two lengths even if they agree, chunks of HTTP/1.0, a blank
 //     before a colon, an empty line before a request (RFC 9112, 11.2);
-//   - chunk extensions and trailers beyond 16 KiB, trailers that are no header lines;
+//   - chunk extensions of small chunks beyond 16 KiB in all, trailers that are no header
+//     lines;
 //   - CONNECT, and an Expect other than 100-continue (400, where net/http has 417);
 //   - a head beyond MaxHeaderBytes exactly, where net/http allows 4 KiB more, or of more
 //     than 1,000 lines;
@@ -67,8 +68,13 @@ var (
 		"Content-Length: +3\r\n\r\nabc", "Content-Length: 3, 3\r\n\r\nabc", "Content-Length: 99999999999999999999\r\n\r\n", "Content-Length: -1\r\n\r\n", "Content-Length: 0x3\r\n\r\nabc", "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", "Content-Length: 4\r\n\r\nabc",
 		"Transfer-Encoding: identity\r\n\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n3 \r\nabc\r\n0\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n3\nabc\n0\n\n",
 		"Transfer-Encoding: chunked\r\n\r\n-3\r\nabc\r\n0\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n4\r\nabc\r\n0\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n0\r\nX T: 1\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n0\r\n", "\n", "abc",
+		"Transfer-Encoding: chun\u212aed\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n00000000000000003\r\nabc\r\n0\r\n\r\n",
+		"Transfer-Encoding: chunked\r\n\r\n0\r\n" + trailers + "aaaaa\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n0\r\n" + trailers + "\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n3;" + strings.Repeat("a", 4093) + "\r\nabc\r\n0\r\n\r\n",
 	}
 )
+
+// trailers are as long as they may be, but for the line's end and the last one.
+var trailers = strings.Repeat("X-T: "+strings.Repeat("a", 500)+"\r\n", 8) + "X-T: " + strings.Repeat("a", 31)
 
 // mostly draws from list, most often one of its first.
 func mostly(t *rapid.T, sound int, list []string) string {
@@ -98,6 +104,7 @@ func FuzzAgainstNetHTTP(f *testing.F) {
 		f.Add(s)
 		f.Add("POST / HTTP/1.1\r\nHost: x\r\n" + s + "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 	}
+	f.Add("CONNECT http://a/b HTTP/1.1\r\nHost: x\r\n\r\n")
 	own, std := both(f)
 	f.Fuzz(func(t *testing.T, text string) {
 		if !strings.Contains(text, "HEAD ") { // its answer cannot be read without knowing that it is one

@@ -104,7 +104,8 @@ func (f *field) understand() error {
 		}
 		f.kind, f.length = contentLength, int64(n)
 	case "Transfer-Encoding":
-		if !strings.EqualFold(f.value, "chunked") {
+		// EqualFold alone takes the sign for Kelvin, of three bytes, for a k.
+		if len(f.value) != len("chunked") || !strings.EqualFold(f.value, "chunked") {
 			return misframed(notChunked)
 		}
 		f.kind = transferEncoding

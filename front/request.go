@@ -149,6 +149,8 @@ func (c *Conn) requestLine(line []byte) error {
 		return malformed("malformed request line")
 	case !isToken(method):
 		return malformed("invalid method")
+	case method == "CONNECT": // its targets have a form of their own
+		return malformed("CONNECT is not served")
 	}
 	u, err := url.ParseRequestURI(target)
 	if err != nil {

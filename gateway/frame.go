@@ -159,7 +159,9 @@ func (f *frame) field(line []byte) error {
 		}
 		f.sized, f.length = true, int64(n)
 	case len(name) == len("transfer-encoding") && bytes.EqualFold(name, []byte("transfer-encoding")):
-		if f.chunked || f.old || !bytes.EqualFold(bytes.Trim(value, " \t"), []byte("chunked")) {
+		value = bytes.Trim(value, " \t")
+		// EqualFold alone takes the sign for Kelvin, of three bytes, for a k.
+		if f.chunked || f.old || len(value) != len("chunked") || !bytes.EqualFold(value, []byte("chunked")) {
 			return misframed("Transfer-Encoding must appear once, be chunked, and needs HTTP/1.1")
 		}
 		f.chunked = true

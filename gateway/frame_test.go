@@ -113,6 +113,7 @@ func framesSoundly(t *testing.T, r *running) {
 	f("chunks twice", head+te+te+"\r\n"+chunks, 400)
 	f("another coding", head+"Transfer-Encoding: gzip, chunked\r\n\r\n"+chunks, 400)
 	f("chunks in words", head+"Transfer-Encoding: xchunked\r\n\r\n"+chunks, 400)
+	f("chunks with another K", head+"Transfer-Encoding: chun\u212aed\r\n\r\n"+chunks, 400)
 	f("a chunk line that ends with LF", head+te+"\r\n"+strings.Replace(chunks, "\r\n", "\n", 1), 400)
 	f("an extension with a LF", head+te+"\r\n"+strings.Replace(chunks, "\r\n", ";a\nb\r\n", 1), 400)
 	f("a chunk size that is none", head+te+"\r\n0x5\r\nhello\r\n0\r\n\r\n", 400)

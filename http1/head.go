@@ -169,7 +169,8 @@ func (h *head) frame(f *framing, minor int) error {
 			}
 			f.length = n
 		case strings.EqualFold(name, "Transfer-Encoding"):
-			if encoded || minor == 0 || !strings.EqualFold(value, "chunked") {
+			// EqualFold alone takes the sign for Kelvin, of three bytes, for a k.
+			if encoded || minor == 0 || len(value) != len("chunked") || !strings.EqualFold(value, "chunked") {
 				return faultf("Transfer-Encoding %q: want chunked, once, with HTTP/1.1", clip(value))
 			}
 			encoded = true

@@ -66,6 +66,7 @@ func TestServersThatMisbehave(t *testing.T) {
 	f("a list of lengths", ok+"Content-Length: 3, 3||abc~", KindProtocol, "Content-Length")
 	f("a signed length", ok+"Content-Length: +3||abc~", KindProtocol, "Content-Length")
 	f("an overflowing length", ok+"Content-Length: 9999999999999999999||abc~", KindProtocol, "Content-Length")
+	f("not quite chunked", ok+"Transfer-Encoding: chun\u212aed||0||~", KindProtocol, "Transfer-Encoding")
 	f("gzip and chunked", ok+"Transfer-Encoding: gzip, chunked||~", KindProtocol, "Transfer-Encoding")
 	f("chunked twice", ok+"Transfer-Encoding: chunked|Transfer-Encoding: chunked||~", KindProtocol, "Transfer-Encoding")
 	f("chunked in HTTP/1.0", "HTTP/1.0 200 OK|Transfer-Encoding: chunked||~", KindProtocol, "Transfer-Encoding")
