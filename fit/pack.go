@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -152,11 +153,13 @@ type profile struct {
 
 var profiles = []profile{{1, 1}, {2, 2}, {3, 4}, {4, 4}, {7, 8}}
 
-// migGPUs are the GPUs with MIG, by the GB in the name of their smallest slice
-// (NVIDIA MIG user guide, supported profiles).
-var migGPUs = map[string]int{
-	"A100-SXM-40GB": 5, "A100-PCIe-80GB": 10, "A100-SXM-80GB": 10, "H100-PCIe-80GB": 10, "H100-SXM-80GB": 10,
-	"H100-NVL-94GB": 12, "GH200-96GB": 12, "H200-SXM-141GB": 18, "B200-SXM-180GB": 23,
+// migGPUs are the GPUs with MIG: the GB in the names of profiles with one, two,
+// four and eight memory slices (NVIDIA MIG user guide, supported profiles). They
+// are no multiples of each other: an H200 has 1g.18gb and 2g.35gb.
+var migGPUs = map[string][4]int{
+	"A100-SXM-40GB": {5, 10, 20, 40}, "A100-PCIe-80GB": {10, 20, 40, 80}, "A100-SXM-80GB": {10, 20, 40, 80},
+	"H100-PCIe-80GB": {10, 20, 40, 80}, "H100-SXM-80GB": {10, 20, 40, 80}, "H100-NVL-94GB": {12, 24, 47, 94},
+	"GH200-96GB": {12, 24, 48, 96}, "H200-SXM-141GB": {18, 35, 71, 141}, "B200-SXM-180GB": {23, 45, 90, 180},
 }
 
 // slice gives a share the smallest MIG profile that holds it.
@@ -169,7 +172,7 @@ func slice(gpu GPU, s Share, headroom float64) (Share, error) {
 		room := int64(float64(gpu.Total) / 8 * float64(p.memory) * (1 - headroom))
 		if s.Bytes <= room {
 			s.compute, s.memory = p.compute, p.memory
-			s.Slice = fmt.Sprintf("%dg.%dgb", p.compute, gb*int(p.memory))
+			s.Slice = fmt.Sprintf("%dg.%dgb", p.compute, gb[bits.Len64(uint64(p.memory))-1])
 			s.Part = math.Ceil(1000*float64(s.Bytes)/(float64(gpu.Total)/8*float64(p.memory))) / 1000
 			return s, nil
 		}

@@ -176,3 +176,25 @@ func TestTritonModelsShareAGPU(t *testing.T) {
 		}
 	}
 }
+
+// The device plugin names a slice by its profile: a pod that asks for a name that
+// does not exist waits for ever. The names are those of NVIDIA's MIG user guide.
+func TestSlicesHaveNVIDIAsNames(t *testing.T) {
+	for gpu, want := range map[string]string{
+		"A100-SXM-40GB": "1g.5gb 2g.10gb 3g.20gb 7g.40gb", "H100-SXM-80GB": "1g.10gb 2g.20gb 3g.40gb 7g.80gb",
+		"H100-NVL-94GB": "1g.12gb 2g.24gb 3g.47gb 7g.94gb", "GH200-96GB": "1g.12gb 2g.24gb 3g.48gb 7g.96gb",
+		"H200-SXM-141GB": "1g.18gb 2g.35gb 3g.71gb 7g.141gb", "B200-SXM-180GB": "1g.23gb 2g.45gb 3g.90gb 7g.180gb",
+	} {
+		var have []string
+		for _, bytes := range []int64{1, 2, 4, 8} { // eighths of its memory
+			s, err := slice(GPU{Name: gpu, Total: 64}, Share{Bytes: 8*bytes - 1}, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			have = append(have, s.Slice)
+		}
+		if strings.Join(have, " ") != want {
+			t.Errorf("%s: %s, want %s", gpu, strings.Join(have, " "), want)
+		}
+	}
+}

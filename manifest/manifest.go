@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"time"
 
@@ -28,6 +29,10 @@ var ErrNone = errors.New("no manifest")
 
 // ErrKind: the kind of workload spans more nodes than the replica, or fewer.
 var ErrKind = fmt.Errorf("%w", ErrNone)
+
+// serviceName is a name that a Service may have in every version of Kubernetes; that
+// of a workload may be longer and have dots.
+var serviceName = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$`)
 
 // Server is one model on one kind of hardware.
 type Server struct {
@@ -56,6 +61,9 @@ type Objects []yaml.MapSlice
 
 // New checks that the model fits and makes its objects.
 func New(s Server, larger ...fit.GPU) (Objects, error) {
+	if !serviceName.MatchString(s.Name) {
+		return nil, fmt.Errorf("%w: a Service cannot have the name %q: it has at most 63 lower-case letters, digits and -, and starts with a letter", ErrNone, s.Name)
+	}
 	a, err := fit.Check(s.Model, s.Setup, larger...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)

@@ -3,6 +3,7 @@ package manifest
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -146,6 +147,8 @@ func TestWhatCannotBeServedIsRefusedInFitsWords(t *testing.T) {
 			s.Kind, s.Setup.TP, s.Setup.PP, s.Setup.Context = "Deployment", 8, 2, 8192
 		}), ErrNone, "a replica of 16 GPUs spans 2 nodes of 8: its kind is LeaderWorkerSet, not Deployment"},
 		{"a group for one node", server(t, "Llama-3.1-8B", "H100-80GB", "vllm", func(s *Server) { s.Kind = "LeaderWorkerSet" }), ErrNone, "spans 1 node of 1: its kind is Deployment or StatefulSet, not LeaderWorkerSet"},
+		{"a name with dots", server(t, "Llama-3.1-8B", "H100-80GB", "vllm", func(s *Server) { s.Name = "llama-3.1" }), ErrNone, `a Service cannot have the name "llama-3.1"`},
+		{"a name with a digit first", server(t, "Llama-3.1-8B", "H100-80GB", "vllm", func(s *Server) { s.Name = "8b" }), ErrNone, "starts with a letter"},
 		{"another kind", server(t, "Llama-3.1-8B", "H100-80GB", "vllm", func(s *Server) { s.Kind = "DaemonSet" }), ErrNone, "no manifest for kind DaemonSet"},
 		{"GPUs that do not divide", server(t, "Llama-3.1-70B", "A100-80GB", "vllm", func(s *Server) { s.Setup.TP, s.PerNode = 8, 3 }), ErrNone, "8 GPUs do not divide into nodes of 3"},
 		{"an engine without a pod", server(t, "Llama-3.1-8B", "H100-80GB", "llama.cpp", nil), ErrNone, "no pod for engine llama.cpp: have vllm, sglang, tensorrt-llm"},
@@ -170,6 +173,9 @@ func TestAPodHasTimeToStartAndToEnd(t *testing.T) {
 	if most := time.Duration(value(t, probe, "periodSeconds").(int)*value(t, probe, "failureThreshold").(int)) * time.Second; most < s.Start {
 		t.Errorf("it is given up after %v of %v", most, s.Start)
 	}
+	if deadline := time.Duration(value(t, o[0], "spec", "progressDeadlineSeconds").(int)) * time.Second; deadline <= s.Start {
+		t.Errorf("its Deployment has failed after %v, and it may start for %v", deadline, s.Start)
+	}
 	if grace := time.Duration(value(t, pod, "terminationGracePeriodSeconds").(int)) * time.Second; grace <= s.Drain {
 		t.Errorf("it is killed after %v, and may drain for %v", grace, s.Drain)
 	}
@@ -188,6 +194,11 @@ func TestModelsThatShareGPUsAskForSlices(t *testing.T) {
 			t.Fatal(err)
 		}
 		items = append(items, fit.Item{Name: one.name, Model: m, Replicas: one.replicas, Setup: fit.Setup{Quant: q, Engine: fit.DefaultEngine, TP: 1, Context: one.context, Concurrency: 2, MaxSeqs: 2, BatchTokens: 2048}})
+	}
+	twice := append(slices.Clone(items), items[1])
+	twice[3].Name = "chat-8b"
+	if _, _, err := Packed(gpu, twice, 0.05, Server{}); err == nil || !strings.Contains(err.Error(), `"Chat 8B" and "chat-8b" have the same name in Kubernetes, chat-8b`) {
+		t.Errorf("two of one name: %v", err)
 	}
 	o, layout, err := Packed(gpu, items, 0.05, Server{Namespace: "models"})
 	if err != nil {

@@ -25,13 +25,19 @@ func Packed(gpu fit.GPU, items []fit.Item, headroom float64, from Server) (o Obj
 		}
 		layout = append(layout, fmt.Sprintf("GPU %d: %s", i+1, strings.Join(on, ", ")))
 	}
+	names := map[string]string{}
 	for _, it := range items {
 		share, placed := slice[it.Name]
 		if !placed { // no replica asked for
 			continue
 		}
+		name := ObjectName(it.Name)
+		if other, taken := names[name]; taken {
+			return nil, nil, fmt.Errorf("%w: %q and %q have the same name in Kubernetes, %s: give one another name", ErrNone, other, it.Name, name)
+		}
+		names[name] = it.Name
 		s := from
-		s.Name, s.Model, s.Setup, s.Slice = ObjectName(it.Name), it.Model, it.Setup, share.Slice
+		s.Name, s.Model, s.Setup, s.Slice = name, it.Model, it.Setup, share.Slice
 		s.Setup.GPU = share.On(gpu)
 		more, err := New(s)
 		if errors.Is(err, ErrNotServed) && s.Setup.Utilisation == 0 { // the engine's default share leaves too little of the slice

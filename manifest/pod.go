@@ -33,7 +33,7 @@ func (s *Server) workload(e program, nodes int) (yaml.MapSlice, error) {
 		// A new version starts beside the old one only where there are GPUs left:
 		// one replica less for a while, and no pod that waits for a GPU the old hold.
 		return of("apiVersion", "apps/v1", "kind", s.Kind, "metadata", meta, "spec", of("selector", selector,
-			"strategy", of("rollingUpdate", of("maxSurge", 0, "maxUnavailable", 1)), "template", s.pod(e, e.command, 1, true))), nil
+			"progressDeadlineSeconds", seconds(s.Start)+nodeStarts, "strategy", of("rollingUpdate", of("maxSurge", 0, "maxUnavailable", 1)), "template", s.pod(e, e.command, 1, true))), nil
 	}
 	return nil, fmt.Errorf("%w: no manifest for kind %s: have Deployment, StatefulSet, LeaderWorkerSet", ErrNone, s.Kind)
 }
@@ -71,6 +71,11 @@ func (s *Server) pod(e program, command []string, nodes int, serves bool) yaml.M
 
 // graceAfter is the time an engine has to end after its last request, in seconds.
 const graceAfter = 30
+
+// nodeStarts is the time a node may take to come before a pod starts on it, in
+// seconds. A Deployment counts as failed after Kubernetes' default of ten minutes,
+// which many a model takes to load.
+const nodeStarts = 600
 
 // probePeriod is how often a pod that starts is asked, in seconds.
 const probePeriod = 10
