@@ -40,20 +40,39 @@ func (g *GPU) linked(n int) bool { return g.NVLink && (n <= 2 || !bridges.MatchS
 // allReduce returns the time of one all-reduce of that many elements of two
 // bytes between n GPUs.
 func (g *GPU) allReduce(n int, elements float64) float64 {
-	curves := &g.Kernels.Reduce
+	l := g.between(n)
+	return l.allReduce(elements)
+}
+
+// link is what n GPUs of a kind exchange over. It is looked up once: a step's time
+// is asked for a hundred thousand times a second.
+type link struct {
+	fast  bool // faster than PCIe
+	curve *reduceCurve
+	times float64 // slower than the curve's; 0: as fast
+	more  float64 // seconds of each exchange
+}
+
+func (g *GPU) between(n int) link {
 	if measured := g.Kernels.ReduceGB; g.linked(n) && measured > 0 {
-		if g.LinkGB <= 0 || g.LinkGB >= measured {
-			return curves[ranks(n)].seconds(elements)
+		l := link{fast: true, curve: &g.Kernels.Reduce[ranks(n)]}
+		if g.LinkGB > 0 && g.LinkGB < measured {
+			l.times = measured / g.LinkGB
 		}
-		return curves[ranks(n)].scaled(elements, measured/g.LinkGB)
+		return l
 	}
-	c := &pcieReduce[ranks(n)]
-	latency := c[0] * 1e-6
-	t := c.scaled(elements, pcieMeasured/max(g.pcie(), 1))
+	l := link{fast: g.linked(n), curve: &pcieReduce[ranks(n)], times: pcieMeasured / max(g.pcie(), 1)}
 	if n == 2 && noPeers.MatchString(g.Name) {
-		t += ncclPair - latency
+		l.more = ncclPair - l.curve[0]*1e-6
 	}
-	return t
+	return l
+}
+
+func (l *link) allReduce(elements float64) float64 {
+	if l.times == 0 {
+		return l.curve.seconds(elements)
+	}
+	return l.curve.scaled(elements, l.times) + l.more
 }
 
 // scaled is the time over a link that many times slower: what exceeds the
@@ -106,19 +125,19 @@ func (r *Roofline) exchange(tokens, total float64) float64 {
 	hidden := float64(r.model.Hidden)
 	t := 0.0
 	if r.tp > 1 {
-		once := r.gpu.allReduce(int(r.tp), tokens*hidden)
+		once := r.inRank.allReduce(tokens * hidden)
 		if tokens > graphTokens {
 			once *= k.EagerReduce
 		}
 		t += 2 * float64(r.model.Layers) * once
 	}
-	if n := int(r.tp * r.dp); r.dp > 1 {
+	if r.dp > 1 {
 		const collectives = 3 // gather tokens, gather their routing, scatter answers
 		latency := ncclLatency
-		if !r.gpu.linked(n) {
+		if !r.inAll.fast {
 			latency = ncclLatencyPCIe
 		}
-		t += float64(r.model.moeLayers()) * (r.gpu.allReduce(n, total*hidden) + collectives*latency)
+		t += float64(r.model.moeLayers()) * (r.inAll.allReduce(total*hidden) + collectives*latency)
 	}
 	return t
 }

@@ -16,6 +16,8 @@ type Roofline struct {
 	dp    float64
 	bits  widths
 
+	inRank, inAll link // between the GPUs of a rank, and of all ranks
+
 	perKV          Picoseconds
 	padded, reread float64       // seconds per held token in a step that also prefills, see mixed
 	decodes        []Picoseconds // fixed cost of plain decode steps by number of sequences, filled by NewRoofline
@@ -93,6 +95,7 @@ const (
 func NewRoofline(g *GPU, m *Model, l Layout, p Precision, maxSeqs int) *Roofline {
 	l = l.withDefaults()
 	r := &Roofline{gpu: g, model: m, tp: float64(l.TP), dp: float64(l.DP), bits: p.widths()}
+	r.inRank, r.inAll = g.between(l.TP), g.between(l.TP*l.DP)
 	r.perKV = Picos(r.kvBytes() / r.dp / (g.BandwidthGB * 1e9 * g.Kernels.AttnBandwidth))
 	r.padded, r.reread = r.tiles()
 	r.decodes = make([]Picoseconds, maxSeqs+1)
