@@ -11,9 +11,9 @@ import (
 // alone: no other request was there when it was granted, and none joined it.
 // What misses an SLO at that speed misses it with any number of replicas.
 //
-// The times are kept by the prompt's length without its cached part, 8 lengths
-// to the doubling, as a time per token: within an eighth of a length the time is
-// nearly proportional to it. Of each length the least of some dozen recent
+// The times are kept by the prompt's length without its cached part, as the server
+// counted it, 8 lengths to the doubling, as a time per token: within an eighth of a
+// length the time is nearly proportional to it. Of each length the least of some dozen recent
 // times counts, so that a slow network or a busy host does not make a request
 // look out of reach.
 type solo struct {
@@ -71,22 +71,35 @@ func soloFrom(i int) int {
 }
 
 // at returns the time of a prompt; where its length was not seen, that of the
-// next shorter one, which cannot be longer. 0: unknown.
+// next shorter one, which cannot be longer. A longer prompt cannot take less: what
+// it was served in is the most that this one takes, so that the few slow answers
+// of one length do not count against the many of others. 0: unknown.
 func (a *solo) at(of *[soloLengths]least, prompt int, perToken bool) time.Duration {
-	i := soloAt(prompt)
-	for j := i; j >= 0; j-- {
-		l := &of[j]
-		switch {
-		case !l.known:
-			continue
-		case !perToken:
-			return time.Duration(l.value())
-		case j < i:
-			prompt = soloFrom(j)
-		}
-		return time.Duration(l.value() * float64(max(prompt, 1)))
+	i, n := soloAt(prompt), prompt
+	j := i
+	for ; j >= 0 && !of[j].known; j-- {
 	}
-	return 0
+	if j < 0 {
+		return 0
+	}
+	if j < i {
+		n = soloFrom(j)
+	}
+	most := of[j].time(n, perToken)
+	for k := i + 1; k < soloLengths; k++ {
+		if l := &of[k]; l.known {
+			most = min(most, l.time(soloFrom(k+1), perToken))
+		}
+	}
+	return time.Duration(most)
+}
+
+// time is that of a prompt of that many tokens.
+func (l *least) time(tokens int, perToken bool) float64 {
+	if perToken {
+		return l.value() * float64(max(tokens, 1))
+	}
+	return l.value()
 }
 
 // calm is called at a grant, with the replica as q leaves it.
@@ -111,10 +124,14 @@ func (c *Core) sawSolo(q *call, used weir.Usage) {
 	if d.solo == nil {
 		d.solo = new(solo)
 	}
-	prompt := max(q.Prompt-int(min(used.Cached, int64(q.Prompt))), 1)
+	whole := q.Prompt // a guess from the request's text
+	if used.Prompt > 0 {
+		whole = int(min(used.Prompt, maxWork))
+	}
+	prompt := max(whole-int(min(used.Cached, int64(whole))), 1)
 	d.solo.first[soloAt(prompt)].saw(float64(q.firstAt.Sub(q.sent)) / float64(prompt))
 	if n := used.Completion; n > 1 && q.undisturbed() {
-		d.solo.gap[soloAt(q.Prompt)].saw(float64(c.now.Sub(q.firstAt)) / float64(n-1))
+		d.solo.gap[soloAt(whole)].saw(float64(c.now.Sub(q.firstAt)) / float64(n-1))
 	}
 }
 

@@ -48,6 +48,44 @@ func TestTheTimeOfAnIdleReplicaIsTheLeastMeasured(t *testing.T) {
 	}
 }
 
+// The gateway judges by the tokens that the server counted, and guesses them when a
+// request arrives.
+func TestTheTimeOfAnIdleReplicaIsKeptByTheTokensOfTheServer(t *testing.T) {
+	c, now := idle(), epoch
+	for i := range uint64(5) {
+		c.Arrive(now, Request{ID: i + 1, Tenant: "t", Prompt: 250, Streams: true})
+		now = now.Add(time.Second)
+		c.FirstToken(now, i+1)
+		c.Done(now, i+1, OK, weir.Usage{Prompt: 1000, Completion: 1})
+	}
+	if a, _ := c.Alone("d", 1000, 0); a.Round(time.Millisecond) != time.Second {
+		t.Errorf("1,000 tokens, guessed as 250, take a second, %v is known", a)
+	}
+	if a, _ := c.Alone("d", 250, 0); a != 0 {
+		t.Errorf("250 tokens were not seen, and take %v", a)
+	}
+}
+
+// A new replica's first answers can take seconds, and they may be all that a length
+// has shown.
+func TestAFewSlowAnswersOfOneLengthAreNotBelieved(t *testing.T) {
+	c, now, id := idle(), epoch, uint64(0)
+	f := func(n, prompt int, pace float64) {
+		for range n {
+			id++
+			now = serve(c, now, id, prompt, pace)
+		}
+	}
+	f(4, 10, 500) // 5 s
+	f(10, 1000, 1)
+	if a, _ := c.Alone("d", 10, 0); a > 1100*time.Millisecond {
+		t.Errorf("10 tokens take %v, and 1,000 take 1 s", a)
+	}
+	if a, _ := c.Alone("d", 500, 0); a > 1100*time.Millisecond {
+		t.Errorf("500 tokens take %v, and 1,000 take 1 s", a)
+	}
+}
+
 func TestWhatARequestTakesBesideAnotherTeachesNothing(t *testing.T) {
 	c, now := idle(), epoch
 	for i := range uint64(20) {

@@ -68,7 +68,9 @@ type report struct {
 
 // add sums the reports on a deployment. Engine metrics come from this gateway's
 // own observation alone, since all gateways scrape the same engines. A silent
-// gateway that is not forgotten yet makes the sum too old to act on.
+// gateway that is not forgotten yet makes the sum too old to act on. Beside others no
+// request is out of reach: a gateway does not see what they have in flight, and takes
+// a replica for idle that works for them.
 func (t *totals) add(deployment string, self string, own scale.Observation, others []report) scale.Observation {
 	was := t.last
 	t.last = make(map[string]counts, len(others)+1)
@@ -82,6 +84,7 @@ func (t *totals) add(deployment string, self string, own scale.Observation, othe
 	sum := own
 	sum.PerReplica = make(map[string]scale.Load, len(own.PerReplica))
 	share(sum.PerReplica, own.PerReplica)
+	beyond := t.sum.outOfReach
 	count(self, &own)
 	for i := range others {
 		other := &others[i]
@@ -101,6 +104,9 @@ func (t *totals) add(deployment string, self string, own scale.Observation, othe
 		sum.InFlight += o.InFlight
 		sum.InFlightWork += o.InFlightWork
 		share(sum.PerReplica, o.PerReplica)
+	}
+	if len(others) > 0 {
+		t.sum.outOfReach = beyond
 	}
 	t.sum.into(&sum)
 	return sum

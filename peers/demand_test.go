@@ -89,3 +89,18 @@ func TestAllThatIsHeardIsCounted(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 }
+
+func TestBesideOtherGatewaysNothingIsOutOfReach(t *testing.T) {
+	var sum totals
+	b := said("b", scale.Observation{})
+	for i, want := range []uint64{0, 10, 10, 10, 20} {
+		own := scale.Observation{Missed: 20 * uint64(i), OutOfReach: 10 * uint64(i)}
+		var others []report
+		if i == 2 || i == 3 {
+			others = []report{b}
+		}
+		if got := sum.add("d", "a", own, others); got.OutOfReach != want || got.Missed != 20*uint64(i) {
+			t.Errorf("step %d: %d of %d misses are out of reach, want %d", i, got.OutOfReach, got.Missed, want)
+		}
+	}
+}
