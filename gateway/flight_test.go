@@ -6,9 +6,9 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -297,13 +297,67 @@ func TestNobodyJoinsWhatWasAskedForBeforeAPurge(t *testing.T) {
 	r.settled()
 }
 
-// whims is a server that fails and stalls as drawn.
-type whims struct{ now atomic.Int64 }
+// whims is a server that fails and stalls as drawn. It also sees whether two calls of one
+// flight are under way.
+type whims struct {
+	t   testing.TB
+	mu  sync.Mutex
+	now map[*underWay]bool
+}
+
+// underWay is a call from its first byte until the server knows that it will say nothing
+// more, which is before the gateway can know.
+type underWay struct {
+	of   string          // the flight
+	gone <-chan struct{} // the gateway has given it up
+	with []*underWay     // calls of the same flight that were under way at the same time
+}
+
+// prompts are those of the flights, one for each.
+var prompts = regexp.MustCompile(`hi\d+`)
+
+func (s *whims) begin(body string, gone <-chan struct{}) *underWay {
+	c := &underWay{of: prompts.FindString(body), gone: gone}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for other := range s.now {
+		if other.of == c.of {
+			other.with, c.with = append(other.with, c), append(c.with, other)
+		}
+	}
+	s.now[c] = true
+	return c
+}
+
+// end ends a call. Of two that were under way together the gateway must have given up one
+// before it asked the other; only the news of it can be late, so it is waited for.
+func (s *whims) end(c *underWay) {
+	s.mu.Lock()
+	delete(s.now, c)
+	with := c.with
+	s.mu.Unlock()
+	for _, other := range with {
+		select {
+		case <-c.gone:
+		case <-other.gone:
+		case <-time.After(10 * time.Second):
+			s.t.Errorf("two calls of one flight are under way: %s", c.of)
+		}
+	}
+}
+
+func (s *whims) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.now)
+}
 
 func (s *whims) serve(rng func() *rand.Rand) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		s.now.Add(1)
-		defer s.now.Add(-1)
+		body, _ := io.ReadAll(r.Body)
+		call := s.begin(string(body), r.Context().Done())
+		over := sync.OnceFunc(func() { s.end(call) })
+		defer over()
 		draw := rng()
 		events := []string{roleEvent, tokenEvent, tokenEvent, finishEvent, usageEvent, doneEvent}
 		cut := len(events)
@@ -311,11 +365,12 @@ func (s *whims) serve(rng func() *rand.Rand) http.HandlerFunc {
 			cut = draw.IntN(len(events))
 		}
 		if draw.IntN(6) == 0 {
+			over()
 			http.Error(w, `{"error":{"message":"x"}}`, 500)
 			return
 		}
 		w.Header().Set("Content-Type", "text/event-stream")
-		for _, e := range events[:cut] {
+		for i, e := range events[:cut] {
 			if draw.IntN(3) == 0 {
 				select {
 				case <-time.After(time.Duration(draw.IntN(2000)) * time.Microsecond):
@@ -323,17 +378,21 @@ func (s *whims) serve(rng func() *rand.Rand) http.HandlerFunc {
 					return
 				}
 			}
+			if i == len(events)-1 {
+				over()
+			}
 			io.WriteString(w, e)
 			w.(http.Flusher).Flush()
 		}
 		if cut < len(events) {
+			over()
 			panic(http.ErrAbortHandler)
 		}
 	}
 }
 
-// However callers leave and servers fail: every caller sees a whole answer or an error,
-// each has one record, and nothing is left.
+// However callers leave and servers fail: one call is under way at a time, every caller
+// sees a whole answer or an error, each has one record, and nothing is left.
 func TestCallersOfOneFlightSeeAWholeAnswerOrAnError(t *testing.T) {
 	var mu sync.Mutex
 	var source *rand.Rand
@@ -343,7 +402,7 @@ func TestCallersOfOneFlightSeeAWholeAnswerOrAnError(t *testing.T) {
 		return rand.New(rand.NewPCG(source.Uint64(), 1))
 	}
 	source = rand.New(rand.NewPCG(1, 1))
-	s := &whims{}
+	s := &whims{t: t, now: map[*underWay]bool{}}
 	b := newBackend(t, s.serve(draw))
 	c := config(b.URL)
 	c.Models[0].Attempts = 1
@@ -389,7 +448,7 @@ func TestCallersOfOneFlightSeeAWholeAnswerOrAnError(t *testing.T) {
 		}
 		callers.Wait()
 		r.settled()
-		eventually(t, "no flight is left", func() bool { return r.flights.count() == 0 && r.transcripts.Load() == 0 && s.now.Load() == 0 })
+		eventually(t, "no flight is left", func() bool { return r.flights.count() == 0 && r.transcripts.Load() == 0 && s.count() == 0 })
 		eventually(t, "every caller has a record", func() bool { return uint64(len(r.copyRecords())) == r.Levels().Arrived })
 	})
 }
