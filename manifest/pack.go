@@ -25,7 +25,7 @@ func Packed(gpu fit.GPU, items []fit.Item, headroom float64, from Server) (o Obj
 		}
 		layout = append(layout, fmt.Sprintf("GPU %d: %s", i+1, strings.Join(on, ", ")))
 	}
-	names := map[string]string{}
+	names, loads := map[string]string{}, ""
 	for _, it := range items {
 		share, placed := slice[it.Name]
 		if !placed { // no replica asked for
@@ -36,6 +36,10 @@ func Packed(gpu fit.GPU, items []fit.Item, headroom float64, from Server) (o Obj
 			return nil, nil, fmt.Errorf("%w: %q and %q have the same name in Kubernetes, %s: give one another name", ErrNone, other, it.Name, name)
 		}
 		names[name] = it.Name
+		if err := OneModel(from.Weights, loads, it.Model.Name); err != nil {
+			return nil, nil, err
+		}
+		loads = it.Model.Name
 		s := from
 		s.Name, s.Model, s.Setup, s.Slice = name, it.Model, it.Setup, share.Slice
 		s.Setup.GPU = share.On(gpu)
@@ -50,6 +54,15 @@ func Packed(gpu fit.GPU, items []fit.Item, headroom float64, from Server) (o Obj
 		o = append(o, more...)
 	}
 	return o, layout, nil
+}
+
+// OneModel checks that a volume with weights is for one model: all workloads would
+// load the same. The models are those loaded so far; "" is none.
+func OneModel(weights, before, now string) error {
+	if weights == "" || before == "" || before == now {
+		return nil
+	}
+	return fmt.Errorf("%w: the volume %s has the weights of one model, and these are %s and %s: make their manifests one by one", ErrNone, weights, before, now)
 }
 
 // ObjectName makes a name of Kubernetes of a model's.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"weir/config"
@@ -34,6 +36,9 @@ With --pack it takes the models of "weir fit --pack" instead, each on a MIG slic
 			c, err := pricefile.Catalogue(prices)
 			if err != nil {
 				return configError{err}
+			}
+			if pack == "" && gpu != "" || pack != "" && o.Deployment != "" {
+				return usageError{cmd.CommandPath(), errors.New("--gpu is for --pack, --deployment for a weir.yaml, which says the GPU in runs_on")}
 			}
 			if pack != "" {
 				return packed(cmd, c, pack, gpu, headroom, o)

@@ -3,6 +3,7 @@
 package files
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -27,16 +28,18 @@ type Options struct {
 // Workloads are the objects of a weir.yaml's deployments on Kubernetes.
 func Workloads(c *config.Config, prices *price.Catalogue, o Options) (all manifest.Objects, err error) {
 	var faults []error
+	loads := ""
 	for i := range c.Models {
 		for n := range c.Models[i].Deployments {
 			d := &c.Models[i].Deployments[n]
 			if d.Kubernetes == nil || o.Deployment != "" && o.Deployment != d.Name {
 				continue
 			}
-			one, err := workload(d, prices, o)
-			if err != nil {
+			one, model, err := workload(d, prices, o)
+			if err = errors.Join(err, manifest.OneModel(o.Weights, loads, model)); err != nil {
 				faults = append(faults, fmt.Errorf("deployment %s: %w", d.Name, err))
 			}
+			loads = cmp.Or(model, loads)
 			all = append(all, one...)
 		}
 	}
@@ -50,15 +53,15 @@ func Workloads(c *config.Config, prices *price.Catalogue, o Options) (all manife
 	return all, errors.Join(faults...)
 }
 
-// workload is one deployment's.
-func workload(d *config.Deployment, prices *price.Catalogue, o Options) (manifest.Objects, error) {
+// workload is one deployment's, and the model it loads.
+func workload(d *config.Deployment, prices *price.Catalogue, o Options) (_ manifest.Objects, model string, _ error) {
 	k := d.Kubernetes
 	if k.RunsOn == nil {
-		return nil, fmt.Errorf("%w: kubernetes.runs_on is missing: say on which GPU a replica runs, as runs_on: {gpu: H100-80GB}", manifest.ErrNone)
+		return nil, "", fmt.Errorf("%w: kubernetes.runs_on is missing: say on which GPU a replica runs, as runs_on: {gpu: H100-80GB}", manifest.ErrNone)
 	}
 	m, s, err := wire.FitSetup(d, prices)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if s.TP > 0 && k.GPUs > s.TP && k.GPUs%s.TP == 0 {
 		s.PP = k.GPUs / s.TP
@@ -72,13 +75,13 @@ func workload(d *config.Deployment, prices *price.Catalogue, o Options) (manifes
 		server.VM = d.Scaling.Price.VM
 	}
 	if err := onNode(&server, prices); err != nil {
-		return nil, err
+		return nil, m.Name, err
 	}
 	objects, err := manifest.New(server, fit.Sold(prices)...)
 	if errors.Is(err, manifest.ErrKind) {
 		err = fmt.Errorf("%w; a group is kind: LeaderWorkerSet with api_version: leaderworkerset.x-k8s.io/v1, or give nodes with more GPUs by --vm", err)
 	}
-	return objects, err
+	return objects, m.Name, err
 }
 
 // onNode checks that nodes of the size have the GPU, and how many.

@@ -83,6 +83,33 @@ func TestEveryFaultOfTheFileIsSaid(t *testing.T) {
 	}
 }
 
+// All workloads would load the same weights from one path.
+func TestAVolumeOfWeightsIsForOneModel(t *testing.T) {
+	c, prices := parse(t, `
+      - name: small
+        kubernetes: {name: small, namespace: models, model: Llama-3.1-8B, gpus: 1, runs_on: {gpu: A100-SXM-80GB, context: 8192}}
+      - name: again
+        tier: 1
+        kubernetes: {name: again, namespace: models, model: Llama-3.1-8B, gpus: 1, runs_on: {gpu: H100-SXM-80GB, context: 8192}}
+`)
+	if o, err := Workloads(c, prices, Options{Weights: "claim/llama"}); err != nil || len(o) != 4 {
+		t.Errorf("one model: %d objects, %v", len(o), err)
+	}
+	c.Models[0].Deployments[1].Kubernetes.Model = "Qwen/Qwen3-8B"
+	says := "deployment again: no manifest: the volume claim/llama has the weights of one model"
+	if _, err := Workloads(c, prices, Options{Weights: "claim/llama"}); err == nil || !strings.Contains(err.Error(), says) {
+		t.Errorf("have %v, want %q", err, says)
+	}
+	gpu, err := files.Device(prices, "A100-SXM-80GB", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src := []byte("models: [{name: chat, model: Llama-3.1-8B, context: 8k}, {name: embed, model: BAAI/bge-m3, context: 8k}]")
+	if _, _, err := Packed("pack.yaml", src, gpu, 0.05, prices, Options{Weights: "claim/llama"}); !errors.Is(err, manifest.ErrNone) {
+		t.Errorf("have %v", err)
+	}
+}
+
 func TestModelsThatShareAreReadFromTheFileOfFit(t *testing.T) {
 	_, prices := parse(t, one)
 	gpu, err := files.Device(prices, "A100-SXM-80GB", 0)
