@@ -45,7 +45,9 @@ type leaderOptions struct {
 	inFlight func(deployment, replica string) int                                 // at this gateway
 	replicas func(ctx context.Context, deployment string) ([]weir.Replica, error) // of the place itself
 	scale    func(ctx context.Context, states map[string]scale.State, term store.Term) error
-	keda     *kedaScaler // nil: KEDA scales nothing
+	keda     *kedaScaler                   // nil: KEDA scales nothing
+	bounds   func() map[string]peers.Bound // of this gateway's decisions
+	bounded  func(map[string]peers.Bound)  // takes those of another that leads
 	log      *slog.Logger
 }
 
@@ -60,14 +62,17 @@ func (n *Node) newLeader(s *Setup) (*leader, error) {
 		scale: func(ctx context.Context, states map[string]scale.State, term store.Term) error {
 			return n.lead(ctx, states, term)
 		},
-		keda: n.keda, log: n.log,
+		bounds:  func() map[string]peers.Bound { return n.short.bounds(n.setup.Load().placed(), n.scaler.full) },
+		bounded: func(all map[string]peers.Bound) { n.short.follow(all) },
+		keda:    n.keda, log: n.log,
 	})
 }
 
 // lead scales in one term.
 func (n *Node) lead(ctx context.Context, states map[string]scale.State, term store.Term) error {
 	defer n.metrics.Undecided()
-	defer n.short.forget(func(string) bool { return false }) // another decides
+	n.short.lead(true)
+	defer n.short.lead(false)
 	if n.keda != nil {
 		n.keda.forget()
 		defer n.keda.forget()
@@ -101,12 +106,18 @@ func newLeader(s Store, o leaderOptions) (*leader, error) {
 		Deployments: func() []string { return o.setup().placed() },
 		Demand:      o.here, Replicas: o.replicas, Changed: l.heard, Log: o.log,
 	}
+	x.Wanted, x.Bounds = func() map[string]int { return nil }, o.bounds
 	if o.keda != nil {
-		x.Wanted, x.Heard = o.keda.decisions, func(all map[string]int) {
-			if !l.leads() {
-				o.keda.heard(all)
-			}
+		x.Wanted = o.keda.decisions
+	}
+	x.Heard = func(wanted map[string]int, bounds map[string]peers.Bound) {
+		if l.leads() {
+			return
 		}
+		if o.keda != nil {
+			o.keda.heard(wanted)
+		}
+		o.bounded(bounds)
 	}
 	l.exchange = peers.NewExchange(x)
 	return l, nil

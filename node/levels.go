@@ -64,13 +64,20 @@ func (n *Node) demand(now weir.Instant, deployment string) (scale.Observation, e
 	for _, r := range here.PerReplica {
 		o.PerReplica[r.ID] = scale.Load{InFlight: r.InFlight, Work: r.Work}
 	}
-	if n.leader == nil {
-		if names := n.setup.Load().growing(deployment); names != nil {
-			n.overflow.divide(&o, m, deployment, names, n.scaler.full)
-		}
+	if names := n.setup.Load().growing(deployment); names != nil {
+		n.overflow.divide(&o, m, deployment, names, n.full)
 	}
 	n.engines.observe(deployment, &o)
 	return o, nil
+}
+
+// full says whether a deployment is at its bound: by this gateway's decisions, or
+// by those of the one that leads.
+func (n *Node) full(deployment string) bool {
+	if n.leader != nil && !n.leader.leads() {
+		return n.short.full(deployment)
+	}
+	return n.scaler.full(deployment)
 }
 
 // levels runs at each scrape.

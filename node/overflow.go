@@ -16,8 +16,8 @@ import (
 // queue included. So a deployment grows when the ones before it cannot, and not
 // with them.
 //
-// With one deployment that can grow, nothing is divided; nor where gateways share
-// a store, since only the leader among them knows which are at their bound.
+// With one deployment that can grow, nothing is divided. Of several gateways on one
+// store each divides its own demand, by what the leader says of the bounds.
 type overflow struct {
 	mu sync.Mutex
 	by map[string]*divided // by the model's first deployment that can grow

@@ -121,6 +121,7 @@ func (s *scaler) begin(setup *Setup, states map[string]scale.State, term store.T
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.now = &controlling{ctrl, journal}
+	s.atMost = map[string]bool{} // not those of an earlier term
 	return nil
 }
 

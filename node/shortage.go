@@ -12,6 +12,7 @@ import (
 	"weir/dispatch"
 	"weir/fleet"
 	"weir/observe"
+	"weir/peers"
 	"weir/scale"
 )
 
@@ -33,8 +34,10 @@ type shortages struct {
 	tell func(deployment string, s dispatch.Shortage) // the gateway
 	log  *slog.Logger
 
-	mu sync.Mutex
-	by map[string]shortage
+	mu    sync.Mutex
+	by    map[string]shortage
+	leads bool                   // this gateway decides, of several on one store
+	heard map[string]peers.Bound // while another does: as the leader last said
 }
 
 func newShortages(tell func(string, dispatch.Shortage), log *slog.Logger) *shortages {
@@ -69,6 +72,68 @@ func (s *shortages) decided(e control.Event, b bound) {
 			s.log.Warn("replicas cannot come", "deployment", e.Deployment, "have", now.Have, "missing", now.Missing, "why", now.Why, "text", now.Text)
 		}
 	}
+}
+
+// lead begins and ends a term of this gateway as the leader. What it heard, or
+// decided, counts no more.
+func (s *shortages) lead(leads bool) {
+	s.mu.Lock()
+	s.hear(nil)
+	s.leads = leads
+	s.mu.Unlock()
+	s.forget(func(string) bool { return false })
+}
+
+// follow takes the leader's bounds on a gateway that does not lead: its callers
+// hear of a shortage as the leader's do. The lock is held meanwhile, so that
+// nothing of it is told in a term of this gateway's own.
+func (s *shortages) follow(all map[string]peers.Bound) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.leads {
+		s.hear(all)
+	}
+}
+
+func (s *shortages) hear(all map[string]peers.Bound) {
+	for name, b := range s.heard {
+		if b.Why != "" && all[name].Why == "" {
+			s.tell(name, dispatch.Shortage{})
+		}
+	}
+	for name, b := range all {
+		if b.Why != "" { // each time: a reload may have made the model again
+			s.tell(name, dispatch.Shortage(b))
+		}
+	}
+	s.heard = all
+}
+
+// bounds are what the leader tells the other gateways of the deployments names.
+func (s *shortages) bounds(names []string, full func(string) bool) map[string]peers.Bound {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string]peers.Bound{}
+	for _, name := range names {
+		x, short := s.by[name]
+		if !short && !full(name) {
+			continue
+		}
+		b := peers.Bound{Why: x.Why, Text: x.Text}
+		if x.Again != nil {
+			b.Again = weir.At(*x.Again)
+		}
+		all[name] = b
+	}
+	return all
+}
+
+// full says whether the leader's last word was that a deployment is at its bound.
+func (s *shortages) full(deployment string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, is := s.heard[deployment]
+	return is
 }
 
 // shortageOf is the part of a decision that the place does not give.

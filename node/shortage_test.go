@@ -54,3 +54,45 @@ func TestAShortageIsToldUntilItEnds(t *testing.T) {
 		t.Errorf("%+v after it was forgotten", s.all())
 	}
 }
+
+// Callers of every gateway hear of a shortage that the leader alone has found. A
+// gateway that leads itself goes by its own decisions.
+func TestFollowersTellTheLeadersShortages(t *testing.T) {
+	short := map[string]dispatch.Shortage{}
+	newOne := func() *shortages {
+		return newShortages(func(name string, d dispatch.Shortage) { short[name] = d }, slog.New(slog.DiscardHandler))
+	}
+	leader, follower := newOne(), newOne()
+	leader.lead(true)
+	e := control.Event{Deployment: "a", Decision: scale.Decision{Reasons: scale.Reasons{{Rule: scale.RuleQuota, From: 4, To: 2}}}}
+	e.Observation.Now = weir.At(time.Unix(1000, 0))
+	leader.decided(e, bound{most: 2, why: "quota", text: "quota gpus", again: time.Unix(1030, 0)})
+	said := leader.bounds([]string{"a", "b", "c"}, func(name string) bool { return name != "c" }) // b: its own max
+	clear(short)
+	f := func(name, why string, full bool) {
+		t.Helper()
+		if short[name].Why != why || follower.full(name) != full {
+			t.Errorf("%s: short of %+v, full %v; want %q, %v", name, short[name], follower.full(name), why, full)
+		}
+	}
+	follower.follow(said)
+	f("a", "quota", true)
+	f("b", "", true)
+	f("c", "", false)
+	if have := short["a"]; have.Text != "quota gpus" || have.Again != weir.At(time.Unix(1030, 0)) {
+		t.Errorf("%+v", have)
+	}
+	if len(follower.all()) > 0 {
+		t.Errorf("%+v: the leader's metrics have it", follower.all())
+	}
+	follower.follow(nil)
+	f("a", "", false)
+	follower.follow(said)
+	follower.lead(true)
+	f("a", "", false)
+	follower.follow(said) // a round that began before the term
+	f("a", "", false)
+	follower.lead(false)
+	follower.follow(said)
+	f("a", "quota", true)
+}

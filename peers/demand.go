@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"weir"
 	"weir/scale"
 )
 
@@ -13,9 +14,22 @@ type Load struct {
 	// levels as of now.
 	Demand map[string]scale.Observation `json:"demand"`
 	// Seen is the version of each deployment's replicas it sends requests to.
-	Seen map[string]int64 `json:"seen"`
+	Seen  map[string]int64 `json:"seen"`
+	Leads bool             `json:"leads,omitempty"` // this gateway is the leader
 	// Wanted are the numbers of replicas last decided. Only the leader has any.
 	Wanted map[string]int `json:"wanted,omitempty"`
+	// Bounds are those of the deployments that get fewer replicas than their demand
+	// asks for. Only the leader has any.
+	Bounds map[string]Bound `json:"bounds,omitempty"`
+}
+
+// Bound is why a deployment gets fewer replicas than its demand asks for.
+type Bound struct {
+	// Why its place gives no more, a word, and the place's text; "": the place could,
+	// and the deployment's own limit is reached.
+	Why   string       `json:"why,omitempty"`
+	Text  string       `json:"text,omitempty"`
+	Again weir.Instant `json:"again,omitempty"` // when the place is asked again; 0: unknown
 }
 
 // totals are the sums for one deployment. They only grow within a term,

@@ -40,11 +40,13 @@ type ExchangeOptions struct {
 	// (Replicas, Host), with no lock held; nil: no call.
 	Changed func(deployment string)
 
-	// Wanted are the numbers last decided, by deployment; called on the leader
-	// only. Heard takes them on every other gateway, each round, and nil while
-	// no leader is heard from. Both nil: no other gateway is asked for them.
+	// Wanted are the numbers last decided, by deployment, and Bounds what they are
+	// bound by; called on the leader only. Heard takes both on every other
+	// gateway, each round, and nil while no leader is heard from. All nil: no other
+	// gateway needs them.
 	Wanted func() map[string]int
-	Heard  func(wanted map[string]int)
+	Bounds func() map[string]Bound
+	Heard  func(wanted map[string]int, bounds map[string]Bound)
 
 	Log *slog.Logger // nil: silent
 }
@@ -152,7 +154,7 @@ func (x *Exchange) own() Load {
 		}
 	}
 	if _, leads := x.o.Leader(); leads && x.o.Wanted != nil {
-		l.Wanted = x.o.Wanted()
+		l.Leads, l.Wanted, l.Bounds = true, x.o.Wanted(), x.o.Bounds()
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -174,34 +176,32 @@ func (x *Exchange) follow(ctx context.Context) error {
 			x.o.Changed(name)
 		}
 	}
-	return errors.Join(err, x.hearWanted(ctx))
+	return errors.Join(err, x.hearLeader(ctx))
 }
 
-// hearWanted passes on what the leader last decided. Of two that say so, as when
+// hearLeader passes on what the leader last decided. Of two that say so, as when
 // one has just died, the one heard from last is the leader.
-func (x *Exchange) hearWanted(ctx context.Context) error {
+func (x *Exchange) hearLeader(ctx context.Context) error {
 	if x.o.Heard == nil {
 		return nil
 	}
 	gateways, err := x.o.DB.Gateways(ctx, silentAfter)
 	if err != nil {
-		x.o.Heard(nil)
+		x.o.Heard(nil, nil)
 		return err
 	}
-	var wanted map[string]int
+	var last Load
 	age := silentAfter
 	for _, g := range gateways {
-		var l struct {
-			Wanted map[string]int `json:"wanted"`
-		}
+		var l Load
 		if err := json.Unmarshal(g.Load, &l); err != nil {
 			return fmt.Errorf("peers: load of gateway %q: %w", g.Name, err)
 		}
-		if len(l.Wanted) > 0 && g.Age < age {
-			wanted, age = l.Wanted, g.Age
+		if l.Leads && g.Age < age {
+			last, age = l, g.Age
 		}
 	}
-	x.o.Heard(wanted)
+	x.o.Heard(last.Wanted, last.Bounds)
 	return nil
 }
 

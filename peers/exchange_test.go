@@ -158,14 +158,17 @@ func TestTheNextLeaderHasTheStateAndTheOldOneChangesNothing(t *testing.T) {
 func TestFollowersHearWhatTheLeaderLastDecided(t *testing.T) {
 	leader, follower := two(t)
 	wanted := map[string]int{"m/d": 3}
+	bound := Bound{Why: "quota", Text: "quota gpus: 3 of 3", Again: 9}
 	var heard map[string]int
+	var bounds map[string]Bound
 	for _, g := range []*gateway{leader, follower} {
 		g.o.Wanted = func() map[string]int { return wanted }
-		g.o.Heard = func(all map[string]int) { heard = all }
+		g.o.Bounds = func() map[string]Bound { return map[string]Bound{"m/d": bound} }
+		g.o.Heard = func(all map[string]int, by map[string]Bound) { heard, bounds = all, by }
 	}
 	leader.rounds(t, follower)
-	if heard["m/d"] != 3 {
-		t.Errorf("heard %v, want m/d 3", heard)
+	if heard["m/d"] != 3 || bounds["m/d"] != bound {
+		t.Errorf("heard %v and %v, want m/d 3 and %v", heard, bounds, bound)
 	}
 	wanted = map[string]int{"m/d": 0}
 	leader.rounds(t, follower)
@@ -174,7 +177,7 @@ func TestFollowersHearWhatTheLeaderLastDecided(t *testing.T) {
 	}
 	leader.in.Store(nil)
 	leader.rounds(t, follower)
-	if heard != nil {
-		t.Errorf("heard %v where no gateway leads", heard)
+	if heard != nil || bounds != nil {
+		t.Errorf("heard %v and %v where no gateway leads", heard, bounds)
 	}
 }
