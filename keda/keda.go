@@ -61,7 +61,7 @@ func (s *scaler) want(ref *scalerpb.ScaledObjectRef) (replicas int, active bool,
 	replicas, active, known := s.o.Want(name)
 	if !known {
 		return 0, false, connect.NewError(connect.CodeNotFound, fmt.Errorf(
-			"no deployment %q, which ScaledObject %s/%s asks for: name one of weir.yaml in the trigger's metadata as %s",
+			"no deployment %q, which ScaledObject %s/%s asks for, or its pods are not known yet: in weir.yaml it has scaled_by: keda, and the trigger's metadata name it as %s",
 			name, ref.GetNamespace(), ref.GetName(), Key))
 	}
 	return replicas, active, nil
