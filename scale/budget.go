@@ -34,9 +34,9 @@ func (b *Budget) aim(t *turn) float64 {
 
 // spare says whether so much of the budget is left that a queue is no emergency:
 // spareShare more of all requests could have missed. A policy that allows fewer
-// misses than that never has as much.
+// misses than that never has as much, nor does one that a reload left without an SLO.
 func (b *Budget) spare(t *turn) bool {
-	return b.Ended >= spareFrom && b.left(t) >= spareShare*b.Ended
+	return t.p.SLO != (weir.SLO{}) && b.Ended >= spareFrom && b.left(t) >= spareShare*b.Ended
 }
 
 // urgent is the margin that is added at once while misses are far more frequent

@@ -38,8 +38,13 @@ func TestAQueueIsAnEmergencyUnlessThePolicyAllowsManyMisses(t *testing.T) {
 	f := func(attainment, ended, spent float64, want bool) {
 		t.Helper()
 		b := Budget{Ended: ended, Spent: spent}
-		if have := b.spare(turnOf(Policy{Max: 1, Attainment: attainment}, &State{}, &o)); have != want {
+		p := Policy{Max: 1, Attainment: attainment, SLO: weir.SLO{TTFT: time.Second}}
+		if have := b.spare(turnOf(p, &State{}, &o)); have != want {
 			t.Errorf("%v of %v missed at %v: spare %v", spent, ended, attainment, have)
+		}
+		p.SLO = weir.SLO{}
+		if b.spare(turnOf(p, &State{}, &o)) {
+			t.Errorf("without an SLO nothing is learned, and a budget of %v is left for good", ended)
 		}
 	}
 	f(0.99, 1e6, 0, false)
