@@ -22,6 +22,7 @@ type answer struct {
 	chunked bool
 	silent  bool // without a body: to HEAD, or by its status
 	cut     bool
+	whole   bool  // it was written to its end
 	err     error // of writing: nothing more is written
 
 	drain    int64
@@ -218,14 +219,12 @@ func (c *Conn) finish() bool {
 	if c.Flush() != nil {
 		return false
 	}
-	whole := c.drained()
-	if c.Close || !whole {
-		if !whole {
-			c.linger()
-		}
-		return false
+	a.whole = true
+	read := c.drained()
+	if !read {
+		c.linger()
 	}
-	return true
+	return read && !c.Close
 }
 
 // gathered is out, which has room for the end of a chunked body.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -83,7 +84,7 @@ func (c *Conn) serve() {
 		c.server.watch.remove(c)
 		c.cancel(ErrGone)
 		if !given {
-			c.tcp.Close()
+			c.hangUp()
 		}
 		c.drop()
 		c.server.forget(c)
@@ -126,6 +127,21 @@ func (c *Conn) handle() (returned bool) {
 	return true
 }
 
+// hangUp closes the connection. TLS says goodbye, without which its callers complain,
+// unless an answer has broken off. A broken answer that only the connection's end
+// delimits ends with a reset, as it would look whole otherwise.
+func (c *Conn) hangUp() {
+	a := &c.answer
+	switch {
+	case !a.started || a.whole:
+		c.nc.Close()
+		return
+	case !a.silent && !a.chunked && a.left < 0:
+		c.tcp.SetLinger(0)
+	}
+	c.tcp.Close()
+}
+
 // closeIdle closes a connection that has no request.
 func (c *Conn) closeIdle() {
 	if c.phase.CompareAndSwap(idle, shut) {
@@ -139,13 +155,28 @@ var errHTTP2 = errors.New("the connection begins with the preface of HTTP/2")
 func (c *Conn) hand() {
 	rest := append([]byte(nil), c.buf[:c.w]...)
 	c.tcp.SetDeadline(time.Time{})
-	c.server.o.HTTP2(&replayed{Conn: c.nc, rest: rest})
+	c.server.hand(1)
+	c.server.o.HTTP2(&replayed{Conn: c.nc, rest: rest, server: c.server})
+}
+
+// hand counts connections that HTTP/2 has.
+func (s *Server) hand(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.handed += n
 }
 
 // replayed is a connection whose first bytes are read again.
 type replayed struct {
 	net.Conn
-	rest []byte
+	rest   []byte
+	server *Server
+	closed sync.Once
+}
+
+func (c *replayed) Close() error {
+	c.closed.Do(func() { c.server.hand(-1) })
+	return c.Conn.Close()
 }
 
 func (c *replayed) Read(p []byte) (int, error) {

@@ -15,7 +15,7 @@ type Options struct {
 	HeaderTimeout  time.Duration // for the head of a request to arrive, from its first byte on
 	IdleTimeout    time.Duration // of a connection between requests, late by an eighth at most
 	MaxHeaderBytes int           // of one request's head
-	MaxConns       int           // connections open at once; further ones are closed at once
+	MaxConns       int           // connections open at once, those of HTTP/2 too; further ones are closed at once
 
 	// Handler serves one request at a time of a connection. It must have read what it wants
 	// of the body when it returns; nothing may use the Conn afterwards.
@@ -24,7 +24,7 @@ type Options struct {
 	// that of the request, as far as it is known. The connection closes behind it.
 	Refuse func(path string, f *Fault) []byte
 	// HTTP2 takes over a connection that begins with the preface of HTTP/2, which it reads
-	// again.
+	// again. It must close it.
 	HTTP2 func(net.Conn)
 	// Secure wraps a new connection in TLS; nil: plain HTTP. Its first Read does the
 	// handshake.
@@ -41,6 +41,7 @@ type Server struct {
 
 	mu       sync.Mutex
 	conns    map[*Conn]struct{}
+	handed   int // connections open that HTTP2 has taken over
 	ln       net.Listener
 	stopping bool
 	stopped  atomic.Bool   // the same, for connections
@@ -105,9 +106,10 @@ func (s *Server) take(nc net.Conn) {
 	}
 	c := newConn(s, tcp)
 	s.mu.Lock()
-	if s.stopping || len(s.conns) >= s.o.MaxConns {
+	if s.stopping || len(s.conns)+s.handed >= s.o.MaxConns {
 		s.mu.Unlock()
 		tcp.Close()
+		c.cancel(ErrGone)
 		return
 	}
 	s.conns[c] = struct{}{}
@@ -130,16 +132,7 @@ func (s *Server) forget(c *Conn) {
 // again.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
-	if !s.stopping {
-		s.stopping = true
-		s.stopped.Store(true)
-		if s.ln != nil {
-			s.ln.Close()
-		}
-		if len(s.conns) == 0 {
-			close(s.empty)
-		}
-	}
+	s.stop()
 	for c := range s.conns {
 		c.closeIdle()
 	}
@@ -152,15 +145,31 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
+// stop makes take refuse connections. s.mu is held.
+func (s *Server) stop() {
+	if s.stopping {
+		return
+	}
+	s.stopping = true
+	s.stopped.Store(true)
+	if s.ln != nil {
+		s.ln.Close()
+	}
+	if len(s.conns) == 0 {
+		close(s.empty)
+	}
+}
+
 // Close closes every connection and waits for their goroutines, whose handlers see
 // their callers leave.
 func (s *Server) Close() error {
 	s.mu.Lock()
+	s.stop()
 	for c := range s.conns {
 		c.tcp.Close()
 		c.cancel(ErrGone)
 	}
 	s.mu.Unlock()
-	s.Shutdown(context.Background())
+	<-s.empty
 	return s.watch.close()
 }

@@ -95,8 +95,10 @@ func (s server) Shutdown(ctx context.Context) error {
 	if s.own == nil {
 		return s.std.Shutdown(ctx)
 	}
+	std := make(chan error, 1)
+	go func() { std <- s.std.Shutdown(ctx) }() // at once: it tells callers over HTTP/2 to go elsewhere
 	err := s.own.Shutdown(ctx)
-	return cmp.Or(s.std.Shutdown(ctx), err)
+	return cmp.Or(<-std, err)
 }
 
 func (s server) Close() error {
