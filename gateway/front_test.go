@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -15,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -181,4 +183,65 @@ func TestOnlyTheFrontKnowsNetHTTP(t *testing.T) {
 			t.Errorf("%s imports net/http; only http.go and run.go may", name)
 		}
 	}
+}
+
+// told is a connection that tells when reading it fails.
+type told struct {
+	net.Conn
+	ended chan struct{}
+	once  sync.Once
+}
+
+func (c *told) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err != nil {
+		c.once.Do(func() { close(c.ended) })
+	}
+	return n, err
+}
+
+func TestAStopTellsCallersOverHTTP2WhileOthersAreServed(t *testing.T) {
+	onBothFronts(t, func(t *testing.T) {
+		hold, arrived := make(chan struct{}), make(chan struct{}, 2)
+		b := newBackend(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("Tracestate") == "slow" {
+				arrived <- struct{}{}
+				<-hold
+			}
+			answering(w, r)
+		})
+		r := start(t, config(b.URL), func(o *Options) { o.Drain = 2 * hang })
+		slow := make(chan error, 1)
+		go func() {
+			resp, err := r.send(context.Background(), chatPath, chatBody, "Tracestate", "slow")
+			if err == nil {
+				_, err = io.Copy(io.Discard, resp.Body)
+			}
+			slow <- err
+		}()
+		<-arrived
+		var p http.Protocols
+		p.SetUnencryptedHTTP2(true)
+		c := &told{ended: make(chan struct{})}
+		tr := &http.Transport{Protocols: &p, DialContext: func(ctx context.Context, network, addr string) (_ net.Conn, err error) {
+			c.Conn, err = (&net.Dialer{}).DialContext(ctx, network, addr)
+			return c, err
+		}}
+		defer tr.CloseIdleConnections()
+		resp, err := (&http.Client{Transport: tr}).Get(r.url + "/healthz")
+		if err != nil || resp.ProtoMajor != 2 {
+			t.Fatal(resp, err)
+		}
+		resp.Body.Close()
+		r.stop()
+		select {
+		case <-c.ended:
+		case <-time.After(hang):
+			t.Error("the connection of HTTP/2 stays open while a request of HTTP/1.1 is served")
+		}
+		close(hold)
+		if err := <-slow; err != nil {
+			t.Error(err)
+		}
+	})
 }
