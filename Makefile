@@ -88,7 +88,7 @@ soak: build ## two minutes at a high rate with faults on: memory flat, goroutine
 
 race: ## the tests of the concurrent packages under the race detector
 	scripts/server-deps
-	CGO_ENABLED=1 $(GO) test -race -short ./gateway/... ./upstream/... ./http1 ./sse ./control/... ./fleet/... ./store/... ./peers/... ./observe/... ./emulate/... ./load/... ./scrape/... ./limits/...
+	CGO_ENABLED=1 $(GO) test -race -short ./gateway/... ./front ./upstream/... ./http1 ./sse ./control/... ./fleet/... ./store/... ./peers/... ./observe/... ./emulate/... ./load/... ./scrape/... ./limits/...
 
 fuzz: ## laws with a drawn seed (SEED=n repeats one), 10,000 executions of every fuzz target (FUZZTIME=1m for more)
 	scripts/fuzz

@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
+	"os"
 
 	"weir/dispatch"
 	"weir/upstream"
@@ -54,7 +56,7 @@ func (c *call) whole(r *upstream.Reply) *failure {
 		c.booking.release(dispatch.OK)
 	}
 	if err := c.x.send(shown); err != nil {
-		return c.unread()
+		return c.unread(err)
 	}
 	c.finished = true
 	rec.Own += c.g.now().Sub(c.ownFrom)
@@ -101,7 +103,7 @@ func (c *call) large(r *upstream.Reply, head []byte) *failure {
 	c.startAnswer(r, size)
 	c.remember(head)
 	if err := c.x.send(shown); err != nil {
-		return c.unread()
+		return c.unread(err)
 	}
 	tail := append(make([]byte, 0, 2*tailKept), head[max(0, len(head)-tailKept):]...)
 	for {
@@ -111,8 +113,12 @@ func (c *call) large(r *upstream.Reply, head []byte) *failure {
 			c.remember(part)
 			head = part
 		}
-		if sent := c.x.send(part); sent != nil {
-			return c.unread()
+		sent := c.x.send(part)
+		if sent == nil {
+			sent = c.x.flush() // small parts too: they would wait for more of a slow server, and for longer than a write may
+		}
+		if sent != nil {
+			return c.unread(sent)
 		}
 		tail = append(tail, part[max(0, n-tailKept):]...)
 		tail = append(tail[:0], tail[max(0, len(tail)-tailKept):]...)
@@ -129,10 +135,11 @@ func (c *call) large(r *upstream.Reply, head []byte) *failure {
 	return nil
 }
 
-// unread is the failure of a caller that does not read its answer.
-func (c *call) unread() *failure {
+// unread is the failure of a caller to whom a write failed with err. The failure has
+// also ended the context, whose cause therefore cannot tell a slow caller from one gone.
+func (c *call) unread(err error) *failure {
 	p := &problem{is: errClientSlow}
-	if c.x.ctx().Err() != nil {
+	if c.x.ctx().Err() != nil && (!errors.Is(err, os.ErrDeadlineExceeded) || context.Cause(c.x.ctx()) == errStopping) {
 		p, _ = explain(gone(c.x.ctx()))
 	}
 	return &failure{problem: p, result: dispatch.Abandoned}

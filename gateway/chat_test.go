@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -199,6 +200,44 @@ func TestLargeAnswersPassAsTheyComeAndAreMetered(t *testing.T) {
 		}
 		r.settled()
 	}
+}
+
+// A small part of a large answer is not held until more comes, which may take longer than
+// a write to the caller may.
+func TestPartsOfALargeAnswerReachTheCallerAtOnce(t *testing.T) {
+	onBothFronts(t, func(t *testing.T) {
+		begin, end := `{"data":[`+strings.Repeat("0,", 100_000)+"0", `],"usage":{"prompt_tokens":5,"total_tokens":5}}`
+		seen := make(chan struct{})
+		b := newBackend(t, func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, begin)
+			w.(http.Flusher).Flush()
+			select {
+			case <-seen:
+				io.WriteString(w, end)
+			case <-r.Context().Done():
+			}
+		})
+		c := config(b.URL)
+		c.Bounds.MaxAnswer = 100_000
+		r := start(t, c)
+		ctx, cancel := context.WithTimeout(t.Context(), hang)
+		defer cancel()
+		resp, err := r.send(ctx, "/v1/embeddings", `{"model":"m","input":"x"}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		got := make([]byte, len(begin))
+		if _, err := io.ReadFull(resp.Body, got); err != nil {
+			t.Fatal("a part is held:", err)
+		}
+		close(seen)
+		rest, err := io.ReadAll(resp.Body)
+		if string(got)+string(rest) != begin+end || err != nil {
+			t.Error(len(got), len(rest), err)
+		}
+		r.settled()
+	})
 }
 
 func TestModelsAreListedToWhoMayUseThem(t *testing.T) {

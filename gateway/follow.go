@@ -39,7 +39,7 @@ func (c *call) follow(f *flight, id uint64) (over bool, err error) {
 		case len(s.part) > 0:
 			if err := r.show(s.part, s.from, s.gaps); err != nil {
 				f.leave(id)
-				return true, c.unread().problem
+				return true, c.unread(err).problem
 			}
 			continue
 		case s.how != nil:

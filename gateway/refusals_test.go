@@ -257,6 +257,11 @@ func TestACallerThatDoesNotSendItsBodyIsCutOff(t *testing.T) {
 }
 
 func TestACallerThatDoesNotTakeItsStreamIsCutOff(t *testing.T) {
+	onBothFronts(t, aCallerThatDoesNotTakeItsStreamIsCutOff)
+}
+
+func aCallerThatDoesNotTakeItsStreamIsCutOff(t *testing.T) {
+	t.Helper()
 	event := "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"" + strings.Repeat("x", 60_000) + "\"}}]}\n\n"
 	b := newBackend(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
@@ -276,7 +281,7 @@ func TestACallerThatDoesNotTakeItsStreamIsCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if rec := r.rec(); rec.Outcome != weir.Failure || rec.Fault != weir.CallerFault || rec.Status != 499 || rec.Usage.Completion == 0 {
+	if rec := r.rec(); rec.Outcome != weir.Failure || rec.Fault != weir.CallerFault || rec.Status != 499 || rec.Code != "client_slow" || rec.Usage.Completion == 0 {
 		t.Errorf("%+v", rec)
 	}
 	r.settled()

@@ -210,7 +210,7 @@ func (c *call) replay(e *cache.Entry, how cache.Result) error {
 		err = c.x.flush()
 	}
 	if err != nil {
-		return c.unread().problem
+		return c.unread(err).problem
 	}
 	c.finished = true
 	return nil

@@ -139,7 +139,7 @@ func (s *stream) take(e *upstream.Event) (*failure, bool) {
 		}
 	}
 	if err := s.show(e, raw); err != nil {
-		return s.c.unread(), true
+		return s.c.unread(err), true
 	}
 	return nil, false
 }
@@ -258,7 +258,7 @@ func (s *stream) ended(err error) *failure {
 		s.open() // an answer without tokens
 	}
 	if err := c.x.flush(); err != nil {
-		return c.unread()
+		return c.unread(err)
 	}
 	c.finished = true
 	return nil
