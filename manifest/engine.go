@@ -108,13 +108,17 @@ func place(words []string, s Server) string {
 
 // drained is a program that ends when the engine has no requests: five seconds in
 // which gateways hear that the pod goes, then a look at its metrics every second.
-// An engine that does not answer has nothing to wait for.
+// An engine too busy to answer in time is asked again; one that is gone has nothing
+// to wait for.
 func drained(port int, metrics ...string) string {
 	return fmt.Sprintf(`import time, urllib.request
 time.sleep(5)
 def left():
-    with urllib.request.urlopen("http://127.0.0.1:%d/metrics", timeout=5) as answer:
-        lines = answer.read().decode().splitlines()
+    try:
+        with urllib.request.urlopen("http://127.0.0.1:%d/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+    except TimeoutError:
+        return 1
     return sum(float(l.rsplit(" ", 1)[1]) for l in lines if l.startswith(("%s")))
 while left() > 0:
     time.sleep(1)

@@ -32,10 +32,14 @@ func TestAPodThatEndsWaitsForItsRequests(t *testing.T) {
 		t.Fatalf("preStop runs %q, %v", command, err)
 	}
 	var asked atomic.Int64
-	left := []string{"1.0 0.0", "0.0 2.0", "0.0 0.0"}
+	left := []string{"1.0 0.0", "", "0.0 2.0", "0.0 0.0"} // "": too busy to answer
 	engine := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		var running, waiting string
 		n := min(int(asked.Add(1)), len(left))
+		if left[n-1] == "" {
+			<-r.Context().Done()
+			return
+		}
 		_, _ = fmt.Sscan(left[n-1], &running, &waiting)
 		fmt.Fprintf(rw, `# HELP vllm:num_requests_running Number of requests in model execution batches.
 # TYPE vllm:num_requests_running gauge
@@ -46,12 +50,12 @@ vllm:prompt_tokens_total{engine="0",model_name="m"} 7.0
 `, running, waiting)
 	}))
 	defer engine.Close()
-	program := strings.NewReplacer("http://127.0.0.1:8000", engine.URL, "sleep(5)", "sleep(0)", "sleep(1)", "sleep(0)").Replace(command[2])
+	program := strings.NewReplacer("http://127.0.0.1:8000", engine.URL, "sleep(5)", "sleep(0)", "sleep(1)", "sleep(0)", "timeout=5", "timeout=0.5").Replace(command[2])
 	if out, err := exec.Command(command[0], command[1], program).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if n := asked.Load(); n != 3 {
-		t.Errorf("it asked %d times, want 3: one request running, two waiting, none", n)
+	if n := asked.Load(); n != 4 {
+		t.Errorf("it asked %d times, want 4: one request running, no answer in time, two waiting, none", n)
 	}
 	engine.Close()
 	if out, err := exec.Command(command[0], command[1], program).CombinedOutput(); err == nil {
