@@ -22,8 +22,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- ceil $sum | int -}}
 {{- end }}
 
-{{- /* The namespaces of the workloads that a weir.yaml names. */ -}}
-{{- define "weir.namespaces" -}}
+{{- /* The workloads that a weir.yaml names: their namespaces, and what scales them. */ -}}
+{{- define "weir.workloads" -}}
 {{- $c := . -}}
 {{- $all := list -}}
 {{- range $model := get $c "models" | default list -}}
@@ -31,13 +31,13 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- range $deployment := get $model "deployments" | default list -}}
 {{- if kindIs "map" $deployment -}}
 {{- with get $deployment "kubernetes" -}}
-{{- $all = append $all (.namespace | default (dig "kubernetes" "namespace" "" $c)) -}}
+{{- $all = append $all (dict "namespace" (.namespace | default (dig "kubernetes" "namespace" "" $c)) "by" (.scaled_by | default "weir")) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
-{{- $all | compact | uniq | toJson -}}
+{{- $all | toJson -}}
 {{- end }}
 
 {{- /* What the chart needs to know of weir.yaml, or why it cannot be used. */ -}}
@@ -71,9 +71,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 {{- end -}}
 {{- $at := get $c "kubernetes" | default dict -}}
-{{- range $namespace := include "weir.namespaces" $c | fromJsonArray -}}
-{{- if not (or $at.kubeconfig (has $namespace $.Values.scale.namespaces)) -}}
-{{- fail (printf "config has a workload in namespace %s, where Weir would have no rights: add the namespace to scale.namespaces" $namespace) -}}
+{{- range include "weir.workloads" $c | fromJsonArray -}}
+{{- if not (or (not .namespace) $at.kubeconfig (has .namespace $.Values.scale.namespaces)) -}}
+{{- fail (printf "config has a workload in namespace %s, where Weir would have no rights: add the namespace to scale.namespaces" .namespace) -}}
 {{- end -}}
 {{- end -}}
 {{- $token := dig "admin" "token" "" $c | toString -}}
