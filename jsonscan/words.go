@@ -33,7 +33,8 @@ func NewWords(list ...string) *Words {
 // if it is none.
 func (w *Words) in(inside []byte, escaped bool) uint32 {
 	if escaped {
-		inside = Unescaped(inside)
+		var text [maxHidden]byte // Unescaped would allocate
+		inside = AppendUnescaped(text[:0], inside)
 	}
 	if len(inside) > maxWord || w.lengths>>len(inside)&1 == 0 {
 		return 0

@@ -34,6 +34,18 @@ func TestWordsAreSeenAsWholeStringsHoweverTheyAreWritten(t *testing.T) {
 	}
 }
 
+func TestLookingForWordsAllocatesNothing(t *testing.T) {
+	b, w := []byte(`{"type":"text","text":"one\ntwo","a":"\u0069mage","long":"\n`+strings.Repeat("a", 300)+`"}`), NewWords("image")
+	if n := testing.AllocsPerRun(100, func() {
+		s := Scanner{B: b, Look: w}
+		if _, err := s.Value(0); err != nil || s.Seen != 1 {
+			t.Fatal(err, s.Seen)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 // Every number that decimals passes is one for encoding/json, and every array is judged
 // as encoding/json judges it, wherever it is broken.
 func TestArraysOfNumbersAreJudgedAsByEncodingJSON(t *testing.T) {
