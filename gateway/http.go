@@ -174,12 +174,21 @@ func (x *httpCaller) Start(now time.Time, status int, size int64) {
 }
 
 func (x *httpCaller) Send(p []byte) error {
-	if len(p) > writeBuffer {
+	for len(p) > writeBuffer {
 		x.extend(time.Now())
+		n, err := x.w.Write(p[:min(len(p), maxWrite)])
+		if err != nil {
+			return err
+		}
+		p = p[n:]
 	}
 	_, err := x.w.Write(p)
 	return err
 }
+
+// maxWrite is what is written before the caller gets its time again: one that reads a
+// large answer slowly is not cut off as long as it reads this much within its time.
+const maxWrite = 256 << 10
 
 func (x *httpCaller) Flush(now time.Time) error {
 	x.extend(now)

@@ -93,8 +93,13 @@ func (x *ownCaller) Start(now time.Time, status int, size int64) {
 }
 
 func (x *ownCaller) Send(p []byte) error {
-	if len(p) > writeBuffer {
+	for len(p) > writeBuffer {
 		x.c.WriteWithin(time.Now(), x.write)
+		part := p[:min(len(p), maxWrite)]
+		if err := x.c.Send(part); err != nil {
+			return err
+		}
+		p = p[len(part):]
 	}
 	return x.c.Send(p)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -161,4 +162,33 @@ func (d *deadlines) SetWriteDeadline(t time.Time) error {
 	d.write = t
 	d.sets++
 	return nil
+}
+
+// A caller that reads a large answer slowly, but reads, is not cut off.
+func TestASlowCallerOfALargeAnswerGetsItWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &reader{deadlines: deadlines{ResponseRecorder: httptest.NewRecorder()}, perSecond: 100 << 10}
+		var x httpCaller
+		x.begin(w, httptest.NewRequest("POST", "/", nil), &Bounds{WriteTimeout: 10 * time.Second})
+		answer := strings.Repeat("a", 10<<20)
+		if err := x.Send([]byte(answer)); err != nil || w.Body.String() != answer {
+			t.Errorf("%v after %d bytes", err, w.Body.Len())
+		}
+	})
+}
+
+// reader is a caller that reads at a steady rate.
+type reader struct {
+	deadlines
+	perSecond int
+}
+
+func (r *reader) Write(p []byte) (int, error) {
+	takes := time.Duration(len(p)) * time.Second / time.Duration(r.perSecond)
+	if left := time.Until(r.write); left < takes {
+		time.Sleep(left)
+		return 0, os.ErrDeadlineExceeded
+	}
+	time.Sleep(takes)
+	return r.ResponseRecorder.Write(p)
 }
