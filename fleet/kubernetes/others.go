@@ -99,6 +99,15 @@ func (c *cluster) holdings(ctx context.Context, node string, own func(*corev1.Po
 	return sum, nil
 }
 
+// whole selects all pods of a workload. The scale of a LeaderWorkerSet selects the
+// leaders alone. The lock is held.
+func (w *workload) whole() labels.Selector {
+	if w.d.Kind == "LeaderWorkerSet" {
+		return labels.SelectorFromSet(labels.Set{"leaderworkerset.sigs.k8s.io/name": w.d.Object})
+	}
+	return w.selects
+}
+
 // owns says whether the pod belongs to one of Weir's workloads, whose watch has
 // it already.
 func (f *Fleet) owns() func(*corev1.Pod) bool {
@@ -110,7 +119,7 @@ func (f *Fleet) owns() func(*corev1.Pod) bool {
 	for _, w := range f.workloads() {
 		w.mu.Lock()
 		if w.selects != nil {
-			groups = append(groups, group{w.d.Namespace, w.selects})
+			groups = append(groups, group{w.d.Namespace, w.whole()})
 		}
 		w.mu.Unlock()
 	}

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 )
 
 const gpus = corev1.ResourceName("nvidia.com/gpu")
@@ -227,5 +228,26 @@ func TestWhoElseWrites(t *testing.T) {
 		entry("kubectl-create", "Update", "", time.Hour, replicas), entry("keda", "Update", "scale", time.Minute, replicas),
 		entry("other", "Update", "", time.Second, `{"f:status":{}}`)}); have != "keda (scale)" {
 		t.Errorf("last writer %q", have)
+	}
+}
+
+// The workers of a LeaderWorkerSet are its own, though its scale selects the leaders
+// alone: counted as others', they would take the room of the replicas they are part of.
+func TestAWorkerIsOfItsOwnWorkload(t *testing.T) {
+	const name, index = "leaderworkerset.sigs.k8s.io/name", "leaderworkerset.sigs.k8s.io/worker-index"
+	f := &Fleet{by: map[string]*workload{}}
+	w := newWorkload(f, Deployment{Name: "d", Kind: "LeaderWorkerSet", Namespace: "models", Object: "m"})
+	w.selects = labels.SelectorFromSet(labels.Set{name: "m", index: "0"})
+	f.by["d"] = w
+	owns := f.owns()
+	for _, c := range []struct {
+		namespace, set, index string
+		want                  bool
+	}{{"models", "m", "0", true}, {"models", "m", "1", true}, {"models", "other", "1", false}, {"elsewhere", "m", "1", false}} {
+		p := &corev1.Pod{}
+		p.Namespace, p.Labels = c.namespace, map[string]string{name: c.set, index: c.index}
+		if have := owns(p); have != c.want {
+			t.Errorf("%+v: own %v", c, have)
+		}
 	}
 }
