@@ -50,15 +50,15 @@ func (f *Flight) Leave(id uint64) (cancel bool) {
 	return f.leader != 0 && f.left && f.Followers() == 0
 }
 
-// Ended takes the leader's end. After a whole answer, or part of one, the flight is over.
-// After a failure the first follower that has been sent nothing leads; next is 0 if there
+// Ended takes the leader's end. If over, no follower leads: they have the answer, or ask
+// for themselves. After a failure the first follower that has been sent nothing leads; next is 0 if there
 // is none. Those that read end with the leader: they have its beginning.
-func (f *Flight) Ended(id uint64, whole bool) (next uint64) {
+func (f *Flight) Ended(id uint64, over bool) (next uint64) {
 	if id != f.leader {
 		return 0
 	}
 	f.leader, f.left = 0, false
-	if whole {
+	if over {
 		f.waiting, f.reading = nil, nil
 		return 0
 	}

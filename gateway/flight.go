@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"weir"
 	"weir/cache"
 )
 
@@ -24,7 +25,9 @@ type flights struct {
 // flightKey is what the followers of a flight have in common.
 type flightKey struct {
 	cache.Key
-	asked string // the model's name, which is in every event
+	asked string     // the model's name, which is in every event
+	class weir.Class // else one might wait in the queue of another class
+	tier  string     // of the provider, which may be slower
 }
 
 // flight is one of them.
@@ -38,6 +41,7 @@ type flight struct {
 	closed bool          // no caller joins any more
 	answer *transcript   // of the last leader that has begun to ask
 	asking bool          // it has not ended
+	failed bool          // a leader has failed
 	wake   chan struct{} // closed when something has changed
 	cancel func()        // ends the leader's request
 }
@@ -99,9 +103,9 @@ func (f *flight) tell() {
 // join makes the request lead or follow. over: it has been answered; else it asks the
 // model.
 func (c *call) join() (over bool, err error) {
-	k := flightKey{c.look.key, c.asked}
+	k := flightKey{c.look.key, c.asked, c.booking.rec.Class, quotedText(c.body, c.ask.tier)}
 	f := c.g.flights.find(k)
-	for f.asking && !c.g.answers.Live(f.answer.at, &f.answer.of) {
+	for f.asking && !(c.g.answers.Live(f.answer.at, &f.answer.of) && c.g.answers.Live(f.answer.at, &c.look.of)) {
 		f.close() // it was asked for before a purge
 		f.mu.Unlock()
 		f = c.g.flights.find(k)
@@ -133,17 +137,18 @@ func (f *flight) leave(id uint64) {
 	}
 }
 
-// pass ends the part of a leader. The lock is held.
-func (f *flight) pass(id uint64, whole bool) {
+// pass ends the part of a leader. If it is over, no follower leads. The lock is held.
+func (f *flight) pass(id uint64, over bool) {
 	f.asking, f.cancel = false, nil
-	if f.state.Ended(id, whole) == 0 {
+	if f.state.Ended(id, over) == 0 {
 		f.close()
 	}
 	f.changed()
 }
 
-// ended takes the leader's end. Without an entry, followers that have been sent nothing
-// must ask again.
+// ended takes the leader's end. After a first failure a follower leads. After a second
+// one, or a whole answer that is no entry, those that have been sent nothing ask for
+// themselves: else each would wait for all before it.
 func (f *flight) ended(k *transcript, how ending, e *cache.Entry) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -153,7 +158,8 @@ func (f *flight) ended(k *transcript, how ending, e *cache.Entry) {
 	}
 	l := k.c.x.lead
 	l.stop()
-	f.pass(l.id, e != nil)
+	f.pass(l.id, how == endsWhole || f.failed)
+	f.failed = f.failed || how != endsWhole
 	l.end(nil)
 }
 

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"fmt"
+
 	"weir/cache"
 )
 
@@ -15,7 +17,7 @@ type follower struct {
 }
 
 // follow answers a request from what another caller gets. over: it has been answered;
-// else it asks the model itself, as the flight's leader or, if the answer is too large to
+// else it asks the model itself, as the flight's leader or, if the leader's answer cannot
 // be shared, alone.
 func (c *call) follow(f *flight, id uint64) (over bool, err error) {
 	if err := c.reserveNothing(); err != nil {
@@ -31,11 +33,16 @@ func (c *call) follow(f *flight, id uint64) (over bool, err error) {
 		case s.ask:
 			c.unreserve()
 			c.look.status.Result = cache.Miss
+			c.x.claim() // from the pulse, while headers are set
 			c.sayCache()
+			c.x.disclaim()
+			if c.x.lead == nil {
+				c.x.tee = &transcript{c: c}
+			}
 			return false, nil
 		case s.dropped:
 			f.leave(id)
-			return true, &problem{is: errClientSlow}
+			return true, c.dropped()
 		case len(s.part) > 0:
 			if err := r.show(s.part, s.from, s.gaps); err != nil {
 				f.leave(id)
@@ -52,6 +59,17 @@ func (c *call) follow(f *flight, id uint64) (over bool, err error) {
 			return true, gone(c.x.ctx())
 		}
 	}
+}
+
+// dropped ends the answer of a follower that was too slow. Its connection is sound, so
+// without an error event the part that it has would pass for a whole answer.
+func (c *call) dropped() error {
+	p := &problem{is: errClientSlow, message: fmt.Sprintf("the caller read more slowly than the answer came, and was further behind than the %d bytes that are kept (cache.max_answer)",
+		c.g.answers.MostBody())}
+	if c.x.send(c.s.errorEvent(p, answers[p.is], c.events)) == nil {
+		c.x.flush()
+	}
+	return p
 }
 
 // step is what a follower does next.
@@ -86,7 +104,7 @@ func (r *follower) next() (s step) {
 	}
 	k := r.answer
 	switch {
-	case k.large && !r.begun:
+	case (k.large || k.own) && !r.begun:
 		if f.state.Leave(r.id) && f.cancel != nil {
 			f.cancel()
 		}

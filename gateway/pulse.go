@@ -96,6 +96,15 @@ func (x *exchange) claim() {
 	}
 }
 
+// disclaim undoes claim: the answer does not start yet.
+func (x *exchange) disclaim() {
+	if p := x.pulse; p != nil {
+		p.mu.Lock()
+		p.claimed = false
+		p.mu.Unlock()
+	}
+}
+
 // opened says whether the caller already has a stream's status 200.
 func (x *exchange) opened() bool {
 	if p := x.pulse; p != nil {

@@ -86,7 +86,7 @@ func (c *call) lookUp() (over bool, err error) {
 	if !l.control.NoCache {
 		now := c.g.now()
 		if e := c.g.answers.Get(c.x.ctx(), l.key, now); e != nil {
-			if !l.control.HasMaxAge || e.Age(now) <= l.control.MaxAge {
+			if l.accepts(c.g.answers, e, now) {
 				return true, c.hit(e, cache.Hit)
 			}
 			l.status.Stale = true
@@ -102,6 +102,13 @@ func (c *call) lookUp() (over bool, err error) {
 	c.sayCache()
 	c.x.tee = &transcript{c: c}
 	return false, nil
+}
+
+// accepts says whether an entry is fresh for this request. Another may have stored it,
+// with other tags: by another rule, and without the names that a purge has ended.
+func (l *lookup) accepts(in Answers, e *cache.Entry, now weir.Instant) bool {
+	age := e.Age(now)
+	return age < l.ttl && (!l.control.HasMaxAge || age <= l.control.MaxAge) && in.Live(e.Generation, &l.of)
 }
 
 // read finds the request's key and the life of its answer, or why it has none.
@@ -184,7 +191,8 @@ func (c *call) hit(e *cache.Entry, how cache.Result) error {
 // counted already.
 func (c *call) replay(e *cache.Entry, how cache.Result) error {
 	l, now, rec := c.look, c.g.now(), &c.booking.rec
-	l.status.Result, l.status.TTL = how, max(e.Left(now), 0)
+	l.status.Result, l.status.TTL = how, max(min(e.TTL, l.ttl)-e.Age(now), 0)
+	c.x.claim()
 	c.sayCache()
 	if how == cache.Hit {
 		c.x.set("Age", strconv.FormatInt(int64(e.Age(now)/time.Second), 10))
@@ -193,7 +201,6 @@ func (c *call) replay(e *cache.Entry, how cache.Result) error {
 	r := cache.Replay{Model: c.asked, Now: now, Random: rand.Uint64(), KeepID: c.booking.served.cache.Stored && c.s.do.Kept}
 	l.out = r.Append(l.out[:0], e)
 	shown, size := l.out, int64(len(l.out))
-	c.x.claim()
 	if c.ask.stream && c.s.do.Streams {
 		shown, size = c.s.do.AsStream(l.out, c.ask.wantsUsage), -1
 		c.x.set("Content-Type", "text/event-stream")

@@ -25,6 +25,7 @@ type transcript struct {
 	told   bool    // the next part is such an event
 	whole  []byte  // the answer, if data is another form of it
 	large  bool    // too large to be stored, or to be read from its beginning
+	own    bool    // cut to what the leader may spend: no other caller gets it
 	how    *ending // nil: it goes on
 	why    *problem
 	entry  *cache.Entry
@@ -40,6 +41,11 @@ func (k *transcript) Start(_ time.Time, status int, _ int64) {
 	k.lock()
 	defer k.unlock()
 	k.status, k.stream = status, k.c.streaming
+	if k.flight != nil && k.c.booking.promised.ordered {
+		k.own = true
+		k.flight.close()
+		k.flight.changed()
+	}
 }
 
 // useless says whether what comes has no use.
@@ -48,7 +54,7 @@ func (k *transcript) useless() bool { return k.flight == nil && (k.large || k.st
 func (k *transcript) Send(p []byte) error {
 	k.lock()
 	defer k.unlock()
-	if k.useless() {
+	if k.useless() || k.c.err != nil { // each caller gets an error event of its own
 		return nil
 	}
 	if k.told {
