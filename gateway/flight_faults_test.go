@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -103,8 +104,8 @@ func TestFollowersOfTwoFailuresAskAtOnce(t *testing.T) {
 	}
 }
 
-// A sign of life may come while a follower is answered or begins to lead. Run with -race.
-func TestFollowersAreAnsweredBesideSignsOfLife(t *testing.T) {
+// Followers with signs of life get one answer or one error.
+func TestFollowersAreAnsweredAfterSignsOfLife(t *testing.T) {
 	b := newGated(t)
 	c := config(b.URL)
 	c.Models[0].Attempts = 1
@@ -134,6 +135,53 @@ func TestFollowersAreAnsweredBesideSignsOfLife(t *testing.T) {
 		t.Errorf("%d errors", errors)
 	}
 	r.settled()
+}
+
+// heedful is a caller that takes headers only while the pulse keeps away from them.
+type heedful struct {
+	caller
+	t *testing.T
+	p *pulse
+}
+
+func (h *heedful) Context() context.Context    { return h.t.Context() }
+func (h *heedful) Start(time.Time, int, int64) {}
+func (h *heedful) Send([]byte) error           { return nil }
+func (h *heedful) Flush(time.Time) error       { return nil }
+func (h *heedful) Add(name, value string)      { h.Set(name, value) }
+func (h *heedful) Set(name, _ string) {
+	if !h.p.claimed {
+		h.t.Errorf("%s is set while the pulse may set headers", name)
+	}
+}
+
+// A follower's pulse sets headers in its own goroutine, so the follower claims them first.
+func TestAFollowerClaimsItsHeadersFromThePulse(t *testing.T) {
+	r := caching(t, config("http://127.0.0.1:1"), cache.Policy{SingleFlight: true})
+	follower := func() *call {
+		c := newCall().(*call)
+		c.g, c.st, c.s = r.Gateway, r.present(), r.surfaces.locate(chatPath)
+		t.Cleanup(c.st.drop)
+		c.booking.g, c.booking.served, c.look, c.ask.stream = r.Gateway, c.st.models["m"], &lookup{ttl: time.Hour}, true
+		c.x.pulse = &pulse{x: &c.x}
+		c.x.from = &heedful{t: t, p: c.x.pulse}
+		return c
+	}
+	e := (&cache.Entry{Body: []byte(answerText), TTL: time.Hour}).Ready()
+	if err := follower().replay(e, cache.Coalesced); err != nil {
+		t.Error(err)
+	}
+	f := r.flights.find(flightKey{})
+	f.state.Join(1)
+	f.state.Join(2)
+	f.pass(1, false)
+	f.mu.Unlock()
+	c := follower()
+	if over, err := c.follow(f, 2); over || err != nil || c.x.pulse.claimed {
+		t.Error("it does not lead:", over, err)
+	}
+	c.x.endTee(endsFailed)
+	c.unreserve()
 }
 
 // A follower that is too slow for what is kept is told so: it never takes the part that it
