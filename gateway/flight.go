@@ -41,7 +41,6 @@ type flight struct {
 	closed bool          // no caller joins any more
 	answer *transcript   // of the last leader that has begun to ask
 	asking bool          // it has not ended
-	failed bool          // a leader has failed
 	wake   chan struct{} // closed when something has changed
 	cancel func()        // ends the leader's request
 }
@@ -146,9 +145,9 @@ func (f *flight) pass(id uint64, over bool) {
 	f.changed()
 }
 
-// ended takes the leader's end. After a first failure a follower leads. After a second
-// one, or a whole answer that is no entry, those that have been sent nothing ask for
-// themselves: else each would wait for all before it.
+// ended takes the leader's end. After a failure a follower leads. After a whole answer that
+// is no entry, those that have been sent nothing ask for themselves: the next answer would
+// be none either, and each would wait for all before it.
 func (f *flight) ended(k *transcript, how ending, e *cache.Entry) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -158,8 +157,7 @@ func (f *flight) ended(k *transcript, how ending, e *cache.Entry) {
 	}
 	l := k.c.x.lead
 	l.stop()
-	f.pass(l.id, how == endsWhole || f.failed)
-	f.failed = f.failed || how != endsWhole
+	f.pass(l.id, how == endsWhole)
 	l.end(nil)
 }
 

@@ -75,35 +75,6 @@ func TestFollowersOfAnAnswerThatCannotBeStoredAskAtOnce(t *testing.T) {
 	r.settled()
 }
 
-// One failure may be the leader's. After a second one no caller waits for a third.
-func TestFollowersOfTwoFailuresAskAtOnce(t *testing.T) {
-	b := newGated(t)
-	r := tolerant(t, b.URL)
-	all := r.several(t, 5, coldBody)
-	b.answer <- ""
-	eventually(t, "one leads", func() bool { return b.calls.Load() == 2 })
-	if n := b.inFlight.Load(); n != 1 {
-		t.Errorf("%d ask after one failure", n)
-	}
-	b.answer <- ""
-	eventually(t, "the rest ask", func() bool { return b.inFlight.Load() == 3 })
-	for range 3 {
-		b.answer <- answerText
-	}
-	status := map[int]int{}
-	for _, a := range all {
-		a.all()
-		status[a.resp.StatusCode]++
-	}
-	if status[200] != 3 || len(status) != 2 {
-		t.Errorf("%v", status)
-	}
-	r.settled()
-	if h, _ := r.post(chatPath, coldBody); met(h.Header) != "hit" {
-		t.Error("no answer was stored")
-	}
-}
-
 // Followers with signs of life get one answer or one error.
 func TestFollowersAreAnsweredAfterSignsOfLife(t *testing.T) {
 	b := newGated(t)
