@@ -52,11 +52,16 @@ func (t *turn) capacity() (need, bool) {
 		return need{}, false
 	}
 	load := t.rates.work / l.Factor
-	n, how := staffed(load, t.workMargin()), fmt.Sprintf("headroom %.2g times the square root of that", t.workMargin())
-	if use := t.p.use(); use > 0 {
-		n, how = load/use, fmt.Sprintf("target use %.4g %%", 100*use)
+	margin, use := t.workMargin(), t.p.use()
+	n := staffed(load, margin)
+	if use > 0 {
+		n = load / use
 	}
 	return need{RuleCapacity, n, func() string {
+		how := fmt.Sprintf("headroom %.2g times the square root of that", margin)
+		if use > 0 {
+			how = fmt.Sprintf("target use %.4g %%", 100*use)
+		}
 		return fmt.Sprintf("work for %.3g replicas arrives%s, %s, confidence %.0f %%",
 			load, t.surging(), how, 100*l.Confidence())
 	}}, true
