@@ -15,7 +15,7 @@ import (
 
 // canned is an inference server that allocates nothing per request: a benchmark then
 // counts only the gateway's allocations (with net/http's).
-func canned(b *testing.B, answer []byte) string {
+func canned(b testing.TB, answer []byte) string {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os/exec"
+	"strings"
 	"testing"
 
 	"github.com/openai/openai-go/v3"
@@ -32,6 +34,7 @@ func TestGoSDK(t *testing.T) {
 		wrong := openai.NewClient(option.WithBaseURL(world.url+"/v1"), option.WithAPIKey("sk-wrong"), option.WithMaxRetries(0))
 		wantStatus(t, ask(wrong, chatModel), http.StatusUnauthorized)
 	})
+	t.Run("stored answer", func(t *testing.T) { storedAnswerIsToldAgain(t, plain) })
 	t.Run("dead upstream", func(t *testing.T) {
 		var e *openai.Error
 		if err := ask(plain, "broken-5xx"); !errors.As(err, &e) || e.StatusCode < 500 {
@@ -97,6 +100,43 @@ func streamsWithUsage(t *testing.T, c openai.Client) {
 	}
 	if text == "" || usage == 0 {
 		t.Fatalf("text %q, usage %d", text, usage)
+	}
+}
+
+// storedAnswerIsToldAgain asks three times, the last time for a stream, and once more
+// after a purge.
+func storedAnswerIsToldAgain(t *testing.T, c openai.Client) {
+	p := params("stored", 12)
+	p.Temperature = openai.Float(0)
+	var text []string
+	for _, want := range []string{"miss", "hit"} {
+		var raw *http.Response
+		r, err := c.Chat.Completions.New(t.Context(), p, option.WithResponseInto(&raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if met := raw.Header.Get("x-weir-cache"); met != want {
+			t.Errorf("x-weir-cache is %q, want %q", met, want)
+		}
+		text = append(text, r.Choices[0].Message.Content)
+	}
+	var raw *http.Response
+	stream := c.Chat.Completions.NewStreaming(t.Context(), p, option.WithResponseInto(&raw))
+	streamed := ""
+	for stream.Next() {
+		for _, choice := range stream.Current().Choices {
+			streamed += choice.Delta.Content
+		}
+	}
+	if text[0] == "" || text[1] != text[0] || streamed != text[0] || stream.Err() != nil || raw.Header.Get("x-weir-cache") != "hit" {
+		t.Errorf("%q, then streamed %q: %v, %q", text, streamed, stream.Err(), raw.Header.Get("x-weir-cache"))
+	}
+	purge := exec.Command(weirBinary(), "cache", "purge", "--model", "stored", "--admin", world.admin)
+	if out, err := purge.CombinedOutput(); err != nil || !strings.HasSuffix(string(out), " stored answers purged\n") {
+		t.Fatalf("weir cache purge: %v: %s", err, out)
+	}
+	if _, err := c.Chat.Completions.New(t.Context(), p, option.WithResponseInto(&raw)); err != nil || raw.Header.Get("x-weir-cache") != "miss" {
+		t.Errorf("after a purge: %v, %q", err, raw.Header.Get("x-weir-cache"))
 	}
 }
 

@@ -278,6 +278,39 @@ def a_stream_that_begins_late_is_read_through_signs_of_life():
         assert "".join(s.text_stream)
 
 
+@check
+def a_stored_answer_is_told_again_whole_and_as_a_stream():
+    ask = dict(model="stored", messages=[{"role": "user", "content": "Python asks."}], max_tokens=12, temperature=0)
+    chat = client.chat.completions.with_raw_response
+    first = chat.create(**ask)
+    again = chat.create(**ask)
+    met = [first.headers.get("x-weir-cache"), again.headers.get("x-weir-cache")]
+    assert met == ["miss", "hit"] and again.headers.get("age") is not None, met
+    first, again = first.parse(), again.parse()
+    text = first.choices[0].message.content
+    assert again.choices[0].message.content == text and again.id != first.id and again.usage == first.usage, again
+    stream = chat.create(**ask, stream=True, stream_options={"include_usage": True})
+    assert stream.headers.get("x-weir-cache") == "hit"
+    chunks = list(stream.parse())
+    assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == text
+    assert chunks[-1].usage == first.usage, chunks[-1]
+
+    # A stream is stored too, of every API.
+    ask = dict(model="stored", input="Python asks.", max_output_tokens=8, temperature=0, store=False)
+    kinds = [e.type for e in client.responses.create(**ask, stream=True)]
+    assert kinds[-1] in ("response.completed", "response.incomplete"), kinds
+    again = client.responses.with_raw_response.create(**ask)
+    assert again.headers.get("x-weir-cache") == "hit" and again.parse().output_text
+    c = anthropic.Anthropic(base_url=URL, api_key=KEY, max_retries=0)
+    ask = dict(model="stored", max_tokens=8, messages=HELLO, extra_body={"temperature": 0})
+    with c.messages.stream(**ask) as s:
+        text = "".join(s.text_stream)
+    again = c.messages.with_raw_response.create(**ask)
+    assert again.headers.get("x-weir-cache") == "hit" and again.parse().content[0].text == text
+    with c.messages.stream(**ask) as s:
+        assert s.response.headers.get("x-weir-cache") == "hit" and "".join(s.text_stream) == text
+
+
 def half_streams(model):
     """Streams of each API that end early, as what they yield and what must be raised."""
     anthropic_client = anthropic.Anthropic(base_url=URL, api_key=KEY, max_retries=0)

@@ -88,6 +88,19 @@ const checks = {
     const r = await client.responses.stream({ model: "whole", input: "x" }).finalResponse();
     assert.equal(r.output_text, "hello");
   },
+  async "a stored answer is told again, whole and as a stream"() {
+    const ask = { model: "stored", messages: [{ role: "user", content: "Node asks." }], max_tokens: 12, temperature: 0 };
+    let first = "";
+    for await (const c of await client.chat.completions.create({ ...ask, stream: true })) first += c.choices[0]?.delta?.content ?? "";
+    const whole = await client.chat.completions.create(ask).withResponse();
+    assert.equal(whole.response.headers.get("x-weir-cache"), "hit");
+    assert.equal(whole.data.choices[0].message.content, first);
+    const again = await client.chat.completions.create({ ...ask, stream: true }).withResponse();
+    assert.equal(again.response.headers.get("x-weir-cache"), "hit");
+    let text = "";
+    for await (const c of again.data) text += c.choices[0]?.delta?.content ?? "";
+    assert.equal(text, first);
+  },
   async "cancel mid-stream frees the slot"() {
     const stream = await client.chat.completions.create({ model: chat, messages, max_tokens: 4000, stream: true });
     let n = 0;
