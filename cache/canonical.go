@@ -207,7 +207,7 @@ func placeOf(at place, name []byte) place {
 		switch string(name) {
 		case "messages", "input":
 			return messages
-		case "prompt", "system", "instructions":
+		case "system", "instructions": // a raw prompt is continued from its last space
 			return texts
 		}
 	case message:

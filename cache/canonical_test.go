@@ -115,7 +115,7 @@ func TestOnlyTextsForPeopleAreNormalised(t *testing.T) {
 	f(`{"input":[" a  b ","c"]}`, `{"input":["a b","c"]}`)
 	f(`{"input":[{"type":"message","role":"user","content":[{"type":"input_text","text":" a "}]},{"type":"function_call_output","output":" a  b ","content":" c "}]}`,
 		`{"input":[{"content":[{"text":"a","type":"input_text"}],"role":"user","type":"message"},{"content":" c ","output":" a  b ","type":"function_call_output"}]}`)
-	f(`{"system":[{"type":"text","text":" a  b "}],"prompt":" a  b ","instructions":"c  d"}`, `{"instructions":"c d","prompt":"a b","system":[{"text":"a b","type":"text"}]}`)
+	f(`{"system":[{"type":"text","text":" a  b "}],"prompt":" a  b ","instructions":"c  d"}`, `{"instructions":"c d","prompt":" a  b ","system":[{"text":"a b","type":"text"}]}`)
 	f(`{"tools":[{"function":{"description":" a  b ","parameters":{"content":" x "}}}],"response_format":{"text":" a  b "}}`,
 		`{"response_format":{"text":" a  b "},"tools":[{"function":{"description":" a  b ","parameters":{"content":" x "}}}]}`)
 	f(`{"messages":[{"role":"user","content":[{"type":"tool_result","content":" a  b "}]}]}`, `{"messages":[{"content":[{"content":" a  b ","type":"tool_result"}],"role":"user"}]}`)
