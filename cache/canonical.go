@@ -263,6 +263,8 @@ func (b *Body) see(name []byte) {
 		f.Background = in.Peek() == 't'
 	case "previous_response_id", "conversation":
 		f.Continues = f.Continues || jsonscan.HasContent(in.Raw())
+	case "prompt": // as an object it names one that the server keeps
+		f.Continues = f.Continues || in.Peek() == '{'
 	case "audio":
 		f.Audio = f.Audio || in.Peek() != 'n'
 	}

@@ -162,6 +162,7 @@ func TestRequestsWhoseAnswersVaryPassBy(t *testing.T) {
 	f(none, responses, `{"model":"m","input":"x","temperature":0,"store":false,"background":true}`, "state")
 	f(cache.Policy{Stored: true}, responses, `{"model":"m","input":"x","temperature":0}`, "")
 	f(cache.Policy{Stored: true}, responses, `{"model":"m","input":"x","temperature":0,"previous_response_id":"r"}`, "state")
+	f(none, responses, `{"model":"m","prompt":{"id":"pmpt_1"},"temperature":0,"store":false}`, "state")
 	f(none, responses, `{"model":"m","input":[{"id":"msg_1"}],"temperature":0,"store":false}`, "state")
 	f(none, responses, `{"model":"m","input":[{"type":"item_reference","id":"msg_1"}],"temperature":0,"store":false}`, "state")
 	f(none, chatPath, coldBody, "no-store", "Cache-Control", "no-store")
@@ -234,6 +235,29 @@ func TestACutAnswerIsNeverStored(t *testing.T) {
 				t.Errorf("%s: %d entries, %d flights, %d bytes", name, n, r.flights.count(), r.transcripts.Load())
 			}
 		}
+	}
+}
+
+func TestAFiltersAnswerIsNotStored(t *testing.T) {
+	for body, want := range map[string]bool{
+		`{"choices":[{"finish_reason":"content_filter"}]}`:                                 true,
+		`{"type":"message","content":[],"stop_reason" : "refusal"}`:                        true,
+		`{"status":"incomplete","incomplete_details":{"reason":"content_filter"}}`:         true,
+		`{"choices":[{"message":{"content":"x","refusal":null},"finish_reason":"stop"}]}`:  false,
+		`{"type":"message","content":[{"text":"a \"refusal\""}],"stop_reason":"end_turn"}`: false,
+	} {
+		if got := ended([]byte(body), filterWords); got != want {
+			t.Errorf("%s: %v", body, got)
+		}
+	}
+	answer := strings.Replace(answerText, `"stop"`, `"content_filter"`, 1)
+	b := newBackend(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, answer) })
+	r := caching(t, config(b.URL), cache.Policy{})
+	for range 2 {
+		if h, _ := r.post(chatPath, coldBody); met(h.Header) != "miss" {
+			t.Errorf("%q", met(h.Header))
+		}
+		r.settled()
 	}
 }
 

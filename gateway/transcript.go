@@ -173,7 +173,7 @@ func (k *transcript) storable(e *cache.Entry) bool {
 // words do not match there.
 var (
 	cutWords    = []string{`"length"`, `"max_tokens"`, `"max_output_tokens"`}
-	filterWords = []string{`"content_filter"`}
+	filterWords = []string{`"content_filter"`, `"refusal"`}
 )
 
 // ended says whether an answer ends with one of the words.
