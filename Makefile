@@ -13,7 +13,7 @@ export CGO_ENABLED = 0
 # `make fuzz` always does. A test that fails says how to draw the same again.
 export RAPID_SEED ?= 1
 
-.PHONY: help serve demo build test test-go test-faults faults-against faults-models test-share test-servers test-clients test-kubernetes soak race fuzz mutants lint bench bench-share bench-policies bench-fairness manifests release reproducible clean
+.PHONY: help serve demo build test test-go test-faults faults-against faults-models test-share test-servers test-clients test-kubernetes test-keda soak race fuzz mutants lint bench bench-share bench-policies bench-fairness manifests release reproducible clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -49,6 +49,14 @@ test-kubernetes: build ## replicas as pods, on a real API server with its contro
 	CACHE=$(CACHE) scripts/kube-deps
 	CACHE=$(CACHE) scripts/helm-deps
 	cd test/kubernetes && WEIR_BIN=$(CURDIR)/$(WEIR) WEIR_KUBERNETES=$(CACHE)/kubernetes/bin $(GO) test -count=1 -parallel 12 -timeout 10m .
+
+# KEDA's own operator and metrics adapter, which follow what Weir decides. Not part
+# of `make test`: the first time it builds KEDA, see scripts/keda-deps.
+test-keda: build ## KEDA's own operator follows what Weir decides, on a real API server
+	CACHE=$(CACHE) scripts/kube-deps
+	CACHE=$(CACHE) scripts/keda-deps
+	cd test/kubernetes && WEIR_BIN=$(CURDIR)/$(WEIR) WEIR_KUBERNETES=$(CACHE)/kubernetes/bin WEIR_KEDA=$(CACHE)/keda/bin \
+		$(GO) test -count=1 -timeout 10m -tags keda -v -run TestKEDA .
 
 # The SDKs of Python, Node and Go. Needs python3 with venv and node with npm;
 # as root, a missing one is installed from Debian's packages.

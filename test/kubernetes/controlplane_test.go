@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -25,7 +26,8 @@ type plane struct {
 	bin, dir  string
 	api, etcd string // addresses
 	procs     []*proc
-	server    *proc // kube-apiserver, which a scenario takes away
+	server    *proc    // kube-apiserver, which a scenario takes away
+	flags     []string // of kube-apiserver, further ones
 	spawn     chan func()
 }
 
@@ -37,6 +39,10 @@ type proc struct {
 }
 
 var cluster *plane
+
+// prepare is what else is done before the servers start; nil: nothing. The tests
+// with KEDA's own operator set it.
+var prepare func(*plane) error
 
 func TestMain(m *testing.M) {
 	os.Exit(run(m))
@@ -93,6 +99,11 @@ func (p *plane) start() error {
 	if err := p.files(); err != nil {
 		return err
 	}
+	if prepare != nil {
+		if err := prepare(p); err != nil {
+			return err
+		}
+	}
 	if _, err := p.launch("etcd", "--data-dir", p.at("etcd"), "--unsafe-no-fsync",
 		"--listen-client-urls", "http://"+p.etcd, "--advertise-client-urls", "http://"+p.etcd,
 		"--listen-peer-urls", "http://"+peers, "--initial-advertise-peer-urls", "http://"+peers,
@@ -122,12 +133,12 @@ func (p *plane) startServer() error {
 	if err != nil {
 		return err
 	}
-	p.server, err = p.launch("kube-apiserver", "--etcd-servers", "http://"+p.etcd, "--secure-port", port,
+	p.server, err = p.launch("kube-apiserver", append(slices.Clone(p.flags), "--etcd-servers", "http://"+p.etcd, "--secure-port", port,
 		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", "--cert-dir", p.at("certs"),
 		"--service-account-issuer=https://weir.test", "--service-account-signing-key-file", p.at("sa.key"),
 		"--service-account-key-file", p.at("sa.pub"), "--token-auth-file", p.at("tokens"), "--authorization-mode=RBAC",
 		"--service-cluster-ip-range=10.0.0.0/16", "--audit-policy-file=testdata/audit.yaml", "--audit-log-path", p.at("audit"),
-		"--endpoint-reconciler-type=none", "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition")
+		"--endpoint-reconciler-type=none", "--disable-admission-plugins=ServiceAccount,TaintNodesByCondition")...)
 	if err != nil {
 		return err
 	}
@@ -197,12 +208,16 @@ current-context: x
 func (p *plane) at(name string) string { return filepath.Join(p.dir, name) }
 
 func (p *plane) launch(name string, args ...string) (*proc, error) {
+	return p.run(name, exec.Command(filepath.Join(p.bin, name), args...))
+}
+
+// run starts a command, whose output goes to a file of that name.
+func (p *plane) run(name string, c *exec.Cmd) (*proc, error) {
 	log, err := os.OpenFile(p.at(filepath.Base(name)+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	c := exec.Command(filepath.Join(p.bin, name), args...)
 	c.Stdout, c.Stderr = log, log
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := p.spawned(c); err != nil {
