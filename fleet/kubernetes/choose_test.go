@@ -1,9 +1,12 @@
 package kubernetes
 
 import (
+	"context"
+	"io"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -138,4 +141,37 @@ func TestALowerNumberTakesNoneThatServes(t *testing.T) {
 			}
 		}
 	})
+}
+
+// After an outage of the API server the number is not lowered for a pod that serves,
+// until every controller has seen which one is to go.
+func TestADrainedPodWaitsForControllersAfterAnOutage(t *testing.T) {
+	now := time.Unix(1000, 0)
+	f := func(kind string, away, shown time.Duration, want bool) {
+		t.Helper()
+		w := &workload{d: Deployment{Kind: kind, DrainDeadline: time.Hour}, away: now.Add(-away)}
+		p := &pod{since: now.Add(-time.Minute), quiet: now.Add(-time.Minute), shown: now.Add(-shown)}
+		if got := w.drained(p, weir.Ready, now); got != want {
+			t.Errorf("%s, %v after the outage, %v after the cost: drained %v", kind, away, shown, got)
+		}
+	}
+	f("Deployment", time.Hour, 2*time.Second, true)
+	f("Deployment", time.Hour, heardOf/2, false)
+	f("Deployment", rejoined-time.Second, 2*time.Second, false)
+	f("Deployment", rejoined, 2*time.Second, true)
+	f("StatefulSet", 0, 0, true) // the highest number goes, whatever its cost
+}
+
+func TestAnOutageIsNotedByTheWatchOfTheWorkload(t *testing.T) {
+	w := &workload{}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	w.reached(t.Context(), nil)
+	w.reached(ended, io.EOF)
+	if !w.away.IsZero() {
+		t.Error("an answer, or the end of the watch, is taken for an outage")
+	}
+	if w.reached(t.Context(), io.EOF); w.away.IsZero() {
+		t.Error("an outage is not noted")
+	}
 }

@@ -218,7 +218,7 @@ func (w *workload) drained(p *pod, state weir.ReplicaState, now time.Time) bool 
 	case !w.rested(p, now):
 		return false
 	}
-	return w.d.inOrder() || !p.shown.IsZero() && now.Sub(p.shown) >= heardOf
+	return w.d.inOrder() || !p.shown.IsZero() && now.Sub(p.shown) >= heardOf && now.Sub(w.away) >= rejoined
 }
 
 // rested says whether a leaving pod is idle for good, or out of time.
@@ -230,6 +230,11 @@ func (w *workload) rested(p *pod, now time.Time) bool {
 // number reaches it by another watch, perhaps earlier: without the cost, it
 // would delete any pod.
 const heardOf = time.Second
+
+// rejoined is how long after an outage of the API server a controller may still see
+// pods as they were before it: between two tries the client library waits up to 30 s,
+// and as much again at random.
+const rejoined = time.Minute
 
 func leaving(ms []member) int {
 	n := 0

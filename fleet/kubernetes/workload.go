@@ -46,6 +46,7 @@ type workload struct {
 	wrote     int                    // the number as last written or accepted; -1: none yet
 	followed  bool                   // another gateway led since the number was last read
 	lowered   time.Time              // when the number was last lowered
+	away      time.Time              // when the API server was last not reached
 	created   time.Time              // when all pods of the number were last there
 	blocked   string                 // why its controller cannot create pods, from its own condition
 	looked    time.Time              // when Weir last asked why pods are not created
@@ -222,14 +223,29 @@ func (w *workload) watch(ctx context.Context, selector string) {
 		c.reflect(ctx, &cache.ListWatch{
 			ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 				o.FieldSelector = "metadata.name=" + w.d.Object
-				return t.object.List(ctx, o)
+				list, err := t.object.List(ctx, o)
+				w.reached(ctx, err)
+				return list, err
 			},
 			WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 				o.FieldSelector = "metadata.name=" + w.d.Object
-				return t.object.Watch(ctx, o)
+				changes, err := t.object.Watch(ctx, o)
+				w.reached(ctx, err)
+				return changes, err
 			},
 		}, &unstructured.Unstructured{}, &object{w: w, again: stop})
 	})
+}
+
+// reached notes when the API server was not, by the error of a call. The watch of
+// the object is asked for again until it answers.
+func (w *workload) reached(ctx context.Context, err error) {
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.away = time.Now()
 }
 
 // listWatch lists and watches objects of the core group.

@@ -48,7 +48,7 @@ func TestGPUsThatOthersHoldAreNotAskedFor(t *testing.T) {
 	w.workload("Deployment", "")
 	w.other("other-0", gpu+": 1")
 	w.other("other-1", gpu+": 1")
-	f, _ := w.start(w.options("Deployment"), 4) // nothing has been asked for yet
+	f, _ := w.start(w.options("Deployment"), 2) // 4 until the pods of others are counted
 	short(t, f.Scale(soon(t), "m", 4, nil), fleet.WhyUnschedulable, "1 nodes take it, with room for 2 of its pods (1 "+gpu+" each); other pods hold the room of 2")
 	w.ready(f, 2)
 	if n := w.replicas("deployments"); n != 2 {

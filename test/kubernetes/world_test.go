@@ -305,8 +305,8 @@ func (t testWriter) Write(line []byte) (int, error) {
 }
 
 // start runs Weir until the test ends, or the func it returns is called, and
-// waits until it sees the workload and the nodes.
-func (w *world) start(o kubernetes.Options, gpus int) (*kubernetes.Fleet, func()) {
+// waits until it sees the workload and room for so many replicas or more.
+func (w *world) start(o kubernetes.Options, room int) (*kubernetes.Fleet, func()) {
 	w.Helper()
 	f, err := kubernetes.New(o)
 	if err != nil {
@@ -324,7 +324,7 @@ func (w *world) start(o kubernetes.Options, gpus int) (*kubernetes.Fleet, func()
 	w.Cleanup(stop)
 	w.until("the fleet sees the workload and its nodes", func() (bool, string) {
 		_, err := f.Status(w.Context(), "m")
-		return err == nil && f.Room("m") == gpus, fmt.Sprint(err, ", room ", f.Room("m"))
+		return err == nil && f.Room("m") >= room, fmt.Sprint(err, ", room ", f.Room("m"))
 	})
 	return f, stop
 }
