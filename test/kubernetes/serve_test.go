@@ -239,21 +239,6 @@ func (g *gateway) text(path string) string {
 	return string(text)
 }
 
-// metric is the sum of a metric's series.
-func (g *gateway) metric(name string) (sum float64) {
-	for line := range strings.Lines(g.text("/metrics")) {
-		series, value, ok := strings.Cut(strings.TrimSpace(line), " ")
-		if base, _, _ := strings.Cut(series, "{"); ok && base == name {
-			n, err := strconv.ParseFloat(value, 64)
-			if err != nil {
-				g.w.Fatalf("%s: %v", line, err)
-			}
-			sum += n
-		}
-	}
-	return sum
-}
-
 // used is the processor time and the memory of the process.
 func (g *gateway) used() (cpu time.Duration, memory int64) {
 	g.w.Helper()
