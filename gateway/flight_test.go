@@ -278,7 +278,7 @@ func TestAFollowerIsCountedByItsOwnLimits(t *testing.T) {
 	r.settled()
 }
 
-// A purge during a flight: who comes later does not get what was asked for before it.
+// A purge during a flight: a later caller does not get what was asked for before it.
 func TestNobodyJoinsWhatWasAskedForBeforeAPurge(t *testing.T) {
 	p := newPaced(t)
 	r := flying(t, p.URL)
