@@ -210,14 +210,18 @@ func (m *market) scaled(o Option, at *machine, p place, t Term, hour, x float64)
 
 // quota computes the peak's vCPUs, and refuses an option beyond the quota.
 func (m *market) quota(o *Option, at *machine, p place) {
-	vcpus := int(math.Ceil(p.factor*float64(o.VMs)-1e-9)) * at.vm.VCPUs
+	factor := p.factor
+	if own := at.vm.MLQuotaFactor; factor > 1 && own.Known() { // by size, some are exempt
+		factor = m.book.figure("vCPUs of quota per vCPU used, "+at.vm.Name, own, &o.Missing)
+	}
+	vcpus := int(math.Ceil(factor*float64(o.VMs)-1e-9)) * at.vm.VCPUs
 	family := at.vm.Family
 	if family == "" {
 		family = "the size's family (its name is not known)"
 	}
 	o.Notes = append(o.Notes, fmt.Sprintf("needs a quota of %d vCPUs of %s", vcpus, family))
-	if p.factor > 1 {
-		o.Notes = append(o.Notes, fmt.Sprintf("a managed endpoint takes %g times its vCPUs from the quota; only those it uses are billed", p.factor))
+	if factor > 1 {
+		o.Notes = append(o.Notes, fmt.Sprintf("a managed endpoint takes %g times its vCPUs from the quota; only those it uses are billed", factor))
 	}
 	if at.tp > 1 && at.vm.Interconnect == price.PCIe {
 		o.Notes = append(o.Notes, fmt.Sprintf("each replica spans %d GPUs linked by PCIe", at.tp))

@@ -180,7 +180,7 @@ func (m *market) services(a Answer) []Service {
 	all := []Service{
 		m.verdict("managed API, pay as you go", cheapest[PayAsYouGo], chosen, a.Advice.Measures, "nothing to run and nothing to pay when idle"),
 		m.verdict("managed API, provisioned", ptu, chosen, a.Advice.Measures, "a latency target; billed by time, used or not"),
-		m.verdict("managed endpoint (Azure ML)", managed, chosen, a.Advice.Measures, "Azure runs the machines; at least one always runs, and they take 1.2 times their vCPUs from the quota"),
+		m.verdict("managed endpoint (Azure ML)", managed, chosen, a.Advice.Measures, "Azure runs the machines; at least one always runs, and T4, A10 and CPU sizes take 1.2 times their vCPUs from the quota"),
 		m.verdict("own cluster (Kubernetes)", cluster, chosen, a.Advice.Measures, "can scale to zero machines when there are no requests; you run the cluster"),
 	}
 	if chosen.Kind == Spillover {

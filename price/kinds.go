@@ -45,8 +45,11 @@ type VM struct {
 	VCPUs        int    `yaml:"vcpus"` // counted by quota
 	RAMGiB       Figure `yaml:"ram_gib"`
 	Interconnect Link   `yaml:"interconnect,omitempty"`
-	Family       string `yaml:"family,omitempty"` // of quota, compared without regard to case; "" not known
-	Note         string `yaml:"note,omitempty"`
+	Family       string `yaml:"family,omitempty"`    // of quota, compared without regard to case; "" not known
+	MLFamily     string `yaml:"ml_family,omitempty"` // as Azure Machine Learning names it, where that differs
+	// vCPUs of quota for each one a managed endpoint uses; unknown: that of the service
+	MLQuotaFactor Figure `yaml:"ml_quota_factor"`
+	Note          string `yaml:"note,omitempty"`
 }
 
 // Link is how the GPUs of one VM are connected; "" is unknown.

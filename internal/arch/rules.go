@@ -23,6 +23,7 @@ var house = map[string]pack{
 	"weir/fit":             {pure: true, imports: []string{"weir/price"}},
 	"weir/price":           {pure: true, sdks: []string{"github.com/goccy/go-yaml"}},
 	"weir/price/pricefile": {imports: []string{"weir/price", "weir/internal/whole"}},
+	"weir/quota":           {pure: true, imports: []string{"weir/price"}},
 	"weir/saturate":        {pure: true, imports: []string{"weir/engine", "weir/fit", "weir/price"}},
 	"weir/plan": {pure: true, imports: []string{"weir/price", "weir/fit", "weir/engine", "weir/saturate", "weir/scale", "weir/scale/baseline", "weir/sim", "weir/trace", "weir/fleet/mem",
 		"weir/report/words"}},
