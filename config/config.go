@@ -33,6 +33,8 @@ type Config struct {
 	Machine Machine `yaml:"machine"`
 	// The cluster whose workloads are deployments of this file. Without it: the one that a kubeconfig or Weir's own pod names.
 	Kubernetes *Cluster `yaml:"kubernetes"`
+	// The Azure subscription whose resources are deployments of this file.
+	Azure *Azure `yaml:"azure"`
 	// KEDA's external scaler, for deployments with kubernetes.scaled_by: keda.
 	KEDA *KEDA `yaml:"keda"`
 	// The callers.

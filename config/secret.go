@@ -93,6 +93,9 @@ func (c *Config) Resolve() error {
 		d.pemFile("keda.tls.key", c.KEDA.TLS.Key)
 	}
 	d.redisFiles(c.Redis)
+	if c.Azure != nil && c.Azure.Endpoints != nil && c.Azure.Endpoints.CA != "" {
+		d.pemFile("azure.endpoints.ca", c.Azure.Endpoints.CA)
+	}
 	if len(d.faults) > 0 {
 		d.excerpts(d.faults)
 		return d.faults.InOrder()

@@ -47,6 +47,7 @@ func (v *validator) config() {
 	v.limits()
 	v.caches()
 	v.redis()
+	v.account()
 	v.files()
 	v.shared()
 	v.unfinished()

@@ -127,6 +127,7 @@ func fixed(c *config.Config) []node.Fixed {
 		{Path: "cache", Value: c.Cache},
 		{Path: "redis", Value: c.Redis},
 		{Path: "kubernetes", Value: access(c)},
+		{Path: "azure", Value: accountOptions(c)},
 		{Path: "keda", Value: c.KEDA},
 		{Path: "journal", Value: c.Journal},
 	}

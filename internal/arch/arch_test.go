@@ -132,7 +132,7 @@ func checkImport(pkg string, p pack, dep string) string {
 		return ""
 	}
 	for module, only := range owner {
-		if strings.HasPrefix(dep, module) && pkg != only {
+		if strings.HasPrefix(dep, module) && !slices.Contains(strings.Fields(only), pkg) {
 			return fmt.Sprintf("%s imports %s, which belongs to %s alone: %s", pkg, dep, only, whySDK)
 		}
 	}

@@ -65,6 +65,8 @@ var house = map[string]pack{
 	"weir/fleet/kubernetes": {imports: []string{"weir/fleet"}},
 	"weir/fleet/fleettest":  {imports: []string{"weir/fleet"}},
 
+	"weir/azure": {},
+
 	"weir/keda":          {imports: []string{"weir/keda/scalerpb"}},
 	"weir/keda/scalerpb": {},
 
@@ -93,7 +95,7 @@ var house = map[string]pack{
 	"weir/config":           {},
 	"weir/wire": {imports: []string{"weir/config", "weir/gateway", "weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/upstream/azure", "weir/upstream/dialects", "weir/scale",
 		"weir/engine", "weir/fit", "weir/price", "weir/fleet", "weir/fleet/process", "weir/fleet/kubernetes", "weir/observe", "weir/control", "weir/limits", "weir/node", "weir/internal/memory",
-		"weir/cache", "weir/cache/memory"}},
+		"weir/cache", "weir/cache/memory", "weir/azure"}},
 	"weir/wire/emulated": {imports: []string{"weir/wire", "weir/config", "weir/emulate", "weir/engine", "weir/fit", "weir/price", "weir/report/words"}},
 	"weir/node": {imports: []string{"weir/gateway", "weir/cache", "weir/cache/memory", "weir/canary", "weir/dispatch", "weir/meter", "weir/control", "weir/scale", "weir/fleet", "weir/fleet/shared", "weir/upstream/dialects",
 		"weir/keda", "weir/peers", "weir/limits", "weir/store", "weir/observe", "weir/scrape", "weir/internal/whole"}},
@@ -124,10 +126,12 @@ const (
 	whyShape  = "config describes values; only wire turns them into each package's options"
 )
 
-// owner is the only folder that may import a third-party module. Modules not
-// listed may be used by any shell.
+// owner is the only folder that may import a third-party module; where a module is the
+// common ground of others, the folders. Modules not listed may be used by any shell.
 var owner = map[string]string{
-	"github.com/Azure/azure-sdk-for-go":   "weir/upstream",
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore":     "weir/azure weir/upstream",
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity": "weir/azure weir/upstream",
+
 	"modernc.org/sqlite":                  "weir/store",
 	"github.com/pressly/goose":            "weir/store",
 	"k8s.io/":                             "weir/fleet/kubernetes",

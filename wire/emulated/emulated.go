@@ -94,7 +94,7 @@ func (s *stand) keepHere() {
 	}
 	c.Server.TLS, c.Store.Postgres, c.Redis, c.Admin.Token = nil, config.Secret{}, nil, config.Secret{}
 	c.Machine.Keep, c.Machine.GPUs = false, nil
-	c.Kubernetes, c.KEDA = nil, nil
+	c.Kubernetes, c.Azure, c.KEDA = nil, nil, nil
 }
 
 // admit gives the key to the first tenant that may call a model.
