@@ -162,6 +162,9 @@ func (o *Options) lookup() (engine.Spec, error) {
 // going for the load time.
 func (s *Server) Handler() http.Handler { return s.mux }
 
+// Ready says why the replica accepts no requests; nil if it does.
+func (s *Server) Ready() error { return s.loop.ready() }
+
 // Run waits for the load time and then advances the replica until ctx ends;
 // then it serves requests in flight for a moment and returns. With
 // Options.Listen it also listens.

@@ -94,6 +94,7 @@ var house = map[string]pack{
 	"weir/scrape":           {},
 	"weir/load":             {imports: []string{"weir/trace"}},
 	"weir/emulate":          {imports: []string{"weir/engine"}},
+	"weir/emulate/arm":      {imports: []string{"weir/emulate", "weir/engine", "weir/price"}},
 	"weir/config":           {},
 	"weir/wire": {imports: []string{"weir/config", "weir/gateway", "weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/upstream/azure", "weir/upstream/dialects", "weir/scale",
 		"weir/engine", "weir/fit", "weir/price", "weir/fleet", "weir/fleet/process", "weir/fleet/kubernetes", "weir/observe", "weir/control", "weir/limits", "weir/node", "weir/internal/memory",
