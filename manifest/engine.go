@@ -15,7 +15,7 @@ type program struct {
 	image   string
 	command []string // of the leader, or of the only pod
 	worker  []string // of the other pods of a group; nil: one node only
-	drained string   // Python that ends when no request is left; "": no such metric
+	metrics []string // that count its requests; nil: none is known
 }
 
 // Where a volume with weights is mounted, and the port of a group's own traffic.
@@ -58,7 +58,7 @@ func vllm(s Server, nodes int, words, named, address []string) (program, error) 
 	}
 	p := program{
 		command: slices.Concat(words, named, address),
-		drained: drained(s.Port, "vllm:num_requests_running", "vllm:num_requests_waiting"),
+		metrics: []string{"vllm:num_requests_running", "vllm:num_requests_waiting"},
 	}
 	if !s.amd() {
 		p.image = fmt.Sprintf("vllm/vllm-openai:v%d.%d.0", e.Major, e.Minor)
@@ -73,7 +73,7 @@ func vllm(s Server, nodes int, words, named, address []string) (program, error) 
 func sglang(s Server, nodes int, words, named, address []string) (program, error) {
 	p := program{
 		command: append(slices.Concat(words, named, address), "--enable-metrics"),
-		drained: drained(s.Port, "sglang:num_running_reqs", "sglang:num_queue_reqs"),
+		metrics: []string{"sglang:num_running_reqs", "sglang:num_queue_reqs"},
 	}
 	if nodes > 1 {
 		p.command = append(p.command, "--nnodes", strconv.Itoa(nodes), "--node-rank", "$(LWS_WORKER_INDEX)", "--dist-init-addr", "$(LWS_LEADER_ADDRESS):"+strconv.Itoa(groupPort))
@@ -106,21 +106,27 @@ func place(words []string, s Server) string {
 	return model
 }
 
-// drained is a program that ends when the engine has no requests: five seconds in
-// which gateways hear that the pod goes, then a look at its metrics every second.
-// An engine too busy to answer in time is asked again; one that is gone has nothing
-// to wait for.
-func drained(port int, metrics ...string) string {
-	return fmt.Sprintf(`import time, urllib.request
+// Where a pod asks for the requests of its replica, in Python, with the port left open.
+const (
+	here     = `"http://127.0.0.1:%d/metrics"`
+	atLeader = `"http://" + os.environ["LWS_LEADER_ADDRESS"] + ":%d/metrics"`
+)
+
+// drained is a program in Python that ends when the engine has no requests: five
+// seconds in which gateways hear that the pod goes, then a look at the metrics every
+// second. An engine too busy to answer in time is asked again; one that is gone has
+// nothing to wait for.
+func drained(at string, port int, metrics []string) string {
+	return fmt.Sprintf(`import os, time, urllib.request
 time.sleep(5)
 def left():
     try:
-        with urllib.request.urlopen("http://127.0.0.1:%d/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(%s, timeout=5) as answer:
             lines = answer.read().decode().splitlines()
     except TimeoutError:
         return 1
     return sum(float(l.rsplit(" ", 1)[1]) for l in lines if l.startswith(("%s")))
 while left() > 0:
     time.sleep(1)
-`, port, strings.Join(metrics, `", "`))
+`, fmt.Sprintf(at, port), strings.Join(metrics, `", "`))
 }

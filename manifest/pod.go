@@ -40,11 +40,14 @@ func (s *Server) workload(e program, nodes int) (yaml.MapSlice, error) {
 
 func (s *Server) labels() yaml.MapSlice { return of("app.kubernetes.io/name", label(s.Name)) }
 
-// pod is one pod of a replica. Only the first of a group serves requests.
+// pod is one pod of a replica. Only the first of a group serves requests; the others
+// end when it has none left, since without them it answers none.
 func (s *Server) pod(e program, command []string, nodes int, serves bool) yaml.MapSlice {
 	engine := of("name", "engine", "image", e.image, "command", command[:1], "args", command[1:], "env", s.env())
 	if serves {
 		engine = append(engine, s.serving(e)...)
+	} else if e.metrics != nil {
+		engine = append(engine, of("lifecycle", of("preStop", s.drains(e, atLeader)))...)
 	}
 	mounts := []yaml.MapSlice{of("name", "shm", "mountPath", "/dev/shm"), of("name", "weights", "mountPath", weightsAt, "readOnly", orNil(s.Weights != ""))}
 	engine = append(engine, of(
@@ -85,8 +88,8 @@ const probePeriod = 10
 func (s *Server) serving(e program) yaml.MapSlice {
 	health := of("path", "/health", "port", "http")
 	stop := of("sleep", of("seconds", 5))
-	if e.drained != "" {
-		stop = of("exec", of("command", []string{"python3", "-c", e.drained}))
+	if e.metrics != nil {
+		stop = s.drains(e, here)
 	}
 	return of(
 		"ports", []yaml.MapSlice{of("name", "http", "containerPort", s.Port)},
@@ -94,6 +97,11 @@ func (s *Server) serving(e program) yaml.MapSlice {
 		"readinessProbe", of("httpGet", health, "periodSeconds", 5, "timeoutSeconds", 5),
 		"livenessProbe", of("httpGet", health, "periodSeconds", probePeriod, "timeoutSeconds", probePeriod, "failureThreshold", 6),
 		"lifecycle", of("preStop", stop))
+}
+
+// drains waits for the last request of the engine that has its metrics there.
+func (s *Server) drains(e program, at string) yaml.MapSlice {
+	return of("exec", of("command", []string{"python3", "-c", drained(at, s.Port, e.metrics)}))
 }
 
 // env: engines keep what they load from the Hub below HF_HOME.
