@@ -33,6 +33,7 @@ type adminAPI struct {
 	usage         func(context.Context, meter.Query) ([]meter.Row, error)
 	recent        func() []decisionView
 	short         func() []shortage
+	starts        func() []startView
 	gateways      func(context.Context) ([]gatewayView, error)
 	canaries      func() []canaryView
 	restartCanary func(deployment string) error
@@ -56,7 +57,7 @@ type replicaView struct {
 
 // AdminPaths are the paths of the admin address that people look at.
 var AdminPaths = []string{
-	"/metrics", "/healthz", "/readyz", "/admin/replicas", "/admin/decisions", "/admin/shortages", "/admin/canaries", "/admin/usage",
+	"/metrics", "/healthz", "/readyz", "/admin/replicas", "/admin/decisions", "/admin/shortages", "/admin/starts", "/admin/canaries", "/admin/usage",
 	"/admin/gateways", "/admin/shared", "/admin/cache",
 }
 
@@ -66,6 +67,7 @@ func (a *adminAPI) handler() http.Handler {
 	mux.HandleFunc("GET /admin/replicas", func(w http.ResponseWriter, _ *http.Request) { reply(w, a.replicas()) })
 	mux.HandleFunc("GET /admin/decisions", func(w http.ResponseWriter, _ *http.Request) { reply(w, a.recent()) })
 	mux.HandleFunc("GET /admin/shortages", func(w http.ResponseWriter, _ *http.Request) { reply(w, a.short()) })
+	mux.HandleFunc("GET /admin/starts", func(w http.ResponseWriter, _ *http.Request) { reply(w, a.starts()) })
 	mux.HandleFunc("GET /admin/usage", a.serveUsage)
 	mux.HandleFunc("GET /admin/gateways", a.serveGateways)
 	mux.HandleFunc("GET /admin/shared", func(w http.ResponseWriter, r *http.Request) { a.shared(w, r) })

@@ -120,6 +120,12 @@ func TestLevelsAreAskedForWhenScraped(t *testing.T) {
 		Short: func() []observe.Short {
 			return []observe.Short{{Deployment: "gpt-4o/ptu", Why: "quota", Missing: 2}, {Deployment: "stray", Why: "quota", Missing: 9}}
 		},
+		Starts: func() []observe.ColdStart {
+			return []observe.ColdStart{
+				{Deployment: "gpt-4o/ptu", Scheduled: 2 * time.Second, Pulled: 30 * time.Second, Loaded: 90 * time.Second},
+				{Deployment: "stray", Scheduled: 99 * time.Second},
+			}
+		},
 		Engines: func() []observe.Engine {
 			return []observe.Engine{{Deployment: "gpt-4o/ptu", Running: 12, Waiting: 0, KVUse: .5, GPUUtilisation: -1}, {Deployment: "stray", Running: 99}}
 		},
@@ -145,6 +151,8 @@ func TestLevelsAreAskedForWhenScraped(t *testing.T) {
 	has(t, scrape(t, m),
 		`weir_replicas_short{deployment="gpt-4o/ptu",why="quota"} 2`,
 		`weir_replicas_not_ready{deployment="gpt-4o/ptu",why="no_node"} 1`,
+		`weir_cold_start_seconds{deployment="gpt-4o/ptu",phase="scheduled"} 2`, `weir_cold_start_seconds{deployment="gpt-4o/ptu",phase="pulled"} 30`,
+		`weir_cold_start_seconds{deployment="gpt-4o/ptu",phase="loaded"} 90`,
 		`weir_engine_requests_running{deployment="gpt-4o/ptu"} 12`, `weir_engine_requests_waiting{deployment="gpt-4o/ptu"} 0`,
 		`weir_engine_kv_use_ratio{deployment="gpt-4o/ptu"} 0.5`, `weir_quota_use_ratio{deployment="gpt-4o/ptu",model="gpt-4o"} 0.75`,
 		`weir_requests_waiting{model="gpt-4o"} 3`, `weir_tokens_waiting{model="gpt-4o"} 4500`, `weir_requests_waiting{model="other"} 3`,

@@ -22,7 +22,8 @@ type Sources struct {
 	Cache    func() Cache // nil: no answer is stored
 	Limits   func() []LimitUse
 	Short    func() []Short
-	Leader   func() bool // whether this gateway is the leader, which scales
+	Starts   func() []ColdStart // of deployments whose place tells the phases apart
+	Leader   func() bool        // whether this gateway is the leader, which scales
 }
 
 // Engine is the metrics of one deployment's inference servers, taken together.
@@ -79,7 +80,7 @@ type levels struct {
 	shared                                                     sharedDescs
 	cache                                                      cacheDescs
 	leader, limitUse                                           *prometheus.Desc
-	short                                                      *prometheus.Desc
+	short, start                                               *prometheus.Desc
 }
 
 func newLevels(m *Metrics) *levels {
@@ -110,6 +111,7 @@ func newLevels(m *Metrics) *levels {
 		coarsened:      desc("weir_ledger_coarsened_total", "Records summed under the name other because memory for names was full; their counts are kept."),
 		limitUse:       desc("weir_limit_use_ratio", "Used part of a limit or budget: 1 when nothing is left, more with a debt. Of more than 2,000 limits, those used most.", "scope", "limit"),
 		short:          desc("weir_replicas_short", "Replicas that are needed and that the place cannot give now, by a word for why.", "deployment", "why"),
+		start:          desc("weir_cold_start_seconds", "Median duration of the last starts of a deployment's replicas, by phase: scheduled (until a node), pulled (until its containers run), loaded (until ready).", "deployment", "phase"),
 		leader:         desc("weir_leader", "1 while this gateway is the leader: of several gateways, the one that scales."),
 	}
 }
@@ -127,7 +129,7 @@ func (l *levels) Describe(ch chan<- *prometheus.Desc) {
 	l.cache.describe(ch)
 	for _, d := range []*prometheus.Desc{l.waiting, l.waitingTokens, l.inFlight, l.inFlightTokens, l.quota, l.replicas, l.notReady, l.canaryShare, l.canaryEvidence,
 		l.engineRunning, l.engineWaiting, l.kvUse, l.gpuUtilisation,
-		l.rows, l.lag, l.written, l.failures, l.coarsened, l.leader, l.limitUse, l.short} {
+		l.rows, l.lag, l.written, l.failures, l.coarsened, l.leader, l.limitUse, l.short, l.start} {
 		ch <- d
 	}
 }
@@ -173,6 +175,9 @@ func (l *levels) Collect(ch chan<- prometheus.Metric) {
 	}
 	if s.Short != nil {
 		l.collectShort(ch, known, s.Short())
+	}
+	if s.Starts != nil {
+		l.collectStarts(ch, known, s.Starts())
 	}
 	if s.Leader != nil {
 		in := 0.0

@@ -7,36 +7,29 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"weir"
+	"weir/fleet"
 )
-
-// ColdStart is the duration of a start, by its phases, from the times the API
-// server has in the pod: whole seconds.
-type ColdStart struct {
-	Scheduled time.Duration // from created to a node, including the wait for a new node
-	Pulled    time.Duration // from there until its containers run: image, volumes, init containers
-	Loaded    time.Duration // from there until it is ready: weights, warm-up
-}
-
-// Total is the sum of the phases.
-func (c ColdStart) Total() time.Duration { return c.Scheduled + c.Pulled + c.Loaded }
 
 // startsKept is how many of the last starts are remembered.
 const startsKept = 16
 
-type starts []ColdStart
+// starts are the last cold starts, from the times the API server has in the pods:
+// whole seconds. Scheduled is from created to a node; pulled includes volumes and
+// init containers.
+type starts []fleet.ColdStart
 
-func (s *starts) add(c ColdStart) {
+func (s *starts) add(c fleet.ColdStart) {
 	*s = append(*s, c)
 	if len(*s) > startsKept {
 		*s = slices.Delete(*s, 0, 1)
 	}
 }
 
-func (s starts) median() (ColdStart, bool) {
+func (s starts) median() (fleet.ColdStart, bool) {
 	if len(s) == 0 {
-		return ColdStart{}, false
+		return fleet.ColdStart{}, false
 	}
-	of := func(phase func(ColdStart) time.Duration) time.Duration {
+	of := func(phase func(fleet.ColdStart) time.Duration) time.Duration {
 		all := make([]time.Duration, len(s))
 		for i, c := range s {
 			all[i] = phase(c)
@@ -44,10 +37,11 @@ func (s starts) median() (ColdStart, bool) {
 		slices.Sort(all)
 		return all[len(all)/2]
 	}
-	return ColdStart{
-		Scheduled: of(func(c ColdStart) time.Duration { return c.Scheduled }),
-		Pulled:    of(func(c ColdStart) time.Duration { return c.Pulled }),
-		Loaded:    of(func(c ColdStart) time.Duration { return c.Loaded }),
+	return fleet.ColdStart{
+		Scheduled: of(func(c fleet.ColdStart) time.Duration { return c.Scheduled }),
+		Pulled:    of(func(c fleet.ColdStart) time.Duration { return c.Pulled }),
+		Loaded:    of(func(c fleet.ColdStart) time.Duration { return c.Loaded }),
+		Seen:      len(s),
 	}, true
 }
 
@@ -74,12 +68,12 @@ func moments(p *corev1.Pod) (created, scheduled, running, ready time.Time) {
 
 // started is the cold start of a ready pod; false if the pod does not tell, or
 // its containers were restarted.
-func started(p *corev1.Pod) (ColdStart, bool) {
+func started(p *corev1.Pod) (fleet.ColdStart, bool) {
 	created, scheduled, running, ready := moments(p)
 	if scheduled.IsZero() || running.IsZero() || ready.IsZero() || restarts(p) > 0 {
-		return ColdStart{}, false
+		return fleet.ColdStart{}, false
 	}
-	return ColdStart{
+	return fleet.ColdStart{
 		Scheduled: max(0, scheduled.Sub(created)), Pulled: max(0, running.Sub(scheduled)), Loaded: max(0, ready.Sub(running)),
 	}, true
 }

@@ -32,6 +32,7 @@ var (
 	_ fleet.Place   = (*Fleet)(nil)
 	_ fleet.Watcher = (*Fleet)(nil)
 	_ fleet.Bounder = (*Fleet)(nil)
+	_ fleet.Starter = (*Fleet)(nil)
 )
 
 // ErrHeld: another writer changes the number of replicas. Weir changes nothing
@@ -129,7 +130,7 @@ func (f *Fleet) Configure(ds []Deployment) error {
 		}
 		w := newWorkload(f, d)
 		if old != nil {
-			w.starts = old.learned()
+			w.succeeds(old)
 		}
 		next[d.Name] = w
 	}
@@ -237,10 +238,10 @@ func (f *Fleet) Held(deployment string) string {
 
 // ColdStart is the median of the deployment's last cold starts; false before
 // the first.
-func (f *Fleet) ColdStart(deployment string) (ColdStart, bool) {
+func (f *Fleet) ColdStart(deployment string) (fleet.ColdStart, bool) {
 	w := f.get(deployment)
 	if w == nil {
-		return ColdStart{}, false
+		return fleet.ColdStart{}, false
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

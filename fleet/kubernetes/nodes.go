@@ -85,9 +85,12 @@ func (s *nodes) room(sh shape, held []taking, by *stock, nodesMax int) (most int
 	if !s.listed || len(sh.devices()) == 0 && (by == nil || len(by.wants) == 0) {
 		return -1, ""
 	}
-	pods, fitting, perNode, foreign := 0, 0, 0, 0
+	pods, fitting, cordoned, perNode, foreign := 0, 0, 0, 0, 0
 	for name, n := range s.by {
 		if !sh.takes(n) {
+			if n.Spec.Unschedulable && sh.suits(n) {
+				cordoned++ // its pool has one node less to grow by
+			}
 			for _, t := range held {
 				if t.own && t.node == name {
 					pods++ // it holds its devices all the same
@@ -101,14 +104,13 @@ func (s *nodes) room(sh shape, held []taking, by *stock, nodesMax int) (most int
 		pods += free
 		foreign += whole - free
 	}
-	if nodesMax > fitting {
-		pods += (nodesMax - fitting) * max(1, perNode)
-	}
+	coming := max(0, nodesMax-fitting-cordoned)
+	pods += coming * max(1, perNode)
 	devices := sh.String()
 	if by != nil {
 		devices = strings.TrimPrefix(devices+", "+by.String(), ", ")
 	}
-	why = fmt.Sprintf("%d nodes take it, with room for %d of its pods (%s)", max(fitting, nodesMax), pods, devices)
+	why = fmt.Sprintf("%d nodes take it, with room for %d of its pods (%s)", fitting+coming, pods, devices)
 	if foreign > 0 {
 		why += fmt.Sprintf("; other pods hold the room of %d", foreign)
 	}

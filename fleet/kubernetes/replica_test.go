@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"weir"
+	"weir/fleet"
 )
 
 var t0 = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
@@ -129,7 +130,7 @@ func TestAStartThatTakesTooLongHasFailed(t *testing.T) {
 func TestThePhasesOfAStart(t *testing.T) {
 	p := on(node, scheduled(60), runs(150), ready(400))
 	have, ok := started(p)
-	if want := (ColdStart{60 * time.Second, 90 * time.Second, 250 * time.Second}); !ok || have != want {
+	if want := (fleet.ColdStart{Scheduled: 60 * time.Second, Pulled: 90 * time.Second, Loaded: 250 * time.Second}); !ok || have != want {
 		t.Errorf("%v, want %v", have, want)
 	}
 	p.Status.ContainerStatuses[0].RestartCount = 1
@@ -141,7 +142,7 @@ func TestThePhasesOfAStart(t *testing.T) {
 		t.Error("an end is expected of what was never seen")
 	}
 	for i := range 2 * startsKept {
-		s.add(ColdStart{time.Duration(i), 2, 3})
+		s.add(fleet.ColdStart{Scheduled: time.Duration(i), Pulled: 2, Loaded: 3})
 	}
 	if len(s) != startsKept {
 		t.Errorf("%d starts are kept, want %d", len(s), startsKept)

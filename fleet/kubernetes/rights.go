@@ -15,6 +15,7 @@ import (
 type right struct {
 	group, resource, sub, namespace string
 	verbs                           []string
+	object                          string // the only one it does that with; "": any
 }
 
 var reviews = schema.GroupVersionResource{Group: "authorization.k8s.io", Version: "v1", Resource: "selfsubjectaccessreviews"}
@@ -24,21 +25,21 @@ var reviews = schema.GroupVersionResource{Group: "authorization.k8s.io", Version
 func (c *cluster) rights(ctx context.Context, t *target) (lacks, weaker string, err error) {
 	r, ns := t.resource, t.d.Namespace
 	must := []right{
-		{r.Group, r.Resource, "", ns, []string{"get", "list", "watch"}},
-		{r.Group, r.Resource, "scale", ns, []string{"get"}},
-		{"", "pods", "", ns, []string{"list", "watch"}},
+		{group: r.Group, resource: r.Resource, namespace: ns, verbs: []string{"get", "list", "watch"}},
+		{group: r.Group, resource: r.Resource, sub: "scale", namespace: ns, verbs: []string{"get"}},
+		{resource: "pods", namespace: ns, verbs: []string{"list", "watch"}},
 	}
 	may := []right{
-		{"", "nodes", "", "", []string{"list", "watch"}},
-		{"", "pods", "", "", []string{"list"}},
-		{"", "events", "", ns, []string{"list"}},
-		{"", "resourcequotas", "", ns, []string{"list"}},
+		{resource: "nodes", verbs: []string{"list", "watch"}},
+		{resource: "pods", verbs: []string{"list"}},
+		{resource: "events", namespace: ns, verbs: []string{"list"}},
+		{resource: "resourcequotas", namespace: ns, verbs: []string{"list"}},
 	}
 	if !t.d.ScaledElsewhere {
 		must[1].verbs = append(must[1].verbs, "update")
 		must[2].verbs = append(must[2].verbs, "patch")
 		for _, s := range scalers {
-			may = append(may, right{s.resource.Group, s.resource.Resource, "", ns, []string{"list"}})
+			may = append(may, right{group: s.resource.Group, resource: s.resource.Resource, namespace: ns, verbs: []string{"list"}})
 		}
 	}
 	if lacks, err = c.missing(ctx, must); err == nil {
@@ -52,20 +53,24 @@ func (s shape) rights(namespace string) []right {
 	var all []right
 	if len(s.claims) > 0 {
 		for _, resource := range []string{"deviceclasses", "resourceslices", "resourceclaims"} {
-			all = append(all, right{"resource.k8s.io", resource, "", "", []string{"list"}})
+			all = append(all, right{group: "resource.k8s.io", resource: resource, verbs: []string{"list"}})
 		}
-		all = append(all, right{"resource.k8s.io", "resourceclaimtemplates", "", namespace, []string{"get"}})
+		all = append(all, right{group: "resource.k8s.io", resource: "resourceclaimtemplates", namespace: namespace, verbs: []string{"get"}})
 	}
 	if s.provision != "" {
-		all = append(all, right{"autoscaling.x-k8s.io", "provisioningrequests", "", namespace, []string{"get"}})
+		all = append(all, right{group: "autoscaling.x-k8s.io", resource: "provisioningrequests", namespace: namespace, verbs: []string{"get"}})
 	}
 	return all
 }
 
-// leaseRights says what Weir may not do with its lease.
+// leaseRights says what Weir may not do with its lease. A right to create cannot be
+// limited to a name: the API server does not know it yet.
 func (c *cluster) leaseRights(ctx context.Context, o Options) error {
 	ns := cmp.Or(o.LeaseNamespace, c.namespace)
-	lacks, err := c.missing(ctx, []right{{leases.Group, leases.Resource, "", ns, []string{"get", "create", "update"}}})
+	lacks, err := c.missing(ctx, []right{
+		{group: leases.Group, resource: leases.Resource, namespace: ns, verbs: []string{"create"}},
+		{group: leases.Group, resource: leases.Resource, namespace: ns, verbs: []string{"get", "update"}, object: o.Lease},
+	})
 	if err == nil && lacks != "" {
 		err = fmt.Errorf("kubernetes: Weir may not %s: by Lease %s, gateways without a common store agree on the one that scales; grant it, or give kubernetes.namespace another namespace", lacks, o.Lease)
 	}
@@ -103,6 +108,9 @@ func (r right) name() string {
 	if r.group != "" {
 		text += "." + r.group
 	}
+	if r.object != "" {
+		text += " " + r.object
+	}
 	if r.namespace != "" {
 		text += " in " + r.namespace
 	}
@@ -128,6 +136,9 @@ func (c *cluster) review(ctx context.Context, r right, verb string) (bool, error
 	ask := map[string]any{"verb": verb, "group": r.group, "resource": r.resource}
 	if r.sub != "" {
 		ask["subresource"] = r.sub
+	}
+	if r.object != "" {
+		ask["name"] = r.object
 	}
 	if r.namespace != "" {
 		ask["namespace"] = r.namespace

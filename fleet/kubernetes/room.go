@@ -10,7 +10,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/apimachinery/pkg/types"
 
 	"weir/fleet"
 )
@@ -62,12 +61,12 @@ func (w *workload) survey(ctx context.Context, age time.Duration) {
 	if err := w.f.c.core.Get().Namespace(w.d.Namespace).Resource("resourcequotas").Do(ctx).Into(&list); err != nil {
 		list.Items = nil
 	}
+	if err := w.countWorkers(ctx); err != nil {
+		w.f.o.Log.Debug("the pods beside its leaders cannot be listed", "deployment", w.d.Name, "error", err)
+	}
 	w.mu.Lock()
 	w.quotas, w.surveyed = list.Items, time.Now()
-	sh, own := w.shape, map[types.UID]bool{}
-	for uid := range w.pods {
-		own[uid] = true
-	}
+	sh, own := w.shape, w.own()
 	w.mu.Unlock()
 	if err := w.f.nodes.census(ctx, w.f.c, sh, w.f.owns(), age); err != nil {
 		w.f.o.Log.Debug("the pods on the nodes cannot be listed", "deployment", w.d.Name, "error", err)
@@ -140,6 +139,9 @@ func (f *Fleet) held(of *workload) []taking {
 			if !p.over() && p.obj.Spec.NodeName != "" {
 				all = append(all, taking{p.obj.Spec.NodeName, w == of, p.asks})
 			}
+		}
+		for _, x := range w.workers {
+			all = append(all, taking{x.node, w == of, x.asks})
 		}
 		w.mu.Unlock()
 	}

@@ -52,6 +52,11 @@ func TestTheRoomOnNodes(t *testing.T) {
 	f(sh, []taking{{"a", true, of("2")}}, 0, 4, machine("a", "4"), machine("b", "4"))  // its own count in
 	cordoned := func(m *corev1.Node) { m.Spec.Unschedulable = true }
 	f(sh, []taking{{"a", true, of("2")}}, 0, 3, machine("a", "4", cordoned), machine("b", "4")) // what runs there stays
+	f(sh, nil, 3, 4, machine("a", "4", cordoned), machine("b", "4"))                            // one may come: the cordoned one is of the three
+	f(sh, nil, 3, 2, machine("a", "4", cordoned, func(m *corev1.Node) {
+		m.Spec.Taints = append(m.Spec.Taints, corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule})
+	}), machine("b", "2"))
+	f(sh, nil, 2, 4, machine("a", "4", cordoned, func(m *corev1.Node) { m.Labels = nil }), machine("b", "4")) // another pool's
 	f(sh, nil, 0, 2, machine("a", "4"), machine("b", "4", func(m *corev1.Node) { m.Labels = nil }))
 	f(sh, nil, 0, 2, machine("a", "4"), machine("b", "4", func(m *corev1.Node) { m.Spec.Taints[0].Key = "other" }))
 	f(sh, nil, 0, 2, machine("a", "4"), machine("b", "4", func(m *corev1.Node) { m.Status.Conditions[0].Status = corev1.ConditionFalse }))

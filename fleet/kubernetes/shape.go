@@ -140,9 +140,20 @@ func (s shape) less(offers corev1.ResourceList) shape {
 
 // takes says whether an empty node would take a pod of this shape.
 func (s shape) takes(n *corev1.Node) bool {
-	if n.Spec.Unschedulable {
+	if n.Spec.Unschedulable || !s.suits(n) {
 		return false
 	}
+	for _, c := range n.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// suits says whether a pod of this shape may be on the node, were it ready and not
+// cordoned.
+func (s shape) suits(n *corev1.Node) bool {
 	for key, value := range s.nodes {
 		if n.Labels[key] != value {
 			return false
@@ -153,18 +164,14 @@ func (s shape) takes(n *corev1.Node) bool {
 	}
 	for i := range n.Spec.Taints {
 		taint := &n.Spec.Taints[i]
-		if taint.Effect != corev1.TaintEffectPreferNoSchedule && !slices.ContainsFunc(s.bears, func(t corev1.Toleration) bool {
+		cordon := n.Spec.Unschedulable && taint.Key == corev1.TaintNodeUnschedulable
+		if taint.Effect != corev1.TaintEffectPreferNoSchedule && !cordon && !slices.ContainsFunc(s.bears, func(t corev1.Toleration) bool {
 			return t.ToleratesTaint(klog.Logger{}, taint, false)
 		}) {
 			return false
 		}
 	}
-	for _, c := range n.Status.Conditions {
-		if c.Type == corev1.NodeReady {
-			return c.Status == corev1.ConditionTrue
-		}
-	}
-	return false
+	return true
 }
 
 // fit is how many pods of this shape the free resources hold; -1: no device

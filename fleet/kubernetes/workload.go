@@ -46,13 +46,15 @@ type workload struct {
 	wrote     int                    // the number as last written or accepted; -1: none yet
 	followed  bool                   // another gateway led since the number was last read
 	lowered   time.Time              // when the number was last lowered
-	away      time.Time              // when the API server was last not reached
+	away      time.Time              // when an outage of the API server last went on, or ended
+	lost      bool                   // the last call did not reach it
 	created   time.Time              // when all pods of the number were last there
 	blocked   string                 // why its controller cannot create pods, from its own condition
 	looked    time.Time              // when Weir last asked why pods are not created
 	quotas    []corev1.ResourceQuota // as last read
 	claimed   *stock                 // devices by claim, as last read; nil: none or unknown
 	provision reason                 // why its ProvisioningRequest gives no more nodes
+	workers   []worker               // of a LeaderWorkerSet's groups, as last read
 	surveyed  time.Time              // when quotas and the pods of others were last read
 	selects   labels.Selector        // its pods
 	pending   int                    // a number that was sent and may have been written; -1: none
@@ -81,11 +83,20 @@ func newWorkload(f *Fleet, d Deployment) *workload {
 		pods: map[types.UID]*pod{}, wrote: -1, pending: -1}
 }
 
-// learned are the workload's cold starts.
-func (w *workload) learned() starts {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Clone(w.starts)
+// succeeds takes over from the workload of the same deployment before a reload: what
+// it learned of starts and, if it is the same object, what the cluster could not give,
+// another's writes, and an outage.
+func (w *workload) succeeds(old *workload) {
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	w.starts = slices.Clone(old.starts)
+	if w.d.target() != old.d.target() {
+		return
+	}
+	w.short, w.away, w.lost = old.short, old.away, old.lost
+	if !w.d.ScaledElsewhere && !old.d.ScaledElsewhere {
+		w.held = old.held
+	}
 }
 
 // run follows the workload until ctx ends.
@@ -237,15 +248,18 @@ func (w *workload) watch(ctx context.Context, selector string) {
 	})
 }
 
-// reached notes when the API server was not, by the error of a call. The watch of
-// the object is asked for again until it answers.
+// reached notes when the API server was away, by the outcome of a call, its first
+// answer after an outage included. The watch of the object is asked for again until
+// it answers.
 func (w *workload) reached(ctx context.Context, err error) {
-	if err == nil || ctx.Err() != nil {
+	if ctx.Err() != nil {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.away = time.Now()
+	if err != nil || w.lost {
+		w.away, w.lost = time.Now(), err != nil
+	}
 }
 
 // listWatch lists and watches objects of the core group.

@@ -7,10 +7,12 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 )
 
 // write is a write of a number of replicas, as the API server's audit log has it.
 type write struct {
+	At         time.Time
 	To         int
 	Credential string // of the gateway's token
 }
@@ -25,6 +27,8 @@ type event struct {
 	}
 	RequestObject  struct{ Spec struct{ Replicas int } }
 	ResponseStatus struct{ Code int }
+
+	RequestReceivedTimestamp time.Time
 }
 
 // writes are the numbers written to the world's workload, in order, by Weir.
@@ -34,7 +38,7 @@ func (w *world) writes() (ws []write) {
 			continue
 		}
 		ids := e.User.Extra["authentication.kubernetes.io/credential-id"]
-		ws = append(ws, write{To: e.RequestObject.Spec.Replicas, Credential: fmt.Sprint(slices.Concat(ids, []string{""})[0])})
+		ws = append(ws, write{At: e.RequestReceivedTimestamp, To: e.RequestObject.Spec.Replicas, Credential: fmt.Sprint(slices.Concat(ids, []string{""})[0])})
 	}
 	return ws
 }
@@ -69,7 +73,7 @@ func (w *world) audit() (es []event) {
 
 func (w *world) auditOf(namespace string) (es []event) {
 	w.Helper()
-	text, err := os.ReadFile(cluster.at("audit"))
+	text, err := os.ReadFile(w.plane.at("audit"))
 	if err != nil {
 		w.Fatal(err)
 	}

@@ -69,6 +69,7 @@ func run(m *testing.M) (code int) {
 	}()
 	defer func() {
 		cluster.stop()
+		close(cluster.spawn)
 		if code == 0 {
 			os.RemoveAll(dir)
 		} else {
@@ -255,7 +256,28 @@ func (p *plane) stop() {
 	for i := len(p.procs) - 1; i >= 0; i-- {
 		p.procs[i].end()
 	}
-	close(p.spawn)
+}
+
+// ownPlane is a control plane for one test, which may take its API server away.
+func ownPlane(t *testing.T) *plane {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "weir-kubernetes-own")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &plane{bin: cluster.bin, dir: dir, spawn: cluster.spawn}
+	t.Cleanup(func() {
+		p.stop()
+		if t.Failed() {
+			t.Log("the logs of its servers are in", dir)
+		} else {
+			os.RemoveAll(dir)
+		}
+	})
+	if err := p.start(); err != nil {
+		t.Fatal("control plane: ", err)
+	}
+	return p
 }
 
 // away kills the API server, lets the test do something, and starts it again.

@@ -55,14 +55,22 @@ spec:
 // claims makes the workload's pods claim a device each, by a request.
 func (w *world) claims(request string) {
 	w.Helper()
+	w.claimTemplate(request)
+	w.patch("apps/v1", "deployments", "m", `{"spec":{"template":{"spec":{`+claiming+`}}}}`)
+}
+
+// claiming is the part of a pod that claims a device by the template.
+const claiming = `"resourceClaims":[{"name":"gpu","resourceClaimTemplateName":"one"}],
+	"containers":[{"name":"engine","image":"engine:1","ports":[{"containerPort":8000}],"resources":{"claims":[{"name":"gpu"}]}}]`
+
+func (w *world) claimTemplate(request string) {
+	w.Helper()
 	w.apply(fmt.Sprintf(`
 apiVersion: resource.k8s.io/v1
 kind: ResourceClaimTemplate
 metadata: {name: one, namespace: models}
 spec: {spec: {devices: {requests: [{name: gpu, exactly: %s}]}}}
 `, request))
-	w.patch("apps/v1", "deployments", "m", `{"spec":{"template":{"spec":{"resourceClaims":[{"name":"gpu","resourceClaimTemplateName":"one"}],
-		"containers":[{"name":"engine","image":"engine:1","ports":[{"containerPort":8000}],"resources":{"claims":[{"name":"gpu"}]}}]}}}}`)
 }
 
 // TestDevicesByClaimAreCounted: the slices say how many there are, the claims of

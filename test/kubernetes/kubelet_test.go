@@ -56,7 +56,7 @@ type running struct {
 // kubelet starts one for the world; load is how long an engine loads.
 func (w *world) kubelet(load time.Duration) *kubelet {
 	ctx, cancel := context.WithCancel(context.Background())
-	pods := client(w.T, kubeletToken).Resource(corev1.SchemeGroupVersion.WithResource("pods")).Namespace(w.namespace)
+	pods := w.plane.client(w.T, kubeletToken).Resource(corev1.SchemeGroupVersion.WithResource("pods")).Namespace(w.namespace)
 	k := &kubelet{world: w, pods: pods, load: load, ctx: ctx, runs: map[types.UID]*running{}, dead: map[string]bool{}}
 	lw := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
@@ -152,9 +152,10 @@ func (k *kubelet) run(ctx context.Context, p *corev1.Pod, r *running) {
 	inside.Go(func() { _ = r.server.Serve(l) }) // until it is shut down or killed
 	defer func() { stop(); inside.Wait() }()
 
-	k.says(p, ip, false)
+	began := time.Now()
+	k.says(p, ip, began, false)
 	if k.healthy(ctx, l.Addr().String()) {
-		k.says(p, ip, true)
+		k.says(p, ip, began, true)
 	}
 	<-ctx.Done()
 	grace, cancel := context.WithTimeout(context.Background(), time.Duration(*p.Spec.TerminationGracePeriodSeconds)*time.Second)
@@ -193,9 +194,10 @@ func (k *kubelet) healthy(ctx context.Context, address string) bool {
 	return false
 }
 
-// says writes the pod's status: its container runs, and is ready or loads.
-func (k *kubelet) says(p *corev1.Pod, ip string, ready bool) {
-	now := metav1.NewTime(time.Now()).UTC().Format(time.RFC3339)
+// says writes the pod's status: its container has run since then, and is ready or
+// loads.
+func (k *kubelet) says(p *corev1.Pod, ip string, began time.Time, ready bool) {
+	now, since := time.Now().UTC().Format(time.RFC3339), began.UTC().Format(time.RFC3339)
 	state := "False"
 	if ready {
 		state = "True"
@@ -204,11 +206,11 @@ func (k *kubelet) says(p *corev1.Pod, ip string, ready bool) {
 		return map[string]any{"type": kind, "status": status, "lastTransitionTime": now}
 	}
 	status := map[string]any{
-		"phase": "Running", "podIP": ip, "podIPs": []any{map[string]any{"ip": ip}}, "startTime": now,
+		"phase": "Running", "podIP": ip, "podIPs": []any{map[string]any{"ip": ip}}, "startTime": since,
 		"conditions": []any{condition("Initialized", "True"), condition("ContainersReady", state), condition("Ready", state)},
 		"containerStatuses": []any{map[string]any{
 			"name": "engine", "image": "engine:1", "imageID": "", "ready": ready, "started": ready, "restartCount": 0,
-			"state": map[string]any{"running": map[string]any{"startedAt": now}},
+			"state": map[string]any{"running": map[string]any{"startedAt": since}},
 		}},
 	}
 	body, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": p.UID}, "status": status})

@@ -22,6 +22,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
+
+	"weir/fleet"
+	"weir/fleet/kubernetes"
 )
 
 // TestALeaderWorkerSetKeepsTheContract: a replica is a leader with a worker, made by
@@ -29,7 +32,32 @@ import (
 func TestALeaderWorkerSetKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	startLeaderWorkerSets(t)
+	t.Run("devices by claim", groupsThatClaim)
 	contract(t, "LeaderWorkerSet")
+}
+
+// groupsThatClaim: the claims of a group's workers are its own and no other
+// program's, and for another workload they are taken.
+func groupsThatClaim(t *testing.T) {
+	w := newWorld(t, 0)
+	w.driver(5, 0)
+	w.workload("LeaderWorkerSet", "")
+	w.claimTemplate("{deviceClassName: gpu.nvidia.com}")
+	w.patch("leaderworkerset.x-k8s.io/v1", "leaderworkersets", "m", fmt.Sprintf(`{"spec":{"leaderWorkerTemplate":{"workerTemplate":{"spec":{"nodeSelector":{"pool":%q},
+		"tolerations":[{"key":"sku","operator":"Exists"}],"terminationGracePeriodSeconds":1,%s}}}}}`, w.namespace, claiming))
+	w.workloadNamed("single", "Deployment")
+	w.patch("apps/v1", "deployments", "single", `{"spec":{"template":{"spec":{`+claiming+`}}}}`)
+	o := w.options("LeaderWorkerSet")
+	o.Deployments = append(o.Deployments, kubernetes.Deployment{Name: "single", Namespace: w.namespace})
+	f, _ := w.start(o, 2)
+	w.scale(f, 2)
+	w.ready(f, 2)
+	short(t, f.Scale(soon(t), "m", 3, nil), fleet.WhyUnschedulable, "1 nodes take it, with room for 5 of its pods (1 of class gpu.nvidia.com each)")
+	if n := f.Room("m"); n != 2 {
+		t.Errorf("there is room for %d, want the 2 there are", n)
+	}
+	w.until("the other workload is known", func() (bool, string) { _, err := f.Status(t.Context(), "single"); return err == nil, fmt.Sprint(err) })
+	short(t, f.Scale(soon(t), "single", 2, nil), fleet.WhyUnschedulable, "other pods hold the room of 4")
 }
 
 // groupsOfTwo is a LeaderWorkerSet m: each replica has two pods with a GPU each.

@@ -11,7 +11,6 @@ import (
 
 	"weir"
 	"weir/fleet"
-	"weir/fleet/kubernetes"
 )
 
 // short checks that an error of Scale is a shortage with this word and message.
@@ -77,7 +76,8 @@ func TestWhatNoNodeTakesIsGivenUp(t *testing.T) {
 	w.other("other", "cpu: 94")
 	w.patch("apps/v1", "deployments", "m",
 		`{"spec":{"template":{"spec":{"containers":[{"name":"engine","image":"engine:1","ports":[{"containerPort":8000}],"resources":{"limits":{"`+gpu+`":1,"cpu":1}}}]}}}}`)
-	f, _ := w.start(w.options("Deployment"), 4)
+	o := w.options("Deployment")
+	f, _ := w.start(o, 4)
 	w.scale(f, 4)
 	w.until("two of the four are given up", func() (bool, string) {
 		rs, err := f.Status(t.Context(), "m")
@@ -86,6 +86,18 @@ func TestWhatNoNodeTakesIsGivenUp(t *testing.T) {
 	short(t, f.Scale(soon(t), "m", 4, nil), fleet.WhyUnschedulable, "1 Insufficient cpu")
 	if n := w.replicas("deployments"); n != 2 {
 		t.Errorf("the number is %d, want 2: no more pods than can come", n)
+	}
+	o.Deployments[0].MaxReplicas = 32
+	if err := f.Configure(o.Deployments); err != nil {
+		t.Fatal(err)
+	}
+	w.until("the workload of the reload is known", func() (bool, string) {
+		_, err := f.Status(t.Context(), "m")
+		return err == nil, fmt.Sprint(err)
+	})
+	short(t, f.Scale(soon(t), "m", 4, nil), fleet.WhyUnschedulable, "1 Insufficient cpu")
+	if n := w.replicas("deployments"); n != 2 {
+		t.Errorf("after a reload of the most replicas the number is %d, want 2: the shortage is still known", n)
 	}
 	w.node("b", 2)
 	w.until("a node comes, and they do", func() (bool, string) {
@@ -369,7 +381,7 @@ func TestAStartIsLearnedInItsPhases(t *testing.T) {
 	})
 	w.merge("pods", id, fmt.Sprintf(`{"status":{"conditions":[{"type":"Ready","status":"True","lastTransitionTime":%q}]}}`, after(400)))
 	w.ready(f, 1)
-	want := kubernetes.ColdStart{Scheduled: 60 * time.Second, Pulled: 90 * time.Second, Loaded: 250 * time.Second}
+	want := fleet.ColdStart{Scheduled: 60 * time.Second, Pulled: 90 * time.Second, Loaded: 250 * time.Second, Seen: 1}
 	if have, ok := f.ColdStart("m"); !ok || have != want || have.Total() != 400*time.Second {
 		t.Errorf("learned %+v, want %+v", have, want)
 	}

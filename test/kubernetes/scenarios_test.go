@@ -335,56 +335,6 @@ func TestAnotherWriterFoundLaterIsNotFought(t *testing.T) {
 	}
 }
 
-// TestTheAPIServerAway: a minute and twelve seconds are the same to Weir, which asks
-// again every two seconds at most and waits for an answer for ten; so twelve.
-func TestTheAPIServerAway(t *testing.T) {
-	whole := newWorld(t, 4)
-	whole.engines("Deployment")
-	g := whole.serve("a", settings{scaling: "min: 2, max: 4, " + quick})
-	g.has(2)
-	asked := g.traffic(3)
-
-	w := newWorld(t, 6)
-	w.workload("Deployment", "")
-	o := w.options("Deployment")
-	o.Deployments[0].DrainQuiet = called
-	f, _ := w.start(o, 6)
-	w.scale(f, 4)
-	rs := w.ready(f, 4)
-	w.hold(rs[1].ID, true)
-	if err := f.Scale(soon(t), "m", 3, []string{rs[1].ID}); err != nil {
-		t.Fatal(err)
-	}
-	c := w.call(f, 8)
-	cluster.away(t, func() {
-		w.hold(rs[1].ID, false) // has drained: nobody can be told
-		for end := time.Now().Add(12 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
-			now, err := f.Status(t.Context(), "m")
-			if err != nil || count(now, weir.Ready) != 3 || count(now, weir.Draining) != 1 {
-				t.Fatalf("while it is away: %v%s", err, list(now))
-			}
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		defer cancel()
-		if err := f.Scale(ctx, "m", 5, nil); err == nil {
-			t.Error("scaling is no error while nobody can be asked")
-		}
-		if ready, _ := g.now(); ready != 2 {
-			t.Errorf("%s has %d replicas while the API server is away, want the 2 there are", g.name, ready)
-		}
-	})
-	asked.rate(6)
-	g.has(4)
-	asked.allAnswered(40)
-	w.until("what drained goes when it is back", func() (bool, string) {
-		now, err := f.Status(t.Context(), "m")
-		return err == nil && len(now) == 3 && w.replicas("deployments") == 3, list(now)
-	})
-	c.none(50)
-	w.scale(f, 5)
-	w.ready(f, 5)
-}
-
 // TestAWeirThatDiesWhileItScalesIn: what drains is marked on the pod, so the next
 // one goes on, and another gateway sees it all along.
 func TestAWeirThatDiesWhileItScalesIn(t *testing.T) {
@@ -421,6 +371,22 @@ func TestAWeirThatDiesWhileItScalesIn(t *testing.T) {
 		if r.ID == rs[0].ID {
 			t.Errorf("%s was to go, and stayed", r.ID)
 		}
+	}
+}
+
+// TestTheRightToALeaseIsToOne: to create one cannot be limited to a name.
+func TestTheRightToALeaseIsToOne(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.workload("Deployment", "")
+	o := w.options("Deployment")
+	o.Lease = w.namespace
+	if err := kubernetes.Check(soon(t), o); err != nil {
+		t.Errorf("its own: %v", err)
+	}
+	o.Lease = "another"
+	if err := kubernetes.Check(soon(t), o); err == nil || !strings.Contains(err.Error(), "Weir may not get and update leases.coordination.k8s.io another in weir") {
+		t.Errorf("another's: %v", err)
 	}
 }
 

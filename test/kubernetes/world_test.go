@@ -35,6 +35,7 @@ import (
 // and Weir with the rights of its service account.
 type world struct {
 	*testing.T
+	plane     *plane
 	namespace string
 	admin     *dynamic.DynamicClient
 	config    string // kubeconfig of Weir's service account
@@ -52,16 +53,22 @@ const gpu = "nvidia.com/gpu"
 // newWorld makes a namespace with one node of that many GPUs.
 func newWorld(t *testing.T, gpus int) *world {
 	t.Helper()
-	w := &world{T: t, namespace: fmt.Sprintf("models-%d", worlds.Add(1)), admin: client(t, adminToken), held: map[string]int{}}
+	return newWorldOn(t, cluster, gpus)
+}
+
+// newWorldOn is newWorld on a control plane of the test's own.
+func newWorldOn(t *testing.T, p *plane, gpus int) *world {
+	t.Helper()
+	w := &world{T: t, plane: p, namespace: fmt.Sprintf("models-%d", worlds.Add(1)), admin: p.client(t, adminToken), held: map[string]int{}}
 	w.create("v1", "namespaces", "", w.file("kind: Namespace\nmetadata: {name: "+w.namespace+"}"))
 	w.node("a", gpus)
 	w.rights()
 	return w
 }
 
-func client(t *testing.T, token string) *dynamic.DynamicClient {
+func (p *plane) client(t *testing.T, token string) *dynamic.DynamicClient {
 	t.Helper()
-	c, err := dynamic.NewForConfig(&rest.Config{Host: "https://" + cluster.api, BearerToken: token, QPS: -1,
+	c, err := dynamic.NewForConfig(&rest.Config{Host: "https://" + p.api, BearerToken: token, QPS: -1,
 		TLSClientConfig: rest.TLSClientConfig{Insecure: true}})
 	if err != nil {
 		t.Fatal(err)
@@ -161,14 +168,16 @@ status:
 }
 
 // rights gives Weir's service account what deploy/kubernetes/rbac.yaml says, in
-// this namespace, and writes its kubeconfig.
+// this namespace, and writes its kubeconfig. The Lease of each world has the name of
+// its namespace, and the right to it a Role of its own.
 func (w *world) rights() {
 	w.Helper()
 	text, err := os.ReadFile("../../deploy/kubernetes/rbac.yaml")
 	if err != nil {
 		w.Fatal(err)
 	}
-	w.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: weir}\n---\n" + string(text))
+	lease := strings.NewReplacer("name: weir-lease\n", "name: weir-lease-"+w.namespace+"\n", `resourceNames: ["weir"]`, "resourceNames: ["+w.namespace+"]")
+	w.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: weir}\n---\n" + lease.Replace(string(text)))
 	kubeconfig, _ := w.account()
 	w.config = filepath.Join(w.TempDir(), "kubeconfig")
 	if err := os.WriteFile(w.config, []byte(kubeconfig), 0o600); err != nil {
@@ -189,7 +198,7 @@ func (w *world) account() (kubeconfig, credential string) {
 	if err != nil || token == "" {
 		w.Fatalf("no token: %v", err)
 	}
-	return cluster.kubeconfig(token), "JTI=" + jti(w.T, token)
+	return w.plane.kubeconfig(token), "JTI=" + jti(w.T, token)
 }
 
 // jti is the id in a token.

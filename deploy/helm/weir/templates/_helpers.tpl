@@ -81,6 +81,7 @@ shared: {{ $shared }}
 token: {{ if hasPrefix "env:" $token }}{{ trimPrefix "env:" $token }}{{ else }}""{{ end }}
 drain: {{ include "weir.seconds" (dig "server" "drain_timeout" "30s" $c) }}
 lease: {{ dig "kubernetes" "namespace" .Release.Namespace $c }}
+leaseName: {{ dig "kubernetes" "lease" "weir" $c | quote }}
 keda: {{ regexFind "[0-9]+$" $keda | default 0 }}
 tls: {{ hasKey (get $c "server" | default dict) "tls" }}
 {{- end }}

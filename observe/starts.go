@@ -1,0 +1,24 @@
+package observe
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// ColdStart is what a place has learned of how a deployment's replicas start.
+type ColdStart struct {
+	Deployment                string
+	Scheduled, Pulled, Loaded time.Duration
+}
+
+func (l *levels) collectStarts(ch chan<- prometheus.Metric, known names, all []ColdStart) {
+	for _, s := range all {
+		if !known.deployments[s.Deployment] {
+			continue
+		}
+		ch <- gauge(l.start, s.Scheduled.Seconds(), s.Deployment, "scheduled")
+		ch <- gauge(l.start, s.Pulled.Seconds(), s.Deployment, "pulled")
+		ch <- gauge(l.start, s.Loaded.Seconds(), s.Deployment, "loaded")
+	}
+}
