@@ -3,7 +3,6 @@ package kubernetes_test
 import (
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"weir"
-	"weir/node"
 )
 
 // TestThePodsOfADeletedWorkloadAreSeenToGo: a workload is deleted, and its pods
@@ -70,24 +68,15 @@ func TestAReloadAddsMovesAndRemovesAWorkload(t *testing.T) {
 		answerChat(rw, r)
 	})
 	stays := strings.Replace(oneWorkload, "zero_after: 1s", "zero_after: 1h", 1)
-	dirs := []string{w.TempDir(), w.TempDir()}
-	first, _ := w.wiredIn(dirs[0], "a", noWorkload)
-	second, stop := w.wiredIn(dirs[1], "b", noWorkload)
-	reload := func(n *node.Node, dir, models string) {
+	first := w.serve("a", settings{models: noWorkload})
+	second := w.serve("b", settings{models: noWorkload})
+	reload := func(g *gateway, models string) {
 		t.Helper()
-		w.wiredConfig(filepath.Join(dir, "weir.yaml"), dir, noWorkload+models)
-		resp, err := http.Post("http://"+n.Operators().String()+"/admin/reload", "", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			t.Fatalf("reload: %s", resp.Status)
-		}
+		g.reload(settings{models: noWorkload + models})
 	}
-	answers := func(n *node.Node, status int) {
+	answers := func(g *gateway, status int) {
 		t.Helper()
-		if have, _, body := askNode(t, n); have != status {
+		if have, _, body := g.ask(); have != status {
 			t.Fatalf("%d, want %d: %s", have, status, body)
 		}
 	}
@@ -104,8 +93,8 @@ func TestAReloadAddsMovesAndRemovesAWorkload(t *testing.T) {
 	if _, err := lease.Get(soon(t), w.namespace, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("with nothing to write there is a Lease: %v", err)
 	}
-	reload(first, dirs[0], stays)
-	reload(second, dirs[1], stays)
+	reload(first, stays)
+	reload(second, stays)
 	answers(first, 200)
 	answers(second, 200)
 	o, err := lease.Get(soon(t), w.namespace, metav1.GetOptions{})
@@ -118,8 +107,8 @@ func TestAReloadAddsMovesAndRemovesAWorkload(t *testing.T) {
 	if n := number("m"); n != 1 {
 		t.Errorf("m has %d replicas, want 1", n)
 	}
-	stop()
-	reload(first, dirs[0], strings.Replace(stays, "name: m, address", "name: m2, address", 1))
+	second.stop()
+	reload(first, strings.Replace(stays, "name: m, address", "name: m2, address", 1))
 	w.until("requests start a pod of m2, and none goes to those of m", func() (bool, string) {
 		answers(first, 200)
 		pods, err := w.resource("v1", "pods", w.namespace).List(soon(t), metav1.ListOptions{LabelSelector: "app=m2"})
@@ -132,7 +121,7 @@ func TestAReloadAddsMovesAndRemovesAWorkload(t *testing.T) {
 	if n := number("m"); n != 1 {
 		t.Errorf("m, which is in no file any more, has %d replicas; want what it had", n)
 	}
-	reload(first, dirs[0], "")
+	reload(first, "")
 	answers(first, 404)
 	if a, b := number("m"), number("m2"); a != 1 || b != 1 {
 		t.Errorf("m has %d replicas and m2 %d after both are gone from the file; want 1 and 1", a, b)

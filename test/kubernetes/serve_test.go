@@ -37,14 +37,19 @@ type settings struct {
 	scaling string // of deployment m, in braces
 	more    string // lines under kubernetes: of deployment m
 	others  string // further deployments of the model
+	models  string // all models, instead of that one; NAMESPACE is the world's
 }
 
 // quick is a scaling that follows load within seconds.
 const quick = "target_concurrency: 2, target_use: 100%, scale_in_after: 2s, cold_start: 1s, forecast: {enabled: false}, queue: {drain_within: 1s}"
 
-// weirYAML is the file of a scenario: one model, whose deployment m is workload m
-// of the world's namespace.
+// weirYAML is the file of a scenario. If it does not say which models, there is one,
+// whose deployment m is workload m of the world's namespace.
 func (w *world) weirYAML(dir string, s settings) string {
+	models := strings.ReplaceAll(s.models, "NAMESPACE", w.namespace)
+	if models == "" {
+		models = w.oneModel(s)
+	}
 	return fmt.Sprintf(`
 log: {access: false}
 store: {path: %q, flush_every: 100ms}
@@ -55,7 +60,11 @@ tenants:
   - name: t
     keys: [{name: k, hash: %q}]
 models:
-  - name: m
+%s`, filepath.Join(dir, "ledger.db"), filepath.Join(dir, "journal"), w.namespace, s.top, config.HashKey(callerKey), models)
+}
+
+func (w *world) oneModel(s settings) string {
+	return fmt.Sprintf(`  - name: m
     deployments:
       - name: m
         capacity: {max_requests: 8}
@@ -66,7 +75,7 @@ models:
           drain_timeout: 1m
 %s
         scaling: {%s}
-%s`, filepath.Join(dir, "ledger.db"), filepath.Join(dir, "journal"), w.namespace, s.top, config.HashKey(callerKey), w.namespace, s.more, s.scaling, s.others)
+%s`, w.namespace, s.more, s.scaling, s.others)
 }
 
 // serve starts a gateway and waits until it serves.
@@ -78,13 +87,9 @@ func (w *world) serve(name string, s settings) *gateway {
 // serveWith is serve with another weir.yaml.
 func (w *world) serveWith(name string, s settings, write func(dir string, s settings) string) *gateway {
 	w.Helper()
-	g := &gateway{w: w, name: name, dir: w.TempDir(), write: write}
+	g := w.gateway(name)
+	g.write = write
 	g.configure(s)
-	kubeconfig, credential := w.account()
-	g.credential = credential
-	if err := os.WriteFile(filepath.Join(g.dir, "kubeconfig"), []byte(kubeconfig), 0o600); err != nil {
-		w.Fatal(err)
-	}
 	g.start()
 	w.Cleanup(g.kill)
 	w.Cleanup(func() {
@@ -92,6 +97,18 @@ func (w *world) serveWith(name string, s settings, write func(dir string, s sett
 			g.w.Logf("the last decisions of %s: %s", name, g.lastDecisions())
 		}
 	})
+	return g
+}
+
+// gateway is one that has not been started.
+func (w *world) gateway(name string) *gateway {
+	w.Helper()
+	g := &gateway{w: w, name: name, dir: w.TempDir(), write: w.weirYAML}
+	kubeconfig, credential := w.account()
+	g.credential = credential
+	if err := os.WriteFile(filepath.Join(g.dir, "kubeconfig"), []byte(kubeconfig), 0o600); err != nil {
+		w.Fatal(err)
+	}
 	return g
 }
 
@@ -172,6 +189,32 @@ func (g *gateway) start() {
 func (g *gateway) kill() {
 	_ = g.process.Process.Kill()
 	<-g.done
+}
+
+// stop ends it as a pod is ended.
+func (g *gateway) stop() {
+	_ = g.process.Process.Signal(syscall.SIGTERM)
+	<-g.done
+}
+
+// ask sends one request, and returns its status, header and body.
+func (g *gateway) ask() (status int, header http.Header, body string) {
+	g.w.Helper()
+	req, err := http.NewRequest(http.MethodPost, g.url+"/v1/chat/completions", strings.NewReader(`{"model":"m","messages":[{"role":"user","content":"hello"}]}`))
+	if err != nil {
+		g.w.Fatal(err)
+	}
+	req.Header.Set("authorization", "Bearer "+callerKey)
+	resp, err := (&http.Client{Timeout: time.Minute}).Do(req)
+	if err != nil {
+		g.w.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		g.w.Fatal(err)
+	}
+	return resp.StatusCode, resp.Header, string(text)
 }
 
 func (g *gateway) read(path string, into any) error {

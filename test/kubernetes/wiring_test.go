@@ -7,8 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -19,69 +17,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"weir/check"
-	"weir/config"
 	"weir/keda/scalerpb"
-	"weir/node"
-	"weir/price"
-	"weir/wire"
 )
-
-const wiredKey = "weir_a_key_for_tests_and_nothing_else"
-
-// wired runs a whole Weir with a weir.yaml, until the test ends or stop is
-// called. The rest of the file is models, indented by nothing.
-func (w *world) wired(name, models string) (n *node.Node, stop func()) {
-	w.Helper()
-	return w.wiredIn(w.TempDir(), name, models)
-}
-
-// wiredIn is wired with its weir.yaml in a folder, where a reload finds another.
-func (w *world) wiredIn(dir, name, models string) (n *node.Node, stop func()) {
-	w.Helper()
-	file := filepath.Join(dir, "weir.yaml")
-	w.wiredConfig(file, dir, models)
-	load := func() (*config.Config, error) { return config.Load(file) }
-	c, err := load()
-	if err != nil {
-		w.Fatal(err)
-	}
-	o, err := wire.Node(c, load, price.Default, filepath.Join(dir, name))
-	if err != nil {
-		w.Fatal(err)
-	}
-	o.LogTo = testWriter{w}
-	if n, err = node.New(o); err != nil {
-		w.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- n.Run(ctx, nil) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			w.Errorf("weir: %v", err)
-		}
-	})
-	w.Cleanup(stop)
-	return n, stop
-}
-
-func (w *world) wiredConfig(file, dir, models string) {
-	w.Helper()
-	text := fmt.Sprintf(`
-server: {listen: "127.0.0.1:0", drain_timeout: 1s}
-admin: {listen: "127.0.0.1:0"}
-store: {path: %[1]s/weir.db}
-journal: {path: %[1]s/weir.journal}
-kubernetes: {kubeconfig: %[2]s, namespace: weir, lease: %[3]s}
-tenants: [{name: t, keys: [{name: k, hash: %[4]s}]}]
-models:
-%[5]s`, dir, w.config, w.namespace, config.HashKey(wiredKey), strings.ReplaceAll(models, "NAMESPACE", w.namespace))
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		w.Fatal(err)
-	}
-}
 
 // annotated stands a server behind every pod of the namespace: the pod's
 // annotation weir/address names it.
@@ -117,42 +54,6 @@ func answerChat(rw http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(rw, `{"choices":[{"message":{"content":"hello"},"finish_reason":"stop"}],"usage":{"prompt_tokens":10,"completion_tokens":5}}`)
 }
 
-// askNode sends one request and returns its status, route and body.
-func askNode(t *testing.T, n *node.Node) (status int, header http.Header, body string) {
-	t.Helper()
-	req, err := http.NewRequest(http.MethodPost, "http://"+n.Callers().String()+"/v1/chat/completions",
-		strings.NewReader(`{"model":"m","messages":[{"role":"user","content":"hello"}]}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("authorization", "Bearer "+wiredKey)
-	resp, err := (&http.Client{Timeout: time.Minute}).Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, resp.Header, string(text)
-}
-
-// page reads a page of the operators' address.
-func page(t *testing.T, n *node.Node, path string) string {
-	t.Helper()
-	resp, err := http.Get("http://" + n.Operators().String() + path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
 const oneWorkload = `
 - name: m
   deployments:
@@ -168,9 +69,9 @@ func TestTheFirstRequestStartsThePod(t *testing.T) {
 	w := newWorld(t, 4)
 	w.workload("Deployment", "")
 	w.annotated(answerChat)
-	n, _ := w.wired("a", oneWorkload)
+	g := w.serve("a", settings{models: oneWorkload})
 	began := time.Now()
-	status, header, body := askNode(t, n)
+	status, header, body := g.ask()
 	if status != 200 || !strings.Contains(body, "hello") {
 		t.Fatalf("%d %s", status, body)
 	}
@@ -179,7 +80,7 @@ func TestTheFirstRequestStartsThePod(t *testing.T) {
 		t.Errorf("%d replicas, want 1", have)
 	}
 	w.until("the pod goes again", func() (bool, string) {
-		return w.replicas("deployments") == 0, page(t, n, "/admin/decisions")
+		return w.replicas("deployments") == 0, g.text("/admin/decisions")
 	})
 }
 
@@ -223,9 +124,9 @@ func TestTheNextDeploymentRestsWhileTheFirstCanGrow(t *testing.T) {
 	w.workload("Deployment", "")
 	w.spare()
 	w.annotated(answerChat)
-	n, _ := w.wired("a", twoWorkloads)
+	g := w.serve("a", settings{models: twoWorkloads})
 	for range 5 {
-		if status, header, body := askNode(t, n); status != 200 || !strings.Contains(header.Get("x-weir-route"), "m/gpus=") {
+		if status, header, body := g.ask(); status != 200 || !strings.Contains(header.Get("x-weir-route"), "m/gpus=") {
 			t.Fatalf("%d %s %s", status, header.Get("x-weir-route"), body)
 		}
 	}
@@ -234,7 +135,7 @@ func TestTheNextDeploymentRestsWhileTheFirstCanGrow(t *testing.T) {
 		t.Fatal(err)
 	}
 	if have, _, _ := unstructured.NestedInt64(o.Object, "spec", "replicas"); have != 0 {
-		t.Errorf("%d replicas of the next deployment, decisions %s", have, page(t, n, "/admin/decisions"))
+		t.Errorf("%d replicas of the next deployment, decisions %s", have, g.text("/admin/decisions"))
 	}
 }
 
@@ -247,9 +148,9 @@ func TestTheNextDeploymentServesWhatFindsNoGPU(t *testing.T) {
 	w.workload("Deployment", "")
 	w.spare()
 	w.annotated(answerChat)
-	n, _ := w.wired("a", twoWorkloads)
+	g := w.serve("a", settings{models: twoWorkloads})
 	w.until("the shortage is known", func() (bool, string) {
-		status, header, body := askNode(t, n)
+		status, header, body := g.ask()
 		route := header.Get("x-weir-route")
 		return status == 200 && strings.Contains(route, "m/gpus=no_capacity") && strings.Contains(route, "m/cpus=spill_no_capacity"), fmt.Sprint(status, " ", route, " ", body)
 	})
@@ -264,10 +165,10 @@ func TestWithoutAnyGPUTheRefusalSaysSo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 0)
 	w.workload("Deployment", "")
-	n, _ := w.wired("a", oneWorkload)
+	g := w.serve("a", settings{models: oneWorkload})
 	status, header, body := 0, http.Header{}, ""
 	w.until("the refusal", func() (bool, string) {
-		status, header, body = askNode(t, n)
+		status, header, body = g.ask()
 		return status == 503, fmt.Sprint(status, " ", body)
 	})
 	for _, want := range []string{`"code":"no_capacity"`, "unschedulable", gpu} {
@@ -278,81 +179,33 @@ func TestWithoutAnyGPUTheRefusalSaysSo(t *testing.T) {
 	if header.Get("Retry-After") == "" || header.Get("x-weir-route") != "m=no_capacity" {
 		t.Errorf("header %v", header)
 	}
-	shortages, metrics := page(t, n, "/admin/shortages"), page(t, n, "/metrics")
+	shortages, metrics := g.text("/admin/shortages"), g.text("/metrics")
 	if !strings.Contains(shortages, `"why": "unschedulable"`) || !strings.Contains(metrics, `weir_replicas_short{deployment="m",why="unschedulable"} 1`) {
 		t.Errorf("%s\n%s", shortages, metrics)
 	}
 }
 
-// TestAStartIsRefusedAsCheckWould: what weir check --cluster says, a start says
-// too, and a reload, which changes nothing.
+// TestAStartIsRefusedAsCheckWould: what weir check --cluster says, a start says too.
 func TestAStartIsRefusedAsCheckWould(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 1)
 	w.workload("Deployment", "")
-	dir := t.TempDir()
-	file := filepath.Join(dir, "weir.yaml")
-	said := func(models string) string {
+	g := w.gateway("a")
+	refused := func(models, why string) {
 		t.Helper()
-		w.wiredConfig(file, dir, models)
-		c, err := config.Load(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var all []string
-		for _, x := range check.Cluster(soon(t), c) {
-			if !x.OK {
-				all = append(all, x.Said)
+		g.configure(settings{models: models})
+		for _, args := range [][]string{{"check", "--cluster", "-c", g.file()}, {"serve", "-c", g.file()}} {
+			if out, err := g.command(args...).CombinedOutput(); err == nil || !strings.Contains(string(out), why) {
+				t.Errorf("weir %s: %v, want it refused with %q:\n%s", args[0], err, why, out)
 			}
 		}
-		load := func() (*config.Config, error) { return c, nil }
-		o, err := wire.Node(c, load, price.Default, filepath.Join(dir, "state"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		o.LogTo = testWriter{w}
-		_, err = node.New(o)
-		if have := strings.Join(all, "\n"); err == nil || !strings.Contains(err.Error(), have) {
-			t.Errorf("check says %q, the start %v", have, err)
-		}
-		return strings.Join(all, "\n")
 	}
-	absent := strings.Replace(oneWorkload, "name: m, address", "name: absent, address", 1)
-	if have := said(absent); !strings.Contains(have, `deployments.apps "absent" not found`) {
-		t.Errorf("an absent workload: %q", have)
-	}
-	if have := said(strings.Replace(oneWorkload, "namespace: NAMESPACE", "namespace: kube-system", 1)); !strings.Contains(have, "Weir may not get, list and watch deployments.apps in kube-system, get and update deployments/scale.apps in kube-system and watch and patch pods in kube-system") {
-		t.Errorf("without rights: %q", have)
-	}
-	if have := said(strings.Replace(oneWorkload, "name: m, address", "name: m, kind: ConfigMap, api_version: v1, address", 1)); !strings.Contains(have, "no scale subresource") {
-		t.Errorf("without a scale: %q", have)
-	}
-	w.apply(`
-apiVersion: autoscaling/v2
-kind: HorizontalPodAutoscaler
-metadata: {name: theirs, namespace: models}
-spec: {scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: m}, minReplicas: 1, maxReplicas: 2, metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}]}
-`)
-	if have := said(oneWorkload); !strings.Contains(have, "HorizontalPodAutoscaler theirs scales apps/v1 Deployment") {
-		t.Errorf("with an HPA: %q", have)
-	}
-}
-
-// TestTheScheduleStartsAPodAColdStartEarly: the floor holds in two minutes, a
-// start takes three: the pod is asked for now, without any request.
-func TestTheScheduleStartsAPodAColdStartEarly(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, 1)
-	w.workload("Deployment", "")
-	now := time.Now().UTC()
-	n, _ := w.wired("a", strings.Replace(oneWorkload, "cold_start: 10s", fmt.Sprintf(
-		`cold_start: 3m, schedules: [{from: "%s", to: "%s", min: 1}]`, now.Add(2*time.Minute).Format("15:04"), now.Add(time.Hour).Format("15:04")), 1))
-	w.until("the pod of the schedule", func() (bool, string) {
-		return w.replicas("deployments") == 1, page(t, n, "/admin/decisions")
-	})
-	if said := page(t, n, "/admin/decisions"); !strings.Contains(said, `"rule": "schedule"`) {
-		t.Errorf("decisions %s", said)
-	}
+	refused(strings.Replace(oneWorkload, "name: m, address", "name: absent, address", 1), `deployments.apps "absent" not found`)
+	refused(strings.Replace(oneWorkload, "namespace: NAMESPACE", "namespace: kube-system", 1),
+		"Weir may not get, list and watch deployments.apps in kube-system, get and update deployments/scale.apps in kube-system and watch and patch pods in kube-system")
+	refused(strings.Replace(oneWorkload, "name: m, address", "name: m, kind: ConfigMap, api_version: v1, address", 1), "no scale subresource")
+	w.apply(autoscaler)
+	refused(oneWorkload, "HorizontalPodAutoscaler other scales apps/v1 Deployment")
 }
 
 // TestKEDAIsToldOfTheFirstRequest: KEDA scales, Weir writes nothing. KEDA holds
@@ -367,7 +220,7 @@ func TestKEDAIsToldOfTheFirstRequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, _ := w.wired("a", strings.Replace(oneWorkload, "address: annotation", "address: annotation, scaled_by: keda", 1)+"keda: {listen: \""+at+"\"}\n")
+	g := w.serve("a", settings{top: "keda: {listen: \"" + at + "\"}", models: strings.Replace(oneWorkload, "address: annotation", "address: annotation, scaled_by: keda", 1)})
 	c, err := grpc.NewClient(at, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
@@ -390,7 +243,7 @@ func TestKEDAIsToldOfTheFirstRequest(t *testing.T) {
 	began := time.Now()
 	answered := make(chan string, 1)
 	go func() {
-		status, _, body := askNode(t, n)
+		status, _, body := g.ask()
 		answered <- fmt.Sprint(status, " ", body)
 	}()
 	if err := stream.RecvMsg(&active); err != nil || !active.GetResult() {
@@ -424,8 +277,8 @@ func TestOneOfTwoWithoutACommonStoreWrites(t *testing.T) {
 	w.workload("Deployment", "")
 	w.annotated(answerChat)
 	stays := strings.Replace(oneWorkload, "zero_after: 1s", "zero_after: 1h", 1)
-	first, stop := w.wired("a", stays)
-	if status, _, body := askNode(t, first); status != 200 {
+	first := w.serve("a", settings{models: stays})
+	if status, _, body := first.ask(); status != 200 {
 		t.Fatal(body)
 	}
 	holder := func() string {
@@ -437,16 +290,16 @@ func TestOneOfTwoWithoutACommonStoreWrites(t *testing.T) {
 		return id
 	}
 	had := holder()
-	second, _ := w.wired("b", stays)
-	if status, _, body := askNode(t, second); status != 200 {
+	second := w.serve("b", settings{models: stays})
+	if status, _, body := second.ask(); status != 200 {
 		t.Fatal(body)
 	}
 	if have := holder(); had == "" || have != had {
 		t.Errorf("held by %q, then by %q", had, have)
 	}
-	stop()
+	first.stop()
 	w.until("the other holds the lease", func() (bool, string) { have := holder(); return have != "" && have != had, have })
-	if status, _, body := askNode(t, second); status != 200 || w.replicas("deployments") != 1 {
+	if status, _, body := second.ask(); status != 200 || w.replicas("deployments") != 1 {
 		t.Errorf("%d %s with %d replicas", status, body, w.replicas("deployments"))
 	}
 }
