@@ -20,8 +20,10 @@ import (
 
 // engines gives the world a workload m of pods with engines, which load for half a
 // second.
-func (w *world) engines(kind string) *kubelet {
-	k := w.kubelet(500 * time.Millisecond)
+func (w *world) engines(kind string) *kubelet { return w.enginesThatLoad(kind, 500*time.Millisecond) }
+
+func (w *world) enginesThatLoad(kind string, load time.Duration) *kubelet {
+	k := w.kubelet(load)
 	w.policy = "Parallel"
 	w.grace = 30
 	w.workload(kind, "{"+engine+"}")
