@@ -54,6 +54,7 @@ const (
 	Coalesced Result = "coalesced" // got the answer of another caller's request in flight
 	Miss      Result = "miss"      // the model was asked
 	Bypass    Result = "bypass"    // its answer is not stored: see Reason
+	Partial   Result = "partial"   // of embeddings: the model was asked for some of them
 )
 
 // Status is the answer's Cache-Status (RFC 9211).
@@ -76,6 +77,8 @@ func (s *Status) Text() string {
 		b = append(b, "fwd=miss; collapsed"...)
 	case s.Result == Bypass:
 		return string(append(append(b, "fwd=bypass; detail="...), s.Why...))
+	case s.Result == Partial:
+		b = append(b, "fwd=partial"...)
 	case s.Stale:
 		b = append(b, "fwd=stale"...)
 	case s.Forced:

@@ -27,6 +27,8 @@ type Config struct {
 	Redis *Redis `yaml:"redis"`
 	// The memory for stored answers of models that have a cache.
 	Cache Cache `yaml:"cache"`
+	// Where embeddings are kept, of models that store them.
+	Embeddings Embeddings `yaml:"embeddings"`
 	// The journal of scaling decisions.
 	Journal Journal `yaml:"journal"`
 	// Resources of this machine for the replicas that Weir starts as processes.

@@ -32,6 +32,8 @@ type Model struct {
 	Hedge *Hedge `yaml:"hedge"`
 	// Stores answers for later requests that are the same. Off if absent.
 	Cache *ModelCache `yaml:"cache"`
+	// Stores embeddings by the text they were made of. Off if absent.
+	Embeddings *ModelEmbeddings `yaml:"embeddings"`
 	// How the deployments of a tier share its traffic.
 	Split Split `yaml:"split"`
 	// The deployments that serve it.

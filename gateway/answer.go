@@ -17,7 +17,7 @@ import (
 func (c *call) whole(r *upstream.Reply) *failure {
 	rec := &c.booking.rec
 	rec.TTFT = c.ownFrom.Sub(rec.Arrived)
-	limit := int64(c.st.bounds.MaxAnswer)
+	limit := c.mostWhole()
 	if r.ContentLength > limit {
 		return c.large(r, nil)
 	}
@@ -43,6 +43,12 @@ func (c *call) whole(r *upstream.Reply) *failure {
 	c.rememberItems(text, false)
 	c.learnModel(text)
 	shown := c.renaming.apply(text)
+	if c.vectors != nil {
+		var f *failure
+		if shown, f = c.tookVectors(text, shown, &a); f != nil {
+			return f
+		}
+	}
 	if c.ask.stream && c.s.do.Streams {
 		c.x.offer(shown)
 		shown = c.s.do.AsStream(shown, c.ask.wantsUsage)
@@ -80,6 +86,9 @@ const tailKept = 2 << 10
 
 // large relays an answer as it arrives, after the head already read.
 func (c *call) large(r *upstream.Reply, head []byte) *failure {
+	if c.vectors != nil && c.vectors.cut {
+		return c.tooManyVectors()
+	}
 	buf := newBuffer(copyBuffer)
 	defer buf.free()
 	if len(head) == 0 {

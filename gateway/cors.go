@@ -56,7 +56,7 @@ var corsHeaders = [...]string{
 
 // corsExposed are the answer headers that a page may read: all of the upstream's, and
 // those named here, for browsers that do not support the star.
-const corsExposed = "*, X-Request-Id, Retry-After, Retry-After-Ms, X-Weir-Deployment, X-Weir-Replica, X-Weir-Route, X-Weir-Upstream-Model, X-Weir-Queue-Ms, X-Weir-Queue-Position, X-Weir-Max-Tokens, X-Weir-Fault, X-Weir-Upstream-Request-Id, X-Weir-Estimated, X-Weir-Cache, Cache-Status, Age"
+const corsExposed = "*, X-Request-Id, Retry-After, Retry-After-Ms, X-Weir-Deployment, X-Weir-Replica, X-Weir-Route, X-Weir-Upstream-Model, X-Weir-Queue-Ms, X-Weir-Queue-Position, X-Weir-Max-Tokens, X-Weir-Fault, X-Weir-Upstream-Request-Id, X-Weir-Estimated, X-Weir-Cache, X-Weir-Embeddings, Cache-Status, Age"
 
 // allows says whether a page of that origin may call.
 func (o *cors) allows(origin string) bool { return o.all || o.origins[origin] }

@@ -69,6 +69,9 @@ type Gateway struct {
 	flights     flights
 	transcripts atomic.Int64 // bytes of answers that are being kept
 
+	vectors Vectors // nil: no embedding is stored
+	claims  claims
+
 	inside *inside
 	second func(*call) sink // returns exchange.tee for a request before it is sent; nil: no request has one
 
@@ -93,7 +96,7 @@ func New(o Options) (*Gateway, error) {
 		return nil, errors.New("the gateway has no Dialects: nothing says which paths it serves")
 	}
 	g := &Gateway{
-		surfaces: o.Dialects, listen: o.Listen.withDefaults(), drain: o.Drain, record: o.Record, nearest: o.Nearest, log: o.Log, onCopy: o.Copy, canaryStepped: o.CanaryStepped, stored: o.Canaries, grew: o.Grew, answers: o.Answers,
+		surfaces: o.Dialects, listen: o.Listen.withDefaults(), drain: o.Drain, record: o.Record, nearest: o.Nearest, log: o.Log, onCopy: o.Copy, canaryStepped: o.CanaryStepped, stored: o.Canaries, grew: o.Grew, answers: o.Answers, vectors: o.Vectors,
 		began: time.Now(), replicas: map[string][]weir.Replica{}, alarm: newAlarm(), inside: newInside(), ids: newIDSource(),
 	}
 	g.calls.New = newCall
@@ -135,6 +138,9 @@ func (g *Gateway) Apply(c Config) error {
 	}
 	if g.answers == nil && c.caches() {
 		return errors.New("a model has a Cache, but the gateway has no Answers to keep them in")
+	}
+	if g.vectors == nil && c.storesVectors() {
+		return errors.New("a model stores embeddings (embeddings.store), and none did when the gateway started: restart it")
 	}
 	g.apply.Lock()
 	defer g.apply.Unlock()

@@ -45,6 +45,8 @@ type Options struct {
 	Grew func(deployment string)
 	// Answers keeps answers for the models that have a Cache. nil: no model may have one.
 	Answers Answers
+	// Vectors keeps embeddings for the models that have Vectors. nil: no model may.
+	Vectors Vectors
 	Log     *slog.Logger // nil: slog.Default()
 }
 
@@ -130,6 +132,7 @@ type Model struct {
 	Hedge       dispatch.Hedge // a second request when the first token is late
 	Sticky      Sticky
 	Cache       *cache.Policy // which of its answers are stored; nil: none
+	Vectors     *VectorPolicy // which of its embeddings are stored; nil: none
 	Deployments []Deployment
 }
 

@@ -28,14 +28,15 @@ type call struct {
 	remembered bool   // the origin of the answer is recorded (Responses API)
 	asked      string // the model's name, as the caller wrote it
 	renaming   renaming
-	ownModel   string       // the upstream's name for the model, if it differs
-	pin        dispatch.Pin // where the answer to continue is stored
-	pinnedBy   string       // the member that names that answer
-	finished   bool         // the caller has the end of its answer, or can no longer get it
-	events     int          // sent to the caller
-	look       *lookup      // its stored answer; nil: its model stores none
-	err        error        // why it did not complete
-	over       bool         // nothing uses the call any more
+	ownModel   string        // the upstream's name for the model, if it differs
+	pin        dispatch.Pin  // where the answer to continue is stored
+	pinnedBy   string        // the member that names that answer
+	finished   bool          // the caller has the end of its answer, or can no longer get it
+	events     int           // sent to the caller
+	look       *lookup       // its stored answer; nil: its model stores none
+	vectors    *vectorSearch // its stored vectors; nil: the same
+	err        error         // why it did not complete
+	over       bool          // nothing uses the call any more
 
 	ownFrom weir.Instant // start of the gateway's own time; 0: not counting
 
@@ -62,6 +63,7 @@ func (g *Gateway) take() *call {
 func (c *call) recycle() {
 	c.letGo()
 	c.look.free()
+	c.g.claims.drop(c.vectors)
 	if !c.over {
 		return
 	}
@@ -113,7 +115,11 @@ func (c *call) serve() {
 // run reserves, waits for a replica, and tries replicas until one has answered or the
 // failure can no longer be hidden.
 func (c *call) run() error {
-	if c.booking.served.cache != nil {
+	if c.booking.served.vectors != nil && c.s.op == weir.OpEmbeddings {
+		if over, err := c.findVectors(); over || err != nil {
+			return err
+		}
+	} else if c.booking.served.cache != nil {
 		if over, err := c.lookUp(); over || err != nil {
 			return err
 		}

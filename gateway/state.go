@@ -82,6 +82,7 @@ type served struct {
 	sticky     Sticky
 	dialects   []upstream.Dialect // of its deployments
 	cache      *cache.Policy      // nil: no answer is stored
+	vectors    *VectorPolicy      // nil: no embedding is stored
 }
 
 func (s *served) classOf(t *tenant) weir.Class {
@@ -168,7 +169,7 @@ func (st *state) addTenant(t *Tenant) {
 }
 
 func (g *Gateway) addModel(st *state, m *Model, present *state, shares map[string]int) error {
-	s := &served{slo: m.SLO, class: m.Class, spillAfter: m.SpillAfter, trim: m.Trim, affinity: m.Affinity, sticky: m.Sticky, picks: m.picks(), cache: m.Cache}
+	s := &served{slo: m.SLO, class: m.Class, spillAfter: m.SpillAfter, trim: m.Trim, affinity: m.Affinity, sticky: m.Sticky, picks: m.picks(), cache: m.Cache, vectors: m.Vectors}
 	if present != nil && present.models[m.Name] != nil && present.models[m.Name].name == m.Name {
 		s.model = present.models[m.Name].model
 	} else {

@@ -51,6 +51,7 @@ func (v *validator) model(m *Model) {
 		v.fault("model %q: %w", m.Name, err)
 	}
 	v.trials(m)
+	v.vectors(m)
 	for _, d := range m.Deployments {
 		if v.deployments[d.Name] {
 			v.fault("deployment name %q is given twice; names must be unique over all models", d.Name)
@@ -61,6 +62,15 @@ func (v *validator) model(m *Model) {
 		}
 		if err := d.Upstream.Validate(); err != nil {
 			v.fault("deployment %q: %w", d.Name, err)
+		}
+	}
+}
+
+// vectors refuses to mix vectors of several models: nothing can be compared across them.
+func (v *validator) vectors(m *Model) {
+	for _, d := range m.Deployments {
+		if m.Vectors != nil && (d.Canary != nil || d.Serves != "" && d.Serves != m.Name) {
+			v.fault("model %q stores embeddings, and deployment %q serves another model or version: their vectors cannot be mixed", m.Name, d.Name)
 		}
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"weir/gateway"
 	"weir/observe"
 	"weir/store"
+	"weir/store/vectors"
 	"weir/upstream/dialects"
 )
 
@@ -49,7 +50,8 @@ type Node struct {
 	canaries *canaries
 	sharing  *sharing // nil: limits are not shared
 	answers  *memory.Store
-	keda     *kedaScaler // nil: KEDA scales nothing
+	vectors  *vectors.Store // nil: no model stores embeddings
+	keda     *kedaScaler    // nil: KEDA scales nothing
 
 	setup     atomic.Pointer[Setup] // in force
 	reloading sync.Mutex
@@ -95,6 +97,9 @@ func New(o Options) (n *Node, err error) {
 		return n, err
 	}
 	n.answers = memory.New(s.Cache, nil)
+	if err = n.openVectors(s); err != nil {
+		return n, err
+	}
 	n.canaries = newCanaries(o.Canaries, n.log)
 	if n.gateway, err = n.newGateway(o); err != nil {
 		return n, err
@@ -149,7 +154,7 @@ func (n *Node) newGateway(o Options) (*gateway.Gateway, error) {
 	l.Listener = n.callers
 	return gateway.New(gateway.Options{
 		Dialects: dialects.All(),
-		Listen:   l, Drain: o.Setup.Server.Drain, Config: o.Setup.Gateway, Record: n.record, Nearest: o.Nearest, Log: n.log, Answers: n.answers,
+		Listen:   l, Drain: o.Setup.Server.Drain, Config: o.Setup.Gateway, Record: n.record, Nearest: o.Nearest, Log: n.log, Answers: n.answers, Vectors: n.keptVectors(),
 		Copy: n.metrics.Copy, Canaries: trials,
 		CanaryStepped: func(s gateway.CanaryStep) {
 			n.metrics.CanaryStepped(s.Deployment, string(s.Change.Phase))
@@ -282,6 +287,11 @@ func (n *Node) close() {
 	}
 	if n.answers != nil {
 		n.answers.Close()
+	}
+	if n.vectors != nil {
+		if err := n.vectors.Close(); err != nil {
+			n.log.Error("closing the stored embeddings", "error", err)
+		}
 	}
 	if n.scaler != nil {
 		if err := n.scaler.close(); err != nil {

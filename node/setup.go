@@ -12,6 +12,7 @@ import (
 	"weir/limits"
 	"weir/observe"
 	"weir/scale"
+	"weir/store/vectors"
 )
 
 // Options are what New needs.
@@ -64,7 +65,8 @@ type Setup struct {
 	Journal     control.JournalOptions
 	Sharing     *Sharing // nil: limits are not shared
 	Cache       memory.Options
-	KEDA        *KEDA // nil: KEDA scales nothing
+	Vectors     vectors.Options // where embeddings are kept, if a model stores them
+	KEDA        *KEDA           // nil: KEDA scales nothing
 	Gateway     gateway.Config
 	Deployments []Deployment // all of Gateway's, in its order
 

@@ -49,6 +49,24 @@ func open(path string) (*DB, error) {
 	return d, nil
 }
 
+// OpenFile opens a SQLite file of another package, and creates it and its folder if needed
+// (readable by its owner only): one connection that writes, and several that read. sync is
+// SQLite's synchronous. The caller makes the schema.
+func OpenFile(path, sync string) (write, read *sql.DB, err error) {
+	if err := create(path); err != nil {
+		return nil, nil, err
+	}
+	if write, err = sql.Open("sqlite", source(path, "synchronous("+sync+")")); err != nil {
+		return nil, nil, err
+	}
+	write.SetMaxOpenConns(1)
+	if read, err = sql.Open("sqlite", source(path, "query_only(true)")); err != nil {
+		return nil, nil, errors.Join(err, write.Close())
+	}
+	read.SetMaxOpenConns(readers)
+	return write, read, nil
+}
+
 // create makes the file with tight permissions before SQLite would with loose ones.
 func create(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

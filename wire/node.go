@@ -77,6 +77,7 @@ func Setup(c *config.Config, prices *price.Catalogue) (s node.Setup, err error) 
 		Store:   Store(c.Store),
 		Journal: control.JournalOptions{Path: c.Journal.Path, MaxBytes: int64(c.Journal.MaxSize)},
 		Cache:   memory.Options{Bytes: int64(c.Cache.Memory), MostBody: int(c.Cache.MaxAnswer)},
+		Vectors: vectorOptions(c),
 		Sharing: sharing(c.Redis), KEDA: kedaOf(c.KEDA),
 	}
 	if t := c.Server.TLS; t != nil {
@@ -125,6 +126,7 @@ func fixed(c *config.Config) []node.Fixed {
 		{Path: "log.format", Value: c.Log.Format},
 		{Path: "store", Value: c.Store},
 		{Path: "cache", Value: c.Cache},
+		{Path: "embeddings", Value: c.Embeddings},
 		{Path: "redis", Value: c.Redis},
 		{Path: "kubernetes", Value: access(c)},
 		{Path: "azure", Value: accountOptions(c)},

@@ -34,6 +34,7 @@ var house = map[string]pack{
 	"weir/cache":    {pure: true, imports: []string{"weir/jsonscan"}, sdks: []string{"golang.org/x/text/unicode/norm"}},
 	// a circle is the key of a canonical body without its last words.
 	"weir/cache/meaning": {pure: true, imports: []string{"weir/cache", "weir/jsonscan"}},
+	"weir/embed":         {pure: true, imports: []string{"weir/cache", "weir/jsonscan"}},
 	"weir/sim": {pure: true, imports: []string{"weir/scale", "weir/dispatch", "weir/engine", "weir/meter",
 		"weir/fit", "weir/price", "weir/trace", "weir/control", "weir/fleet", "weir/fleet/mem"}},
 
@@ -82,9 +83,10 @@ var house = map[string]pack{
 	"weir/upstream/dialects":  {imports: []string{"weir/upstream", "weir/upstream/openai", "weir/upstream/azure", "weir/upstream/anthropic"}},
 
 	"weir/control":          {imports: []string{"weir/scale", "weir/fleet"}},
-	"weir/gateway":          {imports: []string{"weir/cache", "weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/jsonscan", "weir/front"}},
+	"weir/gateway":          {imports: []string{"weir/cache", "weir/embed", "weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/jsonscan", "weir/front"}},
 	"weir/store":            {imports: []string{"weir/meter"}},
 	"weir/store/storetest":  {imports: []string{"weir/meter"}},
+	"weir/store/vectors":    {imports: []string{"weir/store", "weir/cache", "weir/embed"}},
 	"weir/limits":           {imports: []string{"weir/meter"}},
 	"weir/limits/redistest": {},
 	"weir/cache/memory":     {imports: []string{"weir/cache"}},
@@ -98,10 +100,10 @@ var house = map[string]pack{
 	"weir/config":           {},
 	"weir/wire": {imports: []string{"weir/config", "weir/gateway", "weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/upstream/azure", "weir/upstream/dialects", "weir/scale",
 		"weir/engine", "weir/fit", "weir/price", "weir/fleet", "weir/fleet/process", "weir/fleet/kubernetes", "weir/observe", "weir/control", "weir/limits", "weir/node", "weir/internal/memory",
-		"weir/cache", "weir/cache/memory", "weir/azure"}},
+		"weir/cache", "weir/cache/memory", "weir/azure", "weir/store/vectors"}},
 	"weir/wire/emulated": {imports: []string{"weir/wire", "weir/config", "weir/emulate", "weir/engine", "weir/fit", "weir/price", "weir/report/words"}},
 	"weir/node": {imports: []string{"weir/gateway", "weir/cache", "weir/cache/memory", "weir/canary", "weir/dispatch", "weir/meter", "weir/control", "weir/scale", "weir/fleet", "weir/fleet/shared", "weir/upstream/dialects",
-		"weir/keda", "weir/peers", "weir/limits", "weir/store", "weir/observe", "weir/scrape", "weir/internal/whole"}},
+		"weir/keda", "weir/peers", "weir/limits", "weir/store", "weir/store/vectors", "weir/observe", "weir/scrape", "weir/internal/whole"}},
 
 	"weir/bench/policies/ticks": {imports: []string{"weir/scale", "weir/scale/baseline"}},
 
