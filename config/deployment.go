@@ -137,6 +137,10 @@ type AzureOpenAI struct {
 	Endpoint string `yaml:"endpoint" need:"true" format:"endpoint" example:"https://contoso-eastus2.openai.azure.com"`
 	// Name of the deployment in that resource. Without it: the model's own name.
 	Deployment string `yaml:"deployment" format:"name" example:"gpt-4o-ptu"`
+	// Name of the resource, for azure: at the top of the file. Without it: the first word of the endpoint's host.
+	Resource string `yaml:"resource" format:"name" example:"contoso-eastus2"`
+	// Its resource group. Without it: azure.resource_group.
+	ResourceGroup string `yaml:"resource_group" format:"name" example:"models-eastus2"`
 	// Version of the classic API, such as 2024-10-21. Without it the v1 API is used, which has none.
 	APIVersion string `yaml:"api_version" format:"apiversion" example:"2024-10-21"`
 	// Key of the resource.

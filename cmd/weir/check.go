@@ -17,8 +17,8 @@ import (
 
 // checkOptions are the arguments of the command line.
 type checkOptions struct {
-	file                               string
-	strict, simulate, connect, cluster bool
+	file                                      string
+	strict, simulate, connect, cluster, azure bool
 }
 
 func newCheck() *cobra.Command {
@@ -48,6 +48,9 @@ With --cluster it asks the Kubernetes cluster about every workload: whether it i
 there and can be scaled, what else writes its number, which rights Weir lacks, and
 whether a replica would find a node and quota. It changes nothing.
 
+With --azure it asks the subscription of azure: whether its quotas are enough for the
+most that each deployment may have, and what to request. It changes nothing.
+
 With --schema it prints the JSON Schema of weir.yaml instead. Editors with a YAML
 language server find it through a comment in the file:
 
@@ -58,6 +61,7 @@ language server find it through a comment in the file:
   weir check -c production.yaml --strict     # in CI, with its secrets
   weir check -c production.yaml --connect    # are the upstreams reachable?
   weir check -c production.yaml --cluster    # can the workloads be scaled?
+  weir check -c production.yaml --azure      # are the quotas enough?
   weir check --schema > weir.schema.json     # for your editor`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -73,6 +77,7 @@ language server find it through a comment in the file:
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "fail on warnings, including missing secrets")
 	cmd.Flags().BoolVar(&o.connect, "connect", false, "contact every upstream: address, key, model or deployment name; costs no tokens")
 	cmd.Flags().BoolVar(&o.cluster, "cluster", false, "ask the Kubernetes cluster about every workload: target, other writers, rights, nodes, quota")
+	cmd.Flags().BoolVar(&o.azure, "azure", false, "ask the Azure subscription whether its quotas are enough for each deployment")
 	cmd.Flags().BoolVar(&o.simulate, "simulate", true, "simulate the scaling of replicas with known hardware and slo")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 	return cmd
@@ -108,6 +113,9 @@ func (o checkOptions) run(cmd *cobra.Command) error {
 	}
 	if o.cluster {
 		found = append(found, check.Cluster(cmd.Context(), c)...)
+	}
+	if o.azure {
+		found = append(found, check.Azure(cmd.Context(), c, prices)...)
 	}
 	if bad := writeContacts(cmd.OutOrStdout(), found); bad > 0 {
 		return fmt.Errorf("%s cannot be used: see the table above", words.Count(bad, "upstream"))

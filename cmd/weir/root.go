@@ -52,6 +52,7 @@ the cost.
 		newKey(),
 		newPlan(),
 		newPrice(),
+		newQuota(),
 		newUsage(),
 		newCache(),
 		newVersion(),

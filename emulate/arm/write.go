@@ -41,9 +41,7 @@ func (c *Cloud) write(w http.ResponseWriter, r *http.Request, k *kind, id rid, b
 		return p
 	}
 	if k.plan != nil {
-		if out = k.plan(c, ch); out.now != nil {
-			return out.now
-		}
+		out = k.plan(c, ch)
 	}
 	if p := c.refusal(ch); p != nil {
 		return p

@@ -43,7 +43,7 @@ var house = map[string]pack{
 		"weir/fleet/mem", "weir/meter", "weir/plan", "weir/price", "weir/store", "weir/report/words", "weir/internal/whole"}},
 
 	// check's findings are config's faults, with their position in the file.
-	"weir/check": {imports: []string{"weir/config", "weir/wire", "weir/fleet/kubernetes", "weir/whatif", "weir/sim", "weir/saturate", "weir/trace", "weir/fit", "weir/price",
+	"weir/check": {imports: []string{"weir/quota/needs", "weir/config", "weir/wire", "weir/fleet/kubernetes", "weir/whatif", "weir/sim", "weir/saturate", "weir/trace", "weir/fit", "weir/price",
 		"weir/report/words", "weir/scrape", "weir/upstream", "weir/upstream/dialects"}},
 
 	// a demand.yaml has the form of weir.yaml: config decodes it.
@@ -57,7 +57,7 @@ var house = map[string]pack{
 
 	"weir/demo": {imports: []string{"weir/config", "weir/wire", "weir/wire/emulated", "weir/node", "weir/load", "weir/trace", "weir/report/words"}},
 
-	"weir/report":       {pure: true, imports: []string{"weir/report/chart", "weir/report/words", "weir/sim", "weir/plan", "weir/fit", "weir/manifest", "weir/price", "weir/bill", "weir/control", "weir/scale"}},
+	"weir/report":       {pure: true, imports: []string{"weir/report/chart", "weir/report/words", "weir/quota", "weir/sim", "weir/plan", "weir/fit", "weir/manifest", "weir/price", "weir/bill", "weir/control", "weir/scale"}},
 	"weir/report/chart": {pure: true, imports: []string{"weir/report/words"}},
 	"weir/report/words": {pure: true},
 
@@ -68,7 +68,11 @@ var house = map[string]pack{
 	"weir/fleet/kubernetes": {imports: []string{"weir/fleet"}},
 	"weir/fleet/fleettest":  {imports: []string{"weir/fleet"}},
 
-	"weir/azure": {},
+	"weir/azure":      {},
+	"weir/quota/live": {imports: []string{"weir/azure", "weir/quota"}},
+	// what each deployment of a weir.yaml needs, by wire's own reading of it.
+	"weir/quota/needs":       {imports: []string{"weir/azure", "weir/config", "weir/fleet/azureopenai", "weir/price", "weir/quota", "weir/quota/live", "weir/report", "weir/wire"}},
+	"weir/fleet/azureopenai": {imports: []string{"weir/azure", "weir/quota"}},
 
 	"weir/keda":          {imports: []string{"weir/keda/scalerpb"}},
 	"weir/keda/scalerpb": {},
@@ -100,7 +104,7 @@ var house = map[string]pack{
 	"weir/config":           {},
 	"weir/wire": {imports: []string{"weir/config", "weir/gateway", "weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/upstream/azure", "weir/upstream/dialects", "weir/scale",
 		"weir/engine", "weir/fit", "weir/price", "weir/fleet", "weir/fleet/process", "weir/fleet/kubernetes", "weir/observe", "weir/control", "weir/limits", "weir/node", "weir/internal/memory",
-		"weir/cache", "weir/cache/memory", "weir/azure", "weir/store/vectors"}},
+		"weir/cache", "weir/cache/memory", "weir/azure", "weir/store/vectors", "weir/quota", "weir/quota/live", "weir/fleet/azureopenai"}},
 	"weir/wire/emulated": {imports: []string{"weir/wire", "weir/config", "weir/emulate", "weir/engine", "weir/fit", "weir/price", "weir/report/words"}},
 	"weir/node": {imports: []string{"weir/gateway", "weir/cache", "weir/cache/memory", "weir/canary", "weir/dispatch", "weir/meter", "weir/control", "weir/scale", "weir/fleet", "weir/fleet/shared", "weir/upstream/dialects",
 		"weir/keda", "weir/peers", "weir/limits", "weir/store", "weir/store/vectors", "weir/observe", "weir/scrape", "weir/internal/whole"}},
@@ -118,7 +122,7 @@ var house = map[string]pack{
 	// flags, help and exit codes: it calls other packages, and decides nothing.
 	"weir/cmd/weir": {imports: []string{"weir/internal/paint", "weir/cache", "weir/cache/operate", "weir/node", "weir/wire", "weir/wire/emulated", "weir/config", "weir/check", "weir/whatif", "weir/demo", "weir/emulate",
 		"weir/report", "weir/report/words", "weir/plan", "weir/plan/demand", "weir/manifest/files", "weir/fit", "weir/fit/files", "weir/engine", "weir/saturate", "weir/price", "weir/price/pricefile",
-		"weir/bill", "weir/meter", "weir/control", "weir/scale/baseline", "weir/observe", "weir/internal/memory", "weir/internal/term", "weir/internal/whole"}},
+		"weir/quota/needs", "weir/bill", "weir/meter", "weir/control", "weir/scale/baseline", "weir/observe", "weir/internal/memory", "weir/internal/term", "weir/internal/whole"}},
 }
 
 // edge reasons, printed with a violation.
@@ -134,8 +138,9 @@ const (
 // owner is the only folder that may import a third-party module; where a module is the
 // common ground of others, the folders. Modules not listed may be used by any shell.
 var owner = map[string]string{
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore":     "weir/azure weir/upstream",
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity": "weir/azure weir/upstream",
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore":                  "weir/azure weir/quota/live weir/upstream",
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity":              "weir/azure weir/upstream",
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute": "weir/quota/live",
 
 	"modernc.org/sqlite":                  "weir/store",
 	"github.com/pressly/goose":            "weir/store",
