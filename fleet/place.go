@@ -36,6 +36,21 @@ type Bounder interface {
 	Again(deployment string) time.Time
 }
 
+// Holder is a place that changes nothing while another program writes the number of
+// a deployment's replicas.
+type Holder interface {
+	// Held names that program; "": none.
+	Held(deployment string) string
+}
+
+// Announcer is a place that shows its own users what keeps replicas from coming.
+type Announcer interface {
+	// Announce says why replicas that are needed do not come, by a word of this
+	// package or of scale and a text for people; no word: they can come again. It
+	// does not wait.
+	Announce(deployment, why, text string)
+}
+
 // Watcher is a place that reports its changes itself. Other places are polled
 // (Watch).
 type Watcher interface {

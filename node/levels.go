@@ -15,7 +15,7 @@ import (
 
 // sources are read by the metrics at each scrape.
 func (n *Node) sources() observe.Sources {
-	s := observe.Sources{Levels: n.levels, Replicas: n.allReplicas, Engines: n.engines.all, Ledger: n.ledgerState, Canaries: n.canaryLevels, Limits: n.limitUses, Short: n.short.levels, Starts: n.startLevels}
+	s := observe.Sources{Levels: n.levels, Replicas: n.allReplicas, Engines: n.engines.all, Ledger: n.ledgerState, Canaries: n.canaryLevels, Limits: n.limitUses, Short: n.short.levels, Starts: n.startLevels, Held: n.held}
 	s.Cache = func() observe.Cache { return cacheLevels(n.answers) }
 	if n.sharing != nil {
 		s.Shared = n.sharing.levels

@@ -122,6 +122,7 @@ func New(o Options) (n *Node, err error) {
 	}
 	n.replicas = newReplicas(n.gateway.SetReplicas)
 	n.short = newShortages(n.gateway.SetShort, n.log)
+	n.short.announce = n.announce
 	if n.scaler, err = n.newScaler(s); err != nil {
 		return n, err
 	}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -33,6 +34,8 @@ type shortage struct {
 type shortages struct {
 	tell func(deployment string, s dispatch.Shortage) // the gateway
 	log  *slog.Logger
+	// announce has the place show it; nil: none does.
+	announce func(deployment, why, text string)
 
 	mu    sync.Mutex
 	by    map[string]shortage
@@ -62,6 +65,7 @@ func (s *shortages) decided(e control.Event, b bound) {
 	case now.Missing == 0 && short:
 		s.tell(e.Deployment, dispatch.Shortage{})
 		s.log.Info("replicas can come again, or are no longer needed", "deployment", e.Deployment, "after", now.Since.Sub(was.Since).Round(time.Second))
+		s.show(e.Deployment, "", fmt.Sprintf("after %v replicas can come again, or are no longer needed", now.Since.Sub(was.Since).Round(time.Second)))
 	case now.Missing > 0:
 		d := dispatch.Shortage{Why: now.Why, Text: now.Text}
 		if now.Again != nil {
@@ -70,7 +74,14 @@ func (s *shortages) decided(e control.Event, b bound) {
 		s.tell(e.Deployment, d)
 		if !short || was.Why != now.Why || was.Missing != now.Missing {
 			s.log.Warn("replicas cannot come", "deployment", e.Deployment, "have", now.Have, "missing", now.Missing, "why", now.Why, "text", now.Text)
+			s.show(e.Deployment, now.Why, fmt.Sprintf("%d replicas that are needed cannot come: %s", now.Missing, now.Text))
 		}
+	}
+}
+
+func (s *shortages) show(deployment, why, text string) {
+	if s.announce != nil {
+		s.announce(deployment, why, text)
 	}
 }
 

@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +19,11 @@ import (
 func TestAShortageIsToldUntilItEnds(t *testing.T) {
 	var log bytes.Buffer
 	var told []dispatch.Shortage
+	var shown []string
 	s := newShortages(func(_ string, d dispatch.Shortage) { told = append(told, d) }, slog.New(slog.NewTextHandler(&log, nil)))
+	s.announce = func(deployment, why, text string) {
+		shown = append(shown, strings.Join([]string{deployment, why, text}, "|"))
+	}
 	again := time.Unix(2000, 0)
 	decided := func(at int64, b bound, rs ...scale.Reason) {
 		e := control.Event{Deployment: "d", Decision: scale.Decision{Have: 1, Reasons: rs}, State: scale.State{Breaker: scale.Breaker{Until: weir.At(again)}}}
@@ -47,6 +52,10 @@ func TestAShortageIsToldUntilItEnds(t *testing.T) {
 	decided(1012, bound{}) // nothing new: nothing is told
 	if lines := strings.Count(log.String(), "replicas cannot come"); len(told) != 4 || lines != 2 {
 		t.Errorf("told %+v, logged %d times:\n%s", told, lines, log.String())
+	}
+	if want := []string{"d|unschedulable|2 replicas that are needed cannot come: one node", "d|stock-out|3 replicas that are needed cannot come: none left",
+		"d||after 10s replicas can come again, or are no longer needed"}; !slices.Equal(shown, want) {
+		t.Errorf("the place is to show %q, want %q", shown, want)
 	}
 	decided(1014, bound{}, need, scale.Reason{Rule: scale.RuleQuota, From: 4, To: 1})
 	s.forget(func(string) bool { return false })

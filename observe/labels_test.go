@@ -126,6 +126,9 @@ func TestLevelsAreAskedForWhenScraped(t *testing.T) {
 				{Deployment: "stray", Scheduled: 99 * time.Second},
 			}
 		},
+		Held: func() map[string]bool {
+			return map[string]bool{"gpt-4o/ptu": true, "gpt-4o/idle": false, "stray": true}
+		},
 		Engines: func() []observe.Engine {
 			return []observe.Engine{{Deployment: "gpt-4o/ptu", Running: 12, Waiting: 0, KVUse: .5, GPUUtilisation: -1}, {Deployment: "stray", Running: 99}}
 		},
@@ -153,6 +156,7 @@ func TestLevelsAreAskedForWhenScraped(t *testing.T) {
 		`weir_replicas_not_ready{deployment="gpt-4o/ptu",why="no_node"} 1`,
 		`weir_cold_start_seconds{deployment="gpt-4o/ptu",phase="scheduled"} 2`, `weir_cold_start_seconds{deployment="gpt-4o/ptu",phase="pulled"} 30`,
 		`weir_cold_start_seconds{deployment="gpt-4o/ptu",phase="loaded"} 90`,
+		`weir_replicas_held{deployment="gpt-4o/ptu"} 1`, `weir_replicas_held{deployment="gpt-4o/idle"} 0`,
 		`weir_engine_requests_running{deployment="gpt-4o/ptu"} 12`, `weir_engine_requests_waiting{deployment="gpt-4o/ptu"} 0`,
 		`weir_engine_kv_use_ratio{deployment="gpt-4o/ptu"} 0.5`, `weir_quota_use_ratio{deployment="gpt-4o/ptu",model="gpt-4o"} 0.75`,
 		`weir_requests_waiting{model="gpt-4o"} 3`, `weir_tokens_waiting{model="gpt-4o"} 4500`, `weir_requests_waiting{model="other"} 3`,

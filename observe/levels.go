@@ -22,8 +22,9 @@ type Sources struct {
 	Cache    func() Cache // nil: no answer is stored
 	Limits   func() []LimitUse
 	Short    func() []Short
-	Starts   func() []ColdStart // of deployments whose place tells the phases apart
-	Leader   func() bool        // whether this gateway is the leader, which scales
+	Starts   func() []ColdStart     // of deployments whose place tells the phases apart
+	Held     func() map[string]bool // by deployment: another program writes the number of its replicas
+	Leader   func() bool            // whether this gateway is the leader, which scales
 }
 
 // Engine is the metrics of one deployment's inference servers, taken together.
@@ -80,7 +81,7 @@ type levels struct {
 	shared                                                     sharedDescs
 	cache                                                      cacheDescs
 	leader, limitUse                                           *prometheus.Desc
-	short, start                                               *prometheus.Desc
+	short, start, held                                         *prometheus.Desc
 }
 
 func newLevels(m *Metrics) *levels {
@@ -112,6 +113,7 @@ func newLevels(m *Metrics) *levels {
 		limitUse:       desc("weir_limit_use_ratio", "Used part of a limit or budget: 1 when nothing is left, more with a debt. Of more than 2,000 limits, those used most.", "scope", "limit"),
 		short:          desc("weir_replicas_short", "Replicas that are needed and that the place cannot give now, by a word for why.", "deployment", "why"),
 		start:          desc("weir_cold_start_seconds", "Median duration of the last starts of a deployment's replicas, by phase: scheduled (until a node), pulled (until its containers run), loaded (until ready).", "deployment", "phase"),
+		held:           desc("weir_replicas_held", "1 while another program writes the number of a deployment's replicas, and Weir changes nothing.", "deployment"),
 		leader:         desc("weir_leader", "1 while this gateway is the leader: of several gateways, the one that scales."),
 	}
 }
@@ -129,7 +131,7 @@ func (l *levels) Describe(ch chan<- *prometheus.Desc) {
 	l.cache.describe(ch)
 	for _, d := range []*prometheus.Desc{l.waiting, l.waitingTokens, l.inFlight, l.inFlightTokens, l.quota, l.replicas, l.notReady, l.canaryShare, l.canaryEvidence,
 		l.engineRunning, l.engineWaiting, l.kvUse, l.gpuUtilisation,
-		l.rows, l.lag, l.written, l.failures, l.coarsened, l.leader, l.limitUse, l.short, l.start} {
+		l.rows, l.lag, l.written, l.failures, l.coarsened, l.leader, l.limitUse, l.short, l.start, l.held} {
 		ch <- d
 	}
 }
@@ -178,6 +180,9 @@ func (l *levels) Collect(ch chan<- prometheus.Metric) {
 	}
 	if s.Starts != nil {
 		l.collectStarts(ch, known, s.Starts())
+	}
+	if s.Held != nil {
+		l.collectHeld(ch, known, s.Held())
 	}
 	if s.Leader != nil {
 		in := 0.0

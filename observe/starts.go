@@ -22,3 +22,16 @@ func (l *levels) collectStarts(ch chan<- prometheus.Metric, known names, all []C
 		ch <- gauge(l.start, s.Loaded.Seconds(), s.Deployment, "loaded")
 	}
 }
+
+func (l *levels) collectHeld(ch chan<- prometheus.Metric, known names, all map[string]bool) {
+	for deployment, held := range all {
+		if !known.deployments[deployment] {
+			continue
+		}
+		is := 0.0
+		if held {
+			is = 1
+		}
+		ch <- gauge(l.held, is, deployment)
+	}
+}

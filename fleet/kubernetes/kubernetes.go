@@ -29,10 +29,12 @@ import (
 )
 
 var (
-	_ fleet.Place   = (*Fleet)(nil)
-	_ fleet.Watcher = (*Fleet)(nil)
-	_ fleet.Bounder = (*Fleet)(nil)
-	_ fleet.Starter = (*Fleet)(nil)
+	_ fleet.Place     = (*Fleet)(nil)
+	_ fleet.Watcher   = (*Fleet)(nil)
+	_ fleet.Bounder   = (*Fleet)(nil)
+	_ fleet.Starter   = (*Fleet)(nil)
+	_ fleet.Holder    = (*Fleet)(nil)
+	_ fleet.Announcer = (*Fleet)(nil)
 )
 
 // ErrHeld: another writer changes the number of replicas. Weir changes nothing

@@ -120,6 +120,7 @@ const recheck = 30 * time.Second
 func (w *workload) hold(now time.Time, why string, how time.Duration) {
 	if w.held.why != why {
 		w.f.o.Log.Error("another writes the replicas: nothing is changed", "deployment", w.d.Name, "why", why)
+		w.announce(announcement{eventHeld, "", why})
 	}
 	w.held.why, w.held.until = why, now.Add(how)
 	for _, p := range w.pods {

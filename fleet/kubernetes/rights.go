@@ -32,7 +32,7 @@ func (c *cluster) rights(ctx context.Context, t *target) (lacks, weaker string, 
 	may := []right{
 		{resource: "nodes", verbs: []string{"list", "watch"}},
 		{resource: "pods", verbs: []string{"list"}},
-		{resource: "events", namespace: ns, verbs: []string{"list"}},
+		{resource: "events", namespace: ns, verbs: []string{"list", "create"}},
 		{resource: "resourcequotas", namespace: ns, verbs: []string{"list"}},
 	}
 	if !t.d.ScaledElsewhere {

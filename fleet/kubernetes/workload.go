@@ -32,6 +32,8 @@ type workload struct {
 	// a time.
 	writing chan struct{}
 	again   again // used by the goroutine that runs it alone
+	// announces are the events to be written about it.
+	announces chan announcement
 
 	mu        sync.Mutex
 	target    *target // nil until the cluster has answered
@@ -79,7 +81,7 @@ const (
 )
 
 func newWorkload(f *Fleet, d Deployment) *workload {
-	return &workload{f: f, d: d, wake: make(chan struct{}, 1), writing: make(chan struct{}, 1),
+	return &workload{f: f, d: d, wake: make(chan struct{}, 1), writing: make(chan struct{}, 1), announces: make(chan announcement, announcesMost),
 		pods: map[types.UID]*pod{}, wrote: -1, pending: -1}
 }
 
@@ -104,6 +106,7 @@ func (w *workload) run(ctx context.Context) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	all.Go(func() { w.follow(ctx) })
+	all.Go(func() { w.speak(ctx) })
 	timer := time.NewTicker(drainTick)
 	defer timer.Stop()
 	last := time.Time{}

@@ -285,7 +285,7 @@ func TestTheChartAgreesWithItsWeirYAML(t *testing.T) {
 		{"a drain of two minutes", "several-gateways", "", []string{"terminationGracePeriodSeconds: 150\n", "maxUnavailable: 0", "emptyDir:", "replicas: 3\n", "topologyKey: topology.kubernetes.io/zone"}, "Recreate"},
 		{"a longer pause", "several-gateways", "preStopSeconds=30", []string{"terminationGracePeriodSeconds: 175\n", "sleep: {seconds: 30}"}, ""},
 		{"one drain in three units", "one-gateway", "config=admin: {token: x}\nserver: {drain_timeout: 1h1m1.5s}", []string{"terminationGracePeriodSeconds: 3692\n"}, ""},
-		{"KEDA asks", "keda", "", []string{"containerPort: 9090}", "name: weir-keda\n", "port: 9090, targetPort: keda", "verbs: [list, watch]\n# Why"}, "verbs: [get, update]"},
+		{"KEDA asks", "keda", "", []string{"containerPort: 9090}", "name: weir-keda\n", "port: 9090, targetPort: keda", "verbs: [list, watch]\n# Why"}, "scale]\n  verbs: [get, update]"},
 		{"the Lease where the file says", "one-gateway", "config=admin: {token: x}\nkubernetes: {namespace: models}", []string{"name: weir-lease\n  namespace: models\n", "resourceNames: [\"weir\"]\n"}, ""},
 		{"the Lease of the file's name", "one-gateway", "config=admin: {token: x}\nkubernetes: {lease: gates}", []string{"resourceNames: [\"gates\"]\n  verbs: [get, update]\n"}, "verbs: [get, create, update]"},
 		{"a comment reads no variable", "one-gateway", "config=admin: {token: x} # was env:OLD\n# or env:NEW\n", []string{"kind: Deployment"}, ""},

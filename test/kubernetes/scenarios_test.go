@@ -312,6 +312,25 @@ func TestAnAutoscalerOnTheSameTargetIsRefusedByName(t *testing.T) {
 	}
 }
 
+// TestAScaledObjectOnTheSameTargetIsRefusedByName. Nothing acts on it here; the kind
+// is KEDA's own.
+func TestAScaledObjectOnTheSameTargetIsRefusedByName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	w.kinds()
+	w.workload("Deployment", "")
+	w.apply(`
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata: {name: theirs, namespace: models}
+spec: {scaleTargetRef: {name: m}, triggers: [{type: cron, metadata: {timezone: UTC, start: 0 8 * * *, end: 0 18 * * *, desiredReplicas: "3"}}]}
+`)
+	err := kubernetes.Check(soon(t), w.options("Deployment"))
+	if !errors.Is(err, kubernetes.ErrHeld) || !strings.Contains(err.Error(), "ScaledObject theirs scales apps/v1 Deployment "+w.namespace+"/m") {
+		t.Errorf("%v, want it refused by name", err)
+	}
+}
+
 func TestAnotherWriterFoundLaterIsNotFought(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, 6)

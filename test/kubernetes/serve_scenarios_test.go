@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"weir/emulate"
 )
@@ -94,6 +96,34 @@ func TestServeAnswersAllWhileAPodIsDeletedByHand(t *testing.T) {
 	callers.allAnswered(20)
 }
 
+// TestServeAnswersAllWhileANodeIsDrained with kubectl drain: its pods are evicted, and
+// what they answer is answered to the end.
+func TestServeAnswersAllWhileANodeIsDrained(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 2)
+	w.engines("Deployment")
+	g := w.serve("a", settings{scaling: "min: 2, max: 2"})
+	g.has(2)
+	w.node("b", 4)
+	before := fmt.Sprint(g.replicas())
+	callers := g.traffic(6)
+	pause(t.Context(), 2*time.Second)
+	drain := exec.Command(helmAt(t, "kubectl"), "--kubeconfig", w.plane.at("admin"), "drain", w.namespace+"-a", "--timeout=60s")
+	if out, err := drain.CombinedOutput(); err != nil || strings.Count(string(out), "evicted") != 2 {
+		t.Fatalf("kubectl drain: %v\n%s", err, out)
+	}
+	w.until("both are on the other node", func() (bool, string) {
+		ready, all := g.now()
+		for _, r := range g.replicas() {
+			if strings.Contains(before, r.ID) {
+				return false, "still " + r.ID
+			}
+		}
+		return ready == 2 && all == 2, fmt.Sprint(g.replicas())
+	})
+	callers.allAnswered(20)
+}
+
 // elsewhere is a deployment of the second tier: an emulated server of this machine.
 func (w *world) elsewhere() (settings string) {
 	e, err := emulate.New(emulate.Options{Model: "Llama-3.1-8B", Served: "m", GPU: "H100-80GB", Load: 1})
@@ -139,6 +169,11 @@ func TestServeSpillsWhatItsGPUsCannotTake(t *testing.T) {
 			callers := g.traffic(20)
 			g.has(2)
 			g.says("/admin/shortages", c.says)
+			word := "unschedulable: "
+			if c.bound == "quota" {
+				word = "quota: "
+			}
+			w.hears("ReplicasCannotCome", word, c.says)
 			w.until("requests are spilled", func() (bool, string) {
 				r := g.text("/metrics")
 				return strings.Contains(r, `deployment="elsewhere"`), ""
@@ -147,6 +182,25 @@ func TestServeSpillsWhatItsGPUsCannotTake(t *testing.T) {
 			callers.allAnswered(15)
 		})
 	}
+}
+
+// hears waits for an event of Weir's about the workload.
+func (w *world) hears(reason, begins, says string) {
+	w.Helper()
+	w.until("an event "+reason, func() (bool, string) {
+		list, err := w.resource("v1", "events", w.namespace).List(soon(w.T), metav1.ListOptions{FieldSelector: "involvedObject.kind=Deployment,involvedObject.name=m,reason=" + reason})
+		if err != nil {
+			return false, err.Error()
+		}
+		said := ""
+		for _, e := range list.Items {
+			message, _, _ := unstructured.NestedString(e.Object, "message")
+			if said += message; strings.HasPrefix(message, begins) && strings.Contains(message, says) {
+				return true, ""
+			}
+		}
+		return false, said
+	})
 }
 
 // settled fails the test unless the number is n and no pod waits for a node.
@@ -271,6 +325,8 @@ func TestServeRefusesATargetThatAnAutoscalerHas(t *testing.T) {
 	w.apply(autoscaler) // writes 3: its minimum
 	g.has(3)
 	g.says("/admin/decisions", "another writes its replicas")
+	g.says("/metrics", `weir_replicas_held{deployment="m"} 1`)
+	w.hears("ReplicasHeld", "", "kube-controller-manager (scale) wrote 3 where Weir had 1")
 	before := len(w.writes())
 	pause(t.Context(), 3*time.Second)
 	if after := len(w.writes()); after != before {

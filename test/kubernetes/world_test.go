@@ -189,6 +189,12 @@ func (w *world) rights() {
 // name in the audit log.
 func (w *world) account() (kubeconfig, credential string) {
 	w.Helper()
+	token := w.token()
+	return w.plane.kubeconfig(token), "JTI=" + jti(w.T, token)
+}
+
+func (w *world) token() string {
+	w.Helper()
 	ask := w.file("apiVersion: authentication.k8s.io/v1\nkind: TokenRequest\nmetadata: {name: weir}\nspec: {expirationSeconds: 3600}")
 	got, err := w.resource("v1", "serviceaccounts", "weir").Create(soon(w.T), ask, metav1.CreateOptions{}, "token")
 	if err != nil {
@@ -198,7 +204,7 @@ func (w *world) account() (kubeconfig, credential string) {
 	if err != nil || token == "" {
 		w.Fatalf("no token: %v", err)
 	}
-	return w.plane.kubeconfig(token), "JTI=" + jti(w.T, token)
+	return token
 }
 
 // jti is the id in a token.

@@ -42,3 +42,23 @@ func (n *Node) eachStart(do func(deployment string, c fleet.ColdStart)) {
 		}
 	}
 }
+
+// held are the deployments whose place tells of other writers, and whether there is
+// one now.
+func (n *Node) held() map[string]bool {
+	all := map[string]bool{}
+	for _, name := range n.setup.Load().placed() {
+		if p, ok := n.place(name).(fleet.Holder); ok {
+			all[name] = p.Held(name) != ""
+		}
+	}
+	return all
+}
+
+// announce has a deployment's place show its own users what keeps replicas from
+// coming.
+func (n *Node) announce(deployment, why, text string) {
+	if p, ok := n.place(deployment).(fleet.Announcer); ok {
+		p.Announce(deployment, why, text)
+	}
+}
