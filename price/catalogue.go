@@ -20,6 +20,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -51,7 +52,13 @@ type Catalogue struct {
 var ErrUnknown = errors.New("not in the catalogue")
 
 // Default returns the catalogue embedded in the binary.
-func Default() (*Catalogue, error) {
+func Default() (*Catalogue, error) { return builtin() }
+
+// builtin reads the embedded files once: a catalogue is immutable, and reading them
+// takes longer than most of what is computed from it.
+var builtin = sync.OnceValues(readEmbedded)
+
+func readEmbedded() (*Catalogue, error) {
 	c := &Catalogue{}
 	entries, err := embedded.ReadDir(".")
 	if err != nil {

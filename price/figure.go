@@ -1,7 +1,6 @@
 package price
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"math/big"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 
 	"weir"
 )
@@ -172,20 +172,17 @@ type sourced struct {
 	Source string `yaml:"source"`
 }
 
-func readSourced(text []byte) (sourced, error) {
-	s := sourced{Is: strings.Trim(string(bytes.TrimSpace(text)), `"'`)}
-	if strings.ContainsAny(s.Is, ":{") {
-		s = sourced{}
-		if err := yaml.UnmarshalWithOptions(text, &s, yaml.Strict()); err != nil {
-			return s, err
-		}
+func readSourced(node ast.Node) (s sourced, err error) {
+	if scalar, ok := node.(ast.ScalarNode); ok {
+		return sourced{Is: scalar.GetToken().Value}, nil
 	}
-	return s, nil
+	err = yaml.NodeToValue(node, &s, yaml.Strict())
+	return s, err
 }
 
 // UnmarshalYAML reads a number; it refuses negative, infinite and other values.
-func (f *Figure) UnmarshalYAML(text []byte) error {
-	s, err := readSourced(text)
+func (f *Figure) UnmarshalYAML(node ast.Node) error {
+	s, err := readSourced(node)
 	if err != nil {
 		return err
 	}
@@ -198,8 +195,8 @@ func (f *Figure) UnmarshalYAML(text []byte) error {
 }
 
 // UnmarshalYAML reads an amount in dollars, exactly.
-func (p *Price) UnmarshalYAML(text []byte) error {
-	s, err := readSourced(text)
+func (p *Price) UnmarshalYAML(node ast.Node) error {
+	s, err := readSourced(node)
 	if err != nil {
 		return err
 	}

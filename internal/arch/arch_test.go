@@ -79,6 +79,7 @@ func TestViolationsAreFound(t *testing.T) {
 	f("weir/cmd/weir", `package main; import "weir/dispatch"`, "weir/dispatch")
 	f("weir/report", `package report; import "weir/config"`, "weir/config")
 	f("weir/report", `package report; import "os"`, `"os"`)
+	f("weir/price", `package price; import "sync"; var x sync.Mutex`, "sync.Mutex")
 }
 
 // check returns every rule that s breaks.
@@ -126,7 +127,7 @@ func checkImport(pkg string, p pack, dep string) string {
 		}
 		return fmt.Sprintf("%s may not import %s: %s", pkg, dep, why)
 	case isStandard(dep):
-		if what, bad := impure[dep]; bad && p.pure {
+		if what, bad := impure[dep]; bad && p.pure && !(p.once && dep == "sync") {
 			return fmt.Sprintf("pure package %s imports %q (%s): %s", pkg, dep, what, whyPure)
 		}
 		return ""
@@ -169,6 +170,10 @@ func checkPure(s source, at func(ast.Node, string, ...any)) {
 			case "time":
 				if clockFuncs[n.Sel.Name] {
 					at(n, "pure package %s uses time.%s: %s", s.pkg, n.Sel.Name, whyPure)
+				}
+			case "sync":
+				if !onceOnly[n.Sel.Name] {
+					at(n, "pure package %s uses sync.%s: %s", s.pkg, n.Sel.Name, whyPure)
 				}
 			case "math/rand/v2":
 				if !seededOnly[n.Sel.Name] {

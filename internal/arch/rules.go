@@ -7,6 +7,7 @@ package arch
 type pack struct {
 	pure    bool     // decides: time is an argument; it starts nothing, touches nothing
 	imports []string // packages of this module it may import, besides the root
+	once    bool     // pure, but may keep what it computes alike each time: sync.OnceValue(s)
 	sdks    []string // third-party module prefixes it may import; nil for pure packages means none
 }
 
@@ -21,7 +22,7 @@ var house = map[string]pack{
 	"weir/scale/baseline":  {pure: true, imports: []string{"weir/scale"}},
 	"weir/engine":          {pure: true, imports: []string{"weir/fit", "weir/price"}},
 	"weir/fit":             {pure: true, imports: []string{"weir/price"}},
-	"weir/price":           {pure: true, sdks: []string{"github.com/goccy/go-yaml"}},
+	"weir/price":           {pure: true, once: true, sdks: []string{"github.com/goccy/go-yaml"}},
 	"weir/price/pricefile": {imports: []string{"weir/price", "weir/internal/whole"}},
 	"weir/quota":           {pure: true, imports: []string{"weir/price"}},
 	"weir/saturate":        {pure: true, imports: []string{"weir/engine", "weir/fit", "weir/price"}},
@@ -171,6 +172,9 @@ var clockFuncs = map[string]bool{
 	"Now": true, "Since": true, "Until": true, "Sleep": true, "After": true,
 	"AfterFunc": true, "Tick": true, "NewTimer": true, "NewTicker": true,
 }
+
+// onceOnly of package sync: all that a pure package with once may use.
+var onceOnly = map[string]bool{"OnceValue": true, "OnceValues": true}
 
 // seededOnly of package math/rand/v2: the only selectors a pure package may
 // use. Everything else at package level draws from the global source.
