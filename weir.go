@@ -277,7 +277,7 @@ type Record struct {
 
 	Extra Money // of Cost: the extra cost over the preferred deployment
 
-	Cache       string // how it met stored answers: hit, coalesced, partial, miss, bypass; "" if its model stores none
+	Cache       string // how it met stored answers: hit, meaning, coalesced, partial, miss, bypass; "" if its model stores none
 	CacheReason string // why it was a bypass: one of a few words
 	Saved       Money  // what a hit or coalesced answer cost when the model made it
 	SavedTokens int64  // prompt and answer of that

@@ -51,6 +51,7 @@ type Result string
 const (
 	None      Result = ""          // the model has no cache
 	Hit       Result = "hit"       // answered from a stored answer
+	Meaning   Result = "meaning"   // answered from the stored answer of a request in other words
 	Coalesced Result = "coalesced" // got the answer of another caller's request in flight
 	Miss      Result = "miss"      // the model was asked
 	Bypass    Result = "bypass"    // its answer is not stored: see Reason
@@ -63,7 +64,7 @@ type Status struct {
 	Why    Reason        // of a Bypass
 	Stale  bool          // of a Miss: there was an entry, too old for the caller
 	Forced bool          // of a Miss: the caller's no-cache
-	TTL    time.Duration // left, of a Hit
+	TTL    time.Duration // left, of a Hit or Meaning
 	Key    Key
 }
 
@@ -71,8 +72,11 @@ type Status struct {
 func (s *Status) Text() string {
 	b := append(make([]byte, 0, 80), "weir; "...)
 	switch {
-	case s.Result == Hit:
+	case s.Result == Hit, s.Result == Meaning:
 		b = strconv.AppendInt(append(b, "hit; ttl="...), int64(s.TTL/time.Second), 10)
+		if s.Result == Meaning {
+			b = append(b, "; detail=meaning"...)
+		}
 	case s.Result == Coalesced:
 		b = append(b, "fwd=miss; collapsed"...)
 	case s.Result == Bypass:

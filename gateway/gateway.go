@@ -66,6 +66,7 @@ type Gateway struct {
 	replicas map[string][]weir.Replica
 
 	answers     Answers // nil: no answer is stored
+	meanings    meanings
 	flights     flights
 	transcripts atomic.Int64 // bytes of answers that are being kept
 
@@ -110,6 +111,7 @@ func New(o Options) (*Gateway, error) {
 	if g.log == nil {
 		g.log = slog.Default()
 	}
+	g.meanings.open(o.MeaningMemory)
 	g.spend.meter = meter.New(nil)
 	var err error
 	if g.certs, err = openCertificates(g.listen.CertFile, g.listen.KeyFile); err != nil {

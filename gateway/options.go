@@ -47,7 +47,9 @@ type Options struct {
 	Answers Answers
 	// Vectors keeps embeddings for the models that have Vectors. nil: no model may.
 	Vectors Vectors
-	Log     *slog.Logger // nil: slog.Default()
+	// MeaningMemory bounds the memory for the prompts of models with a Meaning, in bytes. 0: 64 MiB.
+	MeaningMemory int
+	Log           *slog.Logger // nil: slog.Default()
 }
 
 // Listen says where and how connections are accepted. Zero values mean the defaults
@@ -133,6 +135,7 @@ type Model struct {
 	Sticky      Sticky
 	Cache       *cache.Policy // which of its answers are stored; nil: none
 	Vectors     *VectorPolicy // which of its embeddings are stored; nil: none
+	Meaning     *Meaning      // stored answers also for other words; nil: not. It needs a Cache
 	Deployments []Deployment
 }
 

@@ -83,6 +83,7 @@ type served struct {
 	dialects   []upstream.Dialect // of its deployments
 	cache      *cache.Policy      // nil: no answer is stored
 	vectors    *VectorPolicy      // nil: no embedding is stored
+	meaning    *Meaning           // nil: only requests that are the same get a stored answer
 }
 
 func (s *served) classOf(t *tenant) weir.Class {
@@ -139,6 +140,7 @@ func (g *Gateway) newState(c Config, present *state) (*state, error) {
 	for i := range c.Tenants {
 		st.addTenant(&c.Tenants[i])
 	}
+	st.named[keyName{OwnAccount, ownKey}] = &key{name: ownKey, tenant: &tenant{name: OwnAccount}}
 	return st, nil
 }
 
@@ -169,7 +171,7 @@ func (st *state) addTenant(t *Tenant) {
 }
 
 func (g *Gateway) addModel(st *state, m *Model, present *state, shares map[string]int) error {
-	s := &served{slo: m.SLO, class: m.Class, spillAfter: m.SpillAfter, trim: m.Trim, affinity: m.Affinity, sticky: m.Sticky, picks: m.picks(), cache: m.Cache, vectors: m.Vectors}
+	s := &served{slo: m.SLO, class: m.Class, spillAfter: m.SpillAfter, trim: m.Trim, affinity: m.Affinity, sticky: m.Sticky, picks: m.picks(), cache: m.Cache, vectors: m.Vectors, meaning: m.Meaning.withDefaults()}
 	if present != nil && present.models[m.Name] != nil && present.models[m.Name].name == m.Name {
 		s.model = present.models[m.Name].model
 	} else {

@@ -51,6 +51,7 @@ type lookup struct {
 	ttl     time.Duration
 	at      cache.Generation
 	headers [len(changing)]string
+	near    *near  // what its words are near to; nil: they were not embedded
 	out     []byte // memory for a replayed answer
 }
 
@@ -95,6 +96,11 @@ func (c *call) lookUp() (over bool, err error) {
 	if err := c.onlyIfCached(); err != nil {
 		c.sayCache()
 		return false, err
+	}
+	if byMeaning := c.booking.served.meaning; byMeaning != nil && !l.control.NoCache && c.booking.rec.Tenant != OwnAccount {
+		if over, err := c.byMeaning(byMeaning); over || err != nil {
+			return over, err
+		}
 	}
 	if p.SingleFlight && !l.control.NoCache {
 		return c.join()
@@ -194,7 +200,7 @@ func (c *call) replay(e *cache.Entry, how cache.Result) error {
 	l.status.Result, l.status.TTL = how, max(min(e.TTL, l.ttl)-e.Age(now), 0)
 	c.x.claim()
 	c.sayCache()
-	if how == cache.Hit {
+	if how != cache.Coalesced {
 		c.x.set("Age", strconv.FormatInt(int64(e.Age(now)/time.Second), 10))
 	}
 	rec.Saved, rec.SavedTokens = e.Cost, e.Usage.Prompt+e.Usage.Completion

@@ -132,6 +132,7 @@ func (k *transcript) End(how ending) {
 	}
 	if e != nil && k.storable(e) {
 		k.c.g.answers.Put(k.c.look.key, e)
+		k.c.learn(e)
 	}
 	k.c.g.transcripts.Add(-int64(len(k.data)))
 	if k.flight != nil {

@@ -14,6 +14,9 @@ func (c Config) Validate() error {
 	for i := range c.Models {
 		v.model(&c.Models[i])
 	}
+	for i := range c.Models {
+		v.meaning(&c.Models[i])
+	}
 	for i := range c.Tenants {
 		v.tenant(&c.Tenants[i])
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"weir"
+	"weir/cache/meaning"
 	"weir/cache/memory"
 	"weir/meter"
 )
@@ -38,6 +39,7 @@ type adminAPI struct {
 	canaries      func() []canaryView
 	restartCanary func(deployment string) error
 	cache         *memory.Store
+	meanings      func() []meaning.Figures
 	log           *slog.Logger
 }
 
@@ -58,7 +60,7 @@ type replicaView struct {
 // AdminPaths are the paths of the admin address that people look at.
 var AdminPaths = []string{
 	"/metrics", "/healthz", "/readyz", "/admin/replicas", "/admin/decisions", "/admin/shortages", "/admin/starts", "/admin/canaries", "/admin/usage",
-	"/admin/gateways", "/admin/shared", "/admin/cache",
+	"/admin/gateways", "/admin/shared", "/admin/cache", "/admin/cache/meaning",
 }
 
 func (a *adminAPI) handler() http.Handler {
@@ -76,6 +78,7 @@ func (a *adminAPI) handler() http.Handler {
 	mux.HandleFunc("POST /admin/canaries/restart", a.serveCanaryRestart)
 	mux.HandleFunc("GET /admin/cache", a.serveCache)
 	mux.HandleFunc("POST /admin/cache/purge", a.servePurge)
+	mux.HandleFunc("GET /admin/cache/meaning", func(w http.ResponseWriter, _ *http.Request) { reply(w, a.meanings()) })
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)

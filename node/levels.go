@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"weir"
 	"weir/gateway"
@@ -34,6 +35,9 @@ func names(g *gateway.Config) observe.Known {
 	}
 	for i := range g.Models {
 		k.Models = append(k.Models, g.Models[i].Name)
+		if g.Models[i].Meaning != nil && !slices.Contains(k.Tenants, gateway.OwnAccount) {
+			k.Tenants = append(k.Tenants, gateway.OwnAccount)
+		}
 		for _, d := range g.Models[i].Deployments {
 			k.Deployments = append(k.Deployments, d.Name)
 			if d.Elastic {
@@ -183,6 +187,6 @@ func (n *Node) admin() *adminAPI {
 	a := n.setup.Load().Admin
 	return &adminAPI{
 		token: a.Token, hosts: a.Hosts, metrics: n.metrics.Handler(n.log), ready: n.readiness, note: n.sharing.note, shared: n.sharing.serve, reload: n.reload,
-		replicas: n.replicaViews, usage: n.ledger.Usage, recent: n.scaler.recent, short: n.short.all, starts: n.startViews, gateways: n.gateways, canaries: n.canaryViews, restartCanary: n.restartCanary, cache: n.answers, log: n.log,
+		replicas: n.replicaViews, usage: n.ledger.Usage, recent: n.scaler.recent, short: n.short.all, starts: n.startViews, gateways: n.gateways, canaries: n.canaryViews, restartCanary: n.restartCanary, cache: n.answers, meanings: n.gateway.Meanings, log: n.log,
 	}
 }

@@ -155,7 +155,7 @@ func (n *Node) newGateway(o Options) (*gateway.Gateway, error) {
 	l.Listener = n.callers
 	return gateway.New(gateway.Options{
 		Dialects: dialects.All(),
-		Listen:   l, Drain: o.Setup.Server.Drain, Config: o.Setup.Gateway, Record: n.record, Nearest: o.Nearest, Log: n.log, Answers: n.answers, Vectors: n.keptVectors(),
+		Listen:   l, Drain: o.Setup.Server.Drain, Config: o.Setup.Gateway, Record: n.record, Nearest: o.Nearest, Log: n.log, Answers: n.answers, Vectors: n.keptVectors(), MeaningMemory: o.Setup.MeaningMemory,
 		Copy: n.metrics.Copy, Canaries: trials,
 		CanaryStepped: func(s gateway.CanaryStep) {
 			n.metrics.CanaryStepped(s.Deployment, string(s.Change.Phase))

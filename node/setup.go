@@ -58,17 +58,19 @@ type Setup struct {
 	Remarks []Remark // warnings, logged when it comes into force
 	Fixed   []Fixed  // parts that only a restart can change
 
-	Log         Log
-	Server      Server
-	Admin       Admin
-	Store       Store
-	Journal     control.JournalOptions
-	Sharing     *Sharing // nil: limits are not shared
-	Cache       memory.Options
-	Vectors     vectors.Options // where embeddings are kept, if a model stores them
-	KEDA        *KEDA           // nil: KEDA scales nothing
-	Gateway     gateway.Config
-	Deployments []Deployment // all of Gateway's, in its order
+	Log     Log
+	Server  Server
+	Admin   Admin
+	Store   Store
+	Journal control.JournalOptions
+	Sharing *Sharing // nil: limits are not shared
+	Cache   memory.Options
+	// MeaningMemory bounds the prompts that stand for stored answers, in bytes.
+	MeaningMemory int
+	Vectors       vectors.Options // where embeddings are kept, if a model stores them
+	KEDA          *KEDA           // nil: KEDA scales nothing
+	Gateway       gateway.Config
+	Deployments   []Deployment // all of Gateway's, in its order
 
 	Changes []fleet.Change // changes of the places to match this setup; at the start only checked
 }

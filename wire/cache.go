@@ -4,7 +4,17 @@ import (
 	"weir"
 	"weir/cache"
 	"weir/config"
+	"weir/gateway"
 )
+
+// meaningOf says which stored answers of a model are given to other words; nil: none.
+func meaningOf(c *config.ModelCache) *gateway.Meaning {
+	if c == nil || c.Semantic == nil {
+		return nil
+	}
+	s := c.Semantic
+	return &gateway.Meaning{Embed: s.Embed, Judge: s.Judge, MaxError: s.MaxError.Fraction(), Shadow: s.Shadow, Within: s.Within, Alike: s.Alike.Fraction()}
+}
 
 // cachePolicy says which answers of a model are stored; nil: none.
 func cachePolicy(c *config.ModelCache) *cache.Policy {

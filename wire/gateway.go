@@ -54,7 +54,7 @@ func gatewayModel(m *config.Model, credential func(*config.AzureOpenAI) (upstrea
 	g := gateway.Model{
 		Name: m.Name, Aliases: m.Aliases, Limits: scopeLimits(m.Limits, m.Budget), Trim: gateway.Trim(m.TrimMaxTokens), SLO: weir.SLO(m.SLO), Attempts: m.Attempts,
 		Queue: dispatch.Queue(m.Queue), SpillAfter: m.SpillAfter, Affinity: affinity(m.Affinity), Health: dispatch.Health(m.Health),
-		Hedge: hedge(m.Hedge), Sticky: sticky(m.Split), Cache: cachePolicy(m.Cache), Vectors: vectorPolicy(m.Embeddings),
+		Hedge: hedge(m.Hedge), Sticky: sticky(m.Split), Cache: cachePolicy(m.Cache), Vectors: vectorPolicy(m.Embeddings), Meaning: meaningOf(m.Cache),
 	}
 	if m.Class != "" {
 		c := class(m.Class)

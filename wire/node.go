@@ -77,7 +77,7 @@ func Setup(c *config.Config, prices *price.Catalogue) (s node.Setup, err error) 
 		Store:   Store(c.Store),
 		Journal: control.JournalOptions{Path: c.Journal.Path, MaxBytes: int64(c.Journal.MaxSize)},
 		Cache:   memory.Options{Bytes: int64(c.Cache.Memory), MostBody: int(c.Cache.MaxAnswer)},
-		Vectors: vectorOptions(c),
+		Vectors: vectorOptions(c), MeaningMemory: int(c.Cache.SemanticMemory),
 		Sharing: sharing(c.Redis), KEDA: kedaOf(c.KEDA),
 	}
 	if t := c.Server.TLS; t != nil {

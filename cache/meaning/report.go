@@ -59,8 +59,47 @@ func (s *Space) Report() []Row {
 	return rows
 }
 
-// Bytes is the memory that the prompts take, about.
-func (s *Space) Bytes() int { return s.bytes }
+// Figures are a Row as people and programs read it. Errors are shares of 1.
+type Figures struct {
+	Model    string  `json:"model"`
+	MaxError float64 `json:"max_error"` // as configured; 0: the model has no semantic cache any more
+	Shadow   bool    `json:"shadow"`
+	Prompts  int     `json:"prompts"`
 
-// Prompts is how many are stored.
-func (s *Space) Prompts() int { return s.prompts }
+	Embedded uint64 `json:"embedded"`
+	Late     uint64 `json:"late"`   // no embedding in time
+	Unread   uint64 `json:"unread"` // not compared: tools, several parts, long, or not in Latin letters
+	Near     uint64 `json:"near"`
+	Served   uint64 `json:"served"`
+
+	Expected float64 `json:"expected_error"` // mean of the bounds at which answers were served
+
+	Audited      uint32  `json:"audited"` // asked the model though the bound held, or in the shadow
+	AuditedWrong uint32  `json:"audited_wrong"`
+	Measured     float64 `json:"measured_error"`      // of Audited
+	MeasuredMost float64 `json:"measured_error_most"` // its upper bound; 1 if none was audited
+
+	Compared      uint32 `json:"compared"` // all that asked the model though near, Audited included
+	ComparedWrong uint32 `json:"compared_wrong"`
+	Undone        uint64 `json:"undone"` // comparisons that could not be made
+
+	Saved weir.Money `json:"saved_dollars"`
+	Spent weir.Money `json:"spent_dollars"`
+}
+
+// reportAim is the rate for which the bound in a report is the tightest.
+const reportAim = 0.01
+
+// Figures are the row's.
+func (r *Row) Figures() Figures {
+	f := Figures{
+		Model: r.Model, Prompts: r.Prompts, Embedded: r.Looked, Late: r.Late, Unread: r.Unread, Near: r.Near, Served: r.Served,
+		Audited: r.Audited.Right + r.Audited.Wrong, AuditedWrong: r.Audited.Wrong, Measured: r.Audited.Rate(), MeasuredMost: r.Audited.Upper(reportAim),
+		Compared: r.Compared.Right + r.Compared.Wrong, ComparedWrong: r.Compared.Wrong, Undone: r.Undone,
+		Saved: r.Saved, Spent: r.Spent,
+	}
+	if r.Served > 0 {
+		f.Expected = r.Expected / float64(r.Served)
+	}
+	return f
+}

@@ -134,8 +134,8 @@ func TestASpaceIsBoundedAndFindsTheNearest(t *testing.T) {
 			for _, c := range s.circles {
 				n += len(c.prompts)
 			}
-			if s.Bytes() > most || s.Prompts() != n || s.Bytes() != n*(promptSize+4*dims) || s.Report()[0].Prompts != n {
-				t.Fatalf("%d prompts, %d bytes of %d, %d counted", n, s.Bytes(), most, s.Prompts())
+			if s.bytes > most || s.prompts != n || s.bytes != n*(promptSize+4*dims) || s.Report()[0].Prompts != n {
+				t.Fatalf("%d prompts, %d bytes of %d, %d counted", n, s.bytes, most, s.prompts)
 			}
 		}
 	})
@@ -161,7 +161,7 @@ func TestPoolsAreBoundedAndReportedByModel(t *testing.T) {
 		s.Tally(Pool{Model: "m", Tenant: string(rune(i))}).Looked++
 	}
 	s.Add(Circle{}, Pool{Model: "new"}, Vector{1}, cache.Key{})
-	if rows := s.Report(); len(rows) != 1 || rows[0].Model != "m" || rows[0].Looked != maxPools || s.Prompts() != 0 {
+	if rows := s.Report(); len(rows) != 1 || rows[0].Model != "m" || rows[0].Looked != maxPools || s.prompts != 0 {
 		t.Errorf("%+v", rows)
 	}
 }

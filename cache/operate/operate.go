@@ -30,7 +30,7 @@ func Purge(ctx context.Context, out io.Writer, admin string, sel cache.Selector)
 	var answer struct {
 		Purged int `json:"purged"`
 	}
-	if err := post(ctx, admin, "/admin/cache/purge", body, &answer); err != nil {
+	if err := call(ctx, admin, "POST", "/admin/cache/purge", body, &answer); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(out, "%d stored answers purged\n", answer.Purged)
@@ -42,17 +42,17 @@ const TokenVariable = "WEIR_ADMIN_TOKEN"
 
 const (
 	answersWithin = 30 * time.Second
-	maxAnswer     = 64 << 10
+	maxAnswer     = 1 << 20
 )
 
-func post(ctx context.Context, admin, path string, body []byte, into any) error {
+func call(ctx context.Context, admin, method, path string, body []byte, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, answersWithin)
 	defer cancel()
 	if !strings.Contains(admin, "://") {
 		admin = "http://" + admin
 	}
 	url := strings.TrimSuffix(admin, "/") + path
-	r, err := http.NewRequestWithContext(ctx, "POST", url, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
