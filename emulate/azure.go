@@ -29,6 +29,7 @@ type AzureOptions struct {
 	Tokens      []string // Entra ID tokens; none: any text with the form of a token
 	Speed       float64  // time factor over the service, limits included; default 1
 	Seed        uint64   // of its words and its faults
+	Grows       bool     // deployments may come later, by Put: none is fine
 	Log         *slog.Logger
 }
 
@@ -64,12 +65,16 @@ var (
 
 // Azure is one emulated Azure OpenAI resource.
 type Azure struct {
-	o           AzureOptions
-	began       time.Time
+	o      AzureOptions
+	began  time.Time
+	faults *faults
+	mux    http.Handler
+
+	mu          sync.RWMutex
 	deployments map[string]*azureDeployment
-	names       []string // in the order given
-	faults      *faults
-	mux         http.Handler
+	names       []string        // in the order given
+	base        context.Context // of what moves deployments; nil until Run
+	moving      sync.WaitGroup
 }
 
 // maxDeployments is the most deployments of one resource ("Quotas and limits",
@@ -87,7 +92,7 @@ func NewAzure(o AzureOptions) (*Azure, error) {
 	if !(o.Speed > 0 && o.Speed <= maxSpeed) {
 		return nil, fmt.Errorf("emulate: speed %v: want a speed above 0 and at most %d", o.Speed, maxSpeed)
 	}
-	if n := len(o.Deployments); n == 0 || n > maxDeployments {
+	if n := len(o.Deployments); n == 0 && !o.Grows || n > maxDeployments {
 		return nil, fmt.Errorf("emulate: %d deployments: want 1 to %d", n, maxDeployments)
 	}
 	a := &Azure{o: o, began: time.Now(), deployments: map[string]*azureDeployment{}, faults: newFaults(o.Seed)}
@@ -165,11 +170,24 @@ func (a *Azure) serve(ctx context.Context, l net.Listener) error {
 }
 
 func (a *Azure) run(ctx context.Context) {
-	var all sync.WaitGroup
+	a.mu.Lock()
+	a.base = ctx
 	for _, d := range a.deployments {
-		all.Go(func() { d.server.loop.run(ctx) })
+		a.move(d)
 	}
-	all.Wait()
+	a.mu.Unlock()
+	<-ctx.Done()
+	a.mu.Lock() // no Put starts another from here on
+	a.base = nil
+	a.mu.Unlock()
+	a.moving.Wait()
+}
+
+// move advances a deployment until Run ends or it is removed.
+func (a *Azure) move(d *azureDeployment) {
+	ctx, stop := context.WithCancel(a.base)
+	d.stop = stop
+	a.moving.Go(func() { d.server.loop.run(ctx) })
 }
 
 // kindOf says whether a SKU is provisioned or standard.

@@ -1,9 +1,12 @@
 package emulate
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"weir"
@@ -15,6 +18,8 @@ import (
 type azureDeployment struct {
 	AzureDeployment
 	server *Server
+	stop   context.CancelFunc // of what moves it; nil until it does
+	full   atomic.Uint64      // bits of the streams it feeds at full use; see speed
 
 	mu     sync.Mutex
 	bucket *ptuBucket // of a provisioned deployment, else nil
@@ -97,24 +102,30 @@ func (d *azureDeployment) fillStandard() error {
 // and none for standard ones, whose latency it says varies. The half, and the
 // time of a prompt, are chosen here.
 type azureSpeed struct {
-	step  float64 // seconds per token at full use
-	full  float64 // streams at full use
-	first float64 // seconds per prompt token
+	step  float64        // seconds per token at full use
+	full  *atomic.Uint64 // bits of the streams at full use
+	first float64        // seconds per prompt token
 }
 
 func (s azureSpeed) Step(b engine.Batch) engine.Cost {
-	use := float64(b.Decode) / s.full
+	use := float64(b.Decode) / math.Float64frombits(s.full.Load())
 	return engine.Cost{Fixed: engine.Picos(s.step*(1+use)/2 + s.first*float64(b.Prefill))}
 }
 
 // speed allows as many streams as the deployment's throughput in output tokens
 // feeds; a standard deployment is one of many on the same machines.
 func (d *azureDeployment) speed() engine.Speed {
+	d.feed()
+	return azureSpeed{step: 1 / d.TokensPerSecond, full: &d.full, first: 20e-6}
+}
+
+// feed sets how many streams the throughput feeds.
+func (d *azureDeployment) feed() {
 	perSecond := float64(d.TPM) / 60
 	if d.bucket != nil {
 		perSecond = d.bucket.drain / d.OutputWeight
 	}
-	return azureSpeed{step: 1 / d.TokensPerSecond, full: max(1, perSecond/d.TokensPerSecond), first: 20e-6}
+	d.full.Store(math.Float64bits(max(1, perSecond/d.TokensPerSecond)))
 }
 
 // firstGuess is the assumed output of a request without max_tokens before the

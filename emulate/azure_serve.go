@@ -92,6 +92,8 @@ func (a *Azure) known(r *http.Request) bool {
 
 func (a *Azure) models(w http.ResponseWriter, _ *http.Request) {
 	list := []any{}
+	a.mu.RLock()
+	defer a.mu.RUnlock()
 	for _, name := range a.names {
 		list = append(list, fields{"id": a.deployments[name].Model, "object": "model", "created_at": 0, "owned_by": Name, "status": "succeeded"})
 	}
@@ -133,7 +135,7 @@ func (a *Azure) body(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 // serveOn serves a request on a deployment or, if that refuses and may spill
 // over, on another.
 func (a *Azure) serveOn(w http.ResponseWriter, r *http.Request, op azureOp, name string, body []byte) {
-	d := a.deployments[name]
+	d := a.named(name)
 	if d == nil {
 		azureErrors.write(w, noDeployment)
 		return
@@ -176,10 +178,13 @@ func (a *Azure) spillover(r *http.Request, d *azureDeployment) *azureDeployment 
 	if d.bucket == nil {
 		return nil
 	}
-	if d.Spillover != "" {
-		return a.deployments[d.Spillover]
+	d.mu.Lock()
+	to := d.Spillover
+	d.mu.Unlock()
+	if to != "" {
+		return a.named(to)
 	}
-	if t := a.deployments[r.Header.Get("X-Ms-Spillover-Deployment")]; t != nil && t.bucket == nil {
+	if t := a.named(r.Header.Get("X-Ms-Spillover-Deployment")); t != nil && t.bucket == nil {
 		return t
 	}
 	return nil

@@ -141,6 +141,8 @@ func (d azureDialect) whole(c *call, u usage) any {
 func (a *Azure) show(w http.ResponseWriter, _ *http.Request) {
 	now := a.now()
 	list := []any{}
+	a.mu.RLock()
+	defer a.mu.RUnlock()
 	for _, name := range a.names {
 		list = append(list, a.deployments[name].shown(now))
 	}
@@ -173,7 +175,7 @@ func (d *azureDeployment) shown(now weir.Instant) any {
 // effective limit for a while, visible only in x-ratelimit-limit-tokens
 // ("Quotas and limits", temporary rate limit adjustment, 2026-02-17).
 func (a *Azure) lower(w http.ResponseWriter, r *http.Request) {
-	d := a.deployments[r.PathValue("deployment")]
+	d := a.named(r.PathValue("deployment"))
 	var q struct {
 		TPM int `json:"tpm"`
 	}

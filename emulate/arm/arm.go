@@ -47,6 +47,10 @@ type Options struct {
 	Location      string // of what is there from the start; default swedencentral
 	Workspace     string // of Azure Machine Learning; default weir
 
+	Account   string         // of Azure OpenAI; default weir-openai
+	OpenAI    *emulate.Azure // its data plane, run by its owner; nil: one of the account's own, with no deployment
+	OpenAIURL string         // where OpenAI is served; "": below this server
+
 	Clients   map[string]string // client id to secret; none: any secret is accepted, but one is required
 	TokenLife time.Duration     // real time; default 1 h
 
@@ -141,6 +145,7 @@ func (o *Options) fill() {
 	set(&o.ResourceGroup, "weir")
 	set(&o.Location, "swedencentral")
 	set(&o.Workspace, "weir")
+	set(&o.Account, "weir-openai")
 	if o.Speed == 0 {
 		o.Speed = 1
 	}
@@ -204,6 +209,9 @@ func (c *Cloud) Serve(ctx context.Context, l net.Listener) error {
 	instances, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c.mu.Lock()
 	c.url, c.base = "https://"+l.Addr().String(), instances
+	for _, a := range c.ofType("Microsoft.CognitiveServices/accounts") {
+		c.moveAccount(a)
+	}
 	c.mu.Unlock()
 	c.announce()
 	srv := &http.Server{

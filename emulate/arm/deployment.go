@@ -139,15 +139,15 @@ func (c *Cloud) planDeployment(ch *change) outcome {
 		out.span = "endpoint-update"
 	}
 	if need, free, short := c.short(c.needsOf(ch.id, was), c.needsOf(ch.id, ch.body), c.mlUse(), c.mlDefault); short {
-		return outcome{"deployment-refused", refuse(http.StatusBadRequest, "OutOfQuota", fmt.Sprintf(
+		return outcome{span: "deployment-refused", fail: refuse(http.StatusBadRequest, "OutOfQuota", fmt.Sprintf(
 			"Not enough quota available for %s in subscription %s. Current usage/limit: %d/%d. Additional needed: %d. Please see troubleshooting guide, available here: https://aka.ms/oe-tsg#error-outofquota (%s)",
 			size, c.o.Subscription, c.limit(need.provider, need.location, need.name, c.mlDefault(need))-free, c.limit(need.provider, need.location, need.name, c.mlDefault(need)), need.n, need.name))}
 	}
 	if grows := after > before; grows && c.fault("stockout", c.location(ch.id, ch.body), size, ch.id.text, ch.method, true) != nil {
-		return outcome{"deployment-stock", refuse(http.StatusBadRequest, "OutOfCapacity", "The specified VM size "+size+" cannot be provisioned: there is no capacity in the region. Retry later or use another region or size.")}
+		return outcome{span: "deployment-stock", fail: refuse(http.StatusBadRequest, "OutOfCapacity", "The specified VM size "+size+" cannot be provisioned: there is no capacity in the region. Retry later or use another region or size.")}
 	}
 	if out.span == "deployment-create" && c.faultOf("crash", ch, true) != nil {
-		return outcome{"deployment-crash", refuse(http.StatusBadRequest, "ResourceNotReady", "User container has crashed or terminated. Please see troubleshooting guide, available here: https://aka.ms/oe-tsg#error-resourcenotready")}
+		return outcome{span: "deployment-crash", fail: refuse(http.StatusBadRequest, "ResourceNotReady", "User container has crashed or terminated. Please see troubleshooting guide, available here: https://aka.ms/oe-tsg#error-resourcenotready")}
 	}
 	return out
 }

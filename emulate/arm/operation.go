@@ -48,6 +48,11 @@ var times = map[string]Times{
 	"deployment-refused": {10 * time.Second, 20 * time.Second}, // no quota, a bad image
 	"deployment-stock":   {3 * time.Minute, 6 * time.Minute},   // no machine is found
 	"deployment-crash":   {6 * time.Minute, 8 * time.Minute},   // probes: 10 s + 30 x 10 s, after the image
+	"account":            {20 * time.Second, time.Minute},
+	"openai-create":      {30 * time.Second, 2 * time.Minute},
+	"openai-resize":      {20 * time.Second, time.Minute},
+	"openai-stock":       {40 * time.Second, 2 * time.Minute},
+	"openai-delete":      {10 * time.Second, 30 * time.Second},
 	"endpoint-create":    {90 * time.Second, 3 * time.Minute},
 	"endpoint-update":    {15 * time.Second, 40 * time.Second},
 	"endpoint-delete":    {time.Minute, 3 * time.Minute},

@@ -104,6 +104,8 @@ var providerReads = map[string]func(c *Cloud, w http.ResponseWriter, r *http.Req
 	"GET microsoft.machinelearningservices/quotas":        (*Cloud).mlQuotas,
 	"POST microsoft.machinelearningservices/updatequotas": (*Cloud).mlUpdateQuotas,
 	"GET microsoft.machinelearningservices/vmsizes":       (*Cloud).mlSizes,
+	"GET microsoft.cognitiveservices/usages":              (*Cloud).openAIUsages,
+	"GET microsoft.cognitiveservices/modelcapacities":     (*Cloud).modelCapacities,
 	"GET microsoft.compute/usages":                        (*Cloud).computeUsages,
 	"GET microsoft.compute/skus":                          (*Cloud).computeSKUs,
 }

@@ -1,11 +1,14 @@
 package arm
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"sort"
 	"strings"
 	"time"
+
+	"weir/emulate"
 )
 
 // resource is what a write made, as its last writer gave it. The emulator's own
@@ -20,14 +23,16 @@ type resource struct {
 	created  time.Time
 	modified time.Time
 
-	keys   [2]string // of what has keys
-	made   bool      // an operation on it has succeeded
-	live   int       // instances that serve, after the last operation that succeeded
-	logs   []string  // of its container, the latest last
-	server *pool     // of an online deployment
-	turns  int       // of a deployment: its share of traffic that is due
-	since  time.Time // of a container group: when its state began
-	phase  string    // of a container group or a cluster: its instance view or power state
+	keys   [2]string          // of what has keys
+	made   bool               // an operation on it has succeeded
+	live   int                // instances that serve, after the last operation that succeeded
+	logs   []string           // of its container, the latest last
+	openai *emulate.Azure     // of an account
+	stop   context.CancelFunc // of it
+	server *pool              // of an online deployment
+	turns  int                // of a deployment: its share of traffic that is due
+	since  time.Time          // of a container group: when its state began
+	phase  string             // of a container group or a cluster: its instance view or power state
 }
 
 // maxResources bounds everything of one emulated subscription.
@@ -66,6 +71,7 @@ func (ch *change) creates() bool { return ch.old == nil }
 type outcome struct {
 	span string   // a name in the table of times; "": at once
 	fail *problem // it ends so; nil: it succeeds
+	now  *problem // it is not accepted; nil: it is
 }
 
 // children are the resources directly below an address, by name.

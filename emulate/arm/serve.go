@@ -15,6 +15,7 @@ func (c *Cloud) routes() http.Handler {
 	m := http.NewServeMux()
 	c.operator(m)
 	m.HandleFunc("/inference/{workspace}/{endpoint}/", c.score)
+	m.HandleFunc("/cognitive/{account}/", c.cognitive)
 	m.HandleFunc("/subscriptions/", c.manage)
 	m.Handle("/", c.entra())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -41,7 +41,9 @@ func (c *Cloud) write(w http.ResponseWriter, r *http.Request, k *kind, id rid, b
 		return p
 	}
 	if k.plan != nil {
-		out = k.plan(c, ch)
+		if out = k.plan(c, ch); out.now != nil {
+			return out.now
+		}
 	}
 	if p := c.refusal(ch); p != nil {
 		return p
