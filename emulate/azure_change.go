@@ -69,6 +69,9 @@ func (a *Azure) Deployments() []AzureDeployment {
 	return all
 }
 
+// Keys are those of the options; none: any is accepted.
+func (a *Azure) Keys() []string { return slices.Clone(a.o.Keys) }
+
 func (a *Azure) named(name string) *azureDeployment {
 	a.mu.RLock()
 	defer a.mu.RUnlock()

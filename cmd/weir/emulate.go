@@ -1,25 +1,18 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"weir/config"
 	"weir/emulate"
 	"weir/wire/emulated"
 )
 
-func newEmulate() *cobra.Command {
-	var o emulate.Options
-	var a azureFlags
-	var kind, task string
-	cmd := &cobra.Command{
-		Use:   "emulate",
-		Short: "Emulate an inference server, without a GPU or a model",
-		Long: `Emulate serves the OpenAI API and vLLM's metrics with the timing of continuous
+const emulateHelp = `Emulate serves the OpenAI API and vLLM's metrics with the timing of continuous
 batching on a named GPU: loading, prefill, decode, KV cache room, queueing and
 preemption. Its answers are words drawn from the prompt's hash. It is for
 demonstrations and tests; its headers and its log say so.
@@ -35,11 +28,27 @@ rpm, spillover, context, max-prompt, window, utilisation. GET /admin/deployments
 shows the counts of each. Prompts with ` + emulate.MarkPromptFiltered + `, ` + emulate.MarkAnswerFiltered + ` or
 ` + emulate.MarkFailsInStream + ` are treated so.
 
-` + exitHelp,
+--azure-control adds the control plane: Entra ID and Azure Resource Manager with
+long operations, quota, throttling and faults, and managed online endpoints that
+answer. It prints the azure: block of a weir.yaml that reaches it, and writes it
+to --azure-dir. GET /emulator/state there shows what is deployed; PUT
+/emulator/faults lets things fail (docs/guide/azure.md).
+
+`
+
+func newEmulate() *cobra.Command {
+	var o emulate.Options
+	var a azureFlags
+	var kind, task string
+	cmd := &cobra.Command{
+		Use:   "emulate",
+		Short: "Emulate an inference server, without a GPU or a model",
+		Long:  emulateHelp + exitHelp,
 		Example: `  weir emulate --listen 127.0.0.1:9000 --model llama-3.1-8b --gpu H100-80GB
   weir emulate --listen 127.0.0.1:9000 --model llama-3.3-70b --gpu A100-80GB --tp 4 --load 90s
   weir emulate --azure --deployment name=gpt-4o-ptu,sku=ProvisionedManaged,ptu=100,model=gpt-4o,spillover=gpt-4o \
                --deployment name=gpt-4o,sku=GlobalStandard,tpm=450k,model=gpt-4o
+  weir emulate --azure --azure-control 127.0.0.1:9443 --azure-speed 60
   curl -X PUT 127.0.0.1:9000/admin/faults -d '[{"kind":"cut","after_tokens":5,"probability":0.1}]'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -49,8 +58,8 @@ shows the counts of each. Prompts with ` + emulate.MarkPromptFiltered + `, ` + e
 				return usageError{"weir emulate", fmt.Errorf("--listen: %w", err)}
 			}
 			o.Kind, o.Task = emulate.Kind(kind), emulate.Task(task)
-			if a.on || len(a.deployments) > 0 {
-				return a.run(cmd.Context(), o)
+			if a.on || len(a.deployments) > 0 || a.control.Listen != "" {
+				return a.run(cmd, o)
 			}
 			server, err := emulate.New(o)
 			if err != nil {
@@ -75,9 +84,7 @@ shows the counts of each. Prompts with ` + emulate.MarkPromptFiltered + `, ` + e
 	f.StringVar(&task, "task", "", "task of the model (generate, embed); with --protocol other tasks are refused")
 	f.StringVar(&o.Served, "served-name", "", "served `name`; none: that of --model")
 	f.StringVar(&o.Key, "api-key", "", "required `key`; none: any key is accepted")
-	f.BoolVar(&a.on, "azure", false, "emulate an Azure OpenAI resource")
-	f.StringArrayVar(&a.deployments, "deployment", nil, "with --azure, a `deployment` as key=value,...; may be repeated")
-	f.StringSliceVar(&a.keys, "azure-key", nil, "`keys` of the resource; none: any key is accepted")
+	a.flags(f)
 	return cmd
 }
 
@@ -85,18 +92,34 @@ shows the counts of each. Prompts with ` + emulate.MarkPromptFiltered + `, ` + e
 type azureFlags struct {
 	on                bool
 	deployments, keys []string
+	control           emulated.Control
 }
 
-func (a *azureFlags) run(ctx context.Context, o emulate.Options) error {
+func (a *azureFlags) flags(f *pflag.FlagSet) {
+	f.BoolVar(&a.on, "azure", false, "emulate an Azure OpenAI resource")
+	f.StringArrayVar(&a.deployments, "deployment", nil, "with --azure, a `deployment` as key=value,...; may be repeated")
+	f.StringSliceVar(&a.keys, "azure-key", nil, "`keys` of the resource; none: any key is accepted")
+	f.StringVar(&a.control.Listen, "azure-control", "", "with --azure, emulate Azure Resource Manager and Entra ID too, at this `address` (HTTPS); none: not")
+	f.StringVar(&a.control.Dir, "azure-dir", ".weir/azure", "with --azure-control, `folder` for its CA, secret and the azure: block of a weir.yaml")
+	f.Float64Var(&a.control.Speed, "azure-speed", 1, "with --azure-control, `factor` by which operations are faster than Azure's")
+}
+
+func (a *azureFlags) run(cmd *cobra.Command, o emulate.Options) error {
 	deployments, err := emulated.AzureDeployments(a.deployments)
 	if err != nil {
 		return usageError{"weir emulate", err}
 	}
-	resource, err := emulate.NewAzure(emulate.AzureOptions{
+	if a.control.Listen != "" {
+		if a.control.Listen, err = config.Listen(a.control.Listen); err != nil {
+			return usageError{"weir emulate", fmt.Errorf("--azure-control: %w", err)}
+		}
+	}
+	a.control.Speaks = func(format string, v ...any) { fmt.Fprintf(cmd.OutOrStdout(), format, v...) }
+	run, err := emulated.NewAzure(emulate.AzureOptions{
 		Listen: o.Listen, Deployments: deployments, Keys: a.keys, Speed: o.Speed, Seed: o.Seed, Log: o.Log,
-	})
+	}, a.control)
 	if err != nil {
 		return usageError{"weir emulate", err}
 	}
-	return resource.Run(ctx)
+	return run(cmd.Context())
 }

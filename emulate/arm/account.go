@@ -87,9 +87,6 @@ func (c *Cloud) moveAccount(r *resource) {
 // viewAccount adds the endpoint. Azure's is a host of its own.
 func (c *Cloud) viewAccount(r *resource, _, p object) {
 	p["endpoint"] = c.url + "/cognitive/" + r.id.name() + "/"
-	if r.openai != nil && r.openai == c.o.OpenAI && c.o.OpenAIURL != "" {
-		p["endpoint"] = strings.TrimSuffix(c.o.OpenAIURL, "/") + "/"
-	}
 }
 
 func accountKeys(c *Cloud, w http.ResponseWriter, _ *http.Request, q *call) *problem {

@@ -39,7 +39,7 @@ const Name = emulate.Name
 // Options describe the emulated subscription. The zero value is usable.
 type Options struct {
 	Listen string // address Run serves at; default 127.0.0.1:0
-	Dir    string // folder for ca.pem; "": not written
+	Dir    string // folder that New writes ca.pem to; "": none
 
 	Tenant        string // default 00000000-0000-0000-0000-0000000000aa
 	Subscription  string // default 00000000-0000-0000-0000-000000000001
@@ -47,9 +47,8 @@ type Options struct {
 	Location      string // of what is there from the start; default swedencentral
 	Workspace     string // of Azure Machine Learning; default weir
 
-	Account   string         // of Azure OpenAI; default weir-openai
-	OpenAI    *emulate.Azure // its data plane, run by its owner; nil: one of the account's own, with no deployment
-	OpenAIURL string         // where OpenAI is served; "": below this server
+	Account string         // of Azure OpenAI; default weir-openai
+	OpenAI  *emulate.Azure // its data plane, run by its owner; nil: one of the account's own, with no deployment
 
 	Clients   map[string]string // client id to secret; none: any secret is accepted, but one is required
 	TokenLife time.Duration     // real time; default 1 h
@@ -110,6 +109,11 @@ func New(o Options) (*Cloud, error) {
 	cert, err := newCertificates()
 	if err != nil {
 		return nil, fmt.Errorf("emulate: certificate: %w", err)
+	}
+	if o.Dir != "" {
+		if err := os.WriteFile(filepath.Join(o.Dir, "ca.pem"), cert.ca, 0o600); err != nil {
+			return nil, fmt.Errorf("emulate: %w", err)
+		}
 	}
 	c := &Cloud{
 		o: o, log: o.Log, prices: prices, cert: cert, sizes: sizesOf(prices), clock: newClock(o),
@@ -183,6 +187,9 @@ func (c *Cloud) URL() string {
 	return c.url
 }
 
+// Describe is the options with their defaults: names, places, limits.
+func (c *Cloud) Describe() Options { return c.o }
+
 // Handler serves the emulated cloud. Clients reach it through Serve, which sets
 // the addresses that answers contain.
 func (c *Cloud) Handler() http.Handler { return c.mux }
@@ -196,16 +203,8 @@ func (c *Cloud) Run(ctx context.Context) error {
 	return c.Serve(ctx, l)
 }
 
-// Serve is Run with an existing listener. It writes Dir/ca.pem first.
+// Serve is Run with an existing listener.
 func (c *Cloud) Serve(ctx context.Context, l net.Listener) error {
-	if c.o.Dir != "" {
-		if err := os.MkdirAll(c.o.Dir, 0o700); err != nil {
-			return fmt.Errorf("emulate: %w", err)
-		}
-		if err := os.WriteFile(c.caFile(), c.cert.ca, 0o600); err != nil {
-			return fmt.Errorf("emulate: %w", err)
-		}
-	}
 	instances, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c.mu.Lock()
 	c.url, c.base = "https://"+l.Addr().String(), instances
@@ -242,10 +241,8 @@ func (c *Cloud) Serve(ctx context.Context, l net.Listener) error {
 // stopGrace is how long requests in flight may go on after ctx has ended.
 const stopGrace = 5 * time.Second
 
-func (c *Cloud) caFile() string { return filepath.Join(c.o.Dir, "ca.pem") }
-
 func (c *Cloud) announce() {
 	c.log.Warn("EMULATING Azure: no cloud, no cost, made-up times", "resource_manager", c.url, "authority", c.url+"/",
 		"audience", audience, "tenant", c.o.Tenant, "subscription", c.o.Subscription, "resource_group", c.o.ResourceGroup,
-		"workspace", c.o.Workspace, "location", c.o.Location, "ca_file", c.caFile(), "speed", c.o.Speed)
+		"workspace", c.o.Workspace, "location", c.o.Location, "speed", c.o.Speed)
 }

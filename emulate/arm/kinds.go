@@ -24,6 +24,7 @@ func (c *Cloud) given() {
 		return
 	}
 	account.openai = c.o.OpenAI
+	copy(account.keys[:], c.o.OpenAI.Keys())
 	for _, d := range c.o.OpenAI.Deployments() {
 		id := account.id
 		id.typ, id.names, id.text = openAIType, append(slices.Clone(id.names), d.Name), id.text+"/deployments/"+d.Name

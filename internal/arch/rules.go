@@ -106,7 +106,7 @@ var house = map[string]pack{
 	"weir/wire": {imports: []string{"weir/config", "weir/gateway", "weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/upstream/azure", "weir/upstream/dialects", "weir/scale",
 		"weir/engine", "weir/fit", "weir/price", "weir/fleet", "weir/fleet/process", "weir/fleet/kubernetes", "weir/observe", "weir/control", "weir/limits", "weir/node", "weir/internal/memory",
 		"weir/cache", "weir/cache/memory", "weir/azure", "weir/store/vectors", "weir/quota", "weir/quota/live", "weir/fleet/azureopenai"}},
-	"weir/wire/emulated": {imports: []string{"weir/wire", "weir/config", "weir/emulate", "weir/engine", "weir/fit", "weir/price", "weir/report/words"}},
+	"weir/wire/emulated": {imports: []string{"weir/wire", "weir/config", "weir/emulate", "weir/emulate/arm", "weir/engine", "weir/fit", "weir/price", "weir/report/words"}},
 	"weir/node": {imports: []string{"weir/gateway", "weir/cache", "weir/cache/meaning", "weir/cache/memory", "weir/canary", "weir/dispatch", "weir/meter", "weir/control", "weir/scale", "weir/fleet", "weir/fleet/shared", "weir/upstream/dialects",
 		"weir/keda", "weir/peers", "weir/limits", "weir/store", "weir/store/vectors", "weir/observe", "weir/scrape", "weir/internal/whole"}},
 

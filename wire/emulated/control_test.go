@@ -1,0 +1,70 @@
+package emulated
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"testing"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/machinelearning/armmachinelearning/v4"
+
+	"weir/config"
+	"weir/emulate"
+	"weir/wire"
+)
+
+// The block that is printed is all that a weir.yaml needs: the identity gets its
+// token and the SDK its answer, over TLS with the written CA.
+func TestThePrintedBlockReachesTheEmulatedSubscription(t *testing.T) {
+	said := make(chan string, 1)
+	run, err := NewAzure(emulate.AzureOptions{Listen: "127.0.0.1:0"}, Control{
+		Listen: "127.0.0.1:0", Dir: t.TempDir(), Speed: 60, Speaks: func(format string, a ...any) { said <- fmt.Sprintf(format, a...) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	c, err := config.Parse("weir.yaml", []byte(<-said+"tenants: [{name: t, keys: [{name: k, hash: sha256:abababababababababababababababababababababababababababababababab}]}]\nmodels: [{name: m, deployments: [{name: d, external: {urls: ['http://127.0.0.1:1']}}]}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Resolve(); err != nil {
+		t.Fatal(err)
+	}
+	account, err := wire.AzureAccount(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := armmachinelearning.NewWorkspacesClient(account.Subscription(), account.Credential(), account.Client())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := client.Get(ctx, account.ResourceGroup(), "weir", nil)
+	if err != nil || *w.Location != "swedencentral" {
+		t.Errorf("%+v %v", w.Workspace, err)
+	}
+}
+
+// Nothing is written where the control plane cannot listen.
+func TestAnAddressInUseIsSaid(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	run, err := NewAzure(emulate.AzureOptions{}, Control{Listen: l.Addr().String(), Dir: t.TempDir(), Speaks: func(string, ...any) { t.Error("it spoke") }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run(context.Background()); err == nil {
+		t.Error("it serves at an address in use")
+	}
+}
