@@ -7,13 +7,20 @@ import "slices"
 // numbers above 0, each used once.
 //
 // At any time at most one caller leads. A follower that has been sent nothing can lead
-// later; one that has been sent a part of the leader's answer can only end with it.
+// later; one that has been sent a part of the leader's answer can only end with it. After
+// MaxFailures all that wait ask for themselves.
 type Flight struct {
 	leader  uint64 // that asks, or has left while others follow; 0: none
 	left    bool   // the leader's caller has left
+	failed  int    // leaders so far, one after the other
+	ended   bool   // the leader's request was told to stop: its end is no failure
 	waiting []uint64
 	reading []uint64
 }
+
+// MaxFailures is how many leaders may fail one after the other: no caller waits for more
+// failures than these before its own request is sent.
+const MaxFailures = 2
 
 // MaxFollowers bounds the followers of one flight. More ask for themselves.
 const MaxFollowers = 10_000
@@ -22,7 +29,7 @@ const MaxFollowers = 10_000
 func (f *Flight) Join(id uint64) (leads, ok bool) {
 	switch {
 	case f.leader == 0:
-		f.leader, f.left = id, false
+		f.leader, f.left, f.ended = id, false, false
 		return true, true
 	case len(f.waiting)+len(f.reading) >= MaxFollowers:
 		return false, false
@@ -47,23 +54,43 @@ func (f *Flight) Leave(id uint64) (cancel bool) {
 		f.remove(&f.waiting, id)
 		f.remove(&f.reading, id)
 	}
-	return f.leader != 0 && f.left && f.Followers() == 0
+	cancel = f.leader != 0 && f.left && f.Followers() == 0
+	f.ended = f.ended || cancel
+	return cancel
 }
 
 // Ended takes the leader's end. If over, no follower leads: they have the answer, or ask
-// for themselves. After a failure the first follower that has been sent nothing leads; next is 0 if there
-// is none. Those that read end with the leader: they have its beginning.
+// for themselves. After a failure the first follower that has been sent nothing leads; next
+// is 0 if there is none, or after MaxFailures: then all of them ask for themselves. Those
+// that read end with the leader: they have its beginning.
 func (f *Flight) Ended(id uint64, over bool) (next uint64) {
 	if id != f.leader {
 		return 0
 	}
-	f.leader, f.left = 0, false
+	if !f.ended {
+		f.failed++
+	}
+	over = over || f.failed >= MaxFailures
+	return f.pass(over)
+}
+
+// Resign takes a leader out that has not asked.
+func (f *Flight) Resign(id uint64) (next uint64) {
+	if id != f.leader {
+		return 0
+	}
+	return f.pass(false)
+}
+
+func (f *Flight) pass(over bool) (next uint64) {
+	f.leader, f.left, f.ended = 0, false, false
 	if over {
-		f.waiting, f.reading = nil, nil
+		f.waiting, f.reading, f.failed = nil, nil, 0
 		return 0
 	}
 	f.reading = nil
 	if len(f.waiting) == 0 {
+		f.failed = 0
 		return 0
 	}
 	f.leader, f.waiting = f.waiting[0], f.waiting[1:]

@@ -7,18 +7,30 @@ import (
 )
 
 // However callers come, leave and fail: at most one leads; one that leaves ends nothing
-// while another wants the answer; the last one cancels; and every caller that has not left
-// leads or ends with a leader.
+// while another wants the answer; the last one cancels; every caller that has not left
+// leads or ends with a leader; and none waits for more than MaxFailures leaders.
 func TestOneCallerOfAFlightLeads(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var f Flight
 		waits, reads, gone := map[uint64]bool{}, map[uint64]bool{}, map[uint64]bool{}
-		leader, last, cancelled := uint64(0), uint64(0), false
-		end := func(whole bool) {
-			next := f.Ended(leader, whole)
+		leader, last, cancelled, stopped, failed := uint64(0), uint64(0), false, false, 0
+		end := func(whole, asked bool) {
+			next := uint64(0)
+			if asked {
+				next = f.Ended(leader, whole)
+			} else {
+				next = f.Resign(leader)
+			}
 			reads, cancelled = map[uint64]bool{}, false
-			if whole {
-				waits = map[uint64]bool{}
+			if !stopped && asked {
+				failed++
+			}
+			stopped = false
+			if whole || failed == MaxFailures {
+				waits, failed = map[uint64]bool{}, 0
+			}
+			if len(waits) == 0 && next == 0 {
+				failed = 0
 			}
 			if (next != 0) != (len(waits) > 0) || next != 0 && !waits[next] {
 				t.Fatalf("%d leads next of %v", next, waits)
@@ -27,7 +39,7 @@ func TestOneCallerOfAFlightLeads(t *testing.T) {
 			leader = next
 		}
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
-			switch rapid.IntRange(0, 5).Draw(t, "does") {
+			switch rapid.IntRange(0, 6).Draw(t, "does") {
 			case 0, 1:
 				last++
 				leads, ok := f.Join(last)
@@ -57,14 +69,18 @@ func TestOneCallerOfAFlightLeads(t *testing.T) {
 				if want := leader != 0 && gone[leader] && len(waits)+len(reads) == 0; cancel != want {
 					t.Fatalf("cancel: %v, want %v", cancel, want)
 				}
-				cancelled = cancelled || cancel
+				cancelled, stopped = cancelled || cancel, stopped || cancel
 			case 4:
 				if leader != 0 {
-					end(false)
+					end(false, true)
 				}
 			case 5:
 				if leader != 0 && !cancelled {
-					end(true)
+					end(true, true)
+				}
+			case 6:
+				if leader != 0 && !gone[leader] && len(reads) == 0 {
+					end(false, false)
 				}
 			}
 			if f.Leader() != leader || f.Followers() != len(waits)+len(reads) {
@@ -72,7 +88,7 @@ func TestOneCallerOfAFlightLeads(t *testing.T) {
 			}
 		}
 		for leader != 0 {
-			end(false)
+			end(false, true)
 		}
 		if f.Followers() != 0 {
 			t.Fatalf("%d are left without a leader", f.Followers())

@@ -128,7 +128,7 @@ func (f *flight) leave(id uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.asking && f.state.Leader() == id { // it was to lead
-		f.pass(id, false)
+		f.passed(f.state.Resign(id))
 		return
 	}
 	if f.state.Leave(id) && f.cancel != nil {
@@ -137,9 +137,11 @@ func (f *flight) leave(id uint64) {
 }
 
 // pass ends the part of a leader. If it is over, no follower leads. The lock is held.
-func (f *flight) pass(id uint64, over bool) {
+func (f *flight) pass(id uint64, over bool) { f.passed(f.state.Ended(id, over)) }
+
+func (f *flight) passed(next uint64) {
 	f.asking, f.cancel = false, nil
-	if f.state.Ended(id, over) == 0 {
+	if next == 0 {
 		f.close()
 	}
 	f.changed()

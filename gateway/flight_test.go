@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -257,6 +258,47 @@ func TestAFailurePromotesAFollowerThatHasNothing(t *testing.T) {
 	}
 }
 
+// After two failures the rest ask at the same time: none waits for a third.
+func TestAfterTwoFailuresAllFollowersAsk(t *testing.T) {
+	const callers = 6
+	var calls atomic.Int64
+	go1, all := make(chan struct{}), make(chan struct{})
+	b := newBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		switch n := calls.Add(1); {
+		case n == 1:
+			<-go1
+			fallthrough
+		case n == 2:
+			w.WriteHeader(500)
+			return
+		case n == callers:
+			close(all)
+		}
+		select {
+		case <-all:
+			answering(w, r)
+		case <-r.Context().Done():
+		}
+	})
+	r := flying(t, b.URL)
+	var asked []*asking
+	for range callers {
+		asked = append(asked, r.ask2(t, coldBody))
+	}
+	eventually(t, "all but one follow", func() bool { return r.followers() == callers-1 })
+	close(go1)
+	failed := 0
+	for _, a := range asked {
+		if a.all(); a.resp.StatusCode != 200 {
+			failed++
+		}
+	}
+	r.settled()
+	if n := calls.Load(); failed != cache.MaxFailures || n != callers || r.flights.count() != 0 {
+		t.Errorf("%d failed, %d calls, %d flights", failed, n, r.flights.count())
+	}
+}
+
 // Each follower is a request of its own limits.
 func TestAFollowerIsCountedByItsOwnLimits(t *testing.T) {
 	p := newPaced(t)
@@ -300,9 +342,12 @@ func TestNobodyJoinsWhatWasAskedForBeforeAPurge(t *testing.T) {
 // whims is a server that fails and stalls as drawn. It also sees whether two calls of one
 // flight are under way.
 type whims struct {
-	t   testing.TB
-	mu  sync.Mutex
-	now map[*underWay]bool
+	t      testing.TB
+	mu     sync.Mutex
+	now    map[*underWay]bool
+	failed map[string]int // calls of a flight
+
+	overlaps atomic.Int64 // calls of one flight under way together, before two have failed here
 }
 
 // underWay is a call from its first byte until the server knows that it will say nothing
@@ -321,7 +366,7 @@ func (s *whims) begin(body string, gone <-chan struct{}) *underWay {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for other := range s.now {
-		if other.of == c.of {
+		if other.of == c.of && s.failed[c.of] < cache.MaxFailures { // after these all ask
 			other.with, c.with = append(other.with, c), append(c.with, other)
 		}
 	}
@@ -340,10 +385,18 @@ func (s *whims) end(c *underWay) {
 		select {
 		case <-c.gone:
 		case <-other.gone:
-		case <-time.After(10 * time.Second):
-			s.t.Errorf("two calls of one flight are under way: %s", c.of)
+		case <-time.After(2 * time.Second):
+			s.overlaps.Add(1)
 		}
 	}
+}
+
+// fail ends a call that fails.
+func (s *whims) fail(c *underWay) {
+	s.mu.Lock()
+	s.failed[c.of]++
+	s.mu.Unlock()
+	s.end(c)
 }
 
 func (s *whims) count() int {
@@ -356,7 +409,8 @@ func (s *whims) serve(rng func() *rand.Rand) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		call := s.begin(string(body), r.Context().Done())
-		over := sync.OnceFunc(func() { s.end(call) })
+		var once sync.Once
+		over, fails := func() { once.Do(func() { s.end(call) }) }, func() { once.Do(func() { s.fail(call) }) }
 		defer over()
 		draw := rng()
 		events := []string{roleEvent, tokenEvent, tokenEvent, finishEvent, usageEvent, doneEvent}
@@ -365,7 +419,7 @@ func (s *whims) serve(rng func() *rand.Rand) http.HandlerFunc {
 			cut = draw.IntN(len(events))
 		}
 		if draw.IntN(6) == 0 {
-			over()
+			fails()
 			http.Error(w, `{"error":{"message":"x"}}`, 500)
 			return
 		}
@@ -385,13 +439,14 @@ func (s *whims) serve(rng func() *rand.Rand) http.HandlerFunc {
 			w.(http.Flusher).Flush()
 		}
 		if cut < len(events) {
-			over()
+			fails()
 			panic(http.ErrAbortHandler)
 		}
 	}
 }
 
-// However callers leave and servers fail: one call is under way at a time, every caller
+// However callers leave and servers fail: one call is under way at a time until two have
+// failed, every caller
 // sees a whole answer or an error, each has one record, and nothing is left.
 func TestCallersOfOneFlightSeeAWholeAnswerOrAnError(t *testing.T) {
 	var mu sync.Mutex
@@ -402,7 +457,7 @@ func TestCallersOfOneFlightSeeAWholeAnswerOrAnError(t *testing.T) {
 		return rand.New(rand.NewPCG(source.Uint64(), 1))
 	}
 	source = rand.New(rand.NewPCG(1, 1))
-	s := &whims{t: t, now: map[*underWay]bool{}}
+	s := &whims{t: t, now: map[*underWay]bool{}, failed: map[string]int{}}
 	b := newBackend(t, s.serve(draw))
 	c := config(b.URL)
 	c.Models[0].Attempts = 1
@@ -415,6 +470,7 @@ func TestCallersOfOneFlightSeeAWholeAnswerOrAnError(t *testing.T) {
 		mu.Unlock()
 		round++
 		n := rapid.IntRange(1, 12).Draw(rt, "callers")
+		var unhappy atomic.Int64 // callers that left or got an error
 		var callers sync.WaitGroup
 		for i := range n {
 			d := draw()
@@ -431,6 +487,7 @@ func TestCallersOfOneFlightSeeAWholeAnswerOrAnError(t *testing.T) {
 				}
 				resp, err := r.send(ctx, chatPath, body)
 				if err != nil {
+					unhappy.Add(1)
 					if ctx.Err() == nil {
 						rt.Errorf("caller %d: %v", i, err)
 					}
@@ -441,6 +498,9 @@ func TestCallersOfOneFlightSeeAWholeAnswerOrAnError(t *testing.T) {
 				text := string(got)
 				whole := strings.HasSuffix(text, doneEvent) && strings.Contains(text, `"finish_reason":"stop"`) || strings.HasPrefix(text, `{"id"`) && strings.Contains(text, `"finish_reason":"stop"`)
 				failed := strings.Contains(text, `"error"`)
+				if failed || err != nil {
+					unhappy.Add(1)
+				}
 				if ctx.Err() == nil && (err != nil || whole == failed) {
 					rt.Errorf("caller %d: %v, status %d: %s", i, err, resp.StatusCode, text)
 				}
@@ -449,6 +509,9 @@ func TestCallersOfOneFlightSeeAWholeAnswerOrAnError(t *testing.T) {
 		callers.Wait()
 		r.settled()
 		eventually(t, "no flight is left", func() bool { return r.flights.count() == 0 && r.transcripts.Load() == 0 && s.count() == 0 })
+		if o := s.overlaps.Swap(0); o > 0 && unhappy.Load() < cache.MaxFailures {
+			rt.Errorf("%d calls of one flight were under way together, and %d callers have failed", o, unhappy.Load())
+		}
 		eventually(t, "every caller has a record", func() bool { return uint64(len(r.copyRecords())) == r.Levels().Arrived })
 	})
 }
