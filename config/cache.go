@@ -11,6 +11,8 @@ import (
 type Cache struct {
 	// Memory for all stored answers of this gateway.
 	Memory Size `yaml:"memory" default:"256MiB" min:"1MiB" max:"1024GiB"`
+	// All gateways with the same redis share stored answers, purges and single flight. Answers are then kept in Redis too, unencrypted.
+	Redis bool `yaml:"redis"`
 	// Largest answer that is stored.
 	MaxAnswer Size `yaml:"max_answer" default:"1MiB" min:"1KiB" max:"4MiB"`
 	// Memory for the prompts of models with cache.semantic: about 2 KiB each with 384 dimensions, 7 KiB with 1536. The least used go first.
@@ -76,6 +78,9 @@ type CacheRule struct {
 
 // caches checks the models' caches.
 func (v *validator) caches() {
+	if v.c.Cache.Redis && v.c.Redis == nil {
+		v.blame("cache.redis", "is true, and there is no redis", "add redis: {addresses: [...]}, or remove it")
+	}
 	for i := range v.c.Models {
 		c, path := v.c.Models[i].Cache, fmt.Sprintf("models[%d].cache", i)
 		if c == nil || v.badUnder(path) {

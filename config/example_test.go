@@ -25,6 +25,7 @@ func TestTheCommentedExampleShowsEveryKeyAndDefault(t *testing.T) {
 			name := typ.Name() + "." + f.key
 			isShown, known := shown[name]
 			switch {
+			case beside[name]:
 			case !known:
 				t.Errorf("examples/weir.yaml does not show %s", name)
 			case f.hasDef && !isShown:
@@ -33,6 +34,10 @@ func TestTheCommentedExampleShowsEveryKeyAndDefault(t *testing.T) {
 		}
 	}
 }
+
+// beside are keys that exclude one shown, in a block that is there once; the example has
+// them in a comment.
+var beside = map[string]bool{"Redis.entra": true, "Redis.client_id": true}
 
 type exampleWalk struct {
 	t     *testing.T

@@ -15,10 +15,14 @@ type Redis struct {
 	Addresses []string `yaml:"addresses" need:"true" format:"server" example:"redis.internal:6379"`
 	// TLS settings. Without it: plain TCP.
 	TLS *RedisTLS `yaml:"tls"`
-	// User, if not the default user.
+	// User, if not the default user. With entra: the identity's object ID, if its tokens do not name it.
 	Username string `yaml:"username" example:"weir"`
 	// Password of the user.
 	Password Secret `yaml:"password"`
+	// Microsoft Entra ID instead of a password, for Azure Managed Redis: which identity to use. It needs tls.
+	Entra string `yaml:"entra" enum:"default|managed_identity|workload_identity|cli"`
+	// Client ID of a user-assigned managed identity, or of a workload identity.
+	ClientID string `yaml:"client_id" format:"uuid" example:"00000000-0000-0000-0000-000000000000"`
 	// Prefix of every key. Gateways with the same prefix share limits.
 	Prefix string `yaml:"prefix" default:"weir" format:"prefix"`
 	// How long a silent gateway keeps its leases of the limits. Then the others may use them.
@@ -72,8 +76,22 @@ func (v *validator) redis() {
 	if t := r.TLS; t != nil && (t.Cert == "") != (t.Key == "") {
 		v.blame("redis.tls", "has a certificate without its key, or a key without its certificate", "give both or neither")
 	}
+	v.redisEntra(r)
 	if r.TLS == nil && r.Password.Set() && !v.local(r.Addresses) {
 		v.warn("redis.password", "is sent unencrypted", "add redis.tls")
+	}
+}
+
+// redisEntra checks an identity that stands for a password.
+func (v *validator) redisEntra(r *Redis) {
+	if r.Entra != "" && r.Password.Set() {
+		v.blame("redis.entra", "and password exclude each other", "remove one of them")
+	}
+	if r.Entra != "" && r.TLS == nil && !v.local(r.Addresses) {
+		v.blame("redis.entra", "would send its token unencrypted", "add redis.tls: {}")
+	}
+	if r.ClientID != "" && r.Entra != "managed_identity" && r.Entra != "workload_identity" {
+		v.blame("redis.client_id", "has no effect here", "it belongs to entra: managed_identity or workload_identity")
 	}
 }
 

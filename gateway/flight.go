@@ -116,11 +116,33 @@ func (c *call) join() (over bool, err error) {
 		c.leadOf(f, id)
 	}
 	f.mu.Unlock()
-	if leads || !follows {
+	if leads {
+		return c.awaitOthers(f)
+	}
+	if !follows {
 		c.sayCache()
 		return false, nil
 	}
 	return c.follow(f, id)
+}
+
+// awaitOthers makes this gateway the one of several that asks. If another one asks already,
+// the flight waits for its answer, at most as long as this model's answers usually take.
+// A stream does not wait: its first event would come with the last. over: the request has
+// been answered.
+func (c *call) awaitOthers(f *flight) (over bool, err error) {
+	var most time.Duration
+	if !c.ask.stream {
+		most = c.booking.served.usual.value()
+	}
+	e := c.g.answers.Await(c.x.ctx(), c.look.key, most)
+	if e == nil || !c.look.accepts(c.g.answers, e, c.g.now()) {
+		c.sayCache()
+		return false, nil
+	}
+	f.ended(c.x.tee.(*transcript), endsWhole, e)
+	c.x.lead, c.x.tee = nil, nil
+	return true, c.hit(e, cache.Coalesced)
 }
 
 // leave takes a caller out. If none is left that wants the answer, the request ends.

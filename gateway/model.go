@@ -25,6 +25,7 @@ type model struct {
 	options dispatch.Options // as configured, before the trials' weights
 
 	firsts firsts // how long first tokens take
+	usual  usual  // and whole answers, of a model that stores them
 
 	grows  chan<- struct{} // gets a signal when a queue has grown; nil: not wanted
 	queued int             // as last seen by noteGrowth

@@ -21,6 +21,12 @@ type Answers interface {
 	Get(ctx context.Context, k cache.Key, now weir.Instant) *cache.Entry
 	// Put stores an entry. It does not wait.
 	Put(k cache.Key, e *cache.Entry)
+	// Await makes this gateway the one of several that asks for a key, until Put or Release.
+	// While another one asks it waits for that answer, at most for the time given. nil:
+	// this one asks.
+	Await(ctx context.Context, k cache.Key, most time.Duration) *cache.Entry
+	// Release says that no answer to a key comes of this gateway's request.
+	Release(k cache.Key)
 	// Generation is for new entries: a purge that comes later ends them.
 	Generation() cache.Generation
 	// Live says whether an answer of that generation has not been purged.

@@ -131,8 +131,11 @@ func (k *transcript) End(how ending) {
 		e = k.made()
 	}
 	if e != nil && k.storable(e) {
+		k.c.booking.served.usual.learn(e.Stored.Sub(k.c.booking.rec.Arrived))
 		k.c.g.answers.Put(k.c.look.key, e)
 		k.c.learn(e)
+	} else if k.flight != nil {
+		k.c.g.answers.Release(k.c.look.key)
 	}
 	k.c.g.transcripts.Add(-int64(len(k.data)))
 	if k.flight != nil {

@@ -79,7 +79,7 @@ func New(o Options) (*Shared, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	conf, err := o.tls()
+	conn, err := o.Connection()
 	if err != nil {
 		return nil, err
 	}
@@ -98,12 +98,8 @@ func New(o Options) (*Shared, error) {
 	for i := range s.wake {
 		s.wake[i] = make(chan struct{}, 1)
 	}
-	s.options = rueidis.ClientOption{
-		InitAddress: o.Addrs, TLSConfig: conf, Username: o.Username, Password: o.Password, ClientName: "weir",
-		ConnWriteTimeout: patience, DisableRetry: true, DisableCache: true,
-		AlwaysPipelining: true, // otherwise visits wait for each other, and a slow one costs the connection
-	}
-	s.options.Dialer.Timeout = patience
+	s.options = conn
+	s.options.DisableCache = true
 	return s, nil
 }
 

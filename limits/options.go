@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/redis/rueidis"
 )
 
 // Options are the connection to Redis and its use.
@@ -20,6 +22,10 @@ type Options struct {
 	TLS *TLS
 	// Username and Password; both may be empty.
 	Username, Password string
+	// Credentials, if not nil, gives the user and a password that changes, such as a token,
+	// and when to ask again: before it expires. It is called for every connection, instead of
+	// Username and Password.
+	Credentials func() (user, password string, again time.Time, err error)
 	// Prefix begins every key: gateways with the same prefix share. "": weir.
 	Prefix string
 	// Lease is how long a silent gateway keeps its leases. After that they
@@ -63,6 +69,23 @@ func (o *Options) Validate() error {
 		faults = append(faults, errors.New("TLS: a certificate and its key come together"))
 	}
 	return errors.Join(faults...)
+}
+
+// Connection is how to reach Redis by these options, for this package and for others.
+func (o *Options) Connection() (c rueidis.ClientOption, err error) {
+	if c.TLSConfig, err = o.tls(); err != nil {
+		return c, err
+	}
+	c.InitAddress, c.Username, c.Password, c.ClientName = o.Addrs, o.Username, o.Password, "weir"
+	c.ConnWriteTimeout, c.Dialer.Timeout, c.DisableRetry = patience, patience, true
+	c.AlwaysPipelining = true // otherwise commands wait for each other, and a slow one costs the connection
+	if o.Credentials != nil {
+		c.AuthCredentialsFn = func(rueidis.AuthCredentialsContext) (rueidis.AuthCredentials, error) {
+			user, password, again, err := o.Credentials()
+			return rueidis.AuthCredentials{Username: user, Password: password, RefreshAfter: again}, err
+		}
+	}
+	return c, nil
 }
 
 func (o *Options) tls() (*tls.Config, error) {

@@ -17,6 +17,7 @@ import (
 	"weir"
 	"weir/cache/meaning"
 	"weir/cache/memory"
+	"weir/cache/remote"
 	"weir/meter"
 )
 
@@ -40,6 +41,7 @@ type adminAPI struct {
 	restartCanary func(deployment string) error
 	cache         *memory.Store
 	meanings      func() []meaning.Figures
+	remote        *remote.Store // nil: none
 	log           *slog.Logger
 }
 

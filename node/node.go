@@ -18,6 +18,7 @@ import (
 
 	"weir"
 	"weir/cache/memory"
+	"weir/cache/remote"
 	"weir/fleet"
 	"weir/gateway"
 	"weir/observe"
@@ -51,6 +52,7 @@ type Node struct {
 	sharing  *sharing // nil: limits are not shared
 	answers  *memory.Store
 	vectors  *vectors.Store // nil: no model stores embeddings
+	remote   *remote.Store  // nil: stored answers are of this gateway alone
 	keda     *kedaScaler    // nil: KEDA scales nothing
 
 	setup     atomic.Pointer[Setup] // in force
@@ -96,7 +98,9 @@ func New(o Options) (n *Node, err error) {
 	if n.operators, err = listen("admin.listen", s.Admin.Listen); err != nil {
 		return n, err
 	}
-	n.answers = memory.New(s.Cache, nil)
+	if err = n.openAnswers(s); err != nil {
+		return n, err
+	}
 	if err = n.openVectors(s); err != nil {
 		return n, err
 	}
@@ -266,6 +270,9 @@ func (n *Node) middle() []func(context.Context) error {
 	}
 	if n.sharing != nil {
 		parts = append(parts, n.sharing.redis.Run)
+	}
+	if n.remote != nil {
+		parts = append(parts, func(ctx context.Context) error { return n.remote.Run(ctx, n.answers) })
 	}
 	return parts
 }

@@ -68,6 +68,7 @@ type Setup struct {
 	// MeaningMemory bounds the prompts that stand for stored answers, in bytes.
 	MeaningMemory int
 	Vectors       vectors.Options // where embeddings are kept, if a model stores them
+	ShareCache    bool            // stored answers are in Sharing's Redis too
 	KEDA          *KEDA           // nil: KEDA scales nothing
 	Gateway       gateway.Config
 	Deployments   []Deployment // all of Gateway's, in its order

@@ -11,6 +11,14 @@ type Cache struct {
 	Entries int
 	Bytes   int64
 	Evicted uint64 // only grows
+	Redis   *CacheRedis
+}
+
+// CacheRedis is the store that gateways share; the numbers only grow.
+type CacheRedis struct {
+	Up                          bool
+	Hits, Misses, Late, Foreign uint64 // lookups; Late and Foreign are misses too
+	Stored, Dropped, Failed     uint64 // writes
 }
 
 // caches are the metrics of requests to models that store answers.
@@ -46,18 +54,21 @@ func (m *Metrics) cached(w who, rec *weir.Record) {
 	}
 }
 
-type cacheDescs struct{ entries, bytes, evicted *prometheus.Desc }
+type cacheDescs struct{ entries, bytes, evicted, up, lookups, writes *prometheus.Desc }
 
 func newCacheDescs() cacheDescs {
 	return cacheDescs{
 		entries: prometheus.NewDesc("weir_cache_entries", "Stored answers in this gateway's memory, about.", nil, nil),
 		bytes:   prometheus.NewDesc("weir_cache_bytes", "Memory they take.", nil, nil),
 		evicted: prometheus.NewDesc("weir_cache_evictions_total", "Stored answers that were dropped because memory was full or they were too old.", nil, nil),
+		up:      prometheus.NewDesc("weir_cache_redis_up", "1 while the Redis with the gateways' stored answers answers in time.", nil, nil),
+		lookups: prometheus.NewDesc("weir_cache_redis_lookups_total", "Lookups in Redis by result: hit, miss, late (no reply within 20 ms), foreign (a value that is no entry of its key).", []string{"result"}, nil),
+		writes:  prometheus.NewDesc("weir_cache_redis_writes_total", "Answers for Redis by result: stored, dropped (too many wait, or Redis is away), failed (Redis has not taken it).", []string{"result"}, nil),
 	}
 }
 
 func (d *cacheDescs) describe(ch chan<- *prometheus.Desc) {
-	for _, v := range []*prometheus.Desc{d.entries, d.bytes, d.evicted} {
+	for _, v := range []*prometheus.Desc{d.entries, d.bytes, d.evicted, d.up, d.lookups, d.writes} {
 		ch <- v
 	}
 }
@@ -66,4 +77,23 @@ func (d *cacheDescs) collect(ch chan<- prometheus.Metric, c Cache) {
 	ch <- gauge(d.entries, float64(c.Entries))
 	ch <- gauge(d.bytes, float64(c.Bytes))
 	ch <- prometheus.MustNewConstMetric(d.evicted, prometheus.CounterValue, float64(c.Evicted))
+	r := c.Redis
+	if r == nil {
+		return
+	}
+	up := 0.0
+	if r.Up {
+		up = 1
+	}
+	ch <- gauge(d.up, up)
+	add := func(of *prometheus.Desc, result string, n uint64) {
+		ch <- prometheus.MustNewConstMetric(of, prometheus.CounterValue, float64(n), result)
+	}
+	add(d.lookups, "hit", r.Hits)
+	add(d.lookups, "miss", r.Misses-min(r.Misses, r.Late))
+	add(d.lookups, "late", r.Late)
+	add(d.lookups, "foreign", r.Foreign)
+	add(d.writes, "stored", r.Stored)
+	add(d.writes, "dropped", r.Dropped)
+	add(d.writes, "failed", r.Failed)
 }

@@ -15,6 +15,7 @@ import (
 	"weir/node"
 	"weir/observe"
 	"weir/price"
+	"weir/upstream"
 )
 
 // Node is a node of a configuration. load reads the configuration again, for a
@@ -78,7 +79,10 @@ func Setup(c *config.Config, prices *price.Catalogue) (s node.Setup, err error) 
 		Journal: control.JournalOptions{Path: c.Journal.Path, MaxBytes: int64(c.Journal.MaxSize)},
 		Cache:   memory.Options{Bytes: int64(c.Cache.Memory), MostBody: int(c.Cache.MaxAnswer)},
 		Vectors: vectorOptions(c), MeaningMemory: int(c.Cache.SemanticMemory),
-		Sharing: sharing(c.Redis), KEDA: kedaOf(c.KEDA),
+		KEDA: kedaOf(c.KEDA), ShareCache: c.Cache.Redis,
+	}
+	if s.Sharing, err = sharing(c.Redis); err != nil {
+		return s, err
 	}
 	if t := c.Server.TLS; t != nil {
 		s.Server.Listen.CertFile, s.Server.Listen.KeyFile = t.Cert, t.Key
@@ -98,9 +102,9 @@ func Store(s config.Store) node.Store {
 	}
 }
 
-func sharing(r *config.Redis) *node.Sharing {
+func sharing(r *config.Redis) (_ *node.Sharing, err error) {
 	if r == nil {
-		return nil
+		return nil, nil
 	}
 	s := &node.Sharing{Gateways: r.Gateways, Redis: limits.Options{
 		Addrs: r.Addresses, Username: r.Username, Password: r.Password.Reveal(), Prefix: r.Prefix, Lease: r.Lease,
@@ -108,7 +112,10 @@ func sharing(r *config.Redis) *node.Sharing {
 	if t := r.TLS; t != nil {
 		s.Redis.TLS = &limits.TLS{CA: t.CA, Cert: t.Cert, Key: t.Key, ServerName: t.ServerName}
 	}
-	return s
+	if r.Entra != "" {
+		s.Redis.Credentials, err = upstream.RedisCredentials(upstream.EntraOptions{Identity: r.Entra, ClientID: r.ClientID}, r.Username)
+	}
+	return s, err
 }
 
 // fixed are the parts of a configuration that only a restart can change.

@@ -22,8 +22,14 @@ import (
 type Remote interface {
 	// Get returns an entry, nil if there is none or the store does not answer in time.
 	Get(ctx context.Context, k cache.Key, now weir.Instant) *cache.Entry
-	// Put stores an entry. It does not wait.
+	// Put stores an entry. It does not wait. It ends this process's lease of the key.
 	Put(k cache.Key, e *cache.Entry)
+	// Await makes this process the one that asks for a key, until Put or Release. While
+	// another one asks it waits for that answer, at most for the time given; nil: this one
+	// asks.
+	Await(ctx context.Context, k cache.Key, most time.Duration) *cache.Entry
+	// Release ends the lease of a key whose answer is not stored. It does not wait.
+	Release(k cache.Key)
 	// Purge makes a purge known to all processes, with a number above least. The error
 	// says that they do not know of it.
 	Purge(ctx context.Context, name string, least cache.Generation) (cache.Generation, error)
@@ -91,19 +97,46 @@ func (s *Store) Get(ctx context.Context, k cache.Key, now weir.Instant) *cache.E
 	if e == nil || e.Left(now) <= 0 || !s.Live(e.Generation, &e.Of) {
 		return nil
 	}
+	return s.keep(k, e)
+}
+
+// keep takes an entry of the remote store.
+func (s *Store) keep(k cache.Key, e *cache.Entry) *cache.Entry {
 	s.entries.Set(k, e)
-	s.entries.SetExpiresAfter(k, e.Left(now))
+	s.entries.SetExpiresAfter(k, e.Left(weir.At(time.Now())))
 	return e
 }
 
 // Put stores an entry.
 func (s *Store) Put(k cache.Key, e *cache.Entry) {
 	if !s.Live(e.Generation, &e.Of) {
+		s.Release(k)
 		return
 	}
 	s.entries.Set(k, e)
 	if s.remote != nil {
 		s.remote.Put(k, e)
+	}
+}
+
+// Await makes this process the one of several that asks for a key, until Put or Release.
+// While another one asks it waits for that answer, at most for the time given. nil: the
+// caller asks. Without a Remote it returns at once.
+func (s *Store) Await(ctx context.Context, k cache.Key, most time.Duration) *cache.Entry {
+	if s.remote == nil {
+		return nil
+	}
+	e := s.remote.Await(ctx, k, most)
+	if e == nil || !s.Live(e.Generation, &e.Of) {
+		return nil
+	}
+	return s.keep(k, e)
+}
+
+// Release says that no answer to a key comes of this process's request.
+func (s *Store) Release(k cache.Key) {
+	if s.remote != nil {
+		s.remote.Release(k)
 	}
 }
 

@@ -53,6 +53,10 @@ type shared struct {
 
 func (r *shared) Get(_ context.Context, k cache.Key, _ weir.Instant) *cache.Entry { return r.of[k] }
 func (r *shared) Put(k cache.Key, e *cache.Entry)                                 { r.of[k] = e }
+func (r *shared) Await(_ context.Context, k cache.Key, _ time.Duration) *cache.Entry {
+	return r.of[k]
+}
+func (r *shared) Release(cache.Key) {}
 func (r *shared) Purge(_ context.Context, name string, least cache.Generation) (cache.Generation, error) {
 	if r.down {
 		return 0, errors.New("down")

@@ -95,6 +95,7 @@ var house = map[string]pack{
 	"weir/limits":           {imports: []string{"weir/meter"}},
 	"weir/limits/redistest": {},
 	"weir/cache/memory":     {imports: []string{"weir/cache"}},
+	"weir/cache/remote":     {imports: []string{"weir/cache"}},
 	"weir/cache/operate":    {imports: []string{"weir/cache", "weir/cache/meaning", "weir/report/words"}},
 	"weir/peers":            {imports: []string{"weir/scale", "weir/store"}},
 	"weir/observe":          {},
@@ -107,7 +108,7 @@ var house = map[string]pack{
 		"weir/engine", "weir/fit", "weir/price", "weir/fleet", "weir/fleet/process", "weir/fleet/kubernetes", "weir/observe", "weir/control", "weir/limits", "weir/node", "weir/internal/memory",
 		"weir/cache", "weir/cache/memory", "weir/azure", "weir/store/vectors", "weir/quota", "weir/quota/live", "weir/fleet/azureopenai"}},
 	"weir/wire/emulated": {imports: []string{"weir/wire", "weir/config", "weir/emulate", "weir/emulate/arm", "weir/engine", "weir/fit", "weir/price", "weir/report/words"}},
-	"weir/node": {imports: []string{"weir/gateway", "weir/cache", "weir/cache/meaning", "weir/cache/memory", "weir/canary", "weir/dispatch", "weir/meter", "weir/control", "weir/scale", "weir/fleet", "weir/fleet/shared", "weir/upstream/dialects",
+	"weir/node": {imports: []string{"weir/gateway", "weir/cache", "weir/cache/meaning", "weir/cache/memory", "weir/cache/remote", "weir/canary", "weir/dispatch", "weir/meter", "weir/control", "weir/scale", "weir/fleet", "weir/fleet/shared", "weir/upstream/dialects",
 		"weir/keda", "weir/peers", "weir/limits", "weir/store", "weir/store/vectors", "weir/observe", "weir/scrape", "weir/internal/whole"}},
 
 	"weir/bench/policies/ticks": {imports: []string{"weir/scale", "weir/scale/baseline"}},
@@ -148,7 +149,8 @@ var owner = map[string]string{
 	"k8s.io/":                             "weir/fleet/kubernetes",
 	"connectrpc.com/connect":              "weir/keda",
 	"github.com/go-logr/logr":             "weir/fleet/kubernetes",
-	"github.com/redis/rueidis":            "weir/limits",
+	"github.com/redis/rueidis":            "weir/limits weir/cache/remote", // how to reach it: limits.Options.Connection
+	"github.com/klauspost/compress":       "weir/cache/remote",
 	"github.com/jackc/pgx":                "weir/store",
 	"github.com/prometheus/client_golang": "weir/observe",
 	"github.com/tiktoken-go/tokenizer":    "weir/upstream",

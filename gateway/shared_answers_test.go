@@ -1,0 +1,136 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"weir/cache"
+	"weir/cache/memory"
+	"weir/cache/remote"
+	"weir/limits"
+	"weir/limits/redistest"
+)
+
+// sharing starts two gateways that share their answers in one Redis.
+func sharingAnswers(t *testing.T, url string) (one, two *running) {
+	t.Helper()
+	redis, err := redistest.Start(redistest.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(redis.Kill)
+	begin := func() *running {
+		l := limits.Options{Addrs: []string{redis.Addr}}
+		conn, err := l.Connection()
+		if err != nil {
+			t.Fatal(err)
+		}
+		shared := remote.New(remote.Options{Connection: conn, Budget: 5 * time.Second, Log: slog.New(slog.DiscardHandler)})
+		answers := memory.New(memory.Options{}, shared)
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		go func() { defer close(done); shared.Run(ctx, answers) }()
+		t.Cleanup(func() { cancel(); <-done; answers.Close() })
+		eventually(t, "Redis answers", func() bool { return shared.Status().Connected })
+		c := config(url)
+		c.Models[0].Attempts = 1
+		c.Models[0].Cache = &cache.Policy{TTL: time.Hour, Normalise: true, SingleFlight: true}
+		return start(t, c, func(o *Options) { o.Answers = answers })
+	}
+	return begin(), begin()
+}
+
+// Two gateways that want the same answer at the same time ask once; a stream does not wait
+// for the other's end; and no request waits for one that never ends.
+func TestTwoGatewaysAskOnce(t *testing.T) {
+	var calls atomic.Int64
+	going := make(chan struct{})
+	b := newBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		calls.Add(1)
+		select {
+		case <-going:
+			answering(w, r)
+		case <-r.Context().Done():
+		}
+	})
+	one, two := sharingAnswers(t, b.URL)
+	usually := func(d time.Duration) { two.state.Load().models["m"].usual.ns.Store(int64(d)) }
+
+	usually(time.Minute)
+	first := one.ask2(t, coldBody)
+	eventually(t, "the first asks", func() bool { return calls.Load() == 1 })
+	second, third := two.ask2(t, coldBody), two.ask2(t, coldBody)
+	eventually(t, "one follows the one that waits", func() bool { return two.followers() == 1 })
+	going <- struct{}{}
+	for _, a := range []*asking{first, second, third} {
+		if got := a.all(); a.resp.StatusCode != 200 {
+			t.Errorf("%d %s", a.resp.StatusCode, got)
+		}
+	}
+	if n := calls.Load(); n != 1 || met(second.resp.Header) != "coalesced" || met(third.resp.Header) != "coalesced" {
+		t.Errorf("%d calls, %s, %s", n, met(second.resp.Header), met(third.resp.Header))
+	}
+	for range 2 {
+		two.rec()
+	}
+	if rec := two.copyRecords()[0]; rec.Saved == 0 && rec.SavedTokens == 0 || rec.Attempts != 0 {
+		t.Errorf("%+v", rec)
+	}
+	two.settled()
+
+	usually(time.Millisecond) // longer than that it does not wait
+	calls.Store(0)
+	body := `{"model":"m","temperature":0,"messages":[{"role":"user","content":"other"}]}`
+	stream := `{"stream":true,"model":"m","temperature":0,"messages":[{"role":"user","content":"more"}]}`
+	first, third = one.ask2(t, body), one.ask2(t, stream)
+	eventually(t, "the first ask", func() bool { return calls.Load() == 2 })
+	second = two.ask2(t, body)
+	eventually(t, "the second asks too", func() bool { return calls.Load() == 3 })
+	usually(time.Minute)
+	fourth := two.ask2(t, stream)
+	eventually(t, "the stream asks too", func() bool { return calls.Load() == 4 })
+	close(going)
+	for _, a := range []*asking{first, second, third, fourth} {
+		if got := a.all(); a.resp.StatusCode != 200 || met(a.resp.Header) != "miss" {
+			t.Errorf("%d %s %s", a.resp.StatusCode, met(a.resp.Header), got)
+		}
+	}
+	one.settled()
+	two.settled()
+	if one.flights.count()+two.flights.count() != 0 {
+		t.Error("a flight is left")
+	}
+}
+
+// A gateway whose request fails lets the other ask at once.
+func TestAFailureAtOneGatewayLetsTheOtherAsk(t *testing.T) {
+	var calls atomic.Int64
+	fails := make(chan struct{})
+	b := newBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		if calls.Add(1) == 1 {
+			<-fails
+			w.WriteHeader(500)
+			return
+		}
+		answering(w, r)
+	})
+	one, two := sharingAnswers(t, b.URL)
+	two.state.Load().models["m"].usual.ns.Store(int64(time.Hour))
+	first := one.ask2(t, coldBody)
+	eventually(t, "the first asks", func() bool { return calls.Load() == 1 })
+	second := two.ask2(t, coldBody)
+	eventually(t, "the second waits", func() bool { return two.flights.count() == 1 })
+	close(fails)
+	if first.all(); first.resp.StatusCode == 200 {
+		t.Error("the first has not failed")
+	}
+	if second.all(); second.resp.StatusCode != 200 || calls.Load() != 2 {
+		t.Errorf("%d, %d calls", second.resp.StatusCode, calls.Load())
+	}
+	one.settled()
+	two.settled()
+}
