@@ -99,6 +99,8 @@ func textAt(v any, path ...string) string { s, _ := at(v, path...).(string); ret
 
 func mapAt(v any, path ...string) object { m, _ := at(v, path...).(object); return m }
 
+func arrayAt(v any, path ...string) []any { a, _ := at(v, path...).([]any); return a }
+
 func boolAt(v any, path ...string) bool { b, _ := at(v, path...).(bool); return b }
 
 // intAt reads a whole number; ok says whether there is one.

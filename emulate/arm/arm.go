@@ -48,6 +48,7 @@ type Options struct {
 	Workspace     string // of Azure Machine Learning; default weir
 
 	Account string         // of Azure OpenAI; default weir-openai
+	Cluster string         // of Kubernetes, with a pool "system"; default weir
 	OpenAI  *emulate.Azure // its data plane, run by its owner; nil: one of the account's own, with no deployment
 
 	Clients   map[string]string // client id to secret; none: any secret is accepted, but one is required
@@ -150,6 +151,7 @@ func (o *Options) fill() {
 	set(&o.Location, "swedencentral")
 	set(&o.Workspace, "weir")
 	set(&o.Account, "weir-openai")
+	set(&o.Cluster, "weir")
 	if o.Speed == 0 {
 		o.Speed = 1
 	}

@@ -10,16 +10,18 @@ import (
 // kinds are the emulated types of resources, by lower-case name.
 func kinds() map[string]*kind {
 	all := map[string]*kind{}
-	for _, k := range []*kind{workspaceKind(), endpointKind(), deploymentKind(), accountKind(), openAIKind()} {
+	for _, k := range []*kind{workspaceKind(), endpointKind(), deploymentKind(), accountKind(), openAIKind(), groupKind(), clusterKind(), poolKind(), autoscaleKind()} {
 		all[lower(k.typ)] = k
 	}
 	return all
 }
 
-// given makes what is there from the start: a workspace.
+// given makes what is there from the start: a workspace, an account, a cluster.
 func (c *Cloud) given() {
 	c.make("Microsoft.MachineLearningServices/workspaces", c.o.Workspace, object{"location": c.o.Location, "properties": object{"friendlyName": c.o.Workspace}})
 	account := c.make("Microsoft.CognitiveServices/accounts", c.o.Account, object{"location": c.o.Location, "kind": "OpenAI", "sku": object{"name": "S0"}})
+	c.make(clusterType, c.o.Cluster, object{"location": c.o.Location, "properties": object{"agentPoolProfiles": []any{
+		object{"name": "system", "mode": "System", "count": float64(1), "vmSize": "Standard_DS2_v2"}}}})
 	if c.o.OpenAI == nil {
 		return
 	}

@@ -53,6 +53,18 @@ var times = map[string]Times{
 	"openai-resize":      {20 * time.Second, time.Minute},
 	"openai-stock":       {40 * time.Second, 2 * time.Minute},
 	"openai-delete":      {10 * time.Second, 30 * time.Second},
+	"group-create":       {30 * time.Second, 90 * time.Second},
+	"group-start":        {20 * time.Second, time.Minute},
+	"group-delete":       {10 * time.Second, 30 * time.Second},
+	"cluster-create":     {5 * time.Minute, 9 * time.Minute},
+	"cluster-update":     {time.Minute, 3 * time.Minute},
+	"cluster-delete":     {4 * time.Minute, 7 * time.Minute},
+	"cluster-start":      {4 * time.Minute, 8 * time.Minute},
+	"cluster-stop":       {3 * time.Minute, 6 * time.Minute},
+	"pool-out":           {4 * time.Minute, 8 * time.Minute},
+	"pool-in":            {2 * time.Minute, 5 * time.Minute},
+	"pool-update":        {30 * time.Second, 90 * time.Second},
+	"pool-stock":         {6 * time.Minute, 12 * time.Minute},
 	"endpoint-create":    {90 * time.Second, 3 * time.Minute},
 	"endpoint-update":    {15 * time.Second, 40 * time.Second},
 	"endpoint-delete":    {time.Minute, 3 * time.Minute},
@@ -144,6 +156,7 @@ func (c *Cloud) settle() time.Time {
 	for _, op := range due {
 		c.finish(op)
 	}
+	c.endGroups(now)
 	return now
 }
 
@@ -190,6 +203,18 @@ func (c *Cloud) forget() {
 	}
 }
 
+// cancel ends what runs under a lock.
+func (c *Cloud) cancel(lock string) {
+	for _, id := range c.order {
+		if op := c.ops[id]; op.status == "InProgress" && op.lock == lock {
+			op.status, op.fail = "Canceled", refuse(http.StatusConflict, "OperationCanceled", "another operation has taken its place")
+			if r := c.resources[op.key]; r != nil && r.op == op {
+				r.op = nil
+			}
+		}
+	}
+}
+
 // under is the running operation that a change would run into.
 func (c *Cloud) under(ch *change) *operation {
 	lock := ch.lock()
@@ -219,7 +244,7 @@ func (c *Cloud) follow(w http.ResponseWriter, r *http.Request) {
 		if !running {
 			v["endTime"] = op.ends.UTC().Format(time.RFC3339Nano)
 		}
-		if op.status == "Failed" {
+		if op.fail != nil && !running {
 			v["error"] = op.fail.body()["error"]
 		}
 		writeJSON(w, http.StatusOK, v)
@@ -229,7 +254,7 @@ func (c *Cloud) follow(w http.ResponseWriter, r *http.Request) {
 	case running:
 		w.Header().Set("Location", c.url+r.URL.RequestURI())
 		w.WriteHeader(http.StatusAccepted)
-	case op.status == "Failed":
+	case op.fail != nil:
 		c.fail(w, op.fail)
 	case target == nil || op.change.body == nil:
 		w.WriteHeader(http.StatusNoContent)

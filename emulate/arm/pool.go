@@ -169,19 +169,10 @@ func (p *pool) serverOf(ctx context.Context, i *instance) (http.Handler, error) 
 	if base == nil {
 		return nil, errors.New("the emulated cloud is not running")
 	}
-	o := c.o.Server
-	o.Listen, o.Load, o.Log = "", time.Nanosecond, nil
-	if o.Spec == nil {
-		spec, err := c.spec()
-		if err != nil {
-			return nil, err
-		}
-		o.Spec = &spec
-	}
 	p.mu.Lock()
 	h := i.handler
 	if h == nil {
-		server, err := emulate.New(o)
+		server, err := c.newServer()
 		if err != nil {
 			p.mu.Unlock()
 			return nil, err

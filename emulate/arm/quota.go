@@ -106,6 +106,7 @@ var providerReads = map[string]func(c *Cloud, w http.ResponseWriter, r *http.Req
 	"GET microsoft.machinelearningservices/vmsizes":       (*Cloud).mlSizes,
 	"GET microsoft.cognitiveservices/usages":              (*Cloud).openAIUsages,
 	"GET microsoft.cognitiveservices/modelcapacities":     (*Cloud).modelCapacities,
+	"GET microsoft.containerinstance/usages":              (*Cloud).groupUsages,
 	"GET microsoft.compute/usages":                        (*Cloud).computeUsages,
 	"GET microsoft.compute/skus":                          (*Cloud).computeSKUs,
 }
@@ -161,6 +162,3 @@ func (c *Cloud) computeSKUs(w http.ResponseWriter, r *http.Request, _ string, _ 
 	}
 	return c.page(w, r, all)
 }
-
-// poolUse is what the node pools use of compute quota. Nothing yet counts there.
-func (c *Cloud) poolUse() map[need]int { return map[need]int{} }

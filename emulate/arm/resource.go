@@ -33,6 +33,9 @@ type resource struct {
 	turns  int                // of a deployment: its share of traffic that is due
 	since  time.Time          // of a container group: when its state began
 	phase  string             // of a container group or a cluster: its instance view or power state
+	until  time.Time          // of a container group: when it ended
+	exit   int                // of a container group that ended
+	ip     string             // of a container group that has ports
 }
 
 // maxResources bounds everything of one emulated subscription.
@@ -41,17 +44,18 @@ const maxResources = 5000
 // kind is a type of resource: what a write of it must be and what comes of it.
 // Functions that are nil do nothing. All run under the cloud's lock.
 type kind struct {
-	typ    string                                  // as Azure spells it
-	lock   func(rid) string                        // operations with an equal lock exclude each other; nil: the resource's own
-	busy   problem                                 // the answer to the second
-	check  func(*Cloud, *change) *problem          // refuses a write at once, or completes its body
-	plan   func(*Cloud, *change) outcome           // how long it takes and how it ends
-	ended  func(*Cloud, *resource, *change)        // it succeeded
-	view   func(*Cloud, *resource, object, object) // adds what only the service knows to (whole, properties)
-	posts  map[string]action                       // actions, by lower-case name
-	reads  map[string]action                       // sub-collections that are no resources
-	etags  bool                                    // If-Match is honoured and the etag shown
-	update string                                  // provisioningState of a PATCH; default Updating
+	typ     string                                  // as Azure spells it
+	lock    func(rid) string                        // operations with an equal lock exclude each other; nil: the resource's own
+	busy    problem                                 // the answer to the second
+	check   func(*Cloud, *change) *problem          // refuses a write at once, or completes its body
+	plan    func(*Cloud, *change) outcome           // how long it takes and how it ends
+	ended   func(*Cloud, *resource, *change)        // it succeeded
+	view    func(*Cloud, *resource, object, object) // adds what only the service knows to (whole, properties)
+	posts   map[string]action                       // actions, by lower-case name
+	reads   map[string]action                       // sub-collections that are no resources
+	etags   bool                                    // If-Match is honoured and the etag shown
+	cancels bool                                    // a DELETE ends a running operation, instead of being refused
+	update  string                                  // provisioningState of a PATCH; default Updating
 }
 
 // change is one write.
@@ -104,6 +108,7 @@ func (c *Cloud) remove(r *resource) {
 	for k, below := range c.resources {
 		if k == key || strings.HasPrefix(k, key+"/") {
 			below.server.stop()
+			below.close()
 			delete(c.resources, k)
 		}
 	}

@@ -98,6 +98,9 @@ func (c *Cloud) dispatch(w http.ResponseWriter, r *http.Request, body object, no
 	if p := c.regionLost(c.location(id, body)); p != nil {
 		return p
 	}
+	if strings.EqualFold(id.typ, groupType+"/containers") {
+		return c.containerLogs(w, r, id)
+	}
 	if id.rest != "" {
 		return c.below(w, r, id, body, now)
 	}

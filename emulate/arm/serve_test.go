@@ -88,8 +88,8 @@ func TestUsagesCountWhatDeploymentsHold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if page, err := compute.NewListPager("swedencentral", nil).NextPage(context.Background()); err != nil || *page.Value[0].Name.Value != "cores" || *page.Value[0].CurrentValue != 0 {
-		t.Errorf("the quota of virtual machines is another: %v", err)
+	if page, err := compute.NewListPager("swedencentral", nil).NextPage(context.Background()); err != nil || *page.Value[0].Name.Value != "cores" || *page.Value[0].CurrentValue != 2 {
+		t.Errorf("the quota of virtual machines is another, which the cluster uses: %v", err)
 	}
 }
 

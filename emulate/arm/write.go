@@ -31,6 +31,9 @@ func (c *Cloud) write(w http.ResponseWriter, r *http.Request, k *kind, id rid, b
 	if ch.body != nil {
 		delete(ch.body, "etag")
 	}
+	if k.cancels && ch.body == nil {
+		c.cancel(ch.lock())
+	}
 	if op := c.under(ch); op != nil {
 		busy := k.busy
 		busy.message = strings.ReplaceAll(busy.message, "{operation}", op.id)
