@@ -46,6 +46,7 @@ test-servers: build
 # The replicas of fleet/kubernetes on a real API server. The first time it builds
 # one: see scripts/kube-deps.
 test-kubernetes: build ## replicas as pods, on a real API server with its controllers and scheduler
+	scripts/server-deps
 	CACHE=$(CACHE) scripts/kube-deps
 	CACHE=$(CACHE) scripts/helm-deps
 	cd test/kubernetes && WEIR_BIN=$(CURDIR)/$(WEIR) WEIR_KUBERNETES=$(CACHE)/kubernetes/bin $(GO) test -count=1 -parallel 12 -timeout 10m .

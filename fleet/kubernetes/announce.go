@@ -64,7 +64,7 @@ func (w *workload) speak(ctx context.Context) {
 		}
 		about := a.reason + " " + a.why
 		now := time.Now()
-		if now.Sub(said[about]) < announceEvery {
+		if now.Sub(said[about]) < announceEvery || !w.f.leads() { // of several gateways, one speaks
 			continue
 		}
 		said[about] = now

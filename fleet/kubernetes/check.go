@@ -114,7 +114,7 @@ func (c *cluster) examine(ctx context.Context, d Deployment) []Finding {
 		found = append(found, Finding{Deployment: d.Name, Doubt: true, Err: d.fault(format, args...)})
 	}
 	if weaker != "" {
-		doubt("Weir may not %s: it learns later, or not at all, why replicas do not come and what else writes their number", weaker)
+		doubt("Weir may not %s: it learns later, or not at all, why replicas do not come and what else writes their number, or cannot say so in events", weaker)
 	}
 	s, err := t.read(ctx)
 	if err != nil {

@@ -174,4 +174,12 @@ func TestAnOutageIsNotedByTheWatchOfTheWorkload(t *testing.T) {
 	if w.reached(t.Context(), io.EOF); w.away.IsZero() {
 		t.Error("an outage is not noted")
 	}
+	w.away = time.Time{}
+	if w.reached(t.Context(), nil); w.away.IsZero() {
+		t.Error("the end of an outage is not noted: it may be longer ago that a call last failed")
+	}
+	w.away = time.Time{}
+	if w.reached(t.Context(), nil); !w.away.IsZero() {
+		t.Error("a second answer is taken for the end of an outage")
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"weir/emulate"
+	"weir/store/storetest"
 )
 
 // The scenarios with whole gateways: `weir serve` under its service account, engines
@@ -344,18 +345,23 @@ func TestServeRefusesATargetThatAnAutoscalerHas(t *testing.T) {
 
 // TestServeTheLeaderKilled: killed while it scales in, it is followed by the other
 // gateway, which answers all the while and goes on with what drains. There are never
-// two writers.
+// two writers. The leader is that of a common database, or the holder of a Lease.
 func TestServeTheLeaderKilled(t *testing.T) {
 	t.Parallel()
+	t.Run("of a database", func(t *testing.T) { t.Parallel(); leaderKilled(t, storetest.Start(t).Database()) })
+	t.Run("by a Lease", func(t *testing.T) { t.Parallel(); leaderKilled(t, "") })
+}
+
+func leaderKilled(t *testing.T, store string) {
 	w := newWorld(t, 4)
 	w.engines("Deployment")
-	s := settings{scaling: "min: 2, max: 3, " + roomy}
-	a := w.serve("a", s)
+	scaled := func(bounds string) settings { return settings{scaling: bounds + roomy, store: store} }
+	a := w.serve("a", scaled("min: 2, max: 3, "))
 	a.has(2)
-	b := w.serve("b", s)
-	both := func(scaling string) {
+	b := w.serve("b", scaled("min: 2, max: 3, "))
+	both := func(bounds string) {
 		for _, g := range []*gateway{a, b} {
-			g.reload(settings{scaling: scaling + roomy})
+			g.reload(scaled(bounds))
 		}
 	}
 	both("min: 3, max: 3, ")
@@ -368,7 +374,7 @@ func TestServeTheLeaderKilled(t *testing.T) {
 	end()
 	b.has(1)
 	w.onlyDeleted(draining)
-	b.reload(settings{scaling: "min: 2, max: 3, " + roomy})
+	b.reload(scaled("min: 2, max: 3, "))
 	b.has(2)
 	callers.allAnswered(20)
 	var writers []string

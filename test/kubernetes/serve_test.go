@@ -37,6 +37,7 @@ type settings struct {
 	scaling string // of deployment m, in braces
 	more    string // lines under kubernetes: of deployment m
 	others  string // further deployments of the model
+	store   string // the database of several gateways; "": each has its own
 	models  string // all models, instead of that one; NAMESPACE is the world's
 }
 
@@ -50,9 +51,17 @@ func (w *world) weirYAML(dir string, s settings) string {
 	if models == "" {
 		models = w.oneModel(s)
 	}
+	store := fmt.Sprintf("{path: %q, flush_every: 100ms}", filepath.Join(dir, "ledger.db"))
+	if s.store != "" {
+		secret := filepath.Join(dir, "postgres")
+		if err := os.WriteFile(secret, []byte(s.store), 0o600); err != nil {
+			w.Fatal(err)
+		}
+		store = "{postgres: " + quote("file:"+secret) + ", lease: 2s, flush_every: 100ms}"
+	}
 	return fmt.Sprintf(`
 log: {access: false}
-store: {path: %q, flush_every: 100ms}
+store: %s
 journal: {path: %q}
 kubernetes: {lease: %s}
 %s
@@ -60,7 +69,7 @@ tenants:
   - name: t
     keys: [{name: k, hash: %q}]
 models:
-%s`, filepath.Join(dir, "ledger.db"), filepath.Join(dir, "journal"), w.namespace, s.top, config.HashKey(callerKey), models)
+%s`, store, filepath.Join(dir, "journal"), w.namespace, s.top, config.HashKey(callerKey), models)
 }
 
 func (w *world) oneModel(s settings) string {
