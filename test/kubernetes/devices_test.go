@@ -189,6 +189,25 @@ func TestADeviceThatSuitsNoClaim(t *testing.T) {
 	short(t, f.Scale(soon(t), "m", 1, nil), fleet.WhyUnschedulable, "cannot allocate all claims")
 }
 
+// TestSlicesAndSharesOfAGPUAreCounted: by the names that NVIDIA's device plugin gives
+// MIG slices and shares in time.
+func TestSlicesAndSharesOfAGPUAreCounted(t *testing.T) {
+	t.Parallel()
+	for _, device := range []string{"nvidia.com/mig-1g.10gb", "nvidia.com/gpu.shared"} {
+		t.Run(device, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, 0)
+			w.nodeOf("b", device, 3)
+			w.workload("Deployment", "")
+			w.patch("apps/v1", "deployments", "m", `{"spec":{"template":{"spec":{"containers":[{"name":"engine","image":"engine:1","ports":[{"containerPort":8000}],
+				"resources":{"limits":{"`+device+`":1}}}]}}}}`)
+			f, _ := w.start(w.options("Deployment"), 3)
+			short(t, f.Scale(soon(t), "m", 5, nil), fleet.WhyUnschedulable, "room for 3 of its pods (1 "+device+" each)")
+			w.ready(f, 3)
+		})
+	}
+}
+
 // TestARequiredAffinityDecidesWhichNodesCount, as it does for the scheduler.
 func TestARequiredAffinityDecidesWhichNodesCount(t *testing.T) {
 	t.Parallel()

@@ -152,6 +152,12 @@ func (w *world) apply(text string) {
 // node adds a node for the namespace's pods alone.
 func (w *world) node(name string, gpus int) {
 	w.Helper()
+	w.nodeOf(name, gpu, gpus)
+}
+
+// nodeOf is node with devices of another name.
+func (w *world) nodeOf(name, device string, n int) {
+	w.Helper()
 	full := w.namespace + "-" + name
 	w.apply(fmt.Sprintf(`
 apiVersion: v1
@@ -161,7 +167,7 @@ spec: {taints: [{key: sku, value: gpu, effect: NoSchedule}]}
 status:
   capacity: {cpu: "96", memory: 900Gi, pods: "110", %s: "%d"}
   allocatable: {cpu: "96", memory: 900Gi, pods: "110", %s: "%d"}
-`, full, w.namespace, full, gpu, gpus, gpu, gpus))
+`, full, w.namespace, full, device, n, device, n))
 	w.Cleanup(func() {
 		_ = w.resource("v1", "nodes", "").Delete(context.Background(), full, metav1.DeleteOptions{})
 	})
