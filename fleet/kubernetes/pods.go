@@ -34,12 +34,13 @@ type pod struct {
 	seq    int                 // order in which it was first seen
 	view   weir.Replica
 	intent intent
-	since  time.Time // the drain began
-	shown  time.Time // since when the pod shows its deletion cost; zero: it does not
-	quiet  time.Time // idle since; zero: busy
-	gone   time.Time // when the number was lowered for it; zero: it counts in the number
-	served bool      // was ready once
-	news   news      // of a node for it
+	since  time.Time    // the drain began
+	shown  time.Time    // since when the pod shows its deletion cost; zero: it does not
+	quiet  time.Time    // idle since; zero: busy
+	gone   time.Time    // when the number was lowered for it; zero: it counts in the number
+	served bool         // was ready once
+	ready  weir.Instant // when it was first ready; its creation, if that was no start
+	news   news         // of a node for it
 }
 
 // pods is the store of a reflector: a workload's pods.
@@ -219,10 +220,7 @@ func (w *workload) renew(p *pod, extra bool, now time.Time) {
 		at = stand{state: weir.Draining}
 	}
 	if at.state == weir.Ready && !p.served {
-		p.served = true
-		if s, ok := started(p.obj); ok && s.Total() <= w.d.StartTimeout { // else its readiness was lost and came back
-			w.starts.add(s)
-		}
+		w.serves(p, now)
 	}
 	addr := w.d.address(p.obj)
 	if at.state == weir.Ready && addr == "" {
@@ -240,6 +238,9 @@ func (w *workload) renew(p *pod, extra bool, now time.Time) {
 	switch {
 	case !ready.IsZero():
 		p.view.ReadyAt = weir.At(ready)
+		if p.served {
+			p.view.ReadyAt = p.ready
+		}
 		if first && state == weir.Ready {
 			p.view.Since = p.view.ReadyAt
 		}
@@ -257,6 +258,28 @@ func (w *workload) renew(p *pod, extra bool, now time.Time) {
 		if state == weir.Failed {
 			p.view.FailedStarts = max(1, p.view.FailedStarts)
 		}
+	}
+}
+
+// watched is how long after a pod became ready Weir sees it, where it sees it happen.
+const watched = 5 * time.Second
+
+// serves notes that the pod is ready for the first time, and learns from its start.
+// The API server's times are whole seconds, rounded down: of a pod that Weir saw
+// become ready it is when Weir saw it, or scaling would take the start for one that
+// was there at its last decision, and not learn from it. The lock is held.
+func (w *workload) serves(p *pod, now time.Time) {
+	created, _, _, ready := moments(p.obj)
+	p.served, p.ready = true, weir.At(ready)
+	if ready.Sub(created) > w.d.StartTimeout { // its readiness was lost and came back
+		p.ready = weir.At(created)
+		return
+	}
+	if p.view.ID != "" && now.Sub(ready) < watched {
+		p.ready = max(p.ready, weir.At(now))
+	}
+	if s, ok := started(p.obj); ok {
+		w.starts.add(s)
 	}
 }
 

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -170,6 +171,39 @@ func TestReadinessLostAndRegainedIsNoColdStart(t *testing.T) {
 	w.views(t0.Add(100 * time.Hour))
 	if len(w.starts) != 1 || w.starts[0].Loaded != 250*time.Second {
 		t.Errorf("learned from %v, want the start of 400 s alone", w.starts)
+	}
+}
+
+// TestAReadyPodIsNewToADecisionAfterIt: a pod became ready at 400.9 s, of which the
+// API server has 400, and the last decision was at 400.5 s.
+func TestAReadyPodIsNewToADecisionAfterIt(t *testing.T) {
+	w := newWorkload(&Fleet{}, Deployment{StartTimeout: 20 * time.Minute, Scheme: "http", Port: 8000})
+	at := func(seconds float64) time.Time { return t0.Add(time.Duration(seconds * float64(time.Second))) }
+	version := 0
+	view := func(seconds float64, became int) weir.Replica {
+		t.Helper()
+		version++
+		p := on(node, scheduled(60), runs(150), func(p *corev1.Pod) {
+			p.UID, p.ResourceVersion, p.Status.PodIP = "a", fmt.Sprint(version), "10.0.0.1"
+		})
+		if became > 0 {
+			ready(became)(p)
+		}
+		w.see(p, at(seconds))
+		return w.views(at(seconds))[0]
+	}
+	view(400.5, 0)
+	if r := view(400.9, 400); r.State != weir.Ready || r.ReadyAt != weir.At(at(400.9)) {
+		t.Errorf("%v since %v, want ready since 400.9 s", r.State, r.ReadyAt.Sub(weir.At(t0)))
+	}
+	view(900, 0)
+	if r := view(950, 949); r.State != weir.Ready || r.ReadyAt != weir.At(at(400.9)) {
+		t.Errorf("readiness lost and regained is taken for a start that took %v", r.ReadyAt.Sub(r.Asked))
+	}
+	w = newWorkload(&Fleet{}, w.d)
+	view(400.5, 0)
+	if r := view(460, 400); r.ReadyAt != weir.At(at(400)) {
+		t.Errorf("heard of a minute late, the start took %v, want 400 s", r.ReadyAt.Sub(r.Asked))
 	}
 }
 
