@@ -33,9 +33,10 @@ test: ## all tests: Go packages, faults on the wire, shared limits, a real Kuber
 		"servers as they are" "$(MAKE) -s test-servers" "SDKs" "$(MAKE) -s test-clients"
 
 # Some packages are tested against real servers that the tests start.
+# Three packages at a time: many wait for their servers.
 test-go:
 	scripts/server-deps
-	$(GO) test ./...
+	$(GO) test -p 3 ./...
 
 # llama.cpp's own HTTP server with a model of random weights, behind Weir. Needs
 # python3 with venv.
@@ -95,9 +96,12 @@ test-share: build
 soak: build ## two minutes at a high rate with faults on: memory flat, goroutines back to the baseline
 	cd test/clients && WEIR_SOAK=2m WEIR_BIN=$(CURDIR)/$(WEIR) $(GO) test -count=1 -v -timeout 10m -run TestSoak .
 
+# A pure package has no goroutines (internal/arch), so there is nothing to race:
+# fleet/mem below fleet/ is one.
 race: ## the tests of the concurrent packages under the race detector
 	scripts/server-deps
-	CGO_ENABLED=1 $(GO) test -race -short ./gateway/... ./front ./upstream/... ./http1 ./sse ./control/... ./fleet/... ./store/... ./peers/... ./observe/... ./emulate/... ./load/... ./scrape/... ./limits/...
+	CGO_ENABLED=1 $(GO) test -race -short -p 3 ./gateway/... ./front ./upstream/... ./http1 ./sse ./control/... \
+		$$($(GO) list ./fleet/... | grep -v '/fleet/mem$$') ./store/... ./peers/... ./observe/... ./emulate/... ./load/... ./scrape/... ./limits/...
 
 fuzz: ## laws with a drawn seed (SEED=n repeats one), 10,000 executions of every fuzz target (FUZZTIME=1m for more)
 	scripts/fuzz
