@@ -92,3 +92,18 @@ func (d *azureDeployment) resize(a *Azure, next *azureDeployment) {
 	}
 	d.feed()
 }
+
+// Utilisation is how full each provisioned deployment is, in percent.
+func (a *Azure) Utilisation() map[string]float64 {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	all := map[string]float64{}
+	for name, d := range a.deployments {
+		d.mu.Lock()
+		if d.bucket != nil {
+			all[name] = d.bucket.percent(a.now())
+		}
+		d.mu.Unlock()
+	}
+	return all
+}

@@ -6,7 +6,8 @@ import (
 )
 
 // calls remember which actions were asked for, by role action: what a
-// least-privilege role must allow. The latest maxCalls are kept in full.
+// least-privilege role must allow: at most maxCalls actions, and the latest
+// maxCalls requests.
 type calls struct {
 	actions map[string]int
 	latest  []object
@@ -19,7 +20,9 @@ func (l *calls) note(app string, r *http.Request) {
 		l.actions = map[string]int{}
 	}
 	a := Action(r.Method, r.URL.Path)
-	l.actions[a]++
+	if _, ok := l.actions[a]; ok || len(l.actions) < maxCalls {
+		l.actions[a]++
+	}
 	if len(l.latest) == maxCalls {
 		l.latest = l.latest[1:]
 	}

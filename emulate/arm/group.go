@@ -146,7 +146,7 @@ func (c *Cloud) endedGroup(r *resource, ch *change) {
 	}
 	r.close()
 	r.phase, r.since = "Running", r.modified
-	r.logs = append(r.logs, "emulated container of "+r.id.name()+": started")
+	r.log("emulated container of " + r.id.name() + ": started")
 	c.serveGroup(r)
 }
 
@@ -218,7 +218,7 @@ func (c *Cloud) serveGroup(r *resource) {
 	r.stop = stop
 	server, err := c.newServer()
 	if err != nil {
-		r.logs = append(r.logs, err.Error())
+		r.log(err.Error())
 		return
 	}
 	c.running.Go(func() { _ = server.Run(ctx) })
@@ -226,7 +226,7 @@ func (c *Cloud) serveGroup(r *resource) {
 		port, _ := intAt(p, "port")
 		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(r.ip, strconv.Itoa(port)))
 		if err != nil {
-			r.logs = append(r.logs, "port "+strconv.Itoa(port)+": "+err.Error())
+			r.log("port " + strconv.Itoa(port) + ": " + err.Error())
 			continue
 		}
 		srv := &http.Server{Handler: readyFirst(server), ReadHeaderTimeout: 10 * time.Second}
@@ -247,6 +247,13 @@ func (c *Cloud) newServer() (*emulate.Server, error) {
 		o.Spec = &spec
 	}
 	return emulate.New(o)
+}
+
+// maxLogs bounds the lines kept of a container.
+const maxLogs = 1000
+
+func (r *resource) log(line string) {
+	r.logs = append(r.logs[max(0, len(r.logs)+1-maxLogs):len(r.logs):len(r.logs)], line)
 }
 
 func (r *resource) close() {

@@ -10,7 +10,8 @@ import (
 // kinds are the emulated types of resources, by lower-case name.
 func kinds() map[string]*kind {
 	all := map[string]*kind{}
-	for _, k := range []*kind{workspaceKind(), endpointKind(), deploymentKind(), accountKind(), openAIKind(), groupKind(), clusterKind(), poolKind(), autoscaleKind()} {
+	for _, k := range []*kind{workspaceKind(), endpointKind(), deploymentKind(), accountKind(), openAIKind(), groupKind(), clusterKind(), poolKind(), autoscaleKind(),
+		batchKind(), batchDeploymentKind(), jobKind()} {
 		all[lower(k.typ)] = k
 	}
 	return all

@@ -65,6 +65,8 @@ var times = map[string]Times{
 	"pool-in":            {2 * time.Minute, 5 * time.Minute},
 	"pool-update":        {30 * time.Second, 90 * time.Second},
 	"pool-stock":         {6 * time.Minute, 12 * time.Minute},
+	"job-nodes":          {4 * time.Minute, 8 * time.Minute}, // a cluster that starts from no node
+	"job-work":           {5 * time.Minute, 10 * time.Minute},
 	"endpoint-create":    {90 * time.Second, 3 * time.Minute},
 	"endpoint-update":    {15 * time.Second, 40 * time.Second},
 	"endpoint-delete":    {time.Minute, 3 * time.Minute},

@@ -96,10 +96,20 @@ func (c *Cloud) putFaults(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// maxLimits bounds those that are set.
+const maxLimits = 10_000
+
 // putQuota takes {"swedencentral/standardDSv2Family": 24, …}.
 func (c *Cloud) putQuota(w http.ResponseWriter, r *http.Request) {
 	var limits map[string]int
 	if !c.decode(w, r, &limits) {
+		return
+	}
+	c.mu.Lock()
+	n := len(c.limits) + len(limits)
+	c.mu.Unlock()
+	if n > maxLimits {
+		c.fail(w, refuse(http.StatusBadRequest, "BadArgument", "there are too many limits: want at most 10,000"))
 		return
 	}
 	for name, n := range limits {

@@ -29,6 +29,7 @@ type resource struct {
 	logs   []string           // of its container, the latest last
 	openai *emulate.Azure     // of an account
 	stop   context.CancelFunc // of it
+	job    *job               // of a batch job
 	server *pool              // of an online deployment
 	turns  int                // of a deployment: its share of traffic that is due
 	since  time.Time          // of a container group: when its state began

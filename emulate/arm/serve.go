@@ -15,6 +15,8 @@ func (c *Cloud) routes() http.Handler {
 	m := http.NewServeMux()
 	c.operator(m)
 	m.HandleFunc("/inference/{workspace}/{endpoint}/", c.score)
+	m.HandleFunc("POST /inference/{workspace}/{endpoint}/jobs", c.invoke)
+	m.HandleFunc("POST /subscriptions/{subscription}/metrics:getBatch", c.batch)
 	m.HandleFunc("/cognitive/{account}/", c.cognitive)
 	m.HandleFunc("/subscriptions/", c.manage)
 	m.Handle("/", c.entra())
