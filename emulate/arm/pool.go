@@ -36,9 +36,10 @@ type instance struct {
 
 // counts are what a deployment has answered.
 type counts struct {
-	Served   int `json:"served"`  // the container answered 200
-	Failed   int `json:"failed"`  // 424 and 408
-	Pending  int `json:"pending"` // 429: too many pending requests
+	Served   int `json:"served"`   // the container answered 200
+	Failed   int `json:"failed"`   // 424 and 408
+	Pending  int `json:"pending"`  // 429: too many pending requests
+	Mirrored int `json:"mirrored"` // copies it has answered
 	InFlight int `json:"in_flight"`
 	Most     int `json:"most_in_flight"`
 }
@@ -166,7 +167,7 @@ func (p *pool) serverOf(ctx context.Context, i *instance) (http.Handler, error) 
 	c.mu.Lock()
 	base := c.base
 	c.mu.Unlock()
-	if base == nil {
+	if base == nil || base.Err() != nil {
 		return nil, errors.New("the emulated cloud is not running")
 	}
 	p.mu.Lock()

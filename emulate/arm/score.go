@@ -39,6 +39,9 @@ func (c *Cloud) score(w http.ResponseWriter, r *http.Request) {
 		plain(w, status, why)
 		return
 	}
+	if t.mirror != nil {
+		c.mirror(*t.mirror, r, body)
+	}
 	w.Header().Set(headerDeployment, t.name)
 	ctx, cancel := context.WithTimeout(r.Context(), t.timeout)
 	defer cancel()
@@ -70,7 +73,8 @@ type target struct {
 	path    string // behind the endpoint
 	timeout time.Duration
 	pool    *pool
-	fault   *Fault // its container fails
+	fault   *Fault  // its container fails
+	mirror  *target // gets the same request, and its answer is dropped
 }
 
 // target checks the credential and picks the deployment: the one named in a
@@ -95,11 +99,67 @@ func (c *Cloud) target(r *http.Request) (t target, status int, why string) {
 	if d == nil {
 		return t, http.StatusNotFound, "No valid deployments to route to. Please check that the endpoint has at least one deployment with positive weight values or use a deployment specific header to route."
 	}
-	t = target{name: d.id.name(), pool: d.server, path: strings.TrimPrefix(r.URL.Path, "/inference/"+r.PathValue("workspace")+"/"+r.PathValue("endpoint"))}
-	t.timeout, _ = isoSpan(textAt(d.body, "properties", "requestSettings", "requestTimeout"))
-	t.fault = c.fault("container", c.location(d.id, d.body), skuOf(d.body), d.id.text, r.Method, true)
+	path := strings.TrimPrefix(r.URL.Path, "/inference/"+r.PathValue("workspace")+"/"+r.PathValue("endpoint"))
+	t = c.targetAt(d, path, r.Method)
+	if m := c.mirrored(e); m != nil && r.Header.Get(headerDeployment) == "" {
+		mirror := c.targetAt(m, path, r.Method)
+		t.mirror = &mirror
+	}
 	return t, 0, ""
 }
+
+func (c *Cloud) targetAt(d *resource, path, method string) target {
+	t := target{name: d.id.name(), pool: d.server, path: path}
+	t.timeout, _ = isoSpan(textAt(d.body, "properties", "requestSettings", "requestTimeout"))
+	t.fault = c.fault("container", c.location(d.id, d.body), skuOf(d.body), d.id.text, method, true)
+	return t
+}
+
+// mirrored is the deployment that gets a copy of this request too, by
+// mirrorTraffic; nil: none. The copies are spread evenly.
+func (c *Cloud) mirrored(e *resource) *resource {
+	for name := range mapAt(e.body, "properties", "mirrorTraffic") {
+		share, _ := intAt(e.body, "properties", "mirrorTraffic", name)
+		d := c.resources[e.id.key()+"/deployments/"+lower(name)]
+		if share == 0 || d == nil || d.live == 0 {
+			continue
+		}
+		if e.turns += share; e.turns >= 100 {
+			e.turns -= 100
+			return d
+		}
+	}
+	return nil
+}
+
+// mirror sends a copy, whose answer is dropped ("Safe rollout").
+func (c *Cloud) mirror(t target, r *http.Request, body []byte) {
+	c.mu.Lock()
+	base := c.base
+	c.mu.Unlock()
+	if base == nil || base.Err() != nil {
+		return
+	}
+	c.running.Go(func() {
+		ctx, cancel := context.WithTimeout(base, t.timeout)
+		defer cancel()
+		inst, err := t.pool.take(ctx)
+		if err != nil {
+			return
+		}
+		defer t.pool.give(inst)
+		out := &container{w: &dropped{header: http.Header{}}, ctx: ctx}
+		t.serve(ctx, out, r.Clone(ctx), inst, body)
+		t.pool.count(func(s *counts) { s.Mirrored++ })
+	})
+}
+
+// dropped is an answer that goes nowhere.
+type dropped struct{ header http.Header }
+
+func (d *dropped) Header() http.Header         { return d.header }
+func (d *dropped) WriteHeader(int)             {}
+func (d *dropped) Write(b []byte) (int, error) { return len(b), nil }
 
 // mayScore says why a request's credential is refused; "" if it is not. The
 // header is Authorization: Bearer for all three kinds ("Authenticate to an online

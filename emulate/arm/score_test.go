@@ -53,6 +53,32 @@ func TestScoringFollowsTrafficAndHeader(t *testing.T) {
 	}
 }
 
+func TestMirroredRequestsAreCopies(t *testing.T) {
+	r := start(t, Options{})
+	r.endpoint("chat", ml.EndpointAuthModeKey)
+	for _, name := range []string{"blue", "green"} {
+		if _, err := r.put("chat", name, managed(gpu, 1, 50, "PT90S")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.traffic("chat", map[string]*int32{"blue": percent(100)}, map[string]*int32{"green": percent(25)}); err != nil {
+		t.Fatal(err)
+	}
+	key := r.key("chat")
+	for range 40 {
+		if resp, _ := r.score("chat", "/score", key, `{"data":[1]}`); resp.StatusCode != 200 || resp.Header.Get(headerDeployment) != "blue" {
+			t.Errorf("%d by %s", resp.StatusCode, resp.Header.Get(headerDeployment))
+		}
+	}
+	green := r.cloud.ofType("microsoft.machinelearningservices/workspaces/onlineendpoints/deployments")[1].server
+	for green.counts().Mirrored < 10 { // a copy has no other sign
+		time.Sleep(time.Millisecond)
+	}
+	if n := green.counts(); n.Mirrored != 10 || n.Served != 0 {
+		t.Errorf("%+v", n)
+	}
+}
+
 // Two requests at once for each that an instance serves; the next is refused.
 func TestTheWallIsTwiceTheConcurrency(t *testing.T) {
 	r := start(t, Options{})
