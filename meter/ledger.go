@@ -29,6 +29,10 @@ type Row struct {
 	Completion int64 // tokens
 	Classes
 	Cost weir.Money
+
+	Stored      int64      // of Completed: those answered without the model, from a stored answer or another caller's
+	SavedTokens int64      // prompt and answer of these, as counted when the model made them
+	Saved       weir.Money // what the model cost then
 }
 
 // Classes are the tokens that may have a price of their own. See weir.Usage.
@@ -56,6 +60,9 @@ func (r *Row) Add(o Row) {
 	r.Cached += o.Cached
 	r.Completion += o.Completion
 	r.Classes.add(o.Classes)
+	r.Stored += o.Stored
+	r.SavedTokens += o.SavedTokens
+	r.Saved += o.Saved
 	r.Cost += o.Cost
 }
 

@@ -55,6 +55,9 @@ func RowOf(rec weir.Record) Row {
 	switch rec.Outcome {
 	case weir.Completed:
 		r.Completed = 1
+		if rec.SavedTokens > 0 {
+			r.Stored, r.SavedTokens, r.Saved = 1, rec.SavedTokens, rec.Saved
+		}
 	case weir.Refused:
 		r.Refused = 1
 	default:

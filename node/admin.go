@@ -212,6 +212,9 @@ type usageView struct {
 	Reasoning  int64      `json:"reasoning_tokens"`
 	AudioOut   int64      `json:"audio_completion_tokens"`
 	Cost       weir.Money `json:"cost_dollars"`
+	Stored     int64      `json:"stored"`          // of completed: answered without the model
+	SavedTok   int64      `json:"saved_tokens"`    // of these, as counted when the model made them
+	Saved      weir.Money `json:"saved_dollars"`   // what it cost then
 	Price      string     `json:"price,omitempty"` // the prices behind Cost and their source, with by=price
 }
 
@@ -223,7 +226,7 @@ func usageViews(rows []meter.Row) []usageView {
 			Requests: r.Requests, Completed: r.Completed, Refused: r.Refused, Failed: r.Failed, Estimated: r.Estimated,
 			Prompt: r.Prompt, Cached: r.Cached, Completion: r.Completion,
 			Written: r.Written, Hourly: r.WrittenHour, AudioIn: r.AudioPrompt, Reasoning: r.Reasoning, AudioOut: r.AudioAnswer,
-			Cost: r.Cost, Price: r.Price,
+			Cost: r.Cost, Price: r.Price, Stored: r.Stored, SavedTok: r.SavedTokens, Saved: r.Saved,
 		})
 	}
 	return views

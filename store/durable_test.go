@@ -128,7 +128,7 @@ func TestAFileOfANewerWeirIsRefused(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "version 99 and this weir knows 3") {
+	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "version 99 and this weir knows 4") {
 		t.Fatal(err)
 	}
 }

@@ -24,9 +24,10 @@ const (
 	addRows = `
 INSERT INTO usage_minute (minute, tenant, key, model, deployment, price, gateway, requests, completed, refused, failed, estimated,
     prompt_tokens, cached_tokens, completion_tokens, cost_microdollars,
-    written_tokens, written_hour_tokens, audio_prompt_tokens, reasoning_tokens, audio_completion_tokens)
+    written_tokens, written_hour_tokens, audio_prompt_tokens, reasoning_tokens, audio_completion_tokens,
+    stored, saved_tokens, saved_microdollars)
 VALUES `
-	oneRow   = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	oneRow   = `(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	addingUp = `
 ON CONFLICT (minute, tenant, key, model, deployment, price, gateway) DO UPDATE SET
     requests          = usage_minute.requests + excluded.requests,
@@ -42,7 +43,10 @@ ON CONFLICT (minute, tenant, key, model, deployment, price, gateway) DO UPDATE S
     written_hour_tokens     = usage_minute.written_hour_tokens + excluded.written_hour_tokens,
     audio_prompt_tokens     = usage_minute.audio_prompt_tokens + excluded.audio_prompt_tokens,
     reasoning_tokens        = usage_minute.reasoning_tokens + excluded.reasoning_tokens,
-    audio_completion_tokens = usage_minute.audio_completion_tokens + excluded.audio_completion_tokens`
+    audio_completion_tokens = usage_minute.audio_completion_tokens + excluded.audio_completion_tokens,
+    stored             = usage_minute.stored + excluded.stored,
+    saved_tokens       = usage_minute.saved_tokens + excluded.saved_tokens,
+    saved_microdollars = usage_minute.saved_microdollars + excluded.saved_microdollars`
 )
 
 // rowsAtOnce are the lengths of insert statements: a thousand rows are ten
@@ -110,7 +114,8 @@ func (d *DB) add(ctx context.Context, tx *sql.Tx, rows []meter.Row) error {
 			var args []any
 			for _, r := range rows[:size] {
 				args = append(args, r.Minute, r.Tenant, r.Key, r.Model, r.Deployment, r.Price, d.gateway, r.Requests, r.Completed, r.Refused,
-					r.Failed, r.Estimated, r.Prompt, r.Cached, r.Completion, int64(r.Cost), r.Written, r.WrittenHour, r.AudioPrompt, r.Reasoning, r.AudioAnswer)
+					r.Failed, r.Estimated, r.Prompt, r.Cached, r.Completion, int64(r.Cost), r.Written, r.WrittenHour, r.AudioPrompt, r.Reasoning, r.AudioAnswer,
+					r.Stored, r.SavedTokens, int64(r.Saved))
 			}
 			if _, err := add.ExecContext(ctx, args...); err != nil {
 				return err
@@ -151,7 +156,8 @@ func (d *DB) usage(ctx context.Context, q meter.Query) (_ []meter.Row, err error
 		var r meter.Row
 		if err := found.Scan(&r.Minute, &r.Tenant, &r.Key, &r.Model, &r.Deployment, &r.Price, &r.Requests, &r.Completed, &r.Refused, &r.Failed,
 			&r.Estimated, &r.Prompt, &r.Cached, &r.Completion, &r.Cost,
-			&r.Written, &r.WrittenHour, &r.AudioPrompt, &r.Reasoning, &r.AudioAnswer); err != nil {
+			&r.Written, &r.WrittenHour, &r.AudioPrompt, &r.Reasoning, &r.AudioAnswer,
+			&r.Stored, &r.SavedTokens, &r.Saved); err != nil {
 			return nil, err
 		}
 		rows = append(rows, r)
@@ -188,7 +194,8 @@ func selectUsage(q meter.Query, limit int) (string, []any) {
 	}
 	for _, sum := range []string{"requests", "completed", "refused", "failed", "estimated",
 		"prompt_tokens", "cached_tokens", "completion_tokens", "cost_microdollars",
-		"written_tokens", "written_hour_tokens", "audio_prompt_tokens", "reasoning_tokens", "audio_completion_tokens"} {
+		"written_tokens", "written_hour_tokens", "audio_prompt_tokens", "reasoning_tokens", "audio_completion_tokens",
+		"stored", "saved_tokens", "saved_microdollars"} {
 		columns = append(columns, "CAST(sum("+sum+") AS bigint)")
 	}
 	const names = "from_minute, of_tenant, of_key, of_model, of_deployment, of_price"

@@ -1,6 +1,7 @@
 // Package operate is what an operator does with the stored answers of a running Weir: it
-// speaks to the admin address. It owns that address's paths for stored answers, as a
-// client; it refuses to know what serves there, and where the answers are.
+// speaks to the admin address, and sends files of prompts as a caller does. It owns that
+// address's paths for stored answers, as a client; it refuses to know what serves there, and
+// where the answers are.
 package operate
 
 import (

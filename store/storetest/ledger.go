@@ -215,6 +215,7 @@ func answersAsModel(t *testing.T, open func(*testing.T) meter.Ledger) {
 			Estimated: n.Draw(t, "estimated"), Prompt: n.Draw(t, "prompt"), Cached: n.Draw(t, "cached"), Completion: n.Draw(t, "completion"),
 			Price: names.Draw(t, "price"), Classes: meter.Classes{Written: n.Draw(t, "written"), WrittenHour: n.Draw(t, "hour"), AudioPrompt: n.Draw(t, "audio"),
 				Reasoning: n.Draw(t, "reasoning"), AudioAnswer: n.Draw(t, "spoken")},
+			Stored: n.Draw(t, "stored"), SavedTokens: n.Draw(t, "saved tokens"), Saved: weir.Money(n.Draw(t, "saved")),
 			Cost: weir.Money(n.Draw(t, "cost"))}
 	}), 0, 12)
 	queries := rapid.Custom(func(t *rapid.T) meter.Query {
@@ -285,7 +286,8 @@ func sums(all []meter.Row, q meter.Query) []meter.Row {
 func row(minute int64, tenant, model, deployment string) meter.Row {
 	return meter.Row{Minute: minute, Tenant: tenant, Model: model, Deployment: deployment, Requests: 10, Completed: 7, Refused: 2,
 		Failed: 1, Estimated: 3, Prompt: 1000, Cached: 400, Completion: 200, Cost: 4000,
-		Classes: meter.Classes{Written: 30, WrittenHour: 31, AudioPrompt: 32, Reasoning: 33, AudioAnswer: 34}}
+		Classes: meter.Classes{Written: 30, WrittenHour: 31, AudioPrompt: 32, Reasoning: 33, AudioAnswer: 34},
+		Stored:  35, SavedTokens: 36, Saved: 37}
 }
 
 // batch is a batch of a new writer.
