@@ -253,9 +253,19 @@ func (v *vectorSearch) say(c *call) {
 	c.x.set("X-Weir-Cache", string(s.Result))
 	c.x.set("Cache-Status", s.Text())
 	if s.Result != cache.Bypass {
-		c.x.set("X-Weir-Embeddings", "stored="+strconv.Itoa(len(v.vectors)-len(v.order))+", asked="+strconv.Itoa(len(v.ask)))
+		v.sayCounts(c, v.stored)
 	}
 	c.booking.rec.Cache, c.booking.rec.CacheReason = string(s.Result), string(s.Why)
+}
+
+// sayCounts says what was stored. The tokens saved are those of the answer's usage that no
+// model was asked for.
+func (v *vectorSearch) sayCounts(c *call, saved int64) {
+	b := append(make([]byte, 0, 64), "stored="...)
+	b = strconv.AppendInt(b, int64(len(v.vectors)-len(v.order)), 10)
+	b = strconv.AppendInt(append(b, ", asked="...), int64(len(v.ask)), 10)
+	b = strconv.AppendInt(append(b, ", saved_tokens="...), saved, 10)
+	c.x.set("X-Weir-Embeddings", string(b))
 }
 
 // tellVectors answers with stored vectors alone.
@@ -328,6 +338,7 @@ func (c *call) tookVectors(text, shown []byte, a *upstream.Answer) ([]byte, *fai
 	}
 	rec := &c.booking.rec
 	rec.SavedTokens = max(tokens-a.Usage.Prompt, 0) // also of texts that are there twice
+	v.sayCounts(c, rec.SavedTokens)
 	if c.booking.target != nil {
 		rec.Saved = c.booking.rates().Cost(weir.Usage{Prompt: rec.SavedTokens})
 	}

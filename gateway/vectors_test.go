@@ -157,19 +157,19 @@ func TestOnlyMissingTextsAreAskedFor(t *testing.T) {
 		r.settled()
 		return r.rec()
 	}
-	if rec := f(false, "miss", "stored=0, asked=2", "[2]", 5, "aa", "bbb"); rec.Usage.Prompt != 5 || rec.SavedTokens != 0 {
+	if rec := f(false, "miss", "stored=0, asked=2, saved_tokens=0", "[2]", 5, "aa", "bbb"); rec.Usage.Prompt != 5 || rec.SavedTokens != 0 {
 		t.Errorf("%+v", rec)
 	}
-	if rec := f(false, "hit", "stored=2, asked=0", "[2]", 5, "bbb", "aa"); rec.Usage != (weir.Usage{}) || rec.SavedTokens != 5 || rec.Saved != 5 || rec.Cost != 0 || rec.Cache != "hit" || rec.Attempts != 0 || rec.Outcome != weir.Completed {
+	if rec := f(false, "hit", "stored=2, asked=0, saved_tokens=5", "[2]", 5, "bbb", "aa"); rec.Usage != (weir.Usage{}) || rec.SavedTokens != 5 || rec.Saved != 5 || rec.Cost != 0 || rec.Cache != "hit" || rec.Attempts != 0 || rec.Outcome != weir.Completed {
 		t.Errorf("%+v", rec)
 	}
-	f(true, "hit", "stored=1, asked=0", "[2]", 2, "aa") // in the other encoding
-	if rec := f(false, "partial", "stored=2, asked=1", "[2 1]", 9, "aa", "cccc", "bbb"); rec.Usage.Prompt != 4 || rec.SavedTokens != 5 || rec.Cost != 4 || rec.Saved != 5 {
+	f(true, "hit", "stored=1, asked=0, saved_tokens=2", "[2]", 2, "aa") // in the other encoding
+	if rec := f(false, "partial", "stored=2, asked=1, saved_tokens=5", "[2 1]", 9, "aa", "cccc", "bbb"); rec.Usage.Prompt != 4 || rec.SavedTokens != 5 || rec.Cost != 4 || rec.Saved != 5 {
 		t.Errorf("%+v", rec)
 	}
 	// A text that is there twice is asked for once.
-	f(true, "partial", "stored=1, asked=2", "[2 1 2]", 7, "d", "e", "d", "aa", "e", "d")
-	f(true, "hit", "stored=3, asked=0", "[2 1 2]", 4, "e", "d", "aa")
+	f(true, "partial", "stored=1, asked=2, saved_tokens=5", "[2 1 2]", 7, "d", "e", "d", "aa", "e", "d")
+	f(true, "hit", "stored=3, asked=0, saved_tokens=4", "[2 1 2]", 4, "e", "d", "aa")
 }
 
 // One text, tokens, and lists of tokens are items too; what changes the vectors is part of

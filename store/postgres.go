@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -52,6 +53,22 @@ func OpenPostgres(ctx context.Context, o PostgresOptions) (*DB, error) {
 		return nil, fmt.Errorf("store: open PostgreSQL database %s as user %q: %w", address(c), c.User, err)
 	}
 	return d, nil
+}
+
+// OpenPool opens connections to PostgreSQL for tables of another package, at most so many.
+// where names the database for errors, without the password. Nothing is connected yet.
+func OpenPool(url string, most int) (db *sql.DB, where string, err error) {
+	c, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, "", err // without the password: pgx leaves it out
+	}
+	if c.ConnectTimeout == 0 || c.ConnectTimeout > connectLimit {
+		c.ConnectTimeout = connectLimit
+	}
+	db = stdlib.OpenDB(*c)
+	db.SetMaxOpenConns(most)
+	db.SetConnMaxIdleTime(connectionIdle)
+	return db, address(c), nil
 }
 
 func address(c *pgx.ConnConfig) string { return fmt.Sprintf("%q at %s:%d", c.Database, c.Host, c.Port) }

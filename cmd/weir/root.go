@@ -55,6 +55,7 @@ the cost.
 		newQuota(),
 		newUsage(),
 		newCache(),
+		newIndex(),
 		newVersion(),
 	)
 	root.SetFlagErrorFunc(flagError)

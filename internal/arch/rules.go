@@ -97,6 +97,12 @@ var house = map[string]pack{
 	"weir/cache/memory":     {imports: []string{"weir/cache"}},
 	"weir/cache/remote":     {imports: []string{"weir/cache"}},
 	"weir/cache/operate":    {imports: []string{"weir/cache", "weir/cache/meaning", "weir/report/words"}},
+	"weir/index":            {imports: []string{"weir/index/chunk", "weir/index/nearest"}},
+	"weir/index/chunk":      {pure: true},
+	"weir/index/nearest":    {pure: true},
+	"weir/index/indextest":  {imports: []string{"weir/index", "weir/index/nearest"}},
+	"weir/index/operate":    {imports: []string{"weir/index", "weir/index/chunk", "weir/index/nearest"}},
+	"weir/store/chunks":     {imports: []string{"weir/store", "weir/index", "weir/index/nearest"}},
 	"weir/peers":            {imports: []string{"weir/scale", "weir/store"}},
 	"weir/observe":          {},
 	"weir/scrape":           {},
@@ -122,7 +128,7 @@ var house = map[string]pack{
 	"weir/internal/term":    {},
 	"weir/internal/paint":   {imports: []string{"weir/config", "weir/report", "weir/internal/term"}},
 	// flags, help and exit codes: it calls other packages, and decides nothing.
-	"weir/cmd/weir": {imports: []string{"weir/internal/paint", "weir/cache", "weir/cache/operate", "weir/node", "weir/wire", "weir/wire/emulated", "weir/config", "weir/check", "weir/whatif", "weir/demo", "weir/emulate",
+	"weir/cmd/weir": {imports: []string{"weir/internal/paint", "weir/cache", "weir/cache/operate", "weir/index/operate", "weir/store/chunks", "weir/node", "weir/wire", "weir/wire/emulated", "weir/config", "weir/check", "weir/whatif", "weir/demo", "weir/emulate",
 		"weir/report", "weir/report/words", "weir/plan", "weir/plan/demand", "weir/manifest/files", "weir/fit", "weir/fit/files", "weir/engine", "weir/saturate", "weir/price", "weir/price/pricefile",
 		"weir/quota/needs", "weir/bill", "weir/meter", "weir/control", "weir/scale/baseline", "weir/observe", "weir/internal/memory", "weir/internal/term", "weir/internal/whole"}},
 }
