@@ -115,7 +115,7 @@ func (a *Account) Client() *arm.ClientOptions {
 
 // TLS are the settings for servers of this cloud, such as a scoring address; nil:
 // the system's.
-func (a *Account) TLS() *tls.Config { return a.tls }
+func (a *Account) TLS() *tls.Config { return a.tls.Clone() }
 
 func (a *Account) client() azcore.ClientOptions {
 	return azcore.ClientOptions{
@@ -150,6 +150,6 @@ func transport(t *tls.Config) policy.Transporter {
 		return nil
 	}
 	own := http.DefaultTransport.(*http.Transport).Clone()
-	own.TLSClientConfig = t
+	own.TLSClientConfig = t.Clone() // it adds its own protocols
 	return &http.Client{Transport: own}
 }

@@ -38,7 +38,7 @@ func (a *Account) Explain(err error) (t Trouble, ok bool) {
 	}
 	t = Trouble{Status: r.StatusCode, Code: r.ErrorCode}
 	if r.RawResponse != nil {
-		t.RetryAfter = retryAfter(r.RawResponse.Header)
+		t.RetryAfter = RetryAfter(r.RawResponse.Header)
 		if body, err := azruntime.Payload(r.RawResponse); err == nil && len(body) <= maxBody { // the SDK has it in memory
 			t.read(body)
 		}
@@ -77,7 +77,13 @@ func (t *Trouble) read(body []byte) {
 	}
 }
 
-func retryAfter(h http.Header) time.Duration {
+// RetryAfter is how long an answer wants to be left alone; 0: it does not say.
+func RetryAfter(h http.Header) time.Duration {
+	for _, name := range [...]string{"Retry-After-Ms", "X-Ms-Retry-After-Ms"} { // exact, as azcore reads them
+		if n, err := strconv.Atoi(h.Get(name)); err == nil && n > 0 {
+			return time.Duration(min(n, 86400_000)) * time.Millisecond
+		}
+	}
 	text := h.Get("Retry-After")
 	if n, err := strconv.Atoi(text); err == nil && n > 0 {
 		return time.Duration(min(n, 86400)) * time.Second

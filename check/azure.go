@@ -10,15 +10,15 @@ import (
 )
 
 // Azure asks the subscription of a configuration whether its quotas are enough for
-// the most that each deployment may have.
+// the most that each deployment may have, and about its managed online deployments.
 func Azure(ctx context.Context, c *config.Config, prices *price.Catalogue) []Contact {
 	began := time.Now()
 	page, err := needs.Of(ctx, c, prices)
 	took := time.Since(began)
 	if err != nil {
-		return []Contact{{Address: "the subscription", Said: err.Error(), Took: took}}
+		return append(endpoints(ctx, c), Contact{Address: "the subscription", Said: err.Error(), Took: took})
 	}
-	var all []Contact
+	all := endpoints(ctx, c)
 	for _, line := range page.Troubles() {
 		all = append(all, Contact{Address: "the subscription", Said: "quota that cannot be read: " + line, Took: took})
 	}

@@ -4,7 +4,7 @@ import "time"
 
 // Deployment is one way to serve a model: a place, a protocol, a price.
 type Deployment struct {
-	_ struct{} `oneof:"external|azureopenai|process|kubernetes"`
+	_ struct{} `oneof:"external|azureopenai|process|kubernetes|azure_ml"`
 
 	// Name in metrics, logs, usage and x-weir-deployment, unique in the file.
 	Name string `yaml:"name" need:"true" format:"name" example:"gpt-4o/ptu-eastus2"`
@@ -39,12 +39,14 @@ type Deployment struct {
 	Process *Process `yaml:"process"`
 	// Pods of a workload in a Kubernetes cluster, whose number Weir changes.
 	Kubernetes *Kubernetes `yaml:"kubernetes"`
-	// How many replicas there should be. Only for places that start replicas (process, kubernetes). Without it: one, always.
+	// A deployment of a managed online endpoint of Azure Machine Learning, whose number of instances Weir changes.
+	AzureML *AzureML `yaml:"azure_ml"`
+	// How many replicas there should be. Only for places that start replicas (process, kubernetes, azure_ml). Without it: one, always.
 	Scaling *Scaling `yaml:"scaling"`
 }
 
 // Place is the kind of place that runs the deployment's replicas: "external",
-// "azureopenai", "kubernetes" or "process".
+// "azureopenai", "kubernetes", "azure_ml" or "process".
 func (d *Deployment) Place() string {
 	switch {
 	case d.External != nil:
@@ -53,13 +55,17 @@ func (d *Deployment) Place() string {
 		return "azureopenai"
 	case d.Kubernetes != nil:
 		return "kubernetes"
+	case d.AzureML != nil:
+		return "azure_ml"
 	default:
 		return "process"
 	}
 }
 
 // Elastic says whether Weir changes the number of the deployment's replicas.
-func (d *Deployment) Elastic() bool { return d.Process != nil || d.Kubernetes != nil }
+func (d *Deployment) Elastic() bool {
+	return d.Process != nil || d.Kubernetes != nil || d.AzureML != nil
+}
 
 // Capacity is the capacity of one replica. An absent part does not apply.
 type Capacity struct {

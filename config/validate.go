@@ -49,6 +49,7 @@ func (v *validator) config() {
 	v.embeddings()
 	v.redis()
 	v.account()
+	v.instances()
 	v.files()
 	v.shared()
 	v.unfinished()

@@ -80,6 +80,8 @@ func (v *validator) deployment(m *Model, d *Deployment, path string) {
 		v.process(m, d.Process, path+".process")
 	case d.Kubernetes != nil:
 		v.kubernetes(m, d.Kubernetes, path+".kubernetes")
+	case d.AzureML != nil:
+		v.azureML(m, d, path)
 	}
 	v.scaling(m, d, path)
 }
@@ -195,7 +197,7 @@ func (v *validator) scaling(m *Model, d *Deployment, path string) {
 	}
 	s := d.Scaling
 	if !d.Elastic() && (d.External != nil || d.AzureOpenAI != nil) {
-		v.blame(at, fmt.Sprintf("Weir does not start the replicas of %s", d.Place()), "remove it, or serve the model with process or kubernetes")
+		v.blame(at, fmt.Sprintf("Weir does not start the replicas of %s", d.Place()), "remove it, or serve the model with process, kubernetes or azure_ml")
 		return
 	}
 	if s.Min > s.Max && !v.faulty[at+".max"] {

@@ -10,7 +10,9 @@ const (
 	WhyNoNode        = "no_node"       // no node has room and none will be started: stock, the pool's maximum
 	WhyGated         = "gated"         // another program holds it back (a scheduling gate)
 	WhyProvisioning  = "provisioning"  // its ProvisioningRequest has not been granted
-	WhyQuota         = "quota"         // the namespace's quota is used up
+	WhyQuota         = "quota"         // the quota of the namespace or the subscription is used up
+	WhyStock         = "stock"         // the provider has no machine of that size left in the region
+	WhyProvider      = "provider"      // the provider failed, for a reason of its own
 	WhyDenied        = "denied"        // the cluster does not let it be created, for another reason
 	WhyMaxReplicas   = "max_replicas"  // its own limit
 	WhyPulling       = "pulling"       // its containers are not running yet: image, volumes

@@ -93,7 +93,7 @@ func TestBodiesOfEverySizeComeBackByteForByte(t *testing.T) {
 func testEcho(t *testing.T, c *at, proto string, size int, chunked string) {
 	body := bytes.Repeat([]byte("0123456789abcdef-"), size/17+1)[:size]
 	before := bytes.Clone(body)
-	call := &Request{Path: "/chat/completions", Body: segments(body, 997), Own: [4]Field{2: {"X-Request-Id", "r1"}}}
+	call := &Request{Path: "/chat/completions", Body: segments(body, 997), Own: [5]Field{2: {"X-Request-Id", "r1"}}}
 	parts := len(call.Body)
 	if chunked != "" {
 		call.Header = []Field{{"X-Chunked", chunked}}
@@ -343,7 +343,7 @@ func TestWhatCannotBeSentIsRefused(t *testing.T) {
 	c := newClient(t, "http://127.0.0.1:1", Options{})
 	for _, q := range []*Request{
 		{Path: "/a b"}, {Path: "/a", Query: "x=\n"}, {Method: "GET /\r"},
-		{Path: "/a", Own: [4]Field{2: {"X-Request-Id", "a\r\nb: c"}}},
+		{Path: "/a", Own: [5]Field{2: {"X-Request-Id", "a\r\nb: c"}}},
 		{Path: "/a", Header: []Field{{"a b", "c"}}},
 		{Path: "/a", Header: []Field{{"a", "c\n"}}},
 	} {

@@ -20,7 +20,7 @@ type Request struct {
 	Query  string      // without the question mark; "": none
 	Body   net.Buffers // written in order, never modified
 
-	Own    [4]Field // headers of the calling package; one without a name is not sent
+	Own    [5]Field // headers of the calling package; one without a name is not sent
 	Header []Field  // further ones
 }
 

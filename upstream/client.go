@@ -141,6 +141,7 @@ func (c *Client) request(call *Call) http1.Request {
 	if at.Header.Name != "" && !named(call.Header, at.Header.Name) {
 		q.Own[3] = at.Header
 	}
+	q.Own[4] = c.o.Pin
 	return q
 }
 

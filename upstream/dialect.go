@@ -155,7 +155,7 @@ type Meaning struct {
 // now is needed for a Retry-After that is a date.
 func (o *Operation) ReadFailure(status int, header func(name string) string, body []byte, now time.Time) Failure {
 	f := o.failure(body)
-	f.Status = status
+	f.Status = containerStatus(status, header)
 	f.judge(o.Kept)
 	f.readLimits(header, now)
 	return f

@@ -41,8 +41,14 @@ func Entra(o EntraOptions) (Credential, error) {
 	if o.Scope == "" {
 		o.Scope = CognitiveServicesScope
 	}
-	t := &tokens{source: source, scope: o.Scope}
-	return t.credential, nil
+	return Bearer(source, o.Scope), nil
+}
+
+// Bearer authenticates with what source gives for a scope, as bearer tokens, kept and
+// renewed as those of Entra are.
+func Bearer(source azcore.TokenCredential, scope string) Credential {
+	t := &tokens{source: source, scope: scope}
+	return t.credential
 }
 
 func entraSource(o EntraOptions) (azcore.TokenCredential, error) {

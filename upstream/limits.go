@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"net/http"
 	"strconv"
 	"strings"
 )
@@ -30,6 +31,19 @@ func (r *Reply) SpilledFrom() bool {
 		spilled = spilled || len(name) > len(prefix) && strings.EqualFold(name[:len(prefix)], prefix)
 	})
 	return spilled
+}
+
+// containerStatus is the status of an error itself. A managed online endpoint of Azure
+// Machine Learning answers 424 where its container's answer was an error, and names that
+// one's status (Microsoft, "Troubleshoot online endpoint deployment and scoring").
+func containerStatus(status int, header func(name string) string) int {
+	if status != http.StatusFailedDependency {
+		return status
+	}
+	if inner := statusOfCode(header("ms-azureml-model-error-statuscode")); inner != 0 {
+		return inner
+	}
+	return status
 }
 
 // SpillFailed says whether Azure failed to send the request on (x-ms-spillover-error).

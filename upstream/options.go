@@ -18,6 +18,7 @@ type Options struct {
 	Model      string // the upstream's model name; for Azure OpenAI the deployment's name
 	APIVersion string // for Azure OpenAI's classic paths; "": its v1 paths, and every other protocol
 	Credential Credential
+	Pin        Field // a header of every request, by which its server picks the deployment; no name: none
 
 	ConnectTimeout time.Duration // to open a connection, including name lookup and TLS; 0: 5 s
 	HeaderTimeout  time.Duration // from the request to the reply's whole header, including generation if not streamed; 0: 2 min

@@ -5,12 +5,13 @@ import (
 	"fmt"
 
 	"weir"
+	"weir/azure"
 	"weir/config"
 	"weir/dispatch"
 	"weir/gateway"
 	"weir/meter"
 	"weir/upstream"
-	"weir/upstream/azure"
+	azureopenai "weir/upstream/azure"
 	"weir/upstream/dialects"
 )
 
@@ -32,8 +33,13 @@ func Gateway(c *config.Config, credential func(*config.AzureOpenAI) (upstream.Cr
 	for i := range c.Limits {
 		g.Limits = append(g.Limits, Limit(&c.Limits[i]))
 	}
+	account, err := AzureAccount(c)
+	if err != nil {
+		return gateway.Config{}, err
+	}
+	keys := keys{credential, account}
 	for i := range c.Models {
-		m, err := gatewayModel(&c.Models[i], credential)
+		m, err := gatewayModel(&c.Models[i], keys)
 		if err != nil {
 			return gateway.Config{}, err
 		}
@@ -50,7 +56,13 @@ func gatewayTenant(t *config.Tenant) gateway.Tenant {
 	return g
 }
 
-func gatewayModel(m *config.Model, credential func(*config.AzureOpenAI) (upstream.Credential, error)) (gateway.Model, error) {
+// keys are where upstreams' keys come from that are no key in the file.
+type keys struct {
+	azureOpenAI func(*config.AzureOpenAI) (upstream.Credential, error)
+	account     *azure.Account // nil: the file names no subscription
+}
+
+func gatewayModel(m *config.Model, k keys) (gateway.Model, error) {
 	g := gateway.Model{
 		Name: m.Name, Aliases: m.Aliases, Limits: scopeLimits(m.Limits, m.Budget), Trim: gateway.Trim(m.TrimMaxTokens), SLO: weir.SLO(m.SLO), Attempts: m.Attempts,
 		Queue: dispatch.Queue(m.Queue), SpillAfter: m.SpillAfter, Affinity: affinity(m.Affinity), Health: dispatch.Health(m.Health),
@@ -61,7 +73,7 @@ func gatewayModel(m *config.Model, credential func(*config.AzureOpenAI) (upstrea
 		g.Class = &c
 	}
 	for i := range m.Deployments {
-		d, err := gatewayDeployment(m, &m.Deployments[i], credential)
+		d, err := gatewayDeployment(m, &m.Deployments[i], k)
 		if err != nil {
 			return gateway.Model{}, err
 		}
@@ -70,7 +82,7 @@ func gatewayModel(m *config.Model, credential func(*config.AzureOpenAI) (upstrea
 	return g, nil
 }
 
-func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*config.AzureOpenAI) (upstream.Credential, error)) (gateway.Deployment, error) {
+func gatewayDeployment(m *config.Model, d *config.Deployment, k keys) (gateway.Deployment, error) {
 	g := gateway.Deployment{
 		Deployment: dispatch.Deployment{
 			Name: d.Name, Tier: d.Tier, Weight: d.Weight,
@@ -97,8 +109,8 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 		g.Paid = g.Rates == meter.Rates{}
 	case d.AzureOpenAI != nil:
 		a := d.AzureOpenAI
-		u.Dialect, u.Model, u.APIVersion = azure.Dialect{}, cmp.Or(a.Deployment, m.Name), a.APIVersion
-		c, err := credential(a)
+		u.Dialect, u.Model, u.APIVersion = azureopenai.Dialect{}, cmp.Or(a.Deployment, m.Name), a.APIVersion
+		c, err := k.azureOpenAI(a)
 		if err != nil {
 			return gateway.Deployment{}, err
 		}
@@ -111,12 +123,17 @@ func gatewayDeployment(m *config.Model, d *config.Deployment, credential func(*c
 		}
 		g.Paid = a.PTU > 0
 		g.Addrs = []string{a.Endpoint}
-		g.NoStreamUsage = !azure.StreamsUsage(a.APIVersion)
+		g.NoStreamUsage = !azureopenai.StreamsUsage(a.APIVersion)
 	default:
 		g.Paid = true
 		o, _ := ownOf(d)
 		u.Dialect, u.Model = dialects.Of(o.Protocol), cmp.Or(o.Model, m.Name)
 		u.Credential = ServerKey(u.Dialect, o.APIKey)
+		if d.AzureML != nil {
+			if err := mlUpstream(u, k.account, d); err != nil {
+				return gateway.Deployment{}, err
+			}
+		}
 	}
 	g.Canary, g.Mirror = Canary(d, u.Model, g.Addrs), mirror(d)
 	return g, nil

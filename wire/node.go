@@ -136,7 +136,7 @@ func fixed(c *config.Config) []node.Fixed {
 		{Path: "embeddings", Value: c.Embeddings},
 		{Path: "redis", Value: c.Redis},
 		{Path: "kubernetes", Value: access(c)},
-		{Path: "azure", Value: accountOptions(c)},
+		{Path: "azure", Value: c.Azure},
 		{Path: "keda", Value: c.KEDA},
 		{Path: "journal", Value: c.Journal},
 	}

@@ -27,6 +27,9 @@ func ownOf(d *config.Deployment) (own, bool) {
 	case d.Kubernetes != nil:
 		k := d.Kubernetes
 		return own{k.Protocol, k.Model, k.APIKey, k.Metrics, k.GPUs, k.RunsOn, k.DrainTimeout, nil}, true
+	case d.AzureML != nil:
+		a := d.AzureML
+		return own{Protocol: a.Protocol, Model: a.Model, GPUs: a.GPUs, RunsOn: a.RunsOn, Drain: a.DrainTimeout}, true
 	}
 	return own{}, false
 }

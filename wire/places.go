@@ -32,6 +32,8 @@ func PlaceOf(d *config.Deployment) string {
 		return Process
 	case d.Kubernetes != nil:
 		return Kubernetes
+	case d.AzureML != nil:
+		return AzureML
 	}
 	return ""
 }
@@ -64,7 +66,7 @@ type kind interface {
 type places []kind
 
 func newPlaces(stateDir string) places {
-	return places{&processes{stateDir: filepath.Join(stateDir, "replicas")}, &cluster{}}
+	return places{&processes{stateDir: filepath.Join(stateDir, "replicas")}, &cluster{}, &endpoints{}}
 }
 
 func (ps places) of(c *config.Config) (all []node.Place) {

@@ -56,6 +56,9 @@ func Canary(d *config.Deployment, upstreamModel string, addrs []string) *gateway
 	if k := d.Kubernetes; k != nil {
 		fmt.Fprintf(h, " %q", []string{k.APIVersion, k.Kind, k.Namespace, k.Name})
 	}
+	if a := d.AzureML; a != nil {
+		fmt.Fprintf(h, " %q", []string{a.ResourceGroup, a.Workspace, a.Endpoint, a.Deployment})
+	}
 	p.Trial = fmt.Sprintf("%016x", h.Sum64())
 	return &gateway.Canary{Of: c.Of, Plan: p}
 }

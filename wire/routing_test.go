@@ -29,7 +29,7 @@ func TestAnotherVersionIsAnotherTrial(t *testing.T) {
 func TestOldVersionsOfAzuresAPIAreNotAskedForUsage(t *testing.T) {
 	for version, refuses := range map[string]bool{"": false, "2024-02-01": true, "2024-10-21": false} {
 		d := config.Deployment{Name: "m/d", AzureOpenAI: &config.AzureOpenAI{APIVersion: version}}
-		g, err := gatewayDeployment(&config.Model{Name: "m"}, &d, func(*config.AzureOpenAI) (upstream.Credential, error) { return nil, nil })
+		g, err := gatewayDeployment(&config.Model{Name: "m"}, &d, keys{azureOpenAI: func(*config.AzureOpenAI) (upstream.Credential, error) { return nil, nil }})
 		if err != nil || g.NoStreamUsage != refuses {
 			t.Errorf("%q: %v %v", version, g.NoStreamUsage, err)
 		}

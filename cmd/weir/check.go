@@ -49,7 +49,9 @@ there and can be scaled, what else writes its number, which rights Weir lacks, a
 whether a replica would find a node and quota. It changes nothing.
 
 With --azure it asks the subscription of azure: whether its quotas are enough for the
-most that each deployment may have, and what to request. It changes nothing.
+most that each deployment may have, and what to request; and about every managed
+online deployment whether it is there and can be scaled, what else writes its
+instances, which rights Weir lacks, and what an instance takes. It changes nothing.
 
 With --schema it prints the JSON Schema of weir.yaml instead. Editors with a YAML
 language server find it through a comment in the file:
@@ -77,7 +79,7 @@ language server find it through a comment in the file:
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "fail on warnings, including missing secrets")
 	cmd.Flags().BoolVar(&o.connect, "connect", false, "contact every upstream: address, key, model or deployment name; costs no tokens")
 	cmd.Flags().BoolVar(&o.cluster, "cluster", false, "ask the Kubernetes cluster about every workload: target, other writers, rights, nodes, quota")
-	cmd.Flags().BoolVar(&o.azure, "azure", false, "ask the Azure subscription whether its quotas are enough for each deployment")
+	cmd.Flags().BoolVar(&o.azure, "azure", false, "ask the Azure subscription about quotas and managed online deployments")
 	cmd.Flags().BoolVar(&o.simulate, "simulate", true, "simulate the scaling of replicas with known hardware and slo")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 	return cmd

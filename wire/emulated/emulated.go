@@ -62,6 +62,8 @@ func (s *stand) emulateAll(key config.KeyHash) error {
 				s.process(d)
 			case d.Kubernetes != nil:
 				s.workload(d)
+			case d.AzureML != nil:
+				s.instances(d)
 			}
 			if err != nil {
 				return fmt.Errorf("deployment %q: %w", d.Name, err)

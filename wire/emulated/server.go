@@ -89,6 +89,26 @@ func (s *stand) workload(d *config.Deployment) {
 	s.process(d)
 }
 
+// emulatedStart is how long an emulated instance of Azure takes: enough to be seen,
+// and short enough to be waited for.
+const emulatedStart = 20 * time.Second
+
+// instances replaces those of a managed online endpoint by emulated replicas of
+// this machine.
+func (s *stand) instances(d *config.Deployment) {
+	a := d.AzureML
+	d.AzureML, d.Process = nil, &config.Process{
+		Protocol: a.Protocol, Model: a.Model, RunsOn: a.RunsOn, GPUs: a.GPUs,
+		StartTimeout: a.StartTimeout, DrainTimeout: a.DrainTimeout, StopTimeout: 10 * time.Second,
+		Restart: config.Restart{Base: time.Second, Max: time.Minute},
+	}
+	if s.said.not("Azure Resource Manager: its operations, quotas and stock; instances have an address each"); d.Scaling.ColdStart > emulatedStart {
+		s.said.not("the %v that an instance of %s takes to start: it takes %v", d.Scaling.ColdStart, d.Name, emulatedStart)
+		d.Scaling.ColdStart = emulatedStart
+	}
+	s.process(d)
+}
+
 // server describes the model of a server: its shape, context, width and task.
 func (s *stand) server(name string, d *config.Deployment) emulate.Options {
 	o := emulate.Options{Served: name, Model: emulatedModel, GPU: emulatedGPU, TP: 1, Context: emulatedContext, EmbeddingDim: 1024, Seed: 1}
