@@ -203,7 +203,7 @@ func (f *Fleet) Status(ctx context.Context, deployment string) ([]weir.Replica, 
 	if !t.s.known {
 		return nil, t.d.fault("%w", t.unknown())
 	}
-	return t.s.replicas(&t.d, f.o.Pace), nil
+	return t.s.replicas(&t.d, time.Now(), f.o.Pace), nil
 }
 
 // Scale makes the number of instances want. An operation that is under way ends

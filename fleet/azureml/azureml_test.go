@@ -185,6 +185,23 @@ func TestAContainerThatDoesNotStartShowsItsLog(t *testing.T) {
 	c.until("it comes at a later try", func() bool { _ = p.Scale(t.Context(), "chat/blue", 2, nil); return p.in(weir.Ready) == 2 })
 }
 
+// A start that goes on for too long is shown as failed, and counts when it comes.
+func TestAStartThatHangsIsShown(t *testing.T) {
+	c := start(t, ml.EndpointAuthModeKey)
+	c.make(1)
+	d := blue()
+	d.StartTimeout = 50 * time.Millisecond
+	p := c.open(d)
+	c.inject(arm.Fault{Kind: "hang"})
+	p.scale(3)
+	c.until("it is late", func() bool { return p.in(weir.Failed) == 2 })
+	if r := p.status()[1]; r.Why != fleet.WhySlowStart || p.in(weir.Ready) != 1 {
+		t.Errorf("%+v", p.status())
+	}
+	c.inject()
+	c.until("3 serve", func() bool { p.scale(3); return p.in(weir.Ready) == 3 })
+}
+
 // While another operation runs at the endpoint, Weir waits: that is no failure.
 func TestASecondOperationIsWaitedFor(t *testing.T) {
 	c := start(t, ml.EndpointAuthModeKey)

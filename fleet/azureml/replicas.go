@@ -1,12 +1,16 @@
 package azureml
 
 import (
+	"fmt"
+	"time"
+
 	"weir"
+	"weir/fleet"
 )
 
 // replicas is the list for the gateway and the scaler, in a fixed order: those that
 // serve, go, start, failed.
-func (s *state) replicas(d *Deployment, p Pace) (rs []weir.Replica) {
+func (s *state) replicas(d *Deployment, now time.Time, p Pace) (rs []weir.Replica) {
 	want := s.goal(d)
 	if s.want == unsaid || s.holder != "" {
 		want = max(s.ready, s.coming())
@@ -41,6 +45,12 @@ func (s *state) replicas(d *Deployment, p Pace) (rs []weir.Replica) {
 	if s.failed.why != "" && !s.sent {
 		r := one("-failed", missing, weir.Failed)
 		r.Detail, r.Why, r.FailedStarts, r.Since, r.ReadyAt = s.failed.text, s.failed.why, s.failures, weir.At(s.failedAt), 0
+		return rs
+	}
+	if late := now.Sub(s.asked); s.v.moving() && late > d.StartTimeout {
+		r := one("-failed", missing, weir.Failed)
+		r.Since, r.ReadyAt, r.FailedStarts = weir.At(s.asked.Add(d.StartTimeout)), 0, s.failures+1
+		r.Why, r.Detail = fleet.WhySlowStart, fmt.Sprintf("Azure has been at it (%s) for more than start_timeout, which is %v", s.v.state, d.StartTimeout)
 		return rs
 	}
 	r := one("-starting", missing, weir.Starting)
