@@ -84,7 +84,8 @@ type Cloud struct {
 	url       string // https://127.0.0.1:port
 	resources map[string]*resource
 	ops       map[string]*operation
-	order     []string // ids of ops, the oldest first
+	order     []string     // ids of ops, the oldest first
+	active    []*operation // those in progress, the oldest first
 	serial    uint64
 	faults    []*Fault
 	throttle  throttle

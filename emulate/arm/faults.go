@@ -79,8 +79,8 @@ func (c *Cloud) Inject(list ...Fault) error {
 	defer c.mu.Unlock()
 	now := c.settle()
 	c.faults = next
-	for _, id := range c.order {
-		if op := c.ops[id]; op.hangs && c.faultOf("hang", op.change, false) == nil {
+	for _, op := range c.active {
+		if op.hangs && c.faultOf("hang", op.change, false) == nil {
 			op.hangs = false
 			op.ends = later(op.ends, now)
 		}

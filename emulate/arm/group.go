@@ -3,6 +3,7 @@ package arm
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"regexp"
@@ -214,8 +215,15 @@ func (c *Cloud) serveGroup(r *resource) {
 		c.serial++
 		r.ip = fmt.Sprintf("127.77.%d.%d", c.serial/250%250, 1+c.serial%250)
 	}
-	ctx, stop := context.WithCancel(c.base)
-	r.stop = stop
+	ctx, cancel := context.WithCancel(c.base)
+	var open []io.Closer // servers, and their listeners in case they have not begun
+	// The ports are free again when it returns.
+	r.stop = func() {
+		cancel()
+		for _, o := range open {
+			_ = o.Close()
+		}
+	}
 	server, err := c.newServer()
 	if err != nil {
 		r.log(err.Error())
@@ -230,8 +238,9 @@ func (c *Cloud) serveGroup(r *resource) {
 			continue
 		}
 		srv := &http.Server{Handler: readyFirst(server), ReadHeaderTimeout: 10 * time.Second}
+		open = append(open, srv, l)
+		c.running.Go(func() { <-ctx.Done(); _ = srv.Close(); _ = l.Close() })
 		c.running.Go(func() { _ = srv.Serve(l) })
-		c.running.Go(func() { <-ctx.Done(); _ = srv.Close() })
 	}
 }
 

@@ -118,6 +118,7 @@ func (c *Cloud) start(ch *change, out outcome) (*resource, *operation) {
 	op.ends = ch.now.Add(c.draw(out.span, c.serial))
 	c.ops[op.id] = op
 	c.order = append(c.order, op.id)
+	c.active = append(c.active, op)
 	c.forget()
 	if out.span == "" && !op.hangs {
 		c.finish(op)
@@ -149,14 +150,16 @@ func (ch *change) lock() string {
 func (c *Cloud) settle() time.Time {
 	now := c.clock.now()
 	var due []*operation
-	for _, id := range c.order {
-		if op := c.ops[id]; op.status == "InProgress" && !op.hangs && !op.ends.After(now) {
+	for _, op := range c.active {
+		if !op.hangs && !op.ends.After(now) {
 			due = append(due, op)
 		}
 	}
 	slices.SortStableFunc(due, func(a, b *operation) int { return a.ends.Compare(b.ends) })
 	for _, op := range due {
-		c.finish(op)
+		if op.status == "InProgress" { // not ended by one before it
+			c.finish(op)
+		}
 	}
 	c.endGroups(now)
 	return now
@@ -167,6 +170,7 @@ func (c *Cloud) settle() time.Time {
 // holds no quota (choice).
 func (c *Cloud) finish(op *operation) {
 	r, ch := c.resources[op.key], op.change
+	c.over(op)
 	op.status = "Succeeded"
 	if op.fail != nil {
 		op.status = "Failed"
@@ -194,6 +198,10 @@ func (c *Cloud) finish(op *operation) {
 	}
 }
 
+func (c *Cloud) over(op *operation) {
+	c.active = slices.DeleteFunc(c.active, func(o *operation) bool { return o == op })
+}
+
 func (c *Cloud) forget() {
 	for i := 0; len(c.order) > maxOperations && i < len(c.order); {
 		if id := c.order[i]; c.ops[id].status != "InProgress" {
@@ -207,8 +215,9 @@ func (c *Cloud) forget() {
 
 // cancel ends what runs under a lock.
 func (c *Cloud) cancel(lock string) {
-	for _, id := range c.order {
-		if op := c.ops[id]; op.status == "InProgress" && op.lock == lock {
+	for _, op := range slices.Clone(c.active) {
+		if op.lock == lock {
+			c.over(op)
 			op.status, op.fail = "Canceled", refuse(http.StatusConflict, "OperationCanceled", "another operation has taken its place")
 			if r := c.resources[op.key]; r != nil && r.op == op {
 				r.op = nil
@@ -220,8 +229,8 @@ func (c *Cloud) cancel(lock string) {
 // under is the running operation that a change would run into.
 func (c *Cloud) under(ch *change) *operation {
 	lock := ch.lock()
-	for _, id := range c.order {
-		if op := c.ops[id]; op.status == "InProgress" && op.lock == lock {
+	for _, op := range c.active {
+		if op.lock == lock {
 			return op
 		}
 	}
