@@ -198,18 +198,17 @@ func wholeWeir(t *testing.T, w *world) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, _ := w.wired("a", `
+	g := w.serve("a", settings{top: "keda: {listen: \"" + at + "\"}", models: `
 - name: m
   deployments:
   - name: llama
     kubernetes: {namespace: NAMESPACE, name: m, scaled_by: keda, address: annotation}
     scaling: {min: 0, max: 3, target_concurrency: 4, cold_start: 3s, scale_in_after: 2s, zero_after: 2s}
-keda: {listen: "`+at+`"}
-`)
+`})
 	w.scaledObject(at)
 	w.taken()
 	began := time.Now()
-	if status, header, body := askNode(t, n); status != http.StatusOK {
+	if status, header, body := g.ask(); status != http.StatusOK {
 		t.Fatalf("%d %s", status, body)
 	} else {
 		t.Logf("the first request was answered after %v, route %s", time.Since(began).Round(10*time.Millisecond), header.Get("x-weir-route"))
@@ -220,7 +219,7 @@ keda: {listen: "`+at+`"}
 	for range 12 { // three replicas' worth
 		all.Go(func() {
 			for ctx.Err() == nil {
-				if status, _, body := askNode(t, n); status != http.StatusOK {
+				if status, _, body := g.ask(); status != http.StatusOK {
 					t.Errorf("%d %s", status, body)
 					failed.Add(1)
 				}
@@ -233,7 +232,7 @@ keda: {listen: "`+at+`"}
 	all.Wait()
 	t.Logf("%d requests, %d failed", done.Load(), failed.Load())
 	w.reaches(0)
-	if !strings.Contains(page(t, n, "/metrics"), `weir_replicas_wanted{deployment="llama"} 0`) {
+	if !strings.Contains(g.text("/metrics"), `weir_replicas_wanted{deployment="llama"} 0`) {
 		t.Error("weir_replicas_wanted does not say 0")
 	}
 }
