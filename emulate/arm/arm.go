@@ -206,8 +206,13 @@ func (c *Cloud) Run(ctx context.Context) error {
 	return c.Serve(ctx, l)
 }
 
-// Serve is Run with an existing listener.
+// Serve is Run with an existing listener, which must be on loopback: /emulator/ asks for
+// no credential.
 func (c *Cloud) Serve(ctx context.Context, l net.Listener) error {
+	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
+		_ = l.Close()
+		return fmt.Errorf("emulate: Azure's control plane at %s: want an address of loopback, such as 127.0.0.1:9443", l.Addr())
+	}
 	instances, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c.mu.Lock()
 	c.url, c.base = "https://"+l.Addr().String(), instances

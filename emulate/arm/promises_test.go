@@ -162,6 +162,16 @@ func TestQuotaCountsTheLargerOfBeforeAndAfter(t *testing.T) {
 	}
 }
 
+func TestItServesOnLoopbackOnly(t *testing.T) {
+	c, err := New(Options{Listen: "0.0.0.0:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "loopback") {
+		t.Error(err)
+	}
+}
+
 func TestOptionsThatMakeNoSense(t *testing.T) {
 	for what, o := range map[string]Options{
 		"speed":        {Speed: -1},
