@@ -48,7 +48,7 @@ func newEmulate() *cobra.Command {
   weir emulate --listen 127.0.0.1:9000 --model llama-3.3-70b --gpu A100-80GB --tp 4 --load 90s
   weir emulate --azure --deployment name=gpt-4o-ptu,sku=ProvisionedManaged,ptu=100,model=gpt-4o,spillover=gpt-4o \
                --deployment name=gpt-4o,sku=GlobalStandard,tpm=450k,model=gpt-4o
-  weir emulate --azure --azure-control 127.0.0.1:9443 --azure-speed 60
+  weir emulate --azure --azure-control 127.0.0.1:9443 --azure-speed 60 --azure-endpoint name=chat,concurrency=16,seconds=90
   curl -X PUT 127.0.0.1:9000/admin/faults -d '[{"kind":"cut","after_tokens":5,"probability":0.1}]'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -101,6 +101,7 @@ func (a *azureFlags) flags(f *pflag.FlagSet) {
 	f.StringSliceVar(&a.keys, "azure-key", nil, "`keys` of the resource; none: any key is accepted")
 	f.StringVar(&a.control.Listen, "azure-control", "", "with --azure, emulate Azure Resource Manager and Entra ID too, at this `address` (HTTPS); none: not")
 	f.StringVar(&a.control.Dir, "azure-dir", ".weir/azure", "with --azure-control, `folder` for its CA, secret and the azure: block of a weir.yaml")
+	f.StringArrayVar(&a.control.Ready, "azure-endpoint", nil, "with --azure-control, a managed `endpoint` that is there as name=...,deployment,size,instances,concurrency,seconds; may be repeated")
 	f.Float64Var(&a.control.Speed, "azure-speed", 1, "with --azure-control, `factor` by which operations are faster than Azure's")
 }
 

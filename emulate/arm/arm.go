@@ -51,6 +51,8 @@ type Options struct {
 	Cluster string         // of Kubernetes, with a pool "system"; default weir
 	OpenAI  *emulate.Azure // its data plane, run by its owner; nil: one of the account's own, with no deployment
 
+	Endpoints []Endpoint // deployments of managed endpoints that are there from the start
+
 	Clients   map[string]string // client id to secret; none: any secret is accepted, but one is required
 	TokenLife time.Duration     // real time; default 1 h
 
@@ -129,6 +131,9 @@ func New(o Options) (*Cloud, error) {
 	c.kinds = kinds()
 	c.throttle = newThrottle(o, c.clock.now())
 	c.given()
+	if err := c.giveEndpoints(); err != nil {
+		return nil, err
+	}
 	c.mux = c.routes()
 	return c, nil
 }

@@ -16,9 +16,10 @@ import (
 
 // Control is where and how fast an emulated Azure has a control plane.
 type Control struct {
-	Listen string  // address of Resource Manager and the issuer; "": none
-	Dir    string  // folder for ca.pem, client-secret and azure.yaml
-	Speed  float64 // of the operations' time
+	Listen string   // address of Resource Manager and the issuer; "": none
+	Dir    string   // folder for ca.pem, client-secret and azure.yaml
+	Speed  float64  // of the operations' time
+	Ready  []string // --azure-endpoint flags: what is there from the start
 	Speaks func(format string, a ...any)
 }
 
@@ -37,9 +38,13 @@ func NewAzure(o emulate.AzureOptions, c Control) (run func(context.Context) erro
 	if c.Listen == "" {
 		return resource.Run, nil
 	}
+	endpoints, err := AzureEndpoints(c.Ready)
+	if err != nil {
+		return nil, err
+	}
 	secret := rand.Text()
 	cloud, err := arm.New(arm.Options{
-		Speed: c.Speed, Seed: o.Seed, Log: o.Log, OpenAI: resource, Clients: map[string]string{clientID: secret},
+		Speed: c.Speed, Seed: o.Seed, Log: o.Log, OpenAI: resource, Endpoints: endpoints, Clients: map[string]string{clientID: secret},
 	})
 	if err != nil {
 		return nil, err

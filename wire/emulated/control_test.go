@@ -18,7 +18,7 @@ import (
 func TestThePrintedBlockReachesTheEmulatedSubscription(t *testing.T) {
 	said := make(chan string, 1)
 	run, err := NewAzure(emulate.AzureOptions{Listen: "127.0.0.1:0"}, Control{
-		Listen: "127.0.0.1:0", Dir: t.TempDir(), Speed: 60, Speaks: func(format string, a ...any) { said <- fmt.Sprintf(format, a...) },
+		Listen: "127.0.0.1:0", Dir: t.TempDir(), Speed: 60, Ready: []string{"name=chat,concurrency=4"}, Speaks: func(format string, a ...any) { said <- fmt.Sprintf(format, a...) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -50,6 +50,17 @@ func TestThePrintedBlockReachesTheEmulatedSubscription(t *testing.T) {
 	w, err := client.Get(ctx, account.ResourceGroup(), "weir", nil)
 	if err != nil || *w.Location != "swedencentral" {
 		t.Errorf("%+v %v", w.Workspace, err)
+	}
+}
+
+func TestEndpointFlagsThatAreWrong(t *testing.T) {
+	for _, flag := range []string{"name=chat,color=blue", "name=chat,instances=many"} {
+		if _, err := AzureEndpoints([]string{flag}); err == nil {
+			t.Errorf("%s is taken", flag)
+		}
+	}
+	if all, err := AzureEndpoints([]string{"name=chat,instances=2"}); err != nil || all[0].Name != "chat" || all[0].Instances != 2 {
+		t.Errorf("%+v %v", all, err)
 	}
 }
 
