@@ -1,5 +1,10 @@
 package config
 
+import (
+	"fmt"
+	"time"
+)
+
 // Azure is the access to one subscription, for the deployments that name a
 // resource of it.
 type Azure struct {
@@ -58,3 +63,46 @@ func (v *validator) account() {
 		}
 	}
 }
+
+// UnitSchedule is a size of an Azure OpenAI deployment for certain hours.
+type UnitSchedule struct {
+	// Days on which it starts. Without it: every day.
+	Days []string `yaml:"days" enum:"mon|tue|wed|thu|fri|sat|sun" example:"mon, tue, wed, thu, fri"`
+	// Start, local time of time_zone.
+	From TimeOfDay `yaml:"from" need:"true" example:"08:00"`
+	// End; if earlier than from, on the next day.
+	To TimeOfDay `yaml:"to" need:"true" example:"18:00"`
+	// PTUs at that time, or thousands of tokens per minute of a standard deployment.
+	Units int `yaml:"units" need:"true" min:"1" max:"1000000" example:"150"`
+}
+
+// maxUnitSchedules bounds the schedules of one deployment.
+const maxUnitSchedules = 64
+
+// resize checks the keys of a deployment whose size Weir may change.
+func (v *validator) resize(a *AzureOpenAI, path string) {
+	if a.Resize == "" {
+		for key, given := range map[string]bool{"schedules": len(a.Schedules) > 0, "budget_per_hour": a.BudgetPerHour > 0} {
+			if given {
+				v.blame(path+"."+key, "has no effect without resize", "add resize: up, both or ask")
+			}
+		}
+		return
+	}
+	switch {
+	case v.c.Azure == nil:
+		v.blame(path+".resize", "needs the subscription", "add azure: {subscription: ID} at the top of the file")
+	case a.ResourceGroup == "" && v.c.Azure.ResourceGroup == "":
+		v.blame(path+".resize", "needs the resource group", "add azure.resource_group, or resource_group here")
+	case a.PTU == 0 && a.TokensPerMinute == 0:
+		v.blame(path+".resize", "needs the size outside of the schedules", "add ptu or tokens_per_minute")
+	case len(a.Schedules) > maxUnitSchedules:
+		v.blame(path+".schedules", fmt.Sprintf("has %d entries, at most %d are allowed", len(a.Schedules), maxUnitSchedules), "join some of them")
+	}
+}
+
+// Weekdays are the days' own numbers, in the order of the file; nil: every day.
+func (s *UnitSchedule) Weekdays() []time.Weekday { return (&Schedule{Days: s.Days}).Weekdays() }
+
+// Location is the zone of the schedules.
+func (a *AzureOpenAI) Location() *time.Location { return (&Scaling{TimeZone: a.TimeZone}).Location() }

@@ -143,6 +143,14 @@ type AzureOpenAI struct {
 	Endpoint string `yaml:"endpoint" need:"true" format:"endpoint" example:"https://contoso-eastus2.openai.azure.com"`
 	// Name of the deployment in that resource. Without it: the model's own name.
 	Deployment string `yaml:"deployment" format:"name" example:"gpt-4o-ptu"`
+	// Whether Weir changes the size of the deployment: up grows it and proposes a smaller one, both also shrinks it, ask proposes each change. Without it Weir only reads it.
+	Resize string `yaml:"resize" enum:"up|both|ask"`
+	// Sizes at certain hours of the week, instead of ptu or tokens_per_minute. Of several the highest counts.
+	Schedules []UnitSchedule `yaml:"schedules"`
+	// IANA time zone of the schedules.
+	TimeZone string `yaml:"time_zone" default:"UTC" format:"timezone"`
+	// Maximum cost per hour of its units, at the hourly price in the catalogue.
+	BudgetPerHour Dollars `yaml:"budget_per_hour" example:"$300"`
 	// Name of the resource, for azure: at the top of the file. Without it: the first word of the endpoint's host.
 	Resource string `yaml:"resource" format:"name" example:"contoso-eastus2"`
 	// Its resource group. Without it: azure.resource_group.

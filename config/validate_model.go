@@ -109,6 +109,7 @@ func (v *validator) azure(m *Model, a *AzureOpenAI, path string) {
 		v.blame(path+".endpoint", fmt.Sprintf("%q ends in /openai, which Weir adds", a.Endpoint), "write %s", strings.TrimSuffix(a.Endpoint, "/openai"))
 	}
 	v.quota(a, path)
+	v.resize(a, path)
 	v.spillover(a, path)
 	takesID := a.Entra == "managed_identity" || a.Entra == "workload_identity"
 	if a.ClientID != "" && !takesID && !v.faulty[path+".entra"] {

@@ -42,6 +42,7 @@ type adminAPI struct {
 	cache         *memory.Store
 	meanings      func() []meaning.Figures
 	remote        *remote.Store // nil: none
+	account       Account       // nil: none
 	log           *slog.Logger
 }
 
@@ -62,7 +63,7 @@ type replicaView struct {
 // AdminPaths are the paths of the admin address that people look at.
 var AdminPaths = []string{
 	"/metrics", "/healthz", "/readyz", "/admin/replicas", "/admin/decisions", "/admin/shortages", "/admin/starts", "/admin/canaries", "/admin/usage",
-	"/admin/gateways", "/admin/shared", "/admin/cache", "/admin/cache/meaning",
+	"/admin/gateways", "/admin/shared", "/admin/cache", "/admin/cache/meaning", "/admin/quota", "/admin/capacity",
 }
 
 func (a *adminAPI) handler() http.Handler {
@@ -81,6 +82,7 @@ func (a *adminAPI) handler() http.Handler {
 	mux.HandleFunc("GET /admin/cache", a.serveCache)
 	mux.HandleFunc("POST /admin/cache/purge", a.servePurge)
 	mux.HandleFunc("GET /admin/cache/meaning", func(w http.ResponseWriter, _ *http.Request) { reply(w, a.meanings()) })
+	a.accountRoutes(mux)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)

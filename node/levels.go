@@ -18,6 +18,9 @@ import (
 func (n *Node) sources() observe.Sources {
 	s := observe.Sources{Levels: n.levels, Replicas: n.allReplicas, Engines: n.engines.all, Ledger: n.ledgerState, Canaries: n.canaryLevels, Limits: n.limitUses, Short: n.short.levels, Starts: n.startLevels, Held: n.held}
 	s.Cache = func() observe.Cache { return cacheLevels(n.answers, n.remote) }
+	if n.account != nil {
+		s.Account = n.account.Levels
+	}
 	if n.sharing != nil {
 		s.Shared = n.sharing.levels
 	}
@@ -187,6 +190,6 @@ func (n *Node) admin() *adminAPI {
 	a := n.setup.Load().Admin
 	return &adminAPI{
 		token: a.Token, hosts: a.Hosts, metrics: n.metrics.Handler(n.log), ready: n.readiness, note: n.sharing.note, shared: n.sharing.serve, reload: n.reload,
-		replicas: n.replicaViews, usage: n.ledger.Usage, recent: n.scaler.recent, short: n.short.all, starts: n.startViews, gateways: n.gateways, canaries: n.canaryViews, restartCanary: n.restartCanary, cache: n.answers, remote: n.remote, meanings: n.gateway.Meanings, log: n.log,
+		replicas: n.replicaViews, usage: n.ledger.Usage, recent: n.scaler.recent, short: n.short.all, starts: n.startViews, gateways: n.gateways, canaries: n.canaryViews, restartCanary: n.restartCanary, cache: n.answers, account: n.account, remote: n.remote, meanings: n.gateway.Meanings, log: n.log,
 	}
 }

@@ -54,6 +54,7 @@ type Node struct {
 	vectors  *vectors.Store // nil: no model stores embeddings
 	remote   *remote.Store  // nil: stored answers are of this gateway alone
 	keda     *kedaScaler    // nil: KEDA scales nothing
+	account  Account        // nil: the setup names no subscription
 
 	setup     atomic.Pointer[Setup] // in force
 	reloading sync.Mutex
@@ -128,6 +129,9 @@ func New(o Options) (n *Node, err error) {
 	n.short = newShortages(n.gateway.SetShort, n.log)
 	n.short.announce = n.announce
 	if n.scaler, err = n.newScaler(s); err != nil {
+		return n, err
+	}
+	if err = n.openAccount(o.Account); err != nil {
 		return n, err
 	}
 	n.metrics.Watch(n.sources())
@@ -264,6 +268,9 @@ func (n *Node) middle() []func(context.Context) error {
 	}
 	if n.leader != nil {
 		parts = append(parts, n.leader.run)
+	}
+	if n.account != nil {
+		parts = append(parts, n.account.Run)
 	}
 	if n.keda != nil {
 		parts = append(parts, func(ctx context.Context) error { return n.keda.run(ctx, n.kedaAt) })

@@ -22,8 +22,10 @@ type Options struct {
 	// that is Faults is logged fault by fault.
 	Load func() (Setup, error)
 
-	Places   []Place // where replicas run; Setup's deployments name them
-	Canaries string  // file that keeps the state of canary trials across restarts
+	Places []Place // where replicas run; Setup's deployments name them
+	// Account opens the subscription; nil: none. A reload changes it by Setup.Changes.
+	Account  func(AccountHost) (Account, error)
+	Canaries string // file that keeps the state of canary trials across restarts
 
 	LogTo   io.Writer
 	Build   observe.Build

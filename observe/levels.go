@@ -24,6 +24,7 @@ type Sources struct {
 	Short    func() []Short
 	Starts   func() []ColdStart     // of deployments whose place tells the phases apart
 	Held     func() map[string]bool // by deployment: another program writes the number of its replicas
+	Account  func() Account         // nil: no subscription
 	Leader   func() bool            // whether this gateway is the leader, which scales
 }
 
@@ -80,6 +81,7 @@ type levels struct {
 	rows, lag, written, failures, coarsened                    *prometheus.Desc
 	shared                                                     sharedDescs
 	cache                                                      cacheDescs
+	account                                                    accountDescs
 	leader, limitUse                                           *prometheus.Desc
 	short, start, held                                         *prometheus.Desc
 }
@@ -105,6 +107,7 @@ func newLevels(m *Metrics) *levels {
 		gpuUtilisation: desc("weir_engine_gpu_utilisation_ratio", "GPU utilisation, mean over the inference servers.", "deployment"),
 		shared:         newSharedDescs(),
 		cache:          newCacheDescs(),
+		account:        newAccountDescs(),
 		rows:           desc("weir_ledger_pending_rows", "Rows of usage waiting to be written."),
 		lag:            desc("weir_ledger_lag_seconds", "Age of the oldest usage not written."),
 		written:        desc("weir_ledger_written_rows_total", "Rows of usage written."),
@@ -183,6 +186,9 @@ func (l *levels) Collect(ch chan<- prometheus.Metric) {
 	}
 	if s.Held != nil {
 		l.collectHeld(ch, known, s.Held())
+	}
+	if s.Account != nil {
+		l.account.collect(ch, known, s.Account())
 	}
 	if s.Leader != nil {
 		in := 0.0

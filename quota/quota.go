@@ -29,7 +29,7 @@ type Usage struct {
 	Workspace string  `json:"workspace,omitempty"` // a cap of one workspace; "": of the subscription
 	Name      string  `json:"name"`
 	Title     string  `json:"title,omitempty"` // for people, if it differs
-	Unit      string  `json:"unit"`            // "vCPUs", "PTUs", "1,000 tokens a minute", "Count"
+	Unit      string  `json:"unit"`            // "vCPUs", "PTUs", "thousand tokens a minute", "Count"
 	Used      int64   `json:"used"`
 	Limit     int64   `json:"limit"` // negative: none
 }

@@ -66,7 +66,7 @@ func book() *quota.Book {
 		{Service: quota.ML, Location: "swedencentral", Workspace: "other", Name: "standardNCADSA100v4Family", Unit: "vCPUs", Used: 0, Limit: 0},
 		{Service: quota.ML, Location: "swedencentral", Name: "standardNDv5H100Family", Unit: "vCPUs", Used: 96, Limit: 96},
 		{Service: quota.OpenAI, Location: "swedencentral", Name: "OpenAI.GlobalProvisionedManaged", Unit: "PTUs", Used: 15, Limit: 100},
-		{Service: quota.OpenAI, Location: "swedencentral", Name: "OpenAI.GlobalStandard.gpt-4o", Unit: "1,000 tokens a minute", Used: 450, Limit: 450},
+		{Service: quota.OpenAI, Location: "swedencentral", Name: "OpenAI.GlobalStandard.gpt-4o", Unit: "thousand tokens a minute", Used: 450, Limit: 450},
 	}, Capacities: []quota.Capacity{{Location: "swedencentral", Model: "gpt-4o", Version: "2024-11-20", SKU: "GlobalProvisionedManaged", Available: 30}}}
 }
 
@@ -101,7 +101,7 @@ func TestAskSaysWhatToRequest(t *testing.T) {
 	if want := "needs 96 vCPUs of standardncadsa100v4family in swedencentral; 48 are free: request 48 more, a limit of 144"; a.String() != want {
 		t.Errorf("said %q, want %q", a, want)
 	}
-	if a := b.Ask(sized(t, b, "Standard_NC24ads_A100_v4"), sweden, 2, 4); a.Short() != 0 || a.String() != "needs 96 vCPUs of standardncadsa100v4family in swedencentral; 96 are free" {
+	if a := b.Ask(sized(t, b, "Standard_NC24ads_A100_v4"), sweden, 2, 4); a.Short() != 0 || a.String() != "needs 96 vCPUs of standardncadsa100v4family in swedencentral; 48 are free beside its own 48" {
 		t.Errorf("with two of its own: %q", a)
 	}
 	if a := b.Ask(sized(t, b, "Standard_NC4as_T4_v3"), managed, 0, 4); a.Known {
@@ -112,7 +112,7 @@ func TestAskSaysWhatToRequest(t *testing.T) {
 func TestUnitsHaveTheirQuotaAndStock(t *testing.T) {
 	b := book()
 	ptu := quota.Units{SKU: "GlobalProvisionedManaged", Model: "gpt-4o", Version: "2024-11-20", Location: "swedencentral"}
-	if a := b.AskUnits(ptu, 15, 120); a.Short() != 20 || a.String() != "needs 120 PTUs of OpenAI.GlobalProvisionedManaged in swedencentral; 100 are free: request 20 more, a limit of 120" {
+	if a := b.AskUnits(ptu, 15, 120); a.Short() != 20 || a.String() != "needs 120 PTUs of OpenAI.GlobalProvisionedManaged in swedencentral; 85 are free beside its own 15: request 20 more, a limit of 120" {
 		t.Errorf("PTUs: %q", a)
 	}
 	if n, ok := b.Stock(ptu); !ok || n != 30 {

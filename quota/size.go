@@ -127,6 +127,7 @@ func (b *Book) Most(s Size, at At, have int) (n int, by Usage, known bool) {
 type Ask struct {
 	Needs int64 // of the quota, in all
 	Free  int64 // for them: what is free, and what those that are there use
+	Own   int64 // of Free: what those that are there use
 	By    Usage // the quota
 	Known bool  // false: no quota that bounds them is known
 }
@@ -136,7 +137,10 @@ func (a Ask) Short() int64 { return max(0, a.Needs-a.Free) }
 
 // String says what is needed, what is free, and what to request.
 func (a Ask) String() string {
-	text := fmt.Sprintf("needs %d %s of %s; %d are free", a.Needs, a.By.Unit, a.By.Where(), a.Free)
+	text := fmt.Sprintf("needs %d %s of %s; %d are free", a.Needs, a.By.Unit, a.By.Where(), a.Free-a.Own)
+	if a.Own > 0 {
+		text += fmt.Sprintf(" beside its own %d", a.Own)
+	}
 	if n := a.Short(); n > 0 {
 		text += fmt.Sprintf(": request %d more, a limit of %d", n, a.By.Limit+n)
 	}
@@ -147,7 +151,7 @@ func (a Ask) String() string {
 // shortest of them.
 func (b *Book) Ask(s Size, at At, have, n int) (a Ask) {
 	for _, u := range b.Bounds(s, at) {
-		x := Ask{Needs: s.Needs(n, at), Free: u.Free() + int64(have)*int64(s.VCPUs), By: u, Known: true}
+		x := Ask{Needs: s.Needs(n, at), Free: u.Free() + int64(have)*int64(s.VCPUs), Own: int64(have) * int64(s.VCPUs), By: u, Known: true}
 		if !a.Known || x.Needs-x.Free > a.Needs-a.Free {
 			a = x
 		}

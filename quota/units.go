@@ -40,5 +40,5 @@ func (b *Book) AskUnits(u Units, have, n int64) Ask {
 	if !ok {
 		return Ask{}
 	}
-	return Ask{Needs: n, Free: q.Free() + have, By: q, Known: true}
+	return Ask{Needs: n, Free: q.Free() + have, Own: have, By: q, Known: true}
 }

@@ -14,7 +14,7 @@ type QuotaNeed struct {
 	OK                     bool
 }
 
-// Quotas writes the quotas of a subscription: those in use or bounded, what the
+// Quotas writes the quotas of a subscription: those in use, and those of machines with a limit; what the
 // deployments need, and what could not be read. With all it leaves nothing out.
 func Quotas(out io.Writer, b *quota.Book, needs []QuotaNeed, faults []string, all bool) error {
 	w := columns(out)
@@ -23,7 +23,7 @@ func Quotas(out io.Writer, b *quota.Book, needs []QuotaNeed, faults []string, al
 		if i == 0 {
 			fmt.Fprintln(w, "WHERE\tQUOTA\tUSED\tLIMIT\tFREE\tUNIT")
 		}
-		if u.Used == 0 && u.Limit <= 0 && !all {
+		if u.Used == 0 && (u.Limit <= 0 || u.Service == quota.OpenAI) && !all {
 			hidden++
 			continue
 		}
@@ -41,7 +41,7 @@ func Quotas(out io.Writer, b *quota.Book, needs []QuotaNeed, faults []string, al
 		return err
 	}
 	if hidden > 0 {
-		fmt.Fprintf(out, "%d more have a limit of 0 and nothing in use: see them with --all\n", hidden)
+		fmt.Fprintf(out, "%d more are not in use: see them with --all\n", hidden)
 	}
 	for i, c := range b.Capacities {
 		if i == 0 {

@@ -23,6 +23,7 @@ import (
 // node keeps its state besides ledger and journal in stateDir.
 func Node(c *config.Config, load func() (*config.Config, error), prices func() (*price.Catalogue, error), stateDir string) (node.Options, error) {
 	places := newPlaces(stateDir)
+	account := &subscription{prices: prices}
 	setup := func(c *config.Config, err error) (node.Setup, error) {
 		if err != nil {
 			return node.Setup{}, faultsOf(err)
@@ -33,12 +34,15 @@ func Node(c *config.Config, load func() (*config.Config, error), prices func() (
 		}
 		s, err := Setup(c, catalogue)
 		s.Changes = places.changes(c)
+		if c.Azure != nil {
+			s.Changes = append(s.Changes, account.change(c))
+		}
 		return s, err
 	}
 	s, err := setup(c, nil)
 	return node.Options{
 		Setup: s, Load: func() (node.Setup, error) { return setup(load()) },
-		Places: places.of(c), Canaries: filepath.Join(stateDir, "canaries.json"), Nearest: config.Nearest,
+		Places: places.of(c), Account: account.account(c), Canaries: filepath.Join(stateDir, "canaries.json"), Nearest: config.Nearest,
 	}, err
 }
 

@@ -65,12 +65,20 @@ func Quotas(c *config.Config, prices *price.Catalogue) live.Want {
 	return w
 }
 
-// MostUnits is the most PTUs of a deployment, or thousands of tokens a minute; 0: the
-// file does not say.
-func MostUnits(d *config.Deployment) int {
-	a := d.AzureOpenAI
+// UnitsOf is the size of a deployment outside of its schedules: PTUs, or thousands of
+// tokens a minute; 0: the file does not say.
+func UnitsOf(a *config.AzureOpenAI) int {
 	if a.PTU > 0 {
 		return a.PTU
 	}
 	return a.TokensPerMinute / 1000
+}
+
+// MostUnits is UnitsOf, or that of a schedule if it is more.
+func MostUnits(d *config.Deployment) int {
+	most := UnitsOf(d.AzureOpenAI)
+	for i := range d.AzureOpenAI.Schedules {
+		most = max(most, d.AzureOpenAI.Schedules[i].Units)
+	}
+	return most
 }

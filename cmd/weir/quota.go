@@ -60,7 +60,7 @@ weir plan --quota reads the JSON.`,
 	cmd.Flags().StringVarP(&file, "config", "c", "weir.yaml", "configuration `file`")
 	cmd.Flags().StringArrayVar(&locations, "location", nil, "also read everything of this `region`; may be repeated")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().BoolVar(&all, "all", false, "also list quotas with a limit of 0 and nothing in use")
+	cmd.Flags().BoolVar(&all, "all", false, "list quotas that are not in use, too")
 	_ = cmd.MarkFlagFilename("config", "yaml", "yml")
 	return cmd
 }

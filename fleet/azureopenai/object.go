@@ -18,12 +18,29 @@ type Ref struct{ Group, Resource, Deployment string }
 // Object is a deployment as Azure has it.
 type Object struct {
 	quota.Units
-	Capacity  int64  // PTUs, or thousands of tokens a minute
+	Capacity  int64  // PTUs, or thousands of tokens a minute; while it is changed, those that serve already
 	State     string // "Succeeded"; another while it is being changed
 	Spillover string // the deployment that Azure itself sends to when this one is full; "": none
 
 	// What Azure enforces, of a standard deployment; 0: it does not say.
 	TokensPerMinute, RequestsPerMinute int
+
+	current int64 // properties.currentCapacity; 0: it does not say
+}
+
+// serving is a look during a change: Capacity is the least of what was asked for, of
+// what Azure says is there, and of what was there before, so that the gateway never
+// admits by units that have not come.
+func (o Object) serving(before int64) Object {
+	if o.Settled() {
+		return o
+	}
+	for _, n := range []int64{o.current, before} {
+		if n > 0 && n < o.Capacity {
+			o.Capacity, o.TokensPerMinute, o.RequestsPerMinute = n, 0, 0
+		}
+	}
+	return o
 }
 
 // Settled says whether no change is under way.
@@ -70,6 +87,10 @@ func objectOf(d *armcognitiveservices.Deployment) (o Object) {
 	if p == nil {
 		return o
 	}
+	// sku.capacity is what was asked for.
+	if n := int64(of(p.CurrentCapacity)); n > 0 {
+		o.current = n
+	}
 	o.State, o.Spillover = string(of(p.ProvisioningState)), of(p.SpilloverDeploymentName)
 	if m := p.Model; m != nil {
 		o.Model, o.Version = of(m.Name), of(m.Version)
@@ -94,4 +115,17 @@ func of[T any](p *T) (v T) {
 		v = *p
 	}
 	return v
+}
+
+// resize asks for another size and does not wait for it: the object says what
+// became of it.
+func (c *Client) resize(ctx context.Context, r Ref, sku string, units int64) error {
+	if units < 1 || units > math.MaxInt32 {
+		return fmt.Errorf("%d units: want 1 to %d", units, math.MaxInt32)
+	}
+	n := int32(units)
+	_, err := c.deployments.BeginUpdate(ctx, r.Group, r.Resource, r.Deployment, armcognitiveservices.PatchResourceTagsAndSKU{
+		SKU: &armcognitiveservices.SKU{Name: &sku, Capacity: &n},
+	}, nil)
+	return err
 }

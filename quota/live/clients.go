@@ -138,7 +138,7 @@ func (c *clients) readOpenAI(ctx context.Context, b *quota.Book, location string
 		case strings.Contains(low, "provisioned"):
 			unit = "PTUs"
 		case strings.HasPrefix(low, "openai.") && strings.Contains(low, "standard."):
-			unit = "1,000 tokens a minute"
+			unit = "thousand tokens a minute"
 		}
 		b.Usages = append(b.Usages, quota.Usage{Service: quota.OpenAI, Location: location, Name: name, Title: titled(name, of(u.Name.LocalizedValue)),
 			Unit: unit, Used: whole(of(u.CurrentValue)), Limit: whole(of(u.Limit))})

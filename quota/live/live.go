@@ -132,8 +132,11 @@ func (r *Reader) parts(ctx context.Context, now *Reading) (all []part) {
 			add(s, l)
 		}
 	}
-	for s, resources := range map[quota.Service][]Resource{quota.ML: r.want.Workspaces, quota.OpenAI: r.want.Accounts} {
-		for _, x := range resources {
+	find := func(s quota.Service, resources []Resource) {
+		for i, x := range resources {
+			if slices.Contains(resources[:i], x) {
+				continue
+			}
 			l, err := r.clients.location(ctx, s, x)
 			if err != nil {
 				now.Faults = append(now.Faults, Fault{s, "", fmt.Sprintf("the region of %s: %s", x.Name, r.account.Reason(err))})
@@ -141,10 +144,15 @@ func (r *Reader) parts(ctx context.Context, now *Reading) (all []part) {
 			add(s, l)
 		}
 	}
+	find(quota.ML, r.want.Workspaces)
+	find(quota.OpenAI, r.want.Accounts)
 	slices.SortStableFunc(all, func(a, b part) int {
 		return strings.Compare(a.location+string(a.service), b.location+string(b.service))
 	})
-	for _, u := range r.want.Models {
+	for i, u := range r.want.Models {
+		if slices.ContainsFunc(r.want.Models[:i], func(v quota.Units) bool { return v.Model == u.Model && v.Version == u.Version }) {
+			continue
+		}
 		all = append(all, part{stock, u.Location, func(ctx context.Context, b *quota.Book) error { return r.clients.stock(ctx, b, u) }})
 	}
 	return all

@@ -153,7 +153,7 @@ func TestAllListsAreRead(t *testing.T) {
 			{Service: quota.ML, Location: se, Workspace: "chat", Name: "standardNCADSA100v4Family", Unit: "vCPUs", Used: 24, Limit: 72},
 			{Service: quota.ML, Location: se, Workspace: "Other", Name: "standardNCADSA100v4Family", Unit: "vCPUs", Limit: -1},
 			{Service: quota.OpenAI, Location: se, Name: "OpenAI.GlobalProvisionedManaged", Unit: "PTUs", Used: 15, Limit: 100},
-			{Service: quota.OpenAI, Location: se, Name: "OpenAI.GlobalStandard.gpt-4o", Unit: "1,000 tokens a minute", Used: 50, Limit: 450},
+			{Service: quota.OpenAI, Location: se, Name: "OpenAI.GlobalStandard.gpt-4o", Unit: "thousand tokens a minute", Used: 50, Limit: 450},
 			{Service: quota.OpenAI, Location: se, Name: "AccountCount", Unit: "Count", Used: 3, Limit: 200},
 		},
 		Capacities: []quota.Capacity{{Location: se, Model: "gpt-4o", Version: "2024-11-20", SKU: "GlobalProvisionedManaged", Available: 30}},

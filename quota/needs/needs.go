@@ -71,7 +71,7 @@ func Of(ctx context.Context, c *config.Config, prices *price.Catalogue, location
 		for k := range c.Models[i].Deployments {
 			d := &c.Models[i].Deployments[k]
 			if o, ok := objects[d.Name]; ok {
-				p.Needs = append(p.Needs, ofUnits(&p.Book, d, o))
+				p.Needs = append(p.Needs, ofUnits(&p.Book, &c.Models[i], d, o))
 			}
 			if n, size, at, ok := wire.Machines(d, prices); ok {
 				p.Needs = append(p.Needs, ofMachines(&p.Book, prices, d.Name, n, size, at))
@@ -135,8 +135,13 @@ func ofMachines(b *quota.Book, prices *price.Catalogue, deployment string, n int
 	return x
 }
 
-func ofUnits(b *quota.Book, d *config.Deployment, o object) Need {
-	x := Need{Deployment: d.Name}
+func ofUnits(b *quota.Book, m *config.Model, d *config.Deployment, o object) (x Need) {
+	defer func() {
+		if note := wire.DoubleSpill(m, d, o.Spillover); note != "" {
+			x.Said += "; " + note
+		}
+	}()
+	x = Need{Deployment: d.Name}
 	if o.err != nil {
 		x.Said = "cannot be read: " + o.why
 		return x
