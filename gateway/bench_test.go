@@ -68,33 +68,41 @@ func readHead(r *bufio.Reader) (length int, ok bool, err error) {
 
 // drive sends the same request over one connection b.N times.
 func drive(b *testing.B, answer []byte, body string) {
-	r := start(b, config(canned(b, answer)), func(o *Options) { o.Record = nil })
+	call := driver(b, answer, body)
+	b.ReportAllocs()
+	for b.Loop() {
+		call()
+	}
+}
+
+// driver sends the same request over one connection at each call and reads the answer.
+func driver(t testing.TB, answer []byte, body string) func() {
+	r := start(t, config(canned(t, answer)), func(o *Options) { o.Record = nil })
 	c, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	defer c.Close()
+	t.Cleanup(func() { c.Close() })
 	in, buf := bufio.NewReaderSize(c, 64<<10), make([]byte, 128<<10)
 	request := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
 		chatPath, testKey, len(body), body)
-	b.ReportAllocs()
-	for b.Loop() {
+	return func() {
 		c.Write(request)
 		n, ok, err := readHead(in)
 		if err != nil || !ok {
-			b.Fatal(ok, err)
+			t.Fatal(ok, err)
 		}
 		for chunked := n < 0; ; {
 			if chunked {
 				line, err := in.ReadSlice('\n')
 				if err != nil {
-					b.Fatal(err)
+					t.Fatal(err)
 				}
 				size, _ := strconv.ParseInt(string(bytes.TrimSpace(line)), 16, 32)
 				n = int(size) + 2
 			}
 			if _, err := io.ReadFull(in, buf[:n]); err != nil {
-				b.Fatal(err)
+				t.Fatal(err)
 			}
 			if !chunked || n == 2 {
 				break
@@ -103,12 +111,18 @@ func drive(b *testing.B, answer []byte, body string) {
 	}
 }
 
+// whole is an answer of size bytes of text, and the request that asks for it.
+func whole(size int) (answer []byte, body string) {
+	text := strings.Replace(answerText, "hello", strings.Repeat("word ", size/5), 1)
+	answer = fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(text), text)
+	return answer, `{"model":"m","messages":[{"role":"user","content":"` + strings.Repeat("word ", size/5) + `"}]}`
+}
+
 func BenchmarkWholeAnswer(b *testing.B) {
 	for _, size := range []int{1 << 10, 50 << 10} {
 		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
-			text := strings.Replace(answerText, "hello", strings.Repeat("word ", size/5), 1)
-			answer := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(text), text)
-			drive(b, answer, `{"model":"m","messages":[{"role":"user","content":"`+strings.Repeat("word ", size/5)+`"}]}`)
+			answer, body := whole(size)
+			drive(b, answer, body)
 		})
 	}
 }
