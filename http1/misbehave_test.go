@@ -26,7 +26,7 @@ func misbehaving(t *testing.T, sends string, want ErrorKind, says string) {
 			untilClosed(in)
 		}
 	})
-	c := newClient(t, s.url, Options{HeaderTimeout: 40 * time.Millisecond, StallTimeout: 40 * time.Millisecond})
+	c := newClient(t, s.url, Options{HeaderTimeout: 250 * time.Millisecond, StallTimeout: 250 * time.Millisecond})
 	_, _, err := ask(context.Background(), c, post("{}"))
 	var e *Error
 	if !errors.As(err, &e) || e.Kind != want || !strings.Contains(err.Error(), says) || !e.Sent {
