@@ -39,6 +39,8 @@ type Config struct {
 	Azure *Azure `yaml:"azure"`
 	// KEDA's external scaler, for deployments with kubernetes.scaled_by: keda.
 	KEDA *KEDA `yaml:"keda"`
+	// Indexes of documents that callers search.
+	VectorStores []VectorStore `yaml:"vector_stores"`
 	// The callers.
 	Tenants []Tenant `yaml:"tenants" need:"true"`
 	// The models, and the deployments that serve them.

@@ -47,6 +47,7 @@ func (v *validator) config() {
 	v.limits()
 	v.caches()
 	v.embeddings()
+	v.vectorStores()
 	v.redis()
 	v.account()
 	v.instances()

@@ -69,6 +69,8 @@ var (
 
 	errExhausted = errors.New("the account at the model's provider has no quota or credit left: the operator must raise it, waiting does not help")
 
+	errNoStore    = errors.New("no such vector store")
+	errStoreFails = errors.New("the vector store cannot be searched now")
 	errNotStored  = errors.New("no answer is stored for this request, and its Cache-Control asks for no other (only-if-cached): send it without")
 	errClientGone = errors.New("the caller disconnected")
 	errClientSlow = errors.New("the caller read the answer too slowly")
@@ -149,6 +151,8 @@ var answers = map[error]answer{
 
 	errExhausted: {502, weir.UpstreamFault, "upstream_quota_exhausted", "insufficient_quota"},
 
+	errNoStore:    {404, weir.CallerFault, "vector_store_not_found", "invalid_request_error"},
+	errStoreFails: {503, weir.GatewayFault, "vector_store_failed", "server_error"},
 	errNotStored:  {504, weir.PolicyFault, "not_cached", "invalid_request_error"},
 	errClientGone: {499, weir.CallerFault, "client_gone", "invalid_request_error"},
 	errClientSlow: {499, weir.CallerFault, "client_slow", "invalid_request_error"},

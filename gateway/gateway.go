@@ -70,8 +70,9 @@ type Gateway struct {
 	flights     flights
 	transcripts atomic.Int64 // bytes of answers that are being kept
 
-	vectors Vectors // nil: no embedding is stored
-	claims  claims
+	vectors  Vectors  // nil: no embedding is stored
+	searches Searches // nil: there are no vector stores
+	claims   claims
 
 	inside *inside
 	second func(*call) sink // returns exchange.tee for a request before it is sent; nil: no request has one
@@ -97,7 +98,7 @@ func New(o Options) (*Gateway, error) {
 		return nil, errors.New("the gateway has no Dialects: nothing says which paths it serves")
 	}
 	g := &Gateway{
-		surfaces: o.Dialects, listen: o.Listen.withDefaults(), drain: o.Drain, record: o.Record, nearest: o.Nearest, log: o.Log, onCopy: o.Copy, canaryStepped: o.CanaryStepped, stored: o.Canaries, grew: o.Grew, answers: o.Answers, vectors: o.Vectors,
+		surfaces: o.Dialects, listen: o.Listen.withDefaults(), drain: o.Drain, record: o.Record, nearest: o.Nearest, log: o.Log, onCopy: o.Copy, canaryStepped: o.CanaryStepped, stored: o.Canaries, grew: o.Grew, answers: o.Answers, vectors: o.Vectors, searches: o.Searches,
 		began: time.Now(), replicas: map[string][]weir.Replica{}, alarm: newAlarm(), inside: newInside(), ids: newIDSource(),
 	}
 	g.calls.New = newCall

@@ -47,6 +47,8 @@ type Options struct {
 	Answers Answers
 	// Vectors keeps embeddings for the models that have Vectors. nil: no model may.
 	Vectors Vectors
+	// Searches answers searches of vector stores. nil: there are none.
+	Searches Searches
 	// MeaningMemory bounds the memory for the prompts of models with a Meaning, in bytes. 0: 64 MiB.
 	MeaningMemory int
 	Log           *slog.Logger // nil: slog.Default()

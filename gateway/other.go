@@ -25,6 +25,8 @@ func (c *call) other() {
 		return
 	}
 	switch c.s.service {
+	case searchStore:
+		c.searchStore()
 	case reportHealth:
 		c.say(200, []byte(`{"status":"ok"}`))
 	case reportReady:

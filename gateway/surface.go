@@ -16,6 +16,7 @@ const (
 	showModel    = upstream.ShowModel
 	keptAnswer   = upstream.KeptAnswer
 	countTokens  = upstream.CountTokens
+	searchStore  = upstream.SearchStore
 	notServed    = upstream.NotServed
 	reportHealth = upstream.NotServed + 1 + iota // GET /healthz
 	reportReady                                  // GET /readyz
@@ -100,7 +101,7 @@ func (all surfaces) queryFor(query string) string {
 // methods of the API.
 func methodsOf(s surface) string {
 	switch s.service {
-	case callModel, countTokens, notServed:
+	case callModel, countTokens, searchStore, notServed:
 		return "POST"
 	case keptAnswer:
 		switch s.below {

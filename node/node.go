@@ -21,6 +21,7 @@ import (
 	"weir/cache/remote"
 	"weir/fleet"
 	"weir/gateway"
+	"weir/index/search"
 	"weir/observe"
 	"weir/store"
 	"weir/store/vectors"
@@ -51,6 +52,7 @@ type Node struct {
 	canaries *canaries
 	sharing  *sharing // nil: limits are not shared
 	answers  *memory.Store
+	indexes  *search.Stores // nil: callers search none
 	vectors  *vectors.Store // nil: no model stores embeddings
 	remote   *remote.Store  // nil: stored answers are of this gateway alone
 	keda     *kedaScaler    // nil: KEDA scales nothing
@@ -104,6 +106,9 @@ func New(o Options) (n *Node, err error) {
 	}
 	if err = n.openVectors(s); err != nil {
 		return n, err
+	}
+	if len(s.Indexes) > 0 {
+		n.indexes = search.New(s.Indexes)
 	}
 	n.canaries = newCanaries(o.Canaries, n.log)
 	if n.gateway, err = n.newGateway(o); err != nil {
@@ -163,7 +168,7 @@ func (n *Node) newGateway(o Options) (*gateway.Gateway, error) {
 	l.Listener = n.callers
 	return gateway.New(gateway.Options{
 		Dialects: dialects.All(),
-		Listen:   l, Drain: o.Setup.Server.Drain, Config: o.Setup.Gateway, Record: n.record, Nearest: o.Nearest, Log: n.log, Answers: n.answers, Vectors: n.keptVectors(), MeaningMemory: o.Setup.MeaningMemory,
+		Listen:   l, Drain: o.Setup.Server.Drain, Config: o.Setup.Gateway, Record: n.record, Nearest: o.Nearest, Log: n.log, Answers: n.answers, Vectors: n.keptVectors(), Searches: n.searches(), MeaningMemory: o.Setup.MeaningMemory,
 		Copy: n.metrics.Copy, Canaries: trials,
 		CanaryStepped: func(s gateway.CanaryStep) {
 			n.metrics.CanaryStepped(s.Deployment, string(s.Change.Phase))
@@ -302,6 +307,11 @@ func (n *Node) close() {
 	}
 	if n.answers != nil {
 		n.answers.Close()
+	}
+	if n.indexes != nil {
+		if err := n.indexes.Close(); err != nil {
+			n.log.Error("closing the vector stores", "error", err)
+		}
 	}
 	if n.vectors != nil {
 		if err := n.vectors.Close(); err != nil {

@@ -9,6 +9,7 @@ import (
 	"weir/control"
 	"weir/fleet"
 	"weir/gateway"
+	"weir/index/search"
 	"weir/limits"
 	"weir/observe"
 	"weir/scale"
@@ -69,6 +70,7 @@ type Setup struct {
 	Cache   memory.Options
 	// MeaningMemory bounds the prompts that stand for stored answers, in bytes.
 	MeaningMemory int
+	Indexes       []search.Index  // that callers search; fixed at the start
 	Vectors       vectors.Options // where embeddings are kept, if a model stores them
 	ShareCache    bool            // stored answers are in Sharing's Redis too
 	KEDA          *KEDA           // nil: KEDA scales nothing

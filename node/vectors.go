@@ -24,3 +24,11 @@ func (n *Node) keptVectors() gateway.Vectors {
 	}
 	return n.vectors
 }
+
+// searches is nil if there are no vector stores.
+func (n *Node) searches() gateway.Searches {
+	if n.indexes == nil {
+		return nil
+	}
+	return n.indexes.Search
+}

@@ -70,6 +70,7 @@ const (
 	ShowModel           // GET: one of them
 	KeptAnswer          // a stored answer of the Responses API: read, deleted, cancelled
 	CountTokens         // POST: count the tokens of a request without sending it
+	SearchStore         // POST: search a vector store
 	NotServed           // a known path that is always refused
 )
 

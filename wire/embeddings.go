@@ -5,6 +5,9 @@ import (
 
 	"weir/config"
 	"weir/gateway"
+	"weir/index"
+	"weir/index/search"
+	"weir/store/chunks"
 	"weir/store/vectors"
 )
 
@@ -25,4 +28,16 @@ func vectorOptions(c *config.Config) vectors.Options {
 		path = filepath.Join(filepath.Dir(c.Store.Path), "embeddings.db")
 	}
 	return vectors.Options{Path: path, Memory: int64(e.Memory), Disk: int64(e.Disk)}
+}
+
+// indexes are the vector stores that callers search.
+func indexes(c *config.Config) (all []search.Index) {
+	for _, s := range c.VectorStores {
+		place := s.Path
+		if place == "" {
+			place = s.Postgres.Reveal()
+		}
+		all = append(all, search.Index{Name: s.Name, Tenants: s.Tenants, Open: func() (index.Store, error) { return chunks.At(place, s.Index) }})
+	}
+	return all
 }

@@ -82,7 +82,7 @@ func Setup(c *config.Config, prices *price.Catalogue) (s node.Setup, err error) 
 		Store:   Store(c.Store),
 		Journal: control.JournalOptions{Path: c.Journal.Path, MaxBytes: int64(c.Journal.MaxSize)},
 		Cache:   memory.Options{Bytes: int64(c.Cache.Memory), MostBody: int(c.Cache.MaxAnswer)},
-		Vectors: vectorOptions(c), MeaningMemory: int(c.Cache.SemanticMemory),
+		Indexes: indexes(c), Vectors: vectorOptions(c), MeaningMemory: int(c.Cache.SemanticMemory),
 		KEDA: kedaOf(c.KEDA), ShareCache: c.Cache.Redis,
 	}
 	if s.Sharing, err = sharing(c.Redis); err != nil {
@@ -138,6 +138,7 @@ func fixed(c *config.Config) []node.Fixed {
 		{Path: "store", Value: c.Store},
 		{Path: "cache", Value: c.Cache},
 		{Path: "embeddings", Value: c.Embeddings},
+		{Path: "vector_stores", Value: c.VectorStores},
 		{Path: "redis", Value: c.Redis},
 		{Path: "kubernetes", Value: access(c)},
 		{Path: "azure", Value: c.Azure},

@@ -103,6 +103,7 @@ var house = map[string]pack{
 	"weir/index/nearest":    {pure: true},
 	"weir/index/indextest":  {imports: []string{"weir/index", "weir/index/nearest"}},
 	"weir/index/operate":    {imports: []string{"weir/index", "weir/index/chunk", "weir/index/nearest"}},
+	"weir/index/search":     {imports: []string{"weir/index", "weir/index/nearest", "weir/embed"}},
 	"weir/store/chunks":     {imports: []string{"weir/store", "weir/index", "weir/index/nearest"}},
 	"weir/peers":            {imports: []string{"weir/scale", "weir/store"}},
 	"weir/observe":          {},
@@ -113,10 +114,10 @@ var house = map[string]pack{
 	"weir/config":           {},
 	"weir/wire": {imports: []string{"weir/config", "weir/gateway", "weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/upstream/azure", "weir/upstream/dialects", "weir/scale",
 		"weir/engine", "weir/fit", "weir/price", "weir/fleet", "weir/fleet/process", "weir/fleet/kubernetes", "weir/observe", "weir/control", "weir/limits", "weir/node", "weir/internal/memory",
-		"weir/cache", "weir/cache/memory", "weir/azure", "weir/store/vectors", "weir/quota", "weir/quota/live", "weir/fleet/azureopenai", "weir/fleet/azureml"}},
+		"weir/cache", "weir/cache/memory", "weir/azure", "weir/store/vectors", "weir/store/chunks", "weir/index", "weir/index/search", "weir/quota", "weir/quota/live", "weir/fleet/azureopenai", "weir/fleet/azureml"}},
 	"weir/wire/emulated": {imports: []string{"weir/wire", "weir/config", "weir/emulate", "weir/emulate/arm", "weir/engine", "weir/fit", "weir/price", "weir/report/words"}},
 	"weir/node": {imports: []string{"weir/gateway", "weir/cache", "weir/cache/meaning", "weir/cache/memory", "weir/cache/remote", "weir/canary", "weir/dispatch", "weir/meter", "weir/control", "weir/scale", "weir/fleet", "weir/fleet/shared", "weir/upstream/dialects",
-		"weir/keda", "weir/peers", "weir/limits", "weir/store", "weir/store/vectors", "weir/observe", "weir/scrape", "weir/internal/whole"}},
+		"weir/keda", "weir/peers", "weir/limits", "weir/store", "weir/store/vectors", "weir/index/search", "weir/observe", "weir/scrape", "weir/internal/whole"}},
 
 	"weir/bench/policies/ticks": {imports: []string{"weir/scale", "weir/scale/baseline"}},
 

@@ -39,6 +39,12 @@ func Below(rest string) upstream.Route {
 	if model, ok := strings.CutPrefix(rest, "models/"); ok && model != "" {
 		return upstream.Route{Service: upstream.ShowModel, Model: model}
 	}
+	if id, ok := strings.CutPrefix(rest, "vector_stores/"); ok {
+		if id, ok = strings.CutSuffix(id, "/search"); ok && id != "" && !strings.Contains(id, "/") {
+			return upstream.Route{Service: upstream.SearchStore, ID: id}
+		}
+		return upstream.Route{}
+	}
 	if below, ok := strings.CutPrefix(rest, "responses/"); ok {
 		return kept(below)
 	}
