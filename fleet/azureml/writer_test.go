@@ -92,3 +92,33 @@ func TestAnAutoscaleSettingIsAnotherWriter(t *testing.T) {
 		t.Errorf("%+v, %v", found, err)
 	}
 }
+
+// One that appears while Weir runs is found before the next write: nothing is
+// written, and the setting is named.
+func TestAnAutoscaleSettingStopsTheNextWrite(t *testing.T) {
+	const blueID = "/subscriptions/" + subscription + "/resourceGroups/weir/providers/Microsoft.MachineLearningServices/workspaces/weir/onlineEndpoints/chat/deployments/blue"
+	f, err := azureml.New(azureml.Options{Account: faked(t, blueID, true, http.StatusOK), Deployments: []azureml.Deployment{blue()}, Pace: azureml.Pace{Idle: quick.Idle, Busy: quick.Busy}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- f.Run(ctx) }()
+	defer func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	// The fake has no writes: one would be an error that is not ErrHeld.
+	var last error
+	if !settle(func() bool {
+		last = f.Scale(t.Context(), "chat/blue", 3, nil)
+		return errors.Is(last, azureml.ErrHeld) && strings.Contains(last.Error(), "autoscale setting nightly")
+	}) {
+		t.Fatalf("at the end: %v", last)
+	}
+	if rs, err := f.Status(t.Context(), "chat/blue"); err != nil || len(rs) != 1 || rs[0].Size() != 2 || rs[0].Addr != "https://chat.x.inference.ml.azure.com" {
+		t.Errorf("%+v, %v", rs, err)
+	}
+}
