@@ -13,7 +13,7 @@ export CGO_ENABLED = 0
 # `make fuzz` always does. A test that fails says how to draw the same again.
 export RAPID_SEED ?= 1
 
-.PHONY: help serve demo build test test-go test-faults faults-against faults-models test-share test-servers test-clients test-kubernetes test-keda soak race fuzz mutants lint bench bench-share bench-index bench-policies bench-fairness manifests release reproducible clean
+.PHONY: help serve demo build test test-go test-faults faults-against faults-models test-share test-servers test-clients test-kubernetes test-keda soak race fuzz mutants lint bench bench-share bench-index bench-semantic bench-policies bench-fairness manifests release reproducible clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' | column -t -s '|'
@@ -121,6 +121,11 @@ bench-share: build ## three gateways, one Redis, 500 callers on one limit, Redis
 
 bench-index: ## an index of 100,000 vectors, and 10,000 documents of which 1 % change
 	cd bench/index && $(GO) run . -out ../../docs/benchmarks/index.md
+
+# A real embedding model, installed the first time: see scripts/semantic-deps.
+bench-semantic: ## stored answers by meaning beside fixed thresholds, with a real embedding model
+	CACHE=$(CACHE) scripts/semantic-deps
+	cd bench/semantic && $(GO) run . -python $(CACHE)/semantic/python/bin/python -models $(CACHE)/semantic/models -out ../../docs/benchmarks/semantic.md
 
 bench-fairness: ## one tenant's burst beside another, on weir serve with emulated replicas; 12 minutes
 	cd bench/fairness && $(GO) run . -out ../../docs/benchmarks/fairness.md

@@ -43,11 +43,10 @@ func (r *reading) read(text string) bool {
 		}
 	}
 	text = apostrophes.Replace(text)
-	first := true // of a sentence
 	for len(text) > 0 {
 		if n := quoted(text); n > 0 {
 			r.facts = append(r.facts, text[:n])
-			text, first = text[n:], false
+			text = text[n:]
 			continue
 		}
 		n := strings.IndexFunc(text, func(c rune) bool { return unicode.IsSpace(c) || c == '"' || c == '`' })
@@ -63,10 +62,9 @@ func (r *reading) read(text string) bool {
 		text = text[n:]
 		for part := range strings.SplitSeq(field, "—") {
 			if word := trimmed(part); word != "" {
-				r.word(word, first)
+				r.word(word)
 			}
 		}
-		first = strings.ContainsAny(field[len(field)-1:], ".!?:")
 	}
 	return true
 }
@@ -91,8 +89,8 @@ func trimmed(word string) string {
 	})
 }
 
-// word adds what one word says. first: it begins a sentence.
-func (r *reading) word(word string, first bool) {
+// word adds what one word says.
+func (r *reading) word(word string) {
 	low := strings.ToLower(word)
 	switch {
 	case strings.ContainsFunc(word, unicode.IsDigit):
@@ -107,7 +105,7 @@ func (r *reading) word(word string, first bool) {
 	}
 	switch {
 	case known(low):
-	case first && !strings.ContainsFunc(word[1:], unicode.IsUpper) && starters[stem(low)]:
+	case starters[stem(low)] && !strings.ContainsFunc(word[1:], unicode.IsUpper): // also after a greeting
 	case strings.ContainsFunc(word, unicode.IsUpper), strings.Contains(strings.Trim(word, "."), "."):
 		r.facts = append(r.facts, strings.TrimSuffix(low, "'s"))
 	}

@@ -116,7 +116,7 @@ was=past were=past did=past had=past ago=past yesterday=past previously=past for
 will=future shall=future tomorrow=future upcoming=future won't=future
 now=present today=present currently=present`)
 
-// starters are words that begin a sentence without being names.
+// starters are words that are no names even with a capital: they often begin a sentence.
 var starters = setOf(`
 a an the this that these those my your his her its our their what which who whom whose when where why how is are was were am be been do
 does did has have had can could will would shall should may might must i we you he she it they there here and or but so if then else
@@ -126,6 +126,7 @@ with without about as into over under after before during since until while beca
 many much more most few less least turn turning reset resetting change changing enable disable add remove delete cancel open close
 start stop use using update install uninstall increase decrease buy sell send receive download upload hi hello hey thanks thank ok okay
 yes also just only still first next last one two could've what's how's where's who's it's there's that's does don't isn't walk
+quick quickly question questions wondering curious kindly dear greetings good morning regards cheers best team am i'd perhaps maybe
 someone somebody anyone anybody people instructions steps best ways way guide advice tips does may`)
 
 func setOf(list string) map[string]bool {
