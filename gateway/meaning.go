@@ -105,6 +105,7 @@ type near struct {
 	match   meaning.Match
 	verdict meaning.Verdict
 	entry   *cache.Entry // the answer of match; nil: nothing is near
+	key     cache.Key    // of its own answer
 }
 
 // byMeaning looks for the stored answer of a request in other words. over: the request has

@@ -18,17 +18,18 @@ const (
 	comparesWithin = 30 * time.Second
 )
 
-// learn takes the model's answer to a request that has just been stored: the request
-// becomes a prompt to which others can be near, and if it was near to one itself, the two
-// answers are compared.
+// learn takes the model's answer to a request that has just been stored. If it was near to
+// a prompt the two answers are compared. If it was not, or they differ, it becomes a prompt
+// itself; else the one that is there stands for both, and its evidence grows.
 func (c *call) learn(e *cache.Entry) {
 	n := c.look.near
 	if n == nil {
 		return
 	}
-	g, key := c.g, c.look.key
-	g.meanings.in(func(s *meaning.Space) { s.Add(n.circle, n.pool, n.vector, key) })
+	g := c.g
+	n.key = c.look.key
 	if n.entry == nil {
+		g.meanings.in(n.add)
 		return
 	}
 	was, is := wordsOf(c.s.do, n.entry), wordsOf(c.s.do, e)
@@ -47,8 +48,14 @@ func wordsOf(do *upstream.Operation, e *cache.Entry) string {
 }
 
 func (g *Gateway) learned(n *near, right bool) {
-	g.meanings.in(func(s *meaning.Space) { s.Learn(n.match, n.verdict, n.of.terms(), right) })
+	g.meanings.in(func(s *meaning.Space) {
+		if s.Learn(n.match, n.verdict, n.of.terms(), right); !right {
+			n.add(s)
+		}
+	})
 }
+
+func (n *near) add(s *meaning.Space) { s.Add(n.circle, n.pool, n.vector, n.key) }
 
 // compare asks models whether two answers are the same, after the request has ended.
 func (g *Gateway) compare(n *near, was, is string) {

@@ -84,7 +84,9 @@ func bounded(name string, all []intent, rs []request, vectors map[string]meaning
 				res.serve(all, r.intent, have, 2*i >= len(rs))
 				continue
 			}
-			s.Learn(m, v, terms, have == r.intent)
+			if s.Learn(m, v, terms, have == r.intent); have == r.intent {
+				continue
+			}
 		}
 		s.Add(cs[i], meaning.Pool{Model: "m"}, vectors[r.text], keyOf(i))
 	}

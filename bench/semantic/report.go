@@ -23,7 +23,6 @@ func report(all []intent, rs []request, vectors map[string]meaning.Vector, seed 
 			rows = append(rows, threshold(fmt.Sprintf("cosine of at least %.2f%s", from, with), all, rs, vectors, from, guarded))
 		}
 	}
-	rows = append(rows, bounded("`max_error: 5%`, without the guard", all, rs, vectors, 0.05, false, seed))
 	for _, most := range []float64{0.01, 0.02, 0.05} {
 		rows = append(rows, bounded(fmt.Sprintf("**`max_error: %g%%`**", 100*most), all, rs, vectors, most, true, seed))
 	}
