@@ -172,3 +172,20 @@ func TestPurgesAreByName(t *testing.T) {
 		t.Errorf("%d names are remembered", len(g.purged))
 	}
 }
+
+// Most texts are ASCII and take a short way, which changes nothing.
+func TestTextsOfASCIIAreNormalisedAsAllAre(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringOfN(rapid.RuneFrom([]rune(" \t\v\f\r\x00ab,.")), 0, 40, -1).Draw(t, "text")
+		const long = "é" // makes it take the long way
+		have, want := string(appendPlain(nil, []byte(text)))+long, string(appendPlain(nil, []byte(text+long)))
+		if have != want {
+			t.Fatalf("%q: %q, want %q", text, have, want)
+		}
+		for n := range len(text) {
+			if b := append([]byte(text), "éabcdefgh"[:2]...); !ascii([]byte(text)) || ascii(b[n:]) {
+				t.Fatalf("%q", b[n:])
+			}
+		}
+	})
+}

@@ -335,12 +335,16 @@ const hex = "0123456789abcdef"
 // appendQuoted appends a string as RFC 8785, 3.2.2.2 has it.
 func appendQuoted(dst, text []byte) []byte {
 	dst = append(dst, '"')
-	for _, c := range text {
+	from := 0
+	for i, c := range text {
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		dst = append(dst, text[from:i]...)
+		from = i + 1
 		switch {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
 		case c >= ' ':
-			dst = append(dst, c)
+			dst = append(dst, '\\', c)
 		case c == '\b':
 			dst = append(dst, '\\', 'b')
 		case c == '\t':
@@ -355,5 +359,5 @@ func appendQuoted(dst, text []byte) []byte {
 			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 		}
 	}
-	return append(dst, '"')
+	return append(append(dst, text[from:]...), '"')
 }

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"bytes"
+	"encoding/binary"
 	"unicode"
 	"unicode/utf8"
 
@@ -91,9 +92,9 @@ func appendLine(dst, line []byte, first bool) []byte {
 			dst, body = append(dst, body[:n]...), body[n:]
 			continue
 		}
-		n := 1 + bytes.IndexAny(body[1:], "`\"")
-		if n == 0 {
-			n = len(body)
+		n := 1
+		for n < len(body) && body[n] != '`' && body[n] != '"' {
+			n++
 		}
 		dst, body = appendPlain(dst, body[:n]), body[n:]
 	}
@@ -123,7 +124,10 @@ func verbatim(text []byte) int {
 // appendPlain appends a text without code, in NFC and with one space for a run of white
 // space.
 func appendPlain(dst, text []byte) []byte {
-	if !ascii(text) && !norm.NFC.IsNormal(text) {
+	if ascii(text) {
+		return appendASCII(dst, text)
+	}
+	if !norm.NFC.IsNormal(text) {
 		text = norm.NFC.Bytes(text)
 	}
 	space := false
@@ -145,7 +149,35 @@ func appendPlain(dst, text []byte) []byte {
 	return dst
 }
 
+// appendASCII is appendPlain for most texts: all between two runs is copied at once.
+func appendASCII(dst, text []byte) []byte {
+	from := 0
+	for i := 0; i < len(text); i++ {
+		if !spaces[text[i]] {
+			continue
+		}
+		end := i + 1
+		for end < len(text) && spaces[text[end]] {
+			end++
+		}
+		if end > i+1 || text[i] != ' ' {
+			dst = append(append(dst, text[from:i]...), ' ')
+			from = end
+		}
+		i = end - 1
+	}
+	return append(dst, text[from:]...)
+}
+
+// spaces are the ASCII bytes that unicode.IsSpace has.
+var spaces = [256]bool{'\t': true, '\n': true, '\v': true, '\f': true, '\r': true, ' ': true}
+
 func ascii(text []byte) bool {
+	for ; len(text) >= 8; text = text[8:] {
+		if binary.LittleEndian.Uint64(text)&0x8080808080808080 != 0 {
+			return false
+		}
+	}
 	for _, c := range text {
 		if c >= utf8.RuneSelf {
 			return false

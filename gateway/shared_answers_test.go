@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"weir"
 	"weir/cache"
 	"weir/cache/memory"
 	"weir/cache/remote"
@@ -133,4 +134,38 @@ func TestAFailureAtOneGatewayLetsTheOtherAsk(t *testing.T) {
 	}
 	one.settled()
 	two.settled()
+}
+
+// lateAnswers meets the first Get with nothing, although the answer comes in the meantime.
+type lateAnswers struct {
+	*memory.Store
+	gets atomic.Int64
+}
+
+func (l *lateAnswers) Get(ctx context.Context, k cache.Key, now weir.Instant) *cache.Entry {
+	e := l.Store.Get(ctx, k, now)
+	if l.gets.Add(1) == 2 {
+		return nil
+	}
+	return e
+}
+
+// A caller that looks just before an answer is stored, and would lead just after its flight
+// has ended, gets that answer.
+func TestAnAnswerThatComesBetweenLookingAndLeadingIsNotAskedForAgain(t *testing.T) {
+	b := newBackend(t, answering)
+	c := config(b.URL)
+	c.Models[0].Cache = &cache.Policy{TTL: time.Hour, Normalise: true, SingleFlight: true}
+	answers := &lateAnswers{Store: memory.New(memory.Options{}, nil)}
+	t.Cleanup(answers.Close)
+	r := start(t, c, func(o *Options) { o.Answers = answers })
+	for _, want := range []string{"miss", "coalesced", "hit"} {
+		if h, _ := r.post(chatPath, coldBody); met(h.Header) != want {
+			t.Errorf("%s, want %s", met(h.Header), want)
+		}
+		r.settled()
+	}
+	if n := b.calls.Load(); n != 1 || r.flights.count() != 0 {
+		t.Errorf("%d calls, %d flights", n, r.flights.count())
+	}
 }

@@ -121,8 +121,11 @@ func (s *Store) Put(k cache.Key, e *cache.Entry) {
 
 // Await makes this process the one of several that asks for a key, until Put or Release.
 // While another one asks it waits for that answer, at most for the time given. nil: the
-// caller asks. Without a Remote it returns at once.
+// caller asks. An answer that has been put here since the caller's Get is returned.
 func (s *Store) Await(ctx context.Context, k cache.Key, most time.Duration) *cache.Entry {
+	if e, ok := s.entries.GetIfPresent(k); ok && e.Left(weir.At(time.Now())) > 0 && s.Live(e.Generation, &e.Of) {
+		return e
+	}
 	if s.remote == nil {
 		return nil
 	}
