@@ -189,3 +189,15 @@ func TestTextsOfASCIIAreNormalisedAsAllAre(t *testing.T) {
 		}
 	})
 }
+
+// A rule's text is found in a raw prompt too, whose white space stays.
+func TestARulesTextIsFoundWhereWhiteSpaceStays(t *testing.T) {
+	const text = "two  spaces"
+	r := Rule{TTL: time.Hour, Contains: QuoteContains(text, true), Exact: QuoteContains(text, false)}
+	for _, body := range []string{`{"prompt":"a two  spaces b"}`, `{"messages":[{"role":"user","content":"a two   spaces b"}]}`} {
+		var b Body
+		if why := b.Read([]byte(body), true); why != "" || !r.fits(&Asked{Body: &b}) {
+			t.Errorf("%s: %s", body, why)
+		}
+	}
+}

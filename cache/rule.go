@@ -55,6 +55,7 @@ type Rule struct {
 	Tag      string    // one of the request's tags
 	Class    *weir.Class
 	Contains []byte // in the canonical body: part of a prompt that all its requests have
+	Exact    []byte // nil, or the same where texts are not normalised: a raw prompt, code
 	TTL      time.Duration
 }
 
@@ -78,7 +79,7 @@ func (p *Policy) ttl(a *Asked) time.Duration {
 
 func (r *Rule) fits(a *Asked) bool {
 	return (r.Ops == nil || slices.Contains(r.Ops, a.Op)) && (r.Tag == "" || slices.Contains(a.Tags, r.Tag)) &&
-		(r.Class == nil || *r.Class == a.Class) && (r.Contains == nil || bytes.Contains(a.Body.Canonical, r.Contains))
+		(r.Class == nil || *r.Class == a.Class) && (r.Contains == nil || bytes.Contains(a.Body.Canonical, r.Contains) || r.Exact != nil && bytes.Contains(a.Body.Canonical, r.Exact))
 }
 
 // Judge returns how long an answer to a request would be fresh, or why none is stored.

@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"bytes"
+
 	"weir"
 	"weir/cache"
 	"weir/config"
@@ -26,6 +28,9 @@ func cachePolicy(c *config.ModelCache) *cache.Policy {
 	for i := range c.Rules {
 		r := &c.Rules[i]
 		rule := cache.Rule{TTL: r.TTL, Tag: r.Tag, Contains: cache.QuoteContains(r.Contains, c.Normalise)}
+		if exact := cache.QuoteContains(r.Contains, false); !bytes.Equal(exact, rule.Contains) {
+			rule.Exact = exact
+		}
 		for op := range weir.Ops() {
 			if op.String() == r.Operation {
 				rule.Ops = []weir.Op{op}

@@ -36,16 +36,22 @@ func main() {
 	log.SetPrefix("bench/cache: ")
 	rounds := flag.Int("rounds", 5, "how often each server is measured; figures are medians")
 	onlyZipf := flag.Bool("zipf", false, "hit ratios alone")
+	onlyCrowd := flag.Bool("crowd", false, "500 callers alone")
 	profile := flag.String("profile", "", "write a CPU profile of each weir's hits to this `folder`")
 	flag.Parse()
 	if *onlyZipf {
 		zipf()
 		return
 	}
+	if *onlyCrowd {
+		*rounds = 0
+	}
 	if err := run(*rounds, *profile); err != nil {
 		log.Fatal(err)
 	}
-	zipf()
+	if !*onlyCrowd {
+		zipf()
+	}
 }
 
 func run(rounds int, profile string) error {
@@ -64,7 +70,7 @@ func run(rounds int, profile string) error {
 		return err
 	}
 	used := map[string]map[int][]float64{}
-	for range rounds {
+	for range rounds { // none: the crowd alone
 		for _, size := range sizes {
 			for _, s := range servers {
 				us, err := hits(s, size)
@@ -78,6 +84,13 @@ func run(rounds int, profile string) error {
 			}
 		}
 	}
+	if rounds > 0 {
+		tell(servers, used, rounds)
+	}
+	return others(servers, up, rounds > 0, profile)
+}
+
+func tell(servers []*server, used map[string]map[int][]float64, rounds int) {
 	fmt.Printf("\nCPU of a hit, user and system, median of %d rounds, %d connections\n", rounds, connections)
 	for _, size := range sizes {
 		base := median(used["nginx"][size])
@@ -86,14 +99,20 @@ func run(rounds int, profile string) error {
 			fmt.Printf("  %2d KB  %-10s %6.1f µs  %.2f x nginx  (rounds %s)\n", size>>10, s.name, us, us/base, inOrder(used[s.name][size]))
 		}
 	}
+}
+
+// others are the measurements of weir alone.
+func others(servers []*server, up *upstream, all bool, profile string) error {
 	for _, s := range servers[1:] {
 		if profile != "" {
 			if err := s.profile(profile); err != nil {
 				return err
 			}
 		}
-		if err := entries(s); err != nil {
-			return err
+		if all {
+			if err := entries(s); err != nil {
+				return err
+			}
 		}
 		if err := crowd(s, up); err != nil {
 			return err
