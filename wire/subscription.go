@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strings"
@@ -36,8 +37,11 @@ func OpenAIRef(c *config.Config, d *config.Deployment) (azureopenai.Ref, bool) {
 // number, size and region; false: the file names none.
 func Machines(d *config.Deployment, prices *price.Catalogue) (n int, size string, at quota.At, ok bool) {
 	p := Scaling(d).Price
-	if p == nil || p.VM == "" || p.Region == "" || d.Kubernetes == nil {
+	if p == nil || p.VM == "" || p.Region == "" || d.Kubernetes == nil && d.AzureML == nil {
 		return 0, "", at, false
+	}
+	if ml := d.AzureML; ml != nil { // an instance is a machine
+		return Scaling(d).Most(), p.VM, quota.At{Location: p.Region, Managed: true, Workspace: ml.Workspace}, true
 	}
 	per := 1 // replicas on one machine
 	if vm, err := prices.VM(p.VM); err == nil && vm.GPUs > 0 {
@@ -46,6 +50,13 @@ func Machines(d *config.Deployment, prices *price.Catalogue) (n int, size string
 		}
 	}
 	return (Scaling(d).Most() + per - 1) / per, p.VM, quota.At{Location: p.Region}, true
+}
+
+func groupOf(c *config.Config) string {
+	if c.Azure == nil {
+		return ""
+	}
+	return c.Azure.ResourceGroup
 }
 
 // Quotas are the quotas that the deployments of a configuration count against.
@@ -57,7 +68,10 @@ func Quotas(c *config.Config, prices *price.Catalogue) live.Want {
 			if r, ok := OpenAIRef(c, d); ok {
 				w.Accounts = append(w.Accounts, live.Resource{Group: r.Group, Name: r.Resource})
 			}
-			if _, _, at, ok := Machines(d, prices); ok {
+			switch _, _, at, ok := Machines(d, prices); {
+			case ok && at.Managed:
+				w.Workspaces = append(w.Workspaces, live.Resource{Group: cmp.Or(d.AzureML.ResourceGroup, groupOf(c)), Name: at.Workspace})
+			case ok:
 				w.Locations = append(w.Locations, at.Location)
 			}
 		}

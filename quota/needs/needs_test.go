@@ -102,3 +102,38 @@ func TestADeploymentsMostIsComparedWithTheQuota(t *testing.T) {
 		t.Errorf("of another region: %v; not read: %v", kinds, page.Troubles())
 	}
 }
+
+const endpoint = `
+models:
+- name: llama
+  deployments:
+  - name: llama/blue
+    azure_ml: {workspace: weir, endpoint: llama, deployment: blue}
+    scaling: {min: 1, max: 4, price: {vm: Standard_NC4as_T4_v3, region: swedencentral}}
+`
+
+// A managed endpoint counts against the quota of Azure Machine Learning, with its
+// reserve; and the role in deploy/azure has the rights to all that was asked.
+func TestAManagedEndpointNeedsItsReserveAndTheRoleHasTheRights(t *testing.T) {
+	prices, err := price.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, cloud := emulated(t, endpoint, map[string]int{"ml/swedencentral/standard NCASv3_T4 Family": 16, "compute/swedencentral/standard NCASv3_T4 Family": 400})
+	page, err := Of(t.Context(), c, prices, "swedencentral")
+	if err != nil || len(page.Needs) != 1 {
+		t.Fatal(err, page.Needs)
+	}
+	if n := page.Needs[0]; n.OK || n.Request != 4 || !strings.HasPrefix(n.Said, "needs 20 vCPUs of ") {
+		t.Errorf("needs %+v", n)
+	}
+	role, err := os.ReadFile("../../deploy/azure/weir-capacity.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for action := range cloud.Actions() {
+		if !strings.Contains(strings.ToLower(string(role)), strings.ToLower("\""+action+"\"")) {
+			t.Errorf("the role lacks %s", action)
+		}
+	}
+}
