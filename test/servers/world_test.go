@@ -1,6 +1,6 @@
 // Package servers holds Weir against real inference servers: llama.cpp's own
 // HTTP server with a model of random weights, behind `weir serve` as a user runs
-// it.
+// it; and an index of documents in a real PostgreSQL with pgvector.
 //
 //	make test-servers
 package servers
