@@ -98,20 +98,9 @@ func accountKeys(c *Cloud, w http.ResponseWriter, _ *http.Request, q *call) *pro
 // of the issuer opens it as a key does.
 func (c *Cloud) cognitive(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("account")
-	c.mu.Lock()
-	c.settle()
-	a := c.resources[lower(c.addressOf("Microsoft.CognitiveServices/accounts", name))]
-	var h http.Handler
-	key := ""
-	if a != nil && a.openai != nil {
-		h, key = a.openai.Handler(), a.keys[0]
-		if p := c.regionLost(c.location(a.id, a.body)); p != nil {
-			h = nil
-		}
-	}
-	c.mu.Unlock()
-	if h == nil {
-		c.fail(w, refuse(http.StatusServiceUnavailable, "ServiceUnavailable", "there is no account "+name+", or it cannot be reached"))
+	h, key, p := c.dataPlane(name)
+	if p != nil {
+		c.fail(w, p)
 		return
 	}
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && strings.Count(token, ".") == 2 {
@@ -124,6 +113,21 @@ func (c *Cloud) cognitive(w http.ResponseWriter, r *http.Request) {
 		r.Header.Set("Api-Key", key)
 	}
 	http.StripPrefix("/cognitive/"+name, h).ServeHTTP(w, r)
+}
+
+// dataPlane is an account's handler, and a key that opens it.
+func (c *Cloud) dataPlane(name string) (h http.Handler, key string, p *problem) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.settle()
+	a := c.resources[lower(c.addressOf("Microsoft.CognitiveServices/accounts", name))]
+	if a == nil || a.openai == nil {
+		return nil, "", refuse(http.StatusNotFound, "ResourceNotFound", "there is no account "+name)
+	}
+	if p := c.regionLost(c.location(a.id, a.body)); p != nil {
+		return nil, "", p
+	}
+	return a.openai.Handler(), a.keys[0], nil
 }
 
 // addressOf is the address of a resource directly below the group.

@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -55,6 +56,29 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v) // a client that has gone needs no answer
 }
 
+// locked answers under the lock, and sends the answer after it: a client that
+// does not read holds up nothing but its own request.
+func (c *Cloud) locked(w http.ResponseWriter, answer func(http.ResponseWriter)) {
+	out := &held{ResponseWriter: w, status: http.StatusOK}
+	func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		answer(out)
+	}()
+	w.WriteHeader(out.status)
+	_, _ = w.Write(out.body.Bytes())
+}
+
+// held is an answer that waits to be sent.
+type held struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+func (h *held) WriteHeader(status int)      { h.status = status }
+func (h *held) Write(b []byte) (int, error) { return h.body.Write(b) }
+
 // readBody decodes a request's JSON object; an empty body is an empty object.
 func readBody(w http.ResponseWriter, r *http.Request) (object, *problem) {
 	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
@@ -70,6 +94,9 @@ func readBody(w http.ResponseWriter, r *http.Request) (object, *problem) {
 	}
 	if err := json.Unmarshal(b, &v); err != nil {
 		return nil, refuse(http.StatusBadRequest, "InvalidRequestContent", "The request content was invalid and could not be deserialized: "+err.Error())
+	}
+	if v == nil { // a change without a body removes
+		return nil, refuse(http.StatusBadRequest, "InvalidRequestContent", "The request content was invalid: null, want an object.")
 	}
 	return v, nil
 }

@@ -135,11 +135,11 @@ func (c *Cloud) invoke(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, p)
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if p := c.begin(w, endpoint, r.Header.Get(headerDeployment), body, c.settle()); p != nil {
-		c.fail(w, p)
-	}
+	c.locked(w, func(w http.ResponseWriter) {
+		if p := c.begin(w, endpoint, r.Header.Get(headerDeployment), body, c.settle()); p != nil {
+			c.fail(w, p)
+		}
+	})
 }
 
 func (c *Cloud) begin(w http.ResponseWriter, endpoint *resource, name string, body object, now time.Time) *problem {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
-	"slices"
 )
 
 const (
@@ -29,12 +28,7 @@ func clusterLock(id rid) string {
 func clusterKind() *kind {
 	return &kind{
 		typ: clusterType, lock: clusterLock, busy: busyCluster, etags: true,
-		check: func(_ *Cloud, ch *change) *problem {
-			if textAt(ch.body, "location") == "" {
-				return refuse(http.StatusBadRequest, "LocationRequired", "The location property is required for this definition.")
-			}
-			return nil
-		},
+		check: (*Cloud).checkCluster,
 		plan: func(_ *Cloud, ch *change) outcome {
 			switch {
 			case ch.body == nil:
@@ -61,18 +55,12 @@ func endedCluster(c *Cloud, r *resource, ch *change) {
 	default:
 		r.phase = "Running"
 	}
-	if !ch.creates() {
+	if len(c.children(r.id, "agentPools")) > 0 {
 		return
 	}
-	for _, p := range arrayAt(r.body, "properties", "agentPoolProfiles") {
-		name := textAt(p, "name")
-		id := r.id
-		id.typ, id.names, id.text = poolType, append(slices.Clone(id.names), name), id.text+"/agentPools/"+name
-		body := object{"properties": clone(p)}
-		delete(body["properties"].(object), "name")
-		if c.checkPool(&change{method: http.MethodPut, id: id, kind: c.kinds[lower(poolType)], body: body, now: ch.now}) == nil {
-			c.makeAt(id, body)
-		}
+	pools, _ := c.firstPools(r.id, r.body) // checked when the write came
+	for _, p := range pools {
+		c.makeAt(p.id, p.body)
 	}
 }
 
@@ -197,7 +185,26 @@ func (c *Cloud) poolNeeds(id rid, r *resource, body object) []need {
 // poolUse is what the node pools use of compute quota; those of a stopped
 // cluster count too, as their machines are deallocated (choice).
 func (c *Cloud) poolUse() map[need]int {
-	return c.used(poolType, func(r *resource, b object) []need { return c.poolNeeds(r.id, r, b) })
+	sum := c.used(poolType, func(r *resource, b object) []need { return c.poolNeeds(r.id, r, b) })
+	for _, r := range c.ofType(clusterType) { // pools that come with a cluster
+		if r.op == nil || r.op.change.body == nil || len(c.children(r.id, "agentPools")) > 0 {
+			continue
+		}
+		pools, _ := c.firstPools(r.id, r.body)
+		for _, n := range c.firstNeeds(c.location(r.id, r.body), pools) {
+			sum[need{n.provider, n.location, lower(n.name), 0}] += n.n
+		}
+	}
+	return sum
+}
+
+// noQuota says which quota a change of pools exceeds; nil: none.
+func (c *Cloud) noQuota(before, after []need) *problem {
+	n, free, short := c.short(before, after, c.poolUse(), computeDefault)
+	if !short {
+		return nil
+	}
+	return refuse(http.StatusBadRequest, "ErrCode_InsufficientVCPUQuota", fmt.Sprintf("Insufficient vcpu quota requested %d, remaining %d for family %s for region %s.", n.n, free, n.name, n.location))
 }
 
 func computeDefault(n need) int {
@@ -223,8 +230,8 @@ func (c *Cloud) planPool(ch *change) outcome {
 		was = nil
 	}
 	before, after := nodesOf(nil, was), nodesOf(nil, ch.body)
-	if n, free, short := c.short(c.poolNeeds(ch.id, ch.old, was), c.poolNeeds(ch.id, ch.old, ch.body), c.poolUse(), computeDefault); short {
-		return outcome{now: refuse(http.StatusBadRequest, "ErrCode_InsufficientVCPUQuota", fmt.Sprintf("Insufficient vcpu quota requested %d, remaining %d for family %s for region %s.", n.n, free, n.name, n.location))}
+	if p := c.noQuota(c.poolNeeds(ch.id, ch.old, was), c.poolNeeds(ch.id, ch.old, ch.body)); p != nil {
+		return outcome{now: p}
 	}
 	size := textAt(ch.body, "properties", "vmSize")
 	if after > before && c.fault("stockout", c.location(ch.id, nil), size, ch.id.text, ch.method, true) != nil {

@@ -14,6 +14,10 @@ type rid struct {
 	text                string   // of the resource, without rest
 }
 
+// reserved are characters that no name has ("Resource naming restrictions"): one
+// with a slash would be another resource's address.
+const reserved = `/\%&?#<>*:` + "\x00\n\r\t"
+
 // parseID reads /subscriptions/{s}/resourceGroups/{g}/providers/{namespace}
 // followed by pairs of type and name, and at most one more segment.
 func parseID(path string) (id rid, ok bool) {
@@ -23,7 +27,7 @@ func parseID(path string) (id rid, ok bool) {
 	}
 	for i := range parts {
 		s, err := url.PathUnescape(parts[i])
-		if err != nil || s == "" {
+		if err != nil || s == "" || strings.ContainsAny(s, reserved) {
 			return rid{}, false
 		}
 		parts[i] = s

@@ -78,14 +78,15 @@ func (c *Cloud) batch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	body, p := readBody(w, r)
-	if p == nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		p = c.metricsOf(w, r, arrayAt(body, "resourceids"), c.settle())
-	}
 	if p != nil {
 		c.fail(w, p)
+		return
 	}
+	c.locked(w, func(w http.ResponseWriter) {
+		if p := c.metricsOf(w, r, arrayAt(body, "resourceids"), c.settle()); p != nil {
+			c.fail(w, p)
+		}
+	})
 }
 
 func (c *Cloud) metricsOf(w http.ResponseWriter, r *http.Request, ids []any, now time.Time) *problem {

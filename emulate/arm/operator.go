@@ -54,34 +54,32 @@ func (c *Cloud) Actions() map[string]int {
 }
 
 func (c *Cloud) showState(w http.ResponseWriter, _ *http.Request) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now := c.settle()
-	all := []any{}
-	for _, key := range slices.Sorted(maps.Keys(c.resources)) {
-		r := c.resources[key]
-		v := object{"id": r.id.text, "state": r.state, "instances": r.live}
-		if r.op != nil {
-			v["operation"] = object{"id": r.op.id, "method": r.op.change.method, "left": r.op.ends.Sub(now).Round(time.Second).String(), "hangs": r.op.hangs}
+	c.locked(w, func(w http.ResponseWriter) {
+		now := c.settle()
+		all := []any{}
+		for _, key := range slices.Sorted(maps.Keys(c.resources)) {
+			r := c.resources[key]
+			v := object{"id": r.id.text, "state": r.state, "instances": r.live}
+			if r.op != nil {
+				v["operation"] = object{"id": r.op.id, "method": r.op.change.method, "left": r.op.ends.Sub(now).Round(time.Second).String(), "hangs": r.op.hangs}
+			}
+			if r.server != nil {
+				v["scoring"] = r.server.counts()
+			}
+			all = append(all, v)
 		}
-		if r.server != nil {
-			v["scoring"] = r.server.counts()
-		}
-		all = append(all, v)
-	}
-	writeJSON(w, http.StatusOK, object{"now": now.UTC().Format(time.RFC3339Nano), "speed": c.o.Speed, "resources": all})
+		writeJSON(w, http.StatusOK, object{"now": now.UTC().Format(time.RFC3339Nano), "speed": c.o.Speed, "resources": all})
+	})
 }
 
 func (c *Cloud) showCalls(w http.ResponseWriter, _ *http.Request) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	writeJSON(w, http.StatusOK, object{"actions": c.calls.actions, "latest": c.calls.latest})
+	c.locked(w, func(w http.ResponseWriter) {
+		writeJSON(w, http.StatusOK, object{"actions": c.calls.actions, "latest": c.calls.latest})
+	})
 }
 
 func (c *Cloud) showFaults(w http.ResponseWriter, _ *http.Request) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	writeJSON(w, http.StatusOK, append([]*Fault{}, c.faults...))
+	c.locked(w, func(w http.ResponseWriter) { writeJSON(w, http.StatusOK, append([]*Fault{}, c.faults...)) })
 }
 
 func (c *Cloud) putFaults(w http.ResponseWriter, r *http.Request) {

@@ -18,11 +18,17 @@ import (
 // raw asks Resource Manager below the workspace, without the SDK's own checks.
 func (r *rig) raw(method, path, body string) (int, http.Header, string) {
 	r.Helper()
+	return r.rest(method, r.cloud.addressOf("Microsoft.MachineLearningServices/workspaces", "weir")+path, body)
+}
+
+// rest asks Resource Manager for any path.
+func (r *rig) rest(method, path, body string) (int, http.Header, string) {
+	r.Helper()
 	token, err := r.cred.GetToken(context.Background(), policy.TokenRequestOptions{Scopes: []string{"https://management.azure.com/.default"}})
 	if err != nil {
 		r.Fatal(err)
 	}
-	req, err := http.NewRequest(method, r.url+r.cloud.addressOf("Microsoft.MachineLearningServices/workspaces", "weir")+path, strings.NewReader(body))
+	req, err := http.NewRequest(method, r.url+path, strings.NewReader(body))
 	if err != nil {
 		r.Fatal(err)
 	}

@@ -149,6 +149,11 @@ func (c *Cloud) mirror(t target, r *http.Request, body []byte) {
 		}
 		defer t.pool.give(inst)
 		out := &container{w: &dropped{header: http.Header{}}, ctx: ctx}
+		defer func() {
+			if cut := recover(); cut != nil && cut != http.ErrAbortHandler { //nolint:errorlint // the value panicked with
+				panic(cut)
+			}
+		}()
 		t.serve(ctx, out, r.Clone(ctx), inst, body)
 		t.pool.count(func(s *counts) { s.Mirrored++ })
 	})

@@ -42,17 +42,17 @@ func (c *Cloud) manage(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, p)
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now := c.settle()
-	c.calls.note(app, r)
-	if p := c.throttled(w, r, now); p != nil {
-		c.fail(w, p)
-		return
-	}
-	if p := c.dispatch(w, r, body, now); p != nil {
-		c.fail(w, p)
-	}
+	c.locked(w, func(w http.ResponseWriter) {
+		now := c.settle()
+		c.calls.note(app, r)
+		p := c.throttled(w, r, now)
+		if p == nil {
+			p = c.dispatch(w, r, body, now)
+		}
+		if p != nil {
+			c.fail(w, p)
+		}
+	})
 }
 
 // admitted checks the token and the version ("Azure REST API reference").
