@@ -4,7 +4,7 @@
 //
 // It owns the arithmetic: families and sizes joined with usages, the reserve that
 // managed endpoints keep for upgrades, and what to request. It refuses to know how
-// figures are read (quota/azure), what a size is (price), and how many are wanted
+// figures are read (quota/live), what a size is (price), and how many are wanted
 // (scale). Quota is permission and no capacity: a region may be out of stock.
 package quota
 

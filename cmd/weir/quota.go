@@ -23,8 +23,7 @@ deployments: vCPUs of machine families, those of Azure Machine Learning with the
 of workspaces, PTUs and tokens per minute, and what regions have in stock. Then it says
 for each deployment what it needs at its most, what is free, and what to request.
 
-It changes nothing. If a deployment needs more than there is, the exit code is 1.
-weir plan --quota reads the JSON.`,
+It changes nothing. If a deployment needs more than there is, the exit code is 1.`,
 		Example: `  weir quota -c weir.yaml
   weir quota -c weir.yaml --location swedencentral --json > quota.json`,
 		Args: noArgs,

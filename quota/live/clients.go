@@ -58,7 +58,7 @@ func (c *clients) location(ctx context.Context, s quota.Service, x Resource) (st
 	return of(a.Location), err
 }
 
-func (c *clients) usages(ctx context.Context, b *quota.Book, s quota.Service, location string) error {
+func (c *clients) read(ctx context.Context, b *quota.Book, s quota.Service, location string) error {
 	switch s {
 	case quota.Compute:
 		return c.readCompute(ctx, b, location)
@@ -66,6 +66,8 @@ func (c *clients) usages(ctx context.Context, b *quota.Book, s quota.Service, lo
 		return c.readML(ctx, b, location)
 	case quota.OpenAI:
 		return c.readOpenAI(ctx, b, location)
+	case sizes:
+		return c.readSizes(ctx, b, location)
 	}
 	return c.readContainers(ctx, b, location)
 }
@@ -81,12 +83,12 @@ func (c *clients) readCompute(ctx context.Context, b *quota.Book, location strin
 			unit = "vCPUs"
 		}
 		b.Usages = append(b.Usages, quota.Usage{Service: quota.Compute, Location: location, Name: name, Title: titled(name, of(u.Name.LocalizedValue)),
-			Unit: unit, Used: int64(of(u.CurrentValue)), Limit: of(u.Limit)})
+			Unit: unit, Used: int64(of(u.CurrentValue)), Limit: limit(u.Limit)})
 	})
 }
 
 // readML joins what is used with the caps of workspaces, which have no usage of
-// their own, and reads the sizes with their families.
+// their own.
 func (c *clients) readML(ctx context.Context, b *quota.Book, location string) error {
 	used := map[[2]string]int64{}
 	err := each(ctx, c.ml.NewListPager(location, nil), func(p armmachinelearning.UsagesClientListResponse) []*armmachinelearning.Usage { return p.Value }, func(u *armmachinelearning.Usage) {
@@ -96,7 +98,7 @@ func (c *clients) readML(ctx context.Context, b *quota.Book, location string) er
 		}
 		name := of(u.Name.Value)
 		if ws != "" {
-			used[[2]string{ws, name}] = of(u.CurrentValue)
+			used[[2]string{strings.ToLower(ws), name}] = of(u.CurrentValue)
 			return
 		}
 		b.Usages = append(b.Usages, quota.Usage{Service: quota.ML, Location: location, Name: name, Title: titled(name, of(u.Name.LocalizedValue)),
@@ -105,24 +107,29 @@ func (c *clients) readML(ctx context.Context, b *quota.Book, location string) er
 	if err != nil {
 		return err
 	}
-	err = each(ctx, c.caps.NewListPager(location, nil), func(p armmachinelearning.QuotasClientListResponse) []*armmachinelearning.ResourceQuota {
+	return each(ctx, c.caps.NewListPager(location, nil), func(p armmachinelearning.QuotasClientListResponse) []*armmachinelearning.ResourceQuota {
 		return p.Value
 	}, func(q *armmachinelearning.ResourceQuota) {
 		if ws := workspaceOf(of(q.ID)); ws != "" && q.Name != nil {
 			name := of(q.Name.Value)
 			b.Usages = append(b.Usages, quota.Usage{Service: quota.ML, Location: location, Workspace: ws, Name: name, Title: titled(name, of(q.Name.LocalizedValue)),
-				Unit: "vCPUs", Used: used[[2]string{ws, name}], Limit: limit(q.Limit)})
+				Unit: "vCPUs", Used: used[[2]string{strings.ToLower(ws), name}], Limit: limit(q.Limit)})
 		}
 	})
+}
+
+func (c *clients) readSizes(ctx context.Context, b *quota.Book, location string) error {
+	all, err := c.sizes.List(ctx, location, nil)
 	if err != nil {
 		return err
 	}
-	sizes, err := c.sizes.List(ctx, location, nil)
-	if err != nil {
-		return nil // the catalogue has most of them
+	if n := len(all.Value); n > maxRows {
+		return fmt.Errorf("the list has %d rows, at most %d are read", n, maxRows)
 	}
-	for _, s := range sizes.Value[:min(len(sizes.Value), maxRows)] {
-		b.Kinds = append(b.Kinds, quota.Kind{Name: of(s.Name), Family: of(s.Family), VCPUs: int(of(s.VCPUs))})
+	for _, s := range all.Value {
+		if s != nil {
+			b.Kinds = append(b.Kinds, quota.Kind{Name: of(s.Name), Family: of(s.Family), VCPUs: int(of(s.VCPUs))})
+		}
 	}
 	return nil
 }
@@ -141,7 +148,7 @@ func (c *clients) readOpenAI(ctx context.Context, b *quota.Book, location string
 			unit = "thousand tokens a minute"
 		}
 		b.Usages = append(b.Usages, quota.Usage{Service: quota.OpenAI, Location: location, Name: name, Title: titled(name, of(u.Name.LocalizedValue)),
-			Unit: unit, Used: whole(of(u.CurrentValue)), Limit: whole(of(u.Limit))})
+			Unit: unit, Used: whole(of(u.CurrentValue)), Limit: limit(u.Limit)})
 	})
 }
 
@@ -154,7 +161,7 @@ func (c *clients) readContainers(ctx context.Context, b *quota.Book, location st
 		}
 		name := of(u.Name.Value)
 		b.Usages = append(b.Usages, quota.Usage{Service: quota.Containers, Location: location, Name: name, Title: titled(name, of(u.Name.LocalizedValue)),
-			Unit: of(u.Unit), Used: int64(of(u.CurrentValue)), Limit: int64(of(u.Limit))})
+			Unit: of(u.Unit), Used: int64(of(u.CurrentValue)), Limit: limit(u.Limit)})
 	})
 }
 
@@ -163,7 +170,7 @@ func (c *clients) stock(ctx context.Context, b *quota.Book, u quota.Units) error
 	return each(ctx, c.models.NewListPager("OpenAI", u.Model, u.Version, nil), func(p armcognitiveservices.ModelCapacitiesClientListResponse) []*armcognitiveservices.ModelCapacityListResultValueItem {
 		return p.Value
 	}, func(x *armcognitiveservices.ModelCapacityListResultValueItem) {
-		if p := x.Properties; p != nil {
+		if p := x.Properties; p != nil && p.AvailableCapacity != nil { // without a figure it does not say
 			b.Capacities = append(b.Capacities, quota.Capacity{Location: of(x.Location), Model: u.Model, Version: u.Version, SKU: of(p.SKUName), Available: whole(float64(of(p.AvailableCapacity)))})
 		}
 	})
@@ -199,14 +206,15 @@ func of[T any](p *T) (v T) {
 }
 
 // limit is negative where there is none.
-func limit(p *int64) int64 {
+func limit[T int32 | int64 | float64](p *T) int64 {
 	if p == nil {
 		return -1
 	}
-	return *p
+	return whole(float64(*p))
 }
 
-func whole(f float64) int64 { return int64(math.Floor(f + 1e-6)) }
+// whole is a figure without its fraction, at most a million million.
+func whole(f float64) int64 { return int64(math.Floor(min(f, 1e12) + 1e-6)) }
 
 // titled is the title, if it says more than the name.
 func titled(name, title string) string {

@@ -41,6 +41,9 @@ type Reading struct {
 	At     time.Time `json:"read"`
 	Faults []Fault   `json:"faults,omitempty"`
 	quota.Book
+
+	lists   map[list]quota.Book // what each list had, for the next reading
+	regions map[resource]string // of workspaces and accounts, which never change
 }
 
 // Bounds of a reading.
@@ -50,11 +53,23 @@ const (
 	within   = time.Minute
 )
 
-// part is one list.
+// resource is a workspace or an account, which may have the same name.
+type resource struct {
+	service quota.Service
+	Resource
+}
+
+// list names one list.
+type list struct {
+	service        quota.Service
+	location       string
+	model, version string // of a list of stock
+}
+
+// part is a list and how it is read.
 type part struct {
-	service  quota.Service
-	location string
-	read     func(ctx context.Context, b *quota.Book) error
+	list
+	read func(ctx context.Context, b *quota.Book) error
 }
 
 // Reader reads. Make one with New; it is safe for concurrent use.
@@ -78,13 +93,17 @@ func New(a *azure.Account, w Want) (*Reader, error) {
 func (r *Reader) Read(ctx context.Context, last *Reading) Reading {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	now := Reading{At: time.Now()}
-	for _, p := range r.parts(ctx, &now) {
+	if last == nil {
+		last = &Reading{}
+	}
+	now := Reading{At: time.Now(), lists: map[list]quota.Book{}, regions: map[resource]string{}}
+	for _, p := range r.parts(ctx, last, &now) {
 		var b quota.Book
 		if err := p.read(ctx, &b); err != nil {
 			now.Faults = append(now.Faults, Fault{p.service, p.location, r.account.Reason(err)})
-			b = kept(last, p)
+			b = last.lists[p.list]
 		}
+		now.lists[p.list] = b
 		now.Usages = append(now.Usages, b.Usages...)
 		now.Capacities = append(now.Capacities, b.Capacities...)
 		now.Kinds = append(now.Kinds, b.Kinds...)
@@ -92,36 +111,20 @@ func (r *Reader) Read(ctx context.Context, last *Reading) Reading {
 	return now
 }
 
-// kept is what an earlier reading has of a list.
-func kept(last *Reading, p part) (b quota.Book) {
-	if last == nil {
-		return b
-	}
-	for _, u := range last.Usages {
-		if u.Service == p.service && u.Location == p.location {
-			b.Usages = append(b.Usages, u)
-		}
-	}
-	if p.service == quota.ML {
-		b.Kinds = last.Kinds
-	}
-	if p.service == stock {
-		b.Capacities = last.Capacities
-	}
-	return b
-}
-
-// stock marks the list of what regions have of models.
-const stock quota.Service = "model_capacities"
+// What else is read, beside the usages of services.
+const (
+	stock quota.Service = "model_capacities" // what regions have of models
+	sizes quota.Service = "machine_sizes"    // families and vCPUs of sizes, as Azure Machine Learning has them
+)
 
 // parts are the lists to be read, with the regions of workspaces and accounts.
-func (r *Reader) parts(ctx context.Context, now *Reading) (all []part) {
+func (r *Reader) parts(ctx context.Context, last, now *Reading) (all []part) {
 	add := func(s quota.Service, location string) {
 		location = strings.ReplaceAll(strings.ToLower(location), " ", "")
 		if location == "" || slices.ContainsFunc(all, func(p part) bool { return p.service == s && p.location == location }) {
 			return
 		}
-		all = append(all, part{s, location, func(ctx context.Context, b *quota.Book) error { return r.clients.usages(ctx, b, s, location) }})
+		all = append(all, part{list{service: s, location: location}, func(ctx context.Context, b *quota.Book) error { return r.clients.read(ctx, b, s, location) }})
 	}
 	services := r.want.Services
 	if services == nil {
@@ -132,20 +135,17 @@ func (r *Reader) parts(ctx context.Context, now *Reading) (all []part) {
 			add(s, l)
 		}
 	}
-	find := func(s quota.Service, resources []Resource) {
-		for i, x := range resources {
-			if slices.Contains(resources[:i], x) {
-				continue
-			}
-			l, err := r.clients.location(ctx, s, x)
-			if err != nil {
-				now.Faults = append(now.Faults, Fault{s, "", fmt.Sprintf("the region of %s: %s", x.Name, r.account.Reason(err))})
-			}
-			add(s, l)
+	for _, x := range r.want.Workspaces {
+		add(quota.ML, r.region(ctx, quota.ML, x, last, now))
+	}
+	for _, x := range r.want.Accounts {
+		add(quota.OpenAI, r.region(ctx, quota.OpenAI, x, last, now))
+	}
+	for _, p := range all {
+		if p.service == quota.ML {
+			add(sizes, p.location)
 		}
 	}
-	find(quota.ML, r.want.Workspaces)
-	find(quota.OpenAI, r.want.Accounts)
 	slices.SortStableFunc(all, func(a, b part) int {
 		return strings.Compare(a.location+string(a.service), b.location+string(b.service))
 	})
@@ -153,7 +153,24 @@ func (r *Reader) parts(ctx context.Context, now *Reading) (all []part) {
 		if slices.ContainsFunc(r.want.Models[:i], func(v quota.Units) bool { return v.Model == u.Model && v.Version == u.Version }) {
 			continue
 		}
-		all = append(all, part{stock, u.Location, func(ctx context.Context, b *quota.Book) error { return r.clients.stock(ctx, b, u) }})
+		all = append(all, part{list{service: stock, location: u.Location, model: u.Model, version: u.Version}, func(ctx context.Context, b *quota.Book) error { return r.clients.stock(ctx, b, u) }})
 	}
 	return all
+}
+
+// region is that of a workspace or an account, looked up once; "": not known.
+func (r *Reader) region(ctx context.Context, s quota.Service, x Resource, last, now *Reading) string {
+	at := resource{s, x}
+	if l, known := now.regions[at]; known {
+		return l
+	}
+	l := last.regions[at]
+	if l == "" {
+		var err error
+		if l, err = r.clients.location(ctx, s, x); err != nil {
+			now.Faults = append(now.Faults, Fault{s, "", fmt.Sprintf("the region of %s: %s", x.Name, r.account.Reason(err))})
+		}
+	}
+	now.regions[at] = l
+	return l
 }

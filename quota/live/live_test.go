@@ -29,11 +29,15 @@ type subscription struct {
 		Do(*http.Request) (*http.Response, error)
 	}
 	denied string // a provider that refuses
+	refuse string // part of a path that is refused
 	asked  []string
 }
 
 func (s *subscription) Do(r *http.Request) (*http.Response, error) {
 	s.asked = append(s.asked, r.Method+" "+r.URL.Path)
+	if s.refuse != "" && strings.Contains(r.URL.Path, s.refuse) {
+		return &http.Response{StatusCode: http.StatusForbidden, Status: "403 Forbidden", Header: http.Header{"X-Ms-Error-Code": {"AuthorizationFailed"}}, Body: http.NoBody, Request: r}, nil
+	}
 	for provider, t := range s.by {
 		if strings.Contains(r.URL.Path, provider) {
 			return t.Do(r)
@@ -125,8 +129,12 @@ func cognitive() *cognitivefake.ServerFactory {
 				one("OpenAI.GlobalProvisionedManaged", 15, 100), one("OpenAI.GlobalStandard.gpt-4o", 50, 450), one("AccountCount", 3, 200)}}})
 		}},
 		ModelCapacitiesServer: cognitivefake.ModelCapacitiesServer{NewListPager: func(format, model, version string, _ *armcognitiveservices.ModelCapacitiesClientListOptions) azfake.PagerResponder[armcognitiveservices.ModelCapacitiesClientListResponse] {
+			left := to.Ptr[float32](30)
+			if model == "unsaid" {
+				left = nil
+			}
 			return paged(armcognitiveservices.ModelCapacitiesClientListResponse{ModelCapacityListResult: armcognitiveservices.ModelCapacityListResult{Value: []*armcognitiveservices.ModelCapacityListResultValueItem{
-				{Location: to.Ptr("swedencentral"), Properties: &armcognitiveservices.ModelSKUCapacityProperties{SKUName: to.Ptr("GlobalProvisionedManaged"), AvailableCapacity: to.Ptr[float32](30)}}}}})
+				{Location: to.Ptr("swedencentral"), Properties: &armcognitiveservices.ModelSKUCapacityProperties{SKUName: to.Ptr("GlobalProvisionedManaged"), AvailableCapacity: left}}}}})
 		}},
 		AccountsServer: cognitivefake.AccountsServer{Get: func(context.Context, string, string, *armcognitiveservices.AccountsClientGetOptions) (resp azfake.Responder[armcognitiveservices.AccountsClientGetResponse], _ azfake.ErrorResponder) {
 			resp.SetResponse(http.StatusOK, armcognitiveservices.AccountsClientGetResponse{Account: armcognitiveservices.Account{Location: to.Ptr("swedencentral")}}, nil)
@@ -184,6 +192,55 @@ func TestAListThatCannotBeReadKeepsItsLastFigures(t *testing.T) {
 	}
 	if fresh := r.Read(t.Context(), nil); len(fresh.Usages) != 3 {
 		t.Errorf("without an earlier reading: %+v", fresh.Usages)
+	}
+}
+
+// A list that fails again and again keeps its last figures once: they do not grow with
+// each reading, and those of another region or model are not mixed in.
+func TestWhatIsKeptDoesNotGrow(t *testing.T) {
+	r, s := subscribed(t, Want{Locations: []string{"swedencentral", "eastus"}, Services: []quota.Service{quota.ML},
+		Models: []quota.Units{{Model: "gpt-4o", Version: "2024-11-20"}, {Model: "gpt-4o", Version: "2024-08-06"}}})
+	first := r.Read(t.Context(), nil)
+	if len(first.Kinds) != 2 || len(first.Capacities) != 2 {
+		t.Fatalf("read %+v", first.Book)
+	}
+	s.refuse = "s" // everything
+	last := first
+	for range 3 {
+		last = r.Read(t.Context(), &last)
+	}
+	if len(last.Faults) != 6 || !reflect.DeepEqual(last.Book, first.Book) {
+		t.Errorf("faults %v; after three readings that failed:\n%+v\nwant\n%+v", last.Faults, last.Book, first.Book)
+	}
+	s.refuse = "/vmSizes"
+	if now := r.Read(t.Context(), &last); len(now.Faults) != 2 || now.Faults[0].Service != "machine_sizes" || !reflect.DeepEqual(now.Book, first.Book) {
+		t.Errorf("without the sizes alone: faults %v, %+v", now.Faults, now.Book)
+	}
+}
+
+// The region of a workspace is looked up once: later its quotas need no more than their
+// own list.
+func TestARegionIsLookedUpOnce(t *testing.T) {
+	r, s := subscribed(t, Want{Workspaces: []Resource{{"rg", "chat"}}, Accounts: []Resource{{"rg", "chat"}}})
+	first := r.Read(t.Context(), nil)
+	s.refuse = "/resourceGroups/"
+	if now := r.Read(t.Context(), &first); len(now.Faults) > 0 || !reflect.DeepEqual(now.Book, first.Book) || len(now.Usages) == 0 {
+		t.Errorf("faults %v, %+v, want %+v", now.Faults, now.Book, first.Book)
+	}
+}
+
+// Unknown is never zero: a quota without a limit has none, and stock without a figure is
+// not said.
+func TestAnAbsentFigureBoundsNothing(t *testing.T) {
+	if n := limit[int64](nil); n >= 0 {
+		t.Errorf("no limit is %d", n)
+	}
+	if n := limit(to.Ptr(1e300)); n != 1e12 {
+		t.Errorf("a limit beyond counting is %d", n)
+	}
+	r, _ := subscribed(t, Want{Models: []quota.Units{{Model: "unsaid", Version: "1"}}})
+	if have := r.Read(t.Context(), nil); len(have.Faults) > 0 || len(have.Capacities) > 0 {
+		t.Errorf("%v, stock %+v", have.Faults, have.Capacities)
 	}
 }
 
