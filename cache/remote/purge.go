@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
@@ -102,25 +103,51 @@ func (s *Store) turn(ctx context.Context, here Here) {
 	defer cancel()
 	c, err := s.connect()
 	if err == nil && !s.up.Load() {
-		err = c.Do(ctx, c.B().Ping().Build()).Error()
+		err = s.probe(ctx, c)
 	}
 	if err == nil {
 		err = s.hear(ctx, c, here)
 	}
 	if err != nil {
+		s.intime = 0
 		if ctx.Err() == nil || !errors.Is(err, context.Canceled) {
 			s.down(err)
 		}
 		return
 	}
-	s.late.Store(0)
-	if !s.up.Swap(true) {
+	if !s.up.Load() {
+		if s.intime++; s.intime < sound {
+			return
+		}
+		s.intime = 0
+		s.late.Store(0)
+		s.up.Store(true)
 		s.o.Log.Info("redis answers: stored answers are shared")
 		s.mu.Lock()
 		s.status.Connected, s.status.Since, s.status.Error = true, time.Now(), ""
 		s.mu.Unlock()
 	}
 	s.renew(ctx, c)
+}
+
+// probe looks up some keys, as requests do: first to have connections, then within Budget.
+func (s *Store) probe(ctx context.Context, c rueidis.Client) error {
+	for _, most := range [...]time.Duration{patience, s.o.Budget} {
+		limited, cancel := context.WithTimeout(ctx, most)
+		defer cancel()
+		var looks rueidis.Commands
+		for range probes {
+			var k cache.Key
+			rand.Read(k[:])
+			looks = append(looks, c.B().Getrange().Key(s.key("answer", k)).Start(0).End(0).Build())
+		}
+		for _, r := range c.DoMulti(limited, looks...) {
+			if err := r.Error(); err != nil {
+				return fmt.Errorf("a probe of at most %v: %w", most, err)
+			}
+		}
+	}
+	return nil
 }
 
 func (s *Store) connect() (rueidis.Client, error) {

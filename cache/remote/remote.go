@@ -21,7 +21,13 @@ import (
 const (
 	beat     = 250 * time.Millisecond // between looks at the purges, and between probes
 	patience = time.Second            // for a reply that no request waits for
-	tries    = 3                      // lookups without an answer in time, one after the other: then none is made
+
+	// A late lookup adds lateWeighs, one in time takes 1 away; at mostLate none is made. So
+	// three late ones in a row end them, and so does one node of a cluster that does not answer.
+	lateWeighs = 8
+	mostLate   = 3 * lateWeighs
+	probes     = 4 // keys that a probe looks up, on any nodes
+	sound      = 4 // probes in time, one after the other, until lookups are made again
 
 	writers   = 2        // goroutines
 	maxQueue  = 1024     // writes that wait
@@ -56,11 +62,12 @@ type Store struct {
 
 	client atomic.Pointer[rueidis.Client] // nil: never connected
 	up     atomic.Bool                    // Redis answers in time
-	late   atomic.Int32                   // lookups without an answer, one after the other
+	late   atomic.Int32                   // see mostLate
 	heard  atomic.Uint64                  // the newest purge known here
 	wake   chan struct{}
 	writes chan write
 	queued atomic.Int64
+	intime int // probes, one after the other; keep's own
 
 	mu     sync.Mutex
 	claims map[cache.Key]struct{} // leases of this process
@@ -89,7 +96,7 @@ func New(o Options) *Store {
 	}
 	s := &Store{o: o, id: rand.Text(), wake: make(chan struct{}, 1), writes: make(chan write, maxQueue),
 		claims: map[cache.Key]struct{}{}, known: map[string]cache.Generation{}}
-	s.status.Since = time.Now()
+	s.status.Since, s.intime = time.Now(), sound // at first one probe is enough
 	// These options cannot fail.
 	s.pack, _ = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(writers), zstd.WithLowerEncoderMem(true))
 	s.unpack, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderMaxMemory(uint64(o.MostBody)+maxRest))
@@ -169,14 +176,16 @@ func (s *Store) unpacked(packed []byte, size int) ([]byte, error) {
 func (s *Store) answered(ctx context.Context, err error) bool {
 	var refusal *rueidis.RedisError
 	if err == nil || errors.As(err, &refusal) {
-		s.late.Store(0)
+		if s.late.Load() > 0 {
+			s.late.Add(-1)
+		}
 		return true
 	}
 	if ctx.Err() != nil {
 		return false
 	}
 	s.count.late.Add(1)
-	if s.late.Add(1) >= tries {
+	if s.late.Add(lateWeighs) >= mostLate {
 		s.down(err)
 	}
 	return false
