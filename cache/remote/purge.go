@@ -62,7 +62,7 @@ func (s *Store) Purge(ctx context.Context, name string, least cache.Generation) 
 		return 0, err
 	}
 	s.mu.Lock()
-	s.known[name] = cache.Generation(n)
+	s.know(name, cache.Generation(n))
 	s.mu.Unlock()
 	s.rise(cache.Generation(n))
 	return cache.Generation(n), nil
@@ -190,8 +190,17 @@ func (s *Store) hear(ctx context.Context, c rueidis.Client, here Here) error {
 	return err
 }
 
+// know notes the number of a purge. The lock is held.
+func (s *Store) know(name string, n cache.Generation) {
+	if len(s.known) >= cache.MaxPurged && s.known[name] == 0 {
+		clear(s.known)
+	}
+	s.known[name] = n
+}
+
 // take hears the purges that are new here. Such a one counts as later than everything here,
-// whatever its number: a server that has lost its memory begins at 1 again.
+// whatever its number: a server that has lost its memory begins at 1 again. The others are
+// told of the number that it gets here: see lost.
 func (s *Store) take(all map[string]string, here Here) {
 	before := here.Generation()
 	for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -199,19 +208,13 @@ func (s *Store) take(all map[string]string, here Here) {
 		s.mu.Lock()
 		is := ok && name != latest && n > s.known[name]
 		if is {
-			if len(s.known) >= cache.MaxPurged {
-				clear(s.known)
-			}
-			s.known[name] = n
+			n = max(n, before+1)
+			s.know(name, n)
 		}
 		s.mu.Unlock()
-		if !is {
-			continue
+		if is {
+			here.Hear(name, n)
 		}
-		if n <= before {
-			n = before + 1
-		}
-		here.Hear(name, n)
 	}
 	if n, ok := number(all[latest]); ok && n > here.Generation() { // new entries are of that one
 		here.Hear(latest, n)

@@ -143,6 +143,34 @@ func TestAPurgeHoldsWhenRedisForgets(t *testing.T) {
 	within(t, "the numbers to be one", func() bool { return one.Generation() == two.Generation() && two.Generation() == fresh.Generation() })
 }
 
+// An answer asked for before a purge is not found after it, also if it is written when Redis
+// has forgotten the purges, by a gateway that had counted more of them.
+func TestAnAnswerThatIsWrittenAfterRedisForgotIsStillPurged(t *testing.T) {
+	redis := startRedis(t, redistest.Options{})
+	one := join(t, redis.Addr)
+	for range 5 {
+		if _, err := one.Purge(t.Context(), cache.Selector{Tag: "other"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := entry(one.Generation(), "x")
+	if err := redis.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	fresh := join(t, redis.Addr)
+	if _, err := fresh.Purge(t.Context(), cache.Selector{Model: "m"}); err != nil {
+		t.Fatal(err)
+	}
+	within(t, "the numbers to be one", func() bool { return one.remote.Status().Connected && one.Generation() == fresh.Generation() })
+	n := one.remote.Status().Stored
+	one.remote.Put(keyOf("t", 1), old)
+	within(t, "the entry to be written", func() bool { return one.remote.Status().Stored > n })
+	within(t, "the purge to hold", func() bool { return !fresh.Live(old.Generation, &old.Of) })
+	if fresh.Get(t.Context(), keyOf("t", 1), now()) != nil || join(t, redis.Addr).Get(t.Context(), keyOf("t", 1), now()) != nil {
+		t.Error("found")
+	}
+}
+
 // What another program, another release or another tenant's key has left is no answer.
 func TestHostileValuesAreNoAnswers(t *testing.T) {
 	redis := startRedis(t, redistest.Options{})

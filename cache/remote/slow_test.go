@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -125,4 +126,28 @@ func TestOneLateReplyInThreeIsTooMany(t *testing.T) {
 	if !s.up.Load() {
 		t.Error("one late reply in twenty ends the lookups")
 	}
+}
+
+// Each answer for Redis is stored, dropped or failed, also those that wait when Redis goes
+// away; and what waits is counted as nothing when nothing waits.
+func TestEachWriteIsCountedOnce(t *testing.T) {
+	redis := startRedis(t, redistest.Options{})
+	m := join(t, redis.Addr)
+	const writers, each = 8, 200
+	var all sync.WaitGroup
+	for i := range writers {
+		all.Go(func() {
+			for j := range each {
+				m.remote.Put(keyOf("t", i*each+j), entry(0, "x"))
+				if j == each/2 {
+					m.remote.down(context.DeadlineExceeded)
+				}
+			}
+		})
+	}
+	all.Wait()
+	within(t, "all to be counted", func() bool {
+		st := m.remote.Status()
+		return st.Stored+st.Dropped+st.Failed == writers*each && m.remote.queued.Load() == 0
+	})
 }

@@ -31,24 +31,34 @@ func (s *Store) Release(k cache.Key) {
 }
 
 func (s *Store) enqueue(w write) {
-	n := int64(0)
-	if w.e != nil {
-		n = int64(len(w.e.Body))
-	}
-	if s.ready() != nil && s.queued.Add(n) <= maxQueued {
-		select {
-		case s.writes <- w:
-			return
-		default:
-		}
-		s.queued.Add(-n)
-	} else if s.ready() != nil {
-		s.queued.Add(-n)
+	if s.ready() != nil && s.fits(w) {
+		return
 	}
 	s.unclaim(w.k) // it runs out by itself
 	if w.e != nil {
 		s.count.dropped.Add(1)
 	}
+}
+
+// fits puts a write in the queue, unless too much waits there.
+func (s *Store) fits(w write) bool {
+	if s.queued.Add(w.size()) <= maxQueued {
+		select {
+		case s.writes <- w:
+			return true
+		default:
+		}
+	}
+	s.queued.Add(-w.size())
+	return false
+}
+
+// size is what a write counts in maxQueued.
+func (w write) size() int64 {
+	if w.e == nil {
+		return 0
+	}
+	return int64(len(w.e.Body))
 }
 
 // write writes until ctx ends.
@@ -58,9 +68,7 @@ func (s *Store) write(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case w := <-s.writes:
-			if w.e != nil {
-				s.queued.Add(-int64(len(w.e.Body)))
-			}
+			s.queued.Add(-w.size())
 			s.store(ctx, w)
 		}
 	}
@@ -70,6 +78,9 @@ func (s *Store) store(ctx context.Context, w write) {
 	mine := s.unclaim(w.k)
 	c := s.ready()
 	if c == nil {
+		if w.e != nil {
+			s.count.dropped.Add(1)
+		}
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
