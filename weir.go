@@ -281,6 +281,9 @@ type Record struct {
 	CacheReason string // why it was a bypass: one of a few words
 	Saved       Money  // what a hit or coalesced answer cost when the model made it
 	SavedTokens int64  // prompt and answer of that
+
+	Cheaper string // how it met a smaller model: moved, first, accepted, cut, refused, schema, unsure, failed, late; "" if it was not tried on one
+	Asked   string // with moved and first: the model that the caller asked for, where Model is the smaller one
 }
 
 // CopyKind is why Weir sent a copy of a request.

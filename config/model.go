@@ -34,6 +34,8 @@ type Model struct {
 	Cache *ModelCache `yaml:"cache"`
 	// Stores embeddings by the text they were made of. Off if absent.
 	Embeddings *ModelEmbeddings `yaml:"embeddings"`
+	// Tries some of its requests on a smaller model. Off if absent.
+	Cheaper *Cheaper `yaml:"cheaper"`
 	// How the deployments of a tier share its traffic.
 	Split Split `yaml:"split"`
 	// The deployments that serve it.

@@ -18,6 +18,8 @@ type Tenant struct {
 	Share int `yaml:"share" default:"1" min:"1" max:"1000"`
 	// Models it may call, by name. Without it: all.
 	Models []string `yaml:"models" format:"name"`
+	// Its requests may be tried on a smaller model, where a model has cheaper.
+	Cheaper bool `yaml:"cheaper" default:"true"`
 }
 
 // Key is one API key of a tenant. The file holds its hash, never the key.

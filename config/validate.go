@@ -46,6 +46,7 @@ func (v *validator) config() {
 	v.tenants()
 	v.limits()
 	v.caches()
+	v.cheaper()
 	v.embeddings()
 	v.vectorStores()
 	v.redis()

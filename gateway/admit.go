@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -19,6 +20,9 @@ func (c *call) open() {
 	b := &c.booking
 	b.g, b.holds = c.g, holdsOpen
 	b.rec = weir.Record{RequestID: id, Client: c.client(), Op: c.s.op, Arrived: now}
+	if c.s.firstOf != "" {
+		b.rec.Cheaper, b.rec.Asked = "first", c.s.firstOf
+	}
 	c.g.open.Add(1)
 	c.x.set("X-Request-Id", id)
 }
@@ -120,7 +124,7 @@ func (c *call) findModel() error {
 		return &problem{is: errUnknownModel, param: "model",
 			message: fmt.Sprintf("the model %q does not exist%s: GET /v1/models lists those the key may use", shortened(name), c.meant(name))}
 	}
-	c.booking.served, c.asked = m, name
+	c.booking.served, c.asked = m, cmp.Or(c.s.shown, name)
 	rec := &c.booking.rec
 	rec.Model, rec.Class, rec.Stream = m.name, m.classOf(c.key.tenant), c.ask.stream
 	if c.x.get("X-Weir-Class") == weir.Batch.String() {

@@ -13,6 +13,7 @@ type tenant struct {
 	class  weir.Class
 	trim   Trim
 	models map[string]bool // by model name; nil: all
+	dearer bool            // its requests are never tried on a smaller model
 }
 
 func (t *tenant) mayUse(model string) bool { return t.models == nil || t.models[model] }

@@ -24,6 +24,8 @@ type model struct {
 	trials  []*trial
 	options dispatch.Options // as configured, before the trials' weights
 
+	tried [maxCheaperRules]atomic.Uint64 // requests that fitted each rule of Cheaper
+
 	firsts firsts // how long first tokens take
 	usual  usual  // and whole answers, of a model that stores them
 

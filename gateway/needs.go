@@ -51,7 +51,7 @@ func (c *call) needs() dispatch.Needs {
 	if !c.booking.served.picks {
 		return n
 	}
-	if t := c.ask.tools; !t.Absent() && c.body[t.From] == '[' && len(bytes.TrimSpace(c.body[t.From+1:t.To-1])) > 0 {
+	if c.offersTools() {
 		n |= dispatch.Tools
 	}
 	p := c.ask.prompt
@@ -65,6 +65,11 @@ func (c *call) needs() dispatch.Needs {
 		n |= dispatch.Audio
 	}
 	return n
+}
+
+func (c *call) offersTools() bool {
+	t := c.ask.tools
+	return !t.Absent() && c.body[t.From] == '[' && len(bytes.TrimSpace(c.body[t.From+1:t.To-1])) > 0
 }
 
 // contentWords are the types of prompt parts in chat, responses and messages that ask

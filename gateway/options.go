@@ -105,6 +105,8 @@ type Tenant struct {
 	Class  weir.Class // of its requests unless the model or the request sets another
 	Share  int        // fair-share weight in the queue; 0: 1
 	Models []string   // names of the models it may use; empty: all
+	// NotCheaper: no request of it is tried on a smaller model than it asked for.
+	NotCheaper bool
 }
 
 // Key is one secret of a tenant, known only by its hash.
@@ -138,6 +140,7 @@ type Model struct {
 	Cache       *cache.Policy // which of its answers are stored; nil: none
 	Vectors     *VectorPolicy // which of its embeddings are stored; nil: none
 	Meaning     *Meaning      // stored answers also for other words; nil: not. It needs a Cache
+	Cheaper     *Cheaper      // requests that are tried on a smaller model; nil: none
 	Deployments []Deployment
 }
 

@@ -115,6 +115,11 @@ func (c *call) serve() {
 // run reserves, waits for a replica, and tries replicas until one has answered or the
 // failure can no longer be hidden.
 func (c *call) run() error {
+	if c.booking.served.cheaper != nil {
+		if over, err := c.cheaper(); over || err != nil {
+			return err
+		}
+	}
 	if c.booking.served.vectors != nil && c.s.op == weir.OpEmbeddings {
 		if over, err := c.findVectors(); over || err != nil {
 			return err

@@ -84,6 +84,8 @@ type served struct {
 	cache      *cache.Policy      // nil: no answer is stored
 	vectors    *VectorPolicy      // nil: no embedding is stored
 	meaning    *Meaning           // nil: only requests that are the same get a stored answer
+	cheaper    *Cheaper           // nil: no request is tried on a smaller model
+	lacksAll   dispatch.Needs     // what no deployment supports, as declared
 }
 
 func (s *served) classOf(t *tenant) weir.Class {
@@ -155,7 +157,7 @@ func sharesOf(tenants []Tenant) map[string]int {
 }
 
 func (st *state) addTenant(t *Tenant) {
-	caller := &tenant{name: t.Name, class: t.Class, trim: t.Trim}
+	caller := &tenant{name: t.Name, class: t.Class, trim: t.Trim, dearer: t.NotCheaper}
 	if len(t.Models) > 0 {
 		caller.models = map[string]bool{}
 		for _, m := range t.Models {
@@ -171,7 +173,7 @@ func (st *state) addTenant(t *Tenant) {
 }
 
 func (g *Gateway) addModel(st *state, m *Model, present *state, shares map[string]int) error {
-	s := &served{slo: m.SLO, class: m.Class, spillAfter: m.SpillAfter, trim: m.Trim, affinity: m.Affinity, sticky: m.Sticky, picks: m.picks(), cache: m.Cache, vectors: m.Vectors, meaning: m.Meaning.withDefaults()}
+	s := &served{slo: m.SLO, class: m.Class, spillAfter: m.SpillAfter, trim: m.Trim, affinity: m.Affinity, sticky: m.Sticky, picks: m.picks(), cache: m.Cache, vectors: m.Vectors, meaning: m.Meaning.withDefaults(), cheaper: m.Cheaper.withDefaults(), lacksAll: m.lacksAll()}
 	if present != nil && present.models[m.Name] != nil && present.models[m.Name].name == m.Name {
 		s.model = present.models[m.Name].model
 	} else {

@@ -74,10 +74,15 @@ func (g *Gateway) Submit(ctx context.Context, s Submission, to Sink) (weir.Recor
 	defer g.inside.leave()
 	defer context.AfterFunc(g.inside.ctx, func() { leave(errStopping) })()
 	x := &submitter{s: &s, ctx: ctx, leave: leave, to: to, header: map[string][]string{}}
-	return g.submit(x)
+	on, ok := g.surfaces.of(s.Op)
+	if !ok {
+		return weir.Record{}, submitError(&problem{is: errNotSpoken, message: fmt.Sprintf("no protocol of this gateway has %s requests", s.Op)}, nil)
+	}
+	return g.submitOn(x, exchange{from: x}, on)
 }
 
-func (g *Gateway) submit(x *submitter) (rec weir.Record, err error) {
+// submitOn serves a submission on a surface. as says who its caller is.
+func (g *Gateway) submitOn(x *submitter, as exchange, on surface) (rec weir.Record, err error) {
 	c := g.take()
 	defer c.recycle()
 	defer func() {
@@ -86,11 +91,8 @@ func (g *Gateway) submit(x *submitter) (rec weir.Record, err error) {
 			g.log.Error("a submission panicked", "request", rec.RequestID, "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
-	c.x = exchange{from: x, method: "POST", size: int64(len(x.s.Body))}
-	var ok bool
-	if c.s, ok = g.surfaces.of(x.s.Op); !ok {
-		return weir.Record{}, submitError(&problem{is: errNotSpoken, message: fmt.Sprintf("no protocol of this gateway has %s requests", x.s.Op)}, nil)
-	}
+	c.x, c.s = as, on
+	c.x.method, c.x.size = "POST", int64(len(x.s.Body))
 	c.serve()
 	rec = c.booking.rec
 	if c.err != nil {

@@ -30,6 +30,8 @@ type surface struct {
 	shared  bool                // the path is the last protocol's, or unknown: a header may name another protocol
 	op      weir.Op
 	model   string // named in the path
+	shown   string // the model's name for the caller, where it is another; "": as asked
+	firstOf string // the model for which a smaller one is asked first; "": it is asked for itself
 	id      string // of a stored answer
 	below   string // the rest of the path: "/cancel", "/input_items"; for a count, its end
 }

@@ -16,6 +16,7 @@ func (c Config) Validate() error {
 	}
 	for i := range c.Models {
 		v.meaning(&c.Models[i])
+		v.cheaper(&c, &c.Models[i])
 	}
 	for i := range c.Tenants {
 		v.tenant(&c.Tenants[i])

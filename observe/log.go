@@ -79,7 +79,7 @@ func (a *AccessLog) Record(rec weir.Record) {
 		slog.Int64("prompt_tokens", rec.Usage.Prompt), slog.Int64("cached_tokens", rec.Usage.Cached),
 		slog.Int64("completion_tokens", rec.Usage.Completion), slog.Bool("estimated", rec.Usage.Estimated),
 		slog.Float64("cost_dollars", dollars(rec.Cost)), slog.Float64("extra_dollars", dollars(rec.Extra)),
-		slog.String("route", rec.Trail), slog.String("cache", rec.Cache), slog.Float64("saved_dollars", dollars(rec.Saved)),
+		slog.String("route", rec.Trail), slog.String("cache", rec.Cache), slog.Float64("saved_dollars", dollars(rec.Saved)), slog.String("cheaper", rec.Cheaper), slog.String("asked", rec.Asked),
 	)
 }
 

@@ -95,7 +95,7 @@ func TestTheAccessLogIsOffUntilEnabledAndHoldsWhatARecordHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"added_ms":0.15,"attempts":1,"cache":"","cached_tokens":400,"class":"interactive","client":"203.0.113.9","code":"","completion_tokens":200,` +
+	want := `{"added_ms":0.15,"asked":"","attempts":1,"cache":"","cached_tokens":400,"cheaper":"","class":"interactive","client":"203.0.113.9","code":"","completion_tokens":200,` +
 		`"cost_dollars":0.004,"deployment":"gpt-4o/ptu","estimated":false,"extra_dollars":0.0025,"fault":"none","key":"ci","level":"INFO","model":"gpt-4o",` +
 		`"msg":"request","op":"chat","outcome":"completed","prompt_tokens":1000,"queued_ms":3,"replica":"0","request_id":"r1","route":"a=quota, gpt-4o/ptu=spill_quota",` +
 		`"saved_dollars":0,"status":200,"stream":true,"tenant":"demo","took_ms":3000,"tpot_ms":18,"ttft_ms":250}`

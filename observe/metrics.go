@@ -61,6 +61,8 @@ type Metrics struct {
 	copies copies
 	caches caches
 
+	cheaper *prometheus.CounterVec
+
 	reloads reloads
 
 	mu     sync.RWMutex // held for reading while a record is counted
@@ -83,6 +85,7 @@ func New(b Build) *Metrics {
 	m.makeCopies()
 	m.makeSpillFailures()
 	m.makeCaches()
+	m.makeCheaper()
 	m.makeReloads()
 	m.decisions = m.counter("weir_scale_decisions_total",
 		"Scaling decisions by the rules that moved the number of replicas.", "deployment", "rule")

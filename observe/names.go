@@ -40,7 +40,7 @@ func (m *Metrics) Configure(k Known) {
 }
 
 func (m *Metrics) forget(l prometheus.Labels) {
-	for _, v := range []*prometheus.CounterVec{m.requests, m.tokens, m.cost, m.estimated, m.attempts, m.routes, m.extra, m.spillFail, m.prefix, m.decisions, m.short} {
+	for _, v := range []*prometheus.CounterVec{m.requests, m.tokens, m.cost, m.estimated, m.attempts, m.routes, m.extra, m.spillFail, m.prefix, m.decisions, m.short, m.cheaper} {
 		v.DeletePartialMatch(l)
 	}
 	for _, v := range []*prometheus.HistogramVec{m.ttft, m.tpot, m.queue, m.added, m.duration} {

@@ -70,6 +70,9 @@ func (m *Metrics) Record(rec weir.Record) {
 	if rec.Cache != "" {
 		m.cached(m.known.who(rec), &rec)
 	}
+	if rec.Cheaper != "" {
+		m.tried(rec)
+	}
 	s := m.series[who{rec.Tenant, rec.Model, rec.Deployment}]
 	if s == nil {
 		s = m.series[m.known.who(rec)]

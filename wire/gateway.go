@@ -49,7 +49,7 @@ func Gateway(c *config.Config, credential func(*config.AzureOpenAI) (upstream.Cr
 }
 
 func gatewayTenant(t *config.Tenant) gateway.Tenant {
-	g := gateway.Tenant{Name: t.Name, Limits: scopeLimits(t.Limits, t.Budget), Trim: gateway.Trim(t.TrimMaxTokens), Class: class(t.Class), Share: t.Share, Models: t.Models}
+	g := gateway.Tenant{Name: t.Name, Limits: scopeLimits(t.Limits, t.Budget), Trim: gateway.Trim(t.TrimMaxTokens), Class: class(t.Class), Share: t.Share, Models: t.Models, NotCheaper: !t.Cheaper}
 	for _, k := range t.Keys {
 		g.Keys = append(g.Keys, gateway.Key{Name: k.Name, SHA256: k.Hash, Limits: scopeLimits(k.Limits, k.Budget)})
 	}
@@ -66,7 +66,7 @@ func gatewayModel(m *config.Model, k keys) (gateway.Model, error) {
 	g := gateway.Model{
 		Name: m.Name, Aliases: m.Aliases, Limits: scopeLimits(m.Limits, m.Budget), Trim: gateway.Trim(m.TrimMaxTokens), SLO: weir.SLO(m.SLO), Attempts: m.Attempts,
 		Queue: dispatch.Queue(m.Queue), SpillAfter: m.SpillAfter, Affinity: affinity(m.Affinity), Health: dispatch.Health(m.Health),
-		Hedge: hedge(m.Hedge), Sticky: sticky(m.Split), Cache: cachePolicy(m.Cache), Vectors: vectorPolicy(m.Embeddings), Meaning: meaningOf(m.Cache),
+		Hedge: hedge(m.Hedge), Sticky: sticky(m.Split), Cache: cachePolicy(m.Cache), Vectors: vectorPolicy(m.Embeddings), Meaning: meaningOf(m.Cache), Cheaper: cheaperOf(m.Cheaper),
 	}
 	if m.Class != "" {
 		c := class(m.Class)

@@ -32,6 +32,7 @@ var house = map[string]pack{
 	"weir/bill":     {pure: true, imports: []string{"weir/meter"}},
 	"weir/trace":    {pure: true},
 	"weir/jsonscan": {pure: true},
+	"weir/cheaper":  {pure: true, imports: []string{"weir/jsonscan"}, sdks: []string{"github.com/santhosh-tekuri/jsonschema"}},
 	"weir/cache":    {pure: true, imports: []string{"weir/jsonscan"}, sdks: []string{"golang.org/x/text/unicode/norm"}},
 	// a circle is the key of a canonical body without its last words.
 	"weir/cache/meaning": {pure: true, imports: []string{"weir/cache", "weir/jsonscan"}},
@@ -89,7 +90,7 @@ var house = map[string]pack{
 	"weir/upstream/dialects":  {imports: []string{"weir/upstream", "weir/upstream/openai", "weir/upstream/azure", "weir/upstream/anthropic"}},
 
 	"weir/control":          {imports: []string{"weir/scale", "weir/fleet"}},
-	"weir/gateway":          {imports: []string{"weir/cache", "weir/cache/meaning", "weir/embed", "weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/jsonscan", "weir/front"}},
+	"weir/gateway":          {imports: []string{"weir/cache", "weir/cache/meaning", "weir/cheaper", "weir/embed", "weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/jsonscan", "weir/front"}},
 	"weir/store":            {imports: []string{"weir/meter"}},
 	"weir/store/storetest":  {imports: []string{"weir/meter"}},
 	"weir/store/vectors":    {imports: []string{"weir/store", "weir/cache", "weir/embed"}},
@@ -112,7 +113,7 @@ var house = map[string]pack{
 	"weir/emulate":          {imports: []string{"weir/engine"}},
 	"weir/emulate/arm":      {imports: []string{"weir/emulate", "weir/engine", "weir/price"}},
 	"weir/config":           {},
-	"weir/wire": {imports: []string{"weir/config", "weir/gateway", "weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/upstream/azure", "weir/upstream/dialects", "weir/scale",
+	"weir/wire": {imports: []string{"weir/cheaper", "weir/config", "weir/gateway", "weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/upstream/azure", "weir/upstream/dialects", "weir/scale",
 		"weir/engine", "weir/fit", "weir/price", "weir/fleet", "weir/fleet/process", "weir/fleet/kubernetes", "weir/observe", "weir/control", "weir/limits", "weir/node", "weir/internal/memory",
 		"weir/cache", "weir/cache/memory", "weir/azure", "weir/store/vectors", "weir/store/chunks", "weir/index", "weir/index/search", "weir/quota", "weir/quota/live", "weir/fleet/azureopenai", "weir/fleet/azureml"}},
 	"weir/wire/emulated": {imports: []string{"weir/wire", "weir/config", "weir/emulate", "weir/emulate/arm", "weir/engine", "weir/fit", "weir/price", "weir/report/words"}},
@@ -155,20 +156,21 @@ var owner = map[string]string{
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/machinelearning": "weir/fleet/azureml weir/quota/live",
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/monitor":         "weir/fleet/azureml",
 
-	"modernc.org/sqlite":                  "weir/store",
-	"github.com/pressly/goose":            "weir/store",
-	"k8s.io/":                             "weir/fleet/kubernetes",
-	"connectrpc.com/connect":              "weir/keda",
-	"github.com/go-logr/logr":             "weir/fleet/kubernetes",
-	"github.com/redis/rueidis":            "weir/limits weir/cache/remote", // how to reach it: limits.Options.Connection
-	"github.com/klauspost/compress":       "weir/cache/remote",
-	"github.com/jackc/pgx":                "weir/store",
-	"github.com/prometheus/client_golang": "weir/observe",
-	"github.com/tiktoken-go/tokenizer":    "weir/upstream",
-	"github.com/spf13/cobra":              "weir/cmd/weir",
-	"github.com/HdrHistogram":             "weir/load",
-	"github.com/cespare/xxhash":           "weir/gateway",
-	"github.com/maypok86/otter":           "weir/cache/memory",
+	"modernc.org/sqlite":                    "weir/store",
+	"github.com/pressly/goose":              "weir/store",
+	"k8s.io/":                               "weir/fleet/kubernetes",
+	"connectrpc.com/connect":                "weir/keda",
+	"github.com/go-logr/logr":               "weir/fleet/kubernetes",
+	"github.com/redis/rueidis":              "weir/limits weir/cache/remote", // how to reach it: limits.Options.Connection
+	"github.com/klauspost/compress":         "weir/cache/remote",
+	"github.com/jackc/pgx":                  "weir/store",
+	"github.com/prometheus/client_golang":   "weir/observe",
+	"github.com/tiktoken-go/tokenizer":      "weir/upstream",
+	"github.com/spf13/cobra":                "weir/cmd/weir",
+	"github.com/HdrHistogram":               "weir/load",
+	"github.com/cespare/xxhash":             "weir/gateway",
+	"github.com/maypok86/otter":             "weir/cache/memory",
+	"github.com/santhosh-tekuri/jsonschema": "weir/cheaper",
 }
 
 // impure are import paths forbidden to pure packages, with what they would let
