@@ -136,11 +136,16 @@ func (c *call) awaitOthers(f *flight) (over bool, err error) {
 		most = c.booking.served.usual.value()
 	}
 	e := c.g.answers.Await(c.x.ctx(), c.look.key, most)
+	k := c.x.tee.(*transcript)
 	if e == nil || !c.look.accepts(c.g.answers, e, c.g.now()) {
+		k.began = c.g.now()
 		c.sayCache()
 		return false, nil
 	}
-	f.ended(c.x.tee.(*transcript), endsWhole, e)
+	f.mu.Lock()
+	k.found = true
+	f.mu.Unlock()
+	f.ended(k, endsWhole, e)
 	c.x.lead, c.x.tee = nil, nil
 	return true, c.hit(e, cache.Coalesced)
 }
@@ -201,7 +206,7 @@ func (c *call) leadOf(f *flight, id uint64) {
 	caller := c.x.from.Context()
 	l := &lead{flight: f, id: id, caller: caller}
 	l.ctx, l.end = context.WithCancelCause(context.WithoutCancel(caller))
-	k := &transcript{c: c, flight: f, at: c.look.at, of: c.look.of}
+	k := &transcript{c: c, flight: f, began: c.g.now(), at: c.look.at, of: c.look.of}
 	f.answer, f.asking, c.x.lead, c.x.tee = k, true, l, k
 	f.cancel = func() { l.end(context.Cause(caller)) }
 	l.stop = context.AfterFunc(caller, func() { f.leave(id) })

@@ -37,7 +37,7 @@ func (c *call) follow(f *flight, id uint64) (over bool, err error) {
 			c.sayCache()
 			c.x.disclaim()
 			if c.x.lead == nil {
-				c.x.tee = &transcript{c: c}
+				c.x.tee = &transcript{c: c, began: c.g.now()}
 			}
 			return false, nil
 		case s.dropped:
@@ -104,7 +104,7 @@ func (r *follower) next() (s step) {
 	}
 	k := r.answer
 	switch {
-	case (k.large || k.own) && !r.begun:
+	case (k.large || k.own || k.found && !r.takes(k.entry)) && !r.begun:
 		if f.state.Leave(r.id) && f.cancel != nil {
 			f.cancel()
 		}
@@ -130,6 +130,11 @@ func (r *follower) next() (s step) {
 	}
 	s.how, s.why, s.entry = k.how, k.why, k.entry
 	return s
+}
+
+// takes says whether an entry that was made before this request came is good for it.
+func (r *follower) takes(e *cache.Entry) bool {
+	return r.c.look.accepts(r.c.g.answers, e, r.c.g.now())
 }
 
 // useless says whether nothing can come of the answer that it follows: it failed, or

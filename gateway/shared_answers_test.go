@@ -169,3 +169,63 @@ func TestAnAnswerThatComesBetweenLookingAndLeadingIsNotAskedForAgain(t *testing.
 		t.Errorf("%d calls, %d flights", n, r.flights.count())
 	}
 }
+
+// otherGateway stands for one that asks already: its answer comes when the test says so.
+type otherGateway struct {
+	*memory.Store
+	answer chan *cache.Entry
+}
+
+func (o *otherGateway) Await(context.Context, cache.Key, time.Duration) *cache.Entry {
+	return <-o.answer
+}
+
+func besideAnother(t *testing.T, url string) (*running, *otherGateway) {
+	t.Helper()
+	c := config(url)
+	c.Models[0].Cache = &cache.Policy{TTL: time.Hour, Normalise: true, SingleFlight: true}
+	other := &otherGateway{memory.New(memory.Options{}, nil), make(chan *cache.Entry)}
+	t.Cleanup(other.Close)
+	return start(t, c, func(o *Options) { o.Answers = other }), other
+}
+
+// What another gateway has stored may be older than a follower takes, though its leader
+// takes it.
+func TestAFollowerGetsNoAnswerOfAnotherGatewayThatIsTooOldForIt(t *testing.T) {
+	b := newBackend(t, answering)
+	r, other := besideAnother(t, b.URL)
+	leader := r.ask2(t, coldBody)
+	eventually(t, "one leads", func() bool { return r.flights.count() == 1 })
+	follower := make(chan string)
+	go func() {
+		h, _ := r.post(chatPath, coldBody, "Cache-Control", "max-age=60")
+		follower <- met(h.Header)
+	}()
+	eventually(t, "one follows", func() bool { return r.followers() == 1 })
+	other.answer <- (&cache.Entry{Body: []byte(answerText), Stored: weir.At(time.Now().Add(-10 * time.Minute)), TTL: time.Hour, Of: cache.Origin{Tenant: "t", Model: "m"}}).Ready()
+	if leader.all(); met(leader.resp.Header) != "coalesced" || leader.resp.StatusCode != 200 {
+		t.Errorf("the leader: %v", leader.resp.Header)
+	}
+	if how := <-follower; how != "miss" || b.calls.Load() != 1 {
+		t.Errorf("the follower: %s, %d calls", how, b.calls.Load())
+	}
+	r.settled()
+}
+
+// The time that a request waits for another gateway is no part of what answers usually take:
+// else each wait in vain would make the next one longer.
+func TestWaitingInVainMakesNoAnswerUsuallySlower(t *testing.T) {
+	const wait = 300 * time.Millisecond
+	r, other := besideAnother(t, newBackend(t, answering).URL)
+	leader := r.ask2(t, coldBody)
+	eventually(t, "one leads", func() bool { return r.flights.count() == 1 })
+	time.Sleep(wait) // the wait itself is what is measured
+	other.answer <- nil
+	leader.all()
+	r.settled()
+	if took := r.rec(); took.Ended.Sub(took.Arrived) < wait {
+		t.Fatal("it has not waited")
+	} else if usually := r.state.Load().models["m"].usual.value(); usually == 0 || usually > took.Ended.Sub(took.Arrived)-wait {
+		t.Errorf("usually %v after a request of %v that waited at least %v", usually, took.Ended.Sub(took.Arrived), wait)
+	}
+}

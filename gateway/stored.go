@@ -112,7 +112,7 @@ func (c *call) lookUp() (over bool, err error) {
 		return c.join()
 	}
 	c.sayCache()
-	c.x.tee = &transcript{c: c}
+	c.x.tee = &transcript{c: c, began: c.g.now()}
 	return false, nil
 }
 

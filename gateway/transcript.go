@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"time"
 
+	"weir"
 	"weir/cache"
 )
 
@@ -12,7 +13,8 @@ import (
 // whether they are worth keeping.
 type transcript struct {
 	c      *call
-	flight *flight // nil: no other caller can follow
+	flight *flight      // nil: no other caller can follow
+	began  weir.Instant // to ask
 	at     cache.Generation
 	of     cache.Origin
 
@@ -26,6 +28,7 @@ type transcript struct {
 	whole  []byte  // the answer, if data is another form of it
 	large  bool    // too large to be stored, or to be read from its beginning
 	own    bool    // cut to what the leader may spend: no other caller gets it
+	found  bool    // the answer is another gateway's: it may be older than a follower takes
 	how    *ending // nil: it goes on
 	why    *problem
 	entry  *cache.Entry
@@ -131,7 +134,7 @@ func (k *transcript) End(how ending) {
 		e = k.made()
 	}
 	if e != nil && k.storable(e) {
-		k.c.booking.served.usual.learn(e.Stored.Sub(k.c.booking.rec.Arrived))
+		k.c.booking.served.usual.learn(e.Stored.Sub(k.began))
 		k.c.g.answers.Put(k.c.look.key, e)
 		k.c.learn(e)
 	} else if k.flight != nil {

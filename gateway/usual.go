@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// usual is how long a model's answers take from arrival to end: a mean that follows the
-// last ones. The zero value has seen none.
+// usual is how long a model's answers take from the time they are asked for to their end: a
+// mean that follows the last ones. What a request has waited for another's answer is no part. The zero value has seen none.
 type usual struct{ ns atomic.Int64 }
 
 // learn takes one answer's time. Of two at the same moment one may be lost.
