@@ -99,6 +99,17 @@ func (v *validator) resize(a *AzureOpenAI, path string) {
 	case len(a.Schedules) > maxUnitSchedules:
 		v.blame(path+".schedules", fmt.Sprintf("has %d entries, at most %d are allowed", len(a.Schedules), maxUnitSchedules), "join some of them")
 	}
+	if a.PTU == 0 && a.TokensPerMinute%1000 != 0 {
+		v.blame(path+".tokens_per_minute", fmt.Sprintf("%d cannot be the size: Azure counts thousands", a.TokensPerMinute), "write a multiple of 1000")
+	}
+	if a.PTU == 0 && a.TokensPerMinute > 0 && a.BudgetPerHour > 0 {
+		v.blame(path+".budget_per_hour", "has no effect with tokens_per_minute: a standard deployment is not paid by the hour", "remove it")
+	}
+	for i := range a.Schedules {
+		if s := &a.Schedules[i]; s.From == s.To || s.From == TimeOfDay(24*time.Hour) {
+			v.blame(fmt.Sprintf("%s.schedules[%d].to", path, i), fmt.Sprintf("from %v to %v is an empty period", s.From, s.To), "a whole day is from 00:00 to 24:00")
+		}
+	}
 }
 
 // Weekdays are the days' own numbers, in the order of the file; nil: every day.

@@ -28,6 +28,8 @@ type subscription struct {
 	keeper *azureopenai.Keeper
 	quotas *live.Watch
 
+	telling sync.Mutex
+
 	mu    sync.Mutex
 	of    map[string]sized              // by deployment
 	told  map[string]azureopenai.Object // what the gateway was told, by deployment
@@ -109,6 +111,8 @@ func (s *subscription) change(c *config.Config) fleet.Change {
 
 // changed tells the gateway the size and the limits of a deployment as Azure has them.
 func (s *subscription) changed(name string, o azureopenai.Object) {
+	s.telling.Lock() // of two looks, the gateway has the one that is remembered
+	defer s.telling.Unlock()
 	s.mu.Lock()
 	x, is := s.of[name]
 	was, before := s.told[name]

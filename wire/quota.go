@@ -48,7 +48,7 @@ func Quota(m *config.Model, a *config.AzureOpenAI) (dispatch.Quota, error) {
 }
 
 // CheckQuotas names every deployment whose PTUs or spillover cannot be
-// computed.
+// computed, or whose object cannot be found though its size is to change.
 func CheckQuotas(c *config.Config) error {
 	var faults config.Faults
 	for i := range c.Models {
@@ -60,6 +60,9 @@ func CheckQuotas(c *config.Config) error {
 			at := fmt.Sprintf("models[%d].deployments[%d].azureopenai", i, k)
 			if _, err := Quota(m, d.AzureOpenAI); err != nil {
 				faults = append(faults, c.Fault(at+".ptu", err.Error(), "weir price list ptus names the models it has"))
+			}
+			if _, located := OpenAIRef(c, &d); !located && d.AzureOpenAI.Resize != "" {
+				faults = append(faults, c.Fault(at+".resize", "needs the resource, which the endpoint does not name", "add resource: NAME"))
 			}
 			if _, err := Spillover(m, d.AzureOpenAI); err != nil {
 				faults = append(faults, c.Fault(at+".spillover", err.Error(), "give its price as spillover.price"))

@@ -27,6 +27,18 @@ func TestQuotasComeFromTheCatalogue(t *testing.T) {
 	f("bot", config.AzureOpenAI{}, dispatch.Quota{})
 }
 
+func TestResizeWithoutAResourceIsAFault(t *testing.T) {
+	a := &config.AzureOpenAI{Endpoint: "https://models.contoso.example", PTU: 15, Resize: "up"}
+	c := config.Config{Azure: &config.Azure{ResourceGroup: "rg"}, Models: []config.Model{{Name: "gpt-4o", Deployments: []config.Deployment{{Name: "gpt-4o/ptu", AzureOpenAI: a}}}}}
+	if err := CheckQuotas(&c); err == nil || !strings.Contains(err.Error(), "add resource: NAME") {
+		t.Error(err)
+	}
+	a.Resource = "contoso"
+	if err := CheckQuotas(&c); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestPTUsOfAnUnknownModelAreAFault(t *testing.T) {
 	c := config.Config{Models: []config.Model{{Name: "bot", Deployments: []config.Deployment{{Name: "bot/ptu", AzureOpenAI: &config.AzureOpenAI{PTU: 15}}}}}}
 	err := CheckQuotas(&c)

@@ -28,7 +28,7 @@ func (s *subscription) deployments(c *config.Config) (ds []azureopenai.Deploymen
 			}
 			a, model := d.AzureOpenAI, cmp.Or(d.AzureOpenAI.PTUModel, c.Models[i].Name)
 			x := azureopenai.Deployment{
-				Name: d.Name, Ref: ref, Resize: azureopenai.Resize(a.Resize), Units: int64(UnitsOf(a)), Zone: a.Location(), Budget: weir.Money(a.BudgetPerHour),
+				Name: d.Name, Ref: ref, Resize: azureopenai.Resize(a.Resize), Provisioned: a.PTU > 0, Units: int64(UnitsOf(a)), Zone: a.Location(), Budget: weir.Money(a.BudgetPerHour),
 				Steps: func(sku string) (int64, int64) { return stepsOf(prices, model, sku) },
 				Price: func(sku, region string) weir.Money { return unitPrice(prices, sku, region) },
 			}

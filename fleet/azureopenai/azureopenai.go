@@ -14,6 +14,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -68,9 +71,12 @@ type Keeper struct {
 	all []*kept
 }
 
-// kept is a deployment with what is known of it.
+// kept is a deployment with what is known of it. The Keeper's lock guards all but the
+// name and the reference, which never change.
 type kept struct {
-	Deployment
+	name    string
+	ref     Ref
+	set     Deployment // by the configuration
 	now     Object
 	known   bool
 	wish    Wish
@@ -103,23 +109,35 @@ func New(o Options) *Keeper {
 	return k
 }
 
-// Configure replaces the deployments. What is known of those that stay, stays.
+// Configure replaces the deployments. What is known of those that stay, stays, and is
+// told again.
 func (k *Keeper) Configure(ds []Deployment) {
+	again := map[string]Object{}
 	k.mu.Lock()
 	old := k.all
 	k.all = nil
 	for _, d := range ds {
-		x := &kept{Deployment: d}
-		for _, was := range old {
-			if was.Name == d.Name && was.Ref == d.Ref {
-				*x = *was
-				x.Deployment = d
+		x := &kept{name: d.Name, ref: d.Ref}
+		if i := slices.IndexFunc(old, func(was *kept) bool { return was.name == d.Name && was.ref == d.Ref }); i >= 0 {
+			x = old[i] // a change of it may be under way
+			if x.known {
+				again[d.Name] = x.now
 			}
 		}
+		x.set = d
 		k.all = append(k.all, x)
 	}
 	k.mu.Unlock()
+	for name, o := range again {
+		k.changed(name, o)
+	}
 	k.wake()
+}
+
+func (k *Keeper) changed(deployment string, o Object) {
+	if k.o.Changed != nil {
+		k.o.Changed(deployment, o)
+	}
 }
 
 func (k *Keeper) wake() {
@@ -168,9 +186,12 @@ func (k *Keeper) step(ctx context.Context, x *kept) {
 		trouble := "cannot be read: " + k.o.Client.account.Reason(err)
 		first := x.trouble != trouble
 		x.trouble = trouble
+		if t, _ := k.o.Client.account.Explain(err); t.Status == http.StatusNotFound {
+			x.forget()
+		}
 		k.mu.Unlock()
 		if first {
-			k.o.Log.Warn("the deployment's size and limits are not known; those of the file count", "deployment", x.Name, "error", trouble)
+			k.o.Log.Warn("the deployment's size and limits cannot be read; those last read count, or else those of the file", "deployment", x.name, "error", trouble)
 		}
 		return
 	}
@@ -178,17 +199,27 @@ func (k *Keeper) step(ctx context.Context, x *kept) {
 	x.trouble, x.now, x.known = "", o, true
 	to := k.due(x)
 	k.mu.Unlock()
-	if k.o.Changed != nil {
-		k.o.Changed(x.Name, o)
-	}
+	k.changed(x.name, o)
 	if to > 0 {
 		k.change(ctx, x, o, to)
 	}
 	k.tell(x)
 }
 
+// forget forgets an object that is gone, but not where it was.
+func (x *kept) forget() {
+	x.now, x.known, x.wish = Object{Units: quota.Units{Location: x.now.Location}}, false, Wish{}
+	x.asked = 0
+	x.rest()
+}
+
+// rest ends what was pending: no change is wanted.
+func (x *kept) rest() {
+	x.approved, x.refused, x.wait, x.again = 0, "", 0, time.Time{}
+}
+
 func (k *Keeper) look(ctx context.Context, x *kept) (Object, error) {
-	o, err := k.o.Client.Read(ctx, x.Ref)
+	o, err := k.o.Client.Read(ctx, x.ref)
 	if err != nil {
 		return o, err
 	}
@@ -196,7 +227,7 @@ func (k *Keeper) look(ctx context.Context, x *kept) (Object, error) {
 	o.Location = x.now.Location
 	k.mu.Unlock()
 	if o.Location == "" { // it never changes
-		o.Location, err = k.o.Client.Location(ctx, x.Ref)
+		o.Location, err = k.o.Client.Location(ctx, x.ref)
 	}
 	return o, err
 }
@@ -204,35 +235,34 @@ func (k *Keeper) look(ctx context.Context, x *kept) (Object, error) {
 // due is the size to ask for now; 0: none. The lock is held.
 func (k *Keeper) due(x *kept) int64 {
 	o, now := x.now, k.o.Now()
-	if x.Resize == Never {
+	if x.set.Resize == Never {
 		x.wish, x.asked = Wish{Units: o.Capacity}, 0
+		x.rest()
 		return 0
 	}
 	if !o.Settled() {
 		return 0
 	}
-	switch {
-	case x.asked > 0 && o.Capacity != x.asked:
+	if x.asked > 0 && o.Capacity != x.asked {
 		k.refuse(x, "Azure accepted the change and did not make it ("+o.State+")")
-	case x.asked > 0:
-		x.refused, x.wait, x.again = "", 0, time.Time{}
 	}
 	x.asked = 0
-	x.wish = x.Deployment.wish(o, k.o.Quotas(), now)
+	x.wish = x.set.wish(o, k.o.Quotas(), now)
 	to := x.wish.Units
-	if to == o.Capacity || x.approved != to {
-		if x.approved != to {
-			x.approved = 0 // it was for another size
-		}
-		if to == o.Capacity || !x.Resize.does(o.Capacity, to) {
-			return 0
-		}
+	if to == o.Capacity {
+		x.rest()
+		return 0
 	}
-	if now.Before(x.again) || k.o.Leads != nil && !k.o.Leads() {
+	if x.approved != to || !k.leads() { // it was for another size, or for another term
+		x.approved = 0
+	}
+	if x.approved == 0 && !x.set.Resize.does(o.Capacity, to) || now.Before(x.again) || !k.leads() {
 		return 0
 	}
 	return to
 }
+
+func (k *Keeper) leads() bool { return k.o.Leads == nil || k.o.Leads() }
 
 // refuse notes a change that was not made. The lock is held.
 func (k *Keeper) refuse(x *kept, why string) {
@@ -242,24 +272,35 @@ func (k *Keeper) refuse(x *kept, why string) {
 }
 
 func (k *Keeper) change(ctx context.Context, x *kept, o Object, to int64) {
-	k.o.Log.Info("resizing a deployment of Azure OpenAI", "deployment", x.Name, "from", o.Capacity, "to", to, "why", x.wish.Why)
-	err := k.o.Client.resize(ctx, x.Ref, o.SKU, to)
+	k.mu.Lock()
+	why := x.wish.Why
+	k.mu.Unlock()
+	k.o.Log.Info("resizing a deployment of Azure OpenAI", "deployment", x.name, "from", o.Capacity, "to", to, "why", why)
+	err := k.o.Client.resize(ctx, x.ref, o.SKU, to)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	x.approved = 0
 	if err == nil {
-		x.asked = to
+		x.asked, x.approved = to, 0
 		return
 	}
 	t, answered := k.o.Client.account.Explain(err)
-	k.refuse(x, k.o.Client.account.Reason(err))
-	if answered && t.Status == 409 { // another operation runs: no refusal
-		x.wait, x.refused = 0, ""
-		x.again = k.o.Now()
+	if answered && t.Status == http.StatusConflict && !short(t.Code) { // another operation runs: no refusal
+		x.refused, x.wait, x.again = "", 0, k.o.Now()
+	} else {
+		k.refuse(x, k.o.Client.account.Reason(err))
+		if answered && t.Status < 500 && t.Status != http.StatusTooManyRequests {
+			x.approved = 0 // of a change that may yet be made it holds
+		}
 	}
 	if t.RetryAfter > 0 {
 		x.again = k.o.Now().Add(t.RetryAfter)
 	}
+}
+
+// short says whether a code is about stock or quota, and not about another operation.
+func short(code string) bool {
+	code = strings.ToLower(code)
+	return strings.Contains(code, "capacity") || strings.Contains(code, "quota")
 }
 
 // tell logs what changed for a person.
@@ -273,6 +314,8 @@ func (k *Keeper) tell(x *kept) {
 		line = fmt.Sprintf("Azure did not resize it; it stays at %d: %s", v.Units, v.Refused)
 	case v.Proposed > 0:
 		line = fmt.Sprintf("%d in place of %d are proposed: approve it by POST /admin/capacity", v.Proposed, v.Units)
+	case wish.Unfit:
+		line = "nothing is changed: " + wish.Why
 	case wish.Asked > wish.Units:
 		line = fmt.Sprintf("it cannot have more than %d units: %s", wish.Units, wish.Why)
 	}
@@ -283,9 +326,9 @@ func (k *Keeper) tell(x *kept) {
 }
 
 func (x *kept) view() View {
-	v := View{Deployment: x.Name, SKU: x.now.SKU, Model: x.now.Model, Location: x.now.Location, State: x.now.State, Units: x.now.Capacity,
+	v := View{Deployment: x.name, SKU: x.now.SKU, Model: x.now.Model, Location: x.now.Location, State: x.now.State, Units: x.now.Capacity,
 		Wanted: x.wish.Units, Why: x.wish.Why, Refused: x.refused, Spillover: x.now.Spillover, Trouble: x.trouble}
-	if x.wish.Units != x.now.Capacity && x.known && x.Resize != Never && x.asked == 0 && x.approved == 0 && !x.Resize.does(x.now.Capacity, x.wish.Units) {
+	if x.wish.Units != x.now.Capacity && x.known && x.set.Resize != Never && x.asked == 0 && x.approved == 0 && !x.set.Resize.does(x.now.Capacity, x.wish.Units) {
 		v.Proposed = x.wish.Units
 	}
 	if !x.again.IsZero() && x.refused != "" {
@@ -306,16 +349,23 @@ func (k *Keeper) Views() []View {
 	return all
 }
 
-// ErrNothingProposed: the deployment has no such proposal.
-var ErrNothingProposed = errors.New("no change to that size is proposed")
+// Approve's errors.
+var (
+	ErrNothingProposed = errors.New("no change to that size is proposed")
+	ErrNotLeading      = errors.New("this gateway is not the leader, which alone changes sizes: send it there; GET /admin/gateways names it")
+)
 
-// Approve lets a proposed change be made, if it is still that size.
+// Approve lets a proposed change be made, if it is still that size. It is tried at once,
+// also after a refusal.
 func (k *Keeper) Approve(deployment string, units int64) error {
+	if !k.leads() {
+		return ErrNotLeading
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, x := range k.all {
-		if v := x.view(); x.Name == deployment && v.Proposed == units && units > 0 {
-			x.approved = units
+		if v := x.view(); x.name == deployment && v.Proposed == units && units > 0 {
+			x.approved, x.again = units, time.Time{}
 			k.wake()
 			return nil
 		}

@@ -32,10 +32,12 @@ type desk struct {
 	status    int    // of it; 0: 400
 	changes   []int32
 	unread    bool
+	gone      bool
 	heard     []Object
 	follows   bool
 	book      quota.Book
 	spillover string
+	onUpdate  func()
 }
 
 // monday is 2026-11-30, a Monday, at a time.
@@ -85,6 +87,10 @@ func (k *desk) get(context.Context, string, string, string, *armcognitiveservice
 		fault.SetResponseError(http.StatusForbidden, "AuthorizationFailed")
 		return resp, fault
 	}
+	if k.gone {
+		fault.SetResponseError(http.StatusNotFound, "DeploymentNotFound")
+		return resp, fault
+	}
 	resp.SetResponse(http.StatusOK, armcognitiveservices.DeploymentsClientGetResponse{Deployment: armcognitiveservices.Deployment{
 		SKU: &armcognitiveservices.SKU{Name: to.Ptr("ProvisionedManaged"), Capacity: to.Ptr(k.units)},
 		Properties: &armcognitiveservices.DeploymentProperties{
@@ -99,6 +105,9 @@ func (k *desk) get(context.Context, string, string, string, *armcognitiveservice
 
 func (k *desk) update(_ context.Context, _, _, _ string, p armcognitiveservices.PatchResourceTagsAndSKU, _ *armcognitiveservices.DeploymentsClientBeginUpdateOptions) (resp azfake.PollerResponder[armcognitiveservices.DeploymentsClientUpdateResponse], fault azfake.ErrorResponder) {
 	k.changes = append(k.changes, *p.SKU.Capacity)
+	if k.onUpdate != nil {
+		k.onUpdate()
+	}
 	if *p.SKU.Name != "ProvisionedManaged" {
 		k.Errorf("the change names kind %q", *p.SKU.Name)
 	}
@@ -127,7 +136,7 @@ func (k *desk) at(clock string, changes ...int32) View {
 
 // office is 50 units, and 150 from 8 to 18 on workdays.
 func office(r Resize) Deployment {
-	return Deployment{Resize: r, Units: 50, Schedules: []Schedule{{Days: []time.Weekday{time.Monday, time.Tuesday}, From: 8 * time.Hour, To: 18 * time.Hour, Units: 150}},
+	return Deployment{Resize: r, Provisioned: true, Units: 50, Schedules: []Schedule{{Days: []time.Weekday{time.Monday, time.Tuesday}, From: 8 * time.Hour, To: 18 * time.Hour, Units: 150}},
 		Steps: func(string) (int64, int64) { return 50, 50 }}
 }
 
@@ -242,6 +251,165 @@ func TestAChangeThatFailsLaterIsARefusal(t *testing.T) {
 	}
 }
 
+// The units of a change that failed have not come, also where the object shows the size
+// that was asked for.
+func TestUnitsOfAFailedChangeDoNotCount(t *testing.T) {
+	k := opened(t, office(Up))
+	k.at("08:00", 150)
+	k.state = "Failed"
+	if v := k.at("08:01"); v.Units != 50 || !strings.Contains(v.Refused, "(Failed)") || k.heard[len(k.heard)-1].Capacity != 50 {
+		t.Errorf("%+v, the gateway hears of %+v", v, k.heard)
+	}
+	k.state, k.current = "Failed", 100
+	k.k = k.keeper(office(Up)) // another Weir
+	if v := k.at("08:02", 150); v.Units != 100 {
+		t.Errorf("after a restart: %+v", v)
+	}
+}
+
+// What was refused is forgotten with the wish: the next one waits as the first did.
+func TestARefusalEndsWithItsWish(t *testing.T) {
+	k := opened(t, office(Up))
+	k.refuse = "InsufficientCapacity"
+	k.at("08:00", 150)
+	k.at("08:02", 150)
+	k.at("08:06", 150)
+	if v := k.at("18:00"); v.Refused != "" || v.Again != nil {
+		t.Errorf("after the schedule: %+v", v)
+	}
+	k.at("08:30", 150)
+	if v := k.at("08:31"); v.Again == nil || !v.Again.Equal(monday("08:32")) {
+		t.Errorf("on the next day: %+v", v)
+	}
+}
+
+// Stock and quota are refusals under any status.
+func TestAConflictAboutStockIsARefusal(t *testing.T) {
+	k := opened(t, office(Up))
+	k.refuse, k.status = "InsufficientCapacity", http.StatusConflict
+	k.at("08:00", 150)
+	if v := k.at("08:01"); v.Refused != "409 InsufficientCapacity" {
+		t.Errorf("%+v", v)
+	}
+}
+
+// An approval outlives another operation, and no change that was made: the same size is
+// proposed again.
+func TestAnApprovalIsForOneChange(t *testing.T) {
+	k := opened(t, office(Ask))
+	k.at("08:00")
+	k.refuse, k.status = "RequestConflict", http.StatusConflict
+	if err := k.k.Approve("chat/ptu", 150); err != nil {
+		t.Fatal(err)
+	}
+	k.at("08:01", 150)
+	k.refuse = ""
+	k.at("08:02", 150)
+	k.at("08:03")
+	k.units = 50 // by another
+	if v := k.at("08:04"); v.Proposed != 150 {
+		t.Errorf("%+v", v)
+	}
+	if err := k.k.Approve("chat/ptu", 150); err != nil {
+		t.Fatal(err)
+	}
+	k.units = 150 // by another, before Weir
+	k.at("08:05")
+	k.units = 50
+	if v := k.at("08:06"); v.Proposed != 150 {
+		t.Errorf("%+v", v)
+	}
+}
+
+// A refused size that a person approves is tried at once.
+func TestAnApprovalDoesNotWait(t *testing.T) {
+	k := opened(t, office(Ask))
+	k.at("08:00")
+	k.refuse = "InsufficientCapacity"
+	for range 2 {
+		if err := k.k.Approve("chat/ptu", 150); err != nil {
+			t.Fatal(err)
+		}
+		k.at("08:01", 150)
+	}
+}
+
+// Only the leader takes approvals, and what it took ends with its term.
+func TestAFollowerTakesNoApproval(t *testing.T) {
+	k := opened(t, office(Ask))
+	k.follows = true
+	k.at("08:00")
+	if err := k.k.Approve("chat/ptu", 150); !errors.Is(err, ErrNotLeading) {
+		t.Errorf("a follower says %v", err)
+	}
+	k.follows = false
+	if err := k.k.Approve("chat/ptu", 150); err != nil {
+		t.Fatal(err)
+	}
+	k.follows = true
+	k.at("08:01")
+	k.follows = false
+	if v := k.at("08:02"); v.Proposed != 150 {
+		t.Errorf("in its next term: %+v", v)
+	}
+}
+
+// The file counts tokens and Azure has PTUs, or the other way round: nothing is changed.
+func TestOtherUnitsAreNotChanged(t *testing.T) {
+	d := office(Both)
+	d.Provisioned, d.Units = false, 450
+	k := opened(t, d)
+	if v := k.at("09:00"); v.Units != 50 || v.Wanted != 50 || !strings.Contains(v.Why, "whose units are PTUs") {
+		t.Errorf("%+v", v)
+	}
+	if w := office(Both); !w.wish(Object{Units: quota.Units{SKU: "GlobalStandard"}, Capacity: 450}, &quota.Book{}, monday("09:00")).Unfit {
+		t.Error("PTUs of a standard deployment")
+	}
+}
+
+// A deployment that was deleted has no size. One that comes back begins again.
+func TestADeletedDeploymentIsForgotten(t *testing.T) {
+	k := opened(t, office(Both))
+	k.at("08:00", 150)
+	k.gone = true
+	if v := k.at("08:01"); v.Units != 0 || v.SKU != "" || v.Proposed != 0 || v.Trouble != "cannot be read: 404 DeploymentNotFound" {
+		t.Errorf("%+v", v)
+	}
+	k.gone, k.units = false, 50
+	if v := k.at("08:02", 150); v.Refused != "" {
+		t.Errorf("%+v", v)
+	}
+}
+
+// An object without a size sets none: no size would be no limit.
+func TestAnObjectWithoutASizeIsNotRead(t *testing.T) {
+	k := opened(t, office(Both))
+	k.units = 0
+	if v := k.at("09:00"); !strings.Contains(v.Trouble, "has no size") || len(k.heard) > 0 {
+		t.Errorf("%+v, heard %v", v, k.heard)
+	}
+}
+
+// A reload in the middle of a change knows of it, and the gateway, which has the file's
+// size again, hears Azure's at once.
+func TestAReloadInTheMiddleOfAChange(t *testing.T) {
+	k := opened(t, office(Up))
+	k.onUpdate = func() {
+		d := office(Up)
+		d.Name, d.Ref = "chat/ptu", Ref{"rg", "contoso", "gpt-4o-ptu"}
+		k.heard = nil
+		k.k.Configure([]Deployment{d})
+		if len(k.heard) != 1 || k.heard[0].Capacity != 50 {
+			t.Errorf("the gateway hears %+v", k.heard)
+		}
+	}
+	k.at("08:00", 150)
+	k.units, k.state = 50, "Failed"
+	if v := k.at("08:01"); !strings.Contains(v.Refused, "did not make it") {
+		t.Errorf("%+v", v)
+	}
+}
+
 // While a change runs, none is asked for, by this Weir or one that starts meanwhile; and
 // 409 is no refusal.
 func TestASecondOperationWaits(t *testing.T) {
@@ -282,6 +450,11 @@ func TestBoundsStopGrowthAndSayWhy(t *testing.T) {
 	}, 100, "has 60 more than the 50")
 	f("money", func(d *Deployment, _ *quota.Book) { d.Price, d.Budget = two, 210*weir.Dollar }, 100, "pay for 105")
 	f("steps", func(d *Deployment, _ *quota.Book) { d.Schedules[0].Units = 101 }, 150, "in steps of 50")
+	f("a budget without a price", func(d *Deployment, _ *quota.Book) { d.Budget = 300 * weir.Dollar }, 50, "no price of ProvisionedManaged in swedencentral is known")
+	f("money for less than the least", func(d *Deployment, _ *quota.Book) {
+		d.Steps = func(string) (int64, int64) { return 100, 50 }
+		d.Price, d.Budget = two, 160*weir.Dollar
+	}, 50, "pay for 80")
 	f("money below what there is", func(d *Deployment, _ *quota.Book) { d.Price, d.Budget = two, 10*weir.Dollar }, 50, "pay for 5")
 }
 

@@ -14,11 +14,12 @@ type Deployment struct {
 	Name string // in weir.yaml
 	Ref  Ref
 
-	Resize    Resize
-	Units     int64      // outside of the schedules; 0: as it is
-	Schedules []Schedule // the highest of those that apply counts
-	Zone      *time.Location
-	Budget    weir.Money // of an hour; 0: no bound
+	Resize      Resize
+	Provisioned bool       // units are PTUs; else thousands of tokens a minute
+	Units       int64      // outside of the schedules; 0: as it is
+	Schedules   []Schedule // the highest of those that apply counts
+	Zone        *time.Location
+	Budget      weir.Money // of an hour; 0: no bound
 
 	// Steps are the least number of units and the step, for a kind of deployment; 0:
 	// not known.
@@ -59,12 +60,16 @@ type Wish struct {
 	Units int64
 	Asked int64 // before the bounds
 	Why   string
+	Unfit bool // the configuration counts other units than the deployment has
 }
 
 // wish is the size for an hour, as far as steps, money, quota and stock allow it.
 // Bounds only stop growth: what is deployed stays.
 func (d *Deployment) wish(o Object, b *quota.Book, now time.Time) Wish {
 	w := Wish{Units: o.Capacity, Why: "as it is"}
+	if d.Provisioned != o.Provisioned() {
+		return Wish{Units: o.Capacity, Asked: o.Capacity, Unfit: true, Why: Unfit(d.Provisioned, o.SKU)}
+	}
 	if d.Units > 0 {
 		w = Wish{Units: d.Units, Why: "its size outside of the schedules"}
 	}
@@ -93,9 +98,11 @@ func (d *Deployment) wish(o Object, b *quota.Book, now time.Time) Wish {
 			w.Units, w.Why = max(most, o.Capacity), why
 		}
 	}
-	if d.Budget > 0 && d.Price != nil {
-		if each := d.Price(o.SKU, o.Location); each > 0 {
+	if d.Budget > 0 {
+		if each := d.price(o); each > 0 {
 			bound(int64(d.Budget/each), fmt.Sprintf("%d are wanted; %v an hour pay for %d at %v each", w.Units, d.Budget, d.Budget/each, each))
+		} else {
+			bound(o.Capacity, fmt.Sprintf("%d are wanted; no price of %s in %s is known to keep %v an hour", w.Units, o.SKU, o.Location, d.Budget))
 		}
 	}
 	if a := b.AskUnits(o.Units, o.Capacity, w.Units); a.Known {
@@ -107,6 +114,22 @@ func (d *Deployment) wish(o Object, b *quota.Book, now time.Time) Wish {
 	return w
 }
 
+// price is that of one unit for an hour; 0: not known.
+func (d *Deployment) price(o Object) weir.Money {
+	if d.Price == nil {
+		return 0
+	}
+	return d.Price(o.SKU, o.Location)
+}
+
+// Unfit says that a configuration counts other units than a kind of deployment has.
+func Unfit(provisioned bool, sku string) string {
+	if provisioned {
+		return "the file counts PTUs, and Azure has " + sku + ", which has none: write tokens_per_minute in place of ptu"
+	}
+	return "the file counts tokens_per_minute, and Azure has " + sku + ", whose units are PTUs: write ptu"
+}
+
 // stepped is the next valid size at or above n; under the last at or below it.
 func stepped(n, least, step int64) int64 {
 	if step <= 0 {
@@ -116,8 +139,11 @@ func stepped(n, least, step int64) int64 {
 }
 
 func under(n, least, step int64) int64 {
-	if step <= 0 || n < least {
+	if step <= 0 {
 		return n
+	}
+	if n < least {
+		return 0
 	}
 	return least + (n-least)/step*step
 }

@@ -28,11 +28,11 @@ type Object struct {
 	current int64 // properties.currentCapacity; 0: it does not say
 }
 
-// serving is a look during a change: Capacity is the least of what was asked for, of
-// what Azure says is there, and of what was there before, so that the gateway never
-// admits by units that have not come.
+// serving is a look during a change, or after one that failed: Capacity is the least of
+// what was asked for, of what Azure says is there, and of what was there before, so that
+// the gateway never admits by units that have not come.
 func (o Object) serving(before int64) Object {
-	if o.Settled() {
+	if o.State == "" || strings.EqualFold(o.State, "Succeeded") {
 		return o
 	}
 	for _, n := range []int64{o.current, before} {
@@ -76,7 +76,11 @@ func (c *Client) Read(ctx context.Context, r Ref) (Object, error) {
 	if err != nil {
 		return Object{}, err
 	}
-	return objectOf(&x.Deployment), nil
+	o := objectOf(&x.Deployment)
+	if o.SKU == "" || o.Capacity < 1 { // none would be no limit at all
+		return o, fmt.Errorf("Azure's answer has no size: kind %q, %d units", o.SKU, o.Capacity)
+	}
+	return o, nil
 }
 
 func objectOf(d *armcognitiveservices.Deployment) (o Object) {
