@@ -11,7 +11,7 @@ type Likeness uint8
 
 const (
 	Unclear   Likeness = iota // their vectors, or a judge, must say
-	Equal                     // the same but for case, punctuation and white space
+	Equal                     // the same but for case, the punctuation of sentences and white space
 	Different                 // their numbers or their negations differ, or one is empty
 )
 
@@ -29,18 +29,27 @@ func Compare(a, b string) Likeness {
 	return Unclear
 }
 
-// normal is the words of a text in small letters.
-func normal(text string) []string {
-	return strings.FieldsFunc(strings.ToLower(apostrophes.Replace(text)), func(c rune) bool {
-		return !unicode.IsLetter(c) && !unicode.IsNumber(c) && !unicode.IsSymbol(c) && c != '\'' && c != '%'
-	})
+// normal is the words of a text, in small letters unless they are code.
+func normal(text string) (words []string) {
+	for _, w := range strings.Fields(plainQuotes(text)) {
+		switch w = strings.Trim(trimmed(w), `"`); {
+		case w == "":
+		case isCode(w):
+			words = append(words, w)
+		default:
+			words = append(words, strings.ToLower(ungrouped(w)))
+		}
+	}
+	return words
 }
 
-// figures are the words with digits, and number words, without an order.
+// figures are the words with digits, and number words, without an order. The marks of
+// emphasis around them do not count.
 func figures(words []string) (list []string) {
 	for _, w := range words {
-		if strings.ContainsFunc(w, unicode.IsDigit) {
-			list = append(list, w)
+		w = strings.Trim(w, "*_`#~([{")
+		if strings.ContainsFunc(w, unicode.IsNumber) {
+			list = append(list, strings.ToLower(w))
 		} else if n := numbers[w]; n != "" && n != "1" { // "one" is often no number
 			list = append(list, n)
 		}
@@ -52,8 +61,8 @@ func figures(words []string) (list []string) {
 // denies says whether an odd number of words deny.
 func denies(text string) bool {
 	n := 0
-	for _, w := range normal(text) {
-		if negations[w] || strings.HasSuffix(w, "n't") {
+	for _, w := range letters(strings.ToLower(plainQuotes(text))) {
+		if denial(strings.Trim(w, "'")) {
 			n++
 		}
 	}

@@ -25,7 +25,8 @@ ms=ms millisecond=ms milliseconds=ms byte=byte bytes=byte kb=kb kilobyte=kb kilo
 gigabyte=gb gigabytes=gb tb=tb terabyte=tb terabytes=tb bit=bit bits=bit watt=w watts=w kilowatt=kw kilowatts=kw volt=v volts=v
 amp=a amps=a joule=joule joules=joule calorie=cal calories=cal hertz=hz dollar=usd dollars=usd usd=usd euro=eur euros=eur eur=eur
 gbp=gbp sterling=gbp yen=jpy rupee=inr rupees=inr franc=chf francs=chf cent=cent cents=cent acre=acre acres=acre hectare=ha
-hectares=ha square=square cubic=cubic
+hectares=ha square=square cubic=cubic mph=mph kph=kph knot=knot knots=knot fluid=fluid nautical=nautical
+yesterday=yesterday today=today tonight=tonight tomorrow=tomorrow
 monday=monday tuesday=tuesday wednesday=wednesday thursday=thursday friday=friday saturday=saturday sunday=sunday weekend=weekend
 january=january february=february march=march april=april june=june july=july august=august september=september october=october
 november=november december=december spring=spring summer=summer autumn=autumn fall=autumn winter=winter morning=morning noon=noon
@@ -33,11 +34,15 @@ afternoon=afternoon evening=evening night=night midnight=midnight
 north=north south=south east=east west=west northern=north southern=south eastern=east western=west
 red=red green=green blue=blue yellow=yellow black=black white=white orange=orange purple=purple pink=pink brown=brown grey=grey gray=grey`)
 
-// negations of English, German, French, Spanish and Italian. One too many costs a hit.
+// negations of languages with Latin letters. One too many costs a hit. English ones are
+// often typed without their apostrophe.
 var negations = setOf(`
 not no never none nor neither nothing nobody nowhere cannot without except unless hardly barely rarely seldom
 nicht kein keine keinen keiner keinem keines nie niemals ohne weder ne pas jamais sans aucun aucune rien
-sin nunca ningún ninguna ninguno nada tampoco non senza mai nessuno nessuna`)
+sin nunca ningún ninguna ninguno nada tampoco non senza mai nessuno nessuna
+não nao nem sem niet geen nooit zonder nie bez nigdy inte aldrig utan ej ikke aldri uten uden tidak bukan tanpa değil fără nu không
+dont doesnt didnt cant couldnt wont wouldnt shouldnt isnt arent wasnt werent hasnt havent hadnt mustnt neednt aint
+lack lacks lacking`)
 
 // opposites are words of one side of a pair of opposites, and kinds of question. One side
 // is enough to tell the two apart, and leaves the common words of the other side to
@@ -66,7 +71,6 @@ download downloads downloading downloaded
 decrypt decrypts decode decodes decompress
 lock locks locked
 uninstall uninstalls uninstalling
-logout
 reject rejects rejected deny denies denied forbid forbids forbidden refuse refuses refused block blocks blocked
 disconnect disconnects disconnected
 unsubscribe unsubscribes
@@ -105,16 +109,77 @@ poor
 thin
 narrow
 inner
+out logout signout checkout
+hide hides hiding hidden
+collapse collapses collapsed
+subtract subtracts minus deduct deducts
+plus
+multiply multiplies multiplied
+divide divides divided
+modulo mod
+difference
+quotient
+descending desc
+bottom
+front
+odd
+median
+next
+last previous prior
+seller sellers
+employee employees
+tenant tenants
+recipient recipients receiver
+borrower borrowers
+parent parents
+exporter exporters
+loser losers
+debtor debtors
+ended ending
+light lighter
+quiet quieter
+raw
+few
+variable
+deselect deselects
+invalid
+incorrect
+incomplete
+inactive
+ineligible
+impossible
+invisible
+irreversible
+incompatible
+independent
+inaccurate
+atypical
+inconsistent
+irresponsible
+inconvenient
+insufficient
+irregular
+irrelevant
+indirect
+infinite
+redo
 who whom whose
 when
 where
 why`)
 
+// roles are words of which the one that follows tells what is done with what: from A to B is
+// not from B to A.
+var (
+	roles    = setOf(`from into than`)
+	articles = setOf(`a an the my your our his her its their this that of`)
+)
+
 // times say when something happens.
 var times = pairsOf(`
-was=past were=past did=past had=past ago=past yesterday=past previously=past formerly=past used=past
-will=future shall=future tomorrow=future upcoming=future won't=future
-now=present today=present currently=present`)
+was=past were=past did=past had=past ago=past previously=past formerly=past used=past
+will=future shall=future upcoming=future
+now=present currently=present`)
 
 // starters are words that are no names even with a capital: they often begin a sentence.
 var starters = setOf(`
@@ -125,7 +190,7 @@ convert calculate compute solve prove suggest recommend provide state say ask an
 with without about as into over under after before during since until while because although not no never any some all both each every
 many much more most few less least turn turning reset resetting change changing enable disable add remove delete cancel open close
 start stop use using update install uninstall increase decrease buy sell send receive download upload hi hello hey thanks thank ok okay
-yes also just only still first next last one two could've what's how's where's who's it's there's that's does don't isn't walk
+yes also just only still first next last one two walk
 quick quickly question questions wondering curious kindly dear greetings good morning regards cheers best team am i'd perhaps maybe
 someone somebody anyone anybody people instructions steps best ways way guide advice tips does may`)
 
