@@ -118,7 +118,7 @@ func (f *Fleet) Configure(ds []Deployment) error {
 			return err
 		}
 	}
-	next, endpoints := map[string]*target{}, map[at]*endpoint{}
+	next, endpoints, targets := map[string]*target{}, map[at]*endpoint{}, map[at][]*target{}
 	for _, d := range ds {
 		old := f.by[d.Name]
 		if old == nil || old.at != d.at || old.name != d.Deployment {
@@ -132,9 +132,11 @@ func (f *Fleet) Configure(ds []Deployment) error {
 				e = newEndpoint(f, d.at)
 			}
 			endpoints[d.at] = e
-			e.set(nil)
 		}
-		e.add(old)
+		targets[d.at] = append(targets[d.at], old)
+	}
+	for at, e := range endpoints {
+		e.set(targets[at])
 	}
 	for at, e := range f.endpoints {
 		if endpoints[at] == nil {
@@ -198,6 +200,9 @@ func (f *Fleet) Status(ctx context.Context, deployment string) ([]weir.Replica, 
 	if err != nil {
 		return nil, err
 	}
+	if !f.leads() { // what this gateway wanted as the leader counts no more
+		t.follow()
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.s.known {
@@ -223,9 +228,9 @@ func (f *Fleet) Scale(ctx context.Context, deployment string, want int, _ []stri
 		t.follow()
 		return t.d.fault("%w", fleet.ErrNotLeading)
 	}
-	err = t.scale(want, time.Now())
+	fresh, err := t.scale(want, time.Now())
 	f.publish(deployment)
-	if e := f.endpointOf(t); e != nil {
+	if e := f.endpointOf(t); e != nil && fresh { // else its own pace will do
 		wake(e.wake)
 	}
 	return err

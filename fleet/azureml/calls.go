@@ -3,6 +3,7 @@ package azureml
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -84,16 +85,20 @@ func (c *calls) deployment(ctx context.Context, e at, name string) (v view, err 
 	return viewOf(&r.OnlineDeployment)
 }
 
+// errUnmanaged: Azure does not run the instances.
+var errUnmanaged = errors.New("it is no managed deployment: a Kubernetes one is scaled in its cluster")
+
 func viewOf(r *ml.OnlineDeployment) (v view, err error) {
 	p, ok := r.Properties.(*ml.ManagedOnlineDeployment)
 	if !ok {
-		return v, errors.New("it is no managed deployment: a Kubernetes one is scaled in its cluster")
+		return v, errUnmanaged
 	}
 	v.there, v.state = true, string(deref(p.ProvisioningState))
 	if r.SKU != nil {
 		v.capacity = int(deref(r.SKU.Capacity))
 	}
 	v.mark, v.marked = markOf(deref(r.Tags[tag]))
+	v.tags = r.Tags
 	if r.SystemData != nil {
 		v.created = deref(r.SystemData.CreatedAt)
 	}
@@ -148,13 +153,23 @@ func following[T any](p *azruntime.Poller[T]) poll {
 			return false, again, nil, nil
 		}
 		_, err := p.Result(ctx)
+		if s := status(err); err != nil && (s == 0 || s >= 400 && !final(err)) { // how it ended could not be read
+			return false, 0, nil, err
+		}
 		return true, 0, err, nil
 	}
 }
 
-func (c *calls) patch(ctx context.Context, e at, name string, n int, m mark) (poll, error) {
+// patch writes the number, and the tag. Azure may take the tags given for all of
+// them, so those that are there are given too.
+func (c *calls) patch(ctx context.Context, e at, name string, n int, m mark, tags map[string]*string) (poll, error) {
+	all := maps.Clone(tags)
+	if all == nil {
+		all = map[string]*string{}
+	}
+	all[tag] = to.Ptr(m.String())
 	p, err := c.deployments.BeginUpdate(ctx, e.ResourceGroup, e.Workspace, e.Endpoint, name, ml.PartialMinimalTrackedResourceWithSKU{
-		SKU: &ml.PartialSKU{Capacity: to.Ptr(int32(n))}, Tags: map[string]*string{tag: to.Ptr(m.String())},
+		SKU: &ml.PartialSKU{Capacity: to.Ptr(int32(n))}, Tags: all,
 	}, nil)
 	if err != nil {
 		return nil, err

@@ -2,12 +2,11 @@ package azureml
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 )
 
 // endpoint is one managed online endpoint, where one operation at a time may run.
@@ -23,17 +22,17 @@ type endpoint struct {
 
 	// Of the goroutine.
 	op     *operation           // of this Weir; nil: none
+	first  int                  // the target that is next to be written
 	looked map[string]time.Time // when another writer was looked for, by deployment
 	said   string               // the last trouble that was logged
+	lost   lostWrites
 }
 
-// operation is a write of this Weir that Azure carries out.
-type operation struct {
-	t     *target
-	what  act
-	to    int
-	began time.Time
-	poll  poll
+// lostWrites are those that came to no answer, or to one that says nothing of them.
+type lostWrites struct {
+	times int       // in a row
+	until time.Time // before it none is sent
+	why   error     // of the last
 }
 
 func newEndpoint(f *Fleet, at at) *endpoint {
@@ -46,12 +45,6 @@ func (e *endpoint) set(ts []*target) {
 	e.targets = ts
 }
 
-func (e *endpoint) add(t *target) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.targets = append(e.targets, t)
-}
-
 func (e *endpoint) all() []*target {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -60,41 +53,58 @@ func (e *endpoint) all() []*target {
 
 // run looks and acts until ctx ends.
 func (e *endpoint) run(ctx context.Context) {
-	for {
-		pause := e.turn(ctx)
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		case <-e.wake:
-			timer.Stop()
+	for ctx.Err() == nil {
+		pause, rest := e.turn(ctx)
+		if rest > 0 { // no one wakes it before Azure may be asked again
+			sleep(ctx, rest, nil)
+		}
+		if pause > rest {
+			sleep(ctx, pause-rest, e.wake)
 		}
 	}
 }
 
-// turn is one look and at most one write. It returns when to look again.
-func (e *endpoint) turn(ctx context.Context) time.Duration {
-	p := e.f.o.Pace
-	asked, err := e.follow(ctx)
-	if err == nil {
-		err = e.look(ctx)
+// sleep ends after a time, with ctx, or when it is woken.
+func sleep(ctx context.Context, span time.Duration, woken <-chan struct{}) {
+	timer := time.NewTimer(span)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-woken:
 	}
-	if err == nil && ctx.Err() == nil {
+}
+
+// turn is one look and at most one write. It returns after which pause to look
+// again, and how much of it Azure wants to be left alone.
+func (e *endpoint) turn(ctx context.Context) (pause, rest time.Duration) {
+	p := e.f.o.Pace
+	leads := e.f.leads()
+	if !leads {
+		for _, t := range e.all() {
+			t.follow()
+		}
+	}
+	rest, err := e.follow(ctx)
+	if err == nil || status(err) != statusThrottled {
+		if seen := e.look(ctx); err == nil {
+			err = seen
+		}
+	}
+	if err == nil && ctx.Err() == nil && leads {
 		err = e.act(ctx)
 	}
 	if ctx.Err() != nil {
-		return 0
+		return 0, 0
 	}
-	wait := e.trouble(err)
+	rest = max(rest, e.trouble(err))
 	for _, t := range e.all() {
 		e.f.publish(t.named())
 	}
 	if e.op != nil || e.restless() {
-		return max(p.Busy, asked, wait)
+		return max(p.Busy, rest), rest
 	}
-	return max(p.Idle, wait)
+	return max(p.Idle, rest), rest
 }
 
 // trouble says an error once, and returns how long Azure wants to be left alone.
@@ -102,10 +112,13 @@ func (e *endpoint) trouble(err error) time.Duration {
 	text := ""
 	var wait time.Duration
 	var access error
-	if err != nil {
+	switch {
+	case err != nil:
 		known, _ := e.f.calls.account.Explain(err)
 		wait, text = known.RetryAfter, e.f.calls.account.Reason(err)
-		access = fmt.Errorf("%s", text)
+		access = errors.New(text)
+	case time.Now().Before(e.lost.until):
+		access = e.lost.why
 	}
 	for _, t := range e.all() {
 		t.mu.Lock()
@@ -129,34 +142,13 @@ func (e *endpoint) restless() bool {
 	return false
 }
 
-// follow asks how the operation under way is going.
-func (e *endpoint) follow(ctx context.Context) (again time.Duration, err error) {
-	if e.op == nil {
-		return 0, nil
-	}
-	done, again, failed, err := e.op.poll(ctx)
-	if notThere(err) { // Azure has forgotten it: the state of the deployment says how it ended
-		done, err = true, nil
-	}
-	if err != nil || !done {
-		return again, err
-	}
-	op := e.op
-	e.op = nil
-	if failed != nil {
-		why := e.why(ctx, op.t, failed)
-		op.t.failed(op.what, why, time.Now())
-		e.f.o.Log.Warn("Azure could not change the instances", "deployment", op.t.named(), "to", op.to, "why", why.why, "error", why.text)
-		return 0, nil
-	}
-	e.f.o.Log.Info("Azure has changed the instances", "deployment", op.t.named(), "to", op.to, "after", time.Since(op.began).Round(time.Second))
-	return 0, nil
-}
-
 // look reads the endpoint and its deployments.
 func (e *endpoint) look(ctx context.Context) error {
 	v, err := e.f.calls.endpoint(ctx, e.at)
-	if notThere(err) {
+	if notThere(err) { // and its deployments went with it
+		for _, t := range e.all() {
+			t.learn(view{}, e.pending(t))
+		}
 		return fmt.Errorf("there is no endpoint %s in workspace %s", e.at.Endpoint, e.at.Workspace)
 	}
 	if err != nil {
@@ -164,113 +156,19 @@ func (e *endpoint) look(ctx context.Context) error {
 	}
 	for _, t := range e.all() {
 		d, err := e.f.calls.deployment(ctx, e.at, t.name)
+		if errors.Is(err, errUnmanaged) {
+			t.misfit(err)
+			continue
+		}
 		if err != nil {
 			return err
 		}
 		d.url = v.url
-		t.learn(d, e.op != nil && e.op.t == t)
+		t.misfit(nil)
+		t.learn(d, e.pending(t))
 	}
 	return nil
 }
 
-// act begins what is to be done next, if nothing is under way.
-func (e *endpoint) act(ctx context.Context) error {
-	if e.op != nil || !e.f.leads() {
-		return nil
-	}
-	all := e.all()
-	for _, t := range all {
-		if t.moving() {
-			return nil
-		}
-	}
-	for _, t := range all {
-		what, n := t.next()
-		if what == nothing {
-			continue
-		}
-		if by, err := e.other(ctx, t); err != nil || by != "" {
-			return err
-		}
-		return e.begin(ctx, t, what, n)
-	}
-	return nil
-}
-
-// other looks for an autoscale setting that changes the number too. A Weir that
-// may not list them goes on: a number it did not write is seen all the same.
-func (e *endpoint) other(ctx context.Context, t *target) (string, error) {
-	p := e.f.o.Pace
-	if time.Since(e.looked[t.name]) < p.Others {
-		return "", nil
-	}
-	by, err := e.f.calls.autoscaled(ctx, e.at, t.name)
-	if status(err) == statusForbidden {
-		by, err = "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	if by != "" {
-		by = "autoscale setting " + by
-		t.hold(by, time.Now().Add(p.HoldFor))
-		e.f.o.Log.Warn("another writes the instances: nothing is changed", "deployment", t.named(), "writer", by)
-		return by, nil
-	}
-	e.looked[t.name] = time.Now()
-	return "", nil
-}
-
-// begin sends one write. That another operation runs is no failure: it is waited
-// for.
-func (e *endpoint) begin(ctx context.Context, t *target, what act, n int) error {
-	now := time.Now()
-	t.mu.Lock()
-	from, d := t.s.ready, t.d
-	t.mu.Unlock()
-	m := mark{from: from, to: n, at: now}
-	var poll poll
-	var err error
-	switch what {
-	case write:
-		poll, err = e.f.calls.patch(ctx, e.at, t.name, n, m)
-	case remake:
-		poll, err = e.remake(ctx, &d, n, m)
-	case remove:
-		poll, err = e.remove(ctx, &d)
-	}
-	if status(err) == statusConflict {
-		e.f.o.Log.Debug("another operation is under way at the endpoint", "deployment", d.Name)
-		return nil
-	}
-	if err != nil {
-		if refused(err) {
-			t.failed(what, e.why(ctx, t, err), now)
-			return nil
-		}
-		return err
-	}
-	t.begun(what, n, now)
-	e.op = &operation{t: t, what: what, to: n, began: now, poll: poll}
-	e.f.o.Log.Info("instances written", "deployment", d.Name, "from", from, "to", n)
-	return nil
-}
-
-func (e *endpoint) remake(ctx context.Context, d *Deployment, n int, m mark) (poll, error) {
-	body, err := readDefinition(d.Definition)
-	if err != nil {
-		return nil, err
-	}
-	body.SKU.Capacity = to.Ptr(int32(n))
-	body.Tags[tag] = to.Ptr(m.String())
-	return e.f.calls.put(ctx, e.at, d.Deployment, body)
-}
-
-// remove deletes a deployment that can be made again as it is, and that gets no
-// traffic besides Weir's.
-func (e *endpoint) remove(ctx context.Context, d *Deployment) (poll, error) {
-	if err := e.f.calls.removable(ctx, d); err != nil {
-		return nil, err
-	}
-	return e.f.calls.remove(ctx, e.at, d.Deployment)
-}
+// pending says whether an operation of this Weir is under way for a deployment.
+func (e *endpoint) pending(t *target) bool { return e.op != nil && e.op.t == t }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -197,9 +198,14 @@ type place struct {
 
 func (c *cloud) open(ds ...azureml.Deployment) *place {
 	c.Helper()
+	return c.openAt(quick, ds...)
+}
+
+func (c *cloud) openAt(pace azureml.Pace, ds ...azureml.Deployment) *place {
+	c.Helper()
 	p := &place{t: c.T, busy: map[string]int{}}
 	var err error
-	p.Fleet, err = azureml.New(azureml.Options{Account: c.account, Deployments: ds, Pace: quick, Log: slog.New(slog.NewTextHandler(c.Output(), nil)), Busy: func(_, replica string) int {
+	p.Fleet, err = azureml.New(azureml.Options{Account: c.account, Deployments: ds, Pace: pace, Log: slog.New(slog.NewTextHandler(c.Output(), nil)), Busy: func(_, replica string) int {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return p.busy[replica]
@@ -219,7 +225,7 @@ func (c *cloud) open(ds ...azureml.Deployment) *place {
 	c.Cleanup(p.stop)
 	c.until("the deployments are seen", func() bool {
 		for _, d := range ds {
-			if _, err := p.Status(c.Context(), d.Name); err != nil {
+			if _, err := p.Status(c.Context(), d.Name); err != nil && !strings.Contains(err.Error(), "no managed deployment") {
 				return false
 			}
 		}

@@ -11,7 +11,7 @@ import (
 // replicas is the list for the gateway and the scaler, in a fixed order: those that
 // serve, go, start, failed.
 func (s *state) replicas(d *Deployment, now time.Time, p Pace) (rs []weir.Replica) {
-	want := s.goal(d)
+	want := s.goal(d, now)
 	if s.want == unsaid || s.holder != "" {
 		want = max(s.ready, s.coming())
 	}
@@ -47,15 +47,23 @@ func (s *state) replicas(d *Deployment, now time.Time, p Pace) (rs []weir.Replic
 		r.Detail, r.Why, r.FailedStarts, r.Since, r.ReadyAt = s.failed.text, s.failed.why, s.failures, weir.At(s.failedAt), 0
 		return rs
 	}
-	if late := now.Sub(s.asked); s.v.moving() && late > d.StartTimeout {
+	if late := now.Sub(s.asked); late > d.StartTimeout {
 		r := one("-failed", missing, weir.Failed)
 		r.Since, r.ReadyAt, r.FailedStarts = weir.At(s.asked.Add(d.StartTimeout)), 0, s.failures+1
-		r.Why, r.Detail = fleet.WhySlowStart, fmt.Sprintf("Azure has been at it (%s) for more than start_timeout, which is %v", s.v.state, d.StartTimeout)
+		r.Why, r.Detail = fleet.WhySlowStart, s.slow(d)
 		return rs
 	}
 	r := one("-starting", missing, weir.Starting)
 	r.Since, r.ReadyAt = r.Asked, weir.At(s.asked.Add(s.coldStart(p)))
 	return rs
+}
+
+// slow is why instances have not come within their time.
+func (s *state) slow(d *Deployment) string {
+	if s.v.moving() {
+		return fmt.Sprintf("Azure has been at it (%s) for more than start_timeout, which is %v", s.v.state, d.StartTimeout)
+	}
+	return fmt.Sprintf("Azure has not begun within start_timeout, which is %v: another operation of the endpoint may be under way", d.StartTimeout)
 }
 
 // coming is the number that the operation under way leads to.

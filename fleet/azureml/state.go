@@ -28,6 +28,7 @@ type view struct {
 	capacity    int // instances asked for
 	mark        mark
 	marked      bool
+	tags        map[string]*string // all of them; not to be changed
 	created     time.Time
 	perInstance int           // requests an instance takes at once
 	timeout     time.Duration // of a request; 0: not said
@@ -69,9 +70,22 @@ type state struct {
 	failedAt time.Time
 	failures int       // in a row
 	again    time.Time // before it Azure is not asked for more
-	kept     bool      // it could not be deleted, and one instance stays
+
+	fewer, gone refusal // of a lower number, of the deletion; neither delays more instances
 
 	starts []time.Duration // the last cold starts
+}
+
+// refusal is that Azure could not take instances away.
+type refusal struct {
+	text  string
+	times int       // in a row
+	until time.Time // before it Azure is not asked again
+}
+
+func (r *refusal) again(text string, now time.Time, p Pace) {
+	r.times++
+	r.text, r.until = text, now.Add(p.backoff(r.times))
 }
 
 // startsKept is how many of the last cold starts are remembered.
@@ -190,15 +204,25 @@ func (s *state) held(now time.Time) string {
 	return s.holder
 }
 
-// fail notes how an operation ended that did not go well.
-func (s *state) fail(what act, t trouble, now time.Time, p Pace) {
-	s.kept = what == remove
-	s.failures++
-	wait := p.Longest
-	if s.failures < 16 {
-		wait = min(p.Longest, p.Backoff<<(s.failures-1))
+// fail notes that an operation did not go well. less: it was to take instances away.
+func (s *state) fail(what act, less bool, t trouble, now time.Time, p Pace) {
+	switch {
+	case what == remove:
+		s.gone.again(t.text, now, p)
+	case less:
+		s.fewer.again(t.text, now, p)
+	default:
+		s.failures++
+		s.failed, s.failedAt, s.again, s.sent = t, now, now.Add(p.backoff(s.failures)), false
 	}
-	s.failed, s.failedAt, s.again, s.sent = t, now, now.Add(wait), false
+}
+
+// backoff is the wait after so many failures in a row.
+func (p *Pace) backoff(times int) time.Duration {
+	if times >= 16 {
+		return p.Longest
+	}
+	return min(p.Longest, p.Backoff<<(times-1))
 }
 
 // act is what is to be done at Azure.
@@ -218,8 +242,7 @@ func (s *state) next(d *Deployment, busy int, now time.Time, p Pace) (act, int) 
 		return nothing, 0
 	}
 	waits := now.Before(s.again)
-	s.kept = s.kept && waits
-	want := s.goal(d)
+	want := s.goal(d, now)
 	switch {
 	case !s.v.there:
 		if want == 0 || waits || !d.AllowDelete {
@@ -227,7 +250,7 @@ func (s *state) next(d *Deployment, busy int, now time.Time, p Pace) (act, int) 
 		}
 		return remake, want
 	case want < s.ready:
-		if !s.drained(d, want, busy, now, p) {
+		if want > 0 && now.Before(s.fewer.until) || !s.drained(d, want, busy, now, p) {
 			return nothing, 0
 		}
 		if want == 0 {
@@ -235,10 +258,9 @@ func (s *state) next(d *Deployment, busy int, now time.Time, p Pace) (act, int) 
 		}
 		return write, want
 	case want == 0: // it never served
-		if waits {
-			return nothing, 0
-		}
 		return remove, 0
+	case s.want == 0: // it stays since it could not be deleted, and is left as it is
+		return nothing, 0
 	case waits, s.v.capacity == want && s.ready == want, s.v.capacity == want && s.v.state == succeeded:
 		return nothing, 0
 	case s.ready == 0 && s.v.state != succeeded && d.AllowDelete: // it failed as it was made
@@ -248,9 +270,9 @@ func (s *state) next(d *Deployment, busy int, now time.Time, p Pace) (act, int) 
 }
 
 // goal is the number wanted, as far as it can be had.
-func (s *state) goal(d *Deployment) int {
+func (s *state) goal(d *Deployment, now time.Time) int {
 	want := min(s.want, d.most())
-	if want == 0 && (!d.AllowDelete || s.kept) && s.v.there {
+	if want == 0 && (!d.AllowDelete || now.Before(s.gone.until)) && s.v.there {
 		want = 1
 	}
 	return want

@@ -1,6 +1,7 @@
 package azureml
 
 import (
+	"cmp"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ type target struct {
 	d      Deployment
 	s      state
 	access error // why its endpoint cannot be read or written; nil: it can
+	unfit  error // why it cannot be scaled at all; nil: it can
 }
 
 func (t *target) set(d Deployment) {
@@ -27,10 +29,14 @@ func (t *target) set(d Deployment) {
 
 // unknown is why nothing is known yet. The lock is held.
 func (t *target) unknown() error {
-	if t.access != nil {
-		return t.access
-	}
-	return fleet.ErrNotYet
+	return cmp.Or(t.unfit, t.access, fleet.ErrNotYet)
+}
+
+// misfit notes why it cannot be scaled at all; nil: it can.
+func (t *target) misfit(why error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.unfit = why
 }
 
 // follow forgets the number: another gateway says it.
@@ -40,20 +46,21 @@ func (t *target) follow() {
 	t.s.want, t.s.draining = unsaid, time.Time{}
 }
 
-// scale notes the number wanted, and says what keeps it from coming.
-func (t *target) scale(want int, now time.Time) error {
+// scale notes the number wanted, and says whether it is another than before, and
+// what keeps it from coming.
+func (t *target) scale(want int, now time.Time) (fresh bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := &t.s
 	if !s.known {
-		return t.d.fault("%w", t.unknown())
+		return false, t.d.fault("%w", t.unknown())
 	}
 	if by := s.held(now); by != "" {
 		s.want = unsaid
-		return t.d.fault("%w: %s", ErrHeld, by)
+		return false, t.d.fault("%w: %s", ErrHeld, by)
 	}
 	s.holder = ""
-	if want != s.want {
+	if fresh = want != s.want; fresh {
 		if want > max(s.want, s.ready) {
 			s.asked = now
 		}
@@ -62,16 +69,25 @@ func (t *target) scale(want int, now time.Time) error {
 		}
 		s.want = want
 	}
-	most := t.d.most()
+	return fresh, t.lacks(want, now)
+}
+
+// lacks is what keeps the number wanted from coming. The lock is held.
+func (t *target) lacks(want int, now time.Time) error {
+	s, most := &t.s, t.d.most()
 	switch {
+	case t.unfit != nil:
+		return t.d.fault("%w", t.unfit)
 	case t.access != nil:
 		return t.d.fault("%w", t.access)
 	case want > most:
 		return &fleet.Shortage{Why: fleet.WhyMaxReplicas, Err: t.d.fault("%w: %d of %d instances: %s: its limit", fleet.ErrNoCapacity, most, want, fleet.WhyMaxReplicas)}
 	case want > s.ready && s.failed.why != "" && !s.sent:
 		return &fleet.Shortage{Why: s.failed.why, Err: t.d.fault("%w: %d of %d instances: %s: %s", fleet.ErrNoCapacity, s.ready, want, s.failed.why, s.failed.text)}
-	case want == 0 && s.v.there && s.kept:
-		return t.d.fault("scale to 0: %s", s.failed.text)
+	case want == 0 && s.v.there && now.Before(s.gone.until):
+		return t.d.fault("scale to 0: %s", s.gone.text)
+	case want > 0 && want < s.ready && now.Before(s.fewer.until):
+		return t.d.fault("scale to %d: %s", want, s.fewer.text)
 	case want == 0 && s.v.there && !t.d.AllowDelete:
 		return t.d.fault("scale to 0: Azure has no zero, and without allow_delete one instance stays")
 	case want > 0 && !s.v.there && !t.d.AllowDelete:
@@ -108,7 +124,7 @@ func (t *target) restless() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := &t.s
-	return !s.known || s.v.moving() || !s.draining.IsZero() || s.want != unsaid && s.want != s.ready
+	return !s.known || s.v.moving() || !s.draining.IsZero() || s.want != unsaid && s.goal(&t.d, time.Now()) != s.ready
 }
 
 // next is what is to be done, with the requests in flight of this moment.
@@ -135,10 +151,19 @@ func (t *target) begun(what act, n int, now time.Time) {
 	t.s.begun(what, n, now)
 }
 
-func (t *target) failed(what act, why trouble, now time.Time) {
+func (t *target) failed(op *operation, why trouble, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.s.fail(what, why, now, t.f.o.Pace)
+	t.s.fail(op.what, op.less(), why, now, t.f.o.Pace)
+}
+
+// went notes that an operation went well.
+func (t *target) went(op *operation) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if op.less() {
+		t.s.fewer, t.s.gone = refusal{}, refusal{}
+	}
 }
 
 func (t *target) hold(by string, until time.Time) {

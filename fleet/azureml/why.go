@@ -12,16 +12,31 @@ import (
 const (
 	statusForbidden = http.StatusForbidden
 	statusConflict  = http.StatusConflict
+	statusThrottled = http.StatusTooManyRequests
 )
 
 // errDefinition: a definition does not let a deployment go or come back.
 var errDefinition = errors.New("its definition")
 
-// refused says whether Azure, or its definition, refused a write for what it is:
-// the same one would be refused again. Anything else is trouble on the way.
+// refused says whether Azure, or its definition, refused a write: for what it is, or
+// because Weir has no right to it. The same one would be refused again. Anything else is
+// trouble on the way.
 func refused(err error) bool {
-	s := status(err)
-	return errors.Is(err, errDefinition) || s >= 400 && s < 500 && s != http.StatusTooManyRequests && s != http.StatusUnauthorized && s != statusForbidden
+	return errors.Is(err, errDefinition) || final(err)
+}
+
+// forgotten says whether Azure will not say how an operation goes: it does not know
+// it any more, or Weir may not ask.
+func forgotten(err error) bool { return final(err) }
+
+// final says whether the same request would have the same answer again.
+func final(err error) bool {
+	switch s := status(err); s {
+	case http.StatusUnauthorized, http.StatusRequestTimeout, statusThrottled:
+		return false
+	default:
+		return s >= 400 && s < 500
+	}
 }
 
 // words are those for the codes with which an operation ends (Microsoft,
