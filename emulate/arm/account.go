@@ -13,7 +13,7 @@ import (
 // emulate, behind the account's endpoint.
 func accountKind() *kind {
 	return &kind{
-		typ: "Microsoft.CognitiveServices/accounts", busy: busyAccount, etags: true,
+		typ: "Microsoft.CognitiveServices/accounts", busy: busyAccount, etags: true, put: "Accepted",
 		check: checkAccount, plan: func(_ *Cloud, ch *change) outcome {
 			if ch.creates() || ch.body == nil {
 				return outcome{span: "account"}
@@ -55,8 +55,10 @@ func checkAccount(c *Cloud, ch *change) *problem {
 // endedAccount starts the account's data plane, unless it has one.
 func (c *Cloud) endedAccount(r *resource, ch *change) {
 	if ch.body == nil {
-		if r.stop != nil {
-			r.stop()
+		if r.openai != nil && r.openai == c.o.OpenAI { // its owner lets it run on
+			for _, d := range r.openai.Deployments() {
+				r.openai.Remove(d.Name)
+			}
 		}
 		return
 	}
@@ -90,6 +92,9 @@ func (c *Cloud) viewAccount(r *resource, _, p object) {
 }
 
 func accountKeys(c *Cloud, w http.ResponseWriter, _ *http.Request, q *call) *problem {
+	if p := q.ready(); p != nil {
+		return p
+	}
 	writeJSON(w, http.StatusOK, object{"key1": q.res.keys[0], "key2": q.res.keys[1]})
 	return nil
 }

@@ -141,7 +141,7 @@ func New(o Options) (*Cloud, error) {
 // catalogue is read once: it takes a tenth of a second.
 var catalogue = sync.OnceValues(price.Default)
 
-// maxSpeed keeps emulated time, in nanoseconds, within an int64 for years.
+// maxSpeed: the clock stands when it is maxAhead, which takes 3 days at this speed.
 const maxSpeed = 10_000
 
 func (o *Options) fill() {

@@ -14,7 +14,9 @@ func newClock(o Options) clock {
 		return clock{now_: o.Now}
 	}
 	began := time.Now()
-	return clock{now_: func() time.Time { return began.Add(time.Duration(float64(time.Since(began)) * o.Speed)) }}
+	return clock{now_: func() time.Time {
+		return began.Add(time.Duration(min(float64(time.Since(began))*o.Speed, float64(maxAhead))))
+	}}
 }
 
 func (c *clock) now() time.Time { return c.now_().Add(c.ahead) }

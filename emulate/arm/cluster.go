@@ -85,8 +85,7 @@ func clusterPower(name string) action {
 	return func(c *Cloud, w http.ResponseWriter, r *http.Request, q *call) *problem {
 		ch := &change{method: name, id: q.id, kind: q.res.kind, old: q.res, before: q.res.body, body: q.res.body, now: q.now}
 		if op := c.under(ch); op != nil {
-			busy := busyCluster
-			return &busy
+			return ch.kind.stands(op)
 		}
 		if p := c.refusal(ch); p != nil {
 			return p
@@ -287,14 +286,20 @@ func deleteMachines(c *Cloud, w http.ResponseWriter, r *http.Request, q *call) *
 	names := arrayAt(q.body, "machineNames")
 	body := clone(q.res.body).(object)
 	n, _ := intAt(body, "properties", "count")
-	if len(names) == 0 || len(names) > n {
-		return refuse(http.StatusBadRequest, "InvalidParameter", fmt.Sprintf("%d machines of %d are named.", len(names), n))
+	least := 0
+	if textAt(body, "properties", "mode") == "System" {
+		least = 1
+	}
+	if len(names) == 0 || n-len(names) < least {
+		return refuse(http.StatusBadRequest, "InvalidParameter", fmt.Sprintf("%d machines of %d are named: want 1 to %d.", len(names), n, n-least))
 	}
 	child(body, "properties")["count"] = float64(n - len(names))
 	ch := &change{method: "deleteMachines", id: q.id, kind: q.res.kind, old: q.res, before: q.res.body, body: body, now: q.now}
-	if c.under(ch) != nil {
-		busy := busyCluster
-		return &busy
+	if op := c.under(ch); op != nil {
+		return ch.kind.stands(op)
+	}
+	if p := c.clusterRuns(q.id); p != nil {
+		return p
 	}
 	if p := c.refusal(ch); p != nil {
 		return p

@@ -10,7 +10,7 @@ import (
 
 func deploymentKind() *kind {
 	return &kind{
-		typ: "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/deployments", lock: endpointLock, busy: busyEndpoint, update: "Scaling",
+		typ: "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/deployments", lock: endpointLock, busy: busyEndpoint, update: "Scaling", failed: failedDeployment,
 		check: (*Cloud).checkDeployment, plan: (*Cloud).planDeployment, ended: (*Cloud).endedDeployment, view: viewDeployment,
 		posts: map[string]action{"getlogs": getLogs},
 		reads: map[string]action{"skus": deploymentSKUs},
@@ -24,9 +24,6 @@ func deploymentKind() *kind {
 func (c *Cloud) checkDeployment(ch *change) *problem {
 	if !endpointName.MatchString(ch.id.name()) {
 		return badArgument("The deployment's name %q: want 3 to 32 letters, digits and hyphens, a letter first.", ch.id.name())
-	}
-	if above := c.above(ch.id); above.state == "Creating" || above.state == "Failed" && above.keys[0] == "" {
-		return refuse(http.StatusConflict, "ResourceNotReady", "endpoint "+above.id.name()+" is "+above.state)
 	}
 	if n := len(c.children(mustParent(ch.id), "deployments")); ch.creates() && n >= maxDeployments {
 		return refuse(http.StatusBadRequest, "OutOfQuota", fmt.Sprintf("endpoint %s has its limit of %d deployments", ch.id.names[1], maxDeployments))
@@ -143,7 +140,7 @@ func (c *Cloud) planDeployment(ch *change) outcome {
 			"Not enough quota available for %s in subscription %s. Current usage/limit: %d/%d. Additional needed: %d. Please see troubleshooting guide, available here: https://aka.ms/oe-tsg#error-outofquota (%s)",
 			size, c.o.Subscription, c.limit(need.provider, need.location, need.name, c.mlDefault(need))-free, c.limit(need.provider, need.location, need.name, c.mlDefault(need)), need.n, need.name))}
 	}
-	if grows := after > before; grows && c.fault("stockout", c.location(ch.id, ch.body), size, ch.id.text, ch.method, true) != nil {
+	if grows := after > before || !strings.EqualFold(size, textAt(was, "properties", "instanceType")); grows && c.fault("stockout", c.location(ch.id, ch.body), size, ch.id.text, ch.method, true) != nil {
 		return outcome{span: "deployment-stock", fail: refuse(http.StatusBadRequest, "OutOfCapacity", "The specified VM size "+size+" cannot be provisioned: there is no capacity in the region. Retry later or use another region or size.")}
 	}
 	if out.span == "deployment-create" && c.faultOf("crash", ch, true) != nil {
@@ -208,13 +205,17 @@ var crashLogs = []string{"Instance status:", "SystemSetup: Succeeded", "UserCont
 	"Container events:", "Kind: Pod, Name: BackOff, Type: Warning, Message: Back-off restarting failed container",
 	"Container logs:", "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB."}
 
+// failedDeployment: only a container that was started has something to say.
+func failedDeployment(r *resource, p *problem) {
+	if p.code == "ResourceNotReady" {
+		r.logs = crashLogs
+	}
+}
+
 // getLogs returns the last lines (armmachinelearning v4 DeploymentLogsRequest:
 // containerType, tail).
 func getLogs(c *Cloud, w http.ResponseWriter, _ *http.Request, q *call) *problem {
 	lines := q.res.logs
-	if q.res.state == "Failed" && len(lines) == 0 {
-		lines = crashLogs
-	}
 	if n, ok := intAt(q.body, "tail"); ok && n >= 0 && n < len(lines) {
 		lines = lines[len(lines)-n:]
 	}

@@ -64,9 +64,9 @@ func (c *Cloud) checkEndpoint(ch *change) *problem {
 		return badArgument("authMode %q: want Key, AMLToken or AADToken.", mode)
 	}
 	delete(p, "keys") // never given back
-	names := map[string]bool{}
+	names := map[string]string{}
 	for _, d := range c.children(ch.id, "deployments") {
-		names[lower(d.id.name())] = true
+		names[lower(d.id.name())] = d.id.name()
 	}
 	if problem := shares(p, "traffic", names, []int{0, 100}); problem != nil {
 		return problem
@@ -74,31 +74,37 @@ func (c *Cloud) checkEndpoint(ch *change) *problem {
 	return mirrored(p, names)
 }
 
-// shares checks a map of percentages. Its sum must be one of those allowed.
-func shares(p object, key string, names map[string]bool, sums []int) *problem {
+// shares checks a map of percentages, and spells the deployments as they are. Its
+// sum must be one of those allowed.
+func shares(p object, key string, names map[string]string, sums []int) *problem {
 	m := mapAt(p, key)
-	sum := 0
+	spelled, sum := object{}, 0
 	for _, name := range slices.Sorted(maps.Keys(m)) {
 		n, ok := intAt(m, name)
 		if !ok || n < 0 || n > 100 {
 			return badArgument("%s of %s is %v: want a whole number of percent from 0 to 100.", key, name, m[name])
 		}
-		if !names[lower(name)] {
-			return badArgument("%s names deployment %s, which does not exist.", key, name)
+		own, is := names[lower(name)]
+		if !is || spelled[own] != nil {
+			return badArgument("%s names deployment %s, which does not exist or is named twice.", key, name)
 		}
+		spelled[own] = float64(n)
 		sum += n
 	}
 	if len(m) > 0 && sums != nil && !slices.Contains(sums, sum) {
 		return badArgument("%s sums to %d: want 100, or 0 everywhere.", key, sum)
 	}
+	if m != nil {
+		p[key] = spelled
+	}
 	return nil
 }
 
-func mirrored(p object, names map[string]bool) *problem {
-	m := mapAt(p, "mirrorTraffic")
+func mirrored(p object, names map[string]string) *problem {
 	if problem := shares(p, "mirrorTraffic", names, nil); problem != nil {
 		return problem
 	}
+	m := mapAt(p, "mirrorTraffic")
 	sum, targets := 0, 0
 	for name := range m {
 		n, _ := intAt(m, name)
@@ -155,6 +161,9 @@ func (c *Cloud) viewEndpoint(r *resource, _, p object) {
 // listKeys works for endpoints with keys ("Authenticate to an online
 // endpoint").
 func listKeys(c *Cloud, w http.ResponseWriter, _ *http.Request, q *call) *problem {
+	if p := q.ready(); p != nil {
+		return p
+	}
 	if textAt(q.res.body, "properties", "authMode") != "Key" {
 		return badArgument("endpoint %s has no keys: its authMode is %s.", q.id.name(), textAt(q.res.body, "properties", "authMode"))
 	}
@@ -162,7 +171,19 @@ func listKeys(c *Cloud, w http.ResponseWriter, _ *http.Request, q *call) *proble
 	return nil
 }
 
+// ready refuses an action on what has not been made yet (choice: 409, as a write
+// would be answered).
+func (q *call) ready() *problem {
+	if q.res.made {
+		return nil
+	}
+	return refuse(http.StatusConflict, "ResourceNotReady", q.id.name()+" is "+q.res.state)
+}
+
 func regenerateKeys(c *Cloud, w http.ResponseWriter, _ *http.Request, q *call) *problem {
+	if p := q.ready(); p != nil {
+		return p
+	}
 	which := map[string]int{"Primary": 0, "Secondary": 1}
 	i, ok := which[textAt(q.body, "keyType")]
 	if !ok {
@@ -177,16 +198,22 @@ func regenerateKeys(c *Cloud, w http.ResponseWriter, _ *http.Request, q *call) *
 // some minutes before ("Authenticate to an online endpoint"). Real time. The
 // moment to refresh is a choice: at nine tenths of its life.
 func endpointToken(c *Cloud, w http.ResponseWriter, _ *http.Request, q *call) *problem {
+	if p := q.ready(); p != nil {
+		return p
+	}
 	if textAt(q.res.body, "properties", "authMode") != "AMLToken" {
 		return badArgument("endpoint %s takes no tokens of its own: its authMode is %s.", q.id.name(), textAt(q.res.body, "properties", "authMode"))
 	}
 	now := time.Now()
 	life := c.o.TokenLife
 	writeJSON(w, http.StatusOK, object{
-		"accessToken": c.issuer.token(amlAudience(q.id), q.res.keys[0], "", life, now), "tokenType": "Bearer",
+		"accessToken": c.issuer.token(amlAudience(q.id), "", "", life, now), "tokenType": "Bearer",
 		"expiryTimeUtc": now.Add(life).Unix(), "refreshAfterTimeUtc": now.Add(life * 9 / 10).Unix(),
 	})
 	return nil
 }
 
-func amlAudience(endpoint rid) string { return "aml:" + endpoint.key() }
+// ownTokens begins the audiences of tokens that only an endpoint hands out.
+const ownTokens = "aml:"
+
+func amlAudience(endpoint rid) string { return ownTokens + endpoint.key() }

@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -45,8 +46,16 @@ func (f *Fault) validate() error {
 	if !known {
 		return fmt.Errorf("kind %q: want one of %s", f.Kind, strings.Join(faultKinds, ", "))
 	}
-	if _, err := f.wait(); err != nil {
-		return fmt.Errorf("retry_after %q: %w", f.RetryAfter, err)
+	if d, err := f.wait(); err != nil || d <= 0 {
+		return fmt.Errorf("retry_after %q: want a time above zero, as 30s", f.RetryAfter)
+	}
+	switch {
+	case f.Kind == "throttle" && (f.Location != "" || f.SKU != ""):
+		return errors.New("a throttle is of the whole subscription: want no location and no sku")
+	case f.Kind == "region" && (f.SKU != "" || f.Resource != "" || f.Method != ""):
+		return errors.New("a region is lost as a whole: want no sku, resource or method")
+	case f.Kind == "hang" && f.Times > 0:
+		return errors.New("a hang lasts until it is removed: want no times")
 	}
 	if f.Status != 0 && (f.Status < 400 || f.Status > 599) || f.Times < 0 {
 		return fmt.Errorf("status %d, times %d: want 400 to 599, and no negative number", f.Status, f.Times)
@@ -145,15 +154,12 @@ func (c *Cloud) refusal(ch *change) *problem {
 }
 
 // inject lets an operation fail or hang.
-func (c *Cloud) inject(ch *change, out *outcome, op *operation) {
+func (c *Cloud) inject(ch *change, op *operation) {
 	if f := c.faultOf("fail", ch, true); f != nil {
 		op.fail = refuse(or(f.Status, http.StatusBadRequest), or(f.Code, "InternalServerError"), or(f.Message, "failed by the emulator"))
 	}
 	// A hang is not used up while it lasts: it ends when it is removed.
 	op.hangs = c.faultOf("hang", ch, false) != nil
-	if out.span == "" && (op.hangs || op.fail != nil) {
-		return
-	}
 }
 
 // regionLost: Resource Manager knows the resources of a lost region and cannot

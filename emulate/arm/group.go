@@ -1,17 +1,10 @@
 package arm
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"regexp"
-	"strconv"
-	"strings"
 	"time"
-
-	"weir/emulate"
 )
 
 const groupType = "Microsoft.ContainerInstance/containerGroups"
@@ -34,6 +27,7 @@ const (
 	maxGroupCPU       = 31  // of one group
 	maxGroupGB        = 240 // memory
 	maxContainers     = 60
+	maxPorts          = 5 // of its address
 )
 
 var groupName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
@@ -56,6 +50,9 @@ func (c *Cloud) checkGroup(ch *change) *problem {
 	case textAt(ch.body, "properties", "osType") == "":
 		return refuse(http.StatusBadRequest, "InvalidOsType", "The 'osType' for container group is invalid.")
 	}
+	if p := checkPorts(ch.body); p != nil {
+		return p
+	}
 	cpu, gb := 0.0, 0.0
 	for _, v := range list {
 		if textAt(v, "name") == "" || textAt(v, "properties", "image") == "" {
@@ -77,6 +74,19 @@ func (c *Cloud) checkGroup(ch *change) *problem {
 	return nil
 }
 
+func checkPorts(body object) *problem {
+	ports := arrayAt(body, "properties", "ipAddress", "ports")
+	if len(ports) > maxPorts {
+		return refuse(http.StatusBadRequest, "InvalidContainerGroup", fmt.Sprintf("%d ports: want at most %d.", len(ports), maxPorts))
+	}
+	for _, v := range ports {
+		if n, ok := intAt(v, "port"); !ok || n < 1 || n > 65535 {
+			return refuse(http.StatusBadRequest, "InvalidContainerGroup", fmt.Sprintf("the port %v: want 1 to 65535.", at(v, "port")))
+		}
+	}
+	return nil
+}
+
 func cpusOf(body object) (cpu float64) {
 	list, _ := at(body, "properties", "containers").([]any)
 	for _, v := range list {
@@ -86,7 +96,8 @@ func cpusOf(body object) (cpu float64) {
 	return cpu
 }
 
-// groupUse counts groups, and the CPUs of those that run or begin to.
+// groupUse counts groups, and the CPUs of those that run or begin to. While an
+// operation runs the larger of before and after counts.
 func (c *Cloud) groupUse(location string, but *resource) (groups int, cores float64) {
 	now := c.clock.now()
 	for _, r := range c.ofType(groupType) {
@@ -94,9 +105,17 @@ func (c *Cloud) groupUse(location string, but *resource) (groups int, cores floa
 			continue
 		}
 		groups++
+		most := 0.0
 		if state, _ := r.phaseAt(now); state == "Running" || state == "Pending" {
-			cores += cpusOf(r.body)
+			most = cpusOf(r.body)
+			if r.op != nil && r.made {
+				most = max(most, cpusOf(r.op.change.before))
+			}
 		}
+		if r.op != nil { // one that has ended may be about to run again
+			most = max(most, cpusOf(r.op.change.body))
+		}
+		cores += most
 	}
 	return groups, cores
 }
@@ -109,16 +128,16 @@ func (c *Cloud) planGroup(ch *change) outcome {
 	if ch.method == http.MethodPatch {
 		return outcome{}
 	}
-	if p := c.mayRun(ch.id, ch.body, ch.old); p != nil {
+	if p := c.mayRun(ch); p != nil {
 		return outcome{now: p}
 	}
 	return outcome{span: "group-create"}
 }
 
 // mayRun says whether there is quota and a machine for a group.
-func (c *Cloud) mayRun(id rid, body object, but *resource) *problem {
-	location := c.location(id, body)
-	groups, cores := c.groupUse(location, but)
+func (c *Cloud) mayRun(ch *change) *problem {
+	body, location := ch.body, c.location(ch.id, ch.body)
+	groups, cores := c.groupUse(location, ch.old)
 	quota := func(name string, limit int, used, more float64) *problem {
 		return refuse(http.StatusConflict, "ContainerGroupQuotaReached", fmt.Sprintf(
 			"Resource type 'Microsoft.ContainerInstance/containerGroups' container group quota '%s' exceeded in region '%s'. Limit: '%d', Usage: '%v' Requested: '%v'.", name, location, limit, used, more))
@@ -129,7 +148,7 @@ func (c *Cloud) mayRun(id rid, body object, but *resource) *problem {
 	if limit := c.limit("aci", location, "StandardCores", defaultGroupCores); cores+cpusOf(body) > float64(limit) {
 		return quota("StandardCores", limit, cores, cpusOf(body))
 	}
-	if c.fault("stockout", location, textAt(body, "properties", "sku"), id.text, "", true) != nil {
+	if c.fault("stockout", location, textAt(body, "properties", "sku"), ch.id.text, ch.method, true) != nil {
 		return refuse(http.StatusConflict, "ServiceUnavailable", "The requested resource is not available in the location '"+location+"' at this moment. Please retry with a different resource request or in another location.")
 	}
 	return nil
@@ -143,6 +162,9 @@ func (c *Cloud) endedGroup(r *resource, ch *change) {
 		return
 	}
 	if ch.method == http.MethodPatch {
+		if r.phase == "" { // it never ran
+			r.state, r.made = "Failed", false
+		}
 		return
 	}
 	r.close()
@@ -151,147 +173,10 @@ func (c *Cloud) endedGroup(r *resource, ch *change) {
 	c.serveGroup(r)
 }
 
-// phaseAt is the group's state and, when it has ended, its exit code. A group
-// that does not restart for ever ends after runFor. Its end is seen when the
-// group is looked at.
-func (r *resource) phaseAt(now time.Time) (state string, exit int) {
-	if r.phase == "" {
-		return "Pending", 0
-	}
-	if r.phase != "Running" {
-		return r.phase, r.exit
-	}
-	span, code, ends := runFor(r.body)
-	if !ends || now.Before(r.since.Add(span)) {
-		return "Running", 0
-	}
-	if code != 0 {
-		return "Failed", code
-	}
-	return "Succeeded", 0
-}
-
-// runFor is how long a group's containers run that does not restart: the seconds
-// of a command "sleep N", or the variable EMULATE_RUN (5m) of a container; else
-// two minutes. EMULATE_EXIT is the exit code (choice: no image is run).
-func runFor(body object) (span time.Duration, exit int, ends bool) {
-	if p := textAt(body, "properties", "restartPolicy"); p == "" || p == "Always" {
-		return 0, 0, false
-	}
-	span = 2 * time.Minute
-	list, _ := at(body, "properties", "containers").([]any)
-	for _, v := range list {
-		command, _ := at(v, "properties", "command").([]any)
-		for i, word := range command {
-			if word == "sleep" && i+1 < len(command) {
-				if n, err := strconv.Atoi(fmt.Sprint(command[i+1])); err == nil && n >= 0 {
-					span = time.Duration(n) * time.Second
-				}
-			}
-		}
-		variables, _ := at(v, "properties", "environmentVariables").([]any)
-		for _, e := range variables {
-			switch textAt(e, "name") {
-			case "EMULATE_RUN":
-				if d, err := time.ParseDuration(textAt(e, "value")); err == nil && d >= 0 {
-					span = d
-				}
-			case "EMULATE_EXIT":
-				exit, _ = strconv.Atoi(textAt(e, "value"))
-			}
-		}
-	}
-	return span, exit, true
-}
-
-// serveGroup listens at the group's own loopback address, at each port of its
-// ipAddress, with an emulated inference server behind it.
-func (c *Cloud) serveGroup(r *resource) {
-	ports, _ := at(r.body, "properties", "ipAddress", "ports").([]any)
-	if len(ports) == 0 || c.base == nil {
-		return
-	}
-	if r.ip == "" {
-		c.serial++
-		r.ip = fmt.Sprintf("127.77.%d.%d", c.serial/250%250, 1+c.serial%250)
-	}
-	ctx, cancel := context.WithCancel(c.base)
-	var open []io.Closer // servers, and their listeners in case they have not begun
-	// The ports are free again when it returns.
-	r.stop = func() {
-		cancel()
-		for _, o := range open {
-			_ = o.Close()
-		}
-	}
-	server, err := c.newServer()
-	if err != nil {
-		r.log(err.Error())
-		return
-	}
-	c.running.Go(func() { _ = server.Run(ctx) })
-	for _, p := range ports {
-		port, _ := intAt(p, "port")
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(r.ip, strconv.Itoa(port)))
-		if err != nil {
-			r.log("port " + strconv.Itoa(port) + ": " + err.Error())
-			continue
-		}
-		srv := &http.Server{Handler: readyFirst(server), ReadHeaderTimeout: 10 * time.Second}
-		open = append(open, srv, l)
-		c.running.Go(func() { <-ctx.Done(); _ = srv.Close(); _ = l.Close() })
-		c.running.Go(func() { _ = srv.Serve(l) })
-	}
-}
-
-// newServer is an emulated inference server that is loaded at once.
-func (c *Cloud) newServer() (*emulate.Server, error) {
-	o := c.o.Server
-	o.Listen, o.Load, o.Log = "", time.Nanosecond, nil
-	if o.Spec == nil {
-		spec, err := c.spec()
-		if err != nil {
-			return nil, err
-		}
-		o.Spec = &spec
-	}
-	return emulate.New(o)
-}
-
-// maxLogs bounds the lines kept of a container.
-const maxLogs = 1000
-
-func (r *resource) log(line string) {
-	r.logs = append(r.logs[max(0, len(r.logs)+1-maxLogs):len(r.logs):len(r.logs)], line)
-}
-
-func (r *resource) close() {
-	if r.stop != nil {
-		r.stop()
-		r.stop = nil
-	}
-}
-
-// endGroups closes the ports of groups that have ended by themselves.
-func (c *Cloud) endGroups(now time.Time) {
-	for _, r := range c.resources {
-		if r.phase == "Running" && r.kind.typ == groupType {
-			if state, exit := r.phaseAt(now); state != "Running" {
-				span, _, _ := runFor(r.body)
-				r.phase, r.exit, r.until = state, exit, r.since.Add(span)
-				r.close()
-			}
-		}
-	}
-}
-
 // viewGroup adds the instance views: the group's state is Pending, Running,
 // Succeeded, Failed or Stopped.
 func (c *Cloud) viewGroup(r *resource, _, p object) {
 	state, exit := r.phaseAt(c.clock.now())
-	if r.state == "Failed" && r.phase == "" {
-		state = "Failed"
-	}
 	p["instanceView"] = object{"state": state, "events": []any{}}
 	if ip := mapAt(p, "ipAddress"); ip != nil && r.ip != "" {
 		ip["ip"] = r.ip
@@ -316,81 +201,11 @@ func (c *Cloud) viewGroup(r *resource, _, p object) {
 			}
 		}
 	}
-}
-
-// startGroup begins a stopped or ended group again; a running one is left.
-func startGroup(c *Cloud, w http.ResponseWriter, r *http.Request, q *call) *problem {
-	if state, _ := q.res.phaseAt(q.now); state == "Running" {
-		w.WriteHeader(http.StatusNoContent)
-		return nil
+	for _, v := range arrayAt(p, "imageRegistryCredentials") {
+		delete(mapAt(v), "password")
 	}
-	return c.again(w, r, q, "start")
-}
-
-// again runs a group's containers by a long operation.
-func (c *Cloud) again(w http.ResponseWriter, r *http.Request, q *call, name string) *problem {
-	ch := &change{method: name, id: q.id, kind: q.res.kind, old: q.res, before: q.res.body, body: q.res.body, now: q.now}
-	if c.under(ch) != nil {
-		busy := ch.kind.busy
-		return &busy
+	for _, v := range arrayAt(p, "volumes") {
+		delete(mapAt(v, "azureFile"), "storageAccountKey")
+		delete(mapAt(v), "secret")
 	}
-	if p := c.mayRun(q.id, q.res.body, q.res); p != nil {
-		return p
-	}
-	if p := c.refusal(ch); p != nil {
-		return p
-	}
-	q.res.phase = ""
-	_, op := c.start(ch, outcome{span: "group-start"})
-	c.follows(w, ch, op, r.URL.Query().Get("api-version"))
-	w.WriteHeader(http.StatusAccepted)
-	return nil
-}
-
-// stopGroup: the containers end at once, and cost nothing more.
-func stopGroup(c *Cloud, w http.ResponseWriter, _ *http.Request, q *call) *problem {
-	c.cancel(q.id.key())
-	q.res.close()
-	q.res.phase, q.res.exit, q.res.until = "Stopped", 0, q.now
-	if q.res.since.IsZero() {
-		q.res.since = q.now
-	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
-}
-
-// restartGroup answers 204 and begins the containers again at once
-// (armcontainerinstance v2 accepts nothing else).
-func restartGroup(c *Cloud, w http.ResponseWriter, _ *http.Request, q *call) *problem {
-	if q.res.phase == "" {
-		busy := q.res.kind.busy
-		return &busy
-	}
-	q.res.modified = q.now
-	c.endedGroup(q.res, &change{body: q.res.body, method: "restart"})
-	w.WriteHeader(http.StatusNoContent)
-	return nil
-}
-
-// containerLogs is containerGroups/{group}/containers/{container}/logs.
-func (c *Cloud) containerLogs(w http.ResponseWriter, r *http.Request, id rid) *problem {
-	group := c.resources[lower(id.parent())]
-	if group == nil || !strings.EqualFold(id.rest, "logs") || r.Method != http.MethodGet {
-		return notFound(id)
-	}
-	lines := group.logs
-	if n, err := strconv.Atoi(r.URL.Query().Get("tail")); err == nil && n >= 0 && n < len(lines) {
-		lines = lines[len(lines)-n:]
-	}
-	writeJSON(w, http.StatusOK, object{"content": strings.Join(lines, "\n") + "\n"})
-	return nil
-}
-
-// groupUsages (armcontainerinstance v2 Usage).
-func (c *Cloud) groupUsages(w http.ResponseWriter, r *http.Request, location string, _ object) *problem {
-	groups, cores := c.groupUse(location, nil)
-	return c.page(w, r, []any{
-		usage("ContainerGroups", "Container Groups", "Count", groups, c.limit("aci", location, "ContainerGroups", defaultGroups)),
-		usage("StandardCores", "Standard Cores", "Count", int(cores+0.999), c.limit("aci", location, "StandardCores", defaultGroupCores)),
-	})
 }

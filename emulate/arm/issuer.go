@@ -147,6 +147,8 @@ func (c *Cloud) tokenFor(w http.ResponseWriter, r *http.Request) {
 		entraError(w, http.StatusBadRequest, "unauthorized_client", "AADSTS700016: application '"+id+"' was not found in the directory")
 	case r.PostForm.Get("client_assertion") == "" && (secret == "" || listed && secret != known):
 		entraError(w, http.StatusUnauthorized, "invalid_client", "AADSTS7000215: invalid client secret provided")
+	case strings.HasPrefix(scope, ownTokens):
+		entraError(w, http.StatusBadRequest, "invalid_resource", "AADSTS500011: the resource principal named "+scope+" was not found in the tenant")
 	case !isDefault:
 		entraError(w, http.StatusBadRequest, "invalid_scope", "AADSTS1002012: the scope must end in /.default")
 	default:
@@ -161,8 +163,8 @@ func (c *Cloud) tokenFor(w http.ResponseWriter, r *http.Request) {
 // identities for App Service", REST endpoint reference).
 func (c *Cloud) managedIdentity(w http.ResponseWriter, r *http.Request) {
 	resource := r.URL.Query().Get("resource")
-	if r.Header.Get("X-Identity-Header") == "" || resource == "" {
-		writeJSON(w, http.StatusBadRequest, object{"statusCode": 400, "message": "X-IDENTITY-HEADER and resource are required"})
+	if r.Header.Get("X-Identity-Header") == "" || resource == "" || strings.HasPrefix(resource, ownTokens) {
+		writeJSON(w, http.StatusBadRequest, object{"statusCode": 400, "message": "X-IDENTITY-HEADER and the resource of a service are required"})
 		return
 	}
 	now := time.Now()

@@ -42,7 +42,7 @@ func (c *Cloud) make(typ, name string, body object) *resource {
 }
 
 func (c *Cloud) makeAt(id rid, body object) *resource {
-	r, _ := c.start(&change{method: http.MethodPut, id: id, kind: c.kinds[lower(id.typ)], body: body, now: c.clock.now()}, outcome{})
+	r, _ := c.start(&change{method: http.MethodPut, id: id, kind: c.kinds[lower(id.typ)], body: body, now: c.clock.now(), given: true}, outcome{})
 	return r
 }
 

@@ -82,10 +82,12 @@ func (c *Cloud) mlUpdateQuotas(w http.ResponseWriter, r *http.Request, location 
 		workspace, _, _ := strings.Cut(tail, "/")
 		family := id[strings.LastIndexByte(id, '/')+1:]
 		limit, ok := intAt(v, "limit")
-		status := "Success"
+		status, known := "Success", slices.ContainsFunc(c.families(), func(f string) bool { return strings.EqualFold(f, family) })
 		switch {
-		case workspace == "" || !ok || limit < -1:
+		case c.resources[lower(c.addressOf("Microsoft.MachineLearningServices/workspaces", workspace))] == nil || !ok || limit < -1 || len(c.limits) >= maxLimits:
 			status = "Failure"
+		case !known:
+			status = "InvalidVMFamilyName"
 		case limit > c.mlLimit(location, family):
 			status = "InvalidQuotaExceedsSubscriptionLimit"
 		case limit == -1: // no cap

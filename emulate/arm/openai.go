@@ -36,7 +36,7 @@ const (
 
 func openAIKind() *kind {
 	return &kind{
-		typ: "Microsoft.CognitiveServices/accounts/deployments", busy: busyAccount, etags: true,
+		typ: "Microsoft.CognitiveServices/accounts/deployments", busy: busyAccount, etags: true, put: "Accepted",
 		lock:  func(id rid) string { return lower(id.parent()) },
 		check: (*Cloud).checkOpenAI, plan: (*Cloud).planOpenAI, ended: (*Cloud).endedOpenAI, view: viewOpenAI,
 		reads: map[string]action{"skus": openAISKUs},
@@ -83,7 +83,10 @@ func (c *Cloud) checkPTUs(model, sku string, n int, steps func(price.PTU) price.
 		return refuse(http.StatusBadRequest, "DeploymentModelNotSupported", fmt.Sprintf("The model '%s' does not support the SKU '%s'.", model, sku))
 	}
 	s := steps(ptu)
-	if s.Minimum > 0 && (n < s.Minimum || (n-s.Minimum)%s.Increment != 0) {
+	if s.Minimum == 0 || s.Increment == 0 {
+		return refuse(http.StatusBadRequest, "DeploymentModelNotSupported", fmt.Sprintf("The model '%s' does not support the SKU '%s'.", model, sku))
+	}
+	if n < s.Minimum || (n-s.Minimum)%s.Increment != 0 {
 		return refuse(http.StatusBadRequest, "InvalidCapacity", fmt.Sprintf("The specified capacity '%d' of account deployment is not valid: %s of %s takes %d and more, by %d.", n, sku, model, s.Minimum, s.Increment))
 	}
 	return nil
@@ -172,11 +175,20 @@ func (c *Cloud) planOpenAI(ch *change) outcome {
 		return outcome{now: refuse(http.StatusBadRequest, "InsufficientQuota", fmt.Sprintf(
 			"This operation require %d new capacity in quota %s, which is bigger than the current available capacity %d. The current quota usage is %d and the quota limit is %d for quota %s.", n.n, n.name, free, limit-free, limit, n.name))}
 	}
-	before, _ := intAt(was, "sku", "capacity")
-	after, _ := intAt(ch.body, "sku", "capacity")
 	sku, model := textAt(ch.body, "sku", "name"), textAt(ch.body, "properties", "model", "name")
-	if at := c.location(ch.id, nil); after > before && after-before > c.stock(at, sku, model) {
-		return outcome{span: "openai-stock", fail: refuse(http.StatusConflict, "InsufficientCapacity", fmt.Sprintf("There is not enough capacity of %s for %s in %s: %d more wanted, %d available.", sku, model, at, after-before, c.stock(at, sku, model)))}
+	after, _ := intAt(ch.body, "sku", "capacity")
+	before := 0
+	if sku == textAt(was, "sku", "name") && model == textAt(was, "properties", "model", "name") {
+		before, _ = intAt(was, "sku", "capacity")
+	}
+	if at := c.location(ch.id, nil); after > before {
+		left := c.stock(at, sku, model)
+		if c.faultOf("stockout", ch, true) != nil {
+			left = 0
+		}
+		if after-before > left {
+			return outcome{span: "openai-stock", fail: refuse(http.StatusConflict, "InsufficientCapacity", fmt.Sprintf("There is not enough capacity of %s for %s in %s: %d more wanted, %d available.", sku, model, at, after-before, left))}
+		}
 	}
 	if ch.creates() {
 		return outcome{span: "openai-create"}
@@ -213,7 +225,7 @@ func (c *Cloud) specOf(r *resource, there *emulate.Azure) emulate.AzureDeploymen
 	}
 	d.SKU, d.Spillover = sku, textAt(r.body, "properties", "spilloverDeploymentName")
 	if provisioned[sku] == nil {
-		if d.TPM != 1000*n {
+		if d.TPM == 0 || max(1, d.TPM/1000) != n { // what is there may be finer than Azure's unit
 			d.TPM, d.RPM = 1000*n, 0
 		}
 		return d
@@ -229,15 +241,25 @@ func (c *Cloud) specOf(r *resource, there *emulate.Azure) emulate.AzureDeploymen
 	return d
 }
 
-// viewOpenAI adds the rate limits of a standard deployment: 6 requests a minute
-// for each 1,000 tokens, counted by 10 s ("Manage quota").
-func viewOpenAI(_ *Cloud, r *resource, _, p object) {
+// viewOpenAI adds the rate limits of a standard deployment: what its data plane
+// admits, else 6 requests a minute for each 1,000 tokens. Requests are counted by
+// 10 s ("Manage quota").
+func viewOpenAI(c *Cloud, r *resource, _, p object) {
 	n, _ := intAt(r.body, "sku", "capacity")
 	p["currentCapacity"] = n
 	p["rateLimits"] = []any{}
-	if provisioned[textAt(r.body, "sku", "name")] == nil {
-		p["rateLimits"] = []any{object{"key": "request", "renewalPeriod": 10, "count": n}, object{"key": "token", "renewalPeriod": 60, "count": 1000 * n}}
+	if provisioned[textAt(r.body, "sku", "name")] != nil {
+		return
 	}
+	tokens, requests := 1000*n, 6*n
+	if account := c.above(r.id); account != nil && account.openai != nil && r.op == nil {
+		for _, d := range account.openai.Deployments() {
+			if d.Name == r.id.name() && d.RPM > 0 {
+				tokens, requests = d.TPM, d.RPM
+			}
+		}
+	}
+	p["rateLimits"] = []any{object{"key": "request", "renewalPeriod": 10, "count": float64(requests) / 6}, object{"key": "token", "renewalPeriod": 60, "count": tokens}}
 }
 
 // openAISKUs are the capacities a deployment may have.

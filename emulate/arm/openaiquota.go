@@ -73,8 +73,10 @@ func (c *Cloud) modelCapacities(w http.ResponseWriter, r *http.Request, location
 	all := []any{}
 	for _, at := range places {
 		for _, sku := range append(slices.Sorted(maps.Keys(provisioned)), standard...) {
-			if _, err := c.prices.PTU(model); err != nil && provisioned[sku] != nil {
-				continue
+			if steps := provisioned[sku]; steps != nil {
+				if ptu, err := c.prices.PTU(model); err != nil || steps(ptu).Minimum == 0 {
+					continue
+				}
 			}
 			n := c.stock(at, sku, model)
 			all = append(all, object{

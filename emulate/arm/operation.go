@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -114,7 +115,9 @@ func (c *Cloud) start(ch *change, out outcome) (*resource, *operation) {
 	r.modified, r.etag = ch.now, c.serial
 	op := &operation{id: requestID(), lock: ch.lock(), change: ch, key: ch.id.key(), began: ch.now, status: "InProgress", fail: out.fail}
 	r.op, r.state = op, ch.state()
-	c.inject(ch, &out, op)
+	if !ch.given {
+		c.inject(ch, op)
+	}
 	op.ends = ch.now.Add(c.draw(out.span, c.serial))
 	c.ops[op.id] = op
 	c.order = append(c.order, op.id)
@@ -136,7 +139,7 @@ func (ch *change) state() string {
 	case ch.method == http.MethodPatch && ch.kind.update != "":
 		return ch.kind.update
 	}
-	return "Updating"
+	return or(ch.kind.put, "Updating")
 }
 
 func (ch *change) lock() string {
@@ -185,6 +188,9 @@ func (c *Cloud) finish(op *operation) {
 		if ch.before != nil {
 			r.body = ch.before
 		}
+		if ch.kind.failed != nil {
+			ch.kind.failed(r, op.fail)
+		}
 	case ch.body == nil:
 		c.remove(r)
 		if ch.kind.ended != nil {
@@ -213,17 +219,24 @@ func (c *Cloud) forget() {
 	}
 }
 
-// cancel ends what runs under a lock.
+// cancel ends what runs under a lock. A resource keeps what it was before.
 func (c *Cloud) cancel(lock string) {
 	for _, op := range slices.Clone(c.active) {
-		if op.lock == lock {
-			c.over(op)
-			op.status, op.fail = "Canceled", refuse(http.StatusConflict, "OperationCanceled", "another operation has taken its place")
-			if r := c.resources[op.key]; r != nil && r.op == op {
-				r.op = nil
+		if op.lock != lock {
+			continue
+		}
+		c.end(op)
+		if r := c.resources[op.key]; r != nil && r.op == op {
+			if r.op, r.state = nil, "Canceled"; op.change.before != nil {
+				r.body = op.change.before
 			}
 		}
 	}
+}
+
+func (c *Cloud) end(op *operation) {
+	c.over(op)
+	op.status, op.fail = "Canceled", refuse(http.StatusConflict, "OperationCanceled", "another operation has taken its place")
 }
 
 // under is the running operation that a change would run into.
@@ -244,6 +257,10 @@ func (c *Cloud) follow(w http.ResponseWriter, r *http.Request) {
 	op := c.ops[parts[len(parts)-1]]
 	if op == nil {
 		c.fail(w, refuse(http.StatusNotFound, "NotFound", "the operation was not found"))
+		return
+	}
+	if p := c.regionLost(place(parts[len(parts)-3])); p != nil {
+		c.fail(w, p)
 		return
 	}
 	running := op.status == "InProgress"
@@ -277,7 +294,7 @@ func (c *Cloud) follow(w http.ResponseWriter, r *http.Request) {
 // follows adds the addresses of an operation to the answer of its write.
 func (c *Cloud) follows(w http.ResponseWriter, ch *change, op *operation, version string) {
 	namespace, _, _ := strings.Cut(ch.id.typ, "/")
-	at := fmt.Sprintf("%s/subscriptions/%s/providers/%s/locations/%s/", c.url, ch.id.subscription, namespace, c.location(ch.id, ch.body))
+	at := fmt.Sprintf("%s/subscriptions/%s/providers/%s/locations/%s/", c.url, ch.id.subscription, namespace, url.PathEscape(c.placeOf(ch.id, ch.body)))
 	tail := op.id + "?api-version=" + version
 	w.Header().Set("Azure-AsyncOperation", at+"operationsStatus/"+tail)
 	w.Header().Set("Location", at+"operationResults/"+tail)

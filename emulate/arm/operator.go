@@ -35,9 +35,13 @@ func (c *Cloud) ExpireTokens() { c.issuer.revoked.Store(time.Now().UnixNano()) }
 func (c *Cloud) Advance(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.clock.ahead += max(d, 0)
+	c.clock.ahead += max(min(d, maxAhead-c.clock.ahead), 0)
 	c.settle()
 }
+
+// maxAhead bounds the time that the clock may be moved by in all, so that it
+// stays within what a time.Duration holds.
+const maxAhead = 100 * 365 * 24 * time.Hour
 
 // SetQuota changes a limit; name is as in Options.Quota.
 func (c *Cloud) SetQuota(name string, limit int) {
@@ -103,15 +107,20 @@ func (c *Cloud) putQuota(w http.ResponseWriter, r *http.Request) {
 	if !c.decode(w, r, &limits) {
 		return
 	}
+	for name, n := range limits {
+		if n < 0 {
+			c.fail(w, badArgument("the limit %d of %s: want 0 or more.", n, name))
+			return
+		}
+	}
 	c.mu.Lock()
-	n := len(c.limits) + len(limits)
-	c.mu.Unlock()
-	if n > maxLimits {
-		c.fail(w, refuse(http.StatusBadRequest, "BadArgument", "there are too many limits: want at most 10,000"))
+	defer c.mu.Unlock()
+	if len(c.limits)+len(limits) > maxLimits {
+		c.fail(w, badArgument("there are too many limits: want at most 10,000"))
 		return
 	}
 	for name, n := range limits {
-		c.SetQuota(name, n)
+		c.limits[lower(name)] = n
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
@@ -123,8 +132,8 @@ func (c *Cloud) postClock(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d, err := time.ParseDuration(q.Advance)
-	if err != nil || d < 0 {
-		c.fail(w, refuse(http.StatusBadRequest, "BadArgument", "advance: want a time forward, as 15m"))
+	if err != nil || d < 0 || d > maxAhead {
+		c.fail(w, badArgument("advance %q: want a time forward, as 15m, of at most %v in all.", q.Advance, maxAhead))
 		return
 	}
 	c.Advance(d)

@@ -39,10 +39,11 @@ func (c *Cloud) used(typ string, of func(*resource, object) []need) map[need]int
 	for _, r := range c.ofType(typ) {
 		most := map[need]int{}
 		bodies := []object{r.body}
-		if r.op != nil {
+		switch {
+		case r.made && r.op != nil:
 			bodies = append(bodies, r.op.change.before)
-		} else if !r.made {
-			continue
+		case !r.made && (r.op == nil || r.op.change.body == nil):
+			continue // it failed to be made and holds nothing
 		}
 		for _, b := range bodies {
 			for _, n := range of(r, b) {
@@ -153,7 +154,7 @@ func (c *Cloud) computeSKUs(w http.ResponseWriter, r *http.Request, _ string, _ 
 	for _, key := range slices.Sorted(maps.Keys(c.sizes)) {
 		s := c.sizes[key]
 		restrictions := []any{}
-		if c.fault("stockout", location, s.name, "", "", false) != nil {
+		if f := c.fault("stockout", location, s.name, "", "", false); f != nil && f.Times == 0 {
 			restrictions = append(restrictions, object{"type": "Location", "values": []any{location}, "reasonCode": "NotAvailableForSubscription", "restrictionInfo": object{"locations": []any{location}}})
 		}
 		all = append(all, object{"resourceType": "virtualMachines", "name": s.name, "size": strings.TrimPrefix(s.name, "Standard_"), "tier": "Standard", "family": s.family,

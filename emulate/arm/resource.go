@@ -56,7 +56,9 @@ type kind struct {
 	reads   map[string]action                       // sub-collections that are no resources
 	etags   bool                                    // If-Match is honoured and the etag shown
 	cancels bool                                    // a DELETE ends a running operation, instead of being refused
-	update  string                                  // provisioningState of a PATCH; default Updating
+	update  string                                  // provisioningState of a PATCH; default that of a PUT
+	put     string                                  // provisioningState of a PUT of what is there; default Updating
+	failed  func(*resource, *problem)               // its operation failed
 }
 
 // change is one write.
@@ -68,6 +70,7 @@ type change struct {
 	before object    // its body until now
 	body   object    // and from now on; nil: goes
 	now    time.Time
+	given  bool // made by the emulator itself: no fault strikes it
 }
 
 func (ch *change) creates() bool { return ch.old == nil }
@@ -108,6 +111,9 @@ func (c *Cloud) remove(r *resource) {
 	key := r.id.key()
 	for k, below := range c.resources {
 		if k == key || strings.HasPrefix(k, key+"/") {
+			if op := below.op; op != nil { // of what is below: nothing is left for it to end
+				c.end(op)
+			}
 			below.server.stop()
 			below.close()
 			delete(c.resources, k)
@@ -135,6 +141,14 @@ func (c *Cloud) render(r *resource) object {
 }
 
 func (r *resource) tag() string { return `"` + text(int64(r.etag)) + `"` }
+
+// placeOf is where a resource is, or would be with a body.
+func (c *Cloud) placeOf(id rid, body object) string {
+	if r := c.resources[id.key()]; r != nil {
+		body = r.body
+	}
+	return c.location(id, body)
+}
 
 // location is where a resource is: its own, or that of the nearest one above.
 func (c *Cloud) location(id rid, body object) string {

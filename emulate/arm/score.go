@@ -206,18 +206,20 @@ func (c *Cloud) pick(e *resource, name string) *resource {
 	}
 	// The share most behind its due is next.
 	var best *resource
+	sum := 0 // of those that serve: less than 100 while one does not
 	for _, d := range all {
 		share := trafficOf(e, d.id.name())
 		if share == 0 || d.live == 0 {
 			continue
 		}
 		d.turns += share
+		sum += share
 		if best == nil || d.turns > best.turns {
 			best = d
 		}
 	}
 	if best != nil {
-		best.turns -= 100
+		best.turns -= sum
 	}
 	return best
 }

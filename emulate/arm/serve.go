@@ -97,7 +97,7 @@ func (c *Cloud) dispatch(w http.ResponseWriter, r *http.Request, body object, no
 	if !strings.EqualFold(id.group, c.o.ResourceGroup) {
 		return refuse(http.StatusNotFound, "ResourceGroupNotFound", "Resource group '"+id.group+"' could not be found.")
 	}
-	if p := c.regionLost(c.location(id, body)); p != nil {
+	if p := c.regionLost(c.placeOf(id, body)); p != nil {
 		return p
 	}
 	if strings.EqualFold(id.typ, groupType+"/containers") {

@@ -1,6 +1,7 @@
 package arm
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -31,16 +32,15 @@ func (c *Cloud) write(w http.ResponseWriter, r *http.Request, k *kind, id rid, b
 	if ch.body != nil {
 		delete(ch.body, "etag")
 	}
-	if k.cancels && ch.body == nil {
-		c.cancel(ch.lock())
-	}
-	if op := c.under(ch); op != nil {
-		busy := k.busy
-		busy.message = strings.ReplaceAll(busy.message, "{operation}", op.id)
-		return &busy
+	cancels := k.cancels && ch.body == nil
+	if op := c.under(ch); op != nil && !cancels {
+		return k.stands(op)
 	}
 	var out outcome
 	if p := c.vet(ch, body); p != nil {
+		return p
+	}
+	if p := c.refusal(ch); p != nil {
 		return p
 	}
 	if k.plan != nil {
@@ -48,12 +48,19 @@ func (c *Cloud) write(w http.ResponseWriter, r *http.Request, k *kind, id rid, b
 			return out.now
 		}
 	}
-	if p := c.refusal(ch); p != nil {
-		return p
+	if cancels {
+		c.cancel(ch.lock())
 	}
 	res, op := c.start(ch, out)
 	c.answer(w, r, ch, res, op)
 	return nil
+}
+
+// stands is the answer to a write that a running operation stands in the way of.
+func (k *kind) stands(op *operation) *problem {
+	busy := k.busy
+	busy.message = strings.ReplaceAll(busy.message, "{operation}", op.id)
+	return &busy
 }
 
 // mayWrite checks what does not depend on the body: the resource above, the
@@ -81,13 +88,22 @@ func (c *Cloud) mayWrite(r *http.Request, ch *change) *problem {
 }
 
 func (c *Cloud) vet(ch *change, given object) *problem {
-	if ch.body == nil || ch.kind.check == nil {
+	if ch.body == nil {
 		return nil
 	}
 	if ch.method == http.MethodPatch {
 		if p := patchable(ch, given); p != nil {
 			return p
 		}
+		if b, err := json.Marshal(ch.body); err != nil || len(b) > maxBody {
+			return refuse(http.StatusRequestEntityTooLarge, "RequestContentTooLarge", "the resource would be longer than 4 MiB")
+		}
+	}
+	if up := c.above(ch.id); up != nil && !up.made {
+		return refuse(http.StatusConflict, "ResourceNotReady", "The parent resource "+up.id.name()+" is "+up.state+".")
+	}
+	if ch.kind.check == nil {
+		return nil
 	}
 	return ch.kind.check(c, ch)
 }
