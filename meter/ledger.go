@@ -31,7 +31,7 @@ type Row struct {
 	Cost weir.Money
 
 	Stored      int64      // of Completed: those answered without the model, from a stored answer or another caller's
-	SavedTokens int64      // prompt and answer of these, as counted when the model made them
+	SavedTokens int64      // prompt and answer of these, as counted when the model made them; and of embeddings, the stored part
 	Saved       weir.Money // what the model cost then
 }
 

@@ -55,8 +55,9 @@ func RowOf(rec weir.Record) Row {
 	switch rec.Outcome {
 	case weir.Completed:
 		r.Completed = 1
-		if rec.SavedTokens > 0 {
-			r.Stored, r.SavedTokens, r.Saved = 1, rec.SavedTokens, rec.Saved
+		r.SavedTokens, r.Saved = rec.SavedTokens, rec.Saved
+		if rec.Cache != "" && rec.Attempts == 0 {
+			r.Stored = 1
 		}
 	case weir.Refused:
 		r.Refused = 1

@@ -215,7 +215,7 @@ type usageView struct {
 	AudioOut   int64      `json:"audio_completion_tokens"`
 	Cost       weir.Money `json:"cost_dollars"`
 	Stored     int64      `json:"stored"`          // of completed: answered without the model
-	SavedTok   int64      `json:"saved_tokens"`    // of these, as counted when the model made them
+	SavedTok   int64      `json:"saved_tokens"`    // of these, and of the stored part of embeddings, as counted when the model made them
 	Saved      weir.Money `json:"saved_dollars"`   // what it cost then
 	Price      string     `json:"price,omitempty"` // the prices behind Cost and their source, with by=price
 }

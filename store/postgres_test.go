@@ -1,12 +1,17 @@
 package store_test
 
 import (
+	"database/sql"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/pressly/goose/v3"
 
 	"weir/meter"
 	"weir/store"
@@ -81,6 +86,46 @@ func TestSeveralGatewaysThatStartAtOnceMigrateOnceAndAddUp(t *testing.T) {
 	rows, err := d.Usage(t.Context(), meter.Query{})
 	if err != nil || len(rows) != 2 {
 		t.Fatalf("usage adds over gateways: got %+v, %v", rows, err)
+	}
+}
+
+// A database of the release before saved money keeps its rows, and takes those of gateways
+// that still run that release.
+func TestADatabaseWithoutSavedMoneyKeepsItsRows(t *testing.T) {
+	url := storetest.Start(t).Database()
+	old, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Close()
+	p, err := goose.NewProvider(goose.DialectPostgres, old, os.DirFS("migrations/postgres"), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.UpTo(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	const row = `INSERT INTO usage_minute (minute, tenant, key, model, deployment, price, gateway, requests, completed, refused, failed, estimated,
+		prompt_tokens, cached_tokens, completion_tokens, cost_microdollars, written_tokens, written_hour_tokens, audio_prompt_tokens, reasoning_tokens, audio_completion_tokens)
+		VALUES (100, $1, '', 'm', 'd', '', 'old', 10, 7, 2, 1, 0, 1000, 400, 200, 4000, 1, 2, 3, 4, 5)`
+	if _, err := old.Exec(row, "before"); err != nil {
+		t.Fatal(err)
+	}
+	d := openPostgres(t, url, "new")
+	if _, err := old.Exec(row, "after"); err != nil {
+		t.Fatal(err)
+	}
+	saved := meter.Row{Minute: 100, Tenant: "saved", Model: "m", Requests: 1, Completed: 1, Stored: 1, SavedTokens: 30, Saved: 12}
+	if err := d.Write(t.Context(), meter.Batch{Writer: "w", Number: 1, Rows: []meter.Row{saved}}); err != nil {
+		t.Fatal(err)
+	}
+	want := meter.Row{Minute: 100, Requests: 10, Completed: 7, Refused: 2, Failed: 1, Prompt: 1000, Cached: 400, Completion: 200, Cost: 4000, Model: "m", Deployment: "d",
+		Classes: meter.Classes{Written: 1, WrittenHour: 2, AudioPrompt: 3, Reasoning: 4, AudioAnswer: 5}}
+	before, after := want, want
+	before.Tenant, after.Tenant = "before", "after"
+	got, err := d.Usage(t.Context(), meter.Query{})
+	if all := []meter.Row{after, before, saved}; err != nil || !slices.Equal(got, all) {
+		t.Errorf("got  %+v, %v\nwant %+v", got, err, all)
 	}
 }
 
