@@ -57,6 +57,31 @@ func (r *running) several(t *testing.T, n int, body string) (all []*asking) {
 	return all
 }
 
+// Five hundred callers at once are one request to the model, and each gets the answer.
+func TestFiveHundredCallersAreOneRequest(t *testing.T) {
+	const callers = 500
+	b := newGated(t)
+	r := tolerant(t, b.URL)
+	var all []*asking
+	for range callers {
+		all = append(all, r.ask2(t, coldBody))
+	}
+	eventually(t, "all others follow", func() bool { return r.followers() == callers-1 })
+	b.answer <- answerText
+	how := map[string]int{}
+	for _, a := range all {
+		got := a.all()
+		if a.err != nil || a.resp.StatusCode != 200 || !strings.Contains(got, `"content":"hello"`) {
+			t.Fatalf("%v %s", a.err, got)
+		}
+		how[met(a.resp.Header)]++
+	}
+	if b.calls.Load() != 1 || how["miss"] != 1 || how["coalesced"] != callers-1 {
+		t.Errorf("%d requests to the model, %v", b.calls.Load(), how)
+	}
+	r.settled()
+}
+
 // Whole answers that cannot be stored are not waited for one after the other.
 func TestFollowersOfAnAnswerThatCannotBeStoredAskAtOnce(t *testing.T) {
 	b := newGated(t)

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"weir/cache"
 )
 
 // Warming is a file of prompts and where they are sent.
@@ -26,6 +28,21 @@ type Warming struct {
 	Rate  float64 // requests begun per second
 	Tags  string  // sent as x-weir-cache-tags
 	Space string  // sent as x-weir-cache-namespace
+}
+
+// Validate says what is wrong with the rate and the names. An answer with a name that Weir
+// does not take would cost what it costs and not be stored.
+func (w *Warming) Validate() error {
+	if !(w.Rate >= 0.001 && w.Rate <= 10_000) {
+		return fmt.Errorf("--rate %v: want a number from 0.001 to 10000", w.Rate)
+	}
+	if _, ok := cache.Names(w.Tags); !ok {
+		return fmt.Errorf("--tags %q: at most %d names, each of at most %d letters, digits and . _ - : / =", w.Tags, cache.MaxTags, cache.MaxName)
+	}
+	if !cache.Named(w.Space) {
+		return fmt.Errorf("--namespace %q: at most %d letters, digits and . _ - : / =", w.Space, cache.MaxName)
+	}
+	return nil
 }
 
 // KeyVariable is the environment variable with the caller's key.
@@ -96,6 +113,7 @@ func Warm(ctx context.Context, out io.Writer, w Warming) error {
 		return fmt.Errorf("%s: %w: a line has at most %d bytes", w.File, err, maxPrompt)
 	}
 	if err := context.Cause(ctx); err != nil {
+		fmt.Fprintln(out, t.text())
 		return err
 	}
 	return t.end()
@@ -112,11 +130,27 @@ func request(line []byte) (path string, body []byte, err error) {
 	}
 	switch {
 	case l.Body == nil && l.Path == "":
-		return "/v1/chat/completions", bytes.Clone(line), nil
+		return "/v1/chat/completions", whole(line), nil
 	case l.Body == nil || !strings.HasPrefix(l.Path, "/"):
 		return "", nil, errors.New(`has a path or a body alone: write {"path": "/v1/embeddings", "body": {...}}, or the body of a chat completion`)
 	}
-	return l.Path, bytes.Clone(l.Body), nil
+	return l.Path, whole(l.Body), nil
+}
+
+// whole is a request without its wish for a stream, which has the same answer: a stream that
+// fails on the way has status 200. What cannot be read is sent as it is.
+func whole(body []byte) []byte {
+	var m map[string]json.RawMessage
+	if json.Unmarshal(body, &m) != nil || m["stream"] == nil {
+		return bytes.Clone(body)
+	}
+	delete(m, "stream")
+	delete(m, "stream_options")
+	b, err := json.Marshal(m)
+	if err != nil {
+		return bytes.Clone(body)
+	}
+	return b
 }
 
 func (w *Warming) send(ctx context.Context, path string, body []byte) (r result) {

@@ -59,14 +59,18 @@ func TestWarmingSendsEachLineAsACallerDoes(t *testing.T) {
 	if asked[`/v1/embeddings {"input":"x"} faq`] != 1 || asked[`/v1/chat/completions {"model":"m"} faq`] != 1 {
 		t.Errorf("%v", asked)
 	}
+	write(`{"stream":true,"stream_options":{"include_usage":true},"model":"streams"}`)
+	if out, err = warm(); err != nil || asked[`/v1/chat/completions {"model":"streams"} faq`] != 1 {
+		t.Errorf("%q, %v: %v", out, err, asked)
+	}
 	write(`{"model":"bad"}`, `hello`, `{"path":"/v1/embeddings"}`)
 	if out, err = warm(); err == nil || !strings.Contains(out, "line 1: status 400: is wrong") || !strings.Contains(out, "line 2: is no JSON object") || !strings.Contains(out, "line 3: has a path or a body alone") {
 		t.Errorf("%q, %v", out, err)
 	}
 	t.Setenv(KeyVariable, "other")
 	write(strings.Repeat("{}\n", 1000))
-	if _, err = warm(); err == nil || !strings.Contains(err.Error(), KeyVariable) {
-		t.Error(err)
+	if out, err = warm(); err == nil || !strings.Contains(err.Error(), KeyVariable) || !strings.Contains(out, " sent: 0 answers new") {
+		t.Error(out, err)
 	}
 	for _, w := range []Warming{{File: file, URL: "127.0.0.1", Rate: 1}, {File: file + "x", URL: s.URL, Rate: 1}} {
 		if Warm(t.Context(), io.Discard, w) == nil {

@@ -76,8 +76,8 @@ what is not stored yet.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !(w.Rate > 0 && w.Rate <= 10_000) {
-				return usageError{cmd.CommandPath(), fmt.Errorf("--rate %v: want a number above 0, at most 10000", w.Rate)}
+			if err := w.Validate(); err != nil {
+				return usageError{cmd.CommandPath(), err}
 			}
 			w.File = args[0]
 			return operate.Warm(cmd.Context(), cmd.OutOrStdout(), w)
