@@ -55,6 +55,7 @@ the cost.
 		newQuota(),
 		newUsage(),
 		newCache(),
+		newCompare(),
 		newIndex(),
 		newVersion(),
 	)

@@ -33,7 +33,9 @@ var house = map[string]pack{
 	"weir/trace":    {pure: true},
 	"weir/jsonscan": {pure: true},
 	"weir/cheaper":  {pure: true, imports: []string{"weir/jsonscan"}, sdks: []string{"github.com/santhosh-tekuri/jsonschema"}},
-	"weir/cache":    {pure: true, imports: []string{"weir/jsonscan"}, sdks: []string{"golang.org/x/text/unicode/norm"}},
+	// its answers are compared as those of other words are.
+	"weir/cheaper/compare": {imports: []string{"weir/cheaper", "weir/cache/meaning", "weir/jsonscan", "weir/meter", "weir/price", "weir/report/words"}},
+	"weir/cache":           {pure: true, imports: []string{"weir/jsonscan"}, sdks: []string{"golang.org/x/text/unicode/norm"}},
 	// a circle is the key of a canonical body without its last words.
 	"weir/cache/meaning": {pure: true, imports: []string{"weir/cache", "weir/jsonscan"}},
 	"weir/embed":         {pure: true, imports: []string{"weir/cache", "weir/jsonscan"}},
@@ -131,7 +133,7 @@ var house = map[string]pack{
 	"weir/internal/term":    {},
 	"weir/internal/paint":   {imports: []string{"weir/config", "weir/report", "weir/internal/term"}},
 	// flags, help and exit codes: it calls other packages, and decides nothing.
-	"weir/cmd/weir": {imports: []string{"weir/internal/paint", "weir/cache", "weir/cache/operate", "weir/index/operate", "weir/store/chunks", "weir/node", "weir/wire", "weir/wire/emulated", "weir/config", "weir/check", "weir/whatif", "weir/demo", "weir/emulate",
+	"weir/cmd/weir": {imports: []string{"weir/cheaper/compare", "weir/internal/paint", "weir/cache", "weir/cache/operate", "weir/index/operate", "weir/store/chunks", "weir/node", "weir/wire", "weir/wire/emulated", "weir/config", "weir/check", "weir/whatif", "weir/demo", "weir/emulate",
 		"weir/report", "weir/report/words", "weir/plan", "weir/plan/demand", "weir/manifest/files", "weir/fit", "weir/fit/files", "weir/engine", "weir/saturate", "weir/price", "weir/price/pricefile",
 		"weir/quota/needs", "weir/bill", "weir/meter", "weir/control", "weir/scale/baseline", "weir/observe", "weir/internal/memory", "weir/internal/term", "weir/internal/whole"}},
 }
