@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -46,6 +47,14 @@ func (r *run) advise(out io.Writer, ways []cheaper.Choice) {
 	fmt.Fprintf(out, "\nbest with at least %s in agreement: %s, share %s of these requests\n", words.Percent(r.Quality, 3), how(&best), words.Percent(float64(best.Moved)/requests, 3))
 	fmt.Fprintf(out, "%s requests a month like these cost %s by %s alone, and %s so: %s saved\n",
 		words.Spelled(r.Month), month(best.Before), r.Large, month(best.After), month(best.Before-best.After))
+	fmt.Fprintf(out, "in a demand.yaml of weir plan: smaller: {model: %s, share: %s}\n", cmp.Or(r.PriceSmall, r.Small), share(ways, &best))
+}
+
+// share is that of the requests which saves as much as a way if all of it moves: a plan
+// knows no answers that were asked for in vain.
+func share(ways []cheaper.Choice, best *cheaper.Choice) string {
+	all := ways[0].Before - ways[0].After
+	return fmt.Sprintf("%.1f%%", 100*float64(best.Before-best.After)/float64(max(all, 1)))
 }
 
 // how is the way in the words of weir.yaml.
