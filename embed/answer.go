@@ -3,18 +3,26 @@ package embed
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"strconv"
 
 	"weir/jsonscan"
 )
 
-// Vectors reads the vectors of an answer, of which there must be n, of one length. ok is
-// false for anything else.
-func Vectors(body []byte, n int) (out []Vector, ok bool) {
-	out = make([]Vector, n)
+// Fault is why an answer has not the vectors that were asked for.
+type Fault struct {
+	At  int // of the text whose vector cannot be used; -1: of none in particular
+	Why string
+}
+
+func (f *Fault) Error() string { return f.Why }
+
+// Vectors reads the vectors of an answer, of which there must be n, of one length.
+func Vectors(body []byte, n int) ([]Vector, *Fault) {
+	out := make([]Vector, n)
 	in := jsonscan.At(body)
-	seen := 0
+	seen, dims := 0, 0
 	for first, is := true, in.Open('{'); is && in.Next('}', first); first = false {
 		if string(in.Key()) != "data" {
 			in.Skip()
@@ -22,24 +30,22 @@ func Vectors(body []byte, n int) (out []Vector, ok bool) {
 		}
 		for first, is := true, in.Open('['); is && in.Next(']', first); first = false {
 			at, data := row(&in, seen)
-			if at < 0 || at >= n || out[at].Data != nil || len(data) == 0 || seen > 0 && len(data) != len(lengthOf(out)) {
-				return nil, false
+			switch {
+			case at < 0 || at >= n || out[at].Data != nil:
+				return nil, &Fault{-1, "it has not one vector for each text"}
+			case len(data) == 0:
+				return nil, &Fault{at, "it is no list of finite numbers"}
+			case seen > 0 && len(data) != dims:
+				return nil, &Fault{at, fmt.Sprintf("it has %d numbers, and others have %d", len(data)/4, dims/4)}
 			}
-			out[at].Data = data
+			out[at].Data, dims = data, len(data)
 			seen++
 		}
 	}
-	return out, in.Done() && seen == n
-}
-
-// lengthOf is a vector that has been read.
-func lengthOf(vs []Vector) []byte {
-	for i := range vs {
-		if vs[i].Data != nil {
-			return vs[i].Data
-		}
+	if !in.Done() || seen != n {
+		return nil, &Fault{-1, "it has not one vector for each text"}
 	}
-	return nil
+	return out, nil
 }
 
 // row reads one row. A row without an index is in its place.

@@ -31,9 +31,9 @@ func TestAnAnswerReadsBack(t *testing.T) {
 		if !json.Valid(text) {
 			t.Fatalf("no JSON: %s", text)
 		}
-		got, ok := Vectors(text, len(a.Vectors))
+		got, fault := Vectors(text, len(a.Vectors))
 		for i := range a.Vectors {
-			if !ok || string(got[i].Data) != string(a.Vectors[i].Data) {
+			if fault != nil || string(got[i].Data) != string(a.Vectors[i].Data) {
 				t.Fatalf("vector %d of %s", i, text)
 			}
 		}
@@ -43,8 +43,8 @@ func TestAnAnswerReadsBack(t *testing.T) {
 func TestWhatIsNoVectorIsNotTaken(t *testing.T) {
 	f := func(ok bool, n int, rows string) {
 		t.Helper()
-		if _, got := Vectors([]byte(`{"data":`+rows+`}`), n); got != ok {
-			t.Errorf("%d in %s: %v, want %v", n, rows, got, ok)
+		if _, fault := Vectors([]byte(`{"data":`+rows+`}`), n); (fault == nil) != ok {
+			t.Errorf("%d in %s: %v, want %v", n, rows, fault, ok)
 		}
 	}
 	f(true, 2, `[{"embedding":[1,2],"index":1},{"embedding":[3,4],"index":0}]`)

@@ -97,7 +97,7 @@ func (c *call) findVectors() (over bool, err error) {
 	c.vectors = v
 	how := cache.Hit
 	for waits := 0; !forced; waits++ {
-		c.g.vectors.Get(c.x.ctx(), v.read.Keys, v.vectors)
+		v.look(c)
 		if v.missing() == 0 {
 			return true, c.tellVectors(v, how)
 		}
@@ -117,7 +117,7 @@ func (c *call) findVectors() (over bool, err error) {
 		}
 	}
 	if !forced && v.claim != nil { // another may have ended between the search and the claim
-		c.g.vectors.Get(c.x.ctx(), v.read.Keys, v.vectors)
+		v.look(c)
 	}
 	if v.missing() == 0 {
 		c.g.claims.drop(v)
@@ -150,6 +150,22 @@ func (v *vectorSearch) begin(c *call) cache.Reason {
 	}
 	v.vectors = make([]embed.Vector, len(v.read.Items))
 	return ""
+}
+
+// look fills in the vectors that are stored. Those of two lengths are of two models: then
+// all are dropped, and asked for again.
+func (v *vectorSearch) look(c *call) {
+	c.g.vectors.Get(c.x.ctx(), v.read.Keys, v.vectors)
+	dims := 0
+	for i := range v.vectors {
+		n := len(v.vectors[i].Data)
+		if n != 0 && dims != 0 && n != dims {
+			c.g.vectors.Forget(v.read.Keys)
+			clear(v.vectors)
+			return
+		}
+		dims = max(dims, n)
+	}
 }
 
 // missing lists one item of each text that is to be asked for.
@@ -310,10 +326,10 @@ func (c *call) vectorsAnswer(v *vectorSearch, tokens int64) []byte {
 func (c *call) tookVectors(text, shown []byte, a *upstream.Answer) ([]byte, *failure) {
 	v := c.vectors
 	defer c.g.claims.drop(v)
-	got, ok := embed.Vectors(text, len(v.ask))
-	if !ok {
+	got, fault := embed.Vectors(text, len(v.ask))
+	if fault != nil {
 		if v.cut {
-			return nil, &failure{problem: &problem{is: errGarbled, message: "the inference server's answer has not one vector for each text"}, result: dispatch.Unhealthy, retry: true}
+			return nil, v.unfit(fault)
 		}
 		return shown, nil
 	}
@@ -343,6 +359,16 @@ func (c *call) tookVectors(text, shown []byte, a *upstream.Answer) ([]byte, *fai
 		rec.Saved = c.booking.rates().Cost(weir.Usage{Prompt: rec.SavedTokens})
 	}
 	return c.vectorsAnswer(v, tokens), nil
+}
+
+// unfit is the failure of an answer that cannot be put together with stored vectors. A text
+// of which no model makes a vector says nothing of the server's health.
+func (v *vectorSearch) unfit(fault *embed.Fault) *failure {
+	if fault.At < 0 {
+		return &failure{problem: &problem{is: errGarbled, message: "the inference server's answer cannot be used: " + fault.Why}, result: dispatch.Unhealthy, retry: true}
+	}
+	return &failure{problem: &problem{is: errGarbled, message: fmt.Sprintf("the inference server's vector of input[%d] cannot be used: %s: send the request without this text",
+		v.ask[fault.At], fault.Why)}, result: dispatch.Rejected}
 }
 
 // shareOut notes what part of the tokens each vector took.

@@ -26,7 +26,8 @@ type embedder struct {
 	mu   sync.Mutex
 	got  []int // items of each request
 	hold chan struct{}
-	fail int // requests to be failed
+	fail int               // requests to be failed
+	bad  map[string]string // rows in place of those of items
 }
 
 func (e *embedder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -60,6 +61,10 @@ func (e *embedder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for i, item := range items {
 		v := e.vector(string(item))
 		tokens += len(item) - 2
+		if row := e.bad[string(item)]; row != "" {
+			rows = append(rows, row)
+			continue
+		}
 		rows = append(rows, fmt.Sprintf(`{"object":"embedding","index":%d,"embedding":%s}`, i, written(v, ask.Format == "base64")))
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -248,6 +253,52 @@ func TestVectorsOfTwoLengthsAreNotMixed(t *testing.T) {
 	}
 	if h, _ := r.embed(t, e, false, []string{"x", "y"}); met(h) != "miss" {
 		t.Error(met(h))
+	}
+}
+
+// Nor are two lengths mixed in an answer of stored vectors alone.
+func TestStoredVectorsOfTwoLengthsAreAskedForAgain(t *testing.T) {
+	e := &embedder{}
+	r := embedding(t, e, nil)
+	r.embed(t, e, false, []string{"x"})
+	e.dims = 9
+	r.embed(t, e, false, []string{"y"})
+	if h, _ := r.embed(t, e, false, []string{"x", "y"}); met(h) != "miss" || e.asked() != "[1 1 2]" {
+		t.Error(met(h), e.asked())
+	}
+	if h, _ := r.embed(t, e, false, []string{"y", "x"}); met(h) != "hit" {
+		t.Error(met(h))
+	}
+}
+
+// A text of which the model makes no vector is named by its place in the caller's own list.
+// It fails once, and the server stays in use.
+func TestATextWithoutAVectorIsNamed(t *testing.T) {
+	for _, bad := range []struct{ row, say string }{
+		{`{"index":1,"embedding":"AADAfwAAwH8AAMB/AADAfwAAwH8AAMB/AADAfwAAwH8="}`, "vector of input[3] cannot be used: it is no list of finite numbers"},
+		{`{"index":1,"embedding":[1e99,1,1,1,1,1,1,1]}`, "vector of input[3] cannot be used: it is no list of finite numbers"},
+		{`{"index":1,"embedding":[1,2,3]}`, "vector of input[3] cannot be used: it has 3 numbers, and others have 8"},
+		{`{"index":0,"embedding":[1,2,3,4,5,6,7,8]}`, "it has not one vector for each text"},
+	} {
+		e := &embedder{}
+		r := embedding(t, e, nil)
+		r.embed(t, e, false, []string{"a", "b"})
+		e.bad = map[string]string{`"bad"`: bad.row}
+		resp, answer := r.post(embedPath, `{"model":"m","input":["a","c","b","bad","a"]}`)
+		if resp.StatusCode != 502 || !strings.Contains(answer, bad.say) {
+			t.Errorf("%s: %d %s", bad.row, resp.StatusCode, answer)
+		}
+		r.settled()
+		if rec := r.rec(); strings.Contains(bad.say, "input[3]") && rec.Attempts != 1 || rec.Outcome != weir.Failure {
+			t.Errorf("%s: %+v", bad.row, rec)
+		}
+		if h, _ := r.embed(t, e, false, []string{"a", "c"}); met(h) != "partial" {
+			t.Errorf("%s: %s", bad.row, met(h))
+		}
+		r.settled()
+		if n := r.claims.count(); n != 0 {
+			t.Errorf("%d claims are left", n)
+		}
 	}
 }
 

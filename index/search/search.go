@@ -186,9 +186,9 @@ func embedded(ctx context.Context, live index.Space, queries []string, ask func(
 	if err != nil {
 		return nil, err
 	}
-	vs, ok := embed.Vectors(got, len(queries))
-	if !ok {
-		return nil, fmt.Errorf("the model %q has not given one vector for each query", live.Model)
+	vs, fault := embed.Vectors(got, len(queries))
+	if fault != nil {
+		return nil, fmt.Errorf("the answer of the model %q for %d queries: %w", live.Model, len(queries), fault)
 	}
 	out := make([][]float32, len(vs))
 	for i := range vs {
