@@ -54,7 +54,8 @@ type Report struct {
 // MaxDocuments bounds a collection: the IDs of all its documents are in memory.
 const MaxDocuments = 5_000_000
 
-// maxDocument bounds the changed documents that wait to be written, in bytes of text.
+// maxPending bounds the changed documents that wait to be written, in bytes of text: beyond
+// it they are written.
 const maxPending = 32 << 20
 
 // run is the state of a Build.

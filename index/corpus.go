@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -81,8 +82,9 @@ func (l Lines) Walk(ctx context.Context, each func(Document) error) error {
 	}
 	defer f.Close()
 	in := bufio.NewScanner(f)
-	in.Buffer(nil, 2*maxDocument)
-	for n := 1; in.Scan(); n++ {
+	in.Buffer(nil, maxLine)
+	n := 1
+	for ; in.Scan(); n++ {
 		if len(bytes.TrimSpace(in.Bytes())) == 0 {
 			continue
 		}
@@ -97,11 +99,16 @@ func (l Lines) Walk(ctx context.Context, each func(Document) error) error {
 			return err
 		}
 	}
-	if err := in.Err(); err != nil {
+	if err := in.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return fmt.Errorf("%s:%d: the line is longer than %d MiB: cut its document in two", l.Path, n, maxLine>>20)
+	} else if err != nil {
 		return fmt.Errorf("%s: %w", l.Path, err)
 	}
 	return nil
 }
+
+// maxLine bounds a line of a JSONL file, in bytes: escapes make a text longer.
+const maxLine = 2 * maxDocument
 
 func lineOf(line []byte) (d Document, err error) {
 	var row struct {
@@ -114,13 +121,17 @@ func lineOf(line []byte) (d Document, err error) {
 	if err := in.Decode(&row); err != nil {
 		return d, fmt.Errorf("%w; want {\"id\": \"...\", \"text\": \"...\", \"attributes\": {...}}", err)
 	}
+	if _, err := in.Token(); err != io.EOF {
+		return d, fmt.Errorf("the line goes on after its document: put each document on a line of its own")
+	}
 	if row.ID == "" || row.Text == nil {
 		return d, fmt.Errorf("id or text is missing; want {\"id\": \"...\", \"text\": \"...\", \"attributes\": {...}}")
 	}
+	if len(*row.Text) > maxDocument {
+		return d, fmt.Errorf("the text is longer than %d MiB: cut the document in two", maxDocument>>20)
+	}
 	for k, v := range row.Attributes {
-		switch v.(type) {
-		case string, float64, bool:
-		default:
+		if !isScalar(v) {
 			return d, fmt.Errorf("attribute %q is no text, number, true or false", k)
 		}
 	}

@@ -2,12 +2,14 @@ package index
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,13 +26,13 @@ type Weir struct {
 	Dimensions int          // 0: the model's own
 	Class      string       // "": batch
 	Client     *http.Client // nil: http.DefaultClient
+	Tries      int          // of a request; 0: 6
 	// Wait is called between tries, with the time the server asks for. nil: it waits.
 	Wait func(context.Context, time.Duration) error
 }
 
 // Bounds of one request.
 const (
-	maxTries  = 6
 	maxAnswer = 256 << 20
 	maxWait   = 5 * time.Minute
 )
@@ -45,10 +47,11 @@ func (w *Weir) Embed(ctx context.Context, texts []string) (vectors [][]float32, 
 	if err != nil {
 		return nil, used, err
 	}
+	tries := cmp.Or(w.Tries, 6)
 	for try := 1; ; try++ {
 		var after time.Duration
 		vectors, used, after, err = w.once(ctx, text, len(texts))
-		if err == nil || after < 0 || try == maxTries {
+		if err == nil || after < 0 || try == tries {
 			return vectors, used, err
 		}
 		wait := w.Wait
@@ -123,7 +126,7 @@ func excerpt(text []byte) string {
 func read(text []byte, n int, h http.Header) (vectors [][]float32, used Used, err error) {
 	var a struct {
 		Data []struct {
-			Index     int
+			Index     *int // nil: it is in its place
 			Embedding json.RawMessage
 		}
 		Usage struct {
@@ -134,17 +137,21 @@ func read(text []byte, n int, h http.Header) (vectors [][]float32, used Used, er
 		return nil, used, fmt.Errorf("the answer: %w", err)
 	}
 	vectors = make([][]float32, n)
-	for _, d := range a.Data {
-		if d.Index < 0 || d.Index >= n || vectors[d.Index] != nil {
-			return nil, used, fmt.Errorf("the answer has a vector for text %d of %d", d.Index, n)
+	for place, d := range a.Data {
+		at := place
+		if d.Index != nil {
+			at = *d.Index
 		}
-		if vectors[d.Index], err = vectorOf(d.Embedding); err != nil {
-			return nil, used, err
+		if at < 0 || at >= n || vectors[at] != nil {
+			return nil, used, fmt.Errorf("the answer has not one vector for each of %d texts", n)
+		}
+		if vectors[at], err = vectorOf(d.Embedding); err != nil {
+			return nil, used, fmt.Errorf("the vector of text %d of %d: %w", at+1, n, err)
 		}
 	}
 	for i, v := range vectors {
-		if len(v) == 0 {
-			return nil, used, fmt.Errorf("the answer has no vector for text %d of %d", i, n)
+		if len(v) == 0 || len(v) != len(vectors[0]) {
+			return nil, used, fmt.Errorf("the vector of text %d of %d has %d numbers, the first one %d", i+1, n, len(v), len(vectors[0]))
 		}
 	}
 	used.Tokens = a.Usage.Prompt
@@ -170,5 +177,9 @@ func vectorOf(raw json.RawMessage) (v []float32, err error) {
 	if err != nil || len(b)%4 != 0 {
 		return nil, fmt.Errorf("the answer's base64 is no list of 32-bit floats")
 	}
-	return nearest.Floats(b), nil
+	v = nearest.Floats(b)
+	if slices.ContainsFunc(v, func(f float32) bool { return f-f != 0 }) {
+		return nil, fmt.Errorf("it has a number that is not finite: the model makes none of this text, so leave the text out")
+	}
+	return v, nil
 }

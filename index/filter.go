@@ -14,41 +14,45 @@ type Filter struct {
 	Filters []Filter `json:"filters,omitempty"`
 }
 
-// maxFilters and maxFilterDepth bound a filter.
+// maxFilters and maxFilterDepth bound a filter, maxFilterValues the values of all its lists:
+// each document is compared with every one of them.
 const (
-	maxFilters     = 64
-	maxFilterDepth = 8
+	maxFilters      = 64
+	maxFilterDepth  = 8
+	maxFilterValues = 1000
 )
 
 // Validate says what is wrong with a filter.
 func (f *Filter) Validate() error {
-	n := 0
-	return f.validate(1, &n)
+	parts, values := 0, 0
+	return f.validate(1, &parts, &values)
 }
 
-func (f *Filter) validate(depth int, n *int) error {
-	if *n++; *n > maxFilters || depth > maxFilterDepth {
+func (f *Filter) validate(depth int, parts, values *int) error {
+	if *parts++; *parts > maxFilters || depth > maxFilterDepth {
 		return fmt.Errorf("a filter has at most %d parts, nested at most %d deep", maxFilters, maxFilterDepth)
 	}
 	switch f.Type {
 	case "and", "or":
-		if f.Key != "" || f.Value != nil {
+		if f.Key != "" || f.Value != nil || len(f.Filters) == 0 {
 			return fmt.Errorf("a filter of type %q has filters, and no key and value", f.Type)
 		}
 		for i := range f.Filters {
-			if err := f.Filters[i].validate(depth+1, n); err != nil {
+			if err := f.Filters[i].validate(depth+1, parts, values); err != nil {
 				return err
 			}
 		}
 		return nil
 	case "in", "nin":
-		if _, ok := f.Value.([]any); !ok {
-			return fmt.Errorf("a filter of type %q compares with a list", f.Type)
+		list, ok := f.Value.([]any)
+		if !ok || slices.ContainsFunc(list, func(v any) bool { return !isScalar(v) }) {
+			return fmt.Errorf("a filter of type %q compares with a list of texts, numbers, true or false", f.Type)
+		}
+		if *values += len(list); *values > maxFilterValues {
+			return fmt.Errorf("a filter's lists have at most %d values together", maxFilterValues)
 		}
 	case "eq", "ne", "gt", "gte", "lt", "lte":
-		switch f.Value.(type) {
-		case string, float64, bool:
-		default:
+		if !isScalar(f.Value) {
 			return fmt.Errorf("a filter of type %q compares with a text, a number, true or false", f.Type)
 		}
 	default:
@@ -58,6 +62,15 @@ func (f *Filter) validate(depth int, n *int) error {
 		return fmt.Errorf("a filter of type %q has key and value, and no filters", f.Type)
 	}
 	return nil
+}
+
+// isScalar says whether a value is of a kind that attributes have.
+func isScalar(v any) bool {
+	switch v.(type) {
+	case string, float64, bool:
+		return true
+	}
+	return false
 }
 
 // Takes says whether a document with these attributes is selected. An attribute that is

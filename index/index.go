@@ -103,9 +103,13 @@ type Store interface {
 // ErrEmpty says that an index has not been filled yet.
 var ErrEmpty = errors.New("the index is empty: fill it with `weir index build`")
 
+// ErrSwapped says that the vectors of Query.Space are no longer those that are searched.
+var ErrSwapped = errors.New("the index was replaced by one of another model while it was asked: ask again")
+
 // Query asks for the chunks nearest to a vector.
 type Query struct {
 	Vector []float32
+	Space  Space   // that the vector is of; the zero value: the one that is searched
 	Most   int     // chunks; 0: 10
 	Least  float32 // cosine of a hit; 0: any
 	Filter *Filter // nil: all documents

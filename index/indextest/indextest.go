@@ -21,6 +21,7 @@ func Run(t *testing.T, open func(t *testing.T) index.Store) {
 	t.Run("the nearest are those of an exact search", func(t *testing.T) { exact(t, s) })
 	t.Run("a filter selects documents", func(t *testing.T) { filtered(t, s) })
 	t.Run("a new space is searched once it is published", func(t *testing.T) { swapped(t, s) })
+	t.Run("vectors of two models are never compared", func(t *testing.T) { apart(t, s) })
 	t.Run("another process sees it", func(t *testing.T) { another(t, s, open(t)) })
 }
 
@@ -180,6 +181,26 @@ func swapped(t *testing.T, s index.Store) {
 	old := must[int64](t)(s.Open(ctx, one))
 	if docs := must[map[string]string](t)(s.Documents(ctx, old)); len(docs) != 0 {
 		t.Errorf("the old space still has %d documents", len(docs))
+	}
+}
+
+func apart(t *testing.T, s index.Store) {
+	ctx := t.Context()
+	live := must[index.Space](t)(s.Live(ctx))
+	if hits := must[[]index.Hit](t)(s.Search(ctx, index.Query{Vector: vector(500), Space: live})); len(hits) != 3 {
+		t.Errorf("%d hits", len(hits))
+	}
+	if _, err := s.Search(ctx, index.Query{Vector: vector(500), Space: one}); !errors.Is(err, index.ErrSwapped) {
+		t.Error(err)
+	}
+	space := must[int64](t)(s.Open(ctx, live))
+	longer := document("longer", 700, 701)
+	longer.Chunks[0].Vector = append(longer.Chunks[0].Vector, 0)
+	if err := s.Put(ctx, space, []index.Stored{longer}); err == nil {
+		t.Error("vectors of another length are taken")
+	}
+	if docs := must[map[string]string](t)(s.Documents(ctx, space)); len(docs) != 1 {
+		t.Error(docs)
 	}
 }
 

@@ -6,8 +6,10 @@ package operate
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"strings"
@@ -51,7 +53,7 @@ func Build(ctx context.Context, o BuildOptions) error {
 	if err != nil {
 		return err
 	}
-	s, err := o.Open(o.Into, o.Name)
+	s, err := o.store()
 	if err != nil {
 		return err
 	}
@@ -70,9 +72,31 @@ func Build(ctx context.Context, o BuildOptions) error {
 	}
 	r, err := b.Run(ctx)
 	if err != nil {
-		return fmt.Errorf("after %d documents: %w: run it again, it goes on where it ended", r.Documents, err)
+		return fmt.Errorf("after %d documents: %w; what is written stays, and the next run goes on from there", r.Documents, err)
 	}
 	return o.say(r)
+}
+
+// none is the index of a dry run into a file that is not there.
+type none struct{ index.Store }
+
+func (none) Live(context.Context) (index.Space, error) { return index.Space{}, index.ErrEmpty }
+func (none) Close() error                              { return nil }
+
+func (o *BuildOptions) store() (index.Store, error) {
+	if o.Dry && o.absent() {
+		return none{}, nil
+	}
+	return o.Open(o.Into, o.Name)
+}
+
+// absent says whether the index is a file that is not there.
+func (o *Options) absent() bool {
+	if strings.Contains(o.Into, "://") {
+		return false
+	}
+	_, err := os.Stat(o.Into)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // corpus is the collection that the source names.
@@ -142,6 +166,9 @@ func Query(ctx context.Context, o QueryOptions) error {
 			return fmt.Errorf("the filter: %w", err)
 		}
 	}
+	if o.absent() {
+		return fmt.Errorf("there is no index at %s: correct --into, or fill it with `weir index build`", o.Into)
+	}
 	s, err := o.Open(o.Into, o.Name)
 	if err != nil {
 		return err
@@ -151,12 +178,12 @@ func Query(ctx context.Context, o QueryOptions) error {
 	if err != nil {
 		return err
 	}
-	e := index.Weir{URL: o.URL, Key: os.Getenv(KeyVariable), Model: live.Model, Dimensions: live.Dimensions(), Class: "interactive"}
+	e := index.Weir{URL: o.URL, Key: os.Getenv(KeyVariable), Model: live.Model, Dimensions: live.Dimensions(), Class: "interactive", Tries: 1}
 	vs, _, err := e.Embed(ctx, []string{o.Text})
 	if err != nil {
 		return err
 	}
-	q.Vector = nearest.Unit(vs[0])
+	q.Vector, q.Space = nearest.Unit(vs[0]), live
 	hits, err := s.Search(ctx, q)
 	if err != nil {
 		return err

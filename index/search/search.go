@@ -112,13 +112,25 @@ func (s *Stores) Search(ctx context.Context, store, tenant string, body []byte, 
 	if err != nil {
 		return nil, err
 	}
+	hits, err := x.search(ctx, queries, q, ask)
+	if errors.Is(err, index.ErrSwapped) { // once more, with the model of the new one
+		hits, err = x.search(ctx, queries, q, ask)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return answer(queries, merged(hits, q.Limit())), nil
+}
+
+// search embeds the queries and looks for each.
+func (x *opened) search(ctx context.Context, queries []string, q index.Query, ask func(context.Context, string, []byte) ([]byte, error)) (hits []index.Hit, err error) {
 	st, err := x.get()
 	if err != nil {
 		return nil, err
 	}
 	live, err := st.Live(ctx)
 	if errors.Is(err, index.ErrEmpty) {
-		return nil, &CallerError{Missing: true, Message: fmt.Sprintf("the vector store %q is empty: fill it with `weir index build`", store)}
+		return nil, &CallerError{Missing: true, Message: fmt.Sprintf("the vector store %q is empty: fill it with `weir index build`", x.Name)}
 	} else if err != nil {
 		return nil, err
 	}
@@ -126,7 +138,7 @@ func (s *Stores) Search(ctx context.Context, store, tenant string, body []byte, 
 	if err != nil {
 		return nil, err
 	}
-	var hits []index.Hit
+	q.Space = live
 	for _, v := range vectors {
 		q.Vector = v
 		more, err := st.Search(ctx, q)
@@ -135,14 +147,14 @@ func (s *Stores) Search(ctx context.Context, store, tenant string, body []byte, 
 		}
 		hits = append(hits, more...)
 	}
-	return answer(queries, merged(hits, q.Limit())), nil
+	return hits, nil
 }
 
 // read reads a body.
 func read(body []byte) (queries []string, q index.Query, err error) {
 	var r request
 	if err := json.Unmarshal(body, &r); err != nil {
-		return nil, q, &CallerError{Message: fmt.Sprintf("the request body: %v", err)}
+		return nil, q, unread(err)
 	}
 	if bytes.HasPrefix(r.Query, []byte{'"'}) {
 		queries = make([]string, 1)
@@ -170,6 +182,16 @@ func read(body []byte) (queries []string, q index.Query, err error) {
 		q.Filter = r.Filters
 	}
 	return queries, q, nil
+}
+
+// unread words why a body is not a search.
+func unread(err error) *CallerError {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) || wrong.Field == "" {
+		return &CallerError{Message: "the request body is no search: want an object with query, and max_num_results, filters and ranking_options if needed"}
+	}
+	param, _, _ := strings.Cut(wrong.Field, ".")
+	return &CallerError{Param: param, Message: fmt.Sprintf("%s is of the wrong kind: it cannot be a JSON %s", wrong.Field, wrong.Value)}
 }
 
 // embedded has the texts embedded by the index's model.

@@ -103,6 +103,13 @@ func (p *Postgres) Vectors(ctx context.Context, space int64, hashes []string) (m
 // Put implements index.Store.
 func (p *Postgres) Put(ctx context.Context, space int64, docs []index.Stored) error {
 	return p.within(ctx, func(tx *sql.Tx) error {
+		var have int
+		if err := tx.QueryRowContext(ctx, "SELECT vector_dims(vector) FROM weir_index_chunk WHERE space = $1 LIMIT 1", space).Scan(&have); err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if err := oneLength(have, docs); err != nil {
+			return err
+		}
 		add, err := tx.PrepareContext(ctx, "INSERT INTO weir_index_chunk (space, document, place, hash, first, last, heading, body, vector) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::vector)")
 		if err != nil {
 			return err
@@ -163,12 +170,12 @@ func (p *Postgres) Publish(ctx context.Context, space int64) error {
 
 // Live implements index.Store.
 func (p *Postgres) Live(ctx context.Context) (s index.Space, err error) {
-	_, s, err = p.live(ctx)
+	_, s, err = p.live(ctx, p.db)
 	return s, err
 }
 
-func (p *Postgres) live(ctx context.Context) (id int64, s index.Space, err error) {
-	err = p.db.QueryRowContext(ctx, "SELECT id, model, version, chunks FROM weir_index_space WHERE index = $1 AND live", p.name).Scan(&id, &s.Model, &s.Version, &s.Chunks)
+func (p *Postgres) live(ctx context.Context, db queries) (id int64, s index.Space, err error) {
+	err = db.QueryRowContext(ctx, "SELECT id, model, version, chunks FROM weir_index_space WHERE index = $1 AND live", p.name).Scan(&id, &s.Model, &s.Version, &s.Chunks)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = index.ErrEmpty
 	}
@@ -176,15 +183,23 @@ func (p *Postgres) live(ctx context.Context) (id int64, s index.Space, err error
 }
 
 // Search implements index.Store. pgvector compares every vector of the space: the answer is
-// exact.
+// exact. All is read as at one moment.
 func (p *Postgres) Search(ctx context.Context, q index.Query) (hits []index.Hit, err error) {
-	space, _, err := p.live(ctx)
+	tx, err := p.db.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return nil, err
 	}
+	defer tx.Rollback()
+	space, of, err := p.live(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	if q.Space != (index.Space{}) && q.Space != of {
+		return nil, index.ErrSwapped
+	}
 	var only []string // nil: all
 	if q.Filter != nil {
-		all, err := pairs(ctx, p.db, "SELECT id, attributes::text FROM weir_index_document WHERE space = $1", space)
+		all, err := pairs(ctx, tx, "SELECT id, attributes::text FROM weir_index_document WHERE space = $1", space)
 		if err != nil {
 			return nil, err
 		}
@@ -197,7 +212,7 @@ func (p *Postgres) Search(ctx context.Context, q index.Query) (hits []index.Hit,
 			only = append(only, id)
 		}
 	}
-	rows, err := p.db.QueryContext(ctx, `SELECT c.document, d.attributes::text, c.first, c.last, c.heading, c.body, c.vector::text
+	rows, err := tx.QueryContext(ctx, `SELECT c.document, d.attributes::text, c.first, c.last, c.heading, c.body, c.vector::text
 		FROM weir_index_chunk c JOIN weir_index_document d ON d.space = c.space AND d.id = c.document
 		WHERE c.space = $1 AND ($3::text[] IS NULL OR c.document = ANY($3)) ORDER BY c.vector <=> $2::vector, c.document, c.first LIMIT $4`,
 		space, vectorText(q.Vector), only, q.Limit())

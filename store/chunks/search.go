@@ -18,6 +18,7 @@ type loaded struct {
 	mu     sync.RWMutex
 	change int64 // of the file, that is loaded
 	space  int64
+	of     index.Space
 	set    *nearest.Set
 	ids    []int64  // of each vector's chunk, ascending
 	docs   []string // of each
@@ -25,30 +26,53 @@ type loaded struct {
 	gone   int
 }
 
+// maxSearches is how often a search begins again because what it found was replaced before
+// it was read.
+const maxSearches = 3
+
 // Search implements index.Store.
-func (s *SQLite) Search(ctx context.Context, q index.Query) ([]index.Hit, error) {
-	if err := s.refresh(ctx); err != nil {
-		return nil, err
+func (s *SQLite) Search(ctx context.Context, q index.Query) (hits []index.Hit, err error) {
+	for range maxSearches {
+		var gone int
+		if hits, gone, err = s.search(ctx, q); err != nil || gone == 0 {
+			break
+		}
 	}
+	return hits, err
+}
+
+// search also returns how many of the chunks found were gone when they were read.
+func (s *SQLite) search(ctx context.Context, q index.Query) (hits []index.Hit, gone int, err error) {
+	if err := s.refresh(ctx); err != nil {
+		return nil, 0, err
+	}
+	space, ids, err := s.near(ctx, q)
+	if err != nil || len(ids) == 0 {
+		return nil, 0, err
+	}
+	return s.compare(ctx, space, ids, q)
+}
+
+// near finds the chunks that may be the nearest.
+func (s *SQLite) near(ctx context.Context, q index.Query) (space int64, ids []any, err error) {
 	l := &s.loaded
 	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if q.Space != (index.Space{}) && q.Space != l.of {
+		return 0, nil, index.ErrSwapped
+	}
 	allowed, err := s.allowed(ctx, q.Filter)
 	if err != nil {
-		l.mu.RUnlock()
-		return nil, err
+		return 0, nil, err
 	}
 	if l.set.Len() > 0 && len(q.Vector) != l.set.Dims() {
-		l.mu.RUnlock()
-		return nil, fmt.Errorf("the query's vector has %d numbers, those of the index have %d: the model is another one than the index was built with", len(q.Vector), l.set.Dims())
+		return 0, nil, fmt.Errorf("the query's vector has %d numbers, those of the index have %d: the model is another one than the index was built with", len(q.Vector), l.set.Dims())
 	}
 	found := l.set.Search(q.Vector, q.Limit(), allowed)
-	ids := make([]any, len(found))
-	for i, f := range found {
-		ids[i] = l.ids[f.At]
+	for _, f := range found {
+		ids = append(ids, l.ids[f.At])
 	}
-	space := l.space
-	l.mu.RUnlock()
-	return s.compare(ctx, space, ids, q)
+	return l.space, ids, nil
 }
 
 // allowed says which vectors count. The lock is held while it is used.
@@ -87,35 +111,34 @@ func selected(all map[string]string, f *index.Filter) (map[string]bool, error) {
 }
 
 // compare reads what was found, and compares it exactly.
-func (s *SQLite) compare(ctx context.Context, space int64, ids []any, q index.Query) (hits []index.Hit, err error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
+func (s *SQLite) compare(ctx context.Context, space int64, ids []any, q index.Query) (hits []index.Hit, gone int, err error) {
 	rows, err := s.read.QueryContext(ctx, "SELECT c.document, d.attributes, c.first, c.last, c.heading, c.body, c.vector FROM chunk c JOIN document d ON d.space = c.space AND d.id = c.document WHERE +c.space = ? AND c.id IN (?"+ // the plus: by their IDs, not by the space
 		strings.Repeat(",?", len(ids)-1)+") ORDER BY c.id", append([]any{space}, ids...)...)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer rows.Close()
+	gone = len(ids)
 	for rows.Next() {
+		gone--
 		var h index.Hit
 		var attributes string
 		var data sql.RawBytes
 		if err := rows.Scan(&h.Document, &attributes, &h.Start, &h.End, &h.Heading, &h.Text, &data); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if len(data) != 4*len(q.Vector) {
 			continue
 		}
 		if err := json.Unmarshal([]byte(attributes), &h.Attributes); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if h.Score = nearest.Dot(q.Vector, nearest.Floats(data)); q.Least == 0 || h.Score >= q.Least {
 			hits = append(hits, h)
 		}
 	}
 	index.Sort(hits)
-	return hits[:min(len(hits), q.Limit())], rows.Err()
+	return hits[:min(len(hits), q.Limit())], gone, rows.Err()
 }
 
 // refresh loads what has changed in the file since the last search.
@@ -146,12 +169,14 @@ func (l *loaded) load(ctx context.Context, tx *sql.Tx) error {
 	if err := tx.QueryRowContext(ctx, "SELECT change FROM state").Scan(&change); err != nil {
 		return err
 	}
-	err := tx.QueryRowContext(ctx, "SELECT id FROM space WHERE live = 1").Scan(&space)
+	var of index.Space
+	err := tx.QueryRowContext(ctx, "SELECT id, model, version, chunks FROM space WHERE live = 1").Scan(&space, &of.Model, &of.Version, &of.Chunks)
 	if errors.Is(err, sql.ErrNoRows) {
 		return index.ErrEmpty
 	} else if err != nil {
 		return err
 	}
+	l.of = of
 	if l.set == nil || l.space != space || l.gone > len(l.ids)/2 {
 		l.set, l.space, l.ids, l.docs, l.dead, l.gone = &nearest.Set{}, space, nil, nil, nil, 0
 	}

@@ -84,8 +84,14 @@ func (s *SQLite) Documents(ctx context.Context, space int64) (map[string]string,
 	return pairs(ctx, s.read, "SELECT id, hash FROM document WHERE space = ?", space)
 }
 
+// queries is a database or a transaction.
+type queries interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
 // pairs reads rows of two texts.
-func pairs(ctx context.Context, db *sql.DB, query string, args ...any) (map[string]string, error) {
+func pairs(ctx context.Context, db queries, query string, args ...any) (map[string]string, error) {
 	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -138,6 +144,13 @@ func (s *SQLite) Vectors(ctx context.Context, space int64, hashes []string) (map
 // Put implements index.Store.
 func (s *SQLite) Put(ctx context.Context, space int64, docs []index.Stored) error {
 	return s.within(ctx, func(tx *sql.Tx) error {
+		var have int
+		if err := tx.QueryRowContext(ctx, "SELECT length(vector) / 4 FROM chunk WHERE space = ? LIMIT 1", space).Scan(&have); err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if err := oneLength(have, docs); err != nil {
+			return err
+		}
 		add, err := tx.PrepareContext(ctx, "INSERT INTO chunk (space, document, place, hash, first, last, heading, body, vector) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
 		if err != nil {
 			return err
@@ -162,6 +175,20 @@ func (s *SQLite) Put(ctx context.Context, space int64, docs []index.Stored) erro
 		}
 		return nil
 	})
+}
+
+// oneLength refuses vectors of another length than have, that of the space; 0: it has none.
+// Vectors of two lengths are of two models.
+func oneLength(have int, docs []index.Stored) error {
+	for i := range docs {
+		for _, c := range docs[i].Chunks {
+			if have != 0 && len(c.Vector) != have {
+				return fmt.Errorf("document %q: the model's vectors have %d numbers, those of the index have %d, so the model has changed: build with another --model-version", docs[i].ID, len(c.Vector), have)
+			}
+			have = len(c.Vector)
+		}
+	}
+	return nil
 }
 
 // Delete implements index.Store.
