@@ -35,6 +35,7 @@ type subscription struct {
 	told  map[string]azureopenai.Object // what the gateway was told, by deployment
 	stock []quota.Units                 // models whose stock is read
 	want  live.Want
+	room  map[string]room // of managed endpoints, by deployment
 }
 
 // sized is a deployment with its model, as the configuration in force has them.
@@ -84,7 +85,7 @@ func (s *subscription) take(c *config.Config, a *azure.Account) (*live.Reader, e
 	defer s.mu.Unlock()
 	s.want = Quotas(c, prices)
 	s.want.Models = s.stock
-	s.of, s.told = map[string]sized{}, map[string]azureopenai.Object{}
+	s.of, s.told, s.room = map[string]sized{}, map[string]azureopenai.Object{}, map[string]room{}
 	for i := range c.Models {
 		for k := range c.Models[i].Deployments {
 			s.of[c.Models[i].Deployments[k].Name] = sized{&c.Models[i], &c.Models[i].Deployments[k]}

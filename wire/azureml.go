@@ -25,6 +25,8 @@ const azureWait = 20 * time.Second
 // endpoints is the place of replicas that are instances of managed online
 // endpoints. Every gateway has it open and sees them; the leader scales.
 type endpoints struct {
+	quota func(deployment string, have int) (int, string, bool)
+
 	mu   sync.Mutex
 	open *azureml.Fleet // nil before it is opened
 	have []azureml.Deployment
@@ -36,7 +38,7 @@ func (k *endpoints) place(c *config.Config) node.Place {
 		if err != nil {
 			return nil, err
 		}
-		o.Busy, o.Leads, o.Log = h.Busy, h.Leads, h.Log
+		o.Busy, o.Leads, o.Log, o.Quota = h.Busy, h.Leads, h.Log, k.quota
 		f, err := azureml.New(o)
 		if err != nil {
 			return nil, err

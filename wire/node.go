@@ -22,8 +22,8 @@ import (
 // reload; prices is called each time, since prices may have been updated. The
 // node keeps its state besides ledger and journal in stateDir.
 func Node(c *config.Config, load func() (*config.Config, error), prices func() (*price.Catalogue, error), stateDir string) (node.Options, error) {
-	places := newPlaces(stateDir)
 	account := &subscription{prices: prices}
+	places := newPlaces(stateDir, account)
 	setup := func(c *config.Config, err error) (node.Setup, error) {
 		if err != nil {
 			return node.Setup{}, faultsOf(err)

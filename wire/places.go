@@ -65,8 +65,8 @@ type kind interface {
 
 type places []kind
 
-func newPlaces(stateDir string) places {
-	return places{&processes{stateDir: filepath.Join(stateDir, "replicas")}, &cluster{}, &endpoints{}}
+func newPlaces(stateDir string, s *subscription) places {
+	return places{&processes{stateDir: filepath.Join(stateDir, "replicas")}, &cluster{}, &endpoints{quota: s.instances}}
 }
 
 func (ps places) of(c *config.Config) (all []node.Place) {

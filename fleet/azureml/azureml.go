@@ -46,6 +46,10 @@ type Options struct {
 	// always get their whole Deployment.DrainDeadline.
 	Busy func(deployment, replica string) int
 
+	// Quota is how many instances the subscription's quota allows, of which have are
+	// there, and what it is; not known: it bounds nothing. Nil: never known.
+	Quota func(deployment string, have int) (most int, text string, known bool)
+
 	// Leads says whether this Weir may write now; nil: always. A Weir that may not
 	// still sees every instance.
 	Leads func() bool
@@ -257,8 +261,16 @@ func (f *Fleet) Bound(deployment string) (most int, why, text string) {
 		return -1, "", ""
 	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.s.bound(&t.d, time.Now())
+	most, why, text = t.s.bound(&t.d, time.Now())
+	have, known := t.s.v.capacity, t.s.known
+	t.mu.Unlock()
+	if f.o.Quota == nil || !known {
+		return most, why, text
+	}
+	if n, said, bounds := f.o.Quota(deployment, have); bounds && n < most {
+		return n, fleet.WhyQuota, said
+	}
+	return most, why, text
 }
 
 // Again is when Azure is asked again for instances that it could not give.

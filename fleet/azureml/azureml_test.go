@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -165,6 +166,27 @@ func TestQuotaIsABound(t *testing.T) {
 	if most, why, text := p.Bound("chat/blue"); short.Why != fleet.WhyQuota || most != 1 || why != fleet.WhyQuota || !strings.Contains(text, "OutOfQuota") {
 		t.Errorf("%v; bound %d %q %q", short, most, why, text)
 	}
+}
+
+// What the subscription has left bounds the number before Azure refuses it, and with the
+// word of a refusal.
+func TestTheSubscriptionsQuotaIsABound(t *testing.T) {
+	c := start(t, ml.EndpointAuthModeKey)
+	c.make(2)
+	most, known := 0, false
+	c.quota = func(d string, have int) (int, string, bool) { return most, d + " has " + strconv.Itoa(have), known }
+	p := c.open(blue())
+	f := func(want int, why, text string) {
+		t.Helper()
+		if n, w, said := p.Bound("chat/blue"); n != want || w != why || said != text {
+			t.Errorf("bound %d %q %q, want %d %q %q", n, w, said, want, why, text)
+		}
+	}
+	free, why, text := p.Bound("chat/blue")
+	most, known = 3, true
+	f(3, fleet.WhyQuota, "chat/blue has 2")
+	most = free + 1
+	f(free, why, text)
 }
 
 // A container that does not start is shown with the end of its log.

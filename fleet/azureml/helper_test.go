@@ -38,6 +38,7 @@ type cloud struct {
 	endpoints   *ml.OnlineEndpointsClient
 	deployments *ml.OnlineDeploymentsClient
 	dir         string
+	quota       func(deployment string, have int) (int, string, bool)
 }
 
 func start(t *testing.T, mode ml.EndpointAuthMode) *cloud {
@@ -205,7 +206,7 @@ func (c *cloud) openAt(pace azureml.Pace, ds ...azureml.Deployment) *place {
 	c.Helper()
 	p := &place{t: c.T, busy: map[string]int{}}
 	var err error
-	p.Fleet, err = azureml.New(azureml.Options{Account: c.account, Deployments: ds, Pace: pace, Log: slog.New(slog.NewTextHandler(c.Output(), nil)), Busy: func(_, replica string) int {
+	p.Fleet, err = azureml.New(azureml.Options{Account: c.account, Deployments: ds, Pace: pace, Quota: c.quota, Log: slog.New(slog.NewTextHandler(c.Output(), nil)), Busy: func(_, replica string) int {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return p.busy[replica]

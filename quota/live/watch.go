@@ -45,7 +45,7 @@ func (w *Watch) Run(ctx context.Context) error {
 	tick := time.NewTicker(Every)
 	defer tick.Stop()
 	for {
-		w.step(ctx)
+		w.Step(ctx)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -55,7 +55,8 @@ func (w *Watch) Run(ctx context.Context) error {
 	}
 }
 
-func (w *Watch) step(ctx context.Context) {
+// Step reads once.
+func (w *Watch) Step(ctx context.Context) {
 	w.mu.Lock()
 	r, last := w.reader, w.last
 	w.mu.Unlock()
