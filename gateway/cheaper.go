@@ -129,6 +129,9 @@ func (c *call) cascade(small *served) (over bool, err error) {
 	asked, b := c.booking.served, &c.booking
 	judge := &asked.cheaper.Cascade
 	b.rec.Own += c.g.now().Sub(c.ownFrom)
+	c.g.spend.mu.Lock()
+	b.leaveDoor() // the first request is counted in its place
+	c.g.spend.mu.Unlock()
 	body, added := judge.Ask(c.body)
 	to := firstAnswer{most: c.st.bounds.MaxAnswer}
 	ctx, cancel := context.WithTimeout(c.x.ctx(), asked.cheaper.Within)

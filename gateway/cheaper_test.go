@@ -327,3 +327,13 @@ func TestACascadeMeetsTheStoredAnswersOfBothModels(t *testing.T) {
 		g.settled()
 	}
 }
+
+// The limit on requests in flight counts a request once, also while its body arrives.
+func TestACascadeIsOneRequestInFlight(t *testing.T) {
+	g := tries(t, Cheaper{}, answering, func(c *Config) { c.Tenants[0].Limits.MaxConcurrent = 1 })
+	g.post(chatPath, strings.Replace(plainAsk, "hi", strings.Repeat("x", smallBody), 1))
+	if recs := g.ended(2); recs[1].Cheaper != "accepted" {
+		t.Errorf("%+v", recs)
+	}
+	g.settled()
+}
