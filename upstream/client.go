@@ -99,6 +99,13 @@ func (c *Client) Do(ctx context.Context, addr string, call *Call) (*Reply, error
 	if addr == "" {
 		addr = c.o.BaseURL
 	}
+	if c.o.Renew != nil {
+		return c.renewable(ctx, func() (*Reply, error) { return c.send(ctx, addr, call) })
+	}
+	return c.send(ctx, addr, call)
+}
+
+func (c *Client) send(ctx context.Context, addr string, call *Call) (*Reply, error) {
 	r := &Reply{format: c.ops[call.Op].Format}
 	q := c.request(call)
 	if err := c.wire.Do(ctx, addr, &q, &r.Reply); err != nil {

@@ -1,10 +1,17 @@
 package upstream_test
 
 import (
+	"context"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 
 	"weir"
 	. "weir/upstream"
@@ -50,5 +57,51 @@ func TestThePinIsInEveryRequest(t *testing.T) {
 	r.Close()
 	if len(seen) != 1 || seen[0] != "blue" {
 		t.Errorf("%q", seen)
+	}
+}
+
+// numbered gives tokens t1, t2 and so on.
+type numbered struct{ n atomic.Int64 }
+
+func (s *numbered) GetToken(context.Context, policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	return azcore.AccessToken{Token: fmt.Sprint("t", s.n.Add(1)), ExpiresOn: time.Now().Add(time.Hour)}, nil
+}
+
+// A call whose token is refused is sent once more with the new one, whole; one that
+// is refused again fails.
+func TestARefusedCallIsSentOnceMore(t *testing.T) {
+	var right atomic.Value
+	right.Store("Bearer t2")
+	var calls atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		calls.Add(1)
+		body, err := io.ReadAll(r.Body)
+		if err != nil || r.Header.Get("Authorization") != right.Load() || string(body) != `{"a":1}` {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	}))
+	defer s.Close()
+	o := Options{Dialect: OpenAI}
+	o.Credential, o.Renew = Renewed(new(numbered), "")
+	c, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ask := func() int {
+		t.Helper()
+		r, err := c.Do(t.Context(), s.URL, &Call{Op: weir.OpChat, Body: [][]byte{[]byte(`{"a":`), []byte(`1}`)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		return r.Status
+	}
+	if status := ask(); status != http.StatusOK || calls.Load() != 2 {
+		t.Errorf("%d after %d calls", status, calls.Load())
+	}
+	right.Store("Bearer none")
+	if status := ask(); status != http.StatusUnauthorized || calls.Load() != 3 {
+		t.Errorf("%d after %d calls", status, calls.Load())
 	}
 }

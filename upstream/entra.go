@@ -88,6 +88,7 @@ type tokens struct {
 	value   string        // "Bearer " and the token
 	renewal chan struct{} // closed when the current renewal is done; nil if there is none
 	tried   time.Time     // when the last renewal began, then when it ended
+	forced  time.Time     // when a server last refused it and it was renewed for that
 	err     error         // of the last renewal
 }
 

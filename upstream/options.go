@@ -18,6 +18,7 @@ type Options struct {
 	Model      string // the upstream's model name; for Azure OpenAI the deployment's name
 	APIVersion string // for Azure OpenAI's classic paths; "": its v1 paths, and every other protocol
 	Credential Credential
+	Renew      Renew // of Credential after a 401, the call is then sent once more; nil: it cannot be renewed
 	Pin        Field // a header of every request, by which its server picks the deployment; no name: none
 
 	ConnectTimeout time.Duration // to open a connection, including name lookup and TLS; 0: 5 s

@@ -128,7 +128,8 @@ func mlUpstream(u *upstream.Options, a *azure.Account, d *config.Deployment) err
 	if err != nil {
 		return err
 	}
-	u.Credential, u.TLS = upstream.Bearer(keys, ""), a.TLS()
+	u.Credential, u.Renew = upstream.Renewed(keys, "")
+	u.TLS = a.TLS()
 	u.Pin = upstream.Field{Name: pinned, Value: d.AzureML.Deployment}
 	return nil
 }
