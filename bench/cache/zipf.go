@@ -13,8 +13,8 @@ import (
 	"weir/cache/memory"
 )
 
-// zipf compares the hit ratio of Weir's store on independent requests whose prompts follow
-// Zipf's law. The bound is the best that any policy can do that does not see the future: it
+// zipf compares the hit ratio of Weir's store with those of published policies, on independent
+// requests whose prompts follow Zipf's law. The bound is the best that any policy can do that does not see the future: it
 // knows how popular each prompt is, and keeps the most popular ones.
 func zipf() {
 	const prompts, requests, body = 100_000, 1_000_000, 1000
@@ -24,7 +24,8 @@ func zipf() {
 			fits := prompts * share / 100
 			trace := draw(prompts, requests, skew)
 			have, best, lru := stored(trace, fits, body), top(trace, fits), leastRecent(trace, fits)
-			fmt.Printf("  Zipf %.1f, %2d %% fit: weir %.1f %%, best possible %.1f %%, LRU %.1f %%\n", skew, share, 100*have, 100*best, 100*lru)
+			fmt.Printf("  Zipf %.1f, %2d %% fit: weir %.1f %%, W-TinyLFU %.1f %%, S3-FIFO %.1f %%, SIEVE %.1f %%, LRU %.1f %%, best possible %.1f %%\n", skew, share, 100*have,
+				100*ratio(trace, newTinyLFU(fits)), 100*ratio(trace, newS3FIFO(fits)), 100*ratio(trace, newSieve(fits)), 100*lru, 100*best)
 		}
 	}
 }

@@ -57,9 +57,7 @@ func (s *Store) claim(ctx context.Context, k cache.Key) bool {
 	if c == nil {
 		return true
 	}
-	limited, cancel := context.WithTimeout(ctx, s.o.Budget)
-	defer cancel()
-	err := c.Do(limited, c.B().Set().Key(s.key("asks", k)).Value(s.id).Nx().PxMilliseconds(leaseFor.Milliseconds()).Build()).Error()
+	_, err := s.ask(ctx, c, c.B().Set().Key(s.key("asks", k)).Value(s.id).Nx().PxMilliseconds(leaseFor.Milliseconds()).Build())
 	switch {
 	case rueidis.IsRedisNil(err):
 		s.answered(ctx, nil)

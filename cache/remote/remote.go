@@ -146,10 +146,8 @@ func (s *Store) Get(ctx context.Context, k cache.Key, _ weir.Instant) *cache.Ent
 	if c == nil {
 		return nil
 	}
-	limited, cancel := context.WithTimeout(ctx, s.o.Budget)
-	defer cancel()
 	// A range, since another may have written a value of any size.
-	v, err := c.Do(limited, c.B().Getrange().Key(s.key("answer", k)).Start(0).End(int64(s.o.MostBody+maxRest)).Build()).AsBytes()
+	v, err := s.ask(ctx, c, c.B().Getrange().Key(s.key("answer", k)).Start(0).End(int64(s.o.MostBody+maxRest)).Build())
 	if !s.answered(ctx, err) || err != nil || len(v) == 0 || string(v) == seen {
 		s.count.misses.Add(1)
 		return nil
@@ -165,6 +163,28 @@ func (s *Store) Get(ctx context.Context, k cache.Key, _ weir.Instant) *cache.Ent
 	}
 	s.count.hits.Add(1)
 	return e
+}
+
+// ask sends one command for a request, and waits for its reply within Budget. The client may
+// first need a connection, and a token for that, which it makes without regard to ctx.
+func (s *Store) ask(ctx context.Context, c rueidis.Client, cmd rueidis.Completed) ([]byte, error) {
+	type reply struct {
+		text []byte
+		err  error
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.o.Budget)
+	defer cancel()
+	came := make(chan reply, 1)
+	go func() {
+		text, err := c.Do(ctx, cmd).AsBytes()
+		came <- reply{text, err}
+	}()
+	select {
+	case r := <-came:
+		return r.text, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func (s *Store) unpacked(packed []byte, size int) ([]byte, error) {
