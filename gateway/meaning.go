@@ -106,6 +106,7 @@ type near struct {
 	verdict meaning.Verdict
 	entry   *cache.Entry // the answer of match; nil: nothing is near
 	key     cache.Key    // of its own answer
+	told    bool         // the verdict has come to something: it was served, or is compared
 }
 
 // byMeaning looks for the stored answer of a request in other words. over: the request has
@@ -114,56 +115,69 @@ type near struct {
 // A tenant gets only answers to its own requests, even where equal requests of all
 // tenants share: what one asks in other words tells the other more than that it was asked.
 func (c *call) byMeaning(p *Meaning) (over bool, err error) {
-	l, rec, m := c.look, &c.booking.rec, &c.g.meanings
-	n := &near{of: p, pool: meaning.Pool{Tenant: rec.Tenant, Model: rec.Model, Version: l.scope.Version}}
-	text, ok := n.read(l, rec)
-	if ok {
-		n.vector = c.embedWithin(n, text)
-	}
-	m.in(func(s *meaning.Space) {
-		t := s.Tally(n.pool)
-		switch {
-		case !ok:
-			t.Unread++
-		case n.vector == nil:
-			t.Late++
-		default:
-			t.Looked++
-			n.match, ok = s.Nearest(n.circle, n.vector)
-		}
-	})
-	if n.vector == nil {
+	rec, m := &c.booking.rec, &c.g.meanings
+	n := &near{of: p, pool: meaning.Pool{Tenant: rec.Tenant, Model: rec.Model, Version: c.look.scope.Version}}
+	text, ok := n.read(c)
+	if !ok {
+		m.in(func(s *meaning.Space) { s.Tally(n.pool).Unread++ })
 		return false, nil
 	}
-	if l.near = n; !ok {
+	// A caller over its limits must not have texts embedded at Weir's expense.
+	if err := c.enterDoor(); err != nil {
+		return false, err
+	}
+	if c.nearest(n, text); !n.verdict.Serve {
 		return false, nil
 	}
-	now := c.g.now()
-	e := c.g.answers.Get(c.x.ctx(), n.match.Key, now)
-	if e == nil {
-		m.in(func(s *meaning.Space) { s.Forget(n.match) })
-		return false, nil
-	}
-	if !l.accepts(c.g.answers, e, now) {
-		return false, nil
-	}
-	n.entry = e
-	m.in(func(s *meaning.Space) { n.verdict = s.Decide(n.match, p.terms(), m.draw()) })
-	if !n.verdict.Serve {
-		return false, nil
-	}
-	if err = c.hit(e, cache.Meaning); err == nil {
+	if err = c.hit(n.entry, cache.Meaning); err == nil {
+		n.told = true
 		m.in(func(s *meaning.Space) {
 			t := s.Tally(n.pool)
-			t.Served, t.Expected, t.Saved = t.Served+1, t.Expected+n.verdict.Bound, t.Saved+e.Cost
+			t.Served, t.Expected, t.Saved = t.Served+1, t.Expected+n.verdict.Bound, t.Saved+n.entry.Cost
 		})
 	}
 	return true, err
 }
 
+// nearest embeds a text and finds the stored answer near to it, and what is done with it.
+func (c *call) nearest(n *near, text string) {
+	m, l := &c.g.meanings, c.look
+	if n.vector = c.embedWithin(n, text); n.vector == nil {
+		m.in(func(s *meaning.Space) { s.Tally(n.pool).Late++ })
+		return
+	}
+	l.near = n
+	ok := false
+	m.in(func(s *meaning.Space) {
+		s.Tally(n.pool).Looked++
+		n.match, ok = s.Nearest(n.circle, n.vector)
+	})
+	if !ok {
+		return
+	}
+	now := c.g.now()
+	e := c.g.answers.Get(c.x.ctx(), n.match.Key, now)
+	switch {
+	case e == nil:
+		m.in(func(s *meaning.Space) { s.Forget(n.match) })
+	case l.accepts(c.g.answers, e, now):
+		n.entry = e
+		m.in(func(s *meaning.Space) { n.verdict = s.Decide(n.match, n.of.terms(), m.draw()) })
+	}
+}
+
+// untold counts a request that was near to a prompt and came to nothing: its caller has
+// left, it failed, or its answer was not stored.
+func (g *Gateway) untold(n *near) {
+	if n.entry != nil && !n.told {
+		g.meanings.in(func(s *meaning.Space) { s.Tally(n.pool).Undone++ })
+	}
+}
+
 // read finds the words that are compared. Tools make an answer more than its words, and a
 // response that its server keeps stands for the very request it answered.
-func (n *near) read(l *lookup, rec *weir.Record) (text string, ok bool) {
+func (n *near) read(c *call) (text string, ok bool) {
+	l, rec := c.look, &c.booking.rec
 	if f := &l.body.Facts; f.Tools || f.Stored && rec.Op == weir.OpResponses {
 		return "", false
 	}
@@ -173,8 +187,20 @@ func (n *near) read(l *lookup, rec *weir.Record) (text string, ok bool) {
 	}
 	scope := l.scope
 	scope.Tenant = rec.Tenant
-	n.circle, ok = meaning.CircleOf(&scope, &turn, n.of.Embed)
+	n.circle, ok = meaning.CircleOf(&scope, &turn, c.st.embedderOf(n.of))
 	return turn.Text, ok
+}
+
+// embedderOf names the model that embeds and its version: vectors of another one are never
+// compared with its vectors.
+func (st *state) embedderOf(p *Meaning) string {
+	version := ""
+	if s := st.models[p.Embed]; s != nil && s.cache != nil {
+		version = s.cache.Version
+	} else if s != nil && s.vectors != nil {
+		version = s.vectors.Version
+	}
+	return p.Embed + "\x00" + version
 }
 
 // embedWithin embeds a text in the time that a request may lose by it; nil: it took longer,

@@ -32,6 +32,7 @@ func (c *call) learn(e *cache.Entry) {
 		g.meanings.in(n.add)
 		return
 	}
+	n.told = true
 	was, is := wordsOf(c.s.do, n.entry), wordsOf(c.s.do, e)
 	switch meaning.Compare(was, is) {
 	case meaning.Equal:

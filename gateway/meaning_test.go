@@ -15,6 +15,7 @@ import (
 	"weir/cache"
 	"weir/cache/meaning"
 	"weir/cache/memory"
+	"weir/meter"
 )
 
 // embeds is a server of embeddings: texts that have the same first word are near.
@@ -51,6 +52,7 @@ func hello(string) string { return "hello" }
 // meant is a gateway whose model m has a Meaning. Nothing is drawn for an audit.
 type meant struct {
 	*running
+	conf               Config
 	chat, embed, judge *backend
 	words              int
 }
@@ -70,6 +72,7 @@ func meaningful(t testing.TB, m Meaning, chat, embed, judge http.HandlerFunc) *m
 	c.Models[0].Meaning, c.Models[0].Cache = &m, &cache.Policy{TTL: time.Hour, Normalise: true, Shared: true, Tools: true}
 	s := memory.New(memory.Options{}, nil)
 	t.Cleanup(s.Close)
+	g.conf = c
 	g.running = start(t, c, func(o *Options) { o.Answers = s })
 	g.meanings.draw = func() float64 { return 1 }
 	return g
@@ -236,6 +239,21 @@ func TestALateEmbeddingHoldsNoRequestUp(t *testing.T) {
 		"no vector": func(w http.ResponseWriter, _ *http.Request) {
 			io.WriteString(w, `{"data":[{"index":0,"embedding":[0,0]}],"usage":{"prompt_tokens":1}}`)
 		},
+		"another index": func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, `{"data":[{"index":1,"embedding":[0,1]}],"usage":{"prompt_tokens":1}}`)
+		},
+		"too many": func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, `{"data":[{"index":0,"embedding":[0,1]},{"index":0,"embedding":[1,0]}],"usage":{"prompt_tokens":1}}`)
+		},
+		"no number": func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, `{"data":[{"index":0,"embedding":[NaN,1]}],"usage":{"prompt_tokens":1}}`)
+		},
+		"huge": func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, `{"data":[{"index":0,"embedding":[1e39,1]}],"usage":{"prompt_tokens":1}}`)
+		},
+		"too long": func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, `{"data":[{"index":0,"embedding":[`+strings.Repeat("1,", meaning.MaxDims)+`1]}],"usage":{"prompt_tokens":1}}`)
+		},
 		"no JSON": func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "x") },
 		"too large": func(w http.ResponseWriter, _ *http.Request) {
 			io.WriteString(w, `{"data":[{"index":0,"embedding":[`+strings.Repeat("1,", maxOwnAnswer/2)+`1]}],"usage":{"prompt_tokens":1}}`)
@@ -287,6 +305,57 @@ func TestAnswersInOtherWordsAreCompared(t *testing.T) {
 		if row := g.row(); row.Compared != (meaning.Counts{Right: c.right, Wrong: c.wrong}) || row.Undone != c.undone || g.meanings.comparing != 0 {
 			t.Errorf("%s: %+v", c.name, row)
 		}
+	}
+}
+
+// Weir pays for embeddings: a caller that is over a limit does not use them.
+func TestARefusedRequestIsNotEmbedded(t *testing.T) {
+	for _, scope := range []meter.Scope{{Tenant: "demo"}, {Tenant: "demo", Key: "ci"}} {
+		g := meaningful(t, Meaning{}, says(hello), embeds, nil)
+		g.conf.Limits = []Limit{{Scope: scope, Limits: meter.Limits{RequestsPerMinute: 1}}}
+		if err := g.Apply(g.conf); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 6 {
+			if h, _ := g.post(chatPath, g.body("reset it")); (h.StatusCode == 200) != (i < 1) {
+				t.Errorf("%+v: request %d: %d", scope, i, h.StatusCode)
+			}
+		}
+		if n := g.embed.calls.Load(); n != 1 {
+			t.Errorf("%+v: embedded %d times, want 1", scope, n)
+		}
+	}
+}
+
+// A request that is near and gets no answer that can be compared is counted all the same.
+func TestWhatIsNearAddsUp(t *testing.T) {
+	whole := true
+	g := meaningful(t, Meaning{}, func(w http.ResponseWriter, r *http.Request) {
+		if whole {
+			says(hello)(w, r)
+			return
+		}
+		w.WriteHeader(400)
+	}, embeds, nil)
+	g.learns(t, "reset it", 3)
+	whole = false
+	g.post(chatPath, g.body("reset it"))
+	g.compared(t)
+	if row := g.row(); row.Near != 3 || row.Compared.Right != 2 || row.Undone != 1 {
+		t.Errorf("%+v", row)
+	}
+}
+
+// Vectors of another version of the embedding model are not compared with those stored.
+func TestAnotherVersionOfTheEmbeddingModelBeginsFromNothing(t *testing.T) {
+	g := meaningful(t, Meaning{}, says(hello), embeds, nil)
+	g.learns(t, "reset it", evidence)
+	g.conf.Models[1].Cache = &cache.Policy{TTL: time.Hour, Version: "2"}
+	if err := g.Apply(g.conf); err != nil {
+		t.Fatal(err)
+	}
+	if h, _ := g.post(chatPath, g.body("reset it")); met(h.Header) != "miss" {
+		t.Errorf("%v", h.Header)
 	}
 }
 

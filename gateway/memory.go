@@ -97,7 +97,16 @@ func (c *call) knock() error {
 	if n := c.x.size; n >= 0 && n < knockFrom {
 		return nil
 	}
+	return c.enterDoor()
+}
+
+// enterDoor checks the limits of the tenant and key, and counts the request in flight until
+// it reserves. It does nothing if the request is counted already.
+func (c *call) enterDoor() error {
 	b, s := &c.booking, &c.g.spend
+	if b.holds&holdsDoor != 0 {
+		return nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k, refusal := s.meter.Knock(c.g.now(), meter.Who{Tenant: b.rec.Tenant, Key: b.rec.Key})

@@ -62,6 +62,9 @@ func (g *Gateway) take() *call {
 // recycle clears the call and pools its memory, unless its handler panicked.
 func (c *call) recycle() {
 	c.letGo()
+	if l := c.look; l != nil && l.near != nil {
+		c.g.untold(l.near)
+	}
 	c.look.free()
 	c.g.claims.drop(c.vectors)
 	if !c.over {

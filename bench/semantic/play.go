@@ -57,15 +57,28 @@ func keyOf(i int) (k cache.Key) {
 
 func ofKey(k cache.Key) int { return int(binary.BigEndian.Uint64(k[:])) }
 
-// threshold serves the nearest stored answer from a similarity on, as other gateways do.
+// stored is a prompt of threshold.
+type stored struct {
+	vector meaning.Vector
+	intent int
+}
+
+// threshold serves the nearest stored answer from a similarity on, as other gateways do. It
+// forgets none.
 func threshold(name string, all []intent, rs []request, vectors map[string]meaning.Vector, from float64, guarded bool) result {
-	res, s, cs := result{name: name, byKind: map[string]int{}}, meaning.New(1<<40), circles(rs, guarded)
+	res, of, cs := result{name: name, byKind: map[string]int{}}, map[meaning.Circle][]stored{}, circles(rs, guarded)
 	for i, r := range rs {
-		if m, ok := s.Nearest(cs[i], vectors[r.text]); ok && m.Similarity >= from {
-			res.serve(all, r.intent, rs[ofKey(m.Key)].intent, 2*i >= len(rs))
+		v, near, have := vectors[r.text], from, -1
+		for _, p := range of[cs[i]] {
+			if c := meaning.Cosine(v, p.vector); c >= near && (have < 0 || c > near) {
+				near, have = c, p.intent
+			}
+		}
+		if have >= 0 {
+			res.serve(all, r.intent, have, 2*i >= len(rs))
 			continue
 		}
-		s.Add(cs[i], meaning.Pool{Model: "m"}, vectors[r.text], keyOf(i))
+		of[cs[i]] = append(of[cs[i]], stored{v, r.intent})
 	}
 	return res
 }

@@ -17,7 +17,7 @@ type Tally struct {
 	Expected float64 // of the served, the sum of their bounds: at most so many are wrong
 	Compared Counts  // of those near that asked the model
 	Audited  Counts  // of Compared, those that would have been served: the measured error
-	Undone   uint64  // comparisons that could not be made
+	Undone   uint64  // of Near, neither served nor compared: the request failed, its answer was not stored, or nothing could compare it
 	Saved    weir.Money
 	Spent    weir.Money // on embeddings and judges
 }
@@ -81,7 +81,7 @@ type Figures struct {
 
 	Compared      uint32 `json:"compared"` // all that asked the model though near, Audited included
 	ComparedWrong uint32 `json:"compared_wrong"`
-	Undone        uint64 `json:"undone"` // comparisons that could not be made
+	Undone        uint64 `json:"undone"` // neither served nor compared; Near is Served, Compared, Undone and what is under way
 
 	Saved weir.Money `json:"saved_dollars"`
 	Spent weir.Money `json:"spent_dollars"`

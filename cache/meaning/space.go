@@ -51,6 +51,7 @@ func Cosine(a, b Vector) float64 {
 const (
 	MaxDims  = 4096    // of a vector
 	maxScan  = 1 << 20 // products that one look-up takes in its circle: under a millisecond
+	minScan  = 256     // products that a prompt counts as at least, however short its vector is
 	maxPools = 10_000  // tenants' models that are counted
 )
 
@@ -61,6 +62,7 @@ type Space struct {
 	circles map[Circle]*circle
 	pools   map[Pool]*pool
 	ring    prompt // of all prompts: next is the one that was used last
+	uses    uint64
 	prompts int
 }
 
@@ -77,6 +79,7 @@ type prompt struct {
 	wrong  bool // an answer was wrong: it needs a bound of its own
 	out    bool // the pool counts it no more: see learn
 
+	used       uint64 // higher: later
 	prev, next *prompt
 }
 
@@ -120,7 +123,7 @@ func (s *Space) Nearest(at Circle, v Vector) (m Match, ok bool) {
 }
 
 // Add stores a prompt with its unit vector and the key of its answer. What was not used
-// for longest goes if there is no room.
+// for longest goes if there is no room, in its circle or in all.
 func (s *Space) Add(at Circle, of Pool, v Vector, k cache.Key) {
 	c, in := s.circles[at], s.poolOf(of)
 	if v == nil || in == nil {
@@ -139,8 +142,8 @@ func (s *Space) Add(at Circle, of Pool, v Vector, k cache.Key) {
 	s.bytes += p.size()
 	s.prompts++
 	in.prompts++
-	if len(c.prompts)*len(v) > maxScan {
-		s.drop(c.prompts[0])
+	if len(c.prompts)*max(len(v), minScan) > maxScan {
+		s.drop(slices.MinFunc(c.prompts, func(a, b *prompt) int { return cmp.Compare(a.used, b.used) }))
 	}
 	for s.bytes > s.most && s.ring.prev != &s.ring {
 		s.drop(s.ring.prev)
@@ -168,6 +171,8 @@ func (s *Space) drop(p *prompt) {
 func (s *Space) link(p *prompt) {
 	p.prev, p.next = &s.ring, s.ring.next
 	p.prev.next, p.next.prev = p, p
+	s.uses++
+	p.used = s.uses
 }
 
 func (s *Space) unlink(p *prompt) {

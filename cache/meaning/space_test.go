@@ -150,8 +150,30 @@ func TestOneCircleIsBounded(t *testing.T) {
 	if n := len(s.circles[Circle{}].prompts); n != maxScan/MaxDims {
 		t.Errorf("%d prompts", n)
 	}
+	for i := range maxScan/minScan + 9 {
+		s.Add(Circle{1}, Pool{}, Vector{1}, cache.Key{byte(i), byte(i >> 8), byte(i >> 16)})
+	}
+	if n := len(s.circles[Circle{1}].prompts); n != maxScan/minScan {
+		t.Errorf("%d prompts of one dimension", n)
+	}
 	if (make(Vector, MaxDims+1)).Unit() != nil || (Vector{0, 0}).Unit() != nil || (Vector{float32(math.NaN())}).Unit() != nil {
 		t.Error("a vector without direction, or too long, has a unit")
+	}
+}
+
+// The prompt that is asked for most is seldom the youngest.
+func TestAFullCircleDropsWhatWasNotUsedForLongest(t *testing.T) {
+	s := New(1 << 40)
+	vector := func(i int) Vector {
+		v := make(Vector, MaxDims)
+		v[i] = 1
+		return v
+	}
+	for i := range 2 * maxScan / MaxDims {
+		s.Add(Circle{}, Pool{}, vector(i), cache.Key{byte(i), byte(i >> 8)})
+		if m, ok := s.Nearest(Circle{}, vector(0)); !ok || m.Key != (cache.Key{}) {
+			t.Fatalf("after %d the first prompt, used each time, is gone", i)
+		}
 	}
 }
 

@@ -56,8 +56,8 @@ func TestTheReportTellsOfEachModel(t *testing.T) {
 		t.Error(out.String(), err)
 	}
 	answer = `[{"model":"chat","max_error":0.01,"shadow":false,"prompts":90,"embedded":2000,"late":3,"unread":4,"near":1500,"served":700,"expected_error":0.0062,
-		"audited":40,"audited_wrong":1,"measured_error":0.025,"measured_error_most":0.15,"compared":800,"compared_wrong":9,"undone":2,"saved_dollars":12.3,"spent_dollars":0.04},
-		{"model":"new","max_error":0.05,"shadow":true}]`
+		"audited":40,"audited_wrong":1,"measured_error":0.025,"measured_error_most":0.15,"compared":798,"compared_wrong":9,"undone":2,"saved_dollars":12.3,"spent_dollars":0.04},
+		{"model":"new","max_error":0.05,"shadow":true},{"model":"old"}]`
 	out.Reset()
 	if err := Report(t.Context(), &out, s.URL); err != nil {
 		t.Fatal(err)
@@ -66,13 +66,19 @@ func TestTheReportTellsOfEachModel(t *testing.T) {
   served    700 of 1500 requests that were near a stored prompt; 2000 embedded, 3 too late, 4 not compared
   expected  at most 0.62 % of them wrong
   measured  2.5 % wrong, at most 15 %: 1 of 40 answers that would have been served
-  compared  800 answers near a stored prompt, 9 wrong; 2 could not be compared
+  compared  798 answers near a stored prompt, 9 wrong; 2 came to nothing
   money     $12.30 saved, $0.04 spent on embeddings and judges
   prompts   90
 
 new, max_error 5 %, shadow: nothing is served
   served    0 of 0 requests that were near a stored prompt; 0 embedded, 0 too late, 0 not compared
-  compared  0 answers near a stored prompt, 0 wrong; 0 could not be compared
+  compared  0 answers near a stored prompt, 0 wrong; 0 came to nothing
+  money     $0.00 saved, $0.00 spent on embeddings and judges
+  prompts   0
+
+old, no longer with cache.semantic
+  served    0 of 0 requests that were near a stored prompt; 0 embedded, 0 too late, 0 not compared
+  compared  0 answers near a stored prompt, 0 wrong; 0 came to nothing
   money     $0.00 saved, $0.00 spent on embeddings and judges
   prompts   0
 `; out.String() != want {

@@ -53,7 +53,7 @@ func TestASemanticCacheLearnsAndReports(t *testing.T) {
 	if err := operate.Report(t.Context(), &out, n.Operators().String()); err != nil {
 		t.Fatal(err)
 	}
-	if report := out.String(); !strings.HasPrefix(report, "m, max_error 20 %\n  served    ") || strings.Contains(report, "served    0 of") || !strings.Contains(report, "0 wrong; 0 could not") {
+	if report := out.String(); !strings.HasPrefix(report, "m, max_error 20 %\n  served    ") || strings.Contains(report, "served    0 of") || !strings.Contains(report, "0 wrong; 0 came to nothing") {
 		t.Error(report)
 	}
 	eventually(t, "the metrics have both accounts", func() bool {
