@@ -124,6 +124,11 @@ func ofMachines(b *quota.Book, prices *price.Catalogue, deployment string, n int
 		return x
 	}
 	a := b.Ask(s, at, 0, n)
+	for _, u := range b.Bounds(s, at) {
+		if want := s.Needs(n, at); a.Needs <= a.By.Limit && want > u.Limit { // it fails for certain
+			a = quota.Ask{Needs: want, Free: u.Free(), By: u, Known: true}
+		}
+	}
 	if !a.Known {
 		x.OK, x.Said = true, fmt.Sprintf("no quota of %s is known in %s", strings.Join(s.Families, ", "), at.Location)
 		return x
@@ -146,7 +151,13 @@ func ofUnits(b *quota.Book, m *config.Model, d *config.Deployment, o object) (x 
 		x.Said = "cannot be read: " + o.why
 		return x
 	}
-	most := max(o.Capacity, int64(wire.MostUnits(d)))
+	most, file := o.Capacity, d.AzureOpenAI
+	if provisioned := file.PTU > 0; provisioned == o.Provisioned() {
+		most = max(most, int64(wire.MostUnits(d)))
+	} else if file.Resize != "" {
+		x.Most, x.Said = fmt.Sprintf("%d units of %s", most, o.SKU), azureopenai.Unfit(provisioned, o.SKU)
+		return x
+	}
 	x.Most, x.OK = fmt.Sprintf("%d units of %s", most, o.SKU), true
 	a := b.AskUnits(o.Units, o.Capacity, most)
 	if !a.Known {

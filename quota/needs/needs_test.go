@@ -10,9 +10,12 @@ import (
 	"testing"
 
 	"weir/config"
+	"weir/emulate"
 	"weir/emulate/arm"
+	"weir/fleet/azureopenai"
 	"weir/price"
 	"weir/quota"
+	"weir/wire"
 )
 
 // emulated is an emulated subscription, asked over TCP and TLS with Azure's own
@@ -24,7 +27,11 @@ func emulated(t *testing.T, models string, limits map[string]int) (*config.Confi
 	if err != nil {
 		t.Fatal(err)
 	}
-	cloud, err := arm.New(arm.Options{Dir: dir, Speed: 1000, Quota: limits})
+	openai, err := emulate.NewAzure(emulate.AzureOptions{Deployments: []emulate.AzureDeployment{{Name: "ptu", Model: "gpt-4o", SKU: "GlobalProvisionedManaged", PTU: 100, InputTPM: 2500, OutputWeight: 4}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cloud, err := arm.New(arm.Options{Dir: dir, Speed: 1000, Quota: limits, OpenAI: openai})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,6 +134,12 @@ func TestAManagedEndpointNeedsItsReserveAndTheRoleHasTheRights(t *testing.T) {
 	if n := page.Needs[0]; n.OK || n.Request != 4 || !strings.HasPrefix(n.Said, "needs 20 vCPUs of ") {
 		t.Errorf("needs %+v", n)
 	}
+	allowed(t, cloud)
+}
+
+// allowed checks that the role in deploy/azure has the rights to all that was asked.
+func allowed(t *testing.T, cloud *arm.Cloud) {
+	t.Helper()
 	role, err := os.ReadFile("../../deploy/azure/weir-capacity.json")
 	if err != nil {
 		t.Fatal(err)
@@ -135,5 +148,65 @@ func TestAManagedEndpointNeedsItsReserveAndTheRoleHasTheRights(t *testing.T) {
 		if !strings.Contains(strings.ToLower(string(role)), strings.ToLower("\""+action+"\"")) {
 			t.Errorf("the role lacks %s", action)
 		}
+	}
+}
+
+const provisioned = `
+models:
+- name: gpt-4o
+  deployments:
+  - name: gpt-4o/ptu
+    azureopenai: {endpoint: "http://127.0.0.1:1", resource: weir-openai, deployment: ptu, api_key: env:WEIR_TEST_AZURE_SECRET, UNITS, resize: both}
+`
+
+// Units of Azure OpenAI are judged and changed with the rights of the role; in a file
+// that counts others they are neither.
+func TestUnitsAreJudgedAndTheRoleHasTheRightsOfAResize(t *testing.T) {
+	prices, err := price.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, cloud := emulated(t, strings.Replace(provisioned, "UNITS", "ptu: 150", 1), nil)
+	page, err := Of(t.Context(), c, prices)
+	if err != nil || len(page.Needs) != 1 || !page.Needs[0].OK || page.Needs[0].Most != "150 units of GlobalProvisionedManaged" {
+		t.Fatal(err, page.Needs)
+	}
+	a, err := wire.AzureAccount(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := azureopenai.NewClient(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, _ := wire.OpenAIRef(c, &c.Models[0].Deployments[0])
+	k := azureopenai.New(azureopenai.Options{Client: client, Deployments: []azureopenai.Deployment{{Name: "gpt-4o/ptu", Ref: ref, Resize: azureopenai.Both, Provisioned: true, Units: 150}}})
+	k.Step(t.Context())
+	for _, action := range []string{"read", "write"} {
+		if cloud.Actions()["Microsoft.CognitiveServices/accounts/deployments/"+action] == 0 {
+			t.Errorf("no deployments/%s was asked: %v", action, cloud.Actions())
+		}
+	}
+	allowed(t, cloud)
+	c.Models[0].Deployments[0].AzureOpenAI.PTU, c.Models[0].Deployments[0].AzureOpenAI.TokensPerMinute = 0, 450_000
+	if page, err = Of(t.Context(), c, prices); err != nil || page.Needs[0].OK || !strings.Contains(page.Needs[0].Said, "write ptu") {
+		t.Errorf("in other units: %v, %+v", err, page.Needs)
+	}
+}
+
+// Of several quotas the one that can never be enough decides, though another is shorter
+// now and may be in use by the deployment itself.
+func TestWhatIsCertainToFailIsShort(t *testing.T) {
+	prices, err := price.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &quota.Book{Usages: []quota.Usage{
+		{Service: quota.Compute, Location: "swedencentral", Name: "cores", Unit: "vCPUs", Used: 345, Limit: 350},
+		{Service: quota.Compute, Location: "swedencentral", Name: "StandardNCADSA100v4Family", Unit: "vCPUs", Used: 0, Limit: 48},
+	}}
+	x := ofMachines(b, prices, "llama/a100", 4, "Standard_NC24ads_A100_v4", quota.At{Location: "swedencentral"})
+	if x.OK || x.Request != 48 || x.Said != "needs 96 vCPUs of StandardNCADSA100v4Family in swedencentral; 48 are free: request 48 more, a limit of 96" {
+		t.Errorf("%+v", x)
 	}
 }
