@@ -138,22 +138,23 @@ func (c *call) refused(r *upstream.Reply, body *buffer, err error) *failure {
 	if err != nil && err != errOverLimit {
 		return c.failed(err)
 	}
-	u := c.s.do.ReadFailure(r.Status, r.Header, body.b, time.Now())
+	said := c.callersPlaces(body)
+	u := c.s.do.ReadFailure(r.Status, r.Header, said, time.Now())
 	f := ofFailure(&u)
 	if u.ContextLength && c.booking.served.hasLonger(c.booking.target) {
 		f.result, f.retry = dispatch.TooLong, true
 		return f
 	}
-	if u.Fault != weir.CallerFault || f.retry || err == errOverLimit || r.Status >= 500 || !c.s.dialect.Words(body.b) {
+	if u.Fault != weir.CallerFault || f.retry || err == errOverLimit || r.Status >= 500 || !c.s.dialect.Words(said) {
 		return f // worded in the caller's dialect
 	}
 	if c.x.claim(); c.x.opened() {
 		return f // as an event
 	}
 	c.x.set("X-Weir-Fault", weir.CallerFault.String())
-	c.startAnswer(r, int64(len(body.b)))
+	c.startAnswer(r, int64(len(said)))
 	c.booking.release(dispatch.Rejected)
-	if c.x.send(body.b) == nil {
+	if c.x.send(said) == nil {
 		c.x.flush()
 	}
 	c.finished = true

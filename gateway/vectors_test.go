@@ -26,8 +26,10 @@ type embedder struct {
 	mu   sync.Mutex
 	got  []int // items of each request
 	hold chan struct{}
-	fail int               // requests to be failed
-	bad  map[string]string // rows in place of those of items
+	fail int // requests to be failed
+	// refuse is what it says of a request that it refuses; "": it refuses none.
+	refuse string
+	bad    map[string]string // rows in place of those of items
 }
 
 func (e *embedder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -51,6 +53,10 @@ func (e *embedder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case <-r.Context().Done():
 			return
 		}
+	}
+	if e.refuse != "" {
+		http.Error(w, `{"error":{"message":"`+e.refuse+`","type":"invalid_request_error","param":"input","code":null}}`, 400)
+		return
 	}
 	if fails {
 		http.Error(w, `{"error":{"message":"no"}}`, 500)
@@ -300,6 +306,29 @@ func TestATextWithoutAVectorIsNamed(t *testing.T) {
 			t.Errorf("%d claims are left", n)
 		}
 	}
+}
+
+// What a server says of a text is said of the same text to the caller, whose list is longer.
+func TestAnErrorNamesTheCallersText(t *testing.T) {
+	e := &embedder{}
+	r := embedding(t, e, nil)
+	r.embed(t, e, false, []string{"a", "b"})
+	f := func(want, said string) {
+		t.Helper()
+		e.refuse = said
+		resp, answer := r.post(embedPath, `{"model":"m","input":["a","c","c","b",""]}`)
+		if resp.StatusCode != 400 || !strings.Contains(answer, want) || resp.Header.Get("Content-Length") != fmt.Sprint(len(answer)) {
+			t.Errorf("%d %s, want %s", resp.StatusCode, answer, want)
+		}
+		r.settled()
+		if rec := r.rec(); rec.Usage != (weir.Usage{}) || rec.Cost != 0 || rec.SavedTokens != 0 {
+			t.Errorf("%+v", rec)
+		}
+	}
+	f("'$.input[4]' is empty", "'$.input[1]' is empty")
+	f("body.input.1: too long", "body.input.0: too long")
+	f("input[7] of myinput[1]", "input[7] of myinput[1]")
+	f("input[99999999999999999999]", "input[99999999999999999999]")
 }
 
 func TestTextsInFlightAreShared(t *testing.T) {
