@@ -18,6 +18,12 @@ import (
 func (n *Node) sources() observe.Sources {
 	s := observe.Sources{Levels: n.levels, Replicas: n.allReplicas, Engines: n.engines.all, Ledger: n.ledgerState, Canaries: n.canaryLevels, Limits: n.limitUses, Short: n.short.levels, Starts: n.startLevels, Held: n.held}
 	s.Cache = func() observe.Cache { return cacheLevels(n.answers, n.remote) }
+	if n.vectors != nil {
+		s.Vectors = func() observe.Vectors {
+			st := n.vectors.Stats()
+			return observe.Vectors{Entries: st.Entries, Bytes: st.Bytes, Disk: st.Disk, Dropped: st.Dropped}
+		}
+	}
 	if n.account != nil {
 		s.Account = n.account.Levels
 	}

@@ -262,7 +262,7 @@ func (n *Node) Run(ctx context.Context, also func(context.Context) error) error 
 func (n *Node) middle() []func(context.Context) error {
 	admin := n.admin().handler()
 	parts := []func(context.Context) error{
-		n.retain, n.engines.run, n.scaler.run,
+		n.retain, n.engines.run, n.scaler.run, n.lookAtIndexes,
 		func(ctx context.Context) error { return n.canaries.keep(ctx, n.gateway.Canaries) },
 		func(ctx context.Context) error { return runAdmin(ctx, n.operators, admin, n.log) },
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"slices"
 
 	"weir/gateway"
@@ -31,4 +32,18 @@ func (n *Node) searches() gateway.Searches {
 		return nil
 	}
 	return n.indexes.Search
+}
+
+// lookAtIndexes says at the start which vector stores cannot be searched: else the first
+// caller would be told.
+func (n *Node) lookAtIndexes(ctx context.Context) error {
+	if n.indexes == nil {
+		return nil
+	}
+	for name, err := range n.indexes.Look(ctx) {
+		if ctx.Err() == nil {
+			n.log.Warn("a vector store cannot be searched yet", "store", name, "error", err)
+		}
+	}
+	return nil
 }

@@ -29,7 +29,7 @@ type caches struct {
 func (m *Metrics) makeCaches() {
 	m.caches = caches{
 		requests: m.counter("weir_cache_requests_total",
-			"Ended requests to models that store answers, by result: hit, meaning (got the stored answer of other words), coalesced (got the answer of another caller's request), miss, bypass.", "tenant", "model", "result"),
+			"Ended requests to models that store answers, by result: hit, meaning (got the stored answer of other words), coalesced (got the answer of another caller's request), partial (some embeddings were stored), miss, bypass.", "tenant", "model", "result"),
 		bypasses: m.counter("weir_cache_bypasses_total",
 			"Requests of result bypass by the reason why their answers are not stored.", "model", "reason"),
 		tokens: m.counter("weir_cache_saved_tokens_total",

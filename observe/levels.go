@@ -19,7 +19,8 @@ type Sources struct {
 	Ledger   func() Ledger
 	Canaries func() []CanaryLevel
 	Shared   func() Shared
-	Cache    func() Cache // nil: no answer is stored
+	Cache    func() Cache   // nil: no answer is stored
+	Vectors  func() Vectors // nil: no embedding is stored
 	Limits   func() []LimitUse
 	Short    func() []Short
 	Starts   func() []ColdStart     // of deployments whose place tells the phases apart
@@ -81,6 +82,7 @@ type levels struct {
 	rows, lag, written, failures, coarsened                    *prometheus.Desc
 	shared                                                     sharedDescs
 	cache                                                      cacheDescs
+	vectors                                                    vectorDescs
 	account                                                    accountDescs
 	leader, limitUse                                           *prometheus.Desc
 	short, start, held                                         *prometheus.Desc
@@ -107,6 +109,7 @@ func newLevels(m *Metrics) *levels {
 		gpuUtilisation: desc("weir_engine_gpu_utilisation_ratio", "GPU utilisation, mean over the inference servers.", "deployment"),
 		shared:         newSharedDescs(),
 		cache:          newCacheDescs(),
+		vectors:        newVectorDescs(),
 		account:        newAccountDescs(),
 		rows:           desc("weir_ledger_pending_rows", "Rows of usage waiting to be written."),
 		lag:            desc("weir_ledger_lag_seconds", "Age of the oldest usage not written."),
@@ -132,6 +135,7 @@ func (m *Metrics) Watch(s Sources) {
 func (l *levels) Describe(ch chan<- *prometheus.Desc) {
 	l.shared.describe(ch)
 	l.cache.describe(ch)
+	l.vectors.describe(ch)
 	for _, d := range []*prometheus.Desc{l.waiting, l.waitingTokens, l.inFlight, l.inFlightTokens, l.quota, l.replicas, l.notReady, l.canaryShare, l.canaryEvidence,
 		l.engineRunning, l.engineWaiting, l.kvUse, l.gpuUtilisation,
 		l.rows, l.lag, l.written, l.failures, l.coarsened, l.leader, l.limitUse, l.short, l.start, l.held} {
@@ -168,6 +172,9 @@ func (l *levels) Collect(ch chan<- prometheus.Metric) {
 	}
 	if s.Cache != nil {
 		l.cache.collect(ch, s.Cache())
+	}
+	if s.Vectors != nil {
+		l.vectors.collect(ch, s.Vectors())
 	}
 	if s.Shared != nil {
 		l.shared.collect(ch, s.Shared())

@@ -37,7 +37,7 @@ func indexes(c *config.Config) (all []search.Index) {
 		if place == "" {
 			place = s.Postgres.Reveal()
 		}
-		all = append(all, search.Index{Name: s.Name, Tenants: s.Tenants, Open: func() (index.Store, error) { return chunks.At(place, s.Index) }})
+		all = append(all, search.Index{Name: s.Name, Tenants: s.Tenants, Open: func() (index.Store, error) { return chunks.Existing(place, s.Index) }})
 	}
 	return all
 }

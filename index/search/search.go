@@ -74,6 +74,21 @@ func (x *opened) get() (index.Store, error) {
 	return x.store, nil
 }
 
+// Look opens every index, and returns the errors of those that cannot be searched.
+func (s *Stores) Look(ctx context.Context) map[string]error {
+	out := map[string]error{}
+	for name, x := range s.all {
+		st, err := x.get()
+		if err == nil {
+			_, err = st.Live(ctx)
+		}
+		if err != nil {
+			out[name] = err
+		}
+	}
+	return out
+}
+
 // CallerError is a mistake of the caller.
 type CallerError struct {
 	Param   string // the member at fault; "": none
@@ -124,11 +139,11 @@ func (s *Stores) Search(ctx context.Context, store, tenant string, body []byte, 
 
 // search embeds the queries and looks for each.
 func (x *opened) search(ctx context.Context, queries []string, q index.Query, ask func(context.Context, string, []byte) ([]byte, error)) (hits []index.Hit, err error) {
+	var live index.Space
 	st, err := x.get()
-	if err != nil {
-		return nil, err
+	if err == nil {
+		live, err = st.Live(ctx)
 	}
-	live, err := st.Live(ctx)
 	if errors.Is(err, index.ErrEmpty) {
 		return nil, &CallerError{Missing: true, Message: fmt.Sprintf("the vector store %q is empty: fill it with `weir index build`", x.Name)}
 	} else if err != nil {

@@ -61,3 +61,19 @@ func TestASearchFollowsANewModel(t *testing.T) {
 		t.Errorf("%s, %v, %v", got, err, models)
 	}
 }
+
+func TestIndexesThatCannotBeSearchedAreNamed(t *testing.T) {
+	damaged := errors.New("damaged")
+	s := New([]Index{
+		{Name: "good", Open: func() (index.Store, error) { return &swapping{}, nil }},
+		{Name: "bad", Open: func() (index.Store, error) { return nil, damaged }},
+		{Name: "new", Open: func() (index.Store, error) { return nil, index.ErrEmpty }},
+	})
+	if got := s.Look(t.Context()); len(got) != 2 || !errors.Is(got["bad"], damaged) || !errors.Is(got["new"], index.ErrEmpty) {
+		t.Error(got)
+	}
+	var e *CallerError
+	if _, err := s.Search(t.Context(), "new", "a", []byte(`{"query":"x"}`), nil); !errors.As(err, &e) || !e.Missing {
+		t.Error(err)
+	}
+}

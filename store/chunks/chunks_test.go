@@ -1,6 +1,8 @@
 package chunks
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -22,4 +24,14 @@ func TestSQLiteIsAStore(t *testing.T) {
 		})
 		return s
 	})
+}
+
+func TestASearchMakesNoFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "index.db")
+	if _, err := Existing(path, ""); !errors.Is(err, index.ErrEmpty) {
+		t.Error(err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Error("it was made")
+	}
 }

@@ -98,7 +98,8 @@ func (s *Store) run() {
 				break more
 			}
 		}
-		if err := s.save(jobs); err != nil {
+		err := s.save(jobs)
+		if err != nil {
 			s.failed("written", err)
 		} else {
 			s.failing.Store(false)
@@ -106,6 +107,9 @@ func (s *Store) run() {
 		for _, j := range jobs {
 			for _, v := range j.vectors {
 				s.queued.Add(-int64(len(v.Data)))
+			}
+			if err != nil {
+				s.dropped.Add(uint64(len(j.vectors)))
 			}
 			if j.done != nil {
 				close(j.done)

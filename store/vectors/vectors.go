@@ -184,7 +184,7 @@ type Stats struct {
 	Entries int    // in memory
 	Bytes   int64  // of them, about
 	Disk    int64  // bytes of the file that are in use
-	Dropped uint64 // vectors that are not in the file, because it was too slow
+	Dropped uint64 // vectors that did not come into the file: it was too slow, or could not be written
 }
 
 // Stats returns the present state.

@@ -3,6 +3,7 @@ package vectors
 import (
 	"encoding/binary"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -140,5 +141,31 @@ func TestAFileThatIsNoDatabaseIsSaid(t *testing.T) {
 		t.Error("it was opened")
 	} else if got := err.Error(); got[:len("open the stored embeddings in ")] != "open the stored embeddings in " {
 		t.Error(got)
+	}
+}
+
+// A file that cannot be written, as on a full disk, loses vectors of the file only, and says
+// how many.
+func TestVectorsThatAreNotWrittenAreCounted(t *testing.T) {
+	s := opened(t, Options{Path: filepath.Join(t.TempDir(), "v.db"), Log: slog.New(slog.DiscardHandler)})
+	if _, err := s.write.Exec("PRAGMA max_page_count = 20"); err != nil {
+		t.Fatal(err)
+	}
+	fill(s, 0, 500, 128)
+	s.sync()
+	if st := s.Stats(); st.Dropped == 0 || st.Dropped > 500 || s.queued.Load() != 0 {
+		t.Errorf("%+v, %d bytes wait", st, s.queued.Load())
+	}
+	if n := have(t, s, 0, 500, 128); n != 500 {
+		t.Errorf("%d are there", n)
+	}
+	if _, err := s.write.Exec("PRAGMA max_page_count = 100000"); err != nil {
+		t.Fatal(err)
+	}
+	before := s.Stats().Dropped
+	fill(s, 1000, 1100, 128)
+	s.sync()
+	if st := s.Stats(); st.Dropped != before || s.failing.Load() {
+		t.Errorf("%+v", st)
 	}
 }
