@@ -154,12 +154,24 @@ func (a *Azure) Run(ctx context.Context) error {
 		a.run(ctx)
 		return nil
 	}
+	l, err := a.Listen(ctx)
+	if err != nil {
+		return err
+	}
+	return a.serve(ctx, l)
+}
+
+// Listen listens at the options' address, for Serve.
+func (a *Azure) Listen(ctx context.Context) (net.Listener, error) {
+	if a.o.Listen == "" {
+		return nil, errors.New("emulate: Azure OpenAI has no address to listen at")
+	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.o.Listen)
 	if err != nil {
-		return fmt.Errorf("emulate: %w", err)
+		return nil, fmt.Errorf("emulate: %w", err)
 	}
 	a.o.Log.Warn("EMULATING Azure OpenAI: no GPU, no model, made-up answers", "addr", l.Addr().String(), "deployments", a.names, "speed", a.o.Speed)
-	return a.serve(ctx, l)
+	return l, nil
 }
 
 // Serve is Run with an existing listener.

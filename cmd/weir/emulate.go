@@ -57,6 +57,11 @@ func newEmulate() *cobra.Command {
 			if o.Listen, err = config.Listen(o.Listen); err != nil {
 				return usageError{"weir emulate", fmt.Errorf("--listen: %w", err)}
 			}
+			for _, name := range []string{"azure-endpoint", "azure-dir", "azure-speed"} {
+				if cmd.Flags().Changed(name) && a.control.Listen == "" {
+					return usageError{"weir emulate", fmt.Errorf("--%s: want --azure-control too", name)}
+				}
+			}
 			o.Kind, o.Task = emulate.Kind(kind), emulate.Task(task)
 			if a.on || len(a.deployments) > 0 || a.control.Listen != "" {
 				return a.run(cmd, o)

@@ -100,8 +100,8 @@ type Cloud struct {
 // New checks the options.
 func New(o Options) (*Cloud, error) {
 	o.fill()
-	if !(o.Speed > 0 && o.Speed <= maxSpeed) {
-		return nil, fmt.Errorf("emulate: speed of Azure is %v: want above 0 and at most %d", o.Speed, maxSpeed)
+	if !(o.Speed >= minSpeed && o.Speed <= maxSpeed) {
+		return nil, fmt.Errorf("emulate: speed of Azure is %v: want %v to %d", o.Speed, minSpeed, maxSpeed)
 	}
 	prices, err := catalogue()
 	if err != nil {
@@ -110,7 +110,7 @@ func New(o Options) (*Cloud, error) {
 	if err := checkTimes(o.Times); err != nil {
 		return nil, err
 	}
-	cert, err := newCertificates()
+	cert, err := newCertificates(o.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("emulate: certificate: %w", err)
 	}
@@ -143,6 +143,9 @@ var catalogue = sync.OnceValues(price.Default)
 
 // maxSpeed: the clock stands when it is maxAhead, which takes 3 days at this speed.
 const maxSpeed = 10_000
+
+// minSpeed keeps real time, in nanoseconds, within an int64.
+const minSpeed = 0.001
 
 func (o *Options) fill() {
 	set := func(s *string, to string) {
@@ -204,11 +207,31 @@ func (c *Cloud) Handler() http.Handler { return c.mux }
 
 // Run listens and serves until ctx ends.
 func (c *Cloud) Run(ctx context.Context) error {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.o.Listen)
+	l, err := c.Listen(ctx)
 	if err != nil {
-		return fmt.Errorf("emulate: %w", err)
+		return err
 	}
 	return c.Serve(ctx, l)
+}
+
+// Listen listens at the options' address, if it is one of loopback.
+func (c *Cloud) Listen(ctx context.Context) (net.Listener, error) {
+	a, err := net.ResolveTCPAddr("tcp", c.o.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("emulate: %w", err)
+	}
+	if !a.IP.IsLoopback() {
+		return nil, notLoopback(a)
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.String())
+	if err != nil {
+		return nil, fmt.Errorf("emulate: %w", err)
+	}
+	return l, nil
+}
+
+func notLoopback(a net.Addr) error {
+	return fmt.Errorf("emulate: Azure's control plane at %s: want an address of loopback, such as 127.0.0.1:9443", a)
 }
 
 // Serve is Run with an existing listener, which must be on loopback: /emulator/ asks for
@@ -216,7 +239,7 @@ func (c *Cloud) Run(ctx context.Context) error {
 func (c *Cloud) Serve(ctx context.Context, l net.Listener) error {
 	if a, ok := l.Addr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
 		_ = l.Close()
-		return fmt.Errorf("emulate: Azure's control plane at %s: want an address of loopback, such as 127.0.0.1:9443", l.Addr())
+		return notLoopback(l.Addr())
 	}
 	instances, stop := context.WithCancel(context.WithoutCancel(ctx))
 	c.mu.Lock()

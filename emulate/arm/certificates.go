@@ -23,8 +23,13 @@ type certificates struct {
 // certificateLife bounds a forgotten ca.pem.
 const certificateLife = 30 * 24 * time.Hour
 
-func newCertificates() (*certificates, error) {
+// listen is an address to be valid for, beside 127.0.0.1, ::1 and localhost.
+func newCertificates(listen string) (*certificates, error) {
 	now := time.Now()
+	addresses := []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	if host, _, err := net.SplitHostPort(listen); err == nil && net.ParseIP(host) != nil {
+		addresses = append(addresses, net.ParseIP(host))
+	}
 	root := &x509.Certificate{
 		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: "weir emulate: not a real authority"},
 		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(certificateLife),
@@ -42,7 +47,7 @@ func newCertificates() (*certificates, error) {
 		SerialNumber: big.NewInt(now.UnixNano() + 1), Subject: pkix.Name{CommonName: "weir emulate"},
 		NotBefore: root.NotBefore, NotAfter: root.NotAfter,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		DNSNames: []string{"localhost"}, IPAddresses: addresses,
 	}
 	leafKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -2,6 +2,7 @@ package arm
 
 import (
 	"context"
+	"crypto/x509"
 	"io"
 	"net/http"
 	"slices"
@@ -181,12 +182,30 @@ func TestItServesOnLoopbackOnly(t *testing.T) {
 func TestOptionsThatMakeNoSense(t *testing.T) {
 	for what, o := range map[string]Options{
 		"speed":        {Speed: -1},
+		"0.001":        {Speed: 1e-9},
 		"no such":      {Times: map[string]Times{"walk": {}}},
 		"<= P90":       {Times: map[string]Times{"openai-create": {P50: 2, P90: 1}}},
 		"no such file": {Dir: t.TempDir() + "/none"},
 	} {
 		if _, err := New(o); err == nil || what != "no such file" && !strings.Contains(err.Error(), what) {
 			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// The certificate is valid for the address that it is served at.
+func TestTheCertificateNamesItsAddress(t *testing.T) {
+	c, err := newCertificates("127.0.0.9:9443")
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(c.server.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, host := range []string{"127.0.0.1", "127.0.0.9", "::1", "localhost"} {
+		if err := leaf.VerifyHostname(host); err != nil {
+			t.Error(err)
 		}
 	}
 }

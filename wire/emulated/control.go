@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 
@@ -18,7 +17,7 @@ import (
 type Control struct {
 	Listen string   // address of Resource Manager and the issuer; "": none
 	Dir    string   // folder for ca.pem, client-secret and azure.yaml
-	Speed  float64  // of the operations' time
+	Speed  float64  // of the operations' time; above 0
 	Ready  []string // --azure-endpoint flags: what is there from the start
 	Speaks func(format string, a ...any)
 }
@@ -42,24 +41,32 @@ func NewAzure(o emulate.AzureOptions, c Control) (run func(context.Context) erro
 	if err != nil {
 		return nil, err
 	}
+	if !(c.Speed > 0) {
+		return nil, fmt.Errorf("--azure-speed %v: want above 0", c.Speed)
+	}
 	secret := rand.Text()
 	cloud, err := arm.New(arm.Options{
-		Speed: c.Speed, Seed: o.Seed, Log: o.Log, OpenAI: resource, Endpoints: endpoints, Clients: map[string]string{clientID: secret},
+		Listen: c.Listen, Speed: c.Speed, Seed: o.Seed, Log: o.Log, OpenAI: resource, Endpoints: endpoints, Clients: map[string]string{clientID: secret},
 	})
 	if err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context) error {
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
+		l, err := cloud.Listen(ctx)
 		if err != nil {
-			return fmt.Errorf("emulate: %w", err)
+			return err
 		}
-		if err := c.pointAt("https://"+l.Addr().String(), cloud, secret); err != nil {
+		data, err := resource.Listen(ctx)
+		if err != nil {
 			_ = l.Close()
 			return err
 		}
+		if err := c.pointAt("https://"+l.Addr().String(), cloud, secret); err != nil {
+			_, _ = l.Close(), data.Close()
+			return err
+		}
 		both, ctx := errgroup.WithContext(ctx)
-		both.Go(func() error { return resource.Run(ctx) })
+		both.Go(func() error { return resource.Serve(ctx, data) })
 		both.Go(func() error { return cloud.Serve(ctx, l) })
 		return both.Wait()
 	}, nil
@@ -79,18 +86,20 @@ azure:
   identity: secret
   tenant: %s
   client_id: %s
-  client_secret: file:%s
+  client_secret: %q
   endpoints:
     authority: %s
     resource_manager: %s
     audience: https://management.azure.com
-    ca: %s
-`, o.Subscription, o.ResourceGroup, o.Tenant, clientID, filepath.Join(dir, "client-secret"), url, url, filepath.Join(dir, "ca.pem"))
+    ca: %q
+`, o.Subscription, o.ResourceGroup, o.Tenant, clientID, "file:"+filepath.Join(dir, "client-secret"), url, url, filepath.Join(dir, "ca.pem"))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("emulate: %w", err)
 	}
 	for name, content := range map[string]string{"ca.pem": string(cloud.CA()), "client-secret": secret, "azure.yaml": text} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+		path := filepath.Join(dir, name)
+		_ = os.Remove(path) // one of an earlier run would keep its mode
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			return fmt.Errorf("emulate: %w", err)
 		}
 	}

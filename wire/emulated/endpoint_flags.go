@@ -16,7 +16,7 @@ func AzureEndpoints(flags []string) (all []arm.Endpoint, err error) {
 		var e arm.Endpoint
 		set := map[string]func(string) error{
 			"name": azureText(&e.Name), "deployment": azureText(&e.Deployment), "size": azureText(&e.Size),
-			"instances": azureCount(&e.Instances), "concurrency": azureCount(&e.Concurrency), "seconds": azureCount(&e.Seconds),
+			"instances": someOf(&e.Instances), "concurrency": someOf(&e.Concurrency), "seconds": someOf(&e.Seconds),
 		}
 		for part := range strings.SplitSeq(flag, ",") {
 			key, value, _ := strings.Cut(part, "=")
@@ -32,4 +32,17 @@ func AzureEndpoints(flags []string) (all []arm.Endpoint, err error) {
 		all = append(all, e)
 	}
 	return all, errors.Join(wrong...)
+}
+
+// someOf reads a number of 1 or more.
+func someOf(to *int) func(string) error {
+	return func(s string) error {
+		if err := azureCount(to)(s); err != nil {
+			return err
+		}
+		if *to == 0 {
+			return fmt.Errorf("%q: want 1 or more", s)
+		}
+		return nil
+	}
 }
