@@ -81,6 +81,7 @@ type kept struct {
 	known   bool
 	wish    Wish
 	trouble string
+	kind    string // of the trouble
 
 	asked    int64 // the size of the change under way; 0: none
 	approved int64 // by a person; 0: none
@@ -184,9 +185,11 @@ func (k *Keeper) step(ctx context.Context, x *kept) {
 	k.mu.Lock()
 	if err != nil {
 		trouble := "cannot be read: " + k.o.Client.account.Reason(err)
-		first := x.trouble != trouble
-		x.trouble = trouble
-		if t, _ := k.o.Client.account.Explain(err); t.Status == http.StatusNotFound {
+		t, _ := k.o.Client.account.Explain(err)
+		kind := fmt.Sprint(t.Status, t.Code) // the text of a 429 counts seconds
+		first := x.kind != kind
+		x.trouble, x.kind = trouble, kind
+		if t.Status == http.StatusNotFound {
 			x.forget()
 		}
 		k.mu.Unlock()
@@ -196,7 +199,7 @@ func (k *Keeper) step(ctx context.Context, x *kept) {
 		return
 	}
 	o = o.serving(x.now.Capacity)
-	x.trouble, x.now, x.known = "", o, true
+	x.trouble, x.kind, x.now, x.known = "", "", o, true
 	to := k.due(x)
 	k.mu.Unlock()
 	k.changed(x.name, o)

@@ -1,8 +1,10 @@
 package azureopenai
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -33,6 +35,7 @@ type desk struct {
 	changes   []int32
 	unread    bool
 	gone      bool
+	away      error
 	heard     []Object
 	follows   bool
 	book      quota.Book
@@ -85,6 +88,10 @@ func (k *desk) keeper(d Deployment) *Keeper {
 func (k *desk) get(context.Context, string, string, string, *armcognitiveservices.DeploymentsClientGetOptions) (resp azfake.Responder[armcognitiveservices.DeploymentsClientGetResponse], fault azfake.ErrorResponder) {
 	if k.unread {
 		fault.SetResponseError(http.StatusForbidden, "AuthorizationFailed")
+		return resp, fault
+	}
+	if k.away != nil {
+		fault.SetError(k.away)
 		return resp, fault
 	}
 	if k.gone {
@@ -364,6 +371,22 @@ func TestOtherUnitsAreNotChanged(t *testing.T) {
 	}
 	if w := office(Both); !w.wish(Object{Units: quota.Units{SKU: "GlobalStandard"}, Capacity: 450}, &quota.Book{}, monday("09:00")).Unfit {
 		t.Error("PTUs of a standard deployment")
+	}
+}
+
+// The same trouble is logged once, though its text counts seconds.
+func TestTroubleIsLoggedOnce(t *testing.T) {
+	k := opened(t, office(Both))
+	var log bytes.Buffer
+	k.k.o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	for _, text := range []string{"try again in 21 s", "try again in 9 s"} {
+		k.away = errors.New(text)
+		if v := k.at("09:00"); v.Trouble != "cannot be read: "+text {
+			t.Errorf("%+v", v)
+		}
+	}
+	if n := strings.Count(log.String(), "cannot be read;"); n != 1 {
+		t.Errorf("logged %d times: %s", n, log.String())
 	}
 }
 
