@@ -10,15 +10,16 @@ import (
 )
 
 // Azure asks the subscription of a configuration whether its quotas are enough for
-// the most that each deployment may have, and about its managed online deployments.
+// the most that each deployment may have, about its managed online deployments and
+// its container groups.
 func Azure(ctx context.Context, c *config.Config, prices *price.Catalogue) []Contact {
 	began := time.Now()
 	page, err := needs.Of(ctx, c, prices)
 	took := time.Since(began)
 	if err != nil {
-		return append(endpoints(ctx, c), Contact{Address: "the subscription", Said: err.Error(), Took: took})
+		return append(append(endpoints(ctx, c), groups(ctx, c)...), Contact{Address: "the subscription", Said: err.Error(), Took: took})
 	}
-	all := endpoints(ctx, c)
+	all := append(endpoints(ctx, c), groups(ctx, c)...)
 	for _, line := range page.Troubles() {
 		all = append(all, Contact{Address: "the subscription", Said: "quota that cannot be read: " + line, Took: took})
 	}

@@ -4,7 +4,7 @@ import "time"
 
 // Deployment is one way to serve a model: a place, a protocol, a price.
 type Deployment struct {
-	_ struct{} `oneof:"external|azureopenai|process|kubernetes|azure_ml"`
+	_ struct{} `oneof:"external|azureopenai|process|kubernetes|azure_ml|aci"`
 
 	// Name in metrics, logs, usage and x-weir-deployment, unique in the file.
 	Name string `yaml:"name" need:"true" format:"name" example:"gpt-4o/ptu-eastus2"`
@@ -41,12 +41,14 @@ type Deployment struct {
 	Kubernetes *Kubernetes `yaml:"kubernetes"`
 	// A deployment of a managed online endpoint of Azure Machine Learning, whose number of instances Weir changes.
 	AzureML *AzureML `yaml:"azure_ml"`
-	// How many replicas there should be. Only for places that start replicas (process, kubernetes, azure_ml). Without it: one, always.
+	// Container groups of Azure Container Instances, which Weir makes and deletes.
+	ACI *ACI `yaml:"aci"`
+	// How many replicas there should be. Only for places that start replicas (process, kubernetes, azure_ml, aci). Without it: one, always.
 	Scaling *Scaling `yaml:"scaling"`
 }
 
 // Place is the kind of place that runs the deployment's replicas: "external",
-// "azureopenai", "kubernetes", "azure_ml" or "process".
+// "azureopenai", "kubernetes", "azure_ml", "aci" or "process".
 func (d *Deployment) Place() string {
 	switch {
 	case d.External != nil:
@@ -57,6 +59,8 @@ func (d *Deployment) Place() string {
 		return "kubernetes"
 	case d.AzureML != nil:
 		return "azure_ml"
+	case d.ACI != nil:
+		return "aci"
 	default:
 		return "process"
 	}
@@ -64,7 +68,7 @@ func (d *Deployment) Place() string {
 
 // Elastic says whether Weir changes the number of the deployment's replicas.
 func (d *Deployment) Elastic() bool {
-	return d.Process != nil || d.Kubernetes != nil || d.AzureML != nil
+	return d.Process != nil || d.Kubernetes != nil || d.AzureML != nil || d.ACI != nil
 }
 
 // Capacity is the capacity of one replica. An absent part does not apply.

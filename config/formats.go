@@ -37,7 +37,28 @@ var formats = map[string]format{
 	"object":       {objectPattern, checkObject, nil},
 	"kind":         {kindPattern, checkKind, nil},
 	"groupversion": {groupVersionPattern, checkGroupVersion, nil},
+	"armid":        {armIDPattern, checkARMID, nil},
+	"image":        {`^[^\s]+$`, checkImage, nil},
 	"timezone":     {`^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$`, checkTimeZone, nil},
+}
+
+// armIDPattern is the ID of a resource of Azure.
+const armIDPattern = `^/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/[^\s]+$`
+
+var armIDRule = regexp.MustCompile("(?i)" + armIDPattern)
+
+func checkARMID(text string) (string, string) {
+	if armIDRule.MatchString(text) {
+		return "", ""
+	}
+	return quote(text) + " is not the ID of a resource of Azure", "it begins with /subscriptions/, as az resource show prints it"
+}
+
+func checkImage(text string) (string, string) {
+	if text != "" && !strings.ContainsAny(text, " \t\r\n") {
+		return "", ""
+	}
+	return quote(text) + " is not an image", "give it as docker pull takes it"
 }
 
 const namePattern = `^[A-Za-z0-9]([A-Za-z0-9._:/@+-]{0,126}[A-Za-z0-9])?$`

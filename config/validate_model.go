@@ -82,6 +82,8 @@ func (v *validator) deployment(m *Model, d *Deployment, path string) {
 		v.kubernetes(m, d.Kubernetes, path+".kubernetes")
 	case d.AzureML != nil:
 		v.azureML(m, d, path)
+	case d.ACI != nil:
+		v.containerGroups(m, d, path)
 	}
 	v.scaling(m, d, path)
 }
@@ -198,7 +200,7 @@ func (v *validator) scaling(m *Model, d *Deployment, path string) {
 	}
 	s := d.Scaling
 	if !d.Elastic() && (d.External != nil || d.AzureOpenAI != nil) {
-		v.blame(at, fmt.Sprintf("Weir does not start the replicas of %s", d.Place()), "remove it, or serve the model with process, kubernetes or azure_ml")
+		v.blame(at, fmt.Sprintf("Weir does not start the replicas of %s", d.Place()), "remove it, or serve the model with process, kubernetes, azure_ml or aci")
 		return
 	}
 	if s.Min > s.Max && !v.faulty[at+".max"] {

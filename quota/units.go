@@ -42,3 +42,13 @@ func (b *Book) AskUnits(u Units, have, n int64) Ask {
 	}
 	return Ask{Needs: n, Free: q.Free() + have, Own: have, By: q, Known: true}
 }
+
+// Count compares n of what a service counts by a name of its own, such as container
+// groups, with its quota. False: none that bounds them is known.
+func (b *Book) Count(s Service, location, name string, n int64) (Ask, bool) {
+	q, ok := b.find(s, location, "", name)
+	if !ok || !q.Bounded() {
+		return Ask{}, false
+	}
+	return Ask{Needs: n, Free: q.Free(), By: q, Known: true}, true
+}

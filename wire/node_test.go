@@ -54,7 +54,7 @@ func TestEachDeploymentHasItsPlace(t *testing.T) {
 	if d := o.Setup.Deployments[0]; d.Scaling.Policy.Max != 3 || o.Setup.Deployments[1].Scaling != nil {
 		t.Errorf("%+v", d.Scaling)
 	}
-	if len(o.Places) != 3 || o.Places[0].Name != Process || !o.Places[0].Alone || o.Places[1].Name != Kubernetes || o.Places[1].Alone || o.Places[2].Name != AzureML || o.Places[2].Alone {
+	if len(o.Places) != 4 || o.Places[0].Name != Process || !o.Places[0].Alone || o.Places[1].Name != Kubernetes || o.Places[1].Alone || o.Places[2].Name != AzureML || o.Places[2].Alone || o.Places[3].Name != ACI || o.Places[3].Alone {
 		t.Errorf("%+v", o.Places)
 	}
 
@@ -63,7 +63,7 @@ func TestEachDeploymentHasItsPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	next, err := o.Load()
-	if err != nil || next.Deployments[0].Scaling.Policy.Max != 4 || len(next.Changes) != 3 {
+	if err != nil || next.Deployments[0].Scaling.Policy.Max != 4 || len(next.Changes) != 4 {
 		t.Fatalf("%+v %v", next, err)
 	}
 	if err := errors.Join(next.Changes[0].Check(), next.Changes[0].Apply()); err != nil {

@@ -30,6 +30,9 @@ func ownOf(d *config.Deployment) (own, bool) {
 	case d.AzureML != nil:
 		a := d.AzureML
 		return own{Protocol: a.Protocol, Model: a.Model, GPUs: a.GPUs, RunsOn: a.RunsOn, Drain: a.DrainTimeout}, true
+	case d.ACI != nil:
+		a := d.ACI
+		return own{Protocol: a.Protocol, Model: a.Model, APIKey: a.APIKey, Metrics: a.Metrics, Drain: a.DrainTimeout}, true
 	}
 	return own{}, false
 }

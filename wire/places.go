@@ -34,6 +34,8 @@ func PlaceOf(d *config.Deployment) string {
 		return Kubernetes
 	case d.AzureML != nil:
 		return AzureML
+	case d.ACI != nil:
+		return ACI
 	}
 	return ""
 }
@@ -66,7 +68,7 @@ type kind interface {
 type places []kind
 
 func newPlaces(stateDir string, s *subscription) places {
-	return places{&processes{stateDir: filepath.Join(stateDir, "replicas")}, &cluster{}, &endpoints{quota: s.instances}}
+	return places{&processes{stateDir: filepath.Join(stateDir, "replicas")}, &cluster{}, &endpoints{quota: s.instances}, &groups{}}
 }
 
 func (ps places) of(c *config.Config) (all []node.Place) {

@@ -59,6 +59,9 @@ func Canary(d *config.Deployment, upstreamModel string, addrs []string) *gateway
 	if a := d.AzureML; a != nil {
 		fmt.Fprintf(h, " %q", []string{a.ResourceGroup, a.Workspace, a.Endpoint, a.Deployment})
 	}
+	if a := d.ACI; a != nil {
+		fmt.Fprintf(h, " %q %q", append([]string{a.ResourceGroup, a.Owner, a.Image}, a.Command...), a.Environment) // fmt sorts a map
+	}
 	p.Trial = fmt.Sprintf("%016x", h.Sum64())
 	return &gateway.Canary{Of: c.Of, Plan: p}
 }

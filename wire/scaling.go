@@ -129,13 +129,14 @@ const (
 	decodeCost  = 4
 )
 
-// ReplicaPrice is the hourly cost of one replica: the file's, or its part of
-// the GPUs of a VM size. 0 if the file gives neither.
+// ReplicaPrice is the hourly cost of one replica: the file's, its part of the GPUs
+// of a VM size, or that of a container group's cores and memory where the catalogue
+// has them. 0 if there is none.
 func ReplicaPrice(d *config.Deployment, prices *price.Catalogue) (weir.Money, error) {
 	p := Scaling(d).Price
 	switch {
 	case p == nil:
-		return 0, nil
+		return groupPrice(d, prices), nil
 	case p.Hour > 0:
 		return weir.Money(p.Hour), nil
 	}

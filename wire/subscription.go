@@ -68,6 +68,9 @@ func Quotas(c *config.Config, prices *price.Catalogue) live.Want {
 			if r, ok := OpenAIRef(c, d); ok {
 				w.Accounts = append(w.Accounts, live.Resource{Group: r.Group, Name: r.Resource})
 			}
+			if d.ACI != nil {
+				w.Containers = append(w.Containers, d.ACI.Location)
+			}
 			switch _, _, at, ok := Machines(d, prices); {
 			case ok && at.Managed:
 				w.Workspaces = append(w.Workspaces, live.Resource{Group: cmp.Or(d.AzureML.ResourceGroup, groupOf(c)), Name: at.Workspace})

@@ -47,7 +47,7 @@ var house = map[string]pack{
 		"weir/fleet/mem", "weir/meter", "weir/plan", "weir/price", "weir/store", "weir/report/words", "weir/internal/whole"}},
 
 	// check's findings are config's faults, with their position in the file.
-	"weir/check": {imports: []string{"weir/quota/needs", "weir/config", "weir/wire", "weir/fleet/kubernetes", "weir/fleet/azureml", "weir/whatif", "weir/sim", "weir/saturate", "weir/trace", "weir/fit", "weir/price",
+	"weir/check": {imports: []string{"weir/quota/needs", "weir/config", "weir/wire", "weir/fleet/kubernetes", "weir/fleet/azureml", "weir/fleet/aci", "weir/whatif", "weir/sim", "weir/saturate", "weir/trace", "weir/fit", "weir/price",
 		"weir/report/words", "weir/scrape", "weir/upstream", "weir/upstream/dialects"}},
 
 	// a demand.yaml has the form of weir.yaml: config decodes it.
@@ -71,6 +71,7 @@ var house = map[string]pack{
 	"weir/fleet/shared":     {imports: []string{"weir/fleet"}},
 	"weir/fleet/kubernetes": {imports: []string{"weir/fleet"}},
 	"weir/fleet/azureml":    {imports: []string{"weir/fleet", "weir/azure"}},
+	"weir/fleet/aci":        {imports: []string{"weir/fleet", "weir/azure"}},
 	"weir/fleet/fleettest":  {imports: []string{"weir/fleet"}},
 
 	"weir/azure":      {},
@@ -117,7 +118,7 @@ var house = map[string]pack{
 	"weir/config":           {},
 	"weir/wire": {imports: []string{"weir/cheaper", "weir/config", "weir/gateway", "weir/dispatch", "weir/canary", "weir/meter", "weir/upstream", "weir/upstream/azure", "weir/upstream/dialects", "weir/scale",
 		"weir/engine", "weir/fit", "weir/price", "weir/fleet", "weir/fleet/process", "weir/fleet/kubernetes", "weir/observe", "weir/control", "weir/limits", "weir/node", "weir/internal/memory",
-		"weir/cache", "weir/cache/memory", "weir/azure", "weir/store/vectors", "weir/store/chunks", "weir/index", "weir/index/search", "weir/quota", "weir/quota/live", "weir/fleet/azureopenai", "weir/fleet/azureml"}},
+		"weir/cache", "weir/cache/memory", "weir/azure", "weir/store/vectors", "weir/store/chunks", "weir/index", "weir/index/search", "weir/quota", "weir/quota/live", "weir/fleet/azureopenai", "weir/fleet/azureml", "weir/fleet/aci"}},
 	"weir/wire/emulated": {imports: []string{"weir/wire", "weir/config", "weir/emulate", "weir/emulate/arm", "weir/engine", "weir/fit", "weir/price", "weir/report/words"}},
 	"weir/node": {imports: []string{"weir/gateway", "weir/cache", "weir/cache/meaning", "weir/cache/memory", "weir/cache/remote", "weir/canary", "weir/dispatch", "weir/meter", "weir/control", "weir/scale", "weir/fleet", "weir/fleet/shared", "weir/upstream/dialects",
 		"weir/keda", "weir/peers", "weir/limits", "weir/store", "weir/store/vectors", "weir/index/search", "weir/observe", "weir/scrape", "weir/internal/whole"}},
@@ -151,9 +152,11 @@ const (
 // owner is the only folder that may import a third-party module; where a module is the
 // common ground of others, the folders. Modules not listed may be used by any shell.
 var owner = map[string]string{
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore":                  "weir/azure weir/fleet/azureml weir/quota/live weir/upstream",
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore":                  "weir/azure weir/fleet/aci weir/fleet/azureml weir/quota/live weir/upstream",
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity":              "weir/azure weir/upstream",
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/compute": "weir/quota/live",
+
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/containerinstance": "weir/fleet/aci weir/quota/live",
 
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/machinelearning": "weir/fleet/azureml weir/quota/live",
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/monitor":         "weir/fleet/azureml",

@@ -24,6 +24,7 @@ type Resource struct{ Group, Name string }
 type Want struct {
 	Locations  []string        // of all Services
 	Services   []quota.Service // nil: all
+	Containers []string        // regions of container groups: their quotas
 	Workspaces []Resource      // of Azure Machine Learning: its quotas, with the caps of workspaces
 	Accounts   []Resource      // of Azure OpenAI
 	Models     []quota.Units   // whose stock is read; without a location in every region that has some
@@ -134,6 +135,9 @@ func (r *Reader) parts(ctx context.Context, last, now *Reading) (all []part) {
 		for _, s := range services {
 			add(s, l)
 		}
+	}
+	for _, l := range r.want.Containers {
+		add(quota.Containers, l)
 	}
 	for _, x := range r.want.Workspaces {
 		add(quota.ML, r.region(ctx, quota.ML, x, last, now))

@@ -73,6 +73,9 @@ func Of(ctx context.Context, c *config.Config, prices *price.Catalogue, location
 			if o, ok := objects[d.Name]; ok {
 				p.Needs = append(p.Needs, ofUnits(&p.Book, &c.Models[i], d, o))
 			}
+			if d.ACI != nil {
+				p.Needs = append(p.Needs, ofGroups(&p.Book, d))
+			}
 			if n, size, at, ok := wire.Machines(d, prices); ok {
 				p.Needs = append(p.Needs, ofMachines(&p.Book, prices, d.Name, n, size, at))
 			}

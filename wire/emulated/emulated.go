@@ -64,6 +64,8 @@ func (s *stand) emulateAll(key config.KeyHash) error {
 				s.workload(d)
 			case d.AzureML != nil:
 				s.instances(d)
+			case d.ACI != nil:
+				s.groups(d)
 			}
 			if err != nil {
 				return fmt.Errorf("deployment %q: %w", d.Name, err)

@@ -109,6 +109,21 @@ func (s *stand) instances(d *config.Deployment) {
 	s.process(d)
 }
 
+// groups replaces the container groups by emulated replicas of this machine.
+func (s *stand) groups(d *config.Deployment) {
+	a := d.ACI
+	d.ACI, d.Process = nil, &config.Process{
+		Protocol: a.Protocol, Model: a.Model, APIKey: a.APIKey, Metrics: a.Metrics, Command: a.Command,
+		StartTimeout: a.StartTimeout, DrainTimeout: a.DrainTimeout, StopTimeout: 10 * time.Second,
+		Restart: config.Restart{Base: time.Second, Max: time.Minute},
+	}
+	if s.said.not("Azure Resource Manager: its container groups, their images, quota and stock, and the speed of their CPUs"); d.Scaling.ColdStart > emulatedStart {
+		s.said.not("the %v that a group of %s takes to start: it takes %v", d.Scaling.ColdStart, d.Name, emulatedStart)
+		d.Scaling.ColdStart = emulatedStart
+	}
+	s.process(d)
+}
+
 // server describes the model of a server: its shape, context, width and task.
 func (s *stand) server(name string, d *config.Deployment) emulate.Options {
 	o := emulate.Options{Served: name, Model: emulatedModel, GPU: emulatedGPU, TP: 1, Context: emulatedContext, EmbeddingDim: 1024, Seed: 1}
