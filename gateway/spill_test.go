@@ -114,6 +114,32 @@ func TestAThrottledRequestSpillsWhereItsSLODoesNotAllowToWait(t *testing.T) {
 	}
 }
 
+// A managed endpoint whose instances are full takes the next request again: only the
+// refused one goes elsewhere, at once.
+func TestAFullEndpointIsNotAvoided(t *testing.T) {
+	full := newBackend(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusTooManyRequests)
+		io.WriteString(w, "Too many pending requests")
+	})
+	payg := newBackend(t, answering)
+	c := tiered(full.URL, payg.URL, dispatch.Quota{})
+	c.Models[0].SLO = weir.SLO{TTFT: time.Hour} // there would be time to wait
+	r := start(t, c)
+	for n := range int64(5) {
+		resp, _ := r.post(chatPath, chatBody)
+		if resp.StatusCode != 200 || full.calls.Load() != n+1 {
+			t.Errorf("%d %v, asked %d times", resp.StatusCode, resp.Header, full.calls.Load())
+		}
+		if rec := r.rec(); rec.Attempts != 2 || rec.Deployment != "d1" || rec.Queued > time.Second {
+			t.Errorf("%+v", rec)
+		}
+	}
+	if n := payg.calls.Load(); n != 5 {
+		t.Errorf("%d requests found room", n)
+	}
+	r.settled()
+}
+
 func TestTheCallersOwnErrorsNeverSpill(t *testing.T) {
 	for _, body := range []string{
 		`{"error":{"message":"The response was filtered","param":"prompt","code":"content_filter","innererror":{"code":"ResponsibleAIPolicyViolation"}}}`,

@@ -112,8 +112,11 @@ func ofFailure(u *upstream.Failure) *failure {
 	case u.Throttled:
 		p.is, p.message = errThrottled, "the model's provider is throttling"+askedFor(u)+": retry after the time given"
 		f.result, f.after = dispatch.Throttled, throttledUnsaid
-		if u.HasRetryAfter {
+		switch {
+		case u.HasRetryAfter:
 			f.after = u.RetryAfter
+		case u.Full: // another takes this request; the next one may find room here
+			f.result = dispatch.Rejected
 		}
 		p.after, p.hasAfter = f.after, true
 	case u.Status == 503:

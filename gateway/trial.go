@@ -129,9 +129,12 @@ func (b *booking) outcome(now weir.Instant, f *failure) (o canary.Outcome, ok bo
 	if f == nil {
 		return o, true
 	}
+	if f.problem.is == errThrottled { // a lack of room says nothing about a version
+		return o, false
+	}
 	switch f.result {
-	case dispatch.Throttled, dispatch.TooLong:
-		return o, false // a lack of room says nothing about a version
+	case dispatch.Throttled, dispatch.TooLong: // the same
+		return o, false
 	case dispatch.Abandoned:
 		if f.problem.is == errStopping {
 			return o, false

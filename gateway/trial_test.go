@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -127,15 +128,23 @@ func TestARefusingCanaryIsWorseUnlessCallersStick(t *testing.T) {
 func TestThrottlingSaysNothingOfACanary(t *testing.T) {
 	var on atomic.Bool
 	on.Store(true)
-	v2 := newBackend(t, throttling(&on, "Retry-After-Ms", "1"))
-	r := start(t, onTrial(newBackend(t, answering).URL, v2.URL, canary.Plan{Steps: []int{5000}, MinRequests: 10}))
-	for range 60 {
-		r.post(chatPath, chatBody)
+	for name, handler := range map[string]http.HandlerFunc{
+		"a rate": throttling(&on, "Retry-After-Ms", "1"),
+		"a full endpoint": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusTooManyRequests)
+			io.WriteString(w, "Too many pending requests")
+		},
+	} {
+		v2 := newBackend(t, handler)
+		r := start(t, onTrial(newBackend(t, answering).URL, v2.URL, canary.Plan{Steps: []int{5000}, MinRequests: 10}))
+		for range 60 {
+			r.post(chatPath, chatBody)
+		}
+		if s := r.Canaries()[0]; s.State.Phase != canary.Stepping || s.State.Requests[canary.Canary] != 0 {
+			t.Errorf("%s: %+v", name, s)
+		}
+		r.settled()
 	}
-	if s := r.Canaries()[0]; s.State.Phase != canary.Stepping || s.State.Requests[canary.Canary] != 0 {
-		t.Errorf("%+v", s)
-	}
-	r.settled()
 }
 
 func TestATrialOutlivesReloadAndRestart(t *testing.T) {

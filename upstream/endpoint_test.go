@@ -40,6 +40,32 @@ func TestAContainersStatusIsThatOfTheError(t *testing.T) {
 	f(429, "", 429, weir.UpstreamFault, true)
 }
 
+// Of a managed online endpoint's two 429, the one for too many requests in flight is no
+// reason to avoid it. A deployment that it does not have is not the caller's mistake.
+func TestWhatAManagedEndpointRefuses(t *testing.T) {
+	read := func(status int, body string, headers ...string) Failure {
+		h := http.Header{}
+		for i := 0; i < len(headers); i += 2 {
+			h.Set(headers[i], headers[i+1])
+		}
+		return (&Operation{}).ReadFailure(status, h.Get, []byte(body), time.Time{})
+	}
+	for body, full := range map[string]bool{"Too many pending requests": true, `{"error":{"message":"Too many pending requests"}}`: true, "Rate limit is exceeded": false, "": false} {
+		if have := read(429, body); have.Full != full || !have.Throttled || !have.Retryable {
+			t.Errorf("%s: %+v", body, have)
+		}
+	}
+	if have := read(429, "Too many pending requests", "Retry-After", "3"); have.Full {
+		t.Errorf("with a time: %+v", have)
+	}
+	if have := read(404, "No valid deployments to route to. Please check that the endpoint has"); have.Fault != weir.UpstreamFault || !have.Retryable {
+		t.Errorf("no deployment: %+v", have)
+	}
+	if have := read(404, "No such file"); have.Fault != weir.CallerFault || have.Retryable {
+		t.Errorf("no object: %+v", have)
+	}
+}
+
 // The header that picks a deployment is in every request.
 func TestThePinIsInEveryRequest(t *testing.T) {
 	var seen []string

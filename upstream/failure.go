@@ -21,6 +21,7 @@ type Failure struct {
 	Retryable bool       // another replica or deployment may succeed
 
 	Throttled     bool          // overloaded: avoid it for a while
+	Full          bool          // Throttled for requests in flight: there is room again as soon as one ends
 	RetryAfter    time.Duration // as requested, in [0, 1 h]
 	Asked         time.Duration // the requested time if it is longer; else 0
 	HasRetryAfter bool
@@ -160,6 +161,8 @@ func (f *Failure) judge(kept bool) {
 		f.Fault, f.Retryable = weir.UpstreamFault, true
 	case f.Lacks != NoFeature:
 		f.Fault, f.Retryable = weir.CallerFault, true
+	case f.isUnrouted():
+		f.Fault, f.Retryable = weir.UpstreamFault, true
 	case f.isUnreadable(), f.Status == http.StatusNotFound: // an object that the caller named
 		f.Fault = weir.CallerFault
 	case f.Status == http.StatusBadRequest, f.Status == http.StatusRequestEntityTooLarge, f.Status == http.StatusUnprocessableEntity:

@@ -46,6 +46,19 @@ func containerStatus(status int, header func(name string) string) int {
 	return status
 }
 
+// isUnrouted recognises a managed online endpoint of Azure Machine Learning that has not,
+// or no longer, the deployment named in the request (Microsoft, "Troubleshoot online
+// endpoint deployment and scoring").
+func (f *Failure) isUnrouted() bool {
+	return f.Status == http.StatusNotFound && strings.HasPrefix(f.Message, "No valid deployments to route to")
+}
+
+// isFull recognises the endpoint's 429 for more requests than its instances take at once,
+// which says nothing of the next one; its other 429 is a rate (the same page).
+func (f *Failure) isFull() bool {
+	return f.Status == http.StatusTooManyRequests && !f.HasRetryAfter && strings.HasPrefix(f.Message, "Too many pending requests")
+}
+
 // SpillFailed says whether Azure failed to send the request on (x-ms-spillover-error).
 // The answer is then the provisioned deployment's own.
 func (r *Reply) SpillFailed() bool { return r.Header("x-ms-spillover-error") != "" }

@@ -30,6 +30,7 @@ func (f *Failure) readLimits(header func(string) string, now time.Time) {
 		f.Asked = asked
 	}
 	f.Exhausted = f.exhausted()
+	f.Full = f.isFull()
 	f.Throttled = f.Status == http.StatusTooManyRequests || f.Status == statusOverloaded || f.Status == http.StatusServiceUnavailable && f.HasRetryAfter
 }
 
