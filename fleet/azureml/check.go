@@ -114,6 +114,9 @@ func (x *examination) all(ctx context.Context) {
 		x.asked("endpoint "+d.Endpoint, mlActions+"read", err)
 		return
 	}
+	if _, err := (&keys{x.c, d.at}).get(ctx); status(err) == http.StatusForbidden {
+		x.asked("the key of endpoint "+d.Endpoint, mlActions+"listKeys/action or token/action", err)
+	}
 	v, err := x.c.deployment(ctx, d.at, d.Deployment)
 	switch {
 	case err != nil:

@@ -1,13 +1,18 @@
 package azureml_test
 
 import (
+	"encoding/json"
 	"errors"
+	"net/http"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	ml "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/machinelearning/armmachinelearning/v4"
 
+	"weir"
 	"weir/emulate/arm"
 	"weir/fleet/azureml"
 )
@@ -50,6 +55,64 @@ func TestExamine(t *testing.T) {
 	c.inject(arm.Fault{Kind: "throttle", RetryAfter: "10m"})
 	if err := azureml.Check(t.Context(), azureml.Options{Account: c.account, Deployments: []azureml.Deployment{blue()}}); !errors.Is(err, azureml.ErrAway) {
 		t.Errorf("while Azure is throttled: %v", err)
+	}
+}
+
+// A missing right to the key is found before the first request fails.
+func TestAKeyThatMayNotBeReadIsSaid(t *testing.T) {
+	c := start(t, ml.EndpointAuthModeKey)
+	c.make(1)
+	c.between().with(func(r *http.Request) *http.Response {
+		if strings.HasSuffix(strings.ToLower(r.URL.Path), "/listkeys") {
+			return answer(http.StatusForbidden, `{"error":{"code":"AuthorizationFailed"}}`)
+		}
+		return nil
+	})
+	err := azureml.Check(t.Context(), azureml.Options{Account: c.account, Deployments: []azureml.Deployment{blue()}})
+	if err == nil || !strings.Contains(err.Error(), "the key of endpoint chat cannot be read: Weir's identity lacks") {
+		t.Error(err)
+	}
+}
+
+// The role in deploy/azure covers what Weir asks for, the rare calls too, and the
+// scoring with a token of Entra ID.
+func TestTheRoleCoversEveryCall(t *testing.T) {
+	text, err := os.ReadFile("../../deploy/azure/weir-endpoints.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var role struct{ Actions, NotActions []string }
+	if err := json.Unmarshal(text, &role); err != nil || len(role.NotActions) > 0 {
+		t.Fatal(role.NotActions, err)
+	}
+	has := func(action string) bool {
+		return slices.ContainsFunc(role.Actions, func(a string) bool { return strings.EqualFold(a, action) })
+	}
+	c := start(t, ml.EndpointAuthModeKey)
+	d := blue()
+	d.AllowDelete, d.Definition = true, c.definition()
+	c.scorer()()
+	c.inject(arm.Fault{Kind: "crash"})
+	p := c.open(d)
+	p.scale(0)
+	c.until("it is gone", func() bool { return len(p.status()) == 0 })
+	p.scale(2)
+	c.until("the log is read", func() bool { return p.in(weir.Failed) == 2 })
+	const at = "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/"
+	asked := c.Actions()
+	for _, action := range []string{"listKeys/action", "deployments/getLogs/action", "deployments/delete", "deployments/write", "deployments/read"} {
+		met := false
+		for a := range asked {
+			met = met || strings.EqualFold(a, at+action)
+		}
+		if !met || !has(at+action) {
+			t.Errorf("%s: asked %v, in the role %v", action, met, has(at+action))
+		}
+	}
+	for _, action := range []string{"score/action", "token/action"} {
+		if !has(at + action) {
+			t.Errorf("the role lacks %s", action)
+		}
 	}
 }
 
