@@ -21,7 +21,7 @@ func TestNoLookupWaitsForAConnection(t *testing.T) {
 		}
 		return "u", "p", time.Now().Add(time.Hour), nil
 	}}
-	m := joinWith(t, o)
+	m := joinWith(t, o, inHaste)
 	t.Cleanup(func() { close(ready) }) // before the store ends
 	within(t, "Redis to answer", func() bool { return m.remote.Status().Connected })
 	slow.Store(true)

@@ -53,7 +53,7 @@ func joinWith(t testing.TB, o limits.Options, tune ...func(*Options)) member {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ro := Options{Connection: c, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	ro := Options{Connection: c, Budget: patient, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	for _, f := range tune {
 		f(&ro)
 	}
@@ -65,6 +65,9 @@ func joinWith(t testing.TB, o limits.Options, tune ...func(*Options)) member {
 	t.Cleanup(func() { cancel(); <-ended; m.Close() })
 	return m
 }
+
+// inHaste is the budget that gateways have.
+func inHaste(o *Options) { o.Budget = 0 }
 
 func join(t testing.TB, addr string, tune ...func(*Options)) member {
 	t.Helper()
@@ -229,7 +232,7 @@ func TestNoRequestWaitsForARedisThatIsPausedOrDead(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			redis := startRedis(t, redistest.Options{})
-			m := join(t, redis.Addr)
+			m := join(t, redis.Addr, inHaste)
 			if err := f.fail(redis); err != nil {
 				t.Fatal(err)
 			}
