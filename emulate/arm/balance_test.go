@@ -67,6 +67,27 @@ func TestQuotaOfWhatFailed(t *testing.T) {
 	use("a failed one that goes", 0)
 }
 
+// What is beyond the quota takes none of it, and is in the way of nothing.
+func TestWhatExceedsTheQuotaHoldsNone(t *testing.T) {
+	r := start(t, Options{Quota: map[string]int{"ml/swedencentral/StandardNCADSA100v4Family": 48}, Endpoints: []Endpoint{{Name: "one"}, {Name: "two"}}})
+	body := func(n string) string {
+		return `{"sku":{"capacity":` + n + `},"properties":{"endpointComputeType":"Managed","instanceType":"` + gpu + `"}}`
+	}
+	r.raw("PUT", "/onlineEndpoints/one/deployments/green?api-version=1", body("9"))
+	r.advance(time.Hour)
+	r.raw("PUT", "/onlineEndpoints/one/deployments/blue?api-version=1", body("5"))
+	if n := r.usage("Microsoft.MachineLearningServices", "StandardNCADSA100v4Family"); n != 48 {
+		t.Errorf("%d cores of 48 are in use", n)
+	}
+	r.advance(time.Hour)
+	r.raw("DELETE", "/onlineEndpoints/two/deployments/blue?api-version=1", "")
+	r.advance(time.Hour)
+	r.raw("PUT", "/onlineEndpoints/one/deployments/blue?api-version=1", body("5"))
+	if _, err := r.put("two", "blue", managed(gpu, 1, 1, "PT5S")); err != nil {
+		t.Errorf("24 cores beside it: %v", err)
+	}
+}
+
 // Each share is met exactly, also after requests that some deployment could not
 // take part in.
 func TestTrafficIsMetAfterADeploymentWasAway(t *testing.T) {

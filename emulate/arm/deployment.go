@@ -136,7 +136,7 @@ func (c *Cloud) planDeployment(ch *change) outcome {
 		out.span = "endpoint-update"
 	}
 	if need, free, short := c.short(c.needsOf(ch.id, was), c.needsOf(ch.id, ch.body), c.mlUse(), c.mlDefault); short {
-		return outcome{span: "deployment-refused", fail: refuse(http.StatusBadRequest, "OutOfQuota", fmt.Sprintf(
+		return outcome{span: "deployment-refused", fail: refuse(http.StatusBadRequest, outOfQuota, fmt.Sprintf(
 			"Not enough quota available for %s in subscription %s. Current usage/limit: %d/%d. Additional needed: %d. Please see troubleshooting guide, available here: https://aka.ms/oe-tsg#error-outofquota (%s)",
 			size, c.o.Subscription, c.limit(need.provider, need.location, need.name, c.mlDefault(need))-free, c.limit(need.provider, need.location, need.name, c.mlDefault(need)), need.n, need.name))}
 	}

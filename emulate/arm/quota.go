@@ -32,6 +32,10 @@ type need struct {
 	n                        int
 }
 
+// outOfQuota is how an operation ends that the quota of Machine Learning has no
+// room for: nothing is taken for it.
+const outOfQuota = "OutOfQuota"
+
 // used sums what the resources of a type need of each quota. While an operation
 // runs the larger of before and after counts.
 func (c *Cloud) used(typ string, of func(*resource, object) []need) map[need]int {
@@ -40,6 +44,10 @@ func (c *Cloud) used(typ string, of func(*resource, object) []need) map[need]int
 		most := map[need]int{}
 		bodies := []object{r.body}
 		switch {
+		case r.op != nil && r.op.fail != nil && r.op.fail.code == outOfQuota:
+			if bodies = nil; r.made {
+				bodies = []object{r.op.change.before}
+			}
 		case r.made && r.op != nil:
 			bodies = append(bodies, r.op.change.before)
 		case !r.made && (r.op == nil || r.op.change.body == nil):
