@@ -73,7 +73,12 @@ func TestWhatExceedsTheQuotaHoldsNone(t *testing.T) {
 	body := func(n string) string {
 		return `{"sku":{"capacity":` + n + `},"properties":{"endpointComputeType":"Managed","instanceType":"` + gpu + `"}}`
 	}
+	r.inject(Fault{Kind: "fail", Times: 1})
 	r.raw("PUT", "/onlineEndpoints/one/deployments/green?api-version=1", body("9"))
+	if n := r.usage("Microsoft.MachineLearningServices", "StandardNCADSA100v4Family"); n != 48 || len(r.cloud.faults) != 1 {
+		t.Errorf("with a fault that it did not need: %d cores of 48 are in use, %d faults", n, len(r.cloud.faults))
+	}
+	r.inject()
 	r.advance(time.Hour)
 	r.raw("PUT", "/onlineEndpoints/one/deployments/blue?api-version=1", body("5"))
 	if n := r.usage("Microsoft.MachineLearningServices", "StandardNCADSA100v4Family"); n != 48 {

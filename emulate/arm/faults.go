@@ -153,10 +153,12 @@ func (c *Cloud) refusal(ch *change) *problem {
 	return p
 }
 
-// inject lets an operation fail or hang.
+// inject lets an operation hang, and one that would not fail anyway fail.
 func (c *Cloud) inject(ch *change, op *operation) {
-	if f := c.faultOf("fail", ch, true); f != nil {
-		op.fail = refuse(or(f.Status, http.StatusBadRequest), or(f.Code, "InternalServerError"), or(f.Message, "failed by the emulator"))
+	if op.fail == nil {
+		if f := c.faultOf("fail", ch, true); f != nil {
+			op.fail = refuse(or(f.Status, http.StatusBadRequest), or(f.Code, "InternalServerError"), or(f.Message, "failed by the emulator"))
+		}
 	}
 	// A hang is not used up while it lasts: it ends when it is removed.
 	op.hangs = c.faultOf("hang", ch, false) != nil
