@@ -11,9 +11,8 @@ import (
 // trouble is why a group did not come: a word of package fleet, and a text for people.
 type trouble struct{ why, text string }
 
-// words are those for the codes with which Azure refuses a group or gives it up
-// (Microsoft, "Troubleshoot common issues in Azure Container Instances"; "Service
-// Limits and Quotas"). Any other code of a refusal is a fault of the description, and
+// words are those for the codes with which Azure refuses a group or gives it up; those for images, rights and capacity are not checked against Microsoft's documents
+// (decision 49). Any other code of a refusal is a fault of the description, and
 // any other of a failure the provider's own.
 var words = map[string]string{
 	"ContainerGroupQuotaReached":      fleet.WhyQuota,
