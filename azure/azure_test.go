@@ -140,6 +140,19 @@ func TestALongRetryAfterIsTheCallersToWait(t *testing.T) {
 	}
 }
 
+// A clock that is years ahead does not keep Weir away for years.
+func TestAWaitHasABound(t *testing.T) {
+	for _, h := range []http.Header{
+		{"Retry-After": {"Fri, 01 Jan 2100 00:00:00 GMT"}},
+		{"Retry-After": {"999999999999"}},
+		{"Retry-After-Ms": {"999999999999999"}},
+	} {
+		if have := RetryAfter(h); have != maxWait {
+			t.Errorf("%v: %v, want %v", h, have, maxWait)
+		}
+	}
+}
+
 func TestTheInnermostCodeCounts(t *testing.T) {
 	f := func(body, code, message string) {
 		t.Helper()

@@ -28,6 +28,7 @@ const (
 	maxBody     = 64 << 10
 	maxMessage  = 400
 	mostNesting = 8
+	maxWait     = 24 * time.Hour // the longest that Azure is left alone at its word
 )
 
 // Explain reads an error of the SDK; ok is false if Azure gave no answer.
@@ -77,19 +78,20 @@ func (t *Trouble) read(body []byte) {
 	}
 }
 
-// RetryAfter is how long an answer wants to be left alone; 0: it does not say.
+// RetryAfter is how long an answer wants to be left alone, at most maxWait; 0: it
+// does not say.
 func RetryAfter(h http.Header) time.Duration {
 	for _, name := range [...]string{"Retry-After-Ms", "X-Ms-Retry-After-Ms"} { // exact, as azcore reads them
 		if n, err := strconv.Atoi(h.Get(name)); err == nil && n > 0 {
-			return time.Duration(min(n, 86400_000)) * time.Millisecond
+			return min(time.Duration(min(n, 1<<40))*time.Millisecond, maxWait)
 		}
 	}
 	text := h.Get("Retry-After")
 	if n, err := strconv.Atoi(text); err == nil && n > 0 {
-		return time.Duration(min(n, 86400)) * time.Second
+		return min(time.Duration(min(n, 1<<32))*time.Second, maxWait)
 	}
 	if at, err := http.ParseTime(text); err == nil {
-		return max(0, time.Until(at))
+		return min(max(0, time.Until(at)), maxWait)
 	}
 	return 0
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 )
 
@@ -105,7 +106,8 @@ func (v *validator) mlScaling(d *Deployment, path string) {
 	}
 }
 
-// instances checks that no deployment of Azure serves two of the file.
+// instances checks that no deployment of Azure serves two of the file. Azure does
+// not tell names apart by their case.
 func (v *validator) instances() {
 	targets := taken{}
 	for i := range v.c.Models {
@@ -115,7 +117,7 @@ func (v *validator) instances() {
 			if a == nil || a.ResourceGroup == "" || v.badUnder(path) {
 				continue
 			}
-			v.claim(targets, a.ResourceGroup+"/"+a.Workspace+"/"+a.Endpoint+"/"+a.Deployment, path+".deployment", "deployment at Azure")
+			v.claim(targets, strings.ToLower(a.ResourceGroup+"/"+a.Workspace+"/"+a.Endpoint+"/"+a.Deployment), path+".deployment", "deployment at Azure")
 		}
 	}
 }

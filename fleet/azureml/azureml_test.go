@@ -295,6 +295,7 @@ func TestInstancesGoWhenTheirRequestsHaveEnded(t *testing.T) {
 func TestADeploymentThatWouldNotComeBackStays(t *testing.T) {
 	c := start(t, ml.EndpointAuthModeKey)
 	d := blue()
+	d.Deployment = "Blue" // Azure tells no names apart by case
 	d.AllowDelete, d.Definition = true, c.definition()
 	text, err := os.ReadFile(d.Definition)
 	if err != nil {

@@ -42,7 +42,7 @@ type endpointView struct {
 	state   string
 	auth    ml.EndpointAuthMode
 	url     string         // base of its requests
-	traffic map[string]int // percent
+	traffic map[string]int // percent, by name in lower case: Azure tells none apart by it
 }
 
 func (c *calls) endpoint(ctx context.Context, e at) (v endpointView, err error) {
@@ -56,7 +56,7 @@ func (c *calls) endpoint(ctx context.Context, e at) (v endpointView, err error) 
 	}
 	v.traffic = map[string]int{}
 	for name, n := range p.Traffic {
-		v.traffic[name] = int(deref(n))
+		v.traffic[strings.ToLower(name)] = int(deref(n))
 	}
 	v.state, v.auth, v.url = string(deref(p.ProvisioningState)), deref(p.AuthMode), baseOf(deref(p.ScoringURI))
 	return v, nil

@@ -67,7 +67,7 @@ func (c *calls) removable(ctx context.Context, d *Deployment) error {
 	if err != nil {
 		return err
 	}
-	if n := e.traffic[d.Deployment]; n > 0 {
+	if n := e.traffic[strings.ToLower(d.Deployment)]; n > 0 {
 		return fmt.Errorf("%w allows no zero: %s gets %d %% of the endpoint's own traffic; set that to 0, Weir names the deployment in each request", errDefinition, d.target(), n)
 	}
 	return nil
