@@ -105,7 +105,11 @@ func pack(text string, s section, kind Kind, o Options) (out []Chunk) {
 		}
 		c := Chunk{Start: ps[first].from, End: ps[last-1].to, Heading: s.heading}
 		c.trim(text)
-		if c.Text != "" {
+		switch n := len(out); {
+		case c.Text == "":
+		case n > 0 && out[n-1].Start == c.Start: // all of it is repeated: space stood before it
+			out[n-1] = c
+		default:
 			out = append(out, c)
 		}
 		if last == len(ps) {

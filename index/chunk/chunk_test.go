@@ -67,6 +67,14 @@ func TestTheEndOfAChunkIsRepeated(t *testing.T) {
 	}
 }
 
+// A chunk that the next one repeats whole is no chunk of its own.
+func TestNoChunkIsInAnother(t *testing.T) {
+	text := "\n\n# A\n\n## B\nthree"
+	if cs := Split(Plain, text, Options{Tokens: 4, Overlap: 2}); len(cs) != 1 || cs[0].Text != "# A\n\n## B\nthree" {
+		t.Errorf("%+v", cs)
+	}
+}
+
 // Chunks cover the document, in order, within their size, and are the same in each run.
 func TestChunksCoverTheDocument(t *testing.T) {
 	line := rapid.OneOf(rapid.SampledFrom([]string{"", "# A", "## B", "```", "func f() {", "}", "  x", "Ein Satz. Noch einer? Ja!", strings.Repeat("long ", 60), strings.Repeat("日本語", 50)}), rapid.String())
