@@ -2,6 +2,7 @@ package main
 
 import (
 	"container/list"
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -56,7 +57,7 @@ func stored(trace []int32, fits, body int) float64 {
 	now, hits := entry.Stored, 0
 	for i, p := range trace {
 		k := cache.KeyOf(&cache.Scope{}, fmt.Append(nil, p))
-		if s.Get(nil, k, now) == nil {
+		if s.Get(context.Background(), k, now) == nil {
 			s.Put(k, entry)
 		} else if i >= warm(trace) {
 			hits++

@@ -20,7 +20,7 @@ func TestWarmingSendsEachLineAsACallerDoes(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		if r.Header.Get("Authorization") != "Bearer secret" {
-			http.Error(w, "no key", 401)
+			http.Error(w, "no key", http.StatusUnauthorized)
 			return
 		}
 		asked[r.URL.Path+" "+string(body)+" "+r.Header.Get("X-Weir-Cache-Tags")]++

@@ -78,7 +78,7 @@ func (c *Client) Read(ctx context.Context, r Ref) (Object, error) {
 	}
 	o := objectOf(&x.Deployment)
 	if o.SKU == "" || o.Capacity < 1 { // none would be no limit at all
-		return o, fmt.Errorf("Azure's answer has no size: kind %q, %d units", o.SKU, o.Capacity)
+		return o, fmt.Errorf("the answer of Azure has no size: kind %q, %d units", o.SKU, o.Capacity)
 	}
 	return o, nil
 }
