@@ -105,9 +105,9 @@ func grouped(t *testing.T, cloud *arm.Cloud, state string) (n int) {
 
 // A model on container groups goes from none to 2 and back to none. The first callers
 // wait for the first group. Weir is killed while it makes that group: the next one
-// waits for the same group and makes no other of its own for it. No later caller gets
-// anything but an answer, also one who comes while groups go. Nothing that Weir says contains a
-// secret, and its role allows all that it asks for.
+// waits for the same group and makes no other of its own for it. Each later caller gets
+// an answer, also while groups go. Nothing that Weir says contains a secret, and its
+// role allows all that it asks for.
 func TestContainerGroupsComeAndGoWithTheirCallers(t *testing.T) {
 	t.Setenv("WEIR_TEST_AZURE", mlSecret)
 	dir := t.TempDir()
