@@ -80,17 +80,17 @@ type Fleet struct {
 	o     Options // without the deployments
 	calls *calls  // nil before the first deployment; then never changed
 
-	mu       sync.Mutex
-	by       map[string]*target // by deployment
-	old      []*target          // retired ones whose groups go
-	watchers map[*watcher]bool
-	running  context.Context // of Run; nil before and after it
-	all      sync.WaitGroup  // of its targets
+	mu      sync.Mutex
+	by      map[string]*target // by deployment
+	old     []*target          // retired ones whose groups go
+	changes fleet.Changes
+	running context.Context // of Run; nil before and after it
+	all     sync.WaitGroup  // of its targets
 }
 
 // New checks the options. It sends no request: see Examine.
 func New(o Options) (*Fleet, error) {
-	f := &Fleet{o: o, by: map[string]*target{}, watchers: map[*watcher]bool{}}
+	f := &Fleet{o: o, by: map[string]*target{}}
 	f.o.Deployments = nil
 	f.o.Pace.fill()
 	if f.o.Log == nil {
@@ -216,7 +216,7 @@ func (f *Fleet) Scale(ctx context.Context, deployment string, want int, victims 
 		return err
 	}
 	err = t.scale(want, victims, f.leads())
-	f.publish(deployment)
+	f.changes.Publish(deployment)
 	wake(t.wake)
 	return err
 }

@@ -29,7 +29,7 @@ func (t *target) act(ctx context.Context) error {
 		if g == nil {
 			return nil
 		}
-		t.f.publish(d.Name)
+		t.f.changes.Publish(d.Name)
 		if more, err := t.begin(ctx, &d, g, m); err != nil || !more {
 			return err
 		}

@@ -117,10 +117,10 @@ func (t *target) done() bool {
 func (t *target) turn(ctx context.Context) time.Duration {
 	p, d := t.f.o.Pace, t.deployment()
 	err := t.see(ctx, &d)
-	t.f.publish(d.Name)
+	t.f.changes.Publish(d.Name)
 	if err == nil && ctx.Err() == nil && t.f.leads() {
 		err = t.act(ctx)
-		t.f.publish(d.Name)
+		t.f.changes.Publish(d.Name)
 	}
 	if ctx.Err() != nil {
 		return 0

@@ -92,14 +92,14 @@ type Fleet struct {
 	mu        sync.Mutex
 	by        map[string]*target // by deployment
 	endpoints map[at]*endpoint
-	watchers  map[*watcher]bool
+	changes   fleet.Changes
 	running   context.Context // of Run; nil before and after it
 	all       sync.WaitGroup  // of its endpoints
 }
 
 // New checks the options. It sends no request: see Check.
 func New(o Options) (*Fleet, error) {
-	f := &Fleet{o: o, by: map[string]*target{}, endpoints: map[at]*endpoint{}, watchers: map[*watcher]bool{}}
+	f := &Fleet{o: o, by: map[string]*target{}, endpoints: map[at]*endpoint{}}
 	f.o.Deployments = nil
 	f.o.Pace.fill()
 	if f.o.Log == nil {
@@ -233,7 +233,7 @@ func (f *Fleet) Scale(ctx context.Context, deployment string, want int, _ []stri
 		return t.d.fault("%w", fleet.ErrNotLeading)
 	}
 	fresh, err := t.scale(want, time.Now())
-	f.publish(deployment)
+	f.changes.Publish(deployment)
 	if e := f.endpointOf(t); e != nil && fresh { // else its own pace will do
 		wake(e.wake)
 	}

@@ -99,7 +99,7 @@ func (e *endpoint) turn(ctx context.Context) (pause, rest time.Duration) {
 	}
 	rest = max(rest, e.trouble(err))
 	for _, t := range e.all() {
-		e.f.publish(t.named())
+		e.f.changes.Publish(t.named())
 	}
 	if e.op != nil || e.restless() {
 		return max(p.Busy, rest), rest

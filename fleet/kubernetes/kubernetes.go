@@ -83,20 +83,20 @@ type Fleet struct {
 	nodes *nodes
 	lease *lease // nil: there is none
 
-	mu       sync.Mutex
-	c        *cluster             // nil before the first deployment; then never changed
-	shared   bool                 // nodes are followed
-	leased   bool                 // the lease is followed
-	by       map[string]*workload // by deployment
-	watchers map[*watcher]bool
-	running  context.Context // of Run; nil before and after it
-	all      sync.WaitGroup  // of its workloads
+	mu      sync.Mutex
+	c       *cluster             // nil before the first deployment; then never changed
+	shared  bool                 // nodes are followed
+	leased  bool                 // the lease is followed
+	by      map[string]*workload // by deployment
+	changes fleet.Changes
+	running context.Context // of Run; nil before and after it
+	all     sync.WaitGroup  // of its workloads
 }
 
 // New checks the options and, if there are deployments, reads the access to the
 // cluster. It sends the cluster no request: see Check.
 func New(o Options) (*Fleet, error) {
-	f := &Fleet{o: o, nodes: newNodes(), by: map[string]*workload{}, watchers: map[*watcher]bool{}}
+	f := &Fleet{o: o, nodes: newNodes(), by: map[string]*workload{}}
 	if err := f.o.fill(); err != nil {
 		return nil, err
 	}

@@ -149,7 +149,7 @@ func (w *workload) publish(now time.Time) {
 	}
 	w.mu.Unlock()
 	if changed {
-		w.f.publish(w.d.Name)
+		w.f.changes.Publish(w.d.Name)
 	}
 }
 
